@@ -1,0 +1,1 @@
+"""Lake to answers: stitched paths and the measures over them."""

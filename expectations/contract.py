@@ -1,0 +1,118 @@
+"""The event: column names, polars types, version. Every room that reads or writes events takes them from here.
+
+One table holds clickstream, orders and feedback. `(topic, partition, offset)` is the exactness key: it tells where an
+event came from and is unique in the lake. Times are UTC in microseconds; `received_at` is the broker's record time, so
+that landing a message again gives the same row. Money is decimal, never float.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import polars as pl
+
+VERSION: Final = 1
+
+Kind = Literal["clickstream", "order", "feedback"]
+KINDS: Final[tuple[str, ...]] = ("clickstream", "order", "feedback")
+
+# who, what, when, where
+EVENT_ID: Final = "event_id"
+EVENT_NAME: Final = "event_name"
+KIND: Final = "kind"
+CHANNEL: Final = "channel"
+OCCURRED_AT: Final = "occurred_at"
+RECEIVED_AT: Final = "received_at"
+EVENT_DATE: Final = "event_date"
+CUSTOMER_ID: Final = "customer_id"
+ANONYMOUS_ID: Final = "anonymous_id"
+SESSION_ID: Final = "session_id"
+IDENTITIES: Final = "identities"
+# provenance
+TOPIC: Final = "topic"
+PARTITION: Final = "partition"
+OFFSET: Final = "offset"
+POSITION: Final[tuple[str, str, str]] = (TOPIC, PARTITION, OFFSET)
+
+TIME: Final = pl.Datetime("us", "UTC")
+MONEY: Final = pl.Decimal(18, 2)
+
+EVENTS: Final = pl.Schema(
+    {
+        EVENT_ID: pl.String,
+        EVENT_NAME: pl.String,
+        KIND: pl.String,
+        CHANNEL: pl.String,
+        OCCURRED_AT: TIME,
+        RECEIVED_AT: TIME,
+        EVENT_DATE: pl.Date,
+        CUSTOMER_ID: pl.String,
+        ANONYMOUS_ID: pl.String,
+        SESSION_ID: pl.String,
+        IDENTITIES: pl.Map(pl.String, pl.String),
+        "order_id": pl.String,
+        "revenue": MONEY,
+        "currency": pl.String,
+        "items": pl.List(pl.Struct({"sku": pl.String, "quantity": pl.Int32, "price": MONEY})),
+        "survey": pl.String,
+        "score": pl.Float64,
+        "feedback_text": pl.String,
+        "url": pl.String,
+        "referrer": pl.String,
+        "campaign": pl.String,
+        "source": pl.String,
+        "medium": pl.String,
+        "device": pl.String,
+        "country": pl.String,
+        "properties": pl.String,
+        "schema_version": pl.Int32,
+        "id_generated": pl.Boolean,
+        TOPIC: pl.String,
+        PARTITION: pl.Int32,
+        OFFSET: pl.Int64,
+    }
+)
+"""`properties` is canonical JSON text of every field that has no column. `survey` is nps, csat or ces."""
+
+REQUIRED: Final[tuple[str, ...]] = (
+    EVENT_ID,
+    EVENT_NAME,
+    KIND,
+    CHANNEL,
+    OCCURRED_AT,
+    RECEIVED_AT,
+    EVENT_DATE,
+    TOPIC,
+    PARTITION,
+    OFFSET,
+)
+
+QUARANTINE: Final = pl.Schema(
+    {
+        "received_date": pl.Date,
+        RECEIVED_AT: TIME,
+        "key": pl.Binary,
+        "raw": pl.Binary,
+        "reason": pl.String,
+        "field": pl.String,
+        "message": pl.String,
+        "schema_version": pl.Int32,
+        TOPIC: pl.String,
+        PARTITION: pl.Int32,
+        OFFSET: pl.Int64,
+    }
+)
+
+PROFILES: Final = pl.Schema(
+    {
+        "identity_kind": pl.String,
+        "identity": pl.String,
+        "attribute": pl.String,
+        "value": pl.String,
+        "valid_from": TIME,
+        TOPIC: pl.String,
+        PARTITION: pl.Int32,
+        OFFSET: pl.Int64,
+    }
+)
+"""One row a changed attribute: who, which, its value, and since when."""

@@ -1,0 +1,1 @@
+"""Kafka to lake: consume, decode, judge and land every event exactly once."""

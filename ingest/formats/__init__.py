@@ -1,0 +1,1 @@
+"""One module a message format; each turns one message into events, and does nothing else."""

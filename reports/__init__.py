@@ -1,0 +1,1 @@
+"""Answers to pages: frames in, a self-contained site out."""
