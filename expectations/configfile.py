@@ -1,15 +1,209 @@
 """journeys.toml: one file, one table a room; every key can be overridden by an environment variable.
 
-`[ingest]`, `[paths]` and `[report]` are each a `Section` that its room defines. The key `brokers` of table `[ingest]`
-is overridden by `JOURNEYS_INGEST__BROKERS`.
+`[ingest]`, `[paths]`, `[report]` are each a `Section` that its room defines, so that a command loads only the rooms it
+needs. The key `brokers` of `[ingest]` is overridden by `JOURNEYS_INGEST__BROKERS` (lists and tables as JSON). Whatever
+is wrong is named with file, line, what was expected and the nearest valid word.
 """
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
+
+from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from expectations.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
+    from tree_sitter import Node
+
+PREFIX: Final = "JOURNEYS_"
+Location = tuple[int | str, ...]
+S = TypeVar("S", bound="Section")
 
 
 class Section(BaseModel):
     """One table of journeys.toml: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class _Overridable(BaseSettings):
+    """The file's table, with the environment's keys laid over it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return env_settings, init_settings
+
+
+@dataclass(frozen=True)
+class ConfigFile:
+    """A read journeys.toml, whose tables are validated one by one as rooms ask for them."""
+
+    path: Path
+    text: str
+    data: Mapping[str, Any]
+
+    @classmethod
+    def open(cls, path: Path, sections: tuple[str, ...]) -> ConfigFile:
+        """Read `path`; its tables must be among `sections`.
+
+        Raises:
+            ConfigurationError: the file is absent, is not TOML, or has a table of another name.
+        """
+        try:
+            text = path.read_text(encoding="utf-8")
+            data = tomllib.loads(text)
+        except OSError as error:
+            raise ConfigurationError(
+                "The configuration file cannot be read.",
+                where=str(path),
+                found=error.strerror or str(error),
+                do="write one with `journeys init`, or name another with --config",
+            ) from error
+        except UnicodeDecodeError as error:
+            raise ConfigurationError(
+                "The configuration file is not UTF-8 text.", where=str(path), found=f"byte {error.start}"
+            ) from error
+        except tomllib.TOMLDecodeError as error:
+            raise ConfigurationError(
+                "The configuration file is not valid TOML.", where=str(path), found=str(error)
+            ) from error
+        for name in data:
+            if name not in sections:
+                raise ConfigurationError(
+                    f"Unknown table [{name}].",
+                    where=f"{path}, line {line_of(text, (name,))}",
+                    expected=", ".join(f"[{section}]" for section in sections),
+                    do=_nearest(name, sections),
+                )
+        return cls(path, text, data)
+
+    def section(self, name: str, model: type[S]) -> S:
+        """The table `name` as `model`, environment over file over the model's defaults.
+
+        Raises:
+            ConfigurationError: a key is unknown or a value is not what its key takes; the first five are named.
+        """
+        table = self.data.get(name, {})
+        # pydantic cannot type a field that is only known at run time
+        loaded = create_model("Loaded", __base__=_Overridable, **{name: (model, ...)})  # type: ignore[call-overload]
+        try:
+            return getattr(loaded(**{name: table}), name)  # type: ignore[no-any-return]
+        except SettingsError as error:
+            raise ConfigurationError(
+                "An environment variable cannot be read.",
+                where=f"variables that begin with {PREFIX}{name.upper()}",
+                expected="plain text for a plain key, JSON for a list or a table",
+                found=str(error.__cause__ or error),
+            ) from error
+        except ValidationError as error:
+            raise self._explain(error, name, model) from error
+
+    def _explain(self, error: ValidationError, name: str, model: type[Section]) -> ConfigurationError:
+        details = error.errors(include_url=False)
+        lines = [self._complaint(detail, model) for detail in details[:5]]
+        if len(details) > len(lines):
+            lines.append(f"… and {len(details) - len(lines)} more")
+        return ConfigurationError(f"[{name}] cannot be used as it stands.\n  " + "\n  ".join(lines))
+
+    def _complaint(self, detail: ErrorDetails, model: type[Section]) -> str:
+        location = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "tagged-")))
+        key = ".".join(str(part) for part in location)
+        said = f"{self._place(location)}: {key}: "
+        if detail["type"] == "extra_forbidden":
+            known = _keys_at(model, location[1:-1])
+            return said + f"unknown key; {_nearest(str(location[-1]), known) or 'known: ' + ', '.join(known)}"
+        if detail["type"] == "literal_error":
+            expected = str(detail.get("ctx", {}).get("expected", ""))
+            near = _nearest(str(detail["input"]), [word.strip("'") for word in expected.split(" or ")])
+            return said + f"expected {expected}, found {detail['input']!r}" + (f"; {near}" if near else "")
+        found = "" if detail["type"] == "missing" else f", found {detail['input']!r}"
+        return said + detail["msg"].removeprefix("Value error, ") + found
+
+    def _place(self, location: Location) -> str:
+        for depth in range(len(location), 1, -1):
+            variable = PREFIX + "__".join(str(part).upper() for part in location[:depth])
+            if variable in {name.upper() for name in os.environ}:
+                return f"environment variable {variable}"
+        return f"{self.path}, line {line_of(self.text, location)}"
+
+
+def line_of(text: str, location: Location) -> int:
+    """Line (from 1) of the deepest part of `location` that the TOML `text` holds.
+
+    >>> line_of('[a]\\nx = 1\\n[[a.b]]\\ny = 2\\n', ("a", "b", 0, "y"))
+    4
+    """
+    import tree_sitter_toml
+    from tree_sitter import Language, Parser
+
+    tree = Parser(Language(tree_sitter_toml.language())).parse(text.encode())
+    wanted = tuple(str(part) for part in location)
+    best, line = 0, 1
+    for path, node in _keys(tree.root_node):
+        if len(path) > best and wanted[: len(path)] == path:
+            best, line = len(path), node.start_point.row + 1
+    return line
+
+
+def _keys(document: Node) -> Iterator[tuple[tuple[str, ...], Node]]:
+    """Every key of the document with its full path; elements of an array of tables by their number."""
+    seen: dict[tuple[str, ...], int] = {}
+    for node in document.children:
+        table: tuple[str, ...] = ()
+        if node.type in ("table", "table_array_element"):
+            header = _names(node.named_children[0])
+            for part in header:
+                table += (part,)
+                if table in seen and (table != header or node.type == "table"):
+                    table += (str(seen[table]),)
+            if node.type == "table_array_element":
+                seen[table] = seen.get(table, -1) + 1
+                table += (str(seen[table]),)
+            yield table, node
+        for pair in [node] if node.type == "pair" else node.named_children:
+            if pair.type == "pair":
+                yield table + _names(pair.named_children[0]), pair
+
+
+def _names(key: Node) -> tuple[str, ...]:
+    if key.type == "dotted_key":
+        return tuple(name for child in key.named_children for name in _names(child))
+    return ((key.text or b"").decode().strip("\"'"),)
+
+
+def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
+    """The keys that the model knows at `location` (its lists and tables are walked into)."""
+    annotation: Any = model
+    for part in location:
+        if isinstance(part, int):
+            annotation = get_args(annotation)[0]
+        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            annotation = annotation.model_fields[part].annotation
+        else:
+            annotation = get_args(annotation)[-1]
+        if get_origin(annotation) not in (list, tuple, dict, Literal, None):
+            annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
+    return list(annotation.model_fields) if hasattr(annotation, "model_fields") else []
+
+
+def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else ""

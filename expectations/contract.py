@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final, Literal
 
 import polars as pl
+from polars._typing import SchemaDict
 
 VERSION: Final = 1
 
@@ -37,41 +38,40 @@ POSITION: Final[tuple[str, str, str]] = (TOPIC, PARTITION, OFFSET)
 TIME: Final = pl.Datetime("us", "UTC")
 MONEY: Final = pl.Decimal(18, 2)
 
-EVENTS: Final = pl.Schema(
-    {
-        EVENT_ID: pl.String,
-        EVENT_NAME: pl.String,
-        KIND: pl.String,
-        CHANNEL: pl.String,
-        OCCURRED_AT: TIME,
-        RECEIVED_AT: TIME,
-        EVENT_DATE: pl.Date,
-        CUSTOMER_ID: pl.String,
-        ANONYMOUS_ID: pl.String,
-        SESSION_ID: pl.String,
-        IDENTITIES: pl.Map(pl.String, pl.String),
-        "order_id": pl.String,
-        "revenue": MONEY,
-        "currency": pl.String,
-        "items": pl.List(pl.Struct({"sku": pl.String, "quantity": pl.Int32, "price": MONEY})),
-        "survey": pl.String,
-        "score": pl.Float64,
-        "feedback_text": pl.String,
-        "url": pl.String,
-        "referrer": pl.String,
-        "campaign": pl.String,
-        "source": pl.String,
-        "medium": pl.String,
-        "device": pl.String,
-        "country": pl.String,
-        "properties": pl.String,
-        "schema_version": pl.Int32,
-        "id_generated": pl.Boolean,
-        TOPIC: pl.String,
-        PARTITION: pl.Int32,
-        OFFSET: pl.Int64,
-    }
-)
+_events: SchemaDict = {
+    EVENT_ID: pl.String,
+    EVENT_NAME: pl.String,
+    KIND: pl.String,
+    CHANNEL: pl.String,
+    OCCURRED_AT: TIME,
+    RECEIVED_AT: TIME,
+    EVENT_DATE: pl.Date,
+    CUSTOMER_ID: pl.String,
+    ANONYMOUS_ID: pl.String,
+    SESSION_ID: pl.String,
+    IDENTITIES: pl.Map(pl.String, pl.String),
+    "order_id": pl.String,
+    "revenue": MONEY,
+    "currency": pl.String,
+    "items": pl.List(pl.Struct({"sku": pl.String, "quantity": pl.Int32, "price": MONEY})),
+    "survey": pl.String,
+    "score": pl.Float64,
+    "feedback_text": pl.String,
+    "url": pl.String,
+    "referrer": pl.String,
+    "campaign": pl.String,
+    "source": pl.String,
+    "medium": pl.String,
+    "device": pl.String,
+    "country": pl.String,
+    "properties": pl.String,
+    "schema_version": pl.Int32,
+    "id_generated": pl.Boolean,
+    TOPIC: pl.String,
+    PARTITION: pl.Int32,
+    OFFSET: pl.Int64,
+}
+EVENTS: Final = pl.Schema(_events)
 """`properties` is canonical JSON text of every field that has no column. `survey` is nps, csat or ces."""
 
 REQUIRED: Final[tuple[str, ...]] = (
@@ -87,32 +87,30 @@ REQUIRED: Final[tuple[str, ...]] = (
     OFFSET,
 )
 
-QUARANTINE: Final = pl.Schema(
-    {
-        "received_date": pl.Date,
-        RECEIVED_AT: TIME,
-        "key": pl.Binary,
-        "raw": pl.Binary,
-        "reason": pl.String,
-        "field": pl.String,
-        "message": pl.String,
-        "schema_version": pl.Int32,
-        TOPIC: pl.String,
-        PARTITION: pl.Int32,
-        OFFSET: pl.Int64,
-    }
-)
+_quarantine: SchemaDict = {
+    "received_date": pl.Date,
+    RECEIVED_AT: TIME,
+    "key": pl.Binary,
+    "raw": pl.Binary,
+    "reason": pl.String,
+    "field": pl.String,
+    "message": pl.String,
+    "schema_version": pl.Int32,
+    TOPIC: pl.String,
+    PARTITION: pl.Int32,
+    OFFSET: pl.Int64,
+}
+QUARANTINE: Final = pl.Schema(_quarantine)
 
-PROFILES: Final = pl.Schema(
-    {
-        "identity_kind": pl.String,
-        "identity": pl.String,
-        "attribute": pl.String,
-        "value": pl.String,
-        "valid_from": TIME,
-        TOPIC: pl.String,
-        PARTITION: pl.Int32,
-        OFFSET: pl.Int64,
-    }
-)
+_profiles: SchemaDict = {
+    "identity_kind": pl.String,
+    "identity": pl.String,
+    "attribute": pl.String,
+    "value": pl.String,
+    "valid_from": TIME,
+    TOPIC: pl.String,
+    PARTITION: pl.Int32,
+    OFFSET: pl.Int64,
+}
+PROFILES: Final = pl.Schema(_profiles)
 """One row a changed attribute: who, which, its value, and since when."""

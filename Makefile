@@ -1,0 +1,48 @@
+# Two commands for a fresh machine: `make demo` and `make test`. `make check` is what a change must pass.
+VENV ?= .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+PACKAGES := journeys expectations ingest analytics reports
+DATA ?= shop
+
+.PHONY: demo test check setup lint types contracts doctest docs bench clean
+
+demo: $(VENV)/.demo            ## install, run the main job on a simulated shop, print where the report is
+	@$(BIN)/journeys demo --data $(DATA)
+
+test: $(VENV)/.test            ## the tests; what needs Chromium or Apache Kafka is skipped, with a reason, where absent
+	$(BIN)/python -m pytest
+
+check: lint types contracts doctest test  ## all that a change must pass
+
+setup: $(VENV)/.test           ## the environment of a developer
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.test
+	$(BIN)/mypy
+
+contracts: $(VENV)/.test
+	$(BIN)/lint-imports
+
+doctest: $(VENV)/.test
+	$(BIN)/python -m pytest -q --doctest-modules $(PACKAGES)
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Journeys needs Python 3.11 or newer; name one with PYTHON=python3.11")'
+	@$(PYTHON) -m venv $(VENV) || (echo "python3 has no venv module: install it (Debian: apt install python3-venv) or run: uv run journeys demo"; exit 1)
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) (about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
+	@echo "Installing into $(VENV) with the test tools (about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@ $(VENV)/.demo
+
+clean:                         ## remove what make and the demo made
+	rm -rf $(VENV) demo

@@ -1,0 +1,10 @@
+"""The front door: the command line and the configuration file. Every room is imported inside the verb that needs it."""
+
+from __future__ import annotations
+
+
+def main() -> None:
+    """Run the command `journeys`."""
+    from journeys.commands import run
+
+    run()

@@ -1,0 +1,5 @@
+"""`python -m journeys` is the command `journeys`."""
+
+from journeys import main
+
+main()

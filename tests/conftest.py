@@ -1,0 +1,30 @@
+"""What a test may need of the machine. A missing part skips the test with a reason; where the environment variable
+JOURNEYS_TESTS_REQUIRE names the part, it fails instead, so that a full check never passes by skipping."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def _available(mark: str) -> str:
+    """An empty text, or why what the mark needs is not here."""
+    if mark == "broker":
+        from ingest.broker import EmbeddedBroker
+
+        return "" if EmbeddedBroker.available() else "the embedded broker's wheel is not installed for this platform"
+    if mark == "browser":
+        return "" if shutil.which("chromium") else "Chromium is not installed (Debian: apt install chromium)"
+    if mark == "kafka":
+        return "" if os.environ.get("JOURNEYS_KAFKA_HOME") else "JOURNEYS_KAFKA_HOME names no Apache Kafka"
+    return ""
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for mark in ("broker", "browser", "kafka"):
+        if item.get_closest_marker(mark) and (reason := _available(mark)):
+            if mark in os.environ.get("JOURNEYS_TESTS_REQUIRE", "").split():
+                pytest.fail(f"required here, but {reason}")
+            pytest.skip(reason)
