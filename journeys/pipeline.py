@@ -1,0 +1,103 @@
+"""The steps of the pipeline as a user runs them: land, load, stitch, report, and all of them again at an interval."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analytics.definitions import duration
+from expectations.contract import KINDS
+from expectations.errors import ConfigurationError
+from journeys import terminal
+
+if TYPE_CHECKING:
+    from analytics.stitching import StitchSummary
+    from ingest.files import FileSummary
+    from ingest.loop import IngestSummary
+    from journeys.settings import Settings
+    from reports.publish import Published
+
+
+def ingest(settings: Settings, *, until_caught_up: bool) -> IngestSummary:
+    """Land what the brokers hold, with a line that says what landed and what was refused, and why."""
+    from ingest.loop import run
+
+    with terminal.step("Landing events") as advance:
+        summary = run(
+            settings.ingest,
+            settings.lake,
+            until_caught_up=until_caught_up,
+            on_progress=lambda progress: advance(progress.polled, progress.expected),
+        )
+    terminal.out.print(f"  {summary.landed:,} events landed{_refused(summary.quarantined)}")
+    return summary
+
+
+def load(settings: Settings, files: Iterable[Path], kind: str) -> None:
+    """Land files of events of one kind, or of profiles."""
+    if kind not in (*KINDS, "profiles"):
+        raise ConfigurationError("Unknown kind of file.", expected=", ".join((*KINDS, "profiles")), found=kind)
+    from ingest import files as landing
+
+    for file in files:
+        with terminal.step(f"Loading {file}") as advance:
+            summary: FileSummary = (
+                landing.load_profiles(file, settings.lake, on_progress=advance)
+                if kind == "profiles"
+                else landing.load_events(file, kind, settings.ingest, settings.lake, on_progress=advance)
+            )
+        done = "landed before, nothing added" if summary.known else f"{summary.landed:,} rows landed"
+        terminal.out.print(f"  {done}{_refused(summary.quarantined)}")
+
+
+def stitch(settings: Settings) -> StitchSummary:
+    """Build the path store from what has landed."""
+    from analytics.stitching import build
+
+    with terminal.step("Stitching paths") as advance:
+        summary = build(settings.lake, settings.paths, on_progress=advance)
+    terminal.out.print(
+        f"  {summary.touches:,} touches of {summary.customers:,} customers, {summary.journeys:,} journeys: "
+        f"{summary.converted:,} converted, {summary.abandoned:,} abandoned, {summary.open:,} open"
+    )
+    return summary
+
+
+def report(settings: Settings, site: Path | None = None) -> Published:
+    """Publish the report site."""
+    from reports.publish import publish
+
+    address = str(site) if site else settings.beside(settings.report.site)
+    with terminal.step("Publishing the report"):
+        published = publish(settings.lake, settings.report, settings.paths, address, datetime.now(UTC))
+    terminal.out.print(f"  {published.headline}")
+    terminal.out.print(f"  {published.address}", soft_wrap=True)
+    return published
+
+
+def run(settings: Settings, every: str | None) -> None:
+    """Ingest until caught up, stitch, report; again at each interval until told to stop."""
+    stop = threading.Event()
+    interval = duration(every).total_seconds() if every else None
+    if interval is not None:
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    while not stop.is_set():
+        started = time.monotonic()
+        ingest(settings, until_caught_up=True)
+        stitch(settings)
+        report(settings)
+        if interval is None:
+            return
+        stop.wait(max(0.0, interval - (time.monotonic() - started)))
+
+
+def _refused(reasons: dict[str, int]) -> str:
+    if not reasons:
+        return ""
+    listed = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items(), key=lambda r: -r[1]))
+    return f", {sum(reasons.values()):,} refused and kept in quarantine ({listed})"

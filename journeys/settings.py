@@ -1,0 +1,76 @@
+"""The tables of journeys.toml as the verbs ask for them, each read only when its room is needed."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from expectations.configfile import ConfigFile, Section
+from expectations.errors import ConfigurationError
+from expectations.layout import Lake
+
+if TYPE_CHECKING:
+    from analytics.rules import PathRules
+    from ingest.settings import IngestSettings
+    from reports.settings import ReportSettings
+
+TABLES: Final = ("lake", "ingest", "paths", "report")
+TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
+
+
+class LakeSettings(Section):
+    """`[lake]`: where events, profiles, the path store and the history of reports lie."""
+
+    address: str = "lake"
+
+
+class Settings:
+    """One journeys.toml. Folders in it are meant from the folder that holds the file."""
+
+    def __init__(self, path: Path, brokers: list[str] | None = None) -> None:
+        self.file = ConfigFile.open(path, TABLES)
+        self._brokers = brokers
+
+    @cached_property
+    def lake(self) -> Lake:
+        """`[lake]`."""
+        return Lake(self.beside(self.file.section("lake", LakeSettings).address))
+
+    @cached_property
+    def ingest(self) -> IngestSettings:
+        """`[ingest]`."""
+        from ingest.settings import IngestSettings
+
+        read = self.file.section("ingest", IngestSettings)
+        return read.model_copy(update={"brokers": self._brokers}) if self._brokers else read
+
+    @cached_property
+    def paths(self) -> PathRules:
+        """`[paths]`."""
+        from analytics.rules import PathRules
+
+        return self.file.section("paths", PathRules)
+
+    @cached_property
+    def report(self) -> ReportSettings:
+        """`[report]`."""
+        from reports.settings import ReportSettings
+
+        return self.file.section("report", ReportSettings)
+
+    def beside(self, address: str) -> str:
+        """An address as it is meant: object stores and absolute folders as they are, others from the file's folder."""
+        return address if "://" in address else str(self.file.path.parent / address)
+
+
+def template(name: str) -> str:
+    """The text of a commented journeys.toml: `shop` or `completejourney`.
+
+    Raises:
+        ConfigurationError: there is no template of this name.
+    """
+    known = sorted(file.stem for file in TEMPLATES.glob("*.toml"))
+    if name not in known:
+        raise ConfigurationError("There is no such template.", expected=" or ".join(known), found=name)
+    return (TEMPLATES / f"{name}.toml").read_text(encoding="utf-8")

@@ -1,0 +1,137 @@
+"""How answers, progress and errors look on a terminal, and what machines get instead (JSON, CSV)."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from expectations.errors import JourneysError
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+Advance = Callable[[int, int | None], None]
+"""Report progress: how many are done, and of how many (None where nobody knows)."""
+
+
+class As(StrEnum):
+    """How an answer is printed."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+def print_error(error: JourneysError) -> None:
+    """The error as facts on lines, without a traceback."""
+    first, *rest = error.message.split("\n")
+    err.print(Text.assemble(("Error ", "bold red"), (f"[{error.code}] ", "dim"), first))
+    for line in rest:
+        err.print(Text(line))
+
+
+@contextmanager
+def step(title: str) -> Iterator[Advance]:
+    """One step of a longer job: a bar while it runs on a terminal, a line with its time when it is done."""
+    progress = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=28),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        transient=True,
+        disable=not err.is_terminal,
+    )
+    with progress:
+        task = progress.add_task(title, total=None)
+
+        def advance(done: int, total: int | None) -> None:
+            progress.update(task, completed=done, total=total)
+
+        yield advance
+        seconds = progress.tasks[0].elapsed or 0.0
+    err.print(Text.assemble(("✓ ", "green"), f"{title} ", (f"{seconds:.1f} s", "dim")))
+
+
+def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
+    """A frame as a table for people, or as JSON rows or CSV for machines."""
+    if how is As.json:
+        sys.stdout.write(plain(frame).write_json() + "\n")
+    elif how is As.csv:
+        sys.stdout.write(plain(frame).write_csv())
+    else:
+        table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
+        for name, dtype in frame.schema.items():
+            table.add_column(name.replace("_", " "), justify="right" if _is_number(dtype) else "left")
+        for row in frame.iter_rows():
+            table.add_row(*(text(value, name) for name, value in zip(frame.columns, row, strict=True)))
+        out.print(table)
+
+
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """Durations as seconds (the column says so), the rest as it is: what JSON and CSV can hold."""
+    import polars as pl
+    import polars.selectors as cs
+
+    return frame.with_columns(cs.duration().dt.total_microseconds() / 1e6, cs.list().list.join(" > ")).rename(
+        {name: f"{name}_seconds" for name, dtype in frame.schema.items() if isinstance(dtype, pl.Duration)}
+    )
+
+
+def text(value: Any, name: str = "") -> str:
+    """One value for people: shares in per cent, counts with separators, times in the unit that fits, – for none.
+
+    >>> text(0.4461, "share_of_previous"), text(12345), text(timedelta(minutes=27)), text(None)
+    ('44.6 %', '12,345', '27 min', '–')
+    """
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.1%}".replace("%", " %") if "share" in name else f"{value:,.2f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, timedelta):
+        return duration(value.total_seconds())
+    if isinstance(value, list):
+        return " → ".join(str(part) for part in value)
+    return str(value)
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit that fits.
+
+    >>> duration(79), duration(60_000), duration(1_000_000)
+    ('79 s', '16.7 h', '11.6 d')
+    """
+    for limit, unit, digits in ((90, 1, 0), (90 * 60, 60, 0), (36 * 3600, 3600, 1)):
+        if seconds < limit:
+            return f"{seconds / unit:.{digits}f} {({1: 's', 60: 'min', 3600: 'h'})[unit]}"
+    return f"{seconds / 86400:.1f} d"
+
+
+def bar(share: float | None, width: int = 30) -> str:
+    """A share of 1 as a bar of blocks.
+
+    >>> bar(0.5, width=4)
+    '██  '
+    """
+    return ("█" * round((share or 0.0) * width)).ljust(width)
+
+
+def _is_number(dtype: pl.DataType) -> bool:
+    return dtype.is_numeric() or dtype.is_temporal()
