@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ class ConfigFile:
             return said + f"unknown key; {_nearest(str(location[-1]), known) or 'known: ' + ', '.join(known)}"
         if detail["type"] == "literal_error":
             expected = str(detail.get("ctx", {}).get("expected", ""))
-            near = _nearest(str(detail["input"]), [word.strip("'") for word in expected.split(" or ")])
+            near = _nearest(str(detail["input"]), re.findall(r"'([^']*)'", expected))
             return said + f"expected {expected}, found {detail['input']!r}" + (f"; {near}" if near else "")
         found = "" if detail["type"] == "missing" else f", found {detail['input']!r}"
         return said + detail["msg"].removeprefix("Value error, ") + found

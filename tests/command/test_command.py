@@ -1,0 +1,98 @@
+"""The command: quick to start, plain when something is wrong, honest in its exit code."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+
+ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
+
+
+def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "journeys", *arguments], capture_output=True, text=True, cwd=cwd, check=False, timeout=120
+    )
+
+
+def loaded_by(statement: str) -> set[str]:
+    code = f"import sys\n{statement}\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}
+
+
+def test_help_loads_no_room_and_no_heavy_library() -> None:
+    statement = (
+        "from typer.testing import CliRunner; from journeys.commands import app; CliRunner().invoke(app, ['--help'])"
+    )
+    heavy = {"polars", "pyarrow", "kafka", "deltalake", "altair", "numba", "pandas", "great_expectations", "scipy"}
+    assert not loaded_by(statement) & (heavy | {"ingest", "analytics", "reports", "pydantic"})
+
+
+@pytest.mark.parametrize("room", ["ingest.loop", "ingest.files", "analytics.stitching", "analytics", "journeys.answers"])
+def test_only_the_audit_loads_great_expectations(room: str) -> None:
+    assert not loaded_by(f"import {room}") & {"great_expectations", "pandas", "altair", "numba"}
+
+
+def test_no_other_distribution_owns_our_names() -> None:
+    owners = packages_distributions()
+    assert {room: set(owners.get(room, ())) - {"journeys"} for room in ROOMS} == {room: set() for room in ROOMS}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "exit_code", "said"),
+    [
+        (["status"], 2, "journeys init"),
+        (["ingest", "--until-caught-up"], 2, "journeys init"),
+        (["funnel", "a", "b"], 2, "journeys init"),
+        (["init", "--template", "shp"], 2, "There is no such template"),
+        (["demo", "--data", "shp"], 6, "There is no such example data"),
+        (["demo", "--folder", "/proc/nowhere"], 5, "cannot be written"),
+        (["no-such-verb"], 2, "No such command"),
+    ],
+)
+def test_bad_use_is_one_clear_message(tmp_path: Path, arguments: list[str], exit_code: int, said: str) -> None:
+    done = command(*arguments, cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (exit_code, False)
+    assert said in done.stderr
+
+
+def test_init_writes_a_configuration_that_every_room_accepts(tmp_path: Path) -> None:
+    assert command("init", cwd=tmp_path).returncode == 0
+    from journeys.settings import Settings
+
+    settings = Settings(tmp_path / "journeys.toml")
+    assert settings.ingest.streams and settings.paths.stages and settings.report.title
+    assert settings.lake.address == str(tmp_path / "lake")
+
+
+def test_init_never_replaces_a_file_unasked(tmp_path: Path) -> None:
+    (tmp_path / "journeys.toml").write_text("# mine\n")
+    assert command("init", cwd=tmp_path).returncode == 2
+    assert (tmp_path / "journeys.toml").read_text() == "# mine\n"
+
+
+def test_a_wrong_key_is_named_with_its_line(tmp_path: Path) -> None:
+    (tmp_path / "journeys.toml").write_text("[lake]\nadress = 'x'\n")
+    done = command("status", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "line 2: lake.adress: unknown key; did you mean 'address'?" in done.stderr
+
+
+def test_an_unreachable_broker_is_named(tmp_path: Path) -> None:
+    (tmp_path / "journeys.toml").write_text(
+        '[ingest]\nbrokers = ["127.0.0.1:1"]\n[[ingest.streams]]\ntopic = "clickstream"\nkind = "clickstream"\n'
+    )
+    done = command("ingest", "--until-caught-up", cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (3, False)
+    assert "127.0.0.1:1" in done.stderr
+
+
+def test_a_demo_never_touches_a_folder_of_something_else(tmp_path: Path) -> None:
+    (tmp_path / "precious.txt").write_text("mine")
+    done = command("demo", "--folder", str(tmp_path))
+    assert done.returncode == 5 and "something else than a demo" in done.stderr
+    assert (tmp_path / "precious.txt").exists()
