@@ -1,0 +1,186 @@
+"""What landed? Reads events and profiles of a lake, brings frames of callers to the same columns, removes duplicates.
+
+A duplicate is an event that says the same under the same `event_id`, whichever way it arrived. The same `event_id`
+with another payload is an id conflict: both events are kept, and counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from expectations import contract
+from expectations.errors import StorageError
+from expectations.layout import EVENTS, PROFILES, Lake
+
+ARRIVAL: Final = (contract.RECEIVED_AT, *contract.POSITION, "id_generated", "schema_version", contract.EVENT_DATE)
+"""Columns that tell how an event arrived, not what it says: they are no part of its payload."""
+
+ROW: Final = "_row"
+IDLE_AFTER: Final = timedelta(days=7)
+
+
+def landed(lake: Lake) -> pl.LazyFrame:
+    """Every row of table `events`, duplicates and all, with the columns of the contract; no rows when none landed."""
+    return _scan(lake, EVENTS, contract.EVENTS)
+
+
+def events(lake: Lake) -> pl.LazyFrame:
+    """The events of a lake, each once, with the columns of `contract.EVENTS`.
+
+    >>> events(Lake("nowhere")).collect().height
+    0
+    """
+    return deduplicate(landed(lake))
+
+
+def profiles(lake: Lake) -> pl.LazyFrame:
+    """The customer attributes of a lake, with the columns of `contract.PROFILES`; no rows when there are none."""
+    return _scan(lake, PROFILES, contract.PROFILES)
+
+
+def table_version(lake: Lake, name: str) -> int | None:
+    """Version of a Delta table, or None when it does not exist."""
+    address = lake.table(name)
+    if not DeltaTable.is_deltatable(address):
+        return None
+    try:
+        return DeltaTable(address).version()
+    except DeltaError as error:
+        raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
+
+
+def conform(frame: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
+    """Any frame of events with every column of the contract: the missing ones are null, others are dropped.
+
+    Times without a zone are taken as UTC. Without an `event_id` each row is an event of its own, named by its number.
+    """
+    lazy = frame.lazy()
+    schema = lazy.collect_schema()
+    if contract.EVENT_ID not in schema:
+        lazy = lazy.with_row_index("_row").with_columns(pl.format("row-{}", "_row").alias(contract.EVENT_ID))
+        schema = lazy.collect_schema()
+    return lazy.select(_as_contract(name, dtype, schema) for name, dtype in contract.EVENTS.items())
+
+
+def deduplicate(frame: pl.LazyFrame) -> pl.LazyFrame:
+    """Events without duplicates: of those that say the same under one `event_id`, the first that arrived."""
+    return duplicates(frame).without(frame)
+
+
+@dataclass(frozen=True)
+class Duplicates:
+    """Which rows say again what an earlier one said, and how many ids were given to more than one event."""
+
+    rows: pl.Series
+    conflicts: int
+
+    def without(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        """The frame without the rows that only repeat others."""
+        if self.rows.is_empty():
+            return frame
+        return frame.with_row_index(ROW).filter(~pl.col(ROW).is_in(self.rows.implode())).drop(ROW)
+
+
+def duplicates(frame: pl.LazyFrame) -> Duplicates:
+    """The rows of a frame of events that are duplicates of others, and the count of id conflicts.
+
+    Only events whose id occurs more than once are compared in full, so that the others cost one hash each.
+    """
+    hashed = pl.col(contract.EVENT_ID).hash()
+    ids = frame.select(hashed).collect().to_series()
+    again = ids.filter(ids.is_duplicated()).unique()
+    schema = frame.collect_schema()
+    payload = [name for name in schema if name not in ARRIVAL]
+    twice = (
+        frame.with_row_index(ROW)
+        .filter(hashed.is_in(again.implode()))
+        .sort(contract.RECEIVED_AT, *contract.POSITION, ROW)
+        .with_columns(_comparable(name, schema[name]) for name in payload)
+        .select(ROW, contract.EVENT_ID, pl.struct(payload).is_first_distinct().alias("first"))
+        .collect()
+        if len(again)
+        else pl.DataFrame(schema={ROW: pl.UInt32, contract.EVENT_ID: pl.String, "first": pl.Boolean})
+    )
+    kept = twice.filter("first")
+    return Duplicates(twice.filter(~pl.col("first"))[ROW].sort(), len(kept) - kept[contract.EVENT_ID].n_unique())
+
+
+def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> datetime | None:
+    """The watermark: the highest event time that every stream partition has been read past; None without events.
+
+    The lake holds rows, not positions, so a partition that is behind must be told from one that is merely quiet. A
+    partition is behind when it has been silent for longer than it ever was before, but not longer than `idle_after`:
+    after that its stream is taken to have ended. A sparse topic such as feedback thus does not hold the others back,
+    and a consumer that stopped does, until somebody sees it. A file that was loaded has been read to its end and is
+    never behind. An event time ahead of the time it was received counts as that time: clocks run ahead, data does not.
+    """
+    minute = 60_000_000
+    time = pl.min_horizontal(contract.OCCURRED_AT, pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT))
+    stream = [contract.TOPIC, contract.PARTITION]
+    minutes = (
+        frame.select(*stream, pl.lit(0).alias("_"), time.alias("time"))
+        .group_by(*stream, (pl.col("time").to_physical() // minute).alias("minute"))
+        .agg(pl.col("time").max())
+        .sort(*stream, "minute")
+        .group_by(*stream)
+        .agg(pl.col("time").max(), pl.col("minute").diff().max().fill_null(0).alias("quiet"))
+        .collect()
+    )
+    if minutes.is_empty():
+        return None
+    end = minutes["time"].max()
+    silent = (pl.lit(end) - pl.col("time")).dt.total_minutes()
+    behind = minutes.filter(
+        silent > pl.col("quiet"),
+        silent <= idle_after.total_seconds() / 60,
+        ~pl.col(contract.TOPIC).fill_null("").str.starts_with("file:"),
+    )
+    return behind["time"].min() if len(behind) else end  # type: ignore[return-value]
+
+
+def _scan(lake: Lake, name: str, schema: pl.Schema) -> pl.LazyFrame:
+    address = lake.table(name)
+    try:
+        if not DeltaTable.is_deltatable(address):
+            return pl.LazyFrame(schema=schema)
+        frame = pl.scan_delta(address)
+        found = frame.collect_schema()
+    except (DeltaError, OSError) as error:
+        raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
+    return frame.select(_as_contract(column, dtype, found) for column, dtype in schema.items())
+
+
+def _as_contract(name: str, dtype: pl.DataType, found: Mapping[str, pl.DataType]) -> pl.Expr:
+    if name not in found:
+        return pl.lit(None, dtype=dtype).alias(name)
+    column, has = pl.col(name), found[name]
+    if has == dtype or isinstance(dtype, pl.Map):
+        return column if has == dtype else _as_map(column, has).alias(name)
+    if isinstance(has, pl.Datetime) and has.time_zone is None:
+        return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    return column.cast(dtype)
+
+
+def _as_map(column: pl.Expr, found: pl.DataType) -> pl.Expr:
+    """A struct of texts, or a list of key and value, as a map."""
+    text = pl.Map(pl.String, pl.String)
+    if not isinstance(found, pl.Struct):
+        return column.cast(text)
+    pairs = [
+        pl.struct(pl.lit(field.name).alias("key"), column.struct.field(field.name).cast(pl.String).alias("value"))
+        for field in found.fields
+    ]
+    return pl.concat_list(pairs).list.filter(pl.element().struct.field("value").is_not_null()).list.to_map()
+
+
+def _comparable(name: str, dtype: pl.DataType) -> pl.Expr:
+    if isinstance(dtype, pl.Map):
+        return pl.col(name).map.entries().list.sort()
+    return pl.col(name)

@@ -1,0 +1,258 @@
+"""Who is one customer? Identities that occur on one event belong together; customers are the connected components.
+
+Words: an *identity* is a kind with a value (`device_id`, `d1`). A *login* is an identity of a kind that names a person,
+the others name a device. A *link* joins two identities of one event.
+
+Two guards keep strangers apart. A value on the deny list never links. A value linked to more than `max_degree` others
+(a kiosk, a shared card) is *shared*: it stops linking. For a login only other logins count: a person may well own
+thirty cookies, but a card that belongs to thirty people belongs to nobody. An event that has nothing but shared values
+goes to the customer of the nearest login on that value before it, else after it, within the session of the value.
+
+Every answer is a function of the set of events: their order, batches and repetition change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from analytics.events import conform
+from analytics.parts import CUSTOMER
+from analytics.rules import IdentityRules, PathRules
+from analytics.shared import CODE, LINKED, nearest_logins, on_shared
+from expectations import contract
+
+
+ARRIVED: Final = pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place of the event that holds identities of one kind."""
+
+    kind: str
+    rank: int
+    column: str
+    value: pl.Expr
+
+
+@dataclass(frozen=True)
+class Identities:
+    """All identities of a set of events, and the customer of each.
+
+    `nodes` has kind, value, customer (u32, the row of the customer's smallest identity), login, shared, known (the
+    customer has a login), sorted by trust and value. `seen` has one row for each combination of identities on an event,
+    `logins` says whose each time of each shared value is.
+    """
+
+    sources: tuple[Source, ...]
+    nodes: pl.DataFrame
+    seen: pl.DataFrame
+    logins: pl.DataFrame
+
+
+def customers(events: pl.DataFrame | pl.LazyFrame, rules: PathRules | None = None) -> pl.DataFrame:
+    """The customer of every event: the rows as given, with `customer` (String) and `linked` (String) added.
+
+    A customer is named after its smallest identity by the order of kinds, then of values: `customer_id:c123`.
+    `linked` tells how the event found its customer: `login` it carries one, `device` its device belongs to somebody
+    known, `session` a shared device between logins, `anonymous` nobody known. An event without any usable identity
+    is a customer of its own, `event_id:...`.
+
+    >>> seen = {"anonymous_id": ["a", "a", "b"], "customer_id": [None, "ann", None], "occurred_at": [1, 2, 3]}
+    >>> customers(pl.DataFrame(seen).cast({"occurred_at": pl.Datetime("us")}))["customer"].to_list()
+    ['customer_id:ann', 'customer_id:ann', 'anonymous_id:b']
+    """
+    rules = rules or PathRules()
+    frame = conform(events).collect()
+    found = identify(frame.lazy(), rules)
+    known = with_customers(frame, found)
+    return known.with_columns(customer_keys(known, found)).drop(CODE)
+
+
+def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | None = None) -> Identities:
+    """Read the identities of events and join them into customers.
+
+    `removed` holds links that no longer hold, with the columns kind, value, other_kind, other_value.
+    """
+    settings = rules.identities
+    sources = tuple(_sources(events, settings))
+    known = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
+    seen = _combinations(events, sources, known)
+    nodes = _nodes(seen, sources, settings)
+    seen = _coded(seen, sources, nodes)
+    links = _without(_links(seen.filter("evidence"), sources), nodes, removed)
+    nodes = _components(nodes, links, settings)
+    seen = _placed(seen, sources, nodes)
+    touched = on_shared(events, seen, nodes, {source.column: source.value for source in sources}, known)
+    return Identities(sources, nodes, seen, nearest_logins(touched, rules.session_gap, settings.shared))
+
+
+def with_customers(events: pl.DataFrame, found: Identities) -> pl.DataFrame:
+    """Events with `_customer` (u32 code: row of `found.nodes`, or above them) and `linked`, in the order given."""
+    names = [source.column for source in found.sources]
+    table = found.seen.select(*names, CODE, LINKED, "shared")
+    known = events.with_columns(source.value.alias(source.column) for source in found.sources)
+    known = known.join(table, on=names, how="left", nulls_equal=True, maintain_order="left").drop(names)
+    if known["shared"].null_count() < len(known):
+        known = _by_session(known, found)
+    return _by_event(known.drop("shared"), len(found.nodes))
+
+
+def customer_keys(events: pl.DataFrame, found: Identities) -> pl.Series:
+    """The customer key of every event, from its code."""
+    key = found.nodes.select(pl.concat_str("kind", pl.lit(":"), "value")).to_series()
+    return (
+        events.select(
+            pl.when(pl.col(CODE) < len(key))
+            .then(pl.lit(key).gather(pl.col(CODE).clip(0, max(len(key) - 1, 0))) if len(key) else None)
+            .otherwise(pl.format("event_id:{}", contract.EVENT_ID))
+        )
+        .to_series()
+        .alias(CUSTOMER)
+    )
+
+
+def _sources(events: pl.LazyFrame, settings: IdentityRules) -> Iterator[Source]:
+    """Where identities are, the most trusted kind first; kinds that the settings do not name come last, by name."""
+    keys = events.select(pl.col(contract.IDENTITIES).map.keys().explode().unique()).collect().to_series()
+    places = [(kind, pl.col(kind)) for kind in (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)]
+    places += [(kind, pl.col(contract.IDENTITIES).map.get(kind)) for kind in sorted(keys.drop_nulls())]
+    order = settings.kinds + sorted({kind for kind, _ in places} - set(settings.kinds))
+    places.sort(key=lambda place: order.index(place[0]))
+    for number, (kind, value) in enumerate(places):
+        yield Source(kind, order.index(kind), f"_identity{number}", value)
+
+
+def _combinations(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr) -> pl.DataFrame:
+    """Each combination of identities that occurs on an event, and whether it is evidence: one had arrived in time."""
+    wide = events.select(known.alias("evidence"), *(source.value.alias(source.column) for source in sources))
+    return wide.unique().sort("evidence").unique([source.column for source in sources], keep="last").collect()
+
+
+def _nodes(seen: pl.DataFrame, sources: Sequence[Source], settings: IdentityRules) -> pl.DataFrame:
+    """Every identity once, sorted by trust, then value, without the denied ones."""
+    parts = [
+        seen.select(
+            pl.lit(source.rank, pl.UInt8).alias("rank"),
+            pl.lit(source.kind).alias("kind"),
+            pl.col(source.column).alias("value"),
+        ).unique()
+        for source in sources
+    ]
+    every = pl.concat(parts).filter(pl.col("value").is_not_null(), ~pl.col("value").is_in(settings.deny))
+    return (
+        every.unique()
+        .sort("rank", "value")
+        .select("rank", "kind", "value", pl.col("kind").is_in(settings.logins).alias("login"))
+        .with_row_index("node")
+    )
+
+
+def _coded(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
+    """The combinations, with the node of every identity in a column `<column>_node`."""
+    for source in sources:
+        kind = nodes.filter(pl.col("rank") == source.rank).select(
+            pl.col("value").alias(source.column), pl.col("node").alias(f"{source.column}_node")
+        )
+        seen = seen.join(kind, on=source.column, how="left", maintain_order="left")
+    return seen
+
+
+def _links(seen: pl.DataFrame, sources: Sequence[Source]) -> Codes:
+    """Every pair of identities that occurs on one event, once: the smaller node, the larger node."""
+    pairs = [
+        seen.select(pl.min_horizontal(a, b).cast(pl.UInt64) * 2**32 + pl.max_horizontal(a, b).cast(pl.UInt64)).filter(
+            seen[a].is_not_null() & seen[b].is_not_null() & (seen[a] != seen[b])
+        )
+        for a, b in combinations([f"{source.column}_node" for source in sources], 2)
+    ]
+    keys = pl.concat([pair.to_series().alias("key") for pair in pairs]).unique().sort().to_numpy()
+    return np.stack([keys >> np.uint64(32), keys & np.uint64(2**32 - 1)]).astype(np.int64)
+
+
+def _without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame | None) -> Codes:
+    """The links that have no tombstone."""
+    if removed is None or removed.is_empty():
+        return links
+    ends = []
+    for kind, value in (("kind", "value"), ("other_kind", "other_value")):
+        table = nodes.select(pl.col("kind").alias(kind), pl.col("value").alias(value), "node")
+        ends.append(removed.join(table, on=[kind, value], how="left", maintain_order="left")["node"])
+    gone = pl.DataFrame(ends, schema=["a", "b"]).drop_nulls()
+    keys = gone.select(pl.min_horizontal("a", "b").cast(pl.Int64) * 2**32 + pl.max_horizontal("a", "b"))
+    return links[:, ~np.isin((links[0] << 32) + links[1], keys.to_series().to_numpy())]
+
+
+def _components(nodes: pl.DataFrame, links: Codes, settings: IdentityRules) -> pl.DataFrame:
+    """Which nodes are shared, and for every node the smallest node of its component and whether it has a login."""
+    count, login = len(nodes), nodes["login"].to_numpy()
+    counts = [~login[a] | login[b] for a, b in (links, links[::-1])]
+    degree = sum(np.bincount(end[which], minlength=count) for end, which in zip(links, counts, strict=True))
+    shared = np.asarray(degree > settings.max_degree)
+    a, b = links[:, ~shared[links].any(axis=0)]
+    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
+    number, label = connected_components(graph, directed=False) if count else (0, np.zeros(0, np.int32))
+    smallest = np.zeros(number, np.uint32)
+    smallest[label[::-1]] = np.arange(count, dtype=np.uint32)[::-1]
+    known = np.bincount(label, weights=login & ~shared, minlength=number) > 0
+    return nodes.with_columns(
+        pl.Series("customer", smallest[label], dtype=pl.UInt32),
+        pl.Series("known", known[label], dtype=pl.Boolean),
+        pl.Series("shared", shared, dtype=pl.Boolean),
+    )
+
+
+def _placed(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
+    """The combinations with customer (of the most trusted identity that links), `linked`, and the shared identity.
+
+    `shared` is the most trusted shared identity of a combination that has none that links.
+    """
+    columns = [f"{source.column}_node" for source in sources]
+    is_shared = seen.select(nodes["shared"].gather(seen[name]).alias(name) for name in columns)
+    links = seen.select(pl.when(~is_shared[name]).then(seen[name]).alias(name) for name in columns)
+    logins = [nodes["login"].gather(links[name]).alias(name) for name in columns]
+    first = links.select(pl.coalesce(columns)).to_series()
+    on_shared = seen.select(pl.coalesce(pl.when(is_shared[name]).then(pl.col(name)) for name in columns)).to_series()
+    return seen.with_columns(
+        nodes["customer"].gather(first).alias(CODE),
+        pl.select(
+            pl.when(pl.DataFrame(logins).select(pl.any_horizontal(columns).fill_null(False)).to_series())
+            .then(pl.lit("login"))
+            .when(nodes["known"].gather(first))
+            .then(pl.lit("device"))
+            .otherwise(pl.lit("anonymous"))
+        )
+        .to_series()
+        .alias(LINKED),
+        pl.select(pl.when(first.is_null()).then(on_shared)).to_series().alias("shared"),
+    )
+
+
+def _by_session(events: pl.DataFrame, found: Identities) -> pl.DataFrame:
+    """Give the events that have only shared identities to the customer of the nearest login, or to the value's own."""
+    where = ["shared", contract.OCCURRED_AT]
+    events = events.join(found.logins, on=where, how="left", maintain_order="left")
+    own = found.nodes["customer"].gather(events["shared"])
+    return events.with_columns(
+        pl.coalesce(pl.col(CODE), pl.col("login"), own).alias(CODE),
+        pl.when(pl.col("login").is_not_null()).then(pl.lit("session")).otherwise(LINKED).alias(LINKED),
+    ).drop("login")
+
+
+def _by_event(events: pl.DataFrame, nodes: int) -> pl.DataFrame:
+    """Give every event without any usable identity to a customer of its own."""
+    alone = pl.col(CODE).is_null()
+    number = pl.when(alone).then(contract.EVENT_ID).rank("dense") + (nodes - 1)
+    if events[CODE].null_count():
+        events = events.with_columns(pl.coalesce(pl.col(CODE), number.cast(pl.UInt32)).alias(CODE))
+    return events

@@ -1,0 +1,140 @@
+"""How do events become touches? The settings of stitching: table [paths] of journeys.toml.
+
+Identities say who is one customer, gaps cut sessions and journeys, touchpoint and stage rules name what happened, and
+`context`, `attributes` and `values` choose what every touch carries for breakdowns.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+
+import polars as pl
+from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
+
+from analytics.definitions import duration, nearest
+from expectations import contract
+from expectations.configfile import Section
+from expectations.errors import DefinitionError
+
+OWN: Final = ("customer", "at", "touchpoint", "stage", "session", "journey", "outcome", "linked")
+"""Columns of a touch that stitching makes."""
+
+Policy = Literal["last_login", "first_login", "session", "never"]
+
+LOGINS: Final = ("customer_id", "login", "email_hash", "phone_hash", "loyalty_id")
+KINDS: Final = (*LOGINS, "device_id", "anonymous_id")
+
+
+def _duration(value: object) -> timedelta:
+    try:
+        return duration(value)  # type: ignore[arg-type]
+    except DefinitionError as error:
+        raise ValueError(f"{error.what} Expected {error.expected}.") from None
+
+
+Length = Annotated[timedelta, BeforeValidator(_duration)]
+
+
+class IdentityRules(Section):
+    """Who is one customer."""
+
+    kinds: list[str] = Field(default=list(KINDS), description="kinds of identity, the most trusted first")
+    logins: list[str] = Field(default=list(LOGINS), description="kinds that name a person; others name a device")
+    deny: list[str] = Field(default=["", "unknown", "0"], description="values that never link")
+    max_degree: int = Field(default=20, ge=1, description="a value linked to more others stops linking")
+    shared: Policy = Field(default="last_login", description="whose the events of a value that stopped linking are")
+    as_of: AwareDatetime | None = Field(default=None, description="link only by what had arrived by this time")
+
+    @field_validator("kinds", "logins")
+    @classmethod
+    def _each_once(cls, kinds: list[str]) -> list[str]:
+        if len(set(kinds)) != len(kinds):
+            raise ValueError("a kind is named twice")
+        if wrong := [kind for kind in kinds if not kind or ":" in kind]:
+            raise ValueError(f"a kind is a word without a colon, found {wrong[0]!r}")
+        return kinds
+
+
+class TouchpointRule(Section):
+    """Events that are shown under one name, or are dropped. A rule without `name` keeps the name of the event."""
+
+    events: list[str] = Field(default=[], description="event names; `*` stands for any letters")
+    pattern: str | None = Field(default=None, description="regular expression that must occur in `column`")
+    column: str = Field(default=contract.EVENT_NAME, description="the column that `pattern` reads")
+    url: str | None = Field(default=None, description="template of the address' path, such as /product/{id}")
+    name: str | None = None
+    drop: bool = False
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, pattern: str | None) -> str | None:
+        try:
+            pl.Series([""]).str.contains(pattern or "")
+        except pl.exceptions.ComputeError as error:
+            raise ValueError(f"not a regular expression: {error}") from None
+        return pattern
+
+    @model_validator(mode="after")
+    def _says_something(self) -> TouchpointRule:
+        if not (self.events or self.pattern or self.url):
+            raise ValueError("a touchpoint rule needs events, a pattern or a url")
+        if self.drop == (self.name is not None):
+            raise ValueError("a touchpoint rule has either a name or drop = true")
+        return self
+
+
+class StageRule(Section):
+    """Touchpoints that make up one stage of the journey map."""
+
+    name: str
+    touchpoints: list[str] = Field(min_length=1, description="touchpoint names; `*` stands for any letters")
+
+
+AIDA: Final = (
+    StageRule(name="Awareness", touchpoints=["ad_*", "*impression*", "mailer*", "email_*", "campaign_*"]),
+    StageRule(name="Interest", touchpoints=["page_view*", "search*", "product_*", "category_*", "store_visit*"]),
+    StageRule(name="Desire", touchpoints=["*cart*", "wishlist*", "checkout*", "coupon*", "quote*"]),
+    StageRule(name="Action", touchpoints=["order_placed", "order_completed", "purchase*", "subscribe*"]),
+)
+
+
+class PathRules(Section):
+    """Table [paths]: everything that stitching depends on, and nothing else."""
+
+    session_gap: Length = timedelta(minutes=30)
+    split_on_channel: bool = Field(default=False, description="a change of channel also ends a session")
+    journey_gap: Length = timedelta(days=30)
+    goal: list[str] = Field(default=["order_placed"], description="touchpoints that end a journey as converted")
+    context: list[str] = Field(default=["device", "campaign", "country"], description="event columns kept on touches")
+    attributes: list[str] = Field(default=[], description="customer attributes, as of the event")
+    values: list[str] = Field(default=["revenue", "score"], description="numeric columns kept on touches")
+    sequence: str | None = Field(default=None, description="numeric column that orders touches of one instant")
+    identities: IdentityRules = IdentityRules()
+    touchpoints: list[TouchpointRule] = Field(default=[], description="in order; the first rule that fits wins")
+    stages: list[StageRule] = Field(default=list(AIDA), description="in order; the first rule that fits wins")
+
+    @field_validator("context", "values", "sequence")
+    @classmethod
+    def _is_there(cls, columns: list[str] | str | None) -> list[str] | str | None:
+        for column in [columns] if isinstance(columns, str) else columns or []:
+            if column not in contract.EVENTS and not column.startswith("properties."):
+                hint = nearest(column, contract.EVENTS)
+                raise ValueError(f"an event has no column {column!r}; {hint or 'name others as properties.x'}")
+        return columns
+
+    @model_validator(mode="after")
+    def _one_name_each(self) -> PathRules:
+        names = [short(column) for column in (*self.context, *self.attributes, *self.values)]
+        if twice := sorted({name for name in names if names.count(name) > 1 or name in OWN}):
+            raise ValueError(f"two columns of a touch would be called {twice[0]!r}")
+        return self
+
+
+def short(column: str) -> str:
+    """The name of a column on a touch: the last part of where it comes from.
+
+    >>> short("properties.page")
+    'page'
+    """
+    return column.rpartition(".")[2]
