@@ -1,0 +1,272 @@
+"""The simulated shop: the same bytes again, counts that add up, planted truths that are really there."""
+
+import json
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import orjson
+import polars as pl
+import pytest
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from expectations import contract
+from expectations.errors import DefinitionError, StorageError
+from ingest.message import Message
+from ingest.shop.delivery import TOPICS
+from ingest.shop.faults import FAULTS
+from ingest.simulator import START, Simulation, simulate
+
+FIELDS = {*contract.EVENTS.names(), "properties"} - {"received_at", "event_date", "kind", *contract.POSITION}
+
+
+@pytest.fixture(scope="module")
+def shop() -> Simulation:
+    return simulate(customers=3_000, days=90, seed=7)
+
+
+@pytest.fixture(scope="module")
+def sound(shop: Simulation) -> list[dict[str, object]]:
+    return _sound(shop)
+
+
+@pytest.fixture(scope="module")
+def events(shop: Simulation, sound: list[dict[str, object]]) -> pl.DataFrame:
+    """Distinct events as sent, one row each, in order of happening."""
+    rows = []
+    for event in sound:
+        properties = event.get("properties", {})
+        rows.append(
+            (
+                event["event_id"],
+                event["event_name"],
+                _time(event["occurred_at"]),
+                event["channel"],
+                event.get("device"),
+                event.get("session_id"),
+                properties.get("page"),
+                properties.get("load_seconds"),
+                event.get("survey"),
+                event.get("score"),
+            )
+        )
+    names = ("event_id", "event", "at", "channel", "device", "session", "page", "load", "survey", "score")
+    return (
+        pl.DataFrame(rows, schema=list(names), orient="row", infer_schema_length=None)
+        .join(shop.owners, on="event_id")
+        .sort("at")
+    )
+
+
+def _sound(shop: Simulation) -> list[dict[str, object]]:
+    """Every event once: what is readable, complete and in time, the first of its id."""
+    found: dict[str, dict[str, object]] = {}
+    for message in shop.messages():
+        try:
+            event = orjson.loads(message.value or b"")
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(event, dict) and event.get("event_id") not in found and _is_whole(event):
+            found[event["event_id"]] = event
+    return list(found.values())
+
+
+def _is_whole(event: dict[str, object]) -> bool:
+    named = {"event_name", "occurred_at"} <= set(event) and not isinstance(event.get("items"), str)
+    somebody = any(name in event for name in ("customer_id", "anonymous_id", "identities"))
+    return named and somebody and event["occurred_at"] != "yesterday, around noon" and _is_near(event["occurred_at"])
+
+
+def _is_near(occurred_at: object) -> bool:
+    return START - timedelta(days=1) < _time(occurred_at) < START + timedelta(days=91)
+
+
+def _time(occurred_at: object) -> datetime:
+    if isinstance(occurred_at, int):
+        return datetime.fromtimestamp(occurred_at / 1000, UTC)
+    return datetime.fromisoformat(str(occurred_at))
+
+
+def test_same_seed_gives_the_same_bytes_and_another_seed_others():
+    one, two, other = (simulate(customers=200, days=30, seed=seed) for seed in (7, 7, 8))
+    assert list(one.messages()) == list(two.messages())
+    assert one.truths.to_json() == two.truths.to_json()
+    assert one.profiles.equals(two.profiles)
+    assert list(one.messages()) != list(other.messages())
+
+
+def test_messages_come_in_order_of_arrival_with_events_out_of_order(shop, sound):
+    arrivals = [message.timestamp for message in shop.messages()]
+    assert arrivals == sorted(arrivals)
+    times = [_time(event["occurred_at"]) for event in sound]
+    assert sum(later < earlier for earlier, later in pairwise(times)) > 100
+
+
+def test_volumes_account_for_every_message(shop):
+    volumes = shop.truths.volumes
+    sent = Counter(message.topic for message in shop.messages())
+    assert volumes.messages == {topic: sent[topic] for topic in TOPICS}
+    parts = (volumes.events, volumes.retries, volumes.conflicts, volumes.malformed)
+    assert sum(volumes.messages.values()) == sum(sum(part.values()) for part in parts)
+    assert sum(volumes.refused.values()) == sum(volumes.malformed.values())
+    assert set(volumes.malformed) == set(FAULTS)
+
+
+def test_events_retries_and_conflicts_are_as_many_as_stated(shop, sound):
+    volumes = shop.truths.volumes
+    assert len(sound) == sum(volumes.events.values()) == shop.owners.height
+    values = Counter(message.value for message in shop.messages())
+    repeated = sum(count - 1 for value, count in values.items() if value != b"42")
+    damaged_alike = sum(volumes.malformed.values())
+    retries = sum(volumes.retries.values())
+    assert retries <= repeated <= retries + damaged_alike
+    assert sum(volumes.conflicts.values()) >= 3
+
+
+def test_every_event_uses_the_contract_and_fits_on_a_line(shop, sound):
+    for event in sound:
+        assert set(event) <= FIELDS
+    assert not any(b"\n" in (message.value or b"") for message in shop.messages())
+
+
+def test_channels_topics_and_event_names_are_all_there(events):
+    assert set(events["channel"]) == {"web", "app", "email", "store", "call_centre", "partner"}
+    assert set(events["device"]) == {"mobile", "desktop", "tablet", "kiosk", None}
+    assert events["event"].n_unique() == 20
+
+
+def test_incident_halves_payments_on_phones_for_its_days(shop, events):
+    incident = shop.truths.incident
+    assert incident.end - incident.start == timedelta(days=8)
+    checkouts = events.filter(pl.col("event") == "checkout_started", pl.col("device") == "mobile")
+    paid = events.filter(pl.col("event") == "payment_submitted").select("session").unique()
+    during = checkouts.filter(pl.col("at").is_between(incident.start, incident.end, closed="left"))
+    assert abs(during["session"].n_unique() - incident.checkouts_during) <= 2  # a phone's clock may be wrong
+    share = incident.payments_during / incident.checkouts_during
+    assert during.join(paid, on="session", how="semi").height / during.height == pytest.approx(share, abs=0.03)
+    assert share < 0.65 * incident.payments_otherwise / incident.checkouts_otherwise
+
+
+def test_slow_page_is_slow_and_ends_more_visits(shop, events):
+    slow = shop.truths.slow_page
+    loads = events.filter(pl.col("page") == slow.page)["load"]
+    assert loads.len() == slow.views
+    assert loads.min() > slow.seconds
+    others = events.filter(pl.col("event") == "page_viewed", pl.col("page") != slow.page)["load"]
+    assert (others > slow.seconds).mean() < 0.02
+    assert slow.visits_ended / slow.views > 2 * slow.other_visits_ended / slow.other_views
+
+
+def test_one_segment_never_orders(shop, events):
+    never = shop.truths.never_converts
+    attitudes = shop.profiles.filter(pl.col("attribute") == never.attribute, pl.col("value") == never.value)
+    customers = attitudes.join(shop.identities, on=["identity_kind", "identity"]).select("customer").unique()
+    theirs = events.join(customers, on="customer", how="semi")
+    assert customers.height > 100
+    assert never.orders == 0
+    assert theirs.filter(pl.col("event") == "add_to_cart").height > 50
+    assert theirs.filter(pl.col("event") == "order_placed").is_empty()
+
+
+def test_partner_helps_but_is_never_last_before_an_order(shop, events):
+    helps = shop.truths.only_helps
+    assert helps.last_before_order == 0
+    ordered = helps.customers_ordered / helps.customers
+    assert ordered > 1.15 * helps.other_customers_ordered / helps.other_customers
+    before = events.sort("customer", "at").with_columns(pl.col("channel").shift(1).over("customer").alias("before"))
+    assert before.filter(pl.col("event") == "order_placed", pl.col("before") == "partner").is_empty()
+    assert events.filter(pl.col("channel") == "partner")["customer"].n_unique() == helps.customers
+
+
+def test_feedback_follows_what_happened(events):
+    failed = events.filter(pl.col("event").is_in(["payment_failed", "error_shown"])).select("customer").unique()
+    answers = events.filter(pl.col("survey") == "csat")
+    hurt = answers.join(failed, on="customer", how="semi")["score"]
+    rest = answers.join(failed, on="customer", how="anti")["score"]
+    assert hurt.mean() < rest.mean() - 0.5
+    assert answers["score"].is_between(1, 5).all()
+    assert events.filter(pl.col("survey") == "nps")["score"].is_between(0, 10).all()
+    assert events.filter(pl.col("survey") == "ces")["score"].is_between(1, 7).all()
+
+
+def test_identities_join_those_of_one_person_only_and_nearly_all_of_them(shop, sound):
+    truth = {(kind, value): who for kind, value, who in shop.identities.iter_rows()}
+    assert len(truth) == shop.identities.height
+    number = {identity: n for n, identity in enumerate(truth)}
+    joined = [_identities(event, number) for event in sound]
+    edges = np.array([(group[0], other) for group in joined for other in group[1:]])
+    matrix = coo_array((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(len(number), len(number)))
+    component = connected_components(matrix, directed=False)[1]
+    found = pl.DataFrame({"component": component, "customer": list(truth.values())})
+    both = _pairs(found, "component", "customer")
+    assert both == _pairs(found, "component")
+    assert both / _pairs(found, "customer") > 0.98
+
+
+def _identities(event: dict, number: dict[tuple[str, str], int]) -> list[int]:
+    columns = {name: event[name] for name in ("customer_id", "anonymous_id") if name in event}
+    named = {**columns, **event.get("identities", {})}
+    return [number[item] for item in named.items() if item in number]
+
+
+def _pairs(frame: pl.DataFrame, *by: str) -> int:
+    sizes = frame.group_by(by).len()["len"].cast(pl.Int64)
+    return int((sizes * (sizes - 1) // 2).sum())
+
+
+@pytest.mark.parametrize("customers", [200, 3_000])
+def test_kiosk_is_used_by_more_people_than_any_device_of_a_person(customers):
+    simulation = simulate(customers=customers, seed=7)
+    kind, value = simulation.truths.shared_identities[0]
+    assert simulation.identities.filter(pl.col("identity") == value).is_empty()
+    users = {
+        event["identities"]["loyalty_id"]
+        for event in _sound(simulation)
+        if event.get("identities", {}).get(kind) == value and "loyalty_id" in event["identities"]
+    }
+    assert len(users) >= 38
+
+
+def test_profiles_are_four_families_and_change(shop):
+    profiles = shop.profiles
+    assert profiles.schema == {n: t for n, t in contract.PROFILES.items() if n not in contract.POSITION}
+    assert set(profiles["attribute"]) == {"age_band", "region", "loyalty_tier", "attitude"}
+    changes = profiles.group_by("identity", "attribute").len().filter(pl.col("len") > 1)
+    assert set(changes["attribute"]) == {"region", "loyalty_tier", "age_band"}
+    assert (profiles["valid_from"] < shop.truths.end).all()
+
+
+def test_written_files_hold_every_raw_message(tmp_path: Path, shop):
+    paths = shop.write(tmp_path / "new" / "folder")
+    assert [path.name for path in paths] == [
+        "clickstream.ndjson",
+        "orders.ndjson",
+        "feedback.ndjson",
+        "profiles.parquet",
+        "identities.parquet",
+        "truths.json",
+    ]
+    for topic in TOPICS:
+        lines = (tmp_path / "new" / "folder" / f"{topic}.ndjson").read_bytes().split(b"\n")[:-1]
+        assert lines == [message.value for message in shop.messages() if message.topic == topic]
+    truths = json.loads(paths[-1].read_text())
+    assert truths["incident"]["device"] == "mobile"
+    assert truths["volumes"]["messages"] == shop.truths.volumes.messages
+
+
+def test_one_customer_and_one_day_work():
+    simulation = simulate(customers=1, days=1)
+    assert all(isinstance(message, Message) for message in simulation.messages())
+
+
+def test_impossible_arguments_and_folders_are_named(tmp_path: Path):
+    with pytest.raises(DefinitionError, match="at least 1"):
+        simulate(customers=0)
+    with pytest.raises(DefinitionError, match="time zone"):
+        simulate(customers=1, start=datetime(2026, 1, 1))  # noqa: DTZ001
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(StorageError, match="cannot be written"):
+        simulate(customers=1, days=1).write(tmp_path / "file")
