@@ -22,6 +22,8 @@ EAGERNESS: Final = {
 }
 """How likely a first visit puts something into the cart."""
 
+_ADDRESSES: Final = {"home": "/", "landing": "/welcome", "cart": "/cart"}
+
 
 @dataclass(slots=True)
 class Fact:
@@ -175,7 +177,7 @@ def _page(visit: Visit, page: str, seconds: float, leaves: float, **more: Any) -
     if not slow and draw > 0.99:
         load += 2.5
     properties = {"page": page, "load_seconds": round(load, 2)}
-    visit.touch("page_viewed", seconds, url=f"{SITE}/{page}", properties=properties, **more)
+    visit.touch("page_viewed", seconds, url=SITE + _ADDRESSES.get(page, f"/c/{page}"), properties=properties, **more)
     visit.mood.slow += load > 3
     return not visit.chance(0.55 if slow else leaves)
 

@@ -1,0 +1,47 @@
+"""The configuration files we ship are valid, and their names agree with each other."""
+
+import tomllib
+from importlib.resources import files
+from typing import Any
+
+import pytest
+
+from analytics.rules import PathRules
+from ingest.settings import IngestSettings
+from reports.settings import ReportSettings
+
+NAMES = ("shop", "completejourney")
+
+
+def _template(name: str) -> dict[str, Any]:
+    text = files("expectations").joinpath(f"templates/{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_table_is_valid(name):
+    template = _template(name)
+    assert set(template) == {"lake", "ingest", "paths", "report"}
+    IngestSettings.model_validate(template["ingest"])
+    PathRules.model_validate(template["paths"])
+    ReportSettings.model_validate(template["report"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_stages_and_goals_name_touchpoints_that_rules_make(name):
+    paths = PathRules.model_validate(_template(name)["paths"])
+    made = {rule.name for rule in paths.touchpoints}
+    staged = [touchpoint for stage in paths.stages for touchpoint in stage.touchpoints]
+    assert set(staged) | set(paths.goal) <= made
+    assert len(staged) == len(set(staged))
+    assert [stage.name for stage in paths.stages] == ["Awareness", "Interest", "Desire", "Action"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_segments_are_columns_of_a_touch_and_every_stage_has_a_goal(name):
+    template = _template(name)
+    paths = PathRules.model_validate(template["paths"])
+    report = ReportSettings.model_validate(template["report"])
+    assert set(report.segments) <= {*paths.attributes, *paths.context, "channel"}
+    assert set(report.segment_names) <= set(report.segments)
+    assert set(report.stage_goals) == {stage.name for stage in paths.stages}
