@@ -116,8 +116,8 @@ def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> dateti
     """The watermark: the highest event time that every stream partition has been read past; None without events.
 
     The lake holds rows, not positions, so a partition that is behind must be told from one that is merely quiet. A
-    partition is behind when it has been silent for longer than it ever was before, but not longer than `idle_after`:
-    after that its stream is taken to have ended. A sparse topic such as feedback thus does not hold the others back,
+    partition is behind when it has been silent for longer than it ever was before (since the first event of all), but
+    not longer than `idle_after`: after that its stream is taken to have ended. A sparse topic such as feedback thus does not hold the others back,
     and a consumer that stopped does, until somebody sees it. A file that was loaded has been read to its end and is
     never behind. An event time ahead of the time it was received counts as that time: clocks run ahead, data does not.
     """
@@ -125,20 +125,21 @@ def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> dateti
     time = pl.min_horizontal(contract.OCCURRED_AT, pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT))
     stream = [contract.TOPIC, contract.PARTITION]
     minutes = (
-        frame.select(*stream, pl.lit(0).alias("_"), time.alias("time"))
+        frame.select(*stream, time.alias("time"))
         .group_by(*stream, (pl.col("time").to_physical() // minute).alias("minute"))
         .agg(pl.col("time").max())
         .sort(*stream, "minute")
         .group_by(*stream)
-        .agg(pl.col("time").max(), pl.col("minute").diff().max().fill_null(0).alias("quiet"))
+        .agg(pl.col("time").max(), pl.col("minute").min().alias("first"), pl.col("minute").diff().max().alias("quiet"))
         .collect()
     )
     if minutes.is_empty():
         return None
     end = minutes["time"].max()
     silent = (pl.lit(end) - pl.col("time")).dt.total_minutes()
+    quiet = pl.max_horizontal("quiet", pl.col("first") - pl.col("first").min())
     behind = minutes.filter(
-        silent > pl.col("quiet"),
+        silent > quiet,
         silent <= idle_after.total_seconds() / 60,
         ~pl.col(contract.TOPIC).fill_null("").str.starts_with("file:"),
     )
@@ -177,6 +178,8 @@ def _as_map(column: pl.Expr, found: pl.DataType) -> pl.Expr:
         pl.struct(pl.lit(field.name).alias("key"), column.struct.field(field.name).cast(pl.String).alias("value"))
         for field in found.fields
     ]
+    if not pairs:
+        return pl.lit(None, dtype=text)
     return pl.concat_list(pairs).list.filter(pl.element().struct.field("value").is_not_null()).list.to_map()
 
 

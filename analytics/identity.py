@@ -30,7 +30,6 @@ from analytics.rules import IdentityRules, PathRules
 from analytics.shared import CODE, LINKED, nearest_logins, on_shared
 from expectations import contract
 
-
 ARRIVED: Final = pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
 Codes = NDArray[np.int64]
 

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import random
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.events import conform, deduplicate, duplicates, events, landed, profiles, table_version, watermark
+from expectations import contract
+from expectations.errors import StorageError
+from expectations.layout import Lake
+from tests.journeys import START, at
+
+
+def event(event_id: str, time: str = "0m", **columns: Any) -> dict[str, Any]:
+    moment = at(time)
+    received = columns.pop("received", moment)
+    position = {"topic": "t", "partition": 0, "offset": 0}
+    return (
+        {"event_id": event_id, "event_name": "visit", "occurred_at": moment, "received_at": received}
+        | position
+        | columns
+    )
+
+
+def frame(*rows: dict[str, Any]) -> pl.LazyFrame:
+    return conform(pl.DataFrame(list(rows), infer_schema_length=None))
+
+
+def test_a_frame_gets_every_column_of_the_contract() -> None:
+    found = frame({"event_name": "a", "occurred_at": datetime(2024, 1, 1), "other": 3}).collect()  # noqa: DTZ001
+    assert found.schema == contract.EVENTS
+    assert found["occurred_at"].to_list() == [START]
+    assert found["event_id"].to_list() == ["row-0"]
+
+
+def test_the_same_event_again_is_one_event_and_the_first_to_arrive_stays() -> None:
+    late = event("e", offset=9, received=START + timedelta(hours=1), identities={"b": "2", "a": "1"})
+    first = event("e", offset=3, identities={"a": "1", "b": "2"})
+    found = deduplicate(frame(late, first)).collect()
+    assert found["offset"].to_list() == [3]
+
+
+def test_the_same_id_with_another_payload_is_kept_and_counted() -> None:
+    twice = duplicates(frame(event("e"), event("e", offset=1), event("e", offset=2, event_name="other"), event("f")))
+    assert (len(twice.rows), twice.conflicts) == (1, 1)
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy")), max_size=12), st.integers(0, 9))
+def test_which_events_remain_does_not_depend_on_the_order(pairs: list[tuple[str, str]], seed: int) -> None:
+    rows = [event(eid, event_name=name, offset=n) for n, (eid, name) in enumerate(pairs)]
+    for order in (rows, random.Random(seed).sample(rows, len(rows))):
+        found = deduplicate(frame(*order)).collect() if order else pl.DataFrame({"event_id": [], "event_name": []})
+        assert set(found.select("event_id", "event_name").rows()) == set(pairs)
+        assert len(found) == len(set(pairs))
+
+
+def test_a_lake_without_tables_is_empty(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    assert landed(lake).collect().schema == contract.EVENTS
+    assert events(lake).collect().is_empty()
+    assert profiles(lake).collect().schema == contract.PROFILES
+    assert table_version(lake, "events") is None
+
+
+def test_landed_events_are_read_back_with_their_types(tmp_path: Path) -> None:
+    rows = frame(event("e", identities={"device_id": "d"}, revenue="9.90"), event("e", offset=5)).collect()
+    rows.write_delta(f"{tmp_path}/events")
+    assert landed(Lake(str(tmp_path))).collect().equals(rows)
+
+
+def test_a_damaged_table_is_a_storage_error(tmp_path: Path) -> None:
+    log = tmp_path / "events" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "00000000000000000000.json").write_text("no json")
+    with pytest.raises(StorageError, match="cannot be read"):
+        landed(Lake(str(tmp_path)))
+
+
+def stream(topic: str, *times: str, partition: int = 0) -> list[dict[str, Any]]:
+    return [event(f"{topic}{n}", time, topic=topic, partition=partition) for n, time in enumerate(times)]
+
+
+def end(*rows: dict[str, Any]) -> datetime | None:
+    return watermark(frame(*rows))
+
+
+def test_the_end_of_the_data_is_the_last_event_when_no_stream_is_behind() -> None:
+    assert end(*stream("clicks", "0m", "1m", "2m")) == at("2m")
+
+
+def test_a_stream_that_stopped_holds_the_end_back() -> None:
+    assert end(*stream("clicks", "0m", "1m", "2m", "99m"), *stream("orders", "0m", "5m", "10m")) == at("10m")
+
+
+def test_a_sparse_stream_does_not_hold_the_end_back() -> None:
+    assert end(*stream("clicks", "0m", "1m", "50m"), *stream("feedback", "0m", "40m")) == at("50m")
+
+
+def test_a_stream_with_one_event_does_not_hold_the_end_back() -> None:
+    assert end(*stream("clicks", "0m", "1m", "50m"), *stream("feedback", "30m")) == at("50m")
+
+
+def test_a_stream_that_ended_long_ago_does_not_hold_the_end_back() -> None:
+    assert end(*stream("clicks", "0d", "40d"), *stream("old", "0d", "1d", "2d")) == at("40d")
+
+
+def test_a_file_has_been_read_to_its_end() -> None:
+    assert end(*stream("clicks", "0m", "99m"), *stream("file:1", "0m", "1m", "2m")) == at("99m")
+
+
+def test_a_clock_that_runs_ahead_does_not_move_the_end() -> None:
+    assert end(event("a", "9h", received=at("1h"))) == at("1h")
+
+
+def test_no_events_have_no_end() -> None:
+    assert watermark(pl.LazyFrame(schema=contract.EVENTS)) is None
