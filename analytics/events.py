@@ -117,9 +117,10 @@ def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> dateti
 
     The lake holds rows, not positions, so a partition that is behind must be told from one that is merely quiet. A
     partition is behind when it has been silent for longer than it ever was before (since the first event of all), but
-    not longer than `idle_after`: after that its stream is taken to have ended. A sparse topic such as feedback thus does not hold the others back,
-    and a consumer that stopped does, until somebody sees it. A file that was loaded has been read to its end and is
-    never behind. An event time ahead of the time it was received counts as that time: clocks run ahead, data does not.
+    not longer than `idle_after`: after that its stream is taken to have ended. A sparse topic such as feedback thus
+    does not hold the others back, and a consumer that stopped does, until somebody sees it. A file that was loaded has
+    been read to its end and is never behind. An event time ahead of the time it was received counts as that time:
+    clocks run ahead, data does not.
     """
     minute = 60_000_000
     time = pl.min_horizontal(contract.OCCURRED_AT, pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT))

@@ -11,7 +11,7 @@ Event = dict[str, Any]
 Identity = tuple[str, str]
 
 
-def customers(
+def customers(  # noqa: PLR0912
     events: list[Event],
     kinds: list[str],
     logins: list[str],

@@ -14,9 +14,8 @@ def sessions(touches: Sequence[tuple[str, float]], gap: float, channels: Sequenc
         number = 0
         for place, row in enumerate(rows):
             before = rows[place - 1] if place else None
-            if before is None or touches[row][1] - touches[before][1] > gap:
-                number += 1
-            elif channels is not None and channels[row] != channels[before]:
+            late = before is None or touches[row][1] - touches[before][1] > gap
+            if late or (channels is not None and channels[row] != channels[before]):
                 number += 1
             out[row] = number
     return out
