@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import polars as pl
 
@@ -19,9 +19,16 @@ from expectations.errors import DefinitionError
 
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
+ORDERS: Final = ("ordered", "strict", "unordered")
+MATURITIES: Final = ("mature", "clip")
+TIES: Final = ("favourable", "adverse", "sequence")
+ANY: Final = "*"
+MOST_STEPS: Final = 60
+
 Order = Literal["ordered", "strict", "unordered"]
 Maturity = Literal["mature", "clip"]
 Ties = Literal["favourable", "adverse", "sequence"]
+Words = str | tuple[str, ...] | list[str]
 
 
 def duration(text: str | timedelta) -> timedelta:
@@ -75,6 +82,14 @@ def as_utc(time: datetime | None) -> datetime | None:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
+def several(what: str, given: Words) -> tuple[str, ...]:
+    """One word or several as a tuple; refused when there is none."""
+    words = (given,) if isinstance(given, str) else tuple(given)
+    if not words:
+        raise DefinitionError(f"{what} names nothing.", expected="at least one value")
+    return words
+
+
 @dataclass(frozen=True, eq=False)
 class Step:
     """One step of a funnel: a touch whose `on` is any of these values, and that meets the condition `where`.
@@ -85,28 +100,36 @@ class Step:
     'buy or renew'
     """
 
-    any_of: str | tuple[str, ...] | list[str]
+    any_of: Words
     where: pl.Expr | None = None
     on: str = "touchpoint"
     name: str = ""
     optional: bool = False
 
     def __post_init__(self) -> None:
-        values = (self.any_of,) if isinstance(self.any_of, str) else tuple(self.any_of)
-        if not values:
-            raise DefinitionError("A step matches nothing.", expected="at least one value in any_of")
+        values = several("A step", self.any_of)
         object.__setattr__(self, "any_of", values)
         object.__setattr__(self, "name", self.name or " or ".join(map(str, values)))
 
-    @property
-    def values(self) -> tuple[str, ...]:
-        """The values that match."""
-        return tuple(self.any_of)
 
-    @property
-    def is_any(self) -> bool:
-        """Whether every touch matches, as far as its `on` is asked."""
-        return "*" in self.values
+@dataclass(frozen=True, eq=False)
+class Exclude:
+    """Touches that break a chain when they fall strictly between step `after` and step `before` (1-based).
+
+    `before` is the last step when it is not given.
+
+    >>> Exclude("refund", after=1, before=2).any_of
+    ('refund',)
+    """
+
+    any_of: Words
+    where: pl.Expr | None = None
+    on: str = "touchpoint"
+    after: int = 1
+    before: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "any_of", several("An exclusion", self.any_of))
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,28 +140,49 @@ class Funnel:
     datetime.timedelta(days=7)
     """
 
-    steps: tuple[Step, ...] | list[str | Step] | list[str] | list[Step]
+    steps: Sequence[str | Step]
     window: str | timedelta = "30d"
     order: Order = "ordered"
-    by: tuple[str, ...] | list[str] | str = ()
+    by: Words = ()
+    exclude: Words | Sequence[str | Exclude] = ()
     maturity: Maturity = "mature"
     ties: Ties = "favourable"
     start: datetime | None = None
     end: datetime | None = None
+    universe: pl.Expr | None = None
 
     def __post_init__(self) -> None:
         steps = tuple(step if isinstance(step, Step) else Step(step) for step in self.steps)
-        if not steps:
-            raise DefinitionError("A funnel has no steps.", expected="at least one step")
-        by = (self.by,) if isinstance(self.by, str) else tuple(self.by)
-        for name, value in {
+        given = (self.exclude,) if isinstance(self.exclude, str) else self.exclude
+        excludes = tuple(e if isinstance(e, Exclude) else Exclude(e) for e in given)
+        values = {
             "steps": steps,
             "window": duration(self.window),
-            "by": by,
+            "by": (self.by,) if isinstance(self.by, str) else tuple(self.by),
+            "exclude": tuple(replace(e, before=e.before or len(steps)) for e in excludes),
             "start": as_utc(self.start),
             "end": as_utc(self.end),
-        }.items():
+        }
+        for name, value in values.items():
             object.__setattr__(self, name, value)
-        one_of("order", self.order, ("ordered", "strict", "unordered"))
-        one_of("maturity", self.maturity, ("mature", "clip"))
-        one_of("ties", self.ties, ("favourable", "adverse", "sequence"))
+        one_of("order", self.order, ORDERS)
+        one_of("maturity", self.maturity, MATURITIES)
+        one_of("ties", self.ties, TIES)
+        _check_steps(steps, self.exclude)
+
+
+def _check_steps(steps: tuple[Step, ...], excludes: Sequence[Any]) -> None:
+    if not steps:
+        raise DefinitionError("A funnel has no steps.", expected="at least one step")
+    if len(steps) + len(excludes) > MOST_STEPS:
+        raise DefinitionError("A funnel has too many steps.", expected=f"at most {MOST_STEPS} steps and exclusions")
+    if steps[0].optional:
+        raise DefinitionError("The first step of a funnel cannot be optional.", where=f"step 1, {steps[0].name}")
+    for e in excludes:
+        if not 1 <= e.after < e.before <= len(steps):
+            raise DefinitionError(
+                "An exclusion must lie between two steps of the funnel.",
+                where=f"exclusion of {' or '.join(e.any_of)}",
+                expected=f"1 <= after < before <= {len(steps)}",
+                found=f"after {e.after}, before {e.before}",
+            )

@@ -28,9 +28,14 @@ def sorted_touches(touches: pl.DataFrame, sequence: str | None = None) -> tuple[
 
 
 def split_at_customers(counts: pl.Series, size: int = TOUCHES_PER_PART) -> Iterator[tuple[slice, slice]]:
-    """Slices of touches and of customers, each of about `size` touches, that never cut a customer in two."""
+    """Slices of touches and of customers, each of about `size` touches, that never cut a customer in two.
+
+    No touches give one empty part.
+    """
     ends = counts.cast(pl.Int64).cum_sum().to_numpy()
     touch = person = 0
+    if not len(ends):
+        yield slice(0, 0), slice(0, 0)
     while person < len(ends):
         stop = max(person + 1, int(np.searchsorted(ends, touch + size, side="right")))
         end = int(ends[stop - 1])

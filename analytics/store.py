@@ -189,7 +189,7 @@ class Paths:
                     left -= len(frame)
                 yield frame if predicate is None else frame.filter(predicate)
 
-        return register_io_source(rows, schema=self.schema) if self.parts else pl.LazyFrame(schema=self.schema)
+        return register_io_source(rows, schema=self.schema)
 
 
 class StoreWriter:
@@ -251,6 +251,8 @@ class StoreWriter:
 
     def finish(self, *, end_of_data: datetime | None = None, built_from: Mapping[str, Any] | None = None) -> None:
         """Make the generation visible in one step, then remove generations older than the one replaced."""
+        if not self._parts:
+            self.add(pl.DataFrame(schema=dict(self.schema)))
         pl.DataFrame(schema=dict(self.schema)).write_parquet(self.home / "schema.parquet")
         words = [
             s.alias("word").to_frame().select(pl.lit(n).alias("column"), "word")

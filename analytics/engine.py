@@ -1,0 +1,156 @@
+"""How an analysis runs: predicates become codes with a table of bits; every part is scanned once; partials are merged.
+
+An analysis is a frozen definition and a function `partial(part) -> table`. It takes what it needs from the part's
+address and hands back a small table, so that the same function runs on threads here, or as a task of a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.definitions import ANY
+from analytics.parts import Part, decoded
+from analytics.store import Paths
+
+T = TypeVar("T")
+UNIVERSE: Final = 63
+"""The bit of a touch that a strict scan minds, whether or not it is a step."""
+
+
+class Condition(Protocol):
+    """What a step and an exclusion have in common: which touches they mean."""
+
+    @property
+    def any_of(self) -> Any: ...
+    @property
+    def where(self) -> pl.Expr | None: ...
+    @property
+    def on(self) -> str: ...
+
+
+def run(paths: Paths, partial: Callable[[Part], T]) -> list[T]:
+    """The partial of every part, in their order; a thread a core, as many parts in memory as threads."""
+    if len(paths.parts) < 2:
+        return [partial(part) for part in paths.parts]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(partial, paths.parts))
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """Which conditions does each touch meet? Bit `i` for condition `i`, `UNIVERSE` for a touch of the universe.
+
+    `only` drops touches that the analysis does not see at all. `universe` is None where strictness does not matter.
+    """
+
+    paths: Paths
+    conditions: tuple[Condition, ...]
+    only: pl.Expr | None = None
+    universe: pl.Expr | None = None
+
+    def __post_init__(self) -> None:
+        self.paths.require(*self.columns)
+
+    @property
+    def expressions(self) -> list[pl.Expr]:
+        """The conditions that polars evaluates."""
+        given = [*(c.where for c in self.conditions), self.only, self.universe]
+        return [expression for expression in given if expression is not None]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that must be read."""
+        asked = [c.on for c in self.conditions if ANY not in c.any_of]
+        named = [name for expression in self.expressions for name in expression.meta.root_names()]
+        return list(dict.fromkeys([*asked, *named])) or ["touchpoint"]
+
+    def match(self, part: Part, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        """Codes of the touches and the bits of every code, from the physical columns of a part."""
+        on = {c.on for c in self.conditions if ANY not in c.any_of} or {"touchpoint"}
+        plain = self.universe is None or self.universe.meta.is_literal()
+        extra = [e for e in self.expressions if e is not self.universe or not plain]
+        column = next(iter(on))
+        if len(on) == 1 and not extra and column in self.paths.dictionaries:
+            return self._by_table(frame[column], column)
+        return self._by_touch(part, frame)
+
+    def _by_table(self, codes: pl.Series, column: str) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        bits = np.zeros(len(self.paths.dictionaries[column]) + 1, np.uint64)
+        if self.universe is not None:
+            bits |= np.uint64(1) << np.uint64(UNIVERSE)
+        for place, condition in enumerate(self.conditions):
+            bits[self._table(condition)] |= np.uint64(1) << np.uint64(place)
+        return with_null_code(codes, len(bits) - 1), bits
+
+    def _table(self, condition: Condition) -> NDArray[np.bool_]:
+        """Whether each word of the dictionary, and null after them, is meant."""
+        words = self.paths.dictionaries[condition.on if ANY not in condition.any_of else "touchpoint"]
+        if ANY in condition.any_of:
+            return np.ones(len(words) + 1, np.bool_)
+        return np.append(words.is_in([str(value) for value in condition.any_of]).to_numpy(), False)
+
+    def _by_touch(self, part: Part, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        seen = decoded(part, self.columns, self.paths.dictionaries) if self.expressions else frame
+        places = [*range(len(self.conditions)), *([UNIVERSE] if self.universe is not None else [])]
+        meant = [self._meets(condition, frame, seen) for condition in self.conditions]
+        if self.universe is not None:
+            meant.append(_holds(self.universe, seen))
+        if self.only is not None:
+            meant = [hits & _holds(self.only, seen) for hits in meant]
+        return packed(meant, places, len(frame))
+
+    def _meets(self, condition: Condition, frame: pl.DataFrame, seen: pl.DataFrame) -> NDArray[np.bool_]:
+        if ANY in condition.any_of:
+            hits = np.ones(len(frame), np.bool_)
+        elif condition.on in self.paths.dictionaries:
+            table = self._table(condition)
+            hits = table[with_null_code(frame[condition.on], len(table) - 1)]
+        else:
+            hits = frame[condition.on].is_in(list(condition.any_of)).fill_null(False).to_numpy()
+        return hits if condition.where is None else hits & _holds(condition.where, seen)
+
+
+def _holds(expression: pl.Expr, seen: pl.DataFrame) -> NDArray[np.bool_]:
+    """Where a condition is true; null counts as false."""
+    return seen.with_columns(expression.alias(" holds"))[" holds"].fill_null(False).to_numpy()
+
+
+def with_null_code(codes: pl.Series, null: int) -> NDArray[Any]:
+    """Codes as an array, with `null` in the place of null; no copy when there is none."""
+    if codes.null_count():
+        codes = codes.cast(pl.UInt32).fill_null(null)
+    return codes.to_numpy()
+
+
+def packed(
+    meant: Sequence[NDArray[np.bool_]], places: Sequence[int], size: int
+) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+    """Boolean columns as one narrow code a touch, and the bits of every code."""
+    if len(meant) > 16:
+        full = np.zeros(size, np.uint64)
+        for hits, place in zip(meant, places, strict=True):
+            full |= hits.astype(np.uint64) << np.uint64(place)
+        words, codes = np.unique(full, return_inverse=True)
+        return codes, words
+    kind = np.uint8 if len(meant) <= 8 else np.uint16
+    narrow = np.zeros(size, kind)
+    for i, hits in enumerate(meant):
+        narrow |= hits.astype(kind) << kind(i)
+    patterns = np.arange(1 << (8 if kind is np.uint8 else 16), dtype=np.uint64)
+    bits = np.zeros(len(patterns), np.uint64)
+    for i, place in enumerate(places):
+        bits |= ((patterns >> np.uint64(i)) & np.uint64(1)) << np.uint64(place)
+    return narrow, bits
+
+
+def unit_of(times: pl.Series) -> int:
+    """Microseconds in one unit of a part's stored times."""
+    return 1_000_000 if times.dtype == pl.UInt32 else 1

@@ -1,0 +1,204 @@
+"""How sure can one be? Intervals, tests and corrections, thin over scipy, statsmodels and lifelines.
+
+Numbers or arrays go in, arrays come out. Confidence is 95 % unless another level is given.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+
+
+class Interval(NamedTuple):
+    """Lower and upper bounds."""
+
+    low: Floats
+    high: Floats
+
+
+class Test(NamedTuple):
+    """A statistic, its p-value, and its degrees of freedom where it has them."""
+
+    statistic: Floats
+    p_value: Floats
+    degrees: int | None = None
+
+
+def wilson(k: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, corrected: bool = False) -> Interval:
+    """The Wilson score interval of the shares `k / n`; NaN where `n` is 0.
+
+    `corrected` adds the continuity correction. Source: Newcombe, Statistics in Medicine 17 (1998), methods 3 and 4.
+
+    >>> wilson(18, 20).low.round(3)
+    array(0.699)
+    """
+    k, n = np.asarray(k, float), np.asarray(n, float)
+    z = normal_quantile(confidence)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = k / n
+        if corrected:
+            low = (2 * k + z**2 - 1 - z * np.sqrt(z**2 - 2 - 1 / n + 4 * p * (n * (1 - p) + 1))) / (2 * (n + z**2))
+            high = (2 * k + z**2 + 1 + z * np.sqrt(z**2 + 2 - 1 / n + 4 * p * (n * (1 - p) - 1))) / (2 * (n + z**2))
+        else:
+            centre = (k + z**2 / 2) / (n + z**2)
+            half = z / (n + z**2) * np.sqrt(k * (n - k) / n + z**2 / 4)
+            low, high = centre - half, centre + half
+        low = np.where(k == 0, 0.0, np.maximum(low, 0.0))
+        high = np.where(k == n, 1.0, np.minimum(high, 1.0))
+        return Interval(np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan))
+
+
+def normal_quantile(confidence: float) -> float:
+    """How many standard errors reach to both sides of the middle `confidence`.
+
+    >>> round(normal_quantile(0.95), 3)
+    1.96
+    """
+    from scipy.special import ndtri
+
+    return float(ndtri(0.5 + confidence / 2))
+
+
+def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, confidence: float = 0.95) -> Interval:
+    """The interval of the difference `k1 / n1 - k2 / n2`, from the two Wilson intervals (Newcombe 1998, method 10).
+
+    >>> newcombe(56, 70, 48, 80).low.round(4)
+    array(0.0524)
+    """
+    k1, n1, k2, n2 = (np.asarray(x, float) for x in (k1, n1, k2, n2))
+    first, second = wilson(k1, n1, confidence), wilson(k2, n2, confidence)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p1, p2 = k1 / n1, k2 / n2
+        low = p1 - p2 - np.sqrt((p1 - first.low) ** 2 + (second.high - p2) ** 2)
+        high = p1 - p2 + np.sqrt((first.high - p1) ** 2 + (p2 - second.low) ** 2)
+    return Interval(low, high)
+
+
+def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> Test:
+    """The two-sided test that two shares are equal: z with the pooled variance.
+
+    >>> two_proportions_z(5, 83, 12, 99).p_value.round(4)
+    np.float64(0.1592)
+    """
+    from scipy.special import ndtr
+
+    k1, n1, k2, n2 = (np.asarray(x, float) for x in (k1, n1, k2, n2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        pooled = (k1 + k2) / (n1 + n2)
+        z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
+    return Test(z, 2 * ndtr(-np.abs(z)))
+
+
+def benjamini_hochberg(p_values: ArrayLike) -> Floats:
+    """P-values adjusted so that the expected share of false discoveries stays below the level (1995).
+
+    NaN in, NaN out; a NaN does not count as a test.
+
+    >>> benjamini_hochberg([0.01, 0.02, 0.03]).round(3)
+    array([0.03, 0.03, 0.03])
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    p = np.asarray(p_values, float)
+    adjusted, real = np.full(p.shape, np.nan), ~np.isnan(p)
+    if real.any():
+        adjusted[real] = multipletests(p[real], method="fdr_bh")[1]
+    return adjusted
+
+
+def bonferroni(p_values: ArrayLike) -> Floats:
+    """P-values times the number of tests, at most 1.
+
+    >>> bonferroni([0.01, 0.6])
+    array([0.02, 1.  ])
+    """
+    p = np.asarray(p_values, float)
+    return np.minimum(p * np.count_nonzero(~np.isnan(p)), 1.0)
+
+
+def cohens_h(p1: ArrayLike, p2: ArrayLike) -> Floats:
+    """The effect size of two shares: the difference of their arcsine transforms.
+
+    >>> cohens_h(0.3, 0.4).round(3)
+    np.float64(-0.21)
+    """
+    return np.asarray(2 * np.arcsin(np.sqrt(p1)) - 2 * np.arcsin(np.sqrt(p2)))[()]
+
+
+def chi_square(table: ArrayLike) -> Test:
+    """Pearson's test that rows and columns of a table of counts are independent, without correction.
+
+    >>> chi_square([[10, 10, 20], [20, 20, 20]]).p_value.round(3)
+    np.float64(0.249)
+    """
+    from scipy.stats import chi2_contingency
+
+    found: Any = chi2_contingency(np.asarray(table, float), correction=False)
+    return Test(np.float64(found.statistic), np.float64(found.pvalue), int(found.dof))
+
+
+def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Test:
+    """Pearson's test that several shares `k / n` all equal `null`.
+
+    >>> shares_against([73, 90, 114, 75], [86, 93, 136, 82], 0.9).statistic.round(2)
+    np.float64(13.2)
+    """
+    from scipy.special import chdtrc
+
+    k, n = np.asarray(k, float), np.asarray(n, float)
+    statistic = np.sum((k - n * null) ** 2 / (n * null * (1 - null)))
+    return Test(statistic, chdtrc(len(k), statistic), len(k))
+
+
+def kaplan_meier(durations: ArrayLike, observed: ArrayLike, confidence: float = 0.95) -> pl.DataFrame:
+    """The share that has not converted yet, by time, with those still under way counted as long as they are seen.
+
+    Columns: `time` Float64 (each duration that occurs), `at_risk`, `events`, `censored` Int64, `survival` Float64,
+    `standard_error` (Greenwood), `low`, `high` Float64 (of `survival`, on the log-log scale). No durations give no rows.
+
+    >>> kaplan_meier([1, 2, 3], [1, 0, 1])["survival"].round(3).to_list()
+    [0.667, 0.667, 0.0]
+    """
+    counts = (
+        pl.DataFrame({"time": np.asarray(durations, float), "event": np.asarray(observed, bool)})
+        .group_by("time")
+        .agg(pl.col("event").sum().cast(pl.Int64).alias("events"), pl.len().cast(pl.Int64).alias("all"))
+        .sort("time")
+        .with_columns((pl.col("all").sum() - pl.col("all").cum_sum() + pl.col("all")).alias("at_risk"))
+    )
+    d, n = pl.col("events"), pl.col("at_risk")
+    table = counts.with_columns(
+        (1 - d / n).cum_prod().alias("survival"),
+        pl.when(d < n).then(d / (n * (n - d))).otherwise(0.0).cum_sum().sqrt().alias("greenwood"),
+        (pl.col("all") - d).alias("censored"),
+    )
+    z, s = normal_quantile(confidence), pl.col("survival")
+    theta = z * pl.col("greenwood") / s.log().abs()
+    inside = (s > 0) & (s < 1)
+    return table.select(
+        "time",
+        "at_risk",
+        "events",
+        "censored",
+        "survival",
+        (s * pl.col("greenwood")).alias("standard_error"),
+        pl.when(inside).then(s ** theta.exp()).otherwise(s).alias("low"),
+        pl.when(inside).then(s ** (-theta).exp()).otherwise(s).alias("high"),
+    )
+
+
+def log_rank(durations1: ArrayLike, observed1: ArrayLike, durations2: ArrayLike, observed2: ArrayLike) -> Test:
+    """The test that two groups convert at the same pace at every time.
+
+    >>> log_rank([1, 2], [1, 1], [1, 2], [1, 1]).p_value
+    np.float64(1.0)
+    """
+    from lifelines.statistics import logrank_test
+
+    found = logrank_test(durations1, durations2, observed1, observed2)
+    return Test(np.float64(found.test_statistic), np.float64(found.p_value), 1)
