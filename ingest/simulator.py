@@ -87,7 +87,8 @@ def simulate(customers: int = 20_000, days: int = 90, seed: int = 7, start: date
     """Let `customers` people use the shop for `days` days from `start` (UTC) on.
 
     Some 16 events a customer. The incident lies at about six tenths of the period and lasts eight days, less when the
-    period is short.
+    period is short. Messages carry the times at which they arrive, so a broker whose topics expire by age needs a
+    recent `start`.
 
     Raises:
         DefinitionError: less than one customer or day, or a start without a time zone.

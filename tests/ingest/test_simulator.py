@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import orjson
@@ -15,12 +16,25 @@ from scipy.sparse.csgraph import connected_components
 
 from expectations import contract
 from expectations.errors import DefinitionError, StorageError
-from ingest.message import Message
+from expectations.gate import contract_rules, judge
+from ingest.decode import decode
+from ingest.message import Message, Partition
+from ingest.settings import Limits, Stream
 from ingest.shop.delivery import TOPICS
 from ingest.shop.faults import FAULTS
 from ingest.simulator import START, Simulation, simulate
 
 FIELDS = {*contract.EVENTS.names(), "properties"} - {"received_at", "event_date", "kind", *contract.POSITION}
+
+
+class Polled(NamedTuple):
+    """A message as the broker hands it out."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    key: bytes | None = None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +138,23 @@ def test_events_retries_and_conflicts_are_as_many_as_stated(shop, sound):
     retries = sum(volumes.retries.values())
     assert retries <= repeated <= retries + damaged_alike
     assert sum(volumes.conflicts.values()) >= 3
+
+
+def test_the_consumer_refuses_exactly_what_is_malformed_and_for_the_stated_reason():
+    simulation = simulate(customers=300, seed=3)
+    reasons: Counter[str] = Counter()
+    accepted = 0
+    for topic, kind in zip(TOPICS, ("clickstream", "order", "feedback"), strict=True):
+        sent = [message for message in simulation.messages() if message.topic == topic]
+        records = [Polled(offset, message.timestamp, message.value) for offset, message in enumerate(sent)]
+        decoded = decode(records, Partition(topic, 0), Stream(topic=topic, kind=kind), Limits())
+        verdict = judge(decoded.events, contract_rules())
+        reasons.update(refusal.reason for refusal in decoded.refused)
+        reasons.update(verdict.refused["reason"])
+        accepted += verdict.accepted.height
+    volumes = simulation.truths.volumes
+    assert reasons == Counter(volumes.refused)
+    assert accepted + reasons.total() == sum(volumes.messages.values())
 
 
 def test_every_event_uses_the_contract_and_fits_on_a_line(shop, sound):
