@@ -9,9 +9,9 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import polars as pl
 
@@ -28,7 +28,8 @@ MOST_STEPS: Final = 60
 Order = Literal["ordered", "strict", "unordered"]
 Maturity = Literal["mature", "clip"]
 Ties = Literal["favourable", "adverse", "sequence"]
-Words = str | tuple[str, ...] | list[str]
+T = TypeVar("T")
+Words = str | Sequence[str]
 
 
 def duration(text: str | timedelta) -> timedelta:
@@ -66,13 +67,14 @@ def nearest(word: str, words: Iterable[str]) -> str:
     return f"did you mean {close[0]!r}?" if close else ""
 
 
-def one_of(what: str, value: str, allowed: Iterable[str]) -> None:
-    """Raise `DefinitionError` unless `value` is one of the allowed words."""
+def one_of(what: str, value: T, allowed: Iterable[str]) -> T:
+    """The value, when it is one of the allowed words; else `DefinitionError`."""
     words = list(allowed)
     if value not in words:
         raise DefinitionError(
             f"Unknown {what} {value!r}.", expected=f"one of {', '.join(words)}", do=nearest(str(value), words)
         )
+    return value
 
 
 def as_utc(time: datetime | None) -> datetime | None:
@@ -90,7 +92,7 @@ def several(what: str, given: Words) -> tuple[str, ...]:
     return words
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Step:
     """One step of a funnel: a touch whose `on` is any of these values, and that meets the condition `where`.
 
@@ -100,19 +102,26 @@ class Step:
     'buy or renew'
     """
 
-    any_of: Words
-    where: pl.Expr | None = None
-    on: str = "touchpoint"
-    name: str = ""
-    optional: bool = False
+    any_of: tuple[str, ...]
+    where: pl.Expr | None
+    on: str
+    name: str
+    optional: bool
 
-    def __post_init__(self) -> None:
-        values = several("A step", self.any_of)
-        object.__setattr__(self, "any_of", values)
-        object.__setattr__(self, "name", self.name or " or ".join(map(str, values)))
+    def __init__(
+        self,
+        any_of: Words,
+        where: pl.Expr | None = None,
+        *,
+        on: str = "touchpoint",
+        name: str = "",
+        optional: bool = False,
+    ) -> None:
+        values = several("A step", any_of)
+        fill(self, any_of=values, where=where, on=on, name=name or " or ".join(map(str, values)), optional=optional)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Exclude:
     """Touches that break a chain when they fall strictly between step `after` and step `before` (1-based).
 
@@ -122,17 +131,29 @@ class Exclude:
     ('refund',)
     """
 
-    any_of: Words
-    where: pl.Expr | None = None
-    on: str = "touchpoint"
-    after: int = 1
-    before: int | None = None
+    any_of: tuple[str, ...]
+    where: pl.Expr | None
+    on: str
+    after: int
+    before: int | None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "any_of", several("An exclusion", self.any_of))
+    def __init__(
+        self,
+        any_of: Words,
+        where: pl.Expr | None = None,
+        *,
+        on: str = "touchpoint",
+        after: int = 1,
+        before: int | None = None,
+    ) -> None:
+        fill(self, any_of=several("An exclusion", any_of), where=where, on=on, after=after, before=before)
+
+    def ends_before(self, steps: int) -> int:
+        """The step that closes the exclusion, in a funnel of so many steps."""
+        return steps if self.before is None else self.before
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, init=False)
 class Funnel:
     """Steps and the rules under which customers pass them.
 
@@ -140,38 +161,55 @@ class Funnel:
     datetime.timedelta(days=7)
     """
 
-    steps: Sequence[str | Step]
-    window: str | timedelta = "30d"
-    order: Order = "ordered"
-    by: Words = ()
-    exclude: Words | Sequence[str | Exclude] = ()
-    maturity: Maturity = "mature"
-    ties: Ties = "favourable"
-    start: datetime | None = None
-    end: datetime | None = None
-    universe: pl.Expr | None = None
+    steps: tuple[Step, ...]
+    window: timedelta
+    order: Order
+    by: tuple[str, ...]
+    exclude: tuple[Exclude, ...]
+    maturity: Maturity
+    ties: Ties
+    start: datetime | None
+    end: datetime | None
+    universe: pl.Expr | None
 
-    def __post_init__(self) -> None:
-        steps = tuple(step if isinstance(step, Step) else Step(step) for step in self.steps)
-        given = (self.exclude,) if isinstance(self.exclude, str) else self.exclude
-        excludes = tuple(e if isinstance(e, Exclude) else Exclude(e) for e in given)
-        values = {
-            "steps": steps,
-            "window": duration(self.window),
-            "by": (self.by,) if isinstance(self.by, str) else tuple(self.by),
-            "exclude": tuple(replace(e, before=e.before or len(steps)) for e in excludes),
-            "start": as_utc(self.start),
-            "end": as_utc(self.end),
-        }
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
-        one_of("order", self.order, ORDERS)
-        one_of("maturity", self.maturity, MATURITIES)
-        one_of("ties", self.ties, TIES)
-        _check_steps(steps, self.exclude)
+    def __init__(
+        self,
+        steps: Sequence[str | Step | list[str]],
+        window: str | timedelta = "30d",
+        *,
+        order: Order = "ordered",
+        by: str | Sequence[str] = (),
+        exclude: str | Exclude | Sequence[str | Exclude] = (),
+        maturity: Maturity = "mature",
+        ties: Ties = "favourable",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        universe: pl.Expr | None = None,
+    ) -> None:
+        excludes = [exclude] if isinstance(exclude, str | Exclude) else exclude
+        fill(
+            self,
+            steps=tuple(step if isinstance(step, Step) else Step(step) for step in steps),
+            window=duration(window),
+            order=one_of("order", order, ORDERS),
+            by=(by,) if isinstance(by, str) else tuple(by),
+            exclude=tuple(e if isinstance(e, Exclude) else Exclude(e) for e in excludes),
+            maturity=one_of("maturity", maturity, MATURITIES),
+            ties=one_of("ties", ties, TIES),
+            start=as_utc(start),
+            end=as_utc(end),
+            universe=universe,
+        )
+        _check_steps(self.steps, self.exclude)
 
 
-def _check_steps(steps: tuple[Step, ...], excludes: Sequence[Any]) -> None:
+def fill(frozen: object, **values: Any) -> None:
+    """Set the fields of a frozen definition while it is made."""
+    for name, value in values.items():
+        object.__setattr__(frozen, name, value)
+
+
+def _check_steps(steps: tuple[Step, ...], excludes: tuple[Exclude, ...]) -> None:
     if not steps:
         raise DefinitionError("A funnel has no steps.", expected="at least one step")
     if len(steps) + len(excludes) > MOST_STEPS:
@@ -179,10 +217,11 @@ def _check_steps(steps: tuple[Step, ...], excludes: Sequence[Any]) -> None:
     if steps[0].optional:
         raise DefinitionError("The first step of a funnel cannot be optional.", where=f"step 1, {steps[0].name}")
     for e in excludes:
-        if not 1 <= e.after < e.before <= len(steps):
+        before = e.ends_before(len(steps))
+        if not 1 <= e.after < before <= len(steps):
             raise DefinitionError(
                 "An exclusion must lie between two steps of the funnel.",
                 where=f"exclusion of {' or '.join(e.any_of)}",
                 expected=f"1 <= after < before <= {len(steps)}",
-                found=f"after {e.after}, before {e.before}",
+                found=f"after {e.after}, before {before}",
             )

@@ -10,30 +10,20 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.definitions import ANY
+from analytics.definitions import ANY, Exclude, Step
 from analytics.parts import Part, decoded
 from analytics.store import Paths
 
 T = TypeVar("T")
+Condition = Step | Exclude
 UNIVERSE: Final = 63
 """The bit of a touch that a strict scan minds, whether or not it is a step."""
-
-
-class Condition(Protocol):
-    """What a step and an exclusion have in common: which touches they mean."""
-
-    @property
-    def any_of(self) -> Any: ...
-    @property
-    def where(self) -> pl.Expr | None: ...
-    @property
-    def on(self) -> str: ...
 
 
 def run(paths: Paths, partial: Callable[[Part], T]) -> list[T]:
@@ -140,11 +130,11 @@ def packed(
             full |= hits.astype(np.uint64) << np.uint64(place)
         words, codes = np.unique(full, return_inverse=True)
         return codes, words
-    kind = np.uint8 if len(meant) <= 8 else np.uint16
-    narrow = np.zeros(size, kind)
+    width = 8 if len(meant) <= 8 else 16
+    narrow: NDArray[Any] = np.zeros(size, f"u{width // 8}")
     for i, hits in enumerate(meant):
-        narrow |= hits.astype(kind) << kind(i)
-    patterns = np.arange(1 << (8 if kind is np.uint8 else 16), dtype=np.uint64)
+        narrow |= hits.astype(narrow.dtype) << i
+    patterns = np.arange(1 << width, dtype=np.uint64)
     bits = np.zeros(len(patterns), np.uint64)
     for i, place in enumerate(places):
         bits |= ((patterns >> np.uint64(i)) & np.uint64(1)) << np.uint64(place)

@@ -19,7 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.definitions import Funnel
-from analytics.engine import Matcher, run, unit_of
+from analytics.engine import Condition, Matcher, run, unit_of
 from analytics.parts import AT, CUSTOMER, Part, decoded
 from analytics.statistics import wilson
 from analytics.store import Paths
@@ -34,8 +34,8 @@ FOREVER: Final = 2**61
 def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     """Customers that reach each step, in total and by the columns of `by`.
 
-    Columns: those of `by`; `is_total` Boolean (rows over all groups, where `by` is null; they come first); `step` UInt32
-    (from 1); `name` String; `entered`, `reached`, `dropped`, `open` Int64; `share_of_entered`, `share_of_previous`
+    Columns: those of `by`; `is_total` Boolean (rows over all groups, where `by` is null; they come first); `step`
+    UInt32 (from 1); `name` String; `entered`, `reached`, `dropped`, `open` Int64; `share_of_entered`, `share_of_previous`
     Float64, each with `_low` and `_high` (Wilson, 95 %), null without a denominator; `median_wait`, `p90_wait`
     Duration(us) from the previous step (linear between two ranks); `enough` Boolean: the previous step counts at least
     30; `tie_sensitive` Int64: customers whose depth depends on the order of touches of one instant.
@@ -44,9 +44,9 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     `maturity="clip"` every touch lies in the range and every entrant counts. No touches give rows of zeros.
     Raises `DefinitionError` for an unknown column.
 
-    >>> paths = Paths.from_frame(pl.DataFrame({"customer": ["ann", "ann", "bo"], "touchpoint": ["visit", "pay", "visit"],
-    ...     "at": [datetime(2024, 1, 1), datetime(2024, 1, 2), datetime(2024, 1, 1)]}), end_of_data=datetime(2024, 3, 1))
-    >>> funnel(paths, Funnel(["visit", "pay"], window="7d"))["reached"].to_list()
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@0m"}, end="60d")
+    >>> funnel(shop, Funnel(["visit", "pay"], window="7d"))["reached"].to_list()
     [2, 1]
     """
     analysis = FunnelScan.of(paths, definition)
@@ -69,7 +69,7 @@ class FunnelScan:
         taken = {"is_total", "step", "name"} & set(definition.by)
         if taken:
             raise DefinitionError(f"Column {taken.pop()!r} cannot be a breakdown.", do="rename it")
-        conditions = (*definition.steps, *definition.exclude)
+        conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
         universe = definition.universe
         if definition.order == "strict" and universe is None:
             universe = pl.lit(True)
@@ -125,7 +125,7 @@ class FunnelScan:
             touch_from=start if clip else -FOREVER,
             touch_to=end if clip else FOREVER,
             exclude_after=np.array([e.after for e in asked.exclude], np.int64),
-            exclude_before=np.array([e.before for e in asked.exclude], np.int64),
+            exclude_before=np.array([e.ends_before(len(asked.steps)) for e in asked.exclude], np.int64),
             ties={"favourable": FAVOURABLE, "adverse": ADVERSE, "sequence": SEQUENCE}[asked.ties],
             strict=asked.order == "strict",
             reuse=False,

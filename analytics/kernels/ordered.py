@@ -75,7 +75,7 @@ def scan(codes, bits, times, bounds, rules, chains, firsts, adverse):
 @njit(nogil=True, cache=True)
 def read_apart(codes, bits, times, low, high, rules, entries, rows, chain):
     """Read touches that all have their own instant. Gives the depth, or -1 when two share one, and the first entry."""
-    alive, depth, first, before = np.uint64(0), 0, -1, NEVER
+    alive, depth, first, before = np.uint64(0), 0, -1, np.int64(NEVER)
     one = np.uint64(1)
     steps = (one << np.uint64(rules.steps)) - one
     for i in range(low, high):
@@ -197,7 +197,7 @@ def read_least(codes, bits, times, low, high, rules, entries, rows, group, chain
 @njit(nogil=True, cache=True)
 def next_group(codes, bits, times, low, high, rules, group):
     """Collect the touches that matter at the next instant. Gives their number and where to go on."""
-    size, i, t = 0, low, NEVER
+    size, i, t = 0, low, np.int64(NEVER)
     while i < high:
         now = np.int64(times[i])
         if size and now != t:
