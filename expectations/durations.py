@@ -1,0 +1,40 @@
+"""How long: text with a unit, such as `30m`, becomes a timedelta. A bare number is refused, since nobody can say of
+what."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Final
+
+from pydantic import BeforeValidator
+
+UNITS: Final[dict[str, str]] = {
+    "ms": "milliseconds",
+    "s": "seconds",
+    "m": "minutes",
+    "h": "hours",
+    "d": "days",
+    "w": "weeks",
+}
+_SHAPE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
+
+
+def duration(text: str | timedelta) -> timedelta:
+    """Read a duration: a number and one of the units ms, s, m, h, d, w. A timedelta is handed back as it is.
+
+    Raises ValueError for anything else, a bare number included.
+
+    >>> duration("30m")
+    datetime.timedelta(seconds=1800)
+    """
+    if isinstance(text, timedelta):
+        return text
+    found = _SHAPE.fullmatch(text) if isinstance(text, str) else None
+    if found is None:
+        raise ValueError(f'{text!r} is not a duration: write a number with a unit, one of {", ".join(UNITS)}, as "30m"')
+    return timedelta(**{UNITS[found[2]]: float(found[1])})
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+"""A settings field that is written as text with a unit and read as a timedelta."""

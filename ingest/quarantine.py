@@ -1,0 +1,67 @@
+"""Messages that are no events: what is kept of them, and how many there are for which reason.
+
+The bytes are kept untouched, so that a mended parser can read them again. Tombstones are only counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from expectations import contract, gate, layout
+from expectations.layout import Lake
+from ingest.commit import scan
+from ingest.decode import TOMBSTONE, Refusal
+from ingest.message import Partition, Record
+
+
+def from_gate(refused: pl.DataFrame) -> list[Refusal]:
+    """The rows that the gate refused, as refusals: reason and field of the first rule they break."""
+    columns = (refused[name].to_list() for name in (contract.OFFSET, gate.REASON, gate.FIELD, gate.RULE, gate.EXPECTED))
+    return [
+        Refusal(offset, reason, field, f"rule '{rule}': expected {expected}")
+        for offset, reason, field, rule, expected in zip(*columns, strict=True)
+    ]
+
+
+def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Refusal]) -> pl.DataFrame:
+    """The quarantine rows (columns and dtypes of `contract.QUARANTINE`) of one partition, in order of offset.
+
+    `records` holds the record of every refusal; tombstones get no row.
+    """
+    kept = sorted((refusal for refusal in refusals if refusal.reason != TOMBSTONE), key=lambda refusal: refusal.offset)
+    by_offset = {record.offset: record for record in records} if kept else {}
+    held = [by_offset[refusal.offset] for refusal in kept]
+    received = pl.Series([max(record.timestamp, 0) for record in held], dtype=pl.Int64)
+    received = received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
+    columns = {
+        "received_date": received.dt.date(),
+        contract.RECEIVED_AT: received,
+        "key": pl.Series([record.key for record in held], dtype=pl.Binary),
+        "raw": pl.Series([record.value for record in held], dtype=pl.Binary),
+        "reason": [refusal.reason for refusal in kept],
+        "field": [refusal.field for refusal in kept],
+        "message": [refusal.message for refusal in kept],
+        "schema_version": [contract.VERSION] * len(kept),
+        contract.TOPIC: [partition.topic] * len(kept),
+        contract.PARTITION: [partition.number] * len(kept),
+        contract.OFFSET: [refusal.offset for refusal in kept],
+    }
+    return pl.DataFrame(columns, schema=contract.QUARANTINE)
+
+
+def refused(lake: Lake) -> pl.DataFrame:
+    """How many messages are quarantined: topic, reason, field (String, null when no field is at fault), messages
+    (Int64), first_at and last_at (time of receipt); most frequent first. An empty lake gives no rows.
+    """
+    received = pl.col(contract.RECEIVED_AT)
+    return (
+        scan(lake, layout.QUARANTINE)
+        .group_by(contract.TOPIC, "reason", "field")
+        .agg(
+            pl.len().cast(pl.Int64).alias("messages"), received.min().alias("first_at"), received.max().alias("last_at")
+        )
+        .sort("messages", contract.TOPIC, "reason", "field", descending=[True, False, False, False])
+        .collect()
+    )

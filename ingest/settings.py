@@ -1,0 +1,81 @@
+"""The `[ingest]` table of journeys.toml: where events come from, how they are read, when they are landed."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from expectations.configfile import Section
+from expectations.contract import Kind
+from expectations.durations import Duration
+
+
+class Stream(Section):
+    """One topic: what its messages are, and what holds for those that do not say.
+
+    >>> Stream(topic="clickstream", kind="clickstream", channel="web").format
+    'json'
+    """
+
+    topic: str = Field(min_length=1)
+    kind: Kind
+    channel: str = Field(default="unknown", min_length=1)
+    format: Literal["json"] = "json"
+
+
+class Limits(Section):
+    """What is refused at the door. Times are judged against the record's own time, so a replay decides the same.
+
+    `oldest` and `newest` say how far before and after the record's time an event may have occurred; None is no limit.
+    """
+
+    largest_message: int = Field(default=1 << 20, gt=0, description="bytes")
+    oldest: Duration | None = timedelta(days=400)
+    newest: Duration | None = timedelta(days=1)
+
+
+class IngestSettings(Section):
+    """Brokers, topics, when to flush, and how patient to be.
+
+    `pipeline` names the offsets that are kept in the lake: two consumers with one name share the work, and a changed
+    name reads everything again. `assignment` is `group` (Kafka hands out partitions over the processes) or `all` (this
+    process reads every partition, at once); unless said, a run that ends takes all and a service joins the group.
+    """
+
+    brokers: list[str] = Field(default=["localhost:9092"], min_length=1)
+    group: str = Field(default="journeys", min_length=1)
+    pipeline: str = Field(default="journeys", min_length=1, pattern=r"^[^/]+$")
+    streams: list[Stream] = Field(default=[])
+    assignment: Literal["group", "all"] | None = None
+    limits: Limits = Limits()
+
+    flush_rows: int = Field(default=50_000, gt=0)
+    flush_bytes: int = Field(default=16 << 20, gt=0)
+    flush_age: Duration = timedelta(seconds=5)
+    reload_every: int = Field(default=100, gt=0, description="commits between two fresh reads of the table's log")
+
+    poll_records: int = Field(default=5_000, gt=0)
+    poll_wait: Duration = timedelta(milliseconds=250)
+    connect_timeout: Duration = timedelta(seconds=10)
+    session_timeout: Duration = timedelta(seconds=12)
+    heartbeat: Duration = timedelta(seconds=3)
+    max_poll_interval: Duration = timedelta(seconds=120)
+    watchdog: Duration = timedelta(seconds=120)
+    stop_timeout: Duration = timedelta(seconds=25)
+    http_address: str = "127.0.0.1"
+    http_port: int | None = Field(default=None, ge=0, le=65535)
+
+    @model_validator(mode="after")
+    def _one_stream_a_topic(self) -> IngestSettings:
+        topics = [stream.topic for stream in self.streams]
+        twice = sorted({topic for topic in topics if topics.count(topic) > 1})
+        if twice:
+            raise ValueError(f"topic {twice[0]!r} is named by two streams")
+        return self
+
+    @property
+    def by_topic(self) -> dict[str, Stream]:
+        """The streams by their topic."""
+        return {stream.topic: stream for stream in self.streams}
