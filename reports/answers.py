@@ -1,0 +1,65 @@
+"""What analytics answered, ready to be published: the material that every page is made from.
+
+`reports.build` fills it from a lake; tests fill it by hand. Every frame here has been through `reports.published`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import polars as pl
+
+from reports.flows import Flow
+
+
+@dataclass(frozen=True)
+class Facts:
+    """How much there is, and of when. Counts of touches, customers and journeys; outcomes of journeys."""
+
+    touches: int
+    customers: int
+    journeys: int
+    converted: int
+    abandoned: int
+    open: int
+    first_at: datetime
+    end_of_data: datetime
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long journeys that reach the goal take from their first touch: half of them, nine in ten of them."""
+
+    journeys: int
+    median: timedelta
+    nine_in_ten: timedelta
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What the numbers were made from, so that they can be made again."""
+
+    definitions: str
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """One report's material.
+
+    `changes`, if there were two periods to compare: `step`, `name`, `earlier_entered`, `later_entered`, and the
+    difference of the share of those who entered, `entered_difference`, `entered_low`, `entered_high`, and of the share
+    of the step before, `previous_...`. `voice`: `stage`, `responses`, `satisfied`, `low`, `high`.
+    """
+
+    facts: Facts
+    goal: str
+    window: timedelta
+    stages: pl.DataFrame
+    segments: pl.DataFrame | None = None
+    flow: Flow | None = None
+    pace: Pace | None = None
+    changes: pl.DataFrame | None = None
+    voice: pl.DataFrame | None = None
+    origin: Origin = field(default_factory=lambda: Origin(""))

@@ -1,0 +1,246 @@
+"""What does a report ask of analytics? Everything, once, here; what comes back is made safe to publish at once.
+
+Questions that analytics has no measure for (a group against the rest, one period against the one before) are put
+together from its counts and its statistics, by the definitions of those measures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics import Funnel, Paths, Step, duration, funnel
+from analytics.flow import flow_routes
+from analytics.rules import PathRules
+from analytics.statistics import benjamini_hochberg, newcombe, two_proportions_z, wilson
+from analytics.summary import summary
+from analytics.voice import voice
+from expectations.errors import StorageError
+from expectations.layout import Lake
+from reports import flows, published
+from reports.answers import Answers, Facts, Origin, Pace
+from reports.settings import ReportSettings
+
+ALL_OTHERS: Final = "All others"
+NO_VALUE: Final = "(no value)"
+_LEVEL: Final = 0.05
+
+
+def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answers | None:
+    """Everything the report shows of a lake's path store, or null when the store holds no touch.
+
+    Raises `DefinitionError` when a breakdown names no column of the store.
+    """
+    try:
+        paths = Paths.open(lake)
+    except StorageError as error:
+        if "no path store" in error.what:
+            return None
+        raise
+    return answers_about(paths, settings, rules) if len(paths) else None
+
+
+def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
+    """Everything the report shows of these paths, which hold at least one touch."""
+    paths.require(*settings.segments)
+    steps = funnel_steps(paths, rules)
+    facts = _facts(paths)
+    window = duration(settings.window)
+    everyone = funnel(paths, Funnel(steps, window=window))
+    return Answers(
+        facts=facts,
+        goal=rules.goal[0],
+        window=window,
+        stages=published.stages(everyone, settings.k, settings.least),
+        segments=_segments(paths, steps, settings),
+        flow=_flow(paths, settings, rules),
+        pace=_pace(paths, settings.least),
+        changes=_changes(paths, steps, settings, facts),
+        voice=_voice(paths, settings, rules),
+        origin=Origin(definitions_hash(settings, rules), _versions(paths)),
+    )
+
+
+def funnel_steps(paths: Paths, rules: PathRules) -> list[Step]:
+    """The stages in their order, then the goal, unless the last stage is the goal.
+
+    Where the last stage holds the goal and other touchpoints, its step is those others: a chain's touches differ, and
+    the goal's touch cannot stand for the stage and for itself.
+    """
+    touchpoints = paths.values_of("touchpoint").to_list()
+    goals = [name for name in touchpoints if name in rules.goal]
+    names = list(dict.fromkeys(stage.name for stage in rules.stages))
+    steps = [Step(name, on="stage", name=name) for name in names]
+    last = [
+        name
+        for name in touchpoints
+        if any(fnmatchcase(name, p) for rule in rules.stages if rule.name == names[-1] for p in rule.touchpoints)
+    ]
+    goal = Step(tuple(rules.goal), name=rules.goal[0])
+    if not set(goals) & set(last):
+        return [*steps, goal]
+    others = [name for name in last if name not in goals]
+    return [*steps[:-1], Step(tuple(others), name=names[-1]), goal] if others else steps
+
+
+def definitions_hash(settings: ReportSettings, rules: PathRules) -> str:
+    """A short name of all definitions; the same settings give the same name."""
+    text = json.dumps([settings.model_dump(mode="json"), rules.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def against_the_rest(by_group: pl.DataFrame, column: str, dimension: str) -> pl.DataFrame:
+    """Step conversion of every group of one column against all other customers.
+
+    In: a funnel broken down by `column`. Out: the columns that `published.segments` takes, without `verdict`, and
+    `p_value` Float64 of the test that the group goes on as often as the rest.
+    """
+    before = by_group.select(column, "is_total", pl.col("step") + 1, previous="reached")
+    rated = by_group.filter(pl.col("step") > 1).join(
+        before, on=[column, "is_total", "step"], nulls_equal=True, how="inner"
+    )
+    total = rated.filter("is_total").select("step", all_reached="reached", all_previous="previous")
+    groups = rated.filter(~pl.col("is_total")).join(total, on="step")
+    k, n = groups["reached"].to_numpy(), groups["previous"].to_numpy()
+    rest_k, rest_n = groups["all_reached"].to_numpy() - k, groups["all_previous"].to_numpy() - n
+    own, gap = wilson(k, n), newcombe(k, n, rest_k, rest_n)
+    return groups.select(
+        dimension=pl.lit(dimension),
+        segment=pl.col(column).cast(pl.String).fill_null(NO_VALUE),
+        step="step",
+        name="name",
+        previous="previous",
+        reached="reached",
+        share=pl.col("reached") / pl.col("previous"),
+        low=pl.Series(own.low),
+        high=pl.Series(own.high),
+        everyone=pl.col("all_reached") / pl.col("all_previous"),
+        difference=pl.col("reached") / pl.col("previous") - pl.Series(rest_k) / pl.Series(rest_n),
+        difference_low=pl.Series(gap.low),
+        difference_high=pl.Series(gap.high),
+        p_value=pl.Series(two_proportions_z(k, n, rest_k, rest_n).p_value),
+    ).with_columns(pl.selectors.float().fill_nan(None))
+
+
+def _segments(paths: Paths, steps: Sequence[Step], settings: ReportSettings) -> pl.DataFrame | None:
+    if not settings.segments:
+        return None
+    frames = []
+    for column in settings.segments:
+        by_group = funnel(paths, Funnel(steps, window=settings.window, by=(column,)))
+        largest = _largest(by_group, column, settings.values_per_segment)
+        frames.append(against_the_rest(largest, column, settings.name_of(column)))
+    rows = pl.concat(frames)
+    few = (pl.col("previous") < settings.least) | pl.col("p_value").is_null()
+    tested = rows.with_columns(p_value=pl.when(~few).then("p_value"))
+    adjusted = pl.Series(benjamini_hochberg(_floats(tested["p_value"])))
+    verdict = (
+        (pl.when(few).then(None).when(pl.Series(adjusted) >= _LEVEL).then(pl.lit("same")))
+        .when(pl.col("difference") < 0)
+        .then(pl.lit("below"))
+        .otherwise(pl.lit("above"))
+    )
+    return published.segments(rows.with_columns(verdict=verdict).drop("p_value"), settings.k, settings.least)
+
+
+def _largest(by_group: pl.DataFrame, column: str, most: int) -> pl.DataFrame:
+    """The groups with most entrants, the rest added up as one; groups in order of size."""
+    text = by_group.with_columns(pl.col(column).cast(pl.String)).with_columns(
+        pl.when("is_total").then(None).otherwise(pl.col(column).fill_null(NO_VALUE)).alias(column)
+    )
+    groups = text.filter(~pl.col("is_total"))
+    sizes = groups.filter(pl.col("step") == 1).sort("entered", column, descending=[True, False])[column].to_list()
+    kept = sizes if len(sizes) <= most else sizes[: most - 1]
+    named = groups.with_columns(
+        pl.when(pl.col(column).is_in(kept)).then(pl.col(column)).otherwise(pl.lit(ALL_OTHERS)).alias(column)
+    )
+    order = pl.Enum(list(dict.fromkeys([*kept, ALL_OTHERS])))
+    counts = ["entered", "reached", "dropped", "open"]
+    added = named.group_by(column, "is_total", "step", "name").agg(pl.col(counts).sum())
+    added = added.sort(pl.col(column).cast(order), "step")
+    return pl.concat([text.filter("is_total").select(added.columns), added])
+
+
+def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flows.Flow | None:
+    if "journey" not in paths.schema:
+        return None
+    routes = flow_routes(paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey")
+    return flows.flow(routes, set(rules.goal), settings.k)
+
+
+def _pace(paths: Paths, least: int) -> Pace | None:
+    if "outcome" not in paths.schema:
+        return None
+    lengths = [
+        paths.read(part, ["customer", "at", "journey", "outcome"])
+        .filter(pl.col("outcome").cast(pl.String) == "converted")
+        .group_by("customer", "journey")
+        .agg(length=pl.col("at").max() - pl.col("at").min())["length"]
+        for part in paths.parts
+    ]
+    taken = pl.concat(lengths)
+    if taken.len() < least:
+        return None
+    median, most = taken.quantile(0.5, "linear"), taken.quantile(0.9, "linear")
+    assert isinstance(median, timedelta) and isinstance(most, timedelta)
+    return Pace(taken.len(), median, most)
+
+
+def _changes(paths: Paths, steps: Sequence[Step], settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+    """The newest period whose entrants have used up their window against the one before, step by step."""
+    length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
+    if end - 2 * length < facts.first_at:
+        return None
+    earlier = _counts(paths, steps, settings, end - 2 * length, end - length)
+    later = _counts(paths, steps, settings, end - length, end)
+    if min(earlier["entered"][0], later["entered"][0]) < settings.least:
+        return None
+    both = earlier.join(later, on=["step", "name"], suffix="_later")
+    out = {name: both[name] for name in ("step", "name")}
+    out |= {"earlier_entered": both["entered"], "later_entered": both["entered_later"]}
+    for of in ("entered", "previous"):
+        counts = [both[name] for name in ("reached_later", f"{of}_later", "reached", of)]
+        thin = (both[of] < settings.least) | (both[f"{of}_later"] < settings.least) | (both["step"] == 1)
+        k2, n2, k1, n1 = (series.cast(pl.Float64).set(thin, None) for series in counts)
+        ends = newcombe(*(_floats(series) for series in (k2, n2, k1, n1)))
+        out |= {f"{of}_difference": k2 / n2 - k1 / n1}
+        out |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
+    return published.changes(pl.DataFrame(out), both, settings.k)
+
+
+def _floats(series: pl.Series) -> NDArray[np.float64]:
+    return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
+
+
+def _counts(
+    paths: Paths, steps: Sequence[Step], settings: ReportSettings, start: datetime, end: datetime
+) -> pl.DataFrame:
+    counts = funnel(paths, Funnel(steps, window=settings.window, start=start, end=end))
+    return counts.sort("step").select("step", "name", "entered", "reached", previous=pl.col("reached").shift(1))
+
+
+def _voice(paths: Paths, settings: ReportSettings, rules: PathRules) -> pl.DataFrame | None:
+    if not {"survey", "score", "stage"} <= set(paths.schema):
+        return None
+    told = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
+    order = {name: number for number, name in enumerate(dict.fromkeys(stage.name for stage in rules.stages))}
+    told = told.with_columns(order=pl.col("stage").replace_strict(order, default=len(order))).sort("order")
+    return published.voice(told, wilson, settings.k, settings.least)
+
+
+def _facts(paths: Paths) -> Facts:
+    row: dict[str, Any] = summary(paths).row(0, named=True)
+    counts = {name: row[name] or 0 for name in ("customers", "journeys", "converted", "abandoned", "open")}
+    return Facts(row["touches"], **counts, first_at=row["first_at"], end_of_data=row["end_of_data"] or row["last_at"])
+
+
+def _versions(paths: Paths) -> dict[str, str]:
+    return {str(name): str(value) for name, value in paths.built_from.items() if isinstance(value, str | int)}

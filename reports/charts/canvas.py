@@ -1,0 +1,67 @@
+"""Marks at given pixels, for charts whose layout is computed and not a scale of the data.
+
+A row of data carries its own pixels (`x`, `y`, `x2`, `y2`); a chart made of such marks is one view, quick to build and
+to draw. Free shapes (ribbons, arrows) are points of size 4, at which a path of SVG is drawn one unit to the pixel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import altair as alt
+
+Row = Mapping[str, Any]
+Align = Literal["left", "center", "right"]
+
+
+def chart_of(rows: Iterable[Row]) -> alt.Chart:
+    """A chart over rows given inline."""
+    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
+
+
+def tips(**titles: str) -> list[alt.Tooltip]:
+    """A tooltip from field names and the words they are shown under; every field is text already."""
+    return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """An area of `width` times `height` pixels; y runs down."""
+
+    width: float
+    height: float
+
+    def x(self, field: str = "x") -> alt.X:
+        """Position across."""
+        return alt.X(f"{field}:Q", axis=None, scale=alt.Scale(domain=[0, self.width], nice=False, zero=False))
+
+    def y(self, field: str = "y") -> alt.Y:
+        """Position down."""
+        return alt.Y(f"{field}:Q", axis=None, scale=alt.Scale(domain=[self.height, 0], nice=False, zero=False))
+
+    def texts(self, rows: Sequence[Row], style: str, align: Align = "left", **mark: Any) -> alt.Chart:
+        """The text `t` of every row at its `x` and `y`."""
+        mark = {"baseline": "middle", "aria": False, **mark}
+        return chart_of(rows).mark_text(style=style, align=align, **mark).encode(self.x(), self.y(), text="t:N")
+
+    def rects(self, rows: Sequence[Row], style: str, tooltip: Any = None, **mark: Any) -> alt.Chart:
+        """A rectangle from (`x`, `y`) to (`x2`, `y2`); described to a screen reader by `d` when it has a tooltip."""
+        marked = chart_of(rows).mark_rect(style=style, opacity=1, aria=tooltip is not None, **mark)
+        encoded = marked.encode(self.x(), self.y(), x2="x2:Q", y2="y2:Q")
+        return encoded if tooltip is None else encoded.encode(tooltip=tooltip, description="d:N")
+
+    def lines(self, rows: Sequence[Row], style: str, **mark: Any) -> alt.Chart:
+        """A straight line from (`x`, `y`) to (`x2`, `y2`)."""
+        marked = chart_of(rows).mark_rule(style=style, aria=False, **mark)
+        return marked.encode(self.x(), self.y(), x2="x2:Q", y2="y2:Q")
+
+    def dots(self, rows: Sequence[Row], style: str, shape: str, tooltip: Any, size: float = 70) -> alt.Chart:
+        """A symbol at (`x`, `y`), described by `d`."""
+        marked = chart_of(rows).mark_point(style=style, shape=shape, size=size, filled=True, opacity=1)
+        return marked.encode(self.x(), self.y(), tooltip=tooltip, description="d:N")
+
+    def layered(self, layers: Sequence[alt.Chart], description: str) -> alt.LayerChart:
+        """All marks as one chart, with the description that a screen reader gets."""
+        return alt.layer(*layers).properties(width=self.width, height=self.height, description=description)

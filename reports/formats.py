@@ -1,0 +1,214 @@
+"""How a number becomes text: one way each for counts, rates, differences, intervals, times and dates.
+
+A missing number is an en dash, never 0. The minus is a real minus, the space before a unit is narrow and does not
+break.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
+
+NARROW: Final = "\u202f"
+MISSING: Final = "–"
+MINUS: Final = "−"
+
+
+def count(value: float | None) -> str:
+    """A count of things, in full.
+
+    >>> count(12345), count(None)
+    ('12,345', '–')
+    """
+    return MISSING if value is None else f"{round(value):,}".replace("-", MINUS)
+
+
+def short_count(value: float | None) -> str:
+    """A count where room is scarce.
+
+    >>> short_count(30949).replace(NARROW, " "), short_count(812)
+    ('30.9 k', '812')
+    """
+    if value is None or abs(value) < 10_000:
+        return count(value)
+    scaled, unit = (value / 1e6, "M") if abs(value) >= 999_950 else (value / 1e3, "k")
+    return f"{scaled:.1f}{NARROW}{unit}"
+
+
+def percent(share: float | None, decimals: int = 1) -> str:
+    """A share of 1 as percent.
+
+    >>> percent(0.4461).replace(NARROW, " "), percent(None)
+    ('44.6 %', '–')
+    """
+    return MISSING if share is None else f"{share * 100:.{decimals}f}{NARROW}%"
+
+
+def percent_in_cell(share: float | None) -> str:
+    """A share of 1 as a whole number of percent, for a cell of a matrix; blank for nobody.
+
+    >>> percent_in_cell(0.384), percent_in_cell(0.004), percent_in_cell(0.0)
+    ('38', '<1', '')
+    """
+    if not share:
+        return ""
+    return "<1" if share < 0.01 else f"{share * 100:.0f}"
+
+
+def points(difference: float | None, decimals: int = 1) -> str:
+    """A difference of two shares in percentage points, with its sign.
+
+    >>> points(-0.066).replace(NARROW, " "), points(0.00004).replace(NARROW, " ")
+    ('−6.6 pp', '±0.0 pp')
+    """
+    return MISSING if difference is None else f"{_signed(difference * 100, decimals)}{NARROW}pp"
+
+
+def relative_change(ratio: float | None) -> str:
+    """A change of a count in percent of what it was.
+
+    >>> relative_change(0.031).replace(NARROW, " ")
+    '+3.1 %'
+    """
+    return MISSING if ratio is None else f"{_signed(ratio * 100, 1)}{NARROW}%"
+
+
+def interval(low: float | None, high: float | None, decimals: int = 1) -> str:
+    """The two ends of an interval of shares, in percent.
+
+    >>> interval(0.4403, 0.4519)
+    '44.0–45.2'
+    """
+    if low is None or high is None:
+        return MISSING
+    return f"{low * 100:.{decimals}f}–{high * 100:.{decimals}f}"
+
+
+def points_interval(low: float | None, high: float | None) -> str:
+    """The two ends of an interval of differences, in percentage points.
+
+    >>> points_interval(-0.008, 0.021)
+    '−0.8 to +2.1'
+    """
+    if low is None or high is None:
+        return MISSING
+    return f"{_signed(low * 100, 1)} to {_signed(high * 100, 1)}"
+
+
+def wait(length: timedelta | None) -> str:
+    """A length of time in the unit that reads best.
+
+    >>> [wait(timedelta(seconds=s)).replace(NARROW, " ") for s in (79, 1620, 59760, 1028160)]
+    ['79 s', '27 min', '16.6 h', '11.9 d']
+    """
+    if length is None:
+        return MISSING
+    seconds = length.total_seconds()
+    if round(seconds) < 90:
+        return f"{seconds:.0f}{NARROW}s"
+    if seconds < 89.5 * 60:
+        return f"{seconds / 60:.0f}{NARROW}min"
+    if seconds < 36 * 3600:
+        return f"{seconds / 3600:.1f}{NARROW}h"
+    return f"{seconds / 86400:.1f}{NARROW}d"
+
+
+def length(text: str | timedelta) -> str:
+    """A length of time that somebody chose, in words.
+
+    >>> length(timedelta(days=14)), length(timedelta(hours=12)), length("28d"), length("90m")
+    ('14 days', '12 hours', '28 days', '90m')
+    """
+    if isinstance(text, str):
+        match = re.fullmatch(r"(\d+)([dh])", text)
+        if not match:
+            return text
+        text = timedelta(**{{"d": "days", "h": "hours"}[match[2]]: int(match[1])})
+    for unit, seconds in (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1)):
+        number = text.total_seconds() / seconds
+        if number == int(number):
+            return f"{number:.0f} {unit}{'' if number == 1 else 's'}"
+    return wait(text)
+
+
+def day(at: datetime) -> str:
+    """A date.
+
+    >>> from datetime import UTC
+    >>> day(datetime(2026, 3, 5, tzinfo=UTC))
+    '5 Mar 2026'
+    """
+    return f"{at.day} {at:%b %Y}"
+
+
+def moment(at: datetime) -> str:
+    """A time of day on a date, UTC.
+
+    >>> from datetime import UTC
+    >>> moment(datetime(2026, 3, 5, 6, 4, tzinfo=UTC))
+    '5 Mar 2026 06:04 UTC'
+    """
+    return f"{day(at)} {at:%H:%M} UTC"
+
+
+def period(start: datetime, last: datetime) -> str:
+    """Two dates, both inside the period, without saying the year or month twice.
+
+    >>> from datetime import UTC
+    >>> period(datetime(2026, 3, 30, tzinfo=UTC), datetime(2026, 9, 27, tzinfo=UTC))
+    '30 Mar – 27 Sep 2026'
+    """
+    if start.date() == last.date():
+        return day(last)
+    if start.year != last.year:
+        return f"{day(start)} – {day(last)}"
+    if start.month != last.month:
+        return f"{start.day} {start:%b} – {day(last)}"
+    return f"{start.day} – {day(last)}"
+
+
+def quoted(name: str) -> str:
+    """A name within a sentence; a name that is empty is said to be so.
+
+    >>> quoted("Pay"), quoted(" ")
+    ('“Pay”', '“(no name)”')
+    """
+    return f"“{shown_name(name)}”"
+
+
+def shown_name(name: str | None, longest: int = 40) -> str:
+    """A name from the data as a label: one line, never empty, not longer than `longest` characters.
+
+    A name in a script that runs right to left is set apart, so that it does not turn the words around it.
+
+    >>> shown_name(None), shown_name("a  b")
+    ('(no value)', 'a b')
+    """
+    if name is None:
+        return "(no value)"
+    line = " ".join("".join(c if c.isprintable() else " " for c in name).split())
+    if not line:
+        return "(no name)"
+    short = line if len(line) <= longest else line[: longest - 3].rstrip() + "..."
+    turned = any(unicodedata.bidirectional(character) in ("R", "AL") for character in short)
+    return f"\u2068{short}\u2069" if turned else short
+
+
+def listing(names: Sequence[str]) -> str:
+    """Names in a row.
+
+    >>> listing(["a", "b", "c"])
+    'a, b and c'
+    """
+    if len(names) < 2:
+        return "".join(names)
+    return ", ".join(names[:-1]) + " and " + names[-1]
+
+
+def _signed(value: float, decimals: int) -> str:
+    rounded = round(value, decimals)
+    sign = "+" if rounded > 0 else MINUS if rounded < 0 else "±"
+    return f"{sign}{abs(rounded):,.{decimals}f}"

@@ -1,0 +1,90 @@
+"""Which counts may leave the house?
+
+A published file is readable to its last byte, so a count that must not be seen is taken out before any chart or table
+is made. A count of 1 to k - 1 customers is *withheld*. So is what would give a withheld one away: a neighbour from
+which it is the difference, and a second member of a group whose total is known. Nobody (0) is not a secret.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
+from typing import TypeVar
+
+Cell = TypeVar("Cell", bound=Hashable)
+
+
+def small(count: int, k: int) -> bool:
+    """Whether a count may not be seen.
+
+    >>> [small(n, 10) for n in (0, 1, 9, 10)]
+    [False, True, True, False]
+    """
+    return 0 < count < k
+
+
+def publishable_steps(counts: Sequence[int], k: int) -> list[bool]:
+    """Which counts of a falling series (a funnel's steps) may be seen.
+
+    A step is withheld when it is small, or when it differs from the last step that is seen by a small number, because
+    the difference is a count of customers too: those who were lost.
+
+    >>> publishable_steps([500, 300, 297, 4, 0], k=10)
+    [True, True, False, False, True]
+    """
+    seen: list[bool] = []
+    last: int | None = None
+    for count in counts:
+        fine = not small(count, k) and (last is None or not small(abs(last - count), k))
+        seen.append(fine)
+        last = count if fine else last
+    return seen
+
+
+def withheld(
+    counts: Mapping[Cell, int], groups: Iterable[Collection[Cell]], k: int, also: Collection[Cell] = ()
+) -> set[Cell]:
+    """Cells to withhold so that no small count shows, itself or as the rest of a group with a known total.
+
+    `groups` are sets of cells whose sum the reader knows or can work out; `also` are cells withheld for other reasons.
+    In every group the withheld cells end up as none, or as two or more that together hold k customers or more.
+
+    >>> sorted(withheld({"a": 400, "b": 50, "c": 12, "d": 3}, [["a", "b", "c", "d"]], k=10))
+    ['c', 'd']
+    """
+    hidden = {cell for cell, count in counts.items() if small(count, k)} | set(also)
+    todo = [list(group) for group in groups]
+    changed = True
+    while changed:
+        changed = False
+        for group in todo:
+            out = [cell for cell in group if cell in hidden and counts[cell] > 0]
+            shown = [cell for cell in group if cell not in hidden and counts[cell] > 0]
+            if out and shown and (len(out) == 1 or sum(counts[cell] for cell in out) < k):
+                hidden.add(min(shown, key=lambda cell: (counts[cell], str(cell))))
+                changed = True
+    return hidden
+
+
+def bounded_share(part: int, whole: int, k: int) -> tuple[float, str]:
+    """A share to draw, and its text, where `part` or the rest of `whole` may be too small to be seen.
+
+    >>> bounded_share(30, 120, 10), bounded_share(3, 120, 10), bounded_share(118, 120, 10)
+    ((0.25, '25.0 %'), (0.0417, 'under 8.3 %'), (0.9583, 'over 91.7 %'))
+    """
+    if whole <= 0:
+        return 0.0, "–"
+    edge = min(k / whole, 1.0)
+    if small(part, k):
+        return round(edge / 2, 4), f"under {edge * 100:.1f} %"
+    if small(whole - part, k):
+        return round(1 - edge / 2, 4), f"over {(1 - edge) * 100:.1f} %"
+    return round(part / whole, 4), f"{part / whole * 100:.1f} %"
+
+
+def to_tens(count: int) -> int:
+    """A count rounded to tens, for a width that is drawn and never read.
+
+    >>> to_tens(1234), to_tens(4)
+    (1230, 0)
+    """
+    return round(count, -1)

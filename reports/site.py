@@ -1,0 +1,155 @@
+"""Answers become a site: its pages, the files beside them, and `site.json`, which names them all.
+
+Pages are self-contained; the files hold each chart's numbers in full. Everything is worked out in memory first, from
+nothing but its arguments, so that the same answers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from reports import cards, headlines
+from reports.answers import Answers
+from reports.formats import count, moment, quoted
+from reports.page import Site, render
+from reports.parts import EMPTY, Page, Part, ValueCard
+from reports.settings import PageName, ReportSettings
+from reports.tables import as_files, columnar
+from reports.values import value_cards
+
+NAMES: Final[dict[PageName, str]] = {
+    "overview": "Overview",
+    "stages": "Stages",
+    "paths": "Paths",
+    "map": "Journey map",
+    "trends": "Trends",
+    "quality": "Data quality",
+}
+FILES: Final[dict[PageName, str]] = {name: f"{name}.html" for name in NAMES} | {"overview": "index.html"}
+
+
+@dataclass(frozen=True)
+class BuiltSite:
+    """All files of one report, by their address within its folder, and the front page for the site's top folder."""
+
+    files: dict[str, bytes]
+    front: bytes
+    pages: tuple[Page, ...]
+    headline: str
+
+
+def build_site(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> BuiltSite:
+    """The site as files; `folder` is where they will lie below the front page. Without answers it says it is empty."""
+    pages = _pages(answers, settings) if answers is not None else (_empty_page(),)
+    names = [(page.name, FILES[page.slug]) for page in pages]  # type: ignore[index]
+    footer = _footer(answers, settings, built_at)
+    within = Site(settings.title, tuple(names), footer)
+    above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer)
+    files = {FILES[page.slug]: render(page, within).encode() for page in pages}  # type: ignore[index]
+    for page in pages:
+        for part in page.parts:
+            files[f"data/{part.id}.csv"] = as_files(part.frame).write_csv().encode()
+    files["site.json"] = _index(pages, answers, settings, built_at)
+    front = render(pages[0], Site(above.title, (("Overview", "index.html"), *above.links[1:]), footer))
+    return BuiltSite(files, front.encode(), pages, pages[0].title)
+
+
+def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
+    made = [_overview(answers, settings)]
+    return tuple(page for page in made if page.parts)
+
+
+def _overview(answers: Answers, settings: ReportSettings) -> Page:
+    parts = (cards.funnel(answers, settings), cards.segments(answers, settings), cards.flow(answers, settings))
+    return Page(
+        slug="overview",
+        name=NAMES["overview"],
+        title=headlines.overview(answers.stages, answers.goal),
+        lede=_lede(answers),
+        values=value_cards(answers, settings),
+        parts=tuple(part for part in parts if part is not None),
+    )
+
+
+def _lede(answers: Answers) -> str:
+    facts = answers.facts
+    return (
+        f"{count(facts.journeys)} journeys of {count(facts.customers)} customers up to {moment(facts.end_of_data)}. "
+        f"{count(facts.converted)} reached {quoted(answers.goal)}, {count(facts.abandoned)} were abandoned, "
+        f"{count(facts.open)} are still open and are never counted as lost."
+    )
+
+
+def _empty_page() -> Page:
+    import polars as pl
+
+    part = Part(
+        id="empty",
+        title="This report is empty",
+        subtitle="There are no touches to report on.",
+        frame=pl.DataFrame(schema={"touches": pl.Int64}),
+        state=EMPTY,
+    )
+    return Page(
+        slug="overview",
+        name=NAMES["overview"],
+        title="Nothing has happened yet",
+        lede="The lake holds no journeys. Land events with “journeys ingest” or “journeys load”, then “journeys "
+        "stitch” and build the report again.",
+        parts=(part,),
+        values=(ValueCard("Journeys", "0"),),
+    )
+
+
+def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetime) -> tuple[str, ...]:
+    touches = count(answers.facts.touches) if answers else "0"
+    lines = [f"Built {moment(built_at)} from {touches} touches."]
+    if answers:
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(answers.origin.versions.items()))
+        lines.append(f"Definitions {answers.origin.definitions}" + (f"; {versions}." if versions else "."))
+    lines.append(
+        f"Counts of 1 to {settings.k - 1} customers are withheld, and what would give them away. "
+        f"Rates over fewer than {settings.least} customers are not shown."
+    )
+    return tuple(lines)
+
+
+def _index(pages: tuple[Page, ...], answers: Answers | None, settings: ReportSettings, built_at: datetime) -> bytes:
+    index: dict[str, Any] = {
+        "title": settings.title,
+        "built_at": built_at.isoformat(),
+        "headline": pages[0].title,
+        "definitions": answers.origin.definitions if answers else "",
+        "versions": answers.origin.versions if answers else {},
+        "k": settings.k,
+        "least": settings.least,
+        "values": [
+            {"label": v.label, "value": v.value, "detail": v.detail, "change": v.change}
+            for page in pages
+            for v in page.values
+        ],
+        "pages": [_page_entry(page) for page in pages],
+    }
+    return (json.dumps(index, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _page_entry(page: Page) -> dict[str, Any]:
+    return {
+        "slug": page.slug,
+        "name": page.name,
+        "title": page.title,
+        "file": FILES[page.slug],  # type: ignore[index]
+        "parts": [
+            {
+                "id": part.id,
+                "title": part.title,
+                "subtitle": part.subtitle,
+                "csv": f"data/{part.id}.csv",
+                "frame": columnar(part.frame),
+            }
+            for part in page.parts
+        ],
+    }

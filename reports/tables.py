@@ -1,0 +1,136 @@
+"""The numbers behind a chart as a table to read, and as files to calculate with.
+
+A table shows what the chart shows, in the same words; the file holds every column of the published frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from reports.flows import OTHER
+from reports.formats import (
+    MISSING,
+    count,
+    interval,
+    percent,
+    points,
+    points_interval,
+    shown_name,
+    wait,
+)
+from reports.parts import Table
+from reports.published import FEW, WITHHELD
+
+_MOST_ROWS = 400
+
+
+def stages(frame: pl.DataFrame) -> Table:
+    """The stage funnel."""
+    heads = (
+        "Stage",
+        "Customers",
+        "Of all who entered",
+        "Of the stage before",
+        "95 % interval",
+        "Lost before it",
+        "Still open",
+        "Median time",
+        "90 % within",
+    )
+    rows = [
+        (
+            shown_name(r["name"]),
+            _counted(r["reached"]),
+            percent(r["share_of_entered"]),
+            _rate(r["share_of_previous"], r["state"]) if r["step"] > 1 else MISSING,
+            interval(r["share_of_previous_low"], r["share_of_previous_high"]),
+            _counted(r["dropped"]) if r["step"] > 1 else MISSING,
+            _counted(r["open"]),
+            wait(r["median_wait"]),
+            wait(r["p90_wait"]),
+        )
+        for r in frame.sort("step").iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows))
+
+
+def segments(frame: pl.DataFrame) -> Table:
+    """Step conversion by group."""
+    heads = (
+        "Group",
+        "Step",
+        "Conversion",
+        "95 % interval",
+        "Customers before",
+        "Difference from the rest",
+        "95 % interval of it",
+    )
+    rows = [
+        (
+            f"{r['dimension']}: {shown_name(r['segment'])}",
+            f"→ {shown_name(r['name'])}",
+            _rate(r["share"], r["state"]),
+            interval(r["low"], r["high"]),
+            _counted(r["previous"]),
+            points(r["difference"]),
+            points_interval(r["difference_low"], r["difference_high"]),
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows))
+
+
+def links(frame: pl.DataFrame) -> Table:
+    """The moves of a flow, largest first."""
+    heads = ("From", "To", "Step", "Journeys", "Of the source", "Reach the goal")
+    rows = [
+        (
+            _touchpoint(r["source"]),
+            _touchpoint(r["target"]),
+            f"{r['position']} → {r['position'] + 1}",
+            count(r["units"]),
+            percent(r["share_of_source"]),
+            r["goal_text"],
+        )
+        for r in frame.sort("units", descending=True, maintain_order=True).head(60).iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows))
+
+
+def as_files(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with plain columns, as it is written to a file: times in seconds, lists as text.
+
+    >>> from datetime import timedelta
+    >>> as_files(pl.DataFrame({"median_wait": [timedelta(minutes=2)]})).to_dict(as_series=False)
+    {'median_wait_seconds': [120.0]}
+    """
+    columns: list[pl.Expr] = []
+    for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.Duration):
+            columns.append((pl.col(name).dt.total_microseconds() / 1e6).alias(f"{name}_seconds"))
+        elif isinstance(dtype, pl.List):
+            columns.append(pl.col(name).list.join(" → ").alias(name))
+        else:
+            columns.append(pl.col(name))
+    return frame.select(columns)
+
+
+def columnar(frame: pl.DataFrame) -> dict[str, list[Any]]:
+    """The frame as lists of JSON values, one a column."""
+    plain = as_files(frame)
+    times = [name for name, dtype in plain.schema.items() if dtype.is_temporal()]
+    return plain.with_columns(pl.col(times).dt.to_string("iso")).to_dict(as_series=False)
+
+
+def _touchpoint(name: str) -> str:
+    return "Other" if name == OTHER else shown_name(name)
+
+
+def _counted(value: int | None) -> str:
+    return "withheld" if value is None else count(value)
+
+
+def _rate(share: float | None, state: str) -> str:
+    return {FEW: "too few", WITHHELD: "withheld"}.get(state, percent(share)) if share is None else percent(share)

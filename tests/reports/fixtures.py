@@ -1,0 +1,186 @@
+"""Hand-made answers of analytics, in the columns that analytics gives, for charts and pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from math import sqrt
+from typing import Any
+
+import polars as pl
+
+from reports import flows, published
+from reports.answers import Answers, Facts, Origin, Pace
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+END = datetime(2026, 8, 29, 23, 59, 42, tzinfo=UTC)
+BUILT_AT = datetime(2026, 8, 30, 6, 0, tzinfo=UTC)
+STAGES = ("Awareness", "Interest", "Desire", "Action", "Order placed")
+COUNTS = (18240, 12288, 8322, 5483, 2445)
+WAITS = (None, 4 * 60, 3 * 3600, 79, 27 * 60)
+SEGMENTS = {
+    "Device": {"Mobile web": (0.50, 0.92), "Desktop": (0.32, 1.03), "App": (0.18, 1.15)},
+    "Region": {"North": (0.4, 1.0), "South": (0.3, 1.0), "East": (0.28, 0.97), "Islands": (0.0009, 1.0)},
+}
+ROUTES: list[tuple[list[str], str | None, int, int]] = [
+    (["Ad click", "Product page", "Basket", "Checkout", "Order placed"], "converted", 722, 722),
+    (["Ad click", "Home page", "Product page", "Basket", "Checkout", "Payment"], None, 640, 377),
+    (["Ad click"], "abandoned", 3194, 0),
+    (["Ad click", "Product page"], "abandoned", 2157, 0),
+    (["Search", "Product page", "Review", "Product page", "Basket", "Checkout"], None, 512, 260),
+    (["Search", "Product page", "Basket", "Order placed"], "converted", 328, 328),
+    (["Search"], "abandoned", 1400, 0),
+    (["Search", "Home page", "Product page"], "abandoned", 900, 0),
+    (["Search", "Home page"], "open", 150, 0),
+    (["Email opened", "Product page", "Basket", "Checkout", "Order placed"], "converted", 395, 395),
+    (["Email opened", "Product page"], "abandoned", 1409, 0),
+    (["Email opened", "Basket"], "abandoned", 240, 0),
+    (["Store visit", "Call centre", "Order placed"], "converted", 44, 44),
+    (["Store visit", "other"], "abandoned", 61, 0),
+    (["other", "Product page"], "abandoned", 7, 0),
+    (["other", "Home page", "Call centre", "other", "Basket", "other"], None, 33, 4),
+]
+
+
+def wilson(part: int, whole: int) -> tuple[float | None, float | None, float | None]:
+    if whole == 0:
+        return None, None, None
+    z, share = 1.959964, part / whole
+    middle = (share + z * z / (2 * whole)) / (1 + z * z / whole)
+    half = z * sqrt(share * (1 - share) / whole + z * z / (4 * whole * whole)) / (1 + z * z / whole)
+    return share, max(0.0, middle - half), min(1.0, middle + half)
+
+
+def funnel_frame(counts: tuple[int, ...] = COUNTS, names: tuple[str, ...] = STAGES) -> pl.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for index, (name, reached) in enumerate(zip(names, counts, strict=True)):
+        before = counts[index - 1] if index else 0
+        of_entered, of_previous = wilson(reached, counts[0]), wilson(reached, before)
+        wait = WAITS[index % len(WAITS)]
+        length = timedelta(seconds=wait) if wait and index else None
+        rows.append(
+            {
+                "is_total": True,
+                "step": index + 1,
+                "name": name,
+                "entered": counts[0],
+                "reached": reached,
+                "dropped": before - reached if index else 0,
+                "open": 1312 // (index + 1),
+                "share_of_entered": of_entered[0],
+                "share_of_entered_low": of_entered[1],
+                "share_of_entered_high": of_entered[2],
+                "share_of_previous": of_previous[0] if index else None,
+                "share_of_previous_low": of_previous[1] if index else None,
+                "share_of_previous_high": of_previous[2] if index else None,
+                "median_wait": length,
+                "p90_wait": length * 9 if length else None,
+                "enough": before >= 30,
+                "tie_sensitive": 0,
+            }
+        )
+    return pl.DataFrame(
+        rows,
+        schema_overrides={
+            "step": pl.UInt32,
+            "median_wait": pl.Duration("us"),
+            "p90_wait": pl.Duration("us"),
+            "share_of_previous": pl.Float64,
+            "share_of_previous_low": pl.Float64,
+            "share_of_previous_high": pl.Float64,
+            "share_of_entered": pl.Float64,
+            "share_of_entered_low": pl.Float64,
+            "share_of_entered_high": pl.Float64,
+        },
+    )
+
+
+def segment_frame(
+    groups: dict[str, dict[str, tuple[float, float]]] = SEGMENTS, names: tuple[str, ...] = STAGES
+) -> pl.DataFrame:
+    rows = []
+    for dimension, members in groups.items():
+        for segment, (part, lift) in members.items():
+            previous = round(COUNTS[0] * part)
+            for index, name in enumerate(names[1:], 1):
+                everyone = COUNTS[index] / COUNTS[index - 1]
+                reached = min(previous, round(previous * everyone * lift))
+                share, low, high = wilson(reached, previous)
+                gap = (share or 0.0) - everyone
+                half = ((high or 0) - (low or 0)) / 2
+                verdict = "above" if gap > half else "below" if gap < -half else "same"
+                rows.append(
+                    {
+                        "dimension": dimension,
+                        "segment": segment,
+                        "step": index + 1,
+                        "name": name,
+                        "previous": previous,
+                        "reached": reached,
+                        "share": share,
+                        "low": low,
+                        "high": high,
+                        "everyone": everyone,
+                        "difference": gap,
+                        "difference_low": gap - half,
+                        "difference_high": gap + half,
+                        "verdict": verdict,
+                    }
+                )
+                previous = reached
+    return pl.DataFrame(rows, schema_overrides={"step": pl.UInt32})
+
+
+def routes_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) -> pl.DataFrame:
+    return pl.DataFrame(
+        routes,
+        schema={"route": pl.List(pl.String), "ended": pl.String, "units": pl.Int64, "converted": pl.Int64},
+        orient="row",
+    )
+
+
+def changes_frame() -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "step": [1, 2, 3, 4, 5],
+            "name": list(STAGES),
+            "earlier_entered": [5900] * 5,
+            "later_entered": [6083] * 5,
+            "earlier_share_of_entered": [1.0, 0.67, 0.45, 0.3, 0.13],
+            "later_share_of_entered": [1.0, 0.68, 0.46, 0.3, 0.138],
+            "entered_difference": [None, 0.01, 0.01, 0.0, 0.008],
+            "entered_low": [None, -0.007, -0.008, -0.016, -0.004],
+            "entered_high": [None, 0.027, 0.028, 0.016, 0.020],
+            "previous_difference": [None, 0.01, 0.004, -0.01, 0.031],
+            "previous_low": [None, -0.007, -0.02, -0.03, 0.004],
+            "previous_high": [None, 0.027, 0.02, 0.01, 0.058],
+        }
+    )
+
+
+def voice_frame(names: tuple[str, ...] = STAGES) -> pl.DataFrame:
+    shares = [0.59, 0.70, 0.52, 0.42, 0.78]
+    return pl.DataFrame(
+        {
+            "stage": list(names),
+            "responses": [410, 380, 300, 290, 240],
+            "satisfied": shares,
+            "low": [share - 0.03 for share in shares],
+            "high": [share + 0.03 for share in shares],
+        }
+    )
+
+
+def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **changed: Any) -> Answers:
+    given: dict[str, Any] = {
+        "facts": Facts(142380, 20117, 24802, 2512, 20350, 1940, START, END),
+        "goal": names[-1],
+        "window": timedelta(days=14),
+        "stages": published.stages(funnel_frame(names=names), k, least),
+        "segments": published.segments(segment_frame(names=names), k, least),
+        "flow": flows.flow(routes_frame(), {"Order placed"}, k),
+        "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
+        "changes": changes_frame(),
+        "voice": voice_frame(names),
+        "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
+    }
+    return Answers(**(given | changed))
