@@ -3,6 +3,7 @@
 from analytics.definitions import Exclude, Funnel, Step, duration
 from analytics.flow import flow, flow_routes
 from analytics.funnels import funnel
+from analytics.members import members
 from analytics.store import Paths, StoreWriter
 from analytics.transitions import transitions
 
@@ -16,5 +17,6 @@ __all__ = [
     "flow",
     "flow_routes",
     "funnel",
+    "members",
     "transitions",
 ]

@@ -35,8 +35,8 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     """Customers that reach each step, in total and by the columns of `by`.
 
     Columns: those of `by`; `is_total` Boolean (rows over all groups, where `by` is null; they come first); `step`
-    UInt32 (from 1); `name` String; `entered`, `reached`, `dropped`, `open` Int64; `share_of_entered`, `share_of_previous`
-    Float64, each with `_low` and `_high` (Wilson, 95 %), null without a denominator; `median_wait`, `p90_wait`
+    UInt32 (from 1); `name` String; `entered`, `reached`, `dropped`, `open` Int64; `share_of_entered`,
+    `share_of_previous` Float64, each with `_low` and `_high` (Wilson, 95 %), null without a denominator; `median_wait`, `p90_wait`
     Duration(us) from the previous step (linear between two ranks); `enough` Boolean: the previous step counts at least
     30; `tie_sensitive` Int64: customers whose depth depends on the order of touches of one instant.
 
@@ -146,7 +146,7 @@ class FunnelScan:
 
 def merge(partials: Sequence[pl.DataFrame], by: Sequence[str]) -> pl.DataFrame:
     """Partials as one: counts are added, waits joined. The first row is that of all groups, with null in `by`."""
-    together = pl.concat(partials)
+    together = as_text(pl.concat(partials), by)
     lists = [name for name in together.columns if name.startswith("waits_")]
     counts = [name for name in together.columns if name not in (*lists, *by, "all")]
     sums = [pl.col(counts).sum(), pl.col(lists).explode().drop_nulls()]
@@ -184,8 +184,7 @@ def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
     order = pl.int_range(pl.len()).over("step")
     table = pl.concat(rows).with_columns(order.alias("group")).sort("group", "step").drop("group")
     return _with_shares(table).select(
-        *(pl.col(name).cast(pl.String) if isinstance(table.schema[name], pl.Enum) else pl.col(name) for name in by),
-        *("is_total", "step", "name", "entered", "reached", "dropped", "open"),
+        *(*by, "is_total", "step", "name", "entered", "reached", "dropped", "open"),
         *("share_of_entered", "share_of_entered_low", "share_of_entered_high"),
         *("share_of_previous", "share_of_previous_low", "share_of_previous_high"),
         *("median_wait", "p90_wait", "enough", "tie_sensitive"),
@@ -212,6 +211,12 @@ def _with_shares(table: pl.DataFrame) -> pl.DataFrame:
 def _rank(waits: pl.Expr, share: float) -> pl.Expr:
     rank = waits.list.eval(pl.element().quantile(share, "linear")).list.first()
     return rank.round().cast(pl.Int64).cast(pl.Duration("us"))
+
+
+def as_text(table: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
+    """The table with those of the columns that are words of a dictionary as plain text."""
+    words = [name for name in columns if isinstance(table.schema[name], pl.Enum)]
+    return table.with_columns(pl.col(words).cast(pl.String))
 
 
 def micros(time: datetime | timedelta) -> int:

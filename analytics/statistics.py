@@ -21,7 +21,7 @@ class Interval(NamedTuple):
     high: Floats
 
 
-class Tested(NamedTuple):
+class Verdict(NamedTuple):
     """A statistic, its p-value, and its degrees of freedom where it has them."""
 
     statistic: Floats
@@ -79,7 +79,7 @@ def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, confide
     return Interval(low, high)
 
 
-def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> Tested:
+def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> Verdict:
     """The two-sided test that two shares are equal: z with the pooled variance.
 
     >>> two_proportions_z(5, 83, 12, 99).p_value.round(4)
@@ -91,7 +91,7 @@ def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike
     with np.errstate(divide="ignore", invalid="ignore"):
         pooled = (k1 + k2) / (n1 + n2)
         z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
-    return Tested(np.asarray(z), np.asarray(2 * ndtr(-np.abs(z))))
+    return Verdict(np.asarray(z), np.asarray(2 * ndtr(-np.abs(z))))
 
 
 def benjamini_hochberg(p_values: ArrayLike) -> Floats:
@@ -130,7 +130,7 @@ def cohens_h(p1: ArrayLike, p2: ArrayLike) -> Floats:
     return np.asarray(2 * np.arcsin(np.sqrt(p1)) - 2 * np.arcsin(np.sqrt(p2)))[()]
 
 
-def chi_square(table: ArrayLike) -> Tested:
+def chi_square(table: ArrayLike) -> Verdict:
     """Pearson's test that rows and columns of a table of counts are independent, without correction.
 
     >>> chi_square([[10, 10, 20], [20, 20, 20]]).p_value.round(3)
@@ -139,10 +139,10 @@ def chi_square(table: ArrayLike) -> Tested:
     from scipy.stats import chi2_contingency
 
     found: Any = chi2_contingency(np.asarray(table, float), correction=False)
-    return Tested(np.asarray(found.statistic), np.asarray(found.pvalue), int(found.dof))
+    return Verdict(np.asarray(found.statistic), np.asarray(found.pvalue), int(found.dof))
 
 
-def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Tested:
+def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
     """Pearson's test that several shares `k / n` all equal `null`.
 
     >>> shares_against([73, 90, 114, 75], [86, 93, 136, 82], 0.9).statistic.round(2)
@@ -152,7 +152,7 @@ def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Tested:
 
     k, n = np.asarray(k, float), np.asarray(n, float)
     statistic = np.sum((k - n * null) ** 2 / (n * null * (1 - null)))
-    return Tested(np.asarray(statistic), np.asarray(chdtrc(float(len(k)), float(statistic))), len(k))
+    return Verdict(np.asarray(statistic), np.asarray(chdtrc(float(len(k)), float(statistic))), len(k))
 
 
 def kaplan_meier(durations: ArrayLike, observed: ArrayLike, confidence: float = 0.95) -> pl.DataFrame:
@@ -193,7 +193,7 @@ def kaplan_meier(durations: ArrayLike, observed: ArrayLike, confidence: float = 
     )
 
 
-def log_rank(durations1: ArrayLike, observed1: ArrayLike, durations2: ArrayLike, observed2: ArrayLike) -> Tested:
+def log_rank(durations1: ArrayLike, observed1: ArrayLike, durations2: ArrayLike, observed2: ArrayLike) -> Verdict:
     """The test that two groups convert at the same pace at every time.
 
     >>> log_rank([1, 2], [1, 1], [1, 2], [1, 1]).p_value
@@ -202,4 +202,4 @@ def log_rank(durations1: ArrayLike, observed1: ArrayLike, durations2: ArrayLike,
     from lifelines.statistics import logrank_test
 
     found = logrank_test(durations1, durations2, observed1, observed2)
-    return Tested(np.asarray(found.test_statistic), np.asarray(found.p_value), 1)
+    return Verdict(np.asarray(found.test_statistic), np.asarray(found.p_value), 1)

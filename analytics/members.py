@@ -1,0 +1,71 @@
+"""Who is at each step? The customers behind every number of a funnel, with the times of their steps."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final, Literal
+
+import polars as pl
+
+from analytics.definitions import Funnel, one_of
+from analytics.engine import run
+from analytics.funnels import FunnelScan, as_text
+from analytics.parts import CUSTOMER, TIME, Part
+from analytics.store import Paths
+from expectations.errors import DefinitionError
+
+State = Literal["reached", "dropped", "open"]
+STATES: Final = ("reached", "dropped", "open")
+
+
+def members(paths: Paths, definition: Funnel, *, step: int | None = None, state: State = "reached") -> pl.DataFrame:
+    """The entrants of a funnel, or those that are in one `state` at one `step`: as many as `funnel` shows there.
+
+    Columns: those of `by`; `customer`; `depth` UInt32 (steps reached); `is_open` Boolean (the window is not over);
+    `entered_at` Datetime(us, UTC); `reached_at` List(Datetime(us, UTC)), one time a step of the reported chain, null
+    for a step that was not reached. Sorted by entry. No entrants give no rows. Raises `DefinitionError` for a step
+    that the funnel does not have.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@1m"}, end="60d")
+    >>> members(shop, Funnel(["visit", "pay"]), step=2, state="dropped")["customer"].to_list()
+    ['bo']
+    """
+    one_of("state", state, STATES)
+    if step is not None and not 1 <= step <= len(definition.steps):
+        raise DefinitionError(
+            f"The funnel has no step {step}.", expected=f"1 to {len(definition.steps)}", found=str(step)
+        )
+    analysis = FunnelScan.of(paths, definition)
+    everyone = pl.concat(run(paths, partial(_entrants, analysis)))
+    if step is not None:
+        everyone = everyone.filter(_in_state(step, state))
+    return everyone.sort("entered_at", CUSTOMER)
+
+
+def _in_state(step: int, state: State) -> pl.Expr:
+    there = pl.col("reached_at").list.get(step - 1).is_not_null()
+    if state == "open":
+        return there & pl.col("is_open")
+    if state == "reached":
+        return there & ~pl.col("is_open")
+    return ~there & (pl.col("depth") == max(1, step - 1)) & ~pl.col("is_open")
+
+
+def _entrants(analysis: FunnelScan, part: Part) -> pl.DataFrame:
+    found = analysis.entrants(part)
+    keys = part.keys().gather(found["place"].cast(pl.UInt32)).alias(CUSTOMER)
+    times = [f"at_{k}" for k in range(1, len(analysis.definition.steps) + 1)]
+    by = list(analysis.definition.by)
+    return (
+        as_text(found, by)
+        .with_columns(keys)
+        .select(
+            *by,
+            CUSTOMER,
+            pl.col("depth").cast(pl.UInt32),
+            (~pl.col("mature")).alias("is_open"),
+            pl.col("at_1").cast(TIME).alias("entered_at"),
+            pl.concat_list(pl.col(times).cast(TIME)).alias("reached_at"),
+        )
+    )

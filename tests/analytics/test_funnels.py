@@ -1,0 +1,220 @@
+"""The funnel is what its definition says: hand-made cases, then every chain tried by the oracle."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import Exclude, Funnel, Paths, Step, funnel, members
+from expectations.errors import DefinitionError
+from tests.journeys import START, at, paths
+from tests.oracles import funnel as oracle
+
+
+def reached(journeys: dict[str, str], *steps: str | Step, **rules: object) -> list[int]:
+    """How many customers reach each step, with the data ending after 400 days."""
+    return funnel(paths(journeys, end="400d"), Funnel(list(steps), **rules))["reached"].to_list()  # type: ignore[arg-type]
+
+
+def test_customers_count_at_each_step_they_reach() -> None:
+    journeys = {"ann": "visit@0m cart@3m pay@9m", "bo": "visit@0m pay@1m", "cy": "cart@0m"}
+    assert reached(journeys, "visit", "cart", "pay") == [2, 1, 1]
+
+
+def test_the_window_is_inclusive_at_its_edge() -> None:
+    assert reached({"ann": "visit@0m pay@60m"}, "visit", "pay", window="1h") == [1, 1]
+    assert reached({"ann": "visit@0m pay@3601s"}, "visit", "pay", window="1h") == [1, 0]
+
+
+def test_a_later_entry_can_be_the_one_that_converts() -> None:
+    assert reached({"ann": "visit@0m visit@50m pay@70m"}, "visit", "pay", window="1h") == [1, 1]
+
+
+def test_one_touch_is_one_step_only() -> None:
+    assert reached({"ann": "visit@0m"}, "visit", "visit") == [1, 0]
+    assert reached({"ann": "visit@0m visit@1m"}, "visit", "visit") == [1, 1]
+
+
+def test_touches_of_one_instant_help_or_do_not_help_as_declared() -> None:
+    tied = {"ann": "pay@1m visit@1m"}
+    assert reached(tied, "visit", "pay") == [1, 1]
+    assert reached(tied, "visit", "pay", ties="adverse") == [1, 0]
+    assert reached(tied, "visit", "pay", ties="sequence") == [1, 0]
+    assert funnel(paths(tied, end="400d"), Funnel(["visit", "pay"]))["tie_sensitive"].to_list() == [1, 1]
+
+
+def test_a_strict_chain_has_no_other_touch_in_between() -> None:
+    journeys = {"ann": "visit@0m pay@1m", "bo": "visit@0m look@1m pay@2m"}
+    assert reached(journeys, "visit", "pay", order="strict") == [2, 1]
+    universe = pl.col("touchpoint") != "look"
+    assert reached(journeys, "visit", "pay", order="strict", universe=universe) == [2, 2]
+
+
+def test_an_excluded_touch_ends_the_attempt_and_another_may_follow() -> None:
+    journeys = {"ann": "visit@0m refund@1m pay@2m", "bo": "visit@0m refund@1m visit@2m pay@3m"}
+    assert reached(journeys, "visit", "pay", exclude="refund") == [2, 1]
+
+
+def test_an_excluded_touch_outside_its_two_steps_does_nothing() -> None:
+    exclude = [Exclude("refund", after=2, before=3)]
+    assert reached({"ann": "visit@0m refund@1m cart@2m pay@3m"}, "visit", "cart", "pay", exclude=exclude) == [1, 1, 1]
+    assert reached({"ann": "visit@0m cart@1m refund@2m pay@3m"}, "visit", "cart", "pay", exclude=exclude) == [1, 1, 0]
+
+
+def test_who_is_still_inside_the_window_is_open_and_not_lost() -> None:
+    shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@0d", "cy": "visit@9d pay@10d", "di": "visit@9d"}, end="10d")
+    table = funnel(shop, Funnel(["visit", "pay"], window="7d"))
+    assert table["entered"].to_list() == [2, 2]
+    assert table["reached"].to_list() == [2, 1]
+    assert table["open"].to_list() == [2, 1]
+    assert table["dropped"].to_list() == [0, 1]
+
+
+def test_clipping_counts_all_entrants_and_only_touches_in_range() -> None:
+    journeys = {"ann": "visit@0d pay@1d", "bo": "visit@4d pay@6d"}
+    shop = paths(journeys, end="6d")
+    clip = Funnel(["visit", "pay"], window="7d", start=at("0d"), end=at("5d"), maturity="clip")
+    assert funnel(shop, clip)["reached"].to_list() == [2, 1]
+    mature = Funnel(["visit", "pay"], window="1d", start=at("0d"), end=at("5d"))
+    assert funnel(shop, mature)["reached"].to_list() == [2, 1]
+
+
+def test_entries_lie_in_the_range_and_chains_may_complete_after_it() -> None:
+    journeys = {"ann": "visit@0d pay@5d", "bo": "visit@2d pay@3d"}
+    assert reached(journeys, "visit", "pay", window="7d", start=at("0d"), end=at("2d")) == [1, 1]
+    assert reached(journeys, "visit", "pay", window="7d", start=at("2d")) == [1, 1]
+
+
+def test_a_breakdown_takes_the_value_at_entry_and_totals_come_first() -> None:
+    journeys = {"ann": "visit@0m[device=phone] pay@1m[device=desk]", "bo": "visit@0m[device=desk]", "cy": "visit@0m"}
+    table = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"], by=["device"]))
+    rows = table.filter(pl.col("step") == 2).select("device", "is_total", "entered", "reached").rows()
+    assert rows == [(None, True, 3, 1), ("desk", False, 1, 0), ("phone", False, 1, 1), (None, False, 1, 0)]
+
+
+def test_waits_are_exact_ranks_of_the_reported_chains() -> None:
+    journeys = {str(i): f"visit@0m pay@{i}m" for i in range(1, 12)}
+    row = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"])).row(1, named=True)
+    assert (row["median_wait"], row["p90_wait"]) == (timedelta(minutes=6), timedelta(minutes=10))
+
+
+def test_shares_have_intervals_and_thin_counts_are_said_to_be_thin() -> None:
+    journeys = {str(i): "visit@0m pay@1m" if i < 12 else "visit@0m" for i in range(40)}
+    row = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"])).row(1, named=True)
+    assert row["share_of_entered"] == row["share_of_previous"] == 0.3
+    assert round(row["share_of_entered_low"], 4) == 0.1807
+    assert row["enough"]
+    few = funnel(paths({"ann": "visit@0m"}, end="400d"), Funnel(["visit", "pay"]))
+    assert few["enough"].to_list() == [False, False]
+
+
+def test_steps_may_be_stages_any_of_several_with_conditions_or_anything() -> None:
+    journeys = {
+        "ann": "ad@0m[stage=see,value=1] buy@1m[stage=act,value=5]",
+        "bo": "ad@0m[stage=see,value=1] renew@1m[value=0]",
+    }
+    assert reached(journeys, Step("see", on="stage"), Step("act", on="stage")) == [2, 1]
+    assert reached(journeys, "ad", Step(["buy", "renew"], where=pl.col("value") > 0)) == [2, 1]
+    assert reached(journeys, "ad", Step("*")) == [2, 2]
+
+
+def test_no_touches_give_rows_of_zeros() -> None:
+    table = funnel(paths({}), Funnel(["visit", "pay"], by=["touchpoint"]))
+    assert table.select("is_total", "step", "entered", "reached").rows() == [(True, 1, 0, 0), (True, 2, 0, 0)]
+    assert table["share_of_entered"].to_list() == [None, None]
+
+
+def test_one_touch_is_open_at_the_end_of_the_data() -> None:
+    table = funnel(paths({"ann": "visit@0m"}), Funnel(["visit", "pay"]))
+    assert table.select("entered", "open").rows() == [(0, 1), (0, 0)]
+
+
+def test_more_than_ten_steps() -> None:
+    names = [f"s{i}" for i in range(14)]
+    journey = " ".join(f"{name}@{i}m" for i, name in enumerate(names))
+    assert reached({"ann": journey}, *names) == [1] * 14
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Funnel([]), "no steps"),
+        (lambda: Funnel(["a"], window="7"), "not a length of time"),
+        (lambda: Funnel(["a"], window=7), "not a length of time"),  # type: ignore[arg-type]
+        (lambda: Funnel([Step([])]), "names nothing"),
+        (lambda: Funnel(["a", "b"], order="orderd"), "did you mean 'ordered'"),  # type: ignore[arg-type]
+        (lambda: Funnel(["a", "b"], exclude=[Exclude("x", after=2, before=3)]), "between two steps"),
+        (lambda: funnel(paths({"ann": "a@0m[device=x]"}), Funnel(["a"], by="devise")), "did you mean 'device'"),
+        (lambda: funnel(paths({}), Funnel([Step("x", on="satge")])), "no column 'satge'"),
+    ],
+)
+def test_a_question_that_cannot_be_meant_is_refused(make: object, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        make()  # type: ignore[operator]
+
+
+def test_members_are_the_customers_behind_each_number() -> None:
+    journeys = {"ann": "visit@0m pay@5m", "bo": "visit@1m", "cy": "visit@399d"}
+    shop, asked = paths(journeys, end="400d"), Funnel(["visit", "pay"])
+    assert members(shop, asked, step=2)["customer"].to_list() == ["ann"]
+    assert members(shop, asked, step=2, state="dropped")["customer"].to_list() == ["bo"]
+    assert members(shop, asked, step=1, state="open")["customer"].to_list() == ["cy"]
+    assert members(shop, asked)["reached_at"].to_list()[0] == [at("0m"), at("5m")]
+
+
+def test_a_store_on_disk_gives_the_same_answer(tmp_path: object) -> None:
+    shop = paths({"ann": "visit@0m[d=x] cart@3m pay@9m", "bo": "visit@0m[d=y] pay@1m"}, end="40d")
+    shop.save(str(tmp_path))
+    asked = Funnel(["visit", "cart", "pay"], by="d")
+    assert funnel(Paths.open(str(tmp_path)), asked).equals(funnel(shop, asked))
+
+
+NAMES = st.sampled_from("abcx")
+PATH = st.lists(st.tuples(st.integers(0, 9), NAMES), max_size=7)
+STEPS = st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=4)
+EXCLUSIONS = st.lists(st.tuples(st.sampled_from([{"x"}, {"x", "b"}]), st.integers(1, 3), st.integers(2, 4)), max_size=2)
+
+
+@st.composite
+def questions(draw: st.DrawFn, **fixed: st.SearchStrategy[object]) -> oracle.Asked:
+    steps = draw(STEPS)
+    exclude = [e for e in draw(EXCLUSIONS) if e[1] < e[2] <= len(steps)]
+    start = draw(st.sampled_from([-oracle.FOREVER, 0, 3]))
+    end = draw(st.sampled_from([oracle.FOREVER, 6, 9]))
+    given_ = {"steps": steps, "window": draw(st.integers(0, 9)), "exclude": exclude, "start": start, "end": end}
+    given_["order"] = draw(st.sampled_from(["ordered", "strict"]))
+    return oracle.Asked(**given_, clip=draw(st.booleans()), **{k: draw(v) for k, v in fixed.items()})  # type: ignore[arg-type]
+
+
+def as_funnel(asked: oracle.Asked) -> Funnel:
+    return Funnel(
+        [Step(sorted(names)) for names in asked.steps],
+        window=timedelta(seconds=asked.window),
+        order=asked.order,  # type: ignore[arg-type]
+        start=None if asked.start == -oracle.FOREVER else START + timedelta(seconds=asked.start),
+        end=None if asked.end == oracle.FOREVER else START + timedelta(seconds=asked.end),
+        maturity="clip" if asked.clip else "mature",
+        ties=asked.ties,  # type: ignore[arg-type]
+        exclude=[Exclude(sorted(names), after=after, before=before) for names, after, before in asked.exclude],
+    )
+
+
+def found(path: list[tuple[int, str]], asked: oracle.Asked) -> tuple[int, tuple[int, ...]]:
+    journeys = {"ann": " ".join(f"{name}@{seconds}s" for seconds, name in path)}
+    table = members(paths(journeys, end="1d"), as_funnel(asked))
+    if table.is_empty():
+        return 0, ()
+    row = table.row(0, named=True)
+    times = tuple(int((time - START).total_seconds()) for time in row["reached_at"] if time is not None)
+    return row["depth"], times
+
+
+@settings(deadline=None, max_examples=400)
+@given(PATH, questions(ties=st.sampled_from(["favourable", "sequence"])))
+def test_the_reported_chain_is_the_best_of_all_chains(path: list[tuple[int, str]], asked: oracle.Asked) -> None:
+    expected = oracle.answer(path, asked)
+    assert found(path, asked) == (expected.depth, expected.times)
