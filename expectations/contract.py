@@ -7,7 +7,7 @@ that landing a message again gives the same row. Money is decimal, never float.
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, Literal, TypeGuard
 
 import polars as pl
 from polars._typing import SchemaDict
@@ -114,3 +114,8 @@ _profiles: SchemaDict = {
 }
 PROFILES: Final = pl.Schema(_profiles)
 """One row a changed attribute: who, which, its value, and since when."""
+
+
+def is_kind(word: str) -> TypeGuard[Kind]:
+    """Whether a word is a kind of event: clickstream, order or feedback."""
+    return word in KINDS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from journeys import terminal
 
@@ -23,8 +23,7 @@ def funnel(settings: Settings, steps: list[str], by: list[str], window: str, how
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return
-    groups = answer.partition_by(*by, maintain_order=True) if by else [answer]
-    for group in groups:
+    for group in answer.partition_by("is_total", *by, maintain_order=True):
         if by:
             named = "all" if group["is_total"][0] else ", ".join(f"{name} {group[name][0] or '–'}" for name in by)
             terminal.out.print(f"\n[bold]{named}[/]")
@@ -43,35 +42,37 @@ def _draw(group: pl.DataFrame) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for name in ("step", ""):
-        table.add_column(name, no_wrap=True)
-    for name in ("customers", "of entered", "of previous", "95 % interval", "lost", "still open", "median wait"):
-        table.add_column(name, justify="right")
+    table.add_column("step", overflow="ellipsis", max_width=22)
+    table.add_column("", no_wrap=True)
+    for name in ("customers", "lost", "went on", "95 %", "open", "wait"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in group.iter_rows(named=True):
-        interval = (
-            f"{row['share_of_previous_low']:.1%} to {row['share_of_previous_high']:.1%}" if row["enough"] else "too few"
-        )
         first = row["step"] == 1
         table.add_row(
             row["name"],
-            terminal.bar(row["share_of_entered"]),
+            terminal.bar(row["share_of_entered"], width=12),
             terminal.text(row["reached"]),
-            terminal.text(row["share_of_entered"], "share"),
-            "" if first else terminal.text(row["share_of_previous"], "share"),
-            "" if first else interval.replace("%", " %"),
             "" if first else terminal.text(row["dropped"]),
+            "" if first else terminal.text(row["share_of_previous"], "share"),
+            "" if first else _interval(row),
             terminal.text(row["open"]),
             "" if first else terminal.text(row["median_wait"]),
         )
     terminal.out.print(table)
 
 
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row["share_of_previous_low"], row["share_of_previous_high"]
+    return f"{low * 100:.1f}–{high * 100:.1f}" if row["enough"] else "too few"
+
+
 def _reading(answer: pl.DataFrame, window: str) -> str:
     total = answer.filter("is_total")
     open_, ties = total["open"][0], total["tie_sensitive"][0]
     return (
-        f"\nCustomers whose whole window of {window} is over; {open_:,} more are still inside it and are not counted "
-        f"as lost. {ties:,} customers would change depth if touches of one instant were read in the other order."
+        f"\nCustomers whose window of {window} is over. Went on: share of the step before, with its 95 % interval; "
+        f"wait: the median.\nOpen: {open_:,} customers still inside their window, not counted as lost. "
+        f"{ties:,} customers depend on the order of touches at one instant."
     )
 
 
@@ -82,10 +83,10 @@ def status(settings: Settings, how: terminal.As) -> None:
     from ingest.quarantine import refused
     from ingest.status import tables
 
-    held = tables(settings.lake)
-    reasons = refused(settings.lake)
+    held, reasons = tables(settings.lake), refused(settings.lake)
     if how is terminal.As.json:
         terminal.show(pl.concat([held, reasons], how="diagonal_relaxed"), how)
         return
-    terminal.show(held, how, "Tables")
-    terminal.show(reasons, how, "Refused, by reason")
+    terminal.show(held, how, "Tables of the lake")
+    terminal.out.print()
+    terminal.show(reasons.select("topic", "reason", "field", "messages", "last_at"), how, "Refused, by reason")

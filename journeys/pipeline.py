@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics.definitions import duration
-from expectations.contract import KINDS
+from expectations.contract import KINDS, is_kind
 from expectations.errors import ConfigurationError
 from journeys import terminal
 
@@ -40,16 +40,16 @@ def ingest(settings: Settings, *, until_caught_up: bool) -> IngestSummary:
 
 def load(settings: Settings, files: Iterable[Path], kind: str) -> None:
     """Land files of events of one kind, or of profiles."""
-    if kind not in (*KINDS, "profiles"):
+    if not is_kind(kind) and kind != "profiles":
         raise ConfigurationError("Unknown kind of file.", expected=", ".join((*KINDS, "profiles")), found=kind)
     from ingest import files as landing
 
     for file in files:
         with terminal.step(f"Loading {file}") as advance:
             summary: FileSummary = (
-                landing.load_profiles(file, settings.lake, on_progress=advance)
-                if kind == "profiles"
-                else landing.load_events(file, kind, settings.ingest, settings.lake, on_progress=advance)
+                landing.load_events(file, kind, settings.ingest, settings.lake, on_progress=advance)
+                if is_kind(kind)
+                else landing.load_profiles(file, settings.lake, on_progress=advance)
             )
         done = "landed before, nothing added" if summary.known else f"{summary.landed:,} rows landed"
         terminal.out.print(f"  {done}{_refused(summary.quarantined)}")
@@ -61,10 +61,9 @@ def stitch(settings: Settings) -> StitchSummary:
 
     with terminal.step("Stitching paths") as advance:
         summary = build(settings.lake, settings.paths, on_progress=advance)
-    terminal.out.print(
-        f"  {summary.touches:,} touches of {summary.customers:,} customers, {summary.journeys:,} journeys: "
-        f"{summary.converted:,} converted, {summary.abandoned:,} abandoned, {summary.open:,} open"
-    )
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.journeys.items())
+    terminal.out.print(f"  {summary.duplicates:,} duplicates left out, {summary.customers:,} customers")
+    terminal.out.print(f"  {sum(summary.journeys.values()):,} journeys: {outcomes}")
     return summary
 
 

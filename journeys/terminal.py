@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
@@ -73,9 +73,15 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
     elif how is As.csv:
         sys.stdout.write(plain(frame).write_csv())
     else:
+        import polars as pl
+
         table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
         for name, dtype in frame.schema.items():
-            table.add_column(name.replace("_", " "), justify="right" if _is_number(dtype) else "left")
+            table.add_column(
+                name.replace("_", " "),
+                no_wrap=not isinstance(dtype, pl.List),
+                justify="right" if _is_number(dtype) else "left",
+            )
         for row in frame.iter_rows():
             table.add_row(*(text(value, name) for name, value in zip(frame.columns, row, strict=True)))
         out.print(table)
@@ -107,6 +113,8 @@ def text(value: Any, name: str = "") -> str:
         return f"{value:,}"
     if isinstance(value, timedelta):
         return duration(value.total_seconds())
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}"
     if isinstance(value, list):
         return " → ".join(str(part) for part in value)
     return str(value)
