@@ -28,7 +28,7 @@ IDLE_AFTER: Final = timedelta(days=7)
 
 def landed(lake: Lake) -> pl.LazyFrame:
     """Every row of table `events`, duplicates and all, with the columns of the contract; no rows when none landed."""
-    return _scan(lake, EVENTS, contract.EVENTS)
+    return scan(lake, EVENTS, contract.EVENTS)
 
 
 def events(lake: Lake) -> pl.LazyFrame:
@@ -42,7 +42,7 @@ def events(lake: Lake) -> pl.LazyFrame:
 
 def profiles(lake: Lake) -> pl.LazyFrame:
     """The customer attributes of a lake, with the columns of `contract.PROFILES`; no rows when there are none."""
-    return _scan(lake, PROFILES, contract.PROFILES)
+    return scan(lake, PROFILES, contract.PROFILES)
 
 
 def table_version(lake: Lake, name: str) -> int | None:
@@ -147,7 +147,8 @@ def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> dateti
     return behind["time"].min() if len(behind) else end  # type: ignore[return-value]
 
 
-def _scan(lake: Lake, name: str, schema: pl.Schema) -> pl.LazyFrame:
+def scan(lake: Lake, name: str, schema: pl.Schema) -> pl.LazyFrame:
+    """Every row of a table of the lake, with the columns of `schema`; no rows when the table does not exist."""
     address = lake.table(name)
     try:
         if not DeltaTable.is_deltatable(address):
@@ -157,6 +158,16 @@ def _scan(lake: Lake, name: str, schema: pl.Schema) -> pl.LazyFrame:
     except (DeltaError, OSError) as error:
         raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
     return frame.select(_as_contract(column, dtype, found) for column, dtype in schema.items())
+
+
+def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
+    """Add rows to a table of the lake, which is made when it does not exist."""
+    try:
+        rows.write_delta(lake.table(name), mode="append")
+    except (DeltaError, OSError) as error:
+        raise StorageError(
+            "A table of the lake cannot be written.", where=lake.table(name), found=str(error)
+        ) from error
 
 
 def _as_contract(name: str, dtype: pl.DataType, found: Mapping[str, pl.DataType]) -> pl.Expr:

@@ -49,23 +49,27 @@ class Identities:
     """All identities of a set of events, and the customer of each.
 
     `nodes` has kind, value, customer (u32, the row of the customer's smallest identity), login, shared, known (the
-    customer has a login), sorted by trust and value. `seen` has one row for each combination of identities on an event,
-    `logins` says whose each time of each shared value is.
+    customer has a login), sorted by trust and value. `links` are the pairs of rows that join customers. `seen` has one
+    row for each combination of identities on an event, `logins` says whose each time of each shared value is.
     """
 
     sources: tuple[Source, ...]
     nodes: pl.DataFrame
+    links: Codes
     seen: pl.DataFrame
     logins: pl.DataFrame
 
 
-def customers(events: pl.DataFrame | pl.LazyFrame, rules: PathRules | None = None) -> pl.DataFrame:
+def customers(
+    events: pl.DataFrame | pl.LazyFrame, rules: PathRules | None = None, removed: pl.DataFrame | None = None
+) -> pl.DataFrame:
     """The customer of every event: the rows as given, with `customer` (String) and `linked` (String) added.
 
     A customer is named after its smallest identity by the order of kinds, then of values: `customer_id:c123`.
     `linked` tells how the event found its customer: `login` it carries one, `device` its device belongs to somebody
     known, `session` a shared device between logins, `anonymous` nobody known. An event without any usable identity
-    is a customer of its own, `event_id:...`.
+    is a customer of its own, `event_id:...`. `removed` holds links that must not join: kind, value, other_kind,
+    other_value.
 
     >>> seen = {"anonymous_id": ["a", "a", "b"], "customer_id": [None, "ann", None], "occurred_at": [1, 2, 3]}
     >>> customers(pl.DataFrame(seen).cast({"occurred_at": pl.Datetime("us")}))["customer"].to_list()
@@ -73,7 +77,7 @@ def customers(events: pl.DataFrame | pl.LazyFrame, rules: PathRules | None = Non
     """
     rules = rules or PathRules()
     frame = conform(events).collect()
-    found = identify(frame.lazy(), rules)
+    found = identify(frame.lazy(), rules, removed)
     known = with_customers(frame, found)
     return known.with_columns(customer_keys(known, found)).drop(CODE)
 
@@ -90,10 +94,10 @@ def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | Non
     nodes = _nodes(seen, sources, settings)
     seen = _coded(seen, sources, nodes)
     links = _without(_links(seen.filter("evidence"), sources), nodes, removed)
-    nodes = _components(nodes, links, settings)
+    nodes, links = _components(nodes, links, settings)
     seen = _placed(seen, sources, nodes)
     touched = on_shared(events, seen, nodes, {source.column: source.value for source in sources}, known)
-    return Identities(sources, nodes, seen, nearest_logins(touched, rules.session_gap, settings.shared))
+    return Identities(sources, nodes, links, seen, nearest_logins(touched, rules.session_gap, settings.shared))
 
 
 def with_customers(events: pl.DataFrame, found: Identities) -> pl.DataFrame:
@@ -192,15 +196,16 @@ def _without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame | None) ->
     return links[:, ~np.isin((links[0] << 32) + links[1], keys.to_series().to_numpy())]
 
 
-def _components(nodes: pl.DataFrame, links: Codes, settings: IdentityRules) -> pl.DataFrame:
-    """Which nodes are shared, and for every node the smallest node of its component and whether it has a login."""
+def _components(nodes: pl.DataFrame, links: Codes, settings: IdentityRules) -> tuple[pl.DataFrame, Codes]:
+    """Which nodes are shared, for every node the smallest of its component, and the links that join components."""
     count, login = len(nodes), nodes["login"].to_numpy()
     counts = [~login[a] | login[b] for a, b in (links, links[::-1])]
     degree = sum(np.bincount(end[which], minlength=count) for end, which in zip(links, counts, strict=True))
     shared = np.asarray(degree > settings.max_degree)
-    a, b = links[:, ~shared[links].any(axis=0)]
-    graph = coo_matrix((np.ones(len(a), np.int8), (a, b)), shape=(count, count))
-    number, label = connected_components(graph, directed=False) if count else (0, np.zeros(0, np.int32))
+    links = links[:, ~shared[links].any(axis=0)]
+    number, label = (
+        connected_components(graph_of(links, count), directed=False) if count else (0, np.zeros(0, np.int32))
+    )
     smallest = np.zeros(number, np.uint32)
     smallest[label[::-1]] = np.arange(count, dtype=np.uint32)[::-1]
     known = np.bincount(label, weights=login & ~shared, minlength=number) > 0
@@ -208,7 +213,12 @@ def _components(nodes: pl.DataFrame, links: Codes, settings: IdentityRules) -> p
         pl.Series("customer", smallest[label], dtype=pl.UInt32),
         pl.Series("known", known[label], dtype=pl.Boolean),
         pl.Series("shared", shared, dtype=pl.Boolean),
-    )
+    ), links
+
+
+def graph_of(links: Codes, count: int) -> coo_matrix:
+    """The links as the matrix that scipy's graph routines take."""
+    return coo_matrix((np.ones(links.shape[1], np.int8), (links[0], links[1])), shape=(count, count))
 
 
 def _placed(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:

@@ -19,9 +19,11 @@ import numpy as np
 import polars as pl
 
 from analytics.attributes import versions, with_attributes
-from analytics.events import conform, deduplicate, duplicates, landed, profiles, table_version, watermark
+from analytics.events import conform, deduplicate, duplicates, landed, table_version, watermark
+from analytics.events import profiles as landed_profiles
 from analytics.identity import Identities, customer_keys, identify, with_customers
 from analytics.journeys import OUTCOMES, split_journeys
+from analytics.links import tombstones
 from analytics.parts import AT, CUSTOMER, TOUCHPOINT, bucket_of
 from analytics.rules import PathRules, short
 from analytics.sessions import SESSION, new_customer, new_session, numbered
@@ -62,14 +64,14 @@ class StitchSummary:
 def stitch(
     events: pl.DataFrame | pl.LazyFrame,
     rules: PathRules | None = None,
-    attributes: pl.DataFrame | pl.LazyFrame | None = None,
+    profiles: pl.DataFrame | pl.LazyFrame | None = None,
     end_of_data: datetime | None = None,
 ) -> pl.DataFrame:
     """The touches of all customers, sorted by customer and time.
 
     Needs occurred_at, event_name and at least one identity (customer_id, anonymous_id, or the map `identities`); other
-    columns of the event contract are used where they are there. `attributes` has the columns of `contract.PROFILES`.
-    The end of the data is the watermark of the events unless it is given. No events give a frame without rows.
+    columns of the event contract are used where they are there. `profiles` has the columns of `contract.PROFILES`. The
+    end of the data is the watermark of the events unless it is given. No events give a frame without rows.
 
     >>> events = pl.DataFrame({"customer_id": ["ann"], "event_name": ["home"], "occurred_at": [0]})
     >>> stitch(events.cast({"occurred_at": pl.Datetime("us")})).select("customer", "touchpoint", "outcome").rows()
@@ -80,7 +82,7 @@ def stitch(
     found = identify(frame, rules)
     end = end_of_data or watermark(frame)
     known = with_customers(frame.select(needed(rules)).collect(), found)
-    states = versions(attributes.lazy(), found.nodes, rules.attributes) if attributes is not None else None
+    states = versions(profiles.lazy(), found.nodes, rules.attributes) if profiles is not None else None
     return touches_of(known, found, rules, states, end)
 
 
@@ -98,9 +100,9 @@ def build(
     raw = landed(lake)
     twice = duplicates(raw)
     frame = twice.without(raw)
-    found = identify(frame, rules)
+    found = identify(frame, rules, tombstones(lake, rules.identities.as_of))
     end = end_of_data or watermark(frame)
-    states = versions(profiles(lake), found.nodes, rules.attributes) if rules.attributes else None
+    states = versions(landed_profiles(lake), found.nodes, rules.attributes) if rules.attributes else None
     known = with_customers(frame.select(needed(rules)).collect(), found)
     summary = StitchSummary(len(known) + len(twice.rows), len(twice.rows), twice.conflicts, end_of_data=end)
     summary = replace(summary, linked=_added(summary.linked, known[LINKED].value_counts()))
