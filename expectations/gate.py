@@ -1,44 +1,29 @@
-"""Which rows of a batch do we believe? The rules of the contract as polars expressions, judged in one lazy pass.
+"""Which rows of a batch do we believe? The row-level expectations of the suites, judged in one lazy pass.
 
-A rule is a named condition on one row. A null is not the rule's business: only a rule that asks for a value refuses
-its absence. Severity `refuse` keeps the row out of the lake (it goes to quarantine with the reason and the field of
-the first rule it fails, in the order of the rules); severity `warn` lets it in and counts it.
+A rule is an expectation as a condition on one row. A null is not the rule's business: only a rule that asks for a
+value refuses its absence. Severity `refuse` keeps the row out of the lake (it goes to quarantine with the reason and
+the field of the first rule it fails, in the order of the rules); severity `warn` lets it in and counts it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final, Literal, NamedTuple
+from typing import Final, NamedTuple
 
 import polars as pl
 
 from expectations import contract
+from expectations.compiled import Rule, compile_suites
+from expectations.defaults import contract_suite
+
+__all__ = ["EXPECTED", "FIELD", "REASON", "RULE", "Rule", "Verdict", "contract_rules", "judge"]
 
 RULE: Final = "rule"
 FIELD: Final = "field"
 REASON: Final = "reason"
 EXPECTED: Final = "expected"
 _FIRST: Final = "first failed rule"
-
-SURVEYS: Final[dict[str, tuple[int, int]]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
-"""The surveys and the range of their scores, both ends included."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One thing that holds for every row: `holds` is a Boolean expression, null where the rule has nothing to say.
-
-    `field` is the column at fault, `reason` the stable code that quarantine shows, `expected` a sentence for people.
-    """
-
-    name: str
-    field: str
-    reason: str
-    holds: pl.Expr
-    expected: str
-    severity: Literal["refuse", "warn"] = "refuse"
 
 
 class Verdict(NamedTuple):
@@ -63,7 +48,7 @@ def contract_rules(
     >>> [rule.field for rule in contract_rules()][:2]
     ['schema_version', 'event_id']
     """
-    return (_version_is_known(), *map(_is_given, contract.REQUIRED), _someone(), *_in_time(oldest, newest), *_values())
+    return compile_suites([contract_suite(oldest=oldest, newest=newest)], contract.EVENTS).rules
 
 
 def judge(batch: pl.DataFrame, rules: Sequence[Rule]) -> Verdict:
@@ -110,50 +95,3 @@ def _explain(refused: pl.DataFrame, first: pl.Series, rules: Sequence[Rule]) -> 
         pl.Series(REASON, [rule.reason for rule in broken], pl.String),
         pl.Series(EXPECTED, [rule.expected for rule in broken], pl.String),
     )
-
-
-def _version_is_known() -> Rule:
-    known = pl.col("schema_version").is_between(1, contract.VERSION)
-    expected = f"a version from 1 to {contract.VERSION}"
-    return Rule("schema version is known", "schema_version", "unsupported_version", known, expected)
-
-
-def _is_given(column: str) -> Rule:
-    return Rule(f"{column} is given", column, "missing_field", pl.col(column).is_not_null(), "a value")
-
-
-def _someone() -> Rule:
-    """Somebody is named; blank identities have become null, or were left out, when the message was decoded."""
-    others = pl.col(contract.IDENTITIES).map.len() > 0
-    named = pl.col(contract.CUSTOMER_ID).is_not_null() | pl.col(contract.ANONYMOUS_ID).is_not_null()
-    expected = "customer_id, anonymous_id or an entry of identities"
-    return Rule("someone is named", contract.CUSTOMER_ID, "no_identity", named | others.fill_null(False), expected)
-
-
-def _in_time(oldest: timedelta | None, newest: timedelta | None) -> list[Rule]:
-    occurred, received = pl.col(contract.OCCURRED_AT), pl.col(contract.RECEIVED_AT)
-    reason, column = "time_out_of_range", contract.OCCURRED_AT
-    rules = []
-    if oldest is not None:
-        sentence = f"not more than {oldest.total_seconds() / 86400:g} days before it was received"
-        rules.append(Rule("not too long ago", column, reason, occurred >= received - oldest, sentence))
-    if newest is not None:
-        sentence = f"not more than {newest.total_seconds() / 86400:g} days after it was received"
-        rules.append(Rule("not in the future", column, reason, occurred <= received + newest, sentence))
-    return rules
-
-
-def _values() -> list[Rule]:
-    """Sets, shapes and ranges of single fields."""
-    score, survey = pl.col("score"), pl.col("survey")
-    ranges = [pl.when(survey == name).then(score.is_between(*ends)) for name, ends in SURVEYS.items()]
-    kinds, surveys = ", ".join(contract.KINDS), ", ".join(SURVEYS)
-    spans = ", ".join(f"{name} {low} to {high}" for name, (low, high) in SURVEYS.items())
-    currency = pl.col("currency").str.contains(r"^[A-Z]{3}$")
-    return [
-        Rule("kind is known", contract.KIND, "not_allowed", pl.col(contract.KIND).is_in(contract.KINDS), kinds),
-        Rule("currency is a code", "currency", "not_allowed", currency, "three capital letters (ISO 4217)"),
-        Rule("survey is known", "survey", "not_allowed", survey.is_in(list(SURVEYS)), surveys),
-        Rule("score is a number", "score", "not_allowed", score.is_finite(), "a finite number"),
-        Rule("score fits its survey", "score", "not_allowed", pl.coalesce(ranges), spans),
-    ]

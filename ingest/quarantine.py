@@ -18,10 +18,10 @@ from ingest.message import Partition, Record
 
 def from_gate(refused: pl.DataFrame) -> list[Refusal]:
     """The rows that the gate refused, as refusals: reason and field of the first rule they break."""
-    columns = (refused[name].to_list() for name in (contract.OFFSET, gate.REASON, gate.FIELD, gate.RULE, gate.EXPECTED))
+    columns = (refused[name].to_list() for name in (contract.OFFSET, gate.REASON, gate.FIELD, gate.EXPECTED))
     return [
-        Refusal(offset, reason, field, f"rule '{rule}': expected {expected}")
-        for offset, reason, field, rule, expected in zip(*columns, strict=True)
+        Refusal(offset, reason, field, f"expected {expected}")
+        for offset, reason, field, expected in zip(*columns, strict=True)
     ]
 
 

@@ -1,0 +1,92 @@
+"""From suites to the rules of the gate: what can be judged row by row, and what is left to the audit, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import polars as pl
+
+from expectations.columns import Columns
+from expectations.conditions import NotCompiled
+from expectations.errors import ConfigurationError
+from expectations.expectation import Expectation, Severity, Suite, both, condition
+from expectations.masks import unexpected
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An expectation that is judged row by row: `holds` is a Boolean expression, null where it has nothing to say.
+
+    `field` is the column at fault, `reason` the stable code that quarantine shows, `expected` a sentence for people.
+    """
+
+    name: str
+    field: str
+    reason: str
+    holds: pl.Expr
+    expected: str
+    severity: Severity = "refuse"
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """`rules` for the gate, in the order of the suites; `audited` are the expectations left to the audit, and why."""
+
+    rules: tuple[Rule, ...]
+    audited: tuple[tuple[Expectation, str], ...]
+
+
+def compile_suites(suites: Iterable[Suite], schema: pl.Schema) -> Compiled:
+    """Compile the row-level expectations of the suites; those of a suite with a kind hold for rows of that kind only.
+
+    Raises:
+        ConfigurationError: an expectation names a column that the table does not have.
+    """
+    columns = Columns(schema)
+    rules: list[Rule] = []
+    audited: list[tuple[Expectation, str]] = []
+    for suite in suites:
+        for expectation in suite.expectations:
+            require_columns(expectation, columns, suite.table)
+            try:
+                rules.append(_rule(expectation, suite.kind, columns))
+            except NotCompiled as why:
+                audited.append((expectation, str(why)))
+    return Compiled(tuple(rules), tuple(audited))
+
+
+def narrowed(expectation: Expectation, kind: str | None) -> Expectation:
+    """The expectation with its row condition narrowed to the events of one kind."""
+    if kind is None or not expectation.is_row_level:
+        return expectation
+    given = expectation.kwargs.get("row_condition")
+    if given is not None and not isinstance(given, dict):
+        return expectation
+    asked = condition("kind", "==", kind)
+    narrow = {**expectation.kwargs, "row_condition": both(asked, given) if given else asked}
+    return replace(expectation, kwargs=narrow)
+
+
+def require_columns(expectation: Expectation, columns: Columns, table: str) -> None:
+    """Raise ConfigurationError when the expectation names a column that is not in the table."""
+    for name in [*expectation.columns, *expectation.condition_columns]:
+        if name not in columns:
+            raise ConfigurationError(
+                f"An expectation names a column that {table} does not have.",
+                where=expectation.place or expectation.name,
+                expected=", ".join(columns.names),
+                found=name,
+                do="a field of `properties` is named properties.<field>" if "properties" in columns.schema else "",
+            )
+
+
+def _rule(expectation: Expectation, kind: str | None, columns: Columns) -> Rule:
+    return Rule(
+        name=f"{expectation.name} ({kind} events)" if kind else expectation.name,
+        field=expectation.field,
+        reason=expectation.reason,
+        holds=~unexpected(narrowed(expectation, kind), columns),
+        expected=expectation.expected,
+        severity=expectation.severity,
+    )

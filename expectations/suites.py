@@ -1,0 +1,155 @@
+"""Suites as Great Expectations' own objects, and its verdict on a frame. The only module that loads it, and pandas.
+
+Loading takes seconds, so nothing but the audit imports this module. No value of a customer leaves it: results carry
+counts, shares and numbers that were measured over many rows, never rows, texts or messages of exceptions.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+from expectations.catalog import ROW_LEVEL
+from expectations.errors import ConfigurationError
+from expectations.expectation import Expectation
+
+os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the library is loaded
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)
+    import great_expectations as gx
+    import pandas as pd
+    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.datasource.fluent.interfaces import Batch
+    from great_expectations.expectations.expectation import Expectation as GxExpectation
+    from great_expectations.expectations.registry import get_expectation_impl
+
+_RESULT_FORMAT: Final = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
+"""Counts only. Every other format writes values of the data into results and pages."""
+
+
+class Outcome(NamedTuple):
+    """The verdict on one expectation over `judged` rows, `failed` of them against it.
+
+    For an expectation about many rows both are null and `observed` is what was measured, where that is a number.
+    `failure` names the exception when Great Expectations could not evaluate it; `passed` is False then.
+    """
+
+    expectation: Expectation
+    passed: bool
+    judged: int | None
+    failed: int | None
+    observed: float | None
+    failure: str
+
+
+def as_objects(expectations: Sequence[Expectation]) -> list[GxExpectation]:
+    """The expectations as Great Expectations' objects, in their order.
+
+    Raises:
+        ConfigurationError: Great Expectations refuses an argument.
+    """
+    return [_object(expectation) for expectation in expectations]
+
+
+def judge(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[Outcome]:
+    """Let Great Expectations judge a frame, whose columns are in their judged form (`columns.Columns.frame`).
+
+    >>> from expectations.expectation import Expectation
+    >>> asked = Expectation("expect_column_values_to_not_be_null", {"column": "a"})
+    >>> judge(pl.DataFrame({"a": ["x", None]}), [asked])[0].failed
+    1
+    """
+    results = evaluate(frame, expectations, _RESULT_FORMAT)
+    return [_outcome(*pair) for pair in zip(expectations, results, strict=True)]
+
+
+def evaluate(
+    frame: pl.DataFrame | pd.DataFrame, expectations: Sequence[Expectation], result_format: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Great Expectations' own results for the frame, in the order of the expectations.
+
+    A result format other than that of `judge` may put values of the data into them.
+    """
+    if not expectations:
+        return []
+    with _python_strings():
+        batch = _batch(frame.to_pandas() if isinstance(frame, pl.DataFrame) else frame)
+        numbered = [_object(each, place) for place, each in enumerate(expectations)]
+        suite = gx.ExpectationSuite(name="asked", expectations=numbered)
+        found = batch.validate(suite, result_format=result_format).results
+    results: list[dict[str, Any]] = [each.to_json_dict() for each in found]
+    return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["place"]))
+
+
+def in_prose(expectation: Expectation) -> str:
+    """The expectation in Great Expectations' words, as plain text."""
+    found = _object(expectation)
+    found.render()
+    rendered = next(iter(found.rendered_content or []), None)
+    if rendered is None or not rendered.value.template:
+        return expectation.name
+    return _filled(str(rendered.value.template), rendered.value.to_json_dict().get("params") or {})
+
+
+def _filled(template: str, params: Any) -> str:
+    for name in sorted(params, key=len, reverse=True):
+        template = template.replace(f"${name}", str(params[name]["value"]))
+    return template
+
+
+def _object(expectation: Expectation, place: int = 0) -> GxExpectation:
+    written = expectation.as_json()
+    implementation = get_expectation_impl(expectation.type)
+    arguments = {**written["kwargs"], "severity": written["severity"], "meta": {**written["meta"], "place": place}}
+    try:
+        return implementation(**arguments)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"Great Expectations refuses {expectation.type}.",
+            where=expectation.place or expectation.name,
+            found="; ".join(str(error).splitlines()[1:3]) or str(error),
+        ) from error
+
+
+def _batch(frame: pd.DataFrame) -> Batch:
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    asset = context.data_sources.add_pandas("lake").add_dataframe_asset("rows")
+    return asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+
+
+@contextmanager
+def _python_strings() -> Iterator[None]:
+    """Texts as Python objects (Arrow's are matched by another regular expression engine), and no hints on patterns."""
+    with pd.option_context("mode.string_storage", "python"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _outcome(expectation: Expectation, result: dict[str, Any]) -> Outcome:
+    measured = result.get("result") or {}
+    observed = measured.get("observed_value")
+    number = float(observed) if isinstance(observed, int | float) and not isinstance(observed, bool) else None
+    rows = expectation.type in ROW_LEVEL or "unexpected_count" in measured
+    return Outcome(
+        expectation,
+        passed=bool(result["success"]),
+        judged=measured.get("element_count", 0) if rows else None,
+        failed=measured.get("unexpected_count", 0) if rows else None,
+        observed=number,
+        failure=_failure(result.get("exception_info") or {}),
+    )
+
+
+def _failure(info: dict[str, Any]) -> str:
+    """The type of the exception; its message may quote the data."""
+    for each in [info, *(value for value in info.values() if isinstance(value, dict))]:
+        if each.get("raised_exception"):
+            trace = str(each.get("exception_traceback") or "").strip().splitlines()
+            return trace[-1].split(":", 1)[0].rsplit(".", 1)[-1] if trace else "Exception"
+    return ""

@@ -1,0 +1,223 @@
+"""The gate finds the rows that Great Expectations reports, for every expectation that the gate can judge."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from expectations import suites
+from expectations.catalog import ROW_LEVEL
+from expectations.columns import Columns
+from expectations.conditions import NotCompiled
+from expectations.expectation import Expectation
+from expectations.masks import BUILDERS, unexpected
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+SCHEMA = pl.Schema(
+    {
+        "word": pl.String,
+        "other word": pl.String,
+        "level": pl.Enum(["low", "high", "1"]),
+        "amount": pl.Float64,
+        "price": pl.Decimal(18, 2),
+        "count": pl.Int32,
+        "more": pl.Int64,
+        "at": pl.Datetime("us", "UTC"),
+        "until": pl.Datetime("us", "UTC"),
+        "day": pl.Date,
+        "flag": pl.Boolean,
+        "tags": pl.List(pl.String),
+        "properties": pl.String,
+    }
+)
+COLUMNS = Columns(SCHEMA)
+WORDS = ["", "a", "b", "ab", "A", "1", "12", "a\n", "\n", "é", "٣", "a b", "x_1", "\x1c", "low", "high", "nan", "None"]
+PATTERNS = [
+    *("a", "^a", "a$", "^a$", "^$", "$", "a|b", "^(a|b)$", "[a-c]", "[^a]", "^[^a]$", ".", "^.$", r"\d", r"^\d+$"),
+    *(r"\w", r"^\w*$", r"\W", r"\s", r"\S$", r"[\w\s]{2}", "(a)(b)?", "a*?b", "^(?:ab?){1,2}$", r"\Aa\Z", "a{2,}"),
+    *("[^\\d]", "é", "(a$|b)", "(?P<x>a)", "\\n", "^[A-Z0-9_]*$", "^a\\.b$", "x_\\d"),
+]
+NUMBERS = [-2, -1, 0, 1, 2, 3, 0.1, 0.5, 1.5]
+moments = st.integers(-2, 4).map(lambda days: START + timedelta(days=days))
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    "word": st.sampled_from(WORDS) | st.text(max_size=3),
+    "other word": st.sampled_from(WORDS),
+    "level": st.sampled_from(["low", "high", "1"]),
+    "amount": st.sampled_from([*NUMBERS, float("nan"), float("inf")]),
+    "price": st.sampled_from(["0.10", "0.50", "1.50", "-1.00", "2.00"]),
+    "count": st.integers(-3, 4),
+    "more": st.integers(-3, 4),
+    "at": moments,
+    "until": moments,
+    "day": moments.map(datetime.date),
+    "flag": st.booleans(),
+    "tags": st.lists(st.just("x"), max_size=2),
+    "properties": st.sampled_from(['{"sku":"a"}', '{"sku":1}', '{"sku":null}', "{}", '{"sku":{"a":1}}']),
+}
+frames = st.integers(0, 12).flatmap(
+    lambda height: st.fixed_dictionaries(
+        {name: st.lists(st.none() | values, min_size=height, max_size=height) for name, values in VALUES.items()}
+    )
+)
+
+texts = st.sampled_from(["word", "other word", "level", "properties.sku"])
+numbers = st.sampled_from(["amount", "price", "count", "more"])
+times = st.sampled_from(["at", "until", "day"])
+anything = st.sampled_from([*SCHEMA, "properties.sku"])
+words, plain_numbers = st.sampled_from(WORDS), st.sampled_from(NUMBERS)
+instants = moments.map(datetime.isoformat)
+
+
+def sets_of(values: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(st.none() | values, min_size=1, max_size=4)
+
+
+def spans(values: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    ends = st.lists(values, min_size=2, max_size=2).map(sorted)
+    which = st.sampled_from([("min_value", "max_value"), ("min_value",), ("max_value",)])
+    strict = st.fixed_dictionaries({}, optional={"strict_min": st.booleans(), "strict_max": st.booleans()})
+    return st.tuples(ends, which, strict).map(lambda t: {**dict(zip(t[1], t[0], strict=False)), **t[2]})
+
+
+def comparisons() -> st.SearchStrategy[dict[str, Any]]:
+    def one(column: st.SearchStrategy[str], operators: list[str], values: st.SearchStrategy[Any]) -> Any:
+        parts = {"column": column.map(lambda name: {"name": name}), "operator": st.sampled_from(operators)}
+        return st.fixed_dictionaries({"type": st.just("comparison"), **parts, "parameter": values})
+
+    orders = ["==", "!=", "<", "<=", ">", ">="]
+    nullity = {"type": st.just("nullity"), "column": anything.map(lambda n: {"name": n}), "is_null": st.booleans()}
+    return st.one_of(
+        one(texts, ["==", "!="], words),
+        one(numbers, orders, plain_numbers),
+        one(texts, ["IN", "NOT_IN"], st.lists(words, min_size=1, max_size=3)),
+        one(numbers, ["IN", "NOT_IN"], st.lists(plain_numbers, min_size=1, max_size=3)),
+        st.fixed_dictionaries(nullity),
+    )
+
+
+def conditions() -> st.SearchStrategy[dict[str, Any] | None]:
+    joined = st.fixed_dictionaries(
+        {"type": st.sampled_from(["and", "or"]), "conditions": st.lists(comparisons(), min_size=2, max_size=3)}
+    )
+    return st.none() | comparisons() | joined
+
+
+def on(column: st.SearchStrategy[str], **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"column": column, **arguments})
+
+
+def merged(column: st.SearchStrategy[str], span: st.SearchStrategy[dict[str, Any]]) -> Any:
+    return st.tuples(column, span).map(lambda pair: {"column": pair[0], **pair[1]})
+
+
+def pairs(column: st.SearchStrategy[str], **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    ignore = st.sampled_from(["both_values_are_missing", "either_value_is_missing", "neither"])
+    given = {"column_A": column, "column_B": column, **arguments}
+    return st.fixed_dictionaries(given, optional={"ignore_row_if": ignore})
+
+
+def several(column: st.SearchStrategy[str], **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    ignore = st.sampled_from(["all_values_are_missing", "any_value_is_missing", "never"])
+    columns = st.lists(column, min_size=2, max_size=3, unique=True)
+    return st.fixed_dictionaries({"column_list": columns, **arguments}, optional={"ignore_row_if": ignore})
+
+
+patterns = st.sampled_from(PATTERNS)
+wholes = st.sampled_from(["count", "more"])
+ARGUMENTS: dict[str, st.SearchStrategy[dict[str, Any]]] = {
+    "expect_column_values_to_not_be_null": on(anything),
+    "expect_column_values_to_be_null": on(anything),
+    "expect_column_values_to_be_in_set": on(texts, value_set=sets_of(words))
+    | on(numbers, value_set=sets_of(plain_numbers))
+    | on(st.just("flag"), value_set=sets_of(st.booleans())),
+    "expect_column_values_to_not_be_in_set": on(texts, value_set=sets_of(words))
+    | on(numbers, value_set=sets_of(plain_numbers)),
+    "expect_column_values_to_be_between": merged(numbers, spans(plain_numbers)) | merged(times, spans(instants)),
+    "expect_column_value_lengths_to_be_between": merged(texts, spans(st.integers(0, 3))),
+    "expect_column_value_lengths_to_equal": on(texts, value=st.integers(0, 3)),
+    "expect_column_values_to_match_regex": on(texts, regex=patterns),
+    "expect_column_values_to_not_match_regex": on(texts, regex=patterns),
+    "expect_column_values_to_match_regex_list": on(
+        texts, regex_list=st.lists(patterns, min_size=1, max_size=3), match_on=st.sampled_from(["any", "all"])
+    ),
+    "expect_column_values_to_not_match_regex_list": on(texts, regex_list=st.lists(patterns, min_size=1, max_size=3)),
+    "expect_column_pair_values_to_be_equal": pairs(texts) | pairs(wholes) | pairs(st.sampled_from(["at", "until"])),
+    "expect_column_pair_values_a_to_be_greater_than_b": pairs(wholes, or_equal=st.booleans())
+    | pairs(st.sampled_from(["amount", "price"]), or_equal=st.booleans())
+    | pairs(times, or_equal=st.booleans()),
+    "expect_column_pair_values_to_be_in_set": pairs(
+        texts, value_pairs_set=st.lists(st.tuples(st.none() | words, st.none() | words), min_size=1, max_size=4)
+    )
+    | pairs(
+        wholes, value_pairs_set=st.lists(st.tuples(st.integers(-1, 2), st.integers(-1, 2)), min_size=1, max_size=4)
+    ),
+    "expect_multicolumn_sum_to_equal": several(wholes, sum_total=st.integers(-2, 4)),
+    "expect_multicolumn_values_to_be_equal": several(texts) | several(wholes) | several(times),
+    "expect_select_column_values_to_be_unique_within_record": several(st.sampled_from(["word", "other word", "level"]))
+    | several(st.sampled_from(["at", "until", "day"])),
+}
+WITHOUT_CONDITION = {"expect_column_pair_values_to_be_in_set"}
+
+
+@st.composite
+def asked(draw: st.DrawFn) -> list[Expectation]:
+    """One expectation of every type."""
+    expectations = []
+    for type_, arguments in ARGUMENTS.items():
+        kwargs = draw(arguments)
+        condition = None if type_ in WITHOUT_CONDITION else draw(conditions())
+        expectations.append(Expectation(type_, {**kwargs, "row_condition": condition} if condition else kwargs))
+    return expectations
+
+
+def test_every_row_level_expectation_is_compiled_and_tried() -> None:
+    assert set(ROW_LEVEL) == set(BUILDERS) == set(ARGUMENTS)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(rows=frames, expectations=asked())
+def test_the_gate_finds_the_rows_that_great_expectations_reports(
+    rows: dict[str, list[Any]], expectations: list[Expectation]
+) -> None:
+    price = pl.Series("price", rows["price"], pl.String).cast(SCHEMA["price"])
+    frame = pl.DataFrame({**rows, "price": price}, schema=SCHEMA)
+    named = sorted({name for each in expectations for name in [*each.columns, *each.condition_columns]})
+    judged = COLUMNS.frame(frame.lazy(), named)
+    results = suites.evaluate(judged, expectations, {"result_format": "COMPLETE"})
+    for expectation, result in zip(expectations, results, strict=True):
+        assert not suites._failure(result["exception_info"]), (expectation, result["exception_info"])
+        reported = result["result"].get("unexpected_index_list") or []
+        found = frame.select(unexpected(expectation, COLUMNS).alias("mask")).to_series()
+        if len(found) != frame.height:  # a mask that is one literal
+            found = pl.repeat(found[0], frame.height, eager=True)
+        assert found.arg_true().to_list() == sorted(reported), expectation
+        assert found.null_count() == 0
+
+
+@pytest.mark.parametrize(
+    ("type_", "kwargs", "why"),
+    [
+        ("expect_column_values_to_match_regex", {"column": "word", "regex": r"\bword"}, r"\b"),
+        ("expect_column_values_to_match_regex", {"column": "word", "regex": "(?i)a"}, "flags"),
+        ("expect_column_values_to_match_regex", {"column": "word", "regex": "a(?=b)"}, "assert"),
+        ("expect_column_values_to_match_regex", {"column": "word", "regex": r"(a)\1"}, "groupref"),
+        ("expect_column_values_to_match_regex", {"column": "word", "regex": "a$b"}, "inside"),
+        ("expect_column_values_to_match_regex", {"column": "count", "regex": "1"}, "not text"),
+        ("expect_column_values_to_be_between", {"column": "word", "min_value": "a"}, "types"),
+        ("expect_column_values_to_be_between", {"column": "at", "min_value": "2026-01-01T00:00:00"}, "zone"),
+        ("expect_column_values_to_be_in_set", {"column": "count", "value_set": ["1"]}, "types"),
+        ("expect_column_values_to_not_be_null", {"column": "word", "mostly": 0.9}, "share"),
+        ("expect_column_values_to_not_be_null", {"column": "word", "row_condition": "a > 1"}, "pandas"),
+        ("expect_multicolumn_sum_to_equal", {"column_list": ["amount", "price"], "sum_total": 1}, "whole"),
+        ("expect_column_values_to_be_unique", {"column": "word"}, "many rows"),
+    ],
+)
+def test_what_polars_would_read_otherwise_is_left_to_the_audit(type_: str, kwargs: dict[str, Any], why: str) -> None:
+    with pytest.raises(NotCompiled) as caught:
+        unexpected(Expectation(type_, kwargs), COLUMNS)
+    assert why in str(caught.value)
