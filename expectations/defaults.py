@@ -47,9 +47,11 @@ def contract_suite(*, oldest: timedelta | None = _OLDEST, newest: timedelta | No
     return Suite("events", layout.EVENTS, asked)
 
 
-def given(column: str, severity: Severity = "refuse", where: dict[str, Any] | None = None) -> Expectation:
+def given(
+    column: str, severity: Severity = "refuse", where: dict[str, Any] | None = None, note: str = ""
+) -> Expectation:
     """The column has a value, in the rows that the condition selects."""
-    return Expectation("expect_column_values_to_not_be_null", _kwargs(column, where), severity)
+    return Expectation("expect_column_values_to_not_be_null", _kwargs(column, where), severity, note=note)
 
 
 def among(column: str, values: Iterable[object], severity: Severity = "refuse", note: str = "") -> Expectation:
