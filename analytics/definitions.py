@@ -22,12 +22,16 @@ UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 ORDERS: Final = ("ordered", "strict", "unordered")
 MATURITIES: Final = ("mature", "clip")
 TIES: Final = ("favourable", "adverse", "sequence")
+FIRST_TIMES: Final = ("any", "matching")
+EFFECTS: Final = ("end_attempt", "drop_customer")
 ANY: Final = "*"
 MOST_STEPS: Final = 60
 
 Order = Literal["ordered", "strict", "unordered"]
 Maturity = Literal["mature", "clip"]
 Ties = Literal["favourable", "adverse", "sequence"]
+FirstTime = Literal["any", "matching"]
+Effect = Literal["end_attempt", "drop_customer"]
 T = TypeVar("T")
 Words = str | Sequence[str]
 
@@ -97,6 +101,9 @@ class Step:
     """One step of a funnel: a touch whose `on` is any of these values, and that meets the condition `where`.
 
     `any_of` is one value or several; `"*"` is any touch. `on` is `touchpoint`, `stage`, `event_name` or any column.
+    `within` is the longest wait after the step before. An `optional` step may be skipped. A `first_time` step is the
+    customer's first such touch ever: with `"any"` the first of these values, which must then meet `where`; with
+    `"matching"` the first that meets it.
 
     >>> Step(["buy", "renew"], where=pl.col("value") > 0).name
     'buy or renew'
@@ -107,6 +114,8 @@ class Step:
     on: str
     name: str
     optional: bool
+    within: timedelta | None
+    first_time: FirstTime | None
 
     def __init__(
         self,
@@ -116,9 +125,20 @@ class Step:
         on: str = "touchpoint",
         name: str = "",
         optional: bool = False,
+        within: str | timedelta | None = None,
+        first_time: FirstTime | None = None,
     ) -> None:
         values = several("A step", any_of)
-        fill(self, any_of=values, where=where, on=on, name=name or " or ".join(map(str, values)), optional=optional)
+        fill(
+            self,
+            any_of=values,
+            where=where,
+            on=on,
+            name=name or " or ".join(map(str, values)),
+            optional=optional,
+            within=None if within is None else duration(within),
+            first_time=None if first_time is None else one_of("first_time", first_time, FIRST_TIMES),
+        )
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -166,6 +186,7 @@ class Funnel:
     order: Order
     by: tuple[str, ...]
     exclude: tuple[Exclude, ...]
+    exclude_effect: Effect
     maturity: Maturity
     ties: Ties
     start: datetime | None
@@ -180,6 +201,7 @@ class Funnel:
         order: Order = "ordered",
         by: str | Sequence[str] = (),
         exclude: str | Exclude | Sequence[str | Exclude] = (),
+        exclude_effect: Effect = "end_attempt",
         maturity: Maturity = "mature",
         ties: Ties = "favourable",
         start: datetime | None = None,
@@ -194,6 +216,7 @@ class Funnel:
             order=one_of("order", order, ORDERS),
             by=(by,) if isinstance(by, str) else tuple(by),
             exclude=tuple(e if isinstance(e, Exclude) else Exclude(e) for e in excludes),
+            exclude_effect=one_of("exclude_effect", exclude_effect, EFFECTS),
             maturity=one_of("maturity", maturity, MATURITIES),
             ties=one_of("ties", ties, TIES),
             start=as_utc(start),
@@ -201,6 +224,10 @@ class Funnel:
             universe=universe,
         )
         _check_steps(self.steps, self.exclude)
+
+    def previous(self, step: int) -> int:
+        """The step that a step is compared with: the nearest before it that is not optional (1 for the first)."""
+        return next((k for k in range(step - 1, 0, -1) if not self.steps[k - 1].optional), 1)
 
 
 def fill(frozen: object, **values: Any) -> None:

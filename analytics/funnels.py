@@ -82,8 +82,7 @@ class FunnelScan:
 
     def entrants(self, part: Part) -> pl.DataFrame:
         """One row an entrant: `by` columns, customer's place, depth, mature, tied, and the time of every step."""
-        from analytics.kernels.ordered import scan
-
+        scan = self.kernel()
         columns = list(dict.fromkeys([*self.matcher.columns, AT, *self.definition.by]))
         frame = part.read([name for name in columns if name != CUSTOMER])
         codes, bits = self.matcher.match(part, frame)
@@ -98,7 +97,8 @@ class FunnelScan:
     ) -> pl.DataFrame:
         who = np.flatnonzero(firsts >= 0)
         chains, unit = chains[who], unit_of(frame[AT])
-        times, depth = frame[AT].to_numpy().astype(np.int64, copy=False) * unit, (chains >= 0).sum(axis=1)
+        times = frame[AT].to_numpy().astype(np.int64, copy=False) * unit
+        depth = (chains[:, [not step.optional for step in self.definition.steps]] >= 0).sum(axis=1)
         over = times[firsts[who]] + micros(self.definition.window) <= self.end_of_data
         mature = over | (self.definition.maturity == "clip")
         dictionaries, entries = self.matcher.paths.dictionaries, pl.Series(chains[:, 0])
@@ -130,17 +130,31 @@ class FunnelScan:
             strict=asked.order == "strict",
             reuse=False,
             later=False,
+            within=np.array([FOREVER if s.within is None else micros(s.within) // unit for s in asked.steps], np.int64),
+            required=np.array([not step.optional for step in asked.steps], np.bool_),
+            offers=len(asked.steps) << sum(step.optional for step in asked.steps),
+            drop=asked.exclude_effect == "drop_customer" and bool(asked.exclude),
         )
+
+    def kernel(self) -> Any:
+        """The scan that this funnel asks for."""
+        from analytics.kernels.ordered import scan
+        from analytics.kernels.thorough import scan_entries
+
+        asked = self.definition
+        special = any(step.optional or step.within is not None for step in asked.steps)
+        return scan_entries if special or self.rules(1).drop else scan
 
     def summed(self, entrants: pl.DataFrame) -> pl.DataFrame:
         """Entrants as counts, a row a group; waits as lists, so that ranks stay exact when parts are merged."""
         sums: list[pl.Expr] = [pl.col("tied").sum().cast(pl.Int64)]
         for k in range(1, len(self.definition.steps) + 1):
-            counts = (pl.col("depth") >= k) & pl.col("mature")
-            sums.append(counts.sum().cast(pl.Int64).alias(f"reached_{k}"))
-            sums.append(((pl.col("depth") >= k) & ~pl.col("mature")).sum().cast(pl.Int64).alias(f"open_{k}"))
+            there = pl.col(f"at_{k}").is_not_null()
+            sums.append((there & pl.col("mature")).sum().cast(pl.Int64).alias(f"reached_{k}"))
+            sums.append((there & ~pl.col("mature")).sum().cast(pl.Int64).alias(f"open_{k}"))
             if k > 1:
-                sums.append((pl.col(f"at_{k}") - pl.col(f"at_{k - 1}")).filter(counts).alias(f"waits_{k}"))
+                wait = pl.col(f"at_{k}") - pl.col(f"at_{self.definition.previous(k)}")
+                sums.append(wait.filter(there & pl.col("mature")).alias(f"waits_{k}"))
         return entrants.group_by(self.definition.by or pl.lit(True).alias("all")).agg(sums)
 
 
@@ -163,7 +177,7 @@ def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
     by, steps = list(definition.by), definition.steps
     rows = []
     for k in range(1, len(steps) + 1):
-        before = f"reached_{max(1, k - 1)}"
+        before = f"reached_{definition.previous(k)}"
         waits = pl.col(f"waits_{k}") if k > 1 else pl.lit(None, pl.List(pl.Int64))
         rows.append(
             merged.select(

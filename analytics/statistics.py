@@ -34,8 +34,8 @@ def wilson(k: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, corrected: b
 
     `corrected` adds the continuity correction. Source: Newcombe, Statistics in Medicine 17 (1998), methods 3 and 4.
 
-    >>> wilson(18, 20).low.round(3)
-    array(0.699)
+    >>> wilson(18, 20).low.round(3).item()
+    0.699
     """
     k, n = np.asarray(k, float), np.asarray(n, float)
     z = normal_quantile(confidence)
@@ -67,8 +67,8 @@ def normal_quantile(confidence: float) -> float:
 def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, confidence: float = 0.95) -> Interval:
     """The interval of the difference `k1 / n1 - k2 / n2`, from the two Wilson intervals (Newcombe 1998, method 10).
 
-    >>> newcombe(56, 70, 48, 80).low.round(4)
-    array(0.0524)
+    >>> newcombe(56, 70, 48, 80).low.round(4).item()
+    0.0524
     """
     k1, n1, k2, n2 = (np.asarray(x, float) for x in (k1, n1, k2, n2))
     first, second = wilson(k1, n1, confidence), wilson(k2, n2, confidence)
@@ -82,8 +82,8 @@ def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, confide
 def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> Verdict:
     """The two-sided test that two shares are equal: z with the pooled variance.
 
-    >>> two_proportions_z(5, 83, 12, 99).p_value.round(4)
-    array(0.1592)
+    >>> two_proportions_z(5, 83, 12, 99).p_value.round(4).item()
+    0.1592
     """
     from scipy.special import ndtr
 
@@ -133,8 +133,8 @@ def cohens_h(p1: ArrayLike, p2: ArrayLike) -> Floats:
 def chi_square(table: ArrayLike) -> Verdict:
     """Pearson's test that rows and columns of a table of counts are independent, without correction.
 
-    >>> chi_square([[10, 10, 20], [20, 20, 20]]).p_value.round(3)
-    array(0.249)
+    >>> chi_square([[10, 10, 20], [20, 20, 20]]).p_value.round(3).item()
+    0.249
     """
     from scipy.stats import chi2_contingency
 
@@ -145,8 +145,8 @@ def chi_square(table: ArrayLike) -> Verdict:
 def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
     """Pearson's test that several shares `k / n` all equal `null`.
 
-    >>> shares_against([73, 90, 114, 75], [86, 93, 136, 82], 0.9).statistic.round(2)
-    array(13.2)
+    >>> shares_against([73, 90, 114, 75], [86, 93, 136, 82], 0.9).statistic.round(2).item()
+    13.2
     """
     from scipy.special import chdtrc
 

@@ -27,7 +27,11 @@ OTHER: Final = np.uint64(1 << 63)
 
 
 class Rules(NamedTuple):
-    """A funnel as the scan reads it; times in the unit of the part. `exclude_*` are step numbers, one an exclusion."""
+    """A funnel as the scan reads it; times in the unit of the part.
+
+    `exclude_*` are step numbers, one an exclusion. `within` is the longest wait before each step. `offers` is how many
+    sets of steps a chain can take at one instant, at most.
+    """
 
     steps: int
     window: int
@@ -41,6 +45,10 @@ class Rules(NamedTuple):
     strict: bool
     reuse: bool
     later: bool
+    within: NDArray[np.int64]
+    required: NDArray[np.bool_]
+    offers: int
+    drop: bool
 
 
 @njit(nogil=True, cache=True)
@@ -85,14 +93,14 @@ def read_apart(codes, bits, times, low, high, rules, entries, rows, chain):
         t = np.int64(times[i])
         if t < rules.touch_from or t >= rules.touch_to:
             continue
+        if depth == rules.steps and t != before:
+            break
         if t == before or (rules.reuse and (mask & steps) & ((mask & steps) - one)):
             return -1, first
         before = t
         if first < 0 and mask & one and rules.entry_from <= t < rules.entry_to:
             first = i
         alive, depth = advance(i, t, mask, alive, depth, rules, entries, rows, chain)
-        if depth == rules.steps:
-            break
     return depth, first
 
 

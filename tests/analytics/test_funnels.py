@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 
 import polars as pl
@@ -13,6 +14,8 @@ from analytics import Exclude, Funnel, Paths, Step, funnel, members
 from expectations.errors import DefinitionError
 from tests.journeys import START, at, paths
 from tests.oracles import funnel as oracle
+
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "150"))
 
 
 def reached(journeys: dict[str, str], *steps: str | Step, **rules: object) -> list[int]:
@@ -177,22 +180,38 @@ NAMES = st.sampled_from("abcx")
 PATH = st.lists(st.tuples(st.integers(0, 9), NAMES), max_size=7)
 STEPS = st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=4)
 EXCLUSIONS = st.lists(st.tuples(st.sampled_from([{"x"}, {"x", "b"}]), st.integers(1, 3), st.integers(2, 4)), max_size=2)
+RULES = {
+    "order": st.sampled_from(["ordered", "strict"]),
+    "window": st.integers(0, 9),
+    "start": st.sampled_from([-oracle.FOREVER, 0, 3]),
+    "end": st.sampled_from([oracle.FOREVER, 6, 9]),
+    "clip": st.booleans(),
+    "ties": st.sampled_from(["favourable", "sequence"]),
+    "drop": st.just(False),
+}
 
 
 @st.composite
-def questions(draw: st.DrawFn, **fixed: st.SearchStrategy[object]) -> oracle.Asked:
+def questions(draw: st.DrawFn, special: bool = False) -> oracle.Asked:
     steps = draw(STEPS)
     exclude = [e for e in draw(EXCLUSIONS) if e[1] < e[2] <= len(steps)]
-    start = draw(st.sampled_from([-oracle.FOREVER, 0, 3]))
-    end = draw(st.sampled_from([oracle.FOREVER, 6, 9]))
-    given_ = {"steps": steps, "window": draw(st.integers(0, 9)), "exclude": exclude, "start": start, "end": end}
-    given_["order"] = draw(st.sampled_from(["ordered", "strict"]))
-    return oracle.Asked(**given_, clip=draw(st.booleans()), **{k: draw(v) for k, v in fixed.items()})  # type: ignore[arg-type]
+    rules = dict(RULES)
+    if special:
+        rules["drop"] = st.booleans()
+        rules["optional"] = st.tuples(st.just(False), *[st.booleans()] * (len(steps) - 1))
+        rules["within"] = st.tuples(*[st.sampled_from([None, 1, 3])] * len(steps))
+        rules["order"] = st.just("ordered")
+    return oracle.Asked(steps, exclude=exclude, **{name: draw(rule) for name, rule in rules.items()})
 
 
 def as_funnel(asked: oracle.Asked) -> Funnel:
+    optional = asked.optional or [False] * len(asked.steps)
+    within = asked.within or [None] * len(asked.steps)
     return Funnel(
-        [Step(sorted(names)) for names in asked.steps],
+        [
+            Step(sorted(names), optional=skip, within=None if wait is None else timedelta(seconds=wait))
+            for names, skip, wait in zip(asked.steps, optional, within, strict=True)
+        ],
         window=timedelta(seconds=asked.window),
         order=asked.order,  # type: ignore[arg-type]
         start=None if asked.start == -oracle.FOREVER else START + timedelta(seconds=asked.start),
@@ -200,21 +219,27 @@ def as_funnel(asked: oracle.Asked) -> Funnel:
         maturity="clip" if asked.clip else "mature",
         ties=asked.ties,  # type: ignore[arg-type]
         exclude=[Exclude(sorted(names), after=after, before=before) for names, after, before in asked.exclude],
+        exclude_effect="drop_customer" if asked.drop else "end_attempt",
     )
 
 
-def found(path: list[tuple[int, str]], asked: oracle.Asked) -> tuple[int, tuple[int, ...]]:
+def found(path: list[tuple[int, str]], asked: oracle.Asked) -> oracle.Answer:
     journeys = {"ann": " ".join(f"{name}@{seconds}s" for seconds, name in path)}
     table = members(paths(journeys, end="1d"), as_funnel(asked))
     if table.is_empty():
-        return 0, ()
+        return oracle.Answer(0, (None,) * len(asked.steps))
     row = table.row(0, named=True)
-    times = tuple(int((time - START).total_seconds()) for time in row["reached_at"] if time is not None)
-    return row["depth"], times
+    times = tuple(time and int((time - START).total_seconds()) for time in row["reached_at"])
+    return oracle.Answer(row["depth"], times)
 
 
-@settings(deadline=None, max_examples=400)
-@given(PATH, questions(ties=st.sampled_from(["favourable", "sequence"])))
+@settings(deadline=None, max_examples=MANY)
+@given(PATH, questions())
 def test_the_reported_chain_is_the_best_of_all_chains(path: list[tuple[int, str]], asked: oracle.Asked) -> None:
-    expected = oracle.answer(path, asked)
-    assert found(path, asked) == (expected.depth, expected.times)
+    assert found(path, asked) == oracle.answer(path, asked)
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PATH, questions(special=True))
+def test_step_windows_optional_steps_and_dropped_customers(path: list[tuple[int, str]], asked: oracle.Asked) -> None:
+    assert found(path, asked) == oracle.answer(path, asked)

@@ -21,6 +21,12 @@ class Asked:
     clip: bool = False
     ties: str = "favourable"
     exclude: Sequence[tuple[set[str], int, int]] = field(default=())
+    drop: bool = False
+    optional: Sequence[bool] = field(default=())
+    within: Sequence[int | None] = field(default=())
+
+    def needed(self, step: int) -> bool:
+        return step >= len(self.optional) or not self.optional[step]
 
 
 @dataclass(frozen=True)
@@ -32,13 +38,16 @@ class Touch:
     place: int
 
 
+Chain = dict[int, Touch]
+"""The touch of every step that is in it, steps counted from 0."""
+
+
 @dataclass(frozen=True)
 class Answer:
-    """Depth and times of the reported chain, and the first entry in range."""
+    """Depth, and times of the reported chain: one a step, or in order of time when the steps have no order."""
 
     depth: int
-    times: tuple[int, ...]
-    first_entry: int | None
+    times: tuple[int | None, ...]
 
 
 def answer(path: Sequence[tuple[int, str]], asked: Asked) -> Answer:
@@ -46,16 +55,16 @@ def answer(path: Sequence[tuple[int, str]], asked: Asked) -> Answer:
     ordered = sorted(path, key=lambda touch: touch[0])
     if asked.clip:
         ordered = [touch for touch in ordered if asked.start <= touch[0] < asked.end]
-    entries = [t for t, name in ordered if name in asked.steps[0] and asked.start <= t < asked.end]
-    if asked.order == "unordered":
-        entries = [t for t, name in ordered if any(name in s for s in asked.steps) and asked.start <= t < asked.end]
-    first = min(entries, default=None)
     if asked.ties == "adverse":
-        depths = {order: best(order, asked) for order in orders(ordered)}
-        least = min((len(chain) for chain in depths.values()), default=0)
-        return Answer(least, (), first)
+        least = min(
+            (best(order, asked) for order in orders(ordered)), key=lambda chain: depth(chain, asked), default={}
+        )
+        return Answer(depth(least, asked), ())
     chain = best(ordered, asked)
-    return Answer(len(chain), chain, first)
+    if asked.order == "unordered":
+        return Answer(len(chain), tuple(sorted(t.seconds for t in chain.values())))
+    times = tuple(chain[k].seconds if k in chain else None for k in range(len(asked.steps)))
+    return Answer(depth(chain, asked), times)
 
 
 def orders(path: Sequence[tuple[int, str]]) -> Iterator[tuple[tuple[int, str], ...]]:
@@ -65,62 +74,94 @@ def orders(path: Sequence[tuple[int, str]]) -> Iterator[tuple[tuple[int, str], .
         yield tuple(itertools.chain.from_iterable(choice))
 
 
-def best(path: Sequence[tuple[int, str]], asked: Asked) -> tuple[int, ...]:
-    """The times of the reported chain: deepest, then first complete, then newest entry, then earliest steps."""
+def depth(chain: Chain, asked: Asked) -> int:
+    """How many steps of a chain count."""
+    return sum(asked.needed(step) for step in chain)
+
+
+def best(path: Sequence[tuple[int, str]], asked: Asked) -> Chain:
+    """The reported chain: deepest, then first complete, then newest entry, then most steps, then earliest steps."""
     touches = [Touch(seconds, name, place) for place, (seconds, name) in enumerate(path)]
-    found = [tuple(t.seconds for t in chain) for chain in chains(touches, asked)]
-    if asked.order == "unordered":
-        found = [tuple(sorted(times)) for times in found]
-    return min(found, key=lambda times: (-len(times), times[-1], -times[0], times), default=())
+    every = list(chains(touches, asked))
+    clean = [chain for chain in every if not broken(chain, touches, asked)]
+
+    def rank(chain: Chain) -> tuple[int, int, int, int, list[int]]:
+        when = [moment(t, asked) for t in chain.values()]
+        when = sorted(when) if asked.order == "unordered" else when
+        done = max(moment(t, asked) for step, t in chain.items() if asked.needed(step))
+        return -depth(chain, asked), done, -when[0], -len(chain), when
+
+    chosen: Chain = min(clean, key=rank, default={})
+    if asked.drop and any(depth(chain, asked) > depth(chosen, asked) for chain in every):
+        return {}
+    return chosen
 
 
-def chains(touches: Sequence[Touch], asked: Asked) -> Iterator[tuple[Touch, ...]]:
-    """Every chain: touches all different, one for each of the first k steps, that the rules allow."""
+def moment(touch: Touch, asked: Asked) -> int:
+    """When a touch is, as far as the order of touches goes."""
+    return touch.seconds if asked.ties == "favourable" else touch.place
+
+
+def chains(touches: Sequence[Touch], asked: Asked) -> Iterator[Chain]:
+    """Every chain: touches all different, one for each step it takes, in an order and at a pace that the rules allow."""
+    for steps in choices(asked):
+        for chosen in itertools.permutations(touches, len(steps)):
+            chain = dict(zip(steps, chosen, strict=True))
+            if all(t.name in asked.steps[step] for step, t in chain.items()) and allowed(chain, touches, asked):
+                yield chain
+
+
+def choices(asked: Asked) -> Iterator[tuple[int, ...]]:
+    """The sets of steps that a chain may take: the first k, less optional ones; without order any k."""
+    every = range(len(asked.steps))
     for length in range(1, len(asked.steps) + 1):
-        wanted = [asked.steps[:length]]
-        if asked.order == "unordered":
-            wanted = list(itertools.combinations(asked.steps, length))
-        for steps in wanted:
-            for chain in itertools.permutations(touches, length):
-                if all(t.name in step for t, step in zip(chain, steps, strict=True)) and allowed(chain, touches, asked):
-                    yield chain
+        for steps in itertools.combinations(every, length):
+            left_out = set(range(steps[-1])) - set(steps)
+            if asked.order == "unordered" or not any(asked.needed(step) for step in left_out):
+                yield steps
 
 
-def allowed(chain: tuple[Touch, ...], touches: Sequence[Touch], asked: Asked) -> bool:
-    """Whether the touches of a chain lie as the rules ask."""
-    seconds = [t.seconds for t in chain]
-    if asked.order != "unordered":
-        by_place = asked.ties != "favourable"
-        position = [(t.place if by_place else t.seconds) for t in chain]
-        if position != sorted(position):
-            return False
-    entry = min(seconds)
-    if not asked.start <= entry < asked.end or max(seconds) - entry > asked.window:
+def allowed(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool:
+    """Whether the touches of a chain lie as the rules ask, exclusions apart."""
+    when = [moment(t, asked) for t in chain.values()]
+    if asked.order != "unordered" and when != sorted(when):
+        return False
+    seconds = sorted(t.seconds for t in chain.values())
+    if not asked.start <= seconds[0] < asked.end or seconds[-1] - seconds[0] > asked.window:
         return False
     if asked.order == "strict" and interrupted(chain, touches, asked):
         return False
-    return not any(excluded(chain, touches, exclusion, asked) for exclusion in asked.exclude)
+    steps = list(chain)
+    return all(soon_enough(chain, before, step, asked) for before, step in itertools.pairwise(steps))
 
 
-def interrupted(chain: tuple[Touch, ...], touches: Sequence[Touch], asked: Asked) -> bool:
+def soon_enough(chain: Chain, before: int, step: int, asked: Asked) -> bool:
+    """Whether a step comes within its own window after the one before it."""
+    limit = asked.within[step] if step < len(asked.within) else None
+    return limit is None or chain[step].seconds - chain[before].seconds <= limit
+
+
+def interrupted(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool:
     """Whether another touch lies between the first and the last."""
-    others = [t for t in touches if t not in chain]
-    if asked.ties == "favourable":
-        return any(chain[0].seconds < t.seconds < chain[-1].seconds for t in others)
-    return any(chain[0].place < t.place < chain[-1].place for t in others)
+    when = [moment(t, asked) for t in chain.values()]
+    return any(min(when) < moment(t, asked) < max(when) for t in touches if t not in chain.values())
 
 
-def excluded(
-    chain: tuple[Touch, ...], touches: Sequence[Touch], exclusion: tuple[set[str], int, int], asked: Asked
-) -> bool:
-    """Whether an excluded touch lies strictly between step `after` and step `before`, as far as the chain got."""
-    names, after, before = exclusion
-    if asked.order == "unordered":
-        low, high = min(t.seconds for t in chain), max(t.seconds for t in chain)
-        return any(t.name in names and low < t.seconds < high for t in touches)
-    if len(chain) <= after:
-        return False
-    low_touch, high_touch = chain[after - 1], chain[min(before, len(chain)) - 1]
-    if asked.ties == "favourable":
-        return any(t.name in names and low_touch.seconds < t.seconds < high_touch.seconds for t in touches)
-    return any(t.name in names and low_touch.place < t.place < high_touch.place for t in touches)
+def broken(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool:
+    """Whether an excluded touch lies strictly between the steps of an exclusion, as far as the chain got.
+
+    Where this drops the customer, a chain that did not get to the closing step is open to it until its window is over.
+    """
+    for names, after, before in asked.exclude:
+        passed = [moment(t, asked) for step, t in chain.items() if step + 1 >= after]
+        if not passed or max(chain) + 1 < after:
+            continue
+        closing = [moment(t, asked) for step, t in chain.items() if step + 1 >= before]
+        low, high = min(passed), min(closing, default=max(passed))
+        late = not closing and asked.drop
+        for touch in touches:
+            inside = touch.seconds - chain[0].seconds <= asked.window
+            between = low < moment(touch, asked) and (moment(touch, asked) < high or (late and inside))
+            if touch.name in names and between:
+                return True
+    return False
