@@ -78,6 +78,11 @@ class CompleteJourney:
             .sort("identity", "attribute")
         )
 
+    def write_known(self, folder: Path) -> None:
+        """Write what is true of the data beside it: counts.json, the messages of each topic."""
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "counts.json").write_bytes(orjson.dumps(self.counts, option=orjson.OPT_INDENT_2))
+
     def write(self, folder: Path) -> None:
         """Write a file of messages a topic, one a line, and profiles.parquet into `folder`.
 

@@ -70,8 +70,7 @@ class Simulation:
                 lines = (sent.value + b"\n" for sent in self.sent if sent.topic == topic)
                 (folder / f"{topic}.ndjson").write_bytes(b"".join(lines))
             self.profiles.write_parquet(folder / "profiles.parquet")
-            self.identities.write_parquet(folder / "identities.parquet")
-            (folder / "truths.json").write_bytes(self.truths.to_json())
+            self.write_known(folder)
         except OSError as error:
             raise StorageError(
                 "The simulated data cannot be written.",
@@ -79,6 +78,12 @@ class Simulation:
                 found=error.strerror or str(error),
                 do="name a folder that you may write",
             ) from error
+
+    def write_known(self, folder: Path) -> None:
+        """Write what is true of the data beside it: truths.json, and whose every identity is, identities.parquet."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.identities.write_parquet(folder / "identities.parquet")
+        (folder / "truths.json").write_bytes(self.truths.to_json())
 
 
 def simulate(customers: int = 20_000, days: int = 90, seed: int = 7, start: datetime = START) -> Simulation:

@@ -89,4 +89,7 @@ def status(settings: Settings, how: terminal.As) -> None:
         return
     terminal.show(held, how, "Tables of the lake")
     terminal.out.print()
+    if reasons.is_empty():
+        terminal.out.print("Nothing was refused.")
+        return
     terminal.show(reasons.select("topic", "reason", "field", "messages", "last_at"), how, "Refused, by reason")

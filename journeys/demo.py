@@ -32,6 +32,9 @@ class Example(Protocol):
     def write(self, folder: Path) -> None:
         """The same as files, one a topic."""
 
+    def write_known(self, folder: Path) -> None:
+        """What is known to be true of the data, beside it: what the report should find."""
+
 
 def _shop(customers: int) -> Example:
     from ingest.simulator import simulate
@@ -55,6 +58,7 @@ def run(data: str, folder: Path, customers: int) -> None:
     config = _fresh(folder, data)
     with terminal.step(f"Making example data: {data}"):
         example = DATA[data](customers)
+        example.write_known(folder / "data")
     if EmbeddedBroker.available():
         with EmbeddedBroker() as broker:
             terminal.out.print(f"  broker on {broker.address}")

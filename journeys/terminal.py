@@ -37,9 +37,9 @@ class As(StrEnum):
 def print_error(error: JourneysError) -> None:
     """The error as facts on lines, without a traceback."""
     first, *rest = error.message.split("\n")
-    err.print(Text.assemble(("Error ", "bold red"), (f"[{error.code}] ", "dim"), first))
+    err.print(Text.assemble(("Error ", "bold red"), (f"[{error.code}] ", "dim"), first), soft_wrap=True)
     for line in rest:
-        err.print(Text(line))
+        err.print(Text(line), soft_wrap=True)
 
 
 @contextmanager

@@ -14,7 +14,12 @@ ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
 
 def command(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "journeys", *arguments], capture_output=True, text=True, cwd=cwd, check=False, timeout=120
+        [sys.executable, "-m", "journeys", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=120,
     )
 
 
@@ -32,7 +37,9 @@ def test_help_loads_no_room_and_no_heavy_library() -> None:
     assert not loaded_by(statement) & (heavy | {"ingest", "analytics", "reports", "pydantic"})
 
 
-@pytest.mark.parametrize("room", ["ingest.loop", "ingest.files", "analytics.stitching", "analytics", "journeys.answers"])
+@pytest.mark.parametrize(
+    "room", ["ingest.loop", "ingest.files", "analytics.stitching", "analytics", "journeys.answers"]
+)
 def test_only_the_audit_loads_great_expectations(room: str) -> None:
     assert not loaded_by(f"import {room}") & {"great_expectations", "pandas", "altair", "numba"}
 
