@@ -82,13 +82,11 @@ def doctor(config: Config = DEFAULT) -> None:
     from journeys import doctor as checks
     from journeys import terminal
 
-    results = list(checks.examine(config))
-    for result in results:
-        mark = "[green]✓[/]" if result.passed else "[bold red]✗[/]"
-        terminal.out.print(f"{mark} {result.what:<22}", result.found, sep="", markup=True)
-        if result.do:
-            terminal.out.print(f"  do: {result.do}", markup=False)
-    if not all(result.passed for result in results):
+    passed = True
+    for result in checks.examine(config):
+        terminal.print_check(result.what, result.found, result.do, passed=result.passed)
+        passed = passed and result.passed
+    if not passed:
         raise typer.Exit(1)
 
 
@@ -121,12 +119,12 @@ def simulate(
     from ingest.simulator import simulate as simulation_of
     from journeys import demo, terminal
 
-    simulation = simulation_of(customers=customers, days=days, seed=seed)
-    if folder is not None:
-        with terminal.step(f"Writing to {folder}"):
+    settings = _settings(config) if folder is None else None
+    with terminal.step("Simulating a shop"):
+        simulation = simulation_of(customers=customers, days=days, seed=seed)
+        if folder is not None:
             simulation.write(folder)
-    else:
-        settings = _settings(config)
+    if settings is not None:
         demo.send(simulation, settings)
         demo.load_profiles(simulation.profiles, settings)
 

@@ -36,9 +36,11 @@ def examine(config: Path) -> Iterator[Result]:
 def _check(what: str, look: Callable[[], str], do: str = "") -> Result:
     try:
         return Result(what, True, look())
-    except (JourneysError, ImportError) as error:
-        first, *rest = str(error).split("\n  ")
-        return Result(what, False, "; ".join([first, *rest]), do)
+    except JourneysError as error:
+        facts = [error.what, error.where, error.found and f"found {error.found}"]
+        return Result(what, False, " ".join(fact for fact in facts if fact), error.do)
+    except ImportError as error:
+        return Result(what, False, str(error), do)
 
 
 def _codecs() -> str:

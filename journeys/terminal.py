@@ -42,6 +42,14 @@ def print_error(error: JourneysError) -> None:
         err.print(Text(line), soft_wrap=True)
 
 
+def print_check(what: str, found: str, do: str, *, passed: bool) -> None:
+    """One check on a line: its mark, what was looked at, what was found, and what to do."""
+    mark = ("✓ ", "green") if passed else ("✗ ", "bold red")
+    out.print(Text.assemble(mark, f"{what:<16}", found), soft_wrap=True)
+    if do:
+        out.print(Text(f"  do: {do}"), soft_wrap=True)
+
+
 @contextmanager
 def step(title: str) -> Iterator[Advance]:
     """One step of a longer job: a bar while it runs on a terminal, a line with its time when it is done."""
