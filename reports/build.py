@@ -27,10 +27,10 @@ from expectations.errors import StorageError
 from expectations.layout import Lake
 from reports import flows, published
 from reports.answers import Answers, Facts, Origin, Pace
+from reports.published import NO_VALUE
 from reports.settings import ReportSettings
 
 ALL_OTHERS: Final = "All others"
-NO_VALUE: Final = "(no value)"
 _LEVEL: Final = 0.05
 
 
@@ -162,7 +162,7 @@ def _largest(by_group: pl.DataFrame, column: str, most: int) -> pl.DataFrame:
     named = groups.with_columns(
         pl.when(pl.col(column).is_in(kept)).then(pl.col(column)).otherwise(pl.lit(ALL_OTHERS)).alias(column)
     )
-    order = pl.Enum(list(dict.fromkeys([*kept, ALL_OTHERS])))
+    order = pl.Enum(list(dict.fromkeys([*(n for n in kept if n != NO_VALUE), ALL_OTHERS, *kept])))
     counts = ["entered", "reached", "dropped", "open"]
     added = named.group_by(column, "is_total", "step", "name").agg(pl.col(counts).sum())
     added = added.sort(pl.col(column).cast(order), "step")
@@ -210,7 +210,7 @@ def _changes(paths: Paths, steps: Sequence[Step], settings: ReportSettings, fact
         counts = [both[name] for name in ("reached_later", f"{of}_later", "reached", of)]
         thin = (both[of] < settings.least) | (both[f"{of}_later"] < settings.least) | (both["step"] == 1)
         k2, n2, k1, n1 = (series.cast(pl.Float64).set(thin, None) for series in counts)
-        ends = newcombe(*(_floats(series) for series in (k2, n2, k1, n1)))
+        ends = newcombe(_floats(k2), _floats(n2), _floats(k1), _floats(n1))
         out |= {f"{of}_difference": k2 / n2 - k1 / n1}
         out |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
     return published.changes(pl.DataFrame(out), both, settings.k)

@@ -88,7 +88,7 @@ def flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
         if thing not in hidden and (_is_node(thing) or not hidden & set(thing))
     }
     nodes = [_node(thing, units, counted, goals, k) for thing, units in shown.items() if _is_node(thing)]
-    links = [_link(thing, units, counted, k) for thing, units in shown.items() if not _is_node(thing)]
+    links = [_link(thing, units, shown[thing[0]], counted, k) for thing, units in shown.items() if not _is_node(thing)]
     return Flow(
         pl.DataFrame(nodes, schema=NODES, orient="row").sort("position", "touchpoint"),
         pl.DataFrame(links, schema=LINKS, orient="row").sort("position", "source", "target"),
@@ -117,7 +117,7 @@ class _Counted:
         for link in links:
             self.through.update({(link, node): units for node in nodes})
         if ended is not None and nodes:
-            self.endings[nodes[-1], ended] += units
+            self.endings[nodes[-1], ended.removeprefix("END_")] += units
 
 
 def _is_node(thing: Any) -> bool:
@@ -141,7 +141,7 @@ def _node(node: Node, units: int, counted: _Counted, goals: Collection[str], k: 
     }
 
 
-def _link(link: Link, units: int, counted: _Counted, k: int) -> dict[str, Any]:
+def _link(link: Link, units: int, source_units: int, counted: _Counted, k: int) -> dict[str, Any]:
     (position, source), (_, target) = link
     goal = bounded_share(counted.converted[link], counted.units[link], k)
     return {
@@ -149,7 +149,7 @@ def _link(link: Link, units: int, counted: _Counted, k: int) -> dict[str, Any]:
         "source": source,
         "target": target,
         "units": units,
-        "share_of_source": round(units / counted.units[link[0]], 3),
+        "share_of_source": min(1.0, round(units / source_units, 3)),
         "goal_share": goal[0],
         "goal_text": goal[1],
     }

@@ -11,6 +11,7 @@ import polars as pl
 
 from reports.flows import OTHER, Flow
 from reports.formats import count, percent, points, quoted, shown_name
+from reports.published import NO_VALUE
 
 
 def weakest_step(stages: pl.DataFrame) -> int | None:
@@ -65,16 +66,16 @@ def funnel(stages: pl.DataFrame) -> str:
 
 def segments(frame: pl.DataFrame, most: int = 2) -> str:
     """The title of the chart by segment: the groups that cost most, where that is clear."""
-    below = frame.filter(pl.col("verdict") == "below").with_columns(
+    below = frame.filter((pl.col("verdict") == "below") & (pl.col("segment") != NO_VALUE)).with_columns(
         cost=(pl.col("difference") * pl.col("previous")).abs()
     )
-    worst = below.sort("cost", descending=True, maintain_order=True).unique(
+    worst = below.sort("cost", descending=True, nulls_last=True, maintain_order=True).unique(
         ["dimension", "segment"], keep="first", maintain_order=True
     )
     if worst.is_empty():
         return "No group of customers differs clearly from the rest"
     return "; ".join(
-        f"{shown_name(row['segment'])} is {points(row['difference']).lstrip('−')} below the rest "
+        f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−')} below the rest "
         f"at {quoted('→ ' + shown_name(row['name']))}"
         for row in worst.head(most).iter_rows(named=True)
     )

@@ -70,7 +70,7 @@ def _packed(part: Part) -> dict[str, Any]:
     for name, spec in (("wide", part.spec), ("narrow", part.narrow)):
         if spec is not None:
             packed["data"] |= {key: columns_of(rows) for key, rows in spec.get("datasets", {}).items()}
-            packed[name] = {key: value for key, value in spec.items() if key != "datasets"}
+            packed[name] = {key: value for key, value in spec.items() if key not in ("datasets", "$schema")}
     return packed
 
 
@@ -134,4 +134,5 @@ def _asset(name: str) -> str:
 
 @cache
 def _bundle() -> str:
-    return str(vl_convert.javascript_bundle(None, vl_version=VEGA_LITE))
+    bundle: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]
+    return bundle

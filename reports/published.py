@@ -23,6 +23,7 @@ _SHARES: Final = (
     "share_of_previous_low",
     "share_of_previous_high",
 )
+NO_VALUE: Final = "(no value)"
 SHOWN, FEW, WITHHELD = "shown", "few", "withheld"
 _WELL_MIXED: Final = 50
 """From this many times k customers on, a rate to a tenth of a point does not give their count away."""

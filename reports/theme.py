@@ -79,7 +79,7 @@ def config(mode: Mode) -> dict[str, Any]:
     """
     tokens = TOKENS[mode]
     quiet = {"labelFont": FAMILY, "titleFont": FAMILY, "labelFontSize": 12, "titleFontSize": 12}
-    inked = {"labelColor": tokens["ink2"], "titleColor": tokens["ink2"], "titleFontWeight": 500}
+    inked = {"labelColor": tokens["ink2"], "titleColor": tokens["ink2"], "titleFontWeight": 500, "titleLimit": 400}
     return {
         "background": tokens["surface"],
         "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},

@@ -51,7 +51,7 @@ def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
 
 def _converted(answers: Answers, settings: ReportSettings) -> ValueCard:
     last = answers.stages.row(-1, named=True)
-    label = f"Reached {quoted(last['name'])}"
+    label = f"Reached {quoted(answers.goal)}"
     if last["share_of_entered"] is None:
         return ValueCard(label, count(last["reached"]), _why_not(last, settings))
     ends = interval(last["share_of_entered_low"], last["share_of_entered_high"])

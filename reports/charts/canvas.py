@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import altair as alt
 
@@ -44,24 +44,27 @@ class Canvas:
     def texts(self, rows: Sequence[Row], style: str, align: Align = "left", **mark: Any) -> alt.Chart:
         """The text `t` of every row at its `x` and `y`."""
         mark = {"baseline": "middle", "aria": False, **mark}
-        return chart_of(rows).mark_text(style=style, align=align, **mark).encode(self.x(), self.y(), text="t:N")
+        marked = chart_of(rows).mark_text(style=style, align=align, **mark)
+        return cast("alt.Chart", marked.encode(self.x(), self.y(), text="t:N"))
 
     def rects(self, rows: Sequence[Row], style: str, tooltip: Any = None, **mark: Any) -> alt.Chart:
         """A rectangle from (`x`, `y`) to (`x2`, `y2`); described to a screen reader by `d` when it has a tooltip."""
         marked = chart_of(rows).mark_rect(style=style, opacity=1, aria=tooltip is not None, **mark)
         encoded = marked.encode(self.x(), self.y(), x2="x2:Q", y2="y2:Q")
-        return encoded if tooltip is None else encoded.encode(tooltip=tooltip, description="d:N")
+        return cast("alt.Chart", encoded if tooltip is None else encoded.encode(tooltip=tooltip, description="d:N"))
 
     def lines(self, rows: Sequence[Row], style: str, **mark: Any) -> alt.Chart:
         """A straight line from (`x`, `y`) to (`x2`, `y2`)."""
         marked = chart_of(rows).mark_rule(style=style, aria=False, **mark)
-        return marked.encode(self.x(), self.y(), x2="x2:Q", y2="y2:Q")
+        return cast("alt.Chart", marked.encode(self.x(), self.y(), x2="x2:Q", y2="y2:Q"))
 
     def dots(self, rows: Sequence[Row], style: str, shape: str, tooltip: Any, size: float = 70) -> alt.Chart:
         """A symbol at (`x`, `y`), described by `d`."""
         marked = chart_of(rows).mark_point(style=style, shape=shape, size=size, filled=True, opacity=1)
-        return marked.encode(self.x(), self.y(), tooltip=tooltip, description="d:N")
+        return cast("alt.Chart", marked.encode(self.x(), self.y(), tooltip=tooltip, description="d:N"))
 
     def layered(self, layers: Sequence[alt.Chart], description: str) -> alt.LayerChart:
         """All marks as one chart, with the description that a screen reader gets."""
-        return alt.layer(*layers).properties(width=self.width, height=self.height, description=description)
+        layered = alt.layer(*layers).resolve_scale(fill="independent")
+        layered = layered.properties(width=self.width, height=self.height, description=description)
+        return cast("alt.LayerChart", layered)

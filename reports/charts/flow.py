@@ -7,7 +7,8 @@ the part of every ribbon made by those who passed through it.
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, cast
 
 import altair as alt
 
@@ -46,7 +47,7 @@ def flow_of_paths(flow: Flow, unit: str = "journeys", width: int = WIDTH) -> alt
     layers.append(_targets(canvas, nodes))
     largest = sorted(nodes, key=lambda n: -n["v"])[:6]
     text = f"Flow of {flow.units:,} {unit} over {max(p for p, _ in layout.boxes)} positions. "
-    return canvas.layered(layers, text + "; ".join(n["d"] for n in largest) + ".").resolve_scale(fill="independent")
+    return canvas.layered(layers, text + "; ".join(n["d"] for n in largest) + ".")
 
 
 def _name(touchpoint: str) -> str:
@@ -113,7 +114,7 @@ def _ribbons(links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dic
         "y": alt.value(0),
         "shape": alt.Shape("p:N", scale=None, legend=None),
     }
-    tip = tips(move="Move", t_units="Customers", t_share="Of the source", t_goal="Reach the goal in the end")
+    tip = tips(move="Move", t_units="Journeys", t_share="Of the source", t_goal="Reach the goal in the end")
     top = _usual_high(links)
     fill = alt.Fill(
         "g:Q",
@@ -159,10 +160,11 @@ def _usual_high(links: list[dict[str, Any]]) -> float:
     """The end of the colour scale: nine in ten units on ribbons that do not enter the goal lie below it."""
     before = sorted((link["g"], link["v"]) for link in links if link["g"] < 1) or [(0.1, 1)]
     left = 0.9 * sum(units for _, units in before)
+    share: float
     for share, units in before:
         left -= units
         if left <= 0:
-            return max(0.1, round(share * 20 + 0.49) / 20)
+            return max(0.1, math.ceil(share * 20) / 20)
     return 1.0
 
 
@@ -226,15 +228,16 @@ def _targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
     tip = tips(
         name="Touchpoint",
         position="Position",
-        t_units="Customers",
+        t_units="Journeys",
         t_share="Of all",
         t_left="Leave right after",
         t_goal="Reach the goal in the end",
     )
     rows = [{**n, "x": n["x"] - 4, "x2": n["x2"] + 6} for n in nodes]
     marked = chart_of(rows).mark_rect(opacity=0, cursor="pointer")
-    return (
+    targets = (
         marked.encode(canvas.x(), canvas.y(), x2="x2:Q", y2="y2:Q", tooltip=tip, description="d:N")
         .add_params(_under_pointer("picked", "k"))
         .properties(name="targets")
     )
+    return cast("alt.Chart", targets)

@@ -12,7 +12,7 @@ import altair as alt
 import polars as pl
 
 from reports import fonts
-from reports.charts.canvas import Canvas, tips
+from reports.charts.canvas import Align, Canvas, tips
 from reports.formats import count, interval, percent, shown_name, wait
 from reports.published import WITHHELD
 
@@ -162,5 +162,9 @@ def _inside(canvas: Canvas, rows: list[dict[str, Any]], left: float, room: float
         for r in drawn
         if r["t_lost"] and r["xb"] - r["x2"] > fonts.width(r["t_lost"], 11.5) + 16
     ]
-    groups = ((on, "label-on", "left", 13), (beside, "label-strong", "left", 13), (lost, "label", "right", 11.5))
+    groups: tuple[tuple[list[dict[str, Any]], str, Align, float], ...] = (
+        (on, "label-on", "left", 13),
+        (beside, "label-strong", "left", 13),
+        (lost, "label", "right", 11.5),
+    )
     return [canvas.texts(some, style, align, fontSize=size) for some, style, align, size in groups if some]

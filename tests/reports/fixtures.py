@@ -184,3 +184,16 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }
     return Answers(**(given | changed))
+
+
+def hostile_answers(names: tuple[str, ...]) -> Answers:
+    """Answers in which every name that comes from data is hostile."""
+    groups = {"Device": dict.fromkeys(names, (0.2, 1.0)), names[0]: dict.fromkeys(names, (0.2, 0.9))}
+    known = {name for route, *_ in ROUTES for name in route if name not in ("other", "Order placed")}
+    renamed = dict(zip(sorted(known), names, strict=False))
+    routes = [([renamed.get(name, name) for name in route], *rest) for route, *rest in ROUTES]
+    return answers(
+        names=names,
+        segments=published.segments(segment_frame(groups, names), 10, 30),
+        flow=flows.flow(routes_frame(routes), {"Order placed"}, 10),
+    )

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import altair as alt
+import pytest
+
+from reports import lint
+from reports.charts.canvas import Canvas
+from reports.parts import Part
+from reports.settings import ReportSettings
+from reports.site import build_site
+from reports.theme import MODES, Mode, unthemed
+from tests.reports import fixtures
+
+PARTS = {
+    part.id: part
+    for page in build_site(fixtures.answers(), ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x").pages
+    for part in page.parts
+    if part.spec is not None
+}
+HOSTILE = fixtures.hostile_answers(("A name of " + "many words " * 18, "مرحبا", '"&<', "", "W" * 60))
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("part", PARTS.values(), ids=PARTS)
+def test_chart_can_be_read(part: Part, mode: Mode) -> None:
+    assert part.spec is not None
+    assert lint.findings(part.spec, mode, lint.CARD_WIDTH[part.span]) == []
+    if part.narrow is not None:
+        assert lint.findings(part.narrow, mode, lint.PHONE_WIDTH) == []
+
+
+def test_long_and_strange_names_do_not_spoil_a_chart() -> None:
+    for page in build_site(HOSTILE, ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x").pages:
+        for part in page.parts:
+            assert part.spec is None or lint.findings(part.spec, "light", lint.CARD_WIDTH[part.span]) == [], part.id
+
+
+def test_faults_are_found() -> None:
+    canvas = Canvas(1200, 40)
+    rows = [{"x": 10, "y": 10, "t": "first text"}, {"x": 30, "y": 12, "t": "second text"}]
+    faint = alt.Chart(alt.InlineData(values=[{}])).mark_text(color="#DDDDDD", text="faint").encode(y=alt.value(35))
+    with unthemed():
+        spec = alt.layer(canvas.texts(rows, "label"), faint).properties(width=1200, height=40).to_dict()
+    found = " ".join(lint.findings(spec))
+    for fault in ("no description", "too wide", "'first text' over 'second text'", "contrast 1."):
+        assert fault in found
+
+
+def test_specifications_are_valid_vega_lite() -> None:
+    for part in PARTS.values():
+        alt.Chart.from_dict(part.spec)

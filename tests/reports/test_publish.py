@@ -1,0 +1,121 @@
+"""Publishing from a lake: atomic, kept, empty, refused."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from analytics import Paths
+from analytics.rules import PathRules, StageRule
+from expectations.errors import DefinitionError, StorageError
+from expectations.layout import Lake
+from reports import publish as publishing
+from reports.publish import publish
+from reports.settings import ReportSettings
+
+BUILT_AT = datetime(2026, 8, 30, 6, tzinfo=UTC)
+RULES = PathRules(
+    goal=["Order"],
+    stages=[
+        StageRule(name="Awareness", touchpoints=["Ad"]),
+        StageRule(name="Interest", touchpoints=["Product"]),
+        StageRule(name="Action", touchpoints=["Order"]),
+    ],
+)
+SETTINGS = ReportSettings(window="7d", compare="14d", segments=("device",))
+SECRET = "customer:someone@example.org:"
+
+
+@pytest.fixture(scope="module")
+def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
+    lake = Lake(str(tmp_path_factory.mktemp("lake")))
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    rows = []
+    for number in range(900):
+        entered = start + timedelta(hours=number * 1.5)
+        ordered = number % 3 == 0
+        names = ["Ad", *(["Product"] if number % 2 == 0 or ordered else []), *(["Order"] if ordered else [])]
+        for minute, name in enumerate(names):
+            rows.append(
+                {
+                    "customer": f"{SECRET}{number}",
+                    "at": entered + timedelta(minutes=minute),
+                    "touchpoint": name,
+                    "stage": {"Ad": "Awareness", "Product": "Interest", "Order": "Action"}[name],
+                    "channel": "web",
+                    "session": 1,
+                    "journey": 1,
+                    "outcome": "converted" if ordered else "abandoned",
+                    "linked": "login",
+                    "device": ("mobile", "desktop", "tablet")[number % 7 % 3],
+                }
+            )
+    frame = pl.DataFrame(rows).with_columns(pl.col("session", "journey").cast(pl.UInt32))
+    Paths.from_frame(frame, end_of_data=start + timedelta(days=60)).save(lake)
+    return lake
+
+
+def test_report_of_a_lake_is_in_place_and_holds_no_customer(lake: Lake, tmp_path: Path) -> None:
+    published = publish(lake, SETTINGS, RULES, tmp_path / "site", BUILT_AT)
+    assert Path(published.address).read_bytes()
+    assert "reaches “Order”" in published.headline or "reach “Order”" in published.headline
+    assert not published.is_empty
+    for file in (tmp_path / "site").rglob("*"):
+        assert file.is_dir() or b"someone@example.org" not in file.read_bytes()
+
+
+def test_links_of_the_front_page_lead_somewhere(lake: Lake, tmp_path: Path) -> None:
+    published = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT)
+    for page in [Path(published.address), *(tmp_path / "runs" / published.run).glob("*.html")]:
+        for address in re.findall(r'<a href="([^"#]*)"', page.read_text()):
+            assert (page.parent / address).exists(), f"{page.name}: {address}"
+
+
+def test_same_lake_and_time_give_the_same_bytes(lake: Lake, tmp_path: Path) -> None:
+    first = publish(lake, SETTINGS, RULES, tmp_path / "a", BUILT_AT)
+    second = publish(lake, SETTINGS, RULES, tmp_path / "b", BUILT_AT)
+    assert first.run == second.run
+    for file in (tmp_path / "a").rglob("*.*"):
+        if file.is_file():
+            assert file.read_bytes() == (tmp_path / "b" / file.relative_to(tmp_path / "a")).read_bytes()
+
+
+def test_stop_at_any_point_leaves_the_old_report(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT)
+    before = Path(old.address).read_bytes()
+
+    def stopped(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(publishing, "_replace", stopped)
+    with pytest.raises(StorageError, match="cannot be written"):
+        publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(hours=1))
+    assert Path(old.address).read_bytes() == before
+    assert (tmp_path / "runs" / old.run / "index.html").exists()
+
+
+def test_only_so_many_earlier_reports_are_kept(lake: Lake, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"keep": 2})
+    runs = [publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=day)).run for day in range(4)]
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == runs[-2:]
+
+
+def test_no_store_and_an_empty_store_give_a_page_that_says_so(tmp_path: Path) -> None:
+    published = publish(Lake(str(tmp_path / "lake")), SETTINGS, RULES, tmp_path / "site", BUILT_AT)
+    assert published.is_empty
+    assert "Nothing has happened yet" in Path(published.address).read_text()
+
+
+def test_unknown_breakdown_is_refused(lake: Lake, tmp_path: Path) -> None:
+    with pytest.raises(DefinitionError, match="divice"):
+        publish(lake, SETTINGS.model_copy(update={"segments": ("divice",)}), RULES, tmp_path, BUILT_AT)
+
+
+def test_folder_that_cannot_be_written_is_one_clear_error(lake: Lake, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(StorageError, match="cannot be written"):
+        publish(lake, SETTINGS, RULES, tmp_path / "file", BUILT_AT)
