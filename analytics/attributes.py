@@ -21,7 +21,7 @@ UNKNOWN: Final = "\x00"
 
 
 def versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, attributes: Sequence[str]) -> pl.DataFrame:
-    """Every state of every customer's attributes: `_customer` (u32), `valid_from`, one String column an attribute."""
+    """Every state of every customer's attributes: `_customer`, `valid_from`, a Categorical column an attribute."""
     who = nodes.lazy().select(
         pl.col("kind").alias("identity_kind"), pl.col("value").alias("identity"), "node", pl.col("customer").alias(CODE)
     )
@@ -35,7 +35,7 @@ def versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, attributes: Sequence[s
         value.filter(pl.col("attribute") == name).last().alias(name) for name in attributes
     )
     held = state.with_columns(pl.col(name).forward_fill().over(CODE) for name in attributes)
-    return held.with_columns(pl.col(list(attributes)).replace(UNKNOWN, None)).collect()
+    return held.with_columns(pl.col(list(attributes)).replace(UNKNOWN, None).cast(pl.Categorical)).collect()
 
 
 def with_attributes(touches: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:

@@ -76,8 +76,9 @@ def deduplicate(frame: pl.LazyFrame) -> pl.LazyFrame:
 
 @dataclass(frozen=True)
 class Duplicates:
-    """Which rows say again what an earlier one said, and how many ids were given to more than one event."""
+    """Which of how many rows say again what another said, and how many ids were given to more than one event."""
 
+    events: int
     rows: pl.Series
     conflicts: int
 
@@ -94,8 +95,8 @@ def duplicates(frame: pl.LazyFrame) -> Duplicates:
     Only events whose id occurs more than once are compared in full, so that the others cost one hash each.
     """
     hashed = pl.col(contract.EVENT_ID).hash()
-    ids = frame.select(hashed).collect().to_series()
-    again = ids.filter(ids.is_duplicated()).unique()
+    ids = frame.select(hashed).collect(engine="streaming").to_series().sort()
+    again = ids.filter(ids == ids.shift(1)).unique()
     schema = frame.collect_schema()
     payload = [name for name in schema if name not in ARRIVAL]
     twice = (
@@ -109,7 +110,9 @@ def duplicates(frame: pl.LazyFrame) -> Duplicates:
         else pl.DataFrame(schema={ROW: pl.UInt32, contract.EVENT_ID: pl.String, "first": pl.Boolean})
     )
     kept = twice.filter("first")
-    return Duplicates(twice.filter(~pl.col("first"))[ROW].sort(), len(kept) - kept[contract.EVENT_ID].n_unique())
+    return Duplicates(
+        len(ids), twice.filter(~pl.col("first"))[ROW].sort(), len(kept) - kept[contract.EVENT_ID].n_unique()
+    )
 
 
 def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> datetime | None:

@@ -27,7 +27,7 @@ from scipy.sparse.csgraph import connected_components
 from analytics.events import conform
 from analytics.parts import CUSTOMER
 from analytics.rules import IdentityRules, PathRules
-from analytics.shared import CODE, LINKED, nearest_logins, on_shared
+from analytics.shared import CODE, HASH, LINKED, LINKS, nearest_logins, on_shared
 from expectations import contract
 
 ARRIVED: Final = pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
@@ -50,14 +50,19 @@ class Identities:
 
     `nodes` has kind, value, customer (u32, the row of the customer's smallest identity), login, shared, known (the
     customer has a login), sorted by trust and value. `links` are the pairs of rows that join customers. `seen` has one
-    row for each combination of identities on an event, `logins` says whose each time of each shared value is.
+    row for each combination of identities on an event, with the hash `_hash` that `hashed` gives to it; `logins` says
+    whose each time of each shared value is; `alone` are the events without any usable identity. `keys` are the
+    customer keys by code: first of the nodes, then of the events alone.
     """
 
     sources: tuple[Source, ...]
     nodes: pl.DataFrame
     links: Codes
     seen: pl.DataFrame
+    hashed: pl.Expr
     logins: pl.DataFrame
+    alone: pl.DataFrame
+    keys: pl.Series
 
 
 def customers(
@@ -75,11 +80,10 @@ def customers(
     >>> customers(pl.DataFrame(seen).cast({"occurred_at": pl.Datetime("us")}))["customer"].to_list()
     ['customer_id:ann', 'customer_id:ann', 'anonymous_id:b']
     """
-    rules = rules or PathRules()
-    frame = conform(events).collect()
-    found = identify(frame.lazy(), rules, removed)
-    known = with_customers(frame, found)
-    return known.with_columns(customer_keys(known, found)).drop(CODE)
+    frame = conform(events).with_row_index("_row").collect().lazy()
+    found = identify(frame, rules or PathRules(), removed)
+    known = with_customers(frame, found).collect().sort("_row")
+    return known.with_columns(keys_of(known[CODE], found), pl.col(LINKED).cast(pl.String)).drop(CODE, "_row")
 
 
 def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | None = None) -> Identities:
@@ -91,37 +95,73 @@ def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | Non
     sources = tuple(_sources(events, settings))
     known = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
     seen = _combinations(events, sources, known)
+    hashed = _hash_without_collision(seen, sources)
     nodes = _nodes(seen, sources, settings)
     seen = _coded(seen, sources, nodes)
     links = _without(_links(seen.filter("evidence"), sources), nodes, removed)
     nodes, links = _components(nodes, links, settings)
-    seen = _placed(seen, sources, nodes)
-    touched = on_shared(events, seen, nodes, {source.column: source.value for source in sources}, known)
-    return Identities(sources, nodes, links, seen, nearest_logins(touched, rules.session_gap, settings.shared))
+    seen = _placed(seen, sources, nodes).with_columns(hashed.alias(HASH))
+    touched = on_shared(_hashed(events, sources, hashed), seen, nodes, known)
+    logins = nearest_logins(touched, rules.session_gap, settings.shared)
+    alone = _alone(_hashed(events, sources, hashed), seen, len(nodes))
+    keys = pl.concat(
+        [
+            nodes.select(pl.concat_str("kind", pl.lit(":"), "value")).to_series(),
+            alone.select(pl.format("event_id:{}", contract.EVENT_ID)).to_series(),
+        ]
+    )
+    return Identities(sources, nodes, links, seen, hashed, logins, alone, keys.alias(CUSTOMER))
 
 
-def with_customers(events: pl.DataFrame, found: Identities) -> pl.DataFrame:
-    """Events with `_customer` (u32 code: row of `found.nodes`, or above them) and `linked`, in the order given."""
-    names = [source.column for source in found.sources]
-    table = found.seen.select(*names, CODE, LINKED, "shared")
-    known = events.with_columns(source.value.alias(source.column) for source in found.sources)
-    known = known.join(table, on=names, how="left", nulls_equal=True, maintain_order="left").drop(names)
-    if known["shared"].null_count() < len(known):
-        known = _by_session(known, found)
-    return _by_event(known.drop("shared"), len(found.nodes))
+def with_customers(events: pl.LazyFrame, found: Identities) -> pl.LazyFrame:
+    """Events, in any order, with `_customer` (u32, the place of its key in `found.keys`) and `linked` (Enum)."""
+    known = _hashed(events, found.sources, found.hashed).join(
+        found.seen.lazy().select(HASH, CODE, LINKED, "shared"), on=HASH, how="left"
+    )
+    if len(found.logins):
+        where = ["shared", contract.OCCURRED_AT]
+        own = found.nodes.lazy().select(pl.col("node").alias("shared"), pl.col("customer").alias("own"))
+        known = known.join(found.logins.lazy(), on=where, how="left").join(own, on="shared", how="left")
+        session = pl.col("shared").is_not_null() & pl.col("login").is_not_null()
+        known = known.with_columns(
+            pl.coalesce(CODE, "login", "own").alias(CODE),
+            pl.when(session).then(pl.lit("session", LINKS)).otherwise(LINKED).alias(LINKED),
+        ).drop("login", "own")
+    if len(found.alone):
+        known = known.join(found.alone.lazy(), on=contract.EVENT_ID, how="left")
+        known = known.with_columns(pl.coalesce(CODE, "alone").alias(CODE)).drop("alone")
+    return known.drop(HASH, "shared")
 
 
-def customer_keys(events: pl.DataFrame, found: Identities) -> pl.Series:
-    """The customer key of every event, from its code."""
-    key = found.nodes.select(pl.concat_str("kind", pl.lit(":"), "value")).to_series()
+def keys_of(codes: pl.Series, found: Identities) -> pl.Series:
+    """The customer keys of codes."""
+    return found.keys.gather(codes)
+
+
+def _hashed(events: pl.LazyFrame, sources: Sequence[Source], hashed: pl.Expr) -> pl.LazyFrame:
+    """Events with the hash of their identities."""
+    names = [source.column for source in sources]
+    known = events.with_columns(source.value.alias(source.column) for source in sources)
+    return known.with_columns(hashed.alias(HASH)).drop(names)
+
+
+def _hash_without_collision(seen: pl.DataFrame, sources: Sequence[Source]) -> pl.Expr:
+    """A hash that tells all combinations apart: whole numbers join faster than texts."""
+    whole = pl.struct(source.column for source in sources)
+    seed = 0
+    while seen.select(whole.hash(seed).n_unique()).item() < len(seen):
+        seed += 1
+    return whole.hash(seed)
+
+
+def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame:
+    """The events without any usable identity: event_id and, above the nodes, the code of their own customer."""
+    unusable = seen.filter(pl.col(CODE).is_null(), pl.col("shared").is_null())[HASH]
+    if unusable.is_empty():
+        return pl.DataFrame(schema={contract.EVENT_ID: pl.String, "alone": pl.UInt32})
+    ids = events.filter(pl.col(HASH).is_in(unusable.implode())).select(pl.col(contract.EVENT_ID).unique().sort())
     return (
-        events.select(
-            pl.when(pl.col(CODE) < len(key))
-            .then(pl.lit(key).gather(pl.col(CODE).clip(0, max(len(key) - 1, 0))) if len(key) else None)
-            .otherwise(pl.format("event_id:{}", contract.EVENT_ID))
-        )
-        .to_series()
-        .alias(CUSTOMER)
+        ids.with_row_index("alone", offset=nodes).select(contract.EVENT_ID, pl.col("alone").cast(pl.UInt32)).collect()
     )
 
 
@@ -139,7 +179,8 @@ def _sources(events: pl.LazyFrame, settings: IdentityRules) -> Iterator[Source]:
 def _combinations(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr) -> pl.DataFrame:
     """Each combination of identities that occurs on an event, and whether it is evidence: one had arrived in time."""
     wide = events.select(known.alias("evidence"), *(source.value.alias(source.column) for source in sources))
-    return wide.unique().sort("evidence").unique([source.column for source in sources], keep="last").collect()
+    names = [source.column for source in sources]
+    return wide.unique().collect(engine="streaming").sort("evidence").unique(names, keep="last")
 
 
 def _nodes(seen: pl.DataFrame, sources: Sequence[Source], settings: IdentityRules) -> pl.DataFrame:
@@ -242,26 +283,7 @@ def _placed(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) 
             .otherwise(pl.lit("anonymous"))
         )
         .to_series()
+        .cast(LINKS)
         .alias(LINKED),
         pl.select(pl.when(first.is_null()).then(on_shared)).to_series().alias("shared"),
     )
-
-
-def _by_session(events: pl.DataFrame, found: Identities) -> pl.DataFrame:
-    """Give the events that have only shared identities to the customer of the nearest login, or to the value's own."""
-    where = ["shared", contract.OCCURRED_AT]
-    events = events.join(found.logins, on=where, how="left", maintain_order="left")
-    own = found.nodes["customer"].gather(events["shared"])
-    return events.with_columns(
-        pl.coalesce(pl.col(CODE), pl.col("login"), own).alias(CODE),
-        pl.when(pl.col("login").is_not_null()).then(pl.lit("session")).otherwise(LINKED).alias(LINKED),
-    ).drop("login")
-
-
-def _by_event(events: pl.DataFrame, nodes: int) -> pl.DataFrame:
-    """Give every event without any usable identity to a customer of its own."""
-    alone = pl.col(CODE).is_null()
-    number = pl.when(alone).then(contract.EVENT_ID).rank("dense") + (nodes - 1)
-    if events[CODE].null_count():
-        events = events.with_columns(pl.coalesce(pl.col(CODE), number.cast(pl.UInt32)).alias(CODE))
-    return events

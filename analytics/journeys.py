@@ -21,6 +21,7 @@ from analytics.sessions import new_customer, numbered
 JOURNEY: Final = "journey"
 OUTCOME: Final = "outcome"
 OUTCOMES: Final = ("converted", "abandoned", "open")
+ENDS: Final = pl.Enum(OUTCOMES)
 
 
 def journeys(
@@ -43,13 +44,14 @@ def journeys(
     end = end_of_data or (rows[AT].max() if len(rows) else None)
     new = rows.select(new_customer(CUSTOMER)).to_series()
     assert end is None or isinstance(end, datetime)
-    return split_journeys(rows, new, goal, duration(gap), end).sort("_row").drop("_row")
+    found = split_journeys(rows, new, goal, duration(gap), end).with_columns(pl.col(OUTCOME).cast(pl.String))
+    return found.sort("_row").drop("_row")
 
 
 def split_journeys(
     touches: pl.DataFrame, new: pl.Series, goal: Sequence[str], gap: timedelta, end: datetime | None
 ) -> pl.DataFrame:
-    """`journeys` for touches in order; `new` says of each touch whether it is its customer's first."""
+    """`journeys` for touches in order, with an Enum as outcome; `new` marks each customer's first touch."""
     at, start, is_goal = pl.col(AT), pl.col("_new"), pl.col(TOUCHPOINT).is_in(list(goal))
     touches = touches.with_columns(new.alias("_new")).with_columns(
         pl.when(is_goal).then(at).when(start).then(at - timedelta(1)).forward_fill().alias("_goal_at")
@@ -57,15 +59,15 @@ def split_journeys(
     after_goal = (at > at.shift(1)) & (pl.col("_goal_at").shift(1) == at.shift(1))
     touches = touches.with_columns((start | (at.diff() > gap) | after_goal).fill_null(True).alias("_first"))
     is_last, left = (pl.col(name).shift(-1, fill_value=True) for name in ("_first", "_new"))
+    lost = ~left | (pl.lit(end, touches.schema[AT]) - at > gap)
     ended = (
         pl.when(pl.col("_goal_at") == at)
-        .then(0)
-        .when(~left | (pl.lit(end, touches.schema[AT]) - at > gap))
-        .then(1)
-        .otherwise(2)
+        .then(pl.lit("converted", ENDS))
+        .when(lost)
+        .then(pl.lit("abandoned", ENDS))
+        .otherwise(pl.lit("open", ENDS))
     )
-    outcome = pl.when(is_last).then(ended).backward_fill().cast(pl.UInt8)
     return touches.with_columns(
         numbered(pl.col("_first"), start).alias(JOURNEY),
-        outcome.replace_strict([0, 1, 2], list(OUTCOMES), return_dtype=pl.String).alias(OUTCOME),
+        pl.when(is_last).then(ended).backward_fill().alias(OUTCOME),
     ).drop("_new", "_goal_at", "_first")

@@ -15,7 +15,6 @@ carries the value and a login that links.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Final
 
@@ -26,35 +25,29 @@ from expectations import contract
 
 CODE: Final = "_customer"
 LINKED: Final = "linked"
+HASH: Final = "_hash"
 WAYS: Final = ("login", "device", "session", "anonymous")
+LINKS: Final = pl.Enum(WAYS)
 
 
-def on_shared(
-    events: pl.LazyFrame,
-    seen: pl.DataFrame,
-    nodes: pl.DataFrame,
-    values: Mapping[str, pl.Expr],
-    known: pl.Expr,
-) -> pl.DataFrame:
+def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, known: pl.Expr) -> pl.DataFrame:
     """Every event on every shared value that it carries: shared (node), occurred_at, login (its customer, if any).
 
     `known` says of an event whether it had arrived when the question is asked.
     """
-    names = list(values)
-    coded = [f"{name}_node" for name in names]
+    coded = [name for name in seen.columns if name.endswith("_node") and name != "_node"]
     is_shared = nodes["shared"]
     marks = [is_shared.gather(seen[name]).fill_null(False).alias(name) for name in coded]
     some = seen.filter(pl.DataFrame(marks).select(pl.any_horizontal(coded)).to_series()).select(
-        *names,
+        HASH,
         pl.concat_list(coded).list.drop_nulls().alias("shared"),
         pl.when(pl.col(LINKED) == "login").then(CODE).alias("login"),
     )
     if some.is_empty():
         schema = pl.Schema({"shared": pl.UInt32(), contract.OCCURRED_AT: contract.TIME, "login": pl.UInt32()})
         return pl.DataFrame(schema=schema)
-    identities = (value.alias(name) for name, value in values.items())
-    wide = events.select(contract.OCCURRED_AT, known.alias("known"), *identities)
-    rows = wide.join(some.lazy(), on=names, nulls_equal=True).explode("shared")
+    wide = events.select(contract.OCCURRED_AT, known.alias("known"), HASH)
+    rows = wide.join(some.lazy(), on=HASH).explode("shared")
     each = rows.select("shared", contract.OCCURRED_AT, pl.when("known").then("login").alias("login")).collect()
     return each.filter(is_shared.gather(each["shared"]))
 

@@ -28,16 +28,18 @@ def with_touchpoints(events: pl.DataFrame, rules: Sequence[TouchpointRule]) -> p
     >>> with_touchpoints(pl.DataFrame({"event_name": ["product_viewed", "home"]}), [rule])["touchpoint"].to_list()
     ['Product page', 'home']
     """
-    columns = rule_columns(rules)
-    if columns == {contract.EVENT_NAME}:
-        named = events.with_columns(_each_name(events[contract.EVENT_NAME], _touchpoint(rules)))
-    else:
-        named = events.with_columns(_touchpoint(rules).alias(TOUCHPOINT))
-    return named.filter(pl.col(TOUCHPOINT).is_not_null()) if any(rule.drop for rule in rules) else named
+    named = events.with_columns(touchpoint_of(rules).alias(TOUCHPOINT))
+    return named.filter(pl.col(TOUCHPOINT).is_not_null())
+
+
+def touchpoint_of(rules: Sequence[TouchpointRule]) -> pl.Expr:
+    """The touchpoint of an event (String), null where a rule drops it."""
+    cases = [(_fits(rule), pl.lit(None, pl.String) if rule.drop else pl.lit(rule.name)) for rule in rules]
+    return _first_match(cases, pl.col(contract.EVENT_NAME))
 
 
 def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFrame:
-    """Touches with `stage` (String, null where no rule names the touchpoint) added.
+    """Touches with `stage` (of the touchpoint's type, null where no rule names it) added.
 
     >>> rule = StageRule(name="Action", touchpoints=["order*"])
     >>> with_stages(pl.DataFrame({"touchpoint": ["order_placed", "home"]}), [rule])["stage"].to_list()
@@ -47,27 +49,11 @@ def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFra
     stage = _first_match(
         [(_named(name, rule.touchpoints), pl.lit(rule.name)) for rule in rules], pl.lit(None, pl.String)
     )
-    names = touches[TOUCHPOINT].unique().to_frame()
-    found = names.select(stage.alias(STAGE)).to_series()
-    return touches.with_columns(
-        name.replace_strict(names[TOUCHPOINT], found, return_dtype=pl.String).alias(STAGE)
-        if len(names)
-        else pl.lit(None, pl.String).alias(STAGE)
-    )
-
-
-def rule_columns(rules: Sequence[TouchpointRule]) -> set[str]:
-    """The event columns that touchpoint rules read."""
-    columns = {contract.EVENT_NAME}
-    for rule in rules:
-        columns |= {rule.column} if rule.pattern else set()
-        columns |= {"url"} if rule.url else set()
-    return columns
-
-
-def _touchpoint(rules: Sequence[TouchpointRule]) -> pl.Expr:
-    cases = [(_fits(rule), pl.lit(None, pl.String) if rule.drop else pl.lit(rule.name)) for rule in rules]
-    return _first_match(cases, pl.col(contract.EVENT_NAME))
+    words = touches[TOUCHPOINT].unique()
+    found = words.cast(pl.String).to_frame().select(stage).to_series()
+    if words.is_empty():
+        return touches.with_columns(pl.lit(None, words.dtype).alias(STAGE))
+    return touches.with_columns(name.replace_strict(words, found, return_dtype=words.dtype).alias(STAGE))
 
 
 def _fits(rule: TouchpointRule) -> pl.Expr:
@@ -99,12 +85,3 @@ def _address(template: str) -> str:
     """A template such as /product/{id} as a regular expression for whole addresses."""
     path = re.sub(r"\\\{[^}]*\}", "[^/?#]+", re.escape(template.rstrip("/")))
     return rf"^(?:[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*)?{path}/?(?:[?#].*)?$"
-
-
-def _each_name(names: pl.Series, value: pl.Expr) -> pl.Series:
-    """An expression over event names, evaluated once for each name."""
-    distinct = names.unique().to_frame()
-    if distinct.is_empty():
-        return pl.Series(TOUCHPOINT, [], pl.String)
-    found = distinct.select(value.alias(TOUCHPOINT)).to_series()
-    return names.replace_strict(distinct.to_series(), found, return_dtype=pl.String).alias(TOUCHPOINT)

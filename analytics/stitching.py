@@ -3,39 +3,36 @@
 `stitch` does it for a frame; `build` for a lake, bucket by bucket of customers, into the path store. A touch has the
 columns customer, at, touchpoint, stage, channel, session, journey, outcome, linked, event_name and kind, then the
 context columns, the customer's attributes as of the event, and the values that the rules name.
-
-Touches of one customer at one instant are ordered by the source's own sequence number, if there is one, then by event
-id: never by the order of arrival.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from analytics.attributes import versions, with_attributes
+from analytics.attributes import versions
 from analytics.events import conform, deduplicate, duplicates, landed, table_version, watermark
 from analytics.events import profiles as landed_profiles
-from analytics.identity import Identities, customer_keys, identify, with_customers
-from analytics.journeys import OUTCOMES, split_journeys
+from analytics.identity import Identities, identify, with_customers
+from analytics.journeys import JOURNEY, OUTCOME, OUTCOMES
 from analytics.links import tombstones
-from analytics.parts import AT, CUSTOMER, TOUCHPOINT, bucket_of
-from analytics.rules import PathRules, short
-from analytics.sessions import SESSION, new_customer, new_session, numbered
+from analytics.parts import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT, Part, bucket_of, narrow_time
+from analytics.rules import PathRules
+from analytics.sessions import SESSION
 from analytics.shared import CODE, LINKED, WAYS
-from analytics.stages import rule_columns, with_stages, with_touchpoints
+from analytics.spool import BUCKET, Spool
 from analytics.store import StoreWriter
-from expectations import contract
+from analytics.touches import prepared, touches_of, with_text
 from expectations.layout import Lake
 
 EVENTS_PER_PART: Final = 1_000_000
-FIRST: Final = (CUSTOMER, AT, TOUCHPOINT, "stage", contract.CHANNEL, SESSION, "journey", "outcome", LINKED)
-SURVEY: Final = "survey"
+EVENTS_PER_BATCH: Final = 500_000
 
 Progress = Callable[[int, int], None]
 
@@ -78,12 +75,12 @@ def stitch(
     [('customer_id:ann', 'home', 'open')]
     """
     rules = rules or PathRules()
-    frame = deduplicate(conform(events))
+    frame = deduplicate(conform(events)).collect().lazy()
     found = identify(frame, rules)
     end = end_of_data or watermark(frame)
-    known = with_customers(frame.select(needed(rules)).collect(), found)
+    known = prepared(with_customers(frame, found), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
     states = versions(profiles.lazy(), found.nodes, rules.attributes) if profiles is not None else None
-    return touches_of(known, found, rules, states, end)
+    return with_text(touches_of(known, rules, states, end), found.keys)
 
 
 def build(
@@ -94,7 +91,7 @@ def build(
 ) -> StitchSummary:
     """Stitch all events of a lake into its path store, which is replaced in one step; without events it is empty.
 
-    `on_progress` is called with the events written so far and the events in all.
+    `on_progress` is called with the touches written so far and the touches in all.
     """
     rules = rules or PathRules()
     raw = landed(lake)
@@ -103,108 +100,59 @@ def build(
     found = identify(frame, rules, tombstones(lake, rules.identities.as_of))
     end = end_of_data or watermark(frame)
     states = versions(landed_profiles(lake), found.nodes, rules.attributes) if rules.attributes else None
-    known = with_customers(frame.select(needed(rules)).collect(), found)
-    summary = StitchSummary(len(known) + len(twice.rows), len(twice.rows), twice.conflicts, end_of_data=end)
-    summary = replace(summary, linked=_added(summary.linked, known[LINKED].value_counts()))
-    done = 0
-    with StoreWriter(lake.paths) as writer:
-        for part in by_bucket(known, found):
-            touches = touches_of(part, found, rules, states, end)
-            writer.add(touches)
+    known = prepared(with_customers(frame, found), rules)
+    summary = StitchSummary(twice.events, len(twice.rows), twice.conflicts, end_of_data=end)
+    kept = twice.events - len(twice.rows)
+    buckets = _buckets(found, max(1, round(kept / EVENTS_PER_PART)))
+    with StoreWriter(lake.paths) as writer, Spool(int(buckets.max(initial=0)) + 1, known.collect_schema()) as spool:
+        for batch in known.collect_batches(chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming"):
+            summary = replace(summary, linked=_added(summary.linked, batch[LINKED].value_counts()))
+            placed = batch.with_columns(pl.Series(BUCKET, buckets[batch[CODE].to_numpy()]))
+            spool.add(placed.filter(pl.col(TOUCHPOINT).is_not_null()))
+        for part in spool.buckets():
+            touches = touches_of(part, rules, states, end)
+            write_part(writer, touches, found.keys)
             summary = _counted(summary, touches)
-            done += len(part)
             if on_progress:
-                on_progress(done, len(known))
+                on_progress(summary.touches, spool.rows)
         writer.finish(end_of_data=end, built_from={"events": table_version(lake, "events")})
     return summary
 
 
-def needed(rules: PathRules) -> list[str]:
-    """The event columns that stitching reads."""
-    own = [contract.EVENT_ID, contract.EVENT_NAME, contract.KIND, contract.CHANNEL, contract.OCCURRED_AT]
-    own += [contract.CUSTOMER_ID, contract.ANONYMOUS_ID, contract.IDENTITIES, SURVEY]
-    named = [
-        *rules.context,
-        *rules.values,
-        *([rules.sequence] if rules.sequence else []),
-        *rule_columns(rules.touchpoints),
-    ]
-    return list(dict.fromkeys([*own, *(name.partition(".")[0] for name in named)]))
+def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series) -> None:
+    """Write the touches of one bucket: text as codes of the writer's dictionaries, customers as runs."""
+    runs = touches[CODE].rle().struct.unnest()
+    customers = pl.DataFrame({CUSTOMER: keys.gather(runs["value"]), TOUCHES: runs["len"].cast(pl.UInt32)})
+    table, schema = [], {CUSTOMER: pl.String(), AT: TIME, TOUCHPOINT: pl.String()}
+    for column in touches.drop(CODE).iter_columns():
+        if isinstance(column.dtype, pl.Categorical | pl.Enum):
+            writer.words.encode(column.unique(maintain_order=True).cast(pl.String))
+            words = pl.Enum(writer.words.dictionaries[column.name])
+            table.append(column.cast(words).to_physical())
+            schema[column.name] = pl.String()
+        else:
+            table.append(narrow_time(column) if column.name == AT else column)
+            schema[column.name] = column.dtype
+    writer.schema = schema
+    writer.keep(Part(0, len(touches), len(customers), frames=(pl.DataFrame(table), customers)))
 
 
-def by_bucket(events: pl.DataFrame, found: Identities) -> Iterator[pl.DataFrame]:
-    """The events in parts of about a million, a customer in one part only, always the same for as many parts."""
-    buckets = max(1, round(len(events) / EVENTS_PER_PART))
+def _buckets(found: Identities, buckets: int) -> NDArray[np.uint32]:
+    """The bucket of every customer code."""
     if buckets == 1:
-        yield events
-        return
-    keys = events.select(CODE).with_columns(customer_keys(events, found)).unique(CODE)
-    codes = keys[CODE].to_numpy()
-    numbers = np.zeros(codes.max() + 1, np.uint32)
-    numbers[codes] = [bucket_of(key, buckets) for key in keys[CUSTOMER]]
-    bucket = pl.Series(numbers).gather(events[CODE])
-    for number in range(buckets):
-        yield events.filter(bucket == number)
-
-
-def touches_of(
-    events: pl.DataFrame, found: Identities, rules: PathRules, states: pl.DataFrame | None, end: datetime | None
-) -> pl.DataFrame:
-    """The touches of whole customers, from all their events."""
-    named = with_touchpoints(_with_columns(events, rules), rules.touchpoints).rename({contract.OCCURRED_AT: AT})
-    touches = named[_in_order(named)]
-    new = touches.select(new_customer(CODE)).to_series()
-    first = new | touches.select(new_session(AT, rules.session_gap, rules.split_on_channel)).to_series()
-    touches = touches.with_columns(touches.select(numbered(pl.lit(first), pl.lit(new)).alias(SESSION)).to_series())
-    touches = with_stages(split_journeys(touches, new, rules.goal, rules.journey_gap, end), rules.stages)
-    touches = touches.with_columns(customer_keys(touches, found))
-    return _finished(touches, rules, states)
-
-
-def _with_columns(events: pl.DataFrame, rules: PathRules) -> pl.DataFrame:
-    """The columns that a touch keeps, under their own names."""
-    context = [_column(name).cast(pl.String).alias(short(name)) for name in rules.context]
-    values = [_column(name).cast(pl.Float64, strict=False).alias(short(name)) for name in rules.values]
-    sequence = _column(rules.sequence).cast(pl.Float64, strict=False) if rules.sequence else pl.lit(0)
-    return events.with_columns(*context, *values, sequence.alias("_sequence"))
-
-
-def _column(name: str) -> pl.Expr:
-    """A column of an event, or a property of it by its path."""
-    table, _, path = name.partition(".")
-    return pl.col(table).str.json_path_match(f"$.{path}") if path else pl.col(table)
-
-
-def _in_order(events: pl.DataFrame) -> pl.Series:
-    """The order of touches: customer, time, sequence, event id, then what they say, so that no two orders are left."""
-    order = events.select(pl.arg_sort_by(CODE, AT)).to_series()
-    keys = events.select(CODE, AT)[order]
-    same = (keys[CODE] == keys[CODE].shift(1)) & (keys[AT] == keys[AT].shift(1))
-    tied = (same | same.shift(-1)).fill_null(False).arg_true()
-    if tied.is_empty():
-        return order
-    rows = order.gather(tied)
-    text = [name for name, dtype in events.schema.items() if dtype.is_(pl.String) and name != contract.EVENT_ID]
-    again = events[rows].select(pl.arg_sort_by(CODE, AT, "_sequence", contract.EVENT_ID, *sorted(text))).to_series()
-    return order.scatter(tied, rows.gather(again))
-
-
-def _finished(touches: pl.DataFrame, rules: PathRules, states: pl.DataFrame | None) -> pl.DataFrame:
-    """The columns of a touch, in their order."""
-    if states is not None:
-        touches = with_attributes(touches, states)
-    missing = [name for name in rules.attributes if name not in touches.columns]
-    touches = touches.with_columns(pl.lit(None, pl.String).alias(name) for name in missing)
-    kept = [*map(short, rules.context), *rules.attributes, *map(short, rules.values)]
-    survey = [SURVEY] if "score" in rules.values else []
-    return touches.select(list(dict.fromkeys([*FIRST, contract.EVENT_NAME, contract.KIND, *kept, *survey])))
+        return np.zeros(len(found.keys), np.uint32)
+    codes = np.concatenate([found.nodes["customer"].to_numpy(), found.alone["alone"].to_numpy()])
+    own = np.unique(codes)
+    numbers = np.zeros(len(found.keys), np.uint32)
+    numbers[own] = [bucket_of(key, buckets) for key in found.keys.gather(own)]
+    return numbers
 
 
 def _counted(summary: StitchSummary, touches: pl.DataFrame) -> StitchSummary:
     """The summary with the touches of one more part."""
-    left = (pl.col(CUSTOMER) != pl.col(CUSTOMER).shift(-1)).fill_null(True)
-    ended = left | (pl.col("journey") != pl.col("journey").shift(-1)).fill_null(True)
-    outcomes = touches.filter(ended)["outcome"].value_counts()
+    left = (pl.col(CODE) != pl.col(CODE).shift(-1)).fill_null(True)
+    ended = left | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
+    outcomes = touches.filter(ended)[OUTCOME].value_counts()
     last = touches.filter(left)
     return replace(
         summary,

@@ -175,7 +175,7 @@ def test_a_lake_is_built_into_the_paths_of_its_events(tmp_path: Path) -> None:
     assert summary.linked == {"login": 2, "device": 2, "session": 0, "anonymous": 1}
     assert summary.coverage["login"] == 0.4
     assert summary.end_of_data == at("3h") == Paths.open(lake).end_of_data
-    assert steps == [(5, 5)]
+    assert steps == [(4, 4)]
 
 
 def test_buckets_hold_whole_customers_and_the_same_touches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
