@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := journeys expectations ingest analytics reports
 DATA ?= shop
 
-.PHONY: demo test check setup lint types contracts doctest docs bench clean
+.PHONY: demo test check setup lint types contracts doctest docs bench kafka clean
 
 demo: $(VENV)/.demo            ## install, run the main job on a simulated shop, print where the report is
 	@$(BIN)/journeys demo --data $(DATA)
@@ -13,7 +13,7 @@ demo: $(VENV)/.demo            ## install, run the main job on a simulated shop,
 test: $(VENV)/.test            ## the tests; what needs Chromium or Apache Kafka is skipped, with a reason, where absent
 	$(BIN)/python -m pytest
 
-check: lint types contracts doctest test  ## all that a change must pass
+check: lint types contracts doctest docs test  ## all that a change must pass
 
 setup: $(VENV)/.test           ## the environment of a developer
 
@@ -30,6 +30,19 @@ contracts: $(VENV)/.test
 doctest: $(VENV)/.test
 	$(BIN)/python -m pytest -q --doctest-modules $(PACKAGES)
 
+docs: $(VENV)/.test            ## reference pages from the docstrings, into build/reference
+	$(BIN)/pdoc -o build/reference $(PACKAGES)
+
+bench: $(VENV)/.test           ## speeds against named peers; long, and never part of a check
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+kafka: .cache/kafka/.ready     ## fetch Apache Kafka for the tests that need it (Java 17 and Maven)
+
+.cache/kafka/.ready: tests/kafka/pom.xml
+	mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/kafka
+	@touch $@
+
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Journeys needs Python 3.11 or newer; name one with PYTHON=python3.11")'
 	@$(PYTHON) -m venv $(VENV) || (echo "python3 has no venv module: install it (Debian: apt install python3-venv) or run: uv run journeys demo"; exit 1)
@@ -45,4 +58,4 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	@touch $@ $(VENV)/.demo
 
 clean:                         ## remove what make and the demo made
-	rm -rf $(VENV) demo
+	rm -rf $(VENV) demo demo-completejourney build
