@@ -7,7 +7,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Final
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, PlainSerializer
 
 UNITS: Final[dict[str, str]] = {
     "ms": "milliseconds",
@@ -36,5 +36,15 @@ def duration(text: str | timedelta) -> timedelta:
     return timedelta(**{UNITS[found[2]]: float(found[1])})
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
+def as_text(length: timedelta) -> str:
+    """A duration as text that `duration` reads.
+
+    >>> as_text(timedelta(minutes=30))
+    '1800s'
+    """
+    seconds = length.total_seconds()
+    return f"{seconds:.0f}s" if seconds.is_integer() else f"{seconds * 1000:.0f}ms"
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration), PlainSerializer(as_text)]
 """A settings field that is written as text with a unit and read as a timedelta."""

@@ -7,7 +7,7 @@ is not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import chain
 from types import NoneType
 from typing import Any, Final
@@ -44,7 +44,7 @@ def name_of(value: object) -> str:
     return _NAMES.get(type(value), "something else")
 
 
-def build(fields: dict[str, Values]) -> tuple[list[pl.Series], dict[int, Fault]]:
+def build(fields: Mapping[str, Values]) -> tuple[list[pl.Series], dict[int, Fault]]:
     """Make the typed columns of `contract.EVENTS` from JSON values, a row a message.
 
     Returns the columns and, by row, the first fault in order of the fields; a faulty value is null in its column.

@@ -21,6 +21,7 @@ column at a time.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -33,7 +34,10 @@ from ingest.message import Partition, Record
 from ingest.settings import Limits, Stream
 
 TOMBSTONE: Final = "tombstone"
-_BLOCK: Final = 8192  # parsed values are made into columns while they are still in the processor's cache
+_BLOCK: Final = 2048  # small enough that parsed values are made into columns while they are in the processor's cache
+
+
+_Shapes = dict[tuple[str, ...], list[tuple[Any, ...]]]
 
 
 class Refusal(NamedTuple):
@@ -46,7 +50,7 @@ class Refusal(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """`events` has the columns of the contract, in order of offset; `refused` is every other record."""
+    """`events` has the columns of the contract, in no particular order; `refused` is every other record, by offset."""
 
     events: pl.DataFrame
     refused: list[Refusal]
@@ -66,17 +70,19 @@ def decode(records: Sequence[Record], partition: Partition, stream: Stream, limi
     frames = []
     refused: list[Refusal] = []
     for start in range(0, len(records), _BLOCK):
-        rows = _parse(records[start : start + _BLOCK], limits.largest_message, refused.append)
-        if rows:
-            frames.append(_frame(rows, partition, stream, refused))
+        shapes = _parse(records[start : start + _BLOCK], limits.largest_message, refused.append)
+        if shapes:
+            frames.append(_frame(_side_by_side(shapes), partition, stream, refused))
     refused.sort(key=lambda refusal: refusal.offset)
     return Decoded(pl.concat(frames) if frames else contract.EVENTS.to_frame(eager=True), refused)
 
 
-def _parse(records: Sequence[Record], largest: int, refuse: Callable[[Refusal], None]) -> list[tuple[Any, ...]]:
-    """One pass over the records: a tuple of offset, time and the known fields in the order of FIELDS."""
-    rows: list[tuple[Any, ...]] = []
-    loads, dumps, sort_keys, keep = orjson.loads, orjson.dumps, orjson.OPT_SORT_KEYS, rows.append
+def _parse(records: Sequence[Record], largest: int, refuse: Callable[[Refusal], None]) -> _Shapes:
+    """One pass over the records. Messages of one shape (the same fields in the same order) are kept together, as tuples
+    of offset, time and values: that costs half of looking every known field up in every message.
+    """
+    shapes: _Shapes = {}
+    loads, dumps, sort_keys, find = orjson.loads, orjson.dumps, orjson.OPT_SORT_KEYS, shapes.get
     for record in records:
         value = record.value
         if value is None or len(value) > largest:
@@ -90,7 +96,10 @@ def _parse(records: Sequence[Record], largest: int, refuse: Callable[[Refusal], 
         if type(event) is not dict:
             refuse(Refusal(record.offset, "not_object", None, f"expected an object, found {name_of(event)}"))
             continue
-        event = plain(event)
+        rows = find(tuple(event))
+        if rows is None:
+            event = plain(event)
+            rows = shapes.setdefault(tuple(event), [])
         properties = event.get("properties")
         if type(properties) is dict:
             try:
@@ -98,8 +107,20 @@ def _parse(records: Sequence[Record], largest: int, refuse: Callable[[Refusal], 
             except orjson.JSONEncodeError:
                 refuse(Refusal(record.offset, "too_large", "properties", "nested too deep"))
                 continue
-        keep((record.offset, record.timestamp, *map(event.get, FIELDS)))
-    return rows
+        rows.append((record.offset, record.timestamp, *event.values()))
+    return shapes
+
+
+def _side_by_side(shapes: _Shapes) -> dict[str, list[Any]]:
+    """The fields of all messages as columns, None where a message lacks one; a field that none has is left out."""
+    some = {name for shape, rows in shapes.items() if rows for name in shape}
+    names = (contract.OFFSET, contract.RECEIVED_AT, *(name for name in FIELDS if name in some))
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for shape, rows in shapes.items():
+        given = dict(zip((contract.OFFSET, contract.RECEIVED_AT, *shape), zip(*rows, strict=True), strict=False))
+        for name, column in columns.items():
+            column.extend(given.get(name) or repeat(None, len(rows)))
+    return columns
 
 
 def _unwanted(record: Record, largest: int) -> Refusal:
@@ -116,10 +137,12 @@ def _unreadable(offset: int, value: bytes, error: orjson.JSONDecodeError) -> Ref
     return Refusal(offset, "not_json", None, str(error.args[0]).split(":", 1)[0] + f", at character {error.pos}")
 
 
-def _frame(rows: list[tuple[Any, ...]], partition: Partition, stream: Stream, refused: list[Refusal]) -> pl.DataFrame:
+def _frame(
+    columns: dict[str, list[Any]], partition: Partition, stream: Stream, refused: list[Refusal]
+) -> pl.DataFrame:
     """The typed events of one block; rows with a faulty field are refused instead."""
-    offsets, timestamps, *fields = zip(*rows, strict=True)
-    series, wrong = build(dict(zip(FIELDS, fields, strict=True)))
+    offsets, timestamps = columns.pop(contract.OFFSET), columns.pop(contract.RECEIVED_AT)
+    series, wrong = build(columns)
     offset = pl.Series(contract.OFFSET, offsets, pl.Int64)
     received = pl.Series(contract.RECEIVED_AT, timestamps, pl.Int64)
     events = _complete(pl.DataFrame([*series, offset, received]), partition, stream)
@@ -130,19 +153,24 @@ def _frame(rows: list[tuple[Any, ...]], partition: Partition, stream: Stream, re
 
 
 def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.DataFrame:
-    """Add what the message does not say: defaults of the stream, the time of receipt, the position."""
+    """Add what the message does not say: fields that no message has, defaults of the stream, time of receipt, position."""
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]
     missing_id = pl.col("event_id").is_null()
     offset, received = pl.col(contract.OFFSET), pl.col(contract.RECEIVED_AT)
     generated = pl.concat_str(pl.lit(f"k:{partition.topic}:{partition.number}:"), offset.cast(pl.String))
     received = pl.when(received >= 0).then(received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME))
-    return fields.with_columns(
-        pl.when(missing_id).then(generated).otherwise("event_id").alias("event_id"),
-        missing_id.alias("id_generated"),
-        pl.col("kind").fill_null(stream.kind),
-        pl.col("channel").fill_null(stream.channel),
-        pl.col("schema_version").fill_null(contract.VERSION),
-        received.otherwise(pl.col("occurred_at")).alias(contract.RECEIVED_AT),
-        pl.col("occurred_at").dt.date().alias(contract.EVENT_DATE),
-        pl.lit(partition.topic).alias(contract.TOPIC),
-        pl.lit(partition.number, pl.Int32).alias(contract.PARTITION),
-    ).select(list(contract.EVENTS))
+    return (
+        fields.with_columns(absent)
+        .with_columns(
+            pl.when(missing_id).then(generated).otherwise("event_id").alias("event_id"),
+            missing_id.alias("id_generated"),
+            pl.col("kind").fill_null(stream.kind),
+            pl.col("channel").fill_null(stream.channel),
+            pl.col("schema_version").fill_null(contract.VERSION),
+            received.otherwise(pl.col("occurred_at")).alias(contract.RECEIVED_AT),
+            pl.col("occurred_at").dt.date().alias(contract.EVENT_DATE),
+            pl.lit(partition.topic).alias(contract.TOPIC),
+            pl.lit(partition.number, pl.Int32).alias(contract.PARTITION),
+        )
+        .select(list(contract.EVENTS))
+    )

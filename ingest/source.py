@@ -8,6 +8,7 @@ away (`SourceFailed` says so); the rebalance listener runs on the client's own t
 from __future__ import annotations
 
 import logging
+import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from threading import Lock
@@ -318,12 +319,29 @@ def _consumer(settings: IngestSettings) -> KafkaConsumer:
 
 
 def _admin(brokers: Sequence[str], timeout: timedelta) -> KafkaAdminClient:
+    _knock(brokers, timeout)
     try:
         return KafkaAdminClient(
             bootstrap_servers=list(brokers), bootstrap_timeout_ms=int(timeout.total_seconds() * 1000)
         )
     except (KafkaError, ValueError, OSError) as error:
         raise _unreachable(brokers, error) from error
+
+
+def _knock(brokers: Sequence[str], timeout: timedelta) -> None:
+    """See that somebody listens at one of the addresses: the client would go on trying, and not say what is wrong."""
+    refusals = []
+    for broker in brokers:
+        host, colon, port = broker.rpartition(":")
+        if not colon:
+            host, port = broker, "9092"
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=timeout.total_seconds()).close()
+        except (OSError, ValueError, OverflowError) as error:
+            refusals.append(f"{broker}: {getattr(error, 'strerror', None) or error}")
+        else:
+            return
+    raise _unreachable(brokers, KafkaConnectionError("; ".join(refusals[:5])))
 
 
 def _topic(found: Mapping[str, Any]) -> Topic:
@@ -346,7 +364,7 @@ def _unreachable(brokers: Sequence[str], error: BaseException) -> BrokerError:
         "The Kafka broker was not reached." if silent else "The Kafka broker refused what was asked.",
         where=", ".join(brokers),
         expected="a Kafka broker that answers",
-        found="no answer" if silent else f"{type(error).__name__}",
+        found=(str(error.args[0]) if error.args else "no answer") if silent else type(error).__name__,
         do="start the broker (`journeys broker` starts a small one), or mend its address under [ingest] brokers",
     )
 

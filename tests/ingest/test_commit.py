@@ -1,0 +1,157 @@
+"""A commit is a compare-and-swap: who read an old offset lands nothing, and what is in doubt is settled by the log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError
+
+from expectations import layout
+from expectations.errors import StorageError
+from expectations.layout import Lake
+from ingest import commit
+from ingest.commit import Table, facts, scan
+from ingest.decode import decode
+from ingest.message import Partition
+from ingest.offsets import Claim
+from ingest.settings import Limits, Stream
+from tests.ingest.streams import Sent, event, places
+
+APP = "ingest/test/topic/0"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def rows(*offsets: int) -> pl.DataFrame:
+    sent = [Sent(offset, event(offset)) for offset in offsets]
+    return decode(sent, Partition("clicks", 0), Stream(topic="clicks", kind="clickstream"), Limits()).events
+
+
+def test_rows_and_offset_become_visible_together(lake: Lake) -> None:
+    table = Table(lake, layout.EVENTS)
+    assert table.decided(APP) is None
+    assert table.append(rows(0, 1, 2), [Claim(APP, None, 3)])
+    fresh = Table(lake, layout.EVENTS)
+    assert fresh.decided(APP) == 3
+    assert places(lake) == [("clicks", 0, 0), ("clicks", 0, 1), ("clicks", 0, 2)]
+
+
+def test_an_offset_moves_without_rows_too(lake: Lake) -> None:
+    assert Table(lake, layout.EVENTS).append(rows(), [Claim(APP, None, 9)])
+    assert Table(lake, layout.EVENTS).decided(APP) == 9 and places(lake) == []
+
+
+def test_a_zombie_with_an_old_snapshot_lands_nothing(lake: Lake) -> None:
+    zombie, owner = Table(lake, layout.EVENTS), Table(lake, layout.EVENTS)
+    assert owner.append(rows(0, 1, 2), [Claim(APP, None, 3)])
+    assert zombie.decided(APP) is None  # it has not looked since
+    assert not zombie.append(rows(0, 1), [Claim(APP, None, 2)])
+    assert places(lake) == places(lake)[:3] and len(places(lake)) == 3
+
+
+def test_a_claim_on_another_base_is_refused_before_anything_is_written(lake: Lake) -> None:
+    table = Table(lake, layout.EVENTS)
+    table.append(rows(0), [Claim(APP, None, 1)])
+    assert not table.append(rows(5), [Claim(APP, 5, 6)])
+    assert not table.append(rows(0), [Claim(APP, None, 1)])
+    assert table.version == 1
+
+
+def test_owners_of_different_partitions_do_not_hinder_each_other(lake: Lake) -> None:
+    first, second = Table(lake, layout.EVENTS), Table(lake, layout.EVENTS)
+    assert first.append(rows(0), [Claim(APP, None, 1)])
+    assert second.append(rows(1), [Claim("ingest/test/topic/1", None, 2)])
+    assert len(places(lake)) == 2
+
+
+def test_one_lost_claim_of_several_loses_the_commit(lake: Lake) -> None:
+    first, second = Table(lake, layout.EVENTS), Table(lake, layout.EVENTS)
+    assert first.append(rows(0), [Claim(APP, None, 1)])
+    assert not second.append(rows(0, 7), [Claim("other", None, 8), Claim(APP, None, 1)])
+    assert len(places(lake)) == 1
+
+
+def test_an_error_after_the_commit_is_settled_by_the_log(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(lake, layout.EVENTS)
+    real, calls = write_deltalake, 0
+
+    def lands_and_fails(*given: Any, **named: Any) -> None:
+        nonlocal calls
+        calls += 1
+        real(*given, **named)
+        raise OSError("connection reset")
+
+    monkeypatch.setattr(commit, "write_deltalake", lands_and_fails)
+    assert table.append(rows(0, 1), [Claim(APP, None, 2)])
+    assert calls == 1 and len(places(lake)) == 2
+
+
+def test_an_error_before_the_commit_is_tried_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(lake, layout.EVENTS)
+    real, calls = write_deltalake, 0
+
+    def fails_once(*given: Any, **named: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise CommitFailedError("no")
+        real(*given, **named)
+
+    monkeypatch.setattr(commit, "write_deltalake", fails_once)
+    assert table.append(rows(0, 1), [Claim(APP, None, 2)])
+    assert calls == 2 and len(places(lake)) == 2
+
+
+def test_a_store_that_keeps_failing_is_one_clear_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    table = Table(lake, layout.EVENTS)
+
+    def is_full(*given: Any, **named: Any) -> None:
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(commit, "write_deltalake", is_full)
+    monkeypatch.setattr(commit, "_PAUSE_SECONDS", 0)
+    with pytest.raises(StorageError, match="No space left on device"):
+        table.append(rows(0), [Claim(APP, None, 1)])
+
+
+def test_negative_control_a_write_by_address_lands_the_zombies_rows_twice(lake: Lake) -> None:
+    """Proves that the check sees duplicates, and why the snapshot that was checked must be the one written to."""
+    zombie, owner = Table(lake, layout.EVENTS), Table(lake, layout.EVENTS)
+    assert zombie.decided(APP) is None
+    assert owner.append(rows(0, 1, 2), [Claim(APP, None, 3)])
+    marks = CommitProperties(app_transactions=[Transaction(APP, 3)])
+    write_deltalake(lake.table(layout.EVENTS), rows(0, 1, 2), mode="append", commit_properties=marks)
+    landed = places(lake)
+    assert len(landed) == 6 and len(set(landed)) == 3
+
+
+def test_the_handle_is_read_anew_after_so_many_commits(lake: Lake) -> None:
+    table = Table(lake, layout.EVENTS, reload_every=2)
+    for offset in range(5):
+        assert table.append(rows(offset), [Claim(APP, offset or None, offset + 1)])
+    assert table.version == 5 and len(places(lake)) == 5
+
+
+def test_the_table_is_made_once_by_whoever_comes_first(lake: Lake) -> None:
+    first, second = Table(lake, layout.QUARANTINE), Table(lake, layout.QUARANTINE)
+    assert first.version == second.version == 0
+    assert DeltaTable(lake.table(layout.QUARANTINE)).metadata().partition_columns == ["received_date"]
+
+
+def test_a_lake_without_tables_is_empty(lake: Lake) -> None:
+    assert scan(lake, layout.EVENTS).collect().height == 0
+    assert facts(lake, layout.EVENTS)["rows"] is None
+
+
+def test_a_lake_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageError, match="cannot be written") as failed:
+        Table(Lake(str(tmp_path / "file" / "lake")), layout.EVENTS)
+    assert "Traceback" not in failed.value.message and str(tmp_path) in failed.value.where

@@ -1,0 +1,190 @@
+"""The consumer process on the embedded broker: several topics at once, to their ends, errors in words."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from expectations import layout
+from expectations.errors import BrokerError, ConfigurationError, LandingError, StorageError
+from expectations.layout import Lake
+from ingest.broker import EmbeddedBroker
+from ingest.commit import scan
+from ingest.loop import IngestSummary, Progress, run
+from ingest.message import Message
+from ingest.quarantine import refused
+from ingest.settings import IngestSettings
+from ingest.source import codecs, create_topics, describe_topics, produce
+from ingest.status import tables
+from tests.ingest.streams import BAD, RECEIVED, event, messages, places
+
+FAST = {"session_timeout": "2s", "heartbeat": "400ms", "connect_timeout": "3s", "poll_wait": "100ms"}
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[str]:
+    with EmbeddedBroker() as embedded:
+        yield embedded.address
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def settings(broker: str, *topics: str, **other: Any) -> IngestSettings:
+    streams = [{"topic": topic, "kind": "clickstream", "channel": "web"} for topic in topics]
+    return IngestSettings.model_validate({"brokers": [broker], "group": topics[0], "streams": streams, **FAST, **other})
+
+
+def fill(broker: str, topic: str, count: int, partitions: int = 3) -> None:
+    create_topics([broker], {topic: partitions})
+    assert produce([broker], messages(topic, range(count))) == count
+
+
+def caught_up(settings: IngestSettings, lake: Lake, **how: Any) -> IngestSummary:
+    return run(settings, lake, until_caught_up=True, **how)
+
+
+@pytest.mark.broker
+def test_several_topics_are_landed_to_their_ends(broker: str, lake: Lake) -> None:
+    fill(broker, "several-a", 500)
+    fill(broker, "several-b", 200, partitions=1)
+    create_topics([broker], {"several-empty": 2})
+    seen: list[Progress] = []
+    done = caught_up(settings(broker, "several-a", "several-b", "several-empty"), lake, on_progress=seen.append)
+    assert (done.polled, done.landed, done.quarantined) == (700, 630, {"not_json": 70})
+    events, bad = places(lake), places(lake, layout.QUARANTINE)
+    assert len(events) == 630 and len(bad) == 70 and len(set(events + bad)) == 700
+    assert seen[-1].landed == 630 and seen[-1].lag == 0 and seen[-1].expected == 700
+
+
+@pytest.mark.broker
+def test_a_second_run_lands_only_what_is_new(broker: str, lake: Lake) -> None:
+    fill(broker, "again", 50)
+    assert caught_up(settings(broker, "again"), lake).polled == 50
+    assert caught_up(settings(broker, "again"), lake).polled == 0
+    produce([broker], messages("again", range(50, 80)))
+    assert caught_up(settings(broker, "again"), lake).polled == 30
+    assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 80
+
+
+@pytest.mark.broker
+def test_an_empty_topic_is_caught_up_at_once(broker: str, lake: Lake) -> None:
+    create_topics([broker], {"empty": 4})
+    began = time.monotonic()
+    done = caught_up(settings(broker, "empty"), lake)
+    assert (done.polled, done.landed, done.commits) == (0, 0, 0) and time.monotonic() - began < 5
+    assert scan(lake, layout.EVENTS).collect().height == 0
+
+
+@pytest.mark.broker
+def test_a_member_of_a_group_lands_what_it_is_given(broker: str, lake: Lake) -> None:
+    fill(broker, "grouped", 300)
+    assert caught_up(settings(broker, "grouped", assignment="group"), lake).polled == 300
+    assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 300
+
+
+@pytest.mark.broker
+def test_a_service_flushes_by_age_and_ends_in_order_when_told(broker: str, lake: Lake) -> None:
+    fill(broker, "service", 40)
+    stop = threading.Event()
+    results: list[IngestSummary] = []
+    given = settings(broker, "service", assignment="all", flush_age="200ms")
+    service = threading.Thread(target=lambda: results.append(run(given, lake, stop=stop)))
+    service.start()
+    try:
+        deadline = time.monotonic() + 20
+        while len(places(lake)) < 36 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        produce([broker], messages("service", range(40, 45)))
+    finally:
+        stop.set()
+        service.join(20)
+    assert results[0].landed >= 36
+    assert caught_up(given, lake).polled + results[0].polled == 45
+
+
+@pytest.mark.broker
+def test_flushes_by_rows_land_the_same(broker: str, lake: Lake) -> None:
+    fill(broker, "rows", 1_000)
+    done = caught_up(settings(broker, "rows", flush_rows=100, poll_records=37), lake)
+    assert done.commits >= 8 and done.landed == 900
+    assert len(set(places(lake))) == len(places(lake)) == 900
+
+
+@pytest.mark.broker
+def test_defaults_keys_and_record_times_arrive(broker: str, lake: Lake) -> None:
+    create_topics([broker], {"fields": 1})
+    produce([broker], [Message("fields", b"ann", event(1), RECEIVED), Message("fields", b"ben", BAD, RECEIVED + 5)])
+    caught_up(settings(broker, "fields"), lake)
+    row = scan(lake, layout.EVENTS).collect().row(0, named=True)
+    assert (row["channel"], row["kind"], row["event_id"], row["topic"]) == ("web", "clickstream", "e1", "fields")
+    assert int(row["received_at"].timestamp() * 1000) == RECEIVED
+    bad = scan(lake, layout.QUARANTINE).collect().row(0, named=True)
+    assert (bad["raw"], bad["key"], bad["reason"], bad["offset"]) == (BAD, b"ben", "not_json", 1)
+
+
+@pytest.mark.broker
+def test_the_status_counts_what_is_there(broker: str, lake: Lake) -> None:
+    assert tables(lake)["rows"].to_list() == [None, None, None]
+    fill(broker, "status", 100, partitions=1)
+    caught_up(settings(broker, "status"), lake)
+    assert tables(lake).select("table", "rows").rows()[:2] == [("events", 90), ("quarantine", 10)]
+    assert refused(lake).select("topic", "reason", "field", "messages").rows() == [("status", "not_json", None, 10)]
+
+
+@pytest.mark.broker
+def test_an_unknown_topic_is_one_clear_error(broker: str, lake: Lake) -> None:
+    with pytest.raises(BrokerError, match="does not know the topic nowhere") as failed:
+        caught_up(settings(broker, "nowhere"), lake)
+    assert failed.value.do and not Path(lake.address).exists()
+
+
+def test_an_unreachable_broker_is_one_clear_error(lake: Lake) -> None:
+    with pytest.raises(BrokerError, match="was not reached") as failed:
+        caught_up(settings("127.0.0.1:1", "clicks", connect_timeout="1s"), lake)
+    assert "127.0.0.1:1" in failed.value.where and not Path(lake.address).exists()
+
+
+@pytest.mark.broker
+def test_a_lake_that_cannot_be_written_is_one_clear_error(broker: str, tmp_path: Path) -> None:
+    create_topics([broker], {"unwritable": 1})
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageError, match="cannot be written"):
+        caught_up(settings(broker, "unwritable"), Lake(str(tmp_path / "file" / "lake")))
+
+
+def test_no_stream_is_one_clear_error(lake: Lake) -> None:
+    with pytest.raises(ConfigurationError, match="No stream"):
+        caught_up(IngestSettings(), lake)
+
+
+@pytest.mark.broker
+def test_a_topic_made_anew_stops_the_run_until_it_is_accepted(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    for generation in range(2):
+        with EmbeddedBroker() as embedded:  # it forgets everything when it stops
+            fill(embedded.address, "anew", 20 + generation, partitions=1)
+            given = settings(embedded.address, "anew")
+            if generation == 0:
+                caught_up(given, lake)
+                continue
+            with pytest.raises(LandingError, match="made anew") as stopped:
+                caught_up(given, lake)
+            assert "--new-generation" in stopped.value.do
+            assert caught_up(given, lake, new_generation=True).polled == 21
+            assert caught_up(given, lake).polled == 0
+
+
+@pytest.mark.broker
+def test_partitions_and_codecs_are_told(broker: str) -> None:
+    create_topics([broker], {"told": 3})
+    create_topics([broker], {"told": 3})
+    assert describe_topics(settings(broker, "told")) == {"told": 3}
+    assert {"gzip", "lz4", "zstd"} <= set(codecs())
