@@ -26,9 +26,9 @@ ROW: Final = "_row"
 IDLE_AFTER: Final = timedelta(days=7)
 
 
-def landed(lake: Lake) -> pl.LazyFrame:
+def landed(lake: Lake, version: int | None = None) -> pl.LazyFrame:
     """Every row of table `events`, duplicates and all, with the columns of the contract; no rows when none landed."""
-    return scan(lake, EVENTS, contract.EVENTS)
+    return scan(lake, EVENTS, contract.EVENTS, version)
 
 
 def events(lake: Lake) -> pl.LazyFrame:
@@ -150,13 +150,16 @@ def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> dateti
     return behind["time"].min() if len(behind) else end  # type: ignore[return-value]
 
 
-def scan(lake: Lake, name: str, schema: pl.Schema) -> pl.LazyFrame:
-    """Every row of a table of the lake, with the columns of `schema`; no rows when the table does not exist."""
+def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -> pl.LazyFrame:
+    """Every row of a table of the lake, with the columns of `schema`; no rows when the table does not exist.
+
+    The frame stays with one version of the table, the latest unless it is given: what lands later is not in it.
+    """
     address = lake.table(name)
     try:
         if not DeltaTable.is_deltatable(address):
             return pl.LazyFrame(schema=schema)
-        frame = pl.scan_delta(address)
+        frame = pl.scan_delta(DeltaTable(address, version=version))
         found = frame.collect_schema()
     except (DeltaError, OSError) as error:
         raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
@@ -171,6 +174,32 @@ def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
         raise StorageError(
             "A table of the lake cannot be written.", where=lake.table(name), found=str(error)
         ) from error
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What erasing did to one table: rows before and after, data files rewritten, files removed from storage."""
+
+    table: str
+    before: int
+    after: int
+    rewritten: int
+    removed: int
+
+
+def erase(lake: Lake, name: str, predicate: str | None) -> Erased:
+    """Delete the rows that fulfil `predicate` (SQL; None for no row), and remove the files that held them."""
+    address = lake.table(name)
+    try:
+        if not DeltaTable.is_deltatable(address):
+            return Erased(name, 0, 0, 0, 0)
+        table = DeltaTable(address)
+        before = table.count()
+        done = table.delete(predicate) if predicate else {}
+        files = table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+        return Erased(name, before, table.count(), int(done.get("num_removed_files", 0)), len(files))
+    except (DeltaError, OSError) as error:
+        raise StorageError("A table of the lake cannot be erased from.", where=address, found=str(error)) from error
 
 
 def _as_contract(name: str, dtype: pl.DataType, found: Mapping[str, pl.DataType]) -> pl.Expr:

@@ -7,10 +7,12 @@ context columns, the customer's attributes as of the event, and the values that 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -29,7 +31,7 @@ from analytics.shared import CODE, LINKED, WAYS
 from analytics.spool import BUCKET, Spool
 from analytics.store import StoreWriter
 from analytics.touches import prepared, touches_of, with_text
-from expectations.layout import Lake
+from expectations.layout import EVENTS, LINKS, PROFILES, Lake
 
 EVENTS_PER_PART: Final = 1_000_000
 EVENTS_PER_BATCH: Final = 500_000
@@ -88,13 +90,16 @@ def build(
     rules: PathRules | None = None,
     on_progress: Progress | None = None,
     end_of_data: datetime | None = None,
+    into: Path | None = None,
 ) -> StitchSummary:
     """Stitch all events of a lake into its path store, which is replaced in one step; without events it is empty.
 
-    `on_progress` is called with the touches written so far and the touches in all.
+    The end of the data is the watermark of the events unless it is given. `on_progress` is called with the touches
+    written so far and the touches in all. `into` names another folder than the lake's own store.
     """
     rules = rules or PathRules()
-    raw = landed(lake)
+    built_from = sources(lake, rules)
+    raw = landed(lake, built_from["events"])
     twice = duplicates(raw)
     frame = twice.without(raw)
     found = identify(frame, rules, tombstones(lake, rules.identities.as_of))
@@ -103,8 +108,9 @@ def build(
     known = prepared(with_customers(frame, found), rules)
     summary = StitchSummary(twice.events, len(twice.rows), twice.conflicts, end_of_data=end)
     kept = twice.events - len(twice.rows)
-    buckets = _buckets(found, max(1, round(kept / EVENTS_PER_PART)))
-    with StoreWriter(lake.paths) as writer, Spool(int(buckets.max(initial=0)) + 1, known.collect_schema()) as spool:
+    count = max(1, round(kept / EVENTS_PER_PART))
+    buckets = _buckets(found, count)
+    with StoreWriter(into or lake.paths) as writer, Spool(count, known.collect_schema()) as spool:
         for batch in known.collect_batches(chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming"):
             summary = replace(summary, linked=_added(summary.linked, batch[LINKED].value_counts()))
             placed = batch.with_columns(pl.Series(BUCKET, buckets[batch[CODE].to_numpy()]))
@@ -115,8 +121,14 @@ def build(
             summary = _counted(summary, touches)
             if on_progress:
                 on_progress(summary.touches, spool.rows)
-        writer.finish(end_of_data=end, built_from={"events": table_version(lake, "events")})
+        writer.finish(end_of_data=end, built_from=built_from)
     return summary
+
+
+def sources(lake: Lake, rules: PathRules) -> dict[str, Any]:
+    """What paths are built from: the versions of the tables, and a digest of the rules."""
+    digest = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()
+    return {name: table_version(lake, name) for name in (EVENTS, PROFILES, LINKS)} | {"rules": digest}
 
 
 def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series) -> None:

@@ -76,8 +76,10 @@ def make(lake: Lake, count: int) -> None:
 
 
 def plain_sort(lake: Lake) -> dict[str, Any]:
-    """Sort the events in memory by the customer that a plain reader would see, and by time."""
-    frame = landed(lake).with_columns(customer=pl.coalesce("customer_id", "anonymous_id")).collect()
+    """Sort the events in memory by the customer that a plain reader would see, and by time; without empty columns."""
+    few = landed(lake).head(1000).collect()
+    columns = [column.name for column in few if column.null_count() < len(few)]
+    frame = landed(lake).select(*columns, customer=pl.coalesce("customer_id", "anonymous_id")).collect()
     started = time.perf_counter()
     frame.sort("customer", "occurred_at")
     return {"seconds": time.perf_counter() - started}
