@@ -33,7 +33,7 @@ _RESULT_FORMAT: Final = {"result_format": "SUMMARY", "partial_unexpected_count":
 
 
 class Outcome(NamedTuple):
-    """The verdict on one expectation over `judged` rows, `failed` of them against it.
+    """The verdict on one expectation over `judged` rows with a value, `failed` of them against it.
 
     For an expectation about many rows both are null and `observed` is what was measured, where that is a number.
     `failure` names the exception when Great Expectations could not evaluate it; `passed` is False then.
@@ -66,6 +66,17 @@ def judge(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[Outc
     """
     results = evaluate(frame, expectations, _RESULT_FORMAT)
     return [_outcome(*pair) for pair in zip(expectations, results, strict=True)]
+
+
+def together(outcomes: Sequence[Outcome]) -> Outcome:
+    """The verdict on all rows, from verdicts on parts of them, of one row-level expectation."""
+    first = outcomes[0]
+    judged, failed = (
+        sum(count or 0 for count in counts) for counts in zip(*(each[2:4] for each in outcomes), strict=True)
+    )
+    failure = next((each.failure for each in outcomes if each.failure), "")
+    kept = judged == 0 or (judged - failed) / judged >= first.expectation.kwargs.get("mostly", 1)
+    return first._replace(passed=kept and not failure, judged=judged, failed=failed, failure=failure)
 
 
 def evaluate(
@@ -139,7 +150,7 @@ def _outcome(expectation: Expectation, result: dict[str, Any]) -> Outcome:
     return Outcome(
         expectation,
         passed=bool(result["success"]),
-        judged=measured.get("element_count", 0) if rows else None,
+        judged=measured.get("element_count", 0) - (measured.get("missing_count") or 0) if rows else None,
         failed=measured.get("unexpected_count", 0) if rows else None,
         observed=number,
         failure=_failure(result.get("exception_info") or {}),

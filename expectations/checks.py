@@ -1,0 +1,122 @@
+"""What the checks of a lake have found, and what they have seen: kept in the lake itself, under `checks`.
+
+- `checks/results-<time>.ndjson`: the validation results of one check, an expectation and day a line (`RESULTS`).
+- `checks/seen.parquet`: how many rows of each day were there at the last check, and up to which offset (`SEEN`).
+- `checks/measures.parquet`: what a day looks like in numbers, for drift (`MEASURES`).
+
+No value of a customer is in any of them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from polars._typing import SchemaDict
+
+from expectations import contract
+from expectations.errors import StorageError
+from expectations.layout import Lake
+
+_results: SchemaDict = {
+    "checked_at": contract.TIME,
+    "suite": pl.String,
+    "table": pl.String,
+    "day": pl.Date,
+    "expectation": pl.String,
+    "columns": pl.List(pl.String),
+    "belief": pl.String,
+    "severity": pl.String,
+    "passed": pl.Boolean,
+    "judged": pl.Int64,
+    "failed": pl.Int64,
+    "observed": pl.Float64,
+    "failure": pl.String,
+}
+RESULTS: Final = pl.Schema(_results)
+"""`belief` is the expectation in words. `judged` and `failed` count rows, and are null for an expectation about a day
+as a whole, of which `observed` is what was measured. `failure` names an exception that kept it from being judged."""
+
+SEEN: Final = pl.Schema(
+    {
+        "table": pl.String,
+        "day": pl.Date,
+        contract.TOPIC: pl.String,
+        contract.PARTITION: pl.Int32,
+        "rows": pl.Int64,
+        contract.OFFSET: pl.Int64,
+    }
+)
+"""`offset` is the highest one of the rows; topic, partition and offset are null in a table without positions."""
+
+MEASURES: Final = pl.Schema({"day": pl.Date, "measure": pl.String, "key": pl.String, "count": pl.Int64})
+"""`measure` is rows, name (of events), given (values in a column), hour, or settled (the day was judged for drift)."""
+
+_FOLDER: Final = "checks"
+
+
+def results(lake: Lake) -> pl.DataFrame:
+    """The results of all checks so far, oldest first (columns and dtypes of `RESULTS`); none give the empty frame."""
+    pattern = f"{lake.table(_FOLDER)}/results-*.ndjson"
+    if lake.is_local and not any(Path(lake.table(_FOLDER)).glob("results-*.ndjson")):
+        return RESULTS.to_frame(eager=True)
+    written = pl.Schema({**_results, "checked_at": pl.String})
+    found = _read(pl.scan_ndjson(pattern, schema=written), pattern)
+    return found.with_columns(pl.col("checked_at").str.to_datetime(time_unit="us", time_zone="UTC")).sort(
+        "checked_at", maintain_order=True
+    )
+
+
+def add_results(lake: Lake, found: pl.DataFrame, at: datetime) -> None:
+    """Keep the results of one check."""
+    name = f"results-{at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}.ndjson"
+    _write(lake, name, found.with_columns(pl.col("checked_at").dt.to_string("iso:strict")))
+
+
+def seen(lake: Lake) -> pl.DataFrame:
+    """What the last check has seen (columns and dtypes of `SEEN`)."""
+    return _kept(lake, "seen.parquet", SEEN)
+
+
+def measures(lake: Lake) -> pl.DataFrame:
+    """What the days look like (columns and dtypes of `MEASURES`)."""
+    return _kept(lake, "measures.parquet", MEASURES)
+
+
+def keep(lake: Lake, seen_now: pl.DataFrame, measured: pl.DataFrame) -> None:
+    """Replace what was seen and measured. Comes after the results: a check that is cut short is done again."""
+    _write(lake, "measures.parquet", measured)
+    _write(lake, "seen.parquet", seen_now)
+
+
+def _kept(lake: Lake, name: str, schema: pl.Schema) -> pl.DataFrame:
+    address = f"{lake.table(_FOLDER)}/{name}"
+    if lake.is_local and not Path(address).exists():
+        return schema.to_frame(eager=True)
+    return _read(pl.scan_parquet(f"{address.removesuffix('.parquet')}*.parquet", schema=schema), address)
+
+
+def _read(frame: pl.LazyFrame, where: str) -> pl.DataFrame:
+    try:
+        return frame.collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StorageError("Results of checks cannot be read.", where=where, found=str(error).split("\n")[0]) from error
+
+
+def _write(lake: Lake, name: str, frame: pl.DataFrame) -> None:
+    """Write a file so that it is there whole or not at all."""
+    address = f"{lake.table(_FOLDER)}/{name}"
+    target = f"{address}.part" if lake.is_local else address
+    try:
+        if name.endswith(".parquet"):
+            frame.lazy().sink_parquet(target, mkdir=lake.is_local)
+        else:
+            frame.lazy().sink_ndjson(target, check_extension=False, mkdir=lake.is_local)
+        if lake.is_local:
+            Path(target).replace(address)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise StorageError(
+            "Results of checks cannot be written.", where=address, found=str(error).split("\n")[0]
+        ) from error
