@@ -153,7 +153,7 @@ def _frame(
 
 
 def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.DataFrame:
-    """Add what the message does not say: fields that no message has, defaults of the stream, time of receipt, position."""
+    """Add what messages do not say: fields that none has, defaults of the stream, time of receipt, position."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]
     missing_id = pl.col("event_id").is_null()
     offset, received = pl.col(contract.OFFSET), pl.col(contract.RECEIVED_AT)
