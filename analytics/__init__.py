@@ -1,22 +1,52 @@
 """Lake to answers: stitched paths and the measures over them."""
 
+from typing import TYPE_CHECKING, Any
+
 from analytics.definitions import Exclude, Funnel, Step, duration
 from analytics.flow import flow, flow_routes
 from analytics.funnels import funnel
 from analytics.members import members
+from analytics.rules import PathRules
+from analytics.sessions import sessions
 from analytics.store import Paths, StoreWriter
+from analytics.summary import summary
 from analytics.transitions import transitions
+from analytics.voice import responses, voice
+
+if TYPE_CHECKING:
+    from analytics.identity import customers
+    from analytics.links import why
+    from analytics.stitching import stitch
 
 __all__ = [
     "Exclude",
     "Funnel",
+    "PathRules",
     "Paths",
     "Step",
     "StoreWriter",
+    "customers",
     "duration",
     "flow",
     "flow_routes",
     "funnel",
     "members",
+    "responses",
+    "sessions",
+    "stitch",
+    "summary",
     "transitions",
+    "voice",
+    "why",
 ]
+
+# Stitching loads scipy and deltalake: only who stitches waits for them.
+_ON_USE = {"customers": "analytics.identity", "stitch": "analytics.stitching", "why": "analytics.links"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_ON_USE[name]), name)
