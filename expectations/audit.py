@@ -124,7 +124,7 @@ def check(
                 on_progress(done, total)
     measured = checks.measures(lake)
     if layout.EVENTS in frames:
-        found.add(_fresh(frames[layout.EVENTS], settings, at), None)
+        found.add(_fresh(frames[layout.EVENTS], settings, at), at.astimezone(UTC).date())
         measured = _drift(frames[layout.EVENTS], changes[layout.EVENTS].days, measured, settings.drift, found)
     if found.rows:
         checks.add_results(lake, found.frame, at)
@@ -141,7 +141,7 @@ class _Found:
         self._at = at
         self._prose: dict[int, str] = {}
 
-    def add(self, judged: Iterable[Judged], day: date | None) -> None:
+    def add(self, judged: Iterable[Judged], day: date) -> None:
         for suite, outcome in judged:
             asked = outcome.expectation
             belief = asked.note if suite.name in _SAID_BY_NOTE else self._belief(asked)
@@ -157,7 +157,8 @@ class _Found:
         from expectations.suites import in_prose
 
         if id(expectation) not in self._prose:
-            self._prose[id(expectation)] = in_prose(expectation)
+            note = f" Expected: {expectation.note}." if expectation.note else ""
+            self._prose[id(expectation)] = in_prose(expectation) + note
         return self._prose[id(expectation)]
 
 

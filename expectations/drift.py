@@ -83,11 +83,11 @@ def compare(measures: pl.DataFrame, day: date, baseline: list[date], limits: Dri
             **{f"{key}.given": [share] for key, share in shares.select("key", "share").iter_rows()},
         }
     )
-    return Comparison(numbers, [*_overall(len(before), limits), *_as_given(shares, limits)])
+    return Comparison(numbers, [*_overall(limits), *_as_given(shares, limits)])
 
 
-def _overall(days: int, limits: Drift) -> list[Expectation]:
-    names = f"shares of event names as in the {days} days before, within a divergence of {limits.names:g}"
+def _overall(limits: Drift) -> list[Expectation]:
+    names = f"shares of event names as in the days before, within a divergence of {limits.names:g}"
     hours = f"no hour beyond a factor of {limits.volume:g} of the same hours of the weeks before"
     return [
         between("event_name.divergence", None, limits.names, severity=limits.severity, note=names),
