@@ -7,12 +7,12 @@ without a value says that the attribute is unknown from then on.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
 
 from analytics.parts import AT
+from analytics.rules import PathRules
 from analytics.shared import CODE
 from expectations import contract
 
@@ -20,13 +20,16 @@ SINCE: Final = "valid_from"
 UNKNOWN: Final = "\x00"
 
 
-def versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, attributes: Sequence[str]) -> pl.DataFrame:
+def versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, rules: PathRules) -> pl.DataFrame:
     """Every state of every customer's attributes: `_customer`, `valid_from`, a Categorical column an attribute."""
+    attributes = rules.attributes
+    identity = rules.identities.normal(pl.col("identity"), pl.col("identity_kind"))
     who = nodes.lazy().select(
         pl.col("kind").alias("identity_kind"), pl.col("value").alias("identity"), "node", pl.col("customer").alias(CODE)
     )
     changes = (
-        profiles.filter(pl.col("attribute").is_in(list(attributes)), pl.col(SINCE).is_not_null())
+        profiles.filter(pl.col("attribute").is_in(attributes), pl.col(SINCE).is_not_null())
+        .with_columns(identity.alias("identity"))
         .join(who, on=["identity_kind", "identity"])
         .sort(CODE, SINCE, -pl.col("node").cast(pl.Int64), *contract.POSITION)
     )
@@ -35,7 +38,7 @@ def versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, attributes: Sequence[s
         value.filter(pl.col("attribute") == name).last().alias(name) for name in attributes
     )
     held = state.with_columns(pl.col(name).forward_fill().over(CODE) for name in attributes)
-    return held.with_columns(pl.col(list(attributes)).replace(UNKNOWN, None).cast(pl.Categorical)).collect()
+    return held.with_columns(pl.col(attributes).replace(UNKNOWN, None).cast(pl.Categorical)).collect()
 
 
 def with_attributes(touches: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:

@@ -176,6 +176,18 @@ def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
         ) from error
 
 
+def column_of(name: str) -> pl.Expr:
+    """A column of an event, or a property of it by its path (`properties.page.title`).
+
+    Only properties whose text names the key are parsed.
+    """
+    table, _, path = name.partition(".")
+    if not path:
+        return pl.col(table)
+    names_it = pl.col(table).str.contains(f'"{path.rpartition(".")[2]}"', literal=True)
+    return pl.when(names_it).then(pl.col(table)).str.json_path_match(f"$.{path}")
+
+
 @dataclass(frozen=True)
 class Erased:
     """What erasing did to one table: rows before and after, data files rewritten, files removed from storage."""

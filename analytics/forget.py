@@ -15,13 +15,12 @@ import polars as pl
 
 from analytics.events import Erased, erase, landed, scan
 from analytics.identity import identify, with_customers
-from analytics.links import identity_of, tombstones
+from analytics.links import identity_of, node_of, tombstones
 from analytics.rules import PathRules
 from analytics.shared import CODE
 from analytics.stitching import build
 from analytics.store import MANIFEST, Paths
 from expectations import contract
-from expectations.errors import DefinitionError
 from expectations.layout import EVENTS, LINKS, PROFILES, QUARANTINE, Lake
 
 
@@ -33,14 +32,11 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
     starts afresh. Raises `DefinitionError` when no event carries the identity.
     """
     rules = rules or PathRules()
-    kind, value = identity_of(identity)
     events = landed(lake)
     found = identify(events, rules, tombstones(lake))
-    mine = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == value)["customer"]
-    if mine.is_empty():
-        raise DefinitionError(f"No event carries this {kind}.", expected="an identity of a customer in the lake")
-    who = found.nodes.filter(pl.col("customer") == mine[0], ~pl.col("shared") | (pl.col("node") == mine[0]))
-    rows = with_customers(events, found).filter(pl.col(CODE) == mine[0]).select(contract.POSITION)
+    mine = found.nodes["customer"][node_of(found, identity_of(identity), rules)]
+    who = found.nodes.filter(pl.col("customer") == mine)
+    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(contract.POSITION)
     touches = len(Paths.open(lake)) if (Path(lake.paths) / MANIFEST).exists() else 0
     done = [
         erase(lake, EVENTS, _at(rows.collect())),

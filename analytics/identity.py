@@ -98,7 +98,9 @@ def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | Non
     hashed = _hash_without_collision(seen, sources)
     nodes = _nodes(seen, sources, settings)
     seen = _coded(seen, sources, nodes)
-    links = _without(_links(seen.filter("evidence"), sources), nodes, removed)
+    links = _links(seen.filter("evidence"), sources)
+    if removed is not None and len(removed):
+        links = _without(links, nodes, removed, settings)
     nodes, links = _components(nodes, links, settings)
     seen = _placed(seen, sources, nodes).with_columns(hashed.alias(HASH))
     touched = on_shared(_hashed(events, sources, hashed), seen, nodes, known)
@@ -173,7 +175,7 @@ def _sources(events: pl.LazyFrame, settings: IdentityRules) -> Iterator[Source]:
     order = settings.kinds + sorted({kind for kind, _ in places} - set(settings.kinds))
     places.sort(key=lambda place: order.index(place[0]))
     for number, (kind, value) in enumerate(places):
-        yield Source(kind, order.index(kind), f"_identity{number}", value)
+        yield Source(kind, order.index(kind), f"_identity{number}", settings.normal(value, kind))
 
 
 def _combinations(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr) -> pl.DataFrame:
@@ -224,14 +226,12 @@ def _links(seen: pl.DataFrame, sources: Sequence[Source]) -> Codes:
     return np.stack([keys >> np.uint64(32), keys & np.uint64(2**32 - 1)]).astype(np.int64)
 
 
-def _without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame | None) -> Codes:
+def _without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame, settings: IdentityRules) -> Codes:
     """The links that have no tombstone."""
-    if removed is None or removed.is_empty():
-        return links
     ends = []
     for kind, value in (("kind", "value"), ("other_kind", "other_value")):
-        table = nodes.select(pl.col("kind").alias(kind), pl.col("value").alias(value), "node")
-        ends.append(removed.join(table, on=[kind, value], how="left", maintain_order="left")["node"])
+        end = removed.select(pl.col(kind).alias("kind"), settings.normal(pl.col(value), pl.col(kind)).alias("value"))
+        ends.append(end.join(nodes, on=["kind", "value"], how="left", maintain_order="left")["node"])
     gone = pl.DataFrame(ends, schema=["a", "b"]).drop_nulls()
     keys = gone.select(pl.min_horizontal("a", "b").cast(pl.Int64) * 2**32 + pl.max_horizontal("a", "b"))
     return links[:, ~np.isin((links[0] << 32) + links[1], keys.to_series().to_numpy())]

@@ -74,8 +74,9 @@ def why(
     [('x', 'ann'), ('ann', 'y')]
     """
     frame = conform(events)
-    found = identify(frame, rules or PathRules(), removed)
-    begin, end = (_node(found, identity_of(each)) for each in (one, other))
+    rules = rules or PathRules()
+    found = identify(frame, rules, removed)
+    begin, end = (node_of(found, identity_of(each), rules) for each in (one, other))
     nodes = _chain(found, begin, end)
     steps = [_evidence(frame, found, a, b) for a, b in pairwise(nodes)]
     chain = pl.concat([pl.DataFrame(schema=EVIDENCE), *steps])
@@ -94,9 +95,10 @@ def identity_of(text: str) -> tuple[str, str]:
     return kind, value
 
 
-def _node(found: Identities, identity: tuple[str, str]) -> int:
+def node_of(found: Identities, identity: tuple[str, str], rules: PathRules) -> int:
+    """The row of an identity in `found.nodes`."""
     kind, value = identity
-    rows = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == value)
+    rows = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == rules.identities.normal(pl.lit(value), kind))
     if rows.is_empty():
         raise DefinitionError(
             f"No event carries this {kind}.",

@@ -41,10 +41,19 @@ class IdentityRules(Section):
 
     kinds: list[str] = Field(default=list(KINDS), description="kinds of identity, the most trusted first")
     logins: list[str] = Field(default=list(LOGINS), description="kinds that name a person; others name a device")
+    trim: bool = Field(default=True, description="cut blanks around values before they are compared")
+    lower: list[str] = Field(default=["email_hash", "phone_hash"], description="kinds whose values ignore case")
     deny: list[str] = Field(default=["", "unknown", "0"], description="values that never link")
     max_degree: int = Field(default=20, ge=1, description="a value linked to more others stops linking")
     shared: Policy = Field(default="last_login", description="whose the events of a value that stopped linking are")
     as_of: AwareDatetime | None = Field(default=None, description="link only by what had arrived by this time")
+
+    def normal(self, value: pl.Expr, kind: str | pl.Expr) -> pl.Expr:
+        """A value of a kind as it is compared: trimmed, and in small letters where its kind ignores case."""
+        value = value.str.strip_chars() if self.trim else value
+        if isinstance(kind, str):
+            return value.str.to_lowercase() if kind in self.lower else value
+        return pl.when(kind.is_in(self.lower)).then(value.str.to_lowercase()).otherwise(value)
 
     @field_validator("kinds", "logins")
     @classmethod
@@ -61,10 +70,17 @@ class TouchpointRule(Section):
 
     events: list[str] = Field(default=[], description="event names; `*` stands for any letters")
     pattern: str | None = Field(default=None, description="regular expression that must occur in `column`")
-    column: str = Field(default=contract.EVENT_NAME, description="the column that `pattern` reads")
+    column: str = Field(
+        default=contract.EVENT_NAME, description="the event column, or properties.x, that `pattern` reads"
+    )
     url: str | None = Field(default=None, description="template of the address' path, such as /product/{id}")
     name: str | None = None
     drop: bool = False
+
+    @field_validator("column")
+    @classmethod
+    def _is_there(cls, column: str) -> str:
+        return known_column(column)
 
     @field_validator("pattern")
     @classmethod
@@ -118,9 +134,7 @@ class PathRules(Section):
     @classmethod
     def _is_there(cls, columns: list[str] | str | None) -> list[str] | str | None:
         for column in [columns] if isinstance(columns, str) else columns or []:
-            if column not in contract.EVENTS and not column.startswith("properties."):
-                hint = nearest(column, contract.EVENTS)
-                raise ValueError(f"an event has no column {column!r}; {hint or 'name others as properties.x'}")
+            known_column(column)
         return columns
 
     @model_validator(mode="after")
@@ -129,6 +143,14 @@ class PathRules(Section):
         if twice := sorted({name for name in names if names.count(name) > 1 or name in OWN}):
             raise ValueError(f"two columns of a touch would be called {twice[0]!r}")
         return self
+
+
+def known_column(column: str) -> str:
+    """The column, when an event has it or it is a property; else a `ValueError` that names the nearest."""
+    if column in contract.EVENTS or column.startswith("properties."):
+        return column
+    hint = nearest(column, contract.EVENTS)
+    raise ValueError(f"an event has no column {column!r}; {hint or 'name others as properties.x'}")
 
 
 def short(column: str) -> str:

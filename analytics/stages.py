@@ -14,6 +14,7 @@ from typing import Final
 
 import polars as pl
 
+from analytics.events import column_of
 from analytics.parts import TOUCHPOINT
 from analytics.rules import StageRule, TouchpointRule
 from expectations import contract
@@ -62,7 +63,7 @@ def _fits(rule: TouchpointRule) -> pl.Expr:
     if rule.events:
         conditions.append(_named(pl.col(contract.EVENT_NAME), rule.events))
     if rule.pattern:
-        conditions.append(pl.col(rule.column).str.contains(rule.pattern))
+        conditions.append(column_of(rule.column).str.contains(rule.pattern))
     if rule.url:
         conditions.append(pl.col("url").str.contains(_address(rule.url)))
     return reduce(pl.Expr.and_, conditions).fill_null(False)

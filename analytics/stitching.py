@@ -81,7 +81,7 @@ def stitch(
     found = identify(frame, rules)
     end = end_of_data or watermark(frame)
     known = prepared(with_customers(frame, found), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
-    states = versions(profiles.lazy(), found.nodes, rules.attributes) if profiles is not None else None
+    states = versions(profiles.lazy(), found.nodes, rules) if profiles is not None else None
     return with_text(touches_of(known, rules, states, end), found.keys)
 
 
@@ -104,7 +104,7 @@ def build(
     frame = twice.without(raw)
     found = identify(frame, rules, tombstones(lake, rules.identities.as_of))
     end = end_of_data or watermark(frame)
-    states = versions(landed_profiles(lake), found.nodes, rules.attributes) if rules.attributes else None
+    states = versions(landed_profiles(lake), found.nodes, rules) if rules.attributes else None
     known = prepared(with_customers(frame, found), rules)
     summary = StitchSummary(twice.events, len(twice.rows), twice.conflicts, end_of_data=end)
     kept = twice.events - len(twice.rows)

@@ -13,6 +13,7 @@ from typing import Final
 import polars as pl
 
 from analytics.attributes import with_attributes
+from analytics.events import column_of
 from analytics.journeys import JOURNEY, OUTCOME, split_journeys
 from analytics.parts import AT, CUSTOMER, SECOND, TOUCHPOINT
 from analytics.rules import PathRules, short
@@ -29,9 +30,9 @@ WORD: Final = pl.Categorical()
 
 def prepared(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
     """Of events with their customers the columns that touches need; the touchpoint is null where a rule drops it."""
-    context = [_column(name).cast(pl.String).cast(WORD).alias(short(name)) for name in rules.context]
-    values = [_column(name).cast(pl.Float64, strict=False).alias(short(name)) for name in rules.values]
-    sequence = [_column(rules.sequence).cast(pl.Float64, strict=False).alias(SEQUENCE)] if rules.sequence else []
+    context = [column_of(name).cast(pl.String).cast(WORD).alias(short(name)) for name in rules.context]
+    values = [column_of(name).cast(pl.Float64, strict=False).alias(short(name)) for name in rules.values]
+    sequence = [column_of(rules.sequence).cast(pl.Float64, strict=False).alias(SEQUENCE)] if rules.sequence else []
     own = [pl.col(name).cast(WORD) for name in (contract.CHANNEL, contract.EVENT_NAME, contract.KIND)]
     taken = {short(name) for name in rules.context}
     survey = [pl.col(SURVEY).cast(WORD)] if "score" in rules.values and SURVEY not in taken else []
@@ -77,15 +78,6 @@ def with_text(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
     return touches.select(
         keys.gather(touches[CODE]).alias(CUSTOMER), pl.exclude(CODE, *text), pl.col(text).cast(pl.String)
     ).select(CUSTOMER, *(name for name in touches.columns if name != CODE))
-
-
-def _column(name: str) -> pl.Expr:
-    """A column of an event, or a property of it by its path; only properties that name the key are parsed."""
-    table, _, path = name.partition(".")
-    if not path:
-        return pl.col(table)
-    names_it = pl.col(table).str.contains(f'"{path.rpartition(".")[2]}"', literal=True)
-    return pl.when(names_it).then(pl.col(table)).str.json_path_match(f"$.{path}")
 
 
 def _in_order(events: pl.DataFrame) -> pl.Series:

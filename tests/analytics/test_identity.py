@@ -110,6 +110,18 @@ def test_denied_values_never_link() -> None:
     assert found(story("0 c=0 a=x; 1 c=0 a=y")) == [("anonymous_id:x", "anonymous"), ("anonymous_id:y", "anonymous")]
 
 
+def test_blanks_and_the_case_of_hashes_do_not_part_a_customer() -> None:
+    frame = pl.DataFrame(
+        {
+            "event_name": "e",
+            "occurred_at": START,
+            "customer_id": ["ann", " ann ", "Ann", None],
+            "identities": [{"email_hash": "AB"}, None, None, {"email_hash": "ab"}],
+        }
+    )
+    assert customers(frame)["customer"].to_list() == [f"customer_id:{who}" for who in ("ann", "ann", "Ann", "ann")]
+
+
 def test_an_event_without_a_usable_identity_is_a_customer_of_its_own() -> None:
     assert found(story("0 c=0; 1 c=0")) == [("event_id:e0", "anonymous"), ("event_id:e1", "anonymous")]
 

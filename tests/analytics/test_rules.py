@@ -21,6 +21,7 @@ def test_gaps_are_written_with_a_unit() -> None:
         ({"context": ["devise"]}, "did you mean 'device'"),
         ({"context": ["properties.page", "properties.old.page"]}, "two columns of a touch would be called 'page'"),
         ({"attributes": ["stage"]}, "two columns of a touch would be called 'stage'"),
+        ({"touchpoints": [{"pattern": "x", "column": "agent", "drop": True}]}, "no column 'agent'"),
         ({"touchpoints": [{"name": "x"}]}, "needs events, a pattern or a url"),
         ({"touchpoints": [{"events": ["x"]}]}, "either a name or drop"),
         ({"touchpoints": [{"pattern": "(", "name": "x"}]}, "not a regular expression"),

@@ -58,6 +58,15 @@ def test_an_address_fits_its_template(url: str | None, fits: bool) -> None:
     assert shown(events, {"url": "/product/{id}", "name": "Product"}) == ["Product" if fits else "page"]  # type: ignore[arg-type]
 
 
+def test_bots_are_dropped_by_a_property() -> None:
+    events = {
+        "event_name": ["page", "page", "page"],
+        "properties": ['{"agent":"SomeBot/1"}', '{"agent":"Firefox"}', None],
+    }
+    rule = {"column": "properties.agent", "pattern": "(?i)bot", "drop": True}
+    assert shown(events, rule) == ["page", "page"]
+
+
 def test_stages_name_touchpoints_and_others_have_none() -> None:
     rules = [
         StageRule(name="Desire", touchpoints=["cart*"]),
