@@ -23,15 +23,19 @@ ORDERS: Final = ("ordered", "strict", "unordered")
 MATURITIES: Final = ("mature", "clip")
 TIES: Final = ("favourable", "adverse", "sequence")
 FIRST_TIMES: Final = ("any", "matching")
-EFFECTS: Final = ("end_attempt", "drop_customer")
+EFFECTS: Final = ("end_attempt", "drop_customer", "void_attempt")
+ATTRIBUTIONS: Final = ("at_entry", "first", "last", "every")
+STOPS: Final = ("repeat", "other", "entry")
 ANY: Final = "*"
 MOST_STEPS: Final = 60
+MOST_OPTIONAL: Final = 8
 
 Order = Literal["ordered", "strict", "unordered"]
 Maturity = Literal["mature", "clip"]
 Ties = Literal["favourable", "adverse", "sequence"]
 FirstTime = Literal["any", "matching"]
-Effect = Literal["end_attempt", "drop_customer"]
+Effect = Literal["end_attempt", "drop_customer", "void_attempt"]
+Stop = Literal["repeat", "other", "entry"]
 T = TypeVar("T")
 Words = str | Sequence[str]
 
@@ -177,6 +181,22 @@ class Exclude:
 class Funnel:
     """Steps and the rules under which customers pass them.
 
+    - `order`: `ordered`; `strict` (no other touch of `universe`, by default all, in between); `unordered`.
+    - `by`: columns of the breakdown. `attribution`: whose value counts: `at_entry` of the reported chain; the `first`
+      or `last` touch that matches a step and has a value (the last not after the chain's end); `step 2`; `every` (the
+      funnel once for each value, of touches with that value alone); `every step 2` (once for each value at that step).
+    - `exclude`: touches that break a chain. `exclude_effect`: `end_attempt`; `drop_customer`; or `void_attempt`, for
+      unordered funnels: an attempt with an excluded touch between its first and last touch counts for nothing.
+    - `same`: columns that are equal over all touches of a chain; a touch without a value is in no chain.
+    - `count`: `customers`, `sessions`, `journeys`, `entries` (attempts one after the other: each begins at the first
+      entry after the last touch of the one before), or any column whose values are counted in place of customers.
+    - `maturity`, `ties`, `start`, `end` (entries lie in `start <= t < end`): see the documentation of the numbers.
+    - `value`: a numeric column that is added up over the touches of each step.
+    - `only`: touches that the funnel sees at all.
+    - `reuse`: one touch may be several steps. `later`: each step at a later instant than the one before.
+    - `stop`: the first touch that ends the search for good: a `repeat` of a later step done before, any `other` touch
+      than a done step or the next one; with `entry`, the first step again forgets the chain so far.
+
     >>> Funnel(["visit", "cart", "pay"], window="7d").window
     datetime.timedelta(days=7)
     """
@@ -185,13 +205,21 @@ class Funnel:
     window: timedelta
     order: Order
     by: tuple[str, ...]
+    attribution: str
     exclude: tuple[Exclude, ...]
     exclude_effect: Effect
+    same: tuple[str, ...]
+    count: str
     maturity: Maturity
     ties: Ties
     start: datetime | None
     end: datetime | None
+    value: str | None
     universe: pl.Expr | None
+    only: pl.Expr | None
+    reuse: bool
+    later: bool
+    stop: tuple[Stop, ...]
 
     def __init__(
         self,
@@ -200,13 +228,21 @@ class Funnel:
         *,
         order: Order = "ordered",
         by: str | Sequence[str] = (),
+        attribution: str = "at_entry",
         exclude: str | Exclude | Sequence[str | Exclude] = (),
         exclude_effect: Effect = "end_attempt",
+        same: str | Sequence[str] = (),
+        count: str = "customers",
         maturity: Maturity = "mature",
         ties: Ties = "favourable",
         start: datetime | None = None,
         end: datetime | None = None,
+        value: str | None = None,
         universe: pl.Expr | None = None,
+        only: pl.Expr | None = None,
+        reuse: bool = False,
+        later: bool = False,
+        stop: Sequence[Stop] = (),
     ) -> None:
         excludes = [exclude] if isinstance(exclude, str | Exclude) else exclude
         fill(
@@ -215,15 +251,34 @@ class Funnel:
             window=duration(window),
             order=one_of("order", order, ORDERS),
             by=(by,) if isinstance(by, str) else tuple(by),
+            attribution=attribution,
             exclude=tuple(e if isinstance(e, Exclude) else Exclude(e) for e in excludes),
             exclude_effect=one_of("exclude_effect", exclude_effect, EFFECTS),
+            same=(same,) if isinstance(same, str) else tuple(same),
+            count=count,
             maturity=one_of("maturity", maturity, MATURITIES),
             ties=one_of("ties", ties, TIES),
             start=as_utc(start),
             end=as_utc(end),
+            value=value,
             universe=universe,
+            only=only,
+            reuse=reuse,
+            later=later,
+            stop=tuple(one_of("stop", word, STOPS) for word in stop),
         )
-        _check_steps(self.steps, self.exclude)
+        check(self)
+
+    @property
+    def attributed_step(self) -> int | None:
+        """The number of the step whose touch gives the value of a breakdown, where `attribution` names one."""
+        return int(self.attribution[5:]) if self.attribution.startswith("step ") else None
+
+    @property
+    def is_special(self) -> bool:
+        """Whether chains must be tried entry by entry: step windows, optional steps, customers dropped."""
+        own = any(step.optional or step.within is not None for step in self.steps)
+        return own or (self.exclude_effect == "drop_customer" and bool(self.exclude))
 
     def previous(self, step: int) -> int:
         """The step that a step is compared with: the nearest before it that is not optional (1 for the first)."""
@@ -236,19 +291,42 @@ def fill(frozen: object, **values: Any) -> None:
         object.__setattr__(frozen, name, value)
 
 
-def _check_steps(steps: tuple[Step, ...], excludes: tuple[Exclude, ...]) -> None:
+def check(funnel: Funnel) -> None:
+    """Raise `DefinitionError` for a funnel that cannot be meant."""
+    steps = len(funnel.steps)
     if not steps:
         raise DefinitionError("A funnel has no steps.", expected="at least one step")
-    if len(steps) + len(excludes) > MOST_STEPS:
+    if steps + len(funnel.exclude) > MOST_STEPS:
         raise DefinitionError("A funnel has too many steps.", expected=f"at most {MOST_STEPS} steps and exclusions")
-    if steps[0].optional:
-        raise DefinitionError("The first step of a funnel cannot be optional.", where=f"step 1, {steps[0].name}")
-    for e in excludes:
-        before = e.ends_before(len(steps))
-        if not 1 <= e.after < before <= len(steps):
-            raise DefinitionError(
-                "An exclusion must lie between two steps of the funnel.",
-                where=f"exclusion of {' or '.join(e.any_of)}",
-                expected=f"1 <= after < before <= {len(steps)}",
-                found=f"after {e.after}, before {before}",
-            )
+    if funnel.steps[0].optional:
+        raise DefinitionError("The first step of a funnel cannot be optional.", where=funnel.steps[0].name)
+    if sum(step.optional for step in funnel.steps) > MOST_OPTIONAL:
+        raise DefinitionError("A funnel has too many optional steps.", expected=f"at most {MOST_OPTIONAL}")
+    for exclusion in funnel.exclude:
+        _check_exclusion(exclusion, funnel)
+    numbered = [f"{word} {k + 1}" for word in ("step", "every step") for k in range(steps)]
+    one_of("attribution", funnel.attribution, [*ATTRIBUTIONS, *numbered])
+    if funnel.order == "unordered" and (funnel.stop or any(s.optional or s.within is not None for s in funnel.steps)):
+        raise DefinitionError("An unordered funnel has no optional steps, step windows or stops.")
+    if funnel.order == "unordered" and (funnel.reuse or funnel.later):
+        raise DefinitionError("An unordered funnel cannot use `reuse` or `later`.")
+    if funnel.order != "unordered" and funnel.exclude_effect == "void_attempt":
+        raise DefinitionError("Only an unordered funnel can void an attempt.", expected="end_attempt or drop_customer")
+    if funnel.is_special and (funnel.reuse or funnel.stop):
+        raise DefinitionError("`reuse` and `stop` do not go with step windows, optional steps or dropped customers.")
+
+
+def _check_exclusion(exclusion: Exclude, funnel: Funnel) -> None:
+    steps, where = len(funnel.steps), f"exclusion of {' or '.join(exclusion.any_of)}"
+    after, before = exclusion.after, exclusion.ends_before(steps)
+    if not 1 <= after < before <= steps:
+        raise DefinitionError(
+            "An exclusion must lie between two steps of the funnel.",
+            where=where,
+            expected=f"1 <= after < before <= {steps}",
+            found=f"after {after}, before {before}",
+        )
+    if funnel.order == "unordered" and (after, before) != (1, steps):
+        raise DefinitionError(
+            "Without an order of steps an exclusion lies between the first and the last.", where=where
+        )

@@ -7,9 +7,10 @@ from typing import Final, Literal
 
 import polars as pl
 
+from analytics.chains import ChainScan
 from analytics.definitions import Funnel, one_of
 from analytics.engine import run
-from analytics.funnels import FunnelScan, as_text
+from analytics.funnels import as_text
 from analytics.parts import CUSTOMER, TIME, Part
 from analytics.store import Paths
 from expectations.errors import DefinitionError
@@ -32,15 +33,19 @@ def members(paths: Paths, definition: Funnel, *, step: int | None = None, state:
     ['bo']
     """
     one_of("state", state, STATES)
-    if step is not None and not 1 <= step <= len(definition.steps):
-        raise DefinitionError(
-            f"The funnel has no step {step}.", expected=f"1 to {len(definition.steps)}", found=str(step)
-        )
-    analysis = FunnelScan.of(paths, definition)
-    everyone = pl.concat(run(paths, partial(_entrants, analysis)))
+    if step is not None:
+        check_step(definition, step)
+    analysis = ChainScan.of(paths, definition)
+    everyone = pl.concat(run(analysis.paths, partial(_entrants, analysis)))
     if step is not None:
         everyone = everyone.filter(_in_state(step, state))
     return everyone.sort("entered_at", CUSTOMER)
+
+
+def check_step(definition: Funnel, step: int) -> None:
+    """Raise `DefinitionError` for a step that the funnel does not have."""
+    if not 1 <= step <= len(definition.steps):
+        raise DefinitionError(f"The funnel has no step {step}.", expected=f"1 to {len(definition.steps)}")
 
 
 def _in_state(step: int, state: State) -> pl.Expr:
@@ -52,7 +57,7 @@ def _in_state(step: int, state: State) -> pl.Expr:
     return ~there & (pl.col("depth") == max(1, step - 1)) & ~pl.col("is_open")
 
 
-def _entrants(analysis: FunnelScan, part: Part) -> pl.DataFrame:
+def _entrants(analysis: ChainScan, part: Part) -> pl.DataFrame:
     found = analysis.entrants(part)
     keys = part.keys().gather(found["place"].cast(pl.UInt32)).alias(CUSTOMER)
     times = [f"at_{k}" for k in range(1, len(analysis.definition.steps) + 1)]
@@ -63,7 +68,7 @@ def _entrants(analysis: FunnelScan, part: Part) -> pl.DataFrame:
         .select(
             *by,
             CUSTOMER,
-            pl.col("depth").cast(pl.UInt32),
+            "depth",
             (~pl.col("mature")).alias("is_open"),
             pl.col("at_1").cast(TIME).alias("entered_at"),
             pl.concat_list(pl.col(times).cast(TIME)).alias("reached_at"),

@@ -1,83 +1,82 @@
 """The sequential scans: how deep does each customer get, and through which touches?
 
-One pass over the touches of a customer, in time order. `bits[codes[i]]` tells which steps touch `i` matches: bit
-`k - 1` for step `k`, then one bit for each exclusion; the highest bit is that of a touch which strictness minds.
-
-The scan keeps, for every length `k`, the newest entry among the chains now `k` steps long. A newer entry leaves more of
-the window and is never worse, so no other chain has to be kept. A chain that gets deeper than all before is written
-out; of the chains of one length the first to be complete wins, and of these the newest entry, whose next steps are
-the earliest that can follow.
+One pass over the touches of a customer, in time order. The scan keeps, for every length `k`, the newest entry among
+the chains now `k` steps long. A newer entry leaves more of the window and is never worse, so no other chain has to be
+kept. A chain that gets deeper than all before is written out; of the chains of one length the first to be complete
+wins, and of these the newest entry, whose next steps are the earliest that can follow.
 
 Everything here is compiled at its first call, which takes seconds once on a machine; the result is cached.
 """
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
-
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-NEVER: Final = -(2**62)
-FAVOURABLE: Final = 0
-ADVERSE: Final = 1
-SEQUENCE: Final = 2
-OTHER: Final = np.uint64(1 << 63)
-
-
-class Rules(NamedTuple):
-    """A funnel as the scan reads it; times in the unit of the part.
-
-    `exclude_*` are step numbers, one an exclusion. `within` is the longest wait before each step. `offers` is how many
-    sets of steps a chain can take at one instant, at most.
-    """
-
-    steps: int
-    window: int
-    entry_from: int
-    entry_to: int
-    touch_from: int
-    touch_to: int
-    exclude_after: NDArray[np.int64]
-    exclude_before: NDArray[np.int64]
-    ties: int
-    strict: bool
-    reuse: bool
-    later: bool
-    within: NDArray[np.int64]
-    required: NDArray[np.bool_]
-    offers: int
-    drop: bool
+from analytics.kernels.rules import (
+    ADVERSE,
+    FAVOURABLE,
+    NEVER,
+    breaks,
+    ended,
+    entering_at,
+    excluded_by,
+    first_entry,
+    step_bits,
+)
 
 
 @njit(nogil=True, cache=True)
-def scan(codes, bits, times, bounds, rules, chains, firsts, adverse):
-    """Write every customer's chain, first entry in range, and depth under adverse ties.
+def scan(codes, bits, times, bounds, rules, chains, firsts, least, owners):
+    """Write a row for every customer, or for every attempt: chain, first entry, depth under adverse ties, customer.
 
-    `chains[c, k]` is the touch of step `k + 1`, or -1; `firsts[c]` the first entry in range, or -1.
+    `chains[row, k]` is the touch of step `k + 1`, or -1; `firsts[row]` the first entry in range, or -1. Gives the
+    number of rows.
     """
-    size = 0
+    size, row = 0, 0
     for c in range(len(bounds) - 1):
         size = max(size, bounds[c + 1] - bounds[c])
     entries = np.empty(rules.steps + 1, np.int64)
     rows = np.empty((rules.steps + 1, rules.steps), np.int32)
     group = np.empty(size, np.int64)
-    chain = np.empty(rules.steps, np.int32)
     for c in range(len(bounds) - 1):
         low, high = bounds[c], bounds[c + 1]
-        depth, firsts[c] = read_apart(codes, bits, times, low, high, rules, entries, rows, chains[c])
-        if depth < 0:
-            chains[c, :] = -1
-            firsts[c] = first_entry(codes, bits, times, low, high, rules)
-            if rules.ties == FAVOURABLE:
-                read_groups(codes, bits, times, low, high, rules, entries, rows, group, chains[c])
-                depth = read_least(codes, bits, times, low, high, rules, entries, rows, group, chain)
-            elif rules.ties == ADVERSE:
-                depth = read_least(codes, bits, times, low, high, rules, entries, rows, group, chains[c])
-            else:
-                depth = read_in_sequence(codes, bits, times, low, high, rules, entries, rows, chains[c])
-        adverse[c] = depth
+        if not rules.attempts:
+            firsts[row], least[row] = read(codes, bits, times, low, high, rules, entries, rows, group, chains[row])
+            owners[row] = c
+            row += 1
+            continue
+        low = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
+        while low >= 0:
+            only = entering_at(rules, np.int64(times[low]))
+            firsts[row], least[row] = read(codes, bits, times, low, high, only, entries, rows, group, chains[row])
+            owners[row] = c
+            after = max(low, chains[row].max()) + 1
+            row += 1
+            low = first_entry(codes, bits, times, after, high, rules, np.uint64(1))
+    return row
+
+
+@njit(nogil=True, cache=True)
+def read(codes, bits, times, low, high, rules, entries, rows, group, chain):
+    """Read one customer. Gives the first entry and the depth under adverse ties."""
+    if rules.stop_repeat or rules.stop_other or rules.restart:
+        first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
+        return first, read_until_stopped(codes, bits, times, low, high, rules, entries, rows, group, chain)
+    depth, first = read_apart(codes, bits, times, low, high, rules, entries, rows, chain)
+    if depth >= 0:
+        return first, depth
+    chain[:] = -1
+    first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
+    if rules.ties == FAVOURABLE:
+        read_groups(codes, bits, times, low, high, rules, entries, rows, group, chain)
+        spare = np.empty_like(chain)
+        depth = read_least(codes, bits, times, low, high, rules, entries, rows, group, spare)
+    elif rules.ties == ADVERSE:
+        depth = read_least(codes, bits, times, low, high, rules, entries, rows, group, chain)
+    else:
+        depth = read_in_sequence(codes, bits, times, low, high, rules, entries, rows, chain)
+    return first, depth
 
 
 @njit(nogil=True, cache=True)
@@ -85,7 +84,7 @@ def read_apart(codes, bits, times, low, high, rules, entries, rows, chain):
     """Read touches that all have their own instant. Gives the depth, or -1 when two share one, and the first entry."""
     alive, depth, first, before = np.uint64(0), 0, -1, np.int64(NEVER)
     one = np.uint64(1)
-    steps = (one << np.uint64(rules.steps)) - one
+    steps = step_bits(rules)
     for i in range(low, high):
         mask = bits[codes[i]]
         if mask == 0:
@@ -108,11 +107,11 @@ def read_apart(codes, bits, times, low, high, rules, entries, rows, chain):
 def advance(i, t, mask, alive, depth, rules, entries, rows, chain):
     """Read one touch: chains it can follow get one step longer. Gives the lengths alive and the depth so far."""
     one = np.uint64(1)
-    excluded = (mask & ~OTHER) >> np.uint64(rules.steps)
+    excluded = excluded_by(mask, rules)
     kept = np.uint64(0) if rules.strict else alive
     if excluded:
         kept &= ~ended(excluded, rules)
-    can = mask & ((alive << one) | one) & ((one << np.uint64(rules.steps)) - one)
+    can = mask & ((alive << one) | one) & step_bits(rules)
     k = rules.steps
     while can:
         while not (can >> np.uint64(k - 1)) & one:
@@ -137,38 +136,6 @@ def advance(i, t, mask, alive, depth, rules, entries, rows, chain):
             rows[k, k - 1] = i
         kept |= bit
     return kept, depth
-
-
-@njit(nogil=True, cache=True)
-def ended(excluded, rules):
-    """The lengths of chains that an excluded touch ends: from step `after` on, short of step `before`."""
-    lengths = np.uint64(0)
-    for e in range(len(rules.exclude_after)):
-        if (excluded >> np.uint64(e)) & np.uint64(1):
-            for k in range(rules.exclude_after[e], rules.exclude_before[e]):
-                lengths |= np.uint64(1) << np.uint64(k - 1)
-    return lengths
-
-
-@njit(nogil=True, cache=True)
-def breaks(excluded, p, q, rules):
-    """Whether a chain that goes from length `p` to `q` at the very instant of an excluded touch ends there."""
-    for e in range(len(rules.exclude_after)):
-        inside = rules.exclude_after[e] <= p and q < rules.exclude_before[e]
-        if inside and (excluded >> np.uint64(e)) & np.uint64(1):
-            return True
-    return False
-
-
-@njit(nogil=True, cache=True)
-def first_entry(codes, bits, times, low, high, rules):
-    """The first touch in range that matches the first step, or -1."""
-    for i in range(low, high):
-        t = np.int64(times[i])
-        in_range = rules.entry_from <= t < rules.entry_to and rules.touch_from <= t < rules.touch_to
-        if in_range and bits[codes[i]] & np.uint64(1):
-            return i
-    return -1
 
 
 @njit(nogil=True, cache=True)
@@ -199,6 +166,48 @@ def read_least(codes, bits, times, low, high, rules, entries, rows, group, chain
             if depth < rules.steps:
                 t = np.int64(times[j])
                 alive, depth = advance(j, t, bits[codes[j]], alive, depth, rules, entries, rows, chain)
+    return depth
+
+
+@njit(nogil=True, cache=True)
+def read_until_stopped(codes, bits, times, low, high, rules, entries, rows, group, chain):
+    """Read touches until one comes that must not: a step done before, or one that is not the next. Gives the depth.
+
+    At one instant touches that match no step come first, then the earliest steps. With `restart`, the first step
+    again forgets the chain so far; otherwise it is where the next chain may begin.
+    """
+    one, depth, i = np.uint64(1), 0, low
+    alive = np.uint64(0)
+    while i < high:
+        size, i = next_group(codes, bits, times, i, high, rules, group)
+        for k in range(rules.steps + 1):
+            for a in range(size):
+                j, mask = group[a], bits[codes[group[a]]]
+                t, bit = np.int64(times[j]), one << np.uint64(max(0, k - 1))
+                other = not mask & step_bits(rules)
+                if (k == 0) != other or (k > 0 and not mask & bit):
+                    continue
+                out_of_turn = k != 1 and alive and (k == 0 or not (alive << one) & bit)
+                if (rules.stop_other and out_of_turn) or (rules.stop_repeat and k > 1 and alive & bit):
+                    return depth
+                if k == 1 and rules.restart:
+                    alive = np.uint64(0)
+                ready = k == 1 and rules.entry_from <= t < rules.entry_to
+                if k > 1 and alive & (bit >> one):
+                    before = rows[k - 1, k - 2]
+                    ready = t - entries[k - 1] <= rules.window and (rules.reuse or before != j)
+                    ready = ready and (not rules.later or np.int64(times[before]) < t)
+                if not ready:
+                    continue
+                entries[k] = t if k == 1 else entries[k - 1]
+                rows[k, : k - 1] = rows[k - 1, : k - 1]
+                rows[k, k - 1] = j
+                alive |= bit
+                if k > depth:
+                    depth = k
+                    chain[:k] = rows[k, :k]
+                    if depth == rules.steps:
+                        return depth
     return depth
 
 
@@ -241,7 +250,7 @@ def advance_group(t, group, masks, alive, depth, rules, entries, rows, chain, ta
     one, n = np.uint64(1), rules.steps
     excluded = np.uint64(0)
     for mask in masks:
-        excluded |= (mask & ~OTHER) >> np.uint64(n)
+        excluded |= excluded_by(mask, rules)
     kept = np.uint64(0) if rules.strict else alive & ~ended(excluded, rules)
     for q in range(n, 0, -1):
         if q > depth:

@@ -13,39 +13,60 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from analytics.kernels.ordered import ADVERSE, FAVOURABLE, OTHER, breaks, ended, first_entry, fits
+from analytics.kernels.ordered import fits
+from analytics.kernels.rules import (
+    ADVERSE,
+    DROP_CUSTOMER,
+    FAVOURABLE,
+    breaks,
+    ended,
+    entering_at,
+    excluded_by,
+    first_entry,
+)
 
 NONE = -2
 STOPPED = -1
 
 
 @njit(nogil=True, cache=True)
-def scan_entries(codes, bits, times, bounds, rules, chains, firsts, adverse):
-    """Write every customer's chain, first entry in range, and depth under adverse ties; as `ordered.scan`."""
-    size = 1
+def scan_entries(codes, bits, times, bounds, rules, chains, firsts, least, owners):
+    """Write a row for every customer, or for every attempt; as `ordered.scan`."""
+    size, row = 1, 0
     for c in range(len(bounds) - 1):
         size = max(size, bounds[c + 1] - bounds[c])
     touches = np.empty(size, np.int64)
     starts = np.empty(size + 1, np.int64)
-    chain = np.empty(rules.steps, np.int32)
     for c in range(len(bounds) - 1):
         low, high = bounds[c], bounds[c + 1]
-        first = first_entry(codes, bits, times, low, high, rules)
-        if first < 0:
-            continue
-        count = lay_out(codes, bits, times, low, high, rules, rules.ties, touches, starts)
-        masks = bits[codes[low:high]]
-        kept = deepest(masks, times, low, touches, starts[: count + 1], rules, chains[c])
-        if not kept:
-            chains[c, :] = -1
-            continue
-        firsts[c] = first
-        adverse[c] = depth_of(chains[c], rules)
-        if rules.ties == FAVOURABLE and count < starts[count]:
-            count = lay_out(codes, bits, times, low, high, rules, ADVERSE, touches, starts)
-            chain[:] = -1
-            kept = deepest(masks, times, low, touches, starts[: count + 1], rules, chain)
-            adverse[c] = depth_of(chain, rules) if kept else 0
+        first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
+        while first >= 0:
+            low = first if rules.attempts else low
+            only = entering_at(rules, np.int64(times[first])) if rules.attempts else rules
+            depth = read_entries(codes, bits, times, low, high, only, touches, starts, chains[row])
+            if depth >= 0:
+                firsts[row], least[row], owners[row] = first, depth, c
+                row += 1
+            if not rules.attempts:
+                break
+            after = max(first, chains[row - 1].max() if depth >= 0 else first) + 1
+            first = first_entry(codes, bits, times, after, high, rules, np.uint64(1))
+    return row
+
+
+@njit(nogil=True, cache=True)
+def read_entries(codes, bits, times, low, high, rules, touches, starts, chain):
+    """Read one customer. Gives the depth under adverse ties, or -1 when a broken chain takes the customer out."""
+    count = lay_out(codes, bits, times, low, high, rules, rules.ties, touches, starts)
+    masks = bits[codes[low:high]]
+    if not deepest(masks, times, low, touches, starts[: count + 1], rules, chain):
+        return -1
+    if rules.ties != FAVOURABLE or count == starts[count]:
+        return depth_of(chain, rules)
+    count = lay_out(codes, bits, times, low, high, rules, ADVERSE, touches, starts)
+    spare = np.full_like(chain, -1)
+    kept = deepest(masks, times, low, touches, starts[: count + 1], rules, spare)
+    return depth_of(spare, rules) if kept else 0
 
 
 @njit(nogil=True, cache=True)
@@ -83,24 +104,24 @@ def lay_out(codes, bits, times, low, high, rules, ties, touches, starts):
 @njit(nogil=True, cache=True)
 def deepest(masks, times, low, touches, starts, rules, chain):
     """Try every entry; write the best chain. False when the customer leaves because of a broken chain."""
-    n, count = rules.steps, len(starts) - 1
+    count = len(starts) - 1
     at = np.empty(count, np.int64)
     for g in range(count):
         at[g] = times[touches[starts[g]]]
     excluded = np.zeros(count, np.uint64)
     for a in range(starts[count]):
-        excluded[np.searchsorted(starts, a, side="right") - 1] |= (masks[touches[a] - low] & ~OTHER) >> np.uint64(n)
+        excluded[np.searchsorted(starts, a, side="right") - 1] |= excluded_by(masks[touches[a] - low], rules)
     best_depth, best_done, best_entry, worst = 0, NONE, NONE, 0
     for g in range(count):
-        if best_depth == counted(rules, n) and at[g] > at[best_done]:
+        if best_depth == counted(rules, rules.steps) and g > best_done:
             break
         if not rules.entry_from <= at[g] < rules.entry_to:
             continue
         depth, done, broken = try_entry(g, masks, low, touches, starts, at, excluded, rules)
         worst = max(worst, broken)
-        if depth > best_depth or (depth == best_depth and depth > 0 and at[done] <= at[best_done]):
+        if depth > best_depth or (depth == best_depth and depth > 0 and done <= best_done):
             best_depth, best_done, best_entry = depth, done, g
-    if rules.drop and worst > best_depth:
+    if rules.effect == DROP_CUSTOMER and worst > best_depth:
         return False
     if best_depth:
         trace(best_entry, best_done, best_depth, masks, low, touches, starts, at, excluded, rules, chain)
@@ -143,7 +164,9 @@ def try_entry(entry, masks, low, touches, starts, at, excluded, rules):
                 wanted = offers[m]
                 q = p + top_bit(wanted)
                 ok = p == 0 or follows(before_clean[p], g, p, wanted, at, rules)
-                ok_broken = rules.drop and p > 0 and follows(before_broken[p], g, p, wanted, at, rules)
+                ok_broken = (
+                    (rules.effect == DROP_CUSTOMER) and p > 0 and follows(before_broken[p], g, p, wanted, at, rules)
+                )
                 if not (ok or ok_broken) or not fits_some(here, p, wanted, rules):
                     continue
                 if ok and not breaks(excluded[g], p, q, rules):
@@ -153,12 +176,12 @@ def try_entry(entry, masks, low, touches, starts, at, excluded, rules):
                     broken[q] = g
                 if ok_broken:
                     broken[q] = g
-                if ok and not rules.drop and counted(rules, q) > depth:
+                if ok and rules.effect != DROP_CUSTOMER and counted(rules, q) > depth:
                     depth, done = counted(rules, q), g
     worst = 0
     for q in range(1, n + 1):
         worst = max(worst, counted(rules, q) if broken[q] != NONE else 0)
-        if rules.drop and clean[q] != NONE:
+        if (rules.effect == DROP_CUSTOMER) and clean[q] != NONE:
             reached = counted(rules, q)
             if reached > depth or (reached == depth and since[q] < done):
                 depth, done = reached, since[q]
@@ -260,7 +283,7 @@ def chosen(here, p, q, wanted):
 
 @njit(nogil=True, cache=True)
 def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, chain):
-    """Write the chain from `entry` that is `depth` deep at `done`: the most optional steps, then the earliest touches."""
+    """Write the chain from `entry` that is `depth` deep at `done`: the the most steps, then the earliest."""
     n = rules.steps
     last = entry
     while last + 1 < len(at) and at[last + 1] - at[entry] <= rules.window:
@@ -268,7 +291,7 @@ def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, 
     more = np.full((len(at) + 1, n + 1), -1, np.int64)
     for h in range(last, entry - 1, -1):
         for p in range(1, n + 1):
-            if counted(rules, p) == depth and (not rules.drop or survives(h, last, p, excluded, rules)):
+            if counted(rules, p) == depth and (rules.effect != DROP_CUSTOMER or survives(h, last, p, excluded, rules)):
                 more[h, p] = 0
             best, _, _ = next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded, rules, more)
             more[h, p] = max(more[h, p], best)
@@ -291,7 +314,7 @@ def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, 
 @njit(nogil=True, cache=True)
 def survives(h, last, p, excluded, rules):
     """Whether no excluded touch comes after instant `h`, up to `last`, that would break a chain of length `p`."""
-    for g in range(h + 1, last + 1):
+    for g in range(h + 1, last + 1):  # noqa: SIM110
         if (ended(excluded[g], rules) >> np.uint64(p - 1)) & np.uint64(1):
             return False
     return True
@@ -318,7 +341,7 @@ def next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded
                 continue
             rest = more[g, q]
             if breaks(excluded[g], p, q, rules):
-                rest = 0 if then == depth and not rules.drop else -1
+                rest = 0 if then == depth and rules.effect != DROP_CUSTOMER else -1
             elif not goes_on(p, wanted, here, rules):
                 rest = 0 if then == depth else -1
             if rest < 0:

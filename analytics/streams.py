@@ -1,0 +1,94 @@
+"""What is read as one path: a customer's touches, those of a session or journey, or those with one value?
+
+A scan reads **streams**: runs of touches with bounds. Mostly a stream is a customer's run of rows in the part, and
+nothing is copied. Where the touches of a chain must share a value, or the funnel is asked once for each value, a
+customer's rows are laid out once for each value; rows of another value are then only kept as far as they matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Ints = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Touches as a scan reads them. Stream `s` is `bounds[s]` to `bounds[s + 1]` and belongs to unit `unit[s]`.
+
+    `rows` gives the row of the part for every touch; None when they are the same. Unit `u` belongs to customer
+    `customer[u]`.
+    """
+
+    codes: Ints
+    bits: NDArray[np.uint64]
+    times: Ints
+    bounds: NDArray[np.int64]
+    unit: Ints
+    customer: Ints
+    rows: Ints | None = None
+
+    def row_of(self, touches: Ints) -> Ints:
+        """Rows of the part for touches of the streams; -1 stays -1."""
+        if self.rows is None:
+            return touches
+        return np.where(touches < 0, -1, self.rows[np.maximum(touches, 0)])
+
+
+def whole_customers(codes: Ints, bits: NDArray[np.uint64], times: Ints, bounds: NDArray[np.int64]) -> Streams:
+    """One stream a customer."""
+    everyone = np.arange(len(bounds) - 1)
+    return Streams(codes, bits, times, bounds, everyone, everyone)
+
+
+def runs_of(streams: Streams, column: pl.Series) -> Streams:
+    """One stream for each run of equal values of a column within a customer: sessions, journeys."""
+    begins = np.zeros(len(streams.codes), np.bool_)
+    changed = column.ne_missing(column.shift(1)).fill_null(True).to_numpy()
+    begins[streams.bounds[:-1][np.diff(streams.bounds) > 0]] = True
+    starts = np.flatnonzero(begins | changed)
+    bounds = np.append(starts, len(streams.codes)).astype(np.int64)
+    customer = np.searchsorted(streams.bounds, starts, side="right") - 1
+    return Streams(streams.codes, streams.bits, streams.times, bounds, np.arange(len(starts)), customer)
+
+
+def one_per_value(
+    streams: Streams, keys: pl.Series, valued: NDArray[np.bool_], kept: NDArray[np.bool_], clear: int
+) -> Streams:
+    """One stream for each unit and key that a valued touch of it has, in the order of the unit's rows.
+
+    A stream has the valued touches with its key, and those of the unit's other touches that are `kept`, whose bits
+    `clear` are taken away when they are valued with another key. A null is no key.
+    """
+    unit = np.repeat(streams.unit, np.diff(streams.bounds))
+    touches = pl.DataFrame({"row": np.arange(len(unit)), "unit": unit, "key": keys, "valued": valued, "kept": kept})
+    own = touches.filter("valued", pl.col("key").is_not_null())
+    others = touches.filter("kept").rename({"key": "other"})
+    foreign = own.select("unit", "key").unique().join(others, on="unit")
+    foreign = foreign.filter(~(pl.col("valued") & pl.col("key").eq_missing(pl.col("other"))))
+    laid = pl.concat(
+        [
+            own.select("unit", "key", "row", pl.lit(False).alias("cleared")),
+            foreign.select("unit", "key", "row", pl.col("valued").alias("cleared")),
+        ]
+    ).sort("unit", "key", "row")
+    rows = laid["row"].to_numpy()
+    starts = np.flatnonzero(laid.select(pl.struct("unit", "key").rle_id().diff().fill_null(1)).to_series().to_numpy())
+    codes = streams.codes[rows].astype(np.int64) + laid["cleared"].to_numpy() * len(streams.bits)
+    bits = np.concatenate([streams.bits, streams.bits & ~np.uint64(clear)])
+    bounds = np.append(starts, len(rows)).astype(np.int64)
+    return Streams(codes, bits, streams.times[rows], bounds, laid["unit"].to_numpy()[starts], streams.customer, rows)
+
+
+def keys_of(columns: Sequence[pl.Series], *, with_null: bool) -> pl.Series:
+    """One whole number for each combination of values; null where a value is missing, unless nulls are values."""
+    frame = pl.DataFrame(columns)
+    key = pl.struct(pl.all()).rank("dense").cast(pl.Int64)
+    missing = pl.any_horizontal(pl.all().is_null())
+    return frame.select((key if with_null else pl.when(~missing).then(key)).alias("key")).to_series()

@@ -1,0 +1,211 @@
+"""How does conversion change over time, and how long does it take?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import polars as pl
+
+from analytics.chains import ChainScan
+from analytics.definitions import Funnel, one_of
+from analytics.engine import run
+from analytics.funnels import as_text
+from analytics.members import check_step
+from analytics.parts import Part
+from analytics.statistics import wilson
+from analytics.store import Paths
+from expectations.errors import DefinitionError
+
+PERIODS: Final = ("hour", "day", "week", "month")
+MOST_BINS: Final = 60
+
+
+def trend(
+    paths: Paths,
+    definition: Funnel,
+    *,
+    period: str = "day",
+    timezone: str = "UTC",
+    from_step: int = 1,
+    to_step: int | None = None,
+    starts: Sequence[date] | None = None,
+) -> pl.DataFrame:
+    """The share of customers that get from one step to another, by the period of their entry.
+
+    A customer counts once in every period with an entry, by the best chain that enters in it. Periods are those of
+    `timezone`; a week begins on Monday; `starts` names the days on which periods begin, else all from the first to the
+    last entry. Columns: those of `by`; `period` Datetime(us, timezone), its start; `entered`, `reached` Int64 (mature
+    customers that reached `from_step`, and `to_step`, by default the last); `open` Int64; `share_of_entered` Float64
+    with `_low`, `_high`. A period without entries is a row of zeros, without `by`. Raises `DefinitionError` for an
+    unknown period, zone or step.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@1d"}, end="60d")
+    >>> trend(shop, Funnel(["visit", "pay"]))["entered", "reached"].rows()
+    [(1, 1), (1, 0)]
+    """
+    last = len(definition.steps) if to_step is None else to_step
+    for step in (from_step, last):
+        check_step(definition, step)
+    one_of("period", period, PERIODS)
+    analysis = ChainScan.of(paths, definition)
+    bounds = _bounds(analysis, period, _zone(timezone), starts)
+    tables = [
+        pl.concat(run(analysis.paths, partial(_reached, analysis.within(*ends), definition, from_step, last))).select(
+            pl.lit(ends[0]).dt.convert_time_zone(timezone).alias("period"), pl.all()
+        )
+        for ends in bounds
+    ]
+    if not tables:
+        return _shares(_counts_of([], definition, timezone), definition)
+    return _shares(_counts_of(tables, definition, timezone), definition)
+
+
+def _reached(analysis: ChainScan, definition: Funnel, first: int, last: int, part: Part) -> pl.DataFrame:
+    """Counts of one part for the entries of one period."""
+    found, by = analysis.entrants(part), list(definition.by)
+    mature = pl.col("mature")
+    start, end = pl.col(f"at_{first}").is_not_null(), pl.col(f"at_{last}").is_not_null()
+    sums = [
+        (start & mature).sum().cast(pl.Int64).alias("entered"),
+        (end & mature).sum().cast(pl.Int64).alias("reached"),
+        (start & ~mature).sum().cast(pl.Int64).alias("open"),
+    ]
+    return as_text(found.group_by(by).agg(sums) if by else found.select(sums), by)
+
+
+def _counts_of(tables: Sequence[pl.DataFrame], definition: Funnel, timezone: str) -> pl.DataFrame:
+    by, counts = list(definition.by), ["entered", "reached", "open"]
+    if not tables:
+        schema = {"period": pl.Datetime("us", timezone), **dict.fromkeys(counts, pl.Int64)}
+        return pl.DataFrame(schema={**dict.fromkeys(by, pl.String), **schema})
+    together = pl.concat(tables).with_columns(pl.col("period").dt.cast_time_unit("us"))
+    return together.group_by(*by, "period").agg(pl.col(counts).sum()).sort(*by, "period", nulls_last=True)
+
+
+def _shares(counts: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
+    bounds = wilson(counts["reached"], counts["entered"])
+    return counts.select(
+        *definition.by,
+        "period",
+        "entered",
+        "reached",
+        "open",
+        (pl.col("reached") / pl.col("entered")).fill_nan(None).alias("share_of_entered"),
+        pl.Series("share_of_entered_low", bounds.low).fill_nan(None),
+        pl.Series("share_of_entered_high", bounds.high).fill_nan(None),
+    )
+
+
+def _zone(timezone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise DefinitionError(f"There is no time zone {timezone!r}.", expected='a name as "Europe/Oslo"') from None
+
+
+def _bounds(
+    analysis: ChainScan, period: str, zone: ZoneInfo, starts: Sequence[date] | None
+) -> list[tuple[datetime, datetime]]:
+    """Start and end of every period that is asked for."""
+    if starts is None:
+        entries = [table for table in run(analysis.paths, partial(_entry_times, analysis)) if len(table)]
+        if not entries:
+            return []
+        times = pl.concat(entries).to_series().cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone.key)
+        first, final = times.min(), times.max()
+        assert isinstance(first, datetime) and isinstance(final, datetime)
+        moments = [_floor(first, period)]
+        while (following := _next(moments[-1], period)) <= final:
+            moments.append(following)
+    else:
+        moments = [datetime(day.year, day.month, day.day, tzinfo=zone) for day in starts]
+    return [(moment, _next(moment, period)) for moment in moments]
+
+
+def _entry_times(analysis: ChainScan, part: Part) -> pl.DataFrame:
+    """When the first step was touched, in range."""
+    return analysis.entries(part).to_frame()
+
+
+def _floor(moment: datetime, period: str) -> datetime:
+    """The start of the period that a time lies in, by the clock of its zone."""
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    return {
+        "hour": hour,
+        "day": day,
+        "week": day - timedelta(days=day.weekday()),
+        "month": day.replace(day=1),
+    }[period]
+
+
+def _next(start: datetime, period: str) -> datetime:
+    """The start of the period after, by the clock of the zone: a day may have 23 or 25 hours."""
+    if period == "month":
+        return (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if period == "hour":
+        zone = start.tzinfo
+        return (start.astimezone(ZoneInfo("UTC")) + timedelta(hours=1)).astimezone(zone)
+    return start + timedelta(days=7 if period == "week" else 1)
+
+
+def time_to_convert(
+    paths: Paths, definition: Funnel, *, from_step: int = 1, to_step: int | None = None, bins: int | None = None
+) -> pl.DataFrame:
+    """How long customers take from one step to another, those who take no time included.
+
+    Of the reported chains of mature entrants that reach `to_step` (by default the last). Columns: those of `by`;
+    `customers` Int64; `average_wait`, `median_wait`, `p90_wait` Duration(us); `origin`, `width` Duration(us) and `counts`
+    List(Int64): bin `i` holds waits from `origin + i * width` up to, not including, the next; the last bin begins at
+    or after the longest wait. `bins` is by default the cube root of the customers, at most 60, rounded up. One row a
+    group, or one row; nobody gives zero and nulls. For an unordered funnel steps are counted in the order they came.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0m pay@2m", "bo": "visit@0m pay@4m"}, end="60d")
+    >>> time_to_convert(shop, Funnel(["visit", "pay"]))["average_wait"].item()
+    datetime.timedelta(seconds=180)
+    """
+    last = len(definition.steps) if to_step is None else to_step
+    for step in (from_step, last):
+        check_step(definition, step)
+    analysis = ChainScan.of(paths, definition)
+    waits = pl.concat(run(analysis.paths, partial(_waits, analysis, from_step, last)))
+    by = list(definition.by)
+    groups = waits.group_by(by).agg("wait").sort(by, nulls_last=True) if by else waits.select(pl.col("wait").implode())
+    rows = [{**{name: row[name] for name in by}, **_histogram(row["wait"], bins)} for row in groups.to_dicts()]
+    schema = {name: groups.schema[name] for name in by}
+    wait = pl.Duration("us")
+    ranks = dict.fromkeys(["average_wait", "median_wait", "p90_wait", "origin", "width"], wait)
+    return pl.DataFrame(rows, schema={**schema, "customers": pl.Int64, **ranks, "counts": pl.List(pl.Int64)})
+
+
+def _waits(analysis: ChainScan, first: int, last: int, part: Part) -> pl.DataFrame:
+    by = list(analysis.definition.by)
+    found = as_text(analysis.entrants(part), by).filter("mature")
+    return found.select(*by, (pl.col(f"at_{last}") - pl.col(f"at_{first}")).alias("wait")).drop_nulls("wait")
+
+
+def _histogram(waits: Sequence[int], bins: int | None) -> dict[str, object]:
+    """Ranks and bins of waits in microseconds."""
+    if not waits:
+        return {"customers": 0}
+    values = np.asarray(waits, np.int64)
+    count = bins or max(1, min(MOST_BINS, int(np.ceil(np.cbrt(len(values)) - 1e-9))))
+    origin, second = int(values.min()), 1_000_000
+    width = -(-(int(values.max()) - origin) // (count * second)) * second or 60 * second
+    counts = np.bincount((values - origin) // width, minlength=count + 1)
+    return {
+        "customers": len(values),
+        "average_wait": timedelta(microseconds=float(values.mean())),
+        "median_wait": timedelta(microseconds=float(np.quantile(values, 0.5))),
+        "p90_wait": timedelta(microseconds=float(np.quantile(values, 0.9))),
+        "origin": timedelta(microseconds=origin),
+        "width": timedelta(microseconds=width),
+        "counts": counts.tolist(),
+    }
