@@ -5,6 +5,6 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command `journeys`."""
-    from journeys.commands import run
+    from journeys.app import run
 
     run()

@@ -12,10 +12,11 @@ from expectations.layout import Lake
 
 if TYPE_CHECKING:
     from analytics.rules import PathRules
+    from expectations.rules import ExpectationSettings
     from ingest.settings import IngestSettings
     from reports.settings import ReportSettings
 
-TABLES: Final = ("lake", "ingest", "paths", "report")
+TABLES: Final = ("lake", "ingest", "expectations", "paths", "report")
 TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
 
 
@@ -46,6 +47,13 @@ class Settings:
         return read.model_copy(update={"brokers": self._brokers}) if self._brokers else read
 
     @cached_property
+    def expectations(self) -> ExpectationSettings:
+        """`[expectations]`."""
+        from expectations.rules import ExpectationSettings
+
+        return self.file.section("expectations", ExpectationSettings)
+
+    @cached_property
     def paths(self) -> PathRules:
         """`[paths]`."""
         from analytics.rules import PathRules
@@ -59,9 +67,14 @@ class Settings:
 
         return self.file.section("report", ReportSettings)
 
+    @property
+    def folder(self) -> Path:
+        """The folder that holds the file."""
+        return self.file.path.parent
+
     def beside(self, address: str) -> str:
         """An address as it is meant: object stores and absolute folders as they are, others from the file's folder."""
-        return address if "://" in address else str(self.file.path.parent / address)
+        return address if "://" in address else str(self.folder / address)
 
 
 def template(name: str) -> str:

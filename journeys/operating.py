@@ -1,54 +1,14 @@
-"""The verbs of the command `journeys`. Each imports its room inside, so that `journeys --help` loads none of them."""
+"""The verbs of who runs the pipeline: set up, land, watch. Each imports its room inside."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from expectations.errors import ConfigurationError, InputError, JourneysError
-
-if TYPE_CHECKING:
-    from journeys.settings import Settings
-
-EXIT_CODES = """Exit codes: 0 done; 1 a failed check; 2 configuration or arguments; 3 broker; 4 landing refused to go
-on; 5 storage; 6 a file handed in; 7 a question that cannot be asked; 130 interrupted."""
-
-app = typer.Typer(
-    name="journeys",
-    help="Customer journey analytics from event streams: land, stitch, measure, publish.",
-    epilog=EXIT_CODES,
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
-
-Config = Annotated[
-    Path, typer.Option("--config", "-c", envvar="JOURNEYS_CONFIG", help="The configuration file.", show_default=True)
-]
-DEFAULT = Path("journeys.toml")
-
-
-def run() -> None:
-    """Run the command; an error that the user can mend is told in its own words, without a traceback."""
-    try:
-        app()
-    except JourneysError as error:
-        from journeys import terminal
-
-        terminal.print_error(error)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
-
-
-def _settings(config: Path) -> Settings:
-    from journeys.settings import Settings
-
-    return Settings(config)
+from expectations.errors import ConfigurationError, InputError
+from journeys.app import DEFAULT, Config, app, printed_as, settings_of
 
 
 @app.command()
@@ -119,7 +79,7 @@ def simulate(
     from ingest.simulator import simulate as simulation_of
     from journeys import demo, terminal
 
-    settings = _settings(config) if folder is None else None
+    settings = settings_of(config) if folder is None else None
     with terminal.step("Simulating a shop"):
         simulation = simulation_of(customers=customers, days=days, seed=seed)
         if folder is not None:
@@ -140,7 +100,7 @@ def ingest(
     """
     from journeys import pipeline
 
-    pipeline.ingest(_settings(config), until_caught_up=until_caught_up)
+    pipeline.ingest(settings_of(config), until_caught_up=until_caught_up)
 
 
 @app.command()
@@ -155,26 +115,7 @@ def load(
     """
     from journeys import pipeline
 
-    pipeline.load(_settings(config), files, kind)
-
-
-@app.command()
-def stitch(config: Config = DEFAULT) -> None:
-    """Stitch landed events into one path per customer and write the path store."""
-    from journeys import pipeline
-
-    pipeline.stitch(_settings(config))
-
-
-@app.command()
-def report(
-    config: Config = DEFAULT,
-    site: Annotated[Path | None, typer.Option(help="Publish here instead of the configured folder.")] = None,
-) -> None:
-    """Publish the report site from the path store."""
-    from journeys import pipeline
-
-    pipeline.report(_settings(config), site)
+    pipeline.load(settings_of(config), files, kind)
 
 
 @app.command(name="run")
@@ -188,34 +129,15 @@ def run_all(
     """
     from journeys import pipeline
 
-    pipeline.run(_settings(config), every)
-
-
-@app.command()
-def funnel(
-    steps: Annotated[list[str] | None, typer.Argument(help="Touchpoints in order; `stage:NAME` for a stage.")] = None,
-    by: Annotated[list[str] | None, typer.Option(help="Break down by this column; may be repeated.")] = None,
-    window: Annotated[str, typer.Option(help="Longest time from the first step to the last.")] = "30d",
-    as_json: Annotated[bool, typer.Option("--json", help="Rows as JSON.")] = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Rows as CSV.")] = False,
-    config: Config = DEFAULT,
-) -> None:
-    """Count how many customers reach each step, and where they drop off. Without steps: the configured stages.
-
-    Example: journeys funnel "Product page" Cart Order --by device --window 7d
-    """
-    from journeys import answers, terminal
-
-    how = terminal.As.json if as_json else terminal.As.csv if as_csv else terminal.As.table
-    answers.funnel(_settings(config), steps or [], by or [], window, how)
+    pipeline.run(settings_of(config), every)
 
 
 @app.command()
 def status(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
     """Show what the lake holds: events, refused records by reason, landed offsets, the path store."""
-    from journeys import answers, terminal
+    from journeys import answers
 
-    answers.status(_settings(config), terminal.As.json if as_json else terminal.As.table)
+    answers.status(settings_of(config), printed_as(json=as_json))
 
 
 @app.command()

@@ -1,0 +1,64 @@
+"""The command itself: its options, its exit codes, and how an error that the user can mend is told."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from expectations.errors import JourneysError
+
+if TYPE_CHECKING:
+    from journeys import terminal
+    from journeys.settings import Settings
+
+EXIT_CODES: Final = (
+    "Exit codes: 0 done; 1 a failed check; 2 configuration or arguments; 3 broker; 4 landing refused to go on; "
+    "5 storage; 6 a file handed in; 7 a question that cannot be asked; 130 interrupted."
+)
+
+app = typer.Typer(
+    name="journeys",
+    help="Customer journey analytics from event streams: land, stitch, measure, publish.",
+    epilog=EXIT_CODES,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+DEFAULT: Final = Path("journeys.toml")
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="JOURNEYS_CONFIG", help="The configuration file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Rows as JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
+
+
+def run() -> None:
+    """Run the command; an error that the user can mend is told in its own words, without a traceback."""
+    from journeys import answering, operating  # noqa: F401 - they add their verbs
+
+    try:
+        app()
+    except JourneysError as error:
+        from journeys import terminal
+
+        terminal.print_error(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def settings_of(config: Path) -> Settings:
+    """The configuration that a verb was given."""
+    from journeys.settings import Settings
+
+    return Settings(config)
+
+
+def printed_as(*, json: bool, csv: bool = False) -> terminal.As:
+    """How the answer is wanted."""
+    from journeys import terminal
+
+    return terminal.As.json if json else terminal.As.csv if csv else terminal.As.table
