@@ -13,6 +13,7 @@ Every answer is a function of the set of events: their order, batches and repeti
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -106,13 +107,8 @@ def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | Non
     touched = on_shared(_hashed(events, sources, hashed), seen, nodes, known)
     logins = nearest_logins(touched, rules.session_gap, settings.shared)
     alone = _alone(_hashed(events, sources, hashed), seen, len(nodes))
-    keys = pl.concat(
-        [
-            nodes.select(pl.concat_str("kind", pl.lit(":"), "value")).to_series(),
-            alone.select(pl.format("event_id:{}", contract.EVENT_ID)).to_series(),
-        ]
-    )
-    return Identities(sources, nodes, links, seen, hashed, logins, alone, keys.alias(CUSTOMER))
+    keys = _keys(nodes, alone, settings.salt)
+    return Identities(sources, nodes, links, seen, hashed, logins, alone, keys)
 
 
 def with_customers(events: pl.LazyFrame, found: Identities) -> pl.LazyFrame:
@@ -165,6 +161,17 @@ def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame
     return (
         ids.with_row_index("alone", offset=nodes).select(contract.EVENT_ID, pl.col("alone").cast(pl.UInt32)).collect()
     )
+
+
+def _keys(nodes: pl.DataFrame, alone: pl.DataFrame, salt: str | None) -> pl.Series:
+    """The key of every code that is a customer (null for other nodes); with a salt its pseudonym, a keyed hash."""
+    own = pl.when(pl.col("node") == pl.col("customer")).then(pl.concat_str("kind", pl.lit(":"), "value"))
+    lone = alone.select(pl.format("event_id:{}", contract.EVENT_ID).alias(CUSTOMER))
+    keys = pl.concat([nodes.select(own.alias(CUSTOMER)), lone]).to_series()
+    if salt is None:
+        return keys
+    names = [key and f"customer:{hmac.digest(salt.encode(), key.encode(), 'sha256')[:16].hex()}" for key in keys]
+    return pl.Series(CUSTOMER, names, pl.String)
 
 
 def _sources(events: pl.LazyFrame, settings: IdentityRules) -> Iterator[Source]:

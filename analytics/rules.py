@@ -46,6 +46,9 @@ class IdentityRules(Section):
     deny: list[str] = Field(default=["", "unknown", "0"], description="values that never link")
     max_degree: int = Field(default=20, ge=1, description="a value linked to more others stops linking")
     shared: Policy = Field(default="last_login", description="whose the events of a value that stopped linking are")
+    salt: str | None = Field(
+        default=None, min_length=16, repr=False, description="secret: customer keys in the paths become pseudonyms"
+    )
     as_of: AwareDatetime | None = Field(default=None, description="link only by what had arrived by this time")
 
     def normal(self, value: pl.Expr, kind: str | pl.Expr) -> pl.Expr:

@@ -169,6 +169,17 @@ def test_what_arrived_later_does_not_link_as_of_a_time() -> None:
     assert found(events, as_of=START + timedelta(minutes=90))[0] == ("customer_id:ann", "device")
 
 
+def test_a_salt_turns_keys_into_pseudonyms_and_joins_the_same_customers() -> None:
+    events = story("0 a=x; 5 a=x c=ann; 9 a=y; 12 c=0")
+    plain, salted, other = (
+        [key for key, _ in found(events, salt=salt)] for salt in (None, "a secret of the shop", "another secret here")
+    )
+    assert all(key.startswith("customer:") and len(key) == 41 for key in salted)
+    assert [salted.index(key) for key in salted] == [plain.index(key) for key in plain]
+    assert not set(salted) & set(other)
+    assert "secret" not in repr(IdentityRules(salt="a secret of the shop"))
+
+
 def test_identities_may_come_as_a_struct() -> None:
     frame = pl.DataFrame(
         {"event_name": "e", "occurred_at": [START, START], "identities": [{"device_id": "d", "card": None}] * 2}
