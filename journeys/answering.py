@@ -9,13 +9,25 @@ import typer
 
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
 
+identity = typer.Typer(help="Why two identities are one customer, and how to part them.", no_args_is_help=True)
+app.add_typer(identity, name="identity")
+
 
 @app.command()
-def stitch(config: Config = DEFAULT) -> None:
-    """Stitch landed events into one path per customer and write the path store."""
+def stitch(
+    config: Config = DEFAULT,
+    verify: Annotated[bool, typer.Option(help="Compute the paths anew and compare them with the stored ones.")] = False,
+) -> None:
+    """Stitch landed events into one path per customer and write the path store.
+
+    With --verify nothing is written; ends with 1 when the stored paths are not what the events say.
+    """
     from journeys import pipeline
 
-    pipeline.stitch(settings_of(config))
+    if not verify:
+        pipeline.stitch(settings_of(config))
+    elif not pipeline.verify(settings_of(config)):
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -45,3 +57,44 @@ def funnel(
     from journeys import answers
 
     answers.funnel(settings_of(config), steps or [], by or [], window, printed_as(json=as_json, csv=as_csv))
+
+
+@identity.command()
+def why(
+    one: Annotated[str, typer.Argument(help="An identity as kind:value, such as customer_id:c123.")],
+    other: Annotated[str, typer.Argument(help="Another identity.")],
+    config: Config = DEFAULT,
+    as_json: AsJson = False,
+) -> None:
+    """Print the chain of evidence that makes two identities one customer."""
+    from journeys import answers
+
+    answers.why(settings_of(config), one, other, printed_as(json=as_json))
+
+
+@identity.command()
+def split(
+    one: Annotated[str, typer.Argument(help="An identity as kind:value.")],
+    other: Annotated[str, typer.Argument(help="The identity that it must not be linked with.")],
+    reason: Annotated[str, typer.Option(help="Why, for those who ask later.")] = "",
+    undo: Annotated[bool, typer.Option(help="Let the link hold again.")] = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Remove the link between two identities, from the next `journeys stitch` on."""
+    from journeys import answers
+
+    answers.split(settings_of(config), one, other, reason, undo=undo)
+
+
+@app.command()
+def forget(
+    customer: Annotated[str, typer.Argument(help="The customer, by any identity, as kind:value.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Remove a customer, with all identities, from every table and file of the lake, and print the proof."""
+    from journeys import answers
+
+    if not yes:
+        typer.confirm(f"Remove everything of {customer}? This cannot be undone", abort=True)
+    answers.forget(settings_of(config), customer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from journeys import terminal
@@ -93,3 +94,33 @@ def status(settings: Settings, how: terminal.As) -> None:
         terminal.out.print("Nothing was refused.")
         return
     terminal.show(reasons.select("topic", "reason", "field", "messages", "last_at"), how, "Refused, by reason")
+
+
+def why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
+    """The chain of links from one identity to another."""
+    from analytics.events import landed
+    from analytics.links import tombstones
+    from analytics.links import why as evidence
+
+    chain = evidence(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
+    if chain.is_empty() and how is terminal.As.table:
+        terminal.out.print(f"{one} and {other} are two customers: no chain of events links them.", markup=False)
+        return
+    terminal.show(chain, how)
+
+
+def split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:
+    """A tombstone on the link between two identities, or its removal."""
+    from analytics.links import split as part
+
+    part(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
+    terminal.out.print("Written. It holds from the next `journeys stitch` on.", markup=False)
+
+
+def forget(settings: Settings, customer: str) -> None:
+    """Remove a customer, and show what each table held before and after."""
+    from analytics.forget import forget as remove
+
+    with terminal.step("Removing, and stitching anew"):
+        proof = remove(settings.lake, customer, settings.paths)
+    terminal.show(proof, terminal.As.table)

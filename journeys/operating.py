@@ -118,6 +118,15 @@ def load(
     pipeline.load(settings_of(config), files, kind)
 
 
+@app.command()
+def check(config: Config = DEFAULT) -> None:
+    """Audit what has landed since the last check against every expectation; ends with 1 when a critical one failed."""
+    from journeys import pipeline
+
+    if not pipeline.check(settings_of(config)).passed:
+        raise typer.Exit(1)
+
+
 @app.command(name="run")
 def run_all(
     config: Config = DEFAULT,

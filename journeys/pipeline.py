@@ -17,6 +17,7 @@ from journeys import terminal
 
 if TYPE_CHECKING:
     from analytics.stitching import StitchSummary
+    from expectations.audit import CheckSummary
     from ingest.files import FileSummary
     from ingest.loop import IngestSummary
     from journeys.settings import Settings
@@ -33,6 +34,7 @@ def ingest(settings: Settings, *, until_caught_up: bool) -> IngestSummary:
             settings.lake,
             until_caught_up=until_caught_up,
             on_progress=lambda progress: advance(progress.polled, progress.expected),
+            rules=settings.expectations.compiled(settings.folder).rules,
         )
     terminal.out.print(f"  {summary.landed:,} events landed{_refused(summary.quarantined)}")
     return summary
@@ -55,6 +57,23 @@ def load(settings: Settings, files: Iterable[Path], kind: str) -> None:
         terminal.out.print(f"  {done}{_refused(summary.quarantined)}")
 
 
+def check(settings: Settings) -> CheckSummary:
+    """Audit what has landed since the last check, with a line a suite."""
+    from analytics.events import landed, profiles
+    from expectations.audit import check as audit
+    from expectations.defaults import default_suites
+
+    tables = {"events": landed(settings.lake), "profiles": profiles(settings.lake)}
+    suites = [*default_suites(), *settings.expectations.own_suites(settings.folder)]
+    with terminal.step("Checking what landed") as advance:
+        summary = audit(settings.lake, tables, suites, settings.expectations, on_progress=advance)
+    terminal.out.print(f"  {summary.rows:,} new rows on {summary.days:,} days")
+    for suite in summary.suites:
+        found = f"{suite.failed:,} failed, {suite.warned:,} warned" if suite.failed or suite.warned else "all met"
+        terminal.print_check(suite.name, found, "", passed=suite.passed)
+    return summary
+
+
 def stitch(settings: Settings) -> StitchSummary:
     """Build the path store from what has landed."""
     from analytics.stitching import build
@@ -65,6 +84,18 @@ def stitch(settings: Settings) -> StitchSummary:
     terminal.out.print(f"  {summary.duplicates:,} duplicates left out, {summary.customers:,} customers")
     terminal.out.print(f"  {sum(summary.journeys.values()):,} journeys: {outcomes}")
     return summary
+
+
+def verify(settings: Settings) -> bool:
+    """Compute the paths anew and say whether the stored ones are the same, row by row."""
+    from analytics.refresh import verify as compare
+
+    with terminal.step("Computing the paths anew"):
+        found = compare(settings.lake, settings.paths)
+    said = f"{found.touches:,} touches stored, {found.missing:,} missing, {found.surplus:,} too many"
+    late = "" if found.current else "the lake or the rules have changed since: run `journeys stitch`"
+    terminal.print_check("paths", said, late, passed=found.holds)
+    return found.holds
 
 
 def report(settings: Settings, site: Path | None = None) -> Published:
