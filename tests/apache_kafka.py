@@ -1,9 +1,9 @@
 """One Apache Kafka broker for a test: a real KRaft node on loopback, with data that survives its restart.
 
-The environment variable JOURNEYS_KAFKA_HOME names the folder with Kafka's jars (`make kafka` fetches them with Maven, as
-pinned in tests/kafka/pom.xml). One node serves four listeners at once: PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL, the
-last two with PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER (unsecured tokens). Everything is made fresh: cluster
-id, self-signed certificate, the user's password.
+The environment variable JOURNEYS_KAFKA_HOME names the folder with Kafka's jars (`make kafka` fetches them with Maven,
+as pinned in tests/kafka/pom.xml). One node serves four listeners at once: PLAINTEXT, SSL, SASL_PLAINTEXT and SASL_SSL,
+the last two with PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER (unsecured tokens). Everything is made fresh:
+cluster id, self-signed certificate, the user's password.
 """
 
 from __future__ import annotations
