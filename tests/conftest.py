@@ -7,6 +7,10 @@ import os
 import shutil
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("journeys", deadline=None)  # a busy machine is slow, not wrong
+settings.load_profile("journeys")
 
 
 def _available(mark: str) -> str:
