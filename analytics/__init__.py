@@ -11,6 +11,7 @@ from analytics.sessions import sessions
 from analytics.store import Paths, StoreWriter
 from analytics.summary import summary
 from analytics.transitions import transitions
+from analytics.trends import time_to_convert, trend
 from analytics.voice import responses, voice
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ __all__ = [
     "sessions",
     "stitch",
     "summary",
+    "time_to_convert",
     "transitions",
+    "trend",
     "voice",
     "why",
 ]

@@ -68,7 +68,8 @@ class Matcher:
         plain = self.universe is None or self.universe.meta.is_literal()
         extra = [e for e in self.expressions if e is not self.universe or not plain]
         column = next(iter(on))
-        if len(on) == 1 and not extra and column in self.paths.dictionaries:
+        first_times = any(isinstance(c, Step) and c.first_time for c in self.conditions)
+        if len(on) == 1 and not extra and not first_times and column in self.paths.dictionaries:
             return self._by_table(frame[column], column)
         return self._by_touch(part, frame)
 
@@ -90,22 +91,49 @@ class Matcher:
     def _by_touch(self, part: Part, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.uint64]]:
         seen = decoded(part, self.columns, self.paths.dictionaries) if self.expressions else frame
         places = [*range(len(self.conditions)), *([UNIVERSE] if self.universe is not None else [])]
-        meant = [self._meets(condition, frame, seen) for condition in self.conditions]
+        visible = np.ones(len(frame), np.bool_) if self.only is None else _holds(self.only, seen)
+        meant = [self._meets(condition, part, frame, seen, visible) for condition in self.conditions]
         if self.universe is not None:
-            meant.append(_holds(self.universe, seen))
-        if self.only is not None:
-            meant = [hits & _holds(self.only, seen) for hits in meant]
+            meant.append(_holds(self.universe, seen) & visible)
         return packed(meant, places, len(frame))
 
-    def _meets(self, condition: Condition, frame: pl.DataFrame, seen: pl.DataFrame) -> NDArray[np.bool_]:
+    def _meets(
+        self,
+        condition: Condition,
+        part: Part,
+        frame: pl.DataFrame,
+        seen: pl.DataFrame,
+        visible: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        """Which touches a step or an exclusion means."""
+        hits = self._named(condition, frame) & visible
+        first_time = condition.first_time if isinstance(condition, Step) else None
+        if first_time == "any":
+            hits = first_of_customer(hits, part.bounds())
+        if condition.where is not None:
+            hits &= _holds(condition.where, seen)
+        if first_time == "matching":
+            hits = first_of_customer(hits, part.bounds())
+        return hits
+
+    def _named(self, condition: Condition, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Which touches have one of the values."""
         if ANY in condition.any_of:
-            hits = np.ones(len(frame), np.bool_)
-        elif condition.on in self.paths.dictionaries:
+            return np.ones(len(frame), np.bool_)
+        if condition.on in self.paths.dictionaries:
             table = self._table(condition)
-            hits = table[with_null_code(frame[condition.on], len(table) - 1)]
-        else:
-            hits = frame[condition.on].is_in(list(condition.any_of)).fill_null(False).to_numpy()
-        return hits if condition.where is None else hits & _holds(condition.where, seen)
+            hits: NDArray[np.bool_] = table[with_null_code(frame[condition.on], len(table) - 1)]
+            return hits
+        return frame[condition.on].is_in(list(condition.any_of)).fill_null(False).to_numpy()
+
+
+def first_of_customer(hits: NDArray[np.bool_], bounds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Only the first hit of each customer."""
+    rows = np.flatnonzero(hits)
+    customer = np.searchsorted(bounds, rows, side="right")
+    first = np.zeros(len(hits), np.bool_)
+    first[rows[np.diff(customer, prepend=-1) > 0]] = True
+    return first
 
 
 def _holds(expression: pl.Expr, seen: pl.DataFrame) -> NDArray[np.bool_]:

@@ -102,8 +102,8 @@ def flow_routes(
 
     `start` anchors at the first such touch of a unit, `end` at the last one and counts back; with both, a path runs
     from the first `start` to the next `end`. Units without the anchor are left out. A pause longer than `gap` ends a
-    path as abandoned. Columns: `route` List(String), `ended` String (END_..., or START when it runs backwards, if the unit
-    is over within `depth`, else null), `units`, `converted` Int64. Most frequent first.
+    path as abandoned. Columns: `route` List(String), `ended` String (END_..., or START when it
+    runs backwards, if the unit is over within `depth`, else null), `units`, `converted` Int64. Most frequent first.
 
     >>> from tests.journeys import paths
     >>> flow_routes(paths({"ann": "visit@0m pay@5m"})).rows()
@@ -137,10 +137,9 @@ def _routes(paths: Paths, asked: Flow, part: Part) -> pl.DataFrame:
     touches = touches.with_columns(place.alias("place"), pl.len().over("unit").alias("size"))
     touches = touches.filter(pl.col("place") < asked.depth)
     value = [pl.col("node").filter(pl.col("place") == i).first().alias(f"p{i + 1}") for i in range(asked.depth)]
-    arrives = asked.start is not None and asked.end is not None
     units = touches.group_by("unit").agg(
         *value,
-        pl.when((pl.col("size") < asked.depth) & pl.lit(not arrives)).then("left").first().alias("ended"),
+        pl.when(pl.col("size") < asked.depth).then("left").first().alias("ended"),
         (pl.col("end") == ENDS[1]).first().alias("converted"),
     )
     positions = [f"p{i}" for i in range(1, asked.depth + 1)]
@@ -163,6 +162,7 @@ def _anchored(touches: pl.DataFrame, asked: Flow) -> pl.DataFrame:
         touches = touches.with_columns(place.alias("place"))
         arrival = pl.col("place").filter((pl.col("node") == asked.end) & (pl.col("place") > 0)).min().over("unit")
         touches = touches.filter(pl.col("place") <= arrival).drop("place")
+        touches = touches.with_columns(pl.lit(None, pl.String).alias("left"))
     if asked.gap is not None:
         pause = pl.col("time").diff().abs().over("unit").fill_null(0) > asked.gap // timedelta(microseconds=1)
         breaks = pause.cast(pl.UInt32).cum_sum().over("unit")

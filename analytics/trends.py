@@ -82,8 +82,9 @@ def _reached(analysis: ChainScan, definition: Funnel, first: int, last: int, par
 def _counts_of(tables: Sequence[pl.DataFrame], definition: Funnel, timezone: str) -> pl.DataFrame:
     by, counts = list(definition.by), ["entered", "reached", "open"]
     if not tables:
-        schema = {"period": pl.Datetime("us", timezone), **dict.fromkeys(counts, pl.Int64)}
-        return pl.DataFrame(schema={**dict.fromkeys(by, pl.String), **schema})
+        columns = [pl.Series(name, [], pl.String) for name in by]
+        columns += [pl.Series("period", [], pl.Datetime("us", timezone))]
+        return pl.DataFrame(columns + [pl.Series(name, [], pl.Int64) for name in counts])
     together = pl.concat(tables).with_columns(pl.col("period").dt.cast_time_unit("us"))
     return together.group_by(*by, "period").agg(pl.col(counts).sum()).sort(*by, "period", nulls_last=True)
 
@@ -161,9 +162,9 @@ def time_to_convert(
     """How long customers take from one step to another, those who take no time included.
 
     Of the reported chains of mature entrants that reach `to_step` (by default the last). Columns: those of `by`;
-    `customers` Int64; `average_wait`, `median_wait`, `p90_wait` Duration(us); `origin`, `width` Duration(us) and `counts`
-    List(Int64): bin `i` holds waits from `origin + i * width` up to, not including, the next; the last bin begins at
-    or after the longest wait. `bins` is by default the cube root of the customers, at most 60, rounded up. One row a
+    `customers` Int64; `average_wait`, `median_wait`, `p90_wait` Duration(us); `origin`, `width` Duration(us) and
+    `counts` List(Int64): bin `i` holds waits from `origin + i * width` up to, not including, the next; the longest wait
+    lies in the last. `bins` is by default the cube root of the customers, at most 60, rounded up. One row a
     group, or one row; nobody gives zero and nulls. For an unordered funnel steps are counted in the order they came.
 
     >>> from tests.journeys import paths

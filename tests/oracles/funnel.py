@@ -103,7 +103,7 @@ def moment(touch: Touch, asked: Asked) -> int:
 
 
 def chains(touches: Sequence[Touch], asked: Asked) -> Iterator[Chain]:
-    """Every chain: touches all different, one for each step it takes, in an order and at a pace that the rules allow."""
+    """Every chain: touches all different, one for each step it takes, as the rules allow."""
     for steps in choices(asked):
         for chosen in itertools.permutations(touches, len(steps)):
             chain = dict(zip(steps, chosen, strict=True))

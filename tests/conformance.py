@@ -1,0 +1,96 @@
+"""Runs worked cases of other tools through the public functions: `python tests/conformance.py FOLDER`.
+
+One line a file; for each failing case its id, what was expected and what was found; last `N passed, M failed,
+K unsupported`. Ends with 1 when a case failed or cannot be expressed. The form of the cases is told in the README of
+tests/conformance. A tool is a set of options: no case has a path of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from expectations.errors import DefinitionError
+from tests.conforming import funnels, sessions, statistics
+from tests.conforming.cases import Unsupported
+
+Case = Mapping[str, Any]
+KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
+    "funnel": funnels.funnel_case,
+    "trend": funnels.trend_case,
+    "window_funnel": funnels.window_funnel_case,
+    "sessions": sessions.sessions_case,
+    "statistics": statistics.statistics_case,
+}
+
+
+def main(folder: str) -> int:
+    """Run every case of a folder; the exit code."""
+    passed = failed = unsupported = 0
+    for file in sorted(Path(folder).glob("*.json")):
+        counts = {"passed": 0, "failed": 0, "unsupported": 0}
+        lines = []
+        for case in json.loads(file.read_text())["cases"]:
+            verdict, found = judge(case)
+            counts[verdict] += 1
+            if verdict != "passed":
+                lines.append(f"  {case['id']} {verdict}\n    expected {case['expected']}\n    found    {found}")
+        print(f"{file.name}: " + ", ".join(f"{n} {word}" for word, n in counts.items() if n))
+        print(*lines, sep="\n", end="\n" if lines else "")
+        passed, failed = passed + counts["passed"], failed + counts["failed"]
+        unsupported += counts["unsupported"]
+    print(f"{passed} passed, {failed} failed, {unsupported} unsupported")
+    return 1 if failed or unsupported else 0
+
+
+def judge(case: Case) -> tuple[str, Any]:
+    """`passed`, `failed` or `unsupported`, and what was found."""
+    run = KINDS.get(case["params"]["kind"])
+    if run is None:
+        return "unsupported", f"kind {case['params']['kind']}"
+    try:
+        found: Any = run(case)
+    except Unsupported as what:
+        return "unsupported", str(what)
+    except DefinitionError as error:
+        found = {"error": True, "message": error.what}
+    same = all(name in found and alike(found[name], value, tolerance(case)) for name, value in case["expected"].items())
+    return "passed" if same else "failed", found
+
+
+def tolerance(case: Case) -> float:
+    """How far a number may be from the published one."""
+    return float(case.get("tolerance", 1e-9))
+
+
+def alike(found: Any, expected: Any, allowed: float) -> bool:
+    """Whether two results are equal: tables hold nothing more, numbers lie within what is allowed."""
+    if isinstance(expected, Mapping):
+        return isinstance(found, Mapping) and set(found) >= set(expected) and every(found, expected, allowed)
+    if isinstance(expected, list):
+        return isinstance(found, list) and len(found) == len(expected) and pairs(found, expected, allowed)
+    if isinstance(expected, bool) or expected is None or isinstance(expected, str):
+        return bool(found == expected)
+    return isinstance(found, int | float) and math.isclose(found, expected, rel_tol=1e-12, abs_tol=max(allowed, 1e-12))
+
+
+def every(found: Mapping[str, Any], expected: Mapping[str, Any], allowed: float) -> bool:
+    """Whether all that is expected of a table is in it."""
+    return all(alike(found[name], value, allowed) for name, value in expected.items())
+
+
+def pairs(found: Iterable[Any], expected: Iterable[Any], allowed: float) -> bool:
+    """Whether two lists are equal, one by one."""
+    return all(alike(a, b, allowed) for a, b in zip(found, expected, strict=True))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit("usage: python tests/conformance.py FOLDER")
+    sys.exit(main(sys.argv[1]))

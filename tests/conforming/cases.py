@@ -1,0 +1,111 @@
+"""The neutral form of a case as our own words: events as paths, filters as expressions, times as times."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import reduce
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from analytics import Paths, Step
+
+EPOCH = datetime(2024, 1, 1, tzinfo=UTC)
+LONGEST = 100_000 * 86_400
+
+
+class Unsupported(Exception):
+    """The product has no words for these parameters."""
+
+
+def paths_of(case: Mapping[str, Any]) -> Paths:
+    """The events of a case as paths; a property is a text column under its own name."""
+    events, props = case["events"], sorted(properties(case))
+    columns: dict[str, Any] = {
+        "customer": [event["customer"] for event in events],
+        "at": [time_of(event["ts"]) for event in events],
+        "touchpoint": [event["event"] for event in events],
+        **{name: [text_of(event.get("props", {}).get(name)) for event in events] for name in props},
+    }
+    types: dict[str, Any] = {"customer": pl.String, "at": pl.Datetime("us", "UTC"), "touchpoint": pl.String}
+    return Paths.from_frame(pl.DataFrame(columns, schema={**types, **dict.fromkeys(props, pl.String)}))
+
+
+def properties(case: Mapping[str, Any]) -> set[str]:
+    """Every property that an event has or that the parameters name."""
+    named = {name for event in case["events"] for name in event.get("props", {})}
+    todo: list[Any] = [case["params"]]
+    while todo:
+        item = todo.pop()
+        if isinstance(item, Mapping):
+            named |= {item["prop"]} if "prop" in item else set()
+            todo.extend(item.values())
+        elif isinstance(item, list):
+            todo.extend(item)
+    named |= set(case["params"].get("breakdown", {}).get("props", []))
+    counted = case["params"].get("count_by", "")
+    return named | ({counted[5:]} if counted.startswith("prop:") else set())
+
+
+def time_of(given: str | float) -> datetime:
+    """A time of an event: seconds after the start of 2024, or a text, in UTC without a zone."""
+    if isinstance(given, int | float):
+        return EPOCH + timedelta(seconds=given)
+    time = datetime.fromisoformat(given)
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def text_of(value: Any) -> str | None:
+    """A value of a property as text; an absent one is null."""
+    if value is None or isinstance(value, str):
+        return value
+    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def condition(filters: Sequence[Mapping[str, Any]]) -> pl.Expr | None:
+    """Filters on properties, all of which must hold; None without any."""
+    return reduce(lambda a, b: a & b, [_filter(item) for item in filters]) if filters else None
+
+
+def _filter(item: Mapping[str, Any]) -> pl.Expr:
+    column, value = pl.col(item["prop"]).cast(pl.String), item.get("value")
+    words = [text_of(v) for v in value] if isinstance(value, list) else [text_of(value)]
+    tests = {
+        "eq": column.is_in([word for word in words if word is not None]),
+        "neq": ~column.is_in([word for word in words if word is not None]).fill_null(False),
+        "contains": column.str.to_lowercase().str.contains(str(words[0]).lower(), literal=True),
+        "is_null": column.is_null(),
+        "is_set": column.is_not_null(),
+    }
+    if item["op"] not in tests:
+        raise Unsupported(f"filter {item['op']}")
+    return tests[item["op"]]
+
+
+def step_of(item: Mapping[str, Any]) -> Step:
+    """A step of a case as a step of a funnel."""
+    first = {None: None, "event": "any", "event_with_filters": "matching"}
+    if item.get("first_time") not in first:
+        raise Unsupported(f"first_time {item['first_time']}")
+    return Step(
+        item["any_of"],
+        condition(item.get("where", [])),
+        optional=bool(item.get("optional")),
+        first_time=first[item.get("first_time")],  # type: ignore[arg-type]
+    )
+
+
+def seconds(number: float) -> timedelta:
+    """A window; one longer than any data is cut."""
+    return timedelta(seconds=min(number, LONGEST))
+
+
+def day_start(day: str, zone: str, days: int = 0) -> datetime:
+    """Midnight of a day in a zone, some days later; a text with a time is that time."""
+    if len(day) > 10:
+        time = datetime.fromisoformat(day)
+        return time if time.tzinfo else time.replace(tzinfo=ZoneInfo(zone))
+    midnight = date.fromisoformat(day) + timedelta(days=days)
+    return datetime(midnight.year, midnight.month, midnight.day, tzinfo=ZoneInfo(zone))

@@ -1,0 +1,84 @@
+"""Intervals, tests and corrections, as cases ask for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from analytics import statistics
+from tests.conforming.cases import Unsupported
+
+Params = Mapping[str, Any]
+
+
+def statistics_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a method."""
+    params = case["params"]
+    if params["method"] not in METHODS:
+        raise Unsupported(f"method {params['method']}")
+    return METHODS[params["method"]](params)
+
+
+def wilson(p: Params) -> dict[str, Any]:
+    corrected = p.get("continuity_correction", False)
+    low, high = statistics.wilson(p["successes"], p["trials"], p.get("confidence", 0.95), corrected=corrected)
+    return {"interval": [float(low), float(high)]}
+
+
+def newcombe(p: Params) -> dict[str, Any]:
+    (k1, k2), (n1, n2) = p["successes"], p["trials"]
+    low, high = statistics.newcombe(k1, n1, k2, n2, p.get("confidence", 0.95))
+    return {"interval": [float(low), float(high)], "difference": k1 / n1 - k2 / n2}
+
+
+def z_two_proportions(p: Params) -> dict[str, Any]:
+    (k1, k2), (n1, n2) = p["successes"], p["trials"]
+    found = statistics.two_proportions_z(k1, n1, k2, n2)
+    return {"z": float(found.statistic), "p_value": float(found.p_value)}
+
+
+def as_test(found: statistics.Verdict) -> dict[str, Any]:
+    return {"chi2": float(found.statistic), "p_value": float(found.p_value), "df": found.degrees}
+
+
+def corrected(adjust: Callable[[Any], Any]) -> Callable[[Params], dict[str, Any]]:
+    def run(p: Params) -> dict[str, Any]:
+        adjusted = adjust(p["p_values"])
+        return {"adjusted": adjusted.tolist(), "rejected": (adjusted <= p.get("level", 0.05)).tolist()}
+
+    return run
+
+
+def kaplan_meier(p: Params) -> dict[str, Any]:
+    table = statistics.kaplan_meier(p["times"], p["observed"])
+    if not p.get("all_times"):
+        table = table.filter(table["events"] > 0)
+    whole = [int(time) if time == int(time) else time for time in table["time"].to_list()]
+    errors = table["standard_error"].to_list()
+    return {
+        "time": whole,
+        "survival": table["survival"].to_list(),
+        "at_risk": table["at_risk"].to_list(),
+        "standard_error": errors,
+    }
+
+
+def logrank(p: Params) -> dict[str, Any]:
+    a, b = p["a"], p["b"]
+    return as_test(statistics.log_rank(a["times"], a["observed"], b["times"], b["observed"]))
+
+
+METHODS: dict[str, Callable[[Params], dict[str, Any]]] = {
+    "wilson": wilson,
+    "newcombe": newcombe,
+    "z_two_proportions": z_two_proportions,
+    "chi2_against": lambda p: as_test(statistics.shares_against(p["successes"], p["trials"], p["null"])),
+    "chi2_table": lambda p: as_test(statistics.chi_square(p["table"])),
+    "bonferroni": corrected(statistics.bonferroni),
+    "benjamini_hochberg": corrected(statistics.benjamini_hochberg),
+    "kaplan_meier": kaplan_meier,
+    "logrank": logrank,
+    "cohens_h": lambda p: {"h": float(np.asarray(statistics.cohens_h(p["p1"], p["p2"])))},
+}
