@@ -46,11 +46,11 @@ class Origin:
 
 @dataclass(frozen=True)
 class Answers:
-    """One report's material.
+    """One report's material; what is null was not there, or nothing of it may be shown.
 
-    `changes`, if there were two periods to compare: `step`, `name`, `earlier_entered`, `later_entered`, and the
-    difference of the share of those who entered, `entered_difference`, `entered_low`, `entered_high`, and of the share
-    of the step before, `previous_...`. `voice`: `stage`, `responses`, `satisfied`, `low`, `high`.
+    `stages`, `segments`, `voice` and `changes` come from `reports.published`, `flow` from `reports.flows`, `paths`,
+    `positions`, `moves` and `used` from `reports.routes`, `weeks` from `reports.trends`. `linked` is `way` String and
+    `share` Float64 of touches. `stage_numbers` puts touchpoints in order for the graph; `goals` are its last ones.
     """
 
     facts: Facts
@@ -59,6 +59,14 @@ class Answers:
     stages: pl.DataFrame
     segments: pl.DataFrame | None = None
     flow: Flow | None = None
+    paths: pl.DataFrame | None = None
+    positions: pl.DataFrame | None = None
+    moves: pl.DataFrame | None = None
+    used: pl.DataFrame | None = None
+    weeks: pl.DataFrame | None = None
+    linked: pl.DataFrame | None = None
+    stage_numbers: dict[str, int] = field(default_factory=dict)
+    goals: frozenset[str] = frozenset()
     pace: Pace | None = None
     changes: pl.DataFrame | None = None
     voice: pl.DataFrame | None = None

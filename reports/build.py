@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -22,16 +23,20 @@ from analytics.flow import flow_routes
 from analytics.rules import PathRules
 from analytics.statistics import benjamini_hochberg, newcombe, two_proportions_z, wilson
 from analytics.summary import summary
+from analytics.transitions import transitions
 from analytics.voice import voice
 from expectations.errors import StorageError
 from expectations.layout import Lake
-from reports import flows, published
+from reports import flows, published, routes, trends
 from reports.answers import Answers, Facts, Origin, Pace
 from reports.published import NO_VALUE
 from reports.settings import ReportSettings
 
 ALL_OTHERS: Final = "All others"
 _LEVEL: Final = 0.05
+_LONGEST_PATH: Final = 8
+_TOUCHPOINTS: Final = 24
+_WEEKS: Final = 26
 
 
 def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answers | None:
@@ -62,6 +67,12 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         stages=published.stages(everyone, settings.k, settings.least),
         segments=_segments(paths, steps, settings),
         flow=_flow(paths, settings, rules),
+        **_routes(paths, settings),
+        used=_used(paths, settings),
+        weeks=_weeks(paths, steps, settings, facts),
+        linked=_linked(paths),
+        stage_numbers=_stage_numbers(paths, rules),
+        goals=frozenset(rules.goal),
         pace=_pace(paths, settings.least),
         changes=_changes(paths, steps, settings, facts),
         voice=_voice(paths, settings, rules),
@@ -172,8 +183,101 @@ def _largest(by_group: pl.DataFrame, column: str, most: int) -> pl.DataFrame:
 def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flows.Flow | None:
     if "journey" not in paths.schema:
         return None
-    routes = flow_routes(paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey")
-    return flows.flow(routes, set(rules.goal), settings.k)
+    found = flow_routes(paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey")
+    return flows.flow(found, set(rules.goal), settings.k)
+
+
+def _routes(paths: Paths, settings: ReportSettings) -> dict[str, pl.DataFrame]:
+    """Whole paths, positions and moves, where touches know their journey."""
+    if "journey" not in paths.schema:
+        return {}
+    found = flow_routes(paths, depth=_LONGEST_PATH, top=_TOUCHPOINTS, unit="journey")
+    return {
+        "paths": routes.commonest(found, settings.least),
+        "positions": routes.positions(found, settings.k),
+        "moves": routes.moves(transitions(paths, unit="journey"), settings.k),
+    }
+
+
+def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
+    """Customers by stage and touchpoint; customers never span parts, so that counts of parts add up."""
+    if "stage" not in paths.schema:
+        return None
+    pairs, stages = [], []
+    for part in paths.parts:
+        touches = paths.read(part, ["customer", "stage", "touchpoint"]).filter(pl.col("stage").is_not_null())
+        text = touches.with_columns(pl.col("stage", "touchpoint").cast(pl.String))
+        pairs.append(text.group_by("stage", "touchpoint").agg(customers=pl.col("customer").n_unique()))
+        stages.append(text.group_by("stage").agg(of=pl.col("customer").n_unique()))
+    both = pl.concat(pairs).group_by("stage", "touchpoint").agg(pl.col("customers").sum().cast(pl.Int64))
+    total = pl.concat(stages).group_by("stage").agg(pl.col("of").sum().cast(pl.Int64))
+    order = {"stage": False, "customers": True, "touchpoint": False}
+    counts = both.join(total, on="stage").sort(list(order), descending=list(order.values()))
+    return routes.used(counts, settings.k)
+
+
+def _weeks(paths: Paths, steps: Sequence[Step], settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+    """Step conversion by week of entry, of all customers and of every group of every breakdown."""
+    window = duration(settings.trend_window)
+    last = facts.end_of_data - timedelta(days=7)
+    frames = []
+    for week in trends.weeks_between(facts.first_at.date(), last.date())[-_WEEKS:]:
+        start = datetime(week.year, week.month, week.day, tzinfo=UTC)
+        end = start + timedelta(days=7)
+        is_open = end + window > facts.end_of_data
+        maturity: Literal["clip", "mature"] = "clip" if is_open else "mature"
+        asked = Funnel(steps, window=window, start=start, end=end if not is_open else None, maturity=maturity)
+        for column in (None, *settings.segments):
+            by_group = funnel(paths, asked if column is None else replace(asked, by=(column,)))
+            frames.append(_week_of(by_group, column, settings).with_columns(week=pl.lit(week), is_open=pl.lit(is_open)))
+    if not frames:
+        return None
+    counts = pl.concat(frames)
+    whole, groups = counts.filter(pl.col("dimension").is_null()), counts.filter(pl.col("dimension").is_not_null())
+    return pl.concat(
+        [
+            trends.weekly(whole, settings.k, settings.least),
+            trends.weekly(groups, settings.k, settings.least, trends.SPREADS_OF_GROUPS),
+        ]
+    )
+
+
+def _week_of(by_group: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
+    group = pl.lit(None, pl.String) if column is None else pl.col(column).cast(pl.String)
+    rows = by_group.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
+    named = rows.select(
+        "step",
+        "name",
+        "reached",
+        dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
+        segment=group,
+    )
+    before = pl.col("reached").shift(1).over("segment", order_by="step")
+    return named.with_columns(previous=before).filter((pl.col("step") > 1) & (pl.lit(column is None) | group_known()))
+
+
+def group_known() -> pl.Expr:
+    """Rows of a group that has a value."""
+    return pl.col("segment").is_not_null()
+
+
+def _linked(paths: Paths) -> pl.DataFrame | None:
+    row = summary(paths).row(0, named=True)
+    shares = {name.removeprefix("linked_"): share for name, share in row.items() if name.startswith("linked_")}
+    if any(share is None for share in shares.values()):
+        return None
+    return pl.DataFrame({"way": list(shares), "share": [round(share, 4) for share in shares.values()]})
+
+
+def _stage_numbers(paths: Paths, rules: PathRules) -> dict[str, int]:
+    """Touchpoints by the number of their stage; those of none stand with the stage they most often go with."""
+    names = list(dict.fromkeys(stage.name for stage in rules.stages))
+    found: dict[str, int] = {}
+    for touchpoint in paths.values_of("touchpoint").to_list():
+        for rule in rules.stages:
+            if touchpoint not in found and any(fnmatchcase(touchpoint, pattern) for pattern in rule.touchpoints):
+                found[touchpoint] = names.index(rule.name)
+    return found
 
 
 def _pace(paths: Paths, least: int) -> Pace | None:

@@ -56,7 +56,7 @@ THROUGH: Final = pl.Schema(
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Flow:
     """The published flow.
 

@@ -12,6 +12,7 @@ import polars as pl
 from reports.flows import OTHER, Flow
 from reports.formats import count, percent, points, quoted, shown_name
 from reports.published import NO_VALUE
+from reports.trends import runs
 
 
 def weakest_step(stages: pl.DataFrame) -> int | None:
@@ -92,6 +93,54 @@ def flow(published: Flow) -> str:
         f"The commonest start is {quoted(row['source'])} then {_shown(row['target'])}: "
         f"{percent(share)} of journeys, of which {row['goal_text']} reach the goal"
     )
+
+
+def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
+    """The title of the journey map: the stage customers like least and the one most leave, where these are clear."""
+    rows = {row["step"]: row for row in stages.iter_rows(named=True)}
+    said: list[str] = []
+    felt = None if voice is None else voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
+    if felt is not None and felt.height > 1 and felt["high"][0] < _least(felt["low"][1:]):
+        said.append(f"satisfaction is lowest at {quoted(felt['stage'][0])}")
+    weakest = weakest_step(stages)
+    if weakest is not None:
+        said.append(f"most leave after {quoted(rows[weakest - 1]['name'])}")
+    return "Journey map: " + "; ".join(said) if said else "Journey map"
+
+
+def trend(weekly: pl.DataFrame) -> str:
+    """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none."""
+    found = runs(weekly)
+    if not found:
+        return "no week outside its expected range" if weekly["low"].drop_nulls().len() else "conversion week by week"
+    return _told(found[0])
+
+
+def trends(weekly: pl.DataFrame) -> str:
+    """The title of the trends page: the most remarkable run of all customers, or else of a group."""
+    found = runs(weekly.filter(pl.col("dimension").is_null())) or runs(weekly)
+    if not found:
+        return "How conversion moves"
+    whose = "" if found[0]["dimension"] is None else f"{found[0]['dimension']} {quoted(found[0]['segment'])}: "
+    return whose + _told(found[0])
+
+
+def _told(run: dict[str, Any]) -> str:
+    first, last = run["first"], run["last"]
+    when = (
+        f"week of {first.day} {first:%B}"
+        if first == last
+        else (f"weeks of {first.day} {first:%B} to {last.day} {last:%B}")
+    )
+    way = "below" if run["difference"] < 0 else "above"
+    size = points(abs(run["difference"])).lstrip("+")
+    return f"{quoted('→ ' + shown_name(run['name']))} was {size} {way} usual in the {when}"
+
+
+def _least(values: pl.Series) -> float:
+    least = values.min()
+    assert isinstance(least, float)
+    return least
 
 
 def in_words(share: float) -> str:

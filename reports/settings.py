@@ -26,6 +26,7 @@ class ReportSettings(Section):
     site: str = Field("site", description="folder that the report is published to, beside journeys.toml")
     window: str = Field("30d", description="time a customer has from the first stage to the goal")
     compare: str = Field("28d", description="length of the two periods that a change is measured between")
+    trend_window: str = Field("7d", description="time to go on that the weekly trend gives a customer")
     segments: tuple[str, ...] = Field((), description="columns that every stage is broken down by")
     segment_names: dict[str, str] = Field({}, description="words shown for a column: age_band = 'Age'")
     values_per_segment: int = Field(12, ge=2, le=30, description="groups shown of one column, largest first")

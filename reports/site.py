@@ -9,26 +9,29 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from types import ModuleType
 from typing import Any, Final
 
-from reports import cards, headlines
+import polars as pl
+
 from reports.answers import Answers
-from reports.formats import count, moment, quoted
+from reports.formats import count, moment
 from reports.page import Site, render
+from reports.pages import journey_map, overview, paths, quality, stages, trends
 from reports.parts import EMPTY, Page, Part, ValueCard
 from reports.settings import PageName, ReportSettings
 from reports.tables import as_files, columnar
-from reports.values import value_cards
+from reports.theme import unchecked
 
-NAMES: Final[dict[PageName, str]] = {
-    "overview": "Overview",
-    "stages": "Stages",
-    "paths": "Paths",
-    "map": "Journey map",
-    "trends": "Trends",
-    "quality": "Data quality",
+PAGES: Final[dict[PageName, ModuleType]] = {
+    "overview": overview,
+    "stages": stages,
+    "paths": paths,
+    "map": journey_map,
+    "trends": trends,
+    "quality": quality,
 }
-FILES: Final[dict[PageName, str]] = {name: f"{name}.html" for name in NAMES} | {"overview": "index.html"}
+FILES: Final[dict[str, str]] = {str(name): f"{name}.html" for name in PAGES} | {"overview": "index.html"}
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,11 @@ class BuiltSite:
 def build_site(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> BuiltSite:
     """The site as files; `folder` is where they will lie below the front page. Without answers it says it is empty."""
     pages = _pages(answers, settings) if answers is not None else (_empty_page(),)
-    names = [(page.name, FILES[page.slug]) for page in pages]  # type: ignore[index]
+    names = [(page.name, FILES[page.slug]) for page in pages]
     footer = _footer(answers, settings, built_at)
     within = Site(settings.title, tuple(names), footer)
     above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer)
-    files = {FILES[page.slug]: render(page, within).encode() for page in pages}  # type: ignore[index]
+    files = {FILES[page.slug]: render(page, within).encode() for page in pages}
     for page in pages:
         for part in page.parts:
             files[f"data/{part.id}.csv"] = as_files(part.frame).write_csv().encode()
@@ -58,34 +61,12 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
 
 
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
-    made = [_overview(answers, settings)]
-    return tuple(page for page in made if page.parts)
-
-
-def _overview(answers: Answers, settings: ReportSettings) -> Page:
-    parts = (cards.funnel(answers, settings), cards.segments(answers, settings), cards.flow(answers, settings))
-    return Page(
-        slug="overview",
-        name=NAMES["overview"],
-        title=headlines.overview(answers.stages, answers.goal),
-        lede=_lede(answers),
-        values=value_cards(answers, settings),
-        parts=tuple(part for part in parts if part is not None),
-    )
-
-
-def _lede(answers: Answers) -> str:
-    facts = answers.facts
-    return (
-        f"{count(facts.journeys)} journeys of {count(facts.customers)} customers up to {moment(facts.end_of_data)}. "
-        f"{count(facts.converted)} reached {quoted(answers.goal)}, {count(facts.abandoned)} were abandoned, "
-        f"{count(facts.open)} are still open and are never counted as lost."
-    )
+    with unchecked():
+        made = [PAGES[name].page(answers, settings) for name in PAGES if name in settings.pages]
+    return tuple(page for page in made if page is not None)
 
 
 def _empty_page() -> Page:
-    import polars as pl
-
     part = Part(
         id="empty",
         title="This report is empty",
@@ -95,7 +76,7 @@ def _empty_page() -> Page:
     )
     return Page(
         slug="overview",
-        name=NAMES["overview"],
+        name="Overview",
         title="Nothing has happened yet",
         lede="The lake holds no journeys. Land events with “journeys ingest” or “journeys load”, then “journeys "
         "stitch” and build the report again.",
@@ -141,7 +122,7 @@ def _page_entry(page: Page) -> dict[str, Any]:
         "slug": page.slug,
         "name": page.name,
         "title": page.title,
-        "file": FILES[page.slug],  # type: ignore[index]
+        "file": FILES[page.slug],
         "parts": [
             {
                 "id": part.id,

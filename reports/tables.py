@@ -23,8 +23,6 @@ from reports.formats import (
 from reports.parts import Table
 from reports.published import FEW, WITHHELD
 
-_MOST_ROWS = 400
-
 
 def stages(frame: pl.DataFrame) -> Table:
     """The stage funnel."""
@@ -97,6 +95,77 @@ def links(frame: pl.DataFrame) -> Table:
         for r in frame.sort("units", descending=True, maintain_order=True).head(60).iter_rows(named=True)
     ]
     return Table(heads, tuple(rows))
+
+
+def used(frame: pl.DataFrame) -> Table:
+    """Touchpoints by stage."""
+    rows = [
+        (shown_name(r["stage"]), shown_name(r["touchpoint"]), count(r["customers"]), percent(r["share"]))
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(("Stage", "Touchpoint", "Customers", "Of the stage's customers"), tuple(rows))
+
+
+def paths(frame: pl.DataFrame) -> Table:
+    """The commonest whole paths."""
+    rows = [
+        (" → ".join(_touchpoint(name) for name in r["route"]), r["ended"], count(r["units"]), percent(r["share"]))
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(("Path", "Ended", "Journeys", "Of all that are over"), tuple(rows))
+
+
+def positions(frame: pl.DataFrame) -> Table:
+    """Where journeys are at each position, one row a touchpoint."""
+    wide = frame.with_columns(pl.col("position").cast(pl.String)).pivot(
+        on="position", index="touchpoint", values="share", aggregate_function="first"
+    )
+    steps = [name for name in wide.columns if name != "touchpoint"]
+    steps.sort(key=int)
+    rows = [(_touchpoint(r["touchpoint"]), *(percent(r[step]) for step in steps)) for r in wide.iter_rows(named=True)]
+    return Table(("Touchpoint", *(f"Step {step}" for step in steps)), tuple(rows))
+
+
+def moves(frame: pl.DataFrame) -> Table:
+    """Moves between touchpoints, most frequent first."""
+    ends = {
+        "START": "(start)",
+        "END_converted": "(goal reached)",
+        "END_abandoned": "(abandoned)",
+        "END_open": "(still open)",
+    }
+    rows = [
+        (
+            ends.get(r["source"]) or _touchpoint(r["source"]),
+            ends.get(r["target"]) or _touchpoint(r["target"]),
+            count(r["transitions"]),
+            count(r["customers"]),
+        )
+        for r in frame.head(60).iter_rows(named=True)
+    ]
+    return Table(("From", "To", "Moves", "Customers"), tuple(rows))
+
+
+def weeks(frame: pl.DataFrame) -> Table:
+    """Step conversion by week."""
+    rows = [
+        (
+            f"{r['week'].day} {r['week']:%b %Y}",
+            f"→ {shown_name(r['name'])}",
+            _rate(r["share"], r["state"]),
+            interval(r["low"], r["high"]),
+            _counted(r["previous"]),
+            "unusual" if r["unusual"] else "not over" if r["state"] == "open" else "",
+        )
+        for r in frame.sort("week", "step").iter_rows(named=True)
+    ]
+    return Table(("Week of", "Step", "Conversion", "Expected", "Customers before", "Note"), tuple(rows))
+
+
+def linked(frame: pl.DataFrame, words: dict[str, str]) -> Table:
+    """How touches are tied to customers."""
+    rows = [(words.get(r["way"], r["way"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
+    return Table(("Tied", "Of all touches"), tuple(rows))
 
 
 def as_files(frame: pl.DataFrame) -> pl.DataFrame:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final, Literal
 
 import altair as alt
+from altair.utils.schemapi import debug_mode
 
 from reports.fonts import FAMILY
 
@@ -123,10 +124,21 @@ def config(mode: Mode) -> dict[str, Any]:
     }
 
 
-@contextmanager
-def unthemed() -> Iterator[None]:
-    """Charts turned into specifications within this block carry no configuration: it is added when they are drawn."""
+def specification(chart: alt.LayerChart, *, checked: bool = False) -> dict[str, Any]:
+    """The chart as a Vega-Lite specification without configuration, which is added when it is drawn.
+
+    Its data are named datasets. `checked` validates it against the schema, which takes as long again.
+    """
     with alt.theme.enable("none"):
+        spec: dict[str, Any] = chart.to_dict(validate=checked)
+    spec.pop("config", None)
+    return spec
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Charts built within this block are not checked piece by piece, which is most of the time that they take."""
+    with debug_mode(False):
         yield
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from math import sqrt
 from typing import Any
 
 import polars as pl
 
-from reports import flows, published
+from reports import flows, published, routes, trends
 from reports.answers import Answers, Facts, Origin, Pace
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -39,6 +41,10 @@ ROUTES: list[tuple[list[str], str | None, int, int]] = [
     (["other", "Product page"], "abandoned", 7, 0),
     (["other", "Home page", "Call centre", "other", "Basket", "other"], None, 33, 4),
 ]
+
+
+NOTHING_ELSE: dict[str, Any] = dict.fromkeys(("paths", "positions", "moves", "used", "weeks", "linked"))
+TOUCHPOINTS = tuple(dict.fromkeys(name for route, *_ in ROUTES for name in route if name != "other"))
 
 
 def wilson(part: int, whole: int) -> tuple[float | None, float | None, float | None]:
@@ -170,6 +176,53 @@ def voice_frame(names: tuple[str, ...] = STAGES) -> pl.DataFrame:
     )
 
 
+def transitions_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) -> pl.DataFrame:
+    moves: Counter[tuple[str, str]] = Counter()
+    for route, ended, units, _ in routes:
+        nodes = ["START", *route, *([f"END_{ended}"] if ended else [])]
+        for move in pairwise(nodes):
+            moves[move] += units
+    rows = [(source, target, units, units) for (source, target), units in moves.most_common()]
+    return pl.DataFrame(rows, schema=["source", "target", "transitions", "customers"], orient="row")
+
+
+def used_frame(names: tuple[str, ...] = STAGES, touchpoints: tuple[str, ...] = TOUCHPOINTS) -> pl.DataFrame:
+    rows = []
+    for index, name in enumerate(names):
+        for place, touchpoint in enumerate(touchpoints[index : index + 3]):
+            rows.append((name, touchpoint, COUNTS[index] // (place + 1), COUNTS[index]))
+    return routes.used(pl.DataFrame(rows, schema=["stage", "touchpoint", "customers", "of"], orient="row"), 10)
+
+
+def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> pl.DataFrame:
+    rows = []
+    for dimension, segment, size, fall in ((None, None, 1000, 0.1), ("Device", group, 500, 0.2)):
+        for week in range(12):
+            previous = size
+            for step, name in enumerate(names[1:], 2):
+                share = 0.6 + 0.01 * ((week * 7 + step * 3) % 5 - 2)
+                share -= fall if week in (7, 8) and step == len(names) else 0
+                reached = round(previous * share)
+                start = date(2026, 6, 1) + timedelta(days=7 * week)
+                rows.append((dimension, segment, step, name, start, previous, reached, week == 11))
+                previous = reached
+    schema = {
+        "dimension": pl.String,
+        "segment": pl.String,
+        "step": pl.UInt32,
+        "name": pl.String,
+        "week": pl.Date,
+        "previous": pl.Int64,
+        "reached": pl.Int64,
+        "is_open": pl.Boolean,
+    }
+    return trends.weekly(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30)
+
+
+def linked_frame() -> pl.DataFrame:
+    return pl.DataFrame({"way": ["login", "device", "session", "anonymous"], "share": [0.331, 0.564, 0.003, 0.102]})
+
+
 def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **changed: Any) -> Answers:
     given: dict[str, Any] = {
         "facts": Facts(142380, 20117, 24802, 2512, 20350, 1940, START, END),
@@ -178,6 +231,14 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "stages": published.stages(funnel_frame(names=names), k, least),
         "segments": published.segments(segment_frame(names=names), k, least),
         "flow": flows.flow(routes_frame(), {"Order placed"}, k),
+        "paths": routes.commonest(routes_frame(), least),
+        "positions": routes.positions(routes_frame(), k),
+        "moves": routes.moves(transitions_frame(), k),
+        "used": used_frame(names),
+        "weeks": weeks_frame(names),
+        "linked": linked_frame(),
+        "stage_numbers": {name: min(index // 2, 4) for index, name in enumerate(TOUCHPOINTS)},
+        "goals": frozenset({"Order placed"}),
         "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
         "changes": changes_frame(),
         "voice": voice_frame(names),
@@ -191,9 +252,15 @@ def hostile_answers(names: tuple[str, ...]) -> Answers:
     groups = {"Device": dict.fromkeys(names, (0.2, 1.0)), names[0]: dict.fromkeys(names, (0.2, 0.9))}
     known = {name for route, *_ in ROUTES for name in route if name not in ("other", "Order placed")}
     renamed = dict(zip(sorted(known), names, strict=False))
-    routes = [([renamed.get(name, name) for name in route], *rest) for route, *rest in ROUTES]
+    taken = [([renamed.get(name, name) for name in route], *rest) for route, *rest in ROUTES]
     return answers(
         names=names,
         segments=published.segments(segment_frame(groups, names), 10, 30),
-        flow=flows.flow(routes_frame(routes), {"Order placed"}, 10),
+        flow=flows.flow(routes_frame(taken), {"Order placed"}, 10),
+        paths=routes.commonest(routes_frame(taken), 30),
+        positions=routes.positions(routes_frame(taken), 10),
+        moves=routes.moves(transitions_frame(taken), 10),
+        used=used_frame(names, names),
+        weeks=weeks_frame(names, names[0]),
+        stage_numbers={name: index for index, name in enumerate(names)},
     )

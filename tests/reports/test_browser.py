@@ -42,34 +42,42 @@ def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _written(folder: Path, answers: fixtures.Answers, title: str = "Shop") -> Path:
     built = build_site(answers, ReportSettings(title=title, segments=("device",)), fixtures.BUILT_AT, "runs/x")
-    file = folder / "index.html"
-    file.write_bytes(built.front)
-    return file
+    for name, content in built.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder / "index.html"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_page_draws_all_charts_offline_and_asks_for_nothing(browser: Any, page: Path, scheme: str) -> None:
-    with visited(browser, page, color_scheme=scheme) as visit:
+PAGES = ("index", "stages", "paths", "map", "trends", "quality")
+
+
+@pytest.mark.parametrize(("name", "scheme"), [*((name, "light") for name in PAGES), ("index", "dark")])
+def test_page_draws_all_charts_offline_and_asks_for_nothing(browser: Any, page: Path, name: str, scheme: str) -> None:
+    file = page.with_name(f"{name}.html")
+    with visited(browser, file, color_scheme=scheme) as visit:
         status = visit.draw_all()
-        assert visit.requests == [page.as_uri()]
+        assert visit.requests == [file.as_uri()]
         assert visit.complaints == []
         assert status["errors"] == []
         assert status["drawn"] == status["charts"] > 0
         assert visit.page.evaluate("() => document.documentElement.dataset.theme") == scheme
 
 
-def test_hostile_names_run_nothing_and_everything_draws(browser: Any, hostile_page: Path) -> None:
-    with visited(browser, hostile_page) as visit:
+@pytest.mark.parametrize("name", PAGES)
+def test_hostile_names_run_nothing_and_everything_draws(browser: Any, hostile_page: Path, name: str) -> None:
+    file = hostile_page.with_name(f"{name}.html")
+    with visited(browser, file) as visit:
         status = visit.draw_all()
         assert status["pwned"] is None
-        assert visit.requests == [hostile_page.as_uri()]
+        assert visit.requests == [file.as_uri()]
         assert visit.complaints == []
         assert status["errors"] == []
         assert status["drawn"] == status["charts"] > 0
 
 
-def test_page_fits_a_phone(browser: Any, page: Path) -> None:
-    with visited(browser, page, viewport={"width": 390, "height": 844}) as visit:
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_a_phone(browser: Any, page: Path, name: str) -> None:
+    with visited(browser, page.with_name(f"{name}.html"), viewport={"width": 390, "height": 844}) as visit:
         status = visit.draw_all()
         assert status["wider"] <= 0
         assert status["errors"] == []

@@ -8,7 +8,7 @@ from reports.charts.canvas import Canvas
 from reports.parts import Part
 from reports.settings import ReportSettings
 from reports.site import build_site
-from reports.theme import MODES, Mode, unthemed
+from reports.theme import MODES, Mode, specification
 from tests.reports import fixtures
 
 PARTS = {
@@ -39,8 +39,7 @@ def test_faults_are_found() -> None:
     canvas = Canvas(1200, 40)
     rows = [{"x": 10, "y": 10, "t": "first text"}, {"x": 30, "y": 12, "t": "second text"}]
     faint = alt.Chart(alt.InlineData(values=[{}])).mark_text(color="#DDDDDD", text="faint").encode(y=alt.value(35))
-    with unthemed():
-        spec = alt.layer(canvas.texts(rows, "label"), faint).properties(width=1200, height=40).to_dict()
+    spec = specification(alt.layer(canvas.texts(rows, "label"), faint).properties(width=1200, height=40))
     found = " ".join(lint.findings(spec))
     for fault in ("no description", "too wide", "'first text' over 'second text'", "contrast 1."):
         assert fault in found

@@ -87,6 +87,7 @@ def test_no_small_count_is_in_any_file() -> None:
         flow=flows.flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
         segments=None,
         changes=None,
+        **fixtures.NOTHING_ELSE,
     )
     files = build_site(answers, SETTINGS, fixtures.BUILT_AT, "runs/x").files
     text = "".join(re.sub(r"<script>.*?</script>", "", content.decode(), flags=re.S) for content in files.values())
@@ -103,6 +104,7 @@ def test_too_few_customers_are_said_and_not_drawn() -> None:
         pace=None,
         changes=None,
         voice=None,
+        **fixtures.NOTHING_ELSE,
     )
     html = build_site(answers, SETTINGS, fixtures.BUILT_AT, "runs/x").front.decode()
     assert "Too few customers for a rate" in html

@@ -1,0 +1,109 @@
+"""Which whole paths do customers take most, to the goal and not?
+
+In: the published frame of commonest paths (`reports.routes.commonest`). A row is a path, a chip a touchpoint; the bar
+is how many journeys took exactly this path.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from reports import fonts
+from reports.charts.canvas import Canvas, tips
+from reports.formats import count, percent, shown_name
+from reports.routes import ABANDONED, REACHED
+
+WIDTH = 1096
+ROW = 31
+HEAD = 30
+GROUP_GAP = 34
+CHIP = 24
+FIGURES = 236
+HEADS = {REACHED: "Paths that reach the goal", ABANDONED: "Paths that are abandoned"}
+
+
+def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
+    """Paths as rows of chips, with how many journeys took each."""
+    rows = paths.to_dicts()
+    longest = max(len(row["route"]) + (row["ended"] == ABANDONED) for row in rows)
+    pitch = min(140.0, (width - FIGURES) / longest)
+    heads = _place(rows)
+    canvas = Canvas(width, rows[-1]["y"] + ROW)
+    chips = [chip for row in rows for chip in _chips(row, pitch)]
+    layers: list[alt.Chart] = []
+    for kind, style, text in (
+        ("touchpoint", "band", "label-ink"),
+        ("goal", "node-goal", "label-on"),
+        ("left", "ghost", "label"),
+    ):
+        some = [chip for chip in chips if chip["kind"] == kind]
+        if some:
+            layers.append(canvas.rects(some, style, cornerRadius=5))
+            layers.append(
+                canvas.texts([{**c, "x": c["xm"], "y": c["ym"]} for c in some], text, "center", fontSize=11.5)
+            )
+    arrows = [{"x": c["x2"] + 5, "y": c["ym"], "t": "›"} for c in chips if not c["last"]]
+    if arrows:
+        layers.append(canvas.texts(arrows, "label-muted", "center", fontSize=14))
+    layers += _bars(canvas, rows, heads)
+    text = "; ".join(row["d"] for row in rows)
+    return canvas.layered(layers, f"The {len(rows)} commonest complete paths. {text}.")
+
+
+def _place(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    y, ended, heads = float(HEAD), "", []
+    for row in rows:
+        if row["ended"] != ended:
+            y += GROUP_GAP if ended else 0
+            ended = row["ended"]
+            heads.append({"x": 0, "y": y - 14, "t": HEADS[ended]})
+        row["y"], y = y, y + ROW
+        ending = " → left" if ended == ABANDONED else ""
+        names = " → ".join(shown_name(name) for name in row["route"])
+        row["d"] = f"{names}{ending}: {count(row['units'])} journeys"
+    return heads
+
+
+def _chips(row: dict[str, Any], pitch: float) -> list[dict[str, Any]]:
+    names = [(shown_name(name), "touchpoint") for name in row["route"]]
+    if row["ended"] == REACHED:
+        names[-1] = (names[-1][0], "goal")
+    else:
+        names.append(("left", "left"))
+    return [
+        {
+            "x": place * pitch,
+            "x2": (place + 1) * pitch - 12,
+            "y": row["y"],
+            "y2": row["y"] + CHIP,
+            "xm": place * pitch + (pitch - 12) / 2,
+            "ym": row["y"] + CHIP / 2,
+            "t": fonts.fit(name, pitch - 22, 11.5, 600 if kind == "goal" else 400),
+            "kind": kind,
+            "last": place == len(names) - 1,
+        }
+        for place, (name, kind) in enumerate(names)
+    ]
+
+
+def _bars(canvas: Canvas, rows: list[dict[str, Any]], heads: list[dict[str, Any]]) -> list[alt.Chart]:
+    left, room = canvas.width - FIGURES + 24, 92.0
+    most = max(row["units"] for row in rows)
+    bars = [
+        {"x": left, "x2": left + room * row["units"] / most, "y": row["y"] + 5, "y2": row["y"] + 19, "d": row["d"]}
+        for row in rows
+    ]
+    middles = [row["y"] + CHIP / 2 for row in rows]
+    units = [{"x": canvas.width - 66, "y": y, "t": count(r["units"])} for y, r in zip(middles, rows, strict=True)]
+    shares = [{"x": canvas.width - 4, "y": y, "t": percent(r["share"])} for y, r in zip(middles, rows, strict=True)]
+    columns = [{"x": canvas.width - 66, "y": 12, "t": "Journeys"}, {"x": canvas.width - 4, "y": 12, "t": "Of all"}]
+    return [
+        canvas.rects(bars, "bar-primary", tips(d="Path"), cornerRadius=2),
+        canvas.texts(units, "label-strong", "right"),
+        canvas.texts(shares, "label", "right"),
+        canvas.texts(columns, "label-head", "right"),
+        canvas.texts(heads, "label-strong"),
+    ]

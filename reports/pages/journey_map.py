@@ -1,0 +1,37 @@
+"""Journey map: the journey on one page, stage by stage."""
+
+from __future__ import annotations
+
+from reports import headlines, tables
+from reports.answers import Answers
+from reports.charts.journey_map import journey_map
+from reports.parts import Page, Part
+from reports.settings import ReportSettings
+from reports.theme import specification
+from reports.wording import population, too_few, withheld_note
+
+
+def page(answers: Answers, settings: ReportSettings) -> Page | None:
+    """One card: what customers use, how they feel, how many leave, how long it takes."""
+    used = answers.used
+    if used is None or used.is_empty() or too_few(answers.stages["entered"][0], settings):
+        return None
+    subtitle = (
+        f"{population(answers)} Circle area: share of the customers with a touch in the stage who used the "
+        "touchpoint, if it is 2 % or more. Drop-off: share of those who reached the stage that did not reach the next."
+    )
+    part = Part(
+        id="map",
+        title=headlines.journey_map(answers.stages, answers.voice),
+        subtitle=subtitle + withheld_note(answers.stages, settings),
+        frame=used,
+        table=tables.used(used),
+        spec=specification(journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
+    )
+    return Page(
+        slug="map",
+        name="Journey map",
+        title="The journey on one page",
+        lede="Stages, touchpoints, feelings, drop-off and time, read along the same columns.",
+        parts=(part,),
+    )

@@ -1,0 +1,127 @@
+"""Paths: which routes do customers take, and which of them lead to the goal?"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import polars as pl
+
+from reports import headlines, tables
+from reports.answers import Answers
+from reports.charts.flow import flow_of_paths
+from reports.charts.graph import move_graph
+from reports.charts.matrix import step_matrix
+from reports.charts.paths import commonest_paths
+from reports.flows import Flow
+from reports.formats import count, percent
+from reports.parts import Page, Part, Spec
+from reports.routes import ABANDONED, REACHED
+from reports.settings import ReportSettings
+from reports.theme import specification
+from reports.wording import dates, rounded_note
+
+RARE_MOVE = 0.015
+
+
+def page(answers: Answers, settings: ReportSettings) -> Page | None:
+    """Flow, commonest whole paths, where customers are at each position, and moves between touchpoints."""
+    made = (card(answers, settings) for card in (flow, commonest, positions, moves))
+    parts = tuple(part for part in made if part is not None)
+    if not parts:
+        return None
+    return Page(
+        slug="paths",
+        name="Paths",
+        title="The routes customers really take",
+        lede="Journeys step by step across channels: from their first touch to the goal, or to where they are left.",
+        parts=parts,
+    )
+
+
+def flow(answers: Answers, settings: ReportSettings) -> Part | None:
+    """The flow of paths, or null where there is none."""
+    published = answers.flow
+    if published is None or published.nodes.is_empty():
+        return None
+    return Part(
+        id="flow",
+        title=headlines.flow(published),
+        subtitle=f"{count(published.units)} journeys, {dates(answers)}, from their first touch; the "
+        f"{settings.flow_top} largest touchpoints per step, the rest as “Other”. Grey: abandoned there; journeys still "
+        "open are not counted as left. Colour: eventual share that reaches the goal. Point at a touchpoint to follow "
+        "everyone who passed through it." + rounded_note(published.rounded, settings),
+        frame=published.links,
+        table=tables.links(published.links),
+        spec=_flow_drawn(published),
+    )
+
+
+def commonest(answers: Answers, settings: ReportSettings) -> Part | None:
+    """The commonest whole paths, or null where no path is common enough to be listed."""
+    paths = answers.paths
+    if paths is None or paths.is_empty():
+        return None
+    listed = float(paths["share"].sum())
+    return Part(
+        id="commonest",
+        title=_commonest_title(paths),
+        subtitle=f"Whole journeys that are over, first touch to last, {dates(answers)}. Only paths that at least "
+        f"{settings.least} journeys took are listed, up to six of a kind; all others together are "
+        f"{percent(max(0.0, 1 - listed))} of these journeys.",
+        frame=paths,
+        table=tables.paths(paths),
+        spec=specification(commonest_paths(paths)),
+    )
+
+
+def positions(answers: Answers, settings: ReportSettings) -> Part | None:
+    """The step matrix."""
+    frame = answers.positions
+    if frame is None or frame.filter(pl.col("kind") == "touchpoint").is_empty():
+        return None
+    return Part(
+        id="positions",
+        title="Where customers are at each step",
+        subtitle=f"Share of all journeys (%), {dates(answers)}. Blank: nobody, or fewer than {settings.k}; <1: under "
+        "one percent. The lower rows accumulate the journeys that are over, or still open, by then.",
+        frame=frame,
+        table=tables.positions(frame),
+        spec=specification(step_matrix(frame)),
+    )
+
+
+def moves(answers: Answers, settings: ReportSettings) -> Part | None:
+    """The graph of moves between touchpoints."""
+    frame = answers.moves
+    if frame is None or frame.is_empty():
+        return None
+    rounded = bool((frame["transitions"] % 10 == 0).all())
+    return Part(
+        id="moves",
+        title="How touchpoints lead to one another",
+        subtitle=f"Moves within journeys, {dates(answers)}. Circle area: visits. Arrow width: moves; those rarer than "
+        f"{percent(RARE_MOVE)} of journeys and repeats of one touchpoint are not drawn. Stages run from left to right: "
+        "arrows that bend up go forward, arrows that bend down go back. Point at a touchpoint to see its moves only."
+        + rounded_note(rounded, settings),
+        frame=frame,
+        table=tables.moves(frame),
+        spec=specification(move_graph(frame, answers.stage_numbers, answers.goals, RARE_MOVE)),
+    )
+
+
+@lru_cache(maxsize=1)
+def _flow_drawn(published: Flow) -> Spec:
+    """Two pages show the same flow; it is laid out once."""
+    return specification(flow_of_paths(published))
+
+
+def _commonest_title(paths: pl.DataFrame) -> str:
+    """How long the commonest way to the goal is, and after how many steps most are lost."""
+    reached, lost = (paths.filter(pl.col("ended") == kind) for kind in (REACHED, ABANDONED))
+    if reached.is_empty() or lost.is_empty():
+        return "The commonest complete paths"
+    steps, early = len(reached["route"][0]), len(lost["route"][0])
+    return (
+        f"The commonest way to the goal takes {steps} {'step' if steps == 1 else 'steps'}; "
+        f"the commonest way out comes after {early}"
+    )

@@ -1,0 +1,84 @@
+"""Stages: which customers go on, stage by stage, and what is a stage?"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from reports import headlines, tables
+from reports.answers import Answers
+from reports.charts.segments import segment_dots
+from reports.formats import count
+from reports.parts import Page, Part, State
+from reports.published import SHOWN
+from reports.settings import ReportSettings
+from reports.theme import specification
+from reports.wording import population, withheld_note
+
+
+def page(answers: Answers, settings: ReportSettings) -> Page | None:
+    """Every breakdown in full, then what counts as which stage."""
+    everything = segments(answers, settings)
+    if everything is None:
+        return None
+    parts = (everything, definitions(answers))
+    return Page(
+        slug="stages",
+        name="Stages",
+        title="Which customers go on, stage by stage",
+        lede=f"Conversion from stage to stage of every group with at least {count(settings.least)} customers.",
+        parts=tuple(part for part in parts if part is not None),
+    )
+
+
+def segments(answers: Answers, settings: ReportSettings, most_groups: int | None = None) -> Part | None:
+    """Every step by every group; of `most_groups` only the dimensions that differ most. Null without a breakdown."""
+    frame = answers.segments
+    if frame is None or frame.is_empty():
+        return None
+    short = frame if most_groups is None else _telling(frame, most_groups)
+    drawable = not short.filter(pl.col("state") == SHOWN).is_empty()
+    left_out = frame["dimension"].n_unique() - short["dimension"].n_unique()
+    few = State(f"n < {settings.least}", "Too few customers in every group", "A rate needs more of them.")
+    return Part(
+        id="segments" if most_groups is None else "segments-short",
+        title=headlines.segments(short),
+        subtitle=f"{population(answers)} Share of the customers at one stage who go on to the next, with its 95 % "
+        "interval (Wilson). Dashed: all customers. ▲ clearly above and ▼ clearly below the rest, ○ no clear difference "
+        "(Benjamini–Hochberg over all dots, 5 %). An association, not proof of a cause."
+        + (f" {left_out} more breakdowns are on the page “Stages”." if left_out else "")
+        + withheld_note(short, settings),
+        frame=short,
+        table=tables.segments(short),
+        spec=specification(segment_dots(short, settings.least)) if drawable else None,
+        state=None if drawable else few,
+    )
+
+
+def definitions(answers: Answers) -> Part | None:
+    """Touchpoints by stage, as a table."""
+    used = answers.used
+    if used is None or used.is_empty():
+        return None
+    return Part(
+        id="definitions",
+        title="What counts as which stage",
+        subtitle="Touchpoints of every stage, by the share of the stage's customers who used them.",
+        frame=used,
+        table=tables.used(used),
+    )
+
+
+def _telling(frame: pl.DataFrame, most_groups: int) -> pl.DataFrame:
+    """The dimensions in which customers differ most, as many as fit, in their own order; at least one."""
+    clear = pl.col("verdict").is_in(["above", "below"])
+    weight = (pl.col("difference").abs() * pl.col("previous").sqrt()).filter(clear).max()
+    ranked = frame.group_by("dimension", maintain_order=True).agg(
+        weight=weight.fill_null(0.0), groups=pl.col("segment").n_unique()
+    )
+    kept: list[str] = []
+    room = most_groups
+    for row in ranked.sort("weight", descending=True, maintain_order=True).iter_rows(named=True):
+        if not kept or row["groups"] <= room:
+            kept.append(row["dimension"])
+            room -= row["groups"]
+    return frame.filter(pl.col("dimension").is_in(kept))

@@ -1,0 +1,49 @@
+"""Trends: has conversion moved, and for whom?"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from reports import headlines, tables
+from reports.answers import Answers
+from reports.charts.trend import trend_strips
+from reports.formats import length, quoted
+from reports.parts import Page, Part
+from reports.settings import ReportSettings
+from reports.theme import specification
+from reports.trends import LEAST_WEEKS, SPREADS, SPREADS_OF_GROUPS, WEEKS_BEFORE, runs
+
+
+def page(answers: Answers, settings: ReportSettings) -> Page | None:
+    """All customers week by week, then the group that stands out most."""
+    frame = answers.weeks
+    if frame is None or frame.filter(pl.col("dimension").is_null())["share"].drop_nulls().is_empty():
+        return None
+    parts = [_strips("trend", frame.filter(pl.col("dimension").is_null()), settings)]
+    groups = runs(frame.filter(pl.col("dimension").is_not_null()))
+    if groups:
+        one = groups[0]
+        rows = frame.filter((pl.col("dimension") == one["dimension"]) & (pl.col("segment") == one["segment"]))
+        parts.append(_strips("trend-group", rows, settings, f"{one['dimension']} {quoted(one['segment'])}: "))
+    return Page(
+        slug="trends",
+        name="Trends",
+        title=headlines.trends(frame),
+        lede="Step-to-step conversion by the week in which customers entered, with unusual weeks marked.",
+        parts=tuple(parts),
+    )
+
+
+def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, whose: str = "") -> Part:
+    spreads = SPREADS_OF_GROUPS if whose else SPREADS
+    return Part(
+        id=name,
+        title=whose + headlines.trend(frame),
+        subtitle=f"{'Customers of this group' if whose else 'All customers'} by the week of their entry, who have "
+        f"{length(settings.trend_window)} to go on. Band: expected from up to {WEEKS_BEFORE} ordinary "
+        f"weeks before, at least {LEAST_WEEKS} (median ± {spreads:g} robust standard errors). ◆ outside it. ○ week "
+        "whose customers still have time, compared with nothing.",
+        frame=frame,
+        table=tables.weeks(frame),
+        spec=specification(trend_strips(frame)),
+    )

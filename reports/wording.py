@@ -1,0 +1,59 @@
+"""What every subtitle says the same way: who is counted, when, and what is withheld."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from reports.answers import Answers
+from reports.formats import count, length, period, quoted
+from reports.parts import State
+from reports.published import WITHHELD
+from reports.settings import ReportSettings
+
+
+def population(answers: Answers) -> str:
+    """Whom a funnel counts: those who entered and whose time is over; the others are named and left out."""
+    first = answers.stages.row(0, named=True)
+    text = (
+        f"{count(first['entered'])} customers who entered at {quoted(first['name'])} {entry_dates(answers)} and whose "
+        f"{length(answers.window)} to go on are over."
+    )
+    if first["open"]:
+        text += f" {count(first['open'])} more still have time and are not counted."
+    return text
+
+
+def entry_dates(answers: Answers) -> str:
+    """From the first touch to the last day on which an entrant's time was over by the end of the data."""
+    facts = answers.facts
+    return period(facts.first_at, max(facts.first_at, facts.end_of_data - answers.window))
+
+
+def dates(answers: Answers) -> str:
+    """From the first touch to the end of the data."""
+    return period(answers.facts.first_at, answers.facts.end_of_data)
+
+
+def too_few(entered: int | None, settings: ReportSettings) -> State | None:
+    """What a card says instead of a rate over too few customers; null where they are enough."""
+    if entered is not None and entered >= settings.least:
+        return None
+    many = f"fewer than {settings.k}" if entered is None or 0 < entered < settings.k else count(entered)
+    return State(
+        f"n < {settings.least}",
+        "Too few customers for a rate",
+        f"{many} customers entered and have used up their time; a rate needs at least {settings.least}.",
+    )
+
+
+def withheld_note(frame: pl.DataFrame, settings: ReportSettings) -> str:
+    """How many cells of a frame with a `state` are withheld; nothing where none is."""
+    hidden = frame.filter(pl.col("state") == WITHHELD).height
+    if not hidden:
+        return ""
+    return f" {hidden} of {frame.height} cells are withheld: fewer than {settings.k} customers could be told apart."
+
+
+def rounded_note(rounded: bool, settings: ReportSettings) -> str:
+    """What was left out of a frame of moves, and that its counts are rounded; nothing where nothing was."""
+    return f" Those of fewer than {settings.k} are left out and counts rounded to tens." if rounded else ""
