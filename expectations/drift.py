@@ -123,8 +123,10 @@ def _divergence(now: pl.DataFrame, then: pl.DataFrame) -> float:
 
 
 def _shares(measures: pl.DataFrame) -> pl.DataFrame:
-    rows = _of(measures, "rows")["count"].sum()
-    return _of(measures, "given").group_by("key").agg((pl.col("count").sum() / max(rows, 1)).alias("share"))
+    """The median over the days of the share of rows with a value: one odd day does not move it."""
+    rows = _of(measures, "rows").select("day", pl.col("count").alias("rows"))
+    shares = _of(measures, "given").join(rows, on="day").with_columns((pl.col("count") / pl.col("rows")).alias("share"))
+    return shares.group_by("key").agg(pl.col("share").median())
 
 
 def _strayed(now: pl.DataFrame, then: pl.DataFrame, day: date, factor: float) -> int:

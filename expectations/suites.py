@@ -10,6 +10,7 @@ import os
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, Final, NamedTuple
 
 import polars as pl
@@ -23,8 +24,8 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)
     import great_expectations as gx
     import pandas as pd
+    from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.data_context.types.base import ProgressBarsConfig
-    from great_expectations.datasource.fluent.interfaces import Batch
     from great_expectations.expectations.expectation import Expectation as GxExpectation
     from great_expectations.expectations.registry import get_expectation_impl
 
@@ -89,7 +90,8 @@ def evaluate(
     if not expectations:
         return []
     with _python_strings():
-        batch = _batch(frame.to_pandas() if isinstance(frame, pl.DataFrame) else frame)
+        pandas = frame.to_pandas() if isinstance(frame, pl.DataFrame) else frame
+        batch = _whole_frame().get_batch({"dataframe": pandas})
         numbered = [_object(each, place) for place, each in enumerate(expectations)]
         suite = gx.ExpectationSuite(name="asked", expectations=numbered)
         found = batch.validate(suite, result_format=result_format).results
@@ -127,11 +129,13 @@ def _object(expectation: Expectation, place: int = 0) -> GxExpectation:
         ) from error
 
 
-def _batch(frame: pd.DataFrame) -> Batch:
+@cache
+def _whole_frame() -> BatchDefinition[Any]:
+    """Any frame as a batch. One context a process: each makes a folder of its own for pages that nobody asked for."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("lake").add_dataframe_asset("rows")
-    return asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+    return asset.add_batch_definition_whole_dataframe("all")
 
 
 @contextmanager

@@ -1,0 +1,201 @@
+"""A check judges what has landed since the last one, day by day, and keeps what it found in the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from expectations import audit, checks, contract
+from expectations.audit import CheckSummary, check
+from expectations.defaults import default_suites
+from expectations.errors import ConfigurationError
+from expectations.expectation import Expectation, Suite
+from expectations.layout import Lake
+from expectations.rules import ExpectationSettings
+from tests.expectations.events import START, days_of, event, frame
+
+NOW = START + timedelta(days=30)
+QUIET = ExpectationSettings.model_validate({"drift": {"enabled": False}})
+SMALL = Suite(
+    "small",
+    "events",
+    (
+        Expectation("expect_column_values_to_not_be_null", {"column": "session_id"}),
+        Expectation("expect_column_values_to_be_between", {"column": "revenue", "min_value": 0}, "warn"),
+        Expectation("expect_column_values_to_be_unique", {"column": "event_id"}, "warn"),
+        Expectation("expect_compound_columns_to_be_unique", {"column_list": list(contract.POSITION)}),
+        Expectation("expect_table_row_count_to_be_between", {"min_value": 5}),
+    ),
+)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def run(
+    lake: Lake,
+    rows: list[dict[str, Any]] | Mapping[str, pl.LazyFrame],
+    suites: Sequence[Suite] = (SMALL,),
+    settings: ExpectationSettings = QUIET,
+    now: datetime = NOW,
+) -> CheckSummary:
+    tables = {"events": frame(rows).lazy()} if isinstance(rows, list) else rows
+    return check(lake, tables, suites, settings, now=now)
+
+
+def missed(summary: CheckSummary) -> list[tuple[Any, ...]]:
+    return summary.results.filter(~pl.col("passed")).select("day", "columns", "failed").rows()
+
+
+def test_a_sound_lake_passes_the_default_suites(lake: Lake) -> None:
+    summary = run(lake, days_of(3, 2), default_suites())
+    assert summary.passed and (summary.days, summary.rows) == (3, 144)
+    assert missed(summary) == []
+    assert [suite.name for suite in summary.suites] == ["events", "clickstream", "order", "feedback"]
+    assert summary.results.schema == checks.RESULTS
+    assert checks.results(lake).equals(summary.results)
+
+
+def test_a_day_that_fails_fails_the_check_and_a_warning_does_not(lake: Lake) -> None:
+    rows = days_of(2, 2)
+    rows[50] |= {"session_id": None}
+    rows[53] |= {"revenue": "-1.00"}
+    summary = run(lake, rows)
+    assert not summary.passed
+    assert missed(summary) == [(date(2026, 1, 6), ["session_id"], 1), (date(2026, 1, 6), ["revenue"], 1)]
+    assert (summary.suites[0].failed, summary.suites[0].warned) == (1, 1)
+    rows[50] |= {"session_id": "s"}
+    assert run(Lake(lake.address + "2"), rows).passed
+
+
+def test_only_what_has_landed_since_is_judged_again(lake: Lake) -> None:
+    rows = days_of(3, 2)
+    run(lake, rows)
+    assert run(lake, rows).days == 0
+    late = [event(1000, 0, 3), event(1001, 2, 3, session_id=None), event(0, 2, 4, partition=1)]
+    summary = run(lake, rows + late)
+    assert (summary.days, summary.rows) == (2, 3)
+    assert missed(summary) == [(date(2026, 1, 7), ["session_id"], 1)]
+    counts = summary.results.filter(pl.col("expectation") == "expect_column_values_to_be_unique")["judged"]
+    assert counts.to_list() == [49, 50]  # of the whole day
+    assert run(lake, rows + late).days == 0
+
+
+def test_rows_that_come_with_old_offsets_are_found(lake: Lake) -> None:
+    rows = days_of(2, 2)
+    replayed = event(7, 1, 0, session_id=None)
+    run(lake, [row for row in rows if row["offset"] != 7])
+    summary = run(lake, [*(row for row in rows if row["offset"] != 7), replayed])
+    assert (summary.days, summary.rows) == (1, 49)
+    assert missed(summary) == [(date(2026, 1, 6), ["session_id"], 1)]
+
+
+@pytest.mark.parametrize("batch", [40, 10_000])
+def test_the_size_of_a_batch_changes_nothing(lake: Lake, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    rows = days_of(4, 2)
+    rows[60] |= {"session_id": None, "event_id": "e1"}
+    rows[70] |= {"offset": 71}
+    rows[100] |= {"event_id": "e101"}
+    settings = ExpectationSettings.model_validate(
+        {
+            "drift": {"enabled": False},
+            "references": [{"column": "customer_id", "share": 0.5}],
+            "rules": [{"column": "score", "kind": "feedback", "least": 9.5}],
+        }
+    )
+    profiles = pl.LazyFrame({"identity_kind": ["customer_id"] * 3, "identity": ["c1", "c2", "c3"]})
+    tables = {
+        "events": frame(rows).lazy(),
+        "profiles": profiles.match_to_schema(contract.PROFILES, missing_columns="insert"),
+    }
+    suites = [SMALL, *default_suites()[:4], *settings.own_suites(Path())]
+    monkeypatch.setattr(audit, "BATCH", batch)
+    found = run(lake, {"events": tables["events"]} | {"profiles": tables["profiles"]}, suites, settings).results
+    monkeypatch.setattr(audit, "BATCH", 10**6)
+    alone = [
+        run(
+            Lake(f"{lake.address}-{day}"),
+            {"events": frame(part).lazy(), "profiles": profiles_of(tables)},
+            suites,
+            settings,
+        )
+        for day, part in by_day(rows).items()
+    ]
+    expected = pl.concat(each.results for each in alone)
+    assert found.filter(pl.col("table") == "events").equals(expected)
+    assert not expected["passed"].all()
+
+
+def by_day(rows: list[dict[str, Any]]) -> dict[date, list[dict[str, Any]]]:
+    return {day: [row for row in rows if row["event_date"] == day] for day in sorted({r["event_date"] for r in rows})}
+
+
+def profiles_of(tables: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
+    return tables["profiles"]
+
+
+def test_a_customer_without_a_profile_is_counted(lake: Lake) -> None:
+    profiles = pl.DataFrame(
+        [
+            {"identity_kind": "customer_id", "identity": f"c{n}", "attribute": "region", "valid_from": START}
+            for n in range(4)
+        ]
+    )
+    tables = {"events": frame(days_of(1, 1)).lazy(), "profiles": profiles.lazy()}
+    strict = {
+        "drift": {"enabled": False},
+        "references": [{"column": "customer_id", "severity": "refuse", "share": 0.9}],
+    }
+    summary = run(lake, tables, [], ExpectationSettings.model_validate(strict))
+    result = summary.results.row(0, named=True)
+    assert not summary.passed
+    assert (result["suite"], result["judged"], result["failed"]) == ("references", 24, 9)
+    assert result["belief"] == "customer_id has a profile"
+
+
+def test_freshness_is_asked_even_when_nothing_has_landed(lake: Lake) -> None:
+    settings = ExpectationSettings.model_validate({"freshness": "2h", "drift": {"enabled": False}})
+    end = START + timedelta(days=1)
+    assert run(lake, days_of(1, 1), (), settings, end).passed
+    assert not run(lake, days_of(1, 1), (), settings, end + timedelta(hours=3)).passed
+
+
+def test_an_unknown_column_is_told_before_anything_is_judged(lake: Lake) -> None:
+    suite = Suite("own", "events", (Expectation("expect_column_mean_to_be_between", {"column": "price"}),))
+    with pytest.raises(ConfigurationError, match="price"):
+        run(lake, days_of(1, 1), [suite])
+
+
+def test_an_empty_lake_and_a_lake_of_one_event_pass(lake: Lake) -> None:
+    empty = run(lake, [], default_suites())
+    assert empty.passed and empty.results.is_empty() and checks.results(lake).is_empty()
+    assert run(lake, [event(0, 0, 0)], default_suites()).rows == 1
+
+
+def test_touches_are_judged_without_positions(lake: Lake) -> None:
+    touch = {
+        **{"customer": "c1", "at": START, "touchpoint": "Cart", "stage": None, "channel": "web", "linked": "login"},
+        **{"session": 1, "journey": 1, "outcome": "open"},
+    }
+    touches = pl.DataFrame([touch, touch | {"outcome": "lost", "at": START + timedelta(days=1)}])
+    summary = run(lake, {"touches": touches.lazy()}, default_suites())
+    assert missed(summary) == [(date(2026, 1, 6), ["outcome"], 1)]
+    assert run(lake, {"touches": touches.lazy()}, default_suites()).days == 0
+
+
+def test_a_check_that_was_cut_short_is_done_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checks, "keep", killed)
+        with pytest.raises(KeyboardInterrupt):
+            run(lake, days_of(1, 1))
+    assert run(lake, days_of(1, 1), now=NOW.astimezone(UTC) + timedelta(seconds=1)).days == 1

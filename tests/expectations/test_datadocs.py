@@ -1,0 +1,107 @@
+"""The data docs say what held when, ask nothing of anybody, and let nothing in their texts run."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from expectations import checks
+from expectations.datadocs import by_day, pages, publish
+from expectations.layout import Lake
+from tests.expectations.events import START
+
+HOSTILE = '<script>window.ran = true</script><img src="https://example.org/x" onerror="window.ran = true">'
+
+
+def result(**changed: Any) -> dict[str, Any]:
+    row = {
+        "checked_at": START,
+        "suite": "order",
+        "table": "events",
+        "day": START.date(),
+        "expectation": "expect_column_values_to_not_be_null",
+        "columns": ["order_id"],
+        "belief": "order_id values must never be null.",
+        "severity": "refuse",
+        "passed": True,
+        "judged": 10,
+        "failed": 0,
+        "observed": None,
+        "failure": "",
+    }
+    return row | changed
+
+
+def results(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=checks.RESULTS)
+
+
+def test_checks_of_one_day_add_up_row_by_row_and_the_last_holds_for_the_day() -> None:
+    mean = {"expectation": "expect_column_mean_to_be_between", "belief": "mean", "judged": None, "failed": None}
+    found = by_day(
+        results(
+            result(passed=False, failed=2),
+            result(**mean, passed=False, observed=1.0),
+            result(judged=5),
+            result(**mean, passed=True, observed=2.0),
+        )
+    )
+    columns = ["belief", "passed", "judged", "failed", "observed"]
+    assert found.select(columns).rows() == [
+        ("order_id values must never be null.", False, 15, 2, None),
+        ("mean", True, None, None, 2.0),
+    ]
+
+
+def test_a_page_a_suite_with_the_failures_of_its_newest_days() -> None:
+    old = [result(day=date(2026, 1, day), suite="own events") for day in range(1, 25)]
+    made = pages(
+        results(
+            *old, result(passed=False, failed=1234, day=date(2026, 1, 24)), result(suite="a/b & c", severity="warn")
+        )
+    )
+    assert list(made) == ["suite-own-events.html", "suite-order.html", "suite-a-b-c.html", "index.html"]
+    assert "1,234" in made["suite-order.html"] and "order_id values must never be null." in made["suite-order.html"]
+    assert ">01-11<" in made["suite-own-events.html"] and ">01-10<" not in made["suite-own-events.html"]
+    assert "a/b &amp; c" in made["index.html"] and "1 of 1" in made["index.html"]
+    assert "Last checked 2026-01-05 00:00 UTC." in made["index.html"]
+
+
+def test_without_results_the_index_says_so(tmp_path: Path) -> None:
+    assert [path.name for path in publish(Lake(str(tmp_path / "lake")), tmp_path / "docs")] == ["index.html"]
+    assert "Nothing has been checked yet." in (tmp_path / "docs" / "index.html").read_text(encoding="utf-8")
+
+
+def test_texts_are_escaped_and_no_page_names_another_host() -> None:
+    for text in pages(results(result(suite=HOSTILE, belief=HOSTILE, columns=[HOSTILE]))).values():
+        assert "<script" not in text and "<img" not in text
+        assert 'src="' not in text and 'href="http' not in text
+
+
+@pytest.mark.browser
+def test_offline_in_a_browser_nothing_is_asked_for_and_nothing_runs(tmp_path: Path) -> None:
+    from playwright.sync_api import sync_playwright
+
+    lake = Lake(str(tmp_path / "lake"))
+    checks.add_results(lake, results(result(suite=HOSTILE, belief=HOSTILE, columns=[HOSTILE])), START)
+    written = publish(lake, tmp_path / "docs")
+    asked: list[str] = []
+    said: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        page = browser.new_context(offline=True).new_page()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("console", lambda message: said.append(message.text))
+        for path in written:
+            page.goto(path.as_uri())
+            assert page.evaluate("window.ran") is None
+            assert HOSTILE in page.locator("body").inner_text()
+            assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+        page.get_by_role("link", name="All suites").or_(page.get_by_role("link", name=HOSTILE)).first.click()
+        browser.close()
+    assert {url for url in asked if not url.startswith((tmp_path / "docs").as_uri())} == set()
+    assert said == []

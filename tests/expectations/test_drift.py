@@ -1,0 +1,108 @@
+"""A day that is unlike the days before it is told, once late events are in, and late events alone are no drift."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from expectations import drift
+from expectations.audit import check
+from expectations.checks import MEASURES
+from expectations.layout import Lake
+from expectations.rules import Drift, ExpectationSettings
+from tests.expectations.events import START, days_of, event, frame
+
+SETTINGS = ExpectationSettings()
+LAST = date(2026, 1, 14)  # the tenth day
+
+
+def strayed(lake: Lake, rows: list[dict[str, Any]]) -> list[tuple[date, str]]:
+    results = check(lake, {"events": frame(rows).lazy()}, [], SETTINGS, now=START + timedelta(days=60)).results
+    return results.filter(~pl.col("passed")).select("day", pl.col("columns").list.first()).rows()
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def test_days_that_are_alike_do_not_stray(lake: Lake) -> None:
+    results = check(lake, {"events": frame(days_of(14)).lazy()}, [], SETTINGS).results
+    assert results["passed"].all()
+    assert results["day"].unique().sort().to_list() == [date(2026, 1, day) for day in range(12, 17)]
+
+
+def test_a_lost_event_a_lost_column_and_a_silent_night_stray(lake: Lake) -> None:
+    rows = [row for row in days_of(14, 40) if not (row["event_date"] == LAST and row["event_name"] == "order_placed")]
+    rows = [row for row in rows if not (row["event_date"] == date(2026, 1, 15) and row["occurred_at"].hour < 4)]
+    rows = [row | ({"customer_id": None} if row["event_date"] == date(2026, 1, 13) else {}) for row in rows]
+    assert strayed(lake, rows) == [
+        (date(2026, 1, 13), "customer_id.given"),
+        (LAST, "event_name.divergence"),
+        (LAST, "currency.given"),
+        (LAST, "order_id.given"),
+        (LAST, "revenue.given"),
+        (date(2026, 1, 15), "hours.strayed"),
+    ]
+
+
+def test_the_day_that_is_filling_is_not_compared(lake: Lake) -> None:
+    rows = days_of(10)
+    started = [event(10_000 + number, 10, number) for number in range(3)]
+    assert strayed(lake, rows + started) == []
+    assert all(day < LAST for day in compared(lake))
+
+
+def compared(lake: Lake) -> list[date]:
+    from expectations import checks
+
+    return checks.results(lake)["day"].to_list()
+
+
+def test_a_day_is_compared_when_it_has_settled_and_again_when_late_events_change_it(lake: Lake) -> None:
+    rows = [row for row in days_of(10, 40) if not (row["event_date"] == LAST and row["occurred_at"].hour > 5)]
+    assert strayed(lake, rows) == []
+    onward = [row for row in days_of(13, 40) if row["event_date"] > LAST]
+    assert (LAST, "hours.strayed") in strayed(lake, rows + onward)
+    assert strayed(lake, days_of(13, 40)) == []  # the rest of that day came late, after all
+    assert strayed(lake, days_of(13, 40)) == []
+
+
+def test_settled_is_over_and_waited_for() -> None:
+    days = [date(2026, 1, 5), date(2026, 1, 6)]
+    end = START + timedelta(days=2)
+    assert drift.settled(days, end, timedelta(0)) == days
+    assert drift.settled(days, end, timedelta(days=1)) == days[:1]
+    assert drift.settled(days, end - timedelta(microseconds=1), timedelta(days=1)) == []
+    assert drift.settled(days, None, timedelta(0)) == []
+
+
+def test_measures_count_rows_names_values_and_hours() -> None:
+    measured = drift.measure(frame([event(0, 0, 1), event(3, 0, 2), event(4, 1, 2)]).lazy())
+    assert measured.schema == MEASURES
+    known = {(day.day, name, key): count for day, name, key, count in measured.iter_rows()}
+    assert known[5, "rows", ""] == 2 and known[6, "rows", ""] == 1
+    assert known[5, "name", "order_placed"] == 1 and known[5, "given", "order_id"] == 1
+    assert known[5, "given", "campaign"] == 0 and known[6, "hour", "2"] == 1
+    assert drift.measure(frame([]).lazy()).is_empty()
+
+
+def test_few_days_before_say_nothing() -> None:
+    measured = drift.measure(frame(days_of(5)).lazy())
+    days = measured["day"].unique().sort().to_list()
+    assert drift.compare(measured, days[-1], days, Drift()) is None
+    assert drift.compare(measured, days[-1], days, Drift(least_days=4)) is not None
+
+
+def test_a_new_name_is_no_infinite_divergence() -> None:
+    rows = days_of(8)
+    rows += [event(9_000 + number, 7, 5, event_name="dreamt") for number in range(10)]
+    measured = drift.measure(frame(rows).lazy())
+    days = measured["day"].unique().sort().to_list()
+    compared = drift.compare(measured, days[-1], days, Drift())
+    assert compared is not None
+    assert 0 < compared.numbers["event_name.divergence"].item() < 5
