@@ -19,7 +19,7 @@ from expectations import contract
 from expectations.errors import StorageError
 from expectations.layout import EVENTS, PROFILES, Lake
 
-ARRIVAL: Final = (contract.RECEIVED_AT, *contract.POSITION, "id_generated", "schema_version", contract.EVENT_DATE)
+ARRIVAL: Final = (contract.RECEIVED_AT, *contract.PLACE, "id_generated", "schema_version", contract.EVENT_DATE)
 """Columns that tell how an event arrived, not what it says: they are no part of its payload."""
 
 ROW: Final = "_row"
@@ -102,7 +102,7 @@ def duplicates(frame: pl.LazyFrame) -> Duplicates:
     twice = (
         frame.with_row_index(ROW)
         .filter(hashed.is_in(again.implode()))
-        .sort(contract.RECEIVED_AT, *contract.POSITION, ROW)
+        .sort(contract.RECEIVED_AT, *contract.PLACE, ROW)
         .with_columns(_comparable(name, schema[name]) for name in payload)
         .select(ROW, contract.EVENT_ID, pl.struct(payload).is_first_distinct().alias("first"))
         .collect()

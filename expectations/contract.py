@@ -1,7 +1,8 @@
 """The event: column names, polars types, version. Every room that reads or writes events takes them from here.
 
-One table holds clickstream, orders and feedback. `(topic, partition, offset)` is the exactness key: it tells where an
-event came from and is unique in the lake. Times are UTC in microseconds; `received_at` is the broker's record time, so
+One table holds clickstream, orders and feedback. `(topic, partition, offset, part)` is the exactness key: it tells
+where an event came from and is unique in the lake. `part` is the event's place in its message, 0 for the first; most
+messages hold one event. Times are UTC in microseconds; `received_at` is the broker's record time, so
 that landing a message again gives the same row. Money is decimal, never float.
 """
 
@@ -33,7 +34,11 @@ IDENTITIES: Final = "identities"
 TOPIC: Final = "topic"
 PARTITION: Final = "partition"
 OFFSET: Final = "offset"
+PART: Final = "part"
 POSITION: Final[tuple[str, str, str]] = (TOPIC, PARTITION, OFFSET)
+"""Where a message is."""
+PLACE: Final[tuple[str, str, str, str]] = (*POSITION, PART)
+"""Where an event is: its message, and its place in it."""
 
 TIME: Final = pl.Datetime("us", "UTC")
 MONEY: Final = pl.Decimal(18, 2)
@@ -70,6 +75,7 @@ _events: SchemaDict = {
     TOPIC: pl.String,
     PARTITION: pl.Int32,
     OFFSET: pl.Int64,
+    PART: pl.Int32,
 }
 EVENTS: Final = pl.Schema(_events)
 """`properties` is canonical JSON text of every field that has no column. `survey` is nps, csat or ces."""
@@ -99,8 +105,11 @@ _quarantine: SchemaDict = {
     TOPIC: pl.String,
     PARTITION: pl.Int32,
     OFFSET: pl.Int64,
+    PART: pl.Int32,
 }
 QUARANTINE: Final = pl.Schema(_quarantine)
+"""`raw` is the whole message. `part` is null when nothing of it can be read; else the part at fault, and its other
+parts may have landed."""
 
 _profiles: SchemaDict = {
     "identity_kind": pl.String,

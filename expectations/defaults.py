@@ -41,7 +41,7 @@ def contract_suite(*, oldest: timedelta | None = _OLDEST, newest: timedelta | No
         *_in_time(oldest, newest),
         *_values(),
         shaped(contract.EVENT_NAME, r"^[a-z][a-z0-9_]*$", "lower case words joined by _", "warn"),
-        Expectation("expect_compound_columns_to_be_unique", {"column_list": list(contract.POSITION)}),
+        Expectation("expect_compound_columns_to_be_unique", {"column_list": list(contract.PLACE)}),
         Expectation("expect_column_values_to_be_unique", {"column": contract.EVENT_ID}, "warn"),
     )
     return Suite("events", layout.EVENTS, asked)

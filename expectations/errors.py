@@ -69,3 +69,10 @@ class DefinitionError(JourneysError):
 
     code = "DEFINITION"
     exit_code = 7
+
+
+class RegistryError(JourneysError):
+    """The schemas that messages refer to cannot be looked up: no answer from the registry, or no folder to read."""
+
+    code = "REGISTRY"
+    exit_code = 8

@@ -14,6 +14,9 @@ read. It answers whether a message can be read at all; whether we believe it is 
 | wrong_type    | has a known field of another type                                    |
 | bad_timestamp | has a time that is no time, or has no zone                           |
 
+A format (`ingest.formats`) may add reasons of its own. A message may hold several events: its *parts*, numbered from
+0. What is wrong with one part costs that part, and the others land.
+
 Records are parsed one by one, so that one bad message costs itself only; the fields are then checked and converted a
 column at a time.
 """
@@ -29,39 +32,52 @@ import polars as pl
 
 from expectations import contract
 from ingest.columns import build, name_of
+from ingest.formats.document import document, unreadable
+from ingest.formats.envelope import TOMBSTONE, Event, Fault
 from ingest.formats.plain import FIELDS, plain
+from ingest.formats.reader import Reader, is_plain, reader
+from ingest.formats.registry import MAGIC, Find
 from ingest.message import Partition, Record
 from ingest.settings import Limits, Stream
 
-TOMBSTONE: Final = "tombstone"
+__all__ = ["TOMBSTONE", "Decoded", "Refusal", "decode"]
+
+_TOO_DEEP: Final = Fault("too_large", "properties", "nested too deep")
 _BLOCK: Final = 2048  # small enough that parsed values are made into columns while they are in the processor's cache
 
 
 _Shapes = dict[tuple[str, ...], list[tuple[Any, ...]]]
+_Refuse = Callable[["Refusal"], None]
 
 
 class Refusal(NamedTuple):
-    """Why the message at `offset` is no event: a stable reason, the field at fault if there is one, and a sentence."""
+    """Why the message at `offset` is no event: a stable reason, the field at fault if there is one, and a sentence.
+
+    `part` is the place of the event within the message; None when nothing of the message can be read.
+    """
 
     offset: int
     reason: str
     field: str | None
     message: str
+    part: int | None = None
 
 
 class Decoded(NamedTuple):
-    """`events` has the columns of the contract, in no particular order; `refused` is every other record, by offset."""
+    """`events` has the columns of the contract, in no particular order; `refused` all else, by offset and part."""
 
     events: pl.DataFrame
     refused: list[Refusal]
 
 
-def decode(records: Sequence[Record], partition: Partition, stream: Stream, limits: Limits) -> Decoded:
-    """Read the records of one partition as events.
+def decode(
+    records: Sequence[Record], partition: Partition, stream: Stream, limits: Limits, find: Find | None = None
+) -> Decoded:
+    """Read the records of one partition as events. `find` looks up the schemas of a registry by their number.
 
-    The frame has the columns and dtypes of `contract.EVENTS`. A message without an id gets
-    `k:<topic>:<partition>:<offset>` and `id_generated`; kind and channel default to the stream's. No records give an
-    empty frame with all columns.
+    The frame has the columns and dtypes of `contract.EVENTS`. An event without an id gets
+    `k:<topic>:<partition>:<offset>`, after the first of a message with `:<part>` too, and `id_generated`; kind and
+    channel default to the stream's. No records give an empty frame with all columns.
 
     >>> from ingest.message import Partition
     >>> decode([], Partition("clickstream", 0), Stream(topic="clickstream", kind="clickstream"), Limits()).events.height
@@ -69,17 +85,23 @@ def decode(records: Sequence[Record], partition: Partition, stream: Stream, limi
     """
     frames = []
     refused: list[Refusal] = []
+    read = None if is_plain(stream) else reader(stream, find)
     for start in range(0, len(records), _BLOCK):
-        shapes = _parse(records[start : start + _BLOCK], limits.largest_message, refused.append)
+        block = records[start : start + _BLOCK]
+        if read is None:
+            shapes = _parse(block, limits.largest_message, refused.append, find)
+        else:
+            shapes = _parse_parts(block, limits.largest_message, refused.append, read)
         if shapes:
             frames.append(_frame(_side_by_side(shapes), partition, stream, refused))
-    refused.sort(key=lambda refusal: refusal.offset)
+    refused.sort(key=lambda refusal: (refusal.offset, refusal.part or 0))
     return Decoded(pl.concat(frames) if frames else contract.EVENTS.to_frame(eager=True), refused)
 
 
-def _parse(records: Sequence[Record], largest: int, refuse: Callable[[Refusal], None]) -> _Shapes:
-    """One pass over the records. Messages of one shape (the same fields in the same order) are kept together, as tuples
-    of offset, time and values: that costs half of looking every known field up in every message.
+def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema: Find | None) -> _Shapes:
+    """One pass over records that are events as they stand. Messages of one shape (the same fields in the same order)
+    are kept together, as tuples of offset, time and values: that costs half of looking every known field up in every
+    message.
     """
     shapes: _Shapes = {}
     loads, dumps, sort_keys, find = orjson.loads, orjson.dumps, orjson.OPT_SORT_KEYS, shapes.get
@@ -91,8 +113,10 @@ def _parse(records: Sequence[Record], largest: int, refuse: Callable[[Refusal], 
         try:
             event = loads(value)
         except orjson.JSONDecodeError as error:
-            refuse(_unreadable(record.offset, value, error))
-            continue
+            event = document(value, find_schema) if value[:1] == MAGIC else unreadable(value, error)
+            if isinstance(event, Fault):
+                refuse(Refusal(record.offset, *event))
+                continue
         if type(event) is not dict:
             refuse(Refusal(record.offset, "not_object", None, f"expected an object, found {name_of(event)}"))
             continue
@@ -105,16 +129,49 @@ def _parse(records: Sequence[Record], largest: int, refuse: Callable[[Refusal], 
             try:
                 event["properties"] = dumps(properties, option=sort_keys) if properties else None
             except orjson.JSONEncodeError:
-                refuse(Refusal(record.offset, "too_large", "properties", "nested too deep"))
+                refuse(Refusal(record.offset, *_TOO_DEEP, 0))
                 continue
         rows.append((record.offset, record.timestamp, *event.values()))
     return shapes
 
 
+def _parse_parts(records: Sequence[Record], largest: int, refuse: _Refuse, read: Reader) -> _Shapes:
+    """One pass over records in any format, each of which may hold several events."""
+    shapes: _Shapes = {}
+    for record in records:
+        if record.value is not None and len(record.value) > largest:
+            refuse(_unwanted(record, largest))
+            continue
+        outcomes = read(record)
+        if isinstance(outcomes, Fault):
+            refuse(Refusal(record.offset, *outcomes))
+            continue
+        for part, outcome in enumerate(outcomes):
+            event = outcome if isinstance(outcome, Fault) else _written(outcome.event)
+            if isinstance(event, Fault):
+                refuse(Refusal(record.offset, *event, part))
+                continue
+            shape = (contract.PART, *event)
+            shapes.setdefault(shape, []).append((record.offset, record.timestamp, part, *event.values()))
+    return shapes
+
+
+def _written(event: Event) -> Event | Fault:
+    """The event with its properties as canonical JSON."""
+    properties = event.get("properties")
+    if type(properties) is not dict:
+        return event
+    try:
+        text = orjson.dumps(properties, option=orjson.OPT_SORT_KEYS) if properties else None
+    except orjson.JSONEncodeError:
+        return _TOO_DEEP
+    return event | {"properties": text}
+
+
 def _side_by_side(shapes: _Shapes) -> dict[str, list[Any]]:
     """The fields of all messages as columns, None where a message lacks one; a field that none has is left out."""
     some = {name for shape, rows in shapes.items() if rows for name in shape}
-    names = (contract.OFFSET, contract.RECEIVED_AT, *(name for name in FIELDS if name in some))
+    names = (contract.OFFSET, contract.RECEIVED_AT, *(name for name in (contract.PART, *FIELDS) if name in some))
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for shape, rows in shapes.items():
         given = dict(zip((contract.OFFSET, contract.RECEIVED_AT, *shape), zip(*rows, strict=True), strict=False))
@@ -129,25 +186,16 @@ def _unwanted(record: Record, largest: int) -> Refusal:
     return Refusal(record.offset, "too_large", None, f"{len(record.value)} bytes, the limit is {largest}")
 
 
-def _unreadable(offset: int, value: bytes, error: orjson.JSONDecodeError) -> Refusal:
-    try:
-        value.decode("utf-8")
-    except UnicodeDecodeError as bad:
-        return Refusal(offset, "not_utf8", None, f"byte {bad.start} is not UTF-8")
-    return Refusal(offset, "not_json", None, str(error.args[0]).split(":", 1)[0] + f", at character {error.pos}")
-
-
-def _frame(
-    columns: dict[str, list[Any]], partition: Partition, stream: Stream, refused: list[Refusal]
-) -> pl.DataFrame:
+def _frame(columns: dict[str, list[Any]], partition: Partition, stream: Stream, refused: list[Refusal]) -> pl.DataFrame:
     """The typed events of one block; rows with a faulty field are refused instead."""
     offsets, timestamps = columns.pop(contract.OFFSET), columns.pop(contract.RECEIVED_AT)
+    parts = columns.pop(contract.PART, None) or [0] * len(offsets)
     series, wrong = build(columns)
-    offset = pl.Series(contract.OFFSET, offsets, pl.Int64)
+    place = [pl.Series(contract.OFFSET, offsets, pl.Int64), pl.Series(contract.PART, parts, pl.Int32)]
     received = pl.Series(contract.RECEIVED_AT, timestamps, pl.Int64)
-    events = _complete(pl.DataFrame([*series, offset, received]), partition, stream)
+    events = _complete(pl.DataFrame([*series, *place, received]), partition, stream)
     if wrong:
-        refused += [Refusal(offsets[row], *fault) for row, fault in wrong.items()]
+        refused += [Refusal(offsets[row], *fault, parts[row]) for row, fault in wrong.items()]
         events = events.filter(~pl.int_range(pl.len()).is_in(list(wrong)))
     return events
 
@@ -157,7 +205,8 @@ def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]
     missing_id = pl.col("event_id").is_null()
     offset, received = pl.col(contract.OFFSET), pl.col(contract.RECEIVED_AT)
-    generated = pl.concat_str(pl.lit(f"k:{partition.topic}:{partition.number}:"), offset.cast(pl.String))
+    later = pl.when(pl.col(contract.PART) > 0).then(pl.format(":{}", contract.PART)).otherwise(pl.lit(""))
+    generated = pl.concat_str(pl.lit(f"k:{partition.topic}:{partition.number}:"), offset.cast(pl.String), later)
     received = pl.when(received >= 0).then(received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME))
     return (
         fields.with_columns(absent)

@@ -18,19 +18,20 @@ from ingest.message import Partition, Record
 
 def from_gate(refused: pl.DataFrame) -> list[Refusal]:
     """The rows that the gate refused, as refusals: reason and field of the first rule they break."""
-    columns = (refused[name].to_list() for name in (contract.OFFSET, gate.REASON, gate.FIELD, gate.EXPECTED))
+    names = (contract.OFFSET, gate.REASON, gate.FIELD, gate.EXPECTED, contract.PART)
     return [
-        Refusal(offset, reason, field, f"expected {expected}")
-        for offset, reason, field, expected in zip(*columns, strict=True)
+        Refusal(offset, reason, field, f"expected {expected}", part)
+        for offset, reason, field, expected, part in zip(*(refused[name].to_list() for name in names), strict=True)
     ]
 
 
 def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Refusal]) -> pl.DataFrame:
-    """The quarantine rows (columns and dtypes of `contract.QUARANTINE`) of one partition, in order of offset.
+    """The quarantine rows (columns and dtypes of `contract.QUARANTINE`) of one partition, in order of offset and part.
 
     `records` holds the record of every refusal; tombstones get no row.
     """
-    kept = sorted((refusal for refusal in refusals if refusal.reason != TOMBSTONE), key=lambda refusal: refusal.offset)
+    told = (refusal for refusal in refusals if refusal.reason != TOMBSTONE)
+    kept = sorted(told, key=lambda refusal: (refusal.offset, refusal.part or 0))
     by_offset = {record.offset: record for record in records} if kept else {}
     held = [by_offset[refusal.offset] for refusal in kept]
     received = pl.Series([max(record.timestamp, 0) for record in held], dtype=pl.Int64)
@@ -47,6 +48,7 @@ def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Ref
         contract.TOPIC: [partition.topic] * len(kept),
         contract.PARTITION: [partition.number] * len(kept),
         contract.OFFSET: [refusal.offset for refusal in kept],
+        contract.PART: [refusal.part for refusal in kept],
     }
     return pl.DataFrame(columns, schema=contract.QUARANTINE)
 

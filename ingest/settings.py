@@ -10,10 +10,14 @@ from pydantic import Field, model_validator
 from expectations.configfile import Section
 from expectations.contract import Kind
 from expectations.durations import Duration
+from ingest.formats.rules import EventRule, Origins
 
 
 class Stream(Section):
-    """One topic: what its messages are, and what holds for those that do not say.
+    """One topic: what its messages are, how they are read, and what holds for those that do not say.
+
+    `fields` says where in a message an event's fields are (see `ingest.formats.rules`), `rules` what holds for events
+    of some names, and `rest` whether what has no field is kept in `properties`.
 
     >>> Stream(topic="clickstream", kind="clickstream", channel="web").format
     'json'
@@ -22,7 +26,21 @@ class Stream(Section):
     topic: str = Field(min_length=1)
     kind: Kind
     channel: str = Field(default="unknown", min_length=1)
-    format: Literal["json"] = "json"
+    format: Literal["json", "segment", "snowplow", "cloudevents", "ga4"] = "json"
+    fields: Origins = Field(default={})
+    rules: list[EventRule] = Field(default=[])
+    rest: Literal["properties", "drop"] = "properties"
+
+
+class SchemaSettings(Section):
+    """Where the schemas of a Schema Registry are: a folder of `<id>.avsc` and `<id>.json`, or the registry's address.
+
+    With both, the folder is looked into first.
+    """
+
+    folder: str | None = None
+    address: str | None = Field(default=None, pattern=r"^https?://")
+    timeout: Duration = timedelta(seconds=10)
 
 
 class Limits(Section):
@@ -50,6 +68,7 @@ class IngestSettings(Section):
     streams: list[Stream] = Field(default=[])
     assignment: Literal["group", "all"] | None = None
     limits: Limits = Limits()
+    schemas: SchemaSettings = SchemaSettings()
 
     flush_rows: int = Field(default=50_000, gt=0)
     flush_bytes: int = Field(default=16 << 20, gt=0)
