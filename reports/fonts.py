@@ -67,6 +67,14 @@ def fit(text: str, room: float, size: float, weight: int = 400) -> str:
 
 
 @cache
+def register_fonts() -> None:
+    """Let the drawing library know the typeface of the pictures."""
+    import vl_convert
+
+    vl_convert.register_font_directory(str(FOLDER))
+
+
+@cache
 def _widths() -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = json.loads((FOLDER / "widths.json").read_text(encoding="utf-8"))
     return found

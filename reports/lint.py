@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import combinations
 from typing import Any, Final
 
@@ -44,7 +43,7 @@ class Text:
 
 def findings(spec: Spec, mode: Mode = "light", room: float = CARD_WIDTH[12]) -> list[str]:
     """Everything wrong with a chart drawn in `mode` within `room` pixels; an empty list is a good chart."""
-    _know_fonts()
+    fonts.register_fonts()
     drawn = vl_convert.vegalite_to_scenegraph(spec | {"config": config(mode)}, vl_version=VEGA_LITE)
     found = [] if spec.get("description") else ["no description"]
     width = drawn["width"]
@@ -100,8 +99,3 @@ def _boxed(item: dict[str, Any], left: float, top: float) -> Text:
     x -= {"right": wide, "center": wide / 2}.get(item.get("align", "left"), 0)
     y -= {"bottom": high, "middle": high / 2, "top": 0}.get(item.get("baseline", "alphabetic"), size * 0.78)
     return Text(" ".join(map(str, lines)), x, y, x + wide, y + high, item.get("fill", "#000000"))
-
-
-@cache
-def _know_fonts() -> None:
-    vl_convert.register_font_directory(str(fonts.FOLDER))

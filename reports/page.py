@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import html
 import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -41,6 +43,22 @@ def render(page: Page, site: Site) -> str:
     charts = {part.id: _packed(part) for part in page.parts if part.spec is not None}
     data = {"charts": charts, "config": {mode: config(mode) for mode in MODES}}
     return _filled(page, site, (_bundle(), _asset("page.js")), data, lambda _: Markup())
+
+
+def render_static(page: Page, site: Site) -> str:
+    """The page without any script, its charts as drawings: for mail, archives and print."""
+    return _filled(page, site, (), None, lambda part: _drawing(part) if part.spec is not None else Markup())
+
+
+def _drawing(part: Part) -> Markup:
+    """The chart as SVG, in the light mode; the page's own typeface stands in for the one named in it."""
+    fonts.register_fonts()
+    spec = {**(part.spec or {}), "config": config("light")}
+    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    shorter = re.sub(r' font-family="[^"]*"', "", drawn)
+    shorter = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", shorter)
+    described = html.escape(str((part.spec or {}).get("description", "")), quote=True)
+    return Markup(shorter.replace("<svg ", f'<svg role="img" aria-label="{described}" ', 1))
 
 
 def json_block(value: Any) -> Markup:

@@ -36,6 +36,7 @@ class ReportSettings(Section):
     flow_top: int = Field(6, ge=2, le=8, description="touchpoints shown per position; the rest is 'Other'")
     stage_goals: dict[str, str] = Field({}, description="what customers want at a stage, for the journey map")
     pages: tuple[PageName, ...] = PAGES
+    static: bool = Field(False, description="also one page without scripts, report_static.html, for mail and archives")
     keep: int = Field(10, ge=1, description="earlier reports kept in the site's runs folder")
 
     def name_of(self, column: str) -> str:

@@ -7,8 +7,8 @@ nothing but its arguments, so that the same answers give the same bytes.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from types import ModuleType
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ import polars as pl
 
 from reports.answers import Answers
 from reports.formats import count, moment
-from reports.page import Site, render
+from reports.page import Site, render, render_static
 from reports.pages import journey_map, overview, paths, quality, stages, trends
 from reports.parts import EMPTY, Page, Part, ValueCard
 from reports.settings import PageName, ReportSettings
@@ -31,6 +31,7 @@ PAGES: Final[dict[PageName, ModuleType]] = {
     "trends": trends,
     "quality": quality,
 }
+STALE: Final = timedelta(hours=36)
 FILES: Final[dict[str, str]] = {str(name): f"{name}.html" for name in PAGES} | {"overview": "index.html"}
 
 
@@ -47,11 +48,16 @@ class BuiltSite:
 def build_site(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> BuiltSite:
     """The site as files; `folder` is where they will lie below the front page. Without answers it says it is empty."""
     pages = _pages(answers, settings) if answers is not None else (_empty_page(),)
+    pages = tuple(replace(page, notices=_notices(answers, built_at)) for page in pages)
     names = [(page.name, FILES[page.slug]) for page in pages]
     footer = _footer(answers, settings, built_at)
     within = Site(settings.title, tuple(names), footer)
     above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer)
     files = {FILES[page.slug]: render(page, within).encode() for page in pages}
+    whole, alone = _all_in_one(pages), Site(settings.title, (), footer)
+    files["report.html"] = render(whole, alone).encode()
+    if settings.static:
+        files["report_static.html"] = render_static(whole, alone).encode()
     for page in pages:
         for part in page.parts:
             files[f"data/{part.id}.csv"] = as_files(part.frame).write_csv().encode()
@@ -64,6 +70,20 @@ def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
     with unchecked():
         made = [PAGES[name].page(answers, settings) for name in PAGES if name in settings.pages]
     return tuple(page for page in made if page is not None)
+
+
+def _all_in_one(pages: tuple[Page, ...]) -> Page:
+    """Every card once, on one page."""
+    parts = {part.id: part for page in pages for part in page.parts}
+    return replace(pages[0], name="Report", parts=tuple(parts.values()))
+
+
+def _notices(answers: Answers | None, built_at: datetime) -> tuple[str, ...]:
+    """What a reader must know before reading on: that the data are old."""
+    if answers is None or built_at - answers.facts.end_of_data <= STALE:
+        return ()
+    age = round((built_at - answers.facts.end_of_data) / timedelta(days=1))
+    return (f"The data end {age} days before this report was built: {moment(answers.facts.end_of_data)}.",)
 
 
 def _empty_page() -> Page:
