@@ -50,6 +50,11 @@ class Buffer:
         self.next_offset = max(self.next_offset, chunk.next_offset)
         return len(fresh)
 
+    @property
+    def has_moved(self) -> bool:
+        """Whether there is anything to land: records, or places passed that hold none."""
+        return bool(self.records) or self.next_offset > self.start
+
     def settle(self) -> None:
         """All that was held is decided: forget it."""
         self.base = self.start = self.next_offset

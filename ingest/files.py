@@ -120,9 +120,9 @@ def _flush(landing: Landing, refused: dict[str, int]) -> int:
             where=", ".join(partition.topic for partition in done.rewound),
             do="wait for it to end, then load again: what has landed is skipped",
         )
-    for reason, count in done.refused.items():
+    for (_, reason), count in done.refused.items():
         refused[reason] = refused.get(reason, 0) + count
-    return done.landed
+    return done.landed.total()
 
 
 def _profile_table(file: Path) -> pl.DataFrame:

@@ -9,9 +9,11 @@ Invariants, of every partition, whatever is killed and whenever:
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
 import polars as pl
@@ -24,9 +26,12 @@ from ingest.batch import Buffer, FlushLimits, is_due
 from ingest.decode import Refusal, decode
 from ingest.message import Chunk, Partition
 from ingest.offsets import Claim, application, check_generation, fingerprint, generation, resume
+from ingest.schemas import finder
 from ingest.settings import IngestSettings
 
 _TRIES: Final = 20
+LATENESS: Final[tuple[float, ...]] = (1, 10, 60, 300, 3_600, 21_600, 86_400, 604_800)
+"""Bounds in seconds of how late an event is counted to be."""
 
 
 class Ledger(Protocol):
@@ -39,13 +44,25 @@ class Ledger(Protocol):
 
 @dataclass(slots=True)
 class Flushed:
-    """What one flush did: `decided` is the new offset by partition, `rewound` where to read again."""
+    """What one flush did.
 
-    landed: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
+    `landed` counts events by topic, `refused` records by topic and reason, `warned` events by rule. `decided` is the
+    new offset by partition, `rewound` where to read again. `newest` is the time of the last record, in Unix seconds;
+    `lateness` counts events by the bound of LATENESS that they fall under, infinity above the last.
+    """
+
+    rows: int = 0
+    landed: Counter[str] = field(default_factory=Counter)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
     warned: Counter[str] = field(default_factory=Counter)
     decided: dict[Partition, int] = field(default_factory=dict)
     rewound: dict[Partition, int] = field(default_factory=dict)
+    newest: dict[Partition, float] = field(default_factory=dict)
+    lateness: Counter[float] = field(default_factory=Counter)
+    lateness_seconds: float = 0.0
+    conflicts: int = 0
+    decode_seconds: float = 0.0
+    commit_seconds: float = 0.0
 
 
 class _Prepared(NamedTuple):
@@ -60,10 +77,18 @@ class _Prepared(NamedTuple):
 class Landing:
     """Holds what was read of each partition, and lands it."""
 
-    def __init__(self, events: Ledger, refused: Ledger, settings: IngestSettings, rules: Sequence[Rule]) -> None:
+    def __init__(
+        self,
+        events: Ledger,
+        refused: Ledger,
+        settings: IngestSettings,
+        rules: Sequence[Rule],
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._clock = clock
         self._events, self._refused = events, refused
         self._settings, self._rules = settings, rules
-        self._streams = settings.by_topic
+        self._streams, self._find = settings.by_topic, finder(settings.schemas)
         self._limits = FlushLimits(settings.flush_rows, settings.flush_bytes, settings.flush_age)
         self._buffers: dict[Partition, Buffer] = {}
         self._oldest: float | None = None
@@ -97,13 +122,21 @@ class Landing:
     def drop(self, partition: Partition) -> None:
         """Forget a partition and what is held of it; nothing is lost, since its offset in the lake has not moved."""
         self._buffers.pop(partition, None)
-        if not self.rows:
+        if self.is_idle:
             self._oldest = None
 
     def drop_all(self) -> None:
         """Forget every partition."""
         for partition in list(self._buffers):
             self.drop(partition)
+
+    def advance(self, partition: Partition, position: int, now: float) -> None:
+        """The reader has passed places that hold no record for us, such as transaction markers: they are decided
+        too."""
+        buffer = self._buffers.get(partition)
+        if buffer is not None and position > buffer.next_offset:
+            buffer.next_offset = position
+            self._oldest = now if self._oldest is None else self._oldest
 
     def take(self, chunk: Chunk, now: float) -> int:
         """Keep what was read, if the partition is ours; returns the number of records that are new."""
@@ -112,6 +145,15 @@ class Landing:
         if kept and self._oldest is None:
             self._oldest = now
         return kept
+
+    def decided(self, partition: Partition) -> int:
+        """The offset up to which a partition that is ours is decided."""
+        return self._buffers[partition].start
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to land."""
+        return not any(buffer.has_moved for buffer in self._buffers.values())
 
     @property
     def rows(self) -> int:
@@ -130,18 +172,21 @@ class Landing:
     def flush(self) -> Flushed:
         """Land what is held of every partition that is still ours; rewind the others to what the lake holds."""
         done = Flushed()
-        held = [buffer for buffer in self._buffers.values() if buffer.records]
+        held = [buffer for buffer in self._buffers.values() if buffer.has_moved]
         prepared: dict[Partition, _Prepared] = {}
         for _ in range(_TRIES):
             held = [buffer for buffer in held if not self._is_fenced(buffer, done)]
             if not held:
                 break
+            began = self._clock()
             for buffer in held:
                 if buffer.partition not in prepared:
                     prepared[buffer.partition] = self._prepare(buffer)
-            if self._land(held, prepared):
+            done.decode_seconds += self._clock() - began
+            if self._land(held, prepared, done):
                 _settle(held, prepared, done)
                 break
+            done.conflicts += 1
             self._events.reload()
         else:
             raise _crowded("the offsets of this pipeline")
@@ -160,7 +205,7 @@ class Landing:
 
     def _prepare(self, buffer: Buffer) -> _Prepared:
         stream = self._streams[buffer.partition.topic]
-        decoded = decode(buffer.records, buffer.partition, stream, self._settings.limits)
+        decoded = decode(buffer.records, buffer.partition, stream, self._settings.limits, self._find)
         verdict = judge(decoded.events, self._rules)
         refusals: list[Refusal] = decoded.refused + quarantine.from_gate(verdict.refused)
         return _Prepared(
@@ -170,14 +215,19 @@ class Landing:
             Counter(verdict.warned),
         )
 
-    def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared]) -> bool:
+    def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> bool:
         """Quarantine first, then events: a crash in between leaves v where it was, and quarantine knows its own
         offset."""
+        began = self._clock()
         self._quarantine([buffer for buffer in held if prepared[buffer.partition].quarantined.height], prepared)
         rows = pl.concat([prepared[buffer.partition].events for buffer in held])
         someone = pl.coalesce(contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
         claims = [Claim(buffer.application, buffer.base, buffer.next_offset) for buffer in held]
-        return self._events.append(rows.sort(someone, contract.OCCURRED_AT), claims)
+        landed = self._events.append(rows.sort(someone, contract.OCCURRED_AT), claims)
+        done.commit_seconds += self._clock() - began
+        if landed:
+            done.lateness, done.lateness_seconds = _lateness(rows)
+        return landed
 
     def _quarantine(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared]) -> None:
         for _ in range(_TRIES):
@@ -197,11 +247,25 @@ class Landing:
 def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> None:
     for buffer in held:
         ready = prepared[buffer.partition]
-        done.landed += ready.events.height
-        done.refused += ready.refused
+        topic = buffer.partition.topic
+        done.rows += len(buffer.records)
+        done.landed[topic] += ready.events.height
+        done.refused += Counter({(topic, reason): count for reason, count in ready.refused.items()})
         done.warned += ready.warned
         done.decided[buffer.partition] = buffer.next_offset
+        if buffer.records and buffer.records[-1].timestamp >= 0:
+            done.newest[buffer.partition] = buffer.records[-1].timestamp / 1000
         buffer.settle()
+
+
+def _lateness(events: pl.DataFrame) -> tuple[Counter[float], float]:
+    """How many events were received so long after they occurred (by bound, in seconds), and the sum of it."""
+    late = events.select(
+        (pl.col(contract.RECEIVED_AT) - pl.col(contract.OCCURRED_AT)).dt.total_seconds().clip(0).alias("late")
+    )["late"]
+    under = [int((late <= bound).sum()) for bound in LATENESS]
+    counts = [count - before for before, count in pairwise((0, *under, late.len()))]
+    return Counter(dict(zip((*LATENESS, float("inf")), counts, strict=True))), float(late.sum())
 
 
 def _crowded(what: str) -> StorageError:

@@ -12,6 +12,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from threading import Event
 from typing import Final
 
@@ -20,12 +21,16 @@ from expectations.errors import BrokerError, ConfigurationError
 from expectations.gate import Rule, contract_rules
 from expectations.layout import Lake
 from ingest.commit import Table
-from ingest.decode import TOMBSTONE
 from ingest.landing import Landing
+from ingest.logs import facts
+from ingest.metrics import served
+from ingest.reader import SourceFailed
 from ingest.settings import IngestSettings
 from ingest.signals import stopped_by_signals
-from ingest.source import Source, SourceFailed, describe
-from ingest.worker import Tally, Worker
+from ingest.source import Source, describe
+from ingest.tally import Tally
+from ingest.watchdog import Watchdog
+from ingest.worker import Worker
 
 log = logging.getLogger(__name__)
 
@@ -96,10 +101,23 @@ def run(
     )
     limits = settings.limits
     every_rule = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
-    loop = _Loop(settings, Landing(events, refused, settings, every_rule), accept_gap, new_generation, on_progress)
-    with stopped_by_signals(stop or Event(), settings.stop_timeout) as stopping:
+    landing = Landing(events, refused, settings, every_rule)
+    loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
+    with (
+        stopped_by_signals(stop or Event(), settings.stop_timeout) as stopping,
+        loop.watchdog,
+        served(loop.tally, loop.watchdog, settings.http_address, settings.http_port),
+    ):
         loop.supervise(stopping, until_caught_up=until_caught_up)
-    return loop.summary(events.version)
+    return loop.summary()
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What the operator has said is no reason to stop."""
+
+    gap: bool
+    new_generation: bool
 
 
 class _Loop:
@@ -109,14 +127,14 @@ class _Loop:
         self,
         settings: IngestSettings,
         landing: Landing,
-        accept_gap: bool,
-        new_generation: bool,
+        events: Table,
+        accepted: _Accepted,
         on_progress: Callable[[Progress], None] | None,
     ) -> None:
-        self._settings, self._landing = settings, landing
-        self._accept_gap, self._new_generation = accept_gap, new_generation
-        self._on_progress = on_progress
-        self._tally = Tally()
+        self._settings, self._landing, self._events = settings, landing, events
+        self._accepted, self._on_progress = accepted, on_progress
+        self.tally = Tally()
+        self.watchdog = Watchdog(settings.watchdog)
         self._polled = 0
         self._began = self._moved = time.monotonic()
 
@@ -124,31 +142,46 @@ class _Loop:
         """Work until the end; a consumer that failed is thrown away, and the next one begins where the lake says."""
         failures = 0
         while True:
-            before = self._tally.landed
+            before = self.tally.landed.total()
             try:
                 with Source(self._settings) as source:
                     self._work(source, stopping, until_caught_up)
                 return
             except (SourceFailed, BrokerError) as failed:
-                failures = 1 if self._tally.landed > before else failures + 1
+                failures = 1 if self.tally.landed.total() > before else failures + 1
                 if not self._goes_on(failed, failures, until_caught_up):
-                    raise
-                log.warning("the consumer failed, a new one is built: %s", failed)
+                    if isinstance(failed, BrokerError):
+                        raise
+                    raise _hopeless(self._settings, failed) from failed
+                log.warning("the consumer failed, a new one is built", extra=facts(error=str(failed)))
             self._landing.drop_all()
-            self._tally.restarts += 1
-            if stopping.wait(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1]):
+            self.tally.restarts += 1
+            if self._rests(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1], stopping):
                 return
+
+    def _rests(self, seconds: float, stopping: Event) -> bool:
+        """Wait before the next consumer; whether we are told to stop meanwhile."""
+        self.watchdog.beat()
+        return stopping.wait(seconds)
 
     def _goes_on(self, failed: Exception, failures: int, until_caught_up: bool) -> bool:
         """A run that is to end gives up in time; a service goes on, but does not begin without a broker."""
-        if isinstance(failed, BrokerError) and not self._tally.restarts:
+        if isinstance(failed, _Silent) or (isinstance(failed, BrokerError) and not self.tally.restarts):
             return False
         return not until_caught_up or failures <= len(_BACKOFF_SECONDS)
 
     def _work(self, source: Source, stopping: Event, until_caught_up: bool) -> None:
         for topic, topic_id in source.topic_ids.items():
-            self._landing.remember(topic, topic_id, new_generation=self._new_generation)
-        worker = Worker(source, self._landing, self._tally, wait=self._settings.poll_wait, accept_gap=self._accept_gap)
+            self._landing.remember(topic, topic_id, new_generation=self._accepted.new_generation)
+        worker = Worker(
+            source,
+            self._landing,
+            self.tally,
+            wait=self._settings.poll_wait,
+            accept_gap=self._accepted.gap,
+            join_within=max(3 * self._settings.session_timeout, timedelta(seconds=10)),
+            beat=self.watchdog.beat,
+        )
         while not stopping.is_set():
             worker.step()
             self._tell(worker, until_caught_up)
@@ -160,32 +193,37 @@ class _Loop:
         self._tell(worker, until_caught_up=False)
 
     def _tell(self, worker: Worker, until_caught_up: bool) -> None:
-        now, tally = time.monotonic(), self._tally
-        if tally.polled != self._polled:
-            self._moved, self._polled = now, tally.polled
+        now, polled = time.monotonic(), self.tally.polled.total()
+        self.tally.events_version = self._events.version
+        if polled != self._polled:
+            self._moved, self._polled = now, polled
         elif until_caught_up and now - self._moved > _PATIENCE_SECONDS:
             raise _silent(self._settings, worker.lag())
         if self._on_progress:
-            quarantined = tally.refused.total() - tally.refused[TOMBSTONE]
+            landed, quarantined = self.tally.landed.total(), self.tally.quarantined.total()
             lag = worker.lag()
-            expected = None if lag is None else tally.polled + lag
-            self._on_progress(Progress(tally.polled, tally.landed, quarantined, lag, expected, now - self._began))
+            expected = None if lag is None else polled + lag
+            self._on_progress(Progress(polled, landed, quarantined, lag, expected, now - self._began))
 
-    def summary(self, version: int) -> IngestSummary:
+    def summary(self) -> IngestSummary:
         """What the run did."""
-        tally = self._tally
+        tally = self.tally
         return IngestSummary(
-            polled=tally.polled,
-            landed=tally.landed,
-            quarantined={reason: count for reason, count in tally.refused.most_common() if reason != TOMBSTONE},
+            polled=tally.polled.total(),
+            landed=tally.landed.total(),
+            quarantined=dict(tally.quarantined.most_common()),
             warned=dict(tally.warned.most_common()),
-            tombstones=tally.refused[TOMBSTONE],
+            tombstones=tally.tombstones,
             commits=tally.commits,
             fenced=tally.fenced,
             restarts=tally.restarts,
-            events_version=version,
+            events_version=self._events.version,
             seconds=time.monotonic() - self._began,
         )
+
+
+class _Silent(BrokerError):
+    """The broker answers and gives nothing, though there is something."""
 
 
 def _nothing_to_read() -> ConfigurationError:
@@ -197,8 +235,18 @@ def _nothing_to_read() -> ConfigurationError:
     )
 
 
-def _silent(settings: IngestSettings, lag: int | None) -> BrokerError:
+def _hopeless(settings: IngestSettings, failed: Exception) -> BrokerError:
     return BrokerError(
+        "Reading from the broker keeps failing.",
+        where=", ".join(settings.brokers),
+        expected="records that can be read",
+        found=str(failed),
+        do="check the broker's log, and with `journeys doctor` that the compressions in use can be read",
+    )
+
+
+def _silent(settings: IngestSettings, lag: int | None) -> _Silent:
+    return _Silent(
         "The broker has given no record for a minute, though the end is not reached.",
         where=", ".join(settings.brokers),
         expected="the records up to the end of each partition",

@@ -30,6 +30,7 @@ from kafka.errors import (
 
 from expectations.errors import BrokerError, LandingError
 from ingest.message import Chunk, Message, Partition
+from ingest.reader import Changes, SourceFailed
 from ingest.settings import IngestSettings
 
 logging.getLogger("kafka").addHandler(logging.NullHandler())  # the client's own log is shown only where one is set up
@@ -44,17 +45,6 @@ _PRODUCER: Final[dict[str, Any]] = {
 }
 _NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 _UNKNOWN_TOPIC: Final = 3
-
-
-class SourceFailed(Exception):
-    """The client raised: nothing more can be asked of it, a new one is needed."""
-
-
-class Changes(NamedTuple):
-    """Partitions that came and went since the last time they were asked for."""
-
-    gained: list[Partition]
-    lost: list[Partition]
 
 
 class Topic(NamedTuple):
@@ -75,8 +65,13 @@ class Source:
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
         names = [stream.topic for stream in settings.streams]
-        self.topics = describe(settings.brokers, names, timeout=settings.connect_timeout)
-        self._consumer = _consumer(settings)
+        self._admin = _admin(settings.brokers, settings.connect_timeout)
+        try:
+            self.topics = _described(self._admin, settings.brokers, names)
+            self._consumer = _consumer(settings)
+        except BrokerError:
+            self._admin.close()
+            raise
         self._noted = _Noted(self._consumer)
         if settings.assignment == "all":
             self._assign_all()
@@ -95,6 +90,20 @@ class Source:
     def topic_ids(self) -> dict[str, str]:
         """The id of each topic; where the broker knows none, its name."""
         return {name: topic.id for name, topic in self.topics.items()}
+
+    def check_topics(self) -> None:
+        """Raise LandingError when a topic is no longer the one that it was when reading began, SourceFailed when the
+        broker does not say. Called before what was read is landed: then all of it came from the topic it seems to.
+        """
+        try:
+            found = {topic["name"]: topic for topic in self._admin.describe_topics(list(self.topics))}
+        except KafkaError as error:
+            raise SourceFailed(f"{type(error).__name__}: {error}") from error
+        for name, topic in self.topics.items():
+            if found[name]["error_code"] == 0 and _topic(found[name]).id != topic.id:
+                raise _made_anew(name)
+            if found[name]["error_code"]:
+                raise SourceFailed(f"the broker does not describe the topic {name}")
 
     def changes(self) -> Changes:
         """What came and went since the last call."""
@@ -145,6 +154,14 @@ class Source:
             raise SourceFailed(f"{type(error).__name__}: {error}") from error
         return {_ours(theirs): offset for theirs, offset in found.items()}
 
+    def readable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """The ends as the broker tells them: not behind an open transaction, and not always exact."""
+        try:
+            found = self._consumer.end_offsets([_theirs(partition) for partition in partitions])
+        except KafkaError as error:
+            raise SourceFailed(f"{type(error).__name__}: {error}") from error
+        return {_ours(theirs): offset for theirs, offset in found.items()}
+
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Tell the broker how far we are, for tools that show lag. The lake decides, so a failure is only logged."""
         told = {_theirs(partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
@@ -155,6 +172,7 @@ class Source:
 
     def close(self) -> None:
         """Leave the group and close the connections."""
+        self._admin.close()
         try:
             self._consumer.close(autocommit=False, timeout_ms=2_000)
         except KafkaError as error:
@@ -214,16 +232,9 @@ def describe(
     """The topics by name. Raises BrokerError when the broker is not reached or does not know one of them."""
     admin = _admin(brokers, timeout)
     try:
-        found = {topic["name"]: topic for topic in admin.describe_topics(list(topics))}
-        unknown = [name for name in topics if found.get(name, {"error_code": _UNKNOWN_TOPIC})["error_code"]]
-        if unknown:
-            known = sorted(name for name in admin.list_topics() if not name.startswith("__"))
-            raise _unknown_topic(unknown[0], brokers, known)
-    except KafkaError as error:
-        raise _unreachable(brokers, error) from error
+        return _described(admin, brokers, topics)
     finally:
         admin.close()
-    return {name: _topic(found[name]) for name in topics}
 
 
 def describe_topics(settings: IngestSettings) -> dict[str, int]:
@@ -328,6 +339,18 @@ def _admin(brokers: Sequence[str], timeout: timedelta) -> KafkaAdminClient:
         raise _unreachable(brokers, error) from error
 
 
+def _described(admin: KafkaAdminClient, brokers: Sequence[str], topics: Sequence[str]) -> dict[str, Topic]:
+    try:
+        found = {topic["name"]: topic for topic in admin.describe_topics(list(topics))}
+        unknown = [name for name in topics if found.get(name, {"error_code": _UNKNOWN_TOPIC})["error_code"]]
+        if unknown:
+            known = sorted(name for name in admin.list_topics() if not name.startswith("__"))
+            raise _unknown_topic(unknown[0], brokers, known)
+    except KafkaError as error:
+        raise _unreachable(brokers, error) from error
+    return {name: _topic(found[name]) for name in topics}
+
+
 def _knock(brokers: Sequence[str], timeout: timedelta) -> None:
     """See that somebody listens at one of the addresses: the client would go on trying, and not say what is wrong."""
     refusals = []
@@ -376,6 +399,16 @@ def _unknown_topic(topic: str, brokers: Sequence[str], known: Sequence[str]) -> 
         expected=topic,
         found="topics: " + (", ".join(known[:5]) + (", ..." if len(known) > 5 else "") if known else "none"),
         do="create the topic, or mend its name under [[ingest.streams]]",
+    )
+
+
+def _made_anew(topic: str) -> LandingError:
+    return LandingError(
+        f"Topic {topic} was deleted and made anew while it was read.",
+        where=f"topic {topic}",
+        expected="the topic that it was when reading began",
+        found="another topic of the same name; its offsets start again",
+        do="run once with --new-generation to read the new topic from its beginning; what was landed stays",
     )
 
 

@@ -2,54 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import timedelta
-from typing import Protocol
+from typing import Final
 
 from ingest.landing import Flushed, Landing
+from ingest.logs import facts
 from ingest.message import Chunk, Partition
 from ingest.offsets import check_end
+from ingest.reader import Reader, SourceFailed
+from ingest.tally import Tally
 
+log = logging.getLogger(__name__)
 
-class Reader(Protocol):
-    """What a worker asks of a stream (`ingest.source.Source`)."""
-
-    @property
-    def joined(self) -> bool: ...  # noqa: D102
-    @property
-    def topic_ids(self) -> Mapping[str, str]: ...  # noqa: D102
-    def changes(self) -> tuple[list[Partition], list[Partition]]: ...  # noqa: D102
-    def assigned(self) -> set[Partition]: ...  # noqa: D102
-    def begin(self, partition: Partition, offset: int) -> None: ...  # noqa: D102
-    def poll(self, wait: timedelta) -> list[Chunk]: ...  # noqa: D102
-    def position(self, partition: Partition) -> int | None: ...  # noqa: D102
-    def highwater(self, partition: Partition) -> int | None: ...  # noqa: D102
-    def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]: ...  # noqa: D102
-    def commit(self, offsets: Mapping[Partition, int]) -> None: ...  # noqa: D102
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a run has done so far, over all its consumers."""
-
-    polled: int = 0
-    landed: int = 0
-    commits: int = 0
-    fenced: int = 0
-    restarts: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    warned: Counter[str] = field(default_factory=Counter)
-
-    def add(self, flushed: Flushed) -> None:
-        """Count one flush."""
-        self.landed += flushed.landed
-        self.refused += flushed.refused
-        self.warned += flushed.warned
-        self.fenced += len(flushed.rewound)
-        self.commits += bool(flushed.decided)
+_QUIET_SECONDS: Final = 5.0
+"""How long nothing must come before an end that the broker tells is believed over the highwater."""
 
 
 class Worker:
@@ -63,28 +32,43 @@ class Worker:
         *,
         wait: timedelta,
         accept_gap: bool,
+        join_within: timedelta = timedelta(seconds=36),
+        beat: Callable[[], None] = lambda: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source, self._landing, self._tally = source, landing, tally
-        self._wait, self._accept_gap, self._clock = wait, accept_gap, clock
+        self._wait, self._accept_gap, self._join_within = wait, accept_gap, join_within
+        self._beat, self._clock = beat, clock
         self._begun: set[Partition] = set()
         self._targets: dict[Partition, int] = {}
+        self._began = self._last_record = clock()
 
     def step(self) -> None:
         """One poll, and a flush when it is due."""
         chunks = self._source.poll(self._wait)
+        self._beat()
+        self._tally.last_poll = time.time()
         moved = self._reassign()
         for chunk in chunks:
             if chunk.partition not in moved:  # what was read before a partition moved is read again after it
-                self._tally.polled += self._landing.take(chunk, self._clock())
+                self._take(chunk)
         self._check_ends()
+        self._note_state()
         if self._landing.due(self._clock()):
             self.flush()
 
     def flush(self) -> None:
         """Land what is held, tell the broker, and go back where another process was first."""
+        now = self._clock()
+        for partition in self._begun:
+            self._landing.advance(partition, self._source.position(partition) or 0, now)
+        if self._landing.is_idle:
+            return
+        self._source.check_topics()
         flushed = self._landing.flush()
-        self._tally.add(flushed)
+        self._beat()
+        self._tally.add_flush(flushed, time.time())
+        _log_flush(flushed)
         for partition, offset in flushed.rewound.items():
             self._source.begin(partition, offset)
         if flushed.decided:
@@ -92,11 +76,15 @@ class Worker:
 
     def is_caught_up(self) -> bool:
         """Whether everything that each partition held when we first saw its end has been read."""
-        if not self._source.joined or self._source.assigned() != self._begun:
+        if not self._source.joined or self._source.assigned() != self._begun or self._begun > self._targets.keys():
             return False
-        return self._begun <= self._targets.keys() and all(
-            (self._source.position(partition) or 0) >= self._targets[partition] for partition in self._begun
-        )
+        behind = [place for place in self._begun if (self._source.position(place) or 0) < self._targets[place]]
+        if behind and self._clock() - self._last_record > _QUIET_SECONDS:
+            # an open transaction lies before the highwater, and whoever opened it may never come back
+            self._targets |= self._source.readable_ends(behind)
+            self._last_record = self._clock()
+            return self.is_caught_up()
+        return not behind
 
     def lag(self) -> int | None:
         """Records between the reader's positions and the ends of the partitions; None while an end is unknown."""
@@ -107,6 +95,11 @@ class Worker:
                 return None
             total += max(highwater - position, 0)
         return total
+
+    def _take(self, chunk: Chunk) -> None:
+        kept = self._landing.take(chunk, self._clock())
+        self._tally.add_chunk(chunk, kept)
+        self._last_record = self._clock()
 
     def _reassign(self) -> set[Partition]:
         """Follow what the group decided; returns the partitions that came or went."""
@@ -123,6 +116,11 @@ class Worker:
                 offset = self._landing.begin(partition, topic_id, beginnings[partition], accept_gap=self._accept_gap)
                 self._source.begin(partition, offset)
                 self._begun.add(partition)
+        if gained or lost:
+            self._tally.rebalances += 1
+            self._last_record = self._clock()
+        elif not self._source.joined and self._clock() - self._began > self._join_within.total_seconds():
+            raise SourceFailed("the group gives us no assignment")
         return {*gained, *lost}
 
     def _check_ends(self) -> None:
@@ -132,3 +130,21 @@ class Worker:
             if highwater is not None:
                 check_end(partition, self._source.position(partition) or 0, highwater)
                 self._targets[partition] = highwater
+
+    def _note_state(self) -> None:
+        tally, landing = self._tally, self._landing
+        tally.assigned, tally.joined = len(self._begun), self._source.joined
+        tally.held_rows, tally.held_bytes = landing.rows, landing.bytes
+        tally.lag = {
+            partition: max(highwater - landing.decided(partition), 0)
+            for partition in self._begun
+            if (highwater := self._source.highwater(partition)) is not None
+        }
+
+
+def _log_flush(flushed: Flushed) -> None:
+    refused, seconds = flushed.refused.total(), round(flushed.decode_seconds + flushed.commit_seconds, 3)
+    log.info("landed", extra=facts(landed=flushed.landed.total(), quarantined=refused, seconds=seconds))
+    for partition, offset in flushed.rewound.items():
+        moved = facts(topic=partition.topic, partition=partition.number, offset=offset)
+        log.warning("another process has moved a partition, it is read again", extra=moved)

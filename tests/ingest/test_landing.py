@@ -221,7 +221,7 @@ def test_quarantine_comes_first_and_is_not_repeated_after_a_crash_in_between() -
             with pytest.raises(Crash):
                 landing.flush()
         else:
-            assert landing.flush().refused == {"not_json": 1}
+            assert landing.flush().refused == {("clicks", "not_json"): 1}
     assert events.rows == [("clicks", 0, 0)] and refused.rows == [("clicks", 0, 1)]
 
 
@@ -232,7 +232,7 @@ def test_tombstones_move_the_offset_and_leave_no_row() -> None:
     landing.begin(here, "id", 0, accept_gap=False)
     landing.take(Chunk(here, [Sent(0, None), Sent(1, None)], 2), 0.0)
     done = landing.flush()
-    assert done.refused == {"tombstone": 2} and done.decided == {here: 2}
+    assert done.refused == {("clicks", "tombstone"): 2} and done.decided == {here: 2}
     assert events.rows == refused.rows == [] and refused.commits == 0
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import pytest
 from expectations import layout
 from expectations.errors import BrokerError, ConfigurationError, LandingError, StorageError
 from expectations.layout import Lake
+from ingest import loop
 from ingest.broker import EmbeddedBroker
 from ingest.commit import scan
 from ingest.loop import IngestSummary, Progress, run
-from ingest.message import Message
+from ingest.message import Chunk, Message
 from ingest.quarantine import refused
+from ingest.reader import SourceFailed
 from ingest.settings import IngestSettings
-from ingest.source import codecs, create_topics, describe_topics, produce
+from ingest.source import Source, codecs, create_topics, describe_topics, produce
 from ingest.status import tables
 from tests.ingest.streams import BAD, RECEIVED, event, messages, places
 
@@ -188,3 +191,39 @@ def test_partitions_and_codecs_are_told(broker: str) -> None:
     create_topics([broker], {"told": 3})
     assert describe_topics(settings(broker, "told")) == {"told": 3}
     assert {"gzip", "lz4", "zstd"} <= set(codecs())
+
+
+@pytest.mark.broker
+def test_a_consumer_that_fails_is_replaced_and_nothing_is_lost(
+    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(broker, "failing", 600, partitions=2)
+    real, polls = Source.poll, 0
+
+    def fails_twice(self: Source, wait: timedelta) -> list[Chunk]:
+        nonlocal polls
+        polls += 1
+        chunks = real(self, wait)
+        if polls in (3, 6):
+            raise SourceFailed("CorruptRecordError")
+        return chunks
+
+    monkeypatch.setattr(Source, "poll", fails_twice)
+    monkeypatch.setattr(loop, "_BACKOFF_SECONDS", (0.01,) * 6)
+    done = caught_up(settings(broker, "failing", poll_records=50), lake)
+    assert done.restarts == 2
+    assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 600 == len(places(lake)) + 60
+
+
+@pytest.mark.broker
+def test_a_run_that_keeps_failing_ends_and_says_so(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_topics([broker], {"hopeless": 1})
+
+    def fails(self: Source, wait: timedelta) -> list[Chunk]:
+        raise SourceFailed("UnsupportedCodecError")
+
+    monkeypatch.setattr(Source, "poll", fails)
+    monkeypatch.setattr(loop, "_BACKOFF_SECONDS", (0.01,) * 3)
+    with pytest.raises(BrokerError, match="keeps failing") as failed:
+        caught_up(settings(broker, "hopeless"), lake)
+    assert "UnsupportedCodecError" in failed.value.found

@@ -1,0 +1,179 @@
+"""How a consumer stands, for Prometheus and for who keeps it running: `/metrics`, `/healthz`, `/readyz` on one port.
+
+- `/healthz` answers 200 while the loop turns, 503 when it has been silent for longer than the watchdog allows;
+- `/readyz` answers 200 once partitions have been handed out and a poll has returned, else 503.
+
+Lag is counted from what has landed to the highwater of the last fetch. Names begin with `journeys_`; no label ever
+holds a value of a message.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from expectations.errors import ConfigurationError
+from ingest.landing import LATENESS
+from ingest.tally import Histogram, Tally
+from ingest.watchdog import Watchdog
+
+PREFIX: Final = "journeys_"
+CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+class TallyCollector(Collector):
+    """Reads a tally whenever it is scraped."""
+
+    def __init__(self, tally: Tally, clock: Callable[[], float] = time.time) -> None:
+        self._tally, self._clock = tally, clock
+
+    def collect(self) -> Iterable[Metric]:
+        """All metrics, as they are now."""
+        yield from self._counters()
+        yield from self._gauges()
+        yield from self._by_partition()
+        yield from self._histograms()
+
+    def _counters(self) -> Iterator[Metric]:
+        tally = self._tally
+        for name, text, counts in (
+            ("records_polled", "Records read from the broker.", tally.polled),
+            ("bytes_polled", "Bytes of message values read.", tally.bytes),
+            ("records_landed", "Events that became visible in the lake.", tally.landed),
+        ):
+            family = CounterMetricFamily(PREFIX + name, text, labels=["topic"])
+            for topic, count in counts.copy().items():
+                family.add_metric([topic], count)
+            yield family
+        family = CounterMetricFamily(PREFIX + "records_quarantined", "Records refused.", labels=["topic", "reason"])
+        for labels, count in tally.refused.copy().items():
+            family.add_metric(labels, count)
+        yield family
+        family = CounterMetricFamily(PREFIX + "records_warned", "Events landed in spite of a rule.", labels=["rule"])
+        for rule, count in tally.warned.copy().items():
+            family.add_metric([rule], count)
+        yield family
+        for name, text, value in (
+            ("commits", "Commits of events.", tally.commits),
+            ("commit_conflicts", "Commits that another process was faster with.", tally.conflicts),
+            ("fenced", "Partitions found moved by another process and read again.", tally.fenced),
+            ("restarts", "Consumers thrown away after an error.", tally.restarts),
+            ("rebalances", "Changes of the assignment.", tally.rebalances),
+        ):
+            yield CounterMetricFamily(PREFIX + name, text, value=value)
+
+    def _gauges(self) -> Iterator[Metric]:
+        tally = self._tally
+        for name, text, value in (
+            ("assigned_partitions", "Partitions that this process reads.", tally.assigned),
+            ("buffer_records", "Records read and not landed yet.", tally.held_rows),
+            ("buffer_bytes", "Bytes of messages read and not landed yet.", tally.held_bytes),
+            ("delta_version", "Version of the table of events.", tally.events_version),
+            ("last_successful_poll_timestamp_seconds", "When a poll last returned.", tally.last_poll),
+            ("last_successful_commit_timestamp_seconds", "When a commit last succeeded.", tally.last_commit),
+        ):
+            yield GaugeMetricFamily(PREFIX + name, text, value=value)
+
+    def _by_partition(self) -> Iterator[Metric]:
+        labels = ["topic", "partition"]
+        lag = GaugeMetricFamily(PREFIX + "lag_records", "Records between what landed and the end.", labels=labels)
+        for partition, records in self._tally.lag.copy().items():
+            lag.add_metric([partition.topic, str(partition.number)], records)
+        yield lag
+        text = "Age of the newest record that has landed."
+        fresh = GaugeMetricFamily(PREFIX + "landed_freshness_seconds", text, labels=labels)
+        for partition, newest in self._tally.newest.copy().items():
+            fresh.add_metric([partition.topic, str(partition.number)], self._clock() - newest)
+        yield fresh
+
+    def _histograms(self) -> Iterator[Metric]:
+        tally = self._tally
+        late = Histogram(LATENESS)
+        late.counts = [tally.lateness[bound] for bound in (*LATENESS, float("inf"))]
+        late.total = tally.lateness_seconds
+        for name, text, histogram in (
+            ("parse_seconds", "Decoding and judging one flush.", tally.decode_seconds),
+            ("commit_seconds", "Making one flush visible, quarantine included.", tally.commit_seconds),
+            ("flush_rows", "Records of one flush.", tally.flush_rows),
+            ("event_lateness_seconds", "From an event to its receipt by the broker.", late),
+        ):
+            yield HistogramMetricFamily(PREFIX + name, text, buckets=_cumulative(histogram), sum_value=histogram.total)
+
+
+def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
+    buckets, total = [], 0
+    for bound, count in zip((*histogram.bounds, float("inf")), histogram.counts, strict=True):
+        total += count
+        buckets.append(("+Inf" if bound == float("inf") else f"{bound:g}", float(total)))
+    return buckets
+
+
+@contextmanager
+def served(tally: Tally, watchdog: Watchdog, address: str, port: int | None) -> Iterator[int | None]:
+    """Serve a tally over HTTP for as long as the `with` block lasts; gives the port, which is chosen when it is 0.
+
+    Without a port nothing is served. Raises ConfigurationError when the address or the port cannot be had.
+    """
+    if port is None:
+        yield None
+        return
+    registry = CollectorRegistry()
+    registry.register(TallyCollector(tally))
+    try:
+        server = ThreadingHTTPServer((address, port), _handler(registry, tally, watchdog))
+    except OSError as error:
+        raise ConfigurationError(
+            "The port for metrics cannot be opened.",
+            where=f"[ingest] http_address {address}, http_port {port}",
+            found=error.strerror or str(error),
+            do="name another port, or stop the process that holds it",
+        ) from error
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def _handler(registry: CollectorRegistry, tally: Tally, watchdog: Watchdog) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """Answers the three paths."""
+
+        def do_GET(self) -> None:
+            """Answer one request."""
+            if self.path == "/metrics":
+                self._answer(200, generate_latest(registry), CONTENT_TYPE)
+            elif self.path == "/healthz":
+                self._say(watchdog.is_patient, f"the loop turned {watchdog.silence:.0f} s ago")
+            elif self.path == "/readyz":
+                self._say(tally.joined and tally.last_poll > 0, f"{tally.assigned} partitions")
+            else:
+                self._answer(404, b"/metrics, /healthz, /readyz\n")
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Scrapes are not worth a line."""
+
+        def _say(self, well: bool, text: str) -> None:
+            self._answer(200 if well else 503, f"{'ok' if well else 'no'}: {text}\n".encode())
+
+        def _answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler

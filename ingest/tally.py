@@ -1,0 +1,98 @@
+"""What a run has done so far, and how it stands: plain numbers that the summary, progress and metrics are read from."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from dataclasses import dataclass, field
+
+from ingest.decode import TOMBSTONE
+from ingest.landing import Flushed
+from ingest.message import Chunk, Partition
+
+SECONDS: tuple[float, ...] = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+ROWS: tuple[float, ...] = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
+
+
+@dataclass(slots=True)
+class Histogram:
+    """How often a value fell at or below each bound, and above the last."""
+
+    bounds: tuple[float, ...]
+    counts: list[int] = field(init=False)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def observe(self, value: float) -> None:
+        """Count one value."""
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts since the run began, over all its consumers, and the state at the last look. Times are Unix seconds."""
+
+    polled: Counter[str] = field(default_factory=Counter)
+    bytes: Counter[str] = field(default_factory=Counter)
+    landed: Counter[str] = field(default_factory=Counter)
+    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    warned: Counter[str] = field(default_factory=Counter)
+    lateness: Counter[float] = field(default_factory=Counter)
+    lateness_seconds: float = 0.0
+    commits: int = 0
+    conflicts: int = 0
+    fenced: int = 0
+    restarts: int = 0
+    rebalances: int = 0
+    decode_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
+    flush_rows: Histogram = field(default_factory=lambda: Histogram(ROWS))
+    newest: dict[Partition, float] = field(default_factory=dict)
+    lag: dict[Partition, int] = field(default_factory=dict)
+    assigned: int = 0
+    joined: bool = False
+    held_rows: int = 0
+    held_bytes: int = 0
+    events_version: int = 0
+    last_poll: float = 0.0
+    last_commit: float = 0.0
+
+    def add_chunk(self, chunk: Chunk, kept: int) -> None:
+        """Count what was read."""
+        topic = chunk.partition.topic
+        self.polled[topic] += kept
+        self.bytes[topic] += sum(len(record.value or b"") for record in chunk.records)
+
+    def add_flush(self, flushed: Flushed, now: float) -> None:
+        """Count one flush."""
+        self.landed += flushed.landed
+        self.refused += flushed.refused
+        self.warned += flushed.warned
+        self.lateness += flushed.lateness
+        self.lateness_seconds += flushed.lateness_seconds
+        self.newest |= flushed.newest
+        self.conflicts += flushed.conflicts
+        self.fenced += len(flushed.rewound)
+        if flushed.decided:
+            self.commits += 1
+            self.last_commit = now
+            self.decode_seconds.observe(flushed.decode_seconds)
+            self.commit_seconds.observe(flushed.commit_seconds)
+            self.flush_rows.observe(flushed.rows)
+
+    @property
+    def quarantined(self) -> Counter[str]:
+        """Records in quarantine by reason."""
+        found: Counter[str] = Counter()
+        for (_, reason), count in self.refused.items():
+            if reason != TOMBSTONE:
+                found[reason] += count
+        return found
+
+    @property
+    def tombstones(self) -> int:
+        """Records without a value."""
+        return sum(count for (_, reason), count in self.refused.items() if reason == TOMBSTONE)

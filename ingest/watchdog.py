@@ -1,0 +1,66 @@
+"""Ends a process whose loop no longer turns, so that whoever runs it starts a new one.
+
+The client library can fall into an endless loop, and a store can hang; no exception tells. The process is left without
+a flush, which is safe: offsets live in the lake.
+"""
+
+from __future__ import annotations
+
+import faulthandler
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self
+
+STUCK: Final = 70  # EX_SOFTWARE
+
+
+def _end_process() -> None:
+    faulthandler.dump_traceback(file=sys.__stderr__ or 2, all_threads=True)
+    os._exit(STUCK)
+
+
+class Watchdog:
+    """Calls `bark` when `beat` has not been called for so long, for as long as the `with` block lasts."""
+
+    def __init__(self, patience: timedelta, bark: Callable[[], None] = _end_process) -> None:
+        self._patience = patience.total_seconds()
+        self._bark = bark
+        self._done = threading.Event()
+        self._last = time.monotonic()
+        self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
+
+    def beat(self) -> None:
+        """The loop has turned."""
+        self._last = time.monotonic()
+
+    @property
+    def silence(self) -> float:
+        """Seconds since the last beat."""
+        return time.monotonic() - self._last
+
+    @property
+    def is_patient(self) -> bool:
+        """Whether the last beat is recent enough."""
+        return self.silence < self._patience
+
+    def __enter__(self) -> Self:
+        self.beat()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._patience / 10):
+            if not self.is_patient:
+                self._bark()
+                return

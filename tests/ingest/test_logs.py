@@ -1,0 +1,70 @@
+"""Log lines are one fact each, for people or machines, and never hold what a message said."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from expectations.layout import Lake
+from ingest.broker import EmbeddedBroker
+from ingest.logs import configure, facts
+from ingest.loop import run
+from ingest.message import Message
+from ingest.settings import IngestSettings, Stream
+from ingest.source import create_topics, produce
+from tests.ingest.streams import RECEIVED, event
+
+SECRET = "4111-1111"
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    kept = {name: (logging.getLogger(name).handlers, logging.getLogger(name).level) for name in ("ingest", "kafka")}
+    yield
+    for name, (handlers, level) in kept.items():
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = handlers, True
+        logger.setLevel(level)
+
+
+def test_a_line_is_json_for_machines() -> None:
+    out = io.StringIO()
+    configure("json", stream=out)
+    logging.getLogger("ingest.loop").info("landed", extra=facts(rows=3, topic="orders"))
+    line = json.loads(out.getvalue())
+    assert line.pop("time").endswith("Z")
+    assert line == {"level": "info", "logger": "ingest.loop", "message": "landed", "rows": 3, "topic": "orders"}
+
+
+def test_a_line_is_text_for_people() -> None:
+    out = io.StringIO()
+    configure("text", stream=out)
+    logging.getLogger("ingest.loop").warning("the consumer failed", extra=facts(error="KafkaError"))
+    assert out.getvalue().endswith("Z warning the consumer failed error=KafkaError\n")
+
+
+@pytest.mark.broker
+def test_a_run_logs_what_landed_and_no_value_of_any_message(tmp_path: Path) -> None:
+    out = io.StringIO()
+    configure("json", stream=out, level=logging.DEBUG)
+    with EmbeddedBroker() as broker:
+        create_topics([broker.address], {"secrets": 1})
+        bad = [
+            f'{{"card": "{SECRET}"'.encode(),
+            f'"{SECRET}"'.encode(),
+            SECRET.encode() + b"\xff",
+            event(1, score=SECRET),
+        ]
+        good = [event(2, customer_id=SECRET, feedback_text=SECRET), event(3, currency=SECRET)]
+        produce([broker.address], [Message("secrets", SECRET.encode(), value, RECEIVED) for value in bad + good])
+        given = IngestSettings(brokers=[broker.address], streams=[Stream(topic="secrets", kind="order")])
+        assert run(given, Lake(str(tmp_path / "lake")), until_caught_up=True).landed == 1
+    lines = [json.loads(line) for line in out.getvalue().splitlines()]
+    landed = [line for line in lines if line["message"] == "landed"]
+    assert landed and landed[0]["landed"] == 1 and landed[0]["quarantined"] == 5
+    assert SECRET not in out.getvalue()

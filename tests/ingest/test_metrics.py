@@ -1,0 +1,112 @@
+"""The port tells how the consumer stands: Prometheus can read it, health and readiness say yes and no."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from datetime import timedelta
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from expectations.errors import ConfigurationError
+from ingest.landing import Flushed
+from ingest.message import Chunk, Partition
+from ingest.metrics import TallyCollector, served
+from ingest.tally import Histogram, Tally
+from ingest.watchdog import Watchdog
+from tests.ingest.streams import Sent
+
+HERE = Partition("clicks", 2)
+
+
+def tally() -> Tally:
+    told = Tally(joined=True, assigned=3, last_poll=100.0, lag={HERE: 42})
+    told.add_chunk(Chunk(HERE, [Sent(0, b"12345"), Sent(1, None)], 2), 2)
+    flushed = Flushed(rows=2, decided={HERE: 2}, newest={HERE: 90.0}, commit_seconds=0.2, lateness_seconds=61.0)
+    flushed.landed["clicks"] += 1
+    flushed.refused["clicks", "not_json"] += 1
+    flushed.lateness.update({60: 1, float("inf"): 2})
+    told.add_flush(flushed, 100.0)
+    return told
+
+
+def sample(told: Tally, name: str, **labels: str) -> float | None:
+    registry = CollectorRegistry()
+    registry.register(TallyCollector(told, clock=lambda: 100.0))
+    return registry.get_sample_value("journeys_" + name, labels)
+
+
+@pytest.mark.parametrize(
+    ("name", "labels", "value"),
+    [
+        ("records_polled_total", {"topic": "clicks"}, 2),
+        ("bytes_polled_total", {"topic": "clicks"}, 5),
+        ("records_landed_total", {"topic": "clicks"}, 1),
+        ("records_quarantined_total", {"topic": "clicks", "reason": "not_json"}, 1),
+        ("lag_records", {"topic": "clicks", "partition": "2"}, 42),
+        ("landed_freshness_seconds", {"topic": "clicks", "partition": "2"}, 10),
+        ("assigned_partitions", {}, 3),
+        ("commits_total", {}, 1),
+        ("commit_seconds_bucket", {"le": "0.25"}, 1),
+        ("commit_seconds_bucket", {"le": "0.1"}, 0),
+        ("commit_seconds_sum", {}, 0.2),
+        ("event_lateness_seconds_bucket", {"le": "60"}, 1),
+        ("event_lateness_seconds_bucket", {"le": "604800"}, 1),
+        ("event_lateness_seconds_bucket", {"le": "+Inf"}, 3),
+        ("last_successful_commit_timestamp_seconds", {}, 100),
+    ],
+)
+def test_a_scrape_gives_what_the_tally_holds(name: str, labels: dict[str, str], value: float) -> None:
+    assert sample(tally(), name, **labels) == value
+
+
+def test_a_histogram_counts_at_and_below_each_bound() -> None:
+    seen = Histogram((1.0, 10.0))
+    for value in (0.5, 1.0, 1.1, 10.0, 11.0):
+        seen.observe(value)
+    assert seen.counts == [2, 2, 1] and seen.total == 23.6
+
+
+def get(port: int | None, path: str) -> tuple[int, str]:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        with refused:
+            return refused.code, refused.read().decode()
+
+
+def test_the_port_answers_scrapes_health_and_readiness() -> None:
+    with Watchdog(timedelta(seconds=60)) as watchdog, served(tally(), watchdog, "127.0.0.1", 0) as port:
+        status, text = get(port, "/metrics")
+        assert status == 200
+        families = {family.name for family in text_string_to_metric_families(text)}
+        assert {"journeys_lag_records", "journeys_records_landed", "journeys_commit_seconds"} <= families
+        assert get(port, "/healthz")[0] == get(port, "/readyz")[0] == 200
+        assert get(port, "/elsewhere")[0] == 404
+
+
+def test_a_loop_that_stands_is_not_healthy_and_one_without_partitions_not_ready() -> None:
+    barks: list[str] = []
+    with (
+        Watchdog(timedelta(seconds=0), bark=lambda: barks.append("!")) as watchdog,
+        served(Tally(), watchdog, "127.0.0.1", 0) as port,
+    ):
+        assert get(port, "/healthz")[0] == get(port, "/readyz")[0] == 503
+
+
+def test_without_a_port_nothing_is_served() -> None:
+    with served(Tally(), Watchdog(timedelta(seconds=60)), "127.0.0.1", None) as port:
+        assert port is None
+
+
+def test_a_port_that_is_taken_is_one_clear_error() -> None:
+    watchdog = Watchdog(timedelta(seconds=60))
+    with (
+        served(Tally(), watchdog, "127.0.0.1", 0) as port,
+        pytest.raises(ConfigurationError, match="cannot be opened"),
+        served(Tally(), watchdog, "127.0.0.1", port),
+    ):
+        pass

@@ -1,0 +1,41 @@
+"""A loop that no longer turns ends the process, and one that turns does not."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+from datetime import timedelta
+
+from ingest.watchdog import STUCK, Watchdog
+
+
+def test_it_barks_once_when_the_loop_stands_still() -> None:
+    barked = threading.Event()
+    with Watchdog(timedelta(milliseconds=50), bark=barked.set) as watchdog:
+        assert barked.wait(5)
+        assert not watchdog.is_patient
+
+
+def test_it_is_quiet_while_the_loop_turns_and_after_it() -> None:
+    barked = threading.Event()
+    with Watchdog(timedelta(seconds=2), bark=barked.set) as watchdog:
+        for _ in range(5):
+            time.sleep(0.01)
+            watchdog.beat()
+            assert watchdog.is_patient
+    assert not barked.is_set()
+
+
+def test_a_process_that_is_stuck_ends_and_says_where() -> None:
+    stuck = """
+from datetime import timedelta
+from ingest.watchdog import Watchdog
+def spins_forever():
+    while True: pass
+with Watchdog(timedelta(milliseconds=200)):
+    spins_forever()
+"""
+    ended = subprocess.run([sys.executable, "-c", stuck], capture_output=True, text=True, timeout=30, check=False)
+    assert ended.returncode == STUCK and "spins_forever" in ended.stderr

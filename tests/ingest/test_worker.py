@@ -1,0 +1,224 @@
+"""One consumer at work, with a stream that does what we tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+import polars as pl
+import pytest
+
+from expectations.errors import LandingError
+from ingest.landing import Landing
+from ingest.message import Chunk, Partition
+from ingest.offsets import Claim
+from ingest.reader import Changes, SourceFailed
+from ingest.settings import IngestSettings, Stream
+from ingest.tally import Tally
+from ingest.worker import Worker
+from tests.ingest.streams import Sent, event
+
+A, B = Partition("clicks", 0), Partition("clicks", 1)
+SETTINGS = IngestSettings(streams=[Stream(topic="clicks", kind="clickstream")])
+
+
+class Table:
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, int, int]] = []
+        self.versions: dict[str, int] = {}
+
+    def decided(self, application: str) -> int | None:
+        return self.versions.get(application)
+
+    def reload(self) -> None: ...
+
+    def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool:
+        if any(claim.base != self.versions.get(claim.application) for claim in claims):
+            return False
+        self.rows += rows.select("topic", "partition", "offset").rows()
+        self.versions |= {claim.application: claim.next for claim in claims}
+        return True
+
+
+class Script:
+    """A stream of which every answer can be set."""
+
+    def __init__(self, *gained: Partition) -> None:
+        self.next_changes = Changes(list(gained), [])
+        self.ours = set(gained)
+        self.joined = True
+        self.topic_ids: Mapping[str, str] = {"clicks": "id"}
+        self.chunks: list[Chunk] = []
+        self.at: dict[Partition, int] = {}
+        self.ends: dict[Partition, int | None] = dict.fromkeys(gained, 0)
+        self.told_ends: dict[Partition, int] = {}
+        self.oldest = 0
+        self.committed: dict[Partition, int] = {}
+        self.anew = False
+
+    def check_topics(self) -> None:
+        if self.anew:
+            raise LandingError("made anew")
+
+    def changes(self) -> Changes:
+        now, self.next_changes = self.next_changes, Changes([], [])
+        return now
+
+    def assigned(self) -> set[Partition]:
+        return self.ours
+
+    def begin(self, partition: Partition, offset: int) -> None:
+        self.at[partition] = offset
+
+    def poll(self, wait: timedelta) -> list[Chunk]:  # noqa: ARG002 - the signature is the reader's
+        now, self.chunks = self.chunks, []
+        self.at |= {chunk.partition: chunk.next_offset for chunk in now}
+        return now
+
+    def position(self, partition: Partition) -> int | None:
+        return self.at.get(partition)
+
+    def highwater(self, partition: Partition) -> int | None:
+        return self.ends[partition]
+
+    def readable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        return {partition: self.told_ends[partition] for partition in partitions}
+
+    def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        return dict.fromkeys(partitions, self.oldest)
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        self.committed |= offsets
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Bench:
+    """A worker with everything around it."""
+
+    def __init__(self, *gained: Partition) -> None:
+        self.events, self.script, self.tally, self.clock = Table(), Script(*gained), Tally(), Clock()
+        self.landing = Landing(self.events, Table(), SETTINGS, [])
+        self.worker = Worker(
+            self.script,
+            self.landing,
+            self.tally,
+            wait=timedelta(0),
+            accept_gap=False,
+            join_within=timedelta(seconds=30),
+            clock=self.clock,
+        )
+
+    def deliver(self, partition: Partition, *offsets: int, next_offset: int | None = None) -> None:
+        records = [Sent(offset, event(offset)) for offset in offsets]
+        self.script.chunks.append(Chunk(partition, records, next_offset or offsets[-1] + 1))
+        self.worker.step()
+
+
+def test_what_is_read_lands_when_it_is_old_enough_and_the_broker_is_told() -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1)
+    assert bench.events.rows == []
+    bench.clock.now = 5.0
+    bench.worker.step()
+    assert len(bench.events.rows) == 2 and bench.script.committed == {A: 2}
+    assert (bench.tally.polled.total(), bench.tally.landed.total(), bench.tally.held_rows) == (2, 2, 2)
+
+
+def test_what_was_read_before_a_partition_moved_is_read_again() -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1)
+    bench.script.next_changes = Changes([A], [A])
+    bench.deliver(A, 2, 3)  # polled in the moment in which the partition went and came back
+    assert bench.script.at[A] == 0
+    bench.deliver(A, 0, 1, 2, 3)
+    bench.worker.flush()
+    assert sorted(offset for _, _, offset in bench.events.rows) == [0, 1, 2, 3]
+
+
+def test_a_partition_that_is_lost_takes_what_is_held_of_it_along() -> None:
+    bench = Bench(A, B)
+    bench.worker.step()
+    bench.deliver(A, 0)
+    bench.deliver(B, 0)
+    bench.script.next_changes, bench.script.ours = Changes([], [A]), {B}
+    bench.worker.step()
+    bench.worker.flush()
+    assert bench.events.rows == [("clicks", 1, 0)]
+
+
+def test_caught_up_is_the_end_as_it_was_first_seen() -> None:
+    bench = Bench(A, B)
+    bench.script.ends = {A: 2, B: None}
+    bench.worker.step()
+    bench.deliver(A, 0, 1)
+    assert not bench.worker.is_caught_up()  # nothing is known of B yet
+    bench.script.ends = {A: 100, B: 0}
+    bench.worker.step()
+    assert bench.worker.is_caught_up()
+    assert bench.worker.lag() == 98
+
+
+def test_an_open_transaction_is_not_waited_for_once_all_is_quiet() -> None:
+    bench = Bench(A)
+    bench.script.ends, bench.script.told_ends = {A: 20}, {A: 11}
+    bench.worker.step()
+    bench.deliver(A, *range(10), next_offset=11)
+    assert not bench.worker.is_caught_up()
+    bench.clock.now = 6.0
+    assert bench.worker.is_caught_up() and bench.worker.is_caught_up()
+
+
+def test_places_without_records_are_decided_too() -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1)
+    bench.script.at[A] = 7  # markers of an aborted transaction
+    bench.worker.flush()
+    assert list(bench.events.versions.values()) == [7]
+
+
+def test_a_topic_made_anew_meanwhile_lands_nothing() -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0)
+    bench.script.anew = True
+    with pytest.raises(LandingError, match="made anew"):
+        bench.worker.flush()
+    assert bench.events.rows == []
+
+
+def test_another_process_that_was_faster_is_followed() -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1, 2)
+    bench.events.versions["ingest/journeys/id/0"] = 2
+    bench.worker.flush()
+    assert bench.script.at[A] == 2 and bench.tally.fenced == 1 and bench.events.rows == []
+    bench.deliver(A, 2, 3)
+    bench.worker.flush()
+    assert [offset for _, _, offset in bench.events.rows] == [2, 3]
+
+
+def test_a_group_that_gives_no_assignment_costs_the_consumer() -> None:
+    bench = Bench()
+    bench.script.joined = False
+    bench.worker.step()
+    bench.clock.now = 31.0
+    with pytest.raises(SourceFailed, match="no assignment"):
+        bench.worker.step()
+
+
+def test_a_partition_that_ends_before_what_was_landed_stops_the_run() -> None:
+    bench = Bench(A)
+    bench.events.versions["ingest/journeys/id/0"] = 50
+    bench.script.ends = {A: 20}
+    with pytest.raises(LandingError, match="ends before"):
+        bench.worker.step()
