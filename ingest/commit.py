@@ -16,8 +16,16 @@ from typing import Final
 
 import polars as pl
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction, WriterProperties, write_deltalake
-from deltalake.exceptions import DeltaError
+from deltalake import (
+    ColumnProperties,
+    CommitProperties,
+    DeltaTable,
+    Schema,
+    Transaction,
+    WriterProperties,
+    write_deltalake,
+)
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from expectations import contract, layout
 from expectations.errors import StorageError
@@ -25,7 +33,24 @@ from expectations.layout import Lake
 from ingest.offsets import Claim
 
 _CONFIGURATION: Final = {"delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 7 days"}
-_WRITER: Final = WriterProperties(compression="ZSTD", compression_level=1)
+_UNIQUE: Final = (
+    "event_id",
+    "session_id",
+    "order_id",
+    "occurred_at",
+    "received_at",
+    "url",
+    "properties",
+    "offset",
+    "raw",
+)
+_WRITER: Final = WriterProperties(
+    compression="ZSTD",
+    compression_level=1,
+    default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
+    # a dictionary of values that hardly repeat costs time and space
+    column_properties={name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE},
+)
 _TRIES: Final = 6
 _PAUSE_SECONDS: Final = 0.05
 
@@ -103,11 +128,27 @@ class Table:
         try:
             if not DeltaTable.is_deltatable(self.address):
                 self._create()
-            table = DeltaTable(self.address)
+            table = self._complete()
         except (DeltaError, OSError) as error:
             raise _unwritable(self.address, error) from error
         if "://" not in self.address and not os.access(self.address, os.W_OK):
             raise _unwritable(self.address, None)
+        return table
+
+    def _complete(self) -> DeltaTable:
+        """The table with every column of the contract: one of an earlier version gets the columns that are new."""
+        for attempt in range(_TRIES):
+            table = DeltaTable(self.address)
+            known = {field.name for field in table.schema().fields}
+            new = [field for field in Schema.from_arrow(_arrow(self.name)).fields if field.name not in known]
+            if not new:
+                break
+            try:
+                table.alter.add_columns(new)
+            except CommitFailedError:
+                if attempt == _TRIES - 1:
+                    raise
+                time.sleep(_PAUSE_SECONDS * 2**attempt)
         return table
 
     def _create(self) -> None:
@@ -115,11 +156,15 @@ class Table:
             Path(self.address).mkdir(parents=True, exist_ok=True)
         DeltaTable.create(
             self.address,
-            schema=pa.schema(SCHEMAS[self.name].to_frame(eager=True).to_arrow().schema),
+            schema=_arrow(self.name),
             mode="ignore",
             partition_by=layout.PARTITION_COLUMNS[self.name],
             configuration=_CONFIGURATION,
         )
+
+
+def _arrow(name: str) -> pa.Schema:
+    return pa.schema(SCHEMAS[name].to_frame(eager=True).to_arrow().schema)
 
 
 def scan(lake: Lake, name: str) -> pl.LazyFrame:
