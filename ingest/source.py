@@ -76,7 +76,7 @@ class Source:
         if settings.assignment == "all":
             self._assign_all()
         else:
-            self._consumer.subscribe(topics=names, listener=self._noted)
+            self._subscribe(names)
 
     def __enter__(self) -> Self:
         return self
@@ -182,6 +182,18 @@ class Source:
         position = self._consumer.position(theirs, timeout_ms=0) if records else None
         last: int = records[-1].offset + 1
         return last if position is None else max(last, position)
+
+    def _subscribe(self, names: list[str]) -> None:
+        """Join the group with the topics' partitions at hand. A member that leads a group before it knows them joins
+        again as soon as it does, and the client can lose sight of that second join: it then stays without partitions
+        for ever, and no call fails.
+        """
+        self._consumer.subscribe(topics=names, listener=self._noted)
+        try:
+            self._consumer.topics()
+        except KafkaError as error:
+            self.close()
+            raise _unreachable(self._settings.brokers, error) from error
 
     def _assign_all(self) -> None:
         every = [Partition(topic.name, n) for topic in self.topics.values() for n in range(topic.partitions)]
