@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from ingest.columns import name_of
 from ingest.formats.envelope import Event, Outcome, Unfit, parts_of
-from ingest.formats.values import capitals, child, children, device, filled, instant, name, text, whole
+from ingest.formats.values import among, capitals, child, children, device, filled, instant, name, text, whole
 
 _TYPES: Final = ("string_value", "int_value", "double_value", "float_value")
 _BATCH: Final = ("batch_page_id", "batch_ordering_id", "batch_event_index")
@@ -48,7 +48,7 @@ def _event(row: dict[str, Any]) -> Event:
     return {
         "event_id": _id(row, event_name, pseudo),
         "event_name": event_name,
-        "kind": "order" if event_name in _ORDERS else None,
+        "kind": "order" if among(event_name, _ORDERS) else None,
         "channel": _CHANNELS.get(str(row.get("platform")).upper()),
         "occurred_at": instant(row.get("event_timestamp")),
         "customer_id": text(row.get("user_id")),
@@ -106,7 +106,7 @@ def _identities(machine: dict[str, Any]) -> dict[str, Any] | None:
 
 def _order(row: dict[str, Any], event_name: Any, params: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = dict.fromkeys(("order_id", "revenue", "currency", "items"))
-    if event_name not in _ORDERS:
+    if not among(event_name, _ORDERS):
         return fields
     commerce = child(row, "ecommerce")
     fields["order_id"] = text(_set(commerce.get("transaction_id")) or _set(params.get("transaction_id")))

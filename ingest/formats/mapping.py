@@ -100,7 +100,7 @@ def lay_over(event: Event, wanted: Iterable[Take], given: Given) -> Event:
 def by_rule(event: Event, rules: Iterable[Overlay], given: Given) -> Event:
     """The event with what the first rule for its name says."""
     for rule in rules:
-        if event.get("event_name") in rule.events:
+        if values.among(event.get("event_name"), rule.events):
             kind = {"kind": rule.kind} if rule.kind else {}
             return lay_over(event | kind, rule.takes, given)
     return event

@@ -38,7 +38,8 @@ def reader(stream: Stream, find: Find | None = None) -> Reader:
     read = _format(stream, find, wanted)
     if not wanted and not rules and stream.rest == "properties":
         return read
-    return partial(_overlaid, read=read, overlay=_Overlay(wanted, rules, stream.rest == "properties"))
+    made = not (stream.format == "json" and wanted)
+    return partial(_overlaid, read=read, overlay=_Overlay(wanted, rules, stream.rest == "properties", made))
 
 
 def _format(stream: Stream, find: Find | None, wanted: tuple[Take, ...]) -> Reader:
@@ -75,11 +76,16 @@ def _cloudevents(record: Record, *, read: Callable[[bytes], Any], mapped: bool) 
 
 
 class _Overlay(NamedTuple):
-    """What journeys.toml lays over the events of a format; `keep` says whether what it does not name is kept."""
+    """What journeys.toml lays over the events of a format.
+
+    `keep` says whether what it does not name is kept, `made` whether `properties` of a path are those that the format
+    has made, rather than a field of the message.
+    """
 
     wanted: tuple[Take, ...]
     rules: tuple[Overlay, ...]
     keep: bool
+    made: bool
 
 
 def _overlaid(record: Record, *, read: Reader, overlay: _Overlay) -> Outcomes:
@@ -91,7 +97,7 @@ def _overlaid(record: Record, *, read: Reader, overlay: _Overlay) -> Outcomes:
 
 
 def _lay_over(part: Part, overlay: _Overlay, facts: Given) -> Outcome:
-    given = {**part.given, **facts}
+    given = {**part.given, **facts, **({"properties": part.event.get("properties")} if overlay.made else {})}
     event = part.event if overlay.keep else part.event | {"properties": None}
     try:
         return Part(by_rule(lay_over(event, overlay.wanted, given), overlay.rules, given), part.given)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ingest.formats.envelope import Event, Outcome, Unfit, parts_of
-from ingest.formats.values import capitals, child, device, filled, name, text, whole
+from ingest.formats.values import among, capitals, child, device, filled, name, text, whole
 
 _NAMES: Final = {
     "page": "page_viewed",
@@ -72,7 +72,7 @@ def _event(call: dict[str, Any]) -> Event:
     return {
         "event_id": call.get("messageId"),
         "event_name": event_name,
-        "kind": "order" if event_name in _ORDERS else None,
+        "kind": "order" if among(event_name, _ORDERS) else None,
         "channel": _channel(call, context),
         "occurred_at": _first(call, "timestamp", "originalTimestamp", "sentAt"),
         "customer_id": text(call.get("userId")),
@@ -112,12 +112,12 @@ def _page_field(kind: str, properties: dict[str, Any], field: str) -> Any:
 def _order(event_name: Any, properties: dict[str, Any]) -> dict[str, Any]:
     """The order of an order event. Only the event that completes it has revenue, so that each order counts once."""
     fields: dict[str, Any] = dict.fromkeys(("order_id", "revenue", "currency", "items"))
-    if event_name not in _ORDERS:
+    if not among(event_name, _ORDERS):
         return fields
     fields["order_id"] = text(properties.get("order_id"))
     fields["currency"] = capitals(properties.get("currency"))
     fields["items"] = _items(properties.get("products"))
-    if event_name in _ORDERED:
+    if among(event_name, _ORDERED):
         fields["revenue"] = _first(properties, "revenue", "total")
     return fields
 

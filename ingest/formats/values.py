@@ -37,6 +37,11 @@ def name(value: Any) -> Any:
     return snake(value) if type(value) is str else value
 
 
+def among(value: Any, names: frozenset[str]) -> bool:
+    """Whether a JSON value is one of some names; what is no text is none."""
+    return type(value) is str and value in names
+
+
 def text(value: Any) -> Any:
     """An id that was sent as a whole number, as text."""
     return str(value) if type(value) is int else value
