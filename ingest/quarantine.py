@@ -30,10 +30,12 @@ def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Ref
 
     `records` holds the record of every refusal; tombstones get no row.
     """
-    told = (refusal for refusal in refusals if refusal.reason != TOMBSTONE)
-    kept = sorted(told, key=lambda refusal: (refusal.offset, refusal.part or 0))
-    by_offset = {record.offset: record for record in records} if kept else {}
-    held = [by_offset[refusal.offset] for refusal in kept]
+    kept = sorted((refusal for refusal in refusals if refusal.reason != TOMBSTONE), key=_place)
+    if not kept:
+        return contract.QUARANTINE.to_frame(eager=True)
+    by_offset = {record.offset: record for record in records}
+    offsets, reasons, fields, messages, parts = zip(*kept, strict=True)
+    held = [by_offset[offset] for offset in offsets]
     received = pl.Series([max(record.timestamp, 0) for record in held], dtype=pl.Int64)
     received = received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
     columns = {
@@ -41,16 +43,20 @@ def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Ref
         contract.RECEIVED_AT: received,
         "key": pl.Series([record.key for record in held], dtype=pl.Binary),
         "raw": pl.Series([record.value for record in held], dtype=pl.Binary),
-        "reason": [refusal.reason for refusal in kept],
-        "field": [refusal.field for refusal in kept],
-        "message": [refusal.message for refusal in kept],
-        "schema_version": [contract.VERSION] * len(kept),
-        contract.TOPIC: [partition.topic] * len(kept),
-        contract.PARTITION: [partition.number] * len(kept),
-        contract.OFFSET: [refusal.offset for refusal in kept],
-        contract.PART: [refusal.part for refusal in kept],
+        "reason": pl.Series(reasons, dtype=pl.String),
+        "field": pl.Series(fields, dtype=pl.String),
+        "message": pl.Series(messages, dtype=pl.String),
+        "schema_version": pl.repeat(contract.VERSION, len(held), dtype=pl.Int32, eager=True),
+        contract.TOPIC: pl.repeat(partition.topic, len(held), eager=True),
+        contract.PARTITION: pl.repeat(partition.number, len(held), dtype=pl.Int32, eager=True),
+        contract.OFFSET: pl.Series(offsets, dtype=pl.Int64),
+        contract.PART: pl.Series(parts, dtype=contract.QUARANTINE[contract.PART]),
     }
     return pl.DataFrame(columns, schema=contract.QUARANTINE)
+
+
+def _place(refusal: Refusal) -> tuple[int, int]:
+    return refusal.offset, refusal.part or 0
 
 
 def refused(lake: Lake) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ingest.decode import TOMBSTONE
 from ingest.landing import Flushed
-from ingest.message import Chunk, Partition
+from ingest.message import Partition
 
 SECONDS: tuple[float, ...] = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 ROWS: tuple[float, ...] = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
@@ -60,11 +60,10 @@ class Tally:
     last_poll: float = 0.0
     last_commit: float = 0.0
 
-    def add_chunk(self, chunk: Chunk, kept: int) -> None:
-        """Count what was read."""
-        topic = chunk.partition.topic
-        self.polled[topic] += kept
-        self.bytes[topic] += sum(len(record.value or b"") for record in chunk.records)
+    def add_read(self, topic: str, records: int, size: int) -> None:
+        """Count what was read: records, and bytes of their values."""
+        self.polled[topic] += records
+        self.bytes[topic] += size
 
     def add_flush(self, flushed: Flushed, now: float) -> None:
         """Count one flush."""

@@ -97,8 +97,9 @@ class Worker:
         return total
 
     def _take(self, chunk: Chunk) -> None:
+        before = self._landing.bytes
         kept = self._landing.take(chunk, self._clock())
-        self._tally.add_chunk(chunk, kept)
+        self._tally.add_read(chunk.partition.topic, kept, self._landing.bytes - before)
         self._last_record = self._clock()
 
     def _reassign(self) -> set[Partition]:

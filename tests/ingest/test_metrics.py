@@ -12,18 +12,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from expectations.errors import ConfigurationError
 from ingest.landing import Flushed
-from ingest.message import Chunk, Partition
+from ingest.message import Partition
 from ingest.metrics import TallyCollector, served
 from ingest.tally import Histogram, Tally
 from ingest.watchdog import Watchdog
-from tests.ingest.streams import Sent
 
 HERE = Partition("clicks", 2)
 
 
 def tally() -> Tally:
     told = Tally(joined=True, assigned=3, last_poll=100.0, lag={HERE: 42})
-    told.add_chunk(Chunk(HERE, [Sent(0, b"12345"), Sent(1, None)], 2), 2)
+    told.add_read("clicks", 2, 5)
     flushed = Flushed(rows=2, decided={HERE: 2}, newest={HERE: 90.0}, commit_seconds=0.2, lateness_seconds=61.0)
     flushed.landed["clicks"] += 1
     flushed.refused["clicks", "not_json"] += 1
