@@ -15,14 +15,17 @@ from reports.flows import Flow
 
 @dataclass(frozen=True)
 class Facts:
-    """How much there is, and of when. Counts of touches, customers and journeys; outcomes of journeys."""
+    """How much there is, and of when. Counts of touches, customers and journeys; outcomes of journeys.
+
+    A count that may not be seen is null.
+    """
 
     touches: int
-    customers: int
-    journeys: int
-    converted: int
-    abandoned: int
-    open: int
+    customers: int | None
+    journeys: int | None
+    converted: int | None
+    abandoned: int | None
+    open: int | None
     first_at: datetime
     end_of_data: datetime
 

@@ -57,7 +57,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     """Everything the report shows of these paths, which hold at least one touch."""
     paths.require(*settings.segments)
     steps = funnel_steps(paths, rules)
-    facts = _facts(paths)
+    facts = _facts(paths, settings.k)
     window = duration(settings.window)
     everyone = funnel(paths, Funnel(steps, window=window))
     return Answers(
@@ -340,10 +340,11 @@ def _voice(paths: Paths, settings: ReportSettings, rules: PathRules) -> pl.DataF
     return published.voice(told, wilson, settings.k, settings.least)
 
 
-def _facts(paths: Paths) -> Facts:
+def _facts(paths: Paths, k: int) -> Facts:
     row: dict[str, Any] = summary(paths).row(0, named=True)
-    counts = {name: row[name] or 0 for name in ("customers", "journeys", "converted", "abandoned", "open")}
-    return Facts(row["touches"], **counts, first_at=row["first_at"], end_of_data=row["end_of_data"] or row["last_at"])
+    counts = published.totals({name: row[name] or 0 for name in ("customers", "journeys", *published.OUTCOMES)}, k)
+    end_of_data = row["end_of_data"] or row["last_at"]
+    return Facts(row["touches"], **counts, first_at=row["first_at"], end_of_data=end_of_data)
 
 
 def _versions(paths: Paths) -> dict[str, str]:

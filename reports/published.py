@@ -24,11 +24,23 @@ _SHARES: Final = (
     "share_of_previous_high",
 )
 NO_VALUE: Final = "(no value)"
+OUTCOMES: Final = ("converted", "abandoned", "open")
 SHOWN, FEW, WITHHELD = "shown", "few", "withheld"
 _WELL_MIXED: Final = 50
 """From this many times k customers on, a rate to a tenth of a point does not give their count away."""
 
 Cell = tuple[str, str, int]
+
+
+def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
+    """Customers, journeys and outcomes of journeys; null where small, or where a small one could be worked out.
+
+    >>> totals({"customers": 50, "journeys": 60, "converted": 3, "abandoned": 40, "open": 17}, 10)
+    {'customers': 50, 'journeys': 60, 'converted': None, 'abandoned': 40, 'open': None}
+    """
+    hidden = withheld({name: counts[name] for name in OUTCOMES}, [OUTCOMES], k)
+    hidden |= {name for name, count in counts.items() if small(count, k)}
+    return {name: None if name in hidden else count for name, count in counts.items()}
 
 
 def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
@@ -51,8 +63,8 @@ def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
         if not fine:
             _blank(row, "reached", *_SHARES)
         _thin(row, least)
-        if small(row["open"], k):
-            row["open"] = None
+        for name in ("open", "entered"):
+            row[name] = None if small(row[name], k) else row[name]
         if not fine or row["reached"] is None or row["reached"] < least:
             _blank(row, "median_wait", "p90_wait")
         published.append(row)

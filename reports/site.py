@@ -73,8 +73,9 @@ def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
 
 
 def _all_in_one(pages: tuple[Page, ...]) -> Page:
-    """Every card once, on one page."""
+    """Every card once, on one page; a short version gives way to the full one."""
     parts = {part.id: part for page in pages for part in page.parts}
+    parts = {name: part for name, part in parts.items() if name.removesuffix("-short") not in parts.keys() - {name}}
     return replace(pages[0], name="Report", parts=tuple(parts.values()))
 
 

@@ -25,6 +25,7 @@ from reports.formats import (
 from reports.headlines import weakest_step
 from reports.parts import ValueCard
 from reports.settings import ReportSettings
+from reports.wording import told
 
 
 def value_cards(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]:
@@ -45,8 +46,9 @@ def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
     if row and row["earlier_entered"]:
         ratio = row["later_entered"] / row["earlier_entered"] - 1
         change = f"{relative_change(ratio)} {_periods(settings)}"
-    detail = f"{count(answers.facts.journeys)} journeys of {count(answers.facts.customers)} customers in all"
-    return ValueCard("Customers who entered", count(first["entered"]), detail, change)
+    journeys, customers = told(answers.facts.journeys, settings), told(answers.facts.customers, settings)
+    detail = f"{journeys} journeys of {customers} customers in all"
+    return ValueCard("Customers who entered", told(first["entered"], settings), detail, change)
 
 
 def _converted(answers: Answers, settings: ReportSettings) -> ValueCard:

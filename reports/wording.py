@@ -11,12 +11,12 @@ from reports.published import WITHHELD
 from reports.settings import ReportSettings
 
 
-def population(answers: Answers) -> str:
+def population(answers: Answers, settings: ReportSettings) -> str:
     """Whom a funnel counts: those who entered and whose time is over; the others are named and left out."""
     first = answers.stages.row(0, named=True)
     text = (
-        f"{count(first['entered'])} customers who entered at {quoted(first['name'])} {entry_dates(answers)} and whose "
-        f"{length(answers.window)} to go on are over."
+        f"{told(first['entered'], settings)} customers who entered at {quoted(first['name'])} {entry_dates(answers)} "
+        f"and whose {length(answers.window)} to go on are over."
     )
     if first["open"]:
         text += f" {count(first['open'])} more still have time and are not counted."
@@ -32,6 +32,11 @@ def entry_dates(answers: Answers) -> str:
 def dates(answers: Answers) -> str:
     """From the first touch to the end of the data."""
     return period(answers.facts.first_at, answers.facts.end_of_data)
+
+
+def told(many: int | None, settings: ReportSettings) -> str:
+    """A count in a sentence, or that it is too small to be told."""
+    return f"under {settings.k} or withheld" if many is None else count(many)
 
 
 def too_few(entered: int | None, settings: ReportSettings) -> State | None:

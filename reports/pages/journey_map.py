@@ -17,7 +17,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     if used is None or used.is_empty() or too_few(answers.stages["entered"][0], settings):
         return None
     subtitle = (
-        f"{population(answers)} Circle area: share of the customers with a touch in the stage who used the "
+        f"{population(answers, settings)} Circle area: share of the customers with a touch in the stage who used the "
         "touchpoint, if it is 2 % or more. Drop-off: share of those who reached the stage that did not reach the next."
     )
     part = Part(

@@ -9,6 +9,7 @@ from reports.formats import count, day, moment, percent
 from reports.parts import Page, Part, ValueCard
 from reports.settings import ReportSettings
 from reports.theme import specification
+from reports.wording import told
 
 WAYS = {
     "login": "by a login",
@@ -51,7 +52,7 @@ def _values(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]
     hidden = sum(int((frame["state"] == "withheld").sum()) for frame in frames)
     few = sum(int((frame["state"] == "few").sum()) for frame in frames)
     return (
-        ValueCard("Touches", count(facts.touches), f"{count(facts.customers)} customers"),
+        ValueCard("Touches", count(facts.touches), f"{told(facts.customers, settings)} customers"),
         ValueCard(
             "End of data", day(facts.end_of_data), f"{moment(facts.end_of_data)}; first touch {day(facts.first_at)}"
         ),

@@ -118,6 +118,29 @@ def test_empty_lake_gives_a_page_that_says_so() -> None:
     assert "No journeys yet" in html
 
 
+def test_page_without_scripts_holds_every_chart_as_a_drawing() -> None:
+    settings = SETTINGS.model_copy(update={"static": True})
+    built = build_site(fixtures.answers(), settings, fixtures.BUILT_AT, "runs/x")
+    html = built.files["report_static.html"].decode()
+    assert "<script" not in html
+    assert "script-src 'none'" in html
+    assert html.count("<svg ") == html.count('class="chart"') >= 10
+    assert "http" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", html).replace("http-equiv", "")
+
+
+def test_all_in_one_holds_every_card_once(built: BuiltSite) -> None:
+    html = built.files["report.html"].decode()
+    ids = re.findall(r'<figure class="card s\d+" id="([^"]*)"', html)
+    assert len(ids) == len(set(ids))
+    assert "segments" in ids and "segments-short" not in ids
+
+
+def test_old_data_are_said_to_be_old(built: BuiltSite) -> None:
+    assert "before this report was built" not in built.front.decode()
+    later = build_site(fixtures.answers(), SETTINGS, fixtures.BUILT_AT + timedelta(days=3), "runs/x")
+    assert "The data end 3 days before this report was built" in later.front.decode()
+
+
 def _golden(name: str, content: str) -> None:
     file = GOLDEN / name
     if not file.exists():

@@ -110,6 +110,21 @@ def test_no_store_and_an_empty_store_give_a_page_that_says_so(tmp_path: Path) ->
     assert "Nothing has happened yet" in Path(published.address).read_text()
 
 
+def test_report_of_a_handful_of_customers_tells_no_count_of_them(tmp_path: Path) -> None:
+    start = datetime(2026, 6, 1, tzinfo=UTC)
+    rows = [
+        {"customer": str(number), "at": start + timedelta(days=number), "touchpoint": "Ad", "stage": "Awareness"}
+        | {"device": "mobile", "channel": "web", "session": 1, "journey": 1, "outcome": "open", "linked": "login"}
+        for number in range(7)
+    ]
+    lake = Lake(str(tmp_path / "lake"))
+    Paths.from_frame(pl.DataFrame(rows), end_of_data=start + timedelta(days=60)).save(lake)
+    html = Path(publish(lake, SETTINGS, RULES, tmp_path / "site", BUILT_AT).address).read_text()
+    words = re.sub(r"<(style|script).*?</\1>|<[^>]*>", " ", html, flags=re.S)
+    assert "Too few customers for a rate" in words
+    assert not re.search(r"\b7 (customers|journeys|are)\b", words)
+
+
 def test_unknown_breakdown_is_refused(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="divice"):
         publish(lake, SETTINGS.model_copy(update={"segments": ("divice",)}), RULES, tmp_path, BUILT_AT)
