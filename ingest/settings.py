@@ -39,7 +39,7 @@ class SchemaSettings(Section):
     """
 
     folder: str | None = None
-    address: str | None = Field(default=None, pattern=r"^https?://")
+    address: str | None = Field(default=None, pattern=r"^https?://[^@]*$")
     timeout: Duration = timedelta(seconds=10)
 
 
