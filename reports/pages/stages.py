@@ -43,8 +43,8 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
         id="segments" if most_groups is None else "segments-short",
         title=headlines.segments(short),
         subtitle=f"{population(answers, settings)} Share of the customers at one stage who go on to the next, with its "
-        "95 % interval (Wilson). Dashed: all customers. ▲ clearly above and ▼ clearly below the rest, ○ no clear difference "
-        "(Benjamini–Hochberg over all dots, 5 %). An association, not proof of a cause."
+        "95 % interval (Wilson). Dashed: all customers. ▲ clearly above and ▼ clearly below the rest, ○ no clear "
+        "difference (Benjamini–Hochberg over all dots, 5 %). An association, not proof of a cause."
         + (f" {left_out} more breakdowns are on the page “Stages”." if left_out else "")
         + withheld_note(short, settings),
         frame=short,
