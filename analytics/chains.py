@@ -101,9 +101,9 @@ class ChainScan:
         codes, bits = self.matcher.match(part, frame)
         steps = (1 << len(self.definition.steps)) - 1 if self.definition.order == "unordered" else 1
         unit = unit_of(frame[AT])
-        times, rules = frame[AT].to_numpy().astype(np.int64), self.rules(unit)
+        times, rules = frame[AT].to_numpy().astype(np.int64), self.rules(unit)[0]
         entry = (bits[codes] & np.uint64(steps)) > 0
-        return pl.Series("entry", times[entry & (times >= rules.entry_from) & (times < rules.entry_to)] * unit)
+        return pl.Series("entry", times[entry & (times >= rules["entry_from"]) & (times < rules["entry_to"])] * unit)
 
     def _streams(self, part: Part, units: Streams, frame: pl.DataFrame) -> Streams:
         """Touches laid out as the funnel reads them."""
@@ -142,12 +142,12 @@ class ChainScan:
     def _scan(self, streams: Streams, unit: int) -> Found:
         rules = self.rules(unit)
         capacity = len(streams.bounds) - 1
-        if rules.attempts:
+        if self.definition.count == "entries":
             from analytics.kernels.rules import count_entries, step_bits
 
-            entry = np.uint64(1) if self.definition.order != "unordered" else step_bits(rules)
+            entry = np.uint64(1) if self.definition.order != "unordered" else step_bits(rules[0])
             capacity = count_entries(streams.codes, streams.bits, streams.times, rules, entry)
-        chains = np.full((capacity, rules.steps), -1, np.int32)
+        chains = np.full((capacity, len(self.definition.steps)), -1, np.int32)
         firsts, least = np.full(capacity, -1, np.int32), np.zeros(capacity, np.int32)
         owners = np.zeros(capacity, np.int32)
         count = self._kernel()(
@@ -168,6 +168,10 @@ class ChainScan:
             from analytics.kernels.thorough import scan_entries
 
             return scan_entries
+        if self.definition.stop:
+            from analytics.kernels.stopping import scan_until_stopped
+
+            return scan_until_stopped
         from analytics.kernels.ordered import scan
 
         return scan
@@ -218,10 +222,10 @@ class ChainScan:
         self, frame: pl.DataFrame, units: Streams, streams: Streams, found: Found, values: list[pl.Series]
     ) -> Ints:
         """The first, or the last touch of the unit that matches a step and has any of the values; -1 without one."""
-        rules = self.rules(unit_of(frame[AT]))
-        steps = np.uint64((1 << rules.steps) - 1)
+        rules = self.rules(unit_of(frame[AT]))[0]
+        steps = np.uint64((1 << len(self.definition.steps)) - 1)
         has = pl.DataFrame(values).select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
-        ours = has & ((units.bits[units.codes] & steps) > 0) & (units.times >= max(rules.entry_from, 0))
+        ours = has & ((units.bits[units.codes] & steps) > 0) & (units.times >= max(rules["entry_from"], 0))
         rows, unit = np.arange(len(ours)), streams.unit[found.stream]
         low, high = units.bounds[:-1][unit], units.bounds[1:][unit]
         if self.definition.attribution == "first":
@@ -250,15 +254,16 @@ class ChainScan:
         start = -FOREVER if asked.start is None else -(-micros(asked.start) // unit)
         end = FOREVER if asked.end is None else -(-micros(asked.end) // unit)
         clip = asked.maturity == "clip"
-        return terms.Rules(
+        return terms.rules_of(
             steps=len(asked.steps),
             window=micros(asked.window) // unit,
             entry_from=max(start, -(-self.entry_from // unit)),
             entry_to=min(end, -(-self.entry_to // unit)),
             touch_from=start if clip else -FOREVER,
             touch_to=end if clip else FOREVER,
-            exclude_after=np.array([e.after for e in asked.exclude], np.int64),
-            exclude_before=np.array([e.ends_before(len(asked.steps)) for e in asked.exclude], np.int64),
+            exclusions=len(asked.exclude),
+            exclude_after=[e.after for e in asked.exclude],
+            exclude_before=[e.ends_before(len(asked.steps)) for e in asked.exclude],
             effect=("end_attempt", "drop_customer", "void_attempt").index(asked.exclude_effect),
             ties=("favourable", "adverse", "sequence").index(asked.ties),
             strict=asked.order == "strict",
@@ -267,8 +272,8 @@ class ChainScan:
             stop_repeat="repeat" in asked.stop,
             stop_other="other" in asked.stop,
             restart="entry" in asked.stop,
-            within=np.array([FOREVER if s.within is None else micros(s.within) // unit for s in asked.steps], np.int64),
-            required=np.array([not step.optional for step in asked.steps], np.bool_),
+            within=[FOREVER if s.within is None else micros(s.within) // unit for s in asked.steps],
+            required=[not step.optional for step in asked.steps],
             offers=len(asked.steps) << sum(step.optional for step in asked.steps),
             attempts=asked.count == "entries",
         )

@@ -312,6 +312,8 @@ def check(funnel: Funnel) -> None:
         raise DefinitionError("An unordered funnel cannot use `reuse` or `later`.")
     if funnel.order != "unordered" and funnel.exclude_effect == "void_attempt":
         raise DefinitionError("Only an unordered funnel can void an attempt.", expected="end_attempt or drop_customer")
+    if funnel.stop and (funnel.count == "entries" or funnel.exclude or funnel.order == "strict"):
+        raise DefinitionError("`stop` does not go with strict order, exclusions, or counting entries.")
     if funnel.is_special and (funnel.reuse or funnel.stop):
         raise DefinitionError("`reuse` and `stop` do not go with step windows, optional steps or dropped customers.")
 

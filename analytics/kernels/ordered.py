@@ -17,22 +17,27 @@ from analytics.kernels.rules import (
     ADVERSE,
     FAVOURABLE,
     NEVER,
+    OTHER,
     breaks,
+    clear,
     ended,
-    entering_at,
+    ended_at,
     excluded_by,
     first_entry,
+    last_touch,
     step_bits,
 )
 
 
 @njit(nogil=True, cache=True)
-def scan(codes, bits, times, bounds, rules, chains, firsts, least, owners):
+def scan(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer, or for every attempt: chain, first entry, depth under adverse ties, customer.
 
     `chains[row, k]` is the touch of step `k + 1`, or -1; `firsts[row]` the first entry in range, or -1. Gives the
     number of rows.
     """
+    narrowed = table.copy()
+    rules, only = table[0], narrowed[0]
     size, row = 0, 0
     for c in range(len(bounds) - 1):
         size = max(size, bounds[c + 1] - bounds[c])
@@ -48,10 +53,10 @@ def scan(codes, bits, times, bounds, rules, chains, firsts, least, owners):
             continue
         low = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
         while low >= 0:
-            only = entering_at(rules, np.int64(times[low]))
+            only.entry_from, only.entry_to = np.int64(times[low]), np.int64(times[low]) + 1
             firsts[row], least[row] = read(codes, bits, times, low, high, only, entries, rows, group, chains[row])
             owners[row] = c
-            after = max(low, chains[row].max()) + 1
+            after = max(low, last_touch(chains[row])) + 1
             row += 1
             low = first_entry(codes, bits, times, after, high, rules, np.uint64(1))
     return row
@@ -60,17 +65,14 @@ def scan(codes, bits, times, bounds, rules, chains, firsts, least, owners):
 @njit(nogil=True, cache=True)
 def read(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read one customer. Gives the first entry and the depth under adverse ties."""
-    if rules.stop_repeat or rules.stop_other or rules.restart:
-        first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
-        return first, read_until_stopped(codes, bits, times, low, high, rules, entries, rows, group, chain)
     depth, first = read_apart(codes, bits, times, low, high, rules, entries, rows, chain)
     if depth >= 0:
         return first, depth
-    chain[:] = -1
+    clear(chain)
     first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
     if rules.ties == FAVOURABLE:
         read_groups(codes, bits, times, low, high, rules, entries, rows, group, chain)
-        spare = np.empty_like(chain)
+        spare = np.empty(rules.steps, np.int32)
         depth = read_least(codes, bits, times, low, high, rules, entries, rows, group, spare)
     elif rules.ties == ADVERSE:
         depth = read_least(codes, bits, times, low, high, rules, entries, rows, group, chain)
@@ -82,60 +84,83 @@ def read(codes, bits, times, low, high, rules, entries, rows, group, chain):
 @njit(nogil=True, cache=True)
 def read_apart(codes, bits, times, low, high, rules, entries, rows, chain):
     """Read touches that all have their own instant. Gives the depth, or -1 when two share one, and the first entry."""
-    alive, depth, first, before = np.uint64(0), 0, -1, np.int64(NEVER)
-    one = np.uint64(1)
-    steps = step_bits(rules)
+    one, none = np.uint64(1), np.uint64(0)
+    alive, depth, first, before = none, 0, -1, np.int64(NEVER)
+    n, window, steps, strict, reuse = rules.steps, rules.window, step_bits(rules), rules.strict, rules.reuse
+    entry_from, entry_to, touch_from, touch_to = rules.entry_from, rules.entry_to, rules.touch_from, rules.touch_to
+    excluding = ~steps & ~OTHER
     for i in range(low, high):
         mask = bits[codes[i]]
         if mask == 0:
             continue
         t = np.int64(times[i])
-        if t < rules.touch_from or t >= rules.touch_to:
+        if t < touch_from or t >= touch_to:
             continue
-        if depth == rules.steps and t != before:
+        if depth == n and t != before:
             break
-        if t == before or (rules.reuse and (mask & steps) & ((mask & steps) - one)):
+        if t == before or (reuse and (mask & steps) & ((mask & steps) - one)):
             return -1, first
         before = t
-        if first < 0 and mask & one and rules.entry_from <= t < rules.entry_to:
+        enter = one if entry_from <= t < entry_to else none
+        if first < 0 and mask & enter:
             first = i
-        alive, depth = advance(i, t, mask, alive, depth, rules, entries, rows, chain)
+        can = mask & ((alive << one) | enter) & steps
+        if mask & excluding:
+            kept, blocked = after_exclusion(mask, alive, rules)
+            alive, depth = advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain)
+        elif can:
+            kept = none if strict else alive
+            alive, depth = advance(i, t, can, kept, none, depth, n, window, entries, rows, chain)
+        elif strict:
+            alive = none
     return depth, first
 
 
 @njit(nogil=True, cache=True)
-def advance(i, t, mask, alive, depth, rules, entries, rows, chain):
-    """Read one touch: chains it can follow get one step longer. Gives the lengths alive and the depth so far."""
-    one = np.uint64(1)
+def after_exclusion(mask, alive, rules):
+    """The lengths still alive after an excluded touch, and those that a chain may reach with it but not go on from."""
     excluded = excluded_by(mask, rules)
-    kept = np.uint64(0) if rules.strict else alive
-    if excluded:
-        kept &= ~ended(excluded, rules)
-    can = mask & ((alive << one) | one) & step_bits(rules)
-    k = rules.steps
+    kept = np.uint64(0) if rules.strict else alive & ~ended(excluded, rules)
+    return kept, ended_at(excluded, rules)
+
+
+@njit(nogil=True, cache=True)
+def advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain):
+    """Read one touch: chains of the lengths below `can` get one step longer. Gives the lengths alive, and the depth."""
+    one = np.uint64(1)
+    k = n
     while can:
         while not (can >> np.uint64(k - 1)) & one:
             k -= 1
         bit = one << np.uint64(k - 1)
         can &= ~bit
         entry = t if k == 1 else entries[k - 1]
-        if k == 1:
-            if not rules.entry_from <= t < rules.entry_to:
-                continue
-        elif t - entry > rules.window:
+        if t - entry > window:
             continue
         if k > depth:
             depth = k
-            chain[: k - 1] = rows[k - 1, : k - 1]
+            for j in range(k - 1):
+                chain[j] = rows[k - 1, j]
             chain[k - 1] = i
-        if excluded and breaks(excluded, k - 1, k, rules):
+        if blocked & bit:
             continue
         if not kept & bit or entry > entries[k]:
             entries[k] = entry
-            rows[k, : k - 1] = rows[k - 1, : k - 1]
+            for j in range(k - 1):
+                rows[k, j] = rows[k - 1, j]
             rows[k, k - 1] = i
         kept |= bit
     return kept, depth
+
+
+@njit(nogil=True, cache=True)
+def advance_by(i, t, mask, alive, depth, rules, entries, rows, chain):
+    """Read one touch by the rules of the funnel."""
+    one = np.uint64(1)
+    enter = one if rules.entry_from <= t < rules.entry_to else np.uint64(0)
+    can = mask & ((alive << one) | enter) & step_bits(rules)
+    kept, blocked = after_exclusion(mask, alive, rules)
+    return advance(i, t, can, kept, blocked, depth, rules.steps, rules.window, entries, rows, chain)
 
 
 @njit(nogil=True, cache=True)
@@ -145,7 +170,7 @@ def read_in_sequence(codes, bits, times, low, high, rules, entries, rows, chain)
     for i in range(low, high):
         mask, t = bits[codes[i]], np.int64(times[i])
         if mask and rules.touch_from <= t < rules.touch_to and depth < rules.steps:
-            alive, depth = advance(i, t, mask, alive, depth, rules, entries, rows, chain)
+            alive, depth = advance_by(i, t, mask, alive, depth, rules, entries, rows, chain)
     return depth
 
 
@@ -165,49 +190,7 @@ def read_least(codes, bits, times, low, high, rules, entries, rows, group, chain
             j = group[a]
             if depth < rules.steps:
                 t = np.int64(times[j])
-                alive, depth = advance(j, t, bits[codes[j]], alive, depth, rules, entries, rows, chain)
-    return depth
-
-
-@njit(nogil=True, cache=True)
-def read_until_stopped(codes, bits, times, low, high, rules, entries, rows, group, chain):
-    """Read touches until one comes that must not: a step done before, or one that is not the next. Gives the depth.
-
-    At one instant touches that match no step come first, then the earliest steps. With `restart`, the first step
-    again forgets the chain so far; otherwise it is where the next chain may begin.
-    """
-    one, depth, i = np.uint64(1), 0, low
-    alive = np.uint64(0)
-    while i < high:
-        size, i = next_group(codes, bits, times, i, high, rules, group)
-        for k in range(rules.steps + 1):
-            for a in range(size):
-                j, mask = group[a], bits[codes[group[a]]]
-                t, bit = np.int64(times[j]), one << np.uint64(max(0, k - 1))
-                other = not mask & step_bits(rules)
-                if (k == 0) != other or (k > 0 and not mask & bit):
-                    continue
-                out_of_turn = k != 1 and alive and (k == 0 or not (alive << one) & bit)
-                if (rules.stop_other and out_of_turn) or (rules.stop_repeat and k > 1 and alive & bit):
-                    return depth
-                if k == 1 and rules.restart:
-                    alive = np.uint64(0)
-                ready = k == 1 and rules.entry_from <= t < rules.entry_to
-                if k > 1 and alive & (bit >> one):
-                    before = rows[k - 1, k - 2]
-                    ready = t - entries[k - 1] <= rules.window and (rules.reuse or before != j)
-                    ready = ready and (not rules.later or np.int64(times[before]) < t)
-                if not ready:
-                    continue
-                entries[k] = t if k == 1 else entries[k - 1]
-                rows[k, : k - 1] = rows[k - 1, : k - 1]
-                rows[k, k - 1] = j
-                alive |= bit
-                if k > depth:
-                    depth = k
-                    chain[:k] = rows[k, :k]
-                    if depth == rules.steps:
-                        return depth
+                alive, depth = advance_by(j, t, bits[codes[j]], alive, depth, rules, entries, rows, chain)
     return depth
 
 
@@ -272,7 +255,8 @@ def advance_group(t, group, masks, alive, depth, rules, entries, rows, chain, ta
 @njit(nogil=True, cache=True)
 def extend(chain, rows, p, q, group, taken):
     """The chain of length `p`, and after it the touches taken for steps `p + 1` to `q`."""
-    chain[:p] = rows[p, :p]
+    for k in range(p):
+        chain[k] = rows[p, k]
     for k in range(p, q):
         chain[k] = group[taken[k]]
 
@@ -308,9 +292,12 @@ def fits(masks, p, q, rules, taken):
     one = np.uint64(1)
     if rules.later and q - p > 1:
         return False
-    owner = np.full(len(masks), -1, np.int64)
+    owner = np.empty(len(masks), np.int64)
+    seen = np.empty(len(masks), np.bool_)
+    clear(owner)
     for k in range(p, q):
-        seen = np.zeros(len(masks), np.bool_)
+        for a in range(len(masks)):
+            seen[a] = False
         taken[k] = -1
         if rules.reuse:
             for a in range(len(masks)):

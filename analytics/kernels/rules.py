@@ -6,7 +6,7 @@ bit is that of a touch which strictness minds.
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from numba import njit
@@ -22,60 +22,49 @@ DROP_CUSTOMER: Final = 1
 VOID_ATTEMPT: Final = 2
 
 
-class Rules(NamedTuple):
-    """A funnel as the scans read it; times in the unit of the part.
+MOST: Final = 64
 
-    `exclude_*` are step numbers, one an exclusion. `within` is the longest wait before each step. `offers` is how many
-    sets of steps a chain can take at one instant, at most. `attempts`: every attempt is written, not only the best.
-    """
+RULES: Final = np.dtype(
+    [
+        ("steps", np.int64),
+        ("window", np.int64),
+        ("entry_from", np.int64),
+        ("entry_to", np.int64),
+        ("touch_from", np.int64),
+        ("touch_to", np.int64),
+        ("exclusions", np.int64),
+        ("exclude_after", np.int64, (MOST,)),
+        ("exclude_before", np.int64, (MOST,)),
+        ("effect", np.int64),
+        ("ties", np.int64),
+        ("strict", np.bool_),
+        ("reuse", np.bool_),
+        ("later", np.bool_),
+        ("stop_repeat", np.bool_),
+        ("stop_other", np.bool_),
+        ("restart", np.bool_),
+        ("within", np.int64, (MOST,)),
+        ("required", np.int64, (MOST,)),
+        ("offers", np.int64),
+        ("attempts", np.bool_),
+    ]
+)
+"""A funnel as the scans read it, in an array of one record; times in the unit of the part.
 
-    steps: int
-    window: int
-    entry_from: int
-    entry_to: int
-    touch_from: int
-    touch_to: int
-    exclude_after: NDArray[np.int64]
-    exclude_before: NDArray[np.int64]
-    effect: int
-    ties: int
-    strict: bool
-    reuse: bool
-    later: bool
-    stop_repeat: bool
-    stop_other: bool
-    restart: bool
-    within: NDArray[np.int64]
-    required: NDArray[np.bool_]
-    offers: int
-    attempts: bool
+`exclude_*` are step numbers, one an exclusion. `within` is the longest wait before each step. `offers` is how many sets
+of steps a chain can take at one instant, at most. `attempts`: every attempt is written, not only the best.
+"""
 
 
-@njit(nogil=True, cache=True)
-def entering_at(rules, t):
-    """The same rules for entries of one instant."""
-    return Rules(
-        rules.steps,
-        rules.window,
-        t,
-        t + 1,
-        rules.touch_from,
-        rules.touch_to,
-        rules.exclude_after,
-        rules.exclude_before,
-        rules.effect,
-        rules.ties,
-        rules.strict,
-        rules.reuse,
-        rules.later,
-        rules.stop_repeat,
-        rules.stop_other,
-        rules.restart,
-        rules.within,
-        rules.required,
-        rules.offers,
-        rules.attempts,
-    )
+def rules_of(**values: Any) -> NDArray[Any]:
+    """The record of a funnel; a list fills the first places of its field."""
+    table = np.zeros(1, RULES)
+    for name, value in values.items():
+        if isinstance(value, list):
+            table[name][0, : len(value)] = value
+        else:
+            table[name][0] = value
+    return table
 
 
 @njit(nogil=True, cache=True)
@@ -96,9 +85,9 @@ def first_entry(codes, bits, times, low, high, rules, entry):
 
 
 @njit(nogil=True, cache=True)
-def count_entries(codes, bits, times, rules, entry):
+def count_entries(codes, bits, times, table, entry):
     """How many touches could be an entry: no customer has more attempts."""
-    count = 0
+    rules, count = table[0], 0
     for i in range(len(codes)):
         t = np.int64(times[i])
         if bits[codes[i]] & entry and rules.entry_from <= t < rules.entry_to:
@@ -116,7 +105,7 @@ def excluded_by(mask, rules):
 def ended(excluded, rules):
     """The lengths of chains that an excluded touch ends: from step `after` on, short of step `before`."""
     lengths = np.uint64(0)
-    for e in range(len(rules.exclude_after)):
+    for e in range(rules.exclusions):
         if (excluded >> np.uint64(e)) & np.uint64(1):
             for k in range(rules.exclude_after[e], rules.exclude_before[e]):
                 lengths |= np.uint64(1) << np.uint64(k - 1)
@@ -126,8 +115,34 @@ def ended(excluded, rules):
 @njit(nogil=True, cache=True)
 def breaks(excluded, p, q, rules):
     """Whether a chain that goes from length `p` to `q` at the very instant of an excluded touch ends there."""
-    for e in range(len(rules.exclude_after)):
+    for e in range(rules.exclusions):
         inside = rules.exclude_after[e] <= p and q < rules.exclude_before[e]
         if inside and (excluded >> np.uint64(e)) & np.uint64(1):
             return True
     return False
+
+
+@njit(nogil=True, cache=True)
+def ended_at(excluded, rules):
+    """The lengths that a chain can reach at the very instant of an excluded touch, but not go on from."""
+    lengths = np.uint64(0)
+    for k in range(2, rules.steps + 1):
+        if breaks(excluded, k - 1, k, rules):
+            lengths |= np.uint64(1) << np.uint64(k - 1)
+    return lengths
+
+
+@njit(nogil=True, cache=True)
+def clear(chain):
+    """No touch in any place."""
+    for k in range(len(chain)):
+        chain[k] = -1
+
+
+@njit(nogil=True, cache=True)
+def last_touch(chain):
+    """The last touch of a chain, -1 when there is none."""
+    last = -1
+    for k in range(len(chain)):
+        last = max(last, chain[k])
+    return last

@@ -20,9 +20,9 @@ from analytics.kernels.rules import (
     FAVOURABLE,
     breaks,
     ended,
-    entering_at,
     excluded_by,
     first_entry,
+    last_touch,
 )
 
 NONE = -2
@@ -30,8 +30,10 @@ STOPPED = -1
 
 
 @njit(nogil=True, cache=True)
-def scan_entries(codes, bits, times, bounds, rules, chains, firsts, least, owners):
+def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer, or for every attempt; as `ordered.scan`."""
+    narrowed = table.copy()
+    rules, one = table[0], narrowed[0]
     size, row = 1, 0
     for c in range(len(bounds) - 1):
         size = max(size, bounds[c + 1] - bounds[c])
@@ -42,14 +44,15 @@ def scan_entries(codes, bits, times, bounds, rules, chains, firsts, least, owner
         first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
         while first >= 0:
             low = first if rules.attempts else low
-            only = entering_at(rules, np.int64(times[first])) if rules.attempts else rules
-            depth = read_entries(codes, bits, times, low, high, only, touches, starts, chains[row])
+            if rules.attempts:
+                one.entry_from, one.entry_to = np.int64(times[first]), np.int64(times[first]) + 1
+            depth = read_entries(codes, bits, times, low, high, one, touches, starts, chains[row])
             if depth >= 0:
                 firsts[row], least[row], owners[row] = first, depth, c
                 row += 1
             if not rules.attempts:
                 break
-            after = max(first, chains[row - 1].max() if depth >= 0 else first) + 1
+            after = max(first, last_touch(chains[row - 1]) if depth >= 0 else first) + 1
             first = first_entry(codes, bits, times, after, high, rules, np.uint64(1))
     return row
 

@@ -12,30 +12,33 @@ from numba import njit
 from analytics.kernels.rules import (
     DROP_CUSTOMER,
     END_ATTEMPT,
-    entering_at,
+    clear,
     excluded_by,
     first_entry,
+    last_touch,
     step_bits,
 )
 
 
 @njit(nogil=True, cache=True)
-def scan_unordered(codes, bits, times, bounds, rules, chains, firsts, least, owners):
+def scan_unordered(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer, or for every attempt; as `ordered.scan`. `chains[row, k]` is in time order."""
-    row = 0
+    narrowed = table.copy()
+    rules, one, row = table[0], narrowed[0], 0
     steps = step_bits(rules)
     for c in range(len(bounds) - 1):
         low, high = bounds[c], bounds[c + 1]
         first = first_entry(codes, bits, times, low, high, rules, steps)
         while first >= 0:
-            only = entering_at(rules, np.int64(times[first])) if rules.attempts else rules
-            depth = most_steps(codes, bits, times, first, high, only, chains[row])
+            if rules.attempts:
+                one.entry_from, one.entry_to = np.int64(times[first]), np.int64(times[first]) + 1
+            depth = most_steps(codes, bits, times, first, high, one, chains[row])
             if depth > 0:
                 firsts[row], least[row], owners[row] = first, depth, c
                 row += 1
             if not rules.attempts:
                 break
-            after = max(first, chains[row - 1].max() if depth > 0 else first) + 1
+            after = max(first, last_touch(chains[row - 1]) if depth > 0 else first) + 1
             first = first_entry(codes, bits, times, after, high, rules, steps)
     return row
 
@@ -62,9 +65,10 @@ def most_steps(codes, bits, times, low, high, rules, chain):
         done = np.int64(times[trial[found - 1]])
         if found > depth or (found == depth and done <= np.int64(times[chain[depth - 1]])):
             depth = found
-            chain[:found] = trial[:found]
+            for k in range(found):
+                chain[k] = trial[k]
     if rules.effect == DROP_CUSTOMER and worst > depth:
-        chain[:] = -1
+        clear(chain)
         return 0
     return depth
 
@@ -77,7 +81,8 @@ def chain_from(codes, bits, times, entry, high, rules, trial, owner):
     """
     steps = step_bits(rules)
     t, size, stopped, tainted = np.int64(times[entry]), 0, np.int64(0), False
-    owner[:] = 0
+    for k in range(rules.steps):
+        owner[k] = 0
     has_stopped = False
     for j in range(entry, high):
         now, mask = np.int64(times[j]), bits[codes[j]]
