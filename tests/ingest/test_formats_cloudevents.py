@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in structured, batched and binary mode become the same events; the data speaks, the envelope fills in."""
+"""CloudEvents 1.0 in structured, batched and binary mode give one event; the data speaks, the envelope fills in."""
 
 from __future__ import annotations
 

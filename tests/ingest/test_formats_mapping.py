@@ -182,7 +182,7 @@ def test_local_times_in_the_hours_that_come_twice_or_never(value: str, ambiguous
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1)))
+@given(st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1)))  # noqa: DTZ001 - a clock on a wall
 def test_a_local_time_is_read_as_the_zones_clock_showed_it(moment: datetime) -> None:
     try:
         instant = datetime.fromisoformat(written(moment.isoformat(), "iso", BERLIN, "refuse"))

@@ -1,4 +1,4 @@
-"""Messages framed for a Schema Registry are read with their schema, from a folder or over HTTP, or wait in quarantine."""
+"""Messages framed for a Schema Registry are read with its schemas, of a folder or over HTTP, or wait in quarantine."""
 
 from __future__ import annotations
 

@@ -1,0 +1,117 @@
+"""A message of many events lands each of them once: good parts in `events`, bad ones in quarantine, by their part."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from analytics.events import deduplicate
+from expectations import contract, layout
+from expectations.gate import contract_rules
+from expectations.layout import Lake
+from ingest import commit
+from ingest.commit import Table, scan
+from ingest.decode import decode
+from ingest.landing import Landing
+from ingest.message import Chunk, Partition
+from ingest.offsets import Claim
+from ingest.settings import IngestSettings, Limits, Stream
+from tests.ingest.reading import sent
+
+PARTITION = Partition("calls", 0)
+STREAM = Stream(topic="calls", kind="clickstream", format="segment")
+SETTINGS = IngestSettings(streams=[STREAM])
+
+
+def call(number: int, **fields: Any) -> dict[str, Any]:
+    base = {"type": "track", "event": "Seen", "messageId": f"m{number}", "userId": f"u{number % 5}"}
+    return base | {"timestamp": "2026-01-01T00:00:00Z"} | fields
+
+
+BATCHES = [
+    [call(0), call(1, type="dream"), call(2)],
+    [call(3), call(4, userId=None), call(5, timestamp="soon"), call(6)],  # 4: nobody, for the gate
+    [],
+    [call(7, timestamp="1999-01-01T00:00:00Z"), call(8)],  # 7: out of range, for the gate
+]
+RECORDS = [sent({"batch": calls}, offset) for offset, calls in enumerate(BATCHES)] + [sent(b"{", 4)]
+
+
+def landing(lake: Lake) -> Landing:
+    tables = Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE)
+    return Landing(*tables, SETTINGS, contract_rules())
+
+
+def places(lake: Lake, table: str) -> list[tuple[int, int | None]]:
+    return scan(lake, table).select("offset", "part").collect().sort("offset", "part").rows()
+
+
+def test_every_part_is_in_one_place(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    held = landing(lake)
+    held.begin(PARTITION, "id", 0, accept_gap=False)
+    held.take(Chunk(PARTITION, RECORDS, 5), 0.0)
+    held.flush()
+    assert places(lake, layout.EVENTS) == [(0, 0), (0, 2), (1, 0), (1, 3), (3, 1)]
+    assert places(lake, layout.QUARANTINE) == [(0, 1), (1, 1), (1, 2), (3, 0), (4, None)]
+    refused = scan(lake, layout.QUARANTINE).sort("offset", "part").collect()
+    assert refused["reason"].to_list() == [
+        "not_allowed",
+        "no_identity",
+        "bad_timestamp",
+        "time_out_of_range",
+        "not_json",
+    ]
+    assert refused["field"].to_list()[:3] == ["type", "customer_id", "occurred_at"]
+    assert refused["raw"].to_list()[0] == RECORDS[0].value
+
+
+def test_a_batch_that_is_read_again_lands_nothing_twice(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    for upto in (2, 5, 5):
+        held = landing(lake)
+        start = held.begin(PARTITION, "id", 0, accept_gap=False)
+        held.take(Chunk(PARTITION, RECORDS[start:upto], upto), 0.0)
+        held.flush()
+    assert places(lake, layout.EVENTS) == [(0, 0), (0, 2), (1, 0), (1, 3), (3, 1)]
+    assert places(lake, layout.QUARANTINE) == [(0, 1), (1, 1), (1, 2), (3, 0), (4, None)]
+
+
+def test_a_call_sent_twice_in_other_parts_is_one_event_to_analytics() -> None:
+    records = [sent({"batch": [call(1), call(2)]}), sent({"batch": [call(2), call(1)]}, 1)]
+    landed = decode(records, PARTITION, STREAM, Limits()).events
+    assert landed.select(contract.PLACE).is_unique().all()
+    assert deduplicate(landed.lazy()).collect()["event_id"].sort().to_list() == ["m1", "m2"]
+
+
+def test_events_of_plain_messages_are_the_first_of_theirs() -> None:
+    record = sent({"event_name": "x", "occurred_at": "2026-01-01T00:00:00Z", "anonymous_id": "a", "part": 7})
+    found = decode([record], PARTITION, Stream(topic="calls", kind="clickstream"), Limits())
+    row = found.events.row(0, named=True)
+    assert (row["part"], json.loads(row["properties"])) == (0, {"part": 7})
+
+
+def test_decoding_again_gives_the_same_rows_however_it_is_cut() -> None:
+    records = [sent({"batch": [call(n), call(n, event=5), call(n, type="page")][: n % 4]}, n) for n in range(100)]
+    whole = decode(records, PARTITION, STREAM, Limits())
+    parts = [decode(records[at : at + 7], PARTITION, STREAM, Limits()) for at in range(0, 100, 7)]
+    joined = pl.concat([part.events for part in parts]).sort("offset", "part")
+    assert joined.equals(whole.events.sort("offset", "part"))
+    assert [refusal for part in parts for refusal in part.refused] == whole.refused
+
+
+def test_a_lake_of_an_earlier_version_gets_the_new_column(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = Lake(str(tmp_path))
+    older = pl.Schema({name: dtype for name, dtype in contract.EVENTS.items() if name != contract.PART})
+    row = decode([sent({"batch": [call(1)]})], PARTITION, STREAM, Limits()).events
+    with monkeypatch.context() as earlier:
+        earlier.setitem(commit.SCHEMAS, layout.EVENTS, older)
+        assert Table(lake, layout.EVENTS).append(row.drop("part"), [Claim("a", None, 1)])
+    table = Table(lake, layout.EVENTS)
+    assert table.decided("a") == 1
+    assert table.append(row, [Claim("a", 1, 2)])
+    assert scan(lake, layout.EVENTS).collect()["part"].sort().to_list() == [None, 0]
