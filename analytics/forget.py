@@ -36,7 +36,7 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
     found = identify(events, rules, tombstones(lake))
     mine = found.nodes["customer"][node_of(found, identity_of(identity), rules)]
     who = found.nodes.filter(pl.col("customer") == mine)
-    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(contract.POSITION)
+    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(contract.PLACE)
     touches = len(Paths.open(lake)) if (Path(lake.paths) / MANIFEST).exists() else 0
     done = [
         erase(lake, EVENTS, _at(rows.collect())),
@@ -50,12 +50,14 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
 
 
 def _at(rows: pl.DataFrame) -> str | None:
-    """SQL for the rows at these positions."""
-    groups = rows.group_by(contract.TOPIC, contract.PARTITION, maintain_order=True).agg(contract.OFFSET)
+    """SQL for the rows at these places; without a part, for all rows of the message."""
+    place = (contract.TOPIC, contract.PARTITION, contract.PART)
+    groups = rows.group_by(place, maintain_order=True).agg(contract.OFFSET)
     each = [
         f"({contract.TOPIC} = {_quoted(topic)} AND {contract.PARTITION} = {partition} AND "
-        f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))}))'
-        for topic, partition, offsets in groups.iter_rows()
+        f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))})'
+        + (")" if part is None else f" AND {contract.PART} = {part})")
+        for topic, partition, part, offsets in groups.iter_rows()
     ]
     return " OR ".join(each) or None
 
@@ -81,7 +83,8 @@ def _quarantined(lake: Lake, who: pl.DataFrame) -> pl.DataFrame:
     needles = [json.dumps(value, ensure_ascii=False).encode() for value in who["value"]]
     refused = scan(lake, QUARANTINE, contract.QUARANTINE)
     holds = pl.any_horizontal(pl.col("raw").bin.contains(needle) for needle in needles)
-    return refused.filter(holds.fill_null(False)).select(contract.POSITION).collect()
+    whole = pl.lit(None, pl.Int32).alias(contract.PART)
+    return refused.filter(holds.fill_null(False)).select(*contract.POSITION, whole).collect()
 
 
 def _drop_old_generations(lake: Lake) -> tuple[int, int]:
