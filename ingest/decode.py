@@ -43,7 +43,7 @@ from ingest.settings import Limits, Stream
 __all__ = ["TOMBSTONE", "Decoded", "Refusal", "decode"]
 
 _TOO_DEEP: Final = Fault("too_large", "properties", "nested too deep")
-_BLOCK: Final = 2048  # small enough that parsed values are made into columns while they are in the processor's cache
+_BLOCK: Final = 4096  # small enough that parsed values are made into columns while they are in the processor's cache
 
 
 _Shapes = dict[tuple[str, ...], list[tuple[Any, ...]]]
@@ -93,9 +93,11 @@ def decode(
         else:
             shapes = _parse_parts(block, limits.largest_message, refused.append, read)
         if shapes:
-            frames.append(_frame(_side_by_side(shapes), partition, stream, refused))
+            frames.append(_frame(_side_by_side(shapes), refused))
     refused.sort(key=lambda refusal: (refusal.offset, refusal.part or 0))
-    return Decoded(pl.concat(frames) if frames else contract.EVENTS.to_frame(eager=True), refused)
+    if not frames:
+        return Decoded(contract.EVENTS.to_frame(eager=True), refused)
+    return Decoded(_complete(pl.concat(frames, how="diagonal"), partition, stream), refused)
 
 
 def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema: Find | None) -> _Shapes:
@@ -186,14 +188,14 @@ def _unwanted(record: Record, largest: int) -> Refusal:
     return Refusal(record.offset, "too_large", None, f"{len(record.value)} bytes, the limit is {largest}")
 
 
-def _frame(columns: dict[str, list[Any]], partition: Partition, stream: Stream, refused: list[Refusal]) -> pl.DataFrame:
-    """The typed events of one block; rows with a faulty field are refused instead."""
+def _frame(columns: dict[str, list[Any]], refused: list[Refusal]) -> pl.DataFrame:
+    """The typed fields of one block, and the places of its messages; rows with a faulty field are refused instead."""
     offsets, timestamps = columns.pop(contract.OFFSET), columns.pop(contract.RECEIVED_AT)
     parts = columns.pop(contract.PART, None) or [0] * len(offsets)
     series, wrong = build(columns)
     place = [pl.Series(contract.OFFSET, offsets, pl.Int64), pl.Series(contract.PART, parts, pl.Int32)]
     received = pl.Series(contract.RECEIVED_AT, timestamps, pl.Int64)
-    events = _complete(pl.DataFrame([*series, *place, received]), partition, stream)
+    events = pl.DataFrame([*series, *place, received])
     if wrong:
         refused += [Refusal(offsets[row], *fault, parts[row]) for row, fault in wrong.items()]
         events = events.filter(~pl.int_range(pl.len()).is_in(list(wrong)))
