@@ -14,35 +14,20 @@ Every answer is a function of the set of events: their order, batches and repeti
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Final
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
+from analytics.components import Codes, Source, components, links_of, nodes_of, placed, with_nodes, without
 from analytics.events import conform
 from analytics.parts import CUSTOMER
 from analytics.rules import IdentityRules, PathRules
-from analytics.shared import CODE, HASH, LINKED, LINKS, nearest_logins, on_shared
+from analytics.shared import CODE, COMBINATION, HASH, LINKED, LINKS, nearest_logins, on_shared
 from expectations import contract
 
 ARRIVED: Final = pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
-Codes = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A place of the event that holds identities of one kind."""
-
-    kind: str
-    rank: int
-    column: str
-    value: pl.Expr
 
 
 @dataclass(frozen=True)
@@ -51,16 +36,18 @@ class Identities:
 
     `nodes` has kind, value, customer (u32, the row of the customer's smallest identity), login, shared, known (the
     customer has a login), sorted by trust and value. `links` are the pairs of rows that join customers. `seen` has one
-    row for each combination of identities on an event, with the hash `_hash` that `hashed` gives to it; `logins` says
-    whose each time of each shared value is; `alone` are the events without any usable identity. `keys` are the
-    customer keys by code: first of the nodes, then of the events alone.
+    row for each combination of identities on an event, with its number `_combination` and the hash `_hash` that
+    `hash_of(sources, seed)` gives to it; `on_shared` are the events on shared values, `logins` says whose each time of
+    each shared value is; `alone` are the events without any usable identity. `keys` are the customer keys by code:
+    first of the nodes, then of the events alone.
     """
 
     sources: tuple[Source, ...]
     nodes: pl.DataFrame
     links: Codes
     seen: pl.DataFrame
-    hashed: pl.Expr
+    seed: int
+    on_shared: pl.DataFrame
     logins: pl.DataFrame
     alone: pl.DataFrame
     keys: pl.Series
@@ -84,7 +71,9 @@ def customers(
     frame = conform(events).with_row_index("_row").collect().lazy()
     found = identify(frame, rules or PathRules(), removed)
     known = with_customers(frame, found).collect().sort("_row")
-    return known.with_columns(keys_of(known[CODE], found), pl.col(LINKED).cast(pl.String)).drop(CODE, "_row")
+    return known.with_columns(keys_of(known[CODE], found), pl.col(LINKED).cast(pl.String)).drop(
+        CODE, COMBINATION, "_row"
+    )
 
 
 def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | None = None) -> Identities:
@@ -93,28 +82,33 @@ def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | Non
     `removed` holds links that no longer hold, with the columns kind, value, other_kind, other_value.
     """
     settings = rules.identities
-    sources = tuple(_sources(events, settings))
+    keys = events.select(pl.col(contract.IDENTITIES).map.keys().explode().unique()).collect().to_series()
+    sources = sources_of(sorted(keys.drop_nulls()), settings)
     known = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
     seen = _combinations(events, sources, known)
-    hashed = _hash_without_collision(seen, sources)
-    nodes = _nodes(seen, sources, settings)
-    seen = _coded(seen, sources, nodes)
-    links = _links(seen.filter("evidence"), sources)
-    if removed is not None and len(removed):
-        links = _without(links, nodes, removed, settings)
-    nodes, links = _components(nodes, links, settings)
-    seen = _placed(seen, sources, nodes).with_columns(hashed.alias(HASH))
-    touched = on_shared(_hashed(events, sources, hashed), seen, nodes, known)
+    seed = _seed_without_collision(seen, sources)
+    nodes = nodes_of(seen, sources, settings)
+    seen = with_nodes(seen, sources, nodes)
+    links = without(links_of(seen.filter("evidence"), sources), nodes, removed, settings)
+    nodes, links = components(nodes, links, settings)
+    hashed = hash_of(sources, seed)
+    seen = placed(seen, sources, nodes).with_columns(hashed.alias(HASH)).with_row_index(COMBINATION)
+    touched = on_shared(with_hash(events, sources, hashed), seen, nodes, known)
     logins = nearest_logins(touched, rules.session_gap, settings.shared)
-    alone = _alone(_hashed(events, sources, hashed), seen, len(nodes))
-    keys = _keys(nodes, alone, settings.salt)
-    return Identities(sources, nodes, links, seen, hashed, logins, alone, keys)
+    alone = _alone(with_hash(events, sources, hashed), seen, len(nodes))
+    names = pl.concat([names_of(nodes), alone.select(pl.format("event_id:{}", contract.EVENT_ID).alias(CUSTOMER))])
+    return Identities(
+        sources, nodes, links, seen, seed, touched, logins, alone, salted(names.to_series(), settings.salt)
+    )
 
 
 def with_customers(events: pl.LazyFrame, found: Identities) -> pl.LazyFrame:
-    """Events, in any order, with `_customer` (u32, the place of its key in `found.keys`) and `linked` (Enum)."""
-    known = _hashed(events, found.sources, found.hashed).join(
-        found.seen.lazy().select(HASH, CODE, LINKED, "shared"), on=HASH, how="left"
+    """Events, in any order, with `_customer` (u32, the place of its key in `found.keys`) and `linked` (Enum).
+
+    `_combination` is the row of their identities in `found.seen`.
+    """
+    known = with_hash(events, found.sources, hash_of(found.sources, found.seed)).join(
+        found.seen.lazy().select(HASH, COMBINATION, CODE, LINKED, "shared"), on=HASH, how="left"
     )
     if len(found.logins):
         where = ["shared", contract.OCCURRED_AT]
@@ -136,20 +130,24 @@ def keys_of(codes: pl.Series, found: Identities) -> pl.Series:
     return found.keys.gather(codes)
 
 
-def _hashed(events: pl.LazyFrame, sources: Sequence[Source], hashed: pl.Expr) -> pl.LazyFrame:
+def with_hash(events: pl.LazyFrame, sources: Sequence[Source], hashed: pl.Expr) -> pl.LazyFrame:
     """Events with the hash of their identities."""
     names = [source.column for source in sources]
     known = events.with_columns(source.value.alias(source.column) for source in sources)
     return known.with_columns(hashed.alias(HASH)).drop(names)
 
 
-def _hash_without_collision(seen: pl.DataFrame, sources: Sequence[Source]) -> pl.Expr:
-    """A hash that tells all combinations apart: whole numbers join faster than texts."""
-    whole = pl.struct(source.column for source in sources)
+def hash_of(sources: Sequence[Source], seed: int) -> pl.Expr:
+    """The hash of a combination: whole numbers join faster than texts."""
+    return pl.struct(source.column for source in sources).hash(seed)
+
+
+def _seed_without_collision(seen: pl.DataFrame, sources: Sequence[Source]) -> int:
+    """The first seed by which all combinations have hashes of their own."""
     seed = 0
-    while seen.select(whole.hash(seed).n_unique()).item() < len(seen):
+    while seen.select(hash_of(sources, seed).n_unique()).item() < len(seen):
         seed += 1
-    return whole.hash(seed)
+    return seed
 
 
 def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame:
@@ -163,26 +161,33 @@ def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame
     )
 
 
-def _keys(nodes: pl.DataFrame, alone: pl.DataFrame, salt: str | None) -> pl.Series:
-    """The key of every code that is a customer (null for other nodes); with a salt its pseudonym, a keyed hash."""
+def names_of(nodes: pl.DataFrame) -> pl.DataFrame:
+    """The key of every node that is a customer (null for other nodes): `customer`, a row a node."""
     own = pl.when(pl.col("node") == pl.col("customer")).then(pl.concat_str("kind", pl.lit(":"), "value"))
-    lone = alone.select(pl.format("event_id:{}", contract.EVENT_ID).alias(CUSTOMER))
-    keys = pl.concat([nodes.select(own.alias(CUSTOMER)), lone]).to_series()
+    return nodes.select(own.alias(CUSTOMER))
+
+
+def salted(keys: pl.Series, salt: str | None) -> pl.Series:
+    """Keys as they are, or with a salt as pseudonyms: keyed hashes."""
     if salt is None:
         return keys
     names = [key and f"customer:{hmac.digest(salt.encode(), key.encode(), 'sha256')[:16].hex()}" for key in keys]
     return pl.Series(CUSTOMER, names, pl.String)
 
 
-def _sources(events: pl.LazyFrame, settings: IdentityRules) -> Iterator[Source]:
-    """Where identities are, the most trusted kind first; kinds that the settings do not name come last, by name."""
-    keys = events.select(pl.col(contract.IDENTITIES).map.keys().explode().unique()).collect().to_series()
+def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ...]:
+    """Where identities are, the most trusted kind first; kinds that the settings do not name come last, by name.
+
+    `keys` are the kinds that the map `identities` has.
+    """
     places = [(kind, pl.col(kind)) for kind in (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)]
-    places += [(kind, pl.col(contract.IDENTITIES).map.get(kind)) for kind in sorted(keys.drop_nulls())]
+    places += [(kind, pl.col(contract.IDENTITIES).map.get(kind)) for kind in keys]
     order = settings.kinds + sorted({kind for kind, _ in places} - set(settings.kinds))
     places.sort(key=lambda place: order.index(place[0]))
-    for number, (kind, value) in enumerate(places):
-        yield Source(kind, order.index(kind), f"_identity{number}", settings.normal(value, kind))
+    return tuple(
+        Source(kind, order.index(kind), f"_identity{number}", settings.normal(value, kind))
+        for number, (kind, value) in enumerate(places)
+    )
 
 
 def _combinations(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr) -> pl.DataFrame:
@@ -190,107 +195,3 @@ def _combinations(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Exp
     wide = events.select(known.alias("evidence"), *(source.value.alias(source.column) for source in sources))
     names = [source.column for source in sources]
     return wide.unique().collect(engine="streaming").sort("evidence").unique(names, keep="last")
-
-
-def _nodes(seen: pl.DataFrame, sources: Sequence[Source], settings: IdentityRules) -> pl.DataFrame:
-    """Every identity once, sorted by trust, then value, without the denied ones."""
-    parts = [
-        seen.select(
-            pl.lit(source.rank, pl.UInt8).alias("rank"),
-            pl.lit(source.kind).alias("kind"),
-            pl.col(source.column).alias("value"),
-        ).unique()
-        for source in sources
-    ]
-    every = pl.concat(parts).filter(pl.col("value").is_not_null(), ~pl.col("value").is_in(settings.deny))
-    return (
-        every.unique()
-        .sort("rank", "value")
-        .select("rank", "kind", "value", pl.col("kind").is_in(settings.logins).alias("login"))
-        .with_row_index("node")
-    )
-
-
-def _coded(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
-    """The combinations, with the node of every identity in a column `<column>_node`."""
-    for source in sources:
-        kind = nodes.filter(pl.col("rank") == source.rank).select(
-            pl.col("value").alias(source.column), pl.col("node").alias(f"{source.column}_node")
-        )
-        seen = seen.join(kind, on=source.column, how="left", maintain_order="left")
-    return seen
-
-
-def _links(seen: pl.DataFrame, sources: Sequence[Source]) -> Codes:
-    """Every pair of identities that occurs on one event, once: the smaller node, the larger node."""
-    pairs = [
-        seen.select(pl.min_horizontal(a, b).cast(pl.UInt64) * 2**32 + pl.max_horizontal(a, b).cast(pl.UInt64)).filter(
-            seen[a].is_not_null() & seen[b].is_not_null() & (seen[a] != seen[b])
-        )
-        for a, b in combinations([f"{source.column}_node" for source in sources], 2)
-    ]
-    keys = pl.concat([pair.to_series().alias("key") for pair in pairs]).unique().sort().to_numpy()
-    return np.stack([keys >> np.uint64(32), keys & np.uint64(2**32 - 1)]).astype(np.int64)
-
-
-def _without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame, settings: IdentityRules) -> Codes:
-    """The links that have no tombstone."""
-    ends = []
-    for kind, value in (("kind", "value"), ("other_kind", "other_value")):
-        end = removed.select(pl.col(kind).alias("kind"), settings.normal(pl.col(value), pl.col(kind)).alias("value"))
-        ends.append(end.join(nodes, on=["kind", "value"], how="left", maintain_order="left")["node"])
-    gone = pl.DataFrame(ends, schema=["a", "b"]).drop_nulls()
-    keys = gone.select(pl.min_horizontal("a", "b").cast(pl.Int64) * 2**32 + pl.max_horizontal("a", "b"))
-    return links[:, ~np.isin((links[0] << 32) + links[1], keys.to_series().to_numpy())]
-
-
-def _components(nodes: pl.DataFrame, links: Codes, settings: IdentityRules) -> tuple[pl.DataFrame, Codes]:
-    """Which nodes are shared, for every node the smallest of its component, and the links that join components."""
-    count, login = len(nodes), nodes["login"].to_numpy()
-    counts = [~login[a] | login[b] for a, b in (links, links[::-1])]
-    degree = sum(np.bincount(end[which], minlength=count) for end, which in zip(links, counts, strict=True))
-    shared = np.asarray(degree > settings.max_degree)
-    links = links[:, ~shared[links].any(axis=0)]
-    number, label = (
-        connected_components(graph_of(links, count), directed=False) if count else (0, np.zeros(0, np.int32))
-    )
-    smallest = np.zeros(number, np.uint32)
-    smallest[label[::-1]] = np.arange(count, dtype=np.uint32)[::-1]
-    known = np.bincount(label, weights=login & ~shared, minlength=number) > 0
-    return nodes.with_columns(
-        pl.Series("customer", smallest[label], dtype=pl.UInt32),
-        pl.Series("known", known[label], dtype=pl.Boolean),
-        pl.Series("shared", shared, dtype=pl.Boolean),
-    ), links
-
-
-def graph_of(links: Codes, count: int) -> coo_matrix:
-    """The links as the matrix that scipy's graph routines take."""
-    return coo_matrix((np.ones(links.shape[1], np.int8), (links[0], links[1])), shape=(count, count))
-
-
-def _placed(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
-    """The combinations with customer (of the most trusted identity that links), `linked`, and the shared identity.
-
-    `shared` is the most trusted shared identity of a combination that has none that links.
-    """
-    columns = [f"{source.column}_node" for source in sources]
-    is_shared = seen.select(nodes["shared"].gather(seen[name]).alias(name) for name in columns)
-    links = seen.select(pl.when(~is_shared[name]).then(seen[name]).alias(name) for name in columns)
-    logins = [nodes["login"].gather(links[name]).alias(name) for name in columns]
-    first = links.select(pl.coalesce(columns)).to_series()
-    on_shared = seen.select(pl.coalesce(pl.when(is_shared[name]).then(pl.col(name)) for name in columns)).to_series()
-    return seen.with_columns(
-        nodes["customer"].gather(first).alias(CODE),
-        pl.select(
-            pl.when(pl.DataFrame(logins).select(pl.any_horizontal(columns).fill_null(False)).to_series())
-            .then(pl.lit("login"))
-            .when(nodes["known"].gather(first))
-            .then(pl.lit("device"))
-            .otherwise(pl.lit("anonymous"))
-        )
-        .to_series()
-        .cast(LINKS)
-        .alias(LINKED),
-        pl.select(pl.when(first.is_null()).then(on_shared)).to_series().alias("shared"),
-    )

@@ -15,8 +15,9 @@ import numpy as np
 import polars as pl
 from scipy.sparse.csgraph import shortest_path
 
+from analytics.components import graph_of
 from analytics.events import append, conform, scan
-from analytics.identity import Identities, graph_of, identify
+from analytics.identity import Identities, identify
 from analytics.rules import PathRules
 from expectations import contract
 from expectations.errors import DefinitionError

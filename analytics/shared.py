@@ -26,29 +26,36 @@ from expectations import contract
 CODE: Final = "_customer"
 LINKED: Final = "linked"
 HASH: Final = "_hash"
+COMBINATION: Final = "_combination"
 WAYS: Final = ("login", "device", "session", "anonymous")
 LINKS: Final = pl.Enum(WAYS)
+ON_SHARED: Final = pl.Schema(
+    {"shared": pl.UInt32(), contract.OCCURRED_AT: contract.TIME, COMBINATION: pl.UInt32(), "login": pl.UInt32()}
+)
 
 
 def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, known: pl.Expr) -> pl.DataFrame:
-    """Every event on every shared value that it carries: shared (node), occurred_at, login (its customer, if any).
+    """Every event on every shared value that it carries.
+
+    Columns: shared (node), occurred_at, `_combination`, login (the customer whose login the event carries, if any).
 
     `known` says of an event whether it had arrived when the question is asked.
     """
-    coded = [name for name in seen.columns if name.endswith("_node") and name != "_node"]
+    coded = [name for name in seen.columns if name.endswith("_node")]
     is_shared = nodes["shared"]
     marks = [is_shared.gather(seen[name]).fill_null(False).alias(name) for name in coded]
     some = seen.filter(pl.DataFrame(marks).select(pl.any_horizontal(coded)).to_series()).select(
         HASH,
+        COMBINATION,
         pl.concat_list(coded).list.drop_nulls().alias("shared"),
         pl.when(pl.col(LINKED) == "login").then(CODE).alias("login"),
     )
     if some.is_empty():
-        schema = pl.Schema({"shared": pl.UInt32(), contract.OCCURRED_AT: contract.TIME, "login": pl.UInt32()})
-        return pl.DataFrame(schema=schema)
+        return pl.DataFrame(schema=ON_SHARED)
     wide = events.select(contract.OCCURRED_AT, known.alias("known"), HASH)
     rows = wide.join(some.lazy(), on=HASH).explode("shared")
-    each = rows.select("shared", contract.OCCURRED_AT, pl.when("known").then("login").alias("login")).collect()
+    login = pl.when("known").then("login").alias("login")
+    each = rows.select("shared", contract.OCCURRED_AT, COMBINATION, login).collect()
     return each.filter(is_shared.gather(each["shared"]))
 
 
