@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from analytics.definitions import Exclude, Funnel, Step, duration
 from analytics.flow import flow, flow_routes
 from analytics.funnels import funnel
+from analytics.matrix import step_matrix
 from analytics.members import members
 from analytics.rules import PathRules
 from analytics.sessions import sessions
@@ -12,7 +13,9 @@ from analytics.store import Paths, StoreWriter
 from analytics.summary import summary
 from analytics.transitions import transitions
 from analytics.trends import time_to_convert, trend
+from analytics.variants import variants
 from analytics.voice import responses, voice
+from analytics.walks import Selection
 
 if TYPE_CHECKING:
     from analytics.identity import customers
@@ -24,6 +27,7 @@ __all__ = [
     "Funnel",
     "PathRules",
     "Paths",
+    "Selection",
     "Step",
     "StoreWriter",
     "customers",
@@ -34,11 +38,13 @@ __all__ = [
     "members",
     "responses",
     "sessions",
+    "step_matrix",
     "stitch",
     "summary",
     "time_to_convert",
     "transitions",
     "trend",
+    "variants",
     "voice",
     "why",
 ]

@@ -7,115 +7,141 @@ equals outflow plus ends.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
-from analytics.definitions import Words
-from analytics.engine import run, unit_of
-from analytics.parts import AT, TOUCHPOINT, Part, decoded
+from analytics.parts import TOUCHPOINT, Part
 from analytics.store import Paths
-from analytics.units import ENDS, START, unit_columns, with_units
-from expectations.errors import DefinitionError
+from analytics.units import ENDS, START
+from analytics.walks import By, Selection, View, Walks, each, empty_groups, grouped, words_of
 
 COUNTED: Final = ("source", "target", "transitions", "customers", "share_of_source", "median_wait", "p95_wait")
+RANKS: Final = {"median_wait": 0.5, "p95_wait": 0.95}
+MOST_CELLS: Final = 1 << 22
+"""Above so many possible edges only those that occur are counted."""
 
 
 def transitions(
-    paths: Paths, *, unit: str = "journey", by: Words = (), on: str = TOUCHPOINT, collapse: bool = False
+    paths: Paths,
+    *,
+    unit: str = "journey",
+    by: By = (),
+    on: str = TOUCHPOINT,
+    collapse: bool = False,
+    among: Selection | None = None,
 ) -> pl.DataFrame:
     """Every edge with how often it was taken, by how many customers, and after what wait.
 
     Columns: those of `by` (the value at the unit's first touch); `source`, `target` String; `transitions`, `customers`
     Int64; `share_of_source` Float64 (of the transitions that leave the source, in the same group); `median_wait`,
-    `p95_wait` Duration(us), null for START and the ENDs. Most frequent first. `on` is the column whose values are the
-    nodes; touches without a value are passed over. `collapse` joins repeats of one value. Touches of one instant keep
-    their order. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
+    `p95_wait` Duration(us), linear between two ranks, null for START and the ENDs. Most frequent first. `on` is the
+    column whose values are the nodes; touches without a value are passed over. `collapse` joins repeats of one value.
+    `among` selects units. Touches of one instant keep their order. No touches give no rows. Raises `DefinitionError`
+    for an unknown unit or column.
 
     >>> from tests.journeys import paths
     >>> transitions(paths({"ann": "visit@0m pay@5m"}))["source", "target"].sort("source").rows()
     [('START', 'visit'), ('pay', 'END_open'), ('visit', 'pay')]
     """
-    groups = [by] if isinstance(by, str) else list(by)
-    paths.require(*groups, on)
-    if taken := {*COUNTED} & {*groups}:
-        raise DefinitionError(f"Column {taken.pop()!r} cannot be a breakdown.", do="rename it")
-    work = partial(_edges, paths, unit=unit, by=groups, on=on, collapse=collapse)
-    return _finish(pl.concat(run(paths, work)), groups)
+    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
+    words = words_of(paths, on)
+    found = each(paths, view, words, partial(_edges, view, len(words)))
+    names = pl.concat([words.cast(pl.String), pl.Series([START, *ENDS])]).rename("node")
+    return _finish(found, names, empty_groups(paths, view))
 
 
-def _edges(paths: Paths, part: Part, *, unit: str, by: Sequence[str], on: str, collapse: bool) -> pl.DataFrame:
-    """Edges of one part: counts, customers, and the waits in microseconds."""
-    touches = touches_of(paths, part, unit, on, by)
-    if collapse:
-        touches = touches.filter(pl.struct("unit", "node").rle_id().diff().fill_null(1) != 0)
-    begins = pl.col("unit") != pl.col("unit").shift(1)
-    ends = pl.col("unit") != pl.col("unit").shift(-1)
-    marked = touches.with_columns(begins.fill_null(True).alias("begins"), ends.fill_null(True).alias("ends"))
-    if by:
-        marked = marked.with_columns(pl.col(by).first().over("unit"))
-    node, wait = pl.col("node"), pl.lit(None, pl.Int64)
-    inner = marked.with_columns(
-        node.shift(-1).alias("target"), (pl.col("time").shift(-1) - pl.col("time")).alias("wait")
-    ).filter(~pl.col("ends"))
-    starts = marked.filter("begins").with_columns(pl.lit(START).alias("node"), node.alias("target"), wait.alias("wait"))
-    stops = marked.filter("ends").with_columns(pl.col("end").alias("target"), wait.alias("wait"))
-    columns = [*by, pl.col("node").alias("source"), "target", "person", "wait"]
-    edges = pl.concat([frame.select(columns) for frame in (inner, starts, stops)])
-    return edges.group_by(*by, "source", "target").agg(
-        pl.len().cast(pl.Int64).alias("transitions"),
-        pl.col("person").n_unique().cast(pl.Int64).alias("customers"),
-        pl.col("wait").drop_nulls().alias("waits"),
-    )
+@dataclass(frozen=True)
+class Edges:
+    """The edges of one part: a row an edge in `table` (groups, source and target codes, counts), and the waits.
+
+    The waits (in units of `scale` us) of an edge lie side by side, edge after edge; `waiting` tells how many.
+    """
+
+    table: pl.DataFrame
+    waits: NDArray[Any]
+    scale: int
 
 
-def touches_of(paths: Paths, part: Part, unit: str, on: str, by: Sequence[str] = ()) -> pl.DataFrame:
-    """Touches of a part that have a value of `on`: `node`, `time` (microseconds), `person`, `unit`, `end`, and `by`."""
-    units = unit_columns(paths, unit)
-    frame = part.read([AT, *units])
-    scale = unit_of(frame[AT])
-    told = with_units(paths, part, frame, unit).select(
-        (pl.col(AT).cast(pl.Int64) * scale).alias("time"),
-        "person",
-        "unit",
-        pl.col("end").cat.to(pl.Enum(ENDS)).cast(pl.String),
-    )
-    values = decoded(part, [*by, on] if on not in by else list(by), paths.dictionaries)
-    node = values[on].cast(pl.String).alias("node")
-    return told.with_columns(node, *(values[name] for name in by)).filter(pl.col("node").is_not_null())
+def _edges(view: View, words: int, found: Walks, _: Part) -> Edges:
+    """Count the edges of one part."""
+    from analytics.kernels.edges import count_edges, number_edges, place_waits
+
+    groups, of_unit = grouped(found.groups)
+    edges = np.empty(len(found.nodes) + len(found), np.int64)
+    number_edges(found.nodes, found.bounds, found.ends, of_unit, words, edges)
+    cells = len(groups) * (words + 4) ** 2
+    numbers: NDArray[np.int64] | None = None
+    if cells > MOST_CELLS:
+        numbers, edges = np.unique(edges, return_inverse=True)
+        cells = len(numbers)
+    taken, customers = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
+    count_edges(edges, found.bounds, found.people, taken, customers)
+    rows = np.flatnonzero(taken)
+    source, target = np.divmod(rows if numbers is None else numbers[rows], words + 4)
+    group, source = np.divmod(source, words + 4)
+    inner = (source < words) & (target < words)
+    waiting = np.where(inner, taken[rows], 0)
+    cursor = np.zeros(cells, np.int64)
+    cursor[rows] = np.cumsum(waiting) - waiting
+    waits = np.empty(int(waiting.sum()), np.uint32 if found.times.dtype == np.uint32 else np.int64)
+    place_waits(edges, found.times, found.bounds, cursor, waits)
+    counts = {"source": source, "target": target, "transitions": taken[rows], "customers": customers[rows]}
+    counted = pl.DataFrame({**counts, "waiting": waiting})
+    table = pl.concat([groups[group], counted], how="horizontal") if view.by else counted
+    return Edges(table, waits, found.scale)
 
 
-def _finish(edges: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+def _finish(parts: list[Edges], names: pl.Series, groups: pl.DataFrame) -> pl.DataFrame:
     """Edges of all parts as the columns of `transitions`."""
-    whole = edges.group_by(*by, "source", "target").agg(
-        pl.col("transitions", "customers").sum(), pl.col("waits").explode().drop_nulls()
+    by = groups.columns
+    counts = dict.fromkeys(("source", "target", "transitions", "customers", "waiting"), pl.Int64)
+    empty = pl.DataFrame(schema={**groups.schema, **counts})
+    together = pl.concat([empty, *(part.table for part in parts)]).with_row_index("at")
+    keys = [*by, "source", "target"]
+    whole = together.group_by(keys, maintain_order=True).agg(pl.exclude(*keys, "at").sum(), pl.col("at"))
+    waits = _ranks(parts, together["waiting"].to_numpy(), whole)
+    leaving = pl.col("transitions").sum().over([*by, "source"])
+    table = whole.with_columns(waits.get_columns()).with_columns(
+        (pl.col("transitions") / leaving).alias("share_of_source"),
+        *(pl.Series(end, names.gather(whole[end])) for end in ("source", "target")),
     )
-    waits = {"median_wait": 0.5, "p95_wait": 0.95}
-    text = [name for name in by if isinstance(edges.schema[name], pl.Enum)]
-    return (
-        whole.select(
-            pl.col(text).cast(pl.String) if text else [],
-            *(name for name in by if name not in text),
-            "source",
-            "target",
-            "transitions",
-            "customers",
-            (pl.col("transitions") / pl.col("transitions").sum().over([*by, "source"])).alias("share_of_source"),
-            *(
-                pl.col("waits")
-                .list.eval(pl.element().quantile(share, "linear"))
-                .list.first()
-                .round()
-                .cast(pl.Int64)
-                .cast(pl.Duration("us"))
-                .alias(name)
-                for name, share in waits.items()
-            ),
-        )
-        .select(*by, *COUNTED)
-        .sort(
-            *by, "transitions", "source", "target", descending=[False] * len(by) + [True, False, False], nulls_last=True
-        )
+    order = [False] * len(by) + [True, False, False]
+    return table.select(*by, *COUNTED).sort(*by, "transitions", "source", "target", descending=order, nulls_last=True)
+
+
+def _ranks(parts: list[Edges], waiting: NDArray[np.int64], whole: pl.DataFrame) -> pl.DataFrame:
+    """The quantiles of the waits of each edge, exact over all parts."""
+    scale = max((part.scale for part in parts), default=1) if len({part.scale for part in parts}) < 2 else 1
+    waits = [part.waits if part.scale == scale else part.waits.astype(np.int64) * part.scale for part in parts]
+    flat = np.concatenate(waits) if waits else np.zeros(0, np.int64)
+    begins = np.cumsum(waiting) - waiting
+    values: dict[str, list[int | None]] = {name: [] for name in RANKS}
+    for rows in whole["at"]:
+        pieces = [flat[begins[row] : begins[row] + waiting[row]] for row in rows]
+        own = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
+        for name, wait in zip(RANKS, quantiles(own, list(RANKS.values())), strict=True):
+            values[name].append(None if wait is None else round(wait * scale))
+    return pl.DataFrame(
+        {name: pl.Series(found, dtype=pl.Int64).cast(pl.Duration("us")) for name, found in values.items()}
     )
+
+
+def quantiles(values: NDArray[Any], shares: list[float]) -> list[float | None]:
+    """The quantiles of some values, linear between two ranks; None without values. The order of `values` may change.
+
+    >>> quantiles(np.array([4, 1, 3]), [0.5, 0.75])
+    [3.0, 3.5]
+    """
+    if not len(values):
+        return [None] * len(shares)
+    ranks = np.asarray(shares) * (len(values) - 1)
+    below = np.floor(ranks).astype(np.int64)
+    above = np.minimum(below + 1, len(values) - 1)
+    values.partition(np.unique(np.append(below, above)))
+    low, high = values[below].astype(np.float64), values[above].astype(np.float64)
+    return [float(found) for found in low + (high - low) * (ranks - below)]

@@ -1,0 +1,134 @@
+"""Which whole paths do customers take, how common is each, and does it reach the goal?
+
+A variant is the sequence of all values of a unit, from its first touch to its last.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from analytics.parts import TOUCHPOINT, Part
+from analytics.statistics import wilson
+from analytics.store import Paths
+from analytics.units import CONVERTED, OPEN
+from analytics.walks import By, Selection, View, Walks, each, empty_groups, words_of
+from expectations.errors import DefinitionError
+
+COUNTED: Final = (
+    "path",
+    "units",
+    "share",
+    "cumulative_share",
+    "over",
+    "converted",
+    "goal_rate",
+    "goal_rate_low",
+    "goal_rate_high",
+    "median_duration",
+)
+
+
+def variants(
+    paths: Paths,
+    *,
+    unit: str = "journey",
+    by: By = (),
+    on: str = TOUCHPOINT,
+    collapse: bool = False,
+    among: Selection | None = None,
+    top: int | None = None,
+) -> pl.DataFrame:
+    """Whole paths with how many units took each, how many of them reached the goal, and how long it took.
+
+    Columns: those of `by` (the value at the unit's first touch); `path` List(String); `units` Int64; `share` Float64 of
+    all units of the group (also of those whose variant is not among the `top`), `cumulative_share`; `over` Int64 (units
+    that are not open), `converted` Int64, `goal_rate` Float64 (converted of those that are over, null without one) with
+    its Wilson interval `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the
+    last. Most frequent first, of equally frequent the first by name; `top` of each group. `collapse` joins repeats of
+    one value, `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
+
+    >>> from tests.journeys import paths
+    >>> variants(paths({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
+    [(['visit', 'pay'], 2, 1.0)]
+    """
+    if top is not None and top < 1:
+        raise DefinitionError("No variant is asked for.", expected="top of 1 or more", found=f"top {top}")
+    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
+    words = words_of(paths, on)
+    counted = ranked(whole_paths(paths, view, words), words, view)
+    if top is not None:
+        counted = counted.filter(pl.int_range(pl.len()).over(view.groups or pl.lit(1)) < top)
+    return _finish(counted, view)
+
+
+def whole_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
+    """Distinct paths: groups, `key` Binary (the codes), `units`, `over`, `converted`, `median` (microseconds)."""
+    found = each(paths, view, words, partial(_units, code_width(words)))
+    schema = {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64}
+    units: pl.DataFrame = pl.concat([pl.DataFrame(schema={**empty_groups(paths, view).schema, **schema}), *found])
+    return units.group_by(*view.groups, "key").agg(
+        pl.len().cast(pl.Int64).alias("units"),
+        (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
+        (pl.col("end") == CONVERTED).sum().cast(pl.Int64).alias("converted"),
+        pl.col("lasts").median().alias("median"),
+    )
+
+
+def code_width(words: pl.Series) -> str:
+    """The type of the codes of a path; big-endian, so that bytes sort as codes do."""
+    return ">u1" if len(words) <= 0xFF else ">u2" if len(words) <= 0xFFFF else ">u4"
+
+
+def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
+    """Paths as lists of words, from the bytes of their codes."""
+    width = np.dtype(code_width(words))
+    flat = np.frombuffer(b"".join(keys.to_list()), width).astype(np.int64)
+    lengths = keys.bin.size().to_numpy().astype(np.int64) // width.itemsize
+    offsets = np.append(0, np.cumsum(lengths))
+    names = words.cast(pl.String).gather(flat).to_arrow()
+    lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), names.cast(pa.large_string()))
+    return pl.Series("path", lists, dtype=pl.List(pl.String))
+
+
+def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
+    """Slices of codes as Binary, without a copy of the codes."""
+    flat = np.ascontiguousarray(codes)
+    offsets = np.ascontiguousarray(bounds * flat.dtype.itemsize)
+    buffers = [None, pa.py_buffer(offsets.data), pa.py_buffer(flat.view(np.uint8).data)]
+    return pl.Series("key", pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers))
+
+
+def _units(width: str, found: Walks, _: Part) -> pl.DataFrame:
+    """A row a unit: groups, its path as bytes, its end, how long it lasts."""
+    lasts = found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])
+    keys = as_bytes(found.nodes.astype(width), found.bounds)
+    return pl.DataFrame([*found.groups.get_columns(), keys, pl.Series("end", found.ends), pl.Series("lasts", lasts)])
+
+
+def ranked(counted: pl.DataFrame, words: pl.Series, view: View) -> pl.DataFrame:
+    """Variants, the most frequent first, of equally frequent the first by name, with the shares of all units."""
+    order = [False] * len(view.groups) + [True]
+    counted = counted.sort(*view.groups, "units", descending=order, nulls_last=True)
+    tied = pl.struct(*view.groups, "units").rle_id()
+    counted = counted.with_columns(decoded_paths(counted["key"], words)).sort(tied, "path")
+    groups: Any = view.groups or pl.lit(1)
+    share = pl.col("units") / pl.col("units").sum().over(groups)
+    running = pl.col("units").cum_sum().over(groups) / pl.col("units").sum().over(groups)
+    return counted.with_columns(share.alias("share"), running.alias("cumulative_share"))
+
+
+def _finish(counted: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Counted variants as the columns of `variants`."""
+    low, high = wilson(counted["converted"].to_numpy(), counted["over"].to_numpy())
+    over = pl.col("over") > 0
+    return counted.with_columns(
+        pl.when(over).then(pl.col("converted") / pl.col("over")).alias("goal_rate"),
+        *(pl.when(over).then(pl.Series(b)).alias(f"goal_rate_{n}") for n, b in (("low", low), ("high", high))),
+        pl.col("median").round().cast(pl.Duration("us")).alias("median_duration"),
+    ).select(*view.groups, *COUNTED)
