@@ -33,7 +33,7 @@ from expectations.rules import Drift, ExpectationSettings, Reference
 if TYPE_CHECKING:
     from expectations.suites import Outcome
 
-BATCH: Final = 200_000
+BATCH: Final = 100_000
 """Rows that are in pandas at one time."""
 DAYS: Final[Mapping[str, pl.Expr]] = {
     layout.EVENTS: pl.col(contract.EVENT_DATE),

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _SMOOTHING: Final = 0.5
 _SIGMAS: Final = 4.0
+_AT_ONCE: Final = 4
+"""Columns that are read at one time: a group of rows is held in memory with all the columns that are read."""
 
 
 class Comparison(NamedTuple):
@@ -43,13 +45,12 @@ class Comparison(NamedTuple):
 def measure(events: pl.LazyFrame) -> pl.DataFrame:
     """Measure every day of some events (columns and dtypes of `MEASURES`)."""
     held = [name for name in events.collect_schema() if name in contract.EVENTS and name != contract.EVENT_DATE]
-    given = events.group_by(contract.EVENT_DATE).agg(pl.len().alias(""), *(pl.col(name).count() for name in held))
-    wide = given.collect(engine="streaming")
-    columns = wide.unpivot(held, index=contract.EVENT_DATE, variable_name="key", value_name="count")
+    given = [_given(events, held[place : place + _AT_ONCE]) for place in range(0, len(held), _AT_ONCE)]
+    rows = events.group_by(contract.EVENT_DATE).agg(pl.len().alias("count")).collect(engine="streaming")
     hour = pl.col(contract.OCCURRED_AT).dt.hour().cast(pl.String)
     parts = [
-        wide.select(contract.EVENT_DATE, pl.lit("rows").alias("measure"), pl.lit("").alias("key"), count=""),
-        columns.with_columns(pl.lit("given").alias("measure")),
+        rows.with_columns(pl.lit("rows").alias("measure"), pl.lit("").alias("key")),
+        *given,
         _counted(events, pl.col(contract.EVENT_NAME).fill_null(""), "name"),
         _counted(events, hour, "hour"),
     ]
@@ -103,6 +104,12 @@ def _as_given(shares: pl.DataFrame, limits: Drift) -> list[Expectation]:
         )
         for key, share in shares.select("key", "share_then").iter_rows()
     ]
+
+
+def _given(events: pl.LazyFrame, names: list[str]) -> pl.DataFrame:
+    wide = events.group_by(contract.EVENT_DATE).agg(pl.col(name).count() for name in names).collect(engine="streaming")
+    tall = wide.unpivot(names, index=contract.EVENT_DATE, variable_name="key", value_name="count")
+    return tall.with_columns(pl.lit("given").alias("measure"))
 
 
 def _counted(events: pl.LazyFrame, key: pl.Expr, name: str) -> pl.DataFrame:
