@@ -44,7 +44,8 @@ _NUMBERS: Final = frozenset({"geo_latitude", "geo_longitude", "se_value"})
 _YES_NO: Final = frozenset(
     {"br_cookies", "dvce_ismobile"} | {name for name in COLUMNS if name.startswith("br_features_")}
 )
-TIMES: Final = frozenset(name for name in COLUMNS if name.endswith("_tstamp"))
+_TIMES: Final = frozenset(name for name in COLUMNS if name.endswith("_tstamp"))
+_TYPED: Final = tuple(name for name in COLUMNS if name in _WHOLE | _NUMBERS | _YES_NO | _TIMES)
 _DESCRIBED: Final = ("contexts", "derived_contexts", "unstruct_event")
 _IGLU: Final = re.compile(r"iglu:([\w.-]+)/([\w.-]+)/[\w.-]+/(\d+)-\d+-\d+")
 
@@ -66,17 +67,18 @@ def flat(given: dict[str, Any]) -> dict[str, Any]:
 
     Raises Unfit, with the column at fault.
     """
-    event = {name: _typed(name, held) for name, held in given.items() if held is not None and held != ""}
+    event = {name: held for name, held in given.items() if held is not None and held != ""}
+    for name in _TYPED:
+        if type(event.get(name)) is str:
+            event[name] = _typed(name, event[name])
     for name in _DESCRIBED:
         if name in event:
             event |= _spread(name, event.pop(name))
     return event
 
 
-def _typed(name: str, held: Any) -> Any:
-    """What the text of a cell means; JSON comes typed and is left alone."""
-    if type(held) is not str:
-        return held
+def _typed(name: str, held: str) -> Any:
+    """What the text of a cell means; JSON comes typed."""
     if name in _WHOLE:
         return _asked(whole(held), int, name, "a whole number")
     if name in _NUMBERS:
@@ -86,9 +88,7 @@ def _typed(name: str, held: Any) -> Any:
             return _asked(held, float, name, "a number")
     if name in _YES_NO:
         return _asked({"1": True, "0": False, "true": True, "false": False}.get(held, held), bool, name, "1 or 0")
-    if name in TIMES:
-        return held if held.endswith("Z") or "+" in held else held.replace(" ", "T", 1) + "Z"
-    return held
+    return held if held.endswith("Z") or "+" in held else held.replace(" ", "T", 1) + "Z"
 
 
 def _asked(value: Any, kind: type, name: str, expected: str) -> Any:

@@ -106,10 +106,9 @@ def by_rule(event: Event, rules: Iterable[Overlay], given: Given) -> Event:
     return event
 
 
-def rest_of(document: dict[str, Any], wanted: Iterable[Take]) -> dict[str, Any]:
-    """The fields of a message that no path takes whole."""
-    whole = {path[0] for take in wanted for path in take.paths if len(path) == 1}
-    return {name: held for name, held in document.items() if name not in whole}
+def taken_whole(wanted: Iterable[Take]) -> frozenset[str]:
+    """The top-level fields of a message that a path takes whole."""
+    return frozenset(path[0] for take in wanted for path in take.paths if len(path) == 1)
 
 
 def _take(name: str, origin: Origin) -> Take:
@@ -164,7 +163,7 @@ def _find(take: Take, given: Given) -> Any:
 
 def _walk(held: Any, path: Path) -> Any:
     for step in path:
-        if isinstance(held, Mapping):
+        if type(held) is dict:
             held = held.get(step)
         elif type(held) is list and step.isdecimal() and int(step) < len(held):
             held = held[int(step)]

@@ -11,7 +11,7 @@ from ingest.formats.cloudevents import cloudevents
 from ingest.formats.document import document
 from ingest.formats.envelope import TOMBSTONE, Fault, Given, Outcome, Outcomes, Part, Unfit
 from ingest.formats.ga4 import ga4
-from ingest.formats.mapping import Overlay, Take, by_rule, lay_over, message_facts, overlays, rest_of, takes
+from ingest.formats.mapping import Overlay, Take, by_rule, lay_over, message_facts, overlays, taken_whole, takes
 from ingest.formats.plain import plain
 from ingest.formats.registry import Find
 from ingest.formats.segment import segment
@@ -48,7 +48,7 @@ def _format(stream: Stream, find: Find | None, wanted: tuple[Take, ...]) -> Read
         return partial(_cloudevents, read=partial(document, find=find), mapped=bool(wanted))
     if stream.format == "snowplow":
         return partial(_snowplow, find=find)
-    objects = _OBJECTS.get(stream.format) or partial(_json, wanted=wanted)
+    objects = _OBJECTS.get(stream.format) or partial(_json, moved=taken_whole(wanted) if wanted else None)
     return partial(_read, find=find, objects=objects)
 
 
@@ -59,10 +59,13 @@ def _read(record: Record, *, find: Find | None, objects: Callable[[Any], Outcome
     return given if isinstance(given, Fault) else objects(given)
 
 
-def _json(given: Any, wanted: tuple[Take, ...]) -> Outcomes:
+def _json(given: Any, moved: frozenset[str] | None) -> Outcomes:
+    """The event that a message is; with a mapping, what that does not move, as properties."""
     if type(given) is not dict:
         return Fault("not_object", None, f"expected an object, found {name_of(given)}")
-    return [Part({"properties": rest_of(given, wanted)} if wanted else plain(given), given)]
+    if moved is None:
+        return [Part(plain(given), given)]
+    return [Part({"properties": {name: held for name, held in given.items() if name not in moved}}, given)]
 
 
 def _snowplow(record: Record, *, find: Find | None) -> Outcomes:
