@@ -26,12 +26,13 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Source:
-    """A place of the event that holds identities of one kind."""
+    """A place of the event that holds identities of one kind; `key` is its name in the map of identities, if there."""
 
     kind: str
     rank: int
     column: str
     value: pl.Expr
+    key: str | None = None
 
 
 def nodes_of(seen: pl.DataFrame, sources: Sequence[Source], settings: IdentityRules) -> pl.DataFrame:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -23,7 +22,6 @@ ARRIVAL: Final = (contract.RECEIVED_AT, *contract.PLACE, "id_generated", "schema
 """Columns that tell how an event arrived, not what it says: they are no part of its payload."""
 
 ROW: Final = "_row"
-IDLE_AFTER: Final = timedelta(days=7)
 
 
 def landed(lake: Lake, version: int | None = None) -> pl.LazyFrame:
@@ -113,41 +111,6 @@ def duplicates(frame: pl.LazyFrame) -> Duplicates:
     return Duplicates(
         len(ids), twice.filter(~pl.col("first"))[ROW].sort(), len(kept) - kept[contract.EVENT_ID].n_unique()
     )
-
-
-def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> datetime | None:
-    """The watermark: the highest event time that every stream partition has been read past; None without events.
-
-    The lake holds rows, not positions, so a partition that is behind must be told from one that is merely quiet. A
-    partition is behind when it has been silent for longer than it ever was before (since the first event of all), but
-    not longer than `idle_after`: after that its stream is taken to have ended. A sparse topic such as feedback thus
-    does not hold the others back, and a consumer that stopped does, until somebody sees it. A file that was loaded has
-    been read to its end and is never behind. An event time ahead of the time it was received counts as that time:
-    clocks run ahead, data does not.
-    """
-    minute = 60_000_000
-    time = pl.min_horizontal(contract.OCCURRED_AT, pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT))
-    stream = [contract.TOPIC, contract.PARTITION]
-    minutes = (
-        frame.select(*stream, time.alias("time"))
-        .group_by(*stream, (pl.col("time").to_physical() // minute).alias("minute"))
-        .agg(pl.col("time").max())
-        .sort(*stream, "minute")
-        .group_by(*stream)
-        .agg(pl.col("time").max(), pl.col("minute").min().alias("first"), pl.col("minute").diff().max().alias("quiet"))
-        .collect()
-    )
-    if minutes.is_empty():
-        return None
-    end = minutes["time"].max()
-    silent = (pl.lit(end) - pl.col("time")).dt.total_minutes()
-    quiet = pl.max_horizontal("quiet", pl.col("first") - pl.col("first").min())
-    behind = minutes.filter(
-        silent > quiet,
-        silent <= idle_after.total_seconds() / 60,
-        ~pl.col(contract.TOPIC).fill_null("").str.starts_with("file:"),
-    )
-    return behind["time"].min() if len(behind) else end  # type: ignore[return-value]
 
 
 def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -> pl.LazyFrame:

@@ -180,13 +180,14 @@ def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ..
 
     `keys` are the kinds that the map `identities` has.
     """
-    places = [(kind, pl.col(kind)) for kind in (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)]
-    places += [(kind, pl.col(contract.IDENTITIES).map.get(kind)) for kind in keys]
-    order = settings.kinds + sorted({kind for kind, _ in places} - set(settings.kinds))
+    own = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
+    places: list[tuple[str, pl.Expr, str | None]] = [(kind, pl.col(kind), None) for kind in own]
+    places += [(kind, pl.col(contract.IDENTITIES).map.get(kind), kind) for kind in keys]
+    order = settings.kinds + sorted({kind for kind, _, _ in places} - set(settings.kinds))
     places.sort(key=lambda place: order.index(place[0]))
     return tuple(
-        Source(kind, order.index(kind), f"_identity{number}", settings.normal(value, kind))
-        for number, (kind, value) in enumerate(places)
+        Source(kind, order.index(kind), f"_identity{number}", settings.normal(value, kind), key)
+        for number, (kind, value, key) in enumerate(places)
     )
 
 

@@ -6,14 +6,17 @@ table has one row a customer: the key and how many touches are theirs. So no tou
 - Text is a code: the place of the word in the column's dictionary, in the narrowest of u8, u16, u32.
 - Times are whole seconds since 1970 in u32 when that loses nothing, else microseconds in i64.
 
-The same part lies in memory (`Paths.from_frame`) or in two Parquet files (`Paths.open`).
+The same part lies in memory (`Paths.from_frame`) or in two Parquet files (`Paths.open`). A part in files may have a
+third one that names customers who are gone: a later part has them anew. Whatever is read of a part is without them.
 """
 
 from __future__ import annotations
 
+import shutil
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -26,6 +29,7 @@ TOUCHPOINT: Final = "touchpoint"
 TOUCHES: Final = "touches"
 TIME: Final = pl.Datetime("us", "UTC")
 SECOND: Final = 1_000_000
+KINDS_OF_FILE: Final = ("touches", "customers", "gone")
 
 Dictionaries = Mapping[str, pl.Series]
 
@@ -43,32 +47,44 @@ def bucket_of(customer: str, buckets: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Whole customers with their touches: an address of two files, or two frames in memory."""
+    """Whole customers with their touches: an address of two files, or two frames in memory.
+
+    `gone` are the customers in the files that are no longer there, by their places in the files.
+    """
 
     number: int
     touches: int
     customers: int
     address: str = ""
     frames: tuple[pl.DataFrame, pl.DataFrame] | None = None
+    gone: bool = False
 
     def read(self, columns: Sequence[str]) -> pl.DataFrame:
         """The physical columns: codes for text, u32 seconds or i64 microseconds for `at`; one row a touch."""
         if self.frames is not None:
             return self.frames[0].select(columns)
-        return pl.read_parquet(f"{self.address}.touches.parquet", columns=list(columns), memory_map=False)
+        touches = pl.read_parquet(f"{self.address}.touches.parquet", columns=list(columns), memory_map=False)
+        if not self.gone:
+            return touches
+        counts = pl.read_parquet(f"{self.address}.customers.parquet", columns=[TOUCHES])[TOUCHES]
+        return touches.filter(np.repeat(self._is_there(len(counts)), counts.to_numpy()))
+
+    def people(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        """The customers' own columns, in the order in which their touches lie."""
+        if self.frames is not None:
+            return self.frames[1].select(columns or pl.all())
+        people = pl.read_parquet(
+            f"{self.address}.customers.parquet", columns=list(columns) if columns else None, memory_map=False
+        )
+        return people.filter(self._is_there(len(people))) if self.gone else people
 
     def keys(self) -> pl.Series:
         """The customer keys, in the order in which their touches lie."""
-        if self.frames is not None:
-            return self.frames[1][CUSTOMER]
-        return pl.read_parquet(f"{self.address}.customers.parquet", columns=[CUSTOMER])[CUSTOMER]
+        return self.people([CUSTOMER])[CUSTOMER]
 
     def bounds(self) -> NDArray[np.int64]:
         """Where customers begin: customer `i` has the touches `bounds[i]` up to, not including, `bounds[i + 1]`."""
-        if self.frames is not None:
-            counts = self.frames[1][TOUCHES]
-        else:
-            counts = pl.read_parquet(f"{self.address}.customers.parquet", columns=[TOUCHES])[TOUCHES]
+        counts = self.people([TOUCHES])[TOUCHES]
         bounds = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts.to_numpy(), out=bounds[1:])
         return bounds
@@ -86,10 +102,41 @@ class Part:
         """Both tables, whole."""
         if self.frames is not None:
             return self.frames
-        return (
-            pl.read_parquet(f"{self.address}.touches.parquet", memory_map=False),
-            pl.read_parquet(f"{self.address}.customers.parquet", memory_map=False),
-        )
+        return self.read(list(pl.read_parquet_schema(f"{self.address}.touches.parquet"))), self.people()
+
+    def linked(self, number: int, address: str) -> Part:
+        """The same files under another name, which costs no space where the file system has hard links."""
+        for kind in KINDS_OF_FILE if self.gone else KINDS_OF_FILE[:2]:
+            source, target = Path(f"{self.address}.{kind}.parquet"), Path(f"{address}.{kind}.parquet")
+            try:
+                target.hardlink_to(source)
+            except OSError:
+                shutil.copyfile(source, target)
+        return Part(number, self.touches, self.customers, address, gone=self.gone)
+
+    def without(self, places: NDArray[np.int64]) -> Part:
+        """The part without the customers at these places; the files stay, and a third names who is gone."""
+        counts = self.bounds()
+        touches = int(np.diff(counts)[places].sum())
+        total = pl.read_parquet(f"{self.address}.customers.parquet", columns=[TOUCHES]).height
+        gone = ~self._is_there(total)
+        gone[np.flatnonzero(~gone)[places]] = True
+        draft = Path(f"{self.address}.gone.parquet.new")
+        pl.DataFrame({"gone": np.flatnonzero(gone).astype(np.uint32)}).write_parquet(draft, statistics=False)
+        draft.replace(draft.with_suffix(""))
+        return replace(self, touches=self.touches - touches, customers=self.customers - len(places), gone=True)
+
+    def remove(self) -> None:
+        """Delete the files."""
+        for kind in KINDS_OF_FILE if self.gone else KINDS_OF_FILE[:2]:
+            Path(f"{self.address}.{kind}.parquet").unlink()
+
+    def _is_there(self, customers: int) -> NDArray[np.bool_]:
+        """Which of the customers in the files are not gone."""
+        there = np.ones(customers, np.bool_)
+        if self.gone:
+            there[pl.read_parquet(f"{self.address}.gone.parquet")["gone"].to_numpy()] = False
+        return there
 
 
 def decoded(part: Part, columns: Sequence[str], dictionaries: Dictionaries) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -19,18 +19,21 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.attributes import versions
-from analytics.events import conform, deduplicate, duplicates, landed, table_version, watermark
+from analytics.events import Duplicates, conform, deduplicate, duplicates, landed, table_version
 from analytics.events import profiles as landed_profiles
 from analytics.identity import Identities, identify, with_customers
 from analytics.journeys import JOURNEY, OUTCOME, OUTCOMES
 from analytics.links import tombstones
+from analytics.memory import DROPPED, Memory, forget_others, remembered
 from analytics.parts import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT, Part, bucket_of, narrow_time
 from analytics.rules import PathRules
 from analytics.sessions import SESSION
-from analytics.shared import CODE, LINKED, WAYS
+from analytics.shared import CODE, COMBINATION, LINKED, WAYS
 from analytics.spool import BUCKET, Spool
 from analytics.store import StoreWriter
-from analytics.touches import prepared, touches_of, with_text
+from analytics.touches import EVENT, HIDDEN, prepared, touches_of, with_text
+from analytics.watermark import activity, watermark, watermark_of
+from expectations import contract
 from expectations.layout import EVENTS, LINKS, PROFILES, Lake
 
 EVENTS_PER_PART: Final = 1_000_000
@@ -52,6 +55,11 @@ class StitchSummary:
     journeys: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     linked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
     end_of_data: datetime | None = None
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The numbers as plain data; the end of the data is none of them."""
+        return {name: value for name, value in asdict(self).items() if name != "end_of_data"}
 
     @property
     def coverage(self) -> dict[str, float]:
@@ -79,7 +87,7 @@ def stitch(
     rules = rules or PathRules()
     frame = deduplicate(conform(events)).collect().lazy()
     found = identify(frame, rules)
-    end = end_of_data or watermark(frame)
+    end = end_of_data or watermark(conform(events))
     known = prepared(with_customers(frame, found), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
     states = versions(profiles.lazy(), found.nodes, rules) if profiles is not None else None
     return with_text(touches_of(known, rules, states, end), found.keys)
@@ -98,31 +106,77 @@ def build(
     written so far and the touches in all. `into` names another folder than the lake's own store.
     """
     rules = rules or PathRules()
+    plan = _planned(lake, rules)
+    end = end_of_data or watermark_of(plan.activity)
+    states = versions(landed_profiles(lake), plan.found.nodes, rules) if rules.attributes else None
+    known = prepared(with_customers(plan.frame, plan.found), rules)
+    twice = plan.twice
+    summary = StitchSummary(twice.events, len(twice.rows), twice.conflicts, end_of_data=end)
+    buckets = max(1, round((twice.events - len(twice.rows)) / EVENTS_PER_PART))
+    with StoreWriter(into or lake.paths) as writer, Spool(buckets, known.collect_schema()) as spool:
+        linked, events, dropped = _spooled(known, plan.found, spool, buckets)
+        summary = replace(summary, linked=linked)
+        for part in spool.buckets():
+            touches = touches_of(part, rules, states, end)
+            write_part(writer, touches, plan.found.keys, len(plan.found.nodes))
+            summary = plus(summary, touches)
+            if on_progress:
+                on_progress(summary.touches, spool.rows)
+        if into is None:
+            plan.remembered(events, dropped, summary).save(lake, writer.home.name)
+        writer.finish(end_of_data=end, built_from=plan.built_from)
+    if into is None:
+        forget_others(lake, writer.home.name)
+    return summary
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a build reads: versions of tables, their events without duplicates, and whose they are."""
+
+    built_from: dict[str, Any]
+    twice: Duplicates
+    frame: pl.LazyFrame
+    found: Identities
+    tombstones: pl.DataFrame
+    activity: pl.DataFrame
+
+    def remembered(self, events: pl.Series, dropped: pl.DataFrame, summary: StitchSummary) -> Memory:
+        kinds = tuple(source.key for source in self.found.sources if source.key is not None)
+        return remembered(
+            self.found,
+            events=events,
+            dropped=dropped,
+            activity=self.activity,
+            tombstones=self.tombstones,
+            kinds=kinds,
+            counts=summary.counts,
+        )
+
+
+def _planned(lake: Lake, rules: PathRules) -> _Plan:
     built_from = sources(lake, rules)
     raw = landed(lake, built_from["events"])
     twice = duplicates(raw)
     frame = twice.without(raw)
-    found = identify(frame, rules, tombstones(lake, rules.identities.as_of))
-    end = end_of_data or watermark(frame)
-    states = versions(landed_profiles(lake), found.nodes, rules) if rules.attributes else None
-    known = prepared(with_customers(frame, found), rules)
-    summary = StitchSummary(twice.events, len(twice.rows), twice.conflicts, end_of_data=end)
-    kept = twice.events - len(twice.rows)
-    count = max(1, round(kept / EVENTS_PER_PART))
-    buckets = _buckets(found, count)
-    with StoreWriter(into or lake.paths) as writer, Spool(count, known.collect_schema()) as spool:
-        for batch in known.collect_batches(chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming"):
-            summary = replace(summary, linked=_added(summary.linked, batch[LINKED].value_counts()))
-            placed = batch.with_columns(pl.Series(BUCKET, buckets[batch[CODE].to_numpy()]))
-            spool.add(placed.filter(pl.col(TOUCHPOINT).is_not_null()))
-        for part in spool.buckets():
-            touches = touches_of(part, rules, states, end)
-            write_part(writer, touches, found.keys)
-            summary = _counted(summary, touches)
-            if on_progress:
-                on_progress(summary.touches, spool.rows)
-        writer.finish(end_of_data=end, built_from=built_from)
-    return summary
+    removed = tombstones(lake, rules.identities.as_of)
+    return _Plan(built_from, twice, frame, identify(frame, rules, removed), removed, activity(raw))
+
+
+def _spooled(
+    known: pl.LazyFrame, found: Identities, spool: Spool, buckets: int
+) -> tuple[dict[str, int], pl.Series, pl.DataFrame]:
+    """Put events into their buckets; counts them by how they linked and by combination, and returns the dropped."""
+    linked, number = dict.fromkeys(WAYS, 0), _buckets(found, buckets)
+    events, dropped = np.zeros(len(found.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
+    for batch in known.collect_batches(chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming"):
+        linked = _added(linked, batch[LINKED].value_counts())
+        events += np.bincount(batch[COMBINATION].to_numpy(), minlength=len(events))
+        placed = batch.with_columns(pl.Series(BUCKET, number[batch[CODE].to_numpy()]))
+        spool.add(placed.filter(pl.col(TOUCHPOINT).is_not_null()))
+        gone = batch.filter(pl.col(TOUCHPOINT).is_null())
+        dropped.append(gone.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT))
+    return linked, pl.Series("events", events, pl.UInt32), pl.concat(dropped)
 
 
 def sources(lake: Lake, rules: PathRules) -> dict[str, Any]:
@@ -131,10 +185,12 @@ def sources(lake: Lake, rules: PathRules) -> dict[str, Any]:
     return {name: table_version(lake, name) for name in (EVENTS, PROFILES, LINKS)} | {"rules": digest}
 
 
-def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series) -> None:
-    """Write the touches of one bucket: text as codes of the writer's dictionaries, customers as runs."""
-    runs = touches[CODE].rle().struct.unnest()
-    customers = pl.DataFrame({CUSTOMER: keys.gather(runs["value"]), TOUCHES: runs["len"].cast(pl.UInt32)})
+def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, nodes: int) -> None:
+    """Write the touches of whole customers: text as codes of the writer's dictionaries, customers as runs.
+
+    Beside its touches a customer has `code` (u32, null from `nodes` on), `last` (the time of the last touch) and
+    `converted` (whether the last journey is), for a refresh.
+    """
     table, schema = [], {CUSTOMER: pl.String(), AT: TIME, TOUCHPOINT: pl.String()}
     for column in touches.drop(CODE).iter_columns():
         if isinstance(column.dtype, pl.Categorical | pl.Enum):
@@ -144,9 +200,21 @@ def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series) -> N
             schema[column.name] = pl.String()
         else:
             table.append(narrow_time(column) if column.name == AT else column)
-            schema[column.name] = column.dtype
+            if column.name not in HIDDEN:
+                schema[column.name] = column.dtype
     writer.schema = schema
+    customers = _people(touches, keys, nodes)
     writer.keep(Part(0, len(touches), len(customers), frames=(pl.DataFrame(table), customers)))
+
+
+def _people(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.DataFrame:
+    runs = touches[CODE].rle().struct.unnest()
+    last = touches.select(AT, OUTCOME)[runs["len"].cum_sum() - 1]
+    return pl.DataFrame({CUSTOMER: keys.gather(runs["value"]), TOUCHES: runs["len"].cast(pl.UInt32)}).with_columns(
+        pl.select(pl.when(runs["value"] < nodes).then(runs["value"])).to_series().alias("code"),
+        last[AT].alias("last"),
+        (last[OUTCOME].cast(pl.String) == "converted").alias("converted"),
+    )
 
 
 def _buckets(found: Identities, buckets: int) -> NDArray[np.uint32]:
@@ -160,18 +228,18 @@ def _buckets(found: Identities, buckets: int) -> NDArray[np.uint32]:
     return numbers
 
 
-def _counted(summary: StitchSummary, touches: pl.DataFrame) -> StitchSummary:
-    """The summary with the touches of one more part."""
+def plus(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> StitchSummary:
+    """The summary with the touches of some whole customers more, or less with a `sign` of -1."""
     left = (pl.col(CODE) != pl.col(CODE).shift(-1)).fill_null(True)
     ended = left | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
-    outcomes = touches.filter(ended)[OUTCOME].value_counts()
+    outcomes = touches.filter(ended)[OUTCOME].cast(pl.String).value_counts()
     last = touches.filter(left)
     return replace(
         summary,
-        touches=summary.touches + len(touches),
-        customers=summary.customers + len(last),
-        sessions=summary.sessions + int(last[SESSION].sum()),
-        journeys=_added(summary.journeys, outcomes),
+        touches=summary.touches + sign * len(touches),
+        customers=summary.customers + sign * len(last),
+        sessions=summary.sessions + sign * int(last[SESSION].sum()),
+        journeys=_added(summary.journeys, outcomes.with_columns(pl.col("count").cast(pl.Int64) * sign)),
     )
 
 

@@ -4,7 +4,8 @@
 (`Paths.from_frame`). A store on disk is a folder:
 
     manifest.json            which generation holds, its parts, the end of the data; replaced in one atomic step
-    <generation>/            part-00000.touches.parquet, part-00000.customers.parquet, ...,
+    <generation>/            part-00000.touches.parquet, part-00000.customers.parquet, ... and
+                             part-00000.gone.parquet where later parts have some of its customers anew,
                              dictionaries.parquet, schema.parquet
 
 A new generation is written beside the old one and becomes visible when the manifest is replaced, so that a writer
@@ -17,6 +18,7 @@ import json
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
@@ -84,7 +86,10 @@ class Paths:
         dictionaries = {str(column): frame["word"].alias(str(column)) for (column,), frame in words.items()}
         empty = pl.Series([], dtype=pl.String)
         dictionaries |= {name: empty.alias(name) for name in manifest["text"] if name not in dictionaries}
-        parts = [Part(p["number"], p["touches"], p["customers"], str(home / p["name"])) for p in manifest["parts"]]
+        parts = [
+            Part(p["number"], p["touches"], p["customers"], str(home / p["name"]), gone=p.get("gone", False))
+            for p in manifest["parts"]
+        ]
         end = manifest["end_of_data"]
         return cls(parts, schema, dictionaries, end and datetime.fromisoformat(end), manifest["built_from"])
 
@@ -200,7 +205,8 @@ class StoreWriter:
         self.home: Final = self.folder / f"generation-{uuid.uuid4().hex}"
         self.words: Final = Words()
         self.schema: Mapping[str, pl.DataType] = {CUSTOMER: pl.String(), AT: TIME, TOUCHPOINT: pl.String()}
-        self._parts: list[Part] = []
+        self.parts: list[Part] = []
+        self._count = 0
         self._last: datetime | None = None
         self._finished = False
 
@@ -223,7 +229,7 @@ class StoreWriter:
         All calls bring the same columns: customer, at, touchpoint, and any others. A customer comes in one call only.
         """
         touches = _standard(touches, {})
-        if self._parts and touches.schema != self.schema:
+        if self.parts and touches.schema != self.schema:
             raise DefinitionError(
                 "The parts of a path store must have the same columns.",
                 where=str(self.folder),
@@ -238,20 +244,29 @@ class StoreWriter:
                 "The touches of a part are not sorted by customer and time.", where=str(self.folder), do="sort them"
             )
         table = _encode(touches.drop(CUSTOMER), self.words).with_columns(narrow_time(touches[AT]))
-        self.keep(Part(len(self._parts), len(table), len(customers), frames=(table, customers)))
+        self.keep(Part(len(self.parts), len(table), len(customers), frames=(table, customers)))
         if len(touches):
             last = _utc(touches[AT].max())
             self._last = last if self._last is None or (last and last > self._last) else self._last
 
     def keep(self, part: Part) -> None:
         """Write a part whose codes belong to this writer's dictionaries."""
-        number = len(self._parts)
-        saved = part.save(str(self.home / f"part-{number:05d}"))
-        self._parts.append(Part(number, saved.touches, saved.customers, saved.address))
+        saved = part.save(self._next())
+        self.parts.append(Part(len(self.parts), saved.touches, saved.customers, saved.address))
+
+    def adopt(self, part: Part) -> Part:
+        """Take over a part of an older generation as it is, without the customers that are gone from it."""
+        self.parts.append(part.linked(len(self.parts), self._next()))
+        return self.parts[-1]
+
+    def _next(self) -> str:
+        """An address for one more part."""
+        self._count += 1
+        return str(self.home / f"part-{self._count - 1:05d}")
 
     def finish(self, *, end_of_data: datetime | None = None, built_from: Mapping[str, Any] | None = None) -> None:
         """Make the generation visible in one step, then remove generations older than the one replaced."""
-        if not self._parts:
+        if not self.parts:
             self.add(pl.DataFrame(schema=dict(self.schema)))
         pl.DataFrame(schema=dict(self.schema)).write_parquet(self.home / "schema.parquet")
         words = [
@@ -268,7 +283,7 @@ class StoreWriter:
             "end_of_data": end and end.isoformat(),
             "built_from": dict(built_from or {}),
             "text": list(self.words.dictionaries),
-            "parts": [_entry(part) for part in self._parts],
+            "parts": [_entry(replace(part, number=number)) for number, part in enumerate(self.parts)],
         }
         draft = self.home / MANIFEST
         draft.write_text(json.dumps(manifest, indent=1))
@@ -285,6 +300,7 @@ def _entry(part: Part) -> dict[str, Any]:
         "number": part.number,
         "touches": part.touches,
         "customers": part.customers,
+        "gone": part.gone,
     }
 
 

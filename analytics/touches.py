@@ -18,13 +18,16 @@ from analytics.journeys import JOURNEY, OUTCOME, split_journeys
 from analytics.parts import AT, CUSTOMER, SECOND, TOUCHPOINT
 from analytics.rules import PathRules, short
 from analytics.sessions import SESSION, new_customer, new_session, numbered
-from analytics.shared import CODE, LINKED
+from analytics.shared import CODE, COMBINATION, LINKED
 from analytics.stages import STAGE, touchpoint_of, with_stages
 from expectations import contract
 
 FIRST: Final = (AT, TOUCHPOINT, STAGE, contract.CHANNEL, SESSION, JOURNEY, OUTCOME, LINKED)
 SURVEY: Final = "survey"
 SEQUENCE: Final = "_sequence"
+EVENT: Final = "_event"
+HIDDEN: Final = (COMBINATION, EVENT, SEQUENCE)
+"""What a refresh must know of a touch: its identities, a hash of its event's id, what orders it."""
 WORD: Final = pl.Categorical()
 
 
@@ -42,6 +45,8 @@ def prepared(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
         touchpoint_of(rules.touchpoints).cast(WORD).alias(TOUCHPOINT),
         LINKED,
         contract.EVENT_ID,
+        COMBINATION,
+        pl.col(contract.EVENT_ID).hash().alias(EVENT),
         *(column for column in own if column.meta.output_name() not in taken),
         *context,
         *values,
@@ -53,7 +58,10 @@ def prepared(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
 def touches_of(
     events: pl.DataFrame, rules: PathRules, states: pl.DataFrame | None, end: datetime | None
 ) -> pl.DataFrame:
-    """The touches of whole customers, from all their prepared events, with `_customer` in place of the key."""
+    """The touches of whole customers, from all their prepared events, with `_customer` in place of the key.
+
+    Columns of `HIDDEN` follow the others.
+    """
     touches = events.drop(contract.EVENT_ID)[_in_order(events)]
     new = touches.select(new_customer(CODE)).to_series()
     first = new | touches.select(new_session(AT, rules.session_gap, rules.split_on_channel)).to_series()
@@ -62,7 +70,9 @@ def touches_of(
     if states is not None:
         touches = with_attributes(touches, states)
     missing = [name for name in rules.attributes if name not in touches.columns]
-    return touches.with_columns(pl.lit(None, WORD).alias(name) for name in missing).select(CODE, *columns(rules))
+    hidden = [name for name in HIDDEN if name in touches.columns]
+    touches = touches.with_columns(pl.lit(None, WORD).alias(name) for name in missing)
+    return touches.select(CODE, *columns(rules), *hidden)
 
 
 def columns(rules: PathRules) -> list[str]:
@@ -73,7 +83,8 @@ def columns(rules: PathRules) -> list[str]:
 
 
 def with_text(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
-    """Touches with their customer's key first, and text as String."""
+    """Touches with their customer's key first, text as String, and nothing hidden."""
+    touches = touches.drop(HIDDEN, strict=False)
     text = [name for name, dtype in touches.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     return touches.select(
         keys.gather(touches[CODE]).alias(CUSTOMER), pl.exclude(CODE, *text), pl.col(text).cast(pl.String)
@@ -90,7 +101,7 @@ def _in_order(events: pl.DataFrame) -> pl.Series:
         return order
     rows = order.gather(tied)
     sequence = [SEQUENCE] if SEQUENCE in events.columns else []
-    said = sorted(name for name in events.columns if name not in (CODE, AT, SEQUENCE, contract.EVENT_ID))
+    said = sorted(name for name in events.columns if name not in (CODE, AT, contract.EVENT_ID, *HIDDEN))
     few = events[rows].with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     again = few.select(pl.arg_sort_by(CODE, AT, *sequence, contract.EVENT_ID, *said)).to_series()
     return order.scatter(tied, rows.gather(again))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.events import conform, deduplicate, duplicates, events, landed, profiles, table_version, watermark
+from analytics.events import conform, deduplicate, duplicates, events, landed, profiles, table_version
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.layout import Lake
@@ -80,43 +80,3 @@ def test_a_damaged_table_is_a_storage_error(tmp_path: Path) -> None:
     (log / "00000000000000000000.json").write_text("no json")
     with pytest.raises(StorageError, match="cannot be read"):
         landed(Lake(str(tmp_path)))
-
-
-def stream(topic: str, *times: str, partition: int = 0) -> list[dict[str, Any]]:
-    return [event(f"{topic}{n}", time, topic=topic, partition=partition) for n, time in enumerate(times)]
-
-
-def end(*rows: dict[str, Any]) -> datetime | None:
-    return watermark(frame(*rows))
-
-
-def test_the_end_of_the_data_is_the_last_event_when_no_stream_is_behind() -> None:
-    assert end(*stream("clicks", "0m", "1m", "2m")) == at("2m")
-
-
-def test_a_stream_that_stopped_holds_the_end_back() -> None:
-    assert end(*stream("clicks", "0m", "1m", "2m", "99m"), *stream("orders", "0m", "5m", "10m")) == at("10m")
-
-
-def test_a_sparse_stream_does_not_hold_the_end_back() -> None:
-    assert end(*stream("clicks", "0m", "1m", "50m"), *stream("feedback", "0m", "40m")) == at("50m")
-
-
-def test_a_stream_with_one_event_does_not_hold_the_end_back() -> None:
-    assert end(*stream("clicks", "0m", "1m", "50m"), *stream("feedback", "30m")) == at("50m")
-
-
-def test_a_stream_that_ended_long_ago_does_not_hold_the_end_back() -> None:
-    assert end(*stream("clicks", "0d", "40d"), *stream("old", "0d", "1d", "2d")) == at("40d")
-
-
-def test_a_file_has_been_read_to_its_end() -> None:
-    assert end(*stream("clicks", "0m", "99m"), *stream("file:1", "0m", "1m", "2m")) == at("99m")
-
-
-def test_a_clock_that_runs_ahead_does_not_move_the_end() -> None:
-    assert end(event("a", "9h", received=at("1h"))) == at("1h")
-
-
-def test_no_events_have_no_end() -> None:
-    assert watermark(pl.LazyFrame(schema=contract.EVENTS)) is None

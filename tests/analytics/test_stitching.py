@@ -215,7 +215,7 @@ def test_a_crash_half_way_leaves_the_old_paths(tmp_path: Path, monkeypatch: pyte
     def crash(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(analytics.stitching, "_counted", crash)
+    monkeypatch.setattr(analytics.stitching, "plus", crash)
     with pytest.raises(KeyboardInterrupt):
         build(lake, RULES)
     assert stored(lake).equals(before)

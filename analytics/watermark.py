@@ -1,0 +1,61 @@
+"""Up to when are the data complete? The watermark: the highest event time that every stream has been read past.
+
+The lake holds rows, not positions, so a partition that is behind must be told from one that is merely quiet. What is
+needed for that is each partition's *activity*: its minutes with events. Activities of two sets of events add up.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from expectations import contract
+
+IDLE_AFTER: Final = timedelta(days=7)
+STREAM: Final = (contract.TOPIC, contract.PARTITION)
+
+
+def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> datetime | None:
+    """The watermark of events; None without events. Duplicates count: they, too, show what has been read.
+
+    A partition is behind when it has been silent for longer than it ever was before (since the first event of all), but
+    not longer than `idle_after`: after that its stream is taken to have ended. A sparse topic such as feedback thus
+    does not hold the others back, and a consumer that stopped does, until somebody sees it. A file that was loaded has
+    been read to its end and is never behind. An event time ahead of the time it was received counts as that time:
+    clocks run ahead, data does not.
+    """
+    return watermark_of(activity(frame), idle_after)
+
+
+def activity(frame: pl.LazyFrame) -> pl.DataFrame:
+    """The minutes in which each partition has events: topic, partition, minute (since 1970), time (the last in it)."""
+    time = pl.min_horizontal(contract.OCCURRED_AT, pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT))
+    minute = (pl.col("time").to_physical() // 60_000_000).alias("minute")
+    found = frame.select(*STREAM, time.alias("time")).group_by(*STREAM, minute).agg(pl.col("time").max())
+    return found.sort(*STREAM, "minute").collect()
+
+
+def together(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """The activity of two sets of events."""
+    both = pl.concat([one, other]).group_by(*STREAM, "minute").agg(pl.col("time").max())
+    return both.sort(*STREAM, "minute")
+
+
+def watermark_of(minutes: pl.DataFrame, idle_after: timedelta = IDLE_AFTER) -> datetime | None:
+    """The watermark of events with this activity."""
+    if minutes.is_empty():
+        return None
+    streams = minutes.group_by(*STREAM).agg(
+        pl.col("time").max(), pl.col("minute").min().alias("first"), pl.col("minute").diff().max().alias("quiet")
+    )
+    end = streams["time"].max()
+    silent = (pl.lit(end) - pl.col("time")).dt.total_minutes()
+    quiet = pl.max_horizontal("quiet", pl.col("first") - pl.col("first").min())
+    behind = streams.filter(
+        silent > quiet,
+        silent <= idle_after.total_seconds() / 60,
+        ~pl.col(contract.TOPIC).fill_null("").str.starts_with("file:"),
+    )
+    return behind["time"].min() if len(behind) else end  # type: ignore[return-value]
