@@ -8,32 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Any, Final, Literal
+from typing import Any, Final
 
-import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics import Funnel, Paths, Step, duration, funnel
 from analytics.flow import flow_routes
 from analytics.rules import PathRules
-from analytics.statistics import benjamini_hochberg, newcombe, two_proportions_z, wilson
+from analytics.statistics import newcombe, wilson
 from analytics.summary import summary
 from analytics.transitions import transitions
 from analytics.voice import voice
 from expectations.errors import StorageError
 from expectations.layout import Lake
-from reports import flows, published, routes, trends
+from reports import flows, groups, published, routes, trends
 from reports.answers import Answers, Facts, Origin, Pace
-from reports.published import NO_VALUE
+from reports.entrants import Asked, counted, entrants
 from reports.settings import ReportSettings
 
-ALL_OTHERS: Final = "All others"
-_LEVEL: Final = 0.05
 _LONGEST_PATH: Final = 8
 _TOUCHPOINTS: Final = 24
 _WEEKS: Final = 26
@@ -60,21 +55,23 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     facts = _facts(paths, settings.k)
     window = duration(settings.window)
     everyone = funnel(paths, Funnel(steps, window=window))
+    asked = Asked(steps, window)
+    entered = entrants(paths, replace(asked, by=settings.segments))
     return Answers(
         facts=facts,
         goal=rules.goal[0],
         window=window,
         stages=published.stages(everyone, settings.k, settings.least),
-        segments=_segments(paths, steps, settings),
+        segments=groups.segments(entered, settings),
         flow=_flow(paths, settings, rules),
         **_routes(paths, settings),
         used=_used(paths, settings),
-        weeks=_weeks(paths, steps, settings, facts),
+        weeks=_weeks(paths, Asked(steps, duration(settings.trend_window), settings.segments), settings, facts),
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
         pace=_pace(paths, settings.least),
-        changes=_changes(paths, steps, settings, facts),
+        changes=_changes(paths, asked, settings, facts),
         voice=_voice(paths, settings, rules),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )
@@ -106,78 +103,6 @@ def definitions_hash(settings: ReportSettings, rules: PathRules) -> str:
     """A short name of all definitions; the same settings give the same name."""
     text = json.dumps([settings.model_dump(mode="json"), rules.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
-def against_the_rest(by_group: pl.DataFrame, column: str, dimension: str) -> pl.DataFrame:
-    """Step conversion of every group of one column against all other customers.
-
-    In: a funnel broken down by `column`. Out: the columns that `published.segments` takes, without `verdict`, and
-    `p_value` Float64 of the test that the group goes on as often as the rest.
-    """
-    before = by_group.select(column, "is_total", pl.col("step") + 1, previous="reached")
-    rated = by_group.filter(pl.col("step") > 1).join(
-        before, on=[column, "is_total", "step"], nulls_equal=True, how="inner"
-    )
-    total = rated.filter("is_total").select("step", all_reached="reached", all_previous="previous")
-    groups = rated.filter(~pl.col("is_total")).join(total, on="step")
-    k, n = groups["reached"].to_numpy(), groups["previous"].to_numpy()
-    rest_k, rest_n = groups["all_reached"].to_numpy() - k, groups["all_previous"].to_numpy() - n
-    own, gap = wilson(k, n), newcombe(k, n, rest_k, rest_n)
-    return groups.select(
-        dimension=pl.lit(dimension),
-        segment=pl.col(column).cast(pl.String).fill_null(NO_VALUE),
-        step="step",
-        name="name",
-        previous="previous",
-        reached="reached",
-        share=pl.col("reached") / pl.col("previous"),
-        low=pl.Series(own.low),
-        high=pl.Series(own.high),
-        everyone=pl.col("all_reached") / pl.col("all_previous"),
-        difference=pl.col("reached") / pl.col("previous") - pl.Series(rest_k) / pl.Series(rest_n),
-        difference_low=pl.Series(gap.low),
-        difference_high=pl.Series(gap.high),
-        p_value=pl.Series(two_proportions_z(k, n, rest_k, rest_n).p_value),
-    ).with_columns(pl.selectors.float().fill_nan(None))
-
-
-def _segments(paths: Paths, steps: Sequence[Step], settings: ReportSettings) -> pl.DataFrame | None:
-    if not settings.segments:
-        return None
-    frames = []
-    for column in settings.segments:
-        by_group = funnel(paths, Funnel(steps, window=settings.window, by=(column,)))
-        largest = _largest(by_group, column, settings.values_per_segment)
-        frames.append(against_the_rest(largest, column, settings.name_of(column)))
-    rows = pl.concat(frames)
-    few = (pl.col("previous") < settings.least) | pl.col("p_value").is_null()
-    tested = rows.with_columns(p_value=pl.when(~few).then("p_value"))
-    adjusted = pl.Series(benjamini_hochberg(_floats(tested["p_value"])))
-    verdict = (
-        (pl.when(few).then(None).when(pl.Series(adjusted) >= _LEVEL).then(pl.lit("same")))
-        .when(pl.col("difference") < 0)
-        .then(pl.lit("below"))
-        .otherwise(pl.lit("above"))
-    )
-    return published.segments(rows.with_columns(verdict=verdict).drop("p_value"), settings.k, settings.least)
-
-
-def _largest(by_group: pl.DataFrame, column: str, most: int) -> pl.DataFrame:
-    """The groups with most entrants, the rest added up as one; groups in order of size."""
-    text = by_group.with_columns(pl.col(column).cast(pl.String)).with_columns(
-        pl.when("is_total").then(None).otherwise(pl.col(column).fill_null(NO_VALUE)).alias(column)
-    )
-    groups = text.filter(~pl.col("is_total"))
-    sizes = groups.filter(pl.col("step") == 1).sort("entered", column, descending=[True, False])[column].to_list()
-    kept = sizes if len(sizes) <= most else sizes[: most - 1]
-    named = groups.with_columns(
-        pl.when(pl.col(column).is_in(kept)).then(pl.col(column)).otherwise(pl.lit(ALL_OTHERS)).alias(column)
-    )
-    order = pl.Enum(list(dict.fromkeys([*(n for n in kept if n != NO_VALUE), ALL_OTHERS, *kept])))
-    counts = ["entered", "reached", "dropped", "open"]
-    added = named.group_by(column, "is_total", "step", "name").agg(pl.col(counts).sum())
-    added = added.sort(pl.col(column).cast(order), "step")
-    return pl.concat([text.filter("is_total").select(added.columns), added])
 
 
 def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flows.Flow | None:
@@ -216,49 +141,40 @@ def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
     return routes.used(counts, settings.k)
 
 
-def _weeks(paths: Paths, steps: Sequence[Step], settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+def _weeks(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
     """Step conversion by week of entry, of all customers and of every group of every breakdown."""
-    window = duration(settings.trend_window)
-    last = facts.end_of_data - timedelta(days=7)
     frames = []
+    last = facts.end_of_data - timedelta(days=7)
     for week in trends.weeks_between(facts.first_at.date(), last.date())[-_WEEKS:]:
         start = datetime(week.year, week.month, week.day, tzinfo=UTC)
         end = start + timedelta(days=7)
-        is_open = end + window > facts.end_of_data
-        maturity: Literal["clip", "mature"] = "clip" if is_open else "mature"
-        asked = Funnel(steps, window=window, start=start, end=end if not is_open else None, maturity=maturity)
-        for column in (None, *settings.segments):
-            by_group = funnel(paths, asked if column is None else replace(asked, by=(column,)))
+        is_open = end + asked.window > facts.end_of_data
+        entered = entrants(paths, asked, start, end)
+        for column in (None, *asked.by):
+            by_group = counted(entered, column, also_open=is_open)
             frames.append(_week_of(by_group, column, settings).with_columns(week=pl.lit(week), is_open=pl.lit(is_open)))
     if not frames:
         return None
     counts = pl.concat(frames)
-    whole, groups = counts.filter(pl.col("dimension").is_null()), counts.filter(pl.col("dimension").is_not_null())
+    whole, parted = counts.filter(pl.col("dimension").is_null()), counts.filter(pl.col("dimension").is_not_null())
     return pl.concat(
         [
             trends.weekly(whole, settings.k, settings.least),
-            trends.weekly(groups, settings.k, settings.least, trends.SPREADS_OF_GROUPS),
+            trends.weekly(parted, settings.k, settings.least, trends.SPREADS_OF_GROUPS),
         ]
     )
 
 
 def _week_of(by_group: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
-    group = pl.lit(None, pl.String) if column is None else pl.col(column).cast(pl.String)
-    rows = by_group.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
-    named = rows.select(
+    rows = by_group.filter(pl.col("is_total") if column is None else ~pl.col("is_total") & pl.col(column).is_not_null())
+    return rows.filter(pl.col("step") > 1).select(
         "step",
         "name",
         "reached",
         dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
-        segment=group,
+        segment=pl.lit(None, pl.String) if column is None else pl.col(column),
+        previous=pl.col("reached") + pl.col("dropped"),
     )
-    before = pl.col("reached").shift(1).over("segment", order_by="step")
-    return named.with_columns(previous=before).filter((pl.col("step") > 1) & (pl.lit(column is None) | group_known()))
-
-
-def group_known() -> pl.Expr:
-    """Rows of a group that has a value."""
-    return pl.col("segment").is_not_null()
 
 
 def _linked(paths: Paths) -> pl.DataFrame | None:
@@ -298,13 +214,13 @@ def _pace(paths: Paths, least: int) -> Pace | None:
     return Pace(taken.len(), median, most)
 
 
-def _changes(paths: Paths, steps: Sequence[Step], settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+def _changes(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
     """The newest period whose entrants have used up their window against the one before, step by step."""
     length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
     if end - 2 * length < facts.first_at:
         return None
-    earlier = _counts(paths, steps, settings, end - 2 * length, end - length)
-    later = _counts(paths, steps, settings, end - length, end)
+    earlier = _counts(paths, asked, end - 2 * length, end - length)
+    later = _counts(paths, asked, end - length, end)
     if min(earlier["entered"][0], later["entered"][0]) < settings.least:
         return None
     both = earlier.join(later, on=["step", "name"], suffix="_later")
@@ -314,21 +230,15 @@ def _changes(paths: Paths, steps: Sequence[Step], settings: ReportSettings, fact
         counts = [both[name] for name in ("reached_later", f"{of}_later", "reached", of)]
         thin = (both[of] < settings.least) | (both[f"{of}_later"] < settings.least) | (both["step"] == 1)
         k2, n2, k1, n1 = (series.cast(pl.Float64).set(thin, None) for series in counts)
-        ends = newcombe(_floats(k2), _floats(n2), _floats(k1), _floats(n1))
+        ends = newcombe(groups.floats(k2), groups.floats(n2), groups.floats(k1), groups.floats(n1))
         out |= {f"{of}_difference": k2 / n2 - k1 / n1}
         out |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
     return published.changes(pl.DataFrame(out), both, settings.k)
 
 
-def _floats(series: pl.Series) -> NDArray[np.float64]:
-    return series.cast(pl.Float64).fill_null(float("nan")).to_numpy()
-
-
-def _counts(
-    paths: Paths, steps: Sequence[Step], settings: ReportSettings, start: datetime, end: datetime
-) -> pl.DataFrame:
-    counts = funnel(paths, Funnel(steps, window=settings.window, start=start, end=end))
-    return counts.sort("step").select("step", "name", "entered", "reached", previous=pl.col("reached").shift(1))
+def _counts(paths: Paths, asked: Asked, start: datetime, end: datetime) -> pl.DataFrame:
+    counts = counted(entrants(paths, asked, start, end))
+    return counts.select("step", "name", "entered", "reached", previous=pl.col("reached").shift(1))
 
 
 def _voice(paths: Paths, settings: ReportSettings, rules: PathRules) -> pl.DataFrame | None:

@@ -132,6 +132,7 @@ def specification(chart: alt.LayerChart, *, checked: bool = False) -> dict[str, 
     with alt.theme.enable("none"):
         spec: dict[str, Any] = chart.to_dict(validate=checked)
     spec.pop("config", None)
+    spec["datasets"] = {name: list(rows) for name, rows in spec.get("datasets", {}).items()}
     return spec
 
 

@@ -17,8 +17,8 @@ Align = Literal["left", "center", "right"]
 
 
 def chart_of(rows: Iterable[Row]) -> alt.Chart:
-    """A chart over rows given inline."""
-    return alt.Chart(alt.InlineData(values=[dict(row) for row in rows]))
+    """A chart over rows given inline; as a tuple, because lists are copied whenever a chart is put together."""
+    return alt.Chart(alt.InlineData(values=tuple(dict(row) for row in rows)))
 
 
 def tips(**titles: str) -> list[alt.Tooltip]:
@@ -45,23 +45,26 @@ class Canvas:
         """The text `t` of every row at its `x` and `y`."""
         mark = {"baseline": "middle", "aria": False, **mark}
         marked = chart_of(rows).mark_text(style=style, align=align, **mark)
-        return cast("alt.Chart", marked.encode(self.x(), self.y(), text="t:N"))
+        return cast("alt.Chart", marked.encode(self.x(), self.y(), alt.Text("t:N")))
 
     def rects(self, rows: Sequence[Row], style: str, tooltip: Any = None, **mark: Any) -> alt.Chart:
         """A rectangle from (`x`, `y`) to (`x2`, `y2`); described to a screen reader by `d` when it has a tooltip."""
         marked = chart_of(rows).mark_rect(style=style, opacity=1, aria=tooltip is not None, **mark)
-        encoded = marked.encode(self.x(), self.y(), x2="x2:Q", y2="y2:Q")
-        return cast("alt.Chart", encoded if tooltip is None else encoded.encode(tooltip=tooltip, description="d:N"))
+        encoded = marked.encode(self.x(), self.y(), alt.X2("x2:Q"), alt.Y2("y2:Q"))
+        return cast(
+            "alt.Chart",
+            encoded if tooltip is None else encoded.encode(tooltip=tooltip, description=alt.Description("d:N")),
+        )
 
     def lines(self, rows: Sequence[Row], style: str, **mark: Any) -> alt.Chart:
         """A straight line from (`x`, `y`) to (`x2`, `y2`)."""
         marked = chart_of(rows).mark_rule(style=style, aria=False, **mark)
-        return cast("alt.Chart", marked.encode(self.x(), self.y(), x2="x2:Q", y2="y2:Q"))
+        return cast("alt.Chart", marked.encode(self.x(), self.y(), alt.X2("x2:Q"), alt.Y2("y2:Q")))
 
     def dots(self, rows: Sequence[Row], style: str, shape: str, tooltip: Any, size: float = 70) -> alt.Chart:
         """A symbol at (`x`, `y`), described by `d`."""
         marked = chart_of(rows).mark_point(style=style, shape=shape, size=size, filled=True, opacity=1)
-        return cast("alt.Chart", marked.encode(self.x(), self.y(), tooltip=tooltip, description="d:N"))
+        return cast("alt.Chart", marked.encode(self.x(), self.y(), tooltip=tooltip, description=alt.Description("d:N")))
 
     def layered(self, layers: Sequence[alt.Chart], description: str) -> alt.LayerChart:
         """All marks as one chart, with the description that a screen reader gets."""

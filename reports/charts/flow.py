@@ -148,7 +148,7 @@ def _ribbons(links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dic
     lit: dict[str, Any] = {**FREE, "style": "flow-hi", "fillOpacity": 0.8, "aria": False, "tooltip": None}
     return [
         base.mark_point(fillOpacity=0.62, **FREE)
-        .encode(**free, tooltip=tip, description="d:N", fill=fill)
+        .encode(**free, tooltip=tip, description=alt.Description("d:N"), fill=fill)
         .add_params(pointed)
         .properties(name="ribbons"),
         _shaped(through, f"datum.w*{scale:.6g}").mark_point(**lit).encode(**free),
@@ -191,7 +191,7 @@ def _stubs(nodes: list[dict[str, Any]]) -> list[alt.Chart]:
             x=alt.value(0),
             y=alt.value(0),
             shape=alt.Shape("p:N", scale=None, legend=None),
-            description="d:N",
+            description=alt.Description("d:N"),
             tooltip=tips(name="Left after", position="Position", t_left="Of those there"),
         )
     ]
@@ -236,7 +236,14 @@ def _targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
     rows = [{**n, "x": n["x"] - 4, "x2": n["x2"] + 6} for n in nodes]
     marked = chart_of(rows).mark_rect(opacity=0, cursor="pointer")
     targets = (
-        marked.encode(canvas.x(), canvas.y(), x2="x2:Q", y2="y2:Q", tooltip=tip, description="d:N")
+        marked.encode(
+            canvas.x(),
+            canvas.y(),
+            x2=alt.X2("x2:Q"),
+            y2=alt.Y2("y2:Q"),
+            tooltip=tip,
+            description=alt.Description("d:N"),
+        )
         .add_params(_under_pointer("picked", "k"))
         .properties(name="targets")
     )

@@ -183,7 +183,7 @@ def _edges(edges: list[dict[str, Any]]) -> list[alt.Chart]:
         strokeWidth=alt.StrokeWidth("w:Q", scale=None),
         strokeOpacity=opacity,
         tooltip=tip,
-        description="d:N",
+        description=alt.Description("d:N"),
     )
     heads = rows.mark_point(style="flow", filled=True, size=4, strokeWidth=0, opacity=1, aria=False).encode(
         **at, shape=alt.Shape("h:N", scale=None, legend=None), fillOpacity=opacity, tooltip=tip
@@ -200,7 +200,9 @@ def _nodes(canvas: Canvas, nodes: list[dict[str, Any]]) -> list[alt.Chart]:
         marked = chart_of(some).mark_circle(style=style, opacity=1, cursor="pointer")
         if some:
             size = alt.Size("size:Q", scale=None)
-            circles.append(marked.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description="d:N"))
+            circles.append(
+                marked.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description=alt.Description("d:N"))
+            )
     circles[0] = circles[0].add_params(pointed).properties(name="touchpoints")
     names = [{"x": n["x"], "y": n["yl"], "t": n["name"]} for n in nodes]
     under = [{"x": n["x"], "y": n["yl"] + 15, "t": n["under"]} for n in nodes]

@@ -140,7 +140,9 @@ def _used(canvas: Canvas, used: pl.DataFrame, steps: Rows, names: list[str], top
         canvas.lines(guides, "sep", strokeDash=[1, 3]),
         canvas.texts([{"x": 0, "y": top + ROW / 2, "t": "Used"}], "label-strong", fontSize=13),
         canvas.texts(labels, "label", "right", fontSize=11.5),
-        cast("alt.Chart", dots.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description="d:N")),
+        cast(
+            "alt.Chart", dots.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description=alt.Description("d:N"))
+        ),
         canvas.texts([{"x": r["xt"], "y": r["y"], "t": r["t_share"]} for r in rows], "label-muted", fontSize=11),
     ]
 

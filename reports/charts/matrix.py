@@ -94,10 +94,10 @@ def _filled(canvas: Canvas, cells: list[dict[str, Any]], most: float) -> alt.Cha
     chart: alt.Chart = marked.encode(
         canvas.x(),
         canvas.y(),
-        x2="x2:Q",
-        y2="y2:Q",
+        x2=alt.X2("x2:Q"),
+        y2=alt.Y2("y2:Q"),
         fill=alt.Fill("share:Q", scale=scale, legend=None),
         tooltip=_tip(),
-        description="d:N",
+        description=alt.Description("d:N"),
     )
     return chart

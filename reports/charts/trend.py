@@ -108,7 +108,7 @@ def _lines(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
     layers = []
     if len(banded) > 1:
         band = chart_of(banded).mark_area(style="band", aria=False, opacity=1)
-        layers.append(cast("alt.Chart", band.encode(canvas.x(), canvas.y(), y2="y2:Q")))
+        layers.append(cast("alt.Chart", band.encode(canvas.x(), canvas.y(), alt.Y2("y2:Q"))))
     if len(over) > 1:
         line = chart_of(over).mark_line(style="line-primary", aria=False)
         layers.append(cast("alt.Chart", line.encode(canvas.x(), canvas.y())))
