@@ -2,11 +2,16 @@
 
 from typing import TYPE_CHECKING, Any
 
+from analytics.channels import channels, handoffs
+from analytics.comparison import compare
+from analytics.conformance import Design, conformance, deviations
 from analytics.definitions import Exclude, Funnel, Step, duration
+from analytics.effort import effort
 from analytics.flow import flow, flow_routes
 from analytics.funnels import funnel
 from analytics.matrix import step_matrix
 from analytics.members import members
+from analytics.patterns import match, matches
 from analytics.rules import PathRules
 from analytics.sessions import sessions
 from analytics.store import Paths, StoreWriter
@@ -23,6 +28,7 @@ if TYPE_CHECKING:
     from analytics.stitching import stitch
 
 __all__ = [
+    "Design",
     "Exclude",
     "Funnel",
     "PathRules",
@@ -30,11 +36,19 @@ __all__ = [
     "Selection",
     "Step",
     "StoreWriter",
+    "channels",
+    "compare",
+    "conformance",
     "customers",
+    "deviations",
     "duration",
+    "effort",
     "flow",
     "flow_routes",
     "funnel",
+    "handoffs",
+    "match",
+    "matches",
     "members",
     "responses",
     "sessions",

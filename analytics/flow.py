@@ -20,7 +20,7 @@ from analytics.definitions import Words, duration, one_of, several
 from analytics.parts import TOUCHPOINT, Part
 from analytics.store import Paths
 from analytics.units import CONVERTED, ENDS, START
-from analytics.walks import By, Indices, Selection, View, Walks, each, empty_groups, place_of, words_of
+from analytics.walks import By, Indices, Selection, View, Walks, each, place_of, together, words_of
 from expectations.errors import DefinitionError
 
 REST: Final = "other"
@@ -103,14 +103,15 @@ def flow(
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, LINKED)
     asked = _asked(start, end, depth, top, gap, occurrence=occurrence)
     routes = _routes(paths, view, asked)
-    groups = empty_groups(paths, view)
-    schema = {"position": pl.UInt32, "source": pl.Int64, "target": pl.Int64, "person": pl.UInt64}
-    tables = [pl.DataFrame(schema={**groups.schema, **schema, "converted": pl.Boolean, "wait": pl.Int64})]
-    tables += [_links(routes, view, position) for position in range(depth)]
+    schema = {"position": pl.UInt32, "source": pl.Int64, "target": pl.Int64, "person": pl.UInt64} | {
+        "converted": pl.Boolean,
+        "wait": pl.Int64,
+    }
+    tables = [_links(routes, view, position) for position in range(depth)]
     keys = [*view.groups, "position", "source", "target"]
     wait = pl.col("wait")
     links = (
-        pl.concat(tables)
+        together(paths, view, schema, tables)
         .group_by(keys)
         .agg(
             pl.len().cast(pl.Int64).alias("units"),
@@ -202,10 +203,8 @@ def _routes(paths: Paths, view: View, asked: Anchors) -> Routes:
     words = words_of(paths, view.on)
     names = pl.concat([words.cast(pl.String), pl.Series([REST, START, *ENDS])])
     found = each(paths, view, words, partial(_positions, asked, words))
-    empty = pl.DataFrame(
-        schema={**empty_groups(paths, view).schema, "person": pl.UInt64, "converted": pl.Boolean, "left": pl.Int64}
-    )
-    units = pl.concat([empty, *(table for table, _, _ in found)])
+    schema = {"person": pl.UInt64, "converted": pl.Boolean, "left": pl.Int64}
+    units = together(paths, view, schema, [table for table, _, _ in found])
     codes = np.concatenate([np.empty((0, asked.depth), np.int64), *(codes for _, codes, _ in found)])
     times = np.concatenate([np.empty((0, asked.depth), np.int64), *(times for _, _, times in found)])
     ranks = words.cast(pl.String).rank("ordinal").to_numpy()

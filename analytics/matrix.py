@@ -16,7 +16,7 @@ import polars as pl
 from analytics.parts import TOUCHPOINT, Part
 from analytics.store import Paths
 from analytics.units import ENDS
-from analytics.walks import By, Indices, Selection, View, Walks, each, empty_groups, grouped, words_of
+from analytics.walks import By, Indices, Selection, View, Walks, each, grouped, together, words_of
 from expectations.errors import DefinitionError
 
 CELL: Final = ("position", "node", "units", "share")
@@ -50,10 +50,8 @@ def step_matrix(
     words = words_of(paths, on)
     found = each(paths, view, words, partial(_cells, depth, len(words)))
     counts = {"position": pl.UInt32, "code": pl.Int64, "units": pl.Int64}
-    empty = pl.DataFrame(schema={**empty_groups(paths, view).schema, **counts})
     keys = [*view.groups, "position", "code"]
-    cells: pl.DataFrame = pl.concat([empty, *found])
-    whole = cells.group_by(keys).agg(pl.col("units").sum())
+    whole = together(paths, view, counts, found).group_by(keys).agg(pl.col("units").sum())
     names = pl.concat([words.cast(pl.String), pl.Series(ENDS)])
     of_all = pl.col("units").sum().over([*view.groups, "position"])
     table = whole.with_columns(

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from analytics.parts import TOUCHPOINT, Part
 from analytics.store import Paths
 from analytics.units import ENDS, START
-from analytics.walks import By, Selection, View, Walks, each, empty_groups, grouped, words_of
+from analytics.walks import By, Selection, View, Walks, each, grouped, together, words_of
 
 COUNTED: Final = ("source", "target", "transitions", "customers", "share_of_source", "median_wait", "p95_wait")
 RANKS: Final = {"median_wait": 0.5, "p95_wait": 0.95}
+COUNTS: Final = dict.fromkeys(("source", "target", "transitions", "customers", "waiting"), pl.Int64)
 MOST_CELLS: Final = 1 << 22
 """Above so many possible edges only those that occur are counted."""
 
@@ -52,7 +53,8 @@ def transitions(
     words = words_of(paths, on)
     found = each(paths, view, words, partial(_edges, view, len(words)))
     names = pl.concat([words.cast(pl.String), pl.Series([START, *ENDS])]).rename("node")
-    return _finish(found, names, empty_groups(paths, view))
+    table = together(paths, view, COUNTS, [part.table for part in found]).with_row_index("at")
+    return _finish(table, found, names, view.groups)
 
 
 @dataclass(frozen=True)
@@ -96,15 +98,11 @@ def _edges(view: View, words: int, found: Walks, _: Part) -> Edges:
     return Edges(table, waits, found.scale)
 
 
-def _finish(parts: list[Edges], names: pl.Series, groups: pl.DataFrame) -> pl.DataFrame:
+def _finish(counted: pl.DataFrame, parts: list[Edges], names: pl.Series, by: list[str]) -> pl.DataFrame:
     """Edges of all parts as the columns of `transitions`."""
-    by = groups.columns
-    counts = dict.fromkeys(("source", "target", "transitions", "customers", "waiting"), pl.Int64)
-    empty = pl.DataFrame(schema={**groups.schema, **counts})
-    together = pl.concat([empty, *(part.table for part in parts)]).with_row_index("at")
     keys = [*by, "source", "target"]
-    whole = together.group_by(keys, maintain_order=True).agg(pl.exclude(*keys, "at").sum(), pl.col("at"))
-    waits = _ranks(parts, together["waiting"].to_numpy(), whole)
+    whole = counted.group_by(keys, maintain_order=True).agg(pl.exclude(*keys, "at").sum(), pl.col("at"))
+    waits = _ranks(parts, counted["waiting"].to_numpy(), whole)
     leaving = pl.col("transitions").sum().over([*by, "source"])
     table = whole.with_columns(waits.get_columns()).with_columns(
         (pl.col("transitions") / leaving).alias("share_of_source"),

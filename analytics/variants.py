@@ -10,14 +10,13 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
 from numpy.typing import NDArray
 
 from analytics.parts import TOUCHPOINT, Part
 from analytics.statistics import wilson
 from analytics.store import Paths
 from analytics.units import CONVERTED, OPEN
-from analytics.walks import By, Selection, View, Walks, each, empty_groups, words_of
+from analytics.walks import By, Selection, View, Walks, each, together, words_of
 from expectations.errors import DefinitionError
 
 COUNTED: Final = (
@@ -71,12 +70,15 @@ def whole_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
     """Distinct paths: groups, `key` Binary (the codes), `units`, `over`, `converted`, `median` (microseconds)."""
     found = each(paths, view, words, partial(_units, code_width(words)))
     schema = {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64}
-    units: pl.DataFrame = pl.concat([pl.DataFrame(schema={**empty_groups(paths, view).schema, **schema}), *found])
-    return units.group_by(*view.groups, "key").agg(
-        pl.len().cast(pl.Int64).alias("units"),
-        (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
-        (pl.col("end") == CONVERTED).sum().cast(pl.Int64).alias("converted"),
-        pl.col("lasts").median().alias("median"),
+    return (
+        together(paths, view, schema, found)
+        .group_by(*view.groups, "key")
+        .agg(
+            pl.len().cast(pl.Int64).alias("units"),
+            (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
+            (pl.col("end") == CONVERTED).sum().cast(pl.Int64).alias("converted"),
+            pl.col("lasts").median().alias("median"),
+        )
     )
 
 
@@ -87,6 +89,8 @@ def code_width(words: pl.Series) -> str:
 
 def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
     """Paths as lists of words, from the bytes of their codes."""
+    import pyarrow as pa
+
     width = np.dtype(code_width(words))
     flat = np.frombuffer(b"".join(keys.to_list()), width).astype(np.int64)
     lengths = keys.bin.size().to_numpy().astype(np.int64) // width.itemsize
@@ -98,6 +102,8 @@ def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
 
 def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
     """Slices of codes as Binary, without a copy of the codes."""
+    import pyarrow as pa
+
     flat = np.ascontiguousarray(codes)
     offsets = np.ascontiguousarray(bounds * flat.dtype.itemsize)
     buffers = [None, pa.py_buffer(offsets.data), pa.py_buffer(flat.view(np.uint8).data)]

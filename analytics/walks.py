@@ -7,7 +7,7 @@ joined or not, in which groups, and which of them (`Selection`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -208,11 +208,12 @@ def as_text(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.with_columns(pl.col(text).cast(pl.String)) if text else frame
 
 
-def empty_groups(paths: Paths, view: View) -> pl.DataFrame:
-    """The columns of the breakdown, without rows."""
+def together(paths: Paths, view: View, columns: Mapping[str, Any], found: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Frames of all parts as one; without any, none of the rows but all columns: the groups, then `columns`."""
     roots = [name for item in view.by for name in item.meta.root_names()]
     schema = {name: paths.schema[name] for name in roots}
-    return as_text(pl.DataFrame(schema=schema).select(*view.by)) if view.by else pl.DataFrame()
+    groups = as_text(pl.DataFrame(schema=schema).select(*view.by)).schema if view.by else {}
+    return pl.concat([pl.DataFrame(schema={**groups, **columns}), *found])
 
 
 def grouped(groups: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:

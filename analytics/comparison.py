@@ -1,0 +1,186 @@
+"""How do two groups differ, cell by cell, and which of the differences are more than chance?
+
+Every analysis of paths is a table of cells: a share of something. `compare` runs it once for both groups, takes the
+difference of the shares in every cell with its Newcombe interval, tests it (two proportions, pooled) and corrects the
+p-values over all cells by Benjamini-Hochberg.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from analytics.channels import channels, handoffs
+from analytics.conformance import conformance, deviations
+from analytics.effort import effort
+from analytics.flow import flow, flow_routes
+from analytics.matrix import step_matrix
+from analytics.patterns import match
+from analytics.statistics import benjamini_hochberg, newcombe, two_proportions_z
+from analytics.store import Paths
+from analytics.transitions import transitions
+from analytics.variants import variants
+from expectations.errors import DefinitionError
+
+Analysis = Callable[..., pl.DataFrame]
+GROUP: Final = "group"
+COMPARED: Final = (
+    "count",
+    "of",
+    "share",
+    "count_other",
+    "of_other",
+    "share_other",
+    "difference",
+    "difference_low",
+    "difference_high",
+    "p_value",
+    "p_corrected",
+)
+FRICTION: Final = ("repeats", "backtracks", "handoffs", "errors", "slow")
+
+
+@dataclass(frozen=True)
+class Cells:
+    """What the cells of an analysis are: their keys, their count, and of what it is a share.
+
+    `of` names a column of the analysis, or is empty: then it is the sum of the counts that are equal in `within`.
+    """
+
+    keys: tuple[str, ...]
+    count: str
+    within: tuple[str, ...] = ()
+    of: str = ""
+
+
+CELLS: Final[dict[Analysis, Cells]] = {
+    transitions: Cells(("source", "target"), "transitions", ("source",)),
+    flow: Cells(("position", "source", "target"), "units", ("position", "source")),
+    flow_routes: Cells(("route", "ended"), "units"),
+    step_matrix: Cells(("position", "node"), "units", ("position",)),
+    variants: Cells(("path",), "units"),
+    match: Cells((), "matching", of="units"),
+    conformance: Cells((), "exact", of="units"),
+    deviations: Cells(("kind", "step", "name"), "units"),
+    channels: Cells(("reach", "channel"), "units", of="all units"),
+    handoffs: Cells(("source", "target"), "handoffs", ("source",)),
+    effort: Cells(("stage", "measure"), "touches with it", of="touches"),
+}
+
+
+def compare(paths: Paths, analysis: Analysis, *arguments: Any, group: str | pl.Expr, **options: Any) -> pl.DataFrame:
+    """The difference between two groups in every cell of an analysis.
+
+    `analysis` is one of transitions, flow, flow_routes, step_matrix, variants, match, conformance, deviations,
+    channels, handoffs, effort; `arguments` and `options` are its own. `group` is a condition on a unit's first touch
+    (those that meet it against those that do not), or a column with two values (the first by name against the other);
+    units without a value are in neither.
+
+    Columns: the keys of the cells (for effort `stage` and `measure`: repeats, backtracks, handoffs, errors, slow, of
+    the touches); `count`, `of` Int64, `share` Float64 of the group; `count_other`, `of_other`, `share_other`;
+    `difference` = share - share_other with its interval `difference_low`, `difference_high`; `p_value` and
+    `p_corrected`, null where a group has none to count. A cell that one group lacks is a share of 0. Cells are sorted
+    by their count in both groups, the largest first. Shares of moves (transitions, handoffs) take every move as
+    independent. Raises `DefinitionError` for an analysis that has no cells, or for one group or more than two.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0m[device=phone] pay@5m[device=phone]", "bo": "visit@0m[device=desk]"})
+    >>> compare(shop, match, "visit pay", group=pl.col("device") == "phone")["share", "share_other"].rows()
+    [(1.0, 0.0)]
+    """
+    if analysis not in CELLS:
+        known = ", ".join(getattr(each, "__name__", "") for each in CELLS)
+        raise DefinitionError("This analysis has no cells to compare.", expected=f"one of {known}")
+    cells, top = CELLS[analysis], options.pop("top", None) if analysis is variants else None
+    by = pl.col(group) if isinstance(group, str) else group
+    table = analysis(paths, *arguments, by=by.alias(GROUP), **options)
+    table = _long(table) if analysis is effort else table
+    if analysis is channels:
+        table = table.filter((pl.col("reach") == "several") | pl.col("channel").is_not_null())
+    if cells.of == "all units":
+        units = (pl.col("units") / pl.col("share")).round().cast(pl.Int64)
+        table = table.with_columns(units.alias(cells.of))
+    table = table.filter(pl.col(GROUP).is_not_null())
+    first, other = _two(table)
+    if analysis is deviations:
+        wholes = conformance(paths, *arguments, by=by.alias(GROUP), **options).select(GROUP, of="units")
+        one, two = (_side(table, cells, value, wholes) for value in (first, other))
+    else:
+        one, two = (_side(table, cells, value) for value in (first, other))
+    return _compared(one, two, cells).head(len(table) if top is None else top)
+
+
+def _two(table: pl.DataFrame) -> tuple[Any, Any]:
+    """The values of the two groups."""
+    values = table[GROUP].unique().sort().to_list()
+    if table.schema[GROUP] == pl.Boolean:
+        return True, False
+    if len(values) != 2:
+        raise DefinitionError(
+            "Two groups can be compared.", expected="a column with two values", found=str(len(values))
+        )
+    return values[0], values[1]
+
+
+def _side(
+    table: pl.DataFrame, cells: Cells, value: Any, wholes: pl.DataFrame | None = None
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The counts of one group by cell, and of what they are shares."""
+    own = table.filter(pl.col(GROUP) == value)
+    counts = own.select(*cells.keys, pl.col(cells.count).alias("count"))
+    if wholes is not None:
+        return counts, wholes.filter(pl.col(GROUP) == value).select("of")
+    if cells.of:
+        keys = ["stage"] if "measure" in cells.keys else []
+        return counts, own.select(*keys, pl.col(cells.of).alias("of")).unique()
+    if not cells.within:
+        return counts, counts.select(pl.col("count").sum().alias("of"))
+    return counts, counts.group_by(cells.within).agg(pl.col("count").sum().alias("of"))
+
+
+def _compared(
+    one: tuple[pl.DataFrame, pl.DataFrame], two: tuple[pl.DataFrame, pl.DataFrame], cells: Cells
+) -> pl.DataFrame:
+    """The cells of both groups side by side, with their differences."""
+    keys = list(cells.keys)
+    two = (two[0].rename({"count": "count_other"}), two[1].rename({"of": "of_other"}))
+    if keys:
+        both = one[0].join(two[0], on=keys, how="full", coalesce=True, nulls_equal=True)
+    else:
+        both = pl.concat([one[0], two[0]], how="horizontal")
+    for _, whole in (one, two):
+        on = [name for name in whole.columns if name in keys]
+        both = both.join(whole, on=on, how="left", nulls_equal=True) if on else _beside(both, whole)
+    both = both.with_columns(pl.col("count", "count_other", "of", "of_other").fill_null(0))
+    k1, n1, k2, n2 = (both[name].to_numpy() for name in ("count", "of", "count_other", "of_other"))
+    apart, p_value = newcombe(k1, n1, k2, n2), two_proportions_z(k1, n1, k2, n2).p_value
+    p_value = np.where((k1 + k2 == 0) | (k1 + k2 == n1 + n2), np.where((n1 > 0) & (n2 > 0), 1.0, np.nan), p_value)
+    columns = {"difference_low": apart.low, "difference_high": apart.high, "p_value": p_value}
+    columns["p_corrected"] = benjamini_hochberg(p_value)
+    return (
+        both.with_columns(pl.Series(name, values, pl.Float64).fill_nan(None) for name, values in columns.items())
+        .with_columns(
+            pl.when(pl.col("of") > 0).then(pl.col("count") / pl.col("of")).alias("share"),
+            pl.when(pl.col("of_other") > 0).then(pl.col("count_other") / pl.col("of_other")).alias("share_other"),
+        )
+        .with_columns((pl.col("share") - pl.col("share_other")).alias("difference"))
+        .sort(pl.col("count") + pl.col("count_other"), *keys, descending=[True, *[False] * len(keys)])
+        .select(*keys, *COMPARED)
+    )
+
+
+def _beside(table: pl.DataFrame, whole: pl.DataFrame) -> pl.DataFrame:
+    """A table with the one number of a group in every row."""
+    name = whole.columns[0]
+    return table.with_columns(pl.lit(whole[name].max() or 0, pl.Int64).alias(name))
+
+
+def _long(table: pl.DataFrame) -> pl.DataFrame:
+    """The friction of every stage, a row a measure."""
+    return table.unpivot(
+        FRICTION, index=[GROUP, "stage", "touches"], variable_name="measure", value_name="touches with it"
+    )
