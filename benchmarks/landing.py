@@ -22,7 +22,8 @@ from pathlib import Path
 
 from ingest.broker import EmbeddedBroker
 from ingest.message import Message
-from ingest.source import create_topics, produce
+from ingest.source.producer import produce
+from ingest.source.topics import create_topics
 
 TOPIC, PARTITIONS, START = "events", 4, 1_767_225_600_000
 PAGES = ("home", "category", "product", "cart", "checkout", "help")

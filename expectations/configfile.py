@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from expectations.errors import ConfigurationError
@@ -135,8 +135,7 @@ class ConfigFile:
             expected = str(detail.get("ctx", {}).get("expected", ""))
             near = _nearest(str(detail["input"]), re.findall(r"'([^']*)'", expected))
             return said + f"expected {expected}, found {detail['input']!r}" + (f"; {near}" if near else "")
-        found = "" if detail["type"] == "missing" else f", found {detail['input']!r}"
-        return said + detail["msg"].removeprefix("Value error, ") + found
+        return said + detail["msg"].removeprefix("Value error, ") + _found(detail, _type_at(model, location[1:]))
 
     def _place(self, location: Location) -> str:
         for depth in range(len(location), 1, -1):
@@ -190,19 +189,39 @@ def _names(key: Node) -> tuple[str, ...]:
     return ((key.text or b"").decode().strip("\"'"),)
 
 
+def _found(detail: ErrorDetails, annotation: Any) -> str:
+    """What stood there, unless it is nothing, a whole table, or where a secret belongs."""
+    given = detail["input"]
+    if detail["type"] == "missing" or (isinstance(given, Mapping) and given) or _holds_secret(annotation):
+        return ""
+    return f", found {given!r}"
+
+
+def _holds_secret(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return any(_holds_secret(field.annotation) for field in annotation.model_fields.values())
+    return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
+
+
 def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
     """The keys that the model knows at `location` (its lists and tables are walked into)."""
+    annotation = _type_at(model, location)
+    return list(annotation.model_fields) if hasattr(annotation, "model_fields") else []
+
+
+def _type_at(model: type[BaseModel], location: Location) -> Any:
+    """The type of what the model has at `location`; None where it knows nothing of that name."""
     annotation: Any = model
     for part in location:
-        if isinstance(part, int):
-            annotation = get_args(annotation)[0]
-        elif isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            annotation = annotation.model_fields[part].annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            field = annotation.model_fields.get(str(part))
+            annotation = field.annotation if field else None
         else:
-            annotation = get_args(annotation)[-1]
+            parts = get_args(annotation) or (None,)
+            annotation = parts[0] if isinstance(part, int) else parts[-1]
         if get_origin(annotation) not in (list, tuple, dict, Literal, None):
             annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
-    return list(annotation.model_fields) if hasattr(annotation, "model_fields") else []
+    return annotation
 
 
 def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:

@@ -27,7 +27,8 @@ from ingest.metrics import served
 from ingest.reader import SourceFailed
 from ingest.settings import IngestSettings
 from ingest.signals import stopped_by_signals
-from ingest.source import Source, describe
+from ingest.source.consumer import Source
+from ingest.source.topics import describe
 from ingest.tally import Tally
 from ingest.watchdog import Watchdog
 from ingest.worker import Worker
@@ -95,7 +96,7 @@ def run(
     if settings.assignment is None:
         settings = settings.model_copy(update={"assignment": "all" if until_caught_up else "group"})
     gc.set_threshold(100_000, 50, 50)  # records are many, small and free of cycles: looking for cycles costs a third
-    describe(settings.brokers, list(settings.by_topic), timeout=settings.connect_timeout)  # before the lake is touched
+    describe(settings)  # before the lake is touched
     events, refused = (
         Table(lake, name, reload_every=settings.reload_every) for name in (layout.EVENTS, layout.QUARANTINE)
     )

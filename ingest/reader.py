@@ -21,7 +21,7 @@ class Changes(NamedTuple):
 
 
 class Reader(Protocol):
-    """A consumer of topics at offsets that the caller decides (`ingest.source.Source`)."""
+    """A consumer of topics at offsets that the caller decides (`ingest.source.consumer.Source`)."""
 
     @property
     def joined(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 
@@ -11,6 +12,7 @@ from expectations.configfile import Section
 from expectations.contract import Kind
 from expectations.durations import Duration
 from ingest.formats.rules import EventRule, Origins
+from ingest.security import SECURITY_FILES, Security
 
 
 class Stream(Section):
@@ -69,6 +71,7 @@ class IngestSettings(Section):
     assignment: Literal["group", "all"] | None = None
     limits: Limits = Limits()
     schemas: SchemaSettings = SchemaSettings()
+    security: Security = Security()
 
     flush_rows: int = Field(default=50_000, gt=0)
     flush_bytes: int = Field(default=16 << 20, gt=0)
@@ -93,6 +96,17 @@ class IngestSettings(Section):
         if twice:
             raise ValueError(f"topic {twice[0]!r} is named by two streams")
         return self
+
+    def beside(self, place: Callable[[str], str]) -> IngestSettings:
+        """The same settings with every file and folder they name put in its place."""
+        security = {name: place(file) for name in SECURITY_FILES if (file := getattr(self.security, name)) is not None}
+        folder = self.schemas.folder
+        return self.model_copy(
+            update={
+                "security": self.security.model_copy(update=security),
+                "schemas": self.schemas.model_copy(update={"folder": folder and place(folder)}),
+            }
+        )
 
     @property
     def by_topic(self) -> dict[str, Stream]:

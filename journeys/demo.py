@@ -80,11 +80,13 @@ def run(data: str, folder: Path, customers: int) -> None:
 
 def send(example: Example, settings: Settings) -> int:
     """Create the configured topics where they are missing and produce the example's messages."""
-    from ingest.source import create_topics, produce
+    from ingest.source.producer import produce
+    from ingest.source.topics import create_topics
 
-    create_topics(settings.ingest.brokers, {stream.topic: 4 for stream in settings.ingest.streams})
+    asked = settings.ingest
+    create_topics(asked.brokers, {stream.topic: 4 for stream in asked.streams}, asked.security)
     with terminal.step("Producing events") as advance:
-        sent = produce(settings.ingest.brokers, example.messages(), on_progress=lambda done: advance(done, None))
+        sent = produce(asked.brokers, example.messages(), lambda done: advance(done, None), asked.security)
     terminal.out.print(f"  {sent:,} messages sent")
     return sent
 

@@ -44,7 +44,7 @@ def _check(what: str, look: Callable[[], str], do: str = "") -> Result:
 
 
 def _codecs() -> str:
-    from ingest.source import codecs
+    from ingest.source.topics import codecs
 
     return ", ".join(codecs())
 
@@ -70,7 +70,7 @@ def _lake(config: Path) -> str:
 
 
 def _brokers(config: Path) -> str:
-    from ingest.source import describe_topics
+    from ingest.source.topics import describe_topics
 
     settings = Settings(config).ingest
     topics = describe_topics(settings)

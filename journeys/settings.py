@@ -43,7 +43,7 @@ class Settings:
         """`[ingest]`."""
         from ingest.settings import IngestSettings
 
-        read = self.file.section("ingest", IngestSettings)
+        read = self.file.section("ingest", IngestSettings).beside(self.beside)
         return read.model_copy(update={"brokers": self._brokers}) if self._brokers else read
 
     @cached_property

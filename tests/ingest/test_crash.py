@@ -17,7 +17,8 @@ from ingest.broker import EmbeddedBroker
 from ingest.loop import run
 from ingest.message import Message
 from ingest.settings import IngestSettings, Stream
-from ingest.source import create_topics, produce
+from ingest.source.producer import produce
+from ingest.source.topics import create_topics
 from tests.ingest.streams import BAD, RECEIVED, event, places
 
 KILLS, MESSAGES, SEED = 10, 6_000, 7

@@ -16,7 +16,8 @@ from ingest.logs import configure, facts
 from ingest.loop import run
 from ingest.message import Message
 from ingest.settings import IngestSettings, Stream
-from ingest.source import create_topics, produce
+from ingest.source.producer import produce
+from ingest.source.topics import create_topics
 from tests.ingest.streams import RECEIVED, event
 
 SECRET = "4111-1111"

@@ -22,7 +22,9 @@ from ingest.message import Chunk, Message
 from ingest.quarantine import refused
 from ingest.reader import SourceFailed
 from ingest.settings import IngestSettings
-from ingest.source import Source, codecs, create_topics, describe_topics, produce
+from ingest.source.consumer import Source
+from ingest.source.producer import produce
+from ingest.source.topics import codecs, create_topics, describe_topics
 from ingest.status import tables
 from tests.ingest.streams import BAD, RECEIVED, event, messages, places
 
