@@ -135,6 +135,7 @@ def advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain):
         bit = one << np.uint64(k - 1)
         can &= ~bit
         entry = t if k == 1 else entries[k - 1]
+        begun = i if k == 1 else rows[k - 1, 0]
         if t - entry > window:
             continue
         if k > depth:
@@ -144,7 +145,7 @@ def advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain):
             chain[k - 1] = i
         if blocked & bit:
             continue
-        if not kept & bit or entry > entries[k]:
+        if not kept & bit or begun > rows[k, 0]:
             entries[k] = entry
             for j in range(k - 1):
                 rows[k, j] = rows[k - 1, j]
