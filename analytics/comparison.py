@@ -105,7 +105,8 @@ def compare(paths: Paths, analysis: Analysis, *arguments: Any, group: str | pl.E
         units = (pl.col("units") / pl.col("share")).round().cast(pl.Int64)
         table = table.with_columns(units.alias(cells.of))
     table = table.filter(pl.col(GROUP).is_not_null())
-    first, other = _two(table)
+    read = {name: options[name] for name in ("unit", "among") if name in options}
+    first, other = _two(step_matrix(paths, 1, by=by.alias(GROUP), **read)[GROUP])
     if analysis is deviations:
         wholes = conformance(paths, *arguments, by=by.alias(GROUP), **options).select(GROUP, of="units")
         one, two = (_side(table, cells, value, wholes) for value in (first, other))
@@ -114,10 +115,10 @@ def compare(paths: Paths, analysis: Analysis, *arguments: Any, group: str | pl.E
     return _compared(one, two, cells).head(len(table) if top is None else top)
 
 
-def _two(table: pl.DataFrame) -> tuple[Any, Any]:
+def _two(groups: pl.Series) -> tuple[Any, Any]:
     """The values of the two groups."""
-    values = table[GROUP].unique().sort().to_list()
-    if table.schema[GROUP] == pl.Boolean:
+    values = groups.drop_nulls().unique().sort().to_list()
+    if groups.dtype == pl.Boolean:
         return True, False
     if len(values) != 2:
         raise DefinitionError(
