@@ -29,6 +29,7 @@ def examine(config: Path) -> Iterator[Result]:
     yield _check("codecs", _codecs, "install the product with its dependencies: pip install journeys")
     yield _check("chart renderer", _renderer, "install vl-convert-python and altair as pyproject.toml asks")
     yield _check("configuration", lambda: _configuration(config))
+    yield _check("expectations", lambda: _expectations(config))
     yield _check("lake", lambda: _lake(config))
     yield _check("brokers", lambda: _brokers(config))
 
@@ -59,6 +60,13 @@ def _configuration(config: Path) -> str:
     settings = Settings(config)
     streams = ", ".join(stream.topic for stream in settings.ingest.streams)
     return f"{config}: streams {streams}; {len(settings.paths.stages)} stages; report {settings.report.title!r}"
+
+
+def _expectations(config: Path) -> str:
+    settings = Settings(config)
+    compiled = settings.expectations.compiled(settings.folder)
+    later = "".join(f"; audited only: {each.type} ({why})" for each, why in compiled.audited[:5])
+    return f"{len(compiled.rules)} rules beside the contract judge the stream{later}"
 
 
 def _lake(config: Path) -> str:

@@ -6,13 +6,14 @@ import signal
 import threading
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from analytics.definitions import duration
 from expectations.contract import KINDS, is_kind
-from expectations.errors import ConfigurationError
+from expectations.errors import ConfigurationError, StorageError
 from journeys import terminal
 
 if TYPE_CHECKING:
@@ -60,11 +61,16 @@ def load(settings: Settings, files: Iterable[Path], kind: str) -> None:
 def check(settings: Settings) -> CheckSummary:
     """Audit what has landed since the last check, with a line a suite."""
     from analytics.events import landed, profiles
+    from analytics.store import Paths
     from expectations.audit import check as audit
     from expectations.defaults import default_suites
 
     tables = {"events": landed(settings.lake), "profiles": profiles(settings.lake)}
-    suites = [*default_suites(), *settings.expectations.own_suites(settings.folder)]
+    with suppress(StorageError):  # not stitched yet
+        tables["touches"] = Paths.open(settings.lake).touches
+    limits = settings.ingest.limits
+    defaults = default_suites(oldest=limits.oldest, newest=limits.newest)
+    suites = [*defaults, *settings.expectations.own_suites(settings.folder)]
     with terminal.step("Checking what landed") as advance:
         summary = audit(settings.lake, tables, suites, settings.expectations, on_progress=advance)
     terminal.out.print(f"  {summary.rows:,} new rows on {summary.days:,} days")
