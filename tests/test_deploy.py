@@ -158,14 +158,21 @@ def test_the_kustomization_lists_every_manifest() -> None:
     assert listed["images"] == [{"name": "journeys", "newTag": project["version"]}]
 
 
-def test_the_config_map_is_a_configuration_that_the_product_takes(tmp_path: Path) -> None:
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """The configuration as a consumer on Kubernetes reads it."""
+    for variable in consumer()["containers"][0]["env"]:
+        monkeypatch.setenv(variable["name"], "from the secret")
     file = tmp_path / "journeys.toml"
     file.write_text(manifest("ConfigMap")["data"]["journeys.toml"])
-    settings = Settings(file)
-    assert {settings.ingest.group, settings.paths.goal[0], settings.report.title}
+    return Settings(file)
+
+
+def test_the_config_map_is_a_configuration_that_the_product_takes(configured: Settings) -> None:
+    assert configured.ingest.streams and configured.paths.goal and configured.report.title
     mounts = {mount["mountPath"] for mount in consumer()["containers"][0]["volumeMounts"]}
-    assert settings.lake.address in mounts
-    assert set(settings.file.data) <= set(TABLES)
+    assert configured.lake.address in mounts
+    assert set(configured.file.data) <= set(TABLES)
 
 
 def test_consumers_have_no_rights_and_time_to_stop() -> None:
@@ -178,12 +185,6 @@ def test_consumers_have_no_rights_and_time_to_stop() -> None:
         "capabilities": {"drop": ["ALL"]},
     }
     assert pod["terminationGracePeriodSeconds"] > IngestSettings().stop_timeout.total_seconds()
-
-
-@pytest.mark.xfail(raises=AssertionError, strict=True, reason="[ingest] has no settings for security yet")
-def test_the_secret_overrides_a_setting() -> None:
-    for variable in consumer()["containers"][0]["env"]:
-        assert_names_a_setting(variable["name"])
 
 
 def test_probes_ask_what_the_consumer_serves() -> None:
@@ -205,11 +206,9 @@ def test_what_selects_the_consumers_selects_them() -> None:
     assert manifest("Service")["spec"]["selector"].items() <= labels
 
 
-def test_the_scaler_follows_the_lag_of_our_group(tmp_path: Path) -> None:
+def test_the_scaler_follows_the_lag_of_our_group(configured: Settings) -> None:
     scaler = manifest("ScaledObject")["spec"]
-    file = tmp_path / "journeys.toml"
-    file.write_text(manifest("ConfigMap")["data"]["journeys.toml"])
-    ingest = Settings(file).ingest
+    ingest = configured.ingest
     assert scaler["scaleTargetRef"]["name"] == manifest("Deployment")["metadata"]["name"]
     assert "replicas" not in manifest("Deployment")["spec"]
     [trigger] = scaler["triggers"]
@@ -217,13 +216,27 @@ def test_the_scaler_follows_the_lag_of_our_group(tmp_path: Path) -> None:
     assert trigger["metadata"]["consumerGroup"] == ingest.group
     assert trigger["metadata"]["bootstrapServers"].split(",") == ingest.brokers
     assert all(isinstance(value, str) for value in trigger["metadata"].values())
+    mechanism = str(ingest.security.mechanism).lower().replace("-", "_").replace("sha_", "sha")
+    assert trigger["metadata"]["sasl"] == mechanism
+    assert (trigger["metadata"]["tls"] == "enable") == ingest.security.uses_tls
     assert trigger["authenticationRef"]["name"] == manifest("TriggerAuthentication")["metadata"]["name"]
 
 
-def test_secrets_and_claims_are_the_ones_that_are_named() -> None:
-    secrets = {ref["name"] for ref in manifest("TriggerAuthentication")["spec"]["secretTargetRef"]}
-    used = {variable["valueFrom"]["secretKeyRef"]["name"] for variable in consumer()["containers"][0]["env"]}
-    assert secrets == used
+def test_the_login_completes_the_configuration(configured: Settings) -> None:
+    container, security = consumer()["containers"][0], configured.ingest.security
+    for variable in container["env"]:
+        assert_names_a_setting(variable["name"])
+    assert security.login() == ("from the secret", "from the secret")
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    [volume] = [volume for volume in consumer()["volumes"] if "secret" in volume]
+    [file] = volume["secret"]["items"]
+    assert security.ca == f"{mounts[volume['name']]}/{file['path']}"
+    used = {tuple(variable["valueFrom"]["secretKeyRef"].values()) for variable in container["env"]}
+    references = manifest("TriggerAuthentication")["spec"]["secretTargetRef"]
+    assert used | {(volume["secret"]["secretName"], file["key"])} == {(ref["name"], ref["key"]) for ref in references}
+
+
+def test_claims_are_the_ones_that_are_named_and_no_secret_is_kept_here() -> None:
     claim = manifest("PersistentVolumeClaim")["metadata"]["name"]
     job = manifest("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
     for pod in (consumer(), job):
