@@ -132,13 +132,14 @@ def run_all(
     config: Config = DEFAULT,
     every: Annotated[str | None, typer.Option(help="Repeat at this interval, such as 15m, until SIGTERM.")] = None,
 ) -> None:
-    """Ingest until caught up, stitch, report.
+    """Ingest until caught up, stitch, check, report; ends with 1 when a critical expectation failed.
 
     Example: journeys run --every 15m
     """
     from journeys import pipeline
 
-    pipeline.run(settings_of(config), every)
+    if not pipeline.run(settings_of(config), every):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -116,20 +116,23 @@ def report(settings: Settings, site: Path | None = None) -> Published:
     return published
 
 
-def run(settings: Settings, every: str | None) -> None:
-    """Ingest until caught up, stitch, report; again at each interval until told to stop."""
+def run(settings: Settings, every: str | None) -> bool:
+    """Ingest until caught up, stitch, check, report; again at each interval until told to stop.
+
+    Returns whether the last check passed; a failed one does not keep the report back.
+    """
     stop = threading.Event()
     interval = duration(every).total_seconds() if every else None
     if interval is not None:
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    while not stop.is_set():
+    while True:
         started = time.monotonic()
         ingest(settings, until_caught_up=True)
         stitch(settings)
+        passed = check(settings).passed
         report(settings)
-        if interval is None:
-            return
-        stop.wait(max(0.0, interval - (time.monotonic() - started)))
+        if interval is None or stop.wait(max(0.0, interval - (time.monotonic() - started))):
+            return passed
 
 
 def _refused(reasons: dict[str, int]) -> str:
