@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 a failed check; 2 configuration or arguments; 3 broker; 4 landing refused to go on; "
-    "5 storage; 6 a file handed in; 7 a question that cannot be asked; 130 interrupted."
+    "5 storage; 6 a file handed in; 7 a question that cannot be asked; 8 schema registry; 130 interrupted."
 )
 
 app = typer.Typer(
