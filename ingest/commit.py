@@ -88,6 +88,25 @@ class Table:
         self._table = self._open()
         self._commits = 0
 
+    def scan(self) -> pl.LazyFrame:
+        """The rows of the snapshot that is held."""
+        return pl.scan_delta(self._table)
+
+    def remove(self, predicate: str) -> None:
+        """Delete the rows that a SQL predicate names; those that come meanwhile stay."""
+        for attempt in range(_TRIES):
+            self.reload()
+            try:
+                self._table.delete(predicate, writer_properties=_WRITER)
+            except CommitFailedError as error:
+                if attempt == _TRIES - 1:
+                    raise _unwritable(self.address, error) from error
+                time.sleep(_PAUSE_SECONDS * 2**attempt)
+            except (DeltaError, OSError) as error:
+                raise _unwritable(self.address, error) from error
+            else:
+                return
+
     def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool:
         """Make rows and claims visible together; no rows are fine. Returns False, with nothing written, when a claim's
         base is not what the table holds: someone else has moved it, and what was read has to be read again.

@@ -14,6 +14,7 @@ from expectations.layout import Lake
 from ingest.commit import scan
 from ingest.decode import TOMBSTONE, Refusal
 from ingest.message import Partition, Record
+from ingest.shapes import shape
 
 
 def from_gate(refused: pl.DataFrame) -> list[Refusal]:
@@ -57,6 +58,26 @@ def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Ref
 
 def _place(refusal: Refusal) -> tuple[int, int]:
     return refusal.offset, refusal.part or 0
+
+
+def message(lake: Lake, place: Partition, offset: int) -> pl.DataFrame:
+    """Why the message at one place was refused: one row for each part at fault, with the columns of
+    `contract.QUARANTINE`; no rows when it is not in quarantine.
+    """
+    here = (pl.col(contract.TOPIC) == place.topic) & (pl.col(contract.PARTITION) == place.number)
+    found = scan(lake, layout.QUARANTINE).filter(here & (pl.col(contract.OFFSET) == offset))
+    return found.sort(contract.PART, nulls_last=False).collect()
+
+
+def examples(lake: Lake, each: int = 3) -> pl.DataFrame:
+    """The newest messages of every reason: topic, reason, field, partition, offset, shape (String: the message with its
+    values masked, see `ingest.shapes`); at most `each` of a topic, reason and field.
+    """
+    group = [contract.TOPIC, "reason", "field"]
+    newest = scan(lake, layout.QUARANTINE).sort(contract.RECEIVED_AT, contract.OFFSET, descending=True)
+    some = newest.group_by(group, maintain_order=True).head(each).collect()
+    shapes = pl.Series("shape", [shape(raw) for raw in some["raw"]], pl.String)
+    return some.select(*group, contract.PARTITION, contract.OFFSET).with_columns(shapes).sort(*group, contract.OFFSET)
 
 
 def refused(lake: Lake) -> pl.DataFrame:

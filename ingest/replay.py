@@ -1,0 +1,185 @@
+"""Read the quarantine again with the parser of now: what has become readable lands in events, each message once.
+
+Every block of messages of one partition is one commit of events, as compare-and-swap on the snapshot in which it was
+seen which of them are there already. So two replays at once, or one that was killed and run again, add nothing twice.
+Position and time of receipt are those of the first arrival. What has landed leaves the quarantine; what still cannot be
+read stays as it is. Headers are not kept in quarantine: a message that needs them stays, too.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from expectations import contract, layout
+from expectations.contract import Kind
+from expectations.errors import StorageError
+from expectations.gate import Rule, contract_rules, judge
+from expectations.layout import Lake
+from ingest.commit import Table, scan
+from ingest.decode import decode
+from ingest.message import Partition
+from ingest.offsets import Claim
+from ingest.schemas import finder
+from ingest.settings import IngestSettings, Stream
+
+_TRIES: Final = 20
+_AT_ONCE: Final = 10_000
+_PLACE: Final = [contract.OFFSET, contract.PART]
+
+Advance = Callable[[int, int | None], None]
+
+
+@dataclass(slots=True)
+class ReplaySummary:
+    """What a replay did: quarantine rows looked at, events landed, rows that left, and those that stay, by reason.
+
+    `unknown` counts rows of topics that no stream names; they are not looked at.
+    """
+
+    read: int = 0
+    landed: int = 0
+    left: int = 0
+    stay: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+
+
+class _Held(NamedTuple):
+    """A quarantined message in the place of a record."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def replay(
+    settings: IngestSettings,
+    lake: Lake,
+    *,
+    rules: Sequence[Rule] = (),
+    reasons: Sequence[str] = (),
+    kind: Kind | None = None,
+    on_progress: Advance | None = None,
+) -> ReplaySummary:
+    """Read quarantined messages again, those refused for `reasons` only (default: all), and land what can be read.
+
+    `kind` says what the rows of files are; without it they are not looked at. `rules` are judged after the contract's.
+    Raises StorageError when the lake cannot be written.
+    """
+    wanted = scan(lake, layout.QUARANTINE).filter(pl.col("reason").is_in(list(reasons)) if reasons else pl.lit(True))
+    counts = wanted.group_by(contract.TOPIC, contract.PARTITION).len().sort(pl.all()).collect()
+    done, streams = ReplaySummary(), settings.by_topic
+    replayer = _Replay(settings, lake, rules)
+    for topic, number, count in counts.iter_rows():
+        stream = streams.get(topic)
+        if stream is None and topic.startswith("file:") and kind is not None:
+            stream = Stream(topic=topic, kind=kind, channel="unknown")
+        if stream is None:
+            done.unknown[topic] += count
+            continue
+        for block in _blocks(wanted, topic, number):
+            replayer.one(stream, Partition(topic, number), block, done)
+            if on_progress:
+                on_progress(done.read, int(counts["len"].sum()))
+    return done
+
+
+def _blocks(wanted: pl.LazyFrame, topic: str, number: int) -> Iterator[pl.DataFrame]:
+    """The quarantine rows of one partition by offset; all rows of a message are in one block."""
+    here = (pl.col(contract.TOPIC) == topic) & (pl.col(contract.PARTITION) == number)
+    offsets = wanted.filter(here).select(pl.col(contract.OFFSET).unique().sort()).collect()[contract.OFFSET]
+    for first in range(0, offsets.len(), _AT_ONCE):
+        some = offsets[first : first + _AT_ONCE]
+        yield wanted.filter(here & pl.col(contract.OFFSET).is_between(some[0], some[-1])).collect()
+
+
+class _Replay:
+    """The tables and rules of one replay."""
+
+    def __init__(self, settings: IngestSettings, lake: Lake, rules: Sequence[Rule]) -> None:
+        limits = settings.limits
+        self._settings, self._find = settings, finder(settings.schemas)
+        self._rules = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
+        self._events, self._refused = Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE)
+
+    def one(self, stream: Stream, partition: Partition, block: pl.DataFrame, done: ReplaySummary) -> None:
+        """Land what of one block can be read now, then take it out of the quarantine."""
+        accepted, refused = self._read(stream, partition, block)
+        parts = block.filter(pl.col(contract.PART).is_not_null()).select(_PLACE)
+        whole = block.filter(pl.col(contract.PART).is_null()).select(_PLACE)
+        events = pl.concat(
+            [
+                accepted.join(whole, on=contract.OFFSET, how="semi"),
+                accepted.join(whole, on=contract.OFFSET, how="anti").join(parts, on=_PLACE, how="semi"),
+            ]
+        )
+        done.read += block.height
+        done.landed += self._land(partition, events)
+        readable = pl.concat(
+            [
+                parts.join(accepted, on=_PLACE, how="semi"),
+                whole.join(accepted, on=contract.OFFSET, how="semi").join(refused, on=contract.OFFSET, how="anti"),
+            ]
+        )
+        if readable.height:
+            self._refused.remove(_places(partition, readable))
+            done.left += readable.height
+        left = block.join(readable, on=_PLACE, how="anti", nulls_equal=True)
+        done.stay += Counter(left["reason"].to_list())
+
+    def _read(self, stream: Stream, partition: Partition, block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The events that the block's messages are now, and the offsets of what is refused of them."""
+        messages = block.unique(contract.OFFSET, keep="first").sort(contract.OFFSET)
+        times = messages[contract.RECEIVED_AT].dt.epoch("ms")
+        given = zip(messages[contract.OFFSET], times, messages["raw"], messages["key"], strict=True)
+        decoded = decode([_Held(*row) for row in given], partition, stream, self._settings.limits, self._find)
+        verdict = judge(decoded.events, self._rules)
+        faulty = [refusal.offset for refusal in decoded.refused] + verdict.refused[contract.OFFSET].to_list()
+        return verdict.accepted, pl.DataFrame({contract.OFFSET: pl.Series(faulty, dtype=pl.Int64)})
+
+    def _land(self, partition: Partition, events: pl.DataFrame) -> int:
+        """Make visible what is not there yet; returns how many events that were."""
+        name = f"replay/{self._settings.pipeline}/{partition}"
+        for _ in range(_TRIES if events.height else 0):
+            base = self._events.decided(name)
+            offsets = events[contract.OFFSET]
+            there = self._events.scan().filter(
+                pl.col(contract.TOPIC) == partition.topic,
+                pl.col(contract.PARTITION) == partition.number,
+                pl.col(contract.OFFSET).is_between(offsets.min(), offsets.max()),
+            )
+            known = there.select(pl.col(contract.OFFSET), pl.col(contract.PART).fill_null(0)).collect()
+            new = events.join(known, on=_PLACE, how="anti")
+            if new.is_empty() or self._events.append(new, [Claim(name, base, _mark())]):
+                return new.height
+            self._events.reload()
+        if events.is_empty():
+            return 0
+        raise StorageError(
+            "Another replay keeps moving the same partition.", where=name, do="let one replay run at a time"
+        )
+
+
+def _mark() -> int:
+    """A version that no other replay writes, so that a commit in doubt is known as ours or not."""
+    return secrets.randbits(62)
+
+
+def _places(partition: Partition, rows: pl.DataFrame) -> str:
+    """SQL for rows of the quarantine."""
+    topic = partition.topic.replace("'", "''")
+    groups = rows.group_by(contract.PART).agg(contract.OFFSET)
+    each = [
+        f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))})'
+        + (f" AND {contract.PART} IS NULL" if part is None else f" AND {contract.PART} = {part}")
+        for part, offsets in groups.iter_rows()
+    ]
+    here = f"{contract.TOPIC} = '{topic}' AND {contract.PARTITION} = {partition.number}"
+    return f"{here} AND (" + " OR ".join(f"({one})" for one in each) + ")"

@@ -1,0 +1,180 @@
+"""What was refused is read again: it lands once, in its place, and leaves the quarantine; the rest stays."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from expectations import layout
+from expectations.layout import Lake
+from ingest import replay as module
+from ingest.commit import Table, scan
+from ingest.landing import Landing
+from ingest.message import Chunk, Partition
+from ingest.quarantine import examples, message, refused
+from ingest.replay import ReplaySummary, replay
+from ingest.settings import IngestSettings
+from tests.ingest.streams import BAD, Sent, event, places
+
+HERE = Partition("clicks", 1)
+
+
+def settings(**stream: Any) -> IngestSettings:
+    return IngestSettings.model_validate(
+        {"streams": [{"topic": "clicks", "kind": "clickstream", "channel": "web"} | stream]}
+    )
+
+
+OLD = settings()
+NEW = settings(
+    fields={
+        "event_name": {"path": "what"},
+        "occurred_at": {"path": "occurred_at"},
+        "anonymous_id": {"path": "anonymous_id"},
+    }
+)
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def other(number: int) -> bytes:
+    """A message that only a mapping can read: its event name is called `what`."""
+    known = json.loads(event(number))
+    return json.dumps({"what": known.pop("event_name")} | known).encode()
+
+
+def land(lake: Lake, records: list[Sent], given: IngestSettings = OLD, place: Partition = HERE) -> None:
+    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), given, module.contract_rules())
+    landing.begin(place, "id", 0, accept_gap=False)
+    landing.take(Chunk(place, records, records[-1].offset + 1), 0.0)
+    landing.flush()
+
+
+def mixed() -> list[Sent]:
+    """Every third is an event, every third one of another shape, every third no event at all."""
+    return [Sent(offset, [event(offset), other(offset), BAD][offset % 3], key=b"k") for offset in range(30)]
+
+
+def test_what_can_be_read_now_lands_in_its_place_and_leaves(lake: Lake) -> None:
+    land(lake, mixed())
+    assert len(places(lake)) == 10 and len(places(lake, layout.QUARANTINE)) == 20
+    done = replay(NEW, lake)
+    assert (done.read, done.landed, done.left, dict(done.stay)) == (20, 10, 10, {"not_json": 10})
+    assert [offset for _, _, offset in places(lake)] == [offset for offset in range(30) if offset % 3 < 2]
+    assert [offset for _, _, offset in places(lake, layout.QUARANTINE)] == list(range(2, 30, 3))
+    received = scan(lake, layout.EVENTS).select(pl.col("received_at").n_unique()).collect().item()
+    assert received == 1  # the time of the first arrival, not of the replay
+
+
+def test_a_second_replay_finds_nothing_to_do(lake: Lake) -> None:
+    land(lake, mixed())
+    replay(NEW, lake)
+    again = replay(NEW, lake)
+    assert (again.read, again.landed, again.left) == (10, 0, 0)
+    assert len(places(lake)) == 20
+
+
+def test_a_parser_that_has_learnt_nothing_changes_nothing(lake: Lake) -> None:
+    land(lake, mixed())
+    done = replay(OLD, lake)
+    assert (done.landed, done.left, done.stay.total()) == (0, 0, 20)
+    assert len(places(lake, layout.QUARANTINE)) == 20
+
+
+def test_a_replay_that_dies_between_landing_and_leaving_lands_nothing_twice(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def dies(*_: object) -> None:
+        raise Killed
+
+    land(lake, mixed())
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "remove", dies)
+        with pytest.raises(Killed):
+            replay(NEW, lake)
+    assert len(places(lake)) == 20 and len(places(lake, layout.QUARANTINE)) == 20
+    done = replay(NEW, lake)
+    assert (done.landed, done.left) == (0, 10)
+    assert len(places(lake)) == len(set(places(lake))) == 20
+
+
+def test_two_replays_at_once_land_everything_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    land(lake, mixed())
+    real, seconds = Table.append, []
+
+    def overtaken(self: Table, *given: Any) -> bool:
+        if not seconds:
+            seconds.append(ReplaySummary())
+            seconds[0] = replay(NEW, lake)
+        return real(self, *given)
+
+    monkeypatch.setattr(Table, "append", overtaken)
+    first = replay(NEW, lake)
+    assert (seconds[0].landed, first.landed) == (10, 0)
+    assert len(places(lake)) == len(set(places(lake))) == 20
+
+
+def test_blocks_cover_every_message_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_AT_ONCE", 3)
+    land(lake, mixed())
+    assert replay(NEW, lake).landed == 10
+    assert len(places(lake)) == len(set(places(lake))) == 20
+
+
+def test_only_the_parts_that_were_refused_land(lake: Lake) -> None:
+    segment = {"format": "segment"}
+    batch = {
+        "batch": [
+            {"type": "track", "messageId": f"m{n}", "event": "Search", "anonymousId": "a", "timestamp": when}
+            for n, when in enumerate(["2026-01-01T00:00:00Z", "no time", "2026-01-01T00:00:00Z"])
+        ]
+    }
+    land(lake, [Sent(0, json.dumps(batch).encode())], settings(**segment))
+    landed, held = len(places(lake)), scan(lake, layout.QUARANTINE).collect()
+    if held["part"].null_count() == 0:
+        assert (landed, held["part"].to_list()) == (2, [1])
+    assert replay(settings(**segment), lake).landed == 0
+    assert len(places(lake)) == landed
+
+
+def test_reasons_and_topics_narrow_a_replay(lake: Lake) -> None:
+    land(lake, mixed())
+    assert replay(NEW, lake, reasons=["not_json"]).landed == 0
+    nothing = replay(IngestSettings(), lake)
+    assert nothing.read == 0 and dict(nothing.unknown) == {"clicks": 20}
+
+
+def test_rows_of_a_file_are_read_when_their_kind_is_said(lake: Lake) -> None:
+    file = Partition("file:0123", 0)
+    land(lake, [Sent(0, BAD)], settings(topic=file.topic), file)
+    assert replay(OLD, lake).unknown == {file.topic: 1}
+    assert dict(replay(OLD, lake, kind="clickstream").stay) == {"not_json": 1}
+
+
+def test_an_empty_lake_has_nothing_to_replay(lake: Lake) -> None:
+    assert replay(OLD, lake) == ReplaySummary()
+    assert refused(lake).is_empty() and examples(lake).is_empty() and message(lake, HERE, 0).is_empty()
+
+
+def test_examples_are_few_and_masked(lake: Lake) -> None:
+    land(lake, [Sent(offset, b'{"customer_id": "Ann Smith 17", "mail@x": 5}') for offset in range(9)])
+    some = examples(lake, each=2)
+    assert some.height == 2
+    assert some["shape"][0] == '{"customer_id":"xxx xxxxx 99","xxxx@x":9}'
+
+
+def test_one_message_is_shown_by_its_place(lake: Lake) -> None:
+    land(lake, mixed())
+    found = message(lake, HERE, 2)
+    assert found["reason"].to_list() == ["not_json"] and found["raw"].to_list() == [BAD]
+    assert message(lake, HERE, 0).is_empty()
