@@ -114,32 +114,44 @@ def _finish(counted: pl.DataFrame, parts: list[Edges], names: pl.Series, by: lis
 
 def _ranks(parts: list[Edges], waiting: NDArray[np.int64], whole: pl.DataFrame) -> pl.DataFrame:
     """The quantiles of the waits of each edge, exact over all parts."""
-    scale = max((part.scale for part in parts), default=1) if len({part.scale for part in parts}) < 2 else 1
+    from analytics.kernels.edges import join_slices
+
+    scale = parts[0].scale if len({part.scale for part in parts}) == 1 else 1
     waits = [part.waits if part.scale == scale else part.waits.astype(np.int64) * part.scale for part in parts]
     flat = np.concatenate(waits) if waits else np.zeros(0, np.int64)
-    begins = np.cumsum(waiting) - waiting
-    values: dict[str, list[int | None]] = {name: [] for name in RANKS}
-    for rows in whole["at"]:
-        pieces = [flat[begins[row] : begins[row] + waiting[row]] for row in rows]
-        own = pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-        for name, wait in zip(RANKS, quantiles(own, list(RANKS.values())), strict=True):
-            values[name].append(None if wait is None else round(wait * scale))
+    rows = whole["at"].explode().to_numpy()
+    if len(parts) > 1:
+        joined = np.empty_like(flat)
+        join_slices(flat, (np.cumsum(waiting) - waiting)[rows], waiting[rows], joined)
+        flat = joined
+    found = quantiles(flat, whole["waiting"].to_numpy(), list(RANKS.values()))
     return pl.DataFrame(
-        {name: pl.Series(found, dtype=pl.Int64).cast(pl.Duration("us")) for name, found in values.items()}
+        {
+            name: pl.Series(np.round(ranks * scale)).fill_nan(None).cast(pl.Int64).cast(pl.Duration("us"))
+            for name, ranks in zip(RANKS, found, strict=True)
+        }
     )
 
 
-def quantiles(values: NDArray[Any], shares: list[float]) -> list[float | None]:
-    """The quantiles of some values, linear between two ranks; None without values. The order of `values` may change.
+def quantiles(values: NDArray[Any], counts: NDArray[np.int64], shares: list[float]) -> list[NDArray[np.float64]]:
+    """For each share, that quantile of every slice of so many `values`, linear between two ranks; NaN for empty ones.
 
-    >>> quantiles(np.array([4, 1, 3]), [0.5, 0.75])
-    [3.0, 3.5]
+    The order of the values inside the slices may change.
+
+    >>> quantiles(np.array([4, 1, 3, 7]), np.array([3, 0, 1]), [0.5])
+    [array([ 3., nan,  7.])]
     """
-    if not len(values):
-        return [None] * len(shares)
-    ranks = np.asarray(shares) * (len(values) - 1)
-    below = np.floor(ranks).astype(np.int64)
-    above = np.minimum(below + 1, len(values) - 1)
-    values.partition(np.unique(np.append(below, above)))
-    low, high = values[below].astype(np.float64), values[above].astype(np.float64)
-    return [float(found) for found in low + (high - low) * (ranks - below)]
+    begins = np.cumsum(counts) - counts
+    ranks = [share * np.maximum(counts - 1, 0) for share in shares]
+    below = [np.floor(rank).astype(np.int64) for rank in ranks]
+    above = [np.minimum(low + 1, np.maximum(counts - 1, 0)) for low in below]
+    wanted = np.stack([*below, *above], axis=1).tolist()
+    for begin, count, places in zip(begins.tolist(), counts.tolist(), wanted, strict=True):
+        if count > 1:
+            values[begin : begin + count].partition(places)
+    padded = np.append(values, np.zeros(1, values.dtype))
+    found = []
+    for rank, low, high in zip(ranks, below, above, strict=True):
+        lower, upper = padded[begins + low].astype(np.float64), padded[begins + high].astype(np.float64)
+        found.append(np.where(counts > 0, lower + (upper - lower) * (rank - low), np.nan))
+    return found

@@ -50,3 +50,13 @@ def place_waits(edges, times, bounds, cursor, waits):
             edge = edges[i + u]
             waits[cursor[edge]] = times[i] - times[i - 1]
             cursor[edge] += 1
+
+
+@njit(nogil=True, cache=True)
+def join_slices(flat, begins, lengths, joined):
+    """Write slices of `flat` end to end."""
+    place = 0
+    for i in range(len(begins)):
+        for k in range(begins[i], begins[i] + lengths[i]):
+            joined[place] = flat[k]
+            place += 1

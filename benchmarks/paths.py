@@ -1,0 +1,270 @@
+"""How long do transitions, sessions, step matrix, variants, patterns take, beside DuckDB, retentioneering and ClickHouse?
+
+    python benchmarks/paths.py [EVENTS] [FOLDER]
+
+Makes EVENTS touches (default 10 million; 20 a customer, 40 touchpoints, whole seconds, no two at one instant) in FOLDER
+(default: a temporary one). We read the path store from disk; the peers have the same events in tables of their own, in
+memory, sorted; loading them is not counted. Each measure runs in a process of its own, warm, the best of three. Equal
+results are asserted. RETENTIONEERING names the Python of an environment that has retentioneering 5; without it that
+peer is left out. The last lines are the ratios, of wall time and of processor time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+GAP = 1800
+DEPTH = 20
+FIVE = "t0 .* t1 (?!t2)* t3 t4"
+
+
+def make(folder: Path, count: int) -> None:
+    """Touches of customers, sorted, as a Parquet file and as a path store."""
+    import numpy as np
+    import polars as pl
+
+    from analytics import Paths
+
+    dice = np.random.default_rng(7)
+    customers = max(1, count // 20)
+    customer = np.sort(dice.integers(0, customers, count))
+    first = np.append(True, customer[1:] != customer[:-1])
+    gaps = np.where(dice.random(count) < 0.15, dice.integers(1801, 500_000, count), dice.integers(1, 1200, count))
+    elapsed = np.cumsum(gaps)
+    start = np.maximum.accumulate(np.where(first, elapsed, 0))
+    seconds = 1_704_067_200 + elapsed - start
+    weights = 1 / np.arange(1, 41)
+    event = dice.choice(40, count, p=weights / weights.sum())
+    frame = pl.DataFrame({"customer": customer, "at": seconds * 1_000_000, "event": event.astype(np.uint8)}).select(
+        "customer",
+        pl.col("at").cast(pl.Datetime("us")),
+        pl.Series("touchpoint", [f"t{i}" for i in range(40)], dtype=pl.String).gather(event),
+    )
+    frame.write_parquet(folder / "touches.parquet")
+    Paths.from_frame(frame).save(folder / "paths")
+
+
+def ours(folder: Path) -> dict[str, Callable[[], Any]]:
+    """The measures by the public functions, from disk."""
+    import polars as pl
+
+    from analytics import Paths, match, sessions, step_matrix, transitions, variants
+
+    frame = pl.read_parquet(folder / "touches.parquet")
+
+    def moved() -> Any:
+        table = transitions(Paths.open(folder / "paths"), unit="customer")
+        return sorted(
+            table.filter(~pl.col("source").eq("START") & ~pl.col("target").str.starts_with("END_"))
+            .select(
+                "source",
+                "target",
+                "transitions",
+                "customers",
+                pl.col("median_wait").dt.total_microseconds() / 1e6,
+                pl.col("p95_wait").dt.total_microseconds() / 1e6,
+            )
+            .rows()
+        )
+
+    def numbered() -> Any:
+        numbers = sessions(frame, f"{GAP}s")["session"]
+        return [int(numbers.sum()), int(numbers.max())]
+
+    def cells() -> Any:
+        table = step_matrix(Paths.open(folder / "paths"), DEPTH, unit="customer")
+        return sorted(table.filter(~pl.col("node").str.starts_with("END_")).select("position", "node", "units").rows())
+
+    def whole() -> Any:
+        table = variants(Paths.open(folder / "paths"), unit="customer", top=20)
+        return [
+            [row[0], row[1]]
+            for row in table.select(pl.col("units"), pl.col("median_duration").dt.total_seconds()).rows()
+        ]
+
+    def five() -> Any:
+        return match(Paths.open(folder / "paths"), FIVE, unit="customer")["matching"].item()
+
+    return {"transitions": moved, "sessions": numbered, "step matrix": cells, "variants": whole, "pattern": five}
+
+
+def duckdb_measures(folder: Path) -> dict[str, Callable[[], Any]]:
+    """The same in SQL, on a table in memory."""
+    import duckdb
+
+    data = duckdb.connect()
+    data.execute(
+        f"""create type name as enum (select distinct touchpoint from '{folder}/touches.parquet');
+        create table t as select customer, "at", touchpoint::name as touchpoint from '{folder}/touches.parquet'"""
+    )
+    pairs = """select customer, touchpoint as source, lead(touchpoint) over w as target,
+        epoch(lead("at") over w) - epoch("at") as wait from t window w as (partition by customer order by "at")"""
+
+    def moved() -> Any:
+        return sorted(
+            data.execute(
+                f"""select source::varchar, target::varchar, count(*), count(distinct customer), quantile_cont(wait, 0.5),
+            quantile_cont(wait, 0.95) from ({pairs}) where target is not null group by source, target"""
+            ).fetchall()
+        )
+
+    def numbered() -> Any:
+        return list(
+            map(
+                int,
+                data.execute(
+                    f"""with g as (select customer, "at", epoch("at") - epoch(lag("at") over w) > {GAP} as late from t
+            window w as (partition by customer order by "at")),
+            s as (select 1 + sum(coalesce(late, false)::int) over (partition by customer order by "at") as session from g)
+            select sum(session), max(session) from s"""
+                ).fetchone(),
+            )
+        )
+
+    def cells() -> Any:
+        return sorted(
+            data.execute(
+                f"""select position, touchpoint::varchar, count(*) from (select touchpoint,
+            row_number() over (partition by customer order by "at") as position from t)
+            where position <= {DEPTH} group by 1, 2"""
+            ).fetchall()
+        )
+
+    return {"transitions": moved, "sessions": numbered, "step matrix": cells}
+
+
+def chdb_measures(folder: Path) -> dict[str, Callable[[], Any]]:
+    """Variants by ClickHouse, on a table ordered by customer and time."""
+    from chdb.session import Session
+
+    data = Session()
+    data.query("create database if not exists d")
+    data.query(
+        f"""create table d.t engine = MergeTree order by (customer, at) as
+        select customer, at, toLowCardinality(touchpoint) as touchpoint
+        from file('{folder}/touches.parquet', Parquet, 'customer Int64, at DateTime64(6), touchpoint String')"""
+    )
+
+    def whole() -> Any:
+        rows = str(
+            data.query(
+                """select n, lasts from (select path, count() as n, quantileExactInclusive(0.5)(lasts) as lasts from (
+            select groupArray(touchpoint) as path, dateDiff('second', min(at), max(at)) as lasts
+            from (select * from d.t order by customer, at) group by customer settings optimize_aggregation_in_order = 1)
+            group by path) order by n desc, lasts limit 20""",
+                "JSONCompactEachRow",
+            )
+        )
+        return [json.loads(line) for line in rows.splitlines()]
+
+    return {"variants": whole}
+
+
+def retentioneering_measures(folder: Path) -> dict[str, Callable[[], Any]]:
+    """The same by retentioneering, on its own event stream."""
+    import pandas as pd
+    from retentioneering import Eventstream
+    from retentioneering.tools.transition_matrix import TransitionMatrix
+
+    frame = pd.read_parquet(folder / "touches.parquet")
+    schema = {"path_cols": ["customer"], "event_col": "touchpoint", "timestamp_col": "at"}
+    stream = Eventstream(frame, schema=schema)
+
+    def moved() -> Any:
+        table = TransitionMatrix(stream).fit("count").stack()
+        return sorted([s, t, int(n)] for (s, t), n in table.items() if n and s[0] == "t" and t[0] == "t")
+
+    def numbered() -> Any:
+        column = stream.split_sessions(timeout=f"{GAP}s").df["session_index"].astype("int64")
+        return [int(column.sum()), int(column.max())]
+
+    def cells() -> Any:
+        stream.step_matrix_data(max_steps=DEPTH)
+        return None
+
+    return {"transitions": moved, "sessions": numbered, "step matrix": cells}
+
+
+TOOLS = {
+    "journeys": ours,
+    "duckdb": duckdb_measures,
+    "clickhouse": chdb_measures,
+    "retentioneering": retentioneering_measures,
+}
+
+
+def measure(tool: str, folder: Path) -> dict[str, Any]:
+    """Each measure of a tool: the best wall and processor time of three, and its result."""
+    found = {}
+    for name, work in TOOLS[tool](folder).items():
+        times = []
+        for _ in range(3):
+            started, cpu = time.perf_counter(), time.process_time()
+            result = work()
+            times.append((time.perf_counter() - started, time.process_time() - cpu))
+        found[name] = {"wall": min(w for w, _ in times), "cpu": min(c for _, c in times), "result": result}
+    return found
+
+
+def measured(tool: str, folder: Path) -> dict[str, Any]:
+    """A tool in a process of its own."""
+    python = os.environ["RETENTIONEERING"] if tool == "retentioneering" else sys.executable
+    run = subprocess.run([python, __file__, tool, str(folder)], capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(run.stderr)
+    found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
+    for name, figures in found.items():
+        print(f"{tool:16} {name:12} {figures['wall']:8.2f} s {figures['cpu']:8.2f} CPU-s", flush=True)
+    return found
+
+
+def alike(name: str, one: Any, two: Any) -> bool:
+    """Whether two results are equal, as far as both tell."""
+    if two is None:
+        return True
+    if name == "transitions":
+        width = len(two[0])
+        return len(one) == len(two) and all(
+            a[:width][:4] == b[:4] and all(abs(x - y) < 1e-6 for x, y in zip(a[4:width], b[4:], strict=True))
+            for a, b in zip(one, two, strict=True)
+        )
+    if name == "variants":
+        return sum(n for n, _ in one) == sum(n for n, _ in two)
+    return bool(one == two)
+
+
+def main(count: int, folder: Path) -> None:
+    make(folder, count)
+    tools = [tool for tool in TOOLS if tool != "retentioneering" or "RETENTIONEERING" in os.environ]
+    print(f"{count:,} events")
+    found = {tool: measured(tool, folder) for tool in tools}
+    mine = found.pop("journeys")
+    for tool, measures in found.items():
+        for name, figures in measures.items():
+            assert alike(name, mine[name]["result"], figures["result"]), f"{name} of {tool} differs"
+    five, moved = mine["pattern"], mine["transitions"]
+    print(f"pattern of five: {five['wall'] / moved['wall']:.2f} times the transitions (goal: 3)")
+    for tool, measures in found.items():
+        for name, figures in measures.items():
+            wall, cpu = (figures[kind] / mine[name][kind] for kind in ("wall", "cpu"))
+            goal = "not slower" if name == "variants" else "5 times"
+            print(f"{name}: {wall:.1f} times {tool} by wall time, {cpu:.1f} by processor time (goal: {goal})")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) == 3 and sys.argv[1] in TOOLS:
+        print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
+    else:
+        size = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
+        with tempfile.TemporaryDirectory() as temporary:
+            place = Path(sys.argv[2] if len(sys.argv) > 2 else temporary)
+            place.mkdir(parents=True, exist_ok=True)
+            main(size, place)
