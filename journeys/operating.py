@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -93,14 +93,30 @@ def simulate(
 def ingest(
     config: Config = DEFAULT,
     until_caught_up: Annotated[bool, typer.Option(help="Stop when every partition is read to its end.")] = False,
+    accept_gap: Annotated[
+        bool, typer.Option("--accept-gap", help="Go on where brokers have deleted records before they landed.")
+    ] = False,
+    new_generation: Annotated[
+        bool, typer.Option("--new-generation", help="Read topics that were made anew from their beginning.")
+    ] = False,
+    log: Annotated[
+        Literal["text", "json"] | None,
+        typer.Option(help="A line for everything done, to standard error; a service has text."),
+    ] = None,
 ) -> None:
-    """Land events from the brokers in the lake, each exactly once, until SIGTERM or Ctrl-C.
+    """Land events from the brokers in the lake, each exactly once, until SIGTERM or Ctrl-C; then end with 0.
 
-    Example: journeys ingest --until-caught-up
+    Example: journeys ingest --log json
     """
     from journeys import pipeline
 
-    pipeline.ingest(settings_of(config), until_caught_up=until_caught_up)
+    pipeline.ingest(
+        settings_of(config),
+        until_caught_up=until_caught_up,
+        accept_gap=accept_gap,
+        new_generation=new_generation,
+        log=log,
+    )
 
 
 @app.command()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from analytics.definitions import duration
 from expectations.contract import KINDS, is_kind
@@ -25,15 +25,31 @@ if TYPE_CHECKING:
     from reports.publish import Published
 
 
-def ingest(settings: Settings, *, until_caught_up: bool) -> IngestSummary:
-    """Land what the brokers hold, with a line that says what landed and what was refused, and why."""
+def ingest(
+    settings: Settings,
+    *,
+    until_caught_up: bool,
+    accept_gap: bool = False,
+    new_generation: bool = False,
+    log: Literal["text", "json"] | None = None,
+) -> IngestSummary:
+    """Land what the brokers hold, with a line that says what landed and what was refused, and why.
+
+    A service logs, as text unless `log` says otherwise; a run that ends shows how far it is, unless `log` is wanted.
+    """
+    from ingest.logs import configure
     from ingest.loop import run
 
-    with terminal.step("Landing events") as advance:
+    logged = log is not None or not until_caught_up
+    if logged:
+        configure(log or "text")
+    with terminal.step("Landing events", bar=not logged) as advance:
         summary = run(
             settings.ingest,
             settings.lake,
             until_caught_up=until_caught_up,
+            accept_gap=accept_gap,
+            new_generation=new_generation,
             on_progress=lambda progress: advance(progress.polled, progress.expected),
             rules=settings.expectations.compiled(settings.folder).rules,
         )

@@ -51,8 +51,11 @@ def print_check(what: str, found: str, do: str, *, passed: bool) -> None:
 
 
 @contextmanager
-def step(title: str) -> Iterator[Advance]:
-    """One step of a longer job: a bar while it runs on a terminal, a line with its time when it is done."""
+def step(title: str, *, bar: bool = True) -> Iterator[Advance]:
+    """One step of a longer job: a bar while it runs on a terminal, a line with its time when it is done.
+
+    Without `bar` there is none: where lines of a log come meanwhile.
+    """
     progress = Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -61,7 +64,7 @@ def step(title: str) -> Iterator[Advance]:
         TimeElapsedColumn(),
         console=err,
         transient=True,
-        disable=not err.is_terminal,
+        disable=not (bar and err.is_terminal),
     )
     with progress:
         task = progress.add_task(title, total=None)

@@ -1,0 +1,111 @@
+"""The verbs of who looks after what has landed: refused messages, and the tables' files. Each imports its room."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from expectations.errors import InputError
+from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+
+quarantine = typer.Typer(
+    help="Messages that were refused: why, how they look, and reading them again.", no_args_is_help=True
+)
+app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command(name="list")
+def list_refused(
+    config: Config = DEFAULT,
+    examples: Annotated[int, typer.Option(min=0, max=20, help="Masked examples of each reason.")] = 1,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Show how many messages were refused for which reason, with examples whose values are masked.
+
+    Example: journeys quarantine list --examples 3
+    """
+    from ingest import quarantine as held
+    from journeys import terminal
+
+    lake, how = settings_of(config).lake, printed_as(json=as_json, csv=as_csv)
+    counts = held.refused(lake)
+    if how is not terminal.As.table:
+        terminal.show(counts, how)
+        return
+    if counts.is_empty():
+        terminal.out.print("Nothing was refused.")
+        return
+    some = held.examples(lake, examples) if examples else None
+    for topic, reason, field, count, _, last in counts.iter_rows():
+        about = f"{topic}: {reason}" + (f" ({field})" if field else "")
+        terminal.out.print(f"{count:>9,}  {about}, last {terminal.text(last)}", markup=False, soft_wrap=True)
+        for like in some.iter_rows(named=True) if some is not None else ():
+            if (like["topic"], like["reason"], like["field"]) == (topic, reason, field):
+                place = f"{topic}/{like['partition']}/{like['offset']}"
+                terminal.out.print(f"{'':11}{place}  {like['shape']}", markup=False, soft_wrap=True, style="dim")
+
+
+@quarantine.command()
+def show(
+    place: Annotated[str, typer.Argument(help="topic/partition/offset, as the list shows them.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The message itself, byte for byte: it holds personal data.")
+    ] = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Show why one message was refused, and its masked shape; --raw writes its bytes and nothing else.
+
+    Example: journeys quarantine show orders/2/1041
+    """
+    from ingest.message import Partition
+    from ingest.quarantine import message
+    from ingest.shapes import shape
+    from journeys import terminal
+
+    topic, number, offset = ["", "", "", *place.rsplit("/", 2)][-3:]
+    if not (topic and number.isdecimal() and offset.isdecimal()):
+        raise InputError("This is no place of a message.", expected="topic/partition/offset", found=place)
+    found = message(settings_of(config).lake, Partition(topic, int(number)), int(offset))
+    if found.is_empty():
+        raise InputError("No message from there is in quarantine.", where=place, do="journeys quarantine list")
+    if raw:
+        sys.stdout.buffer.write(found["raw"][0] or b"")
+        return
+    terminal.show(found.select("reason", "field", "part", "message", "received_at"), terminal.As.table)
+    terminal.out.print(f"\n{shape(found['raw'][0], 4_000)}", markup=False, soft_wrap=True)
+
+
+@quarantine.command()
+def replay(
+    config: Config = DEFAULT,
+    reason: Annotated[list[str] | None, typer.Option(help="Only what was refused for this; may be repeated.")] = None,
+    kind: Annotated[str | None, typer.Option(help="What the rows of loaded files are; else they stay.")] = None,
+) -> None:
+    """Read refused messages again with the formats, rules and limits of now; what can be read lands, once.
+
+    Example: journeys quarantine replay --reason bad_timestamp
+    """
+    from expectations.contract import KINDS, is_kind
+    from ingest.replay import replay as read_again
+    from journeys import terminal
+
+    if kind is not None and not is_kind(kind):
+        raise InputError("Unknown kind of event.", expected=", ".join(KINDS), found=kind)
+    settings = settings_of(config)
+    with terminal.step("Reading the quarantine again") as advance:
+        done = read_again(
+            settings.ingest,
+            settings.lake,
+            rules=settings.expectations.compiled(settings.folder).rules,
+            reasons=reason or (),
+            kind=kind,
+            on_progress=advance,
+        )
+    terminal.out.print(f"  {done.read:,} refused messages read, {done.landed:,} events landed, {done.left:,} have left")
+    for word, count in done.stay.most_common():
+        terminal.out.print(f"  {count:,} stay: {word}")
+    for topic, count in done.unknown.most_common():
+        terminal.out.print(f"  {count:,} of {topic} not read: no stream names it", markup=False)

@@ -1,0 +1,91 @@
+"""The verbs of landing as an operator runs them: a service that is told to stop, refused messages, maintenance."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from expectations import layout
+from expectations.layout import Lake
+from ingest.broker import EmbeddedBroker
+from ingest.message import Message
+from ingest.source.producer import produce
+from ingest.source.topics import create_topics
+from tests.ingest.streams import BAD, RECEIVED, event, places
+
+SECRET = b'{"customer_id": "Ann Smith", "event_name": 5}'
+
+
+def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    given = [sys.executable, "-m", "journeys", *arguments]
+    return subprocess.run(given, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A lake with two events and two refused messages of one topic, landed from a file."""
+    where = tmp_path_factory.mktemp("verbs")
+    (where / "journeys.toml").write_text('[[ingest.streams]]\ntopic = "clicks"\nkind = "clickstream"\n')
+    (where / "clicks.ndjson").write_bytes(b"\n".join([event(0), SECRET, BAD, event(1)]))
+    assert command("load", "clicks.ndjson", cwd=where).returncode == 0
+    return where
+
+
+def test_the_list_counts_and_masks(folder: Path) -> None:
+    said = command("quarantine", "list", "--examples", "2", cwd=folder)
+    assert said.returncode == 0 and "wrong_type" in said.stdout and "not_json" in said.stdout
+    assert "Ann" not in said.stdout and "Smith" not in said.stdout
+    rows = json.loads(command("quarantine", "list", "--json", cwd=folder).stdout)
+    assert sum(row["messages"] for row in rows) == 2
+
+
+def test_one_message_is_shown_masked_unless_asked_for(folder: Path) -> None:
+    [topic] = {row["topic"] for row in json.loads(command("quarantine", "list", "--json", cwd=folder).stdout)}
+    shown = command("quarantine", "show", f"{topic}/0/1", cwd=folder)
+    assert shown.returncode == 0 and '"customer_id":"xxx xxxxx"' in shown.stdout and "Ann" not in shown.stdout
+    assert command("quarantine", "show", f"{topic}/0/1", "--raw", cwd=folder).stdout == SECRET.decode()
+    assert command("quarantine", "show", f"{topic}/0/0", cwd=folder).returncode == 6
+    assert "topic/partition/offset" in command("quarantine", "show", "nowhere", cwd=folder).stderr
+
+
+def test_a_replay_says_what_landed_and_what_stays(folder: Path) -> None:
+    said = command("quarantine", "replay", "--kind", "clickstream", cwd=folder)
+    assert said.returncode == 0 and "0 events landed" in said.stdout and "1 stay: not_json" in said.stdout
+    assert command("quarantine", "replay", "--kind", "click", cwd=folder).returncode == 6
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[str]:
+    with EmbeddedBroker() as embedded:
+        yield embedded.address
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_service_logs_lines_and_ends_with_0_when_told_to_stop(tmp_path: Path, broker: str, form: str) -> None:
+    topic = f"service-{form}"
+    create_topics([broker], {topic: 1})
+    produce([broker], [Message(topic, b"k", event(number), RECEIVED) for number in range(20)])
+    stream = f'[[ingest.streams]]\ntopic = "{topic}"\nkind = "clickstream"\n'
+    ingest = f'[ingest]\nbrokers = ["{broker}"]\nflush_age = "100ms"\nassignment = "all"\nhttp_port = 0\n'
+    (tmp_path / "journeys.toml").write_text(ingest + stream)
+    given = [sys.executable, "-m", "journeys", "ingest", "--log", form]
+    service = subprocess.Popen(given, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    deadline, lake = time.monotonic() + 30, Lake(str(tmp_path / "lake"))
+    while len(places(lake, layout.EVENTS)) < 20 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    service.send_signal(signal.SIGTERM)
+    said, complaints = service.communicate(timeout=20)
+    assert service.returncode == 0 and "20 events landed" in said
+    lines = [line for line in complaints.splitlines() if "✓" not in line]
+    assert any("landed" in line for line in lines)
+    if form == "json":
+        assert {"time", "level", "logger", "message"} <= json.loads(lines[0]).keys()
+    assert "\x1b" not in complaints
