@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from reports.evidence import Evidence
 from reports.flows import Flow
 
 
@@ -52,8 +53,9 @@ class Answers:
     """One report's material; what is null was not there, or nothing of it may be shown.
 
     `stages`, `segments`, `voice` and `changes` come from `reports.published`, `flow` from `reports.flows`, `paths`,
-    `positions`, `moves` and `used` from `reports.routes`, `weeks` from `reports.trends`. `linked` is `way` String and
-    `share` Float64 of touches. `stage_numbers` puts touchpoints in order for the graph; `goals` are its last ones.
+    `positions`, `moves` and `used` from `reports.routes`, `weeks` from `reports.trends`, `times` and `incidence` (by
+    the groups of `incidence_by`) from `reports.pacing`. `linked` is `way` String and `share` Float64 of touches.
+    `stage_numbers` puts touchpoints in order for the graph; `goals` are its last ones.
     """
 
     facts: Facts
@@ -71,6 +73,10 @@ class Answers:
     stage_numbers: dict[str, int] = field(default_factory=dict)
     goals: frozenset[str] = frozenset()
     pace: Pace | None = None
+    times: pl.DataFrame | None = None
+    incidence: pl.DataFrame | None = None
+    incidence_by: str | None = None
     changes: pl.DataFrame | None = None
     voice: pl.DataFrame | None = None
+    evidence: Evidence = field(default_factory=Evidence)
     origin: Origin = field(default_factory=lambda: Origin(""))

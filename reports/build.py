@@ -24,9 +24,10 @@ from analytics.transitions import transitions
 from analytics.voice import voice
 from expectations.errors import StorageError
 from expectations.layout import Lake
-from reports import flows, groups, published, routes, trends
+from reports import flows, groups, pacing, published, routes, trends
 from reports.answers import Answers, Facts, Origin, Pace
 from reports.entrants import Asked, counted, entrants
+from reports.evidence import evidence
 from reports.settings import ReportSettings
 
 _LONGEST_PATH: Final = 8
@@ -45,7 +46,9 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answer
         if "no path store" in error.what:
             return None
         raise
-    return answers_about(paths, settings, rules) if len(paths) else None
+    if not len(paths):
+        return None
+    return replace(answers_about(paths, settings, rules), evidence=evidence(lake, settings.k))
 
 
 def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
@@ -57,6 +60,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     everyone = funnel(paths, Funnel(steps, window=window))
     asked = Asked(steps, window)
     entered = entrants(paths, replace(asked, by=settings.segments))
+    column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
     return Answers(
         facts=facts,
         goal=rules.goal[0],
@@ -71,6 +75,11 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
         pace=_pace(paths, settings.least),
+        times=pacing.times(entered, settings.k, settings.least),
+        incidence=pacing.incidence(
+            entered, column, window=window, end_of_data=facts.end_of_data, k=settings.k, least=settings.least
+        ),
+        incidence_by=None if column is None else settings.name_of(column),
         changes=_changes(paths, asked, settings, facts),
         voice=_voice(paths, settings, rules),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
@@ -112,7 +121,7 @@ def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flows.Flo
     return flows.flow(found, set(rules.goal), settings.k)
 
 
-def _routes(paths: Paths, settings: ReportSettings) -> dict[str, pl.DataFrame]:
+def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
     """Whole paths, positions and moves, where touches know their journey."""
     if "journey" not in paths.schema:
         return {}
@@ -258,4 +267,5 @@ def _facts(paths: Paths, k: int) -> Facts:
 
 
 def _versions(paths: Paths) -> dict[str, str]:
-    return {str(name): str(value) for name, value in paths.built_from.items() if isinstance(value, str | int)}
+    """Where a version is a long hash, its beginning names it as well."""
+    return {str(name): str(value)[:10] for name, value in paths.built_from.items() if isinstance(value, str | int)}

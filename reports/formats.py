@@ -67,13 +67,14 @@ def points(difference: float | None, decimals: int = 1) -> str:
     return MISSING if difference is None else f"{_signed(difference * 100, decimals)}{NARROW}pp"
 
 
-def relative_change(ratio: float | None) -> str:
-    """A change of a count in percent of what it was.
+def compared(later: float, earlier: float) -> str:
+    """A count against an earlier one; as a multiple where a percentage would be beyond imagination.
 
-    >>> relative_change(0.031).replace(NARROW, " ")
-    '+3.1 %'
+    >>> compared(1031, 1000).replace(NARROW, " "), compared(57, 10)
+    ('+3.1 % against', '5.7 times')
     """
-    return MISSING if ratio is None else f"{_signed(ratio * 100, 1)}{NARROW}%"
+    ratio = later / earlier
+    return f"{ratio:.1f} times" if ratio >= 2 else f"{_signed((ratio - 1) * 100, 1)}{NARROW}% against"
 
 
 def interval(low: float | None, high: float | None, decimals: int = 1) -> str:
@@ -85,6 +86,19 @@ def interval(low: float | None, high: float | None, decimals: int = 1) -> str:
     if low is None or high is None:
         return MISSING
     return f"{low * 100:.{decimals}f}–{high * 100:.{decimals}f}"
+
+
+def bounded(low: float | None, high: float | None) -> str:
+    """A share of which only the bounds may be told.
+
+    >>> [bounded(*ends).replace(NARROW, " ") for ends in ((0.92, 1.0), (0.0, 0.08), (0.6, 0.62))]
+    ['over 92 %', 'under 8 %', '60–62 %']
+    """
+    if low is None or high is None:
+        return MISSING
+    if high >= 1:
+        return f"over {low * 100:.0f}{NARROW}%"
+    return f"under {high * 100:.0f}{NARROW}%" if low <= 0 else f"{low * 100:.0f}–{high * 100:.0f}{NARROW}%"
 
 
 def points_interval(low: float | None, high: float | None) -> str:

@@ -108,6 +108,24 @@ def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
     return "Journey map: " + "; ".join(said) if said else "Journey map"
 
 
+def incidence(curves: pl.DataFrame, dimension: str | None) -> str:
+    """The title of the curves: which group ends highest, where its band clears all the others'."""
+    ends = curves.group_by("group", maintain_order=True).last().sort("share", descending=True)
+    if dimension is None or ends.height < 2:
+        return "How many have reached the goal by which day"
+    first, others = ends.row(0, named=True), ends.tail(-1)
+    days = f"{_most(curves['days']):.0f} days"
+    if first["low"] > _most(others["high"]):
+        return f"{dimension} {quoted(first['group'])} gets furthest: {percent(first['share'])} within {days}"
+    return f"No group of {dimension} is clearly ahead after {days}"
+
+
+def _most(values: pl.Series) -> float:
+    most = values.max()
+    assert isinstance(most, float)
+    return most
+
+
 def trend(weekly: pl.DataFrame) -> str:
     """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none."""
     found = runs(weekly)

@@ -20,7 +20,7 @@ from reports.theme import TOKENS, VEGA_LITE, Mode, config
 CARD_WIDTH: Final = {12: 1114, 8: 736, 6: 524}
 PHONE_WIDTH: Final = 330
 LEAST_CONTRAST: Final = 4.5
-CUT: Final = "…"
+CUT: Final = ("…", "...")
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def findings(spec: Spec, mode: Mode = "light", room: float = CARD_WIDTH[12]) -> 
     if width > room:
         found.append(f"too wide: {width:.0f} of {room:.0f} px")
     texts = list(_texts(drawn["scenegraph"]))
-    found += [f"cut off: {text.text}" for text in texts if CUT in text.text]
+    found += [f"cut off: {text.text}" for text in texts if text.text.endswith(CUT)]
     found += [f"{a.text!r} over {b.text!r}" for a, b in combinations(texts, 2) if a.covers(b)]
     surface, on_marks = TOKENS[mode]["surface"], TOKENS[mode]["onprimary"]
     for text in texts:

@@ -31,11 +31,15 @@ _ASSETS: Final = Path(__file__).parent / "assets"
 
 @dataclass(frozen=True)
 class Site:
-    """What all pages share: the title, links to the pages (name, address), and the lines at the foot."""
+    """What all pages share: the title, links to the pages (name, address), and the lines at the foot.
+
+    `within` is the way from the page to the folder of its report; empty where a page travels alone.
+    """
 
     title: str
     links: tuple[tuple[str, str], ...]
     footer: tuple[str, ...]
+    within: str = ""
 
 
 def render(page: Page, site: Site) -> str:

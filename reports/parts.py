@@ -35,7 +35,7 @@ class Part:
     """One card. `frame` holds the numbers in full; it is published as a file beside the chart.
 
     `spec` is the chart without any configuration, `narrow` the same for a phone, `span` how many of twelve columns
-    the card takes.
+    the card takes; `link` is a name and an address within the report's folder.
     """
 
     id: str
@@ -47,6 +47,7 @@ class Part:
     narrow: Spec | None = None
     state: State | None = None
     span: int = 12
+    link: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)

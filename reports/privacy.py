@@ -40,6 +40,28 @@ def publishable_steps(counts: Sequence[int], k: int) -> list[bool]:
     return seen
 
 
+def public_bounds(counts: Sequence[int], seen: Sequence[bool], k: int) -> list[tuple[int, int]]:
+    """What a reader knows of every count of a falling series, of which some are not seen: the least and the most.
+
+    The bounds follow from the counts that are seen and from `k` alone, so that to say them gives nothing away.
+
+    >>> public_bounds([500, 300, 297, 4, 0], [True, True, False, False, True], k=10)
+    [(500, 500), (300, 300), (291, 299), (1, 9), (0, 0)]
+    """
+    bounds: list[tuple[int, int]] = []
+    last: int | None = None
+    for count, fine in zip(counts, seen, strict=True):
+        if fine:
+            last = count
+        if fine or last is None:
+            bounds.append((count, count) if fine else (1, k - 1))
+        elif small(count, k):
+            bounds.append((1, min(k - 1, last)))
+        else:
+            bounds.append((last - k + 1, last - 1))
+    return bounds
+
+
 def withheld(
     counts: Mapping[Cell, int], groups: Iterable[Collection[Cell]], k: int, also: Collection[Cell] = ()
 ) -> set[Cell]:
@@ -79,6 +101,15 @@ def bounded_share(part: int, whole: int, k: int) -> tuple[float, str]:
     if small(whole - part, k):
         return round(1 - edge / 2, 4), f"over {(1 - edge) * 100:.1f} %"
     return round(part / whole, 4), f"{part / whole * 100:.1f} %"
+
+
+def coarse_step(customers: int, k: int) -> float | None:
+    """The finest of the usual steps that a share of so many customers may be rounded to, so that `k` counts fit in it.
+
+    >>> coarse_step(20_000, 10), coarse_step(600, 10), coarse_step(90, 10)
+    (0.001, 0.02, None)
+    """
+    return next((step for step in (0.001, 0.002, 0.005, 0.01, 0.02) if step * customers >= k), None)
 
 
 def to_tens(count: int) -> int:

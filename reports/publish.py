@@ -53,10 +53,11 @@ def publish(
     answers = answers_of(lake, settings, rules)
     at = built_at.astimezone(UTC)
     run = f"{at:%Y%m%dT%H%M%SZ}-{answers.origin.definitions[:8] if answers else 'empty'}"
+    docs = _data_docs(lake) if answers else {}
     built = build_site(answers, settings, at, f"runs/{run}")
     site = Path(folder)
     try:
-        _put_in_place(built, site, run)
+        _put_in_place(built, docs, site, run)
         _forget_old_runs(site, settings.keep, run)
     except OSError as error:
         raise StorageError(
@@ -75,12 +76,22 @@ def publish(
     )
 
 
-def _put_in_place(built: BuiltSite, site: Path, run: str) -> None:
+def _data_docs(lake: Lake) -> dict[str, bytes]:
+    """The pages of the lake's checks by their address within the report; none where nothing was checked."""
+    from expectations import checks, datadocs
+
+    found = checks.results(lake)
+    if found.is_empty():
+        return {}
+    return {f"data_docs/{name}": text.encode() for name, text in datadocs.pages(found).items()}
+
+
+def _put_in_place(built: BuiltSite, docs: dict[str, bytes], site: Path, run: str) -> None:
     runs = site / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
     try:
-        for address, content in built.files.items():
+        for address, content in (built.files | docs).items():
             file = aside / address
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_bytes(content)

@@ -6,14 +6,15 @@ Everything a page, a table or a file shows is made from what this module returns
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import polars as pl
 from polars import selectors as cs
 
-from reports.privacy import publishable_steps, small, withheld
+from reports.privacy import coarse_step, public_bounds, publishable_steps, small, withheld
 
 _SHARES: Final = (
     "share_of_entered",
@@ -26,8 +27,10 @@ _SHARES: Final = (
 NO_VALUE: Final = "(no value)"
 OUTCOMES: Final = ("converted", "abandoned", "open")
 SHOWN, FEW, WITHHELD = "shown", "few", "withheld"
-_WELL_MIXED: Final = 50
-"""From this many times k customers on, a rate to a tenth of a point does not give their count away."""
+BOUNDED: Final = "bounded"
+"""The rate is known to lie between `bound_low` and `bound_high`: fewer than k were lost, or went on."""
+_WIDEST: Final = 0.25
+_RATES: Final = ("share", "low", "high", "difference", "difference_low", "difference_high")
 
 Cell = tuple[str, str, int]
 
@@ -46,11 +49,14 @@ def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
 def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
     """The funnel over all customers, one row a step, with `previous` Int64 and `state` String added.
 
-    `state` is `shown`; `few` where the step before has fewer than `least` customers (counts stay, rates go);
-    `withheld` where the count, or the difference to a count that is shown, is below `k`.
+    `state` is `shown`; `bounded` where only bounds of the rate may be told (`bound_low`, `bound_high`); `few` where the
+    step before has fewer than `least` customers (counts stay, rates go); `withheld` where the count, or the difference
+    to a count that is shown, is below `k`.
     """
     rows = funnel.sort("step").to_dicts()
-    seen = publishable_steps([row["reached"] for row in rows], k)
+    counts = [row["reached"] for row in rows]
+    seen = publishable_steps(counts, k)
+    bounds = public_bounds(counts, seen, k)
     published: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         before = rows[index - 1] if index else None
@@ -67,52 +73,105 @@ def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
             row[name] = None if small(row[name], k) else row[name]
         if not fine or row["reached"] is None or row["reached"] < least:
             _blank(row, "median_wait", "p90_wait")
+        row["bound_low"], row["bound_high"] = None, None
+        if row["state"] == WITHHELD and index and counts[index - 1] >= least:
+            _bound(row, bounds[index - 1], bounds[index])
         published.append(row)
-    schema: dict[str, pl.DataType | type[pl.DataType]] = {**funnel.schema, "previous": pl.Int64, "state": pl.String}
+    more = {"previous": pl.Int64, "state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    schema: dict[str, Any] = {**funnel.schema, **more}
     return pl.DataFrame(published, schema=schema, orient="row").drop("is_total", "tie_sensitive", strict=False)
 
 
 def segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
-    """Step conversion by group, with `state` String added and what may not be seen set to null.
+    """Step conversion by group, with `state`, `bound_low`, `bound_high` added and what may not be seen set to null.
 
     In: `dimension`, `segment`, `step`, `previous`, `reached`, `share`, `low`, `high`, `everyone`, `difference`,
     `difference_low`, `difference_high`, `verdict`; one row per group and step from the second on.
 
-    A count that would give a withheld one away goes too; its rate stays, to a tenth of a point, where so many customers
-    stand behind it that the count cannot be worked out from it.
+    A rate of which fewer than `k` stand on one side is told by its bounds. A count that would give a withheld one away
+    goes too; its rate stays, rounded so far that `k` counts would fit.
     """
     rows = steps.to_dicts()
     counts: dict[Cell, int] = {}
+    bounds: dict[Cell, tuple[int, int]] = {}
     hidden: set[Cell] = set()
     for (dimension, segment), group in _grouped(rows, "dimension", "segment").items():
         chain = [group[0]["previous"], *(row["reached"] for row in group)]
-        first = group[0]["step"] - 1
-        for offset, (count, fine) in enumerate(zip(chain, publishable_steps(chain, k), strict=True)):
-            counts[dimension, segment, first + offset] = count
-            hidden |= set() if fine else {(dimension, segment, first + offset)}
+        seen = publishable_steps(chain, k)
+        cells = [(dimension, segment, group[0]["step"] - 1 + offset) for offset in range(len(chain))]
+        counts |= zip(cells, chain, strict=True)
+        bounds |= zip(cells, public_bounds(chain, seen, k), strict=True)
+        hidden |= {cell for cell, fine in zip(cells, seen, strict=True) if not fine}
     second = _giving_away(counts, hidden, k)
+    unseen = _unseen_totals(counts, k)
     for row in rows:
-        key = (row["dimension"], row["segment"])
-        cells = {(*key, row["step"]), (*key, row["step"] - 1)}
-        told = bool(cells & second) and row["previous"] < _WELL_MIXED * k
-        row["state"] = WITHHELD if cells & hidden or told else FEW if row["previous"] < least else SHOWN
+        before, cell = ((row["dimension"], row["segment"], row["step"] - back) for back in (1, 0))
+        coarse = coarse_step(row["previous"], k) if {before, cell} & second else 0.0001
+        row["state"] = FEW if row["previous"] < least else SHOWN
+        if {before, cell} & hidden or coarse is None:
+            row["state"] = WITHHELD
+            if row["previous"] >= least and not {before, cell} & second:
+                _bound(row, bounds[before], bounds[cell])
         if row["state"] != SHOWN:
-            _blank(row, "share", "low", "high", "difference", "difference_low", "difference_high", "verdict")
-        if (*key, row["step"]) in hidden | second:
-            row["reached"] = None
-        if (*key, row["step"] - 1) in hidden | second:
-            row["previous"] = None
-        for name in ("share", "low", "high", "everyone", "difference", "difference_low", "difference_high"):
-            row[name] = None if row[name] is None else round(row[name], 3 if cells & second else 4)
-    return pl.DataFrame(rows, schema={**steps.schema, "state": pl.String}, orient="row")
+            _blank(row, *_RATES, "verdict")
+        if {(row["dimension"], row["step"] - back) for back in (0, 1)} & unseen:
+            _blank(row, "everyone", "difference", "difference_low", "difference_high")
+        row["reached"] = None if cell in hidden | second else row["reached"]
+        row["previous"] = None if before in hidden | second else row["previous"]
+        for name in _RATES:
+            row[name] = None if row[name] is None or coarse is None else round(round(row[name] / coarse) * coarse, 4)
+        row["everyone"] = None if row["everyone"] is None else round(row["everyone"], 4)
+    more = {"state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    return pl.DataFrame([{"bound_low": None, "bound_high": None, **row} for row in rows], {**steps.schema, **more})
+
+
+def _bound(row: dict[str, Any], before: tuple[int, int], reached: tuple[int, int]) -> None:
+    """Tell between which two whole percents the rate lies, as far as counts that are seen tell it."""
+    low = math.floor(reached[0] / before[1] * 100) / 100 if reached[0] > 1 else 0.0
+    high = min(1.0, math.ceil(reached[1] / before[0] * 100) / 100)
+    if high - low <= _WIDEST:
+        row.update(state=BOUNDED, bound_low=low, bound_high=high)
+
+
+def _unseen_totals(counts: dict[Cell, int], k: int) -> set[tuple[str, int]]:
+    """Steps of a dimension of which not even the count over all groups may be seen."""
+    totals: dict[str, Counter[int]] = defaultdict(Counter)
+    for (dimension, _, step), customers in counts.items():
+        totals[dimension][step] += customers
+    return {
+        (dimension, step)
+        for dimension, falling in totals.items()
+        for step, fine in zip(sorted(falling), publishable_steps([falling[s] for s in sorted(falling)], k), strict=True)
+        if not fine
+    }
 
 
 def _giving_away(counts: dict[Cell, int], hidden: set[Cell], k: int) -> set[Cell]:
-    """Cells from which, with the total of their dimension at that step, a hidden one could be worked out."""
-    totals: dict[tuple[str, int], list[Cell]] = defaultdict(list)
-    for cell in counts:
-        totals[cell[0], cell[2]].append(cell)
-    return withheld(counts, totals.values(), k, hidden) - hidden
+    """Cells from which, with the totals of their dimension, a hidden count could be worked out.
+
+    A count is of those who are there at a step, or of those who were lost before it: both have a total that is known.
+    """
+    lost = {cell: counts[before] - count for cell, count in counts.items() if (before := _before(cell)) in counts}
+    there, away = _by_step(counts), _by_step(lost)
+    out = set(hidden)
+    while True:
+        out = withheld(counts, there, k, out)
+        unknown = {cell for cell in lost if {cell, _before(cell)} & out}
+        more = withheld(lost, away, k, unknown) - unknown
+        if not more:
+            return out - hidden
+        out |= more
+
+
+def _before(cell: Cell) -> Cell:
+    return (*cell[:2], cell[2] - 1)
+
+
+def _by_step(cells: Iterable[Cell]) -> list[list[Cell]]:
+    found: dict[tuple[str, int], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        found[cell[0], cell[2]].append(cell)
+    return list(found.values())
 
 
 def changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataFrame:

@@ -51,8 +51,8 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
     pages = tuple(replace(page, notices=_notices(answers, built_at)) for page in pages)
     names = [(page.name, FILES[page.slug]) for page in pages]
     footer = _footer(answers, settings, built_at)
-    within = Site(settings.title, tuple(names), footer)
-    above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer)
+    within = Site(settings.title, tuple(names), footer, "./")
+    above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer, f"{folder}/")
     files = {FILES[page.slug]: render(page, within).encode() for page in pages}
     whole, alone = _all_in_one(pages), Site(settings.title, (), footer)
     files["report.html"] = render(whole, alone).encode()
@@ -62,7 +62,7 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
         for part in page.parts:
             files[f"data/{part.id}.csv"] = as_files(part.frame).write_csv().encode()
     files["site.json"] = _index(pages, answers, settings, built_at)
-    front = render(pages[0], Site(above.title, (("Overview", "index.html"), *above.links[1:]), footer))
+    front = render(pages[0], Site(above.title, (("Overview", "index.html"), *above.links[1:]), footer, above.within))
     return BuiltSite(files, front.encode(), pages, pages[0].title)
 
 

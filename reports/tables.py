@@ -12,6 +12,7 @@ import polars as pl
 from reports.flows import OTHER
 from reports.formats import (
     MISSING,
+    bounded,
     count,
     interval,
     percent,
@@ -21,7 +22,7 @@ from reports.formats import (
     wait,
 )
 from reports.parts import Table
-from reports.published import FEW, WITHHELD
+from reports.published import BOUNDED, FEW, WITHHELD
 
 
 def stages(frame: pl.DataFrame) -> Table:
@@ -42,7 +43,7 @@ def stages(frame: pl.DataFrame) -> Table:
             shown_name(r["name"]),
             _counted(r["reached"]),
             percent(r["share_of_entered"]),
-            _rate(r["share_of_previous"], r["state"]) if r["step"] > 1 else MISSING,
+            _rate(r["share_of_previous"], r) if r["step"] > 1 else MISSING,
             interval(r["share_of_previous_low"], r["share_of_previous_high"]),
             _counted(r["dropped"]) if r["step"] > 1 else MISSING,
             _counted(r["open"]),
@@ -69,7 +70,7 @@ def segments(frame: pl.DataFrame) -> Table:
         (
             f"{r['dimension']}: {shown_name(r['segment'])}",
             f"→ {shown_name(r['name'])}",
-            _rate(r["share"], r["state"]),
+            _rate(r["share"], r),
             interval(r["low"], r["high"]),
             _counted(r["previous"]),
             points(r["difference"]),
@@ -152,7 +153,7 @@ def weeks(frame: pl.DataFrame) -> Table:
         (
             f"{r['week'].day} {r['week']:%b %Y}",
             f"→ {shown_name(r['name'])}",
-            _rate(r["share"], r["state"]),
+            _rate(r["share"], r),
             interval(r["low"], r["high"]),
             _counted(r["previous"]),
             "unusual" if r["unusual"] else "not over" if r["state"] == "open" else "",
@@ -166,6 +167,52 @@ def linked(frame: pl.DataFrame, words: dict[str, str]) -> Table:
     """How touches are tied to customers."""
     rows = [(words.get(r["way"], r["way"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
     return Table(("Tied", "Of all touches"), tuple(rows))
+
+
+def verdicts(frame: pl.DataFrame) -> Table:
+    """Expectations by day, those that were not met."""
+    rows = [
+        (
+            f"{r['day'].day} {r['day']:%b %Y}",
+            r["suite"],
+            r["belief"],
+            "refuses" if r["severity"] == "refuse" else "warns",
+            percent(r["share"]),
+        )
+        for r in frame.filter(pl.col("belief").is_not_null() & (pl.col("met") < pl.col("of"))).iter_rows(named=True)
+    ]
+    return Table(("Day", "Suite", "Not met", "If not met", "Of the day's rows"), tuple(rows))
+
+
+def refused(frame: pl.DataFrame, k: int) -> Table:
+    """Messages in quarantine by reason."""
+    rows = [
+        (r["reason"].replace("_", " "), f"under {k}" if r["messages"] is None else count(r["messages"]))
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(("Reason", "Messages"), tuple(rows))
+
+
+def times(frame: pl.DataFrame) -> Table:
+    """Customers by the time they took to the goal."""
+    rows = [(r["name"], count(r["customers"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
+    return Table(("Time to the goal", "Customers", "Of those who reached it"), tuple(rows))
+
+
+def incidence(frame: pl.DataFrame) -> Table:
+    """The share that has reached the goal, at about ten moments."""
+    rows = [
+        (
+            "All" if r["group"] is None else shown_name(r["group"]),
+            f"{r['days']:.1f}",
+            percent(r["share"]),
+            interval(r["low"], r["high"]),
+            count(r["entrants"]),
+        )
+        for r in frame.with_row_index().iter_rows(named=True)
+        if r["index"] % 6 == 0 or r["days"] == frame["days"][-1]
+    ]
+    return Table(("Group", "Days since entry", "Reached the goal", "95 % interval", "Entrants"), tuple(rows))
 
 
 def as_files(frame: pl.DataFrame) -> pl.DataFrame:
@@ -201,5 +248,7 @@ def _counted(value: int | None) -> str:
     return "withheld" if value is None else count(value)
 
 
-def _rate(share: float | None, state: str) -> str:
-    return {FEW: "too few", WITHHELD: "withheld"}.get(state, percent(share)) if share is None else percent(share)
+def _rate(share: float | None, row: dict[str, Any]) -> str:
+    if row["state"] == BOUNDED:
+        return bounded(row["bound_low"], row["bound_high"])
+    return {FEW: "too few", WITHHELD: "withheld"}.get(row["state"], percent(share)) if share is None else percent(share)

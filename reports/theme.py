@@ -175,6 +175,17 @@ def _text_styles(tokens: dict[str, str]) -> dict[str, Style]:
     }
 
 
+def _groups(tokens: dict[str, str]) -> dict[str, Style]:
+    """Lines, bands and dots of the second to fourth group of a chart with several."""
+    mode: Mode = "light" if tokens is TOKENS["light"] else "dark"
+    styles: dict[str, Style] = {"area-primary": {"color": tokens["primary"]}}
+    for number, colour in enumerate(CATEGORIES[mode][1:4], 2):
+        styles[f"line-{number}"] = {"color": colour, "strokeWidth": 2.25}
+        styles[f"area-{number}"] = {"color": colour}
+        styles[f"dot-{number}"] = {"color": colour, "stroke": tokens["surface"], "strokeWidth": 1.5}
+    return styles
+
+
 def _mark_styles(tokens: dict[str, str]) -> dict[str, Style]:
     ring = {"stroke": tokens["surface"], "strokeWidth": 1.5}
     return {
@@ -197,5 +208,6 @@ def _mark_styles(tokens: dict[str, str]) -> dict[str, Style]:
         "node": {"color": tokens["primary"]},
         "node-exit": {"color": tokens["ink3"]},
         "node-goal": {"color": tokens["good"]},
+        **_groups(tokens),
         "line-primary": {"color": tokens["primary"], "strokeWidth": 2.25},
     }

@@ -12,6 +12,7 @@ import polars as pl
 
 from reports.answers import Answers
 from reports.formats import (
+    compared,
     count,
     interval,
     length,
@@ -19,7 +20,6 @@ from reports.formats import (
     points,
     points_interval,
     quoted,
-    relative_change,
     wait,
 )
 from reports.headlines import weakest_step
@@ -44,8 +44,7 @@ def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
     change = ""
     row = _changed(answers, 1)
     if row and row["earlier_entered"]:
-        ratio = row["later_entered"] / row["earlier_entered"] - 1
-        change = f"{relative_change(ratio)} {_periods(settings)}"
+        change = f"{compared(row['later_entered'], row['earlier_entered'])} {_before(settings)}"
     journeys, customers = told(answers.facts.journeys, settings), told(answers.facts.customers, settings)
     detail = f"{journeys} journeys of {customers} customers in all"
     return ValueCard("Customers who entered", told(first["entered"], settings), detail, change)
@@ -117,6 +116,10 @@ def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) 
 
 def _periods(settings: ReportSettings) -> str:
     return f"in the last {length(settings.compare)} against those before"
+
+
+def _before(settings: ReportSettings) -> str:
+    return f"those of the {length(settings.compare)} before, in the last {length(settings.compare)}"
 
 
 def _why_not(row: dict[str, Any], settings: ReportSettings) -> str:

@@ -7,7 +7,7 @@ import polars as pl
 from reports.answers import Answers
 from reports.formats import count, length, period, quoted
 from reports.parts import State
-from reports.published import WITHHELD
+from reports.published import BOUNDED, WITHHELD
 from reports.settings import ReportSettings
 
 
@@ -52,11 +52,18 @@ def too_few(entered: int | None, settings: ReportSettings) -> State | None:
 
 
 def withheld_note(frame: pl.DataFrame, settings: ReportSettings) -> str:
-    """How many cells of a frame with a `state` are withheld; nothing where none is."""
+    """How many cells of a frame with a `state` are withheld or told by bounds; nothing where none is."""
     hidden = frame.filter(pl.col("state") == WITHHELD).height
-    if not hidden:
-        return ""
-    return f" {hidden} of {frame.height} cells are withheld: fewer than {settings.k} customers could be told apart."
+    bounded = frame.filter(pl.col("state") == BOUNDED).height
+    note = ""
+    if bounded:
+        note += f" {bounded} of {frame.height} rates are told by their bounds (▷ over, ◁ under, ◇ between): fewer than "
+        note += f"{settings.k} customers stand on one side."
+    if hidden:
+        note += (
+            f" {hidden} of {frame.height} cells are withheld: fewer than {settings.k} customers could be told apart."
+        )
+    return note
 
 
 def rounded_note(rounded: bool, settings: ReportSettings) -> str:

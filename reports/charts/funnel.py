@@ -13,8 +13,8 @@ import polars as pl
 
 from reports import fonts
 from reports.charts.canvas import Align, Canvas, tips
-from reports.formats import count, interval, percent, shown_name, wait
-from reports.published import WITHHELD
+from reports.formats import bounded, count, interval, percent, shown_name, wait
+from reports.published import BOUNDED, WITHHELD
 
 WIDTH = 1096
 ROW = 54
@@ -94,7 +94,10 @@ def _rows(stages: pl.DataFrame) -> list[dict[str, Any]]:
     before: float | None = None
     for row in stages.sort("step").iter_rows(named=True):
         share = row["share_of_entered"]
-        hidden = row["state"] == WITHHELD and row["reached"] is None
+        hidden = row["state"] in (WITHHELD, BOUNDED) and row["reached"] is None
+        rate = percent(row["share_of_previous"])
+        if row["state"] == BOUNDED:
+            rate = bounded(row["bound_low"], row["bound_high"])
         rows.append(
             {
                 "step": row["step"],
@@ -103,7 +106,7 @@ def _rows(stages: pl.DataFrame) -> list[dict[str, Any]]:
                 "before": before,
                 "t_count": "withheld" if hidden else count(row["reached"]),
                 "t_share": percent(share),
-                "t_previous": "" if row["step"] == 1 else percent(row["share_of_previous"]),
+                "t_previous": "" if row["step"] == 1 else rate,
                 "t_interval": ""
                 if row["step"] == 1
                 else interval(row["share_of_previous_low"], row["share_of_previous_high"]),
@@ -111,7 +114,7 @@ def _rows(stages: pl.DataFrame) -> list[dict[str, Any]]:
                 "t_lost": "" if not row["dropped"] or row["step"] == 1 else f"−{count(row['dropped'])}",
             }
         )
-        rows[-1]["t_below"] = f"{percent(row['share_of_previous'])} of the stage before, {percent(share)} of all"
+        rows[-1]["t_below"] = f"{rate} of the stage before, {percent(share)} of all"
         rows[-1]["d"] = _sentence(rows[-1])
         before = share if share is not None else before
     return rows

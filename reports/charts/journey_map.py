@@ -16,7 +16,7 @@ from reports.charts.canvas import Canvas, chart_of, tips
 from reports.formats import count, interval, percent, shown_name, wait
 
 WIDTH = 1096
-LEFT = 166
+LEFT = 196
 ROW = 23
 FEEL = 130
 DROP = 118
@@ -135,7 +135,7 @@ def _used(canvas: Canvas, used: pl.DataFrame, steps: Rows, names: list[str], top
     size = alt.Size("size:Q", scale=None)
     dots = chart_of(rows).mark_circle(style="dot", opacity=1)
     guides = [{"x": LEFT, "x2": canvas.width, "y": y, "y2": y} for y in heights.values()]
-    labels = [{"x": LEFT - 8, "y": y, "t": fonts.fit(shown_name(n), 118, 11.5)} for n, y in heights.items()]
+    labels = [{"x": LEFT - 8, "y": y, "t": fonts.fit(shown_name(n), LEFT - 50, 11.5)} for n, y in heights.items()]
     return [
         canvas.lines(guides, "sep", strokeDash=[1, 3]),
         canvas.texts([{"x": 0, "y": top + ROW / 2, "t": "Used"}], "label-strong", fontSize=13),

@@ -17,10 +17,12 @@ from reports.formats import count, percent, shown_name
 from reports.routes import ABANDONED, REACHED
 
 WIDTH = 1096
-ROW = 31
 HEAD = 30
 GROUP_GAP = 34
 CHIP = 24
+TWO_LINES = 36
+BETWEEN = 7
+LINE = 13
 FIGURES = 236
 HEADS = {REACHED: "Paths that reach the goal", ABANDONED: "Paths that are abandoned"}
 
@@ -30,9 +32,10 @@ def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     rows = paths.to_dicts()
     longest = max(len(row["route"]) + (row["ended"] == ABANDONED) for row in rows)
     pitch = min(140.0, (width - FIGURES) / longest)
-    heads = _place(rows)
-    canvas = Canvas(width, rows[-1]["y"] + ROW)
-    chips = [chip for row in rows for chip in _chips(row, pitch)]
+    high = CHIP if all(len(_lines(name, pitch)) == 1 for row in rows for name in row["route"]) else TWO_LINES
+    heads = _place(rows, high + BETWEEN)
+    canvas = Canvas(width, rows[-1]["y"] + high + BETWEEN)
+    chips = [chip for row in rows for chip in _chips(row, pitch, high)]
     layers: list[alt.Chart] = []
     for kind, style, text in (
         ("touchpoint", "band", "label-ink"),
@@ -43,7 +46,9 @@ def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
         if some:
             layers.append(canvas.rects(some, style, cornerRadius=5))
             layers.append(
-                canvas.texts([{**c, "x": c["xm"], "y": c["ym"]} for c in some], text, "center", fontSize=11.5)
+                canvas.texts(
+                    [{**c, "x": c["xm"], "y": c["yt"]} for c in some], text, "center", fontSize=11.5, lineHeight=LINE
+                )
             )
     arrows = [{"x": c["x2"] + 5, "y": c["ym"], "t": "›"} for c in chips if not c["last"]]
     if arrows:
@@ -53,21 +58,26 @@ def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     return canvas.layered(layers, f"The {len(rows)} commonest complete paths. {text}.")
 
 
-def _place(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _place(rows: list[dict[str, Any]], pitch: float) -> list[dict[str, Any]]:
     y, ended, heads = float(HEAD), "", []
     for row in rows:
         if row["ended"] != ended:
             y += GROUP_GAP if ended else 0
             ended = row["ended"]
             heads.append({"x": 0, "y": y - 14, "t": HEADS[ended]})
-        row["y"], y = y, y + ROW
+        row["y"], y = y, y + pitch
+        row["ym"] = row["y"] + (pitch - BETWEEN) / 2
         ending = " → left" if ended == ABANDONED else ""
         names = " → ".join(shown_name(name) for name in row["route"])
         row["d"] = f"{names}{ending}: {count(row['units'])} journeys"
     return heads
 
 
-def _chips(row: dict[str, Any], pitch: float) -> list[dict[str, Any]]:
+def _lines(name: str, pitch: float) -> list[str]:
+    return fonts.wrap(shown_name(name), pitch - 22, 11.5, 600)
+
+
+def _chips(row: dict[str, Any], pitch: float, high: float) -> list[dict[str, Any]]:
     names = [(shown_name(name), "touchpoint") for name in row["route"]]
     if row["ended"] == REACHED:
         names[-1] = (names[-1][0], "goal")
@@ -78,14 +88,16 @@ def _chips(row: dict[str, Any], pitch: float) -> list[dict[str, Any]]:
             "x": place * pitch,
             "x2": (place + 1) * pitch - 12,
             "y": row["y"],
-            "y2": row["y"] + CHIP,
+            "y2": row["y"] + high,
             "xm": place * pitch + (pitch - 12) / 2,
-            "ym": row["y"] + CHIP / 2,
-            "t": fonts.fit(name, pitch - 22, 11.5, 600 if kind == "goal" else 400),
+            "ym": row["ym"],
+            "yt": row["ym"] - (len(lines) - 1) * LINE / 2,
+            "t": lines,
             "kind": kind,
             "last": place == len(names) - 1,
         }
         for place, (name, kind) in enumerate(names)
+        for lines in [_lines(name, pitch)]
     ]
 
 
@@ -93,10 +105,10 @@ def _bars(canvas: Canvas, rows: list[dict[str, Any]], heads: list[dict[str, Any]
     left, room = canvas.width - FIGURES + 24, 92.0
     most = max(row["units"] for row in rows)
     bars = [
-        {"x": left, "x2": left + room * row["units"] / most, "y": row["y"] + 5, "y2": row["y"] + 19, "d": row["d"]}
+        {"x": left, "x2": left + room * row["units"] / most, "y": row["ym"] - 7, "y2": row["ym"] + 7, "d": row["d"]}
         for row in rows
     ]
-    middles = [row["y"] + CHIP / 2 for row in rows]
+    middles = [row["ym"] for row in rows]
     units = [{"x": canvas.width - 66, "y": y, "t": count(r["units"])} for y, r in zip(middles, rows, strict=True)]
     shares = [{"x": canvas.width - 4, "y": y, "t": percent(r["share"])} for y, r in zip(middles, rows, strict=True)]
     columns = [{"x": canvas.width - 66, "y": 12, "t": "Journeys"}, {"x": canvas.width - 4, "y": 12, "t": "Of all"}]

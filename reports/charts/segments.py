@@ -15,8 +15,8 @@ import polars as pl
 
 from reports import fonts
 from reports.charts.canvas import Canvas, tips
-from reports.formats import count, interval, percent, points, points_interval, shown_name
-from reports.published import FEW, SHOWN
+from reports.formats import bounded, count, interval, percent, points, points_interval, shown_name
+from reports.published import BOUNDED, FEW, SHOWN
 
 WIDTH = 1096
 ROW = 26
@@ -28,6 +28,9 @@ MARKS = {
     "above": ("dot", "triangle-up", 85),
     "below": ("dot-bad", "triangle-down", 85),
     "same": ("dot-open", "circle", 60),
+    "over": ("dot-open", "triangle-right", 70),
+    "under": ("dot-open", "triangle-left", 70),
+    "between": ("dot-open", "diamond", 60),
 }
 Range = tuple[float, float]
 
@@ -36,7 +39,8 @@ def segment_dots(segments: pl.DataFrame, least: int, width: int = WIDTH) -> alt.
     """Step conversion of every group; ▲ and ▼ differ clearly from the rest, ○ does not."""
     steps = segments.select("step", "name", "everyone").unique("step", keep="first").sort("step").to_dicts()
     groups = segments.select("dimension", "segment").unique(maintain_order=True).to_dicts()
-    label = min(180.0, max(fonts.width(shown_name(g["segment"]), 12.5) for g in groups)) + 16
+    names = {shown_name(g["segment"]) for g in groups} | {shown_name(g["dimension"]) for g in groups}
+    label = min(220.0, max(fonts.width(name, 12.5, 500) for name in names)) + 16
     column = (width - label) / len(steps) - STEP_GAP
     heights, bottom = _heights(groups)
     canvas = Canvas(width, bottom + FOOT)
@@ -78,7 +82,8 @@ def _heights(groups: Sequence[dict[str, Any]]) -> tuple[dict[tuple[str, str], fl
 
 
 def _range(rows: pl.DataFrame) -> Range:
-    ends = [x for name in ("low", "high", "everyone") for x in rows[name].drop_nulls()]
+    names = ("low", "high", "everyone", "bound_low", "bound_high")
+    ends = [x for name in names for x in rows[name].drop_nulls()]
     low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
     room = max((high - low) * 0.12, 0.01)
     return max(0.0, low - room), min(1.0, high + room)
@@ -100,7 +105,7 @@ def _row(
         "segment": shown_name(row["segment"]),
         "dimension": row["dimension"],
         "name": f"→ {shown_name(row['name'])}",
-        "t_share": percent(row["share"]),
+        "t_share": bounded(row["bound_low"], row["bound_high"]) if row["state"] == BOUNDED else percent(row["share"]),
         "t_interval": interval(row["low"], row["high"]),
         "t_previous": count(row["previous"]),
         "t_rest": f"{points(row['difference'])} ({points_interval(row['difference_low'], row['difference_high'])})",
@@ -110,9 +115,15 @@ def _row(
         f"{points(row['difference'])} from the rest"
     )
     at = {"y": heights[row["dimension"], row["segment"]], "left": lefts[row["step"]]}
+    verdict = row["verdict"] if shown else None
     if shown:
         at |= {"x": across(row["share"]), "low": across(row["low"]), "high": across(row["high"])}
-    return {**text, **at, "state": row["state"], "verdict": row["verdict"] if shown else None}
+    elif row["state"] == BOUNDED:
+        low, high = row["bound_low"], row["bound_high"]
+        verdict = "over" if high >= 1 else "under" if low <= 0 else "between"
+        at |= {"x": across({"over": low, "under": high}.get(verdict, (low + high) / 2))}
+        at |= {"low": across(low), "high": across(high)}
+    return {**text, **at, "state": row["state"], "verdict": verdict}
 
 
 def _frame(
@@ -154,12 +165,17 @@ def _step(canvas: Canvas, step: dict[str, Any], left: float, column: float, span
     digits = 0 if all(abs(t * 100 - round(t * 100)) < 1e-6 for t in ticks(*span)) else 1
     labels = [{"x": across(t), "y": bottom + 18, "t": percent(t, digits)} for t in ticks(*span)]
     axis = [{"x": left, "x2": left + column, "y": bottom + 4, "y2": bottom + 4}]
-    middle = across(step["everyone"])
+    everyone: list[alt.Chart] = []
+    if step["everyone"] is not None:
+        middle = across(step["everyone"])
+        everyone = [
+            canvas.texts([{"x": left, "y": 26, "t": f"all {percent(step['everyone'])}"}], "label-muted"),
+            canvas.lines([{"x": middle, "x2": middle, "y": HEAD - 6, "y2": bottom + 4}], "ref"),
+        ]
     head = fonts.fit(f"→ {shown_name(step['name'])}", column + STEP_GAP - 8, 12.5, 600)
     return [
         canvas.texts([{"x": left, "y": 8, "t": head}], "label-strong", fontSize=12.5),
-        canvas.texts([{"x": left, "y": 26, "t": f"all {percent(step['everyone'])}"}], "label-muted"),
-        canvas.lines([{"x": middle, "x2": middle, "y": HEAD - 6, "y2": bottom + 4}], "ref"),
+        *everyone,
         canvas.lines([*axis, *marks], "sep"),
         canvas.texts(labels, "label", "center", fontSize=11),
     ]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from reports import headlines, tables
 from reports.answers import Answers
 from reports.charts.funnel import narrow_stage_funnel, stage_funnel
-from reports.formats import moment, quoted
+from reports.charts.pace import incidence_curves, time_bars
+from reports.formats import count, moment, quoted
 from reports.pages import paths, stages
 from reports.parts import Page, Part
 from reports.settings import ReportSettings
@@ -19,7 +20,13 @@ MOST_GROUPS = 14
 
 def page(answers: Answers, settings: ReportSettings) -> Page:
     """Values, stage funnel, the breakdown that tells most, flow of paths."""
-    parts = (funnel(answers, settings), stages.segments(answers, settings, MOST_GROUPS), paths.flow(answers, settings))
+    parts = (
+        funnel(answers, settings),
+        time_to_goal(answers),
+        by_day(answers),
+        stages.segments(answers, settings, MOST_GROUPS),
+        paths.flow(answers, settings),
+    )
     return Page(
         slug="overview",
         name="Overview",
@@ -47,6 +54,43 @@ def funnel(answers: Answers, settings: ReportSettings) -> Part:
         spec=None if few else specification(stage_funnel(frame, weakest)),
         narrow=None if few else specification(narrow_stage_funnel(frame, weakest)),
         state=few,
+    )
+
+
+def time_to_goal(answers: Answers) -> Part | None:
+    """How long those take who reach the goal, or null where too few do."""
+    frame = answers.times
+    if frame is None:
+        return None
+    many = int(frame["customers"].sum())
+    within = frame.filter("is_median")["within"][0]
+    return Part(
+        id="time-to-goal",
+        title=f"Half of those who reach {quoted(answers.goal)} do so within {within}" if within else "Time to the goal",
+        subtitle=f"{count(many)} customers whose time is over, by the time from entry to the goal. Bins grow with "
+        "time. The dark bar holds the median.",
+        frame=frame,
+        table=tables.times(frame),
+        spec=specification(time_bars(frame)),
+        span=6,
+    )
+
+
+def by_day(answers: Answers) -> Part | None:
+    """What share has reached the goal by day, by group, or null where too few have entered."""
+    frame = answers.incidence
+    if frame is None:
+        return None
+    entrants = int(frame.unique("group")["entrants"].sum())
+    return Part(
+        id="by-day",
+        title=headlines.incidence(frame, answers.incidence_by),
+        subtitle=f"Share of {count(entrants)} entrants who have reached the goal by that day since their entry "
+        "(Kaplan–Meier, 95 % band). Those still under way count as long as they have been seen.",
+        frame=frame,
+        table=tables.incidence(frame),
+        spec=specification(incidence_curves(frame)),
+        span=6,
     )
 
 

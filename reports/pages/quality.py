@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from reports import tables
 from reports.answers import Answers
+from reports.charts.checks import check_strip
 from reports.charts.coverage import coverage_bars
 from reports.formats import count, day, moment, percent
 from reports.parts import Page, Part, ValueCard
@@ -41,8 +44,54 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         title="Can these numbers be trusted?",
         lede="Where the numbers come from, how touches were tied to customers, and what is not shown.",
         values=_values(answers, settings),
-        parts=(part,),
+        parts=tuple(p for p in (checked(answers), part, refused(answers, settings)) if p is not None),
     )
+
+
+def checked(answers: Answers) -> Part | None:
+    """Which expectations were met on which days, or null where nothing was checked."""
+    frame = answers.evidence.verdicts
+    if frame is None:
+        return None
+    beliefs = frame.filter(pl.col("belief").is_not_null())
+    missed = beliefs.filter(pl.col("met") < pl.col("of"))
+    critical = missed.filter(pl.col("severity") == "refuse")["belief"].n_unique()
+    warned = missed.filter(pl.col("severity") != "refuse")["belief"].n_unique()
+    return Part(
+        id="checks",
+        title=_verdict(critical, warned),
+        subtitle=f"The newest {frame['day'].n_unique()} days with data, by suite of expectations; below it, those of "
+        "its beliefs that were not met. ✓ met, ✗ not met with the share of the day's rows, blank: nothing to "
+        "check. Dark: critical; light: a warning. Every belief, day by day, is in the data docs.",
+        frame=frame,
+        table=tables.verdicts(frame),
+        spec=specification(check_strip(frame)),
+        link=("Data docs", "data_docs/index.html"),
+    )
+
+
+def refused(answers: Answers, settings: ReportSettings) -> Part | None:
+    """Messages that were no events, by reason, or null where there is none."""
+    frame = answers.evidence.refused
+    if frame is None:
+        return None
+    known = frame["messages"].drop_nulls().to_list()
+    return Part(
+        id="refused",
+        title=f"{count(sum(known))} messages were refused and are kept in quarantine" if known else "Few were refused",
+        subtitle="Messages that are no events, by the reason why; they are in no number of this report. A mended rule "
+        f"reads them again. Fewer than {settings.k} are not counted out.",
+        frame=frame,
+        table=tables.refused(frame, settings.k),
+    )
+
+
+def _verdict(critical: int, warned: int) -> str:
+    if critical:
+        return f"{critical} critical {'expectation was' if critical == 1 else 'expectations were'} not met"
+    if warned:
+        return f"Every critical expectation was met; {warned} others were not, on some days"
+    return "Every expectation was met on every day"
 
 
 def _values(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]:
@@ -56,10 +105,19 @@ def _values(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]
         ValueCard(
             "End of data", day(facts.end_of_data), f"{moment(facts.end_of_data)}; first touch {day(facts.first_at)}"
         ),
+        *_freshness(answers),
         ValueCard("Withheld", percent(hidden / cells), f"{hidden} of {cells} cells: fewer than {settings.k} customers"),
         ValueCard("Too few for a rate", percent(few / cells), f"{few} cells: fewer than {settings.least} customers"),
         ValueCard("Definitions", answers.origin.definitions, ", ".join(_versions(answers))),
     )
+
+
+def _freshness(answers: Answers) -> tuple[ValueCard, ...]:
+    found = answers.evidence
+    if found.arrived_at is None:
+        return ()
+    late = f"{percent(found.late)} of events came more than a day late" if found.late is not None else ""
+    return (ValueCard("Newest event came", day(found.arrived_at), f"{moment(found.arrived_at)}; {late}"),)
 
 
 def _versions(answers: Answers) -> list[str]:

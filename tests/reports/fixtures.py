@@ -25,21 +25,21 @@ SEGMENTS = {
 }
 ROUTES: list[tuple[list[str], str | None, int, int]] = [
     (["Ad click", "Product page", "Basket", "Checkout", "Order placed"], "converted", 722, 722),
-    (["Ad click", "Home page", "Product page", "Basket", "Checkout", "Payment"], None, 640, 377),
+    (["Ad click", "Home or landing page", "Product page", "Basket", "Checkout", "Payment submitted"], None, 640, 377),
     (["Ad click"], "abandoned", 3194, 0),
     (["Ad click", "Product page"], "abandoned", 2157, 0),
     (["Search", "Product page", "Review", "Product page", "Basket", "Checkout"], None, 512, 260),
     (["Search", "Product page", "Basket", "Order placed"], "converted", 328, 328),
     (["Search"], "abandoned", 1400, 0),
-    (["Search", "Home page", "Product page"], "abandoned", 900, 0),
-    (["Search", "Home page"], "open", 150, 0),
+    (["Search", "Home or landing page", "Product page"], "abandoned", 900, 0),
+    (["Search", "Home or landing page"], "open", 150, 0),
     (["Email opened", "Product page", "Basket", "Checkout", "Order placed"], "converted", 395, 395),
     (["Email opened", "Product page"], "abandoned", 1409, 0),
     (["Email opened", "Basket"], "abandoned", 240, 0),
     (["Store visit", "Call centre", "Order placed"], "converted", 44, 44),
     (["Store visit", "other"], "abandoned", 61, 0),
     (["other", "Product page"], "abandoned", 7, 0),
-    (["other", "Home page", "Call centre", "other", "Basket", "other"], None, 33, 4),
+    (["other", "Home or landing page", "Call centre", "other", "Basket", "other"], None, 33, 4),
 ]
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports import flows, published
-from reports.privacy import publishable_steps, small, withheld
+from reports.privacy import coarse_step, publishable_steps, small, withheld
 from tests.reports import fixtures
 
 K = 10
@@ -60,3 +60,53 @@ def test_flow_without_rare_moves_keeps_exact_counts() -> None:
     flow = flows.flow(fixtures.routes_frame(routes), {"Order placed"}, K)
     assert not flow.rounded
     assert sorted(flow.links["units"]) == [77, 123]
+
+
+@given(st.lists(st.lists(st.integers(0, 400), min_size=3, max_size=3), min_size=1, max_size=5))
+def test_no_small_count_of_customers_there_or_lost_can_be_worked_out_from_groups(groups: list[list[int]]) -> None:
+    chains = {f"g{i}": sorted(chain, reverse=True) for i, chain in enumerate(groups)}
+    frame = published.segments(_segments(chains), K, 30)
+    for step in (2, 3):
+        rows = {row["segment"]: row for row in frame.filter(pl.col("step") == step).to_dicts()}
+        lost = {name: chain[step - 2] - chain[step - 1] for name, chain in chains.items()}
+        there = {name: chain[step - 1] for name, chain in chains.items()}
+        unknown = [name for name, row in rows.items() if row["reached"] is None]
+        either = [name for name, row in rows.items() if row["reached"] is None or row["previous"] is None]
+        for hidden, counts in ((unknown, there), (either, lost)):
+            rest = sum(counts[name] for name in hidden)
+            assert not small(rest, K) or all(name in hidden or not counts[name] for name in counts)
+            assert not any(small(counts[name], K) for name in counts if name not in hidden)
+
+
+@given(st.integers(200, 2000), st.integers(1, 9), st.integers(1, 9), st.integers(0, 150))
+def test_bounds_of_a_rate_tell_nothing_of_the_count_behind_it(entered: int, lost: int, other: int, then: int) -> None:
+    bounds = {}
+    for few in (lost, other):
+        chain = [entered, entered - few, min(then, entered - few - 20)]
+        rows = published.segments(_segments({"a": chain}), K, 30).to_dicts()
+        assert rows[0]["state"] == published.BOUNDED
+        assert rows[0]["bound_low"] <= chain[1] / entered <= rows[0]["bound_high"] == 1.0
+        assert rows[0]["reached"] is None and rows[1]["previous"] is None
+        assert rows[0]["share"] is None and rows[1]["share"] is None
+        bounds[few] = [(row["bound_low"], row["bound_high"]) for row in rows]
+    assert bounds[lost] == bounds[other]
+
+
+@given(st.integers(30, 30_000))
+def test_rate_beside_a_count_withheld_for_another_leaves_k_counts_open(customers: int) -> None:
+    step = coarse_step(customers, K)
+    assert step is None or step * customers >= K
+    assert step is not None or customers < K / 0.02
+
+
+def _segments(chains: dict[str, list[int]]) -> pl.DataFrame:
+    everyone = [sum(counts) for counts in zip(*chains.values(), strict=True)]
+    rows = [
+        {"dimension": "D", "segment": name, "step": step + 1, "name": str(step), "previous": chain[step - 1]}
+        | {"reached": chain[step], "share": chain[step] / max(chain[step - 1], 1), "low": 0.1, "high": 0.9}
+        | {"everyone": everyone[step] / max(everyone[step - 1], 1), "difference": 0.1, "verdict": "same"}
+        | {"difference_low": 0.0, "difference_high": 0.2}
+        for name, chain in chains.items()
+        for step in range(1, len(chain))
+    ]
+    return pl.DataFrame(rows, schema_overrides={"step": pl.UInt32})
