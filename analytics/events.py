@@ -87,6 +87,18 @@ class Duplicates:
         return frame.with_row_index(ROW).filter(~pl.col(ROW).is_in(self.rows.implode())).drop(ROW)
 
 
+def news(fresh: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
+    """The fresh events that say what neither an old one says under the same `event_id`, nor a fresh one before them."""
+    payload = [name for name in fresh.columns if name not in ARRIVAL]
+    rows = fresh.with_row_index(ROW)
+    again = rows[contract.EVENT_ID].is_duplicated() | rows[contract.EVENT_ID].is_in(old[contract.EVENT_ID].implode())
+    twice = rows.filter(again).sort(contract.RECEIVED_AT, *contract.PLACE, ROW)
+    both = pl.concat([old.with_columns(pl.lit(None, pl.UInt32).alias(ROW)).select(twice.columns), twice])
+    said = both.select(ROW, *(_comparable(name, fresh.schema[name]) for name in payload))
+    first = said.filter(pl.struct(payload).is_first_distinct())[ROW].drop_nulls()
+    return rows.filter(~again | pl.col(ROW).is_in(first.implode())).drop(ROW)
+
+
 def duplicates(frame: pl.LazyFrame) -> Duplicates:
     """The rows of a frame of events that are duplicates of others, and the count of id conflicts.
 
@@ -127,6 +139,35 @@ def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -
     except (DeltaError, OSError) as error:
         raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
     return frame.select(_as_contract(column, dtype, found) for column, dtype in schema.items())
+
+
+def added(lake: Lake, name: str, schema: pl.Schema, since: int, until: int) -> pl.LazyFrame | None:
+    """The rows that a table of the lake got after version `since` and up to version `until`.
+
+    None when that cannot be told: rows or files went as well, or a version is no longer kept.
+    """
+    address = lake.table(name)
+    try:
+        table = DeltaTable(address, version=until)
+        before = set(DeltaTable(address, version=since).file_uris())
+        after = set(table.file_uris())
+        whole = pl.scan_delta(table).collect_schema()
+        partitions = table.metadata().partition_columns
+    except (DeltaError, OSError):
+        return None
+    if before - after:
+        return None
+    if before == after:
+        return pl.LazyFrame(schema=schema)
+    frame = pl.scan_parquet(
+        sorted(after - before),
+        schema={name: dtype for name, dtype in whole.items() if name not in partitions},
+        hive_schema={name: whole[name] for name in partitions} or None,
+        hive_partitioning=bool(partitions),
+        missing_columns="insert",
+        extra_columns="ignore",
+    )
+    return frame.select(_as_contract(column, dtype, whole) for column, dtype in schema.items())
 
 
 def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:

@@ -47,7 +47,7 @@ def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, kno
     some = seen.filter(pl.DataFrame(marks).select(pl.any_horizontal(coded)).to_series()).select(
         HASH,
         COMBINATION,
-        pl.concat_list(coded).list.drop_nulls().alias("shared"),
+        pl.concat_list(coded).list.drop_nulls().list.unique().alias("shared"),
         pl.when(pl.col(LINKED) == "login").then(CODE).alias("login"),
     )
     if some.is_empty():

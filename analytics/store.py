@@ -304,6 +304,11 @@ def _entry(part: Part) -> dict[str, Any]:
     }
 
 
+def generation_of(lake: str | Path | Lake) -> str:
+    """Name of the generation of a store that holds now."""
+    return str(_read_manifest(_store_folder(lake))["generation"])
+
+
 def _store_folder(lake: str | Path | Lake) -> Path:
     folder = Path(lake.paths if isinstance(lake, Lake) else lake)
     if not (folder / MANIFEST).exists() and (folder / "paths" / MANIFEST).exists():

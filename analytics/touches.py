@@ -26,6 +26,7 @@ FIRST: Final = (AT, TOUCHPOINT, STAGE, contract.CHANNEL, SESSION, JOURNEY, OUTCO
 SURVEY: Final = "survey"
 SEQUENCE: Final = "_sequence"
 EVENT: Final = "_event"
+PLACE: Final = "_place"
 HIDDEN: Final = (COMBINATION, EVENT, SEQUENCE)
 """What a refresh must know of a touch: its identities, a hash of its event's id, what orders it."""
 WORD: Final = pl.Categorical()
@@ -82,6 +83,12 @@ def columns(rules: PathRules) -> list[str]:
     return list(dict.fromkeys([*FIRST, contract.EVENT_NAME, contract.KIND, *kept, *survey]))
 
 
+def given(rules: PathRules) -> list[str]:
+    """The columns of a touch that its event gives, whoever its customer is; hidden ones are not among them."""
+    made = {STAGE, SESSION, JOURNEY, OUTCOME, LINKED, *rules.attributes}
+    return [name for name in columns(rules) if name not in made]
+
+
 def with_text(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
     """Touches with their customer's key first, text as String, and nothing hidden."""
     touches = touches.drop(HIDDEN, strict=False)
@@ -92,7 +99,10 @@ def with_text(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
 
 
 def _in_order(events: pl.DataFrame) -> pl.Series:
-    """The order of touches: customer, time, sequence, event id, then what they say, so that no two orders are left."""
+    """The order of touches: customer, time, sequence, event id, then what they say, so that no two orders are left.
+
+    Those whose order is known from before have it in `_place`.
+    """
     order = _by_customer_and_time(events)
     keys = events.select(CODE, AT)[order]
     same = (keys[CODE] == keys[CODE].shift(1)) & (keys[AT] == keys[AT].shift(1))
@@ -100,8 +110,8 @@ def _in_order(events: pl.DataFrame) -> pl.Series:
     if tied.is_empty():
         return order
     rows = order.gather(tied)
-    sequence = [SEQUENCE] if SEQUENCE in events.columns else []
-    said = sorted(name for name in events.columns if name not in (CODE, AT, contract.EVENT_ID, *HIDDEN))
+    sequence = [name for name in (SEQUENCE, PLACE) if name in events.columns]
+    said = sorted(name for name in events.columns if name not in (CODE, AT, contract.EVENT_ID, PLACE, *HIDDEN))
     few = events[rows].with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     again = few.select(pl.arg_sort_by(CODE, AT, *sequence, contract.EVENT_ID, *said)).to_series()
     return order.scatter(tied, rows.gather(again))

@@ -16,16 +16,18 @@ app.add_typer(identity, name="identity")
 @app.command()
 def stitch(
     config: Config = DEFAULT,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Stitch all events, not only what is new.")] = False,
     verify: Annotated[bool, typer.Option(help="Compute the paths anew and compare them with the stored ones.")] = False,
 ) -> None:
     """Stitch landed events into one path per customer and write the path store.
 
+    Only what has landed since, and the customers it touches, are stitched again; the paths are those of --rebuild.
     With --verify nothing is written; ends with 1 when the stored paths are not what the events say.
     """
     from journeys import pipeline
 
     if not verify:
-        pipeline.stitch(settings_of(config))
+        pipeline.stitch(settings_of(config), rebuild=rebuild)
     elif not pipeline.verify(settings_of(config)):
         raise typer.Exit(1)
 

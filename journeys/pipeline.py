@@ -96,12 +96,16 @@ def check(settings: Settings) -> CheckSummary:
     return summary
 
 
-def stitch(settings: Settings) -> StitchSummary:
-    """Build the path store from what has landed."""
+def stitch(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
+    """Bring the path store up to date with what has landed, or build it anew."""
+    from analytics.refresh import refresh, summary_of
     from analytics.stitching import build
 
     with terminal.step("Stitching paths") as advance:
-        summary = build(settings.lake, settings.paths, on_progress=advance)
+        found = (build if rebuild else refresh)(settings.lake, settings.paths, on_progress=advance)
+    if found is None:
+        terminal.out.print("  nothing has landed since the paths were stitched")
+    summary = found or summary_of(settings.lake)
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.journeys.items())
     terminal.out.print(f"  {summary.duplicates:,} duplicates left out, {summary.customers:,} customers")
     terminal.out.print(f"  {sum(summary.journeys.values()):,} journeys: {outcomes}")
@@ -110,7 +114,7 @@ def stitch(settings: Settings) -> StitchSummary:
 
 def verify(settings: Settings) -> bool:
     """Compute the paths anew and say whether the stored ones are the same, row by row."""
-    from analytics.refresh import verify as compare
+    from analytics.verification import verify as compare
 
     with terminal.step("Computing the paths anew"):
         found = compare(settings.lake, settings.paths)

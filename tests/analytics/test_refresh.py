@@ -1,45 +1,76 @@
+"""A refreshed store is the store built anew, whatever came, in whichever order, and however it was cut into batches."""
+
 from __future__ import annotations
 
+import pkgutil
+import shutil
+import tempfile
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from analytics.parts import Part
-from analytics.refresh import refresh, verify
-from analytics.rules import PathRules
+import analytics.refresh
+from analytics.events import conform
+from analytics.links import split
+from analytics.refresh import refresh, summary_of
+from analytics.rules import IdentityRules, PathRules, TouchpointRule
+from analytics.stitching import StitchSummary, build
 from analytics.store import Paths
-from expectations.errors import StorageError
+from expectations import contract
 from expectations.layout import Lake
 from tests.journeys import START, at
 
 
-def land(lake: Lake, *names: str, first: int = 0) -> None:
-    rows = [
-        {
-            "event_id": f"e{number}",
-            "event_name": name,
-            "kind": "clickstream",
-            "channel": "web",
-            "occurred_at": at(f"{number}m"),
-            "received_at": at(f"{number}m"),
-            "event_date": START.date(),
-            "customer_id": f"c{number % 2}",
-            "topic": "t",
-            "partition": 0,
-            "offset": number,
-        }
-        for number, name in enumerate(names, start=first)
-    ]
-    pl.DataFrame(rows).write_delta(lake.table("events"), mode="append")
+def event(name: str, time: str, number: int, **columns: Any) -> dict[str, Any]:
+    moment = at(time)
+    place = {"topic": "t", "partition": 0, "offset": number, "received_at": moment, "event_date": moment.date()}
+    own = {"event_id": f"{name}{number}", "event_name": name, "kind": "clickstream", "channel": "web"}
+    return own | {"occurred_at": moment} | place | columns
 
 
-def test_paths_are_built_when_something_changed_and_only_then(tmp_path: Path) -> None:
+def land(lake: Lake, *rows: dict[str, Any]) -> None:
+    frame = conform(pl.DataFrame(list(rows), infer_schema_length=None)).collect()
+    frame.write_delta(lake.table("events"), mode="append")
+
+
+def stored(paths: Paths) -> pl.DataFrame:
+    return paths.touches.collect().sort("customer", maintain_order=True)
+
+
+def anew(lake: Lake, rules: PathRules, folder: Path) -> tuple[pl.DataFrame, StitchSummary]:
+    shutil.rmtree(folder, ignore_errors=True)
+    summary = build(lake, rules, into=folder)
+    return stored(Paths.open(folder)), summary
+
+
+@pytest.fixture
+def no_build(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> None:
+        raise AssertionError("the paths were built anew")
+
+    monkeypatch.setattr(analytics.refresh, "build", fail)
+
+
+def check(lake: Lake, rules: PathRules, tmp_path: Path) -> StitchSummary:
+    """Refresh, and compare with a build."""
+    found = refresh(lake, rules)
+    expected, summary = anew(lake, rules, tmp_path / "anew")
+    assert stored(Paths.open(lake)).select(expected.columns).equals(expected)
+    assert summary == summary_of(lake) == (found or summary)
+    return summary
+
+
+def test_paths_are_made_when_something_changed_and_only_then(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    land(lake, "home", "cart")
+    land(lake, event("home", "0m", 0, customer_id="ann"), event("cart", "1m", 1, customer_id="bob"))
     assert refresh(lake) is not None
     assert refresh(lake) is None
-    land(lake, "order_placed", first=2)
+    land(lake, event("order_placed", "2m", 2, customer_id="ann"))
     summary = refresh(lake)
     assert summary is not None
     assert summary.touches == len(Paths.open(lake)) == 3
@@ -47,35 +78,210 @@ def test_paths_are_built_when_something_changed_and_only_then(tmp_path: Path) ->
     assert refresh(lake, PathRules(goal=["cart"]), end_of_data=at("90d")) is not None
 
 
-def test_stored_paths_are_verified_by_computing_them_anew(tmp_path: Path) -> None:
+CASES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
+    "a customer goes on": (
+        [event("home", "0m", 0, customer_id="ann"), event("home", "0m", 1, customer_id="bob")],
+        [event("cart", "9m", 2, customer_id="ann")],
+    ),
+    "a late event splits a session": (
+        [event("home", "0m", 0, customer_id="ann"), event("cart", "40m", 1, customer_id="ann")],
+        [event("search", "5m", 2, customer_id="ann")],
+    ),
+    "two customers merge": (
+        [event("home", "0m", 0, anonymous_id="x"), event("cart", "0m", 1, customer_id="bob")],
+        [event("cart", "0m", 2, anonymous_id="x", customer_id="bob")],
+    ),
+    "a value comes to be shared and parts who it joined": (
+        [event("home", f"{n}m", n, anonymous_id="k", customer_id=who) for n, who in enumerate(["ann", "bob"])]
+        + [event("home", "3m", 5, anonymous_id="k"), event("ping", "4m", 6, anonymous_id="k")],
+        [event("home", "9m", 7, anonymous_id="k", customer_id="cid")],
+    ),
+    "a login on a shared value takes events over": (
+        [event("home", f"{n}m", n, anonymous_id="k", customer_id=who) for n, who in enumerate(["ann", "bob", "cid"])]
+        + [event("home", "50m", 5, anonymous_id="k")],
+        [event("home", "45m", 7, anonymous_id="k", customer_id="ann")],
+    ),
+    "a journey lapses": (
+        [event("home", "0m", 0, customer_id="ann"), event("home", "1m", 1), event("order_placed", "0m", 2)],
+        [event("cart", "40d", 3, customer_id="bob")],
+    ),
+    "a duplicate changes nothing": (
+        [event("home", "0m", 0, customer_id="ann")],
+        [event("home", "0m", 0, customer_id="ann") | {"offset": 9}],
+    ),
+    "an id is given to another event": (
+        [event("home", "0m", 0, customer_id="ann")],
+        [event("home", "0m", 0, customer_id="ann", url="/"), event("home", "0m", 0, customer_id="ann", channel="app")],
+    ),
+    "events of nobody": (
+        [event("home", "0m", 0)],
+        [event("home", "0m", 1), event("cart", "1m", 2, customer_id="unknown")],
+    ),
+    "a word never met": (
+        [event("home", "0m", 0, customer_id="ann")],
+        [event(f"page {n}", "1m", n, customer_id=f"c{n % 3}") for n in range(1, 300)],
+    ),
+}
+SMALL = PathRules(
+    identities=IdentityRules(max_degree=2), touchpoints=[TouchpointRule(events=["ping"], drop=True)], context=["url"]
+)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_refresh_is_a_build(tmp_path: Path, case: str, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
-    land(lake, "home", "cart", "home")
-    refresh(lake)
-    found = verify(lake)
-    assert (found.holds, found.current, found.touches) == (True, True, 3)
+    first, then = CASES[case]
+    land(lake, *first)
+    refresh(lake, SMALL)
+    request.getfixturevalue("no_build")
+    land(lake, *then)
+    check(lake, SMALL, tmp_path)
 
 
-def test_a_changed_touch_is_found(tmp_path: Path) -> None:
+def test_tombstones_part_customers_and_join_them_again(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
-    land(lake, "home", "cart", "home")
+    land(lake, *(event("home", f"{n}m", n, customer_id="ann", anonymous_id=f"x{n}") for n in range(4)))
     refresh(lake)
-    part: Part = Paths.open(lake).parts[0]
-    file = Path(f"{part.address}.touches.parquet")
-    touches = pl.read_parquet(file)
-    touches.with_columns(session=touches["session"] + 1).write_parquet(file)
-    found = verify(lake)
-    assert (found.holds, found.missing, found.surplus) == (False, 3, 3)
+    request.getfixturevalue("no_build")
+    split(lake, "customer_id:ann", "anonymous_id:x1", decided_at=START)
+    assert check(lake, PathRules(), tmp_path).customers == 1
+    land(lake, event("home", "9m", 9, anonymous_id="x1"))
+    assert check(lake, PathRules(), tmp_path).customers == 2
+    split(lake, "customer_id:ann", "anonymous_id:x1", decided_at=at("1d"), removed=False)
+    assert check(lake, PathRules(), tmp_path).customers == 1
 
 
-def test_events_that_landed_later_are_told_apart_from_faults(tmp_path: Path) -> None:
+def test_recent_parts_are_put_together(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
-    land(lake, "home")
+    land(lake, *(event("home", f"{n}m", n, customer_id=f"c{n}") for n in range(40)))
     refresh(lake)
-    land(lake, "cart", first=1)
-    found = verify(lake)
-    assert (found.current, found.missing, found.surplus) == (False, 1, 0)
+    request.getfixturevalue("no_build")
+    for n in range(12):
+        land(lake, event("cart", f"{50 + n}m", 50 + n, customer_id=f"c{n}"))
+        refresh(lake)
+        assert len(Paths.open(lake).parts) <= 9
+    check(lake, PathRules(), tmp_path)
 
 
-def test_there_is_nothing_to_verify_without_paths(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="no path store"):
-        verify(Lake(str(tmp_path)))
+VALUES = ["p", "q", "r", "s"]
+rows = st.lists(
+    st.fixed_dictionaries(
+        {
+            "event_id": st.sampled_from([f"e{n}" for n in range(60)]),
+            "event_name": st.sampled_from(["home", "home", "order_placed", "ping"]),
+            "minute": st.sampled_from([0, 0, 0, 10, 40, 41, 60_000, 100_000]),
+            "late": st.sampled_from([0, 5]),
+            "customer_id": st.sampled_from([None, None, None, "ann", "bob", "cid", "Dan"]),
+            "anonymous_id": st.sampled_from([None, "x", "y", "unknown", *VALUES]),
+            "identities": st.sampled_from([{}, {}, {"device_id": "k"}, {"device_id": "p"}, {"email_hash": "AB"}]),
+            "n": st.sampled_from([None, 1, 2]),
+            "topic": st.sampled_from("tu"),
+        }
+    ),
+    min_size=1,
+    max_size=30,
+)
+changes = st.lists(
+    st.one_of(
+        st.tuples(st.just("profile"), st.sampled_from(["ann", "bob", "x"]), st.sampled_from(["north", "south", None])),
+        st.tuples(st.just("split"), st.sampled_from(["ann", "bob"]), st.booleans()),
+    ),
+    max_size=3,
+)
+
+
+def as_event(number: int, row: dict[str, Any]) -> dict[str, Any]:
+    columns = {name: value for name, value in row.items() if name not in ("minute", "late", "event_name", "n")}
+    received = at(f"{row['minute'] + row['late']}m")
+    told = {"properties": f'{{"n":{row["n"]}}}' if row["n"] else None, "received_at": received}
+    return event(row["event_name"], f"{row['minute']}m", number, **columns, **told)
+
+
+def change(lake: Lake, number: int, what: tuple[Any, ...]) -> None:
+    if what[0] == "split":
+        split(lake, f"customer_id:{what[1]}", "anonymous_id:p", decided_at=at(f"{number}m"), removed=what[2])
+        return
+    kind = "anonymous_id" if what[1] == "x" else "customer_id"
+    row = [kind, what[1], "region", what[2], at(f"{number * 20}m"), "p", 0, number]
+    pl.DataFrame([row], schema=contract.PROFILES, orient="row").write_delta(lake.table("profiles"), mode="append")
+
+
+@settings(max_examples=25)
+@given(
+    rows,
+    changes,
+    st.lists(st.integers(1, 29), max_size=3),
+    st.integers(1, 3),
+    st.sampled_from(["last_login", "first_login", "session", "never"]),
+    st.booleans(),
+)
+def test_whatever_lands_a_refreshed_store_is_the_store_built_anew(
+    events: list[dict[str, Any]], changed: list[Any], cuts: list[int], degree: int, policy: Any, salted: bool
+) -> None:
+    salt = "a secret of the shop" if salted else None
+    rules = PathRules(
+        identities=IdentityRules(max_degree=degree, shared=policy, salt=salt),
+        touchpoints=[TouchpointRule(events=["ping"], drop=True)],
+        attributes=["region"],
+        sequence="properties.n" if degree == 1 else None,
+    )
+    places = sorted({0, *cuts, len(events)})
+    batches = [batch for a, b in pairwise(places) if (batch := events[a:b])]
+    with tempfile.TemporaryDirectory() as folder:
+        lake = Lake(folder)
+        for number, batch in enumerate(batches):
+            land(lake, *(as_event(100 * number + n, row) for n, row in enumerate(batch)))
+            for what in changed[number : number + 1]:
+                change(lake, number, what)
+            check(lake, rules, Path(folder))
+
+
+class Killed(BaseException):
+    """What a process that dies looks like from inside."""
+
+
+STEPS = [
+    "analytics.refresh.arrivals",
+    "analytics.refresh.relink",
+    "analytics.refresh.recast",
+    "analytics.refresh.touches_of",
+    "analytics.parts.Part.linked",
+    "analytics.parts.Part.without",
+    "analytics.refresh.write_part",
+    "analytics.refresh.compact",
+    "analytics.memory.Memory.save",
+    "analytics.store.StoreWriter.finish",
+    "analytics.store._entry",
+    "analytics.refresh.forget_others",
+]
+
+
+@pytest.mark.parametrize("step", STEPS)
+@pytest.mark.parametrize("after", [False, True])
+def test_a_refresh_that_dies_leaves_paths_that_can_be_read_and_refreshed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, *, after: bool
+) -> None:
+    lake = Lake(str(tmp_path))
+    first, then = CASES["two customers merge"]
+    land(lake, *first, event("home", "0m", 99, customer_id="zoe"))
+    refresh(lake)
+    before = stored(Paths.open(lake))
+    land(lake, *then)
+    place, _, name = step.rpartition(".")
+    owner = pkgutil.resolve_name(place)
+    real = getattr(owner, name)
+
+    def die(*args: Any, **keywords: Any) -> None:
+        if after:
+            real(*args, **keywords)
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(owner, name, die)
+        patched.setattr("analytics.store.shutil.rmtree", lambda *_, **__: None)
+        with pytest.raises(Killed):
+            refresh(lake)
+    now = stored(Paths.open(lake))
+    expected, _ = anew(lake, PathRules(), tmp_path / "anew")
+    assert now.equals(before) or now.select(expected.columns).equals(expected)
+    check(lake, PathRules(), tmp_path)

@@ -1,0 +1,108 @@
+"""Which events came since the paths were made, and can they be added to what is remembered of the others?
+
+Some changes cannot be added and ask for paths built anew: rows that went, a kind of identity never seen, rules that
+read how an event arrived, more events than a rebuild is worth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from analytics.components import Source
+from analytics.events import ARRIVAL, news
+from analytics.identity import hash_of, sources_of, with_hash
+from analytics.memory import Memory
+from analytics.parts import Part
+from analytics.rules import PathRules
+from analytics.shared import COMBINATION, HASH
+from analytics.touches import EVENT
+from expectations import contract
+
+ID: Final = "_id"
+
+
+@dataclass(frozen=True)
+class Arrivals:
+    """New events without duplicates, with `_hash` and `_combination`, and the combinations that are not remembered.
+
+    `landed` are all rows that came, `conflicts` those that share an id with another event, `known` the hashes of the
+    ids that old events have.
+    """
+
+    events: pl.DataFrame
+    landed: int
+    conflicts: int
+    known: pl.Series
+    sources: tuple[Source, ...]
+    unknown: pl.DataFrame
+
+
+def arrivals(
+    fresh: pl.DataFrame, old: pl.LazyFrame, parts: Iterable[Part], memory: Memory, rules: PathRules
+) -> Arrivals | None:
+    """What is new in `fresh`, beside the `old` events in the parts and in memory; None when it cannot be added."""
+    ids = fresh.select(pl.col(contract.EVENT_ID).hash().alias(ID)).to_series()
+    known = _known(ids.unique(), parts, memory)
+    some = fresh.filter(ids.is_in(known.implode()))
+    events = news(fresh, same_times(old, some[contract.OCCURRED_AT], known))
+    kinds = fresh.select(pl.col(contract.IDENTITIES).map.keys().explode().unique()).to_series().drop_nulls()
+    if set(kinds) - set(memory.kinds):
+        return None
+    sources = sources_of(memory.kinds, rules.identities)
+    events = with_hash(events.lazy(), sources, hash_of(sources, memory.seed)).collect()
+    distinct = _distinct(events, sources)
+    if not _told_apart(distinct, sources, memory, rules):
+        return None
+    unknown = distinct.join(memory.seen, on=HASH, how="anti", maintain_order="left")
+    numbers = pl.concat([memory.seen.select(HASH), unknown.select(HASH)]).with_row_index(COMBINATION)
+    events = events.join(numbers, on=HASH, how="left", maintain_order="left")
+    new_ids = events[contract.EVENT_ID].hash()
+    conflicts = len(events) - len(new_ids.unique().filter(~new_ids.unique().is_in(known.implode())))
+    return Arrivals(events, len(fresh), conflicts, known, sources, unknown)
+
+
+def reads_arrival(rules: PathRules) -> bool:
+    """Whether touches show how an event arrived, so that it matters which of two duplicates was kept."""
+    read = {*rules.context, *rules.values, rules.sequence, *(rule.column for rule in rules.touchpoints)}
+    return bool(read & set(ARRIVAL))
+
+
+def same_times(old: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> pl.DataFrame:
+    """The old events with one of these times and a hash of their ids among these: few files have those times."""
+    if ids.is_empty() or times.is_empty():
+        return old.head(0).collect()
+    at, wanted = pl.col(contract.OCCURRED_AT), ids.implode()
+    near = old.filter(at >= times.min(), at <= times.max(), at.is_in(times.unique().implode()))
+    return near.filter(pl.col(contract.EVENT_ID).hash().is_in(wanted)).collect()
+
+
+def _known(ids: pl.Series, parts: Iterable[Part], memory: Memory) -> pl.Series:
+    """Those of the hashes of ids that old events have."""
+    wanted = ids.implode()
+    found = [memory.dropped[EVENT], *(part.read([EVENT])[EVENT] for part in parts)]
+    return pl.concat([column.filter(column.is_in(wanted)) for column in found]).unique()
+
+
+def _distinct(events: pl.DataFrame, sources: tuple[Source, ...]) -> pl.DataFrame:
+    """Each combination of identities of the new events once; `events` is 0, as none of them is counted yet."""
+    wide = events.select(HASH, *(source.value.alias(source.column) for source in sources))
+    return wide.unique(maintain_order=True).with_columns(pl.lit(0, pl.UInt32).alias("events"))
+
+
+def _told_apart(distinct: pl.DataFrame, sources: tuple[Source, ...], memory: Memory, rules: PathRules) -> bool:
+    """Whether equal hashes mean equal combinations, among the new ones and between new and old."""
+    if distinct[HASH].n_unique() < len(distinct):
+        return False
+    both = distinct.join(memory.seen, on=HASH, how="inner")
+    for source in sources:
+        node = both[f"{source.column}_node"].cast(pl.Int64)
+        value = both.select(
+            pl.when(~pl.col(source.column).is_in(rules.identities.deny)).then(source.column)
+        ).to_series()
+        if not (memory.nodes["value"].gather(node).eq_missing(value)).all():
+            return False
+    return True
