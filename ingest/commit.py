@@ -11,8 +11,9 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -49,6 +50,12 @@ _WRITER: Final = WriterProperties(
     compression_level=1,
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
     # a dictionary of values that hardly repeat costs time and space
+    column_properties={name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE},
+)
+_GROUPS: Final = WriterProperties(
+    compression="ZSTD",
+    max_row_group_size=20_000,  # one customer of an ordered day is read without the rest of the day
+    default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
     column_properties={name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE},
 )
 _TRIES: Final = 6
@@ -207,6 +214,76 @@ def facts(lake: Lake, name: str) -> dict[str, int | None]:
         "files": files.height,
         "bytes": int(files["size_bytes"].sum()),
     }
+
+
+BEGAN: Final = "maintenance/began"
+"""Under this name a table notes when maintenance began last, in Unix seconds."""
+ORDERED: Final = "ordered/{}"
+"""Under this name, with a day in it, a table notes how many rows the day had when it was ordered last."""
+
+
+class Days(NamedTuple):
+    """The files of a table: one row a day (null where it has no days), with files, rows, and how many rows the day had
+    when it was ordered last; `began` is when maintenance began last, or the table was made, in Unix seconds.
+    """
+
+    days: pl.DataFrame
+    began: float
+
+
+def days(lake: Lake, name: str) -> Days | None:
+    """What there is to maintain of a table, from its log alone; None where there is no table yet."""
+    address = lake.table(name)
+    if not DeltaTable.is_deltatable(address):
+        return None
+    table = DeltaTable(address)
+    adds = pl.DataFrame(table.get_add_actions(flatten=True))
+    column = next(iter(layout.PARTITION_COLUMNS[name]), None)
+    day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)
+    count = (pl.len().alias("files"), pl.col("num_records").sum().cast(pl.Int64).alias("rows"))
+    found = adds.group_by(day.alias("day")).agg(count).sort("day")
+    ordered = [table.transaction_version(ORDERED.format(day)) for day in found["day"]]
+    found = found.with_columns(pl.Series("ordered", ordered, pl.Int64))
+    began = table.transaction_version(BEGAN) or (table.metadata().created_time or 0) / 1000
+    return Days(found, began)
+
+
+def tidy(lake: Lake, name: str, day: date | None, *, by: str | None = None) -> bool:
+    """Write the files of one day, or of a table without days, anew: few large ones, ordered `by` a column if one is
+    named. Returns False when somebody else rewrote them first.
+    """
+    table = DeltaTable(lake.table(name))
+    column = next(iter(layout.PARTITION_COLUMNS[name]), None)
+    where = [(column, "=", str(day))] if column and day else None
+    try:
+        if by is None:
+            table.optimize.compact(partition_filters=where, writer_properties=_WRITER)
+        else:
+            table.optimize.z_order([by], partition_filters=where, writer_properties=_GROUPS)
+    except CommitFailedError:
+        return False
+    except (DeltaError, OSError) as error:
+        raise _unwritable(table.table_uri, error) from error
+    return True
+
+
+def vacuum(lake: Lake, name: str, keep: timedelta) -> int:
+    """Remove files that have not been part of a table for so long, and its log's old entries; returns how many files.
+
+    A file that is not part of the table may be one that a writer is about to add, so `keep` is at least a day.
+    """
+    if keep < timedelta(hours=24):
+        raise ValueError("files must be kept for 24 hours at least")
+    table = DeltaTable(lake.table(name))
+    try:
+        removed = table.vacuum(
+            int(keep.total_seconds() // 3600), dry_run=False, enforce_retention_duration=False, full=True
+        )
+        table.create_checkpoint()
+        table.cleanup_metadata()
+    except (DeltaError, OSError) as error:
+        raise _unwritable(table.table_uri, error) from error
+    return len(removed)
 
 
 def probe(lake: Lake) -> None:

@@ -47,7 +47,8 @@ class Flushed:
     """What one flush did.
 
     `landed` counts events by topic, `refused` records by topic and reason, `warned` events by rule. `decided` is the
-    new offset by partition, `rewound` where to read again. `newest` is the time of the last record, in Unix seconds;
+    new offset by partition, `rewound` where to read again. `duplicates` and `conflicting` count by topic events with
+    the id of another, and those that differ from it. `newest` is the time of the last record, in Unix seconds;
     `lateness` counts events by the bound of LATENESS that they fall under, infinity above the last.
     """
 
@@ -57,6 +58,8 @@ class Flushed:
     warned: Counter[str] = field(default_factory=Counter)
     decided: dict[Partition, int] = field(default_factory=dict)
     rewound: dict[Partition, int] = field(default_factory=dict)
+    duplicates: Counter[str] = field(default_factory=Counter)
+    conflicting: Counter[str] = field(default_factory=Counter)
     newest: dict[Partition, float] = field(default_factory=dict)
     lateness: Counter[float] = field(default_factory=Counter)
     lateness_seconds: float = 0.0
@@ -227,6 +230,7 @@ class Landing:
         done.commit_seconds += self._clock() - began
         if landed:
             done.lateness, done.lateness_seconds = _lateness(rows)
+            done.duplicates, done.conflicting = _repeated(rows)
         return landed
 
     def _quarantine(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared]) -> None:
@@ -256,6 +260,23 @@ def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: 
         if buffer.records and buffer.records[-1].timestamp >= 0:
             done.newest[buffer.partition] = buffer.records[-1].timestamp / 1000
         buffer.settle()
+
+
+def _repeated(events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
+    """By topic, how many events have the id of an earlier one of the same flush, and how many of these differ from
+    it."""
+    again = events.filter(events[contract.EVENT_ID].is_duplicated())
+    if again.is_empty():
+        return Counter(), Counter()
+    said = again.drop(contract.RECEIVED_AT, *contract.PLACE).with_columns(pl.col("identities", "items").hash())
+    again = again.select(contract.TOPIC, contract.EVENT_ID, said=said.hash_rows())
+    by_id = again.group_by(contract.EVENT_ID).agg(
+        pl.col(contract.TOPIC).first(), (pl.len() - 1).alias("more"), (pl.col("said").n_unique() - 1).alias("other")
+    )
+    counts = by_id.group_by(contract.TOPIC).agg(pl.col("more", "other").sum())
+    return Counter(dict(counts.select(contract.TOPIC, "more").iter_rows())), Counter(
+        dict(counts.filter(pl.col("other") > 0).select(contract.TOPIC, "other").iter_rows())
+    )
 
 
 def _lateness(events: pl.DataFrame) -> tuple[Counter[float], float]:

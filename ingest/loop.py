@@ -11,6 +11,7 @@ import gc
 import logging
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from threading import Event
@@ -21,6 +22,7 @@ from expectations.errors import BrokerError, ConfigurationError
 from expectations.gate import Rule, contract_rules
 from expectations.layout import Lake
 from ingest.commit import Table
+from ingest.keeper import Keeper
 from ingest.landing import Landing
 from ingest.logs import facts
 from ingest.metrics import served
@@ -30,7 +32,7 @@ from ingest.signals import stopped_by_signals
 from ingest.source.consumer import Source
 from ingest.source.topics import describe
 from ingest.tally import Tally
-from ingest.watchdog import Watchdog
+from ingest.watchdog import Watchdog, restarts
 from ingest.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -104,10 +106,12 @@ def run(
     every_rule = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
     landing = Landing(events, refused, settings, every_rule)
     loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
+    keeper = nullcontext() if until_caught_up else Keeper(lake, settings.maintenance, loop.tally)
     with (
         stopped_by_signals(stop or Event(), settings.stop_timeout) as stopping,
         loop.watchdog,
         served(loop.tally, loop.watchdog, settings.http_address, settings.http_port),
+        keeper,
     ):
         loop.supervise(stopping, until_caught_up=until_caught_up)
     return loop.summary()
@@ -136,6 +140,7 @@ class _Loop:
         self._accepted, self._on_progress = accepted, on_progress
         self.tally = Tally()
         self.watchdog = Watchdog(settings.watchdog)
+        self.tally.watchdog_restarts = restarts()
         self._polled = 0
         self._began = self._moved = time.monotonic()
 
@@ -174,6 +179,8 @@ class _Loop:
     def _work(self, source: Source, stopping: Event, until_caught_up: bool) -> None:
         for topic, topic_id in source.topic_ids.items():
             self._landing.remember(topic, topic_id, new_generation=self._accepted.new_generation)
+        if not until_caught_up:
+            self.tally.retention = source.retentions()
         worker = Worker(
             source,
             self._landing,

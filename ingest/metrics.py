@@ -23,6 +23,7 @@ from prometheus_client.registry import Collector
 
 from expectations.errors import ConfigurationError
 from ingest.landing import LATENESS
+from ingest.message import Partition
 from ingest.tally import Histogram, Tally
 from ingest.watchdog import Watchdog
 
@@ -49,6 +50,9 @@ class TallyCollector(Collector):
             ("records_polled", "Records read from the broker.", tally.polled),
             ("bytes_polled", "Bytes of message values read.", tally.bytes),
             ("records_landed", "Events that became visible in the lake.", tally.landed),
+            ("records_redelivered", "Records that came again and were dropped.", tally.redelivered),
+            ("duplicate_events", "Events with the id of another in their flush; readers count one.", tally.duplicates),
+            ("id_conflicts", "Of these, events that say something else than the other.", tally.conflicting),
         ):
             family = CounterMetricFamily(PREFIX + name, text, labels=["topic"])
             for topic, count in counts.copy().items():
@@ -68,6 +72,9 @@ class TallyCollector(Collector):
             ("fenced", "Partitions found moved by another process and read again.", tally.fenced),
             ("restarts", "Consumers thrown away after an error.", tally.restarts),
             ("rebalances", "Changes of the assignment.", tally.rebalances),
+            ("watchdog_restarts", "Processes of this machine that the watchdog has ended.", tally.watchdog_restarts),
+            ("maintenance_runs", "Times that the tables' files were looked after.", tally.maintained),
+            ("files_removed", "Files removed that no table needs any more.", tally.removed_files),
         ):
             yield CounterMetricFamily(PREFIX + name, text, value=value)
 
@@ -78,6 +85,7 @@ class TallyCollector(Collector):
             ("buffer_records", "Records read and not landed yet.", tally.held_rows),
             ("buffer_bytes", "Bytes of messages read and not landed yet.", tally.held_bytes),
             ("delta_version", "Version of the table of events.", tally.events_version),
+            ("files_per_open_day", "Files of the open day that has the most.", tally.files_per_open_day),
             ("last_successful_poll_timestamp_seconds", "When a poll last returned.", tally.last_poll),
             ("last_successful_commit_timestamp_seconds", "When a commit last succeeded.", tally.last_commit),
         ):
@@ -94,6 +102,11 @@ class TallyCollector(Collector):
         for partition, newest in self._tally.newest.copy().items():
             fresh.add_metric([partition.topic, str(partition.number)], self._clock() - newest)
         yield fresh
+        text = "Time until the broker deletes what has not landed; all of the retention where nothing waits."
+        headroom = GaugeMetricFamily(PREFIX + "retention_headroom_seconds", text, labels=labels)
+        for partition, seconds in _headroom(self._tally, self._clock()).items():
+            headroom.add_metric([partition.topic, str(partition.number)], seconds)
+        yield headroom
 
     def _histograms(self) -> Iterator[Metric]:
         tally = self._tally
@@ -107,6 +120,20 @@ class TallyCollector(Collector):
             ("event_lateness_seconds", "From an event to its receipt by the broker.", late),
         ):
             yield HistogramMetricFamily(PREFIX + name, text, buckets=_cumulative(histogram), sum_value=histogram.total)
+
+
+def _headroom(tally: Tally, now: float) -> dict[Partition, float]:
+    """Seconds by partition. What waits is not older than what has landed last, so the truth is not below this."""
+    found = {}
+    for partition, waiting in tally.lag.copy().items():
+        retention, newest = tally.retention.get(partition.topic), tally.newest.get(partition)
+        if retention is None:
+            continue
+        if not waiting:
+            found[partition] = retention
+        elif newest is not None:
+            found[partition] = max(retention - (now - newest), 0.0)
+    return found
 
 
 def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:

@@ -56,6 +56,21 @@ class Limits(Section):
     newest: Duration | None = timedelta(days=1)
 
 
+class MaintenanceSettings(Section):
+    """How the tables' files are looked after (see `ingest.maintenance`).
+
+    `every` has a running service do it; without, `journeys maintain` does, and `status` says when `interval` is over.
+    `open_for` is how long late events are expected, `most_files` how many files an open day may have, `keep` how long
+    files that are no longer part of a table stay, for whoever still reads or writes them.
+    """
+
+    every: Duration | None = None
+    interval: Duration = timedelta(hours=24)
+    open_for: Duration = timedelta(days=7)
+    most_files: int = Field(default=10, ge=1)
+    keep: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=24))
+
+
 class IngestSettings(Section):
     """Brokers, topics, when to flush, and how patient to be.
 
@@ -72,6 +87,7 @@ class IngestSettings(Section):
     limits: Limits = Limits()
     schemas: SchemaSettings = SchemaSettings()
     security: Security = Security()
+    maintenance: MaintenanceSettings = MaintenanceSettings()
 
     flush_rows: int = Field(default=50_000, gt=0)
     flush_bytes: int = Field(default=16 << 20, gt=0)

@@ -1,12 +1,25 @@
-"""What the lake holds: each table with its version, rows, files, and the time of its newest row."""
+"""How things stand: each table with its version, rows, files and newest row, and what the brokers hold that has not
+landed."""
 
 from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from expectations import contract, layout
+from expectations.errors import LandingError
 from expectations.layout import Lake
-from ingest.commit import facts, scan
+from ingest.commit import Table, facts, scan
+from ingest.message import Partition
+from ingest.offsets import application
+from ingest.reader import SourceFailed
+from ingest.settings import IngestSettings
+
+if TYPE_CHECKING:
+    from ingest.source.consumer import Source
 
 _NEWEST = {layout.EVENTS: contract.RECEIVED_AT, layout.QUARANTINE: contract.RECEIVED_AT, layout.PROFILES: "valid_from"}
 
@@ -21,3 +34,40 @@ def tables(lake: Lake) -> pl.DataFrame:
         rows.append({"table": name, **facts(lake, name), "newest": newest})
     numbers = dict.fromkeys(("version", "rows", "files", "bytes"), pl.Int64)
     return pl.DataFrame(rows, schema={"table": pl.String, **numbers, "newest": contract.TIME})
+
+
+def behind(settings: IngestSettings, lake: Lake, patience: timedelta = timedelta(seconds=3)) -> pl.DataFrame:
+    """One row a partition of the configured topics: topic (String), partition (Int32), landed (the offset below which
+    all has landed), end (the highwater that the broker tells; null when it does not within `patience`), lag (records
+    between the two, null as well). All Int64; nothing is landed, and the group is not joined.
+
+    Raises BrokerError when the brokers are not reached.
+    """
+    from ingest.source.consumer import Source
+
+    asked = {"assignment": "all", "connect_timeout": min(settings.connect_timeout, patience), "poll_records": 1}
+    events = None if facts(lake, layout.EVENTS)["version"] is None else Table(lake, layout.EVENTS)
+    with Source(settings.model_copy(update=asked)) as source:
+        gained = source.changes().gained
+        names = {place: application(settings.pipeline, source.topic_ids[place.topic], place.number) for place in gained}
+        landed = {place: (events and events.decided(name)) or 0 for place, name in names.items()}
+        ends = _ends(source, landed, patience)
+    columns = {contract.TOPIC: pl.String, contract.PARTITION: pl.Int32, "landed": pl.Int64, "end": pl.Int64}
+    rows = [(*place, landed[place], ends[place]) for place in sorted(landed)]
+    lag = (pl.col("end") - pl.col("landed")).clip(0).alias("lag")
+    return pl.DataFrame(rows, schema=columns, orient="row").with_columns(lag)
+
+
+def _ends(source: Source, landed: dict[Partition, int], patience: timedelta) -> dict[Partition, int | None]:
+    """The highwaters, as fetching tells them."""
+    deadline = time.monotonic() + patience.total_seconds()
+    ends: dict[Partition, int | None] = dict.fromkeys(landed)
+    try:
+        for place, beginning in source.beginnings(list(landed)).items():
+            source.begin(place, max(landed[place], beginning))
+        while None in ends.values() and time.monotonic() < deadline:
+            source.poll(timedelta(milliseconds=100))
+            ends = {place: source.highwater(place) for place in landed}
+    except (SourceFailed, LandingError):  # it is told by nulls; a consumer says what is the matter
+        return ends
+    return ends

@@ -52,6 +52,14 @@ class Tally:
     flush_rows: Histogram = field(default_factory=lambda: Histogram(ROWS))
     newest: dict[Partition, float] = field(default_factory=dict)
     lag: dict[Partition, int] = field(default_factory=dict)
+    retention: dict[str, float] = field(default_factory=dict)
+    duplicates: Counter[str] = field(default_factory=Counter)
+    redelivered: Counter[str] = field(default_factory=Counter)
+    conflicting: Counter[str] = field(default_factory=Counter)
+    watchdog_restarts: int = 0
+    maintained: int = 0
+    removed_files: int = 0
+    files_per_open_day: int = 0
     assigned: int = 0
     joined: bool = False
     held_rows: int = 0
@@ -70,6 +78,8 @@ class Tally:
         self.landed += flushed.landed
         self.refused += flushed.refused
         self.warned += flushed.warned
+        self.duplicates += flushed.duplicates
+        self.conflicting += flushed.conflicting
         self.lateness += flushed.lateness
         self.lateness_seconds += flushed.lateness_seconds
         self.newest |= flushed.newest

@@ -100,6 +100,8 @@ class Worker:
         before = self._landing.bytes
         kept = self._landing.take(chunk, self._clock())
         self._tally.add_read(chunk.partition.topic, kept, self._landing.bytes - before)
+        if kept < len(chunk.records):
+            self._tally.redelivered[chunk.partition.topic] += len(chunk.records) - kept
         self._last_record = self._clock()
 
     def _reassign(self) -> set[Partition]:

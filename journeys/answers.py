@@ -78,22 +78,59 @@ def _reading(answer: pl.DataFrame, window: str) -> str:
 
 
 def status(settings: Settings, how: terminal.As) -> None:
-    """What the lake holds."""
+    """What the lake holds, what was refused, what the brokers hold beyond it, and whether maintenance is due."""
     import polars as pl
 
     from ingest.quarantine import refused
     from ingest.status import tables
 
     held, reasons = tables(settings.lake), refused(settings.lake)
+    lag, silent = _lag(settings)
     if how is terminal.As.json:
-        terminal.show(pl.concat([held, reasons], how="diagonal_relaxed"), how)
+        terminal.show(pl.concat([held, reasons, lag], how="diagonal_relaxed"), how)
         return
     terminal.show(held, how, "Tables of the lake")
+    newest = held["newest"][0]
+    if newest is not None:
+        old = terminal.duration((datetime.now(UTC) - newest).total_seconds())
+        terminal.out.print(f"The newest event was received {old} ago. {_maintenance(settings)}")
     terminal.out.print()
+    if silent:
+        terminal.out.print(f"Not known how much waits at the brokers: {silent}\n", markup=False)
+    elif not lag.is_empty():
+        terminal.show(lag, how, "At the brokers")
+        terminal.out.print()
     if reasons.is_empty():
         terminal.out.print("Nothing was refused.")
         return
     terminal.show(reasons.select("topic", "reason", "field", "messages", "last_at"), how, "Refused, by reason")
+
+
+def _lag(settings: Settings) -> tuple[pl.DataFrame, str]:
+    """What waits at the brokers by partition, or why that is not known."""
+    import polars as pl
+
+    from expectations.errors import BrokerError, ConfigurationError
+    from ingest.status import behind
+
+    if not settings.ingest.streams:
+        return pl.DataFrame(), ""
+    try:
+        return behind(settings.ingest, settings.lake), ""
+    except (BrokerError, ConfigurationError) as error:
+        return pl.DataFrame(), f"{error.what} {error.found}"
+
+
+def _maintenance(settings: Settings) -> str:
+    """Whether the tables' files are to be looked after."""
+    from time import time
+
+    from ingest.maintenance import overdue
+
+    waited = overdue(settings.lake, settings.ingest.maintenance, time())
+    if waited is None or waited < 0:
+        return "Maintenance is not due."
+    return f"Maintenance has been due for {terminal.duration(waited)}: journeys maintain"
 
 
 def why(settings: Settings, one: str, other: str, how: terminal.As) -> None:

@@ -10,6 +10,26 @@ import typer
 from expectations.errors import InputError
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
 
+
+@app.command()
+def maintain(config: Config = DEFAULT) -> None:
+    """Make few files of many, order closed days by customer, remove files and log entries that nobody needs.
+
+    Rows stay as they are, and events may land meanwhile. A service does it by itself with `every` under
+    [ingest.maintenance].
+
+    Example: journeys maintain
+    """
+    from ingest.maintenance import maintain as tend
+    from journeys import terminal
+
+    settings = settings_of(config)
+    with terminal.step("Looking after the tables") as advance:
+        done = tend(settings.lake, settings.ingest.maintenance, on_progress=advance)
+    compacted, removed = sum(done.compacted.values()), sum(done.removed.values())
+    terminal.out.print(f"  {compacted:,} days compacted, {len(done.ordered):,} ordered, {removed:,} files removed")
+
+
 quarantine = typer.Typer(
     help="Messages that were refused: why, how they look, and reading them again.", no_args_is_help=True
 )

@@ -17,7 +17,6 @@ import kubernetes_validate
 import promql_parser
 import pytest
 import yaml
-from _pytest.mark import ParameterSet
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from dockerfile_parse import DockerfileParser
 
@@ -278,12 +277,7 @@ def exported() -> set[str]:
     return {family.name + ending for family in TallyCollector(Tally()).collect() for ending in samples[family.type]}
 
 
-def tried(title: str, query: str) -> ParameterSet:
-    pending = pytest.mark.xfail(strict=True, reason="the headroom to retention is not exported yet")
-    return pytest.param(query, id=title, marks=[pending] if "journeys_retention_headroom_seconds" in query else [])
-
-
-@pytest.mark.parametrize("query", [tried(title, query) for title, query in queries()])
+@pytest.mark.parametrize("query", [pytest.param(query, id=title) for title, query in queries()])
 def test_queries_are_promql_over_metrics_that_we_export(query: str) -> None:
     assert metrics(query)
     assert metrics(query) <= exported()

@@ -25,7 +25,7 @@ from ingest.reader import Changes, SourceFailed
 from ingest.settings import IngestSettings
 from ingest.source.client import admin_of, milliseconds, options
 from ingest.source.failures import made_anew, out_of_range, unreachable
-from ingest.source.topics import described, topic_of
+from ingest.source.topics import described, retentions, topic_of
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +79,12 @@ class Source:
                 raise made_anew(name)
             if found[name]["error_code"]:
                 raise SourceFailed(f"the broker does not describe the topic {name}")
+
+    def retentions(self) -> dict[str, float]:
+        """For how many seconds the broker keeps records of each topic; a topic that keeps all, or of which the broker
+        does not say, is left out.
+        """
+        return retentions(self._admin, list(self.topics))
 
     def changes(self) -> Changes:
         """What came and went since the last call."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
-from kafka.admin import KafkaAdminClient
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
@@ -15,6 +16,8 @@ from ingest.security import OPEN, Security
 from ingest.settings import IngestSettings
 from ingest.source.client import admin_of
 from ingest.source.failures import unknown_topic, unreachable
+
+log = logging.getLogger(__name__)
 
 _NO_ID: Final = "00000000-0000-0000-0000-000000000000"
 _UNKNOWN_TOPIC: Final = 3
@@ -85,6 +88,19 @@ def described(admin: KafkaAdminClient, brokers: Sequence[str], topics: Sequence[
     except KafkaError as error:
         raise unreachable(brokers, error) from error
     return {name: topic_of(found[name]) for name in topics}
+
+
+def retentions(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[str, float]:
+    """Seconds for which records are kept, by topic; without those that keep all, or of which the broker does not
+    say."""
+    try:
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
+        found = admin.describe_configs(asked, config_filter="all").get("topic", {})
+    except (KafkaError, ValueError) as error:
+        log.info("the broker does not say how long it keeps records: %s", type(error).__name__)
+        return {}
+    kept = {name: found.get(name, {}).get("retention.ms", {}).get("value") for name in topics}
+    return {name: int(milliseconds) / 1000 for name, milliseconds in kept.items() if int(milliseconds or -1) >= 0}
 
 
 def topic_of(found: Mapping[str, Any]) -> Topic:

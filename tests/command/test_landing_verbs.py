@@ -61,6 +61,14 @@ def test_a_replay_says_what_landed_and_what_stays(folder: Path) -> None:
     assert command("quarantine", "replay", "--kind", "click", cwd=folder).returncode == 6
 
 
+def test_maintenance_runs_and_status_says_when_it_is_due(folder: Path) -> None:
+    done = command("maintain", cwd=folder)
+    assert done.returncode == 0 and "1 ordered" in done.stdout
+    said = command("status", cwd=folder)
+    assert said.returncode == 0 and "Maintenance is not due." in said.stdout
+    assert "Not known how much waits at the brokers: The Kafka broker was not reached." in said.stdout
+
+
 @pytest.fixture(scope="module")
 def broker() -> Iterator[str]:
     with EmbeddedBroker() as embedded:

@@ -236,6 +236,16 @@ def test_tombstones_move_the_offset_and_leave_no_row() -> None:
     assert events.rows == refused.rows == [] and refused.commits == 0
 
 
+def test_events_of_one_id_are_counted_and_those_that_differ() -> None:
+    landing = Landing(calm(Store()), calm(Store()), SETTINGS, [])
+    here = Partition("clicks", 0)
+    landing.begin(here, "id", 0, accept_gap=False)
+    told = [event(1), event(1), event(1, url="/other"), event(2)]
+    landing.take(Chunk(here, [Sent(offset, value) for offset, value in enumerate(told)], 4), 0.0)
+    done = landing.flush()
+    assert (done.landed, done.duplicates, done.conflicting) == ({"clicks": 4}, {"clicks": 2}, {"clicks": 1})
+
+
 def test_what_nobody_gave_us_is_not_taken() -> None:
     landing = Landing(calm(Store()), calm(Store()), SETTINGS, [])
     assert landing.take(Chunk(Partition("clicks", 0), [Sent(0, event(0))], 1), 0.0) == 0

@@ -25,7 +25,7 @@ from ingest.settings import IngestSettings
 from ingest.source.consumer import Source
 from ingest.source.producer import produce
 from ingest.source.topics import codecs, create_topics, describe_topics
-from ingest.status import tables
+from ingest.status import behind, tables
 from tests.ingest.streams import BAD, RECEIVED, event, messages, places
 
 FAST = {"session_timeout": "2s", "heartbeat": "400ms", "connect_timeout": "3s", "poll_wait": "100ms"}
@@ -142,6 +142,17 @@ def test_the_status_counts_what_is_there(broker: str, lake: Lake) -> None:
     caught_up(settings(broker, "status"), lake)
     assert tables(lake).select("table", "rows").rows()[:2] == [("events", 90), ("quarantine", 10)]
     assert refused(lake).select("topic", "reason", "field", "messages").rows() == [("status", "not_json", None, 10)]
+
+
+@pytest.mark.broker
+def test_the_status_tells_what_waits_at_the_broker(broker: str, lake: Lake) -> None:
+    fill(broker, "waits", 100, partitions=1)
+    given = settings(broker, "waits")
+    assert behind(given, lake).rows() == [("waits", 0, 0, 100, 100)] and not Path(lake.address).exists()
+    caught_up(given, lake)
+    produce([broker], messages("waits", range(100, 107)))
+    assert behind(given, lake).rows() == [("waits", 0, 100, 107, 7)]
+    assert len(places(lake)) == 90
 
 
 @pytest.mark.broker

@@ -22,6 +22,8 @@ HERE = Partition("clicks", 2)
 
 def tally() -> Tally:
     told = Tally(joined=True, assigned=3, last_poll=100.0, lag={HERE: 42})
+    told.retention["clicks"] = 3600.0
+    told.duplicates["clicks"], told.watchdog_restarts, told.files_per_open_day = 4, 1, 12
     told.add_read("clicks", 2, 5)
     flushed = Flushed(rows=2, decided={HERE: 2}, newest={HERE: 90.0}, commit_seconds=0.2, lateness_seconds=61.0)
     flushed.landed["clicks"] += 1
@@ -47,6 +49,10 @@ def sample(told: Tally, name: str, **labels: str) -> float | None:
         ("lag_records", {"topic": "clicks", "partition": "2"}, 42),
         ("landed_freshness_seconds", {"topic": "clicks", "partition": "2"}, 10),
         ("assigned_partitions", {}, 3),
+        ("retention_headroom_seconds", {"topic": "clicks", "partition": "2"}, 3590),
+        ("duplicate_events_total", {"topic": "clicks"}, 4),
+        ("watchdog_restarts_total", {}, 1),
+        ("files_per_open_day", {}, 12),
         ("commits_total", {}, 1),
         ("commit_seconds_bucket", {"le": "0.25"}, 1),
         ("commit_seconds_bucket", {"le": "0.1"}, 0),
@@ -59,6 +65,14 @@ def sample(told: Tally, name: str, **labels: str) -> float | None:
 )
 def test_a_scrape_gives_what_the_tally_holds(name: str, labels: dict[str, str], value: float) -> None:
     assert sample(tally(), name, **labels) == value
+
+
+def test_the_headroom_is_all_of_the_retention_where_nothing_waits() -> None:
+    told = tally()
+    told.lag[HERE] = 0
+    assert sample(told, "retention_headroom_seconds", topic="clicks", partition="2") == 3600
+    told.retention = {}
+    assert sample(told, "retention_headroom_seconds", topic="clicks", partition="2") is None
 
 
 def test_a_histogram_counts_at_and_below_each_bound() -> None:

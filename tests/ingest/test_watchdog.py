@@ -7,8 +7,16 @@ import sys
 import threading
 import time
 from datetime import timedelta
+from pathlib import Path
 
-from ingest.watchdog import STUCK, Watchdog
+from ingest.watchdog import STUCK, Watchdog, _note, restarts
+
+
+def test_processes_that_were_ended_are_counted(tmp_path: Path) -> None:
+    assert restarts(str(tmp_path)) == 0
+    _note(str(tmp_path))
+    _note(str(tmp_path))
+    assert restarts(str(tmp_path)) == 2
 
 
 def test_it_barks_once_when_the_loop_stands_still() -> None:

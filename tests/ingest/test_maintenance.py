@@ -1,0 +1,174 @@
+"""Maintenance changes files, never rows: what is ordered, what is compacted, what is removed, and who does it."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+import pyarrow.parquet as pq
+import pytest
+from pydantic import ValidationError
+
+from expectations import layout
+from expectations.layout import Lake
+from ingest.commit import Table, days, scan, vacuum
+from ingest.decode import decode
+from ingest.keeper import Keeper
+from ingest.maintenance import claim, files_per_day, maintain, overdue
+from ingest.message import Partition
+from ingest.offsets import Claim
+from ingest.settings import Limits, MaintenanceSettings, Stream
+from ingest.tally import Tally
+from tests.ingest.streams import RECEIVED, Sent, event
+
+APP = "ingest/test/topic/0"
+DAY = 86_400_000
+OLD = date(2025, 12, 12)
+SETTINGS = MaintenanceSettings(every=timedelta(hours=1), most_files=3)
+NOW = RECEIVED / 1000 + 3600
+LATER = NOW + 30 * 86_400
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def land(lake: Lake, commits: int, first: int = 0) -> None:
+    """So many commits of 40 events each: 20 of a day long past, 20 of the day of receipt."""
+    table = Table(lake, layout.EVENTS)
+    for number in range(first, first + commits):
+        base = table.decided(APP)
+        sent = [
+            Sent(
+                offset,
+                event(offset, customer_id=f"c{offset * 7919 % 101:03d}", occurred_at=RECEIVED - offset % 2 * 20 * DAY),
+            )
+            for offset in range(number * 40, number * 40 + 40)
+        ]
+        rows = decode(sent, Partition("clicks", 0), Stream(topic="clicks", kind="clickstream"), Limits()).events
+        assert table.append(rows, [Claim(APP, base, number * 40 + 40)])
+
+
+def rows(lake: Lake) -> list[str]:
+    return sorted(scan(lake, layout.EVENTS).select("event_id").collect()["event_id"])
+
+
+def files(lake: Lake) -> dict[str, int]:
+    known = days(lake, layout.EVENTS)
+    assert known is not None
+    return {str(day): count for day, count in known.days.select("day", "files").iter_rows()}
+
+
+def test_open_days_are_compacted_and_closed_ones_ordered(lake: Lake) -> None:
+    land(lake, 5)
+    before = rows(lake)
+    done = maintain(lake, SETTINGS, now=NOW)
+    assert (done.compacted, done.ordered) == ({"events": 1}, {OLD: 100})
+    assert rows(lake) == before and files(lake) == {"2025-12-12": 1, "2026-01-01": 1}
+    assert Table(lake, layout.EVENTS).decided(APP) == 200
+
+
+def test_a_closed_day_is_ordered_by_customer_in_small_groups_of_rows(lake: Lake) -> None:
+    table = Table(lake, layout.EVENTS)
+    for number in range(2):
+        draw = range(number * 15_000, number * 15_000 + 15_000)
+        sent = [Sent(n, event(n, customer_id=f"c{n * 7919 % 10_007:05d}")) for n in draw]
+        rows = decode(sent, Partition("clicks", 0), Stream(topic="clicks", kind="clickstream"), Limits()).events
+        table.append(rows, [Claim(APP, table.decided(APP), draw.stop)])
+    maintain(lake, SETTINGS, now=LATER)
+    [file] = (
+        path for path in Path(lake.table(layout.EVENTS)).rglob("*.parquet") if path.stat().st_mtime_ns == newest(lake)
+    )
+    read = pq.ParquetFile(file)
+    assert read.metadata.num_row_groups == 2 and read.metadata.num_rows == 30_000
+    assert pl.read_parquet(file)["customer_id"].is_sorted()
+
+
+def newest(lake: Lake) -> int:
+    return max(path.stat().st_mtime_ns for path in Path(lake.table(layout.EVENTS)).glob("event_date=*/*.parquet"))
+
+
+def test_what_is_in_order_is_left_alone_until_events_come(lake: Lake) -> None:
+    land(lake, 5)
+    maintain(lake, SETTINGS, now=NOW)
+    again = maintain(lake, SETTINGS, now=NOW + 60)
+    assert (again.compacted, again.ordered) == ({}, {})
+    land(lake, 1, first=5)
+    assert maintain(lake, SETTINGS, now=NOW + 120).ordered == {OLD: 120}
+    assert len(rows(lake)) == 240
+
+
+def test_files_of_no_table_go_after_their_time(lake: Lake) -> None:
+    land(lake, 5)
+    maintain(lake, SETTINGS, now=NOW)
+    folder = Path(lake.table(layout.EVENTS))
+    held = len(list(folder.glob("event_date=*/*.parquet")))
+    assert vacuum(lake, layout.EVENTS, timedelta(hours=24)) == 0 and held == 12
+    old = time.time() - 8 * 86_400
+    for file in folder.rglob("*.parquet"):
+        os.utime(file, (old, old))
+    orphan = folder / "event_date=2026-01-01" / "part-orphan.parquet"
+    orphan.write_bytes(b"never committed")
+    os.utime(orphan, (old, old))
+    before = rows(lake)
+    removed = vacuum(lake, layout.EVENTS, timedelta(days=7))
+    assert removed >= 1 and not orphan.exists() and rows(lake) == before
+
+
+def test_files_are_never_removed_within_a_day() -> None:
+    with pytest.raises(ValidationError):
+        MaintenanceSettings.model_validate({"keep": "23h"})
+    with pytest.raises(ValueError, match="24 hours"):
+        vacuum(Lake("nowhere"), layout.EVENTS, timedelta(hours=23))
+
+
+def test_it_is_due_once_an_interval_and_for_one_process(lake: Lake) -> None:
+    assert overdue(lake, SETTINGS, NOW) is None and not claim(lake, SETTINGS, NOW)
+    land(lake, 1)
+    soon, then = time.time(), time.time() + 2 * 3600
+    assert not claim(lake, SETTINGS, soon)
+    assert claim(lake, SETTINGS, then)
+    assert not claim(lake, SETTINGS, then + 60)
+    assert claim(lake, SETTINGS, then + 3700)
+
+
+def test_a_lake_without_tables_needs_none(lake: Lake) -> None:
+    assert maintain(lake, SETTINGS, now=NOW).removed == {}
+    assert files_per_day(lake, datetime.now(UTC).date()) == 0
+
+
+def test_events_land_once_while_it_is_at_work(lake: Lake) -> None:
+    land(lake, 2)
+    stop = threading.Event()
+
+    def tend() -> None:
+        while not stop.is_set():
+            maintain(lake, SETTINGS, now=NOW)
+
+    tending = threading.Thread(target=tend)
+    tending.start()
+    try:
+        for number in range(2, 22):
+            land(lake, 1, first=number)
+    finally:
+        stop.set()
+        tending.join()
+    landed = rows(lake)
+    assert len(landed) == len(set(landed)) == 22 * 40
+
+
+def test_a_service_does_it_when_it_is_due(lake: Lake) -> None:
+    land(lake, 5)
+    Table(lake, layout.EVENTS).append(
+        scan(lake, layout.EVENTS).head(0).collect(), [Claim("maintenance/began", None, int(time.time()) - 7200)]
+    )
+    tally, deadline = Tally(), time.monotonic() + 20
+    with Keeper(lake, SETTINGS, tally, pause_seconds=0.01):
+        while not (tally.maintained and tally.removed_files == 0) and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert tally.maintained == 1 and max(files(lake).values()) == 1
