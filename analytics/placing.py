@@ -27,10 +27,10 @@ def events_on_shared(events: pl.DataFrame, known: Relinked, shared: pl.Series | 
     """
     mask = known.nodes["shared"] if shared is None else shared
     names = [name for name in known.seen.columns if name.endswith("_node")]
-    carried = known.seen.select(pl.concat_list(names).list.drop_nulls().list.unique().alias("shared"))
-    marked = known.seen.select(mask.gather(known.seen[name]).fill_null(False).alias(name) for name in names)
-    some = marked.select(pl.any_horizontal(names)).to_series().arg_true()
-    nodes = carried[some].with_columns(some.cast(pl.UInt32).alias(COMBINATION))
+    marks = known.seen.select(mask.gather(known.seen[name]).fill_null(False).alias(name) for name in names)
+    some = marks.select(pl.any_horizontal(names)).to_series().arg_true().cast(pl.UInt32)
+    carried = known.seen[some].select(pl.concat_list(names).list.drop_nulls().list.unique().alias("shared"))
+    nodes = carried.with_columns(some.alias(COMBINATION))
     rows = events.select(BY).join(nodes, on=COMBINATION).explode("shared")
     return counted(rows.filter(mask.gather(rows["shared"])))
 

@@ -79,6 +79,8 @@ def _among(nodes: pl.DataFrame, seen: pl.DataFrame, sources: Sequence[Source]) -
 def _changed_ends(before: pl.DataFrame, now: pl.DataFrame, nodes: pl.DataFrame, settings: IdentityRules) -> Codes:
     """The nodes of tombstones that are new or were taken back."""
     both = pl.concat([before.join(now, on=now.columns, how="anti"), now.join(before, on=now.columns, how="anti")])
+    if both.is_empty():
+        return np.zeros(0, np.int64)
     ends = tombstoned(nodes, both, settings)
     return pl.concat([ends["a"], ends["b"].alias("a")]).drop_nulls().unique().cast(pl.Int64).to_numpy()
 

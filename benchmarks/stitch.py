@@ -3,8 +3,9 @@
     python benchmarks/stitch.py [EVENTS] [FOLDER]
 
 Builds a lake of EVENTS (default 10 million) with identities, duplicates and a kiosk in FOLDER (default: a temporary
-one), then measures, each in a process of its own: the sort, the build of the path store, and opening the store and
-counting its touches against the bare read of the same columns. The last lines are the ratios.
+one), then measures, each in a process of its own: the sort, the build of the path store, opening the store and counting
+its touches against the bare read of the same columns, and a refresh after 1 % more events in two ways: from customers
+who come for a visit, and one by one from customers all over. The last lines are the ratios.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import numpy as np
 import polars as pl
 
 from analytics.events import conform, landed
+from analytics.refresh import refresh
 from analytics.rules import PathRules
 from analytics.stitching import build
 from analytics.store import Paths
@@ -31,13 +33,17 @@ from expectations.layout import Lake
 START = datetime(2024, 1, 1, tzinfo=UTC)
 EVENTS_PER_FILE = 500_000
 EVENTS_PER_CUSTOMER = 40
+VISIT = 8
 NAMES = ["ad_click", "page_view", "product_viewed", "cart_viewed", "checkout_started", "order_placed", "email_opened"]
 
 
-def events(first: int, count: int, customers: int, seed: int) -> pl.DataFrame:
-    """Events of customers with three devices each, a third of them logged in, one in a thousand at the kiosk."""
+def events(first: int, count: int, customers: int, seed: int, visit: int = 1) -> pl.DataFrame:
+    """Events of customers with three devices each, a third of them logged in, one in a thousand at the kiosk.
+
+    `visit` neighbouring events are of one customer.
+    """
     dice = np.random.default_rng([seed, first])
-    customer = dice.integers(0, customers, count)
+    customer = np.repeat(dice.integers(0, customers, count // visit + 1), visit)[:count]
     device = customer * 3 + dice.integers(0, 3, count)
     seconds = (first + np.sort(dice.random(count)) * count) / 50
     kiosk = dice.random(count) < 0.001
@@ -93,6 +99,15 @@ def stitching(lake: Lake) -> dict[str, Any]:
     return {"seconds": seconds, "cpu": time.process_time() - cpu, "linked": summary.linked}
 
 
+def refreshing(lake: Lake) -> dict[str, Any]:
+    """Bring the path store up to date."""
+    started, cpu = time.perf_counter(), time.process_time()
+    summary = refresh(lake, PathRules())
+    seconds = time.perf_counter() - started
+    assert summary is not None
+    return {"seconds": seconds, "cpu": time.process_time() - cpu, "linked": summary.linked}
+
+
 def opening(lake: Lake) -> dict[str, Any]:
     """Open the store, count its touches by touchpoint, and read the same columns bare."""
     times = []
@@ -107,7 +122,7 @@ def opening(lake: Lake) -> dict[str, Any]:
     return {"seconds": min(ours for ours, _ in times), "bare": min(bare for _, bare in times)}
 
 
-MEASURES = {"sort": plain_sort, "stitch": stitching, "open": opening}
+MEASURES = {"sort": plain_sort, "stitch": stitching, "open": opening, "refresh": refreshing}
 
 
 def measured(name: str, folder: str) -> dict[str, Any]:
@@ -124,10 +139,19 @@ def main(count: int, folder: str) -> None:
     started = time.perf_counter()
     make(lake, count)
     print(f"{count:,} events landed in {time.perf_counter() - started:.1f} s", flush=True)
-    sort, stitch, opened = (measured(name, folder) for name in MEASURES)
+    sort, stitch, opened = (measured(name, folder) for name in ("sort", "stitch", "open"))
+    more, customers = max(1, count // 100), max(1, count // EVENTS_PER_CUSTOMER)
+    refreshed = []
+    for number, visit in enumerate((VISIT, 1)):
+        new = events(count + number * more, more, customers, seed=7, visit=visit)
+        new.write_delta(lake.table("events"), mode="append")
+        refreshed.append(measured("refresh", folder))
     print(f"open: {opened['seconds'] / opened['bare']:.2f} times the bare read of the same columns (goal: 1.5)")
     print(f"stitch: {stitch['cpu'] / sort['cpu']:.2f} times the processor time of polars' plain sort")
     print(f"stitch: {stitch['seconds'] / sort['seconds']:.2f} times polars' plain sort (goal: 3)")
+    for kind, took in zip(("one by one", "in visits"), reversed(refreshed), strict=True):
+        wall, cpu = took["seconds"] / stitch["seconds"], took["cpu"] / stitch["cpu"]
+        print(f"refresh, 1 % new events {kind}: {wall:.1%} of the build's time, {cpu:.1%} of its CPU (goal: 10 %)")
 
 
 if __name__ == "__main__":
