@@ -12,6 +12,7 @@ from analytics.funnels import funnel
 from analytics.matrix import step_matrix
 from analytics.members import members
 from analytics.patterns import match, matches
+from analytics.retention import retention, returns
 from analytics.rules import PathRules
 from analytics.sessions import sessions
 from analytics.store import Paths, StoreWriter
@@ -51,6 +52,8 @@ __all__ = [
     "matches",
     "members",
     "responses",
+    "retention",
+    "returns",
     "sessions",
     "step_matrix",
     "stitch",

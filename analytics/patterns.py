@@ -87,7 +87,7 @@ class Search:
         texts = as_bytes(alphabet[letters], found.bounds).cast(pl.String)
 
         def classes(touch: Touch) -> str:
-            met = [bool(bits & np.uint64(sum(1 << name for name in touch.names))) for bits in meant]
+            met = [bool(bits & np.uint64(sum(1 << name for name in set(touch.names)))) for bits in meant]
             chosen = "".join(letter for letter, hit in zip(LETTERS, met, strict=False) if hit != touch.negated)
             return f"[{chosen or NOTHING}]"
 

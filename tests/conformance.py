@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from expectations.errors import DefinitionError
-from tests.conforming import funnels, sessions, statistics
+from tests.conforming import cohorts, funnels, journeys, sessions, statistics
 from tests.conforming.cases import Unsupported
 
 Case = Mapping[str, Any]
@@ -25,6 +25,10 @@ KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
     "funnel": funnels.funnel_case,
     "trend": funnels.trend_case,
     "window_funnel": funnels.window_funnel_case,
+    "paths": journeys.paths_case,
+    "retention": cohorts.retention_case,
+    "retention_flags": cohorts.flags_case,
+    "sequence": journeys.sequence_case,
     "sessions": sessions.sessions_case,
     "statistics": statistics.statistics_case,
 }
