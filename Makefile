@@ -50,11 +50,15 @@ $(VENV)/bin/python:
 $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
+	@echo "Compiling the scans, once (about a minute) ..."
+	@$(BIN)/python -m analytics.kernels
 	@touch $@
 
 $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) with the test tools (about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@echo "Compiling the scans, once (about a minute) ..."
+	@$(BIN)/python -m analytics.kernels
 	@touch $@ $(VENV)/.demo
 
 clean:                         ## remove what make and the demo made

@@ -140,7 +140,7 @@ class ChainScan:
         ]
 
     def _scan(self, streams: Streams, unit: int) -> Found:
-        rules = self.rules(unit)
+        rules, streams = self.rules(unit), streams.steady()
         capacity = len(streams.bounds) - 1
         if self.definition.count == "entries":
             from analytics.kernels.rules import count_entries, step_bits
@@ -154,9 +154,7 @@ class ChainScan:
             streams.codes, streams.bits, streams.times, streams.bounds, rules, chains, firsts, least, owners
         )
         entered = np.flatnonzero((firsts[:count] >= 0) & (chains[:count].max(axis=1, initial=-1) >= 0))
-        return Found(
-            streams.row_of(chains[entered]), streams.row_of(firsts[entered]), least[entered], owners[entered]
-        )
+        return Found(streams.row_of(chains[entered]), streams.row_of(firsts[entered]), least[entered], owners[entered])
 
     def _kernel(self) -> Any:
         """The scan that this funnel asks for."""
@@ -176,9 +174,7 @@ class ChainScan:
 
         return scan
 
-    def _table(
-        self, part: Part, frame: pl.DataFrame, units: Streams, streams: Streams, found: Found
-    ) -> pl.DataFrame:
+    def _table(self, part: Part, frame: pl.DataFrame, units: Streams, streams: Streams, found: Found) -> pl.DataFrame:
         unit, asked = unit_of(frame[AT]), self.definition
         times = frame[AT].to_numpy().astype(np.int64, copy=False) * unit
         counted = [asked.order == "unordered" or not step.optional for step in asked.steps]
@@ -197,7 +193,9 @@ class ChainScan:
         for k, touch in enumerate(found.chains.T):
             columns.append(_at(pl.Series(times), touch).alias(f"at_{k + 1}"))
         if asked.value is not None:
-            columns += [_at(frame[asked.value], touch).alias(f"value_{k + 1}") for k, touch in enumerate(found.chains.T)]
+            columns += [
+                _at(frame[asked.value], touch).alias(f"value_{k + 1}") for k, touch in enumerate(found.chains.T)
+            ]
         return pl.DataFrame(columns)
 
     def _breakdown(

@@ -8,7 +8,7 @@ customer's rows are laid out once for each value; rows of another value are then
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,11 +34,28 @@ class Streams:
     customer: Ints
     rows: Ints | None = None
 
+    def steady(self) -> Streams:
+        """The same touches in arrays of one type each, not to be written to, so that a scan is compiled only once."""
+        return replace(
+            self,
+            codes=_steady(self.codes, np.uint32),
+            bits=_steady(self.bits, np.uint64),
+            times=_steady(self.times, np.int64),
+            bounds=_steady(self.bounds, np.int64),
+        )
+
     def row_of(self, touches: Ints) -> Ints:
         """Rows of the part for touches of the streams; -1 stays -1."""
         if self.rows is None:
             return touches
         return np.where(touches < 0, -1, self.rows[np.maximum(touches, 0)])
+
+
+def _steady(values: Ints, dtype: type[np.generic]) -> Ints:
+    """The values as a read-only array of this type; no copy where they have it."""
+    steady = np.ascontiguousarray(values, dtype).view()
+    steady.setflags(write=False)
+    return steady
 
 
 def whole_customers(codes: Ints, bits: NDArray[np.uint64], times: Ints, bounds: NDArray[np.int64]) -> Streams:

@@ -36,8 +36,7 @@ def scan(codes, bits, times, bounds, table, chains, firsts, least, owners):
     `chains[row, k]` is the touch of step `k + 1`, or -1; `firsts[row]` the first entry in range, or -1. Gives the
     number of rows.
     """
-    narrowed = table.copy()
-    rules, only = table[0], narrowed[0]
+    rules, only = table[0], table[1]
     size, row = 0, 0
     for c in range(len(bounds) - 1):
         size = max(size, bounds[c + 1] - bounds[c])

@@ -49,7 +49,10 @@ RULES: Final = np.dtype(
         ("attempts", np.bool_),
     ]
 )
-"""A funnel as the scans read it, in an array of one record; times in the unit of the part.
+"""A funnel as the scans read it, in an array of two equal records; times in the unit of the part.
+
+The second record is the scan's own: it narrows its entries to one attempt. Both lie in the caller's array, because a
+record that compiled code takes from an array of its own does not keep that array alive.
 
 `exclude_*` are step numbers, one an exclusion. `within` is the longest wait before each step. `offers` is how many sets
 of steps a chain can take at one instant, at most. `attempts`: every attempt is written, not only the best.
@@ -57,13 +60,13 @@ of steps a chain can take at one instant, at most. `attempts`: every attempt is 
 
 
 def rules_of(**values: Any) -> NDArray[Any]:
-    """The record of a funnel; a list fills the first places of its field."""
-    table = np.zeros(1, RULES)
+    """The records of a funnel; a list fills the first places of its field."""
+    table = np.zeros(2, RULES)
     for name, value in values.items():
         if isinstance(value, list):
-            table[name][0, : len(value)] = value
+            table[name][:, : len(value)] = value
         else:
-            table[name][0] = value
+            table[name][:] = value
     return table
 
 

@@ -32,8 +32,7 @@ STOPPED = -1
 @njit(nogil=True, cache=True)
 def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer, or for every attempt; as `ordered.scan`."""
-    narrowed = table.copy()
-    rules, one = table[0], narrowed[0]
+    rules, one = table[0], table[1]
     size, row = 1, 0
     for c in range(len(bounds) - 1):
         size = max(size, bounds[c + 1] - bounds[c])

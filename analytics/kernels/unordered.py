@@ -23,8 +23,7 @@ from analytics.kernels.rules import (
 @njit(nogil=True, cache=True)
 def scan_unordered(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer, or for every attempt; as `ordered.scan`. `chains[row, k]` is in time order."""
-    narrowed = table.copy()
-    rules, one, row = table[0], narrowed[0], 0
+    rules, one, row = table[0], table[1], 0
     steps = step_bits(rules)
     for c in range(len(bounds) - 1):
         low, high = bounds[c], bounds[c + 1]

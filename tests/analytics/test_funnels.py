@@ -15,7 +15,7 @@ from expectations.errors import DefinitionError
 from tests.journeys import START, at, paths
 from tests.oracles import funnel as oracle
 
-MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "150"))
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "60"))
 
 
 def reached(journeys: dict[str, str], *steps: str | Step, **rules: object) -> list[int]:

@@ -1,0 +1,67 @@
+"""Every scan gives the same numbers for the same question, whatever the types of the arrays, and is compiled once."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analytics import Exclude, Funnel, Paths, Step, funnel
+
+NAMES = ["a", "b", "c", "d"]
+
+
+def many(customers: int = 400, *, microseconds: int = 0, words: int = 0) -> Paths:
+    """Random touches, a dozen a customer; `words` more touchpoints make the codes wider."""
+    rng = np.random.default_rng(3)
+    rows = customers * 12
+    names = rng.choice([*NAMES, *(f"other {n}" for n in range(words))], rows)
+    seconds = rng.integers(0, 40 * 3600, rows)
+    times = [datetime(2024, 1, 1) + timedelta(seconds=int(s), microseconds=microseconds) for s in seconds]
+    touches = {"customer": rng.integers(0, customers, rows).astype(str), "at": times, "touchpoint": names}
+    return Paths.from_frame(pl.DataFrame(touches), end_of_data=datetime(2024, 3, 1))
+
+
+def reached(paths: Paths, definition: Funnel) -> list[int]:
+    return funnel(paths, definition)["reached"].to_list()
+
+
+@pytest.mark.parametrize("order", ["ordered", "strict"])
+def test_a_step_window_as_long_as_the_window_changes_nothing(order: str) -> None:
+    paths = many()
+    plain = Funnel(["a", "b", "c"], "6h", order=order)  # type: ignore[arg-type]
+    entry_by_entry = Funnel(["a", Step("b", within="6h"), Step("c", within="6h")], "6h", order=order)  # type: ignore[arg-type]
+    assert reached(paths, plain) == reached(paths, entry_by_entry)
+    assert reached(paths, plain)[0] > 300
+
+
+@pytest.mark.parametrize(
+    "definition",
+    [
+        Funnel(["a", "b", "c"], "6h"),
+        Funnel(["a", "b", "c"], "6h", order="unordered"),
+        Funnel(["a", Step("b", within="2h"), "c"], "6h", exclude=Exclude("d")),
+        Funnel(["a", "b", "c"], "6h", stop=["repeat"]),
+        Funnel(["a", "b"], "6h", count="entries"),
+    ],
+)
+def test_the_same_times_to_the_microsecond_change_nothing(definition: Funnel) -> None:
+    assert reached(many(), definition) == reached(many(microseconds=5), definition)
+
+
+def test_a_scan_is_compiled_for_one_signature_only() -> None:
+    from analytics.kernels.ordered import scan
+
+    condition = Step("a", where=pl.col("touchpoint") != "b")
+    for paths in (many(40), many(40, microseconds=5), many(40, words=300)):
+        reached(paths, Funnel(["a", "b"]))
+        reached(paths, Funnel([condition, "b"]))
+        reached(paths, Funnel(["a", "b"], same="touchpoint"))
+    assert len(scan.signatures) == 1
+
+
+def test_attempts_of_one_customer_are_counted_one_by_one() -> None:
+    everyone = reached(many(), Funnel(["a", "b"], "2h", count="entries"))
+    assert everyone[0] > reached(many(), Funnel(["a", "b"], "2h"))[0]
