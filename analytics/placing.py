@@ -89,13 +89,16 @@ def assigned(events: pl.DataFrame, known: Relinked, places: pl.DataFrame) -> pl.
         known.seen[CODE].gather(events[COMBINATION]).alias(CODE),
         known.seen[LINKED].gather(events[COMBINATION]).alias(LINKED),
     )
-    if places.is_empty():
+    free = rows[CODE].is_null().arg_true()
+    if places.is_empty() or free.is_empty():
         return rows
-    there = rows.join(places.drop("events"), on=BY, how="left", suffix="_there", maintain_order="left")
-    return there.with_columns(
-        pl.coalesce(CODE, f"{CODE}_there").alias(CODE),
-        pl.when(pl.col(CODE).is_null()).then(pl.coalesce(f"{LINKED}_there", LINKED)).otherwise(LINKED).alias(LINKED),
-    ).drop(f"{CODE}_there", f"{LINKED}_there")
+    there = rows[free].select(*BY, pl.col(LINKED).alias("way"))
+    there = there.join(places.drop("events"), on=BY, how="left", maintain_order="left")
+    way = there.select(pl.coalesce(LINKED, "way")).to_series().to_physical()
+    return rows.with_columns(
+        rows[CODE].scatter(free, there[CODE]),
+        rows[LINKED].to_physical().scatter(free, way).cat.to(LINKS).alias(LINKED),
+    )
 
 
 def ways(known: Relinked, places: pl.DataFrame) -> dict[str, int]:

@@ -111,13 +111,16 @@ def _with_ids(old: pl.DataFrame, fresh: pl.DataFrame, ids: IdsOf) -> pl.DataFram
     """
     here = [CODE, AT]
     met = old.lazy().join(fresh.lazy().select(here).unique(), on=here, how="semi").select(PLACE).collect()[PLACE]
-    merged = old.group_by(CODE).agg(pl.col(OF).n_unique().alias("n")).filter(pl.col("n") > 1)
+    runs = old.select(CODE, OF).filter((pl.col(CODE).diff() != 0) | (pl.col(OF).diff() != 0).fill_null(True))
+    merged = runs.unique().filter(pl.col(CODE).is_duplicated()).select(CODE).unique()
     both = old.lazy().join(merged.lazy(), on=CODE, how="semi").filter(pl.struct(here).is_duplicated()).collect()
     anew = pl.concat([met, both[PLACE]]).unique()
-    mixed = old.select(PLACE, AT, EVENT).filter(pl.col(PLACE).is_in(anew.implode()))
-    found = mixed.join(ids(mixed[AT], mixed[EVENT]), on=EVENT, how="left").select(PLACE, contract.EVENT_ID)
-    named = old.join(found, on=PLACE, how="left", maintain_order="left")
-    return named.with_columns(pl.when(~pl.col(PLACE).is_in(anew.implode())).then(PLACE).alias(PLACE))
+    mixed = old[anew].select(AT, EVENT)
+    found = mixed.join(ids(mixed[AT], mixed[EVENT]), on=EVENT, how="left", maintain_order="left")[contract.EVENT_ID]
+    named = pl.repeat(None, len(old), dtype=pl.String, eager=True).scatter(anew, found).alias(contract.EVENT_ID)
+    known = np.ones(len(old), np.bool_)
+    known[anew.to_numpy()] = False
+    return old.with_columns(named, pl.when(pl.Series(known)).then(PLACE).alias(PLACE))
 
 
 def _keys(known: Relinked, codes: pl.Series, lone: pl.Series, taken: pl.Series, rules: PathRules) -> pl.Series:
