@@ -171,7 +171,7 @@ def walks(paths: Paths, part: Part, view: View, words: pl.Series) -> Walks:
     begins, people, ends = _units(paths, part, frame, view.unit)
     nodes, keep = _nodes(paths, frame[view.on], words)
     if view.among.where is not None:
-        names = view.among.where.meta.root_names() or [AT]
+        names = list(dict.fromkeys(view.among.where.meta.root_names())) or [AT]
         seen = decoded(part, names, paths.dictionaries).select(view.among.where.alias("met"))
         met: NDArray[np.bool_] = seen["met"].fill_null(False).to_numpy()
         keep = met if keep is None else keep & met

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,11 +36,41 @@ def stitch(
 def report(
     config: Config = DEFAULT,
     site: Annotated[Path | None, typer.Option(help="Publish here instead of the configured folder.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this page; may be repeated.")] = None,
+    by: Annotated[list[str] | None, typer.Option(help="Break down by this column instead; may be repeated.")] = None,
+    first_day: Annotated[str | None, typer.Option("--from", help="First day of the touches, as 2026-03-01.")] = None,
+    last_day: Annotated[str | None, typer.Option("--to", help="Last day of the touches.")] = None,
+    files: Annotated[
+        bool, typer.Option(help="Also every chart as PNG and SVG, every frame as Parquet, a PDF.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
-    """Publish the report site from the path store."""
+    """Publish the report site from the path store.
+
+    Example: journeys report --only stages --only trends --by device --from 2026-03-01 --open
+    """
     from journeys import pipeline
 
-    pipeline.report(settings_of(config), site)
+    asked = {"pages": only, "segments": by, "first_day": first_day, "last_day": last_day, "files": files}
+    published = pipeline.report(settings_of(config), site, **asked)
+    if show:
+        import webbrowser
+
+        webbrowser.open(Path(published.address).resolve().as_uri())
+
+
+@app.command()
+def serve(
+    config: Config = DEFAULT,
+    site: Annotated[Path | None, typer.Option(help="Show this folder instead of the configured one.")] = None,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 8000,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Show the published report on this machine only, until interrupted."""
+    from journeys.serving import serve as show_site
+
+    settings = settings_of(config)
+    show_site(site or Path(settings.beside(settings.report.site)), port, show=show)
 
 
 @app.command()
@@ -59,6 +89,51 @@ def funnel(
     from journeys import answers
 
     answers.funnel(settings_of(config), steps or [], by or [], window, printed_as(json=as_json, csv=as_csv))
+
+
+@app.command()
+def paths(
+    start: Annotated[str | None, typer.Option("--from", help="Follow paths from their first such touchpoint.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Follow paths back from their last such touchpoint.")] = None,
+    pattern: Annotated[str | None, typer.Option(help='Count paths with a pattern: "Cart (?!Order)* $".')] = None,
+    by: Annotated[list[str] | None, typer.Option(help="Break down by this column; may be repeated.")] = None,
+    unit: Annotated[str, typer.Option(help="Whose paths: journey, session or customer.")] = "journey",
+    depth: Annotated[int, typer.Option(help="Positions that are followed.")] = 6,
+    top: Annotated[int, typer.Option(help="Paths, or touchpoints at each position, that are listed.")] = 8,
+    collapse: Annotated[bool, typer.Option(help="Join repeats of one touchpoint.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Show how customers really move: the commonest whole paths; with --from or --to, where they go or come from.
+
+    Example: journeys paths --from "Product page" --to Order --by device
+    """
+    from journeys import answers
+
+    how = printed_as(json=as_json, csv=as_csv)
+    asked: dict[str, Any] = {"by": by or [], "unit": unit, "collapse": collapse}
+    settings = settings_of(config)
+    if pattern is not None:
+        answers.pattern(settings, pattern, asked, how)
+    elif start or end:
+        answers.flow(settings, {**asked, "start": start, "end": end, "depth": depth, "top": top}, how)
+    else:
+        answers.variants(settings, {**asked, "top": top}, how)
+
+
+@app.command()
+def touchpoints(
+    urls: Annotated[bool, typer.Option("--urls", help="Group the addresses instead, as rules could.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="As the events are named, without the configured rules.")] = False,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Preview the touchpoints that landed events become, by count; with --urls templates for addresses."""
+    from journeys import answers
+
+    answers.touchpoints(settings_of(config), printed_as(json=as_json, csv=as_csv), urls=urls, raw=raw)
 
 
 @identity.command()

@@ -1,0 +1,72 @@
+"""Step matrix, variants, hand-offs and effort by their definitions, on plain lists of units."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from statistics import median
+from typing import Any
+
+Unit = tuple[str, str, Sequence[tuple[int, str]]]
+
+
+def cells(units: Sequence[Unit], depth: int) -> Counter[tuple[int, str]]:
+    """How many units are at each value, or are over, at each position."""
+    return Counter(
+        (place + 1, path[place][1] if place < len(path) else f"END_{outcome}")
+        for _, outcome, path in units
+        for place in range(depth)
+    )
+
+
+def whole(units: Sequence[Unit], collapse: bool) -> dict[tuple[str, ...], tuple[int, int, int, float]]:
+    """Of each whole path: units, over, converted, and the median seconds it lasts."""
+    taken: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
+    for _, outcome, path in units:
+        kept = [t for i, t in enumerate(path) if not collapse or i == 0 or path[i - 1][1] != t[1]]
+        taken[tuple(name for _, name in kept)].append((outcome, kept[-1][0] - kept[0][0]))
+    return {
+        names: (
+            len(ends),
+            sum(outcome != "open" for outcome, _ in ends),
+            sum(outcome == "converted" for outcome, _ in ends),
+            median(lasts for _, lasts in ends),
+        )
+        for names, ends in taken.items()
+    }
+
+
+def switches(units: Sequence[Unit]) -> dict[tuple[str, str], tuple[int, int]]:
+    """Of each change of value: how often, and how often it is the last touch of an abandoned unit."""
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for _, outcome, path in units:
+        for place, ((_, a), (_, b)) in enumerate(itertools.pairwise(path)):
+            if a != b:
+                found[a, b].append(outcome == "abandoned" and place + 2 == len(path))
+    return {edge: (len(lost), sum(lost)) for edge, lost in found.items()}
+
+
+def friction(units: Sequence[Unit], stages: dict[str, str | None], order: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Of each stage: units, touches, repeats, back-tracks, and the entropy of what follows."""
+    found: dict[str, dict[str, Any]] = defaultdict(lambda: {"units": 0, "touches": 0, "repeats": 0, "backtracks": 0})
+    following: dict[str, Counter[str]] = defaultdict(Counter)
+    for _, outcome, path in units:
+        names = [name for _, name in path]
+        for stage in {stages[name] for name in names} - {None}:
+            found[str(stage)]["units"] += 1
+        for place, name in enumerate(names):
+            stage = stages[name]
+            if stage is None:
+                continue
+            found[stage]["touches"] += 1
+            found[stage]["repeats"] += place > 0 and names[place - 1] == name
+            following[stage][names[place + 1] if place + 1 < len(names) else f"END_{outcome}"] += 1
+        staged = [stages[name] for name in names if stages[name] is not None]
+        for before, after in itertools.pairwise(staged):
+            found[str(before)]["backtracks"] += order.index(str(after)) < order.index(str(before))
+    for stage, counts in following.items():
+        shares = [n / counts.total() for n in counts.values()]
+        found[stage]["entropy"] = -sum(share * math.log2(share) for share in shares)
+    return dict(found)
