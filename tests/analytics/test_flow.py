@@ -51,6 +51,34 @@ def test_a_long_pause_ends_the_path() -> None:
     assert flow_routes(paths({"ann": "a@0m b@1m c@99m"}), gap="5m").rows() == [(["a", "b"], "END_abandoned", 1, 0)]
 
 
+def test_a_flow_back_from_the_first_goal_on_request() -> None:
+    journey = {"ann": "ad@0m pay@1m visit@2m pay@3m"}
+    assert flow(paths(journey), end="pay", occurrence="first")["source", "target"].rows() == [
+        ("pay", "ad"),
+        ("ad", "START"),
+    ]
+
+
+def test_an_anchor_may_be_any_of_several() -> None:
+    assert flow(paths({"ann": "ad@0m b@1m c@2m"}), start=["c", "b"])["source"].to_list() == ["b", "c"]
+
+
+def test_groups_share_what_is_kept_and_other_counts_customers_as_a_set() -> None:
+    journeys = {
+        "ann": "a@0m[device=phone,journey=1] b@1m[device=phone,journey=1] "
+        "a@2m[device=phone,journey=2] c@3m[device=phone,journey=2]",
+        "bo": "a@0m[device=desk,journey=1] d@1m[device=desk,journey=1] ",
+        "cy": "a@0m[device=desk,journey=1] d@1m[device=desk,journey=1] ",
+    }
+    table = flow(paths(journeys), by="device", top=1).filter(pl.col("position") == 1)
+    assert table["device", "target", "units", "customers"].rows() == [("desk", "d", 2, 2), ("phone", "other", 2, 1)]
+
+
+def test_repeats_are_joined_and_waits_told() -> None:
+    row = flow(paths({"ann": "a@0m a@1m b@5m"}), collapse=True).row(0, named=True)
+    assert (row["source"], row["target"], row["mean_wait"]) == ("a", "b", timedelta(minutes=5))
+
+
 def test_a_flow_too_small_or_of_nothing_is_said() -> None:
     with pytest.raises(DefinitionError, match="too small"):
         flow(paths({}), depth=1)
