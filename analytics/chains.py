@@ -80,7 +80,7 @@ class ChainScan:
         """One row an entrant.
 
         Columns: those of `by`; `place` (the customer's place in the part); `depth`; `mature`; `tied` (the depth depends
-        on the order of touches of one instant); `at_1`.. (microseconds, null where not reached); `value_1`.. with
+        on the order of touches of one instant); `first` (its first entry in range, in microseconds); `at_1`.. (microseconds, null where not reached); `value_1`.. with
         `value`.
         """
         frame = part.read(self.columns)
@@ -189,6 +189,7 @@ class ChainScan:
             pl.Series("depth", depth, pl.UInt32),
             pl.Series("mature", mature),
             pl.Series("tied", found.least != depth),
+            pl.Series("first", times[found.firsts]),
         ]
         for k, touch in enumerate(found.chains.T):
             columns.append(_at(pl.Series(times), touch).alias(f"at_{k + 1}"))

@@ -20,7 +20,7 @@ from expectations.errors import DefinitionError
 UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 ORDERS: Final = ("ordered", "strict", "unordered")
-MATURITIES: Final = ("mature", "clip")
+MATURITIES: Final = ("mature", "clip", "survival")
 TIES: Final = ("favourable", "adverse", "sequence")
 FIRST_TIMES: Final = ("any", "matching")
 EFFECTS: Final = ("end_attempt", "drop_customer", "void_attempt")
@@ -31,7 +31,7 @@ MOST_STEPS: Final = 60
 MOST_OPTIONAL: Final = 8
 
 Order = Literal["ordered", "strict", "unordered"]
-Maturity = Literal["mature", "clip"]
+Maturity = Literal["mature", "clip", "survival"]
 Ties = Literal["favourable", "adverse", "sequence"]
 FirstTime = Literal["any", "matching"]
 Effect = Literal["end_attempt", "drop_customer", "void_attempt"]

@@ -39,8 +39,11 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
 
     `entered` and `reached` count mature entrants, whose whole window after the first entry in range lies before the
     end of the data, or ends with it; `open` counts the others, as far as they have come. With `maturity="clip"` every
-    touch lies in the range and every entrant counts. The step before an optional step, and before the one after it, is
-    the last that is not optional. No touches give rows of zeros. Raises `DefinitionError` for an unknown column.
+    touch lies in the range and every entrant counts. With `maturity="survival"` every entrant counts, too; those still
+    under way are among them and also shown as `open`; the shares are estimates by Kaplan-Meier at the end of the
+    window, and `at_risk` Int64 counts who was seen so long without the step (`survival`). The step before an optional
+    step, and before the one after it, is the last that is not optional. No touches give rows of zeros. Raises
+    `DefinitionError` for an unknown column.
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@0m"}, end="60d")
@@ -51,7 +54,12 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
         raise DefinitionError(f"Column {taken.pop()!r} cannot be a breakdown.", do="rename it")
     analysis = ChainScan.of(paths, definition)
     partials = run(analysis.paths, partial(_counts, analysis))
-    return finish(merge(partials, definition.by), definition)
+    table = finish(merge(partials, definition.by), definition)
+    if definition.maturity == "survival":
+        from analytics.survival import with_survival
+
+        return with_survival(table, paths, definition)
+    return table
 
 
 def _counts(analysis: ChainScan, part: Part) -> pl.DataFrame:
@@ -64,7 +72,7 @@ def summed(entrants: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
     sums: list[pl.Expr] = [pl.col("tied").sum().cast(pl.Int64)]
     for k in range(1, len(definition.steps) + 1):
         there = pl.col(f"at_{k}").is_not_null()
-        counts = there & pl.col("mature")
+        counts = there & (pl.col("mature") | (definition.maturity == "survival"))
         sums.append(counts.sum().cast(pl.Int64).alias(f"reached_{k}"))
         sums.append((there & ~pl.col("mature")).sum().cast(pl.Int64).alias(f"open_{k}"))
         if k > 1:
@@ -104,7 +112,7 @@ def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
                 pl.lit(_name(definition, k)).alias("name"),
                 pl.col("reached_1").alias("entered"),
                 pl.col(f"reached_{k}").alias("reached"),
-                (pl.col(before) - pl.col(f"reached_{k}")).alias("dropped"),
+                _dropped(definition, k).alias("dropped"),
                 pl.col(f"open_{k}").alias("open"),
                 pl.col(before).alias("previous"),
                 _rank(waits, 0.5).alias("median_wait"),
@@ -121,6 +129,14 @@ def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
         *("share_of_previous", "share_of_previous_low", "share_of_previous_high"),
         *("median_wait", "p90_wait", *(["value"] if definition.value is not None else []), "enough", "tie_sensitive"),
     )
+
+
+def _dropped(definition: Funnel, step: int) -> pl.Expr:
+    """Who got to the step before and will not get to this one: those still under way are not among them."""
+    before = definition.previous(step)
+    lost = pl.col(f"reached_{before}") - pl.col(f"reached_{step}")
+    under_way = pl.col(f"open_{before}") - pl.col(f"open_{step}")
+    return lost - under_way if definition.maturity == "survival" else lost
 
 
 def _name(definition: Funnel, step: int) -> str:

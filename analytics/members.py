@@ -38,7 +38,7 @@ def members(paths: Paths, definition: Funnel, *, step: int | None = None, state:
     analysis = ChainScan.of(paths, definition)
     everyone = pl.concat(run(analysis.paths, partial(_entrants, analysis)))
     if step is not None:
-        everyone = everyone.filter(_in_state(step, state))
+        everyone = everyone.filter(_in_state(step, state, all_count=definition.maturity == "survival"))
     return everyone.sort("entered_at", CUSTOMER)
 
 
@@ -48,12 +48,12 @@ def check_step(definition: Funnel, step: int) -> None:
         raise DefinitionError(f"The funnel has no step {step}.", expected=f"1 to {len(definition.steps)}")
 
 
-def _in_state(step: int, state: State) -> pl.Expr:
+def _in_state(step: int, state: State, *, all_count: bool) -> pl.Expr:
     there = pl.col("reached_at").list.get(step - 1).is_not_null()
     if state == "open":
         return there & pl.col("is_open")
     if state == "reached":
-        return there & ~pl.col("is_open")
+        return there if all_count else there & ~pl.col("is_open")
     return ~there & (pl.col("depth") == max(1, step - 1)) & ~pl.col("is_open")
 
 

@@ -155,9 +155,12 @@ def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
     return Verdict(np.asarray(statistic), np.asarray(chdtrc(float(len(k)), float(statistic))), len(k))
 
 
-def kaplan_meier(durations: ArrayLike, observed: ArrayLike, confidence: float = 0.95) -> pl.DataFrame:
+def kaplan_meier(
+    durations: ArrayLike, observed: ArrayLike, confidence: float = 0.95, *, counts: ArrayLike | None = None
+) -> pl.DataFrame:
     """The share that has not converted yet, by time, with those still under way counted as long as they are seen.
 
+    `counts` tells for how many each duration stands; one by default.
     Columns: `time` Float64 (each duration that occurs), `at_risk`, `events`, `censored` Int64, `survival` Float64,
     `standard_error` (Greenwood), `low`, `high` Float64 (of `survival`, on the log-log
     scale). No durations give no rows.
@@ -165,15 +168,17 @@ def kaplan_meier(durations: ArrayLike, observed: ArrayLike, confidence: float = 
     >>> kaplan_meier([1, 2, 3], [1, 0, 1])["survival"].round(3).to_list()
     [0.667, 0.667, 0.0]
     """
-    counts = (
-        pl.DataFrame({"time": np.asarray(durations, float), "event": np.asarray(observed, bool)})
+    time, event = np.asarray(durations, float), np.asarray(observed, bool)
+    people = np.ones(len(time), np.int64) if counts is None else np.asarray(counts, np.int64)
+    by_time = (
+        pl.DataFrame({"time": time, "event": event, "people": people})
         .group_by("time")
-        .agg(pl.col("event").sum().cast(pl.Int64).alias("events"), pl.len().cast(pl.Int64).alias("all"))
+        .agg(pl.col("people").filter("event").sum().alias("events"), pl.col("people").sum().alias("all"))
         .sort("time")
         .with_columns((pl.col("all").sum() - pl.col("all").cum_sum() + pl.col("all")).alias("at_risk"))
     )
     d, n = pl.col("events"), pl.col("at_risk")
-    table = counts.with_columns(
+    table = by_time.with_columns(
         (1 - d / n).cum_prod().alias("survival"),
         pl.when(d < n).then(d / (n * (n - d))).otherwise(0.0).cum_sum().sqrt().alias("greenwood"),
         (pl.col("all") - d).alias("censored"),

@@ -1,4 +1,4 @@
-"""Compiles every scan once and keeps the result on disk, so that nobody waits for it later: `python -m analytics.kernels`.
+"""Compiles every scan once and keeps it on disk, so that nobody waits for it later: `python -m analytics.kernels`.
 
 Each scan is asked a small question through the measure that uses it, of paths on disk, so that it is compiled for the
 very types that measures hand in. Where everything is compiled already this takes about a second.

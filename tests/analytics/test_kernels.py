@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
 from analytics import Exclude, Funnel, Paths, Step, funnel
+from tests.journeys import START
 
 NAMES = ["a", "b", "c", "d"]
 
@@ -19,9 +20,9 @@ def many(customers: int = 400, *, microseconds: int = 0, words: int = 0) -> Path
     rows = customers * 12
     names = rng.choice([*NAMES, *(f"other {n}" for n in range(words))], rows)
     seconds = rng.integers(0, 40 * 3600, rows)
-    times = [datetime(2024, 1, 1) + timedelta(seconds=int(s), microseconds=microseconds) for s in seconds]
+    times = [START + timedelta(seconds=int(s), microseconds=microseconds) for s in seconds]
     touches = {"customer": rng.integers(0, customers, rows).astype(str), "at": times, "touchpoint": names}
-    return Paths.from_frame(pl.DataFrame(touches), end_of_data=datetime(2024, 3, 1))
+    return Paths.from_frame(pl.DataFrame(touches), end_of_data=START + timedelta(days=60))
 
 
 def reached(paths: Paths, definition: Funnel) -> list[int]:
