@@ -42,13 +42,17 @@ class Arrivals:
 
 
 def arrivals(
-    fresh: pl.DataFrame, old: pl.LazyFrame, parts: Iterable[Part], memory: Memory, rules: PathRules
+    fresh: pl.DataFrame, landed: pl.LazyFrame, parts: Iterable[Part], memory: Memory, rules: PathRules
 ) -> Arrivals | None:
-    """What is new in `fresh`, beside the `old` events in the parts and in memory; None when it cannot be added."""
+    """What is new in `fresh`, beside the old events in the parts and in memory; None when it cannot be added.
+
+    `landed` are all events, the old and the fresh ones.
+    """
     ids = fresh.select(pl.col(contract.EVENT_ID).hash().alias(ID)).to_series()
     known = _known(ids.unique(), parts, memory)
     some = fresh.filter(ids.is_in(known.implode()))
-    events = news(fresh, same_times(old, some[contract.OCCURRED_AT], known))
+    before = same_times(landed, some[contract.OCCURRED_AT], known)
+    events = news(fresh, before.join(fresh, on=contract.PLACE, how="anti", nulls_equal=True))
     kinds = fresh.select(pl.col(contract.IDENTITIES).map.keys().explode().unique()).to_series().drop_nulls()
     if set(kinds) - set(memory.kinds):
         return None
@@ -71,12 +75,12 @@ def reads_arrival(rules: PathRules) -> bool:
     return bool(read & set(ARRIVAL))
 
 
-def same_times(old: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> pl.DataFrame:
-    """The old events with one of these times and a hash of their ids among these: few files have those times."""
+def same_times(events: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> pl.DataFrame:
+    """The events with one of these times and a hash of their ids among these: few files have those times."""
     if ids.is_empty() or times.is_empty():
-        return old.head(0).collect()
+        return events.head(0).collect()
     at, wanted = pl.col(contract.OCCURRED_AT), ids.implode()
-    near = old.filter(at >= times.min(), at <= times.max(), at.is_in(times.unique().implode()))
+    near = events.filter(at >= times.min(), at <= times.max(), at.is_in(times.unique().implode()))
     return near.filter(pl.col(contract.EVENT_ID).hash().is_in(wanted)).collect()
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import polars as pl
@@ -144,23 +145,28 @@ def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -
 def added(lake: Lake, name: str, schema: pl.Schema, since: int, until: int) -> pl.LazyFrame | None:
     """The rows that a table of the lake got after version `since` and up to version `until`.
 
-    None when that cannot be told: rows or files went as well, or a version is no longer kept.
+    Files that were only written anew, to have fewer of them, bring no rows. None when it cannot be told: rows went as
+    well, or a version or a file is no longer kept.
     """
     address = lake.table(name)
+    files: list[str] = []
     try:
         table = DeltaTable(address, version=until)
-        before = set(DeltaTable(address, version=since).file_uris())
-        after = set(table.file_uris())
+        for begin, end in _runs(table, since, until):
+            before, after = (set(DeltaTable(address, version=version).file_uris()) for version in (begin, end))
+            if before - after:
+                return None
+            files += sorted(after - before)
         whole = pl.scan_delta(table).collect_schema()
         partitions = table.metadata().partition_columns
     except (DeltaError, OSError):
         return None
-    if before - after:
-        return None
-    if before == after:
+    if not files:
         return pl.LazyFrame(schema=schema)
+    if lake.is_local and not all(Path(file).exists() for file in files):
+        return None
     frame = pl.scan_parquet(
-        sorted(after - before),
+        files,
         schema={name: dtype for name, dtype in whole.items() if name not in partitions},
         hive_schema={name: whole[name] for name in partitions} or None,
         hive_partitioning=bool(partitions),
@@ -168,6 +174,14 @@ def added(lake: Lake, name: str, schema: pl.Schema, since: int, until: int) -> p
         extra_columns="ignore",
     )
     return frame.select(_as_contract(column, dtype, whole) for column, dtype in schema.items())
+
+
+def _runs(table: DeltaTable, since: int, until: int) -> list[tuple[int, int]]:
+    """The versions after `since` and up to `until`, without those that only wrote files anew, as pairs of bounds."""
+    told = {int(entry["version"]): entry["operation"] for entry in table.history()}
+    anew = [version for version in range(since + 1, until + 1) if told.get(version) == "OPTIMIZE"]
+    begins, ends = [since, *anew], [*(version - 1 for version in anew), until]
+    return [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
 
 
 def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:

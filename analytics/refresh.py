@@ -108,7 +108,7 @@ class Renewal:
 
     def done(self, on_progress: Progress | None) -> StitchSummary | None:
         """Write the customers concerned anew; None when a build is called for."""
-        got = arrivals(self.fresh, self.old_events, self.stored.parts, self.memory, self.rules)
+        got = arrivals(self.fresh, self.landed, self.stored.parts, self.memory, self.rules)
         if got is None:
             return None
         known = relink(self.memory, got.unknown, got.sources, self.tombstones, self.rules.identities)
@@ -144,13 +144,13 @@ class Renewal:
         return summary
 
     @property
-    def old_events(self) -> pl.LazyFrame:
-        """All events that the paths were made from, duplicates and all."""
-        return landed(self.lake, self.stored.built_from[EVENTS])
+    def landed(self) -> pl.LazyFrame:
+        """All events of now, duplicates and all."""
+        return landed(self.lake, self.built_from[EVENTS])
 
     def _ids(self, times: pl.Series, hashes: pl.Series) -> pl.DataFrame:
         """The ids of old events with these hashes, at one of these times: `_event`, event_id."""
-        found = same_times(self.old_events, times, hashes)
+        found = same_times(self.landed, times, hashes)
         return found.select(pl.col(contract.EVENT_ID).hash().alias(EVENT), contract.EVENT_ID).unique(EVENT)
 
     def _states(self, nodes: pl.DataFrame, codes: pl.Series) -> pl.DataFrame | None:

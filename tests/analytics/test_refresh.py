@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from deltalake import DeltaTable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,7 +112,10 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     ),
     "an id is given to another event": (
         [event("home", "0m", 0, customer_id="ann")],
-        [event("home", "0m", 0, customer_id="ann", url="/"), event("home", "0m", 0, customer_id="ann", channel="app")],
+        [
+            event("home", "0m", 0, customer_id="ann", url="/") | {"offset": 8},
+            event("home", "0m", 0, customer_id="ann", channel="app") | {"offset": 9},
+        ],
     ),
     "events of nobody": (
         [event("home", "0m", 0)],
@@ -149,6 +153,29 @@ def test_tombstones_part_customers_and_join_them_again(tmp_path: Path, request: 
     assert check(lake, PathRules(), tmp_path).customers == 2
     split(lake, "customer_id:ann", "anonymous_id:x1", decided_at=at("1d"), removed=False)
     assert check(lake, PathRules(), tmp_path).customers == 1
+
+
+def test_files_written_anew_bring_no_events(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    lake = Lake(str(tmp_path))
+    land(lake, event("home", "0m", 0, customer_id="ann"))
+    land(lake, event("home", "1m", 1, customer_id="ann"))
+    refresh(lake)
+    request.getfixturevalue("no_build")
+    land(lake, event("cart", "2m", 2, customer_id="ann"))
+    DeltaTable(lake.table("events")).optimize.compact()
+    land(lake, event("cart", "2m", 2, customer_id="ann") | {"offset": 9}, event("cart", "3m", 3, customer_id="ann"))
+    assert check(lake, PathRules(), tmp_path).duplicates == 1
+    DeltaTable(lake.table("events")).vacuum(0, dry_run=False, enforce_retention_duration=False)
+    land(lake, event("cart", "3m", 3, customer_id="ann") | {"offset": 10})
+    assert check(lake, PathRules(), tmp_path).duplicates == 2
+
+
+def test_events_that_went_are_gone_from_the_paths(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    land(lake, *(event("home", f"{n}m", n, customer_id="ann") for n in range(3)))
+    refresh(lake)
+    DeltaTable(lake.table("events")).delete('"offset" = 1')
+    assert check(lake, PathRules(), tmp_path).touches == 2
 
 
 def test_recent_parts_are_put_together(tmp_path: Path, request: pytest.FixtureRequest) -> None:
