@@ -1,11 +1,13 @@
 """How fast does one consumer process land events, against kafka-python's bare poll loop on the same topic?
 
-    python benchmarks/landing.py [--events 400000] [--bad 0.0] [--rounds 3]
+    python benchmarks/landing.py [--events 400000] [--rounds 3] [--commits 1500]
 
 A day of clickstream events of about 240 bytes on the embedded broker, in four partitions. Each side is a process of
-its own that reads to the end: one only polls, the other decodes, judges and commits to a Delta table by default
-limits. Counted are CPU seconds of the process, threads included; rounds alternate, and each side's best counts.
-Prints the ratio last: 0.5 says that landing costs as much again as polling.
+its own that reads to the end: `poll` does nothing with what it reads, `land` decodes, judges and commits to a Delta
+table by default limits, `half` does so with a topic of which every second message is cut off in the middle. Counted are
+CPU seconds of the process, threads included; rounds alternate, and each side's best counts. Then one table gets so many
+commits of 500 events, and the time of the last is compared with that of the first hundred. Prints the ratios last:
+0.5 of the bare poll says that landing costs as much again as polling.
 """
 
 from __future__ import annotations
@@ -14,9 +16,11 @@ import argparse
 import json
 import random
 import resource
+import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -25,17 +29,18 @@ from ingest.message import Message
 from ingest.source.producer import produce
 from ingest.source.topics import create_topics
 
-TOPIC, PARTITIONS, START = "events", 4, 1_767_225_600_000
+PARTITIONS, START = 4, 1_767_225_600_000
+SIDES = {"poll": ("events", 0.0), "land": ("events", 0.0), "half": ("half", 0.5)}
 PAGES = ("home", "category", "product", "cart", "checkout", "help")
 
 
-def messages(count: int, bad: float, seed: int = 7) -> Iterator[Message]:
+def messages(topic: str, count: int, bad: float, seed: int = 7) -> Iterator[Message]:
     """Events spread over one day; a share of them is cut off in the middle."""
     draw = random.Random(seed)
     for number in range(count):
         at = START + number * 86_000_000 // count
         page = draw.choice(PAGES)
-        event = {
+        event: dict[str, object] = {
             "event_id": f"{draw.getrandbits(96):024x}",
             "event_name": "page_viewed",
             "occurred_at": at,
@@ -48,15 +53,15 @@ def messages(count: int, bad: float, seed: int = 7) -> Iterator[Message]:
         }
         value = json.dumps(event, separators=(",", ":")).encode()
         value = value[:100] if draw.random() < bad else value
-        yield Message(TOPIC, event["anonymous_id"].encode(), value, at + 700)
+        yield Message(topic, str(event["anonymous_id"]).encode(), value, at + 700)
 
 
-def poll(address: str, count: int) -> None:
+def poll(address: str, topic: str, count: int) -> None:
     """Read the topic to its end and do nothing with it."""
     from kafka import KafkaConsumer, TopicPartition
 
     consumer = KafkaConsumer(bootstrap_servers=address, enable_auto_commit=False, max_poll_records=5_000)
-    places = [TopicPartition(TOPIC, number) for number in range(PARTITIONS)]
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
     consumer.assign(places)
     for place in places:
         consumer.seek(place, 0)
@@ -65,13 +70,13 @@ def poll(address: str, count: int) -> None:
     consumer.close()
 
 
-def land(address: str, count: int) -> None:
+def land(address: str, topic: str, count: int) -> None:
     """Read the topic to its end and land it."""
     from expectations.layout import Lake
     from ingest.loop import run
     from ingest.settings import IngestSettings, Stream
 
-    settings = IngestSettings(brokers=[address], streams=[Stream(topic=TOPIC, kind="clickstream", channel="web")])
+    settings = IngestSettings(brokers=[address], streams=[Stream(topic=topic, kind="clickstream", channel="web")])
     with tempfile.TemporaryDirectory() as folder:
         summary = run(settings, Lake(str(Path(folder) / "lake")), until_caught_up=True)
     assert summary.landed + sum(summary.quarantined.values()) == count
@@ -95,7 +100,7 @@ def one_side(side: str, address: str, count: int) -> None:
     import ingest.loop  # noqa: F401
 
     before = cpu()
-    (poll if side == "poll" else land)(address, count)
+    (poll if side == "poll" else land)(address, SIDES[side][0], count)
     print(cpu() - before, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
@@ -103,24 +108,52 @@ def main() -> None:
     """Measure both sides and print what they reach."""
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--events", type=int, default=400_000)
-    asked.add_argument("--bad", type=float, default=0.0)
     asked.add_argument("--rounds", type=int, default=3)
-    asked.add_argument("--side", choices=["poll", "land"], help=argparse.SUPPRESS)
+    asked.add_argument("--commits", type=int, default=1_500)
+    asked.add_argument("--side", choices=list(SIDES), help=argparse.SUPPRESS)
     asked.add_argument("--address", help=argparse.SUPPRESS)
     given = asked.parse_args()
     if given.side:
         one_side(given.side, given.address, given.events)
         return
     with EmbeddedBroker() as broker:
-        create_topics([broker.address], {TOPIC: PARTITIONS})
-        produce([broker.address], messages(given.events, given.bad))
-        best = {"poll": 1e9, "land": 1e9}
+        for topic, bad in set(SIDES.values()):
+            create_topics([broker.address], {topic: PARTITIONS})
+            produce([broker.address], messages(topic, given.events, bad))
+        best, peak = dict.fromkeys(SIDES, 1e9), 0.0
         for _ in range(given.rounds):
             for side, so_far in best.items():
                 seconds, megabytes = measured(side, broker.address, given.events)
-                best[side] = min(so_far, seconds)
+                best[side], peak = min(so_far, seconds), max(peak, megabytes)
                 print(f"{side}: {given.events / seconds:,.0f} events a CPU second, peak {megabytes:.0f} MB")
+    early, late = commits(given.commits)
+    print(f"a commit: {early:.0f} ms at first, {late:.0f} ms after {given.commits:,}")
+    print(f"late commit / early commit: {late / early:.2f}")
+    print(f"peak memory: {peak:.0f} MB")
+    print(f"half of it bad / clean: {best['land'] / best['half']:.2f}")
     print(f"landing / bare poll: {best['poll'] / best['land']:.2f}")
+
+
+def commits(count: int) -> tuple[float, float]:
+    """The median time in ms of commits 50 to 150, and of the last hundred: load, check and write, no compaction."""
+    from expectations.layout import Lake
+    from ingest.commit import Table
+    from ingest.decode import decode
+    from ingest.message import Partition
+    from ingest.offsets import Claim
+    from ingest.settings import Limits, Stream
+    from tests.ingest.streams import Sent
+
+    sent = [Sent(place, message.value, START) for place, message in enumerate(messages("events", 500, 0.0))]
+    rows = decode(sent, Partition("events", 0), Stream(topic="events", kind="clickstream"), Limits()).events
+    taken = []
+    with tempfile.TemporaryDirectory() as folder:
+        table = Table(Lake(folder), "events")
+        for number in range(count):
+            began = time.perf_counter()
+            assert table.append(rows, [Claim("app", number or None, number + 1)])
+            taken.append((time.perf_counter() - began) * 1000)
+    return statistics.median(taken[50:150]), statistics.median(taken[-100:])
 
 
 if __name__ == "__main__":

@@ -31,13 +31,13 @@ def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Ref
 
     `records` holds the record of every refusal; tombstones get no row.
     """
-    kept = sorted((refusal for refusal in refusals if refusal.reason != TOMBSTONE), key=_place)
+    kept = _in_order([refusal for refusal in refusals if refusal.reason != TOMBSTONE])
     if not kept:
         return contract.QUARANTINE.to_frame(eager=True)
     by_offset = {record.offset: record for record in records}
     offsets, reasons, fields, messages, parts = zip(*kept, strict=True)
     held = [by_offset[offset] for offset in offsets]
-    received = pl.Series([max(record.timestamp, 0) for record in held], dtype=pl.Int64)
+    received = pl.Series([record.timestamp for record in held], dtype=pl.Int64).clip(0)
     received = received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
     columns = {
         "received_date": received.dt.date(),
@@ -54,6 +54,14 @@ def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Ref
         contract.PART: pl.Series(parts, dtype=contract.QUARANTINE[contract.PART]),
     }
     return pl.DataFrame(columns, schema=contract.QUARANTINE)
+
+
+def _in_order(refusals: list[Refusal]) -> list[Refusal]:
+    """By offset and part; they mostly are already, and seeing that is quicker than sorting."""
+    offsets = [refusal.offset for refusal in refusals]
+    if offsets == sorted(set(offsets)):
+        return refusals
+    return sorted(refusals, key=_place)
 
 
 def _place(refusal: Refusal) -> tuple[int, int]:

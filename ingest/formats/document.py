@@ -35,3 +35,20 @@ def unreadable(text: bytes, error: orjson.JSONDecodeError) -> Fault:
     except UnicodeDecodeError as bad:
         return Fault("not_utf8", None, f"byte {bad.start} is not UTF-8")
     return Fault("not_json", None, str(error.args[0]).split(":", 1)[0] + f", at character {error.pos}")
+
+
+def is_cut(text: bytes) -> bool:
+    """Whether text that begins an object is UTF-8 and does not end one, so that it cannot be JSON.
+
+    >>> is_cut(b'{"a": 1'), is_cut(b'{"a": 1}\\n'), is_cut(b'{"a": "\\xff')
+    (True, False, False)
+    """
+    if text.rstrip(b" \t\r\n")[-1:] == b"}":
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
