@@ -60,10 +60,7 @@ def variants(
         raise DefinitionError("No variant is asked for.", expected="top of 1 or more", found=f"top {top}")
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
     words = words_of(paths, on)
-    counted = ranked(whole_paths(paths, view, words), words, view)
-    if top is not None:
-        counted = counted.filter(pl.int_range(pl.len()).over(view.groups or pl.lit(1)) < top)
-    return _finish(counted, view)
+    return _finish(ranked(whole_paths(paths, view, words), words, view, top), view)
 
 
 def whole_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
@@ -117,16 +114,21 @@ def _units(width: str, found: Walks, _: Part) -> pl.DataFrame:
     return pl.DataFrame([*found.groups.get_columns(), keys, pl.Series("end", found.ends), pl.Series("lasts", lasts)])
 
 
-def ranked(counted: pl.DataFrame, words: pl.Series, view: View) -> pl.DataFrame:
+def ranked(counted: pl.DataFrame, words: pl.Series, view: View, top: int | None) -> pl.DataFrame:
     """Variants, the most frequent first, of equally frequent the first by name, with the shares of all units."""
-    order = [False] * len(view.groups) + [True]
-    counted = counted.sort(*view.groups, "units", descending=order, nulls_last=True)
-    tied = pl.struct(*view.groups, "units").rle_id()
-    counted = counted.with_columns(decoded_paths(counted["key"], words)).sort(tied, "path")
     groups: Any = view.groups or pl.lit(1)
-    share = pl.col("units") / pl.col("units").sum().over(groups)
-    running = pl.col("units").cum_sum().over(groups) / pl.col("units").sum().over(groups)
-    return counted.with_columns(share.alias("share"), running.alias("cumulative_share"))
+    counted = counted.with_columns(pl.col("units").sum().over(groups).alias("all"))
+    if top is not None:
+        counted = counted.filter(pl.col("units").rank("min", descending=True).over(groups) <= top)
+    counted = counted.with_columns(decoded_paths(counted["key"], words))
+    order = [False] * len(view.groups) + [True, False]
+    counted = counted.sort(*view.groups, "units", "path", descending=order, nulls_last=True)
+    if top is not None:
+        counted = counted.filter(pl.int_range(pl.len()).over(groups) < top)
+    return counted.with_columns(
+        (pl.col("units") / pl.col("all")).alias("share"),
+        (pl.col("units").cum_sum().over(groups) / pl.col("all")).alias("cumulative_share"),
+    )
 
 
 def _finish(counted: pl.DataFrame, view: View) -> pl.DataFrame:
