@@ -7,7 +7,6 @@ A definition that cannot be meant (a window without a unit, a funnel without ste
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,9 +14,8 @@ from typing import Any, Final, Literal, TypeVar
 
 import polars as pl
 
+from expectations.durations import duration as read_duration
 from expectations.errors import DefinitionError
-
-UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 ORDERS: Final = ("ordered", "strict", "unordered")
 MATURITIES: Final = ("mature", "clip", "survival")
@@ -41,7 +39,7 @@ Words = str | Sequence[str]
 
 
 def duration(text: str | timedelta) -> timedelta:
-    """A length of time written with its unit: s, m (minutes), h, d or w. Several may follow each other.
+    """A length of time written with its unit: ms, s, m (minutes), h, d or w. Several may follow each other.
 
     Raises `DefinitionError` for a number without a unit, an unknown unit, or a negative length.
 
@@ -50,16 +48,12 @@ def duration(text: str | timedelta) -> timedelta:
     >>> duration("1d 12h")
     datetime.timedelta(days=1, seconds=43200)
     """
-    if isinstance(text, timedelta):
-        length = text
-    else:
-        found = re.findall(r"(\d+(?:\.\d+)?)\s*([smhdw])", text) if isinstance(text, str) else []
-        rest = re.sub(r"(\d+(?:\.\d+)?)\s*([smhdw])", "", text).strip() if isinstance(text, str) else "?"
-        if not found or rest:
-            raise DefinitionError(
-                "This is not a length of time.", expected='a number with a unit: "30m", "7d"', found=repr(text)
-            )
-        length = timedelta(seconds=sum(float(number) * UNITS[unit] for number, unit in found))
+    try:
+        length = read_duration(text)
+    except (ValueError, OverflowError) as error:
+        raise DefinitionError(
+            "This is not a length of time.", expected='a number with a unit: "30m", "7d"', found=repr(text)
+        ) from error
     if length < timedelta(0):
         raise DefinitionError("A length of time cannot be negative.", found=str(length))
     return length

@@ -17,23 +17,26 @@ UNITS: Final[dict[str, str]] = {
     "d": "days",
     "w": "weeks",
 }
-_SHAPE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
+_WHOLE: Final = re.compile(rf"\s*(?:{_PART.pattern})+")
 
 
 def duration(text: str | timedelta) -> timedelta:
-    """Read a duration: a number and one of the units ms, s, m, h, d, w. A timedelta is handed back as it is.
+    """Read a duration: a number and one of the units ms, s, m, h, d, w; several may follow each other. A timedelta is
+    handed back as it is.
 
     Raises ValueError for anything else, a bare number included.
 
     >>> duration("30m")
     datetime.timedelta(seconds=1800)
+    >>> duration("1d 12h")
+    datetime.timedelta(days=1, seconds=43200)
     """
     if isinstance(text, timedelta):
         return text
-    found = _SHAPE.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
+    if not isinstance(text, str) or _WHOLE.fullmatch(text) is None:
         raise ValueError(f'{text!r} is not a duration: write a number with a unit, one of {", ".join(UNITS)}, as "30m"')
-    return timedelta(**{UNITS[found[2]]: float(found[1])})
+    return sum((timedelta(**{UNITS[unit]: float(number)}) for number, unit in _PART.findall(text)), timedelta())
 
 
 def as_text(length: timedelta) -> str:
