@@ -12,11 +12,13 @@ from analytics.funnels import funnel
 from analytics.matrix import step_matrix
 from analytics.members import members
 from analytics.patterns import match, matches
+from analytics.profiles import PROFILES, explain_difference, read_as
 from analytics.retention import retention, returns
 from analytics.rules import PathRules
 from analytics.sessions import sessions
 from analytics.store import Paths, StoreWriter
 from analytics.summary import summary
+from analytics.survival import survival
 from analytics.transitions import transitions
 from analytics.trends import time_to_convert, trend
 from analytics.variants import variants
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from analytics.stitching import stitch
 
 __all__ = [
+    "PROFILES",
     "Design",
     "Exclude",
     "Funnel",
@@ -44,6 +47,7 @@ __all__ = [
     "deviations",
     "duration",
     "effort",
+    "explain_difference",
     "flow",
     "flow_routes",
     "funnel",
@@ -51,6 +55,7 @@ __all__ = [
     "match",
     "matches",
     "members",
+    "read_as",
     "responses",
     "retention",
     "returns",
@@ -58,6 +63,7 @@ __all__ = [
     "step_matrix",
     "stitch",
     "summary",
+    "survival",
     "time_to_convert",
     "transitions",
     "trend",

@@ -1,0 +1,205 @@
+"""What would another tool say, and why? The readings of other tools as sets of options of a funnel.
+
+A profile changes options of a funnel and nothing else: steps, window, breakdown and range stay. What our options
+cannot say is listed as its `deviations`. `explain_difference` switches one option after the other and counts the
+customers whose result each of them changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.definitions import Funnel, one_of
+from analytics.members import members
+from analytics.parts import CUSTOMER
+from analytics.store import Paths
+from expectations.errors import DefinitionError
+
+LONGEST: Final = "5200w"
+ALL: Final = "all together"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The options that give a tool's reading, in the order in which they are switched, and where it still differs.
+
+    `unordered` are further options for funnels without an order of steps.
+    """
+
+    about: str
+    options: Mapping[str, Any]
+    deviations: tuple[str, ...] = ()
+    unordered: Mapping[str, Any] = field(default_factory=dict)
+
+    def options_for(self, definition: Funnel) -> Mapping[str, Any]:
+        """The options for one funnel."""
+        return {**self.options, **(self.unordered if definition.order == "unordered" else {})}
+
+
+_COLUMN_STORE: Final = {"order": "ordered", "exclude": (), "same": (), "count": "customers", "maturity": "clip"}
+_NO_WORDS: Final = (
+    "The function knows no exclusions, no columns that must be equal, and no attempts: these options are left out.",
+    "Optional steps and step windows cannot be asked of it: a funnel with them is refused.",
+)
+
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
+    {
+        "posthog": Profile(
+            "PostHog funnels: all entrants count, touches outside the range do not, who meets an exclusion leaves.",
+            {
+                "maturity": "clip",
+                "ties": "favourable",
+                "reuse": False,
+                "attribution": "first",
+                "exclude_effect": "drop_customer",
+            },
+            (
+                "Shares there are of all entrants in the range: the newest days look worse than they are.",
+                "Its list of touches a customer is capped; ours is not.",
+            ),
+            unordered={"exclude_effect": "void_attempt"},
+        ),
+        "clickhouse": Profile(
+            "windowFunnel without a mode: one row may be several steps.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True},
+            _NO_WORDS,
+        ),
+        "clickhouse_strict_once": Profile(
+            "windowFunnel with strict_once: one row is one step only.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": False},
+            _NO_WORDS,
+        ),
+        "clickhouse_strict_increase": Profile(
+            "windowFunnel with strict_increase: every step at a later instant than the one before.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "later": True},
+            _NO_WORDS,
+        ),
+        "clickhouse_strict_order": Profile(
+            "windowFunnel with strict_order: any other event between steps ends the search for good.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "stop": ("other", "entry")},
+            (
+                *_NO_WORDS,
+                "Rows of one instant are read with those that are no step first; the server reads them as sent.",
+            ),
+        ),
+        "clickhouse_strict_deduplication": Profile(
+            "windowFunnel with strict_deduplication: a step that is repeated ends the search for good.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "stop": ("repeat",)},
+            (*_NO_WORDS, "Rows of one instant are read in the order of steps; the server reads them as sent."),
+        ),
+        "mixpanel": Profile(
+            "Mixpanel funnels, uniques in a specific order: all entrants count, whether or not their window is over.",
+            {"maturity": "clip", "ties": "favourable", "reuse": False, "exclude_effect": "end_attempt"},
+            (
+                "Conversions after the range count there, and do not with `clip`: give no `end`, or one that lies a"
+                " window after the last entry.",
+                "Which of several attempts of one customer is shown there is not published; ours is the deepest.",
+            ),
+        ),
+        "retentioneering": Profile(
+            "Retentioneering's closed funnel: no window, touches as they lie in the table.",
+            {"window": LONGEST, "exclude": (), "maturity": "clip", "ties": "sequence", "reuse": False},
+            (
+                "There is no window there: ours is a hundred years.",
+                "Its open funnel counts everyone who has the touch at all: ask one step at a time.",
+            ),
+        ),
+    }
+)
+
+
+def read_as(definition: Funnel, profile: str) -> Funnel:
+    """The same question as another tool reads it.
+
+    Raises `DefinitionError` for an unknown profile, and for a funnel that the tool has no words for.
+
+    >>> read_as(Funnel(["visit", "pay"]), "clickhouse").reuse
+    True
+    """
+    return _with(definition, PROFILES[one_of("profile", profile, PROFILES)].options_for(definition))
+
+
+def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.DataFrame:
+    """How many customers another tool counts differently, and by which rule.
+
+    The options of the profile are switched one after the other, in its order. Columns: `rule` String, the option;
+    `ours`, `theirs` String; `customers` Int64: how many get another result (counted or not, steps reached, breakdown)
+    when this option is switched, too; `alone` Int64: how many when only this one is, null where that cannot be asked. An
+    option that is as the profile has it gives no row. The last row, `all together`, counts whose result differs between
+    the two readings; it is less than the sum where one rule undoes another.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@9d"}, end="10d")
+    >>> explain_difference(shop, Funnel(["visit", "pay"], "7d"), "posthog")["rule", "customers"].rows()
+    [('maturity', 1), ('attribution', 0), ('exclude_effect', 0), ('all together', 1)]
+    """
+    target = read_as(definition, profile)
+    ours = before = _results(paths, definition)
+    rows: list[dict[str, Any]] = []
+    for rule, so_far, alone in _switches(definition, target, PROFILES[profile].options_for(definition)):
+        now = _results(paths, so_far)
+        rows.append(
+            {
+                "rule": rule,
+                "ours": _told(getattr(definition, rule)),
+                "theirs": _told(getattr(target, rule)),
+                "customers": _differ(before, now),
+                "alone": None if alone is None else _differ(ours, _results(paths, alone)),
+            }
+        )
+        before = now
+    rows.append({"rule": ALL, "ours": "", "theirs": profile, "customers": _differ(ours, before), "alone": None})
+    texts = dict.fromkeys(["rule", "ours", "theirs"], pl.String)
+    return pl.DataFrame(rows, schema={**texts, "customers": pl.Int64, "alone": pl.Int64})
+
+
+def _with(definition: Funnel, options: Mapping[str, Any]) -> Funnel:
+    """A funnel with some options changed."""
+    return Funnel(**{each.name: getattr(definition, each.name) for each in fields(definition)} | dict(options))
+
+
+def _switches(
+    definition: Funnel, target: Funnel, options: Mapping[str, Any]
+) -> Iterator[tuple[str, Funnel, Funnel | None]]:
+    """Every option that differs: the funnel with all up to it switched, and with it alone where that can be meant."""
+    switched: dict[str, Any] = {}
+    for rule, value in options.items():
+        if getattr(definition, rule) == getattr(target, rule):
+            continue
+        switched[rule] = value
+        try:
+            alone: Funnel | None = _with(definition, {rule: value})
+        except DefinitionError:
+            alone = None
+        try:
+            so_far = _with(definition, switched)
+        except DefinitionError:
+            continue
+        yield rule, so_far, alone
+
+
+def _results(paths: Paths, definition: Funnel) -> pl.DataFrame:
+    """What a funnel says of every customer that it counts: steps reached and breakdown, of each of their entries."""
+    found = members(paths, definition)
+    if definition.maturity == "mature":
+        found = found.filter(~pl.col("is_open"))
+    result = pl.struct("depth", *definition.by).sort().alias("result")
+    return found.group_by(CUSTOMER).agg(result)
+
+
+def _differ(one: pl.DataFrame, other: pl.DataFrame) -> int:
+    """How many customers have another result, or none, in the other."""
+    both = one.join(other, on=CUSTOMER, how="full", coalesce=True)
+    return int(both.select(pl.col("result").ne_missing(pl.col("result_right")).sum()).item())
+
+
+def _told(value: Any) -> str:
+    """An option as text."""
+    if isinstance(value, tuple):
+        return ", ".join(_told(item) for item in value) or "none"
+    return " or ".join(value.any_of) if hasattr(value, "any_of") else str(value)
