@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from analytics.definitions import duration
 from expectations.contract import KINDS, is_kind
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from ingest.loop import IngestSummary
     from journeys.settings import Settings
     from reports.publish import Published
+    from reports.settings import ReportSettings
 
 
 def ingest(
@@ -124,16 +125,36 @@ def verify(settings: Settings) -> bool:
     return found.holds
 
 
-def report(settings: Settings, site: Path | None = None) -> Published:
-    """Publish the report site."""
+def report(settings: Settings, site: Path | None = None, **asked: Any) -> Published:
+    """Publish the report site. `asked` replaces settings of `[report]`; what is null or empty does not.
+
+    Raises:
+        ConfigurationError: a page, column or day asked for is none.
+    """
     from reports.publish import publish
 
     address = str(site) if site else settings.beside(settings.report.site)
     with terminal.step("Publishing the report"):
-        published = publish(settings.lake, settings.report, settings.paths, address, datetime.now(UTC))
+        published = publish(
+            settings.lake, _asked_for(settings.report, asked), settings.paths, address, datetime.now(UTC)
+        )
     terminal.out.print(f"  {published.headline}")
     terminal.out.print(f"  {published.address}", soft_wrap=True)
     return published
+
+
+def _asked_for(configured: ReportSettings, asked: dict[str, Any]) -> ReportSettings:
+    from pydantic import ValidationError
+
+    given = {name: value for name, value in asked.items() if value}
+    try:
+        return type(configured).model_validate(configured.model_dump() | given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        raise ConfigurationError(
+            "The report cannot be asked for so.", where=name, expected=first["msg"], found=str(first["input"])
+        ) from error
 
 
 def run(settings: Settings, every: str | None) -> bool:

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
+from reports.cube import Cube
 from reports.evidence import Evidence
 from reports.flows import Flow
 
@@ -78,5 +79,6 @@ class Answers:
     incidence_by: str | None = None
     changes: pl.DataFrame | None = None
     voice: pl.DataFrame | None = None
+    cube: Cube | None = None
     evidence: Evidence = field(default_factory=Evidence)
     origin: Origin = field(default_factory=lambda: Origin(""))

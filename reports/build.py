@@ -26,6 +26,7 @@ from expectations.errors import StorageError
 from expectations.layout import Lake
 from reports import flows, groups, pacing, published, routes, trends
 from reports.answers import Answers, Facts, Origin, Pace
+from reports.cube import Cube, cube
 from reports.entrants import Asked, counted, entrants
 from reports.evidence import evidence
 from reports.settings import ReportSettings
@@ -46,9 +47,26 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answer
         if "no path store" in error.what:
             return None
         raise
-    if not len(paths):
+    within = _within(paths, settings)
+    if not len(within):
         return None
-    return replace(answers_about(paths, settings, rules), evidence=evidence(lake, settings.k))
+    answers = answers_about(within, settings, rules)
+    origin = replace(answers.origin, versions=_versions(paths))
+    return replace(answers, origin=origin, evidence=evidence(lake, settings.k))
+
+
+def _within(paths: Paths, settings: ReportSettings) -> Paths:
+    """The touches from the first to the last day asked for; the paths themselves where no day is given."""
+    first, last = settings.first_day, settings.last_day
+    if first is None and last is None:
+        return paths
+    touches, end = paths.touches, paths.end_of_data
+    if first is not None:
+        touches = touches.filter(pl.col("at") >= datetime(first.year, first.month, first.day, tzinfo=UTC))
+    if last is not None:
+        after = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
+        touches, end = touches.filter(pl.col("at") < after), min(end or after, after)
+    return Paths.from_frame(touches, end_of_data=end)
 
 
 def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
@@ -74,6 +92,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
+        cube=_cube(paths, replace(asked, by=_explored(settings)), facts, settings.k),
         pace=_pace(paths, settings.least),
         times=pacing.times(entered, settings.k, settings.least),
         incidence=pacing.incidence(
@@ -84,6 +103,19 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         voice=_voice(paths, settings, rules),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )
+
+
+def _cube(paths: Paths, asked: Asked, facts: Facts, k: int) -> Cube | None:
+    """Of those whose time is over, by the best of their tries that began in that period."""
+    until = facts.end_of_data - asked.window + timedelta(microseconds=1)
+    return cube(entrants(paths, asked, end=until), asked.by, k) if asked.by else None
+
+
+def _explored(settings: ReportSettings) -> tuple[str, ...]:
+    """The columns of the cube: those asked for, or else device and channel, or else the first two."""
+    usual = [name for name in ("device", "channel") if name in settings.segments]
+    asked = [name for name in settings.explore if name in settings.segments]
+    return tuple(asked or dict.fromkeys([*usual, *settings.segments]))[:2]
 
 
 def funnel_steps(paths: Paths, rules: PathRules) -> list[Step]:

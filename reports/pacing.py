@@ -25,9 +25,10 @@ POINTS: Final = 60
 
 
 def times(entered: Entrants, k: int, least: int) -> pl.DataFrame | None:
-    """Customers by the time from entry to the goal, in bins that grow: `bin` UInt32, `name`, `within`, `customers` Int64, `share`
-    Float64, `is_median` Boolean. Only those whose time is over count. Neighbouring small bins are joined; null where
-    fewer than `least` reached the goal.
+    """Customers by the time from entry to the goal, in bins that grow.
+
+    Columns: `bin` UInt32, `name`, `within` String, `customers` Int64, `share` Float64, `is_median` Boolean. Only those
+    whose time is over count. Neighbouring small bins are joined; null where fewer than `least` reached the goal.
     """
     last = len(entered.steps) - 1
     reached = entered.rows.filter((pl.col("depth") > last) & ~pl.col("is_open"))

@@ -119,6 +119,8 @@ def _size_of(part: Part) -> Markup:
 
 def _height(spec: Spec | None) -> float:
     height = (spec or {}).get("height")
+    if spec and "vconcat" in spec:
+        return 480.0
     return float(height) if isinstance(height, int | float) else 0.0
 
 

@@ -49,6 +49,12 @@ class Part:
     span: int = 12
     link: tuple[str, str] | None = None
 
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Where the files of the part lie within the report, by kind; pictures only of a part with a chart."""
+        kinds = {"csv": "data", "parquet": "data"} | ({"svg": "charts", "png": "charts"} if self.spec else {})
+        return {kind: f"{folder}/{self.id}.{kind}" for kind, folder in kinds.items()}
+
 
 @dataclass(frozen=True)
 class ValueCard:

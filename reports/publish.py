@@ -57,7 +57,7 @@ def publish(
     built = build_site(answers, settings, at, f"runs/{run}")
     site = Path(folder)
     try:
-        _put_in_place(built, docs, site, run)
+        _put_in_place(built, docs, site, run, settings.title)
         _forget_old_runs(site, settings.keep, run)
     except OSError as error:
         raise StorageError(
@@ -86,7 +86,10 @@ def _data_docs(lake: Lake) -> dict[str, bytes]:
     return {f"data_docs/{name}": text.encode() for name, text in datadocs.pages(found).items()}
 
 
-def _put_in_place(built: BuiltSite, docs: dict[str, bytes], site: Path, run: str) -> None:
+def _put_in_place(built: BuiltSite, docs: dict[str, bytes], site: Path, run: str, title: str) -> None:
+    from reports.history import history_page
+    from reports.history import runs as kept
+
     runs = site / "runs"
     runs.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
@@ -102,6 +105,7 @@ def _put_in_place(built: BuiltSite, docs: dict[str, bytes], site: Path, run: str
         aside.rename(target)
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+    _replace(site / "history.html", history_page(kept(runs), title).encode())
     _replace(site / "site.json", built.files["site.json"])
     _replace(site / "index.html", built.front)
 

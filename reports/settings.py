@@ -5,14 +5,15 @@ Table `[report]` of journeys.toml.
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 from pydantic import Field
 
 from expectations.configfile import Section
 
-PageName = Literal["overview", "stages", "paths", "map", "trends", "quality"]
-PAGES: tuple[PageName, ...] = ("overview", "stages", "paths", "map", "trends", "quality")
+PageName = Literal["overview", "stages", "paths", "map", "trends", "explore", "quality"]
+PAGES: tuple[PageName, ...] = ("overview", "stages", "paths", "map", "trends", "explore", "quality")
 
 
 class ReportSettings(Section):
@@ -26,8 +27,13 @@ class ReportSettings(Section):
     site: str = Field("site", description="folder that the report is published to, beside journeys.toml")
     window: str = Field("30d", description="time a customer has from the first stage to the goal")
     compare: str = Field("28d", description="length of the two periods that a change is measured between")
+    first_day: date | None = Field(None, description="touches before this day are left out")
+    last_day: date | None = Field(None, description="touches after this day are left out")
     trend_window: str = Field("7d", description="time to go on that the weekly trend gives a customer")
     segments: tuple[str, ...] = Field((), description="columns that every stage is broken down by")
+    explore: tuple[str, ...] = Field(
+        (), max_length=2, description="columns of [report] segments to filter by, at most two"
+    )
     segment_names: dict[str, str] = Field({}, description="words shown for a column: age_band = 'Age'")
     values_per_segment: int = Field(12, ge=2, le=30, description="groups shown of one column, largest first")
     k: int = Field(10, ge=2, description="a count of 1 to k - 1 customers is withheld")
@@ -37,6 +43,7 @@ class ReportSettings(Section):
     stage_goals: dict[str, str] = Field({}, description="what customers want at a stage, for the journey map")
     pages: tuple[PageName, ...] = PAGES
     static: bool = Field(False, description="also one page without scripts, report_static.html, for mail and archives")
+    files: bool = Field(False, description="also every chart as PNG and SVG, its numbers as Parquet, and report.pdf")
     keep: int = Field(10, ge=1, description="earlier reports kept in the site's runs folder")
 
     def name_of(self, column: str) -> str:

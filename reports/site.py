@@ -17,7 +17,7 @@ import polars as pl
 from reports.answers import Answers
 from reports.formats import count, moment
 from reports.page import Site, render, render_static
-from reports.pages import journey_map, overview, paths, quality, stages, trends
+from reports.pages import explore, journey_map, overview, paths, quality, stages, trends
 from reports.parts import EMPTY, Page, Part, ValueCard
 from reports.settings import PageName, ReportSettings
 from reports.tables import as_files, columnar
@@ -29,6 +29,7 @@ PAGES: Final[dict[PageName, ModuleType]] = {
     "paths": paths,
     "map": journey_map,
     "trends": trends,
+    "explore": explore,
     "quality": quality,
 }
 STALE: Final = timedelta(hours=36)
@@ -51,7 +52,7 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
     pages = tuple(replace(page, notices=_notices(answers, built_at)) for page in pages)
     names = [(page.name, FILES[page.slug]) for page in pages]
     footer = _footer(answers, settings, built_at)
-    within = Site(settings.title, tuple(names), footer, "./")
+    within = Site(settings.title, (*names, ("Earlier reports", "../../history.html")), footer, "./")
     above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer, f"{folder}/")
     files = {FILES[page.slug]: render(page, within).encode() for page in pages}
     whole, alone = _all_in_one(pages), Site(settings.title, (), footer)
@@ -61,9 +62,27 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
     for page in pages:
         for part in page.parts:
             files[f"data/{part.id}.csv"] = as_files(part.frame).write_csv().encode()
+    if settings.files:
+        files |= _for_machines(pages, settings.title)
     files["site.json"] = _index(pages, answers, settings, built_at)
-    front = render(pages[0], Site(above.title, (("Overview", "index.html"), *above.links[1:]), footer, above.within))
+    front = render(
+        pages[0],
+        Site(
+            above.title,
+            (("Overview", "index.html"), *above.links[1:], ("Earlier reports", "history.html")),
+            footer,
+            above.within,
+        ),
+    )
     return BuiltSite(files, front.encode(), pages, pages[0].title)
+
+
+def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
+    """Pictures, Parquet and the PDF; what draws them is loaded on request."""
+    from reports.files import files_of, pdf
+
+    made = {address: content for page in pages for part in page.parts for address, content in files_of(part).items()}
+    return made | {"report.pdf": pdf(pages, title)}
 
 
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
@@ -133,12 +152,17 @@ def _index(pages: tuple[Page, ...], answers: Answers | None, settings: ReportSet
             for page in pages
             for v in page.values
         ],
-        "pages": [_page_entry(page) for page in pages],
+        "pages": [_page_entry(page, files=settings.files) for page in pages],
+        "whole": [
+            "report.html",
+            *(["report_static.html"] if settings.static else []),
+            *(["report.pdf"] if settings.files else []),
+        ],
     }
     return (json.dumps(index, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _page_entry(page: Page) -> dict[str, Any]:
+def _page_entry(page: Page, *, files: bool) -> dict[str, Any]:
     return {
         "slug": page.slug,
         "name": page.name,
@@ -150,6 +174,7 @@ def _page_entry(page: Page) -> dict[str, Any]:
                 "title": part.title,
                 "subtitle": part.subtitle,
                 "csv": f"data/{part.id}.csv",
+                **(part.addresses if files else {}),
                 "frame": columnar(part.frame),
             }
             for part in page.parts

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from reports.cube import Cube
 from reports.flows import OTHER
 from reports.formats import (
     MISSING,
@@ -213,6 +214,21 @@ def incidence(frame: pl.DataFrame) -> Table:
         if r["index"] % 6 == 0 or r["days"] == frame["days"][-1]
     ]
     return Table(("Group", "Days since entry", "Reached the goal", "95 % interval", "Entrants"), tuple(rows))
+
+
+def cube(published: Cube, names: tuple[str, ...]) -> Table:
+    """The cells of a cube, all its periods together."""
+    counts = [name for name in published.cells.columns if name.startswith("n")]
+    sums = (
+        published.cells.group_by("a", "b")
+        .agg(pl.col(counts).sum())
+        .sort("n1", "a", "b", descending=[True, False, False])
+    )
+    rows = [
+        (*(shown_name(r[field]) for field in ("a", "b")[: len(names)]), *(count(r[name]) for name in counts))
+        for r in sums.iter_rows(named=True)
+    ]
+    return Table((*names, *(shown_name(step) for step in published.steps)), tuple(rows))
 
 
 def as_files(frame: pl.DataFrame) -> pl.DataFrame:

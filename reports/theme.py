@@ -102,6 +102,7 @@ def config(mode: Mode) -> dict[str, Any]:
         "axisBand": {"domain": False, "ticks": False, "grid": False},
         "axisQuantitative": {"domain": False, "ticks": False},
         "axisTemporal": {"grid": False},
+        "title": {"font": FAMILY, "fontSize": 13, "fontWeight": 600, "color": tokens["ink"], "anchor": "start"},
         "legend": {
             **quiet,
             **inked,
@@ -124,7 +125,7 @@ def config(mode: Mode) -> dict[str, Any]:
     }
 
 
-def specification(chart: alt.LayerChart, *, checked: bool = False) -> dict[str, Any]:
+def specification(chart: alt.LayerChart | alt.VConcatChart, *, checked: bool = False) -> dict[str, Any]:
     """The chart as a Vega-Lite specification without configuration, which is added when it is drawn.
 
     Its data are named datasets. `checked` validates it against the schema, which takes as long again.
@@ -209,5 +210,6 @@ def _mark_styles(tokens: dict[str, str]) -> dict[str, Style]:
         "node-exit": {"color": tokens["ink3"]},
         "node-goal": {"color": tokens["good"]},
         **_groups(tokens),
+        "tick-all": {"color": tokens["ink"]},
         "line-primary": {"color": tokens["primary"], "strokeWidth": 2.25},
     }

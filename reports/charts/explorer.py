@@ -1,0 +1,219 @@
+"""How does conversion differ within a selection? Bars to click, weeks to brush, a funnel that follows.
+
+In: a published cube (`reports.cube`). All sums, rates and intervals are worked out in the page, from the cells chosen.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from reports.charts.canvas import chart_of
+from reports.cube import Cube
+from reports.formats import shown_name
+
+WIDTH = 1000
+SIDE = 190
+FUNNEL = 320
+ROW = 28
+PERCENT = ".1%"
+Chart = Any
+"""Named sums are typed by Altair as what they are not."""
+Z = 1.959964
+
+
+def explorer(cube: Cube, names: tuple[str, ...], least: int) -> Chart:
+    """Bars by each dimension, the funnel of the selection, and its conversion over time."""
+    steps = [shown_name(step) for step in cube.steps]
+    data = chart_of(_rows(cube))
+    picks = [_pick(name) for name in ("a", "b")[: len(names)]]
+    brush = alt.selection_interval(name="period", encodings=["x"], mark=alt.BrushConfig(fillOpacity=0.12))
+    goal = alt.param(
+        name="goal",
+        value=f"n{len(steps)}",
+        bind=alt.binding_select(
+            options=[f"n{i}" for i in range(2, len(steps) + 1)], labels=steps[1:], name="Conversion to "
+        ),
+    )
+    sides = []
+    for index, (field, name) in enumerate(zip(("a", "b"), names, strict=False)):
+        chosen = data.transform_filter(brush)
+        for pick in picks[:index] + picks[index + 1 :]:
+            chosen = chosen.transform_filter(pick)
+        sides.append(
+            _bars(_rated(chosen, [field], len(cube.steps), least), field, name, _order(cube, field), picks[index])
+        )
+    top = alt.hconcat(alt.vconcat(*sides, spacing=22), _funnel(data, steps, [*picks, brush], least), spacing=44)
+    whole = alt.vconcat(top, _weekly(data, cube, picks, brush, least), spacing=26)
+    described = (
+        f"Conversion by {' and '.join(names)} and time; choose groups and weeks to see the funnel of a selection."
+    )
+    return whole.add_params(goal).resolve_scale(x="independent", y="independent").properties(description=described)
+
+
+def _rows(cube: Cube) -> list[dict[str, Any]]:
+    shown = cube.cells.with_columns(start=pl.col("start").dt.to_string("%Y-%m-%d")).to_dicts()
+    return [{**row, "a": shown_name(row["a"]), "b": shown_name(row["b"]) if row["b"] else ""} for row in shown]
+
+
+def _pick(field: str) -> alt.Parameter:
+    return alt.selection_point(name=f"pick_{field}", fields=[field], toggle="true")
+
+
+def _sums(cube_steps: int) -> dict[str, str]:
+    return {f"s{i}": f"sum(n{i})" for i in range(1, cube_steps + 1)}
+
+
+def _rated(data: Chart, by: list[str], steps: int, least: int) -> Chart:
+    """Sums by `by`, with the share `p` that reaches the goal chosen and its interval (Wilson)."""
+    chosen = "0"
+    for i in range(2, steps + 1):
+        chosen = f"goal=='n{i}'?datum.s{i}:{chosen}"
+    k, n = "datum.k", "datum.s1"
+    middle = f"({k}+{Z * Z / 2})/({n}+{Z * Z})"
+    half = f"{Z}/({n}+{Z * Z})*sqrt({k}*({n}-{k})/{n}+{Z * Z / 4})"
+    return (
+        data.transform_aggregate(groupby=by, **_sums(steps))
+        .transform_calculate(k=f"min({chosen},datum.s1)")
+        .transform_calculate(
+            p=f"{n}>={least}?{k}/{n}:null",
+            low=f"{n}>={least}?max(0,{middle}-{half}):null",
+            high=f"{n}>={least}?min(1,{middle}+{half}):null",
+            t=f"{n}>={least}?format({k}/{n},'{PERCENT}'):'n < {least}'",
+            many=f"format({n},',')",
+        )
+        .transform_calculate(d=f"{'datum.' + by[0]}+': '+datum.t+' of '+datum.many+' customers'")
+    )
+
+
+def _order(cube: Cube, field: str) -> list[str]:
+    """Groups of a dimension, largest first."""
+    sizes = cube.cells.group_by(field).agg(pl.col("n1").sum()).sort("n1", field, descending=[True, False])
+    return [shown_name(value) for value in sizes[field]]
+
+
+def _bars(base: Chart, field: str, name: str, order: list[str], own: alt.Parameter) -> Chart:
+    """Conversion by the groups of one dimension; a click on a bar chooses it."""
+    y = alt.Y(
+        f"{field}:N",
+        title=None,
+        scale=alt.Scale(domain=order, paddingInner=0.35),
+        axis=alt.Axis(minExtent=110, maxExtent=110, labelLimit=108, labelPadding=8),
+    )
+    across = alt.Scale(domainMin=0, nice=False)
+    tip = [
+        alt.Tooltip(f"{field}:N", title=name),
+        alt.Tooltip("t:N", title="Conversion"),
+        alt.Tooltip("low:Q", title="95 % from", format=PERCENT),
+        alt.Tooltip("high:Q", title="to", format=PERCENT),
+        alt.Tooltip("many:N", title="Customers"),
+    ]
+    bars = base.mark_bar(style="bar-primary", cornerRadiusEnd=3, cursor="pointer").encode(
+        alt.X("p:Q", title=None, axis=None, scale=across),
+        y,
+        opacity=alt.condition(own, alt.value(1), alt.value(0.3)),
+        tooltip=tip,
+        description=alt.Description("d:N"),
+    )
+    whisker = base.mark_rule(style="ci", aria=False).encode(alt.X("low:Q", scale=across), y, alt.X2("high:Q"))
+    share = base.mark_text(style="label-strong", align="right", aria=False)
+    many = base.mark_text(style="label-muted", align="right", aria=False)
+    return alt.layer(
+        bars.add_params(own),
+        whisker,
+        share.encode(x=alt.value(SIDE + 64), y=y, text=alt.Text("t:N")),
+        many.encode(x=alt.value(SIDE + 118), y=y, text=alt.Text("many:N")),
+    ).properties(width=SIDE, height=ROW * len(order), title=alt.Title(name, offset=6))
+
+
+def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], least: int) -> Chart:
+    chosen = data
+    for pick in picks:
+        chosen = chosen.transform_filter(pick)
+    selection, everyone = _folded(chosen, steps), _folded(data, steps)
+    enough = selection.transform_filter(f"datum.base>={least}")
+    x = alt.X("p:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1]))
+    y = alt.Y("stage:N", title=None, scale=alt.Scale(domain=steps, paddingInner=0.35), axis=alt.Axis(labelPadding=8))
+    tip = [
+        alt.Tooltip("stage:N", title="Stage"),
+        alt.Tooltip("t_n:N", title="Customers"),
+        alt.Tooltip("t_p:N", title="Of all who entered"),
+        alt.Tooltip("t_q:N", title="Of the stage before"),
+    ]
+    bars = enough.mark_bar(style="bar-primary", cornerRadiusEnd=3)
+    layers = [
+        bars.encode(x, y, tooltip=tip, description=alt.Description("d:N")),
+        everyone.mark_tick(style="tick-all", thickness=2.5, size=26, aria=False).encode(x, y),
+    ]
+    few = selection.transform_filter(f"datum.base<{least} && datum.st=='n1'")
+    note = few.mark_text(style="label-muted", align="left", text=f"Fewer than {least} customers: widen the choice")
+    layers.append(note.encode(x=alt.value(10), y=alt.value(12)))
+    for field, at, style, head in (
+        ("t_n", 66, "label", "Customers"),
+        ("t_p", 136, "label-strong", "Of entered"),
+        ("t_q", 216, "label-strong", "Of previous"),
+    ):
+        text = enough.mark_text(style=style, align="right", aria=False)
+        layers.append(text.encode(x=alt.value(FUNNEL + at), y=y, text=alt.Text(f"{field}:N")))
+        title = chart_of([{}]).mark_text(style="label-head", align="right", text=head, aria=False)
+        layers.append(title.encode(x=alt.value(FUNNEL + at), y=alt.value(-8)))
+    return alt.layer(*layers).properties(
+        width=FUNNEL,
+        height=46 * len(steps),
+        title=alt.Title("Funnel of the selection (tick: all customers)", offset=16),
+    )
+
+
+def _folded(chosen: Chart, steps: list[str]) -> Chart:
+    """Sums of the steps as rows, with their share of the first and of the one before."""
+    fields = [f"s{i}" for i in range(1, len(steps) + 1)]
+    words = "{" + ",".join(f"s{i}:{_quoted(step)}" for i, step in enumerate(steps, 1)) + "}[datum.st]"
+    return (
+        chosen.transform_aggregate(groupby=[], **_sums(len(steps)))
+        .transform_fold(fields, as_=["st", "n"])
+        .transform_joinaggregate(base="max(n)")
+        .transform_window(before="lag(n)", sort=[alt.SortField("st")])
+        .transform_calculate(
+            stage=words,
+            p="datum.base>0?datum.n/datum.base:null",
+            t_n="format(datum.n,',')",
+            t_p=f"datum.base>0?format(datum.n/datum.base,'{PERCENT}'):''",
+            t_q=f"datum.before>0?format(min(1,datum.n/datum.before),'{PERCENT}'):''",
+        )
+        .transform_calculate(d="datum.stage+': '+datum.t_n+' customers'")
+    )
+
+
+def _quoted(text: str) -> str:
+    """A text as a literal of Vega's expressions, whatever is in it."""
+    return "'" + "".join(f"\\u{ord(c):04x}" if c in "'\\\"<>\n" else c for c in text) + "'"
+
+
+def _weekly(data: Chart, cube: Cube, picks: list[alt.Parameter], brush: alt.Parameter, least: int) -> Chart:
+    chosen = data
+    for pick in picks:
+        chosen = chosen.transform_filter(pick)
+    base = _rated(chosen, ["start"], len(cube.steps), least)
+    x = alt.X(
+        "start:T",
+        title=None,
+        scale=alt.Scale(type="utc"),
+        axis=alt.Axis(format="%-d %b", grid=False, domain=True, ticks=True, tickCount=8),
+    )
+    y = alt.Y("p:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(domainMin=0))
+    tip = [
+        alt.Tooltip("start:T", title="Entered from", format="%-d %b %Y"),
+        alt.Tooltip("t:N", title="Conversion"),
+        alt.Tooltip("many:N", title="Customers"),
+    ]
+    period = "week" if cube.weeks == 1 else f"{cube.weeks} weeks"
+    title = f"Conversion of the selection by {period} of entry: drag to choose"
+    return alt.layer(
+        base.mark_area(style="band", aria=False)
+        .encode(x, alt.Y("low:Q", title=None), alt.Y2("high:Q"))
+        .add_params(brush),
+        base.mark_line(style="line-primary", aria=False).encode(x, y),
+        base.mark_point(style="dot", filled=True, size=45, opacity=1).encode(x, y, tooltip=tip),
+    ).properties(width=WIDTH - 60, height=130, title=alt.Title(title, offset=6))

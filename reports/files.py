@@ -1,0 +1,83 @@
+"""The charts and their numbers for machines and meetings: pictures, Parquet, and one PDF.
+
+They are drawn in the light mode, without a browser. Drawing takes as long as all the rest of a report, so that they are
+made on request.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import polars as pl
+import vl_convert
+from pypdf import PdfReader, PdfWriter
+
+from reports import fonts
+from reports.parts import Page, Part, Spec
+from reports.tables import as_files
+from reports.theme import VEGA_LITE, config
+
+
+def files_of(part: Part) -> dict[str, bytes]:
+    """The part as Parquet, SVG and PNG, by address."""
+    found = {part.addresses["parquet"]: _parquet(part.frame)}
+    if part.spec is not None:
+        fonts.register_fonts()
+        spec = part.spec | {"config": config("light")}
+        png: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=2)
+        found |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: png}
+    return found
+
+
+def drawing(spec: Spec) -> str:
+    """The chart as SVG. What the drawing library numbers through all charts of a process is numbered from 0 here."""
+    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    numbers: dict[str, str] = {}
+    return re.sub(r"\b(clip|gradient)_?(\d+)\b", lambda m: numbers.setdefault(m[0], f"{m[1]}_{len(numbers)}"), drawn)
+
+
+def pdf(pages: Iterable[Page], title: str) -> bytes:
+    """Every chart once, a page each, under its conclusion and its subtitle; bookmarks lead to them."""
+    fonts.register_fonts()
+    writer = PdfWriter()
+    writer.add_metadata({"/Title": title})
+    seen: set[str] = set()
+    for page in pages:
+        above: Any = None
+        for part in page.parts:
+            if part.spec is None or part.id in seen:
+                continue
+            seen.add(part.id)
+            drawn: bytes = vl_convert.svg_to_pdf(drawing(_titled(part, part.spec)))
+            writer.append(PdfReader(io.BytesIO(drawn)), import_outline=False)
+            number = len(writer.pages) - 1
+            above = above or writer.add_outline_item(title=page.name, page_number=number)
+            writer.add_outline_item(title=part.title, page_number=number, parent=above)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def _titled(part: Part, spec: Spec) -> Spec:
+    """The chart under its title and subtitle, which on a page stand above it."""
+    room = float(spec["width"]) if isinstance(spec.get("width"), int | float) else 1000.0
+    title = {
+        "text": fonts.wrap(part.title, room, 17, 600, lines=3),
+        "subtitle": fonts.wrap(part.subtitle, room, 12, lines=8),
+        "anchor": "start",
+        "frame": "group",
+        "fontSize": 17,
+        "subtitleFontSize": 12,
+        "subtitlePadding": 6,
+        "offset": 18,
+    }
+    return spec | {"title": title, "config": config("light")}
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    out = io.BytesIO()
+    as_files(frame).write_parquet(out)
+    return out.getvalue()

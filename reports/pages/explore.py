@@ -1,0 +1,42 @@
+"""Explore: what does the funnel look like for these customers, in those weeks?"""
+
+from __future__ import annotations
+
+from reports import tables
+from reports.answers import Answers
+from reports.charts.explorer import explorer
+from reports.formats import percent
+from reports.parts import Page, Part
+from reports.settings import ReportSettings
+from reports.theme import specification
+from reports.wording import population
+
+
+def page(answers: Answers, settings: ReportSettings) -> Page | None:
+    """One card to filter, or null where no cube may be published."""
+    cube = answers.cube
+    if cube is None:
+        return None
+    names = tuple(settings.name_of(column) for column in cube.columns)
+    left = (
+        ""
+        if not cube.left_out
+        else f" {percent(cube.left_out)} of customers are in cells of fewer than {settings.k}: left out."
+    )
+    part = Part(
+        id="explorer",
+        title=f"Conversion by {' and '.join(name.lower() for name in names)}, for the customers you choose",
+        subtitle=f"{population(answers, settings)} Of each, the best try that began by then. Click bars to choose "
+        "groups, drag over the weeks to choose a period; click again, or beside them, to clear. Whiskers: 95 % "
+        f"(Wilson). Counts are rounded to {settings.k}s." + left,
+        frame=cube.cells,
+        table=tables.cube(cube, names),
+        spec=specification(explorer(cube, names, settings.least)),
+    )
+    return Page(
+        slug="explore",
+        name="Explore",
+        title="Choose customers, see their funnel",
+        lede="Every filter works in this page alone: nothing is asked of a server.",
+        parts=(part,),
+    )

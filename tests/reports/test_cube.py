@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from reports.cube import OTHERS, cube
+from reports.entrants import Entrants
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+STEPS = ("a", "b", "c")
+
+
+def _entrants(groups: dict[tuple[str, str], int], weeks: int = 8) -> Entrants:
+    rows = [
+        {"device": device, "region": region, "depth": 1 + number % 3, "is_open": False}
+        | {"entered_at": START + timedelta(days=7 * week)}
+        for (device, region), size in groups.items()
+        for week in range(weeks)
+        for number in range(size)
+    ]
+    return Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), STEPS)
+
+
+def test_cells_are_weeks_of_two_dimensions_where_these_are_large_enough() -> None:
+    found = cube(_entrants({("app", "north"): 60, ("web", "south"): 90}), ("device", "region"), 10)
+    assert found is not None
+    assert (found.columns, found.weeks, found.left_out) == (("device", "region"), 1, 0.0)
+    assert found.cells.select(pl.col("n1", "n2", "n3").sum()).row(0) == (1200, 800, 400)
+
+
+@pytest.mark.parametrize(("size", "weeks", "columns"), [(6, 4, 2), (2, 1, 1)])
+def test_cube_is_coarser_where_cells_are_small(size: int, weeks: int, columns: int) -> None:
+    groups = {(device, region): size for device in ("app", "web") for region in "nsewx"}
+    entered = _entrants(groups, weeks=80)
+    found = cube(entered, ("device", "region"), 10)
+    assert found is not None
+    assert (found.weeks, len(found.columns)) == (weeks, columns)
+
+
+def test_no_cell_is_small_and_every_count_is_rounded() -> None:
+    found = cube(_entrants({("app", "n"): 203, ("web", "n"): 207, ("tv", "n"): 3}), ("device", "region"), 10)
+    assert found is not None
+    assert 0 < found.left_out < 0.02
+    counts = found.cells.select("n1", "n2", "n3")
+    assert all((counts[name] % 10 == 0).all() for name in counts.columns)
+    assert set(found.cells["a"]) == {"app", "web"}
+
+
+def test_many_groups_are_joined_and_too_few_customers_give_no_cube() -> None:
+    groups = {(f"d{number}", "n"): 40 + number for number in range(9)}
+    found = cube(_entrants(groups), ("device",), 10)
+    assert found is not None
+    assert OTHERS in set(found.cells["a"]) and found.cells["a"].n_unique() == 6
+    assert cube(_entrants({("app", "n"): 1}), ("device",), 10) is None
+    assert cube(_entrants({("app", "n"): 60}), (), 10) is None

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import io
+import json
+
+import polars as pl
+import pytest
+from pypdf import PdfReader
+
+from reports import history
+from reports.files import files_of, pdf
+from reports.settings import ReportSettings
+from reports.site import BuiltSite, build_site
+from tests.reports import fixtures
+
+
+@pytest.fixture(scope="module")
+def built() -> BuiltSite:
+    return build_site(fixtures.answers(), ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x")
+
+
+def test_chart_and_its_numbers_are_files_that_others_can_read_and_are_the_same_every_time(built: BuiltSite) -> None:
+    part = built.pages[0].parts[0]
+    made = files_of(part)
+    assert set(made) | {"data/funnel.csv"} == set(part.addresses.values())
+    assert made["charts/funnel.png"].startswith(b"\x89PNG")
+    assert b"<svg" in made["charts/funnel.svg"]
+    assert pl.read_parquet(io.BytesIO(made["data/funnel.parquet"])).height == part.frame.height
+    assert files_of(part) == made
+
+
+def test_pdf_has_every_chart_once_with_its_conclusion(built: BuiltSite) -> None:
+    pages = [built.pages[0], built.pages[0]]
+    reader = PdfReader(io.BytesIO(pdf(pages, "Shop")))
+    assert len(reader.pages) == sum(part.spec is not None for part in pages[0].parts)
+    assert "Weakest step" in reader.pages[0].extract_text()
+
+
+def test_history_tells_what_moved_since_the_report_before(built: BuiltSite) -> None:
+    later = json.loads(built.files["site.json"])
+    earlier = json.loads(json.dumps(later))
+    frame = next(part["frame"] for part in earlier["pages"][0]["parts"] if part["id"] == "funnel")
+    for name in ("share_of_previous", "share_of_previous_low", "share_of_previous_high"):
+        frame[name][4] -= 0.1
+    said = history.moved(later, earlier)
+    assert len(said) == 1 and "“Order placed”" in said[0] and "+10.0" in said[0]
+    page = history.history_page([("b", later), ("a", earlier)], "Shop")
+    assert 'href="./runs/a/index.html"' in page and "The first report that is kept." in page
+    assert "<script" not in page
