@@ -145,10 +145,16 @@ class Table:
             mode="append",
             writer_properties=_WRITER,
             commit_properties=CommitProperties(app_transactions=marks),
+            schema_mode="merge" if self._is_newer else None,
         )
         self._commits += 1
         if self._commits >= self._reload_every:
             self.reload()
+
+    @property
+    def _is_newer(self) -> bool:
+        """Whether a later version of the product has added columns: they stay null in what we write."""
+        return len(self._table.schema().fields) > len(SCHEMAS[self.name])
 
     def _open(self) -> DeltaTable:
         try:
