@@ -1,10 +1,10 @@
-"""How long do transitions, sessions, step matrix, variants, patterns take, beside DuckDB, retentioneering and ClickHouse?
+"""How long do measures of paths take, beside DuckDB, retentioneering and ClickHouse?
 
     python benchmarks/paths.py [EVENTS] [FOLDER]
 
 Makes EVENTS touches (default 10 million; 20 a customer, 40 touchpoints, whole seconds, no two at one instant) in FOLDER
 (default: a temporary one). We read the path store from disk; the peers have the same events in tables of their own, in
-memory, sorted; loading them is not counted. Each measure runs in a process of its own, warm, the best of three. Equal
+memory, sorted; loading them is not counted. Each tool has a process of its own; of three runs the best is taken. Equal
 results are asserted. RETENTIONEERING names the Python of an environment that has retentioneering 5; without it that
 peer is left out. The last lines are the ratios, of wall time and of processor time.
 """
@@ -111,8 +111,9 @@ def duckdb_measures(folder: Path) -> dict[str, Callable[[], Any]]:
     def moved() -> Any:
         return sorted(
             data.execute(
-                f"""select source::varchar, target::varchar, count(*), count(distinct customer), quantile_cont(wait, 0.5),
-            quantile_cont(wait, 0.95) from ({pairs}) where target is not null group by source, target"""
+                f"""select source::varchar, target::varchar, count(*), count(distinct customer),
+            quantile_cont(wait, 0.5), quantile_cont(wait, 0.95) from ({pairs})
+            where target is not null group by source, target"""
             ).fetchall()
         )
 
@@ -123,7 +124,8 @@ def duckdb_measures(folder: Path) -> dict[str, Callable[[], Any]]:
                 data.execute(
                     f"""with g as (select customer, "at", epoch("at") - epoch(lag("at") over w) > {GAP} as late from t
             window w as (partition by customer order by "at")),
-            s as (select 1 + sum(coalesce(late, false)::int) over (partition by customer order by "at") as session from g)
+            s as (select 1 + sum(coalesce(late, false)::int) over (partition by customer order by "at") as session
+            from g)
             select sum(session), max(session) from s"""
                 ).fetchone(),
             )
@@ -186,9 +188,11 @@ def retentioneering_measures(folder: Path) -> dict[str, Callable[[], Any]]:
         column = stream.split_sessions(timeout=f"{GAP}s").df["session_index"].astype("int64")
         return [int(column.sum()), int(column.max())]
 
+    customers = frame["customer"].nunique()
+
     def cells() -> Any:
-        stream.step_matrix_data(max_steps=DEPTH)
-        return None
+        table = stream.step_matrix_data(max_steps=DEPTH).stack()
+        return sorted([int(p), n, round(share * customers)] for (n, p), share in table.items() if share and n[0] == "t")
 
     return {"transitions": moved, "sessions": numbered, "step matrix": cells}
 
@@ -217,7 +221,8 @@ def measure(tool: str, folder: Path) -> dict[str, Any]:
 def measured(tool: str, folder: Path) -> dict[str, Any]:
     """A tool in a process of its own."""
     python = os.environ["RETENTIONEERING"] if tool == "retentioneering" else sys.executable
-    run = subprocess.run([python, __file__, tool, str(folder)], capture_output=True, text=True, check=False)
+    quiet = {**os.environ, "RETENTIONEERING_NO_TRACK": "1"}
+    run = subprocess.run([python, __file__, tool, str(folder)], capture_output=True, text=True, check=False, env=quiet)
     if run.returncode:
         sys.exit(run.stderr)
     found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
