@@ -84,7 +84,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "stop": ("other", "entry")},
             (
                 *_NO_WORDS,
-                "Rows of one instant are read with those that are no step first; the server reads them as sent.",
+                "Of one instant, rows that are no step are read first; the server reads them as sent.",
             ),
         ),
         "clickhouse_strict_deduplication": Profile(
@@ -127,11 +127,11 @@ def read_as(definition: Funnel, profile: str) -> Funnel:
 def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.DataFrame:
     """How many customers another tool counts differently, and by which rule.
 
-    The options of the profile are switched one after the other, in its order. Columns: `rule` String, the option;
-    `ours`, `theirs` String; `customers` Int64: how many get another result (counted or not, steps reached, breakdown)
-    when this option is switched, too; `alone` Int64: how many when only this one is, null where that cannot be asked. An
-    option that is as the profile has it gives no row. The last row, `all together`, counts whose result differs between
-    the two readings; it is less than the sum where one rule undoes another.
+    The options of the profile are switched one after the other, in its order; one that is as the profile has it gives
+    no row. Columns: `rule` String, the option; `ours`, `theirs` String; `customers` Int64: how many get another result
+    (counted or not, steps reached, breakdown) when this option is switched, too; `alone` Int64: how many when only this
+    one is, null where that cannot be asked. The last row, `all together`, counts whose result differs between the two
+    readings: less than the sum where one rule undoes another.
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@9d"}, end="10d")

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -116,6 +116,20 @@ class ConfigFile:
             ) from error
         except ValidationError as error:
             raise self._explain(error, name, model) from error
+
+    def item(self, name: str, place: int, model: type[S]) -> S:
+        """Table `place` (from 0) of the list of tables `name` as `model`; the environment does not reach it.
+
+        Raises:
+            ConfigurationError: a key is unknown or a value is not what its key takes.
+        """
+        try:
+            return model.model_validate(self.data[name][place])
+        except ValidationError as error:
+            listed: Any = list[model]  # type: ignore[valid-type]
+            details = [each | {"loc": (name, place, *each["loc"])} for each in error.errors(include_url=False)[:5]]
+            lines = [self._complaint(cast("ErrorDetails", each), listed) for each in details]
+            raise ConfigurationError(f"[[{name}]] cannot be used as it stands.\n  " + "\n  ".join(lines)) from error
 
     def _explain(self, error: ValidationError, name: str, model: type[Section]) -> ConfigurationError:
         details = error.errors(include_url=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -75,9 +76,17 @@ def serve(
 
 @app.command()
 def funnel(
-    steps: Annotated[list[str] | None, typer.Argument(help="Touchpoints in order; `stage:NAME` for a stage.")] = None,
+    steps: Annotated[
+        list[str] | None,
+        typer.Argument(help="Touchpoints in order, or stages as `stage:NAME`; or the name of a configured funnel."),
+    ] = None,
     by: Annotated[list[str] | None, typer.Option(help="Break down by this column; may be repeated.")] = None,
-    window: Annotated[str, typer.Option(help="Longest time from the first step to the last.")] = "30d",
+    window: Annotated[str | None, typer.Option(help="Longest time from first step to last; 30d by default.")] = None,
+    order: Annotated[str | None, typer.Option(help="ordered, strict or unordered.")] = None,
+    maturity: Annotated[str | None, typer.Option(help="mature, clip or survival.")] = None,
+    start: Annotated[datetime | None, typer.Option(help="Only entries from this time on, UTC.")] = None,
+    end: Annotated[datetime | None, typer.Option(help="Only entries before this time, UTC.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Also draw it into this file.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
@@ -88,7 +97,8 @@ def funnel(
     """
     from journeys import answers
 
-    answers.funnel(settings_of(config), steps or [], by or [], window, printed_as(json=as_json, csv=as_csv))
+    rules = {"by": by, "window": window, "order": order, "maturity": maturity, "start": start, "end": end}
+    answers.funnel(settings_of(config), steps or [], rules, printed_as(json=as_json, csv=as_csv), svg)
 
 
 @app.command()

@@ -8,19 +8,27 @@ from typing import TYPE_CHECKING, Any
 from journeys import terminal
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import polars as pl
 
-    from analytics import Step
+    from analytics import Funnel
     from journeys.settings import Settings
 
 
-def funnel(settings: Settings, steps: list[str], by: list[str], window: str, how: terminal.As) -> None:
-    """The funnel over `steps`, or over the configured stages."""
+def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None) -> None:
+    """The funnel over `steps`, the one of that name, or that of the configured stages; `rules` are options of it."""
     import analytics
+    from analytics.questions import check_words
 
     paths = analytics.Paths.open(settings.lake)
-    asked = [_step(step) for step in steps] or [_step(f"stage:{stage.name}") for stage in settings.paths.stages]
-    answer = analytics.funnel(paths, analytics.Funnel(steps=asked, window=window, by=by))
+    asked = _question(settings, steps, {name: value for name, value in rules.items() if value})
+    answer = analytics.funnel(paths, check_words(paths, asked))
+    if svg is not None:
+        from reports.drawn import funnel_svg
+
+        svg.write_text(funnel_svg(answer), encoding="utf-8")
+    by, window = asked.by, terminal.text(asked.window)
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return
@@ -29,14 +37,19 @@ def funnel(settings: Settings, steps: list[str], by: list[str], window: str, how
             named = "all" if group["is_total"][0] else ", ".join(f"{name} {group[name][0] or '–'}" for name in by)
             terminal.out.print(f"\n[bold]{named}[/]")
         _draw(group)
-    terminal.out.print(_reading(answer, window), style="dim")
+    terminal.out.print(_reading(answer, window, asked.maturity), style="dim")
 
 
-def _step(text: str) -> Step:
-    from analytics import Step
+def _question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
+    """What is asked, in words of a funnel."""
+    from analytics import Funnel
+    from analytics.questions import step_of
 
-    stage = text.removeprefix("stage:")
-    return Step(stage, on="stage") if stage != text else Step(text)
+    if len(steps) == 1 and steps[0] in settings.funnels:
+        named = settings.funnels[steps[0]]
+        steps, rules = named.steps, {**named.model_dump(exclude={"name", "steps"}), **rules}
+    words = steps or [f"stage:{stage.name}" for stage in settings.paths.stages]
+    return Funnel([step_of(word) for word in words], **rules)
 
 
 def _draw(group: pl.DataFrame) -> None:
@@ -67,11 +80,16 @@ def _interval(row: dict[str, Any]) -> str:
     return f"{low * 100:.1f}–{high * 100:.1f}" if row["enough"] else "too few"
 
 
-def _reading(answer: pl.DataFrame, window: str) -> str:
+def _reading(answer: pl.DataFrame, window: str, maturity: str) -> str:
     total = answer.filter("is_total")
     open_, ties = total["open"][0], total["tie_sensitive"][0]
+    whose = {
+        "mature": f"Customers whose window of {window} is over.",
+        "clip": f"All who entered, within {window}; touches outside the range do not count.",
+        "survival": f"All who entered; shares are estimates after {window} (Kaplan-Meier).",
+    }[maturity]
     return (
-        f"\nCustomers whose window of {window} is over. Went on: share of the step before, with its 95 % interval; "
+        f"\n{whose} Went on: share of the step before, with its 95 % interval; "
         f"wait: the median.\nOpen: {open_:,} customers still inside their window, not counted as lost. "
         f"{ties:,} customers depend on the order of touches at one instant."
     )

@@ -11,12 +11,13 @@ from expectations.errors import ConfigurationError
 from expectations.layout import Lake
 
 if TYPE_CHECKING:
+    from analytics.questions import NamedFunnel
     from analytics.rules import PathRules
     from expectations.rules import ExpectationSettings
     from ingest.settings import IngestSettings
     from reports.settings import ReportSettings
 
-TABLES: Final = ("lake", "ingest", "expectations", "paths", "report")
+TABLES: Final = ("lake", "ingest", "expectations", "paths", "funnels", "report")
 TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
 
 
@@ -59,6 +60,19 @@ class Settings:
         from analytics.rules import PathRules
 
         return self.file.section("paths", PathRules)
+
+    @cached_property
+    def funnels(self) -> dict[str, NamedFunnel]:
+        """`[[funnels]]`, by their names."""
+        from analytics.questions import NamedFunnel
+
+        given = self.file.data.get("funnels", [])
+        if not isinstance(given, list):
+            raise ConfigurationError(
+                "Funnels are a list of tables.", where=str(self.file.path), expected="[[funnels]]", found="[funnels]"
+            )
+        read = [self.file.item("funnels", place, NamedFunnel) for place in range(len(given))]
+        return {each.name: each for each in read}
 
     @cached_property
     def report(self) -> ReportSettings:

@@ -17,7 +17,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from expectations.errors import DefinitionError
-from tests.conforming import cohorts, funnels, journeys, sessions, statistics
+from tests.conforming import cohorts, funnels, journeys, sessions, statistics, stitching
 from tests.conforming.cases import Unsupported
 
 Case = Mapping[str, Any]
@@ -31,6 +31,7 @@ KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
     "sequence": journeys.sequence_case,
     "sessions": sessions.sessions_case,
     "statistics": statistics.statistics_case,
+    "stitch": stitching.stitching_case,
 }
 TABLES = ("groups", "edges", "levels")
 

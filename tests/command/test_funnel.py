@@ -1,0 +1,68 @@
+"""`journeys funnel`: configured funnels by name, options, a drawing, and plain words for a wrong step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from expectations.errors import ConfigurationError, DefinitionError
+from journeys import answering  # noqa: F401 - it adds the verb
+from journeys.app import app
+from tests.journeys import paths
+
+END = "2024-01-01T00:01:00"
+CONFIG = """
+[lake]
+address = "lake"
+[[funnels]]
+name = "purchase"
+steps = ["visit", "pay | renew"]
+window = "1d"
+by = ["device"]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    journeys = {"ann": "visit@0m[device=phone] pay@1m[device=phone]", "bo": "visit@0m renew@2m", "cy": "visit@1m"}
+    paths(journeys, end="10d").save(tmp_path / "lake" / "paths")
+    (tmp_path / "journeys.toml").write_text(CONFIG)
+    return tmp_path / "journeys.toml"
+
+
+def asked(config: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, ["funnel", *arguments, "--config", str(config)], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def test_a_funnel_is_asked_by_its_name(config: Path) -> None:
+    rows = json.loads(asked(config, "purchase", "--json"))
+    assert [row["reached"] for row in rows if row["is_total"]] == [3, 2]
+    assert {row["device"] for row in rows} == {None, "phone"}
+
+
+def test_options_change_the_question(config: Path) -> None:
+    rows = json.loads(asked(config, "visit", "pay", "--window", "1d", "--order", "strict", "--end", END, "--json"))
+    assert [row["reached"] for row in rows] == [2, 1]
+    assert "estimates" in asked(config, "visit", "pay", "--maturity", "survival")
+
+
+def test_a_drawing_is_written(config: Path, tmp_path: Path) -> None:
+    asked(config, "visit", "pay", "--svg", str(tmp_path / "funnel.svg"))
+    assert "visit" in (tmp_path / "funnel.svg").read_text()
+
+
+def test_a_wrong_step_is_named_with_the_nearest(config: Path) -> None:
+    with pytest.raises(DefinitionError, match="'vist'") as refused:
+        asked(config, "vist", "pay")
+    assert "visit" in str(refused.value.expected)
+
+
+def test_a_wrong_key_of_a_funnel_is_named(config: Path) -> None:
+    config.write_text(CONFIG.replace("window", "windw"))
+    with pytest.raises(ConfigurationError, match="did you mean 'window'"):
+        asked(config, "purchase")

@@ -1,0 +1,59 @@
+"""Whose event another tool says it is, as cases ask for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from analytics.vendors import first_user, last_person, person_of_graph, unique_components
+from tests.conforming.cases import Unsupported, seconds, time_of
+
+TIME = pl.Datetime("us", "UTC")
+KNOWN = {"kind", "mode", "graph", "unique", "replay_at", "lookback_seconds", "forgotten"}
+Params = Mapping[str, Any]
+
+
+def stitching_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The person of every event, in the order given."""
+    params = case["params"]
+    if unknown := set(params) - KNOWN:
+        raise Unsupported(f"parameter {unknown.pop()}")
+    if params["mode"] not in MODES:
+        raise Unsupported(f"mode {params['mode']}")
+    stitched = MODES[params["mode"]](frame(case["events"]), params)["stitched"].to_list()
+    return {"stitched": stitched, "people": len(set(stitched))}
+
+
+def frame(events: list[Mapping[str, Any]]) -> pl.DataFrame:
+    kinds = sorted({kind for event in events for kind in event.get("ids", {})}) or ["none"]
+    rows = [
+        {
+            "at": time_of(event["ts"]),
+            **{name: event.get(name) for name in ("device", "person", "user")},
+            "ids": {kind: event.get("ids", {}).get(kind) for kind in kinds},
+        }
+        for event in events
+    ]
+    text = dict.fromkeys(["device", "person", "user"], pl.String)
+    return pl.DataFrame(rows, schema={"at": TIME, **text, "ids": pl.Struct(dict.fromkeys(kinds, pl.String))})
+
+
+def by_graph(events: pl.DataFrame, params: Params) -> pl.DataFrame:
+    rows = [{**row, "valid_from": time_of(row["valid_from"])} for row in params["graph"]]
+    graph = pl.DataFrame(rows, schema={"device": pl.String, "valid_from": TIME, "persons": pl.List(pl.String)})
+    replayed: datetime | None = time_of(params["replay_at"]) if "replay_at" in params else None
+    lookback = seconds(params["lookback_seconds"]) if "lookback_seconds" in params else None
+    return person_of_graph(events, graph, replayed_at=replayed, lookback=lookback)
+
+
+MODES: dict[str, Callable[[pl.DataFrame, Params], pl.DataFrame]] = {
+    "live": lambda events, params: last_person(events, forgotten=params.get("forgotten", ())),
+    "replay": lambda events, params: last_person(events, replay=True, forgotten=params.get("forgotten", ())),
+    "graph_live": by_graph,
+    "graph_replay": by_graph,
+    "device_cluster": lambda events, _: first_user(events),
+    "components": lambda events, params: unique_components(events, params.get("unique", ())),
+}
