@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
 from collections.abc import Mapping
+from datetime import timedelta
 from functools import reduce
 from typing import Any
 
 import polars as pl
 
-from analytics import Paths, Selection, flow, matches, sessions
+from analytics import Paths, Selection, flow, flow_routes, matches, sessions
 from tests.conforming.cases import Unsupported, day_start, paths_of, seconds, step_of
 
 PATHS = {"kind", "session_gap_seconds", "step_limit", "collapse_repeats", "trim_trailing_slash", "start", "end"} | {
@@ -24,29 +27,46 @@ def paths_case(case: Mapping[str, Any]) -> dict[str, Any]:
     params = case["params"]
     if unknown := set(params) - PATHS:
         raise Unsupported(f"parameter {unknown.pop()}")
-    if "end" in params:
-        raise Unsupported("positions that count up to an end")
     touches = paths_of(case).touches.collect()
     if params.get("trim_trailing_slash"):
         trimmed = pl.col("touchpoint").str.replace("(.)/$", "${1}")
         touches = touches.with_columns(trimmed)
     gap = params.get("session_gap_seconds")
-    touches = sessions(touches, seconds(gap)) if gap else touches.with_columns(session=pl.lit(1))
+    # A pause as long as the gap cuts a session there; with us it stays in the session.
+    touches = (
+        sessions(touches, seconds(gap) - timedelta(microseconds=1)) if gap else touches.with_columns(session=pl.lit(1))
+    )
     limits = [pl.col("at") >= day_start(params["date_from"], "UTC")] if "date_from" in params else []
     limits += [pl.col("at") < day_start(params["date_to"], "UTC", 1)] if "date_to" in params else []
-    links = flow(
-        Paths.from_frame(touches),
-        start=params.get("start"),
-        depth=max(2, params.get("step_limit", 5)),
-        top=MANY,
-        unit="session",
-        collapse=params.get("collapse_repeats", False),
-        among=Selection(where=reduce(pl.Expr.and_, limits)) if limits else None,
-    ).filter(~pl.col("target").str.starts_with("END_"))
+    asked: dict[str, Any] = {
+        "start": params.get("start"),
+        "unit": "session",
+        "collapse": params.get("collapse_repeats", False),
+        "among": Selection(where=reduce(pl.Expr.and_, limits)) if limits else None,
+        "top": MANY,
+    }
+    limit, walked = params.get("step_limit", 5), Paths.from_frame(touches)
+    if "end" in params:
+        longest = max(2, len(touches))
+        routes = flow_routes(walked, **asked, end=params["end"], occurrence="first", depth=longest)
+        return {"edges": _edges_to(routes, limit, backwards="start" not in params)}
+    links = flow(walked, **asked, depth=max(2, limit)).filter(~pl.col("target").str.starts_with("END_"))
     name = pl.format("{}_{} -> {}_{}", "position", "source", pl.col("position") + 1, "target")
     named = links.select(name, "units", pl.col("mean_wait").dt.total_microseconds() / 1e6)
     rows = named.rows()
     return {"edges": {edge: units for edge, units, _ in rows}, "avg_seconds": {edge: wait for edge, _, wait in rows}}
+
+
+def _edges_to(routes: pl.DataFrame, limit: int, *, backwards: bool) -> dict[str, int]:
+    """Edges of the last touches before an end; of a long path between two anchors those at both sides of a gap."""
+    edges: Counter[str] = Counter()
+    for route, units in routes.select("route", "units").iter_rows():
+        names = route[::-1][-limit:] if backwards else route
+        half = limit // 2
+        names = [*names[:half], "...", *names[-half:]] if len(names) > limit else names
+        for place, (source, target) in enumerate(itertools.pairwise(names), 1):
+            edges[f"{place}_{source} -> {place + 1}_{target}"] += units
+    return dict(edges)
 
 
 def sequence_case(case: Mapping[str, Any]) -> dict[str, Any]:
