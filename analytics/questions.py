@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from analytics.definitions import ANY, Funnel, Maturity, Order, Step, duration
+from analytics.definitions import ANY, Exclude, Funnel, Maturity, Order, Step, duration
 from analytics.store import Paths
 from expectations.configfile import Section
 from expectations.errors import DefinitionError
@@ -56,7 +56,8 @@ def check_words(paths: Paths, definition: Funnel) -> Funnel:
 
     Raises `DefinitionError` with the nearest words, or the first ones when none is near, for one that is not.
     """
-    for step in (*definition.steps, *definition.exclude):
+    asked: tuple[Step | Exclude, ...] = (*definition.steps, *definition.exclude)
+    for step in asked:
         if ANY in step.any_of or step.on not in paths.dictionaries:
             continue
         known = paths.values_of(step.on).to_list()

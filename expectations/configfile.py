@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, cast, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
@@ -128,7 +128,7 @@ class ConfigFile:
         except ValidationError as error:
             listed: Any = list[model]  # type: ignore[valid-type]
             details = [each | {"loc": (name, place, *each["loc"])} for each in error.errors(include_url=False)[:5]]
-            lines = [self._complaint(cast("ErrorDetails", each), listed) for each in details]
+            lines = [self._complaint(each, listed) for each in details]
             raise ConfigurationError(f"[[{name}]] cannot be used as it stands.\n  " + "\n  ".join(lines)) from error
 
     def _explain(self, error: ValidationError, name: str, model: type[Section]) -> ConfigurationError:

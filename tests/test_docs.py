@@ -1,0 +1,45 @@
+"""What the documentation shows runs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analytics import PROFILES, Paths
+from tests.journeys import START
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """Random touches of a small shop, in the words of the notebook."""
+    rng, rows = np.random.default_rng(5), 4_000
+    names = ["Product viewed", "Login", "Order placed", "Home or landing page"]
+    seconds = pl.Series(rng.integers(0, 60 * 86_400, rows)) * 1_000_000
+    touches = {
+        "customer": rng.integers(0, 400, rows).astype(str),
+        "at": (seconds + int(START.timestamp() * 1e6)).cast(pl.Datetime("us", "UTC")),
+        "touchpoint": rng.choice(names, rows),
+        "device": rng.choice(["phone", "desk"], rows),
+    }
+    Paths.from_frame(pl.DataFrame(touches)).save(tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def test_the_funnel_notebook_runs(lake: Path) -> None:
+    cells = json.loads((DOCS / "funnels.ipynb").read_text())["cells"]
+    names: dict[str, Any] = {}
+    for cell in (c for c in cells if c["cell_type"] == "code"):
+        exec("".join(cell["source"]).replace("../demo/lake", str(lake)), names)
+    assert len(names["lost"]) > 0
+
+
+def test_every_profile_is_in_the_table_of_tools() -> None:
+    text = (DOCS / "numbers.md").read_text()
+    assert [name for name in PROFILES if f"| `{name}` |" not in text] == []
