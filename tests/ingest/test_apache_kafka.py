@@ -27,6 +27,7 @@ from expectations.errors import BrokerError, JourneysError, LandingError
 from expectations.layout import EVENTS, Lake
 from ingest.loop import IngestSummary, run
 from ingest.settings import IngestSettings
+from ingest.source.consumer import Source
 from tests.apache_kafka import USER, ApacheKafka, unsecured_token
 
 pytestmark = pytest.mark.kafka
@@ -378,6 +379,12 @@ def test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing(
     assert running.error is None
     assert_exactly(lake, range(1000))
     gc.collect()
+
+
+def test_the_broker_tells_for_how_long_it_keeps_a_topic(kafka: ApacheKafka, topic: str) -> None:
+    kafka.create_topic(topic, retention_ms="3600000")
+    with Source(settings(kafka, topic, assignment="all")) as source:
+        assert source.retentions() == {topic: 3600.0}
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd"])
