@@ -116,7 +116,7 @@ def duplicates(frame: pl.LazyFrame) -> Duplicates:
         .sort(contract.RECEIVED_AT, *contract.PLACE, ROW)
         .with_columns(_comparable(name, schema[name]) for name in payload)
         .select(ROW, contract.EVENT_ID, pl.struct(payload).is_first_distinct().alias("first"))
-        .collect()
+        .collect(engine="streaming")
         if len(again)
         else pl.DataFrame(schema={ROW: pl.UInt32, contract.EVENT_ID: pl.String, "first": pl.Boolean})
     )

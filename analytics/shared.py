@@ -55,7 +55,7 @@ def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, kno
     wide = events.select(contract.OCCURRED_AT, known.alias("known"), HASH)
     rows = wide.join(some.lazy(), on=HASH).explode("shared")
     login = pl.when("known").then("login").alias("login")
-    each = rows.select("shared", contract.OCCURRED_AT, COMBINATION, login).collect()
+    each = rows.select("shared", contract.OCCURRED_AT, COMBINATION, login).collect(engine="streaming")
     return each.filter(is_shared.gather(each["shared"]))
 
 

@@ -34,7 +34,7 @@ def activity(frame: pl.LazyFrame) -> pl.DataFrame:
     time = pl.min_horizontal(contract.OCCURRED_AT, pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT))
     minute = (pl.col("time").to_physical() // 60_000_000).alias("minute")
     found = frame.select(*STREAM, time.alias("time")).group_by(*STREAM, minute).agg(pl.col("time").max())
-    return found.sort(*STREAM, "minute").collect()
+    return found.sort(*STREAM, "minute").collect(engine="streaming")
 
 
 def together(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
