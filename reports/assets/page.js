@@ -31,6 +31,7 @@ const specOf = (id) => (phone.matches && data.charts[id].narrow) || data.charts[
 
 // What reacts to the pointer is reached with Tab and pressed with Enter.
 function reachable(element) {
+  for (const node of element.querySelectorAll('[class*=_brush]')) node.setAttribute('aria-hidden', 'true');
   for (const node of element.querySelectorAll('[role="graphics-symbol"]')) {
     if (node.getAttribute('aria-hidden') || !node.__data__ || node.__data__.cursor !== 'pointer') continue;
     node.setAttribute('tabindex', '0');

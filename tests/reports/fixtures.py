@@ -10,8 +10,11 @@ from typing import Any
 
 import polars as pl
 
-from reports import flows, published, routes, trends
+from reports import flows, pacing, published, routes, trends
 from reports.answers import Answers, Facts, Origin, Pace
+from reports.cube import cube
+from reports.entrants import Entrants
+from reports.evidence import VERDICTS, Evidence
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = datetime(2026, 8, 29, 23, 59, 42, tzinfo=UTC)
@@ -43,7 +46,9 @@ ROUTES: list[tuple[list[str], str | None, int, int]] = [
 ]
 
 
-NOTHING_ELSE: dict[str, Any] = dict.fromkeys(("paths", "positions", "moves", "used", "weeks", "linked"))
+NOTHING_ELSE: dict[str, Any] = dict.fromkeys(
+    ("paths", "positions", "moves", "used", "weeks", "linked", "times", "incidence", "cube")
+) | {"evidence": Evidence()}
 TOUCHPOINTS = tuple(dict.fromkeys(name for route, *_ in ROUTES for name in route if name != "other"))
 
 
@@ -223,6 +228,27 @@ def linked_frame() -> pl.DataFrame:
     return pl.DataFrame({"way": ["login", "device", "session", "anonymous"], "share": [0.331, 0.564, 0.003, 0.102]})
 
 
+def entrants_of(customers: int = 4000) -> Entrants:
+    rows = []
+    for number in range(customers):
+        depth = 1 + (number % 7 > 1) + (number % 7 > 3) + (number % 7 > 4) + (number % 7 > 5)
+        entered = START + timedelta(days=number % 70)
+        waits = [entered + timedelta(minutes=(number % 97) ** 2 * step) for step in range(5)]
+        groups = {"device": ("App", "Desktop", "Mobile web")[number % 3], "region": ("North", "South")[number % 2]}
+        reached = [at if step < depth else None for step, at in enumerate(waits)]
+        rows.append({**groups, "depth": depth, "is_open": False, "entered_at": entered, "reached_at": reached})
+    return Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), STAGES)
+
+
+def evidence_of() -> Evidence:
+    days = [date(2026, 8, 20) + timedelta(days=day) for day in range(5)]
+    rows = [("events", None, day, "warn", 24 - (day.day % 2), 24, None) for day in days]
+    rows += [("events", "event_id values must be unique.", day, "warn", 1 - day.day % 2, 1, 0.013) for day in days]
+    rows += [("touches", None, day, "refuse", 12, 12, None) for day in days]
+    refused = pl.DataFrame({"reason": ["not_json", "no_identity"], "messages": [93, None]})
+    return Evidence(pl.DataFrame(rows, schema=VERDICTS, orient="row"), refused, END, 0.003)
+
+
 def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **changed: Any) -> Answers:
     given: dict[str, Any] = {
         "facts": Facts(142380, 20117, 24802, 2512, 20350, 1940, START, END),
@@ -242,6 +268,13 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
         "changes": changes_frame(),
         "voice": voice_frame(names),
+        "times": pacing.times(entrants_of(), k, least),
+        "incidence": pacing.incidence(
+            entrants_of(), "device", window=timedelta(days=14), end_of_data=END, k=k, least=least
+        ),
+        "incidence_by": "Device",
+        "cube": cube(entrants_of(), ("device", "region"), k),
+        "evidence": evidence_of(),
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }
     return Answers(**(given | changed))

@@ -48,7 +48,8 @@ def _written(folder: Path, answers: fixtures.Answers, title: str = "Shop") -> Pa
     return folder / "index.html"
 
 
-PAGES = ("index", "stages", "paths", "map", "trends", "quality")
+PAGES = ("index", "stages", "paths", "map", "trends", "explore", "quality")
+AXE = Path(__file__).parents[2] / ".cache/axe/node_modules/axe-core/axe.min.js"
 
 
 @pytest.mark.parametrize(("name", "scheme"), [*((name, "light") for name in PAGES), ("index", "dark")])
@@ -104,3 +105,29 @@ def test_theme_switch_redraws_in_the_other_colours(browser: Any, page: Path) -> 
         visit.draw_all()
         assert visit.page.evaluate(ink) != before
         assert visit.page.evaluate("() => document.documentElement.dataset.theme") == "dark"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_nothing_serious(browser: Any, page: Path, name: str, scheme: str) -> None:
+    if not AXE.exists():
+        pytest.skip("no axe-core: npm install --prefix .cache/axe axe-core")
+    with visited(browser, page.with_name(f"{name}.html"), color_scheme=scheme, bypass_csp=True) as visit:
+        visit.draw_all()
+        visit.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = visit.page.evaluate(
+            "() => axe.run({resultTypes: ['violations']}).then((r) => r.violations"
+            ".filter((v) => ['serious', 'critical'].includes(v.impact)).map((v) => v.id + ': ' + v.nodes[0].html))"
+        )
+        assert found == []
+
+
+def test_click_on_a_bar_of_the_explorer_filters_the_funnel(browser: Any, page: Path) -> None:
+    with visited(browser, page.with_name("explore.html")) as visit:
+        visit.draw_all()
+        words = "() => [...document.querySelectorAll('#c-explorer svg text')].map((t) => t.textContent).join(' ')"
+        before = visit.page.evaluate(words)
+        visit.page.locator("#c-explorer svg [role=button]").first.focus()
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_timeout(300)
+        assert visit.page.evaluate(words) != before
