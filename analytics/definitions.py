@@ -306,10 +306,26 @@ def check(funnel: Funnel) -> None:
         raise DefinitionError("An unordered funnel cannot use `reuse` or `later`.")
     if funnel.order != "unordered" and funnel.exclude_effect == "void_attempt":
         raise DefinitionError("Only an unordered funnel can void an attempt.", expected="end_attempt or drop_customer")
+    if funnel.ties == "adverse":
+        _check_adverse(funnel)
     if funnel.stop and (funnel.count == "entries" or funnel.exclude or funnel.order == "strict"):
         raise DefinitionError("`stop` does not go with strict order, exclusions, or counting entries.")
     if funnel.is_special and (funnel.reuse or funnel.stop):
         raise DefinitionError("`reuse` and `stop` do not go with step windows, optional steps or dropped customers.")
+
+
+def _check_adverse(funnel: Funnel) -> None:
+    """Refuse `adverse` where the least that a customer can get is not known exactly."""
+    values = [(step.on, value) for step in funnel.steps for value in step.any_of]
+    single = (
+        len(set(values)) == len(values) and len({on for on, _ in values}) == 1 and ANY not in {v for _, v in values}
+    )
+    if funnel.order != "unordered" and (funnel.order == "strict" or funnel.exclude or funnel.stop or not single):
+        raise DefinitionError(
+            "Adverse ties are exact only where no touch can be two steps, and nothing but steps matters.",
+            expected="ordered steps without a common value, no exclusions, no stop",
+            do="ask favourable and sequence; `tie_sensitive` counts customers whose depth depends on ties",
+        )
 
 
 def _check_exclusion(exclusion: Exclude, funnel: Funnel) -> None:

@@ -35,7 +35,8 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     `share_of_previous` Float64, each with `_low` and `_high` (Wilson, 95 %), null without a denominator;
     `median_wait`, `p90_wait` Duration(us) from the previous step (linear between two ranks); `value` Float64 where the
     funnel names a value column: its sum over the touches of the step; `enough` Boolean: the previous step counts at
-    least 30; `tie_sensitive` Int64: customers whose depth depends on the order of touches of one instant.
+    least 30; `tie_sensitive` Int64: customers whose depth depends on the order of touches of one instant (at least so
+    many, where steps share a value or the funnel is strict or has exclusions).
 
     `entered` and `reached` count mature entrants, whose whole window after the first entry in range lies before the
     end of the data, or ends with it; `open` counts the others, as far as they have come. With `maturity="clip"` every

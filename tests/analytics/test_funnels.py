@@ -243,3 +243,69 @@ def test_the_reported_chain_is_the_best_of_all_chains(path: list[tuple[int, str]
 @given(PATH, questions(special=True))
 def test_step_windows_optional_steps_and_dropped_customers(path: list[tuple[int, str]], asked: oracle.Asked) -> None:
     assert found(path, asked) == oracle.answer(path, asked)
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PATH, st.integers(0, 9), st.tuples(st.just(False), st.booleans(), st.booleans()), st.sampled_from([None, 1, 3]))
+def test_adverse_ties_are_the_least_over_all_orders(
+    path: list[tuple[int, str]], window: int, optional: tuple[bool, ...], within: int | None
+) -> None:
+    tied = [(seconds // 3, name) for seconds, name in path]
+    asked = oracle.Asked(
+        [{"a"}, {"b"}, {"c"}], window, ties="adverse", optional=optional, within=(None, within, within)
+    )
+    assert found(tied, asked).depth == oracle.answer(tied, asked).depth
+
+
+@pytest.mark.parametrize(
+    "rules", [{"order": "strict"}, {"exclude": "x"}, {"stop": ["repeat"]}, {"steps": ["a", ["a", "b"]]}]
+)
+def test_adverse_ties_are_refused_where_they_are_not_exact(rules: dict[str, object]) -> None:
+    with pytest.raises(DefinitionError, match="Adverse ties"):
+        Funnel(**{"steps": ["a", "b"], "ties": "adverse", **rules})  # type: ignore[arg-type]
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(
+    PATH, st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=3), st.integers(0, 9)
+)
+def test_unordered_chains_are_the_best_of_all(path: list[tuple[int, str]], steps: list[set[str]], window: int) -> None:
+    asked = oracle.Asked(steps, window, order="unordered")
+    engine, slow = found(path, asked), oracle.answer(path, asked)
+    assert engine.depth == slow.depth
+    assert tuple(time for time in engine.times if time is not None) == slow.times
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(st.lists(st.tuples(st.integers(0, 9), NAMES, st.sampled_from("pq")), max_size=7), st.integers(0, 9))
+def test_same_is_the_best_of_the_paths_of_one_value(path: list[tuple[int, str, str]], window: int) -> None:
+    """A chain of equal values is a chain of the touches that have this value."""
+    asked = oracle.Asked([{"a"}, {"b"}, {"c"}], window)
+    text = " ".join(f"{name}@{seconds}s[item={item}]" for seconds, name, item in path)
+    definition = Funnel(["a", "b", "c"], timedelta(seconds=window), same="item")
+    rows = members(paths({"ann": text}, end="1d"), definition) if path else pl.DataFrame({"depth": []})
+    depths = [oracle.answer([(s, n) for s, n, i in path if i == item], asked).depth for item in "pq"]
+    assert (rows["depth"].to_list() or [0]) == [max(depths)]
+
+
+def test_entries_are_attempts_one_after_the_other() -> None:
+    journeys = {"ann": "visit@0m visit@1m pay@2m visit@3m pay@4m visit@5m"}
+    assert reached(journeys, "visit", "pay", window="1h", count="entries") == [3, 2]
+
+
+def test_value_is_added_up_over_the_touches_of_each_step() -> None:
+    journeys = {"ann": "visit@0m[worth=1] pay@1m[worth=5]", "bo": "visit@0m[worth=2] pay@9m[worth=7]"}
+    table = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"], "5m", value="worth"))
+    assert table["value"].to_list() == [3.0, 5.0]
+
+
+def test_attribution_takes_the_value_of_the_touch_that_is_named() -> None:
+    journeys = {"ann": "visit@0m[d=x] cart@1m[d=y] pay@2m[d=z]"}
+    groups = {}
+    for rule in ("at_entry", "first", "last", "step 2"):
+        table = funnel(paths(journeys, end="400d"), Funnel(["visit", "cart", "pay"], by="d", attribution=rule))
+        groups[rule] = table.filter(~pl.col("is_total"))["d"].unique().to_list()
+    assert groups == {"at_entry": ["x"], "first": ["x"], "last": ["z"], "step 2": ["y"]}
+    every = Funnel(["visit", "cart"], by="d", attribution="every")
+    table = funnel(paths(journeys, end="400d"), every).filter(~pl.col("is_total"), pl.col("step") == 1)
+    assert table.select("d", "reached").rows() == [("x", 1)]

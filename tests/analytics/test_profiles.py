@@ -80,12 +80,12 @@ def shop() -> Paths:
 
 
 def test_every_difference_has_its_rule_and_its_customers() -> None:
-    asked = Funnel(["visit", "pay"], "7d", exclude=Exclude("refund"), ties="adverse")
+    asked = Funnel(["visit", "pay"], "7d", exclude=Exclude("refund"), ties="sequence")
     table = explain_difference(shop(), asked, "posthog")
     by_rule = dict(table.select("rule", "customers").rows())
     assert by_rule == {"maturity": 1, "ties": 1, "attribution": 0, "exclude_effect": 0, "all together": 2}
     alone = table.filter(rule="ties").row(0, named=True)
-    assert (alone["ours"], alone["theirs"], alone["alone"]) == ("adverse", "favourable", 1)
+    assert (alone["ours"], alone["theirs"], alone["alone"]) == ("sequence", "favourable", 1)
 
 
 def test_a_reading_that_is_the_same_has_one_row() -> None:
