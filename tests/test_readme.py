@@ -10,7 +10,8 @@ import pytest
 from typer.main import get_command
 
 import journeys.answering
-import journeys.operating  # noqa: F401 - the verbs are added on import
+import journeys.operating
+import journeys.tending  # noqa: F401 - the verbs are added on import
 from expectations import errors
 from journeys.app import app
 
