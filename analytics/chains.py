@@ -80,8 +80,8 @@ class ChainScan:
         """One row an entrant.
 
         Columns: those of `by`; `place` (the customer's place in the part); `depth`; `mature`; `tied` (the depth depends
-        on the order of touches of one instant); `first` (its first entry in range, in microseconds); `at_1`.. (microseconds, null where not reached); `value_1`.. with
-        `value`.
+        on the order of touches of one instant); `first` (the first entry in range, in microseconds); `at_1`..
+        (microseconds, null where not reached); `value_1`.. with `value`.
         """
         frame = part.read(self.columns)
         codes, bits = self.matcher.match(part, frame)
@@ -153,7 +153,7 @@ class ChainScan:
         count = self._kernel()(
             streams.codes, streams.bits, streams.times, streams.bounds, rules, chains, firsts, least, owners
         )
-        entered = np.flatnonzero((firsts[:count] >= 0) & (chains[:count].max(axis=1, initial=-1) >= 0))
+        entered = np.flatnonzero((firsts[:count] >= 0) & (chains[:count, 0] >= 0))
         return Found(streams.row_of(chains[entered]), streams.row_of(firsts[entered]), least[entered], owners[entered])
 
     def _kernel(self) -> Any:
@@ -176,11 +176,13 @@ class ChainScan:
 
     def _table(self, part: Part, frame: pl.DataFrame, units: Streams, streams: Streams, found: Found) -> pl.DataFrame:
         unit, asked = unit_of(frame[AT]), self.definition
-        times = frame[AT].to_numpy().astype(np.int64, copy=False) * unit
-        counted = [asked.order == "unordered" or not step.optional for step in asked.steps]
-        depth = (found.chains[:, counted] >= 0).sum(axis=1)
+        depth = np.zeros(len(found.firsts), np.int64)
+        for step, touch in zip(asked.steps, found.chains.T, strict=True):
+            if asked.order == "unordered" or not step.optional:
+                depth += touch >= 0
+        first = frame[AT].to_numpy()[found.firsts].astype(np.int64) * unit
         end = micros(self.paths.end_of_data) if self.paths.end_of_data else -FOREVER
-        over = times[found.firsts] + micros(asked.window) <= end
+        over = first + micros(asked.window) <= end
         mature = np.full(len(over), True) if asked.maturity == "clip" else over
         owner = streams.unit[found.stream]
         columns = self._breakdown(part, frame, units, streams, found)
@@ -189,10 +191,10 @@ class ChainScan:
             pl.Series("depth", depth, pl.UInt32),
             pl.Series("mature", mature),
             pl.Series("tied", found.least != depth),
-            pl.Series("first", times[found.firsts]),
+            pl.Series("first", first),
         ]
         for k, touch in enumerate(found.chains.T):
-            columns.append(_at(pl.Series(times), touch).alias(f"at_{k + 1}"))
+            columns.append((_at(frame[AT], touch).cast(pl.Int64) * unit).alias(f"at_{k + 1}"))
         if asked.value is not None:
             columns += [
                 _at(frame[asked.value], touch).alias(f"value_{k + 1}") for k, touch in enumerate(found.chains.T)

@@ -1,17 +1,19 @@
-"""The five-step, seven-day ordered funnel beside ClickHouse (chdb) and a bare read.
+"""The five-step, seven-day ordered funnel beside ClickHouse (chdb), DuckDB, plain polars and a bare read.
 
-`python benchmarks/funnel.py 10_000_000`: events come from a seeded generator; the counts of both engines must be equal.
-CPU and wall seconds are the best of three; the last line is the ratio of ClickHouse on the same events as sorted
-Parquet to this engine from its parts on disk.
+`python benchmarks/funnel.py 10_000_000`: events come from a seeded generator; the counts of all engines must be equal.
+CPU and wall seconds are the best of three. Peak memory is that of a process of its own that opens the store and asks
+one funnel. The ratios come last: how many times as long another takes, and how much longer a variant takes than plain.
 """
 
 from __future__ import annotations
 
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -65,22 +67,80 @@ def cpu() -> float:
 
 def opened(store: Path, asked: Funnel) -> list[int]:
     """Customers that reach each step, from the parts on disk."""
-    return funnel(Paths.open(store), asked).filter("is_total")["reached"].to_list()
+    return reached(Paths.open(store), asked)
 
 
-def clickhouse(file: Path) -> list[int]:
-    """Customers that reach each step, by windowFunnel: its default mode, as no touch can be two of these steps."""
-    import chdb
+def reached(paths: Paths, asked: Funnel) -> list[int]:
+    """Customers that reach each step."""
+    return funnel(paths, asked).filter("is_total")["reached"].to_list()
 
+
+def peak_memory(store: Path) -> float:
+    """Peak memory, in MB, of a process that opens the store and asks the funnel, with nothing else in it."""
+    asked = f"from analytics import Funnel, Paths, funnel; funnel(Paths.open({str(store)!r}), Funnel({STEPS}, '7d'))"
+    code = f"{asked}\nprint(next(line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')))"
+    home = Path(__file__).resolve().parents[1]
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=home)
+    return int(done.stdout) / 1024
+
+
+def window_funnel(session: Any, source: str) -> list[int]:
+    """ClickHouse's windowFunnel: its default mode, as no touch can be two of these steps."""
     conditions = ", ".join(f"touchpoint = '{step}'" for step in STEPS)
     level = f"windowFunnel({WINDOW})(toUInt64(toUnixTimestamp(at)), {conditions})"
-    inner = f"SELECT {level} AS level FROM file('{file}', Parquet) GROUP BY customer"
+    inner = f"SELECT {level} AS level FROM {source} GROUP BY customer"
     counts = ", ".join(f"countIf(level >= {k})" for k in range(1, 6))
-    return [int(n) for n in str(chdb.query(f"SELECT {counts} FROM ({inner})", "CSV")).split(",")]
+    return [int(n) for n in str(session.query(f"SELECT {counts} FROM ({inner})", "CSV")).split(",")]
+
+
+def tables(session: Any, file: Path) -> None:
+    """The same events as tables of ClickHouse, in the order of customers: in memory, and as a MergeTree."""
+    session.query("CREATE DATABASE IF NOT EXISTS bench ENGINE = Atomic")
+    columns = "customer UInt32, at DateTime, touchpoint LowCardinality(String)"
+    select = f"SELECT customer, toDateTime(at), touchpoint FROM file('{file}', Parquet) ORDER BY customer, at"
+    session.query(f"CREATE TABLE bench.memory ({columns}) ENGINE = Memory")
+    session.query(f"CREATE TABLE bench.tree ({columns}) ENGINE = MergeTree ORDER BY (customer, at)")
+    for name in ("memory", "tree"):
+        session.query(f"INSERT INTO bench.{name} {select}")
+
+
+def with_duckdb(file: Path) -> list[int]:
+    """For every touch the newest entry of a chain so long that ends there, by ASOF joins; then the last one counts."""
+    import duckdb
+
+    touches = "CREATE TEMP TABLE s{k} AS SELECT customer, epoch(\"at\")::BIGINT AS t{entry} FROM read_parquet('{file}')"
+    touches += " WHERE touchpoint = '{step}'"
+    with duckdb.connect() as db:
+        db.execute(touches.format(k=1, entry=', epoch("at")::BIGINT AS entry', file=file, step=STEPS[0]))
+        for k, step in enumerate(STEPS[1:], 2):
+            db.execute(touches.format(k=f"{k}_all", entry="", file=file, step=step))
+            db.execute(
+                f"CREATE TEMP TABLE s{k} AS SELECT n.customer, n.t, b.entry FROM s{k}_all n "
+                f"ASOF JOIN s{k - 1} b ON n.customer = b.customer AND n.t >= b.t WHERE n.t - b.entry <= {WINDOW}"
+            )
+        counts = [db.execute(f"SELECT count(DISTINCT customer) FROM s{k}").fetchone() for k in range(1, 6)]
+    return [int(row[0]) for row in counts if row]
+
+
+def with_polars(file: Path) -> list[int]:
+    """The same by expressions over sorted rows: the newest entry of each length, carried forward within customers."""
+    seconds, name = pl.col("at").dt.epoch("s"), pl.col("touchpoint")
+    table = pl.scan_parquet(file).select("customer", seconds.alias("t"), "touchpoint")
+    table = table.with_columns(pl.when(name == STEPS[0]).then("t").alias("entry"))
+    reach = [pl.col("customer").filter(pl.col("entry").is_not_null()).n_unique().alias("1")]
+    for k, step in enumerate(STEPS[1:], 2):
+        before = "entry" if k == 2 else f"entry_{k - 1}"
+        carried = pl.col(before).forward_fill().over("customer")
+        hit = (name == step) & (pl.col("t") - carried <= WINDOW)
+        table = table.with_columns(pl.when(hit).then(carried).alias(f"entry_{k}"))
+        reach.append(pl.col("customer").filter(pl.col(f"entry_{k}").is_not_null()).n_unique().alias(str(k)))
+    return list(table.select(reach).collect().row(0))
 
 
 def main(count: int) -> None:
-    """Print every row of the table, and the ratio last."""
+    """Print every row of the table, and the ratios last."""
+    from chdb import session as chdb_session
+
     with tempfile.TemporaryDirectory() as folder:
         file, store = Path(folder) / "events.parquet", Path(folder) / "paths"
         table = events(count)
@@ -88,22 +148,45 @@ def main(count: int) -> None:
         Paths.from_frame(table).save(store)
         del table
         plain = Funnel(STEPS, "7d", maturity="clip")
-        funnel(Paths.open(store), plain)
+        opened(store, plain)
+        print(f"peak memory of a process that asks one funnel: {peak_memory(store):.0f} MB")
         ours = timed("from disk", partial(opened, store, plain))
         variants = {
-            "from disk, by device": Funnel(STEPS, "7d", maturity="clip", by="device"),
-            "from disk, strict": Funnel(STEPS, "7d", maturity="clip", order="strict"),
-            "from disk, with an exclusion": Funnel(STEPS, "7d", maturity="clip", exclude="help"),
+            "by 3 segments": Funnel(STEPS, "7d", maturity="clip", by="device"),
+            "strict": Funnel(STEPS, "7d", maturity="clip", order="strict"),
+            "with an exclusion": Funnel(STEPS, "7d", maturity="clip", exclude="help"),
         }
-        for name, variant in variants.items():
-            timed(name, partial(opened, store, variant))
-        timed(
-            "bare polars read of three columns", lambda: pl.read_parquet(file, columns=["customer", "at", "touchpoint"])
+        slower = {
+            name: timed(f"from disk, {name}", partial(opened, store, asked))[1] / ours[1]
+            for name, asked in variants.items()
+        }
+        wanted = ["customer", "at", "touchpoint"]
+        bare = timed("bare polars read of three columns", lambda: pl.read_parquet(file, columns=wanted))
+        held = Paths.open(store)
+        held = Paths(
+            [replace(part, frames=part.physical()) for part in held.parts],
+            held.schema,
+            held.dictionaries,
+            held.end_of_data,
         )
-        peer = timed("ClickHouse windowFunnel, sorted Parquet", lambda: clickhouse(file))
-        assert ours[2] == peer[2], (ours[2], peer[2])
-        print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB, customers {peer[2]}")
-        print(f"ratio wall {peer[0] / ours[0]:.1f} cpu {peer[1] / ours[1]:.1f}")
+        memory = timed("in memory", partial(reached, held, plain))
+        del held
+        session = chdb_session.Session(f"{folder}/clickhouse")
+        tables(session, file)
+        peers = {
+            "ClickHouse, sorted Parquet": (ours, partial(window_funnel, session, f"file('{file}', Parquet)")),
+            "ClickHouse, Memory table": (memory, partial(window_funnel, session, "bench.memory")),
+            "ClickHouse, MergeTree": (memory, partial(window_funnel, session, "bench.tree")),
+            "DuckDB, ASOF joins": (ours, partial(with_duckdb, file)),
+            "polars expressions": (ours, partial(with_polars, file)),
+        }
+        lines = [f"bare read: ours takes {ours[1] / bare[1]:.1f} times its CPU, {ours[0] / bare[0]:.1f} its time"]
+        lines += [f"{name}: {ratio:.2f} times the CPU of plain" for name, ratio in slower.items()]
+        for name, (own, work) in peers.items():
+            wall, used, found = timed(name, work)
+            assert found == ours[2] == memory[2], (name, found, ours[2])
+            lines.append(f"{name}: {used / own[1]:.1f} times our CPU, {wall / own[0]:.1f} times our time")
+        print(f"customers at each step {ours[2]}", *lines, sep="\n")
 
 
 if __name__ == "__main__":
