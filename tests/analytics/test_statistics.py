@@ -1,0 +1,50 @@
+"""Intervals and tests agree with the libraries and the papers they are from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from lifelines import KaplanMeierFitter
+from statsmodels.stats.proportion import proportion_confint, proportions_ztest
+
+from analytics.statistics import benjamini_hochberg, kaplan_meier, newcombe, two_proportions_z, wilson
+
+COUNTS = [(0, 1), (1, 1), (0, 30), (5, 30), (30, 30), (123, 4567)]
+
+
+@pytest.mark.parametrize(("k", "n"), COUNTS)
+def test_wilson_is_that_of_the_library(k: int, n: int) -> None:
+    assert wilson(k, n) == pytest.approx(proportion_confint(k, n, method="wilson"), abs=1e-12)
+
+
+def test_a_share_of_nobody_has_no_interval() -> None:
+    assert np.isnan(wilson(0, 0).low)
+
+
+def test_two_shares_are_compared_as_the_library_does() -> None:
+    assert two_proportions_z(5, 83, 12, 99).p_value == pytest.approx(proportions_ztest([5, 12], [83, 99])[1])
+
+
+def test_the_interval_of_no_difference_holds_zero() -> None:
+    low, high = newcombe(10, 50, 10, 50)
+    assert low < 0 < high and low == pytest.approx(-high)
+
+
+def test_an_absent_test_is_not_counted() -> None:
+    adjusted = benjamini_hochberg([0.01, np.nan, 0.02])
+    assert np.isnan(adjusted[1]) and adjusted[[0, 2]].tolist() == pytest.approx([0.02, 0.02])
+
+
+def test_kaplan_meier_is_that_of_the_library_with_or_without_counts() -> None:
+    rng = np.random.default_rng(1)
+    times, seen = rng.integers(1, 20, 200), rng.random(200) < 0.6
+    ours, peer = kaplan_meier(times, seen), KaplanMeierFitter().fit(times, seen)
+    assert ours["survival"].to_list() == pytest.approx([peer.predict(t) for t in ours["time"]])
+    bounds = peer.confidence_interval_.loc[ours["time"].to_list()].to_numpy()
+    assert ours.select("low", "high").to_numpy() == pytest.approx(bounds)
+    rows, counts = np.unique(np.column_stack([times, seen]), axis=0, return_counts=True)
+    assert kaplan_meier(rows[:, 0], rows[:, 1], counts=counts).equals(ours)
+
+
+def test_nobody_has_no_curve() -> None:
+    assert kaplan_meier([], []).is_empty()
