@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from expectations.errors import ConfigurationError, InputError
+from expectations.errors import BrokerError, ConfigurationError, InputError
 from journeys.app import DEFAULT, Config, app, printed_as, settings_of
 
 
@@ -106,17 +106,28 @@ def ingest(
 ) -> None:
     """Land events from the brokers in the lake, each exactly once, until SIGTERM or Ctrl-C; then end with 0.
 
+    With --until-caught-up, topics that are empty at the very first run end it with 3: mostly a wrong name.
+
     Example: journeys ingest --log json
     """
     from journeys import pipeline
 
-    pipeline.ingest(
-        settings_of(config),
+    settings = settings_of(config)
+    summary = pipeline.ingest(
+        settings,
         until_caught_up=until_caught_up,
         accept_gap=accept_gap,
         new_generation=new_generation,
         log=log,
     )
+    if until_caught_up and not summary.polled and not pipeline.has_landed(settings):
+        raise BrokerError(
+            "The topics hold no record, and nothing has ever landed.",
+            where=", ".join(stream.topic for stream in settings.ingest.streams),
+            expected="at least one record in one of them",
+            found="every partition is empty",
+            do="check that the producers write to these topics, on these brokers",
+        )
 
 
 @app.command()

@@ -58,6 +58,14 @@ def ingest(
     return summary
 
 
+def has_landed(settings: Settings) -> bool:
+    """Whether the lake holds any event."""
+    from expectations.layout import EVENTS
+    from ingest.commit import facts
+
+    return bool(facts(settings.lake, EVENTS)["rows"])
+
+
 def load(settings: Settings, files: Iterable[Path], kind: str) -> None:
     """Land files of events of one kind, or of profiles."""
     if not is_kind(kind) and kind != "profiles":

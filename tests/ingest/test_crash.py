@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import signal
 import subprocess
@@ -23,14 +25,6 @@ from tests.ingest.streams import BAD, RECEIVED, event, places
 
 KILLS, MESSAGES, SEED = 10, 6_000, 7
 TOPICS = {"crash-clicks": 2, "crash-orders": 1}
-CONSUMER = """
-import sys
-from expectations.layout import Lake
-from ingest.loop import run
-from ingest.settings import IngestSettings
-print("ready", flush=True)
-run(IngestSettings.model_validate_json(sys.argv[1]), Lake(sys.argv[2]))
-"""
 
 
 def settings(broker: str) -> IngestSettings:
@@ -41,10 +35,18 @@ def settings(broker: str) -> IngestSettings:
 
 
 def start(settings: IngestSettings, lake: Lake) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-c", CONSUMER, settings.model_dump_json(), lake.address]
-    consumer = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert consumer.stdout is not None and consumer.stdout.readline() == b"ready\n"
-    return consumer
+    """`journeys ingest`, as a user starts it: on a configuration file, here with what the environment overrides."""
+    config = Path(lake.address).with_suffix(".toml")
+    config.write_text(f'[lake]\naddress = "{lake.address}"\n')
+    given = settings.model_dump(mode="json", include={"flush_rows", "poll_records", "assignment"})
+    given |= {"flush_age": "100ms", "poll_wait": "50ms"}
+    given |= {
+        "brokers": json.dumps(settings.brokers),
+        "streams": json.dumps([{"topic": t, "kind": "clickstream"} for t in TOPICS]),
+    }
+    variables = {f"JOURNEYS_INGEST__{name.upper()}": str(value) for name, value in given.items()}
+    command = [sys.executable, "-m", "journeys", "ingest", "--config", str(config)]
+    return subprocess.Popen(command, env=os.environ | variables, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def sent(count: int) -> list[Message]:
@@ -77,8 +79,6 @@ def test_a_consumer_killed_ten_times_lands_everything_once(tmp_path: Path) -> No
             time.sleep(draw.random() * 0.25)
             consumer.kill()
             consumer.wait()
-            assert consumer.stdout is not None
-            consumer.stdout.close()
         run(given, lake, until_caught_up=True)
     events, bad = places(lake), places(lake, layout.QUARANTINE)
     assert len(bad) == MESSAGES // 20 and len(events) == MESSAGES - len(bad)
@@ -100,7 +100,5 @@ def test_a_consumer_that_is_told_to_stop_flushes_and_ends_with_zero(tmp_path: Pa
         assert progressed(lake, 0)
         consumer.send_signal(signal.SIGTERM)
         assert consumer.wait(10) == 0
-        assert consumer.stdout is not None
-        consumer.stdout.close()
         polled = len(places(lake)) + len(places(lake, layout.QUARANTINE))
         assert run(given, lake, until_caught_up=True).polled == 500 - polled
