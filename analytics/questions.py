@@ -54,8 +54,11 @@ def step_of(text: str) -> Step:
 def check_words(paths: Paths, definition: Funnel) -> Funnel:
     """The funnel, when every word of its steps and exclusions is a word of the data.
 
-    Raises `DefinitionError` with the nearest words, or the first ones when none is near, for one that is not.
+    Raises `DefinitionError` with the nearest words, or the first ones when none is near, for one that is not; and when
+    there are no touches at all.
     """
+    if not len(paths):
+        raise DefinitionError("There are no touches to ask about.", do="land events, then run `journeys stitch`")
     asked: tuple[Step | Exclude, ...] = (*definition.steps, *definition.exclude)
     for step in asked:
         if ANY in step.any_of or step.on not in paths.dictionaries:

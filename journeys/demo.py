@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -59,6 +60,7 @@ def run(data: str, folder: Path, customers: int) -> None:
     with terminal.step(f"Making example data: {data}"):
         example = DATA[data](customers)
         example.write_known(folder / "data")
+        gc.freeze()  # millions of objects that stay: what comes after need not walk them again and again
     if EmbeddedBroker.available():
         with EmbeddedBroker() as broker:
             terminal.out.print(f"  broker on {broker.address}")

@@ -129,4 +129,6 @@ def test_an_empty_lake_gives_a_report_that_says_so(tmp_path: Path) -> None:
     assert [journeys(verb).returncode for verb in ("init", "stitch", "report")] == [0, 0, 0]
     assert "Nothing has happened yet" in (tmp_path / "site" / "index.html").read_text()
     assert journeys("status").returncode == 0
-    assert journeys("funnel").returncode == 0
+    asked = journeys("funnel")
+    assert (asked.returncode, "Traceback" in asked.stderr) == (7, False)
+    assert "There are no touches" in asked.stderr
