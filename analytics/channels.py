@@ -12,11 +12,11 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from analytics.parts import Part, decoded
+from analytics.parts import Part, as_text, decoded
 from analytics.statistics import wilson
 from analytics.store import Paths
 from analytics.units import ABANDONED, CONVERTED, OPEN
-from analytics.walks import By, Selection, View, Walks, as_text, each, together, words_of
+from analytics.walks import By, Selection, View, Walks, each, together, words_of
 
 CHANNEL: Final = "channel"
 REACHED: Final = (

@@ -18,11 +18,11 @@ import numpy as np
 import polars as pl
 
 from analytics.definitions import nearest
-from analytics.parts import TOUCHPOINT, Part, decoded
+from analytics.parts import TOUCHPOINT, Part, as_text, decoded
 from analytics.rules import AIDA
 from analytics.store import Paths
 from analytics.units import ENDS
-from analytics.walks import By, Selection, View, Walks, as_text, each, together, words_of
+from analytics.walks import By, Selection, View, Walks, each, together, words_of
 from expectations.errors import DefinitionError
 
 STAGE, CHANNEL, SESSION = "stage", "channel", "session"

@@ -18,7 +18,7 @@ import polars as pl
 from analytics.chains import ChainScan
 from analytics.definitions import Funnel
 from analytics.engine import run
-from analytics.parts import Part
+from analytics.parts import Part, as_text
 from analytics.statistics import wilson
 from analytics.store import Paths
 from expectations.errors import DefinitionError
@@ -166,9 +166,3 @@ def _with_shares(table: pl.DataFrame) -> pl.DataFrame:
 def _rank(waits: pl.Expr, share: float) -> pl.Expr:
     rank = waits.list.eval(pl.element().quantile(share, "linear")).list.first()
     return rank.round().cast(pl.Int64).cast(pl.Duration("us"))
-
-
-def as_text(table: pl.DataFrame, columns: Sequence[str]) -> pl.DataFrame:
-    """The table with those of the columns that are words of a dictionary as plain text."""
-    words = [name for name in columns if isinstance(table.schema[name], pl.Enum)]
-    return table.with_columns(pl.col(words).cast(pl.String))

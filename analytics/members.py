@@ -10,8 +10,7 @@ import polars as pl
 from analytics.chains import ChainScan
 from analytics.definitions import Funnel, one_of
 from analytics.engine import run
-from analytics.funnels import as_text
-from analytics.parts import CUSTOMER, TIME, Part
+from analytics.parts import CUSTOMER, TIME, Part, as_text
 from analytics.store import Paths
 from expectations.errors import DefinitionError
 

@@ -209,3 +209,10 @@ class Words:
             known = pl.concat([known, new]).alias(name)
         self.dictionaries[name] = known
         return column.cast(pl.Enum(known)).to_physical().alias(name)
+
+
+def as_text(table: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """The table with words of dictionaries as plain text: in these columns, or in all."""
+    asked = table.columns if columns is None else columns
+    words = [name for name in asked if isinstance(table.schema[name], pl.Enum | pl.Categorical)]
+    return table.with_columns(pl.col(words).cast(pl.String))

@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 from analytics.definitions import Step
 from analytics.engine import Matcher
 from analytics.grammar import Pattern, Touch, pattern, wrong
-from analytics.parts import AT, CUSTOMER, TOUCHPOINT, Part, decoded
+from analytics.parts import AT, CUSTOMER, TOUCHPOINT, Part, as_text, decoded
 from analytics.statistics import wilson
 from analytics.store import Paths
 from analytics.units import CONVERTED, ENDS, OPEN
 from analytics.variants import as_bytes
-from analytics.walks import By, Indices, Selection, View, Walks, as_text, each, together, words_of
+from analytics.walks import By, Indices, Selection, View, Walks, each, together, words_of
 from expectations.errors import DefinitionError
 
 LETTERS: Final = "".join(chr(i) for i in range(0x30, 0x7F) if chr(i) not in "<>\\]^[-&~")

@@ -16,8 +16,7 @@ import polars as pl
 from analytics.chains import ChainScan, micros
 from analytics.definitions import Funnel
 from analytics.engine import run
-from analytics.funnels import as_text
-from analytics.parts import Part
+from analytics.parts import Part, as_text
 from analytics.statistics import kaplan_meier
 from analytics.store import Paths
 

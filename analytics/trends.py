@@ -14,9 +14,8 @@ import polars as pl
 from analytics.chains import ChainScan
 from analytics.definitions import Funnel, one_of
 from analytics.engine import run
-from analytics.funnels import as_text
 from analytics.members import check_step
-from analytics.parts import Part
+from analytics.parts import Part, as_text
 from analytics.statistics import wilson
 from analytics.store import Paths
 from expectations.errors import DefinitionError

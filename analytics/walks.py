@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analytics.definitions import Words, fill, nearest, one_of
 from analytics.engine import run, unit_of
-from analytics.parts import AT, SECOND, TOUCHPOINT, Part, decoded
+from analytics.parts import AT, SECOND, TOUCHPOINT, Part, as_text, decoded
 from analytics.store import Paths
 from analytics.units import ABANDONED, CONVERTED, OPEN, UNITS, unit_columns
 from expectations.errors import DefinitionError
@@ -200,12 +200,6 @@ def each(paths: Paths, view: View, words: pl.Series, partial: Any) -> list[Any]:
         return partial(found, part) if len(found) else None
 
     return [result for result in run(paths, work) if result is not None]
-
-
-def as_text(frame: pl.DataFrame) -> pl.DataFrame:
-    """Enums as String."""
-    text = [name for name, dtype in frame.schema.items() if isinstance(dtype, pl.Enum | pl.Categorical)]
-    return frame.with_columns(pl.col(text).cast(pl.String)) if text else frame
 
 
 def together(paths: Paths, view: View, columns: Mapping[str, Any], found: Sequence[pl.DataFrame]) -> pl.DataFrame:

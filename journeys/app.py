@@ -37,8 +37,6 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
 
 def run() -> None:
     """Run the command; an error that the user can mend is told in its own words, without a traceback."""
-    from journeys import answering, operating, tending  # noqa: F401 - they add their verbs
-
     try:
         app()
     except JourneysError as error:
