@@ -81,7 +81,9 @@ def funnel(
         typer.Argument(help="Touchpoints in order, or stages as `stage:NAME`; or the name of a configured funnel."),
     ] = None,
     by: Annotated[list[str] | None, typer.Option(help="Break down by this column; may be repeated.")] = None,
-    window: Annotated[str | None, typer.Option(help="Longest time from first step to last; 30d by default.")] = None,
+    window: Annotated[
+        str | None, typer.Option(help="Longest time from first step to last; 30d, or for stages the report's.")
+    ] = None,
     order: Annotated[str | None, typer.Option(help="ordered, strict or unordered.")] = None,
     maturity: Annotated[str | None, typer.Option(help="mature, clip or survival.")] = None,
     start: Annotated[datetime | None, typer.Option(help="Only entries from this time on, UTC.")] = None,

@@ -22,7 +22,7 @@ def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: ter
     from analytics.questions import check_words
 
     paths = analytics.Paths.open(settings.lake)
-    asked = _question(settings, steps, {name: value for name, value in rules.items() if value})
+    asked = question(settings, steps, {name: value for name, value in rules.items() if value})
     answer = analytics.funnel(paths, check_words(paths, asked))
     if svg is not None:
         from reports.drawn import funnel_svg
@@ -40,7 +40,7 @@ def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: ter
     terminal.out.print(_reading(answer, window, asked.maturity), style="dim")
 
 
-def _question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
+def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
     """What is asked, in words of a funnel."""
     from analytics import Funnel
     from analytics.questions import step_of
@@ -48,8 +48,10 @@ def _question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Fu
     if len(steps) == 1 and steps[0] in settings.funnels:
         named = settings.funnels[steps[0]]
         steps, rules = named.steps, {**named.model_dump(exclude={"name", "steps"}), **rules}
-    words = steps or [f"stage:{stage.name}" for stage in settings.paths.stages]
-    return Funnel([step_of(word) for word in words], **rules)
+    if not steps:  # the report's own question, so that both give its numbers
+        steps = [f"stage:{stage.name}" for stage in settings.paths.stages]
+        rules = {"window": settings.report.window, **rules}
+    return Funnel([step_of(word) for word in steps], **rules)
 
 
 def _draw(group: pl.DataFrame) -> None:
