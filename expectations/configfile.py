@@ -7,7 +7,6 @@ is wrong is named with file, line, what was expected and the nearest valid word.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -19,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_or
 from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, create_model
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from expectations.errors import ConfigurationError
+from expectations.errors import ConfigurationError, nearest
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -92,7 +91,7 @@ class ConfigFile:
                     f"Unknown table [{name}].",
                     where=f"{path}, line {line_of(text, (name,))}",
                     expected=", ".join(f"[{section}]" for section in sections),
-                    do=_nearest(name, sections),
+                    do=nearest(name, sections),
                 )
         return cls(path, text, data)
 
@@ -144,10 +143,10 @@ class ConfigFile:
         said = f"{self._place(location)}: {key}: "
         if detail["type"] == "extra_forbidden":
             known = _keys_at(model, location[1:-1])
-            return said + f"unknown key; {_nearest(str(location[-1]), known) or 'known: ' + ', '.join(known)}"
+            return said + f"unknown key; {nearest(str(location[-1]), known) or 'known: ' + ', '.join(known)}"
         if detail["type"] == "literal_error":
             expected = str(detail.get("ctx", {}).get("expected", ""))
-            near = _nearest(str(detail["input"]), re.findall(r"'([^']*)'", expected))
+            near = nearest(str(detail["input"]), re.findall(r"'([^']*)'", expected))
             return said + f"expected {expected}, found {detail['input']!r}" + (f"; {near}" if near else "")
         return said + detail["msg"].removeprefix("Value error, ") + _found(detail, _type_at(model, location[1:]))
 
@@ -236,8 +235,3 @@ def _type_at(model: type[BaseModel], location: Location) -> Any:
         if get_origin(annotation) not in (list, tuple, dict, Literal, None):
             annotation = next(arg for arg in get_args(annotation) if arg is not type(None))
     return annotation
-
-
-def _nearest(word: str, known: list[str] | tuple[str, ...]) -> str:
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else ""

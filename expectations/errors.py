@@ -6,6 +6,8 @@ without a traceback and exits with `exit_code`.
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -76,3 +78,13 @@ class RegistryError(JourneysError):
 
     code = "REGISTRY"
     exit_code = 8
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Advice that names the known word nearest to a wrong one; empty when none is near.
+
+    >>> nearest("adress", ["address", "group"])
+    "did you mean 'address'?"
+    """
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else ""

@@ -9,7 +9,6 @@ slip in a suite is told before a stream starts, without loading Great Expectatio
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from expectations.catalog import AUDITED, RANGE, REASONS, ROW_LEVEL, UNSUITED
+from expectations.errors import nearest
 
 Severity = Literal["refuse", "warn"]
 """`refuse`: a row that fails goes to quarantine, a day that fails fails the check. `warn`: it lands and is counted."""
@@ -107,11 +107,11 @@ class Expectation:
         if self.type not in ROW_LEVEL and self.type not in AUDITED:
             if self.type in UNSUITED:
                 raise ValueError(f"{self.type} cannot be used on a lake: types and columns are fixed by the contract")
-            raise ValueError(f"unknown expectation {self.type!r}{_nearest(self.type, [*ROW_LEVEL, *AUDITED])}")
+            raise ValueError(f"unknown expectation {self.type!r}{_hint(self.type, [*ROW_LEVEL, *AUDITED])}")
         if self.type in ROW_LEVEL:
             allowed, needed = ROW_LEVEL[self.type]
             for name in self.kwargs.keys() - allowed:
-                raise ValueError(f"unknown argument {name!r} of {self.type}{_nearest(name, allowed)}")
+                raise ValueError(f"unknown argument {name!r} of {self.type}{_hint(name, allowed)}")
             for name in needed - self.kwargs.keys():
                 raise ValueError(f"{self.type} needs the argument {name!r}")
         self._require_arguments()
@@ -191,6 +191,6 @@ def _require_pattern(pattern: object) -> None:
         raise ValueError(f"the regular expression {pattern!r} does not compile: {error}") from error
 
 
-def _nearest(word: str, known: Iterable[str]) -> str:
-    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {near[0]!r}?" if near else ""
+def _hint(word: str, known: Iterable[str]) -> str:
+    near = nearest(word, known)
+    return near and f"; {near}"
