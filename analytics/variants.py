@@ -42,25 +42,28 @@ def variants(
     collapse: bool = False,
     among: Selection | None = None,
     top: int | None = None,
+    least: int = 1,
 ) -> pl.DataFrame:
     """Whole paths with how many units took each, how many of them reached the goal, and how long it took.
 
     Columns: those of `by` (the value at the unit's first touch); `path` List(String); `units` Int64; `share` Float64 of
-    all units of the group (also of those whose variant is not among the `top`), `cumulative_share`; `over` Int64 (units
-    that are not open), `converted` Int64, `goal_rate` Float64 (converted of those that are over, null without one) with
-    its Wilson interval `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the
-    last. Most frequent first, of equally frequent the first by name; `top` of each group. `collapse` joins repeats of
-    one value, `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
+    all units of the group (also of those whose variant is left out), `cumulative_share`; `over` Int64 (units that are
+    not open), `converted` Int64, `goal_rate` Float64 (converted of those that are over, null without one) with its
+    Wilson interval `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last.
+    Most frequent first, of equally frequent the first by name; the `top` of each group, and only those that `least`
+    units took. `collapse` joins repeats of one value, `among` selects units. No touches give no rows. Raises
+    `DefinitionError` for an unknown unit or column.
 
     >>> from tests.journeys import paths
     >>> variants(paths({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
     [(['visit', 'pay'], 2, 1.0)]
     """
-    if top is not None and top < 1:
-        raise DefinitionError("No variant is asked for.", expected="top of 1 or more", found=f"top {top}")
+    if least < 1 or (top is not None and top < 1):
+        found = f"top {top}, least {least}"
+        raise DefinitionError("No variant is asked for.", expected="top and least of 1 or more", found=found)
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
     words = words_of(paths, on)
-    return _finish(ranked(whole_paths(paths, view, words), words, view, top), view)
+    return _finish(ranked(whole_paths(paths, view, words), words, view, top, least), view)
 
 
 def whole_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
@@ -114,10 +117,10 @@ def _units(width: str, found: Walks, _: Part) -> pl.DataFrame:
     return pl.DataFrame([*found.groups.get_columns(), keys, pl.Series("end", found.ends), pl.Series("lasts", lasts)])
 
 
-def ranked(counted: pl.DataFrame, words: pl.Series, view: View, top: int | None) -> pl.DataFrame:
+def ranked(counted: pl.DataFrame, words: pl.Series, view: View, top: int | None, least: int) -> pl.DataFrame:
     """Variants, the most frequent first, of equally frequent the first by name, with the shares of all units."""
     groups: Any = view.groups or pl.lit(1)
-    counted = counted.with_columns(pl.col("units").sum().over(groups).alias("all"))
+    counted = counted.with_columns(pl.col("units").sum().over(groups).alias("all")).filter(pl.col("units") >= least)
     if top is not None:
         counted = counted.filter(pl.col("units").rank("min", descending=True).over(groups) <= top)
     counted = counted.with_columns(decoded_paths(counted["key"], words))

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics import Funnel, Paths, Step, duration, funnel
+from analytics import Funnel, Paths, Selection, Step, duration, funnel, step_matrix, variants
 from analytics.flow import flow_routes
 from analytics.rules import PathRules
 from analytics.statistics import newcombe, wilson
@@ -31,8 +31,7 @@ from reports.entrants import Asked, counted, entrants
 from reports.evidence import evidence
 from reports.settings import ReportSettings
 
-_LONGEST_PATH: Final = 8
-_TOUCHPOINTS: Final = 24
+_POSITIONS: Final = 8
 _WEEKS: Final = 26
 
 
@@ -157,10 +156,10 @@ def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
     """Whole paths, positions and moves, where touches know their journey."""
     if "journey" not in paths.schema:
         return {}
-    found = flow_routes(paths, depth=_LONGEST_PATH, top=_TOUCHPOINTS, unit="journey")
+    over = Selection(where=pl.col("outcome") != "open")
     return {
-        "paths": routes.commonest(found, settings.least),
-        "positions": routes.positions(found, settings.k),
+        "paths": routes.commonest(variants(paths, among=over, least=settings.least), settings.least),
+        "positions": routes.positions(step_matrix(paths, _POSITIONS), settings.k),
         "moves": routes.moves(transitions(paths, unit="journey"), settings.k),
     }
 

@@ -1,14 +1,12 @@
 """Whole paths, positions and moves as they may be published.
 
-A path that fewer than `least` journeys took is not listed. A count at a position, or of moves, that is smaller than
-`k` is left out, and then every other count of its frame is rounded to tens, so that it cannot be worked out from the
-rest.
+The numbers are those of `analytics.variants`, `step_matrix` and `transitions`. A path that fewer than `least` journeys
+took is not listed. A count at a position, or of moves, that is smaller than `k` is left out, and then every other
+count of its frame is rounded to tens, so that it cannot be worked out from the rest.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection
 from typing import Any, Final
 
 import polars as pl
@@ -18,59 +16,58 @@ from reports.privacy import small, to_tens
 REACHED: Final = "reached"
 ABANDONED: Final = "abandoned"
 OPEN: Final = "open"
-ENDINGS: Final = {"converted": REACHED, "abandoned": ABANDONED, "open": OPEN}
+ENDINGS: Final = {"END_converted": REACHED, "END_abandoned": ABANDONED, "END_open": OPEN}
+MOST_TOUCHES: Final = 10
 
 
-def commonest(routes: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame:
-    """The commonest complete paths that reach the goal and that do not, most frequent first within each.
+def commonest(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame:
+    """The commonest whole paths that reach the goal and that do not, most frequent first within each.
 
-    Columns: `route` List(String), `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys
-    that are over. Journeys still open are neither; a path longer than the routes were cut at is not complete.
+    In: `variants` of the journeys that are over: `path`, `units`, `share`, `converted`. Columns: `route` List(String),
+    `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys that are over. Paths of more
+    than `MOST_TOUCHES` touches find no room in a drawing, and are left out.
     """
-    over = _ended(routes).filter(pl.col("ended").is_in([REACHED, ABANDONED]))
-    listed = over.filter((pl.col("units") >= least) & ~pl.col("route").list.contains("other"))
-    listed = listed.sort("ended", "units", "route", descending=[True, True, False])
-    closed = int(over["units"].sum()) + int(routes.filter(pl.col("ended").is_null())["units"].sum())
-    return (
-        listed.group_by("ended", maintain_order=True)
-        .head(most)
-        .select("route", "ended", "units", share=(pl.col("units") / max(closed, 1)).round(4))
+    short = variants.filter(pl.col("path").list.len() <= MOST_TOUCHES).with_columns(
+        of=pl.col("units") / pl.col("share")
     )
+    kinds = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
+    parts = [
+        short.select(route="path", ended=pl.lit(kind), units=units, share=(units / pl.col("of")).round(4))
+        .filter(pl.col("units") >= least)
+        .sort("units", "route", descending=[True, False])
+        .head(most)
+        for kind, units in kinds.items()
+    ]
+    return pl.concat(parts)
 
 
-def positions(routes: pl.DataFrame, k: int, most: int = 14) -> pl.DataFrame:
+def positions(matrix: pl.DataFrame, k: int, most: int = 14) -> pl.DataFrame:
     """Where journeys are at each position: `position` UInt32, `touchpoint`, `kind`, `units` Int64, `share` Float64.
 
-    `kind` is touchpoint, or reached, abandoned or open for journeys that are over, or not followed further, before
-    that position; these accumulate. Touchpoints beyond the `most` frequent are joined as "other". Shares are of all
-    journeys.
+    In: a `step_matrix`: `position`, `node`, `units`, `share`. `kind` is touchpoint, or reached, abandoned or open for
+    journeys that are over, or not followed further, before that position; these accumulate. Touchpoints beyond the
+    `most` frequent are joined as "other". Shares are of all journeys.
     """
-    at: Counter[tuple[int, str]] = Counter()
-    over: Counter[tuple[int, str]] = Counter()
-    depth = max((len(route) for route in routes["route"]), default=0)
-    for route, ended, units in _ended(routes).select("route", "ended", "units").iter_rows():
-        for position, touchpoint in enumerate(route, 1):
-            at[position, touchpoint] += units
-        for position in range(len(route) + 1, depth + 1) if ended else ():
-            over[position, ended] += units
-    kept = _most_frequent(at, most)
-    joined: Counter[tuple[int, str]] = Counter()
-    for (position, touchpoint), units in at.items():
-        joined[position, touchpoint if touchpoint in kept else "other"] += units
-    whole = int(routes["units"].sum())
-    rows = [(*cell, "touchpoint", units) for cell, units in joined.items()]
-    rows += [(*cell, cell[1], units) for cell, units in over.items()]
+    ended = pl.col("node").replace_strict(ENDINGS, default=None)
+    kept = (
+        matrix.filter(~pl.col("node").is_in(list(ENDINGS)))
+        .group_by("node")
+        .agg(pl.col("units").sum())
+        .sort("units", "node", descending=[True, False])["node"]
+        .head(most)
+    )
+    name = pl.when(pl.col("node").is_in(kept.implode())).then("node").otherwise(pl.lit("other"))
+    cells = matrix.select(
+        "position",
+        pl.coalesce(ended, name).alias("touchpoint"),
+        pl.coalesce(ended, pl.lit("touchpoint")).alias("kind"),
+        "units",
+        of=(pl.col("units") / pl.col("share")),
+    )
+    counted = cells.group_by("position", "touchpoint", "kind").agg(pl.col("units").sum(), pl.col("of").max())
     return (
-        _published(
-            pl.DataFrame(
-                rows,
-                schema={"position": pl.UInt32, "touchpoint": pl.String, "kind": pl.String, "units": pl.Int64},
-                orient="row",
-            ),
-            "units",
-            k,
-        )
-        .with_columns(share=(pl.col("units") / max(whole, 1)).round(3))
+        _published(counted, "units", k)
+        .select("position", "touchpoint", "kind", "units", share=(pl.col("units") / pl.col("of")).round(3))
         .sort("position", "kind", "touchpoint")
     )
 
@@ -99,18 +96,6 @@ def used(counts: pl.DataFrame, k: int, least_share: float = 0.02) -> pl.DataFram
     return counts.filter(fine).select(
         "stage", "touchpoint", "customers", share=(pl.col("customers") / pl.col("of")).round(3)
     )
-
-
-def _ended(routes: pl.DataFrame) -> pl.DataFrame:
-    plain = pl.col("ended").str.strip_prefix("END_")
-    return routes.with_columns(ended=plain.replace_strict(ENDINGS, default=None))
-
-
-def _most_frequent(at: Counter[tuple[int, str]], most: int) -> Collection[str]:
-    total: Counter[str] = Counter()
-    for (_, touchpoint), units in at.items():
-        total[touchpoint] += units
-    return {name for name, _ in sorted(total.items(), key=lambda item: (-item[1], item[0]))[:most]}
 
 
 def _published(frame: pl.DataFrame, column: str, k: int) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from reports.charts.paths import commonest_paths
 from reports.flows import Flow
 from reports.formats import count, percent
 from reports.parts import Page, Part, Spec
-from reports.routes import ABANDONED, REACHED
+from reports.routes import ABANDONED, MOST_TOUCHES, REACHED
 from reports.settings import ReportSettings
 from reports.theme import specification
 from reports.wording import dates, rounded_note
@@ -65,8 +65,9 @@ def commonest(answers: Answers, settings: ReportSettings) -> Part | None:
     return Part(
         id="commonest",
         title=_commonest_title(paths),
-        subtitle=f"Whole journeys that are over, first touch to last, {dates(answers)}. Only paths that at least "
-        f"{settings.least} journeys took are listed, up to six of a kind; all others together are "
+        subtitle=f"Whole journeys that are over, first touch to last, {dates(answers)}. Only paths of up to "
+        f"{MOST_TOUCHES} touches that at least {settings.least} journeys took are listed, up to six of a kind; all "
+        f"others together are "
         f"{percent(max(0.0, 1 - listed))} of these journeys.",
         frame=paths,
         table=tables.paths(paths),

@@ -25,6 +25,13 @@ def test_a_variant_has_its_share_of_all_units_also_when_only_the_top_is_asked_fo
     assert row["median_duration"] == timedelta(minutes=7)
 
 
+def test_rare_variants_are_left_out_of_the_list_and_not_of_the_shares() -> None:
+    assert variants(paths(JOURNEYS), least=2)["path", "units", "share"].rows() == [(["visit", "pay"], 2, 2 / 3)]
+    assert variants(paths(JOURNEYS), by="device", least=2).is_empty()
+    with pytest.raises(DefinitionError, match="least 0"):
+        variants(paths(JOURNEYS), least=0)
+
+
 def test_variants_and_cells_are_broken_down() -> None:
     assert variants(paths(JOURNEYS), by="device")["device", "path", "share"].rows() == [
         ("desk", ["look"], 0.5),

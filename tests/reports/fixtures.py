@@ -149,6 +149,31 @@ def routes_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) 
     )
 
 
+def variants_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) -> pl.DataFrame:
+    every = sum(units for _, ended, units, _ in routes if ended != "open")
+    whole = [route for route in routes if route[1] in ("converted", "abandoned") and "other" not in route[0]]
+    return pl.DataFrame(
+        {
+            "path": [path for path, *_ in whole],
+            "units": [units for _, _, units, _ in whole],
+            "share": [units / every for _, _, units, _ in whole],
+            "converted": [converted for *_, converted in whole],
+        }
+    )
+
+
+def matrix_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) -> pl.DataFrame:
+    depth, every = max(len(path) for path, *_ in routes), sum(units for _, _, units, _ in routes)
+    cells: Counter[tuple[int, str]] = Counter()
+    for path, ended, units, _ in routes:
+        for position in range(depth):
+            cells[position + 1, path[position] if position < len(path) else f"END_{ended}"] += units
+    rows = [(*cell, units, units / every) for cell, units in cells.items()]
+    return pl.DataFrame(
+        rows, schema={"position": pl.UInt32, "node": pl.String, "units": pl.Int64, "share": pl.Float64}, orient="row"
+    )
+
+
 def changes_frame() -> pl.DataFrame:
     return pl.DataFrame(
         {
@@ -257,8 +282,8 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "stages": published.stages(funnel_frame(names=names), k, least),
         "segments": published.segments(segment_frame(names=names), k, least),
         "flow": flows.flow(routes_frame(), {"Order placed"}, k),
-        "paths": routes.commonest(routes_frame(), least),
-        "positions": routes.positions(routes_frame(), k),
+        "paths": routes.commonest(variants_frame(), least),
+        "positions": routes.positions(matrix_frame(), k),
         "moves": routes.moves(transitions_frame(), k),
         "used": used_frame(names),
         "weeks": weeks_frame(names),
@@ -290,8 +315,8 @@ def hostile_answers(names: tuple[str, ...]) -> Answers:
         names=names,
         segments=published.segments(segment_frame(groups, names), 10, 30),
         flow=flows.flow(routes_frame(taken), {"Order placed"}, 10),
-        paths=routes.commonest(routes_frame(taken), 30),
-        positions=routes.positions(routes_frame(taken), 10),
+        paths=routes.commonest(variants_frame(taken), 30),
+        positions=routes.positions(matrix_frame(taken), 10),
         moves=routes.moves(transitions_frame(taken), 10),
         used=used_frame(names, names),
         weeks=weeks_frame(names, names[0]),
