@@ -13,7 +13,7 @@ from typing import Final
 import polars as pl
 
 from analytics.components import Source
-from analytics.events import ARRIVAL, news
+from analytics.duplicates import ARRIVAL, news
 from analytics.identity import hash_of, sources_of, with_hash
 from analytics.memory import Memory
 from analytics.parts import Part

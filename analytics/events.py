@@ -1,28 +1,19 @@
-"""What landed? Reads events and profiles of a lake, brings frames of callers to the same columns, removes duplicates.
-
-A duplicate is an event that says the same under the same `event_id`, whichever way it arrived. The same `event_id`
-with another payload is an id conflict: both events are kept, and counted.
-"""
+"""What landed? Reads events and profiles of a lake, and brings frames of callers to the same columns."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
+from analytics.duplicates import deduplicate
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.layout import EVENTS, PROFILES, Lake
-
-ARRIVAL: Final = (contract.RECEIVED_AT, *contract.PLACE, "id_generated", "schema_version", contract.EVENT_DATE)
-"""Columns that tell how an event arrived, not what it says: they are no part of its payload."""
-
-ROW: Final = "_row"
 
 
 def landed(lake: Lake, version: int | None = None) -> pl.LazyFrame:
@@ -66,64 +57,6 @@ def conform(frame: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
         lazy = lazy.with_row_index("_row").with_columns(pl.format("row-{}", "_row").alias(contract.EVENT_ID))
         schema = lazy.collect_schema()
     return lazy.select(_as_contract(name, dtype, schema) for name, dtype in contract.EVENTS.items())
-
-
-def deduplicate(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Events without duplicates: of those that say the same under one `event_id`, the first that arrived."""
-    return duplicates(frame).without(frame)
-
-
-@dataclass(frozen=True)
-class Duplicates:
-    """Which of how many rows say again what another said, and how many ids were given to more than one event."""
-
-    events: int
-    rows: pl.Series
-    conflicts: int
-
-    def without(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        """The frame without the rows that only repeat others."""
-        if self.rows.is_empty():
-            return frame
-        return frame.with_row_index(ROW).filter(~pl.col(ROW).is_in(self.rows.implode())).drop(ROW)
-
-
-def news(fresh: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
-    """The fresh events that say what neither an old one says under the same `event_id`, nor a fresh one before them."""
-    payload = [name for name in fresh.columns if name not in ARRIVAL]
-    rows = fresh.with_row_index(ROW)
-    again = rows[contract.EVENT_ID].is_duplicated() | rows[contract.EVENT_ID].is_in(old[contract.EVENT_ID].implode())
-    twice = rows.filter(again).sort(contract.RECEIVED_AT, *contract.PLACE, ROW)
-    both = pl.concat([old.with_columns(pl.lit(None, pl.UInt32).alias(ROW)).select(twice.columns), twice])
-    said = both.select(ROW, *(_comparable(name, fresh.schema[name]) for name in payload))
-    first = said.filter(pl.struct(payload).is_first_distinct())[ROW].drop_nulls()
-    return rows.filter(~again | pl.col(ROW).is_in(first.implode())).drop(ROW)
-
-
-def duplicates(frame: pl.LazyFrame) -> Duplicates:
-    """The rows of a frame of events that are duplicates of others, and the count of id conflicts.
-
-    Only events whose id occurs more than once are compared in full, so that the others cost one hash each.
-    """
-    hashed = pl.col(contract.EVENT_ID).hash()
-    ids = frame.select(hashed).collect(engine="streaming").to_series().sort()
-    again = ids.filter(ids == ids.shift(1)).unique()
-    schema = frame.collect_schema()
-    payload = [name for name in schema if name not in ARRIVAL]
-    twice = (
-        frame.with_row_index(ROW)
-        .filter(hashed.is_in(again.implode()))
-        .sort(contract.RECEIVED_AT, *contract.PLACE, ROW)
-        .with_columns(_comparable(name, schema[name]) for name in payload)
-        .select(ROW, contract.EVENT_ID, pl.struct(payload).is_first_distinct().alias("first"))
-        .collect(engine="streaming")
-        if len(again)
-        else pl.DataFrame(schema={ROW: pl.UInt32, contract.EVENT_ID: pl.String, "first": pl.Boolean})
-    )
-    kept = twice.filter("first")
-    return Duplicates(
-        len(ids), twice.filter(~pl.col("first"))[ROW].sort(), len(kept) - kept[contract.EVENT_ID].n_unique()
-    )
 
 
 def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -> pl.LazyFrame:
@@ -255,9 +188,3 @@ def _as_map(column: pl.Expr, found: pl.DataType) -> pl.Expr:
     if not pairs:
         return pl.lit(None, dtype=text)
     return pl.concat_list(pairs).list.filter(pl.element().struct.field("value").is_not_null()).list.to_map()
-
-
-def _comparable(name: str, dtype: pl.DataType) -> pl.Expr:
-    if isinstance(dtype, pl.Map):
-        return pl.col(name).map.entries().list.sort()
-    return pl.col(name)

@@ -19,7 +19,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.attributes import versions
-from analytics.events import Duplicates, conform, deduplicate, duplicates, landed, table_version
+from analytics.duplicates import Duplicates, deduplicate, duplicates
+from analytics.events import conform, landed, table_version
 from analytics.events import profiles as landed_profiles
 from analytics.identity import Identities, identify, with_customers
 from analytics.journeys import JOURNEY, OUTCOME, OUTCOMES
@@ -111,8 +112,8 @@ def build(
     states = versions(landed_profiles(lake), plan.found.nodes, rules) if rules.attributes else None
     known = prepared(with_customers(plan.frame, plan.found), rules)
     twice = plan.twice
-    summary = StitchSummary(twice.events, len(twice.rows), twice.conflicts, end_of_data=end)
-    buckets = max(1, round((twice.events - len(twice.rows)) / EVENTS_PER_PART))
+    summary = StitchSummary(twice.events, twice.repeats, twice.conflicts, end_of_data=end)
+    buckets = max(1, round((twice.events - twice.repeats) / EVENTS_PER_PART))
     with StoreWriter(into or lake.paths) as writer, Spool(buckets, known.collect_schema()) as spool:
         linked, events, dropped = _spooled(known, plan.found, spool, buckets)
         summary = replace(summary, linked=linked)

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-import random
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from analytics.events import conform, deduplicate, duplicates, events, landed, profiles, table_version
+from analytics.events import conform, events, landed, profiles, table_version
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.layout import Lake
@@ -37,27 +34,6 @@ def test_a_frame_gets_every_column_of_the_contract() -> None:
     assert found.schema == contract.EVENTS
     assert found["occurred_at"].to_list() == [START]
     assert found["event_id"].to_list() == ["row-0"]
-
-
-def test_the_same_event_again_is_one_event_and_the_first_to_arrive_stays() -> None:
-    late = event("e", offset=9, received=START + timedelta(hours=1), identities={"b": "2", "a": "1"})
-    first = event("e", offset=3, identities={"a": "1", "b": "2"})
-    found = deduplicate(frame(late, first)).collect()
-    assert found["offset"].to_list() == [3]
-
-
-def test_the_same_id_with_another_payload_is_kept_and_counted() -> None:
-    twice = duplicates(frame(event("e"), event("e", offset=1), event("e", offset=2, event_name="other"), event("f")))
-    assert (len(twice.rows), twice.conflicts) == (1, 1)
-
-
-@given(st.lists(st.tuples(st.sampled_from("abc"), st.sampled_from("xy")), max_size=12), st.integers(0, 9))
-def test_which_events_remain_does_not_depend_on_the_order(pairs: list[tuple[str, str]], seed: int) -> None:
-    rows = [event(eid, event_name=name, offset=n) for n, (eid, name) in enumerate(pairs)]
-    for order in (rows, random.Random(seed).sample(rows, len(rows))):
-        found = deduplicate(frame(*order)).collect() if order else pl.DataFrame({"event_id": [], "event_name": []})
-        assert set(found.select("event_id", "event_name").rows()) == set(pairs)
-        assert len(found) == len(set(pairs))
 
 
 def test_a_lake_without_tables_is_empty(tmp_path: Path) -> None:

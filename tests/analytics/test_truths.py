@@ -8,7 +8,8 @@ import orjson
 import polars as pl
 import pytest
 
-from analytics.events import conform, deduplicate
+from analytics.duplicates import deduplicate
+from analytics.events import conform
 from analytics.identity import identify
 from analytics.rules import PathRules
 from expectations import contract

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.events import deduplicate
+from analytics.duplicates import deduplicate
 from expectations import contract, layout
 from expectations.gate import contract_rules
 from expectations.layout import Lake
