@@ -68,6 +68,6 @@ def split_journeys(
         .otherwise(pl.lit("open", ENDS))
     )
     return touches.with_columns(
-        numbered(pl.col("_first"), start).alias(JOURNEY),
+        numbered(touches["_first"], touches["_new"]).alias(JOURNEY),
         pl.when(is_last).then(ended).backward_fill().alias(OUTCOME),
     ).drop("_new", "_goal_at", "_first")

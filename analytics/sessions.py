@@ -12,6 +12,7 @@ import polars as pl
 
 from analytics.definitions import duration
 from analytics.parts import AT, CUSTOMER
+from analytics.sorting import by_code_and_time, in_order
 
 SESSION = "session"
 CHANNEL = "channel"
@@ -35,11 +36,24 @@ def sessions(
     >>> sessions(pl.DataFrame({"customer": "ann", "at": times}))["session"].to_list()
     [1, 1, 2]
     """
-    rows = touches.with_row_index("_row").sort(customer, at, maintain_order=True)
-    new = new_customer(customer)
-    first = new | new_session(at, duration(gap), split_on_channel)
-    rows = rows.with_columns(numbered(first, new).alias(SESSION))
-    return rows.sort("_row").drop("_row")
+    rows = touches.select(customer, at, *([CHANNEL] if split_on_channel else []))
+    order = None if in_order(rows[customer], rows[at]) else _order(rows, customer, at)
+    rows = rows if order is None else rows[order]
+    new = rows.select(new_customer(customer)).to_series()
+    first = new | rows.select(new_session(at, duration(gap), split_on_channel)).to_series()
+    numbers = numbered(first, new)
+    if order is not None:
+        numbers = numbers.clone().scatter(order, numbers)
+    return touches.with_columns(numbers.alias(SESSION))
+
+
+def _order(rows: pl.DataFrame, customer: str, at: str) -> pl.Series:
+    """The rows by customer and time; where channels split sessions, those of one instant as they are given."""
+    who = rows[customer]
+    whole = who.dtype.is_integer() and not who.null_count() and not rows[at].null_count()
+    if whole and int(who.min()) >= 0 and CHANNEL not in rows.columns:  # type: ignore[arg-type]
+        return by_code_and_time(who, rows[at].cast(pl.Datetime("us")))
+    return rows.select(pl.arg_sort_by(customer, at, maintain_order=True)).to_series()
 
 
 def new_customer(customer: str) -> pl.Expr:
@@ -53,8 +67,12 @@ def new_session(at: str, gap: timedelta, split_on_channel: bool) -> pl.Expr:
     return late | pl.col(CHANNEL).ne_missing(pl.col(CHANNEL).shift(1)) if split_on_channel else late
 
 
-def numbered(first: pl.Expr, new: pl.Expr) -> pl.Expr:
-    """Numbers 1, 2, ... (UInt32) for each customer; `first` begins a number, `new` begins a customer and a number."""
+def numbered(first: pl.Series, new: pl.Series) -> pl.Series:
+    """Numbers 1, 2, ... (UInt32) for each customer; `first` begins a number, `new` begins a customer and a number.
+
+    >>> numbered(pl.Series([True, True, True]), pl.Series([True, False, True])).to_list()
+    [1, 2, 1]
+    """
     count = first.cast(pl.UInt32).cum_sum()
-    before = pl.when(new).then(count - 1).forward_fill()
+    before = pl.select(pl.when(new).then(count - 1).otherwise(0)).to_series().cum_max()
     return (count - before).cast(pl.UInt32)

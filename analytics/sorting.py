@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.parts import AT, CUSTOMER
+from analytics.parts import AT, CUSTOMER, SECOND
 
 TOUCHES_PER_PART: Final = 1_000_000
 
@@ -25,6 +25,42 @@ def sorted_touches(touches: pl.DataFrame, sequence: str | None = None) -> tuple[
     ordered = touches.sort(by, maintain_order=True)
     runs = ordered[CUSTOMER].rle().struct.unnest()
     return ordered, runs["value"].alias(CUSTOMER), runs["len"].cast(pl.UInt32)
+
+
+def in_order(customers: pl.Series, times: pl.Series) -> bool:
+    """Whether rows without nulls lie customer after customer, each in time order.
+
+    >>> in_order(pl.Series([1, 1, 2]), pl.Series([5, 7, 3])), in_order(pl.Series([1, 1]), pl.Series([7, 5]))
+    (True, False)
+    """
+    if not customers.is_sorted() or customers.null_count() or times.null_count():
+        return False
+    back = (times < times.shift(1)).arg_true()
+    return not (customers.gather(back) == customers.gather(back - 1)).any()
+
+
+def by_code_and_time(codes: pl.Series, times: pl.Series) -> pl.Series:
+    """The order by customer (a whole number from 0) and time (Datetime); of ties any.
+
+    By one whole number when both fit into 64 bits, which is twice as fast.
+
+    >>> from datetime import datetime
+    >>> by_code_and_time(pl.Series([2, 1]), pl.Series([datetime(2024, 1, 1), datetime(2024, 1, 2)])).to_list()
+    [1, 0]
+    """
+    if codes.is_empty():
+        return pl.Series([], dtype=pl.UInt32)
+    time = times.to_physical()
+    if not (time % SECOND != 0).any():
+        time //= SECOND
+    lowest, highest, most = (int(bound) for bound in (time.min(), time.max(), codes.max()))  # type: ignore[arg-type]
+    bits = (highest - lowest).bit_length()
+    if bits + most.bit_length() > 64:
+        both = pl.DataFrame([codes.alias("code"), time.alias("time")])
+        return both.select(pl.arg_sort_by("code", "time")).to_series()
+    key = codes.cast(pl.UInt64) * 2**bits + (time - lowest).cast(pl.UInt64)
+    order: pl.Series = key.arg_sort()
+    return order
 
 
 def split_at_customers(counts: pl.Series, size: int = TOUCHES_PER_PART) -> Iterator[tuple[slice, slice]]:

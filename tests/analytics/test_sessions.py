@@ -37,6 +37,23 @@ def test_a_gap_of_exactly_the_session_gap_stays_in_the_session() -> None:
     assert found["session"].to_list() == [1, 1, 2, 1]
 
 
+@given(touches, st.sampled_from([pl.Int64, pl.UInt8, pl.Int32]))
+def test_customers_may_be_numbers_and_rows_may_lie_in_order(rows: list[tuple[str, int, str]], kind: type) -> None:
+    expected = slow([(who, at) for who, at, _ in rows], 30)
+    numbers = as_frame(rows).with_columns(
+        pl.col("customer").replace_strict({"a": 7, "b": 0, "c": 3}, return_dtype=kind)
+    )
+    assert sessions(numbers)["session"].to_list() == expected
+    in_order = numbers.with_columns(expected=pl.Series(expected, dtype=pl.UInt32)).sort("customer", "at")
+    assert sessions(in_order)["session"].to_list() == in_order["expected"].to_list()
+
+
+def test_times_far_apart_are_sorted_with_large_numbers_of_customers() -> None:
+    times = [START + timedelta(microseconds=1), START.replace(year=9000), START, START.replace(year=9000)]
+    rows = pl.DataFrame({"customer": [2**62, 2**62, 2**62, 5], "at": times})
+    assert sessions(rows)["session"].to_list() == [1, 2, 1, 1]
+
+
 def test_rows_come_back_in_the_order_given() -> None:
     rows = frame({"ann": "c@90m a@0m b@20m"})
     found = sessions(rows)
