@@ -18,7 +18,7 @@ from threading import Event
 from typing import Final
 
 from expectations import layout
-from expectations.errors import BrokerError, ConfigurationError
+from expectations.errors import BrokerError, ConfigurationError, RegistryError
 from expectations.gate import Rule, contract_rules
 from expectations.layout import Lake
 from ingest.commit import Table
@@ -26,18 +26,19 @@ from ingest.keeper import Keeper
 from ingest.landing import Landing
 from ingest.logs import facts
 from ingest.metrics import served
-from ingest.reader import SourceFailed
+from ingest.reader import Lasting, SourceFailed
 from ingest.settings import IngestSettings
 from ingest.signals import stopped_by_signals
 from ingest.source.consumer import Source
 from ingest.source.topics import describe
 from ingest.tally import Tally
 from ingest.watchdog import Watchdog, restarts
-from ingest.worker import Worker
+from ingest.worker import Patience, Worker
 
 log = logging.getLogger(__name__)
 
 _BACKOFF_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_SWEEP_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 60.0
 """How long a run that is to end waits for a broker that has nothing to say, though the end is not reached."""
 
@@ -142,7 +143,7 @@ class _Loop:
         self.watchdog = Watchdog(settings.watchdog)
         self.tally.watchdog_restarts = restarts()
         self._polled = 0
-        self._began = self._moved = time.monotonic()
+        self._began = self._moved = self._swept = time.monotonic()
 
     def supervise(self, stopping: Event, *, until_caught_up: bool) -> None:
         """Work until the end; a consumer that failed is thrown away, and the next one begins where the lake says."""
@@ -150,18 +151,18 @@ class _Loop:
         while True:
             before = self.tally.landed.total()
             try:
-                with Source(self._settings) as source:
-                    self._work(source, stopping, until_caught_up)
+                self._consume(stopping, until_caught_up)
                 return
-            except (SourceFailed, BrokerError) as failed:
+            except (SourceFailed, BrokerError, RegistryError) as failed:
                 failures = 1 if self.tally.landed.total() > before else failures + 1
                 if not self._goes_on(failed, failures, until_caught_up):
-                    if isinstance(failed, BrokerError):
-                        raise
-                    raise _hopeless(self._settings, failed) from failed
+                    if isinstance(failed, SourceFailed):
+                        raise _hopeless(self._settings, failed) from failed
+                    raise
                 log.warning("the consumer failed, a new one is built", extra=facts(error=str(failed)))
             self._landing.drop_all()
             self.tally.restarts += 1
+            gc.collect()  # the client that is gone lies in circles, with its sockets
             if self._rests(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1], stopping):
                 return
 
@@ -172,9 +173,13 @@ class _Loop:
 
     def _goes_on(self, failed: Exception, failures: int, until_caught_up: bool) -> bool:
         """A run that is to end gives up in time; a service goes on, but does not begin without a broker."""
-        if isinstance(failed, _Silent) or (isinstance(failed, BrokerError) and not self.tally.restarts):
+        if isinstance(failed, Lasting) or (isinstance(failed, BrokerError) and not self.tally.restarts):
             return False
         return not until_caught_up or failures <= len(_BACKOFF_SECONDS)
+
+    def _consume(self, stopping: Event, until_caught_up: bool) -> None:
+        with Source(self._settings) as source:
+            self._work(source, stopping, until_caught_up)
 
     def _work(self, source: Source, stopping: Event, until_caught_up: bool) -> None:
         for topic, topic_id in source.topic_ids.items():
@@ -185,13 +190,14 @@ class _Loop:
             source,
             self._landing,
             self.tally,
-            wait=self._settings.poll_wait,
+            patience=self._patience(until_caught_up),
             accept_gap=self._accepted.gap,
-            join_within=max(3 * self._settings.session_timeout, timedelta(seconds=10)),
             beat=self.watchdog.beat,
+            rest=stopping.wait,
         )
         while not stopping.is_set():
             worker.step()
+            self._sweep()
             self._tell(worker, until_caught_up)
             if until_caught_up and worker.is_caught_up():
                 worker.flush()
@@ -199,6 +205,19 @@ class _Loop:
                     break
         worker.flush()
         self._tell(worker, until_caught_up=False)
+
+    def _patience(self, until_caught_up: bool) -> Patience:
+        """A service stays in its group while the registry is away; a run that is to end tries again from the start."""
+        given = self._settings
+        registry = timedelta(0) if until_caught_up else min(given.max_poll_interval, given.watchdog) / 2
+        return Patience(given.poll_wait, max(3 * given.session_timeout, timedelta(seconds=10)), registry)
+
+    def _sweep(self) -> None:
+        """On a quiet stream too little is made for Python to look for garbage, while refused connections pile up."""
+        now = time.monotonic()
+        if now - self._swept > _SWEEP_SECONDS and self._landing.is_idle:
+            gc.collect()
+            self._swept = now
 
     def _tell(self, worker: Worker, until_caught_up: bool) -> None:
         now, polled = time.monotonic(), self.tally.polled.total()
@@ -230,10 +249,6 @@ class _Loop:
         )
 
 
-class _Silent(BrokerError):
-    """The broker answers and gives nothing, though there is something."""
-
-
 def _nothing_to_read() -> ConfigurationError:
     return ConfigurationError(
         "No stream is named, so there is nothing to read.",
@@ -253,8 +268,8 @@ def _hopeless(settings: IngestSettings, failed: Exception) -> BrokerError:
     )
 
 
-def _silent(settings: IngestSettings, lag: int | None) -> _Silent:
-    return _Silent(
+def _silent(settings: IngestSettings, lag: int | None) -> Lasting:
+    return Lasting(
         "The broker has given no record for a minute, though the end is not reached.",
         where=", ".join(settings.brokers),
         expected="the records up to the end of each partition",

@@ -71,6 +71,7 @@ class TallyCollector(Collector):
             ("commit_conflicts", "Commits that another process was faster with.", tally.conflicts),
             ("fenced", "Partitions found moved by another process and read again.", tally.fenced),
             ("restarts", "Consumers thrown away after an error.", tally.restarts),
+            ("registry_failures", "Look-ups that the schema registry did not answer.", tally.registry_failures),
             ("rebalances", "Changes of the assignment.", tally.rebalances),
             ("watchdog_restarts", "Processes of this machine that the watchdog has ended.", tally.watchdog_restarts),
             ("maintenance_runs", "Times that the tables' files were looked after.", tally.maintained),
@@ -86,7 +87,7 @@ class TallyCollector(Collector):
             ("buffer_bytes", "Bytes of messages read and not landed yet.", tally.held_bytes),
             ("delta_version", "Version of the table of events.", tally.events_version),
             ("files_per_open_day", "Files of the open day that has the most.", tally.files_per_open_day),
-            ("last_successful_poll_timestamp_seconds", "When a poll last returned.", tally.last_poll),
+            ("last_successful_poll_timestamp_seconds", "When a broker last answered.", tally.last_poll),
             ("last_successful_commit_timestamp_seconds", "When a commit last succeeded.", tally.last_commit),
         ):
             yield GaugeMetricFamily(PREFIX + name, text, value=value)

@@ -84,12 +84,14 @@ def resume(partition: Partition, landed: int | None, beginning: int, *, accept_g
 
 def check_end(partition: Partition, position: int, highwater: int | None) -> None:
     """Raise LandingError when the partition ends before the place we read from: the broker lost records that we
-    landed."""
+    landed. It is the same topic, so that neither of the two switches helps."""
     if highwater is not None and position > highwater:
         raise LandingError(
             f"Partition {partition} ends before the place where landing stopped.",
             where=f"topic {partition.topic}, partition {partition.number}",
             expected=f"an end at offset {position} or after",
             found=f"the end is at offset {highwater}",
-            do="the broker lost records that are in the lake: run once with --new-generation to read on",
+            do="start again in a minute, as a new leader may still be catching up; else the broker has lost records"
+            " that the lake has (a restored disk, an unclean election), or is too old to tell topics apart: find out,"
+            " then name a new [ingest] pipeline, which reads from the beginning; readers count each event id once",
         )

@@ -6,11 +6,16 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 
+from expectations.errors import BrokerError
 from ingest.message import Chunk, Partition
 
 
 class SourceFailed(Exception):
     """The client raised: nothing more can be asked of it, a new one is needed."""
+
+
+class Lasting(BrokerError):
+    """What the broker holds cannot be read, and trying again does not mend it."""
 
 
 class Changes(NamedTuple):
@@ -30,6 +35,10 @@ class Reader(Protocol):
     @property
     def topic_ids(self) -> Mapping[str, str]:
         """The id of each topic when reading began."""
+
+    @property
+    def silence(self) -> float:
+        """Seconds since a broker last answered."""
 
     def check_topics(self) -> None:
         """Raise LandingError when a topic is no longer the one that it was when reading began."""

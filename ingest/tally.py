@@ -46,6 +46,7 @@ class Tally:
     conflicts: int = 0
     fenced: int = 0
     restarts: int = 0
+    registry_failures: int = 0
     rebalances: int = 0
     decode_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))

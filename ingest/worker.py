@@ -6,8 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
+from expectations.errors import RegistryError
 from ingest.landing import Flushed, Landing
 from ingest.logs import facts
 from ingest.message import Chunk, Partition
@@ -19,6 +20,20 @@ log = logging.getLogger(__name__)
 
 _QUIET_SECONDS: Final = 5.0
 """How long nothing must come before an end that the broker tells is believed over the highwater."""
+_FIRST_PAUSE_SECONDS: Final = 1.0
+
+
+class Patience(NamedTuple):
+    """How long to wait: for the first record of a poll, for an assignment, for a registry that is away."""
+
+    poll: timedelta
+    join: timedelta = timedelta(seconds=36)
+    registry: timedelta = timedelta(0)
+
+
+def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)
+    return False
 
 
 class Worker:
@@ -30,24 +45,24 @@ class Worker:
         landing: Landing,
         tally: Tally,
         *,
-        wait: timedelta,
+        patience: Patience,
         accept_gap: bool,
-        join_within: timedelta = timedelta(seconds=36),
         beat: Callable[[], None] = lambda: None,
+        rest: Callable[[float], bool] = _sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._source, self._landing, self._tally = source, landing, tally
-        self._wait, self._accept_gap, self._join_within = wait, accept_gap, join_within
-        self._beat, self._clock = beat, clock
+        self._patience, self._accept_gap = patience, accept_gap
+        self._beat, self._rest, self._clock = beat, rest, clock
         self._begun: set[Partition] = set()
         self._targets: dict[Partition, int] = {}
         self._began = self._last_record = clock()
 
     def step(self) -> None:
         """One poll, and a flush when it is due."""
-        chunks = self._source.poll(self._wait)
+        chunks = self._source.poll(self._patience.poll)
         self._beat()
-        self._tally.last_poll = time.time()
+        self._tally.last_poll = time.time() - self._source.silence
         moved = self._reassign()
         for chunk in chunks:
             if chunk.partition not in moved:  # what was read before a partition moved is read again after it
@@ -65,7 +80,7 @@ class Worker:
         if self._landing.is_idle:
             return
         self._source.check_topics()
-        flushed = self._landing.flush()
+        flushed = self._landed()
         self._beat()
         self._tally.add_flush(flushed, time.time())
         _log_flush(flushed)
@@ -73,6 +88,25 @@ class Worker:
             self._source.begin(partition, offset)
         if flushed.decided:
             self._source.commit(flushed.decided)
+
+    def _landed(self) -> Flushed:
+        """Land what is held; while the registry of schemas is away, keep it and ask again, as long as the group allows.
+
+        Raises RegistryError when that is over, or when we are told to stop.
+        """
+        until, pause = self._clock() + self._patience.registry.total_seconds(), _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return self._landing.flush()
+            except RegistryError as error:
+                self._tally.registry_failures += 1
+                if self._clock() + pause > until:
+                    raise
+                log.warning("the schema registry is away, it is asked again", extra=facts(found=error.found))
+            self._beat()
+            if self._rest(pause):
+                return self._landing.flush()
+            pause *= 2
 
     def is_caught_up(self) -> bool:
         """Whether everything that each partition held when we first saw its end has been read."""
@@ -122,7 +156,7 @@ class Worker:
         if gained or lost:
             self._tally.rebalances += 1
             self._last_record = self._clock()
-        elif not self._source.joined and self._clock() - self._began > self._join_within.total_seconds():
+        elif not self._source.joined and self._clock() - self._began > self._patience.join.total_seconds():
             raise SourceFailed("the group gives us no assignment")
         return {*gained, *lost}
 

@@ -8,6 +8,7 @@ away (`SourceFailed` says so); the rebalance listener runs on the client's own t
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from threading import Lock
@@ -17,14 +18,14 @@ from typing import Any, Self
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
 
 from expectations.errors import BrokerError
 from ingest.message import Chunk, Partition
 from ingest.reader import Changes, SourceFailed
 from ingest.settings import IngestSettings
 from ingest.source.client import admin_of, milliseconds, options
-from ingest.source.failures import made_anew, out_of_range, unreachable
+from ingest.source.failures import made_anew, out_of_range, unreachable, unreadable
 from ingest.source.topics import described, retentions, topic_of
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,16 @@ class Source:
         """Whether partitions have been handed out at all; none may be among them for us."""
         return self._noted.heard
 
+    @property
+    def silence(self) -> float:
+        """Seconds since a broker last answered a fetch or, where no partition is ours to fetch, anything.
+
+        The client raises nothing while the brokers are away, and a poll comes back empty as on a quiet night.
+        """
+        metrics = self._consumer._metrics
+        sensor = metrics.get_sensor("fetch-latency" if self._consumer.assignment() else "bytes-received")
+        return 0.0 if sensor is None else time.monotonic() - sensor._last_record_time / 1000
+
     def begin(self, partition: Partition, offset: int) -> None:
         """Read a partition from this offset on; also to read again."""
         self._consumer.seek(_theirs(partition), offset)
@@ -107,7 +118,8 @@ class Source:
     def poll(self, wait: timedelta) -> list[Chunk]:
         """Records that have arrived, waiting at most so long for the first.
 
-        Raises LandingError when an offset is gone from the broker, SourceFailed for all else that goes wrong.
+        Raises LandingError when an offset is gone from the broker, Lasting when a compression cannot be read,
+        SourceFailed for all else that goes wrong.
         """
         try:
             self._finish_joining()
@@ -115,6 +127,8 @@ class Source:
             return [Chunk(_ours(theirs), records, self._next(theirs, records)) for theirs, records in found.items()]
         except OffsetOutOfRangeError as error:
             raise out_of_range(error) from error
+        except UnsupportedCodecError as error:
+            raise unreadable(error) from error
         except Exception as error:
             raise SourceFailed(f"{type(error).__name__}: {error}") from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,10 +12,12 @@ from kafka.errors import (
     KafkaTimeoutError,
     OffsetOutOfRangeError,
     SaslAuthenticationFailedError,
+    UnsupportedCodecError,
     UnsupportedSaslMechanismError,
 )
 
 from expectations.errors import BrokerError, LandingError
+from ingest.reader import Lasting
 from ingest.security import OPEN, Security
 
 _REFUSED: Final = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
@@ -77,6 +80,20 @@ def made_anew(topic: str) -> LandingError:
         expected="the topic that it was when reading began",
         found="another topic of the same name; its offsets start again",
         do="run once with --new-generation to read the new topic from its beginning; what was landed stays",
+    )
+
+
+def unreadable(error: UnsupportedCodecError) -> Lasting:
+    """Messages are compressed in a way that this installation cannot undo."""
+    named = re.search(r"\b(gzip|snappy|lz4|zstd)\b", str(error))
+    codec = named.group(1) if named else None
+    return Lasting(
+        f"Messages compressed with {codec or 'an unknown codec'} cannot be read.",
+        expected="one of gzip, snappy, lz4 and zstd, with its package installed",
+        found=f"no package for {codec}" if codec else "a compression that the client library does not know",
+        do=f'pip install "kafka-python[{codec}]", and start again: nothing was skipped'
+        if codec
+        else "have the producers use one of these: nothing was skipped",
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,13 +14,14 @@ from typing import Any
 import pytest
 
 from expectations import layout
-from expectations.errors import BrokerError, ConfigurationError, LandingError, StorageError
+from expectations.errors import BrokerError, ConfigurationError, LandingError, RegistryError, StorageError
 from expectations.layout import Lake
 from ingest import loop
 from ingest.broker import EmbeddedBroker
 from ingest.commit import scan
+from ingest.landing import Flushed, Landing
 from ingest.loop import IngestSummary, Progress, run
-from ingest.message import Chunk, Message
+from ingest.message import Chunk, Message, Partition
 from ingest.quarantine import refused
 from ingest.reader import SourceFailed
 from ingest.settings import IngestSettings
@@ -240,3 +243,93 @@ def test_a_run_that_keeps_failing_ends_and_says_so(broker: str, lake: Lake, monk
     with pytest.raises(BrokerError, match="keeps failing") as failed:
         caught_up(settings(broker, "hopeless"), lake)
     assert "UnsupportedCodecError" in failed.value.found
+
+
+@pytest.mark.broker
+@pytest.mark.parametrize("seconds", [(0.01,) * 6])
+def test_a_registry_that_is_away_for_a_while_quarantines_and_loses_nothing(
+    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...]
+) -> None:
+    fill(broker, "registry", 60, partitions=2)
+    real, looks = Landing.flush, 0
+
+    def fails_twice(self: Landing) -> Flushed:
+        nonlocal looks
+        looks += 1
+        if looks <= 2:
+            raise RegistryError("The schema registry does not answer.")
+        return real(self)
+
+    monkeypatch.setattr(Landing, "flush", fails_twice)
+    monkeypatch.setattr(loop, "_BACKOFF_SECONDS", seconds)
+    done = caught_up(settings(broker, "registry"), lake)
+    assert (done.landed, done.quarantined, done.restarts) == (54, {"not_json": 6}, 2)
+    monkeypatch.setattr(Landing, "flush", lambda self: real(self) if self.is_idle else fails(self))
+    produce([broker], messages("registry", range(60, 70)))
+    with pytest.raises(RegistryError):  # a run that is to end does not wait for ever
+        caught_up(settings(broker, "registry"), lake)
+    monkeypatch.setattr(Landing, "flush", real)
+    assert caught_up(settings(broker, "registry"), lake).polled == 10
+
+
+def fails(_: object) -> Flushed:
+    raise RegistryError("The schema registry does not answer.")
+
+
+@pytest.mark.broker
+def test_a_compression_that_cannot_be_read_stops_at_once_and_names_the_package(
+    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(broker, "squeezed", 50, partitions=1)
+    monkeypatch.setattr("kafka.codec.has_lz4", lambda: False)
+    began = time.monotonic()
+    with pytest.raises(BrokerError, match="compressed with lz4") as stopped:
+        caught_up(settings(broker, "squeezed"), lake)
+    assert "kafka-python[lz4]" in stopped.value.do and time.monotonic() - began < 10 and places(lake) == []
+    monkeypatch.undo()
+    assert caught_up(settings(broker, "squeezed"), lake).polled == 50
+
+
+@pytest.mark.broker
+def test_a_broker_that_is_away_is_heard_no_more_though_polls_come_back(tmp_path: Path) -> None:
+    with EmbeddedBroker() as embedded:
+        fill(embedded.address, "silent", 5, partitions=1)
+        with Source(settings(embedded.address, "silent", assignment="all")) as source:
+            source.begin(Partition("silent", 0), 0)
+            deadline = time.monotonic() + 10
+            while not source.poll(timedelta(milliseconds=100)) and time.monotonic() < deadline:
+                continue
+            source.poll(timedelta(seconds=1))
+            assert source.silence < 1
+            embedded.stop()
+            away = time.monotonic()
+            while time.monotonic() - away < 2:
+                assert source.poll(timedelta(milliseconds=100)) == []
+            assert source.silence > 1.4
+    gc.collect()
+
+
+@pytest.mark.broker
+def test_consumers_that_were_thrown_away_are_gone_with_their_sockets(
+    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(broker, "thrown", 30, partitions=1)
+    made: list[weakref.ref[Source]] = []
+    real, polls = Source.poll, 0
+
+    def fails_often(self: Source, wait: timedelta) -> list[Chunk]:
+        nonlocal polls
+        polls += 1
+        if polls <= 4:
+            made.append(weakref.ref(self))
+            raise SourceFailed("CorruptRecordError")
+        return real(self, wait)
+
+    monkeypatch.setattr(Source, "poll", fails_often)
+    monkeypatch.setattr(loop, "_BACKOFF_SECONDS", (0.01,) * 6)
+    gc.disable()
+    try:
+        assert caught_up(settings(broker, "thrown"), lake).restarts == 4
+        assert [gone() for gone in made] == [None] * 4
+    finally:
+        gc.enable()

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import polars as pl
 import pytest
 
-from expectations.errors import LandingError
-from ingest.landing import Landing
+from expectations.errors import LandingError, RegistryError
+from ingest.landing import Flushed, Landing
 from ingest.message import Chunk, Partition
 from ingest.offsets import Claim
 from ingest.reader import Changes, SourceFailed
 from ingest.settings import IngestSettings, Stream
 from ingest.tally import Tally
-from ingest.worker import Worker
+from ingest.worker import Patience, Worker
 from tests.ingest.streams import Sent, event
 
 A, B = Partition("clicks", 0), Partition("clicks", 1)
@@ -55,6 +56,7 @@ class Script:
         self.oldest = 0
         self.committed: dict[Partition, int] = {}
         self.anew = False
+        self.silence = 0.0
 
     def check_topics(self) -> None:
         if self.anew:
@@ -93,6 +95,11 @@ class Script:
 
 class Clock:
     now = 0.0
+    stopped = False
+
+    def rest(self, seconds: float) -> bool:
+        self.now += seconds
+        return self.stopped
 
     def __call__(self) -> float:
         return self.now
@@ -108,9 +115,9 @@ class Bench:
             self.script,
             self.landing,
             self.tally,
-            wait=timedelta(0),
+            patience=Patience(timedelta(0), timedelta(seconds=30), registry=timedelta(seconds=60)),
             accept_gap=False,
-            join_within=timedelta(seconds=30),
+            rest=self.clock.rest,
             clock=self.clock,
         )
 
@@ -220,5 +227,57 @@ def test_a_partition_that_ends_before_what_was_landed_stops_the_run() -> None:
     bench = Bench(A)
     bench.events.versions["ingest/journeys/id/0"] = 50
     bench.script.ends = {A: 20}
-    with pytest.raises(LandingError, match="ends before"):
+    with pytest.raises(LandingError, match="ends before") as stopped:
         bench.worker.step()
+    assert "pipeline" in stopped.value.do and "--" not in stopped.value.do  # it is the same topic: no switch helps
+
+
+def away(bench: Bench, monkeypatch: pytest.MonkeyPatch, failures: int) -> None:
+    """The registry does not answer the next look-ups."""
+    real, left = bench.landing.flush, [failures]
+
+    def flush() -> Flushed:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise RegistryError("The schema registry does not answer.")
+        return real()
+
+    monkeypatch.setattr(bench.landing, "flush", flush)
+
+
+def test_a_registry_that_is_away_is_asked_again_and_what_is_held_lands(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1, 2)
+    away(bench, monkeypatch, failures=4)
+    bench.worker.flush()
+    assert bench.clock.now == 1 + 2 + 4 + 8 and bench.tally.registry_failures == 4
+    assert len(bench.events.rows) == 3 and bench.tally.quarantined.total() == 0
+
+
+def test_a_registry_that_stays_away_costs_the_consumer_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1, 2)
+    away(bench, monkeypatch, failures=99)
+    with pytest.raises(RegistryError):
+        bench.worker.flush()
+    assert bench.clock.now <= 60 and bench.events.rows == [] and bench.events.versions == {}
+
+
+def test_who_waits_for_the_registry_can_be_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1, 2)
+    away(bench, monkeypatch, failures=99)
+    bench.clock.stopped = True
+    with pytest.raises(RegistryError):
+        bench.worker.flush()
+    assert bench.clock.now == 1
+
+
+def test_a_poll_counts_as_heard_only_when_a_broker_has_answered() -> None:
+    bench = Bench(A)
+    bench.script.silence = 300.0
+    bench.worker.step()
+    assert time.time() - bench.tally.last_poll == pytest.approx(300, abs=5)
