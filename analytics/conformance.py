@@ -21,7 +21,7 @@ from analytics.definitions import Words, fill, several
 from analytics.parts import TOUCHPOINT
 from analytics.statistics import benjamini_hochberg, newcombe, normal_quantile, two_proportions_z, wilson
 from analytics.store import Paths
-from analytics.variants import code_width, whole_paths
+from analytics.variants import code_width, distinct_paths, unit_paths
 from analytics.walks import By, Indices, Selection, View, place_of, words_of
 
 MEASURED: Final = (
@@ -188,7 +188,8 @@ def alignments(paths: Paths, design: Design, view: View) -> Alignments:
     from analytics.kernels.alignment import align
 
     words = words_of(paths, view.on)
-    distinct = whole_paths(paths, view, words)
+    distinct = distinct_paths(unit_paths(paths, view, words), view)
+    words = words.cast(pl.String).sort()
     width = np.dtype(code_width(words))
     nodes = np.frombuffer(b"".join(distinct["key"].to_list()), width).astype(np.int64)
     bounds = np.append(0, np.cumsum(distinct["key"].bin.size().to_numpy().astype(np.int64) // width.itemsize))
@@ -204,12 +205,12 @@ def alignments(paths: Paths, design: Design, view: View) -> Alignments:
     matched = np.bincount(path[done > 0], minlength=len(distinct))
     worst = size + len(design.steps)
     cost = worst - 2 * matched
-    counted = distinct.drop("key", "median").with_columns(
+    measured = distinct.drop("key").with_columns(
         pl.Series("path", np.arange(len(distinct))),
         pl.Series("cost", cost),
         pl.Series("fitness", 1 - cost / worst),
     )
-    return Alignments(counted, _deviations(path, done, nodes, fits, words=words, design=design))
+    return Alignments(measured, _deviations(path, done, nodes, fits, words=words, design=design))
 
 
 def _deviations(

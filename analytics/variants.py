@@ -63,22 +63,34 @@ def variants(
         raise DefinitionError("No variant is asked for.", expected="top and least of 1 or more", found=found)
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
     words = words_of(paths, on)
-    return _finish(ranked(whole_paths(paths, view, words), words, view, top, least), view)
+    units = unit_paths(paths, view, words)
+    kept = _ranked(distinct_paths(units, view), view, top, least)
+    keys = [*view.groups, "key"]
+    medians = (
+        units.join(kept, on=keys, how="semi", nulls_equal=True)
+        .group_by(keys)
+        .agg(pl.col("lasts").median().round().cast(pl.Duration("us")).alias("median_duration"))
+    )
+    named = kept.with_columns(decoded_paths(kept["key"], words))
+    return _finish(named.join(medians, on=keys, how="left", nulls_equal=True, maintain_order="left"), view)
 
 
-def whole_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
-    """Distinct paths: groups, `key` Binary (the codes), `units`, `over`, `converted`, `median` (microseconds)."""
-    found = each(paths, view, words, partial(_units, code_width(words)))
-    schema = {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64}
-    return (
-        together(paths, view, schema, found)
-        .group_by(*view.groups, "key")
-        .agg(
-            pl.len().cast(pl.Int64).alias("units"),
-            (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
-            (pl.col("end") == CONVERTED).sum().cast(pl.Int64).alias("converted"),
-            pl.col("lasts").median().alias("median"),
-        )
+def unit_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
+    """A row a unit: groups, `key` Binary, `end`, `lasts` (microseconds).
+
+    A key holds the places of the path's words among all words sorted, so that keys sort as paths do by name.
+    """
+    places = words.rank("ordinal").to_numpy().astype(code_width(words)) - 1
+    found = each(paths, view, words, partial(_units, places))
+    return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64}, found)
+
+
+def distinct_paths(units: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Distinct paths: groups, `key`, `units`, `over` (not open), `converted`."""
+    return units.group_by(*view.groups, "key").agg(
+        pl.len().cast(pl.Int64).alias("units"),
+        (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
+        (pl.col("end") == CONVERTED).sum().cast(pl.Int64).alias("converted"),
     )
 
 
@@ -88,14 +100,14 @@ def code_width(words: pl.Series) -> str:
 
 
 def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
-    """Paths as lists of words, from the bytes of their codes."""
+    """Paths as lists of words, from their keys."""
     import pyarrow as pa
 
     width = np.dtype(code_width(words))
     flat = np.frombuffer(b"".join(keys.to_list()), width).astype(np.int64)
     lengths = keys.bin.size().to_numpy().astype(np.int64) // width.itemsize
     offsets = np.append(0, np.cumsum(lengths))
-    names = words.cast(pl.String).gather(flat).to_arrow()
+    names = words.cast(pl.String).sort().gather(flat).to_arrow()
     lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), names.cast(pa.large_string()))
     return pl.Series("path", lists, dtype=pl.List(pl.String))
 
@@ -110,25 +122,25 @@ def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
     return pl.Series("key", pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers))
 
 
-def _units(width: str, found: Walks, _: Part) -> pl.DataFrame:
-    """A row a unit: groups, its path as bytes, its end, how long it lasts."""
+def _units(places: NDArray[Any], found: Walks, _: Part) -> pl.DataFrame:
+    """The rows of `unit_paths` of one part."""
     lasts = found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])
-    keys = as_bytes(found.nodes.astype(width), found.bounds)
+    keys = as_bytes(places[found.nodes], found.bounds)
     return pl.DataFrame([*found.groups.get_columns(), keys, pl.Series("end", found.ends), pl.Series("lasts", lasts)])
 
 
-def ranked(counted: pl.DataFrame, words: pl.Series, view: View, top: int | None, least: int) -> pl.DataFrame:
+def _ranked(counted: pl.DataFrame, view: View, top: int | None, least: int) -> pl.DataFrame:
     """Variants, the most frequent first, of equally frequent the first by name, with the shares of all units."""
     groups: Any = view.groups or pl.lit(1)
-    counted = counted.with_columns(pl.col("units").sum().over(groups).alias("all")).filter(pl.col("units") >= least)
+    whole = counted.with_columns(pl.col("units").sum().over(groups).alias("all")).filter(pl.col("units") >= least)
     if top is not None:
-        counted = counted.filter(pl.col("units").rank("min", descending=True).over(groups) <= top)
-    counted = counted.with_columns(decoded_paths(counted["key"], words))
+        whole = whole.filter(pl.col("units").rank("min", descending=True).over(groups) <= top)
+        whole = whole if view.by else whole.bottom_k(top, by=[-pl.col("units"), "key"])
     order = [False] * len(view.groups) + [True, False]
-    counted = counted.sort(*view.groups, "units", "path", descending=order, nulls_last=True)
+    whole = whole.sort(*view.groups, "units", "key", descending=order, nulls_last=True)
     if top is not None:
-        counted = counted.filter(pl.int_range(pl.len()).over(groups) < top)
-    return counted.with_columns(
+        whole = whole.filter(pl.int_range(pl.len()).over(groups) < top)
+    return whole.with_columns(
         (pl.col("units") / pl.col("all")).alias("share"),
         (pl.col("units").cum_sum().over(groups) / pl.col("all")).alias("cumulative_share"),
     )
@@ -141,5 +153,4 @@ def _finish(counted: pl.DataFrame, view: View) -> pl.DataFrame:
     return counted.with_columns(
         pl.when(over).then(pl.col("converted") / pl.col("over")).alias("goal_rate"),
         *(pl.when(over).then(pl.Series(b)).alias(f"goal_rate_{n}") for n, b in (("low", low), ("high", high))),
-        pl.col("median").round().cast(pl.Duration("us")).alias("median_duration"),
     ).select(*view.groups, *COUNTED)

@@ -95,3 +95,16 @@ def test_parts_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("analytics.store.split_at_customers", lambda counts: split_at_customers(counts, 4))
     assert variants(paths(journeys)).equals(tables[0])
     assert step_matrix(paths(journeys)).equals(tables[1])
+
+
+@settings(deadline=None, max_examples=60)
+@given(PEOPLE, st.integers(1, 4), st.booleans())
+def test_the_top_are_the_first_rows_of_all(people: list, top: int, grouped: bool) -> None:
+    shop, by = paths_of(units_of(people)), ["customer"] if grouped else []
+    every = variants(shop, by=by)
+    first = every.filter(pl.int_range(pl.len()).over(by) < top) if grouped else every.head(top)
+    assert variants(shop, by=by, top=top).equals(first)
+    order = sorted(
+        every.rows(named=True), key=lambda row: (row["customer"] if grouped else "", -row["units"], row["path"])
+    )
+    assert [row["path"] for row in order] == every["path"].to_list()
