@@ -9,6 +9,7 @@ import os
 import socket
 import subprocess
 import time
+from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -24,11 +25,15 @@ _TRIES: Final = 3
 class EmbeddedBroker:
     """A broker for as long as the `with` block lasts, at `address`, with all that was produced kept in memory.
 
+    With a `bucket`, such as `s3://name`, it is kept there, and a broker that is started again has it; the store's
+    address and keys are in `environment`, under the names that the store's own tools use (`AWS_ENDPOINT`, ...).
+
     Raises BrokerError when this machine has no binary for it (`available()` tells) or it does not start.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, bucket: str | None = None, environment: Mapping[str, str] | None = None) -> None:
         self._port = port
+        self._storage, self._environment = f"{bucket or 'memory://journeys'}/", environment or {}
         self._process: subprocess.Popen[bytes] | None = None
         self.address = ""
 
@@ -57,7 +62,7 @@ class EmbeddedBroker:
             )
         for _ in range(_TRIES):
             port = self._port or _free_port()
-            self._process = _spawn(binary, port)
+            self._process = self._spawn(binary, port)
             if _answers(self._process, port):
                 self.address = f"{HOST}:{port}"
                 return
@@ -69,11 +74,24 @@ class EmbeddedBroker:
         )
 
     def stop(self) -> None:
-        """Stop the broker; everything it held is gone."""
+        """Stop the broker at once; what it held in memory is gone."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def _spawn(self, binary: Path, port: int) -> subprocess.Popen[bytes]:
+        url = f"tcp://{HOST}:{port}"
+        command = [str(binary), "broker", "--storage-engine", self._storage]
+        command += ["--listener-url", url, "--advertised-listener-url", url]
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": os.environ.get("PATH", ""), "RUST_LOG": "error", **self._environment},
+            start_new_session=True,  # Ctrl-C is for us: we still need the broker to say goodbye
+        )
 
 
 def _binary() -> Path | None:
@@ -89,20 +107,6 @@ def _free_port() -> int:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def _spawn(binary: Path, port: int) -> subprocess.Popen[bytes]:
-    url = f"tcp://{HOST}:{port}"
-    command = [str(binary), "broker", "--storage-engine", "memory://journeys/"]
-    command += ["--listener-url", url, "--advertised-listener-url", url]
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env={"PATH": os.environ.get("PATH", ""), "RUST_LOG": "error"},
-        start_new_session=True,  # Ctrl-C is for us: we still need the broker to say goodbye
-    )
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
