@@ -6,6 +6,8 @@ made. Rules are laid over both, for the events whose name they hold; the first r
 
 An id that is a whole number becomes text, a score or quantity that is text becomes a number, a currency capital
 letters, and the name of an event lower case words. Everything else is moved as it is and typed like any other field.
+
+What is taken with a `hash` is kept as that hash alone; `properties` hold it no more, wherever the message had it.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
+from expectations.hashing import email_hash, phone_hash
 from ingest.columns import name_of
 from ingest.formats import values
 from ingest.formats.envelope import Event, Given, Unfit
@@ -43,6 +46,7 @@ class Take(NamedTuple):
     paths: tuple[Path, ...]
     otherwise: Any
     read: Callable[[Any], Any]
+    is_secret: bool
 
 
 class Overlay(NamedTuple):
@@ -84,16 +88,23 @@ def lay_over(event: Event, wanted: Iterable[Take], given: Given) -> Event:
     Raises Unfit when a time cannot be read, or identities or properties are no objects.
     """
     event = dict(event)
+    secrets = set[str]()
     for take in wanted:
         found = _find(take, given)
         if found is None:
             continue
         value = take.read(found)
+        if take.is_secret:
+            secrets.update(map(_plainly, filter(None, (_walk(given, path) for path in take.paths))))
+            if value is None:
+                continue
         if take.key:
             value = {take.key: value}
         if take.name in _JOINED and type(value) is dict:
             value = {**_object(event.get(take.name), take.name), **value}
         event[take.name] = value
+    if secrets and event.get("properties"):
+        event["properties"] = _without(event["properties"], secrets)
     return event
 
 
@@ -115,10 +126,35 @@ def _take(name: str, origin: Origin) -> Take:
     within, _, key = name.partition(".")
     paths = tuple(map(steps, origin.path))
     otherwise = origin.default if origin.value is None else origin.value
-    return Take(within, key, paths, otherwise, _reader(within, key, origin))
+    return Take(within, key, paths, otherwise, _reader(within, key, origin), origin.hash is not None)
+
+
+def _hash_reader(origin: Origin) -> Callable[[Any], Any]:
+    code = origin.calling_code
+    digest = email_hash if origin.hash == "email" else lambda number: phone_hash(number, code)
+    return lambda value: digest(text) if type(text := values.text(value)) is str else None
+
+
+def _plainly(held: Any) -> str:
+    return str(held).strip().lower()
+
+
+def _without(held: Any, secrets: set[str]) -> Any:
+    """A JSON value without whatever in it says one of the secrets."""
+    if type(held) is dict:
+        return {name: _without(value, secrets) for name, value in held.items() if not _tells(value, secrets)}
+    if type(held) is list:
+        return [_without(value, secrets) for value in held if not _tells(value, secrets)]
+    return held
+
+
+def _tells(value: Any, secrets: set[str]) -> bool:
+    return type(value) in (str, int) and _plainly(value) in secrets
 
 
 def _reader(name: str, key: str, origin: Origin) -> Callable[[Any], Any]:
+    if origin.hash is not None:
+        return _hash_reader(origin)
     if name == "occurred_at":
         return _time_reader(origin)
     if name == "items":

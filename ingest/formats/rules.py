@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from expectations.configfile import Section
 from expectations.contract import Kind
+from expectations.hashing import HASHES
 from ingest.formats.plain import FIELDS
 
 Ambiguous = Literal["refuse", "earlier", "later"]
@@ -48,6 +49,12 @@ def _item_fields(each: dict[str, str]) -> dict[str, str]:
     return each
 
 
+def _known_hash(hash: str | None) -> str | None:
+    if hash is not None and hash not in HASHES:
+        raise ValueError(f"expected one of {', '.join(HASHES)}")
+    return hash
+
+
 def _as_table(given: Any) -> Any:
     return {"path": given} if isinstance(given, str | list) else given
 
@@ -62,6 +69,9 @@ class Origin(Section):
     A path names keys from the outside in, joined by dots; a number counts in a list, from 0; a key that has a dot
     itself stands in double quotes. `@key`, `@timestamp` and `@header.<name>` are the message's own.
 
+    With `hash`, what is found is kept as its SHA-256 alone (`expectations.hashing`): what is no address or number is
+    not kept, and in `properties` whatever says the same is left out.
+
     >>> Origin(path="user.id").path
     ['user.id']
     """
@@ -73,6 +83,8 @@ class Origin(Section):
     zone: Annotated[str | None, AfterValidator(_known_zone)] = Field(default=None, description="of times without one")
     ambiguous: Ambiguous = "refuse"
     each: Annotated[dict[str, str], AfterValidator(_item_fields)] = Field(default={}, description="fields of an item")
+    hash: Annotated[str | None, AfterValidator(_known_hash)] = Field(default=None, description="email or phone")
+    calling_code: str = Field(default="", pattern=r"^\+?[1-9]?[0-9]{0,3}$", description="of phone numbers without one")
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Origin:
@@ -80,6 +92,8 @@ class Origin(Section):
             raise ValueError("expected either path or value")
         if "%" in self.time and "%z" not in self.time and self.zone is None:
             raise ValueError("a pattern without %z needs a zone")
+        if self.hash is not None and not self.path:
+            raise ValueError("a hash needs a path")
         return self
 
 

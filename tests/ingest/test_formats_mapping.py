@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -15,6 +16,7 @@ from pydantic import ValidationError
 
 from expectations.configfile import ConfigFile
 from expectations.errors import ConfigurationError
+from expectations.hashing import email_hash, phone_hash
 from ingest.decode import decode
 from ingest.formats.envelope import Unfit
 from ingest.formats.times import epoch, written
@@ -275,3 +277,49 @@ def test_journeys_toml_names_the_line_of_what_is_wrong(tmp_path: Path) -> None:
     file.write_text(TOML.replace("Europe/Berlin", "Europe/Bremen"))
     with pytest.raises(ConfigurationError, match="line 8"):
         ConfigFile.open(file, ("ingest",)).section("ingest", IngestSettings)
+
+
+MEMBER = {
+    "event_name": "sale_closed",
+    "occurred_at": "2026-01-31T12:00:00Z",
+    "member": {"id": "m1", "mail": " Ann@Example.com", "phone": "030 123456", "notes": ["ann@example.com", "gold"]},
+    "contact": "ann@example.com ",
+}
+HASHED: dict[str, Any] = {
+    "event_name": "event_name",
+    "occurred_at": "occurred_at",
+    "customer_id": "member.id",
+    "identities.email_hash": {"path": ["mail", "member.mail"], "hash": "email"},
+    "identities.phone_hash": {"path": "member.phone", "hash": "phone", "calling_code": "49"},
+}
+
+
+def test_an_address_that_is_hashed_is_kept_nowhere_else() -> None:
+    event = one(MEMBER, HASHED)
+    assert event["identities"] == {
+        "email_hash": email_hash("ann@example.com"),
+        "phone_hash": phone_hash("+4930123456"),
+    }
+    assert event["properties"] == {"member": {"id": "m1", "notes": ["gold"]}}
+    assert "example" not in json.dumps(event, default=str)
+
+
+def test_what_is_no_address_is_neither_hashed_nor_kept() -> None:
+    event = one(MEMBER | {"member": {"id": "m1", "mail": "ann at home", "phone": 7}}, HASHED)
+    assert event["identities"] == {} and event["properties"]["member"] == {"id": "m1"}
+
+
+def test_hashes_work_over_other_formats() -> None:
+    call = {"type": "identify", "userId": "u1", "timestamp": "2026-01-01T00:00:00Z", "traits": {"email": "a@b.de"}}
+    fields = {"identities.email_hash": {"path": "traits.email", "hash": "email"}}
+    (event,) = rows(read("segment", call, fields=fields))
+    assert event["identities"] == {"email_hash": email_hash("a@b.de")} and event["properties"] == {"traits": {}}
+
+
+@pytest.mark.parametrize(
+    ("origin", "said"),
+    [({"path": "a", "hash": "md5"}, "email, phone"), ({"value": "a@b.de", "hash": "email"}, "needs a path")],
+)
+def test_a_hash_that_cannot_be_is_refused_in_words(origin: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Stream.model_validate({"topic": "t", "kind": "order", "fields": {"identities.email_hash": origin}})
