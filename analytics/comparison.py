@@ -8,7 +8,7 @@ p-values over all cells by Benjamini-Hochberg.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +16,10 @@ import polars as pl
 
 from analytics.channels import channels, handoffs
 from analytics.conformance import conformance, deviations
+from analytics.definitions import Funnel, one_of
 from analytics.effort import effort
 from analytics.flow import flow, flow_routes
+from analytics.funnels import funnel
 from analytics.matrix import step_matrix
 from analytics.patterns import match
 from analytics.statistics import benjamini_hochberg, newcombe, two_proportions_z
@@ -72,31 +74,42 @@ CELLS: Final[dict[Analysis, Cells]] = {
 }
 
 
-def compare(paths: Paths, analysis: Analysis, *arguments: Any, group: str | pl.Expr, **options: Any) -> pl.DataFrame:
+def compare(
+    paths: Paths, analysis: Analysis | Funnel, *arguments: Any, group: str | pl.Expr, **options: Any
+) -> pl.DataFrame:
     """The difference between two groups in every cell of an analysis.
 
-    `analysis` is one of transitions, flow, flow_routes, step_matrix, variants, match, conformance, deviations,
-    channels, handoffs, effort; `arguments` and `options` are its own. `group` is a condition on a unit's first touch
-    (those that meet it against those that do not), or a column with two values (the first by name against the other);
-    units without a value are in neither.
+    `analysis` is a `Funnel`, or one of transitions, flow, flow_routes, step_matrix, variants, match, conformance,
+    deviations, channels, handoffs, effort; `arguments` and `options` are its own. `group` is a condition on a unit's
+    first touch (those that meet it against those that do not), or a column with two values (the first by name against
+    the other); units without a value are in neither. In a funnel it is a condition on values as its `attribution` takes
+    them, by default at the entry; its cells are the steps after the first, shares of those who entered, or with
+    `share_of="previous"` of those who reached the step before.
 
-    Columns: the keys of the cells (for effort `stage` and `measure`: repeats, backtracks, handoffs, errors, slow, of
-    the touches); `count`, `of` Int64, `share` Float64 of the group; `count_other`, `of_other`, `share_other`;
-    `difference` = share - share_other with its interval `difference_low`, `difference_high`; `p_value` and
-    `p_corrected`, null where a group has none to count. A cell that one group lacks is a share of 0. Cells are sorted
-    by their count in both groups, the largest first. Shares of moves (transitions, handoffs) take every move as
-    independent. Raises `DefinitionError` for an analysis that has no cells, or for one group or more than two.
+    Columns: the keys of the cells (of a funnel `step`, `name`; of effort `stage` and `measure`: repeats, backtracks,
+    handoffs, errors, slow, of the touches); `count`, `of` Int64, `share` Float64 of the group; `count_other`,
+    `of_other`, `share_other`; `difference` = share - share_other with its interval (Newcombe, 95 %) `difference_low`,
+    `difference_high`; `p_value` (two proportions, pooled) and `p_corrected` (Benjamini-Hochberg over the cells), null
+    where a group has none to count. A cell that one group lacks is a share of 0. Cells are sorted by their count in
+    both groups, the largest first, steps by their order. Shares of moves (transitions, handoffs) take every move as
+    independent. Raises `DefinitionError` for an analysis that has no cells, for one group or more than two, and for a
+    funnel whose counts of groups do not add up (`attribution="every"`, `maturity="survival"`) or that has groups.
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0m[device=phone] pay@5m[device=phone]", "bo": "visit@0m[device=desk]"})
     >>> compare(shop, match, "visit pay", group=pl.col("device") == "phone")["share", "share_other"].rows()
     [(1.0, 0.0)]
     """
-    if analysis not in CELLS:
-        known = ", ".join(getattr(each, "__name__", "") for each in CELLS)
-        raise DefinitionError("This analysis has no cells to compare.", expected=f"one of {known}")
-    cells, top = CELLS[analysis], options.pop("top", None) if analysis is variants else None
     by = pl.col(group) if isinstance(group, str) else group
+    if analysis is funnel and arguments:
+        analysis, *arguments = arguments  # type: ignore[assignment]
+    if isinstance(analysis, Funnel):
+        return _steps(paths, analysis, by, **options)
+    if analysis not in CELLS:
+        known = ", ".join(["a Funnel", *(getattr(each, "__name__", "") for each in CELLS)])
+        raise DefinitionError("This analysis has no cells to compare.", expected=f"one of {known}")
+    cells = CELLS[analysis]
+    listed = {name: options.pop(name) for name in ("top", "least") if name in options and analysis is variants}
     table = analysis(paths, *arguments, by=by.alias(GROUP), **options)
     table = _long(table) if analysis is effort else table
     if analysis is channels:
@@ -112,7 +125,37 @@ def compare(paths: Paths, analysis: Analysis, *arguments: Any, group: str | pl.E
         one, two = (_side(table, cells, value, wholes) for value in (first, other))
     else:
         one, two = (_side(table, cells, value) for value in (first, other))
-    return _compared(one, two, cells).head(len(table) if top is None else top)
+    compared = _compared(one, two, cells)
+    common = compared.filter(pl.col("count") + pl.col("count_other") >= listed.get("least", 1)) if listed else compared
+    return common.head(listed.get("top") or len(common))
+
+
+def _steps(paths: Paths, asked: Funnel, by: pl.Expr, share_of: str = "entered") -> pl.DataFrame:
+    """The steps of a funnel after the first, compared."""
+    one_of("share_of", share_of, ("entered", "previous"))
+    if asked.by or asked.attribution.startswith("every") or asked.maturity == "survival":
+        raise DefinitionError(
+            "The groups of this funnel cannot be added up.",
+            expected="a funnel without `by`, of maturity mature or clip, and one value a customer",
+            found=f"by {list(asked.by)}, maturity {asked.maturity}, attribution {asked.attribution}",
+        )
+    table = funnel(paths, replace(asked, by=tuple(dict.fromkeys(by.meta.root_names()))))
+    counts = (
+        table.filter(~pl.col("is_total"))
+        .with_columns(by.alias(GROUP))
+        .filter(pl.col(GROUP).is_not_null())
+        .group_by(GROUP, "step", "name")
+        .agg(pl.col("reached", "entered").sum())
+    )
+    first, other = _two(counts[GROUP])
+    before = [asked.previous(step) for step in range(1, len(asked.steps) + 1)]
+    reached = counts.select(GROUP, pl.col("step").alias("before"), pl.col("reached").alias("previous"))
+    counts = counts.with_columns(
+        pl.col("step").replace_strict(range(1, len(before) + 1), before, return_dtype=pl.UInt32).alias("before")
+    ).join(reached, on=[GROUP, "before"])
+    cells = Cells(("step", "name"), "reached", of=share_of)
+    one, two = (_side(counts.filter(pl.col("step") > 1), cells, value) for value in (first, other))
+    return _compared(one, two, cells).sort("step")
 
 
 def _two(groups: pl.Series) -> tuple[Any, Any]:
@@ -133,10 +176,12 @@ def _side(
     """The counts of one group by cell, and of what they are shares."""
     own = table.filter(pl.col(GROUP) == value)
     counts = own.select(*cells.keys, pl.col(cells.count).alias("count"))
+    if not cells.keys and own.is_empty():
+        return pl.DataFrame({"count": [0]}), pl.DataFrame({"of": [0]})
     if wholes is not None:
         return counts, wholes.filter(pl.col(GROUP) == value).select("of")
     if cells.of:
-        keys = ["stage"] if "measure" in cells.keys else []
+        keys = [name for name in ("stage", "step") if name in cells.keys]
         return counts, own.select(*keys, pl.col(cells.of).alias("of")).unique()
     if not cells.within:
         return counts, counts.select(pl.col("count").sum().alias("of"))

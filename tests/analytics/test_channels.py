@@ -1,4 +1,4 @@
-"""Effort of stages, journeys across channels, hand-offs, and what two groups differ in."""
+"""Effort of stages, journeys across channels, hand-offs."""
 
 from __future__ import annotations
 
@@ -6,20 +6,7 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 
-from analytics import (
-    Paths,
-    channels,
-    compare,
-    deviations,
-    effort,
-    flow,
-    handoffs,
-    match,
-    step_matrix,
-    transitions,
-    variants,
-)
-from analytics.statistics import benjamini_hochberg, newcombe
+from analytics import Paths, channels, effort, handoffs
 from expectations.errors import DefinitionError
 from tests.analytics.test_transitions import PEOPLE, paths_of, units_of
 from tests.journeys import paths
@@ -79,45 +66,3 @@ def test_effort_and_handoffs_are_those_of_the_definition(people: list) -> None:
         assert row["next_entropy"] == pytest.approx(own["entropy"], abs=1e-9)
     moves = handoffs(staged(units))["source", "target", "handoffs", "lost"].rows()
     assert {row[:2]: row[2:] for row in moves} == switches(units)
-
-
-def test_a_comparison_takes_the_difference_of_shares_with_its_interval() -> None:
-    row = compare(paths(SHOP), match, "buy", group=pl.col("device") == "phone").row(0, named=True)
-    assert (row["count"], row["of"], row["count_other"], row["of_other"], row["difference"]) == (1, 1, 0, 1, 1.0)
-    assert row["difference_low"] == pytest.approx(newcombe(1, 1, 0, 1).low.item())
-
-
-def test_a_comparison_of_one_group_is_refused() -> None:
-    with pytest.raises(DefinitionError, match="Two groups"):
-        compare(paths({"ann": "a@0m[device=phone]"}), variants, group="device")
-    with pytest.raises(DefinitionError, match="no cells"):
-        compare(paths(SHOP), len, group="device")  # type: ignore[arg-type]
-
-
-@settings(deadline=None, max_examples=30)
-@given(PEOPLE)
-def test_a_comparison_is_the_difference_of_two_analyses_apart(people: list) -> None:
-    units = units_of(people)
-    frame = paths_of(units).touches.collect().with_columns(pl.col("customer").is_in(["c0", "c2"]).alias("some"))
-    sides = [Paths.from_frame(frame.filter(pl.col("some") == value)) for value in (True, False)]
-    for analysis, keys, share in (
-        (transitions, ["source", "target"], "share_of_source"),
-        (flow, ["position", "source", "target"], "share_of_source"),
-        (step_matrix, ["position", "node"], "share"),
-        (variants, ["path"], "share"),
-    ):
-        table = compare(Paths.from_frame(frame), analysis, group="some")
-        for side, column in zip(sides, ("share", "share_other"), strict=True):
-            own = {tuple(map(str, row[:-1])): row[-1] for row in analysis(side).select(*keys, share).rows()}
-            found = {tuple(map(str, row[:-1])): row[-1] for row in table.select(*keys, column).rows()}
-            assert {key: value for key, value in found.items() if value} == pytest.approx(own)
-        corrected = benjamini_hochberg(table["p_value"].fill_null(float("nan")).to_numpy())
-        assert table["p_corrected"].fill_null(float("nan")).to_list() == pytest.approx(list(corrected), nan_ok=True)
-
-
-def test_a_group_without_deviations_still_counts() -> None:
-    table = compare(paths(SHOP), deviations, ["look", "buy"], group=pl.col("device") == "phone")
-    assert table["kind", "count", "of", "count_other", "of_other"].rows() == [
-        ("repeat", 0, 1, 1, 1),
-        ("skip", 0, 1, 1, 1),
-    ]
