@@ -18,9 +18,10 @@ import polars as pl
 from analytics.chains import ChainScan
 from analytics.definitions import Funnel
 from analytics.engine import run
-from analytics.parts import Part, as_text
+from analytics.parts import as_text
 from analytics.statistics import wilson
 from analytics.store import Paths
+from analytics.tallies import counted
 from expectations.errors import DefinitionError
 
 LEAST: Final = 30
@@ -54,34 +55,13 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     if taken := {"is_total", "step", "name"} & set(definition.by):
         raise DefinitionError(f"Column {taken.pop()!r} cannot be a breakdown.", do="rename it")
     analysis = ChainScan.of(paths, definition)
-    partials = run(analysis.paths, partial(_counts, analysis))
+    partials = run(analysis.paths, partial(counted, analysis))
     table = finish(merge(partials, definition.by), definition)
     if definition.maturity == "survival":
         from analytics.survival import with_survival
 
         return with_survival(table, paths, definition)
     return table
-
-
-def _counts(analysis: ChainScan, part: Part) -> pl.DataFrame:
-    """Counts and waits of one part, a row a group."""
-    return summed(analysis.entrants(part), analysis.definition)
-
-
-def summed(entrants: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
-    """Entrants as counts, a row a group; waits as lists, so that ranks stay exact when parts are merged."""
-    sums: list[pl.Expr] = [pl.col("tied").sum().cast(pl.Int64)]
-    for k in range(1, len(definition.steps) + 1):
-        there = pl.col(f"at_{k}").is_not_null()
-        counts = there & (pl.col("mature") | (definition.maturity == "survival"))
-        sums.append(counts.sum().cast(pl.Int64).alias(f"reached_{k}"))
-        sums.append((there & ~pl.col("mature")).sum().cast(pl.Int64).alias(f"open_{k}"))
-        if k > 1:
-            wait = pl.col(f"at_{k}") - pl.col(f"at_{definition.previous(k)}")
-            sums.append(wait.filter(counts).alias(f"waits_{k}"))
-        if definition.value is not None:
-            sums.append(pl.col(f"value_{k}").cast(pl.Float64).filter(counts).sum().alias(f"value_{k}"))
-    return entrants.group_by(definition.by or pl.lit(True).alias("all")).agg(sums)
 
 
 def merge(partials: Sequence[pl.DataFrame], by: Sequence[str]) -> pl.DataFrame:

@@ -10,6 +10,7 @@ import polars as pl
 from analytics.chains import ChainScan
 from analytics.definitions import Funnel, one_of
 from analytics.engine import run
+from analytics.entrants import entrants
 from analytics.parts import CUSTOMER, TIME, Part, as_text
 from analytics.store import Paths
 from expectations.errors import DefinitionError
@@ -57,7 +58,7 @@ def _in_state(step: int, state: State, *, all_count: bool) -> pl.Expr:
 
 
 def _entrants(analysis: ChainScan, part: Part) -> pl.DataFrame:
-    found = analysis.entrants(part)
+    found = entrants(analysis, part)
     keys = part.keys().gather(found["place"].cast(pl.UInt32)).alias(CUSTOMER)
     times = [f"at_{k}" for k in range(1, len(analysis.definition.steps) + 1)]
     by = list(analysis.definition.by)

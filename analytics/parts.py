@@ -142,7 +142,11 @@ class Part:
 def decoded(part: Part, columns: Sequence[str], dictionaries: Dictionaries) -> pl.DataFrame:
     """Columns of a part as their owner knows them: Enum for text, Datetime(us, UTC) for `at`, keys for `customer`."""
     stored = [name for name in columns if name != CUSTOMER]
-    frame = part.read(stored or [AT])
+    return decode(part, part.read(stored or [AT]), columns, dictionaries)
+
+
+def decode(part: Part, frame: pl.DataFrame, columns: Sequence[str], dictionaries: Dictionaries) -> pl.DataFrame:
+    """The same of columns that were read already."""
     out: list[pl.Series] = []
     for name in columns:
         if name == CUSTOMER:

@@ -35,33 +35,62 @@ class Streams:
     rows: Ints | None = None
 
     def steady(self) -> Streams:
-        """The same touches in arrays of one type each, not to be written to, so that a scan is compiled only once."""
+        """The same touches in arrays that are not to be written to, so that a scan is compiled for few types.
+
+        Codes are u8 or u32, times u32 or i64; whatever has these types is not copied.
+        """
+        return self._as(
+            np.uint8 if self.codes.dtype == np.uint8 else np.uint32,
+            np.uint32 if self.times.dtype == np.uint32 else np.int64,
+        )
+
+    def widest(self) -> Streams:
+        """The same touches with codes in u32 and times in i64."""
+        return self._as(np.uint32, np.int64)
+
+    def _as(self, codes: type[np.generic], times: type[np.generic]) -> Streams:
         return replace(
             self,
-            codes=_steady(self.codes, np.uint32),
-            bits=_steady(self.bits, np.uint64),
-            times=_steady(self.times, np.int64),
-            bounds=_steady(self.bounds, np.int64),
+            codes=steady(self.codes, codes),
+            bits=steady(self.bits, np.uint64),
+            times=steady(self.times, times),
+            bounds=steady(self.bounds, np.int64),
         )
 
     def row_of(self, touches: Ints) -> Ints:
         """Rows of the part for touches of the streams; -1 stays -1."""
         if self.rows is None:
             return touches
-        return np.where(touches < 0, -1, self.rows[np.maximum(touches, 0)])
+        return np.where(touches < 0, -1, self.rows[np.maximum(touches, 0)]).astype(touches.dtype, copy=False)
 
 
-def _steady(values: Ints, dtype: type[np.generic]) -> Ints:
+def steady(values: Ints, dtype: type[np.generic]) -> Ints:
     """The values as a read-only array of this type; no copy where they have it."""
-    steady = np.ascontiguousarray(values, dtype).view()
-    steady.setflags(write=False)
-    return steady
+    same = np.ascontiguousarray(values, dtype).view()
+    same.setflags(write=False)
+    return same
 
 
 def whole_customers(codes: Ints, bits: NDArray[np.uint64], times: Ints, bounds: NDArray[np.int64]) -> Streams:
     """One stream a customer."""
     everyone = np.arange(len(bounds) - 1)
     return Streams(codes, bits, times, bounds, everyone, everyone)
+
+
+def some_of(streams: Streams, chosen: Ints) -> Streams:
+    """Some of the streams, laid out by themselves; `unit` stays that of the stream."""
+    low, high = streams.bounds[chosen], streams.bounds[chosen + 1]
+    bounds = np.append(0, np.cumsum(high - low)).astype(np.int64)
+    touches = np.repeat(low - bounds[:-1], high - low) + np.arange(bounds[-1])
+    return Streams(
+        streams.codes[touches],
+        streams.bits,
+        streams.times[touches],
+        bounds,
+        streams.unit[chosen],
+        streams.customer,
+        streams.row_of(touches),
+    )
 
 
 def runs_of(streams: Streams, column: pl.Series) -> Streams:

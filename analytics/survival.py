@@ -16,6 +16,7 @@ import polars as pl
 from analytics.chains import ChainScan, micros
 from analytics.definitions import Funnel
 from analytics.engine import run
+from analytics.entrants import entrants
 from analytics.parts import Part, as_text
 from analytics.statistics import kaplan_meier
 from analytics.store import Paths
@@ -80,7 +81,7 @@ def _waits(analysis: ChainScan, part: Part) -> pl.DataFrame:
     definition, by = analysis.definition, list(analysis.definition.by)
     window = micros(definition.window)
     end = micros(analysis.paths.end_of_data) if analysis.paths.end_of_data else 0
-    found = as_text(analysis.entrants(part), by)
+    found = as_text(entrants(analysis, part), by)
     tables = [_counted(found.clear().with_columns(pl.col("first").alias("wait"), event="mature"), by, 2, "entry")]
     for k in range(2, len(definition.steps) + 1):
         there = pl.col(f"at_{k}").is_not_null()

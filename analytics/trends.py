@@ -14,6 +14,7 @@ import polars as pl
 from analytics.chains import ChainScan
 from analytics.definitions import Funnel, one_of
 from analytics.engine import run
+from analytics.entrants import entrants
 from analytics.members import check_step
 from analytics.parts import Part, as_text
 from analytics.statistics import wilson
@@ -67,7 +68,7 @@ def trend(
 
 def _reached(analysis: ChainScan, definition: Funnel, first: int, last: int, part: Part) -> pl.DataFrame:
     """Counts of one part for the entries of one period."""
-    found, by = analysis.entrants(part), list(definition.by)
+    found, by = entrants(analysis, part), list(definition.by)
     mature = pl.col("mature")
     start, end = pl.col(f"at_{first}").is_not_null(), pl.col(f"at_{last}").is_not_null()
     sums = [
@@ -187,7 +188,7 @@ def time_to_convert(
 
 def _waits(analysis: ChainScan, first: int, last: int, part: Part) -> pl.DataFrame:
     by = list(analysis.definition.by)
-    found = as_text(analysis.entrants(part), by).filter("mature")
+    found = as_text(entrants(analysis, part), by).filter("mature")
     return found.select(*by, (pl.col(f"at_{last}") - pl.col(f"at_{first}")).alias("wait")).drop_nulls("wait")
 
 

@@ -88,17 +88,6 @@ def first_entry(codes, bits, times, low, high, rules, entry):
 
 
 @njit(nogil=True, cache=True)
-def count_entries(codes, bits, times, table, entry):
-    """How many touches could be an entry: no customer has more attempts."""
-    rules, count = table[0], 0
-    for i in range(len(codes)):
-        t = np.int64(times[i])
-        if bits[codes[i]] & entry and rules.entry_from <= t < rules.entry_to:
-            count += 1
-    return count
-
-
-@njit(nogil=True, cache=True)
 def excluded_by(mask, rules):
     """The exclusions that a touch matches, as bits."""
     return (mask & ~OTHER) >> np.uint64(rules.steps)

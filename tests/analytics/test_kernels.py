@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 
-from analytics import Exclude, Funnel, Paths, Step, funnel
+from analytics import Exclude, Funnel, Paths, Step, funnel, members
 from tests.journeys import START
 
 NAMES = ["a", "b", "c", "d"]
@@ -52,15 +53,57 @@ def test_the_same_times_to_the_microsecond_change_nothing(definition: Funnel) ->
     assert reached(many(), definition) == reached(many(microseconds=5), definition)
 
 
-def test_a_scan_is_compiled_for_one_signature_only() -> None:
+def test_a_scan_is_compiled_for_few_types_only() -> None:
+    from analytics.kernels.apart import scan_apart
     from analytics.kernels.ordered import scan
+    from analytics.kernels.tally import tally
 
     condition = Step("a", where=pl.col("touchpoint") != "b")
-    for paths in (many(40), many(40, microseconds=5), many(40, words=300)):
+    for paths in (many(40), many(40, microseconds=5), many(40, words=300), many(40, microseconds=5, words=300)):
         reached(paths, Funnel(["a", "b"]))
+        reached(paths, Funnel(["a", "b"], by="touchpoint", attribution="every"))
         reached(paths, Funnel([condition, "b"]))
         reached(paths, Funnel(["a", "b"], same="touchpoint"))
+        reached(paths, Funnel(["a", ["a", "b"]], order="strict", only=pl.col("touchpoint") != "c"))
     assert len(scan.signatures) == 1
+    assert len(scan_apart.signatures) <= 4
+    assert len(tally.signatures) <= 2
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"order": "strict"},
+        {"steps": ["a", ["a", "b"], "a"]},
+        {"steps": ["a", ["a", "b"], "a"], "order": "strict"},
+        {"steps": ["a", ["a", "b"]], "reuse": True},
+        {"exclude": "d"},
+        {"exclude": ["d", "b"]},
+        {"exclude": [Exclude("d", after=1, before=2), Exclude("b", after=2, before=3)]},
+        {"exclude": Exclude("d", after=2, before=3), "order": "strict"},
+        {"count": "entries"},
+        {"count": "entries", "exclude": "d"},
+        {"maturity": "clip", "start": START + timedelta(hours=4), "end": START + timedelta(hours=30)},
+    ],
+)
+def test_customers_whose_touches_lie_apart_are_read_alike_by_both_scans(rules: dict[str, Any]) -> None:
+    """Sequence is no matter of theirs: read touch by touch, they give the chains that the quickest scan gives."""
+    from analytics.kernels import apart
+
+    paths, asked = many(), Funnel(**{"steps": ["a", "b", "c"], "window": "6h", **rules})
+    quick = members(paths, asked)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(apart, "scan_apart", leave_everyone)
+        slow = members(paths, asked)
+    assert quick.equals(slow)
+    assert len(quick) > 300
+
+
+def leave_everyone(*given: Any) -> int:
+    """A scan that reads no customer."""
+    given[-1][:] = True
+    return 0
 
 
 def test_attempts_of_one_customer_are_counted_one_by_one() -> None:

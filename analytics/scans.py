@@ -1,0 +1,140 @@
+"""Which compiled scan reads a funnel, and what does it find? Streams in, reported chains out.
+
+Customers whose touches all have their own instant are read by the quickest scan; those that it leaves are laid out
+once more for the scan that reads touches of one instant in every order.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.definitions import Funnel
+from analytics.streams import Streams, some_of
+
+Ints = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Reported chains, a row each: the touch (a row of the part, or -1) of every step, the first entry, the stream.
+
+    `depth` counts the steps of the chain but for optional ones; `least` those when ties are read against the customer.
+    """
+
+    chains: Ints
+    firsts: Ints
+    depth: Ints
+    least: Ints
+    stream: Ints
+
+
+def scanned(streams: Streams, definition: Funnel, rules: Any) -> Found:
+    """The reported chain of every stream that has one; or of every attempt, where attempts are counted."""
+    if definition.order == "unordered" or definition.is_special or definition.stop:
+        return _read(streams, definition, rules)
+    found, left = _read_apart(streams.steady(), definition, rules)
+    others = np.flatnonzero(left)
+    if not len(others):
+        return found
+    rest = _read(some_of(streams, others), definition, rules)
+    return Found(
+        np.concatenate((found.chains, rest.chains)),
+        np.concatenate((found.firsts, rest.firsts)),
+        np.concatenate((found.depth, rest.depth)),
+        np.concatenate((found.least, rest.least)),
+        np.concatenate((found.stream, others[rest.stream])),
+    )
+
+
+def _read_apart(streams: Streams, definition: Funnel, rules: Any) -> tuple[Found, NDArray[np.bool_]]:
+    """Read by the quickest scan; tells which streams it leaves."""
+    from analytics.kernels.apart import scan_apart
+
+    rows = _capacity(streams, definition)
+    chains = np.empty((rows, len(definition.steps)), np.int32)
+    firsts, depths, owners = (np.empty(rows, np.int32) for _ in range(3))
+    left = np.zeros(len(streams.bounds) - 1, np.bool_)
+    touches = (streams.codes, streams.bits, streams.times, streams.bounds)
+    count = scan_apart(*touches, rules, chains, firsts, depths, owners, left)
+    depths = depths[:count]
+    return Found(streams.row_of(chains[:count]), streams.row_of(firsts[:count]), depths, depths, owners[:count]), left
+
+
+def _read(streams: Streams, definition: Funnel, rules: Any) -> Found:
+    """Read by the scan that the funnel asks for."""
+    streams = streams.widest()
+    rows = _capacity(streams, definition)
+    chains = np.full((rows, len(definition.steps)), -1, np.int32)
+    firsts, least = np.full(rows, -1, np.int32), np.zeros(rows, np.int32)
+    owners = np.zeros(rows, np.int32)
+    touches = (streams.codes, streams.bits, streams.times, streams.bounds)
+    count = _kernel(definition)(*touches, rules, chains, firsts, least, owners)
+    entered = np.flatnonzero((firsts[:count] >= 0) & (chains[:count, 0] >= 0))
+    found = streams.row_of(chains[entered])
+    return Found(found, streams.row_of(firsts[entered]), _depth(found, definition), least[entered], owners[entered])
+
+
+def _depth(chains: Ints, definition: Funnel) -> Ints:
+    """How many steps of each chain count: all but the optional ones."""
+    counts = [definition.order == "unordered" or not step.optional for step in definition.steps]
+    depth: Ints = (chains[:, counts] >= 0).sum(axis=1, dtype=np.int32)
+    return depth
+
+
+def _capacity(streams: Streams, definition: Funnel) -> int:
+    """How many chains there can be at most: one a stream, or one for every touch that could be an entry."""
+    if definition.count != "entries":
+        return len(streams.bounds) - 1
+    steps = 1 if definition.order != "unordered" else (1 << len(definition.steps)) - 1
+    entry = (streams.bits & np.uint64(steps)) > 0
+    return int(np.count_nonzero(entry[streams.codes]))
+
+
+def _kernel(definition: Funnel) -> Any:
+    """The scan for funnels that need more than the quickest."""
+    if definition.order == "unordered":
+        from analytics.kernels.unordered import scan_unordered
+
+        return scan_unordered
+    if definition.is_special:
+        from analytics.kernels.thorough import scan_entries
+
+        return scan_entries
+    if definition.stop:
+        from analytics.kernels.stopping import scan_until_stopped
+
+        return scan_until_stopped
+    from analytics.kernels.ordered import scan
+
+    return scan
+
+
+def best_of_unit(found: Found, streams: Streams, times: Ints) -> Found:
+    """Of the chains of one unit the deepest; then the first complete; then the newest entry."""
+    last = found.chains.max(axis=1)
+    ranked = pl.DataFrame(
+        {
+            "row": np.arange(len(last)),
+            "unit": streams.unit[found.stream],
+            "depth": found.depth,
+            "done": times[last].astype(np.int64),
+            "entry": times[found.chains[:, 0]].astype(np.int64),
+            "stream": found.stream,
+            "first": found.firsts,
+            "least": found.least,
+        }
+    )
+    order = ["unit", "depth", "done", "entry", "stream"]
+    best = (
+        ranked.sort(order, descending=[False, True, False, True, False])
+        .group_by("unit", maintain_order=True)
+        .agg(pl.col("row").first(), pl.col("first").min(), pl.col("least").max())
+    )
+    rows = best["row"].to_numpy()
+    least, firsts = best["least"].to_numpy(), best["first"].to_numpy(writable=True)
+    return Found(found.chains[rows], firsts, found.depth[rows], least, found.stream[rows])

@@ -1,0 +1,136 @@
+"""How many entrants of a part get to each step, group by group, and how long do they wait for it?"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.chains import ChainScan, Reading
+from analytics.entrants import at_rows, breakdown, latest_mature
+from analytics.parts import Part
+from analytics.streams import keys_of
+
+SPARSE: Final = 1 << 16
+"""Combinations of values that are numbered by a table; more are sorted."""
+Ints = NDArray[Any]
+
+
+def counted(scan: ChainScan, part: Part) -> pl.DataFrame:
+    """Counts and waits of one part, a row a group; waits as lists, so that ranks stay exact when parts are merged.
+
+    Columns: those of `by`; `tied`; for every step `k` `reached_k`, `open_k` Int64; `waits_k` List(Int64, microseconds)
+    from the second on; `value_k` Float64 with a value column. No entrants give no rows.
+    """
+    reading, asked = scan.read(part), scan.definition
+    values = breakdown(scan, reading)
+    groups, some = numbered(values, len(reading.found.firsts))
+    tally = Tally(reading, groups, len(some), latest_mature(scan, reading), asked.maturity == "survival")
+    reached, opened = tally.counts()
+    columns = [series.gather(some) for series in values]
+    columns.append(pl.Series("tied", tally.sums(reading.found.least != reading.found.depth)).cast(pl.Int64))
+    for k in range(len(asked.steps)):
+        columns += [pl.Series(f"reached_{k + 1}", reached[:, k]), pl.Series(f"open_{k + 1}", opened[:, k])]
+        if k > 0:
+            columns.append(tally.waits(k, asked.previous(k + 1) - 1, reached[:, k]).alias(f"waits_{k + 1}"))
+        if asked.value is not None:
+            columns.append(pl.Series(f"value_{k + 1}", tally.sums(tally.worth(k, asked.value)), pl.Float64))
+    return pl.DataFrame(columns)
+
+
+@dataclass(frozen=True)
+class Tally:
+    """The entrants of a part with the number of the group of each, of so many `groups`.
+
+    Entrants are mature up to the time `latest`; `everyone` counts, or the mature alone.
+    """
+
+    reading: Reading
+    group: Ints
+    groups: int
+    latest: int
+    everyone: bool
+
+    def counts(self) -> tuple[Ints, Ints]:
+        """Who reached each step and counts, and who is open: a row a group, a column a step."""
+        from analytics.kernels.tally import tally
+
+        chains = self.reading.found.chains
+        reached, opened = (np.zeros((self.groups, chains.shape[1]), np.int64) for _ in range(2))
+        tally(
+            chains,
+            self.reading.times,
+            self.reading.found.firsts,
+            self.group,
+            self.latest,
+            self.everyone,
+            reached,
+            opened,
+        )
+        return reached, opened
+
+    def waits(self, step: int, before: int, counts: Ints) -> pl.Series:
+        """The waits for a step, from the step `before`, of the `counts` entrants of each group: a list a group."""
+        import pyarrow as pa
+
+        from analytics.kernels.tally import waits_for
+
+        found, bounds = self.reading.found, np.append(0, np.cumsum(counts))
+        waits = np.empty(bounds[-1], np.int64)
+        places = bounds[:-1].copy()
+        waits_for(
+            step,
+            before,
+            found.chains,
+            self.reading.times,
+            found.firsts,
+            self.group,
+            self.latest,
+            self.everyone,
+            places,
+            waits,
+        )
+        lists = pa.LargeListArray.from_arrays(bounds, waits * self.reading.unit)
+        return pl.Series("waits", lists, pl.List(pl.Int64))
+
+    def worth(self, step: int, column: str) -> NDArray[np.float64]:
+        """The value of each entrant's touch of a step; 0 where there is none, or the entrant does not count."""
+        found, reading = self.reading.found, self.reading
+        counts = (found.chains[:, step] >= 0) & (self.everyone | (reading.times[found.firsts] <= self.latest))
+        values = at_rows(reading.frame[column], found.chains[:, step]).cast(pl.Float64).fill_null(0).to_numpy()
+        return np.where(counts, values, 0.0)
+
+    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """The sum of each group."""
+        return np.bincount(self.group, values, self.groups).astype(np.float64)
+
+
+def numbered(values: Sequence[pl.Series], size: int) -> tuple[Ints, Ints]:
+    """The number of each row's group, and a row of each group; the rows of a group have equal values.
+
+    >>> group, some = numbered([pl.Series(["x", "y", "x", None])], 4)
+    >>> group.tolist(), some.tolist()
+    ([1, 2, 1, 0], [3, 2, 1])
+    """
+    if not values:
+        return np.zeros(size, np.int64), np.zeros(min(size, 1), np.int64)
+    widths = [len(s.dtype.categories) + 1 if isinstance(s.dtype, pl.Enum) else SPARSE for s in values]
+    width = math.prod(widths)
+    codes = np.zeros(size, np.int64)
+    if width < SPARSE:
+        for series, words in zip(values, widths, strict=True):
+            codes = codes * words + series.to_physical().cast(pl.Int64).fill_null(words - 1).to_numpy()
+    else:
+        codes = keys_of(values, with_null=True).to_numpy() - 1
+        width = int(codes.max(initial=-1)) + 1
+    rows = np.full(width, -1, np.int64)
+    rows[codes] = np.arange(size)
+    met = np.flatnonzero(rows >= 0)
+    number = np.empty(width, np.int64)
+    number[met] = np.arange(len(met))
+    return number[codes], rows[met]
