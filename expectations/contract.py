@@ -98,6 +98,7 @@ _quarantine: SchemaDict = {
     RECEIVED_AT: TIME,
     "key": pl.Binary,
     "raw": pl.Binary,
+    "headers": pl.List(pl.Struct({"name": pl.String, "value": pl.Binary})),
     "reason": pl.String,
     "field": pl.String,
     "message": pl.String,

@@ -44,6 +44,7 @@ def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Ref
         contract.RECEIVED_AT: received,
         "key": pl.Series([record.key for record in held], dtype=pl.Binary),
         "raw": pl.Series([record.value for record in held], dtype=pl.Binary),
+        "headers": pl.Series([_headers(record) for record in held], dtype=contract.QUARANTINE["headers"]),
         "reason": pl.Series(reasons, dtype=pl.String),
         "field": pl.Series(fields, dtype=pl.String),
         "message": pl.Series(messages, dtype=pl.String),
@@ -54,6 +55,10 @@ def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Ref
         contract.PART: pl.Series(parts, dtype=contract.QUARANTINE[contract.PART]),
     }
     return pl.DataFrame(columns, schema=contract.QUARANTINE)
+
+
+def _headers(record: Record) -> list[dict[str, str | bytes]] | None:
+    return [{"name": name, "value": held} for name, held in record.headers] or None
 
 
 def _in_order(refusals: list[Refusal]) -> list[Refusal]:

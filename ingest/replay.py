@@ -3,7 +3,7 @@
 Every block of messages of one partition is one commit of events, as compare-and-swap on the snapshot in which it was
 seen which of them are there already. So two replays at once, or one that was killed and run again, add nothing twice.
 Position and time of receipt are those of the first arrival. What has landed leaves the quarantine; what still cannot be
-read stays as it is. Headers are not kept in quarantine: a message that needs them stays, too.
+read stays as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
@@ -73,10 +73,10 @@ def replay(
     `kind` says what the rows of files are; without it they are not looked at. `rules` are judged after the contract's.
     Raises StorageError when the lake cannot be written.
     """
+    replayer = _Replay(settings, lake, rules)  # brings a table of an earlier version up to date
     wanted = scan(lake, layout.QUARANTINE).filter(pl.col("reason").is_in(list(reasons)) if reasons else pl.lit(True))
     counts = wanted.group_by(contract.TOPIC, contract.PARTITION).len().sort(pl.all()).collect()
     done, streams = ReplaySummary(), settings.by_topic
-    replayer = _Replay(settings, lake, rules)
     for topic, number, count in counts.iter_rows():
         stream = streams.get(topic)
         if stream is None and topic.startswith("file:") and kind is not None:
@@ -138,7 +138,8 @@ class _Replay:
         """The events that the block's messages are now, and the offsets of what is refused of them."""
         messages = block.unique(contract.OFFSET, keep="first").sort(contract.OFFSET)
         times = messages[contract.RECEIVED_AT].dt.epoch("ms")
-        given = zip(messages[contract.OFFSET], times, messages["raw"], messages["key"], strict=True)
+        headers = [_headers(held) for held in messages["headers"].to_list()]
+        given = zip(messages[contract.OFFSET], times, messages["raw"], messages["key"], headers, strict=True)
         decoded = decode([_Held(*row) for row in given], partition, stream, self._settings.limits, self._find)
         verdict = judge(decoded.events, self._rules)
         faulty = [refusal.offset for refusal in decoded.refused] + verdict.refused[contract.OFFSET].to_list()
@@ -165,6 +166,10 @@ class _Replay:
         raise StorageError(
             "Another replay keeps moving the same partition.", where=name, do="let one replay run at a time"
         )
+
+
+def _headers(held: list[dict[str, Any]] | None) -> tuple[tuple[str, bytes], ...]:
+    return tuple((header["name"], header["value"]) for header in held or ())
 
 
 def _mark() -> int:

@@ -11,11 +11,15 @@ import pytest
 
 from expectations import layout
 from expectations.layout import Lake
+from ingest import commit
 from ingest import replay as module
 from ingest.commit import Table, scan
+from ingest.decode import Refusal
 from ingest.landing import Landing
 from ingest.message import Chunk, Partition
+from ingest.offsets import Claim
 from ingest.quarantine import examples, message, refused
+from ingest.quarantine import rows as quarantine_rows
 from ingest.replay import ReplaySummary, replay
 from ingest.settings import IngestSettings
 from tests.ingest.streams import BAD, Sent, event, places
@@ -178,3 +182,41 @@ def test_one_message_is_shown_by_its_place(lake: Lake) -> None:
     found = message(lake, HERE, 2)
     assert found["reason"].to_list() == ["not_json"] and found["raw"].to_list() == [BAD]
     assert message(lake, HERE, 0).is_empty()
+
+
+def cloud(specversion: bytes, offset: int) -> Sent:
+    attributes = {
+        "id": b"%d" % offset,
+        "source": b"/tills",
+        "type": b"com.shop.search",
+        "time": b"2026-01-01T00:00:00Z",
+    }
+    headers = (("ce_specversion", specversion), *((f"ce_{name}", held) for name, held in attributes.items()))
+    return Sent(offset, b'{"anonymous_id": "a1"}', headers=headers)
+
+
+def test_cloudevents_in_binary_mode_are_replayed_with_their_headers(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = settings(format="cloudevents")
+    with monkeypatch.context() as patched:
+        patched.setattr("ingest.formats.cloudevents._NEEDED", ("specversion", "id", "source", "type", "subject"))
+        land(lake, [cloud(b"1.0", 0), cloud(b"1.0", 1), Sent(2, BAD)], given)
+    assert len(places(lake, layout.QUARANTINE)) == 3
+    done = replay(given, lake)
+    assert (done.landed, done.left, dict(done.stay)) == (2, 2, {"not_json": 1})
+    events = scan(lake, layout.EVENTS).sort("offset").collect()
+    assert events["event_id"].to_list() == ["/tills 0", "/tills 1"]
+    assert set(events["event_name"]) == {"com_shop_search"}
+
+
+def test_a_quarantine_of_an_earlier_version_has_no_headers_and_is_replayed(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals = [Refusal(1, "missing_field", "event_name", "event_name is needed")]
+    rows = quarantine_rows(HERE, [Sent(1, other(1))], refusals).drop("headers")
+    with monkeypatch.context() as patched:
+        patched.setitem(commit.SCHEMAS, layout.QUARANTINE, rows.schema)
+        assert Table(lake, layout.QUARANTINE).append(rows, [Claim("ingest/journeys/id/1", None, 2)])
+    assert "headers" not in scan(lake, layout.QUARANTINE).collect_schema()
+    assert replay(NEW, lake).landed == 1
