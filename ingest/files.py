@@ -31,7 +31,7 @@ from ingest.message import Chunk, Partition
 from ingest.offsets import Claim, application
 from ingest.quarantine import rows as quarantine_rows
 from ingest.rows import LINES, Row, rows, table, unreadable
-from ingest.settings import IngestSettings, Stream
+from ingest.settings import Format, IngestSettings, Stream
 
 PIPELINE: Final = "files"
 _OLDEST: Final = timedelta(days=40 * 365)  # a backfill may be old, but 1970 is a clock that was never set
@@ -52,18 +52,37 @@ class FileSummary:
     quarantined: dict[str, int]
 
 
-def load_events(
-    file: Path, kind: Kind, settings: IngestSettings, lake: Lake, *, on_progress: Advance | None = None
-) -> FileSummary:
-    """Land the events of one file (see `ingest.rows` for the formats), each row once over all loads of its content.
+def like(settings: IngestSettings, *, kind: Kind | None = None, form: Format | None = None, topic: str = "") -> Stream:
+    """How the rows of files are read: as the messages of the stream of a topic, or as events of a kind, which have the
+    channel of the first stream of that kind. `kind` and `form` go before what the stream says.
 
-    Messages that do not say have the kind given here, and the channel of the first configured stream of that kind.
-    Raises InputError when the file cannot be read, StorageError when the lake cannot be written.
+    Raises InputError when no stream has that topic.
+    """
+    if topic and topic not in settings.by_topic:
+        raise InputError(
+            "No stream has this topic.",
+            where=f"--stream {topic}",
+            expected=", ".join(settings.by_topic) or "a stream in journeys.toml",
+        )
+    said = {name: value for name, value in (("kind", kind), ("format", form)) if value is not None}
+    if topic:
+        return settings.by_topic[topic].model_copy(update=said)
+    wanted = kind or "clickstream"
+    channel = next((stream.channel for stream in settings.streams if stream.kind == wanted), "unknown")
+    return Stream(topic="file", kind=wanted, channel=channel, format=form or "json")
+
+
+def load_events(
+    file: Path, stream: Stream, settings: IngestSettings, lake: Lake, *, on_progress: Advance | None = None
+) -> FileSummary:
+    """Land the events of one file (see `ingest.rows` for the files), each row once over all loads of its content.
+
+    Rows are read as the messages of `stream` (see `like`), whatever its topic is. Raises InputError when the file
+    cannot be read, StorageError when the lake cannot be written.
     """
     digest = _digest(file)
     partition = Partition(f"file:{digest[:32]}", 0)
-    channel = next((stream.channel for stream in settings.streams if stream.kind == kind), "unknown")
-    stream = Stream(topic=partition.topic, kind=kind, channel=channel)
+    stream = stream.model_copy(update={"topic": partition.topic})
     limits = settings.limits.model_copy(update={"oldest": _OLDEST})
     settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE, "limits": limits})
     rules = contract_rules(oldest=limits.oldest, newest=limits.newest)

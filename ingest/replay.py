@@ -17,7 +17,6 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from expectations import contract, layout
-from expectations.contract import Kind
 from expectations.errors import StorageError
 from expectations.gate import Rule, contract_rules, judge
 from expectations.layout import Lake
@@ -65,12 +64,13 @@ def replay(
     *,
     rules: Sequence[Rule] = (),
     reasons: Sequence[str] = (),
-    kind: Kind | None = None,
+    files: Stream | None = None,
     on_progress: Advance | None = None,
 ) -> ReplaySummary:
     """Read quarantined messages again, those refused for `reasons` only (default: all), and land what can be read.
 
-    `kind` says what the rows of files are; without it they are not looked at. `rules` are judged after the contract's.
+    `files` says how the rows of files are read; without it they are not looked at. `rules` are judged after the
+    contract's.
     Raises StorageError when the lake cannot be written.
     """
     replayer = _Replay(settings, lake, rules)  # brings a table of an earlier version up to date
@@ -79,8 +79,8 @@ def replay(
     done, streams = ReplaySummary(), settings.by_topic
     for topic, number, count in counts.iter_rows():
         stream = streams.get(topic)
-        if stream is None and topic.startswith("file:") and kind is not None:
-            stream = Stream(topic=topic, kind=kind, channel="unknown")
+        if stream is None and topic.startswith("file:") and files is not None:
+            stream = files.model_copy(update={"topic": topic})
         if stream is None:
             done.unknown[topic] += count
             continue

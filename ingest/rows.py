@@ -1,7 +1,6 @@
-"""The rows of a file as records: NDJSON (plain, .gz, .zst), CSV and Parquet, each row the JSON message it would have
-been.
+"""The rows of a file as records: lines (plain, .gz, .zst), CSV and Parquet, each row the message it would have been.
 
-A record's offset is its row in the file, from 0. Lines of NDJSON are taken as they are, bad ones too; the rows of a
+A record's offset is its row in the file, from 0. Lines are taken as they are, bad ones too; the rows of a
 table are written as JSON, so that every file goes through the decoder and the gate of the stream.
 
 CSV has only text: `score` and `schema_version` are read as numbers, `occurred_at` of digits alone as epoch
@@ -29,7 +28,9 @@ _JSON_COLUMNS: Final = frozenset({"identities", "items", "properties"})
 _NUMBERS: Final = {"score": float, "schema_version": int}
 _JSON: Final = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
 _ROWS_AT_ONCE: Final = 20_000
-LINES: Final = (".ndjson", ".jsonl", ".json")
+LINES: Final = (".ndjson", ".jsonl", ".json", ".tsv")
+ENDINGS: Final = (*LINES, ".csv", ".parquet")
+"""How the names of files end that can be read; those of lines may end in .gz or .zst after that."""
 
 
 class Row(NamedTuple):
@@ -67,12 +68,12 @@ def table(file: Path) -> pl.DataFrame:
         raise unreadable(file, error) from error
 
 
-def unreadable(file: Path, error: Exception) -> InputError:
+def unreadable(file: Path | str, error: Exception) -> InputError:
     """The error for a file that is not there or not what its name says."""
     return InputError(
         "The file cannot be read.",
         where=str(file),
-        expected="NDJSON (.ndjson, .jsonl, also .gz or .zst), CSV (.csv) or Parquet (.parquet)",
+        expected="lines (.ndjson, .jsonl, .tsv, also .gz or .zst), CSV (.csv) or Parquet (.parquet)",
         found=f"{type(error).__name__}",
         do="check the file and its ending",
     )

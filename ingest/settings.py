@@ -14,6 +14,8 @@ from expectations.durations import Duration
 from ingest.formats.rules import EventRule, Origins
 from ingest.security import SECURITY_FILES, Security
 
+Format = Literal["json", "segment", "snowplow", "cloudevents", "ga4"]
+
 
 class Stream(Section):
     """One topic: what its messages are, how they are read, and what holds for those that do not say.
@@ -28,7 +30,7 @@ class Stream(Section):
     topic: str = Field(min_length=1)
     kind: Kind
     channel: str = Field(default="unknown", min_length=1)
-    format: Literal["json", "segment", "snowplow", "cloudevents", "ga4"] = "json"
+    format: Format = "json"
     fields: Origins = Field(default={})
     rules: list[EventRule] = Field(default=[])
     rest: Literal["properties", "drop"] = "properties"

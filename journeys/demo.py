@@ -105,7 +105,7 @@ def load_profiles(profiles: pl.DataFrame, settings: Settings) -> None:
 def _land_files(example: Example, folder: Path, settings: Settings) -> None:
     example.write(folder)
     for stream in settings.ingest.streams:
-        pipeline.load(settings, [folder / f"{stream.topic}.ndjson"], stream.kind)
+        pipeline.load(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
     load_profiles(example.profiles, settings)
 
 

@@ -132,17 +132,22 @@ def ingest(
 
 @app.command()
 def load(
-    files: Annotated[list[Path], typer.Argument(help="NDJSON (.gz, .zst too), CSV or Parquet.")],
-    kind: Annotated[str, typer.Option(help="clickstream, order, feedback, or profiles.")] = "clickstream",
+    files: Annotated[list[str], typer.Argument(help="NDJSON or .tsv (.gz, .zst too), CSV, Parquet; folders, s3://...")],
+    kind: Annotated[str | None, typer.Option(help="clickstream (default), order, feedback, or profiles.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Read rows as the messages of this topic.")] = None,
+    form: Annotated[
+        Literal["json", "segment", "snowplow", "cloudevents", "ga4"] | None,
+        typer.Option("--format", help="The format of the rows; else the stream's, or json."),
+    ] = None,
     config: Config = DEFAULT,
 ) -> None:
     """Land events or profiles from files, through the same gate; a file that was landed before adds nothing.
 
-    Example: journeys load old/*.ndjson.gz --kind order
+    Example: journeys load old/*.ndjson.gz s3://archive/2025/ --stream web-calls
     """
     from journeys import pipeline
 
-    pipeline.load(settings_of(config), files, kind)
+    pipeline.load(settings_of(config), files, kind, stream=stream, form=form)
 
 
 @app.command()

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from expectations.audit import CheckSummary
     from ingest.files import FileSummary
     from ingest.loop import IngestSummary
+    from ingest.settings import Format
     from journeys.settings import Settings
     from reports.publish import Published
     from reports.settings import ReportSettings
@@ -66,18 +67,28 @@ def has_landed(settings: Settings) -> bool:
     return bool(facts(settings.lake, EVENTS)["rows"])
 
 
-def load(settings: Settings, files: Iterable[Path], kind: str) -> None:
-    """Land files of events of one kind, or of profiles."""
-    if not is_kind(kind) and kind != "profiles":
+def load(
+    settings: Settings,
+    places: Iterable[str],
+    kind: str | None,
+    *,
+    stream: str | None = None,
+    form: Format | None = None,
+) -> None:
+    """Land files of events, read as a stream's messages or as events of one kind, or files of profiles."""
+    if kind is not None and not is_kind(kind) and kind != "profiles":
         raise ConfigurationError("Unknown kind of file.", expected=", ".join((*KINDS, "profiles")), found=kind)
     from ingest import files as landing
+    from ingest.folders import at_hand, files_of
 
-    for file in files:
-        with terminal.step(f"Loading {file}") as advance:
+    of_events = kind if kind is None or is_kind(kind) else None
+    read_as = landing.like(settings.ingest, kind=of_events, form=form, topic=stream or "")
+    for place in files_of(places):
+        with terminal.step(f"Loading {place}") as advance, at_hand(place) as file:
             summary: FileSummary = (
-                landing.load_events(file, kind, settings.ingest, settings.lake, on_progress=advance)
-                if is_kind(kind)
-                else landing.load_profiles(file, settings.lake, on_progress=advance)
+                landing.load_profiles(file, settings.lake, on_progress=advance)
+                if kind == "profiles"
+                else landing.load_events(file, read_as, settings.ingest, settings.lake, on_progress=advance)
             )
         done = "landed before, nothing added" if summary.known else f"{summary.landed:,} rows landed"
         terminal.out.print(f"  {done}{_refused(summary.quarantined)}")

@@ -103,12 +103,14 @@ def replay(
     config: Config = DEFAULT,
     reason: Annotated[list[str] | None, typer.Option(help="Only what was refused for this; may be repeated.")] = None,
     kind: Annotated[str | None, typer.Option(help="What the rows of loaded files are; else they stay.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Read rows of loaded files as messages of this topic.")] = None,
 ) -> None:
     """Read refused messages again with the formats, rules and limits of now; what can be read lands, once.
 
     Example: journeys quarantine replay --reason bad_timestamp
     """
     from expectations.contract import KINDS, is_kind
+    from ingest.files import like
     from ingest.replay import replay as read_again
     from journeys import terminal
 
@@ -121,7 +123,7 @@ def replay(
             settings.lake,
             rules=settings.expectations.compiled(settings.folder).rules,
             reasons=reason or (),
-            kind=kind,
+            files=like(settings.ingest, kind=kind, topic=stream or "") if kind or stream else None,
             on_progress=advance,
         )
     terminal.out.print(f"  {done.read:,} refused messages read, {done.landed:,} events landed, {done.left:,} have left")

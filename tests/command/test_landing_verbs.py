@@ -97,3 +97,17 @@ def test_a_service_logs_lines_and_ends_with_0_when_told_to_stop(tmp_path: Path, 
     if form == "json":
         assert {"time", "level", "logger", "message"} <= json.loads(lines[0]).keys()
     assert "\x1b" not in complaints
+
+
+def test_files_are_loaded_as_the_messages_of_a_stream(tmp_path: Path) -> None:
+    (tmp_path / "journeys.toml").write_text(
+        '[[ingest.streams]]\ntopic = "calls"\nkind = "clickstream"\nchannel = "web"\nformat = "segment"\n'
+    )
+    (tmp_path / "old").mkdir()
+    call = {"type": "page", "userId": "u1", "messageId": "m1", "timestamp": "2026-01-01T00:00:00Z"}
+    (tmp_path / "old" / "a.ndjson").write_text(json.dumps({"batch": [call]}))
+    said = command("load", "old", "--stream", "calls", cwd=tmp_path)
+    assert said.returncode == 0 and "1 rows landed" in said.stdout
+    assert "landed before, nothing added" in command("load", "old", "--format", "segment", cwd=tmp_path).stdout
+    unknown = command("load", "old", "--stream", "other", cwd=tmp_path)
+    assert unknown.returncode == 6 and "calls" in unknown.stderr

@@ -18,12 +18,15 @@ from expectations.errors import InputError
 from expectations.layout import Lake
 from ingest import files
 from ingest.commit import Table, scan
-from ingest.files import load_events, load_profiles
+from ingest.files import like, load_events, load_profiles
+from ingest.folders import files_of
 from ingest.landing import Landing
 from ingest.settings import IngestSettings, Stream
 from tests.ingest.streams import places
+from tests.ingest.test_formats_snowplow import VIEW_LINE
 
 SETTINGS = IngestSettings(streams=[Stream(topic="orders", kind="order", channel="store")])
+ORDERS = like(SETTINGS, kind="order")
 EVENT: dict[str, Any] = {
     "event_id": "e1",
     "event_name": "order_placed",
@@ -75,7 +78,7 @@ WRITERS = {
 @pytest.mark.parametrize("name", WRITERS)
 def test_every_form_of_a_file_gives_the_same_event(name: str, tmp_path: Path, lake: Lake) -> None:
     WRITERS[name](tmp_path / name)
-    done = load_events(tmp_path / name, "order", SETTINGS, lake)
+    done = load_events(tmp_path / name, ORDERS, SETTINGS, lake)
     assert (done.known, done.landed, done.quarantined) == (False, 1, {})
     row = scan(lake, layout.EVENTS).collect().row(0, named=True)
     assert row["occurred_at"] == datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -88,7 +91,7 @@ def test_every_form_of_a_file_gives_the_same_event(name: str, tmp_path: Path, la
 def test_a_file_lands_once_by_content_under_any_name(tmp_path: Path, lake: Lake) -> None:
     for name, known in (("a.ndjson", False), ("a.ndjson", True), ("b.jsonl", True)):
         (tmp_path / name).write_bytes(ndjson(EVENT, b"nonsense"))
-        done = load_events(tmp_path / name, "order", SETTINGS, lake)
+        done = load_events(tmp_path / name, ORDERS, SETTINGS, lake)
         assert done.known is known
     assert len(places(lake)) == len(places(lake, layout.QUARANTINE)) == 1
 
@@ -102,7 +105,7 @@ def test_bad_rows_go_to_quarantine_with_their_row_number(tmp_path: Path, lake: L
         EVENT | {"occurred_at": "1970-01-01T00:00:00Z"},
     ]
     (tmp_path / "e.ndjson").write_bytes(ndjson(EVENT, *bad, EVENT))
-    done = load_events(tmp_path / "e.ndjson", "order", SETTINGS, lake)
+    done = load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS, lake)
     assert done.landed == 2
     assert done.quarantined == {"not_utf8": 1, "wrong_type": 1, "missing_field": 1, "time_out_of_range": 1}
     assert [offset for _, _, offset in places(lake)] == [0, 6]
@@ -126,17 +129,17 @@ def test_loading_goes_on_after_a_crash_where_the_last_commit_ended(
 
     monkeypatch.setattr(Landing, "flush", dies)
     with pytest.raises(KeyboardInterrupt):
-        load_events(tmp_path / "e.ndjson", "order", few, lake)
+        load_events(tmp_path / "e.ndjson", ORDERS, few, lake)
     assert len(places(lake)) == 40
     monkeypatch.setattr(Landing, "flush", real)
-    assert load_events(tmp_path / "e.ndjson", "order", few, lake).landed == 60
+    assert load_events(tmp_path / "e.ndjson", ORDERS, few, lake).landed == 60
     assert [offset for _, _, offset in places(lake)] == list(range(100))
 
 
 def test_progress_is_told(tmp_path: Path, lake: Lake) -> None:
     told: list[tuple[int, int | None]] = []
     (tmp_path / "e.ndjson").write_bytes(ndjson(EVENT, EVENT))
-    load_events(tmp_path / "e.ndjson", "order", SETTINGS, lake, on_progress=lambda *seen: told.append(seen))
+    load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS, lake, on_progress=lambda *seen: told.append(seen))
     assert told[-1] == (2, 2)
 
 
@@ -145,7 +148,7 @@ def test_a_file_that_cannot_be_read_is_one_clear_error(name: str, tmp_path: Path
     if not name.startswith("none"):
         (tmp_path / name).write_bytes(b"this is not what the name says")
     with pytest.raises(InputError, match="cannot be read") as failed:
-        load_events(tmp_path / name, "order", SETTINGS, lake)
+        load_events(tmp_path / name, ORDERS, SETTINGS, lake)
     assert name in failed.value.where
 
 
@@ -205,3 +208,58 @@ def test_profiles_without_a_column_are_one_clear_error(lake: Lake) -> None:
 def test_no_profiles_are_no_error(lake: Lake) -> None:
     assert load_profiles(profiles().clear(), lake).landed == 0
     assert Table(lake, layout.PROFILES).version >= 0
+
+
+def test_any_format_can_be_loaded_as_its_stream_is_read(tmp_path: Path, lake: Lake) -> None:
+    streams = [
+        Stream(topic="calls", kind="clickstream", channel="web", format="segment"),
+        Stream.model_validate(
+            {
+                "topic": "tills",
+                "kind": "order",
+                "channel": "store",
+                "fields": {"event_name": "what", "customer_id": "who", "occurred_at": "occurred_at"},
+            }
+            | {"rest": "drop"}
+        ),
+    ]
+    given = IngestSettings(streams=streams)
+    call = {"type": "track", "event": "Cart Viewed", "userId": "u1", "timestamp": "2026-01-01T00:00:00Z"}
+    (tmp_path / "a.jsonl").write_bytes(ndjson({"batch": [call, call | {"messageId": "m2"}]}))
+    assert load_events(tmp_path / "a.jsonl", like(given, topic="calls"), given, lake).landed == 2
+    (tmp_path / "b.tsv.gz").write_bytes(gzip.compress(VIEW_LINE + b"\n" + VIEW_LINE[:200]))
+    done = load_events(tmp_path / "b.tsv.gz", like(given, form="snowplow"), given, lake)
+    assert (done.landed, done.quarantined) == (1, {"not_tsv": 1})
+    pl.DataFrame({"what": ["sale"], "who": [7], "occurred_at": ["2026-01-01T00:00:00Z"]}).write_parquet(
+        tmp_path / "c.parquet"
+    )
+    assert load_events(tmp_path / "c.parquet", like(given, topic="tills"), given, lake).landed == 1
+    rows = scan(lake, layout.EVENTS).collect()
+    assert rows.filter(event_name="cart_viewed").select("channel", "part").rows() == [("web", 0), ("web", 1)]
+    assert rows.filter(customer_id="7").select("event_name", "kind", "channel").rows() == [("sale", "order", "store")]
+
+
+def test_a_stream_that_is_not_there_is_named(lake: Lake) -> None:
+    with pytest.raises(InputError, match="No stream") as refused:
+        like(SETTINGS, topic="nowhere")
+    assert refused.value.expected == "orders"
+
+
+def test_a_folder_stands_for_the_files_in_it(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    for name in ("b.ndjson", "a.csv", "deep/c.jsonl.gz", "readme.txt", "_SUCCESS", "d.csv.gz"):
+        (tmp_path / name).touch()
+    found = files_of([str(tmp_path), str(tmp_path / "readme.txt")])
+    assert [str(Path(name).relative_to(tmp_path)) for name in found] == [
+        "a.csv",
+        "b.ndjson",
+        "deep/c.jsonl.gz",
+        "readme.txt",
+    ]
+    with pytest.raises(InputError, match="nothing to load"):
+        files_of([str(tmp_path / "deep" / ".."), str(empty(tmp_path))])
+
+
+def empty(folder: Path) -> Path:
+    (folder / "none").mkdir()
+    return folder / "none"

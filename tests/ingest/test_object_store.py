@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import gzip
 import logging
 import threading
 import time
@@ -13,19 +14,22 @@ from typing import Any
 import pytest
 
 from expectations import layout
+from expectations.errors import InputError
 from expectations.layout import Lake
 from ingest import loop
 from ingest.broker import EmbeddedBroker
 from ingest.commit import Table
+from ingest.files import like, load_events
+from ingest.folders import at_hand, files_of
 from ingest.loop import IngestSummary, run
 from ingest.offsets import Claim
 from ingest.settings import IngestSettings
 from ingest.source.producer import produce
 from ingest.source.topics import create_topics
 from ingest.tally import Tally
-from tests.ingest.streams import messages, places
+from tests.ingest.streams import event, messages, places
 from tests.ingest.test_commit import APP, rows
-from tests.object_store import BUCKET, object_store
+from tests.object_store import BUCKET, object_store, put
 
 
 @pytest.fixture(scope="module")
@@ -116,3 +120,28 @@ def test_a_broker_that_is_killed_and_comes_back_with_its_records_is_read_on(
     assert done[0].landed == 360 and done[0].quarantined == {"not_json": 40}
     assert len(set(everything(lake))) == 400
     gc.collect()
+
+
+def test_files_of_an_object_store_are_loaded_once_whichever_way_they_are_named(
+    bucket: dict[str, str], tmp_path: Path
+) -> None:
+    lake = Lake(str(tmp_path / "lake"))
+    lines = [event(number) + b"\n" for number in range(30)]
+    first = put(bucket, "old/2025/a.ndjson", b"".join(lines[:10]))
+    put(bucket, "old/2025/deep/b.ndjson.gz", gzip.compress(b"".join(lines[10:])))
+    put(bucket, "old/2025/readme.txt", b"no events")
+    put(bucket, "old/20251/c.ndjson", b"another folder")
+    folder = f"s3://{BUCKET}/old/2025"
+    assert files_of([folder]) == files_of([folder + "/"]) == [first, f"{folder}/deep/b.ndjson.gz"]
+    assert [loaded(place, lake) for place in files_of([folder])] == [10, 20]
+    assert loaded(first, lake) == 0 and len(places(lake)) == 30
+    with pytest.raises(InputError, match="cannot be read"):
+        loaded(f"{folder}/missing.ndjson", lake)
+    with pytest.raises(InputError, match="nothing to load"):
+        files_of([f"s3://{BUCKET}/none/"])
+
+
+def loaded(place: str, lake: Lake) -> int:
+    given = IngestSettings()
+    with at_hand(place) as file:
+        return load_events(file, like(given), given, lake).landed

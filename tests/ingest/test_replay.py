@@ -15,6 +15,7 @@ from ingest import commit
 from ingest import replay as module
 from ingest.commit import Table, scan
 from ingest.decode import Refusal
+from ingest.files import like
 from ingest.landing import Landing
 from ingest.message import Chunk, Partition
 from ingest.offsets import Claim
@@ -162,7 +163,7 @@ def test_rows_of_a_file_are_read_when_their_kind_is_said(lake: Lake) -> None:
     file = Partition("file:0123", 0)
     land(lake, [Sent(0, BAD)], settings(topic=file.topic), file)
     assert replay(OLD, lake).unknown == {file.topic: 1}
-    assert dict(replay(OLD, lake, kind="clickstream").stay) == {"not_json": 1}
+    assert dict(replay(OLD, lake, files=like(OLD, kind="clickstream")).stay) == {"not_json": 1}
 
 
 def test_an_empty_lake_has_nothing_to_replay(lake: Lake) -> None:
