@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command `journeys`."""
-    from journeys import answering, operating, tending  # noqa: F401 - they add their verbs
+    from journeys import answering, moving, operating, tending  # noqa: F401 - they add their verbs
     from journeys.app import run
 
     run()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -101,51 +101,6 @@ def funnel(
 
     rules = {"by": by, "window": window, "order": order, "maturity": maturity, "start": start, "end": end}
     answers.funnel(settings_of(config), steps or [], rules, printed_as(json=as_json, csv=as_csv), svg)
-
-
-@app.command()
-def paths(
-    start: Annotated[str | None, typer.Option("--from", help="Follow paths from their first such touchpoint.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Follow paths back from their last such touchpoint.")] = None,
-    pattern: Annotated[str | None, typer.Option(help='Count paths with a pattern: "Cart (?!Order)* $".')] = None,
-    by: Annotated[list[str] | None, typer.Option(help="Break down by this column; may be repeated.")] = None,
-    unit: Annotated[str, typer.Option(help="Whose paths: journey, session or customer.")] = "journey",
-    depth: Annotated[int, typer.Option(help="Positions that are followed.")] = 6,
-    top: Annotated[int, typer.Option(help="Paths, or touchpoints at each position, that are listed.")] = 8,
-    collapse: Annotated[bool, typer.Option(help="Join repeats of one touchpoint.")] = False,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
-    config: Config = DEFAULT,
-) -> None:
-    """Show how customers really move: the commonest whole paths; with --from or --to, where they go or come from.
-
-    Example: journeys paths --from "Product page" --to Order --by device
-    """
-    from journeys import answers
-
-    how = printed_as(json=as_json, csv=as_csv)
-    asked: dict[str, Any] = {"by": by or [], "unit": unit, "collapse": collapse}
-    settings = settings_of(config)
-    if pattern is not None:
-        answers.pattern(settings, pattern, asked, how)
-    elif start or end:
-        answers.flow(settings, {**asked, "start": start, "end": end, "depth": depth, "top": top}, how)
-    else:
-        answers.variants(settings, {**asked, "top": top}, how)
-
-
-@app.command()
-def touchpoints(
-    urls: Annotated[bool, typer.Option("--urls", help="Group the addresses instead, as rules could.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="As the events are named, without the configured rules.")] = False,
-    as_json: AsJson = False,
-    as_csv: AsCsv = False,
-    config: Config = DEFAULT,
-) -> None:
-    """Preview the touchpoints that landed events become, by count; with --urls templates for addresses."""
-    from journeys import answers
-
-    answers.touchpoints(settings_of(config), printed_as(json=as_json, csv=as_csv), urls=urls, raw=raw)
 
 
 @identity.command()

@@ -97,58 +97,6 @@ def _reading(answer: pl.DataFrame, window: str, maturity: str) -> str:
     )
 
 
-def variants(settings: Settings, asked: dict[str, Any], how: terminal.As) -> None:
-    """The commonest whole paths."""
-    import polars as pl
-
-    import analytics
-
-    answer = analytics.variants(analytics.Paths.open(settings.lake), **asked)
-    if how is not terminal.As.table:
-        terminal.show(answer, how)
-        return
-    kept = [*asked["by"], "path", "units", "share", "goal_rate", "median_duration"]
-    terminal.show(answer.select(kept).with_columns(pl.col("path").list.join(" > ")), how)
-    terminal.out.print("\nShare: of all paths. Goal rate: of the paths that are over.", style="dim")
-
-
-def flow(settings: Settings, asked: dict[str, Any], how: terminal.As) -> None:
-    """Where paths go from a touchpoint, or come from."""
-    import analytics
-    from analytics.walks import known
-
-    paths = analytics.Paths.open(settings.lake)
-    for name in filter(None, (asked["start"], asked["end"])):
-        known(paths.values_of("touchpoint"), name)
-    answer = analytics.flow(paths, **asked)
-    if how is terminal.As.table:
-        kept = [*asked["by"], "position", "source", "target", "units", "share_of_source", "median_wait", "converted"]
-        answer = answer.select(kept)
-    terminal.show(answer, how)
-
-
-def pattern(settings: Settings, text: str, asked: dict[str, Any], how: terminal.As) -> None:
-    """How many paths have a pattern."""
-    import analytics
-
-    answer = analytics.match(analytics.Paths.open(settings.lake), text, **asked)
-    if how is terminal.As.table:
-        kept = [*asked["by"], "units", "matching", "share", "customers", "median_position", "goal_rate"]
-        answer = answer.select(*kept, "goal_rate_without")
-    terminal.show(answer, how)
-
-
-def touchpoints(settings: Settings, how: terminal.As, *, urls: bool, raw: bool) -> None:
-    """Touchpoints by count, or templates of addresses."""
-    from analytics import touchpoints as preview
-    from analytics.events import landed
-
-    events = landed(settings.lake)
-    rules = [] if raw else settings.paths.touchpoints
-    answer = preview.url_templates(events) if urls else preview.touchpoints(events, rules)
-    terminal.show(answer.head(50) if how is terminal.As.table else answer, how)
-
-
 def status(settings: Settings, how: terminal.As) -> None:
     """What the lake holds, what was refused, what the brokers hold beyond it, and whether maintenance is due."""
     import polars as pl

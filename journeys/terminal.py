@@ -109,17 +109,19 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def text(value: Any, name: str = "") -> str:
-    """One value for people: shares in per cent, counts with separators, times in the unit that fits, – for none.
+    """One value for people: shares and rates in per cent, their differences in points, times in the unit that fits.
 
     >>> text(0.4461, "share_of_previous"), text(12345), text(timedelta(minutes=27)), text(None)
     ('44.6 %', '12,345', '27 min', '–')
+    >>> text(-0.031, "difference"), text(0.0004, "p_value")
+    ('-3.1 points', '<0.001')
     """
     if value is None:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
-        return f"{value:.1%}".replace("%", " %") if "share" in name else f"{value:,.2f}"
+        return _number(value, name)
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, timedelta):
@@ -129,6 +131,17 @@ def text(value: Any, name: str = "") -> str:
     if isinstance(value, list):
         return " → ".join(str(part) for part in value)
     return str(value)
+
+
+def _number(value: float, name: str) -> str:
+    """A number by what it is: a difference of shares, a share or rate, a p-value, or any other."""
+    if "difference" in name:
+        return f"{value * 100:+.1f} points"
+    if "share" in name or "rate" in name:
+        return f"{value:.1%}".replace("%", " %")
+    if name.startswith("p_"):
+        return f"{value:.3f}" if value >= 0.001 else "<0.001"
+    return f"{value:,.2f}"
 
 
 def duration(seconds: float) -> str:

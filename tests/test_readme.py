@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 import journeys.answering
+import journeys.moving
 import journeys.operating
 import journeys.tending  # noqa: F401 - the verbs are added on import
 from expectations import errors

@@ -31,7 +31,8 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_help_loads_no_room_and_no_heavy_library() -> None:
     statement = (
-        "from typer.testing import CliRunner; import journeys.operating, journeys.answering, journeys.tending; "
+        "from typer.testing import CliRunner; import journeys; import journeys.answering, journeys.moving; "
+        "import journeys.operating, journeys.tending; "
         "from journeys.app import app; CliRunner().invoke(app, ['--help'])"
     )
     heavy = {"polars", "pyarrow", "kafka", "deltalake", "altair", "numba", "pandas", "great_expectations", "scipy"}
