@@ -32,6 +32,7 @@ from ingest.offsets import Claim, application
 from ingest.quarantine import rows as quarantine_rows
 from ingest.rows import LINES, Row, rows, table, unreadable
 from ingest.settings import Format, IngestSettings, Stream
+from ingest.traits import has_traits
 
 PIPELINE: Final = "files"
 _OLDEST: Final = timedelta(days=40 * 365)  # a backfill may be old, but 1970 is a clock that was never set
@@ -86,7 +87,8 @@ def load_events(
     limits = settings.limits.model_copy(update={"oldest": _OLDEST})
     settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE, "limits": limits})
     rules = contract_rules(oldest=limits.oldest, newest=limits.newest)
-    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, rules)
+    profiles = Table(lake, layout.PROFILES) if has_traits(stream) else None
+    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, rules, profiles=profiles)
     start = landing.begin(partition, digest, 0, accept_gap=False)
     return _land(file, landing, partition, start, on_progress or _silent)
 

@@ -2,7 +2,7 @@
 
 Invariants, of every partition, whatever is killed and whenever:
 1. The lake's transaction version v says that every record below v is decided: in `events`, or in `quarantine` before
-   that.
+   that; and what it tells of a customer is in `profiles`.
 2. A flush moves v from the value it read from to the reader's next offset, or does nothing (compare-and-swap).
 3. A flush that has lost a partition to someone else drops what it holds of it, and reads again from the lake's v.
 """
@@ -12,8 +12,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Final, NamedTuple, Protocol
 
 import polars as pl
@@ -24,14 +22,14 @@ from expectations.gate import Rule, judge
 from ingest import quarantine
 from ingest.batch import Buffer, FlushLimits, is_due
 from ingest.decode import Refusal, decode
+from ingest.flushed import Flushed, lateness, repeated
 from ingest.message import Chunk, Partition
 from ingest.offsets import Claim, application, check_generation, fingerprint, generation, resume
 from ingest.schemas import finder
 from ingest.settings import IngestSettings
+from ingest.traits import attributes, has_traits
 
 _TRIES: Final = 20
-LATENESS: Final[tuple[float, ...]] = (1, 10, 60, 300, 3_600, 21_600, 86_400, 604_800)
-"""Bounds in seconds of how late an event is counted to be."""
 
 
 class Ledger(Protocol):
@@ -42,37 +40,12 @@ class Ledger(Protocol):
     def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool: ...  # noqa: D102
 
 
-@dataclass(slots=True)
-class Flushed:
-    """What one flush did.
-
-    `landed` counts events by topic, `refused` records by topic and reason, `warned` events by rule. `decided` is the
-    new offset by partition, `rewound` where to read again. `duplicates` and `conflicting` count by topic events with
-    the id of another, and those that differ from it. `newest` is the time of the last record, in Unix seconds;
-    `lateness` counts events by the bound of LATENESS that they fall under, infinity above the last.
-    """
-
-    rows: int = 0
-    landed: Counter[str] = field(default_factory=Counter)
-    refused: Counter[tuple[str, str]] = field(default_factory=Counter)
-    warned: Counter[str] = field(default_factory=Counter)
-    decided: dict[Partition, int] = field(default_factory=dict)
-    rewound: dict[Partition, int] = field(default_factory=dict)
-    duplicates: Counter[str] = field(default_factory=Counter)
-    conflicting: Counter[str] = field(default_factory=Counter)
-    newest: dict[Partition, float] = field(default_factory=dict)
-    lateness: Counter[float] = field(default_factory=Counter)
-    lateness_seconds: float = 0.0
-    conflicts: int = 0
-    decode_seconds: float = 0.0
-    commit_seconds: float = 0.0
-
-
 class _Prepared(NamedTuple):
     """A buffer's records, decoded and judged."""
 
     events: pl.DataFrame
     quarantined: pl.DataFrame
+    attributes: pl.DataFrame | None
     refused: Counter[str]
     warned: Counter[str]
 
@@ -86,10 +59,12 @@ class Landing:
         refused: Ledger,
         settings: IngestSettings,
         rules: Sequence[Rule],
+        *,
+        profiles: Ledger | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._clock = clock
-        self._events, self._refused = events, refused
+        self._events, self._refused, self._profiles = events, refused, profiles
         self._settings, self._rules = settings, rules
         self._streams, self._find = settings.by_topic, finder(settings.schemas)
         self._limits = FlushLimits(settings.flush_rows, settings.flush_bytes, settings.flush_age)
@@ -121,6 +96,8 @@ class Landing:
         """Read the lake's offsets anew: before partitions are taken up."""
         self._events.reload()
         self._refused.reload()
+        if self._profiles is not None:
+            self._profiles.reload()
 
     def drop(self, partition: Partition) -> None:
         """Forget a partition and what is held of it; nothing is lost, since its offset in the lake has not moved."""
@@ -214,38 +191,44 @@ class Landing:
         return _Prepared(
             verdict.accepted,
             quarantine.rows(buffer.partition, buffer.records, refusals),
+            attributes(verdict.accepted, stream) if self._profiles is not None and has_traits(stream) else None,
             Counter(refusal.reason for refusal in refusals),
             Counter(verdict.warned),
         )
 
     def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> bool:
-        """Quarantine first, then events: a crash in between leaves v where it was, and quarantine knows its own
-        offset."""
+        """Quarantine and customer attributes first, then events: a crash in between leaves v where it was, and each of
+        these tables knows its own offset."""
         began = self._clock()
-        self._quarantine([buffer for buffer in held if prepared[buffer.partition].quarantined.height], prepared)
+        self._beside(self._refused, held, {place: ready.quarantined for place, ready in prepared.items()})
+        told = {place: ready.attributes for place, ready in prepared.items() if ready.attributes is not None}
+        if self._profiles is not None:
+            self._beside(self._profiles, held, told)
         rows = pl.concat([prepared[buffer.partition].events for buffer in held])
         someone = pl.coalesce(contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
         claims = [Claim(buffer.application, buffer.base, buffer.next_offset) for buffer in held]
         landed = self._events.append(rows.sort(someone, contract.OCCURRED_AT), claims)
         done.commit_seconds += self._clock() - began
         if landed:
-            done.lateness, done.lateness_seconds = _lateness(rows)
-            done.duplicates, done.conflicting = _repeated(rows)
+            done.lateness, done.lateness_seconds = lateness(rows)
+            done.duplicates, done.conflicting = repeated(rows)
         return landed
 
-    def _quarantine(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared]) -> None:
+    def _beside(self, table: Ledger, held: Sequence[Buffer], given: dict[Partition, pl.DataFrame]) -> None:
+        """Land rows that go with the events, those that are not there yet."""
+        some = [buffer for buffer in held if buffer.partition in given and given[buffer.partition].height]
         for _ in range(_TRIES):
             frames, claims = [], []
-            for buffer in held:
-                known = self._refused.decided(buffer.application)
+            for buffer in some:
+                known = table.decided(buffer.application)
                 if known is None or known < buffer.next_offset:
-                    rows = prepared[buffer.partition].quarantined
+                    rows = given[buffer.partition]
                     frames.append(rows.filter(pl.col(contract.OFFSET) >= (-1 if known is None else known)))
                     claims.append(Claim(buffer.application, known, buffer.next_offset))
-            if not claims or self._refused.append(pl.concat(frames), claims):
+            if not claims or table.append(pl.concat(frames), claims):
                 return
-            self._refused.reload()
-        raise _crowded("the offsets of quarantine")
+            table.reload()
+        raise _crowded("the offsets of quarantine or profiles")
 
 
 def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> None:
@@ -260,33 +243,6 @@ def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: 
         if buffer.records and buffer.records[-1].timestamp >= 0:
             done.newest[buffer.partition] = buffer.records[-1].timestamp / 1000
         buffer.settle()
-
-
-def _repeated(events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
-    """By topic, how many events have the id of an earlier one of the same flush, and how many of these differ from
-    it."""
-    again = events.filter(events[contract.EVENT_ID].is_duplicated())
-    if again.is_empty():
-        return Counter(), Counter()
-    said = again.drop(contract.RECEIVED_AT, *contract.PLACE).with_columns(pl.col("identities", "items").hash())
-    again = again.select(contract.TOPIC, contract.EVENT_ID, said=said.hash_rows())
-    by_id = again.group_by(contract.EVENT_ID).agg(
-        pl.col(contract.TOPIC).first(), (pl.len() - 1).alias("more"), (pl.col("said").n_unique() - 1).alias("other")
-    )
-    counts = by_id.group_by(contract.TOPIC).agg(pl.col("more", "other").sum())
-    return Counter(dict(counts.select(contract.TOPIC, "more").iter_rows())), Counter(
-        dict(counts.filter(pl.col("other") > 0).select(contract.TOPIC, "other").iter_rows())
-    )
-
-
-def _lateness(events: pl.DataFrame) -> tuple[Counter[float], float]:
-    """How many events were received so long after they occurred (by bound, in seconds), and the sum of it."""
-    late = events.select(
-        (pl.col(contract.RECEIVED_AT) - pl.col(contract.OCCURRED_AT)).dt.total_seconds().clip(0).alias("late")
-    )["late"]
-    under = [int((late <= bound).sum()) for bound in LATENESS]
-    counts = [count - before for before, count in pairwise((0, *under, late.len()))]
-    return Counter(dict(zip((*LATENESS, float("inf")), counts, strict=True))), float(late.sum())
 
 
 def _crowded(what: str) -> StorageError:

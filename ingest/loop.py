@@ -32,6 +32,7 @@ from ingest.signals import stopped_by_signals
 from ingest.source.consumer import Source
 from ingest.source.topics import describe
 from ingest.tally import Tally
+from ingest.traits import has_traits
 from ingest.watchdog import Watchdog, restarts
 from ingest.worker import Patience, Worker
 
@@ -105,7 +106,8 @@ def run(
     )
     limits = settings.limits
     every_rule = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
-    landing = Landing(events, refused, settings, every_rule)
+    profiles = Table(lake, layout.PROFILES) if any(map(has_traits, settings.streams)) else None
+    landing = Landing(events, refused, settings, every_rule, profiles=profiles)
     loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
     keeper = nullcontext() if until_caught_up else Keeper(lake, settings.maintenance, loop.tally)
     with (

@@ -22,7 +22,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from expectations.errors import ConfigurationError
-from ingest.landing import LATENESS
+from ingest.flushed import LATENESS
 from ingest.message import Partition
 from ingest.tally import Histogram, Tally
 from ingest.watchdog import Watchdog

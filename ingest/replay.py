@@ -26,10 +26,12 @@ from ingest.message import Partition
 from ingest.offsets import Claim
 from ingest.schemas import finder
 from ingest.settings import IngestSettings, Stream
+from ingest.traits import attributes, has_traits
 
 _TRIES: Final = 20
 _AT_ONCE: Final = 10_000
 _PLACE: Final = [contract.OFFSET, contract.PART]
+_TOLD: Final = [contract.OFFSET, "identity_kind", "identity", "attribute", "valid_from"]
 
 Advance = Callable[[int, int | None], None]
 
@@ -105,7 +107,7 @@ class _Replay:
 
     def __init__(self, settings: IngestSettings, lake: Lake, rules: Sequence[Rule]) -> None:
         limits = settings.limits
-        self._settings, self._find = settings, finder(settings.schemas)
+        self._lake, self._settings, self._find = lake, settings, finder(settings.schemas)
         self._rules = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
         self._events, self._refused = Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE)
 
@@ -121,7 +123,10 @@ class _Replay:
             ]
         )
         done.read += block.height
-        done.landed += self._land(partition, events)
+        if has_traits(stream):
+            profiles = Table(self._lake, layout.PROFILES)
+            self._land(profiles, partition, attributes(events, stream), _TOLD)
+        done.landed += self._land(self._events, partition, events, _PLACE)
         readable = pl.concat(
             [
                 parts.join(accepted, on=_PLACE, how="semi"),
@@ -145,23 +150,23 @@ class _Replay:
         faulty = [refusal.offset for refusal in decoded.refused] + verdict.refused[contract.OFFSET].to_list()
         return verdict.accepted, pl.DataFrame({contract.OFFSET: pl.Series(faulty, dtype=pl.Int64)})
 
-    def _land(self, partition: Partition, events: pl.DataFrame) -> int:
-        """Make visible what is not there yet; returns how many events that were."""
+    def _land(self, table: Table, partition: Partition, rows: pl.DataFrame, key: list[str]) -> int:
+        """Make visible the rows whose key is not there yet; returns how many that were."""
         name = f"replay/{self._settings.pipeline}/{partition}"
-        for _ in range(_TRIES if events.height else 0):
-            base = self._events.decided(name)
-            offsets = events[contract.OFFSET]
-            there = self._events.scan().filter(
+        for _ in range(_TRIES if rows.height else 0):
+            base = table.decided(name)
+            offsets = rows[contract.OFFSET]
+            there = table.scan().filter(
                 pl.col(contract.TOPIC) == partition.topic,
                 pl.col(contract.PARTITION) == partition.number,
                 pl.col(contract.OFFSET).is_between(offsets.min(), offsets.max()),
             )
-            known = there.select(pl.col(contract.OFFSET), pl.col(contract.PART).fill_null(0)).collect()
-            new = events.join(known, on=_PLACE, how="anti")
-            if new.is_empty() or self._events.append(new, [Claim(name, base, _mark())]):
+            known = there.select(key).with_columns(pl.col(contract.PART).fill_null(0) if contract.PART in key else [])
+            new = rows.join(known.collect(), on=key, how="anti")
+            if new.is_empty() or table.append(new, [Claim(name, base, _mark())]):
                 return new.height
-            self._events.reload()
-        if events.is_empty():
+            table.reload()
+        if rows.is_empty():
             return 0
         raise StorageError(
             "Another replay keeps moving the same partition.", where=name, do="let one replay run at a time"

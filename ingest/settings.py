@@ -21,7 +21,8 @@ class Stream(Section):
     """One topic: what its messages are, how they are read, and what holds for those that do not say.
 
     `fields` says where in a message an event's fields are (see `ingest.formats.rules`), `rules` what holds for events
-    of some names, and `rest` whether what has no field is kept in `properties`.
+    of some names, and `rest` whether what has no field is kept in `properties`. `traits` names those of Segment's
+    identify and group calls that become customer attributes; by default all do that are no contact data.
 
     >>> Stream(topic="clickstream", kind="clickstream", channel="web").format
     'json'
@@ -34,6 +35,7 @@ class Stream(Section):
     fields: Origins = Field(default={})
     rules: list[EventRule] = Field(default=[])
     rest: Literal["properties", "drop"] = "properties"
+    traits: list[str] | None = Field(default=None, description="which become customer attributes")
 
 
 class SchemaSettings(Section):

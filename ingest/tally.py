@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from ingest.decode import TOMBSTONE
-from ingest.landing import Flushed
+from ingest.flushed import Flushed
 from ingest.message import Partition
 
 SECONDS: tuple[float, ...] = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -9,7 +9,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from expectations.errors import RegistryError
-from ingest.landing import Flushed, Landing
+from ingest.flushed import Flushed
+from ingest.landing import Landing
 from ingest.logs import facts
 from ingest.message import Chunk, Partition
 from ingest.offsets import check_end

@@ -19,7 +19,8 @@ from expectations.layout import Lake
 from ingest import loop
 from ingest.broker import EmbeddedBroker
 from ingest.commit import scan
-from ingest.landing import Flushed, Landing
+from ingest.flushed import Flushed
+from ingest.landing import Landing
 from ingest.loop import IngestSummary, Progress, run
 from ingest.message import Chunk, Message, Partition
 from ingest.quarantine import refused

@@ -10,7 +10,8 @@ import polars as pl
 import pytest
 
 from expectations.errors import LandingError, RegistryError
-from ingest.landing import Flushed, Landing
+from ingest.flushed import Flushed
+from ingest.landing import Landing
 from ingest.message import Chunk, Partition
 from ingest.offsets import Claim
 from ingest.reader import Changes, SourceFailed
