@@ -81,6 +81,7 @@ class IngestSettings(Section):
     `pipeline` names the offsets that are kept in the lake: two consumers with one name share the work, and a changed
     name reads everything again. `assignment` is `group` (Kafka hands out partitions over the processes) or `all` (this
     process reads every partition, at once); unless said, a run that ends takes all and a service joins the group.
+    `assignor` is how a group hands them out: only those that must move move, or all are taken back each time.
     """
 
     brokers: list[str] = Field(default=["localhost:9092"], min_length=1)
@@ -88,6 +89,7 @@ class IngestSettings(Section):
     pipeline: str = Field(default="journeys", min_length=1, pattern=r"^[^/]+$")
     streams: list[Stream] = Field(default=[])
     assignment: Literal["group", "all"] | None = None
+    assignor: Literal["cooperative-sticky", "range"] = "cooperative-sticky"
     limits: Limits = Limits()
     schemas: SchemaSettings = SchemaSettings()
     security: Security = Security()

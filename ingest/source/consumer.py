@@ -13,11 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
 
 from expectations.errors import BrokerError
@@ -29,6 +30,8 @@ from ingest.source.failures import made_anew, out_of_range, unreachable, unreada
 from ingest.source.topics import described, retentions, topic_of
 
 log = logging.getLogger(__name__)
+
+_ASSIGNORS: Final = {"cooperative-sticky": CooperativeStickyAssignor, "range": RangePartitionAssignor}
 
 
 class Source:
@@ -246,7 +249,7 @@ def _consumer(settings: IngestSettings) -> KafkaConsumer:
             max_poll_interval_ms=milliseconds(settings.max_poll_interval),
             session_timeout_ms=milliseconds(settings.session_timeout),
             heartbeat_interval_ms=milliseconds(settings.heartbeat),
-            partition_assignment_strategy=[CooperativeStickyAssignor()],
+            partition_assignment_strategy=[_ASSIGNORS[settings.assignor]()],
         )
     except KafkaError as error:
         raise unreachable(settings.brokers, error, settings.security) from error

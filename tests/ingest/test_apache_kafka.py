@@ -179,9 +179,9 @@ class Running:
 class Processes:
     """Consumer processes of one group, each the command `journeys ingest`; those still there at the end are killed."""
 
-    def __init__(self, folder: Path, kafka: ApacheKafka, topic: str) -> None:
+    def __init__(self, folder: Path, kafka: ApacheKafka, topic: str, **other: str) -> None:
         self.config = folder / "journeys.toml"
-        fast = "\n".join(f'{key} = "{value}"' for key, value in FAST.items())
+        fast = "\n".join(f'{key} = "{value}"' for key, value in (FAST | other).items())
         self.config.write_text(
             f'[lake]\naddress = "lake"\n[ingest]\nbrokers = ["{kafka.address}"]\ngroup = "{topic}"\n{fast}\n'
             f'[[ingest.streams]]\ntopic = "{topic}"\nkind = "clickstream"\nchannel = "web"\n'
