@@ -1,11 +1,11 @@
-"""How things stand: each table with its version, rows, files and newest row, and what the brokers hold that has not
-landed."""
+"""How things stand: each table with its version, rows, files and newest row, how fresh each stream is, and what the
+brokers hold that has not landed."""
 
 from __future__ import annotations
 
 import time
-from datetime import timedelta
-from typing import TYPE_CHECKING
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -21,6 +21,7 @@ from ingest.settings import IngestSettings
 if TYPE_CHECKING:
     from ingest.source.consumer import Source
 
+_RECENT: Final = timedelta(days=2)
 _NEWEST = {layout.EVENTS: contract.RECEIVED_AT, layout.QUARANTINE: contract.RECEIVED_AT, layout.PROFILES: "valid_from"}
 
 
@@ -34,6 +35,25 @@ def tables(lake: Lake) -> pl.DataFrame:
         rows.append({"table": name, **facts(lake, name), "newest": newest})
     numbers = dict.fromkeys(("version", "rows", "files", "bytes"), pl.Int64)
     return pl.DataFrame(rows, schema={"table": pl.String, **numbers, "newest": contract.TIME})
+
+
+def freshness(settings: IngestSettings, lake: Lake, now: datetime) -> pl.DataFrame:
+    """One row a configured stream, in their order: topic, kind (String), newest (when the broker received the newest of
+    its events that have landed, UTC microseconds), age_seconds (Float64, from then to `now`); null where none has.
+
+    Recent days are looked at first; all others only for streams that have nothing there.
+    """
+    events, known = scan(lake, layout.EVENTS), dict[str, datetime]()
+    recent = pl.col(contract.EVENT_DATE) >= (now - _RECENT).date()
+    for days in (recent, ~recent):
+        missing = [stream.topic for stream in settings.streams if stream.topic not in known]
+        if missing:
+            some = events.filter(days & pl.col(contract.TOPIC).is_in(missing))
+            known |= dict(some.group_by(contract.TOPIC).agg(pl.col(contract.RECEIVED_AT).max()).collect().iter_rows())
+    rows = [(stream.topic, stream.kind, known.get(stream.topic)) for stream in settings.streams]
+    found = pl.DataFrame(rows, {contract.TOPIC: pl.String, "kind": pl.String, "newest": contract.TIME}, orient="row")
+    age = (pl.lit(now, contract.TIME) - pl.col("newest")).dt.total_microseconds() / 1e6
+    return found.with_columns(age.alias("age_seconds"))
 
 
 def behind(settings: IngestSettings, lake: Lake, patience: timedelta = timedelta(seconds=3)) -> pl.DataFrame:

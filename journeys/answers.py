@@ -102,19 +102,22 @@ def status(settings: Settings, how: terminal.As) -> None:
     import polars as pl
 
     from ingest.quarantine import refused
-    from ingest.status import tables
+    from ingest.status import freshness, tables
 
     held, reasons = tables(settings.lake), refused(settings.lake)
+    fresh = freshness(settings.ingest, settings.lake, datetime.now(UTC))
     lag, silent = _lag(settings)
     if how is terminal.As.json:
-        terminal.show(pl.concat([held, reasons, lag], how="diagonal_relaxed"), how)
+        due = pl.DataFrame(
+            {"maintenance_overdue_seconds": [_overdue(settings)]}, {"maintenance_overdue_seconds": pl.Float64}
+        )
+        terminal.show(pl.concat([held, fresh, reasons, lag, due], how="diagonal_relaxed"), how)
         return
     terminal.show(held, how, "Tables of the lake")
-    newest = held["newest"][0]
-    if newest is not None:
-        old = terminal.duration((datetime.now(UTC) - newest).total_seconds())
-        terminal.out.print(f"The newest event was received {old} ago. {_maintenance(settings)}")
-    terminal.out.print()
+    terminal.out.print(f"{_maintenance(settings)}\n")
+    if not fresh.is_empty():
+        terminal.show(fresh.select("topic", "kind", "newest", age=_ages(fresh)), how, "Streams, by what has landed")
+        terminal.out.print()
     if silent:
         terminal.out.print(f"Not known how much waits at the brokers: {silent}\n", markup=False)
     elif not lag.is_empty():
@@ -141,13 +144,25 @@ def _lag(settings: Settings) -> tuple[pl.DataFrame, str]:
         return pl.DataFrame(), f"{error.what} {error.found}"
 
 
-def _maintenance(settings: Settings) -> str:
-    """Whether the tables' files are to be looked after."""
+def _ages(fresh: pl.DataFrame) -> pl.Series:
+    import polars as pl
+
+    ages = ["–" if age is None else terminal.duration(age) for age in fresh["age_seconds"]]
+    return pl.Series(ages, dtype=pl.String)
+
+
+def _overdue(settings: Settings) -> float | None:
+    """For how many seconds maintenance has been due; negative: not yet."""
     from time import time
 
     from ingest.maintenance import overdue
 
-    waited = overdue(settings.lake, settings.ingest.maintenance, time())
+    return overdue(settings.lake, settings.ingest.maintenance, time())
+
+
+def _maintenance(settings: Settings) -> str:
+    """Whether the tables' files are to be looked after."""
+    waited = _overdue(settings)
     if waited is None or waited < 0:
         return "Maintenance is not due."
     return f"Maintenance has been due for {terminal.duration(waited)}: journeys maintain"

@@ -1,5 +1,6 @@
 """The configuration files we ship are valid, and their names agree with each other."""
 
+import re
 import tomllib
 from importlib.resources import files
 from typing import Any
@@ -25,6 +26,14 @@ def test_every_table_is_valid(name):
     IngestSettings.model_validate(template["ingest"])
     PathRules.model_validate(template["paths"])
     ReportSettings.model_validate(template["report"])
+
+
+def test_what_is_commented_out_is_valid_too():
+    text = files("expectations").joinpath("templates/shop.toml").read_text(encoding="utf-8")
+    ingest = tomllib.loads(re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", text))["ingest"]
+    settings = IngestSettings.model_validate(ingest)
+    assert settings.security.mechanism == "SCRAM-SHA-512" and settings.maintenance.every is not None
+    assert settings.http_port and len(settings.streams) == 3
 
 
 @pytest.mark.parametrize("name", NAMES)

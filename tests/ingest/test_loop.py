@@ -7,7 +7,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from ingest.settings import IngestSettings
 from ingest.source.consumer import Source
 from ingest.source.producer import produce
 from ingest.source.topics import codecs, create_topics, describe_topics
-from ingest.status import behind, tables
+from ingest.status import behind, freshness, tables
 from tests.ingest.streams import BAD, RECEIVED, event, messages, places
 
 FAST = {"session_timeout": "2s", "heartbeat": "400ms", "connect_timeout": "3s", "poll_wait": "100ms"}
@@ -146,6 +146,21 @@ def test_the_status_counts_what_is_there(broker: str, lake: Lake) -> None:
     caught_up(settings(broker, "status"), lake)
     assert tables(lake).select("table", "rows").rows()[:2] == [("events", 90), ("quarantine", 10)]
     assert refused(lake).select("topic", "reason", "field", "messages").rows() == [("status", "not_json", None, 10)]
+
+
+@pytest.mark.broker
+def test_the_status_tells_how_fresh_each_stream_is(broker: str, lake: Lake) -> None:
+    now = datetime.fromtimestamp(RECEIVED / 1000, UTC) + timedelta(hours=1)
+    given = settings(broker, "fresh-a", "fresh-b", "fresh-never")
+    assert freshness(given, lake, now)["newest"].to_list() == [None] * 3
+    fill(broker, "fresh-a", 100, partitions=1)
+    fill(broker, "fresh-b", 20, partitions=1)
+    create_topics([broker], {"fresh-never": 1})
+    caught_up(given, lake)
+    for later, age in ((timedelta(0), 3599.901), (timedelta(days=30), 30 * 86_400 + 3599.901)):
+        found = freshness(given, lake, now + later)
+        assert found["topic"].to_list() == ["fresh-a", "fresh-b", "fresh-never"]
+        assert found["age_seconds"].to_list() == [pytest.approx(age), pytest.approx(age + 0.08), None]
 
 
 @pytest.mark.broker
