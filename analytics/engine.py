@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final, TypeVar
 
 import numpy as np
@@ -70,16 +71,23 @@ class Matcher:
         column = next(iter(on))
         first_times = any(isinstance(c, Step) and c.first_time for c in self.conditions)
         if len(on) == 1 and not extra and not first_times and column in self.paths.dictionaries:
-            return self._by_table(frame[column], column)
+            return self._by_table(frame[column])
         return self._by_touch(part, frame)
 
-    def _by_table(self, codes: pl.Series, column: str) -> tuple[NDArray[Any], NDArray[np.uint64]]:
-        bits = np.zeros(len(self.paths.dictionaries[column]) + 1, np.uint64)
+    def _by_table(self, codes: pl.Series) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        bits = self._bits_of_words
+        return with_null_code(codes, len(bits) - 1), bits
+
+    @cached_property
+    def _bits_of_words(self) -> NDArray[np.uint64]:
+        """The bits of every word of the one column that is asked for, and of null after them."""
+        tables = [self._table(condition) for condition in self.conditions]
+        bits = np.zeros(len(tables[0]), np.uint64)
         if self.universe is not None:
             bits |= np.uint64(1) << np.uint64(UNIVERSE)
-        for place, condition in enumerate(self.conditions):
-            bits[self._table(condition)] |= np.uint64(1) << np.uint64(place)
-        return with_null_code(codes, len(bits) - 1), bits
+        for place, meant in enumerate(tables):
+            bits[meant] |= np.uint64(1) << np.uint64(place)
+        return bits
 
     def _table(self, condition: Condition) -> NDArray[np.bool_]:
         """Whether each word of the dictionary, and null after them, is meant."""

@@ -33,7 +33,7 @@ def counted(scan: ChainScan, part: Part) -> pl.DataFrame:
     tally = Tally(reading, groups, len(some), latest_mature(scan, reading), asked.maturity == "survival")
     reached, opened = tally.counts()
     columns = [series.gather(some) for series in values]
-    columns.append(pl.Series("tied", tally.sums(reading.found.least != reading.found.depth)).cast(pl.Int64))
+    columns.append(pl.Series("tied", tally.tied()))
     for k in range(len(asked.steps)):
         columns += [pl.Series(f"reached_{k + 1}", reached[:, k]), pl.Series(f"open_{k + 1}", opened[:, k])]
         if k > 0:
@@ -74,6 +74,11 @@ class Tally:
         )
         return reached, opened
 
+    def tied(self) -> Ints:
+        """How many entrants of each group have a depth that depends on ties."""
+        found = self.reading.found
+        return np.bincount(self.group[found.least != found.depth], minlength=self.groups)
+
     def waits(self, step: int, before: int, counts: Ints) -> pl.Series:
         """The waits for a step, from the step `before`, of the `counts` entrants of each group: a list a group."""
         import pyarrow as pa
@@ -93,9 +98,10 @@ class Tally:
             self.latest,
             self.everyone,
             places,
+            self.reading.unit,
             waits,
         )
-        lists = pa.LargeListArray.from_arrays(bounds, waits * self.reading.unit)
+        lists = pa.LargeListArray.from_arrays(bounds, waits)
         return pl.Series("waits", lists, pl.List(pl.Int64))
 
     def worth(self, step: int, column: str) -> NDArray[np.float64]:

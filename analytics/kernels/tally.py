@@ -22,11 +22,14 @@ def tally(chains, times, firsts, groups, latest, everyone, reached, opened):
 
 
 @njit(nogil=True, cache=True)
-def waits_for(step, before, chains, times, firsts, groups, latest, everyone, places, waits):
-    """Write the wait of every chain that counts at `step`, since step `before`; those of a group go to its place on."""
+def waits_for(step, before, chains, times, firsts, groups, latest, everyone, places, unit, waits):
+    """Write the wait of every chain that counts at `step`, since step `before`: times are in `unit`, waits in one each.
+
+    The waits of a group go to its place, and on from there.
+    """
     for row in range(len(chains)):
         touch = chains[row, step]
         if touch >= 0 and (everyone or np.int64(times[firsts[row]]) <= latest):
             group = groups[row]
-            waits[places[group]] = np.int64(times[touch]) - np.int64(times[chains[row, before]])
+            waits[places[group]] = (np.int64(times[touch]) - np.int64(times[chains[row, before]])) * unit
             places[group] += 1
