@@ -23,10 +23,7 @@ from expectations import contract
 from expectations.errors import DefinitionError
 from expectations.layout import LINKS, Lake
 
-PAIR: Final = ("kind", "value", "other_kind", "other_value")
-SCHEMA: Final = pl.Schema(
-    {name: pl.String() for name in PAIR} | {"removed": pl.Boolean(), "decided_at": contract.TIME, "reason": pl.String()}
-)
+PAIR: Final = contract.PAIR
 EVIDENCE: Final = pl.Schema(
     {"step": pl.UInt32()}
     | {name: pl.String() for name in PAIR}
@@ -36,7 +33,7 @@ EVIDENCE: Final = pl.Schema(
 
 def tombstones(lake: Lake, as_of: datetime | None = None) -> pl.DataFrame:
     """The links that were removed and not taken back (by `as_of`): kind, value, other_kind, other_value."""
-    said = scan(lake, LINKS, SCHEMA)
+    said = scan(lake, LINKS, contract.LINKS)
     if as_of is not None:
         said = said.filter(pl.col("decided_at") <= as_of)
     last = said.sort("decided_at", "removed").unique(PAIR, keep="last", maintain_order=True)
@@ -53,7 +50,7 @@ def split(lake: Lake, one: str, other: str, *, decided_at: datetime, reason: str
     if pair[0] == pair[1]:
         raise DefinitionError("An identity cannot be split from itself.", expected="two identities")
     row = [*pair[0], *pair[1], removed, decided_at, reason]
-    append(lake, LINKS, pl.DataFrame([row], schema=SCHEMA, orient="row"))
+    append(lake, LINKS, pl.DataFrame([row], schema=contract.LINKS, orient="row"))
 
 
 def why(

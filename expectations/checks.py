@@ -1,7 +1,7 @@
 """What the checks of a lake have found, and what they have seen: kept in the lake itself, under `checks`.
 
 - `checks/results-<time>.ndjson`: the validation results of one check, an expectation and day a line (`RESULTS`).
-- `checks/seen.parquet`: how many rows of each day were there at the last check, and up to which offset (`SEEN`).
+- `checks/marks.parquet`: which version of each table the last check has seen (`SEEN`).
 - `checks/measures.parquet`: what a day looks like in numbers, for drift (`MEASURES`).
 
 No value of a customer is in any of them.
@@ -34,22 +34,17 @@ _results: SchemaDict = {
     "failed": pl.Int64,
     "observed": pl.Float64,
     "failure": pl.String,
+    "since": pl.Int64,
+    "version": pl.Int64,
 }
 RESULTS: Final = pl.Schema(_results)
-"""`belief` is the expectation in words. `judged` and `failed` count rows, and are null for an expectation about a day
-as a whole, of which `observed` is what was measured. `failure` names an exception that kept it from being judged."""
+"""`day` is null for a table that is judged as a whole. `belief` is the expectation in words. `judged` counts the rows
+with a value; `failed` those against it, null for an expectation about a day as a whole, of which `observed` is what was
+measured. `failure` names an exception that kept it from being judged. `version` of the table was checked; the rows are
+those that came after version `since`, or all rows of the day when it is null."""
 
-SEEN: Final = pl.Schema(
-    {
-        "table": pl.String,
-        "day": pl.Date,
-        contract.TOPIC: pl.String,
-        contract.PARTITION: pl.Int32,
-        "rows": pl.Int64,
-        contract.OFFSET: pl.Int64,
-    }
-)
-"""`offset` is the highest one of the rows; topic, partition and offset are null in a table without positions."""
+SEEN: Final = pl.Schema({"table": pl.String, "day": pl.Date, "mark": pl.String})
+"""`mark` is the version of the table, or the fingerprint of a day (null: of the rest) in a table without versions."""
 
 MEASURES: Final = pl.Schema({"day": pl.Date, "measure": pl.String, "key": pl.String, "count": pl.Int64})
 """`measure` is rows, name (of events), given (values in a column), hour, or settled (the day was judged for drift)."""
@@ -77,7 +72,7 @@ def add_results(lake: Lake, found: pl.DataFrame, at: datetime) -> None:
 
 def seen(lake: Lake) -> pl.DataFrame:
     """What the last check has seen (columns and dtypes of `SEEN`)."""
-    return _kept(lake, "seen.parquet", SEEN)
+    return _kept(lake, "marks.parquet", SEEN)
 
 
 def measures(lake: Lake) -> pl.DataFrame:
@@ -88,7 +83,7 @@ def measures(lake: Lake) -> pl.DataFrame:
 def keep(lake: Lake, seen_now: pl.DataFrame, measured: pl.DataFrame) -> None:
     """Replace what was seen and measured. Comes after the results: a check that is cut short is done again."""
     _write(lake, "measures.parquet", measured)
-    _write(lake, "seen.parquet", seen_now)
+    _write(lake, "marks.parquet", seen_now)
 
 
 def _kept(lake: Lake, name: str, schema: pl.Schema) -> pl.DataFrame:

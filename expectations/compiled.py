@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
@@ -58,13 +59,15 @@ def compile_suites(suites: Iterable[Suite], schema: pl.Schema) -> Compiled:
 
 def narrowed(expectation: Expectation, kind: str | None) -> Expectation:
     """The expectation with its row condition narrowed to the events of one kind."""
-    if kind is None or not expectation.is_row_level:
+    if kind is None or not expectation.takes_condition:
         return expectation
     given = expectation.kwargs.get("row_condition")
-    if given is not None and not isinstance(given, dict):
-        return expectation
-    asked = condition("kind", "==", kind)
-    narrow = {**expectation.kwargs, "row_condition": both(asked, given) if given else asked}
+    asked: str | dict[str, Any] = condition("kind", "==", kind)
+    if isinstance(given, str):
+        asked = f"(kind == {kind!r}) and ({given})"
+    elif isinstance(given, dict):
+        asked = both(condition("kind", "==", kind), given)
+    narrow = {**expectation.kwargs, "row_condition": asked}
     return replace(expectation, kwargs=narrow)
 
 

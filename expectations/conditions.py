@@ -6,7 +6,7 @@ A row condition selects what pandas' `query` selects: `!=` and `NOT_IN` hold for
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import polars as pl
@@ -44,6 +44,35 @@ def where(asked: Any, columns: Columns) -> pl.Expr:
     if form == "comparison":
         return _comparison(asked["column"]["name"], asked["operator"], asked["parameter"], columns).fill_null(False)
     raise NotCompiled("its row condition is of an unknown type")
+
+
+def judged(type_: str, kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
+    """The rows that an expectation about values judges: those that its condition selects and that hold what it needs.
+
+    A Boolean expression of the frame's height, without nulls.
+    """
+    rows = pl.int_range(pl.len()) >= 0
+    asked = kwargs.get("row_condition")
+    if asked is not None:
+        rows &= where(asked, columns)
+    if "column" in kwargs:
+        return rows if type_.endswith("be_null") else rows & columns.expression(kwargs["column"]).is_not_null()
+    return rows & considered(kwargs, columns)
+
+
+def considered(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
+    """Of several columns, the rows that `ignore_row_if` leaves."""
+    pair = "column_A" in kwargs
+    names = [kwargs["column_A"], kwargs["column_B"]] if pair else kwargs["column_list"]
+    given = [columns.expression(name).is_not_null() for name in names]
+    ignore = kwargs.get("ignore_row_if") or ("both_values_are_missing" if pair else "all_values_are_missing")
+    if ignore in ("both_values_are_missing", "all_values_are_missing"):
+        return pl.any_horizontal(given)
+    if ignore in ("either_value_is_missing", "any_value_is_missing"):
+        return pl.all_horizontal(given)
+    if ignore not in ("neither", "never"):
+        raise NotCompiled("unknown ignore_row_if")
+    return pl.lit(True)
 
 
 def _comparison(column: str, operator: str, parameter: Any, columns: Columns) -> pl.Expr:

@@ -125,6 +125,27 @@ _profiles: SchemaDict = {
 PROFILES: Final = pl.Schema(_profiles)
 """One row a changed attribute: who, which, its value, and since when."""
 
+PAIR: Final = ("kind", "value", "other_kind", "other_value")
+"""Two identities, each by its kind and value."""
+
+_links: SchemaDict = {**dict.fromkeys(PAIR, pl.String), "removed": pl.Boolean, "decided_at": TIME, "reason": pl.String}
+LINKS: Final = pl.Schema(_links)
+"""One row a decision about the link of two identities: whether it is `removed`, or taken back, and when."""
+
+_touches: SchemaDict = {
+    "customer": pl.String,
+    "at": TIME,
+    "touchpoint": pl.String,
+    "stage": pl.String,
+    "channel": pl.String,
+    "session": pl.UInt32,
+    "journey": pl.UInt32,
+    "outcome": pl.String,
+    "linked": pl.String,
+}
+TOUCHES: Final = pl.Schema(_touches)
+"""One row an event in its place on its customer's path. What `[paths]` keeps of events and customers comes beside."""
+
 
 def is_kind(word: str) -> TypeGuard[Kind]:
     """Whether a word is a kind of event: clickstream, order or feedback."""

@@ -18,7 +18,6 @@ import jinja2
 import polars as pl
 
 from expectations import checks
-from expectations.catalog import ROW_LEVEL
 from expectations.errors import StorageError
 from expectations.layout import Lake
 
@@ -89,18 +88,18 @@ def pages(results: pl.DataFrame) -> dict[str, str]:
 def by_day(results: pl.DataFrame) -> pl.DataFrame:
     """One row an expectation and day: `passed`, `judged` and `failed` over all checks of the day's rows.
 
-    Checks judge row by row what has landed since the last, so these counts add up; of the others the last check holds.
+    A check of the rows that came since a version adds to the check that saw that version; a check of whole days
+    replaces those before, and so does one that begins where an earlier one began, which was cut short.
     """
-    adds = pl.col("expectation").is_in(list(ROW_LEVEL)).first()
-    merged = [
-        pl.when(adds).then(pl.col("passed").all()).otherwise(pl.col("passed").last()).alias("passed"),
-        *(
-            pl.when(adds).then(pl.col(name).sum()).otherwise(pl.col(name).last()).alias(name)
-            for name in ("judged", "failed")
-        ),
-        pl.col("observed", "failure").last(),
-    ]
-    return results.group_by(*_BELIEF, "day", maintain_order=True).agg(merged)
+    keys = [*_BELIEF, "day"]
+    ordered = results.with_columns(pl.col("since").fill_null(-1), pl.col("version").fill_null(-1))
+    later = pl.col("since").reverse().cum_min().reverse().shift(-1).over(keys)
+    held = ordered.filter(later.is_null() | ((later >= 0) & (later >= pl.col("version"))))
+    merged = [pl.col("passed").all(), pl.col("judged", "failed").sum(), pl.col("observed", "failure").last()]
+    counted = held.group_by(keys, maintain_order=True).agg(*merged, pl.col("failed").count().alias("_counted"))
+    return counted.with_columns(
+        pl.when(pl.col("_counted") > 0).then(pl.col("failed")).alias("failed"),
+    ).drop("_counted")
 
 
 def _suite_page(suite: str, found: pl.DataFrame, days: list[date]) -> str:

@@ -13,7 +13,6 @@ from typing import Any, Final
 from expectations import contract, layout
 from expectations.expectation import Expectation, Severity, Suite, absent, both, condition
 
-TOUCHES: Final = "touches"
 SURVEYS: Final[dict[str, tuple[int, int]]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 """The surveys and the range of their scores, both ends included."""
 OUTCOMES: Final = ("converted", "abandoned", "open")
@@ -27,9 +26,9 @@ def default_suites(*, oldest: timedelta | None = _OLDEST, newest: timedelta | No
     `oldest` and `newest` say how far an event may have occurred before and after it was received; None is no limit.
 
     >>> [suite.name for suite in default_suites()]
-    ['events', 'clickstream', 'order', 'feedback', 'profiles', 'touches']
+    ['events', 'clickstream', 'order', 'feedback', 'profiles', 'links', 'touches']
     """
-    return (contract_suite(oldest=oldest, newest=newest), *_kinds(), _profiles(), _touches())
+    return (contract_suite(oldest=oldest, newest=newest), *_kinds(), _profiles(), _links(), _touches())
 
 
 def contract_suite(*, oldest: timedelta | None = _OLDEST, newest: timedelta | None = _NEWEST) -> Suite:
@@ -146,6 +145,17 @@ def _profiles() -> Suite:
     return Suite("profiles", layout.PROFILES, tuple(map(given, columns)))
 
 
+def _links() -> Suite:
+    asked = (
+        *map(given, (*contract.PAIR, "removed", "decided_at")),
+        *(
+            Expectation("expect_column_value_lengths_to_be_between", {"column": name, "min_value": 1})
+            for name in contract.PAIR
+        ),
+    )
+    return Suite("links", layout.LINKS, asked)
+
+
 def _touches() -> Suite:
     columns = ("customer", "at", "touchpoint", "channel", "session", "journey", "outcome", "linked")
     asked = (
@@ -155,4 +165,4 @@ def _touches() -> Suite:
         between("session", 1, None),
         between("journey", 1, None),
     )
-    return Suite(TOUCHES, TOUCHES, asked)
+    return Suite(layout.TOUCHES, layout.TOUCHES, asked)

@@ -1,151 +1,203 @@
 """Does a day look like the days before it? Shares of event names, shares of values in columns, events by hour.
 
-A day is compared only when it is settled: over, and for so long, in the data's own time, that late events are in. Only
-settled days are in the baseline. So neither the day that is still filling nor late arrivals are taken for drift; a day
-that late events change after all is measured and compared anew.
+Only settled days are compared, and only with settled days (`measures`). So neither the day that is still filling nor
+late arrivals are taken for drift; a day that late events change after all is measured and compared anew.
 
-| measure                 | of the day                                               | expected                     |
-| ----------------------- | -------------------------------------------------------- | ---------------------------- |
-| `event_name.divergence` | Kullback-Leibler divergence of its shares of names, nats | at most `names`              |
-| `<column>.given`        | share of rows with a value                               | as before, +/- `nulls`       |
-| `hours.strayed`         | hours whose events are not within a factor of `volume`   | none                         |
-|                         | of the median of that hour of the week                   |                              |
+| number                  | of the day                                                | expected                     |
+| ----------------------- | --------------------------------------------------------- | ---------------------------- |
+| `event_name.divergence` | Kullback-Leibler divergence of its shares of names, nats  | at most `names`              |
+| `<event>.share`         | share of the day's events, for the most frequent names    | within a factor of `shares`  |
+| `<event>.weekly`        | the same over the seven days that end with it             | within a factor of `shares`  |
+| `<column>.given`        | share of rows with a value                                | as before, +/- `nulls`       |
+| `hours.strayed`         | hours whose events are not within a factor of `volume` of | none                         |
+|                         | the median of that hour of the week                       |                              |
 
-Hours that differ by less than four standard deviations of a Poisson count are not held against a day.
+The baseline of a share is its median over the days before: one odd day does not move it. A day shows what broke at
+once, a week what has become a little worse and stays so. Shares and hours that differ by less than four standard
+deviations are not held against a day; a deviation is that of a Poisson count, or as much larger as the days before
+were apart among themselves, and grows as they get fewer.
 """
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import polars as pl
 
-from expectations import contract
-from expectations.checks import MEASURES
-from expectations.defaults import between
-from expectations.expectation import Expectation
-
 if TYPE_CHECKING:
     from expectations.rules import Drift
 
+NUMBERS: Final = pl.Schema(
+    {
+        "day": pl.Date,
+        "number": pl.String,
+        "value": pl.Float64,
+        "least": pl.Float64,
+        "most": pl.Float64,
+        "belief": pl.String,
+    }
+)
+"""A number of a day and the ends within which it is expected, null where there is none."""
+
 _SMOOTHING: Final = 0.5
 _SIGMAS: Final = 4.0
-_AT_ONCE: Final = 4
-"""Columns that are read at one time: a group of rows is held in memory with all the columns that are read."""
+_WEEK: Final = 7
+_NAMES: Final = 50
+"""So many of the most frequent event names are watched one by one."""
 
 
-class Comparison(NamedTuple):
-    """Numbers of a day, one row, and what is expected of them."""
+class _Compared(NamedTuple):
+    """Which days (`inside`) make up the number of a `day`, and with which days before (`then`) it is compared."""
 
-    numbers: pl.DataFrame
-    expectations: list[Expectation]
-
-
-def measure(events: pl.LazyFrame) -> pl.DataFrame:
-    """Measure every day of some events (columns and dtypes of `MEASURES`)."""
-    held = [name for name in events.collect_schema() if name in contract.EVENTS and name != contract.EVENT_DATE]
-    given = [_given(events, held[place : place + _AT_ONCE]) for place in range(0, len(held), _AT_ONCE)]
-    rows = events.group_by(contract.EVENT_DATE).agg(pl.len().alias("count")).collect(engine="streaming")
-    hour = pl.col(contract.OCCURRED_AT).dt.hour().cast(pl.String)
-    parts = [
-        rows.with_columns(pl.lit("rows").alias("measure"), pl.lit("").alias("key")),
-        *given,
-        _counted(events, pl.col(contract.EVENT_NAME).fill_null(""), "name"),
-        _counted(events, hour, "hour"),
-    ]
-    tidy = [
-        part.rename({contract.EVENT_DATE: "day"}).select(pl.col(name).cast(dtype) for name, dtype in MEASURES.items())
-        for part in parts
-    ]
-    return pl.concat(tidy).sort("day", "measure", "key")
+    now: pl.DataFrame
+    before: pl.DataFrame
 
 
-def settled(days: list[date], end_of_data: datetime | None, settle: timedelta) -> list[date]:
-    """The days that are over, and have been for `settle` at the end of the data."""
-    if end_of_data is None:
-        return []
-    midnight = time(tzinfo=UTC)
-    return [day for day in days if datetime.combine(day, midnight) + timedelta(days=1) + settle <= end_of_data]
+def compare(measures: pl.DataFrame, days: list[date], baseline: list[date], limits: Drift) -> pl.DataFrame:
+    """The numbers of some days and what is expected of them after the settled days before (`NUMBERS`).
 
-
-def compare(measures: pl.DataFrame, day: date, baseline: list[date], limits: Drift) -> Comparison | None:
-    """What is expected of a day after the days of the baseline; None when they are fewer than `least_days`."""
-    before = sorted(other for other in baseline if other < day)[-limits.days :]
-    if len(before) < limits.least_days:
-        return None
-    now, then = measures.filter(pl.col("day") == day), measures.filter(pl.col("day").is_in(before))
-    shares = _shares(now).join(_shares(then), on="key", how="inner", suffix="_then")
-    shares = shares.filter((pl.col("share") > 0) | (pl.col("share_then") > 0)).sort("key")
-    numbers = pl.DataFrame(
-        {
-            "event_name.divergence": [_divergence(now, then)],
-            "hours.strayed": [_strayed(now, then, day, limits.volume)],
-            **{f"{key}.given": [share] for key, share in shares.select("key", "share").iter_rows()},
-        }
+    `measures` has the columns of `checks.MEASURES`, `baseline` are all settled days. A day with fewer than `least_days`
+    of them before it is left out.
+    """
+    a_day, a_week = (_compared(days, sorted(baseline), length, limits) for length in (1, _WEEK))
+    parts = (
+        _diverged(measures, a_day, limits),
+        _names(measures, a_day, limits, "share", "its share of the events"),
+        _names(measures, a_week, limits, "weekly", "its share of the events of a week"),
+        _given(measures, a_day, limits),
+        _strayed(measures, a_day, limits),
     )
-    return Comparison(numbers, [*_overall(limits), *_as_given(shares, limits)])
+    return pl.concat(parts).sort("day", maintain_order=True)
 
 
-def _overall(limits: Drift) -> list[Expectation]:
-    names = f"shares of event names as in the days before, within a divergence of {limits.names:g}"
-    hours = f"no hour beyond a factor of {limits.volume:g} of the same hours of the weeks before"
-    return [
-        between("event_name.divergence", None, limits.names, severity=limits.severity, note=names),
-        between("hours.strayed", None, 0, severity=limits.severity, note=hours),
-    ]
+def _compared(days: list[date], baseline: list[date], length: int, limits: Drift) -> _Compared:
+    now, before = [], []
+    for day in sorted(days):
+        known = [each for each in baseline if each < day]
+        inside, then = [*known, day][-length:], [*known, day][:-length][-limits.days :]
+        if len(then) >= limits.least_days:
+            now += [(day, each) for each in inside]
+            before += [(day, each) for each in then]
+    schemas = ({"day": pl.Date, name: pl.Date} for name in ("inside", "then"))
+    return _Compared(
+        *(pl.DataFrame(rows, schema=schema, orient="row") for rows, schema in zip((now, before), schemas, strict=True))
+    )
 
 
-def _as_given(shares: pl.DataFrame, limits: Drift) -> list[Expectation]:
+def _number(numbers: pl.DataFrame, **parts: pl.Expr) -> pl.DataFrame:
+    return numbers.select("day", *(expression.alias(name) for name, expression in parts.items())).sort("day", "number")
+
+
+def _diverged(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
+    """Kullback-Leibler divergence in nats; half a count is added everywhere, so that a new name is not infinite."""
+    counts = _of(measures, "name")
+    now = counts.join(compared.now.select("day").unique(), on="day", how="semi")
+    then = counts.rename({"day": "then"}).join(compared.before, on="then")
+    both = now.join(
+        then.group_by("day", "key").agg(pl.col("count").sum()),
+        on=["day", "key"],
+        how="full",
+        coalesce=True,
+        suffix="_then",
+    ).fill_null(0)
+    p, q = ((pl.col(name) + _SMOOTHING) / (pl.col(name) + _SMOOTHING).sum() for name in ("count", "count_then"))
+    belief = f"shares of event names as in the days before, within a divergence of {limits.names:g}"
+    return _number(
+        both.group_by("day").agg((p * (p / q).log()).sum().alias("value")),
+        number=pl.lit("event_name.divergence"),
+        value=pl.col("value"),
+        least=pl.lit(None, pl.Float64),
+        most=pl.lit(limits.names, pl.Float64),
+        belief=pl.lit(belief),
+    )
+
+
+def _names(measures: pl.DataFrame, compared: _Compared, limits: Drift, suffix: str, what: str) -> pl.DataFrame:
+    """The share of each of the most frequent names."""
+    counts = _of(measures, "name")
+    frequent = counts.group_by("key").agg(pl.col("count").sum()).sort("count", "key", descending=[True, False])
+    shares = _usual(measures, counts.join(frequent.head(_NAMES), on="key", how="semi"), compared)
+    sigma = _SIGMAS * (pl.col("usual") * pl.col("spread") / pl.col("rows")).sqrt()
+    return _number(
+        shares.filter(pl.col("usual") > 0),
+        number=pl.format(f"{{}}.{suffix}", "key"),
+        value=pl.col("share"),
+        least=pl.min_horizontal(pl.col("usual") / limits.shares, pl.col("usual") - sigma).clip(0),
+        most=pl.max_horizontal(pl.col("usual") * limits.shares, pl.col("usual") + sigma),
+        belief=pl.format(f"{{}}: {what} as before, within a factor of {limits.shares:g}", "key"),
+    )
+
+
+def _given(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
+    """The share of rows with a value, of each column that ever has one."""
+    shares = _usual(measures, _of(measures, "given"), compared)
     note = f"as many rows with a value as before, give or take a share of {limits.nulls:g}"
-    return [
-        between(
-            f"{key}.given", share - limits.nulls, share + limits.nulls, severity=limits.severity, note=f"{key}: {note}"
-        )
-        for key, share in shares.select("key", "share_then").iter_rows()
-    ]
+    return _number(
+        shares.filter((pl.col("share") > 0) | (pl.col("usual") > 0)),
+        number=pl.format("{}.given", "key"),
+        value=pl.col("share"),
+        least=pl.col("usual") - limits.nulls,
+        most=pl.col("usual") + limits.nulls,
+        belief=pl.format(f"{{}}: {note}", "key"),
+    )
 
 
-def _given(events: pl.LazyFrame, names: list[str]) -> pl.DataFrame:
-    wide = events.group_by(contract.EVENT_DATE).agg(pl.col(name).count() for name in names).collect(engine="streaming")
-    tall = wide.unpivot(names, index=contract.EVENT_DATE, variable_name="key", value_name="count")
-    return tall.with_columns(pl.lit("given").alias("measure"))
+def _usual(measures: pl.DataFrame, counts: pl.DataFrame, compared: _Compared) -> pl.DataFrame:
+    """The `share` of each `key` in the `rows` compared, the `usual` one, and the `spread` of the days before.
+
+    `spread` is the mean square difference from the median in units of that of a Poisson count, at least 1.
+    """
+    rows = _of(measures, "rows").select("day", pl.col("count").alias("rows"))
+    grid = rows.join(counts.select("key").unique(), how="cross").join(counts, on=["day", "key"], how="left")
+    daily = grid.with_columns(pl.col("count").fill_null(0))
+    now = (
+        daily.rename({"day": "inside"})
+        .join(compared.now, on="inside")
+        .group_by("day", "key")
+        .agg((pl.col("count").sum() / pl.col("rows").sum()).alias("share"), pl.col("rows").sum())
+    )
+    then = daily.rename({"day": "then"}).join(compared.before, on="then")
+    share = pl.col("count") / pl.col("rows")
+    apart = ((share - share.median()) ** 2 * pl.col("rows") / share.median()).mean().fill_nan(1).fill_null(1).clip(1)
+    before = then.group_by("day", "key").agg(share.median().alias("usual"), (apart * _few(pl.len())).alias("spread"))
+    return now.join(before, on=["day", "key"])
 
 
-def _counted(events: pl.LazyFrame, key: pl.Expr, name: str) -> pl.DataFrame:
-    counted = events.group_by(contract.EVENT_DATE, key.alias("key")).agg(pl.len().alias("count"))
-    return counted.with_columns(pl.lit(name).alias("measure")).collect(engine="streaming")
+def _few(days: pl.Expr) -> pl.Expr:
+    """How much wider chance reaches when a median and a spread are known from few days only."""
+    return (1 + 1.5 / days) * days / (days - 1)
+
+
+def _strayed(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
+    """How many hours of the day have far more or fewer events than that hour of the week has."""
+    same = pl.col("day").dt.weekday() == pl.col("then").dt.weekday()
+    alike = compared.before.with_columns(same.alias("same")).filter(
+        pl.col("same") | (pl.col("same").sum().over("day") < 2)
+    )
+    hours = pl.DataFrame({"key": [str(hour) for hour in range(24)]})
+    counts = _of(measures, "hour").with_columns(pl.col("count").cast(pl.Float64))
+    grid = alike.join(hours, how="cross").join(counts.rename({"day": "then"}), on=["then", "key"], how="left")
+    count = pl.col("count").fill_null(0)
+    usual = grid.group_by("day", "key").agg(
+        pl.max_horizontal(count.median(), pl.lit(_SMOOTHING)).alias("usual"),
+        ((count - count.median()) ** 2).mean().alias("square"),
+        _few(pl.len()).alias("few"),
+    )
+    spread = (pl.col("square").sum() / pl.col("usual").sum()).over("day").clip(1) * pl.col("few")
+    both = usual.with_columns(spread.alias("spread")).join(counts, on=["day", "key"], how="left")
+    expected = pl.col("usual")
+    beyond = (count > limits.volume * expected) | (count < expected / limits.volume)
+    by_chance = (count - expected).abs() <= _SIGMAS * (expected * pl.col("spread")).sqrt()
+    return _number(
+        both.group_by("day").agg((beyond & ~by_chance).sum().cast(pl.Float64).alias("value")),
+        number=pl.lit("hours.strayed"),
+        value=pl.col("value"),
+        least=pl.lit(None, pl.Float64),
+        most=pl.lit(0.0),
+        belief=pl.lit(f"no hour beyond a factor of {limits.volume:g} of the same hours of the weeks before"),
+    )
 
 
 def _of(measures: pl.DataFrame, name: str) -> pl.DataFrame:
-    return measures.filter(pl.col("measure") == name)
-
-
-def _divergence(now: pl.DataFrame, then: pl.DataFrame) -> float:
-    """Kullback-Leibler divergence in nats; half a count is added everywhere, so that a new name is not infinite."""
-    counts = [_of(part, "name").group_by("key").agg(pl.col("count").sum()) for part in (now, then)]
-    both = counts[0].join(counts[1], on="key", how="full", coalesce=True, suffix="_then").fill_null(0)
-    p, q = ((pl.col(name) + _SMOOTHING) / (pl.col(name) + _SMOOTHING).sum() for name in ("count", "count_then"))
-    return float(both.select((p * (p / q).log()).sum()).item() or 0.0)
-
-
-def _shares(measures: pl.DataFrame) -> pl.DataFrame:
-    """The median over the days of the share of rows with a value: one odd day does not move it."""
-    rows = _of(measures, "rows").select("day", pl.col("count").alias("rows"))
-    shares = _of(measures, "given").join(rows, on="day").with_columns((pl.col("count") / pl.col("rows")).alias("share"))
-    return shares.group_by("key").agg(pl.col("share").median())
-
-
-def _strayed(now: pl.DataFrame, then: pl.DataFrame, day: date, factor: float) -> int:
-    """How many hours of the day have far more or fewer events than that hour of the week has."""
-    days = then.select("day").unique()
-    alike = days.filter(pl.col("day").dt.weekday() == day.isoweekday())
-    alike = alike if alike.height >= 2 else days
-    hours = pl.DataFrame({"key": [str(hour) for hour in range(24)]})
-    grid = alike.join(hours, how="cross").join(_of(then, "hour"), on=["day", "key"], how="left")
-    usual = grid.group_by("key").agg(pl.col("count").fill_null(0).median().alias("usual"))
-    both = hours.join(usual, on="key").join(_of(now, "hour").select("key", "count"), on="key", how="left")
-    count, expected = pl.col("count").fill_null(0), pl.max_horizontal("usual", pl.lit(_SMOOTHING))
-    beyond = (count > factor * expected) | (count < expected / factor)
-    by_chance = (count - expected).abs() <= _SIGMAS * expected.sqrt()
-    return int(both.select((beyond & ~by_chance).sum()).item())
+    return measures.filter(pl.col("measure") == name).drop("measure")

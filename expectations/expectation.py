@@ -10,16 +10,20 @@ slip in a suite is told before a stream starts, without loading Great Expectatio
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from expectations.catalog import AUDITED, RANGE, REASONS, ROW_LEVEL, UNSUITED
+from expectations import arguments
+from expectations.catalog import RANGE, REASONS, ROW_LEVEL, SIGNATURES, UNSUITED
 from expectations.errors import nearest
 
 Severity = Literal["refuse", "warn"]
 """`refuse`: a row that fails goes to quarantine, a day that fails fails the check. `warn`: it lands and is counted."""
+
+UNSUITED_WHY: Final = (
+    "it is about other databases, about types and columns, which the contract fixes, or about an order"
+)
 
 _SEVERITIES: Final[dict[str, Severity]] = {"critical": "refuse", "warning": "warn", "info": "warn"}
 
@@ -57,13 +61,21 @@ class Expectation:
     @property
     def columns(self) -> list[str]:
         """The columns that the arguments name, without those of the row condition."""
-        given = [self.kwargs.get(key) for key in ("column", "column_A", "column_B")]
-        return [name for name in given if name] + list(self.kwargs.get("column_list") or [])
+        listed = self.kwargs.get("column_list")
+        named = [self.kwargs.get(key) for key in ("column", "column_A", "column_B")]
+        return [
+            name for name in [*named, *(listed if isinstance(listed, list | tuple) else [])] if isinstance(name, str)
+        ]
 
     @property
     def condition_columns(self) -> list[str]:
         """The columns that the row condition names."""
-        return list(_named(self.kwargs.get("row_condition")))
+        return list(arguments.columns_of(self.kwargs.get("row_condition")))
+
+    @property
+    def takes_condition(self) -> bool:
+        """Whether it can be asked of some rows only."""
+        return "row_condition" in SIGNATURES[self.type]
 
     @property
     def expected(self) -> str:
@@ -91,7 +103,9 @@ class Expectation:
         if not isinstance(written, dict) or not isinstance(written.get("kwargs"), dict):
             raise ValueError('an expectation is an object with "type" and "kwargs"')
         meta = written.get("meta") or {}
-        severity = _SEVERITIES.get(written.get("severity", "critical"))
+        if not isinstance(meta, dict):
+            raise ValueError('"meta" is an object')
+        severity = _SEVERITIES.get(str(written.get("severity") or "critical"))
         if severity is None:
             raise ValueError(f"unknown severity; expected {', '.join(_SEVERITIES)}")
         notes = meta.get("notes") or written.get("notes") or ""
@@ -104,29 +118,28 @@ class Expectation:
 
     def require_sound(self) -> None:
         """Raise ValueError, with what was expected, when type or arguments cannot be meant."""
-        if self.type not in ROW_LEVEL and self.type not in AUDITED:
+        if self.type not in SIGNATURES:
             if self.type in UNSUITED:
-                raise ValueError(f"{self.type} cannot be used on a lake: types and columns are fixed by the contract")
-            raise ValueError(f"unknown expectation {self.type!r}{_hint(self.type, [*ROW_LEVEL, *AUDITED])}")
-        if self.type in ROW_LEVEL:
-            allowed, needed = ROW_LEVEL[self.type]
-            for name in self.kwargs.keys() - allowed:
-                raise ValueError(f"unknown argument {name!r} of {self.type}{_hint(name, allowed)}")
-            for name in needed - self.kwargs.keys():
+                raise ValueError(f"{self.type} cannot be used on a lake: {UNSUITED_WHY}")
+            raise ValueError(f"unknown expectation {self.type!r}{_hint(self.type, SIGNATURES)}")
+        signature = SIGNATURES[self.type]
+        for name, value in self.kwargs.items():
+            if name not in signature:
+                raise ValueError(f"unknown argument {name!r} of {self.type}{_hint(name, signature)}")
+            if value is not None:
+                arguments.require(signature[name].removesuffix("!"), name, value)
+        for name, kind in signature.items():
+            if kind.endswith("!") and self.kwargs.get(name) is None:
                 raise ValueError(f"{self.type} needs the argument {name!r}")
-        self._require_arguments()
+        self._require_together(signature)
 
-    def _require_arguments(self) -> None:
+    def _require_together(self, signature: Mapping[str, str]) -> None:
         least, most = self.kwargs.get("min_value"), self.kwargs.get("max_value")
-        if self.type in ROW_LEVEL and ROW_LEVEL[self.type][0] >= RANGE and least is None and most is None:
+        if signature.keys() >= RANGE and least is None and most is None:
             raise ValueError(f"{self.type} needs min_value or max_value")
-        if isinstance(least, int | float) and isinstance(most, int | float) and least > most:
-            raise ValueError(f"min_value {least} is greater than max_value {most}")
-        if not 0 <= self.kwargs.get("mostly", 1) <= 1:
-            raise ValueError("mostly is a share between 0 and 1")
-        for pattern in [self.kwargs.get("regex"), *(self.kwargs.get("regex_list") or [])]:
-            if pattern is not None:
-                _require_pattern(pattern)
+        arguments.require_range(least, most)
+        if isinstance(self.kwargs.get("row_condition"), str) and self.kwargs.get("condition_parser") != "pandas":
+            raise ValueError('a row_condition that is text needs condition_parser "pandas"')
 
 
 @dataclass(frozen=True)
@@ -174,21 +187,6 @@ def _in_words(type_: str, kwargs: Mapping[str, Any]) -> str:
     if "regex" in kwargs:
         return f"text that {'does not match' if 'not_match' in type_ else 'matches'} {kwargs['regex']}"
     return type_.removeprefix("expect_").replace("_", " ")
-
-
-def _named(row_condition: object) -> Iterable[str]:
-    if isinstance(row_condition, dict):
-        if isinstance(row_condition.get("column"), dict):
-            yield str(row_condition["column"].get("name"))
-        for inner in row_condition.get("conditions", []):
-            yield from _named(inner)
-
-
-def _require_pattern(pattern: object) -> None:
-    try:
-        re.compile(str(pattern))
-    except re.error as error:
-        raise ValueError(f"the regular expression {pattern!r} does not compile: {error}") from error
 
 
 def _hint(word: str, known: Iterable[str]) -> str:

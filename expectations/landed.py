@@ -1,97 +1,99 @@
-"""Which rows of a table have come since it was looked at last? By day, and in a day by their positions in the stream.
+"""What has come into a table since it was checked last? Told by the version of the table, never by the clock.
 
-How many rows each day, topic and partition had, and up to which offset, is remembered (`checks.SEEN`). The rows beyond
-the offset are the new ones, provided they are as many as were added; where they are not (a quarantine was replayed,
-rows were erased) or where a table has no positions, the whole day counts as new.
+A Delta table knows which files each version added; files that were only written anew, to have fewer of them, bring
+nothing. Where versions can no longer tell (their history was vacuumed, or rows went, as when somebody was forgotten),
+the whole table counts as new, and that is said. A table without versions (the path store's touches, which a refresh may
+change anywhere) is compared day by day by a fingerprint of its rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
 import polars as pl
 
-from expectations import contract
 from expectations.checks import SEEN
 
-_STREAM: Final = [contract.TOPIC, contract.PARTITION]
-_DAY: Final = "day"
-_MARK: Final = "mark"
+DAY: Final = "_day"
+_ROWS: Final = "_rows"
+
+
+@dataclass(frozen=True)
+class Table:
+    """The rows of one version of a table; `since(v)` are those that came after version `v`, None where none can tell.
+
+    Without a `version`, days of the table are compared by their content.
+    """
+
+    rows: pl.LazyFrame
+    version: int | None = None
+    since: Callable[[int], pl.LazyFrame | None] = lambda _: None
+
+    def mapped(self, change: Callable[[pl.LazyFrame], pl.LazyFrame]) -> Table:
+        """The table with every frame of it changed the same way."""
+
+        def since(version: int) -> pl.LazyFrame | None:
+            rows = self.since(version)
+            return None if rows is None else change(rows)
+
+        return Table(change(self.rows), self.version, since)
 
 
 @dataclass(frozen=True)
 class Landed:
-    """What has changed in a table: how many `rows` of each changed day are new, and what is to be remembered."""
+    """`new` rows came after version `since` of the table (None: all rows of the days they belong to are there).
 
-    rows: Mapping[date, int]
-    seen: pl.DataFrame
-    _frame: pl.LazyFrame
-    _day: pl.Expr
-    _marks: pl.DataFrame
-
-    @property
-    def days(self) -> list[date]:
-        """The days in which something is new, in their order."""
-        return sorted(self.rows)
-
-    @property
-    def sizes(self) -> dict[date, int]:
-        """How many rows each of these days has, the new ones included."""
-        sizes = self.seen.group_by(_DAY).agg(pl.col("rows").sum())
-        return dict(sizes.filter(pl.col(_DAY).is_in(self.days)).iter_rows())
-
-    def whole(self, day: date) -> pl.LazyFrame:
-        """All rows of the day, as far as they were there when this was made."""
-        rows = self._frame.filter(self._day == day)
-        if contract.OFFSET not in self._frame.collect_schema():
-            return rows
-        ends = self.seen.filter(pl.col(_DAY) == day).select(*_STREAM, pl.col(contract.OFFSET).alias(_MARK))
-        return _up_to(rows, ends, pl.col(contract.OFFSET) <= pl.col(_MARK))
-
-    def new(self, day: date) -> pl.LazyFrame:
-        """The new rows of the day."""
-        marks = self._marks.filter(pl.col(_DAY) == day).select(*_STREAM, pl.col(contract.OFFSET).alias(_MARK))
-        if marks.is_empty():
-            return self.whole(day)
-        beyond = pl.col(_MARK).is_null() | (pl.col(contract.OFFSET) > pl.col(_MARK))
-        return _up_to(self.whole(day), marks, beyond)
-
-
-def landed_since(table: str, frame: pl.LazyFrame, day: pl.Expr, before: pl.DataFrame) -> Landed:
-    """What has come into a table since `before` (columns and dtypes of `checks.SEEN`); `day` is the day of a row.
-
-    Rows without a day are not looked at. An empty table gives no days.
+    `whole` are all rows of the table, `seen` is what to remember (columns and dtypes of `checks.SEEN`), `note` says why
+    more is checked than has landed.
     """
-    old = before.filter(pl.col("table") == table)
-    counts = frame.select(day.alias(_DAY)).drop_nulls().group_by(_DAY).len("rows").collect(engine="streaming")
-    known = old.group_by(_DAY).agg(pl.col("rows").sum().alias("known"))
-    changed = counts.join(known, on=_DAY, how="left").filter(pl.col("rows") != pl.col("known").fill_null(0))
-    days = changed[_DAY].to_list()
-    now = _seen(table, frame, day, days)
-    marks = old.filter(pl.col(_DAY).is_in(days), pl.col(contract.OFFSET).is_not_null())
-    landed = Landed({}, now, frame, day, marks)
-    rows, unclear = {}, []
-    for each, total, had in now.group_by(_DAY).agg(pl.col("rows").sum()).join(known, on=_DAY, how="left").iter_rows():
-        rows[each] = landed.new(each).select(pl.len()).collect().item() if had else total
-        if had and rows[each] != total - had:
-            unclear.append(each)
-            rows[each] = total
-    return Landed(rows, now, frame, day, marks.filter(~pl.col(_DAY).is_in(unclear)))
+
+    new: pl.LazyFrame
+    whole: pl.LazyFrame
+    since: int | None
+    version: int | None
+    seen: pl.DataFrame
+    note: str = ""
 
 
-def _seen(table: str, frame: pl.LazyFrame, day: pl.Expr, days: list[date]) -> pl.DataFrame:
-    held = frame.collect_schema()
-    places = [contract.TOPIC, contract.PARTITION, contract.OFFSET]
-    known = [pl.col(name) if name in held else pl.lit(None, SEEN[name]).alias(name) for name in places]
-    rows = frame.select(day.alias(_DAY), *known).filter(pl.col(_DAY).is_in(days))
-    counted = rows.group_by(_DAY, *_STREAM).agg(pl.len().alias("rows"), pl.col(contract.OFFSET).max())
-    return counted.select(
-        pl.lit(table).alias("table"), *(pl.col(name).cast(SEEN[name]) for name in list(SEEN)[1:])
-    ).collect(engine="streaming")
+def landed_since(name: str, table: Table, day: pl.Expr, columns: Sequence[pl.Expr], before: pl.DataFrame) -> Landed:
+    """What is to be checked of a table, after what was seen `before` (columns and dtypes of `checks.SEEN`).
+
+    `day` is the day of a row, null in a table that is judged as a whole; `columns` are those that are judged.
+    """
+    old = before.filter(pl.col("table") == name)
+    rows = table.rows.with_columns(day.alias(DAY))
+    if table.version is None:
+        return _compared(name, rows, columns, old)
+    marks = old.filter(pl.col("day").is_null())["mark"]
+    since = int(marks[0]) if len(marks) and marks[0].isdecimal() else None
+    seen = pl.DataFrame([(name, None, str(table.version))], schema=SEEN, orient="row")
+    if since is None:
+        return Landed(rows, rows, None, table.version, seen)
+    new = rows.head(0) if since == table.version else table.since(since) if since < table.version else None
+    if new is None:
+        note = f"{name}: what came after version {since} can no longer be told, so all of version {table.version} is"
+        return Landed(rows, rows, None, table.version, seen, f"{note} checked")
+    return Landed(new.with_columns(day.alias(DAY)), rows, since, table.version, seen)
 
 
-def _up_to(rows: pl.LazyFrame, marks: pl.DataFrame, keep: pl.Expr) -> pl.LazyFrame:
-    return rows.join(marks.lazy(), on=_STREAM, how="left", nulls_equal=True).filter(keep).drop(_MARK)
+def _compared(name: str, rows: pl.LazyFrame, columns: Sequence[pl.Expr], old: pl.DataFrame) -> Landed:
+    """The days whose rows are not those that were seen: other ones, more, or fewer."""
+    print_of = pl.struct(pl.col(DAY), *columns).hash().sum()
+    prints = rows.group_by(DAY).agg(print_of.alias("mark"), pl.len().alias(_ROWS)).collect(engine="streaming")
+    seen = prints.select(
+        pl.lit(name).alias("table"),
+        pl.col(DAY).cast(pl.Date).alias("day"),
+        pl.format("{}/{}", _ROWS, "mark").alias("mark"),
+    )
+    changed = seen.join(old, on=["day", "mark"], how="anti", nulls_equal=True)["day"]
+    new = within(rows, changed.to_list())
+    return Landed(new, rows, None, None, seen)
+
+
+def within(rows: pl.LazyFrame, days: Sequence[date | None]) -> pl.LazyFrame:
+    """The rows of some days; None stands for the rows without one."""
+    dated = pl.col(DAY).is_in([day for day in days if day is not None])
+    return rows.filter(dated.fill_null(None in days))

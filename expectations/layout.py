@@ -15,6 +15,8 @@ PROFILES: Final = "profiles"
 LINKS: Final = "links"
 RUNS: Final = "runs"
 PATHS: Final = "paths"
+TOUCHES: Final = "touches"
+"""Not a table of its own: what the path store holds."""
 
 PARTITION_COLUMNS: Final[dict[str, list[str]]] = {
     EVENTS: ["event_date"],

@@ -17,7 +17,7 @@ from typing import Any, Final
 import polars as pl
 
 from expectations.columns import Columns, Family
-from expectations.conditions import NotCompiled, comparable, is_number, member, where
+from expectations.conditions import NotCompiled, comparable, considered, is_number, member, where
 from expectations.expectation import Expectation
 from expectations.patterns import Untranslatable, translate
 
@@ -147,14 +147,7 @@ def _each_pattern(kwargs: Mapping[str, Any], columns: Columns) -> list[pl.Expr]:
 def _pair(kwargs: Mapping[str, Any], columns: Columns) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
     """Both columns, and which rows are judged."""
     left, right = (columns.expression(kwargs[name]) for name in ("column_A", "column_B"))
-    ignore = kwargs.get("ignore_row_if") or "both_values_are_missing"
-    if ignore == "both_values_are_missing":
-        return left, right, left.is_not_null() | right.is_not_null()
-    if ignore == "either_value_is_missing":
-        return left, right, left.is_not_null() & right.is_not_null()
-    if ignore != "neither":
-        raise NotCompiled("unknown ignore_row_if")
-    return left, right, pl.lit(True)
+    return left, right, considered(kwargs, columns)
 
 
 def _pair_equal(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
@@ -189,15 +182,7 @@ def _is(value: pl.Expr, item: Any, family: Family) -> pl.Expr:
 
 def _many(kwargs: Mapping[str, Any], columns: Columns) -> tuple[list[pl.Expr], pl.Expr]:
     """All columns, and which rows are judged."""
-    values = [columns.expression(name) for name in kwargs["column_list"]]
-    ignore = kwargs.get("ignore_row_if") or "all_values_are_missing"
-    if ignore == "all_values_are_missing":
-        return values, pl.any_horizontal(value.is_not_null() for value in values)
-    if ignore == "any_value_is_missing":
-        return values, pl.all_horizontal(value.is_not_null() for value in values)
-    if ignore != "never":
-        raise NotCompiled("unknown ignore_row_if")
-    return values, pl.lit(True)
+    return [columns.expression(name) for name in kwargs["column_list"]], considered(kwargs, columns)
 
 
 def _sum_equal(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:

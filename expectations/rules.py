@@ -25,16 +25,19 @@ share = 0.95
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import polars as pl
 from pydantic import Field, model_validator
 
 from expectations import contract, layout
 from expectations.catalog import ROW_LEVEL
-from expectations.compiled import Compiled, compile_suites
+from expectations.columns import Columns
+from expectations.compiled import Compiled, compile_suites, require_columns
 from expectations.configfile import Section
 from expectations.contract import Kind
 from expectations.defaults import default_suites
@@ -54,7 +57,7 @@ class ColumnRule(Section):
     """
 
     column: str = Field(min_length=1)
-    table: Literal["events", "profiles", "touches"] = "events"
+    table: Literal["events", "profiles", "links", "touches"] = "events"
     kind: Kind | None = None
     events: list[str] = Field(default=[])
     required: bool = False
@@ -77,8 +80,9 @@ class ColumnRule(Section):
             require_column(self.column)
         elif self.kind or self.events:
             raise ValueError(f"kind and events are about the table events, not {self.table}")
-        if self.table == layout.PROFILES and self.column not in contract.PROFILES:
-            raise ValueError(f"{self.column!r} is no column of profiles; columns: {', '.join(contract.PROFILES)}")
+        known = {layout.PROFILES: contract.PROFILES, layout.LINKS: contract.LINKS}.get(self.table)
+        if known is not None and self.column not in known:
+            raise ValueError(f"{self.column!r} is no column of {self.table}; columns: {', '.join(known)}")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
@@ -145,6 +149,7 @@ class Drift(Section):
     least_days: int = Field(default=7, ge=3)
     settle: Duration = timedelta(days=1)
     names: float = Field(default=0.1, gt=0, description="largest divergence of the shares of event names")
+    shares: float = Field(default=1.2, gt=1, description="largest factor between an event name's share and its usual")
     nulls: float = Field(default=0.1, gt=0, le=1, description="largest change of a column's share of values")
     volume: float = Field(default=3, gt=1, description="largest factor between an hour and the same hour of the week")
     severity: Literal["refuse", "warn"] = "warn"
@@ -161,15 +166,18 @@ class ExpectationSettings(Section):
     freshness: Duration | None = None
     drift: Drift = Drift()
 
-    def own_suites(self, beside: Path) -> tuple[Suite, ...]:
+    def own_suites(self, beside: Path, place: Callable[[int], str] = "[[expectations.rules]] {}".format) -> list[Suite]:
         """The owner's suites: plan and rules by table, then the files, which lie beside the configuration file.
+
+        `place` says where a rule is written, by its number from 0.
 
         Raises:
             ConfigurationError: a suite file cannot be used; file and line are named.
         """
         asked: dict[str, list[Expectation]] = {layout.EVENTS: list(self.plan.expectations())}
-        for rule in self.rules:
-            asked.setdefault(rule.table, []).extend(rule.expectations())
+        for number, rule in enumerate(self.rules):
+            written = (replace(each, place=place(number)) for each in rule.expectations())
+            asked.setdefault(rule.table, []).extend(written)
         if self.daily_rows is not None:
             least, most = self.daily_rows
             kwargs = {"min_value": least, "max_value": most}
@@ -177,17 +185,32 @@ class ExpectationSettings(Section):
         own = [
             Suite(f"own {table}", table, tuple(expectations)) for table, expectations in asked.items() if expectations
         ]
-        return (*own, *(read_suite(beside / name) for name in self.suites))
+        return [*own, *(read_suite(beside / name) for name in self.suites)]
 
-    def compiled(self, beside: Path) -> Compiled:
-        """What the stream judges after the contract, and what of it only the audit can.
 
-        Raises:
-            ConfigurationError: a suite cannot be used, or names a column that events do not have.
-        """
-        beyond = [suite for suite in default_suites() if suite.kind is not None]
-        own = [suite for suite in self.own_suites(beside) if suite.table == layout.EVENTS]
-        return compile_suites([*beyond, *own], contract.EVENTS)
+def compile_own(own: Sequence[Suite], touches: pl.Schema = contract.TOUCHES) -> Compiled:
+    """What the stream judges after the contract, and what only the audit can.
+
+    `own` are the owner's suites, of whatever table, `touches` the columns that touches will have.
+
+    Raises:
+        ConfigurationError: an expectation names a column that its table does not have.
+    """
+    schemas = {
+        layout.EVENTS: contract.EVENTS,
+        layout.PROFILES: contract.PROFILES,
+        layout.LINKS: contract.LINKS,
+        layout.TOUCHES: touches,
+    }
+    left = []
+    for suite in own:
+        if suite.table != layout.EVENTS:
+            for expectation in suite.expectations:
+                require_columns(expectation, Columns(schemas[suite.table]), suite.table)
+                left.append((expectation, f"it is about {suite.table}, which do not come in the stream"))
+    beyond = [suite for suite in default_suites() if suite.kind is not None]
+    compiled = compile_suites([*beyond, *(suite for suite in own if suite.table == layout.EVENTS)], contract.EVENTS)
+    return replace(compiled, audited=(*compiled.audited, *left))
 
 
 def _ends(least: float | None, most: float | None) -> dict[str, Any]:

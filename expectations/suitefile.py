@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from expectations import contract, layout
-from expectations.defaults import TOUCHES
 from expectations.errors import ConfigurationError
 from expectations.expectation import Expectation, Suite
 
-TABLES: Final = (layout.EVENTS, layout.PROFILES, TOUCHES)
+TABLES: Final = (layout.EVENTS, layout.PROFILES, layout.LINKS, layout.TOUCHES)
 _LIST: Final = re.compile(r'"expectations"\s*:\s*\[')
 
 

@@ -69,15 +69,47 @@ def judge(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[Outc
     return [_outcome(*pair) for pair in zip(expectations, results, strict=True)]
 
 
-def together(outcomes: Sequence[Outcome]) -> Outcome:
-    """The verdict on all rows, from verdicts on parts of them, of one row-level expectation."""
-    first = outcomes[0]
-    judged, failed = (
-        sum(count or 0 for count in counts) for counts in zip(*(each[2:4] for each in outcomes), strict=True)
-    )
-    failure = next((each.failure for each in outcomes if each.failure), "")
-    kept = judged == 0 or (judged - failed) / judged >= first.expectation.kwargs.get("mostly", 1)
-    return first._replace(passed=kept and not failure, judged=judged, failed=failed, failure=failure)
+def unexpected(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[tuple[list[int], str]]:
+    """For each expectation about values: the places of the rows that Great Expectations reports, and its exception.
+
+    >>> asked = Expectation("expect_column_values_to_not_be_null", {"column": "a"})
+    >>> unexpected(pl.DataFrame({"a": ["x", None]}), [asked])
+    [([1], '')]
+    """
+    results = evaluate(frame, expectations, {"result_format": "COMPLETE"})
+    return [
+        (
+            list((each.get("result") or {}).get("unexpected_index_list") or []),
+            _failure(each.get("exception_info") or {}),
+        )
+        for each in results
+    ]
+
+
+def within_ends(numbers: pl.DataFrame) -> list[bool]:
+    """Whether each `value` is at least `least` and at most `most`; an end that is null is none."""
+    pairs = (("value", "least"), ("most", "value"))
+    either = {"or_equal": True, "ignore_row_if": "either_value_is_missing"}
+    asked = [
+        Expectation("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": a, "column_B": b, **either})
+        for a, b in pairs
+    ]
+    beyond = {place for places, _ in unexpected(numbers.select("value", "least", "most"), asked) for place in places}
+    return [place not in beyond for place in range(numbers.height)]
+
+
+def selected(frame: pl.DataFrame, expectation: Expectation) -> pl.Series:
+    """The rows that Great Expectations selects by the row condition of an expectation, and that hold its column."""
+    row = frame.with_row_index("_row")
+    kwargs = {
+        key: expectation.kwargs[key] for key in ("row_condition", "condition_parser") if key in expectation.kwargs
+    }
+    none = Expectation("expect_column_values_to_be_in_set", {"column": "_row", "value_set": [-1], **kwargs})
+    places, _ = unexpected(row, [none])[0]
+    given = row["_row"].is_in(places)
+    for name in expectation.columns if not expectation.type.endswith("be_null") else ():
+        given &= frame[name].is_not_null()
+    return given
 
 
 def evaluate(

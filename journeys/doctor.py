@@ -63,10 +63,10 @@ def _configuration(config: Path) -> str:
 
 
 def _expectations(config: Path) -> str:
-    settings = Settings(config)
-    compiled = settings.expectations.compiled(settings.folder)
-    later = "".join(f"; audited only: {each.type} ({why})" for each, why in compiled.audited[:5])
-    return f"{len(compiled.rules)} rules beside the contract judge the stream{later}"
+    compiled = Settings(config).compiled
+    said = f"{len(compiled.rules)} rules beside the contract judge the stream"
+    by_audit = [f"\n    audited only: {each.type} of {each.name}: {why}" for each, why in compiled.audited]
+    return "".join([said, *by_audit])
 
 
 def _lake(config: Path) -> str:

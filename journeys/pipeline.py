@@ -8,8 +8,9 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from analytics.definitions import duration
 from expectations.contract import KINDS, is_kind
@@ -19,12 +20,16 @@ from journeys import terminal
 if TYPE_CHECKING:
     from analytics.stitching import StitchSummary
     from expectations.audit import CheckSummary
+    from expectations.landed import Table
     from ingest.files import FileSummary
     from ingest.loop import IngestSummary
     from ingest.settings import Format
     from journeys.settings import Settings
     from reports.publish import Published
     from reports.settings import ReportSettings
+
+MOST_MISSED: Final = 5
+"""So many beliefs of a suite that were not met are named on the terminal."""
 
 
 def ingest(
@@ -53,7 +58,7 @@ def ingest(
             accept_gap=accept_gap,
             new_generation=new_generation,
             on_progress=lambda progress: advance(progress.polled, progress.expected),
-            rules=settings.expectations.compiled(settings.folder).rules,
+            rules=settings.compiled.rules,
         )
     terminal.out.print(f"  {summary.landed:,} events landed{_refused(summary.quarantined)}")
     return summary
@@ -95,25 +100,43 @@ def load(
 
 
 def check(settings: Settings) -> CheckSummary:
-    """Audit what has landed since the last check, with a line a suite."""
-    from analytics.events import landed, profiles
-    from analytics.store import Paths
+    """Audit what has landed since the last check, with a line a suite and one a belief that was not met."""
     from expectations.audit import check as audit
     from expectations.defaults import default_suites
 
-    tables = {"events": landed(settings.lake), "profiles": profiles(settings.lake)}
-    with suppress(StorageError):  # not stitched yet
-        tables["touches"] = Paths.open(settings.lake).touches
     limits = settings.ingest.limits
     defaults = default_suites(oldest=limits.oldest, newest=limits.newest)
-    suites = [*defaults, *settings.expectations.own_suites(settings.folder)]
+    suites = [*defaults, *settings.suites]
     with terminal.step("Checking what landed") as advance:
-        summary = audit(settings.lake, tables, suites, settings.expectations, on_progress=advance)
+        summary = audit(settings.lake, _tables(settings), suites, settings.expectations, on_progress=advance)
     terminal.out.print(f"  {summary.rows:,} new rows on {summary.days:,} days")
+    for note in summary.notes:
+        terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
     for suite in summary.suites:
         found = f"{suite.failed:,} failed, {suite.warned:,} warned" if suite.failed or suite.warned else "all met"
         terminal.print_check(suite.name, found, "", passed=suite.passed)
+        for belief, days in suite.missed[:MOST_MISSED]:
+            terminal.out.print(f"    {days:,} × {belief}", markup=False, soft_wrap=True, style="dim")
     return summary
+
+
+def _tables(settings: Settings) -> dict[str, Table]:
+    """The tables that are audited, each at its version of now."""
+    from analytics.events import added, scan, table_version
+    from analytics.store import Paths
+    from expectations import contract, layout
+    from expectations.landed import Table
+
+    schemas = {layout.EVENTS: contract.EVENTS, layout.PROFILES: contract.PROFILES, layout.LINKS: contract.LINKS}
+    tables = {}
+    for name, schema in schemas.items():
+        version = table_version(settings.lake, name)
+        if version is not None:
+            since = partial(added, settings.lake, name, schema, until=version)
+            tables[name] = Table(scan(settings.lake, name, schema, version), version, since)
+    with suppress(StorageError):  # not stitched yet
+        tables[layout.TOUCHES] = Table(Paths.open(settings.lake).touches)
+    return tables
 
 
 def stitch(settings: Settings, *, rebuild: bool = False) -> StitchSummary:

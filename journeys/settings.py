@@ -11,8 +11,12 @@ from expectations.errors import ConfigurationError
 from expectations.layout import Lake
 
 if TYPE_CHECKING:
+    import polars as pl
+
     from analytics.questions import NamedFunnel
     from analytics.rules import PathRules
+    from expectations.compiled import Compiled
+    from expectations.expectation import Suite
     from expectations.rules import ExpectationSettings
     from ingest.settings import IngestSettings
     from reports.settings import ReportSettings
@@ -53,6 +57,38 @@ class Settings:
         from expectations.rules import ExpectationSettings
 
         return self.file.section("expectations", ExpectationSettings)
+
+    @cached_property
+    def suites(self) -> list[Suite]:
+        """The owner's suites of expectations, each knowing where it is written."""
+        from expectations.configfile import line_of
+
+        def place(number: int) -> str:
+            return f"{self.file.path}, line {line_of(self.file.text, ('expectations', 'rules', number))}"
+
+        return self.expectations.own_suites(self.folder, place)
+
+    @cached_property
+    def compiled(self) -> Compiled:
+        """The rules that the stream is judged by, beside the contract's, and what is left to the audit."""
+        from expectations.contract import TOUCHES
+        from expectations.rules import compile_own
+
+        return compile_own(
+            self.suites, self._touches() if any(each.table == "touches" for each in self.suites) else TOUCHES
+        )
+
+    def _touches(self) -> pl.Schema:
+        """The columns that touches will have; numbers are those that `[paths]` keeps as values."""
+        import polars as pl
+
+        from analytics.rules import short
+        from analytics.touches import columns
+        from expectations.contract import TOUCHES
+
+        values = [short(name) for name in self.paths.values]
+        kept = {name: pl.Float64() if name in values else pl.String() for name in columns(self.paths)}
+        return pl.Schema({**kept, **TOUCHES})
 
     @cached_property
     def paths(self) -> PathRules:

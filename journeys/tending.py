@@ -30,6 +30,33 @@ def maintain(config: Config = DEFAULT) -> None:
     terminal.out.print(f"  {compacted:,} days compacted, {len(done.ordered):,} ordered, {removed:,} files removed")
 
 
+@app.command()
+def restore(
+    to: Annotated[str, typer.Argument(help="A time with a zone, such as 2026-01-31T12:00:00Z.")],
+    config: Config = DEFAULT,
+) -> None:
+    """Set events, quarantine and profiles back to a time, and the offsets with them; what landed since is read again.
+
+    Stop the consumers first. Afterwards: journeys stitch --rebuild
+
+    Example: journeys restore 2026-01-31T12:00:00Z
+    """
+    from datetime import datetime
+
+    from ingest.restoring import restore as set_back
+    from journeys import terminal
+
+    try:
+        when = datetime.fromisoformat(to)
+    except ValueError:
+        when = datetime.min
+    if when.tzinfo is None:
+        raise InputError("This is no time.", expected="a time with a zone, 2026-01-31T12:00:00Z", found=to)
+    done = set_back(settings_of(config).lake, when)
+    for table, version in done.versions.items():
+        terminal.out.print(f"  {table}: version {version}, {done.offsets[table]} offsets set back", markup=False)
+
+
 quarantine = typer.Typer(
     help="Messages that were refused: why, how they look, and reading them again.", no_args_is_help=True
 )
@@ -121,7 +148,7 @@ def replay(
         done = read_again(
             settings.ingest,
             settings.lake,
-            rules=settings.expectations.compiled(settings.folder).rules,
+            rules=settings.compiled.rules,
             reasons=reason or (),
             files=like(settings.ingest, kind=kind, topic=stream or "") if kind or stream else None,
             on_progress=advance,

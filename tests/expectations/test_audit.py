@@ -10,11 +10,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from expectations import audit, checks, contract
+from expectations import checks, contract, tableaudit
 from expectations.audit import CheckSummary, check
 from expectations.defaults import default_suites
 from expectations.errors import ConfigurationError
 from expectations.expectation import Expectation, Suite
+from expectations.landed import Table
 from expectations.layout import Lake
 from expectations.rules import ExpectationSettings
 from tests.expectations.events import START, days_of, event, frame
@@ -41,13 +42,18 @@ def lake(tmp_path: Path) -> Lake:
 
 def run(
     lake: Lake,
-    rows: list[dict[str, Any]] | Mapping[str, pl.LazyFrame],
+    rows: list[dict[str, Any]] | Mapping[str, Table],
     suites: Sequence[Suite] = (SMALL,),
     settings: ExpectationSettings = QUIET,
     now: datetime = NOW,
 ) -> CheckSummary:
-    tables = {"events": frame(rows).lazy()} if isinstance(rows, list) else rows
+    tables = {"events": events_of(rows)} if isinstance(rows, list) else rows
     return check(lake, tables, suites, settings, now=now)
+
+
+def events_of(rows: list[dict[str, Any]]) -> Table:
+    """A table whose version is the number of its rows: later rows are those that came since."""
+    return Table(frame(rows).lazy(), len(rows), lambda since: frame(rows[since:]).lazy())
 
 
 def missed(summary: CheckSummary) -> list[tuple[Any, ...]]:
@@ -88,13 +94,25 @@ def test_only_what_has_landed_since_is_judged_again(lake: Lake) -> None:
     assert run(lake, rows + late).days == 0
 
 
-def test_rows_that_come_with_old_offsets_are_found(lake: Lake) -> None:
+def test_a_table_whose_versions_cannot_tell_is_checked_whole_and_that_is_said(lake: Lake) -> None:
     rows = days_of(2, 2)
-    replayed = event(7, 1, 0, session_id=None)
-    run(lake, [row for row in rows if row["offset"] != 7])
-    summary = run(lake, [*(row for row in rows if row["offset"] != 7), replayed])
-    assert (summary.days, summary.rows) == (1, 49)
-    assert missed(summary) == [(date(2026, 1, 6), ["session_id"], 1)]
+    run(lake, rows)
+    forgotten = Table(frame(rows[1:]).lazy(), len(rows) + 1, lambda _: None)
+    summary = run(lake, {"events": forgotten})
+    assert (summary.days, summary.rows) == (2, 95)
+    assert summary.notes == (
+        "events: what came after version 96 can no longer be told, so all of version 97 is checked",
+    )
+    assert summary.results["since"].unique().to_list() == [None]
+    assert run(lake, {"events": forgotten}).notes == ()
+
+
+def test_a_version_that_only_wrote_files_anew_brings_nothing(lake: Lake) -> None:
+    rows = days_of(2, 2)
+    run(lake, rows)
+    compacted = Table(frame(rows).lazy(), len(rows) + 1, lambda _: frame([]).lazy())
+    assert run(lake, {"events": compacted}).rows == 0
+    assert checks.seen(lake)["mark"].to_list() == ["97"]
 
 
 @pytest.mark.parametrize("batch", [40, 10_000])
@@ -112,17 +130,17 @@ def test_the_size_of_a_batch_changes_nothing(lake: Lake, monkeypatch: pytest.Mon
     )
     profiles = pl.LazyFrame({"identity_kind": ["customer_id"] * 3, "identity": ["c1", "c2", "c3"]})
     tables = {
-        "events": frame(rows).lazy(),
-        "profiles": profiles.match_to_schema(contract.PROFILES, missing_columns="insert"),
+        "events": Table(frame(rows).lazy()),
+        "profiles": Table(profiles.match_to_schema(contract.PROFILES, missing_columns="insert")),
     }
     suites = [SMALL, *default_suites()[:4], *settings.own_suites(Path())]
-    monkeypatch.setattr(audit, "BATCH", batch)
-    found = run(lake, {"events": tables["events"]} | {"profiles": tables["profiles"]}, suites, settings).results
-    monkeypatch.setattr(audit, "BATCH", 10**6)
+    monkeypatch.setattr(tableaudit, "CHUNK", batch)
+    found = run(lake, tables, suites, settings).results
+    monkeypatch.setattr(tableaudit, "CHUNK", 10**6)
     alone = [
         run(
             Lake(f"{lake.address}-{day}"),
-            {"events": frame(part).lazy(), "profiles": profiles_of(tables)},
+            {"events": Table(frame(part).lazy()), "profiles": tables["profiles"]},
             suites,
             settings,
         )
@@ -137,10 +155,6 @@ def by_day(rows: list[dict[str, Any]]) -> dict[date, list[dict[str, Any]]]:
     return {day: [row for row in rows if row["event_date"] == day] for day in sorted({r["event_date"] for r in rows})}
 
 
-def profiles_of(tables: Mapping[str, pl.LazyFrame]) -> pl.LazyFrame:
-    return tables["profiles"]
-
-
 def test_a_customer_without_a_profile_is_counted(lake: Lake) -> None:
     profiles = pl.DataFrame(
         [
@@ -148,7 +162,7 @@ def test_a_customer_without_a_profile_is_counted(lake: Lake) -> None:
             for n in range(4)
         ]
     )
-    tables = {"events": frame(days_of(1, 1)).lazy(), "profiles": profiles.lazy()}
+    tables = {"events": Table(frame(days_of(1, 1)).lazy()), "profiles": Table(profiles.lazy())}
     strict = {
         "drift": {"enabled": False},
         "references": [{"column": "customer_id", "severity": "refuse", "share": 0.9}],
@@ -185,9 +199,23 @@ def test_touches_are_judged_without_positions(lake: Lake) -> None:
         **{"session": 1, "journey": 1, "outcome": "open"},
     }
     touches = pl.DataFrame([touch, touch | {"outcome": "lost", "at": START + timedelta(days=1)}])
-    summary = run(lake, {"touches": touches.lazy()}, default_suites())
-    assert missed(summary) == [(date(2026, 1, 6), ["outcome"], 1)]
-    assert run(lake, {"touches": touches.lazy()}, default_suites()).days == 0
+    summary = run(lake, {"touches": Table(touches.lazy())}, default_suites())
+    assert (summary.rows, missed(summary)) == (2, [(date(2026, 1, 6), ["outcome"], 1)])
+    assert run(lake, {"touches": Table(touches.lazy())}, default_suites()).days == 0
+    mended = touches.with_columns(outcome=pl.lit("open"))
+    again = run(lake, {"touches": Table(mended.lazy())}, default_suites())
+    assert (again.days, again.rows, again.passed) == (1, 1, True)  # the other day is as it was
+
+
+def test_profiles_and_links_are_judged_as_one_and_what_comes_later_alone(lake: Lake) -> None:
+    row = {"kind": "device_id", "value": "d1", "other_kind": "customer_id", "other_value": "c1", "removed": True}
+    first = pl.DataFrame([row | {"decided_at": START, "reason": "asked"}], schema=contract.LINKS)
+    later = pl.DataFrame([row | {"decided_at": None, "reason": None, "value": ""}], schema=contract.LINKS)
+    assert run(lake, {"links": Table(first.lazy(), 0)}, default_suites()).passed
+    both = Table(pl.concat([first, later]).lazy(), 1, lambda _: later.lazy())
+    summary = run(lake, {"links": both}, default_suites())
+    assert summary.rows == 1
+    assert missed(summary) == [(None, ["decided_at"], 1), (None, ["value"], 1)]
 
 
 def test_a_check_that_was_cut_short_is_done_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,6 +32,8 @@ def result(**changed: Any) -> dict[str, Any]:
         "failed": 0,
         "observed": None,
         "failure": "",
+        "since": None,
+        "version": 1,
     }
     return row | changed
 
@@ -40,21 +42,30 @@ def results(*rows: dict[str, Any]) -> pl.DataFrame:
     return pl.DataFrame(list(rows), schema=checks.RESULTS)
 
 
-def test_checks_of_one_day_add_up_row_by_row_and_the_last_holds_for_the_day() -> None:
-    mean = {"expectation": "expect_column_mean_to_be_between", "belief": "mean", "judged": None, "failed": None}
+def test_checks_of_what_came_later_add_up_and_the_last_holds_for_a_day_as_a_whole() -> None:
+    mean = {"expectation": "expect_column_mean_to_be_between", "belief": "mean", "failed": None}
     found = by_day(
         results(
             result(passed=False, failed=2),
-            result(**mean, passed=False, observed=1.0),
-            result(judged=5),
-            result(**mean, passed=True, observed=2.0),
+            result(**mean, passed=False, observed=1.0, judged=3),
+            result(judged=5, since=1, version=3),
+            result(**mean, passed=True, observed=2.0, judged=8, version=3),
         )
     )
     columns = ["belief", "passed", "judged", "failed", "observed"]
     assert found.select(columns).rows() == [
         ("order_id values must never be null.", False, 15, 2, None),
-        ("mean", True, None, None, 2.0),
+        ("mean", True, 8, None, 2.0),
     ]
+
+
+def test_a_check_that_was_done_again_counts_once() -> None:
+    cut_short = result(failed=2, passed=False, since=1, version=3)
+    again = result(failed=3, judged=20, passed=False, since=1, version=4)
+    found = by_day(results(result(), cut_short, again))
+    assert found.select("judged", "failed").rows() == [(30, 3)]
+    whole = result(judged=40, failed=0, version=5)
+    assert by_day(results(result(), again, whole)).select("judged", "failed", "passed").rows() == [(40, 0, True)]
 
 
 def test_a_page_a_suite_with_the_failures_of_its_newest_days() -> None:

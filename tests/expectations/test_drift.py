@@ -9,9 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from expectations import drift
+from expectations import drift, measures
 from expectations.audit import check
 from expectations.checks import MEASURES
+from expectations.landed import Table
 from expectations.layout import Lake
 from expectations.rules import Drift, ExpectationSettings
 from tests.expectations.events import START, days_of, event, frame
@@ -21,7 +22,7 @@ LAST = date(2026, 1, 14)  # the tenth day
 
 
 def strayed(lake: Lake, rows: list[dict[str, Any]]) -> list[tuple[date, str]]:
-    results = check(lake, {"events": frame(rows).lazy()}, [], SETTINGS, now=START + timedelta(days=60)).results
+    results = check(lake, {"events": Table(frame(rows).lazy())}, [], SETTINGS, now=START + timedelta(days=60)).results
     return results.filter(~pl.col("passed")).select("day", pl.col("columns").list.first()).rows()
 
 
@@ -31,7 +32,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def test_days_that_are_alike_do_not_stray(lake: Lake) -> None:
-    results = check(lake, {"events": frame(days_of(14)).lazy()}, [], SETTINGS).results
+    results = check(lake, {"events": Table(frame(days_of(14)).lazy())}, [], SETTINGS).results
     assert results["passed"].all()
     assert results["day"].unique().sort().to_list() == [date(2026, 1, day) for day in range(12, 17)]
 
@@ -43,6 +44,7 @@ def test_a_lost_event_a_lost_column_and_a_silent_night_stray(lake: Lake) -> None
     assert strayed(lake, rows) == [
         (date(2026, 1, 13), "customer_id.given"),
         (LAST, "event_name.divergence"),
+        (LAST, "order_placed.share"),
         (LAST, "currency.given"),
         (LAST, "order_id.given"),
         (LAST, "revenue.given"),
@@ -75,34 +77,35 @@ def test_a_day_is_compared_when_it_has_settled_and_again_when_late_events_change
 def test_settled_is_over_and_waited_for() -> None:
     days = [date(2026, 1, 5), date(2026, 1, 6)]
     end = START + timedelta(days=2)
-    assert drift.settled(days, end, timedelta(0)) == days
-    assert drift.settled(days, end, timedelta(days=1)) == days[:1]
-    assert drift.settled(days, end - timedelta(microseconds=1), timedelta(days=1)) == []
-    assert drift.settled(days, None, timedelta(0)) == []
+    assert measures.settled(days, end, timedelta(0)) == days
+    assert measures.settled(days, end, timedelta(days=1)) == days[:1]
+    assert measures.settled(days, end - timedelta(microseconds=1), timedelta(days=1)) == []
+    assert measures.settled(days, None, timedelta(0)) == []
 
 
 def test_measures_count_rows_names_values_and_hours() -> None:
-    measured = drift.measure(frame([event(0, 0, 1), event(3, 0, 2), event(4, 1, 2)]).lazy())
+    measured = measures.measure(frame([event(0, 0, 1), event(3, 0, 2), event(4, 1, 2)]).lazy())
     assert measured.schema == MEASURES
     known = {(day.day, name, key): count for day, name, key, count in measured.iter_rows()}
     assert known[5, "rows", ""] == 2 and known[6, "rows", ""] == 1
     assert known[5, "name", "order_placed"] == 1 and known[5, "given", "order_id"] == 1
     assert known[5, "given", "campaign"] == 0 and known[6, "hour", "2"] == 1
-    assert drift.measure(frame([]).lazy()).is_empty()
+    assert measures.measure(frame([]).lazy()).is_empty()
 
 
 def test_few_days_before_say_nothing() -> None:
-    measured = drift.measure(frame(days_of(5)).lazy())
+    measured = measures.measure(frame(days_of(5)).lazy())
     days = measured["day"].unique().sort().to_list()
-    assert drift.compare(measured, days[-1], days, Drift()) is None
-    assert drift.compare(measured, days[-1], days, Drift(least_days=4)) is not None
+    assert drift.compare(measured, days[-1:], days, Drift()).is_empty()
+    compared = drift.compare(measured, days, days, Drift(least_days=4))
+    assert compared.schema == drift.NUMBERS and compared["day"].unique().to_list() == days[-1:]
 
 
 def test_a_new_name_is_no_infinite_divergence() -> None:
     rows = days_of(8)
     rows += [event(9_000 + number, 7, 5, event_name="dreamt") for number in range(10)]
-    measured = drift.measure(frame(rows).lazy())
+    measured = measures.measure(frame(rows).lazy())
     days = measured["day"].unique().sort().to_list()
-    compared = drift.compare(measured, days[-1], days, Drift())
-    assert compared is not None
-    assert 0 < compared.numbers["event_name.divergence"].item() < 5
+    compared = drift.compare(measured, days[-1:], days, Drift())
+    divergence = compared.filter(number="event_name.divergence")["value"].item()
+    assert 0 < divergence < 5

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, find, given, settings
 from hypothesis import strategies as st
 
 from expectations import suites
 from expectations.catalog import ROW_LEVEL
 from expectations.columns import Columns
-from expectations.conditions import NotCompiled
+from expectations.conditions import NotCompiled, judged
 from expectations.expectation import Expectation
 from expectations.masks import BUILDERS, unexpected
 
+Mask = Callable[[Expectation, Columns], pl.Expr]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SCHEMA = pl.Schema(
     {
@@ -179,24 +181,56 @@ def test_every_row_level_expectation_is_compiled_and_tried() -> None:
     assert set(ROW_LEVEL) == set(BUILDERS) == set(ARGUMENTS)
 
 
+def disagreements(frame: pl.DataFrame, expectations: list[Expectation], masks: Mask = unexpected) -> list[Expectation]:
+    """The expectations of which the masks find other rows than Great Expectations reports, or judge other ones."""
+    named = sorted({name for each in expectations for name in [*each.columns, *each.condition_columns]})
+    rows = COLUMNS.frame(frame.lazy(), named)
+    results = suites.evaluate(rows, expectations, {"result_format": "COMPLETE"})
+    wrong = []
+    for expectation, result in zip(expectations, results, strict=True):
+        assert not suites._failure(result["exception_info"]), (expectation, result["exception_info"])
+        height = pl.int_range(pl.len()) >= 0  # a mask may be one literal
+        found = frame.select((masks(expectation, COLUMNS) & height).alias("mask")).to_series()
+        judges = frame.select(judged(expectation.type, expectation.kwargs, COLUMNS).alias("judged")).to_series()
+        said = result["result"]
+        count = said["element_count"] - (said.get("missing_count") or 0)
+        same = found.arg_true().to_list() == sorted(said.get("unexpected_index_list") or [])
+        if not (same and found.null_count() == 0 and judges.sum() == count):
+            wrong.append(expectation)
+    return wrong
+
+
+def frame_of(rows: dict[str, list[Any]]) -> pl.DataFrame:
+    price = pl.Series("price", rows["price"], pl.String).cast(SCHEMA["price"])
+    return pl.DataFrame({**rows, "price": price}, schema=SCHEMA)
+
+
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=frames, expectations=asked())
 def test_the_gate_finds_the_rows_that_great_expectations_reports(
     rows: dict[str, list[Any]], expectations: list[Expectation]
 ) -> None:
-    price = pl.Series("price", rows["price"], pl.String).cast(SCHEMA["price"])
-    frame = pl.DataFrame({**rows, "price": price}, schema=SCHEMA)
-    named = sorted({name for each in expectations for name in [*each.columns, *each.condition_columns]})
-    judged = COLUMNS.frame(frame.lazy(), named)
-    results = suites.evaluate(judged, expectations, {"result_format": "COMPLETE"})
-    for expectation, result in zip(expectations, results, strict=True):
-        assert not suites._failure(result["exception_info"]), (expectation, result["exception_info"])
-        reported = result["result"].get("unexpected_index_list") or []
-        found = frame.select(unexpected(expectation, COLUMNS).alias("mask")).to_series()
-        if len(found) != frame.height:  # a mask that is one literal
-            found = pl.repeat(found[0], frame.height, eager=True)
-        assert found.arg_true().to_list() == sorted(reported), expectation
-        assert found.null_count() == 0
+    assert disagreements(frame_of(rows), expectations) == []
+
+
+def test_the_comparison_catches_a_mask_that_is_wrong_in_one_row() -> None:
+    """A control: for every type, a mask that is right but for its first row, or for its nulls, is found out."""
+    draws = st.tuples(frames.filter(lambda rows: len(rows["word"]) > 3), asked())
+    rows, expectations = find(
+        draws, lambda _: True, settings=settings(database=None, suppress_health_check=list(HealthCheck))
+    )
+    frame = frame_of(rows)
+    assert disagreements(frame, expectations) == []
+
+    def first_row_turned(expectation: Expectation, columns: Columns) -> pl.Expr:
+        return unexpected(expectation, columns) ^ (pl.int_range(pl.len()) == 0)
+
+    def null_where_none_is_unexpected(expectation: Expectation, columns: Columns) -> pl.Expr:
+        return pl.when(unexpected(expectation, columns) & (pl.int_range(pl.len()) >= 0)).then(True)
+
+    assert {each.type for each in disagreements(frame, expectations, first_row_turned)} == set(ROW_LEVEL)
+    wrong = disagreements(frame, expectations, null_where_none_is_unexpected)
+    assert {each.type for each in wrong} <= set(ROW_LEVEL) and wrong
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from expectations.configfile import ConfigFile
 from expectations.defaults import default_suites
 from expectations.errors import ConfigurationError
 from expectations.gate import judge
-from expectations.rules import ExpectationSettings
+from expectations.rules import ExpectationSettings, compile_own
 from expectations.suitefile import read_suite
 from tests.expectations.events import event, frame
 
@@ -49,7 +49,7 @@ def test_a_plan_a_rule_and_a_suite_file_are_judged_in_the_stream(tmp_path: Path)
     events = ["feedback_given"]
     least = 5
     """
-    compiled = settings(tmp_path, text).compiled(tmp_path)
+    compiled = compile_own(settings(tmp_path, text).own_suites(tmp_path))
     rows = frame(
         [
             event(0, 0, 0, event_name="product_viewed", properties='{"sku":"a"}'),
@@ -72,7 +72,7 @@ def test_a_plan_a_rule_and_a_suite_file_are_judged_in_the_stream(tmp_path: Path)
 
 def test_a_warning_is_counted_under_a_name_of_its_own(tmp_path: Path) -> None:
     text = '[expectations]\n[[expectations.rules]]\ncolumn = "score"\nleast = 5\nkind = "feedback"\n'
-    compiled = settings(tmp_path, text).compiled(tmp_path)
+    compiled = compile_own(settings(tmp_path, text).own_suites(tmp_path))
     verdict = judge(frame([event(4, 0, 0, score=1.0), event(9, 0, 0, score=6.0)]), compiled.rules)
     assert verdict.refused.is_empty()
     assert verdict.warned == {"score: at least 5.0": 1}
@@ -94,7 +94,7 @@ def test_what_the_gate_cannot_judge_is_left_to_the_audit_and_said(tmp_path: Path
     column = "url"
     pattern = "(?i)^https"
     """
-    audited = settings(tmp_path, text).compiled(tmp_path).audited
+    audited = compile_own(settings(tmp_path, text).own_suites(tmp_path)).audited
     assert [(expectation.field, why.split(" ")[0]) for expectation, why in audited] == [
         ("order_id", "it"),
         ("campaign", "it"),
@@ -162,7 +162,7 @@ def test_a_column_that_does_not_exist_is_told_before_the_stream_starts(tmp_path:
     kwargs = {"column": "price", "max_value": 1}
     path = suite_file(tmp_path, {"type": "expect_column_values_to_be_between", "kwargs": kwargs})
     with pytest.raises(ConfigurationError) as caught:
-        ExpectationSettings(suites=[path.name]).compiled(tmp_path)
+        compile_own(ExpectationSettings(suites=[path.name]).own_suites(tmp_path))
     assert "price" in str(caught.value) and "suite.json, line 4" in str(caught.value)
 
 
