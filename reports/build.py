@@ -18,14 +18,14 @@ import polars as pl
 from analytics import Funnel, Paths, Selection, Step, duration, funnel, step_matrix, variants
 from analytics.flow import flow_routes
 from analytics.rules import PathRules
-from analytics.statistics import newcombe, wilson
+from analytics.statistics import wilson
 from analytics.summary import summary
 from analytics.transitions import transitions
 from analytics.voice import voice
 from expectations.errors import StorageError
 from expectations.layout import Lake
-from reports import flows, groups, pacing, published, routes, trends
-from reports.answers import Answers, Facts, Origin, Pace
+from reports import flows, groups, pacing, periods, published, routes, trends
+from reports.answers import Answers, Facts, Origin
 from reports.cube import Cube, cube
 from reports.entrants import Asked, counted, entrants
 from reports.evidence import evidence
@@ -77,7 +77,6 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     everyone = funnel(paths, Funnel(steps, window=window))
     asked = Asked(steps, window)
     entered = entrants(paths, replace(asked, by=settings.segments))
-    column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
     return Answers(
         facts=facts,
         goal=rules.goal[0],
@@ -92,13 +91,8 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
         cube=_cube(paths, replace(asked, by=_explored(settings)), facts, settings.k),
-        pace=_pace(paths, settings.least),
-        times=pacing.times(entered, settings.k, settings.least),
-        incidence=pacing.incidence(
-            entered, column, window=window, end_of_data=facts.end_of_data, k=settings.k, least=settings.least
-        ),
-        incidence_by=None if column is None else settings.name_of(column),
-        changes=_changes(paths, asked, settings, facts),
+        **_pacing(paths, settings, facts),
+        changes=periods.changes(paths, asked, settings, facts),
         voice=_voice(paths, settings, rules),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )
@@ -161,6 +155,23 @@ def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
         "paths": routes.commonest(variants(paths, among=over, least=settings.least), settings.least),
         "positions": routes.positions(step_matrix(paths, _POSITIONS), settings.k),
         "moves": routes.moves(transitions(paths, unit="journey"), settings.k),
+    }
+
+
+def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Any]:
+    """How long journeys take, and which share has reached the goal by when, where touches know their journey."""
+    column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
+    journeys = pacing.journeys_of(paths, column)
+    if journeys is None:
+        return {}
+    k, least = settings.k, settings.least
+    return {
+        "pace": pacing.pace(journeys, least),
+        "times": pacing.times(journeys, k, least),
+        "incidence": pacing.incidence(
+            journeys, window=duration(settings.window), end_of_data=facts.end_of_data, k=k, least=least
+        ),
+        "incidence_by": None if column is None else settings.name_of(column),
     }
 
 
@@ -234,51 +245,6 @@ def _stage_numbers(paths: Paths, rules: PathRules) -> dict[str, int]:
             if touchpoint not in found and any(fnmatchcase(touchpoint, pattern) for pattern in rule.touchpoints):
                 found[touchpoint] = names.index(rule.name)
     return found
-
-
-def _pace(paths: Paths, least: int) -> Pace | None:
-    if "outcome" not in paths.schema:
-        return None
-    lengths = [
-        paths.read(part, ["customer", "at", "journey", "outcome"])
-        .filter(pl.col("outcome").cast(pl.String) == "converted")
-        .group_by("customer", "journey")
-        .agg(length=pl.col("at").max() - pl.col("at").min())["length"]
-        for part in paths.parts
-    ]
-    taken = pl.concat(lengths)
-    if taken.len() < least:
-        return None
-    median, most = taken.quantile(0.5, "linear"), taken.quantile(0.9, "linear")
-    assert isinstance(median, timedelta) and isinstance(most, timedelta)
-    return Pace(taken.len(), median, most)
-
-
-def _changes(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
-    """The newest period whose entrants have used up their window against the one before, step by step."""
-    length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
-    if end - 2 * length < facts.first_at:
-        return None
-    earlier = _counts(paths, asked, end - 2 * length, end - length)
-    later = _counts(paths, asked, end - length, end)
-    if min(earlier["entered"][0], later["entered"][0]) < settings.least:
-        return None
-    both = earlier.join(later, on=["step", "name"], suffix="_later")
-    out = {name: both[name] for name in ("step", "name")}
-    out |= {"earlier_entered": both["entered"], "later_entered": both["entered_later"]}
-    for of in ("entered", "previous"):
-        counts = [both[name] for name in ("reached_later", f"{of}_later", "reached", of)]
-        thin = (both[of] < settings.least) | (both[f"{of}_later"] < settings.least) | (both["step"] == 1)
-        k2, n2, k1, n1 = (series.cast(pl.Float64).set(thin, None) for series in counts)
-        ends = newcombe(groups.floats(k2), groups.floats(n2), groups.floats(k1), groups.floats(n1))
-        out |= {f"{of}_difference": k2 / n2 - k1 / n1}
-        out |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
-    return published.changes(pl.DataFrame(out), both, settings.k)
-
-
-def _counts(paths: Paths, asked: Asked, start: datetime, end: datetime) -> pl.DataFrame:
-    counts = counted(entrants(paths, asked, start, end))
-    return counts.select("step", "name", "entered", "reached", previous=pl.col("reached").shift(1))
 
 
 def _voice(paths: Paths, settings: ReportSettings, rules: PathRules) -> pl.DataFrame | None:

@@ -109,14 +109,17 @@ def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
 
 
 def incidence(curves: pl.DataFrame, dimension: str | None) -> str:
-    """The title of the curves: which group ends highest, where its band clears all the others'."""
+    """The title of the curves: which group ends highest, or else lowest, where its band clears all the others'."""
     ends = curves.group_by("group", maintain_order=True).last().sort("share", descending=True)
     if dimension is None or ends.height < 2:
-        return "How many have reached the goal by which day"
+        return "How many journeys have reached the goal by which day"
     first, others = ends.row(0, named=True), ends.tail(-1)
     days = f"{_most(curves['days']):.0f} days"
     if first["low"] > _most(others["high"]):
         return f"{dimension} {quoted(first['group'])} gets furthest: {percent(first['share'])} within {days}"
+    last = ends.row(-1, named=True)
+    if last["high"] < _least(ends.head(-1)["low"]):
+        return f"{dimension} {quoted(last['group'])} falls behind: {percent(last['share'])} within {days}"
     return f"No group of {dimension} is clearly ahead after {days}"
 
 

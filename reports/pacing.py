@@ -1,7 +1,7 @@
-"""How long do customers take to the goal, and what share has reached it by then?
+"""How long do journeys take to the goal, and what share has reached it by then? One clock: from the first touch.
 
-The histogram counts those who have reached the goal; the curves (Kaplan-Meier) count everybody who entered, those still
-under way as long as they have been seen.
+The histogram counts journeys that have reached the goal; the curves count all journeys. One that was abandoned never
+reaches the goal and stays counted; one still open counts as long as it has been seen (Kaplan-Meier).
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from typing import Final
 
 import polars as pl
 
+from analytics import Paths
 from analytics.statistics import kaplan_meier
-from reports.entrants import Entrants
+from reports.answers import Pace
 from reports.privacy import small, to_tens
 
 _MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86400.0
@@ -24,41 +25,75 @@ MOST_GROUPS: Final = 4
 POINTS: Final = 60
 
 
-def times(entered: Entrants, k: int, least: int) -> pl.DataFrame | None:
-    """Customers by the time from entry to the goal, in bins that grow.
-
-    Columns: `bin` UInt32, `name`, `within` String, `customers` Int64, `share` Float64, `is_median` Boolean. Only those
-    whose time is over count. Neighbouring small bins are joined; null where fewer than `least` reached the goal.
-    """
-    last = len(entered.steps) - 1
-    reached = entered.rows.filter((pl.col("depth") > last) & ~pl.col("is_open"))
-    if reached.height < least:
-        return None
-    taken = reached.select(s=(pl.col("reached_at").list.get(last) - pl.col("entered_at")).dt.total_microseconds() / 1e6)
-    number = pl.sum_horizontal((pl.col("s") >= edge).cast(pl.UInt32) for edge in EDGES) - 1
-    counts = dict(taken.group_by(bin=number).len().iter_rows())
-    median = int(taken.select(pl.col("s").median()).select(bin=number).item())
-    bins = [[i, i, counts.get(i, 0)] for i in range(min(counts), max(counts) + 1)]
-    rows = [
-        {
-            "bin": first,
-            "name": _name(first, end),
-            "within": ENDS[end],
-            "customers": customers,
-            "share": round(customers / reached.height, 4),
-            "is_median": first <= median <= end,
-        }
-        for first, end, customers in _joined(bins, k)
-    ]
-    schema = {
+TIMES: Final = pl.Schema(
+    {
         "bin": pl.UInt32,
         "name": pl.String,
         "within": pl.String,
-        "customers": pl.Int64,
+        "journeys": pl.Int64,
         "share": pl.Float64,
         "is_median": pl.Boolean,
     }
-    return pl.DataFrame(rows, schema=schema)
+)
+JOURNEYS: Final = pl.Schema(
+    {"start": pl.Datetime("us", "UTC"), "length": pl.Duration("us"), "done": pl.Boolean, "group": pl.String}
+)
+
+
+def journeys_of(paths: Paths, column: str | None = None) -> pl.DataFrame | None:
+    """One row a journey: `customer` and `JOURNEYS`, its first touch, its length, and whether it reached the goal.
+
+    `group` String is the value of `column` at the first touch, null without a column. Null where touches know no
+    journey.
+    """
+    if not {"journey", "outcome"} <= set(paths.schema):
+        return None
+    at = pl.col("at")
+    group = pl.lit(None, pl.String) if column is None else pl.col(column).first().cast(pl.String)
+    frames = [
+        paths.read(part, ["customer", "at", "journey", "outcome", *([] if column is None else [column])])
+        .group_by("customer", "journey")
+        .agg(
+            start=at.min(),
+            length=at.max() - at.min(),
+            done=(pl.col("outcome").cast(pl.String) == "converted").last(),
+            group=group,
+        )
+        .drop("journey")
+        for part in paths.parts
+    ]
+    return pl.concat(frames) if frames else None
+
+
+def pace(journeys: pl.DataFrame, least: int) -> Pace | None:
+    """Half of the journeys that reach the goal, and nine in ten, take up to so long; null for fewer than `least`."""
+    taken = journeys.filter("done")["length"]
+    if taken.len() < least:
+        return None
+    median, most = taken.quantile(0.5, "linear"), taken.quantile(0.9, "linear")
+    assert isinstance(median, timedelta) and isinstance(most, timedelta)
+    return Pace(taken.len(), median, most)
+
+
+def times(journeys: pl.DataFrame, k: int, least: int) -> pl.DataFrame | None:
+    """Journeys that reached the goal by the time from their first touch, in bins that grow.
+
+    Columns: `bin` UInt32, `name`, `within` String, `journeys` Int64, `share` Float64, `is_median` Boolean.
+    Neighbouring bins of fewer than `k` customers are joined; null where fewer than `least` reached the goal.
+    """
+    reached = journeys.filter("done").with_columns(s=pl.col("length").dt.total_microseconds() / 1e6)
+    if reached.height < least or reached["customer"].n_unique() < k:
+        return None
+    number = pl.sum_horizontal((pl.col("s") >= edge).cast(pl.UInt32) for edge in EDGES) - 1
+    counted = reached.group_by(bin=number).agg(pl.len(), who=pl.col("customer").n_unique())
+    counts = {bin: (many, who) for bin, many, who in counted.iter_rows()}
+    median = int(reached.select(pl.col("s").median()).select(bin=number).item())
+    bins = [(i, i, *counts.get(i, (0, 0))) for i in range(min(counts), max(counts) + 1)]
+    rows = [
+        (first, _name(first, end), ENDS[end], many, round(many / reached.height, 4), first <= median <= end)
+        for first, end, many, _ in _joined(bins, k)
+    ]
+    return pl.DataFrame(rows, schema=TIMES, orient="row")
 
 
 def _name(first: int, last: int) -> str:
@@ -74,55 +109,58 @@ def _name(first: int, last: int) -> str:
     return f"{said}–{number} {last_unit}"
 
 
-def _joined(bins: list[list[int]], k: int) -> list[list[int]]:
-    """Bins with small counts joined with the next, the last with the one before."""
-    out: list[list[int]] = []
-    for first, end, customers in bins:
-        if out and small(out[-1][2], k):
-            out[-1] = [out[-1][0], end, out[-1][2] + customers]
+Bin = tuple[int, int, int, int]
+
+
+def _joined(bins: list[Bin], k: int) -> list[Bin]:
+    """Bins (first, last, journeys, customers) of few customers joined with the next, the last with the one before."""
+    out: list[Bin] = []
+    for one in bins:
+        if out and small(out[-1][3], k):
+            out[-1] = _both(out[-1], one)
         else:
-            out.append([first, end, customers])
-    if len(out) > 1 and small(out[-1][2], k):
+            out.append(one)
+    if len(out) > 1 and small(out[-1][3], k):
         last = out.pop()
-        out[-1] = [out[-1][0], last[1], out[-1][2] + last[2]]
+        out[-1] = _both(out[-1], last)
     return out
 
 
-def incidence(
-    entered: Entrants, column: str | None, *, window: timedelta, end_of_data: datetime, k: int, least: int
-) -> pl.DataFrame | None:
-    """The share that has reached the goal by `days` since entry, by the largest groups of `column`.
+def _both(one: Bin, other: Bin) -> Bin:
+    return one[0], other[1], one[2] + other[2], one[3] + other[3]
 
-    Columns: `group` String (null without a column), `entrants` Int64 (in tens), `days`, `share`, `low`, `high`
-    Float64. Groups of fewer than `least` entrants, or in which a small count reached the goal or did not, are left
-    out; null where no group is left.
+
+def incidence(
+    journeys: pl.DataFrame, *, window: timedelta, end_of_data: datetime, k: int, least: int
+) -> pl.DataFrame | None:
+    """The share of journeys that has reached the goal by `days` since the first touch, by their largest groups.
+
+    Columns: `group` String (null where journeys have none), `journeys` Int64 (in tens), `days`, `share`, `low`, `high`
+    Float64. Groups of fewer than `least` journeys, or in which fewer than `k` customers reached the goal or did not,
+    are left out; null where no group is left.
     """
-    last = len(entered.steps) - 1
-    done = pl.col("depth") > last
-    wait = pl.when(done).then(pl.col("reached_at").list.get(last)).otherwise(pl.lit(end_of_data)) - pl.col("entered_at")
     longest = window.total_seconds() / _DAY
-    rows = entered.rows.select(
-        group=pl.lit(None, pl.String) if column is None else pl.col(column).cast(pl.String),
-        done=done,
-        days=(wait.dt.total_microseconds() / 1e6 / _DAY).clip(0, longest),
+    seen = pl.when("done").then("length").otherwise(pl.lit(end_of_data) - pl.col("start"))
+    rows = journeys.with_columns(days=seen.dt.total_microseconds() / 1e6 / _DAY).with_columns(
+        done=pl.col("done") & (pl.col("days") <= longest), days=pl.col("days").clip(0, longest)
     )
-    if column is not None:
+    if rows["group"].drop_nulls().len():
         rows = rows.filter(pl.col("group").is_not_null())
     frames = []
     groups = rows.group_by("group").len().sort("len", "group", descending=[True, False])["group"].to_list()
     for group in groups[:MOST_GROUPS]:
         some = rows.filter(pl.col("group").eq_missing(pl.lit(group)))
-        reached = int(some["done"].sum())
-        if some.height < least or small(reached, k) or small(some.height - reached, k):
+        who = some.group_by("done").agg(pl.col("customer").n_unique())["customer"].to_list()
+        if some.height < least or any(small(many, k) for many in who):
             continue
         curve = _thinned(kaplan_meier(some["days"].to_numpy(), some["done"].to_numpy()), longest)
-        frames.append(curve.select(pl.lit(group, pl.String).alias("group"), entrants=pl.lit(to_tens(some.height)), **{
-            "days": "days", "share": "share", "low": "low", "high": "high"}))  # fmt: skip
+        told = {"group": pl.lit(group, pl.String), "journeys": pl.lit(to_tens(some.height))}
+        frames.append(curve.select(**told, days="days", share="share", low="low", high="high"))
     return pl.concat(frames) if frames else None
 
 
 def _thinned(curve: pl.DataFrame, longest: float) -> pl.DataFrame:
-    """The curve at a few moments, closer at the start: a step for every customer would tell when each of them came."""
+    """The curve at a few moments, closer at the start: a step for every journey would tell when each of them came."""
     moments = pl.Series("days", [longest * (i / POINTS) ** 2 for i in range(POINTS + 1)])
     stairs = curve.select(
         days="time",

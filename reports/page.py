@@ -23,6 +23,7 @@ import vl_convert
 from markupsafe import Markup
 
 from reports import fonts
+from reports.packing import packed
 from reports.parts import Page, Part, Spec
 from reports.theme import MODES, TOKENS, VEGA_LITE, Mode, config
 
@@ -44,8 +45,7 @@ class Site:
 
 def render(page: Page, site: Site) -> str:
     """The page with its charts drawn by script when they come into view."""
-    charts = {part.id: _packed(part) for part in page.parts if part.spec is not None}
-    data = {"charts": charts, "config": {mode: config(mode) for mode in MODES}}
+    data = {**packed(page.parts), "config": {mode: config(mode) for mode in MODES}}
     return _filled(page, site, (_bundle(), _asset("page.js")), data, lambda _: Markup())
 
 
@@ -75,25 +75,6 @@ def json_block(value: Any) -> Markup:
     for character in "<\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return Markup(text)
-
-
-def columns_of(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Rows as columns; a field that a row does not have is null.
-
-    >>> columns_of([{"a": 1}, {"a": 2, "b": 3}])
-    {'a': [1, 2], 'b': [None, 3]}
-    """
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    return {name: [row.get(name) for row in rows] for name in names}
-
-
-def _packed(part: Part) -> dict[str, Any]:
-    packed: dict[str, Any] = {"data": {}}
-    for name, spec in (("wide", part.spec), ("narrow", part.narrow)):
-        if spec is not None:
-            packed["data"] |= {key: columns_of(rows) for key, rows in spec.get("datasets", {}).items()}
-            packed[name] = {key: value for key, value in spec.items() if key not in ("datasets", "$schema")}
-    return packed
 
 
 def _filled(page: Page, site: Site, scripts: tuple[str, ...], data: Any, picture_of: Callable[[Part], Markup]) -> str:

@@ -24,10 +24,11 @@ class State:
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers as a reader sees them: column heads, then rows of text."""
+    """Numbers as a reader sees them: column heads, then rows of text; `words` are the columns that hold no numbers."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: tuple[int, ...] = (0,)
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def segments(frame: pl.DataFrame) -> Table:
         )
         for r in frame.iter_rows(named=True)
     ]
-    return Table(heads, tuple(rows))
+    return Table(heads, tuple(rows), words=(0, 1))
 
 
 def links(frame: pl.DataFrame) -> Table:
@@ -96,7 +96,7 @@ def links(frame: pl.DataFrame) -> Table:
         )
         for r in frame.sort("units", descending=True, maintain_order=True).head(60).iter_rows(named=True)
     ]
-    return Table(heads, tuple(rows))
+    return Table(heads, tuple(rows), words=(0, 1, 2))
 
 
 def used(frame: pl.DataFrame) -> Table:
@@ -105,7 +105,7 @@ def used(frame: pl.DataFrame) -> Table:
         (shown_name(r["stage"]), shown_name(r["touchpoint"]), count(r["customers"]), percent(r["share"]))
         for r in frame.iter_rows(named=True)
     ]
-    return Table(("Stage", "Touchpoint", "Customers", "Of the stage's customers"), tuple(rows))
+    return Table(("Stage", "Touchpoint", "Customers", "Of the stage's customers"), tuple(rows), words=(0, 1))
 
 
 def paths(frame: pl.DataFrame) -> Table:
@@ -114,7 +114,7 @@ def paths(frame: pl.DataFrame) -> Table:
         (" → ".join(_touchpoint(name) for name in r["route"]), r["ended"], count(r["units"]), percent(r["share"]))
         for r in frame.iter_rows(named=True)
     ]
-    return Table(("Path", "Ended", "Journeys", "Of all that are over"), tuple(rows))
+    return Table(("Path", "Ended", "Journeys", "Of all that are over"), tuple(rows), words=(0, 1))
 
 
 def positions(frame: pl.DataFrame) -> Table:
@@ -145,7 +145,7 @@ def moves(frame: pl.DataFrame) -> Table:
         )
         for r in frame.head(60).iter_rows(named=True)
     ]
-    return Table(("From", "To", "Moves", "Customers"), tuple(rows))
+    return Table(("From", "To", "Moves", "Customers"), tuple(rows), words=(0, 1))
 
 
 def weeks(frame: pl.DataFrame) -> Table:
@@ -161,7 +161,8 @@ def weeks(frame: pl.DataFrame) -> Table:
         )
         for r in frame.sort("week", "step").iter_rows(named=True)
     ]
-    return Table(("Week of", "Step", "Conversion", "Expected", "Customers before", "Note"), tuple(rows))
+    heads = ("Week of", "Step", "Conversion", "Expected", "Customers before", "Note")
+    return Table(heads, tuple(rows), words=(0, 1, 5))
 
 
 def linked(frame: pl.DataFrame, words: dict[str, str]) -> Table:
@@ -182,7 +183,7 @@ def verdicts(frame: pl.DataFrame) -> Table:
         )
         for r in frame.filter(pl.col("belief").is_not_null() & (pl.col("met") < pl.col("of"))).iter_rows(named=True)
     ]
-    return Table(("Day", "Suite", "Not met", "If not met", "Of the day's rows"), tuple(rows))
+    return Table(("Day", "Suite", "Not met", "If not met", "Of the day's rows"), tuple(rows), words=(0, 1, 2, 3))
 
 
 def refused(frame: pl.DataFrame, k: int) -> Table:
@@ -195,9 +196,9 @@ def refused(frame: pl.DataFrame, k: int) -> Table:
 
 
 def times(frame: pl.DataFrame) -> Table:
-    """Customers by the time they took to the goal."""
-    rows = [(r["name"], count(r["customers"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
-    return Table(("Time to the goal", "Customers", "Of those who reached it"), tuple(rows))
+    """Journeys by the time they took to the goal."""
+    rows = [(r["name"], count(r["journeys"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
+    return Table(("From the first touch to the goal", "Journeys", "Of those that reached it"), tuple(rows))
 
 
 def incidence(frame: pl.DataFrame) -> Table:
@@ -208,12 +209,12 @@ def incidence(frame: pl.DataFrame) -> Table:
             f"{r['days']:.1f}",
             percent(r["share"]),
             interval(r["low"], r["high"]),
-            count(r["entrants"]),
+            count(r["journeys"]),
         )
         for r in frame.with_row_index().iter_rows(named=True)
         if r["index"] % 6 == 0 or r["days"] == frame["days"][-1]
     ]
-    return Table(("Group", "Days since entry", "Reached the goal", "95 % interval", "Entrants"), tuple(rows))
+    return Table(("Group", "Days since the first touch", "Reached the goal", "95 % interval", "Journeys"), tuple(rows))
 
 
 def cube(published: Cube, names: tuple[str, ...]) -> Table:

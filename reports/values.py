@@ -83,7 +83,7 @@ def _pace(answers: Answers, settings: ReportSettings) -> ValueCard:
     pace = answers.pace
     if pace is None:
         return ValueCard(label, "–", f"fewer than {settings.least} journeys reached it")
-    detail = f"{count(pace.journeys)} journeys, from their first touch; one in ten takes over {wait(pace.nine_in_ten)}"
+    detail = f"from the first touch, of {count(pace.journeys)} journeys; one in ten takes over {wait(pace.nine_in_ten)}"
     return ValueCard(label, wait(pace.median), detail)
 
 
@@ -111,15 +111,11 @@ def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) 
         return ""
     ends = points_interval(row[f"{of}_low"], row[f"{of}_high"])
     sure = "" if row[f"{of}_low"] > 0 or row[f"{of}_high"] < 0 else ", not clear"
-    return f"{points(row[f'{of}_difference'])} (95 %: {ends}{sure}) {_periods(settings)}"
-
-
-def _periods(settings: ReportSettings) -> str:
-    return f"in the last {length(settings.compare)} against those before"
+    return f"{points(row[f'{of}_difference'])} against {_before(settings)} (95 %: {ends}{sure})"
 
 
 def _before(settings: ReportSettings) -> str:
-    return f"those of the {length(settings.compare)} before, in the last {length(settings.compare)}"
+    return f"the {length(settings.compare)} before"
 
 
 def _why_not(row: dict[str, Any], settings: ReportSettings) -> str:

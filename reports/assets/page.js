@@ -5,19 +5,18 @@ const root = document.documentElement;
 const data = JSON.parse($('#data').textContent);
 const charts = [...document.querySelectorAll('.chart')];
 const views = {};
-const status = (window.journeys = {drawn: 0, errors: [], views});
+const status = (window.journeys = {drawn: 0, errors: [], times: {}, views});
 
-// Data travels as columns, which is less than half the size of rows.
-for (const chart of Object.values(data.charts)) {
-  for (const [name, columns] of Object.entries(chart.data)) {
-    const fields = Object.keys(columns);
-    const rows = fields.length ? columns[fields[0]].map((_, i) => {
-      const row = {};
-      for (const field of fields) if (columns[field][i] !== null) row[field] = columns[field][i];
-      return row;
-    }) : [{}];
-    for (const spec of [chart.wide, chart.narrow]) if (spec) (spec.datasets = spec.datasets || {})[name] = rows;
-  }
+// Data travels as columns, each text of a column once, which is a third of the size of rows.
+function rowsOf(columns) {
+  const read = Object.entries(columns).map(([field, column]) =>
+    [field, Array.isArray(column) ? column : column.at.map((place) => column.of[place])]);
+  if (!read.length) return [{}];
+  return read[0][1].map((_, i) => {
+    const row = {};
+    for (const [field, values] of read) if (values[i] !== null) row[field] = values[i];
+    return row;
+  });
 }
 
 const asked = new URLSearchParams(location.hash.slice(1)).get('theme');
@@ -27,31 +26,73 @@ const preferred = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 
 let mode = [asked, stored, preferred].find((name) => name === 'dark' || name === 'light');
 
 const phone = matchMedia('(max-width: 700px)');
-const specOf = (id) => (phone.matches && data.charts[id].narrow) || data.charts[id].wide;
+// What comes again in specifications travels once, in data.shared.
+function inFull(value) {
+  if (Array.isArray(value)) return value.map(inFull);
+  if (value === null || typeof value !== 'object') return value;
+  if ('$' in value) return inFull(data.shared[value.$]);
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, inFull(one)]));
+}
 
-// What reacts to the pointer is reached with Tab and pressed with Enter.
+const specs = {};
+function specOf(id) {
+  const chart = data.charts[id];
+  const name = phone.matches && chart.narrow ? 'narrow' : 'wide';
+  if (!specs[id + name]) {
+    const spec = (specs[id + name] = {...inFull(chart[name]), datasets: {}});
+    const used = new Set([...JSON.stringify(spec).matchAll(/"data":{"name":"(d\d+)"}/g)].map((found) => found[1]));
+    for (const key of used) spec.datasets[key] = rowsOf(chart.data[key]);
+  }
+  return specs[id + name];
+}
+
+// What reacts to the pointer is one stop of Tab a chart: arrows move within it, Enter presses, Escape leaves.
+const marks = (element) => [...element.querySelectorAll('svg [aria-roledescription], svg [role]')].filter((node) =>
+  node.__data__ && node.__data__.cursor === 'pointer' && !node.getAttribute('aria-hidden'));
 function reachable(element) {
   for (const node of element.querySelectorAll('[class*=_brush]')) node.setAttribute('aria-hidden', 'true');
-  for (const node of element.querySelectorAll('[role="graphics-symbol"]')) {
-    if (node.getAttribute('aria-hidden') || !node.__data__ || node.__data__.cursor !== 'pointer') continue;
-    node.setAttribute('tabindex', '0');
-    node.setAttribute('role', 'button');
-    const send = (type) => {
-      const box = node.getBoundingClientRect();
-      const at = {bubbles: true, cancelable: true, clientX: box.left + box.width / 2, clientY: box.top + box.height / 2};
-      node.dispatchEvent(type === 'click' ? new MouseEvent(type, at) : new PointerEvent(type, at));
-    };
-    node.addEventListener('focus', () => { send('pointerover'); send('pointermove'); });
-    node.addEventListener('blur', () => send('pointerout'));
-    node.addEventListener('keydown', (event) => {
-      if (event.key === 'Enter' || event.key === ' ') { event.preventDefault(); send('click'); }
-      else if (event.key === 'Escape') node.blur();
-    });
+  const nodes = marks(element);
+  const stop = nodes.find((node) => node.getAttribute('tabindex') === '0') || nodes[0];
+  for (const node of nodes) {
+    if (node.getAttribute('role') !== 'button') node.setAttribute('role', 'button');
+    const place = node === stop ? '0' : '-1';
+    if (node.getAttribute('tabindex') !== place) node.setAttribute('tabindex', place);
   }
+}
+function send(node, type) {
+  const box = node.getBoundingClientRect();
+  const at = {bubbles: true, cancelable: true, clientX: box.left + box.width / 2, clientY: box.top + box.height / 2};
+  node.dispatchEvent(type === 'click' ? new MouseEvent(type, at) : new PointerEvent(type, at));
+}
+function pressed(element, event) {
+  const nodes = marks(element);
+  const place = nodes.indexOf(event.target);
+  if (place < 0) return;
+  const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
+  const next = step ? place + step : {Home: 0, End: nodes.length - 1}[event.key];
+  if (event.key === 'Enter' || event.key === ' ') send(nodes[place], 'click');
+  else if (event.key === 'Escape') nodes[place].blur();
+  else if (next !== undefined && nodes[next]) {
+    nodes[place].setAttribute('tabindex', '-1');
+    nodes[next].setAttribute('tabindex', '0');
+    nodes[next].focus();
+  } else if (next === undefined) return;
+  event.preventDefault();
+}
+for (const chart of charts) {
+  const isMark = (event) => event.target.getAttribute('role') === 'button';
+  chart.addEventListener('focusin', (event) => {
+    if (isMark(event)) for (const type of ['pointerover', 'pointermove']) send(event.target, type);
+  });
+  chart.addEventListener('focusout', (event) => { if (isMark(event)) send(event.target, 'pointerout'); });
+  chart.addEventListener('keydown', (event) => pressed(chart, event));
+  new MutationObserver(() => reachable(chart)).observe(
+    chart, {subtree: true, childList: true, attributes: true, attributeFilter: ['role']});
 }
 
 async function draw(element) {
   const id = element.dataset.chart;
+  const start = performance.now();
   const kept = views[id] && views[id].getState({data: (name) => /_store$/.test(name), recurse: true});
   try {
     const result = await vegaEmbed(element, specOf(id), {
@@ -61,28 +102,52 @@ async function draw(element) {
     views[id] = result.view;
     if (kept) await result.view.setState(kept);
     reachable(element);
+    const box = element.parentElement;
+    const wider = box.scrollWidth > box.clientWidth + 1;
+    box.classList.toggle('wider', wider);
+    if (wider) box.setAttribute('tabindex', '0'); else box.removeAttribute('tabindex');
     status.drawn += 1;
+    status.times[id] = performance.now() - start;
   } catch (error) {
     status.errors.push(id + ': ' + error);
-    const box = document.createElement('div');
-    box.className = 'state';
-    box.textContent = 'This chart could not be drawn. The table below has the same numbers.';
-    element.replaceChildren(box);
+    element.replaceChildren($('#failed').content.cloneNode(true));
   }
 }
 
-const waiting = new IntersectionObserver((entries) => {
-  for (const entry of entries) if (entry.isIntersecting) { waiting.unobserve(entry.target); draw(entry.target); }
-}, {rootMargin: '600px'});
-
+// One chart after the other, those in sight first; the others when the browser has nothing else to do.
+const near = new Set();
+const pending = new Set();
+let pump = Promise.resolve();
+let hurried = 0;
+const watch = new IntersectionObserver((entries) => {
+  for (const entry of entries) near[entry.isIntersecting ? 'add' : 'delete'](entry.target);
+}, {rootMargin: '300px'});
+for (const chart of charts) watch.observe(chart);
+const painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+const idle = () => new Promise((done) => (window.requestIdleCallback || setTimeout)(done, {timeout: 1500}));
+async function drawPending() {
+  while (pending.size) {
+    const element = [...pending].find((chart) => near.has(chart));
+    if (!element && !hurried) await idle();
+    const next = element || [...pending][0];
+    pending.delete(next);
+    await draw(next);
+    if (!hurried) await painted();
+  }
+}
 async function show() {
   root.dataset.theme = mode;
   $('#mode').setAttribute('aria-pressed', String(mode === 'dark'));
   await Promise.all(['400', '500', '600'].map((weight) => document.fonts.load(weight + ' 13px Inter')));
-  for (const chart of charts) { waiting.unobserve(chart); waiting.observe(chart); }
+  if (!hurried) await painted();
+  for (const chart of charts) pending.add(chart);
+  await (pump = pump.then(drawPending));
 }
-
-const drawAll = (status.drawAll = async () => { for (const chart of charts) await draw(chart); });
+const drawAll = (status.drawAll = async () => {
+  hurried += 1;
+  await show();
+  hurried -= 1;
+});
 
 $('#mode').addEventListener('click', () => {
   mode = mode === 'dark' ? 'light' : 'dark';
@@ -98,7 +163,7 @@ $('#print').addEventListener('click', async () => {
   mode = before;
   show();
 });
-phone.addEventListener('change', show);
+phone.addEventListener('change', () => show());
 for (const button of document.querySelectorAll('[data-save]')) button.addEventListener('click', () => {
   const cell = (node) => '"' + node.textContent.replace(/"/g, '""').replace(/^([=+\-@])/, "'$1") + '"';
   const rows = [...button.parentElement.querySelectorAll('tr')].map((row) => [...row.children].map(cell).join(','));
@@ -108,5 +173,7 @@ for (const button of document.querySelectorAll('[data-save]')) button.addEventLi
   link.click();
   URL.revokeObjectURL(link.href);
 });
+const here = $('nav [aria-current]');
+if (here) here.parentElement.scrollLeft = here.offsetLeft - here.parentElement.offsetLeft - 16;
 show();
 })();

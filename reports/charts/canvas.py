@@ -26,6 +26,12 @@ def tips(**titles: str) -> list[alt.Tooltip]:
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
+def only(rows: Iterable[Row], *fields: str, tooltip: Any = None) -> list[dict[str, Any]]:
+    """The rows with these fields and those of the tooltip; what a mark does not use does not go into the page."""
+    names = dict.fromkeys([*fields, *(str(tip["shorthand"]).removesuffix(":N") for tip in tooltip or ())])
+    return [{name: row[name] for name in names if name in row} for row in rows]
+
+
 @dataclass(frozen=True)
 class Canvas:
     """An area of `width` times `height` pixels; y runs down."""
@@ -44,12 +50,13 @@ class Canvas:
     def texts(self, rows: Sequence[Row], style: str, align: Align = "left", **mark: Any) -> alt.Chart:
         """The text `t` of every row at its `x` and `y`."""
         mark = {"baseline": "middle", "aria": False, **mark}
-        marked = chart_of(rows).mark_text(style=style, align=align, **mark)
+        marked = chart_of(only(rows, "x", "y", "t")).mark_text(style=style, align=align, **mark)
         return cast("alt.Chart", marked.encode(self.x(), self.y(), alt.Text("t:N")))
 
     def rects(self, rows: Sequence[Row], style: str, tooltip: Any = None, **mark: Any) -> alt.Chart:
         """A rectangle from (`x`, `y`) to (`x2`, `y2`); described to a screen reader by `d` when it has a tooltip."""
-        marked = chart_of(rows).mark_rect(style=style, opacity=1, aria=tooltip is not None, **mark)
+        kept = only(rows, "x", "x2", "y", "y2", *(["d"] if tooltip else []), tooltip=tooltip)
+        marked = chart_of(kept).mark_rect(style=style, opacity=1, aria=tooltip is not None, **mark)
         encoded = marked.encode(self.x(), self.y(), alt.X2("x2:Q"), alt.Y2("y2:Q"))
         return cast(
             "alt.Chart",
@@ -58,12 +65,13 @@ class Canvas:
 
     def lines(self, rows: Sequence[Row], style: str, **mark: Any) -> alt.Chart:
         """A straight line from (`x`, `y`) to (`x2`, `y2`)."""
-        marked = chart_of(rows).mark_rule(style=style, aria=False, **mark)
+        marked = chart_of(only(rows, "x", "x2", "y", "y2")).mark_rule(style=style, aria=False, **mark)
         return cast("alt.Chart", marked.encode(self.x(), self.y(), alt.X2("x2:Q"), alt.Y2("y2:Q")))
 
     def dots(self, rows: Sequence[Row], style: str, shape: str, tooltip: Any, size: float = 70) -> alt.Chart:
         """A symbol at (`x`, `y`), described by `d`."""
-        marked = chart_of(rows).mark_point(style=style, shape=shape, size=size, filled=True, opacity=1)
+        kept = only(rows, "x", "y", "d", tooltip=tooltip)
+        marked = chart_of(kept).mark_point(style=style, shape=shape, size=size, filled=True, opacity=1)
         return cast("alt.Chart", marked.encode(self.x(), self.y(), tooltip=tooltip, description=alt.Description("d:N")))
 
     def layered(self, layers: Sequence[alt.Chart], description: str) -> alt.LayerChart:

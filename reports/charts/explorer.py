@@ -12,15 +12,15 @@ import polars as pl
 
 from reports.charts.canvas import chart_of
 from reports.cube import Cube
-from reports.formats import shown_name
+from reports.formats import NARROW, shown_name
 
 WIDTH = 1000
 SIDE = 190
 FUNNEL = 320
 ROW = 28
-PERCENT = ".1%"
 Chart = Any
 """Named sums are typed by Altair as what they are not."""
+WHOLE = f"format(datum.value*100,'.0f')+'{NARROW}%'"
 Z = 1.959964
 
 
@@ -62,6 +62,11 @@ def _pick(field: str) -> alt.Parameter:
     return alt.selection_point(name=f"pick_{field}", fields=[field], toggle="true")
 
 
+def _percent(share: str, unit: str = f"{NARROW}%") -> str:
+    """A share as text, in Vega's words, as everywhere in the report."""
+    return f"format(({share})*100,'.1f')+'{unit}'"
+
+
 def _sums(cube_steps: int) -> dict[str, str]:
     return {f"s{i}": f"sum(n{i})" for i in range(1, cube_steps + 1)}
 
@@ -81,9 +86,10 @@ def _rated(data: Chart, by: list[str], steps: int, least: int) -> Chart:
             p=f"{n}>={least}?{k}/{n}:null",
             low=f"{n}>={least}?max(0,{middle}-{half}):null",
             high=f"{n}>={least}?min(1,{middle}+{half}):null",
-            t=f"{n}>={least}?format({k}/{n},'{PERCENT}'):'n < {least}'",
+            t=f"{n}>={least}?{_percent(f'{k}/{n}')}:'n < {least}'",
             many=f"format({n},',')",
         )
+        .transform_calculate(ci=f"{_percent('datum.low', '')}+'–'+{_percent('datum.high', '')}")
         .transform_calculate(d=f"{'datum.' + by[0]}+': '+datum.t+' of '+datum.many+' customers'")
     )
 
@@ -106,8 +112,7 @@ def _bars(base: Chart, field: str, name: str, order: list[str], own: alt.Paramet
     tip = [
         alt.Tooltip(f"{field}:N", title=name),
         alt.Tooltip("t:N", title="Conversion"),
-        alt.Tooltip("low:Q", title="95 % from", format=PERCENT),
-        alt.Tooltip("high:Q", title="to", format=PERCENT),
+        alt.Tooltip("ci:N", title="95 % interval"),
         alt.Tooltip("many:N", title="Customers"),
     ]
     bars = base.mark_bar(style="bar-primary", cornerRadiusEnd=3, cursor="pointer").encode(
@@ -179,8 +184,8 @@ def _folded(chosen: Chart, steps: list[str]) -> Chart:
             stage=words,
             p="datum.base>0?datum.n/datum.base:null",
             t_n="format(datum.n,',')",
-            t_p=f"datum.base>0?format(datum.n/datum.base,'{PERCENT}'):''",
-            t_q=f"datum.before>0?format(min(1,datum.n/datum.before),'{PERCENT}'):''",
+            t_p=f"datum.base>0?{_percent('datum.n/datum.base')}:''",
+            t_q=f"datum.before>0?{_percent('min(1,datum.n/datum.before)')}:''",
         )
         .transform_calculate(d="datum.stage+': '+datum.t_n+' customers'")
     )
@@ -202,7 +207,7 @@ def _weekly(data: Chart, cube: Cube, picks: list[alt.Parameter], brush: alt.Para
         scale=alt.Scale(type="utc"),
         axis=alt.Axis(format="%-d %b", grid=False, domain=True, ticks=True, tickCount=8),
     )
-    y = alt.Y("p:Q", title=None, axis=alt.Axis(format=".0%"), scale=alt.Scale(domainMin=0))
+    y = alt.Y("p:Q", title=None, axis=alt.Axis(labelExpr=WHOLE), scale=alt.Scale(domainMin=0))
     tip = [
         alt.Tooltip("start:T", title="Entered from", format="%-d %b %Y"),
         alt.Tooltip("t:N", title="Conversion"),

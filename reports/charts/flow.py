@@ -13,10 +13,10 @@ from typing import Any, cast
 import altair as alt
 
 from reports import fonts
-from reports.charts.canvas import Canvas, chart_of, tips
+from reports.charts.canvas import Canvas, chart_of, only, tips
 from reports.charts.flow_layout import NODE_WIDTH, Box, Layout, lay_out
 from reports.flows import OTHER, Flow
-from reports.formats import count, percent, shown_name
+from reports.formats import NARROW, count, percent, shown_name
 
 WIDTH = 1050
 HEIGHT = 560
@@ -121,7 +121,7 @@ def _ribbons(links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dic
         scale=alt.Scale(type="linear", domain=[0, top], clamp=True),
         legend=alt.Legend(
             title="Share that reaches the goal in the end",
-            format=".0%",
+            labelExpr=f"format(datum.value*100,'.0f')+'{NARROW}%'",
             orient="bottom-right",
             direction="horizontal",
             offset=4,
@@ -233,7 +233,8 @@ def _targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
         t_left="Leave right after",
         t_goal="Reach the goal in the end",
     )
-    rows = [{**n, "x": n["x"] - 4, "x2": n["x2"] + 6} for n in nodes]
+    wide = [{**n, "x": n["x"] - 4, "x2": n["x2"] + 6} for n in nodes]
+    rows = only(wide, "k", "x", "x2", "y", "y2", "d", tooltip=tip)
     marked = chart_of(rows).mark_rect(opacity=0, cursor="pointer")
     targets = (
         marked.encode(

@@ -12,11 +12,11 @@ import altair as alt
 import polars as pl
 
 from reports import fonts
-from reports.charts.canvas import Canvas, chart_of, tips
+from reports.charts.canvas import Canvas, chart_of, only, tips
 from reports.formats import count, interval, percent, shown_name, wait
 
 WIDTH = 1096
-LEFT = 196
+LEFT = 236
 ROW = 23
 FEEL = 130
 DROP = 118
@@ -135,10 +135,10 @@ def _used(canvas: Canvas, used: pl.DataFrame, steps: Rows, names: list[str], top
     size = alt.Size("size:Q", scale=None)
     dots = chart_of(rows).mark_circle(style="dot", opacity=1)
     guides = [{"x": LEFT, "x2": canvas.width, "y": y, "y2": y} for y in heights.values()]
-    labels = [{"x": LEFT - 8, "y": y, "t": fonts.fit(shown_name(n), LEFT - 50, 11.5)} for n, y in heights.items()]
+    labels = [{"x": LEFT - 8, "y": y, "t": fonts.fit(shown_name(n), LEFT - 96, 11.5)} for n, y in heights.items()]
     return [
         canvas.lines(guides, "sep", strokeDash=[1, 3]),
-        canvas.texts([{"x": 0, "y": top + ROW / 2, "t": "Used"}], "label-strong", fontSize=13),
+        *_side(canvas, "Touchpoints", ["used at the", "stage"], top),
         canvas.texts(labels, "label", "right", fontSize=11.5),
         cast(
             "alt.Chart", dots.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description=alt.Description("d:N"))
@@ -179,10 +179,17 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
         }
         for r in felt
     ]
+    for place, row in enumerate(rows):
+        beside = [rows[i]["y"] for i in (place - 1, place + 1) if 0 <= i < len(rows)]
+        under = row["y"] > sum(beside, row["y"]) / (len(beside) + 1)
+        row["yt"] = row["low"] + 12 if under else row["high"] - 12
     tip = tips(stage="Stage", t="Satisfied", t_interval="95 % interval", t_answers="Answers")
-    line = chart_of([{"x": r["x"], "y": r["y"]} for r in rows]).mark_line(style="line-primary", aria=False)
+    spine = [{"x": r["x"], "y": r["y"], "y2": top + FEEL} for r in rows]
+    line = chart_of(only(spine, "x", "y")).mark_line(style="line-primary", interpolate="monotone", aria=False)
+    ground = chart_of(spine).mark_area(style="band", interpolate="monotone", opacity=0.55, aria=False)
     layers = [
         *_side(canvas, "How they feel", ["share that gives 4 or 5", "of 5, 95 % interval"], top),
+        cast("alt.Chart", ground.encode(canvas.x(), canvas.y(), alt.Y2("y2:Q"))),
         cast("alt.Chart", line.encode(canvas.x(), canvas.y())),
         canvas.lines([{"x": r["x"], "x2": r["x"], "y": r["low"], "y2": r["high"]} for r in rows], "ci-soft"),
     ]
@@ -190,18 +197,19 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
         some = [r for r in rows if r["bad"] is bad]
         if some:
             layers.append(canvas.dots(some, dot, "circle", tip, 120))
-            layers.append(canvas.texts([{**r, "x": r["x"] + 12, "y": r["y"] - 12} for r in some], text))
+            layers.append(canvas.texts([{**r, "y": r["yt"]} for r in some], text, "center"))
     return layers
 
 
 def _drops(canvas: Canvas, steps: Rows, top: float) -> list[alt.Chart]:
+    most = max([s["leave"] for s in steps if s["leave"] is not None], default=0.0) or 1.0
     rows = [
         {
             "x": s["xm"] - 27,
             "x2": s["xm"] + 27,
             "xm": s["xm"],
             "y": top,
-            "y2": round(top + (DROP - 40) * s["leave"], 1),
+            "y2": round(top + max(2.0, (DROP - 40) * s["leave"] / most), 1),
             "t": percent(s["leave"], 0),
             "leave": s["leave"],
             "stage": s["label"],
@@ -214,7 +222,6 @@ def _drops(canvas: Canvas, steps: Rows, top: float) -> list[alt.Chart]:
     layers = _side(canvas, "Drop-off", ["do not go on to the", "next stage"], top)
     if not rows:
         return layers
-    most = max(row["leave"] for row in rows)
     tip = tips(stage="Stage", t="Leave here", t_lost="Customers lost")
     for bad, bar, text in ((False, "bar-muted", "label-strong"), (True, "bar-bad", "label-bad")):
         some = [row for row in rows if (row["leave"] == most) is bad]

@@ -16,11 +16,14 @@ from reports.charts.segments import ticks
 from reports.formats import count, interval, percent, shown_name
 
 WIDTH = 500
+NARROW = 316
 HEIGHT = 250
 HEAD = 18
 FOOT = 64
 AXIS = 46
 LABEL = 128
+NARROW_LABEL = 84
+ROW = 30
 STYLES = (("line-primary", "dot"), ("line-2", "dot-2"), ("line-3", "dot-3"), ("line-4", "dot-4"))
 
 
@@ -34,11 +37,34 @@ def time_bars(times: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     for median, style in ((False, "bar-muted"), (True, "bar-primary")):
         some = [bar for bar in bars if bar["median"] is median]
         if some:
-            layers.append(canvas.rects(some, style, tips(name="Time", t="Share", t_many="Customers"), cornerRadius=3))
+            layers.append(canvas.rects(some, style, tips(name="Time", t="Share", t_many="Journeys"), cornerRadius=3))
     layers.append(canvas.texts([{**b, "x": b["xm"], "y": b["y"] - 8} for b in bars], "label", "center", fontSize=11))
     names = [{"x": b["xm"], "y": HEIGHT + 14, "t": b["short"]} for b in bars]
     layers.append(canvas.texts(names, "label", "center", fontSize=10.5, lineHeight=13))
     layers.append(canvas.lines([{"x": 0, "x2": width, "y": HEIGHT, "y2": HEIGHT}], "sep"))
+    return canvas.layered(layers, "Time to the goal: " + "; ".join(bar["d"] for bar in bars) + ".")
+
+
+def time_rows(times: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
+    """The same for a phone: a row a bin."""
+    canvas = Canvas(width, ROW * times.height)
+    rows = times.to_dicts()
+    most, room = max(row["share"] for row in rows), width - NARROW_LABEL - 52
+    bars = []
+    for index, row in enumerate(rows):
+        top = index * ROW
+        place = {"x": NARROW_LABEL, "x2": round(NARROW_LABEL + max(1.0, room * row["share"] / most), 1)}
+        place |= {"y": top + 4, "y2": top + ROW - 4, "ym": top + ROW / 2}
+        bars.append({**_bar(row, 0, 100, most), **place})
+    tip = tips(name="Time", t="Share", t_many="Journeys")
+    layers = [
+        canvas.rects(some, style, tip, cornerRadius=3)
+        for median, style in ((False, "bar-muted"), (True, "bar-primary"))
+        if (some := [bar for bar in bars if bar["median"] is median])
+    ]
+    names = [{"x": NARROW_LABEL - 10, "y": bar["ym"], "t": bar["name"]} for bar in bars]
+    shares = [{"x": bar["x2"] + 8, "y": bar["ym"], "t": bar["t"]} for bar in bars]
+    layers += [canvas.texts(names, "label", "right"), canvas.texts(shares, "label-strong")]
     return canvas.layered(layers, "Time to the goal: " + "; ".join(bar["d"] for bar in bars) + ".")
 
 
@@ -53,7 +79,7 @@ def _bar(row: dict[str, Any], left: float, column: float, most: float) -> dict[s
         "name": row["name"],
         "short": _short(row["name"], column),
         "t": percent(row["share"], 0) if row["share"] >= 0.01 else "<1",
-        "t_many": count(row["customers"]),
+        "t_many": count(row["journeys"]),
         "d": f"{row['name']}: {percent(row['share'])}",
     }
 
@@ -70,7 +96,8 @@ def incidence_curves(curves: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart
     """The share that has reached the goal by day, a line a group, named at its end."""
     canvas = Canvas(width, HEIGHT + FOOT)
     top, last = float(curves["high"].max()) * 1.08 or 0.01, float(curves["days"].max())  # type: ignore[arg-type]
-    right = width - LABEL
+    label = LABEL if width >= WIDTH else NARROW_LABEL
+    right = width - label
 
     def across(days: float) -> float:
         return round(AXIS + (right - AXIS) * days / last, 1)
@@ -84,7 +111,9 @@ def incidence_curves(curves: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart
         canvas.lines([{"x": AXIS, "x2": right, "y": down(t), "y2": down(t)} for t in marks], "sep"),
         canvas.texts([{"x": AXIS - 8, "y": down(t), "t": _tick(t)} for t in marks], "label", "right", fontSize=11),
         canvas.texts([{"x": across(d), "y": HEIGHT + 16, "t": str(d)} for d in days], "label", "center", fontSize=11),
-        canvas.texts([{"x": (AXIS + right) / 2, "y": HEIGHT + 38, "t": "Days since entry"}], "label-muted", "center"),
+        canvas.texts(
+            [{"x": (AXIS + right) / 2, "y": HEIGHT + 38, "t": "Days since the first touch"}], "label-muted", "center"
+        ),
     ]
     ends = []
     groups = list(curves.partition_by("group", maintain_order=True))
@@ -92,10 +121,10 @@ def incidence_curves(curves: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart
         points = [_point(row, across, down) for row in rows.to_dicts()]
         layers += _curve(canvas, points, line)
         ends.append({**points[-1], "dot": dot})
-    for end, label in zip(ends, _apart([end["y"] for end in ends]), strict=True):
+    for end, height in zip(ends, _apart([end["y"] for end in ends]), strict=True):
         layers.append(canvas.dots([end], end["dot"], "circle", tips(group="Group", t="Reached", t_interval="95 %"), 60))
-        name = fonts.wrap(end["group"], LABEL - 16, 11.5, 600, lines=1) if end["group"] else []
-        text = [{"x": right + 12, "y": label - 7 * bool(name), "t": [*name, end["t"]]}]
+        name = fonts.wrap(end["group"], label - 16, 11.5, 600, lines=1) if end["group"] else []
+        text = [{"x": right + 12, "y": height - 7 * bool(name), "t": [*name, end["t"]]}]
         layers.append(canvas.texts(text, "label-strong", fontSize=11.5, lineHeight=14))
     said = "; ".join(f"{end['group'] or 'all'} {end['t']}" for end in ends)
     return canvas.layered(layers, f"Share that has reached the goal after {last:.0f} days: {said}.")

@@ -24,6 +24,7 @@ HEAD = 46
 FOOT = 26
 BLOCK_GAP = 34
 STEP_GAP = 30
+FAR = 4.0
 MARKS = {
     "above": ("dot", "triangle-up", 85),
     "below": ("dot-bad", "triangle-down", 85),
@@ -57,16 +58,19 @@ def segment_dots(segments: pl.DataFrame, least: int, width: int = WIDTH) -> alt.
 
 
 def ticks(low: float, high: float, most: int = 4) -> list[float]:
-    """Round shares within a range, at most `most` of them.
+    """Round shares within a range, at most `most` of them and at least two, unless it holds no round share.
 
-    >>> ticks(0.38, 0.82)
-    [0.4, 0.6, 0.8]
+    >>> ticks(0.38, 0.82), ticks(0.86, 0.935, 3)
+    ([0.4, 0.6, 0.8], [0.86, 0.9])
     """
+    finer: list[float] = []
     for step in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0):
         first = math.ceil(round(low / step, 6))
         last = math.floor(round(high / step, 6))
-        if last - first + 1 <= most:
-            return [round(i * step, 6) for i in range(first, last + 1)]
+        found = [round(i * step, 6) for i in range(first, last + 1)]
+        if len(found) <= most:
+            return found if len(found) > 1 else finer[::2][:most] or found
+        finer = found
     return [0.0, 1.0]
 
 
@@ -82,11 +86,25 @@ def _heights(groups: Sequence[dict[str, Any]]) -> tuple[dict[tuple[str, str], fl
 
 
 def _range(rows: pl.DataFrame) -> Range:
-    names = ("low", "high", "everyone", "bound_low", "bound_high")
-    ends = [x for name in names for x in rows[name].drop_nulls()]
-    low, high = (min(ends), max(ends)) if ends else (0.0, 1.0)
-    room = max((high - low) * 0.12, 0.01)
-    return max(0.0, low - room), min(1.0, high + room)
+    """What a step's column shows: most groups with their intervals; a group far from them stands at its edge."""
+    shares = rows.select(pl.coalesce("share", (pl.col("bound_low") + pl.col("bound_high")) / 2)).to_series()
+    middle = shares.drop_nulls().median()
+    if not isinstance(middle, float):
+        return 0.0, 1.0
+    gaps = sorted(abs(share - middle) for share in shares.drop_nulls())
+    reach = max(FAR * gaps[math.ceil(len(gaps) * 0.75) - 1], 0.03)
+    near = rows.filter((shares - middle).abs() <= reach)
+    ends = [x for name in ("low", "high", "bound_low", "bound_high") for x in near[name].drop_nulls()]
+    ends = [min(max(end, middle - reach), middle + reach) for end in [*ends, *rows["everyone"].drop_nulls()]]
+    room = max((max(ends) - min(ends)) * 0.12, 0.01)
+    return max(0.0, min(ends) - room), min(1.0, max(ends) + room)
+
+
+def has_far(segments: pl.DataFrame) -> bool:
+    """Whether a group lies so far from the others that it stands at the edge of its column, with its figure."""
+    steps = segments.partition_by("step")
+    spans = [(_range(rows), rows["share"].drop_nulls()) for rows in steps]
+    return any(not low <= share <= high for (low, high), shares in spans for share in shares)
 
 
 def _row(
@@ -98,7 +116,7 @@ def _row(
 ) -> dict[str, Any]:
     def across(share: float) -> float:
         low, high = ranges[row["step"]]
-        return round(lefts[row["step"]] + (share - low) / (high - low) * column, 1)
+        return round(lefts[row["step"]] + (min(max(share, low), high) - low) / (high - low) * column, 1)
 
     shown = row["state"] == SHOWN and row["share"] is not None
     text = {
@@ -118,12 +136,21 @@ def _row(
     verdict = row["verdict"] if shown else None
     if shown:
         at |= {"x": across(row["share"]), "low": across(row["low"]), "high": across(row["high"])}
+        at |= _far(row["share"], ranges[row["step"]], text["t_share"])
     elif row["state"] == BOUNDED:
         low, high = row["bound_low"], row["bound_high"]
         verdict = "over" if high >= 1 else "under" if low <= 0 else "between"
         at |= {"x": across({"over": low, "under": high}.get(verdict, (low + high) / 2))}
         at |= {"low": across(low), "high": across(high)}
     return {**text, **at, "state": row["state"], "verdict": verdict}
+
+
+def _far(share: float, span: Range, told: str) -> dict[str, Any]:
+    """The figure beside a mark at the edge; nothing where the mark stands where its share is."""
+    if span[0] <= share <= span[1]:
+        return {}
+    left = share < span[0]
+    return {"far": f"◂ {told}" if left else f"{told} ▸", "far_left": left}
 
 
 def _frame(
@@ -192,7 +219,7 @@ def _cells(canvas: Canvas, rows: list[dict[str, Any]], least: int) -> list[alt.C
         t_rest="Difference from the rest",
     )
     shown = [r for r in rows if r["verdict"]]
-    whiskers = [{**r, "x": r["low"], "x2": r["high"], "y2": r["y"]} for r in shown]
+    whiskers = [{**r, "x": r["low"], "x2": r["high"], "y2": r["y"]} for r in shown if r["high"] > r["low"]]
     layers = [canvas.lines(whiskers, "ci-soft")] if whiskers else []
     for verdict, (style, shape, size) in MARKS.items():
         some = [r for r in shown if r["verdict"] == verdict]
@@ -202,4 +229,9 @@ def _cells(canvas: Canvas, rows: list[dict[str, Any]], least: int) -> list[alt.C
         for r in rows
         if not r["verdict"]
     ]
-    return [*layers, canvas.texts(silent, "label-muted", fontSize=11)] if silent else layers
+    layers += [canvas.texts(silent, "label-muted", fontSize=11)] if silent else []
+    for left, align in ((True, "left"), (False, "right")):
+        some = [r for r in shown if r.get("far_left") is left]
+        edges = [{"x": r["x"] + (10 if left else -10), "y": r["y"], "t": r["far"]} for r in some]
+        layers += [canvas.texts(edges, "label", align, fontSize=11)] if edges else []
+    return layers

@@ -21,9 +21,10 @@ from reports.trends import OPEN
 
 WIDTH = 1090
 STRIP = 104
-GAP = 30
-FOOT = 26
-LABEL = 178
+GAP = 34
+FOOT = 44
+NARROW = 316
+LABEL = 150
 AXIS = 44
 
 
@@ -31,14 +32,17 @@ def trend_strips(weekly: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     """Weekly step conversion, one strip a step."""
     weeks = sorted(weekly["week"].unique())
     steps = weekly.select("step", "name").unique("step", keep="first").sort("step").to_dicts()
-    canvas = Canvas(width, len(steps) * (STRIP + GAP) - GAP + FOOT)
-    across = _scale(weeks, LABEL + AXIS, width - 16)
+    side = LABEL if width >= WIDTH else 0
+    pitch = STRIP + (GAP if side else 2 * GAP)
+    canvas = Canvas(width, len(steps) * pitch - GAP + FOOT)
+    across = _scale(weeks, side + AXIS, width - 16)
     layers: list[alt.Chart] = []
     found: list[str] = []
     for index, step in enumerate(steps):
         rows = weekly.filter((pl.col("step") == step["step"]) & pl.col("share").is_not_null()).sort("week").to_dicts()
-        top = index * (STRIP + GAP)
-        layers += _strip(canvas, step, rows, across, top)
+        top = index * pitch + (0 if side else GAP)
+        layers += _name(canvas, step, top, side)
+        layers += _strip(canvas, rows, across, top, side + AXIS)
         found += [r["d"] for r in rows if r.get("unusual")]
     layers.append(_dates(canvas, weeks, across))
     text = "; ".join(found) or "no week outside its expected range"
@@ -50,14 +54,19 @@ def _scale(weeks: list[date], left: float, right: float) -> dict[date, float]:
     return {week: round(left + step * index, 1) for index, week in enumerate(weeks)}
 
 
+def _name(canvas: Canvas, step: dict[str, Any], top: float, side: float) -> list[alt.Chart]:
+    """The step beside its strip, or above it where there is no side."""
+    name = fonts.wrap(f"→ {shown_name(step['name'])}", (side or canvas.width) - 10, 12.5, 600, lines=2 if side else 1)
+    row = {"x": 0, "y": top + 10 if side else top - 16, "t": name}
+    return [canvas.texts([row], "label-strong", fontSize=12.5, lineHeight=16)]
+
+
 def _strip(
-    canvas: Canvas, step: dict[str, Any], rows: list[dict[str, Any]], across: dict[date, float], top: float
+    canvas: Canvas, rows: list[dict[str, Any]], across: dict[date, float], top: float, left: float
 ) -> list[alt.Chart]:
-    name = fonts.wrap(f"→ {shown_name(step['name'])}", LABEL - 10, 12.5, 600)
-    layers = [canvas.texts([{"x": 0, "y": top + 10, "t": name}], "label-strong", fontSize=12.5, lineHeight=16)]
     if not rows:
         note = "Too few customers in every week"
-        return [*layers, canvas.texts([{"x": LABEL + AXIS, "y": top + STRIP / 2, "t": note}], "label-muted")]
+        return [canvas.texts([{"x": left, "y": top + STRIP / 2, "t": note}], "label-muted")]
     low, high = _range(rows)
 
     def down(share: float) -> float:
@@ -67,9 +76,9 @@ def _strip(
         row.update(_point(row, across, down))
     marks = ticks(low, high, 3)
     digits = 0 if all(abs(t * 100 - round(t * 100)) < 1e-6 for t in marks) else 1
-    guides = [{"x": LABEL + AXIS, "x2": canvas.width - 8, "y": down(t), "y2": down(t)} for t in marks]
-    labels = [{"x": LABEL + AXIS - 8, "y": down(t), "t": percent(t, digits)} for t in marks]
-    layers += [canvas.lines(guides, "sep"), canvas.texts(labels, "label", "right", fontSize=11)]
+    guides = [{"x": left, "x2": canvas.width - 8, "y": down(t), "y2": down(t)} for t in marks]
+    labels = [{"x": left - 8, "y": down(t), "t": percent(t, digits)} for t in marks]
+    layers = [canvas.lines(guides, "sep"), canvas.texts(labels, "label", "right", fontSize=11)]
     return layers + _lines(canvas, rows) + _marks(canvas, rows)
 
 
@@ -91,7 +100,7 @@ def _point(row: dict[str, Any], across: dict[date, float], down: Any) -> dict[st
         "t_share": percent(row["share"]),
         "t_expected": interval(row["low"], row["high"]),
         "t_many": count(row["previous"]),
-        "gap": points(gap),
+        "gap": gap,
         "d": f"→ {shown_name(row['name'])}, week of {week}: {percent(row['share'])}, expected "
         f"{interval(row['low'], row['high'])}",
     }
@@ -125,15 +134,38 @@ def _marks(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
     ):
         if some:
             layers.append(canvas.dots(_drawable(some), style, shape, tip, size))
+    told = [_told(run, canvas.width) for run in _runs(rows)]
+    return [*layers, canvas.texts(told, "label-bad", "center")] if told else layers
+
+
+def _runs(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Unusual weeks that follow each other, all to the same side."""
+    found: list[list[dict[str, Any]]] = []
     for row in rows:
-        if row["unusual"]:
-            right = row["x"] < canvas.width - 130
-            at = {"x": row["x"] + (10 if right else -10), "y": row["y"], "t": row["gap"]}
-            layers.append(canvas.texts([at], "label-bad", "left" if right else "right"))
-    return layers
+        if not row["unusual"]:
+            continue
+        last = found[-1][-1] if found else None
+        joined = last and (row["week"] - last["week"]).days == 7 and row["gap"] * last["gap"] > 0
+        found[-1].append(row) if joined else found.append([row])
+    return found
+
+
+def _told(run: list[dict[str, Any]], width: float) -> dict[str, Any]:
+    """One label for a run: its furthest week, and when it was; below the line where it fell, above where it rose."""
+    first, last = run[0]["week"], run[-1]["week"]
+    when = f"week of {first.day} {first:%b}"
+    if first != last:
+        when = f"weeks of {first.day} {first:%b} – {last.day} {last:%b}"
+    furthest = max((row["gap"] for row in run), key=abs)
+    text = f"{points(furthest)}, {when}"
+    half = fonts.width(text, 12, 600) / 2
+    middle = (run[0]["x"] + run[-1]["x"]) / 2
+    fell = furthest < 0
+    edge = max(row["y"] for row in run) + 17 if fell else min(row["y"] for row in run) - 17
+    return {"x": round(min(max(middle, half), width - half), 1), "y": edge, "t": text}
 
 
 def _dates(canvas: Canvas, weeks: list[date], across: dict[date, float]) -> alt.Chart:
-    every = max(1, -(-len(weeks) // 9))
+    every = max(1, -(-len(weeks) // (9 if canvas.width >= WIDTH else 4)))
     rows = [{"x": across[w], "y": canvas.height - 8, "t": f"{w.day} {w:%b}"} for w in weeks[::every]]
     return canvas.texts(rows, "label", "center", fontSize=11)

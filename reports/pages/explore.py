@@ -26,7 +26,8 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     part = Part(
         id="explorer",
         title=f"Conversion by {' and '.join(name.lower() for name in names)}, for the customers you choose",
-        subtitle=f"{population(answers, settings)} Of each, the best try that began by then. Click bars to choose "
+        subtitle=f"{population(answers, settings)} Of each, the best try that began by then; the funnel of the "
+        "Overview also counts later tries of these customers, so that its shares may be higher. Click bars to choose "
         "groups, drag over the weeks to choose a period; click again, or beside them, to clear. Whiskers: 95 % "
         f"(Wilson). Counts are rounded to {settings.k}s." + left,
         frame=cube.cells,

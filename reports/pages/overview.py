@@ -5,8 +5,8 @@ from __future__ import annotations
 from reports import headlines, tables
 from reports.answers import Answers
 from reports.charts.funnel import narrow_stage_funnel, stage_funnel
-from reports.charts.pace import incidence_curves, time_bars
-from reports.formats import count, moment, quoted
+from reports.charts.pace import NARROW, incidence_curves, time_bars, time_rows
+from reports.formats import count, moment, quoted, wait
 from reports.pages import paths, stages
 from reports.parts import Page, Part
 from reports.settings import ReportSettings
@@ -47,7 +47,8 @@ def funnel(answers: Answers, settings: ReportSettings) -> Part:
         id="funnel",
         title=headlines.funnel(frame) if few is None else "How far customers get, stage by stage",
         subtitle=f"{population(answers, settings)} Closed funnel: the stages in this order, counted once per customer. "
-        "Solid: share of all who entered. Dashed: lost since the stage before. Time: median from the stage before."
+        "Solid: share of all who entered. Dashed: lost since the stage before. Time: median from the stage before, on "
+        "this passage through the stages alone; the journey to the goal is longer, as it begins at the first touch."
         + withheld_note(frame, settings),
         frame=frame,
         table=None if entered is None else tables.stages(frame),
@@ -58,38 +59,40 @@ def funnel(answers: Answers, settings: ReportSettings) -> Part:
 
 
 def time_to_goal(answers: Answers) -> Part | None:
-    """How long those take who reach the goal, or null where too few do."""
-    frame = answers.times
-    if frame is None:
+    """How long journeys take that reach the goal, or null where too few do."""
+    frame, pace = answers.times, answers.pace
+    if frame is None or pace is None:
         return None
-    many = int(frame["customers"].sum())
-    within = frame.filter("is_median")["within"][0]
+    goal = quoted(answers.goal)
     return Part(
         id="time-to-goal",
-        title=f"Half of those who reach {quoted(answers.goal)} do so within {within}" if within else "Time to the goal",
-        subtitle=f"{count(many)} customers whose time is over, by the time from entry to the goal. Bins grow with "
-        "time. The dark bar holds the median.",
+        title=f"Half of the journeys to {goal} take up to {wait(pace.median)}, "
+        f"one in ten over {wait(pace.nine_in_ten)}",
+        subtitle=f"{count(pace.journeys)} journeys that reached {goal}, by the time from their first touch. Bins grow "
+        "with time; the dark bar holds the median.",
         frame=frame,
         table=tables.times(frame),
         spec=specification(time_bars(frame)),
+        narrow=specification(time_rows(frame)),
         span=6,
     )
 
 
 def by_day(answers: Answers) -> Part | None:
-    """What share has reached the goal by day, by group, or null where too few have entered."""
+    """What share of journeys has reached the goal by day, by group, or null where there are too few."""
     frame = answers.incidence
     if frame is None:
         return None
-    entrants = int(frame.unique("group")["entrants"].sum())
+    journeys = int(frame.unique("group")["journeys"].sum())
     return Part(
         id="by-day",
         title=headlines.incidence(frame, answers.incidence_by),
-        subtitle=f"Share of {count(entrants)} entrants who have reached the goal by that day since their entry "
-        "(Kaplan–Meier, 95 % band). Those still under way count as long as they have been seen.",
+        subtitle=f"Share of {count(journeys)} journeys that have reached the goal by that day since their first touch "
+        "(Kaplan–Meier, 95 % band). Open journeys count as long as they have been seen.",
         frame=frame,
         table=tables.incidence(frame),
         spec=specification(incidence_curves(frame)),
+        narrow=specification(incidence_curves(frame, NARROW)),
         span=6,
     )
 

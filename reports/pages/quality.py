@@ -7,7 +7,7 @@ import polars as pl
 from reports import tables
 from reports.answers import Answers
 from reports.charts.checks import check_strip
-from reports.charts.coverage import coverage_bars
+from reports.charts.coverage import NARROW, coverage_bars
 from reports.formats import count, day, moment, percent
 from reports.parts import Page, Part, ValueCard
 from reports.settings import ReportSettings
@@ -37,6 +37,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         frame=linked,
         table=tables.linked(linked, WAYS),
         spec=specification(coverage_bars(linked, WAYS)),
+        narrow=specification(coverage_bars(linked, WAYS, NARROW)),
     )
     return Page(
         slug="quality",

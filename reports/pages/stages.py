@@ -6,7 +6,7 @@ import polars as pl
 
 from reports import headlines, tables
 from reports.answers import Answers
-from reports.charts.segments import segment_dots
+from reports.charts.segments import has_far, segment_dots
 from reports.formats import count
 from reports.parts import Page, Part, State
 from reports.published import SHOWN
@@ -45,6 +45,7 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
         subtitle=f"{population(answers, settings)} Share of the customers at one stage who go on to the next, with its "
         "95 % interval (Wilson). Dashed: all customers. ▲ clearly above and ▼ clearly below the rest, ○ no clear "
         "difference (Benjamini–Hochberg over all dots, 5 %). An association, not proof of a cause."
+        + (" ◂ ▸ beyond the scale of its column." if has_far(short) else "")
         + (f" {left_out} more breakdowns are on the page “Stages”." if left_out else "")
         + withheld_note(short, settings),
         frame=short,
@@ -59,6 +60,8 @@ def definitions(answers: Answers) -> Part | None:
     used = answers.used
     if used is None or used.is_empty():
         return None
+    order = {name: place for place, name in enumerate(answers.stages["name"])}
+    used = used.sort(pl.col("stage").replace_strict(order, default=len(order)), maintain_order=True)
     return Part(
         id="definitions",
         title="What counts as which stage",

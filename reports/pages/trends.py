@@ -6,7 +6,7 @@ import polars as pl
 
 from reports import headlines, tables
 from reports.answers import Answers
-from reports.charts.trend import trend_strips
+from reports.charts.trend import NARROW, trend_strips
 from reports.formats import length, quoted
 from reports.parts import Page, Part
 from reports.settings import ReportSettings
@@ -46,4 +46,5 @@ def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, whose: str
         frame=frame,
         table=tables.weeks(frame),
         spec=specification(trend_strips(frame)),
+        narrow=specification(trend_strips(frame, NARROW)),
     )

@@ -265,6 +265,20 @@ def entrants_of(customers: int = 4000) -> Entrants:
     return Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), STAGES)
 
 
+def journeys_of(journeys: int = 4000) -> pl.DataFrame:
+    rows = [
+        {
+            "customer": number,
+            "start": START + timedelta(days=number % 70),
+            "length": timedelta(minutes=(number % 97) ** 2 * 4),
+            "done": number % 7 > 5,
+            "group": ("App", "Desktop", "Mobile web")[number % 3],
+        }
+        for number in range(journeys)
+    ]
+    return pl.DataFrame(rows, schema_overrides=pacing.JOURNEYS)
+
+
 def evidence_of() -> Evidence:
     days = [date(2026, 8, 20) + timedelta(days=day) for day in range(5)]
     rows = [("events", None, day, "warn", 24 - (day.day % 2), 24, None) for day in days]
@@ -293,10 +307,8 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
         "changes": changes_frame(),
         "voice": voice_frame(names),
-        "times": pacing.times(entrants_of(), k, least),
-        "incidence": pacing.incidence(
-            entrants_of(), "device", window=timedelta(days=14), end_of_data=END, k=k, least=least
-        ),
+        "times": pacing.times(journeys_of(), k, least),
+        "incidence": pacing.incidence(journeys_of(), window=timedelta(days=14), end_of_data=END, k=k, least=least),
         "incidence_by": "Device",
         "cube": cube(entrants_of(), ("device", "region"), k),
         "evidence": evidence_of(),

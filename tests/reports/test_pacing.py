@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
+from analytics import Paths
 from reports import pacing
 from reports.entrants import Entrants, counted
 from reports.privacy import small
@@ -12,60 +13,100 @@ START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=60)
 
 
-def _entrants(waits: list[timedelta | None], device: str = "web") -> pl.DataFrame:
+def _journeys(lengths: list[timedelta | None], group: str | None = None, each: int = 1) -> pl.DataFrame:
+    """Journeys that took so long to the goal, or did not reach it; `each` of them are of one customer."""
     rows = [
-        {
-            "device": device,
-            "depth": 1 if wait is None else 2,
-            "is_open": False,
-            "entered_at": START,
-            "reached_at": [START, None if wait is None else START + wait],
-        }
-        for wait in waits
+        {"customer": place // each, "start": START, "length": took or timedelta(0), "done": took is not None}
+        | {"group": group}
+        for place, took in enumerate(lengths)
     ]
-    return pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32})
+    return pl.DataFrame(rows, schema_overrides=pacing.JOURNEYS)
 
 
-def test_customers_are_counted_by_the_time_they_took_and_small_bins_are_joined() -> None:
-    waits = [timedelta(seconds=30)] * 20 + [timedelta(minutes=2)] * 3 + [timedelta(minutes=20)] * 40 + [None] * 10
-    frame = pacing.times(Entrants(_entrants(waits), ("a", "b")), 10, 30)
+def test_journeys_are_counted_by_the_time_they_took_and_small_bins_are_joined() -> None:
+    lengths = [timedelta(seconds=30)] * 20 + [timedelta(minutes=2)] * 3 + [timedelta(minutes=20)] * 40 + [None] * 10
+    frame = pacing.times(_journeys(lengths), 10, 30)
     assert frame is not None
     assert frame["name"].to_list() == ["under 1 min", "1–30 min"]
-    assert frame["customers"].to_list() == [20, 43]
+    assert frame["journeys"].to_list() == [20, 43]
     assert frame["is_median"].to_list() == [False, True]
-    assert not any(small(count, 10) for count in frame["customers"])
+    assert not any(small(count, 10) for count in frame["journeys"])
+
+
+def test_many_journeys_of_a_handful_of_customers_are_joined_too() -> None:
+    lengths = [timedelta(seconds=30)] * 40 + [timedelta(minutes=2)] * 20 + [timedelta(minutes=20)] * 40
+    frame = pacing.times(_journeys(lengths, each=4), 10, 30)
+    assert frame is not None
+    assert frame["journeys"].to_list() == [40, 60]
 
 
 def test_too_few_or_nobody_gives_nothing() -> None:
-    assert pacing.times(Entrants(_entrants([None] * 50), ("a", "b")), 10, 30) is None
-    assert pacing.times(Entrants(_entrants([timedelta(hours=1)] * 29), ("a", "b")), 10, 30) is None
+    assert pacing.times(_journeys([None] * 50), 10, 30) is None
+    assert pacing.times(_journeys([timedelta(hours=1)] * 29), 10, 30) is None
+    assert pacing.pace(_journeys([timedelta(hours=1)] * 29), 30) is None
+
+
+def test_the_bar_of_the_median_holds_the_median_that_is_told() -> None:
+    journeys = _journeys([timedelta(minutes=number) for number in range(1, 400)])
+    pace, frame = pacing.pace(journeys, 30), pacing.times(journeys, 10, 30)
+    assert pace is not None and frame is not None
+    assert pace.median == timedelta(minutes=200)
+    assert frame.filter("is_median")["name"].to_list() == ["3–6 h"]
 
 
 def test_curve_ends_at_the_share_that_reached_the_goal_where_nobody_is_under_way() -> None:
-    rows = _entrants([timedelta(days=day) for day in range(1, 26)] + [None] * 75)
-    curve = pacing.incidence(
-        Entrants(rows, ("a", "b")), None, window=timedelta(days=30), end_of_data=END, k=10, least=30
-    )
+    journeys = _journeys([timedelta(days=day) for day in range(1, 26)] + [None] * 75)
+    curve = pacing.incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
     assert curve is not None
     assert curve["share"].is_sorted()
     assert curve["share"][-1] == 0.25
     assert curve["low"][-1] < 0.25 < curve["high"][-1]
 
 
+def test_a_goal_after_the_window_is_not_on_the_curve() -> None:
+    journeys = _journeys([timedelta(days=2)] * 30 + [timedelta(days=40)] * 30 + [None] * 40)
+    curve = pacing.incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    assert curve is not None and curve["share"][-1] == 0.3
+
+
 def test_groups_in_which_a_handful_reached_the_goal_have_no_curve() -> None:
-    rows = pl.concat(
-        [_entrants([timedelta(days=1)] * 5 + [None] * 95, "app"), _entrants([timedelta(days=2)] * 50 + [None] * 50)]
+    journeys = pl.concat(
+        [
+            _journeys([timedelta(days=1)] * 5 + [None] * 95, "app"),
+            _journeys([timedelta(days=2)] * 50 + [None] * 50, "web"),
+        ]
     )
-    curve = pacing.incidence(
-        Entrants(rows, ("a", "b")), "device", window=timedelta(days=30), end_of_data=END, k=10, least=30
-    )
+    curve = pacing.incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
     assert curve is not None
     assert curve["group"].unique().to_list() == ["web"]
 
 
+def test_a_journey_runs_from_its_first_touch_and_belongs_to_the_group_it_began_in() -> None:
+    rows = [
+        {"customer": "a", "at": START + timedelta(hours=hour), "touchpoint": "Ad", "device": device, "journey": journey}
+        | {"outcome": outcome, "session": 1}
+        for hour, device, journey, outcome in (
+            (0, "web", 1, "converted"), (5, "app", 1, "converted"), (9, "app", 2, "open")
+        )
+    ]  # fmt: skip
+    paths = Paths.from_frame(pl.DataFrame(rows), end_of_data=END)
+    found = pacing.journeys_of(paths, "device")
+    assert found is not None
+    seen = found.sort("start").select("start", "length", "done", "group").rows()
+    assert seen == [
+        (START, timedelta(hours=5), True, "web"),
+        (START + timedelta(hours=9), timedelta(0), False, "app"),
+    ]
+    assert pacing.journeys_of(Paths.from_frame(pl.DataFrame(rows).drop("outcome"), end_of_data=END)) is None
+
+
 def test_counts_by_group_add_up_to_the_total() -> None:
-    rows = pl.concat([_entrants([timedelta(days=1)] * 5, "app"), _entrants([None] * 7)])
-    counts = counted(Entrants(rows, ("a", "b")), "device")
+    rows = [
+        {"device": device, "depth": depth, "is_open": False, "entered_at": START, "reached_at": [START, None]}
+        for device, depth, many in (("app", 2, 5), ("web", 1, 7))
+        for _ in range(many)
+    ]
+    counts = counted(Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), ("a", "b")), "device")
     assert counts.filter("is_total")["reached"].to_list() == [12, 5]
     assert counts.filter(~pl.col("is_total")).select("device", "reached").rows() == [
         ("app", 5), ("app", 5), ("web", 7), ("web", 0)
