@@ -161,7 +161,8 @@ def _land_profiles(name: str, given: pl.DataFrame, lake: Lake) -> FileSummary:
     digest = sha256(written.encode()).hexdigest()
     partition, claim = Partition(f"file:{digest[:32]}", 0), application(PIPELINE, digest, 0)
     profiles = Table(lake, layout.PROFILES)
-    if profiles.decided(claim) is not None:
+    base = profiles.decided(claim)
+    if base == given.height:
         return FileSummary(name, True, 0, {})
     typed = to_times(text.with_row_index(contract.OFFSET), "valid_from").with_columns(
         pl.lit(partition.topic).alias(contract.TOPIC), pl.lit(0, pl.Int32).alias(contract.PARTITION)
@@ -171,7 +172,7 @@ def _land_profiles(name: str, given: pl.DataFrame, lake: Lake) -> FileSummary:
     refusals = _profile_refusals(typed.filter(faulty), needed)
     _quarantine(lake, partition, Claim(claim, None, given.height), text, refusals)
     good = typed.filter(~faulty).select(list(contract.PROFILES)).cast(contract.PROFILES)
-    profiles.append(good, [Claim(claim, None, given.height)])
+    profiles.append(good, [Claim(claim, base, given.height)])
     counts = dict(pl.Series([refusal.reason for refusal in refusals], dtype=pl.String).value_counts().iter_rows())
     return FileSummary(name, False, good.height, counts)
 
@@ -189,11 +190,12 @@ def _quarantine(
     lake: Lake, partition: Partition, claim: Claim, given: pl.DataFrame, refusals: Sequence[Refusal]
 ) -> None:
     quarantine = Table(lake, layout.QUARANTINE)
-    if not refusals or quarantine.decided(claim.application) is not None:
+    base = quarantine.decided(claim.application)
+    if not refusals or base == claim.next:
         return
     now = time.time_ns() // 1_000_000
     held = [Row(refusal.offset, now, given[refusal.offset].write_ndjson().strip().encode()) for refusal in refusals]
-    quarantine.append(quarantine_rows(partition, held, refusals), [claim])
+    quarantine.append(quarantine_rows(partition, held, refusals), [claim._replace(base=base)])
 
 
 def _digest(file: Path) -> str:

@@ -200,10 +200,10 @@ class Landing:
         """Quarantine and customer attributes first, then events: a crash in between leaves v where it was, and each of
         these tables knows its own offset."""
         began = self._clock()
-        self._beside(self._refused, held, {place: ready.quarantined for place, ready in prepared.items()})
         told = {place: ready.attributes for place, ready in prepared.items() if ready.attributes is not None}
-        if self._profiles is not None:
-            self._beside(self._profiles, held, told)
+        beside = self._beside(self._refused, held, {place: ready.quarantined for place, ready in prepared.items()})
+        if not beside or (self._profiles is not None and not self._beside(self._profiles, held, told)):
+            return False
         rows = pl.concat([prepared[buffer.partition].events for buffer in held])
         someone = pl.coalesce(contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
         claims = [Claim(buffer.application, buffer.base, buffer.next_offset) for buffer in held]
@@ -214,21 +214,22 @@ class Landing:
             done.duplicates, done.conflicting = repeated(rows)
         return landed
 
-    def _beside(self, table: Ledger, held: Sequence[Buffer], given: dict[Partition, pl.DataFrame]) -> None:
-        """Land rows that go with the events, those that are not there yet."""
-        some = [buffer for buffer in held if buffer.partition in given and given[buffer.partition].height]
-        for _ in range(_TRIES):
-            frames, claims = [], []
-            for buffer in some:
-                known = table.decided(buffer.application)
-                if known is None or known < buffer.next_offset:
-                    rows = given[buffer.partition]
-                    frames.append(rows.filter(pl.col(contract.OFFSET) >= (-1 if known is None else known)))
-                    claims.append(Claim(buffer.application, known, buffer.next_offset))
-            if not claims or table.append(pl.concat(frames), claims):
-                return
-            table.reload()
-        raise _crowded("the offsets of quarantine or profiles")
+    def _beside(self, table: Ledger, held: Sequence[Buffer], given: dict[Partition, pl.DataFrame]) -> bool:
+        """Land rows that go with the events, those that are not there yet.
+
+        Returns False where another process has moved an offset meanwhile: then it is to be seen whether the partitions
+        are still ours.
+        """
+        frames, claims = [], []
+        for buffer in held:
+            rows, known = given.get(buffer.partition), table.decided(buffer.application)
+            if rows is not None and rows.height and (known is None or known < buffer.next_offset):
+                frames.append(rows.filter(pl.col(contract.OFFSET) >= (-1 if known is None else known)))
+                claims.append(Claim(buffer.application, known, buffer.next_offset))
+        if not claims or table.append(pl.concat(frames), claims):
+            return True
+        table.reload()
+        return False
 
 
 def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> None:

@@ -111,3 +111,10 @@ def test_files_are_loaded_as_the_messages_of_a_stream(tmp_path: Path) -> None:
     assert "landed before, nothing added" in command("load", "old", "--format", "segment", cwd=tmp_path).stdout
     unknown = command("load", "old", "--stream", "other", cwd=tmp_path)
     assert unknown.returncode == 6 and "calls" in unknown.stderr
+
+
+def test_what_landed_is_set_back_to_a_time(folder: Path) -> None:
+    said = command("restore", "2020-01-01T00:00:00Z", cwd=folder)
+    assert said.returncode == 0 and "events: version 0" in said.stdout and len(places(Lake(str(folder / "lake")))) == 0
+    assert "2 rows landed" in command("load", "clicks.ndjson", cwd=folder).stdout
+    assert command("restore", "2026-01-01T00:00:00", cwd=folder).returncode == 6

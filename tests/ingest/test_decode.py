@@ -196,7 +196,7 @@ def test_no_message_says_what_it_held() -> None:
     assert not any(secret in refusal.message for refusal in found.refused)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 1.0])
+@pytest.mark.parametrize("share", [0.0, 0.0001, 0.01, 0.5, 1.0])
 def test_a_bad_message_costs_itself_only(share: float) -> None:
     draw = random.Random(7)
     values, bad = [], {}

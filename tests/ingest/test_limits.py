@@ -1,0 +1,124 @@
+"""What one consumer costs at its limits, and small misfortunes on the way: memory, late events, a broker that will not
+take offsets, a batch that is broken on the way."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaConsumer
+from kafka.errors import CoordinatorNotAvailableError
+from kafka.record.default_records import DefaultRecordBatch
+
+from expectations import layout
+from expectations.layout import Lake
+from ingest import loop
+from ingest.broker import EmbeddedBroker
+from ingest.commit import scan
+from ingest.loop import run
+from ingest.message import Message
+from ingest.settings import IngestSettings
+from ingest.source.producer import produce
+from ingest.source.topics import create_topics
+from ingest.tally import Tally
+from tests.ingest.streams import RECEIVED, event, messages, places
+
+pytestmark = pytest.mark.broker
+MEGABYTES = 700
+ALONE = """
+import resource, sys
+from expectations.layout import Lake
+from ingest.loop import run
+from ingest.settings import IngestSettings
+done = run(IngestSettings.model_validate_json(sys.argv[1]), Lake(sys.argv[2]), until_caught_up=True)
+print(done.landed, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[str]:
+    with EmbeddedBroker() as embedded:
+        yield embedded.address
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return Lake(str(tmp_path / "lake"))
+
+
+def settings(broker: str, topic: str, **other: Any) -> IngestSettings:
+    streams = [{"topic": topic, "kind": "clickstream"}]
+    return IngestSettings.model_validate({"brokers": [broker], "streams": streams, "connect_timeout": "3s", **other})
+
+
+def test_memory_stays_under_its_ceiling_at_the_default_limits(broker: str, lake: Lake) -> None:
+    create_topics([broker], {"heavy": 4})
+    rest = "x" * 900
+    produce([broker], (Message("heavy", b"%d" % n, event(n, text=rest), RECEIVED + n) for n in range(60_000)))
+    given = settings(broker, "heavy").model_dump_json(exclude={"security"})
+    command = [sys.executable, "-c", ALONE, given, lake.address]
+    landed, megabytes = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    assert int(landed) == 60_000 and int(megabytes) < MEGABYTES
+
+
+def test_no_more_is_held_than_the_limits_and_one_poll(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    create_topics([broker], {"held": 3})
+    produce([broker], messages("held", range(2_000)))
+    tally, held = Tally(), list[tuple[int, int]]()
+    monkeypatch.setattr(loop, "Tally", lambda: tally)
+    given = settings(broker, "held", flush_rows=300, flush_bytes=20_000, poll_records=50)
+    run(given, lake, until_caught_up=True, on_progress=lambda _: held.append((tally.held_rows, tally.held_bytes)))
+    assert max(rows for rows, _ in held) <= 350 and max(size for _, size in held) <= 20_000 + 50 * 150
+    assert len(places(lake)) == 1_800
+
+
+def test_a_broker_that_takes_no_offsets_costs_nothing(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuses(*_: object, **__: object) -> None:
+        raise CoordinatorNotAvailableError
+
+    create_topics([broker], {"deaf": 2})
+    produce([broker], messages("deaf", range(200)))
+    monkeypatch.setattr(KafkaConsumer, "commit", refuses)
+    for polled in (200, 0):
+        done = run(settings(broker, "deaf", flush_rows=40), lake, until_caught_up=True)
+        assert (done.polled, done.restarts) == (polled, 0)
+    assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 200
+
+
+def test_a_batch_that_is_broken_on_the_way_costs_a_consumer_and_is_read_again(
+    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_topics([broker], {"broken": 2})
+    produce([broker], messages("broken", range(300)))
+    real, checks = DefaultRecordBatch.validate_crc, 0
+
+    def fails_once(self: DefaultRecordBatch) -> bool:
+        nonlocal checks
+        checks += 1
+        return checks != 2 and bool(real(self))
+
+    monkeypatch.setattr(DefaultRecordBatch, "validate_crc", fails_once)
+    monkeypatch.setattr(loop, "_BACKOFF_SECONDS", (0.01,) * 6)
+    done = run(settings(broker, "broken"), lake, until_caught_up=True)
+    assert checks > 2 and done.restarts == 1
+    assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 300
+
+
+def test_late_events_land_on_their_own_day_and_future_ones_are_refused(broker: str, lake: Lake) -> None:
+    day = 86_400_000
+    create_topics([broker], {"late": 1})
+    late = [0, -3 * day, -399 * day, 3_600_000, -401 * day, 2 * day]
+    produce(
+        [broker], [Message("late", b"k", event(n, occurred_at=RECEIVED + at), RECEIVED) for n, at in enumerate(late)]
+    )
+    done = run(settings(broker, "late"), lake, until_caught_up=True)
+    assert (done.landed, done.quarantined) == (4, {"time_out_of_range": 2})
+    rows = scan(lake, layout.EVENTS).sort("offset").collect()
+    assert rows["event_date"].to_list() == rows["occurred_at"].dt.date().to_list()
+    ages = (rows["received_at"] - rows["occurred_at"]).to_list()
+    assert ages == [timedelta(milliseconds=-at) for at in late[:4]]
