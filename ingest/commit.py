@@ -26,7 +26,7 @@ from deltalake import (
     WriterProperties,
     write_deltalake,
 )
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from expectations import contract, layout
 from expectations.errors import StorageError
@@ -158,19 +158,20 @@ class Table:
 
     def _open(self) -> DeltaTable:
         try:
-            if not DeltaTable.is_deltatable(self.address):
+            table = opened(self.address)
+            if table is None:
                 self._create()
-            table = self._complete()
+            table = self._complete(table)
         except (DeltaError, OSError) as error:
             raise _unwritable(self.address, error) from error
         if "://" not in self.address and not os.access(self.address, os.W_OK):
             raise _unwritable(self.address, None)
         return table
 
-    def _complete(self) -> DeltaTable:
+    def _complete(self, table: DeltaTable | None) -> DeltaTable:
         """The table with every column of the contract: one of an earlier version gets the columns that are new."""
         for attempt in range(_TRIES):
-            table = DeltaTable(self.address)
+            table = table or DeltaTable(self.address)
             known = {field.name for field in table.schema().fields}
             new = [field for field in Schema.from_arrow(_arrow(self.name)).fields if field.name not in known]
             if not new:
@@ -181,7 +182,8 @@ class Table:
                 if attempt == _TRIES - 1:
                     raise
                 time.sleep(_PAUSE_SECONDS * 2**attempt)
-        return table
+            table = None
+        return table or DeltaTable(self.address)
 
     def _create(self) -> None:
         if "://" not in self.address:
@@ -199,20 +201,29 @@ def _arrow(name: str) -> pa.Schema:
     return pa.schema(SCHEMAS[name].to_frame(eager=True).to_arrow().schema)
 
 
+def opened(address: str) -> DeltaTable | None:
+    """The table at an address as it is now; None where there is none yet.
+
+    Asking the library whether there is one would hold up every other thread, heartbeats and watchdog among them, until
+    the store has answered.
+    """
+    try:
+        return DeltaTable(address)
+    except TableNotFoundError:
+        return None
+
+
 def scan(lake: Lake, name: str) -> pl.LazyFrame:
     """A table as it is now; where there is none yet, an empty frame with its columns."""
-    address = lake.table(name)
-    if not DeltaTable.is_deltatable(address):
-        return SCHEMAS[name].to_frame(eager=False)
-    return pl.scan_delta(address)
+    table = opened(lake.table(name))
+    return SCHEMAS[name].to_frame(eager=False) if table is None else pl.scan_delta(table)
 
 
 def facts(lake: Lake, name: str) -> dict[str, int | None]:
     """Version, rows, files and bytes of a table, from its log alone; None where there is no table yet."""
-    address = lake.table(name)
-    if not DeltaTable.is_deltatable(address):
+    held = opened(lake.table(name))
+    if held is None:
         return dict.fromkeys(("version", "rows", "files", "bytes"))
-    held = DeltaTable(address)
     files = pl.DataFrame(held.get_add_actions(flatten=True))
     return {
         "version": held.version(),
@@ -239,10 +250,9 @@ class Days(NamedTuple):
 
 def days(lake: Lake, name: str) -> Days | None:
     """What there is to maintain of a table, from its log alone; None where there is no table yet."""
-    address = lake.table(name)
-    if not DeltaTable.is_deltatable(address):
+    table = opened(lake.table(name))
+    if table is None:
         return None
-    table = DeltaTable(address)
     adds = pl.DataFrame(table.get_add_actions(flatten=True))
     column = next(iter(layout.PARTITION_COLUMNS[name]), None)
     day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)

@@ -22,6 +22,7 @@ from pyarrow.fs import PyFileSystem
 from expectations import layout
 from expectations.errors import StorageError
 from expectations.layout import Lake
+from ingest.commit import opened
 
 TABLES: Final = (layout.EVENTS, layout.PROFILES, layout.QUARANTINE)
 """Events first: quarantine and profiles may be ahead of them, never behind."""
@@ -45,12 +46,12 @@ def restore(lake: Lake, to: datetime) -> Restored:
     """
     done = Restored()
     for name in TABLES:
-        address = lake.table(name)
-        if DeltaTable.is_deltatable(address):
+        table = opened(lake.table(name))
+        if table is not None:
             try:
-                done.versions[name], done.offsets[name] = _back(DeltaTable(address), to)
+                done.versions[name], done.offsets[name] = _back(table, to)
             except (DeltaError, OSError) as error:
-                raise _too_far(address, to, error) from error
+                raise _too_far(table.table_uri, to, error) from error
     return done
 
 
