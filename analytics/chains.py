@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analytics.definitions import Funnel
 from analytics.engine import Condition, Matcher, unit_of
 from analytics.parts import AT, CUSTOMER, Part, decoded
-from analytics.scans import Found, best_of_unit, scanned
+from analytics.scans import Found, best_of_unit, by_attempts, scanned
 from analytics.store import Paths
 from analytics.streams import Streams, keys_of, one_per_value, runs_of, whole_customers
 from expectations.errors import DefinitionError
@@ -173,7 +173,7 @@ class ChainScan:
             within=[FOREVER if s.within is None else micros(s.within) // unit for s in asked.steps],
             required=[not step.optional for step in asked.steps],
             offers=len(asked.steps) << sum(step.optional for step in asked.steps),
-            attempts=asked.count == "entries",
+            attempts=by_attempts(asked),
         )
 
 

@@ -187,6 +187,8 @@ class Funnel:
     - `maturity`, `ties`, `start`, `end` (entries lie in `start <= t < end`): see the documentation of the numbers.
     - `value`: a numeric column that is added up over the touches of each step.
     - `only`: touches that the funnel sees at all.
+    - `reentry`: every entry is tried; without it only the first one in the range, as tools that start a customer's
+      clock once.
     - `reuse`: one touch may be several steps. `later`: each step at a later instant than the one before.
     - `stop`: the first touch that ends the search for good: a `repeat` of a later step done before, any `other` touch
       than a done step or the next one; with `entry`, the first step again forgets the chain so far.
@@ -211,6 +213,7 @@ class Funnel:
     value: str | None
     universe: pl.Expr | None
     only: pl.Expr | None
+    reentry: bool
     reuse: bool
     later: bool
     stop: tuple[Stop, ...]
@@ -234,6 +237,7 @@ class Funnel:
         value: str | None = None,
         universe: pl.Expr | None = None,
         only: pl.Expr | None = None,
+        reentry: bool = True,
         reuse: bool = False,
         later: bool = False,
         stop: Sequence[Stop] = (),
@@ -257,6 +261,7 @@ class Funnel:
             value=value,
             universe=universe,
             only=only,
+            reentry=reentry,
             reuse=reuse,
             later=later,
             stop=tuple(one_of("stop", word, STOPS) for word in stop),
@@ -306,12 +311,24 @@ def check(funnel: Funnel) -> None:
         raise DefinitionError("An unordered funnel cannot use `reuse` or `later`.")
     if funnel.order != "unordered" and funnel.exclude_effect == "void_attempt":
         raise DefinitionError("Only an unordered funnel can void an attempt.", expected="end_attempt or drop_customer")
+    if not funnel.reentry:
+        _check_reentry(funnel)
     if funnel.ties == "adverse":
         _check_adverse(funnel)
     if funnel.stop and (funnel.count == "entries" or funnel.exclude or funnel.order == "strict"):
         raise DefinitionError("`stop` does not go with strict order, exclusions, or counting entries.")
     if funnel.is_special and (funnel.reuse or funnel.stop):
         raise DefinitionError("`reuse` and `stop` do not go with step windows, optional steps or dropped customers.")
+
+
+def _check_reentry(funnel: Funnel) -> None:
+    """Refuse what cannot be meant of a single entry."""
+    drops = bool(funnel.exclude) and funnel.exclude_effect != "end_attempt"
+    if drops or funnel.stop or funnel.count == "entries":
+        raise DefinitionError(
+            "Without `reentry` a customer has one attempt.",
+            expected="exclusions that end the attempt, no `stop`, and another count than entries",
+        )
 
 
 def _check_adverse(funnel: Funnel) -> None:

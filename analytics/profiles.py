@@ -28,13 +28,15 @@ ALL: Final = "all together"
 class Profile:
     """The options that give a tool's reading, in the order in which they are switched, and where it still differs.
 
-    `unordered` are further options for funnels without an order of steps.
+    `unordered` are further options for funnels without an order of steps. With `plain_steps` the tool knows neither
+    optional steps, nor step windows, nor first-time steps.
     """
 
     about: str
     options: Mapping[str, Any]
     deviations: tuple[str, ...] = ()
     unordered: Mapping[str, Any] = field(default_factory=dict)
+    plain_steps: bool = False
 
     def options_for(self, definition: Funnel) -> Mapping[str, Any]:
         """The options for one funnel."""
@@ -45,6 +47,22 @@ _COLUMN_STORE: Final = {"order": "ordered", "exclude": (), "same": (), "count": 
 _NO_WORDS: Final = (
     "The function knows no exclusions, no columns that must be equal, and no attempts: these options are left out.",
     "Optional steps and step windows cannot be asked of it: a funnel with them is refused.",
+)
+
+_MIXPANEL: Final = {
+    "maturity": "survival",
+    "ties": "favourable",
+    "reuse": False,
+    "later": False,
+    "stop": (),
+    "exclude_effect": "end_attempt",
+}
+_MIXPANEL_DIFFERS: Final = (
+    "`reached` is the same; shares here are estimates where windows are not over: theirs are reached over entered.",
+    "Totals there let a customer in again when the funnel is completed, timed out or excluded; our `entries` begin"
+    " after the last touch of the attempt before.",
+    "The window there is 7 days unless it is set, and at most 366: name the same one.",
+    "How it reads events of one instant is not published; ours are read so that they help.",
 )
 
 PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
@@ -93,21 +111,40 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             (*_NO_WORDS, "Rows of one instant are read in the order of steps; the server reads them as sent."),
         ),
         "mixpanel": Profile(
-            "Mixpanel funnels, uniques in a specific order: all entrants count, whether or not their window is over.",
-            {"maturity": "clip", "ties": "favourable", "reuse": False, "exclude_effect": "end_attempt"},
-            (
-                "Conversions after the range count there, and do not with `clip`: give no `end`, or one that lies a"
-                " window after the last entry.",
-                "Which of several attempts of one customer is shown there is not published; ours is the deepest.",
-            ),
+            "Mixpanel funnels, uniques: a customer's clock starts once, at the first entry in the range; the range is"
+            " that of entries, so conversions after it count; everyone counts.",
+            {"reentry": False, **_MIXPANEL},
+            _MIXPANEL_DIFFERS,
+        ),
+        "mixpanel_optimized_reentry": Profile(
+            "Mixpanel funnels, uniques with Optimized Re-entry: every entry is tried; of several before step 2 the"
+            " newest.",
+            {"reentry": True, **_MIXPANEL},
+            _MIXPANEL_DIFFERS,
         ),
         "retentioneering": Profile(
-            "Retentioneering's closed funnel: no window, touches as they lie in the table.",
-            {"window": LONGEST, "exclude": (), "maturity": "clip", "ties": "sequence", "reuse": False},
+            "Retentioneering 5: each step by a later row of the table than the one before, however much later.",
+            {
+                "order": "ordered",
+                "window": LONGEST,
+                "exclude": (),
+                "same": (),
+                "count": "customers",
+                "maturity": "clip",
+                "ties": "sequence",
+                "reentry": True,
+                "reuse": False,
+                "later": False,
+                "stop": (),
+            },
             (
                 "There is no window there: ours is a hundred years.",
-                "Its open funnel counts everyone who has the touch at all: ask one step at a time.",
+                "`conversion_rate` there is of all paths, not of those who entered; the counts are equal.",
+                "It knows no exclusions, columns that must be equal, or attempts: these options are left out.",
+                "Optional steps, step windows and first-time steps cannot be asked of it: a funnel with them is"
+                " refused.",
             ),
+            plain_steps=True,
         ),
     }
 )
@@ -121,7 +158,14 @@ def read_as(definition: Funnel, profile: str) -> Funnel:
     >>> read_as(Funnel(["visit", "pay"]), "clickhouse").reuse
     True
     """
-    return _with(definition, PROFILES[one_of("profile", profile, PROFILES)].options_for(definition))
+    reading = PROFILES[one_of("profile", profile, PROFILES)]
+    if reading.plain_steps and any(s.optional or s.within is not None or s.first_time for s in definition.steps):
+        raise DefinitionError(
+            f"The profile {profile!r} knows names of steps alone.",
+            expected="steps that are not optional, without step windows, not first-time",
+            do="ask it of the steps without these options",
+        )
+    return _with(definition, reading.options_for(definition))
 
 
 def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.DataFrame:

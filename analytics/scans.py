@@ -35,6 +35,19 @@ class Found:
 
 def scanned(streams: Streams, definition: Funnel, rules: Any) -> Found:
     """The reported chain of every stream that has one; or of every attempt, where attempts are counted."""
+    found = _scanned(streams, definition, rules)
+    if definition.reentry:
+        return found
+    first = np.unique(found.stream, return_index=True)[1]
+    return Found(found.chains[first], found.firsts[first], found.depth[first], found.least[first], found.stream[first])
+
+
+def by_attempts(definition: Funnel) -> bool:
+    """Whether attempts are told apart: to count each, or to take the first alone."""
+    return definition.count == "entries" or not definition.reentry
+
+
+def _scanned(streams: Streams, definition: Funnel, rules: Any) -> Found:
     if definition.order == "unordered" or definition.is_special or definition.stop:
         return _read(streams, definition, rules)
     found, left = _read_apart(streams.steady(), definition, rules)
@@ -88,7 +101,7 @@ def _depth(chains: Ints, definition: Funnel) -> Ints:
 
 def _capacity(streams: Streams, definition: Funnel) -> int:
     """How many chains there can be at most: one a stream, or one for every touch that could be an entry."""
-    if definition.count != "entries":
+    if not by_attempts(definition):
         return len(streams.bounds) - 1
     steps = 1 if definition.order != "unordered" else (1 << len(definition.steps)) - 1
     entry = (streams.bits & np.uint64(steps)) > 0

@@ -18,6 +18,7 @@ from analytics.kernels.rules import (
     FAVOURABLE,
     NEVER,
     OTHER,
+    attempt_from,
     breaks,
     clear,
     ended,
@@ -50,14 +51,15 @@ def scan(codes, bits, times, bounds, table, chains, firsts, least, owners):
             owners[row] = c
             row += 1
             continue
-        low = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
-        while low >= 0:
-            only.entry_from, only.entry_to = np.int64(times[low]), np.int64(times[low]) + 1
+        entry = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
+        while entry >= 0:
+            only.entry_from, only.entry_to = np.int64(times[entry]), np.int64(times[entry]) + 1
+            low = attempt_from(times, entry, low, rules)
             firsts[row], least[row] = read(codes, bits, times, low, high, only, entries, rows, group, chains[row])
             owners[row] = c
-            after = max(low, last_touch(chains[row])) + 1
+            low = max(entry, last_touch(chains[row])) + 1
             row += 1
-            low = first_entry(codes, bits, times, after, high, rules, np.uint64(1))
+            entry = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
     return row
 
 

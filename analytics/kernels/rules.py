@@ -88,6 +88,15 @@ def first_entry(codes, bits, times, low, high, rules, entry):
 
 
 @njit(nogil=True, cache=True)
+def attempt_from(times, entry, low, rules):
+    """Where an attempt begins: at its entry, or where ties help at the first touch of that instant that is not used."""
+    if rules.ties == FAVOURABLE:
+        while entry > low and times[entry - 1] == times[entry]:
+            entry -= 1
+    return entry
+
+
+@njit(nogil=True, cache=True)
 def excluded_by(mask, rules):
     """The exclusions that a touch matches, as bits."""
     return (mask & ~OTHER) >> np.uint64(rules.steps)

@@ -18,6 +18,7 @@ from analytics.kernels.rules import (
     ADVERSE,
     DROP_CUSTOMER,
     FAVOURABLE,
+    attempt_from,
     breaks,
     ended,
     excluded_by,
@@ -42,8 +43,8 @@ def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owner
         low, high = bounds[c], bounds[c + 1]
         first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
         while first >= 0:
-            low = first if rules.attempts else low
             if rules.attempts:
+                low = attempt_from(times, first, low, rules)
                 one.entry_from, one.entry_to = np.int64(times[first]), np.int64(times[first]) + 1
             depth = read_entries(codes, bits, times, low, high, one, touches, starts, chains[row])
             if depth >= 0:
@@ -51,8 +52,8 @@ def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owner
                 row += 1
             if not rules.attempts:
                 break
-            after = max(first, last_touch(chains[row - 1]) if depth >= 0 else first) + 1
-            first = first_entry(codes, bits, times, after, high, rules, np.uint64(1))
+            low = max(first, last_touch(chains[row - 1]) if depth >= 0 else first) + 1
+            first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
     return row
 
 

@@ -188,6 +188,7 @@ RULES = {
     "clip": st.booleans(),
     "ties": st.sampled_from(["favourable", "sequence"]),
     "drop": st.just(False),
+    "reentry": st.booleans(),
 }
 
 
@@ -201,7 +202,8 @@ def questions(draw: st.DrawFn, special: bool = False) -> oracle.Asked:
         rules["optional"] = st.tuples(st.just(False), *[st.booleans()] * (len(steps) - 1))
         rules["within"] = st.tuples(*[st.sampled_from([None, 1, 3])] * len(steps))
         rules["order"] = st.just("ordered")
-    return oracle.Asked(steps, exclude=exclude, **{name: draw(rule) for name, rule in rules.items()})
+    drawn = {name: draw(rule) for name, rule in rules.items()}
+    return oracle.Asked(steps, exclude=exclude, **drawn | {"reentry": drawn["reentry"] or drawn["drop"]})
 
 
 def as_funnel(asked: oracle.Asked) -> Funnel:
@@ -220,6 +222,7 @@ def as_funnel(asked: oracle.Asked) -> Funnel:
         ties=asked.ties,  # type: ignore[arg-type]
         exclude=[Exclude(sorted(names), after=after, before=before) for names, after, before in asked.exclude],
         exclude_effect="drop_customer" if asked.drop else "end_attempt",
+        reentry=asked.reentry,
     )
 
 
@@ -267,10 +270,15 @@ def test_adverse_ties_are_refused_where_they_are_not_exact(rules: dict[str, obje
 
 @settings(deadline=None, max_examples=MANY)
 @given(
-    PATH, st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=3), st.integers(0, 9)
+    PATH,
+    st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=3),
+    st.integers(0, 9),
+    st.booleans(),
 )
-def test_unordered_chains_are_the_best_of_all(path: list[tuple[int, str]], steps: list[set[str]], window: int) -> None:
-    asked = oracle.Asked(steps, window, order="unordered")
+def test_unordered_chains_are_the_best_of_all(
+    path: list[tuple[int, str]], steps: list[set[str]], window: int, reentry: bool
+) -> None:
+    asked = oracle.Asked(steps, window, order="unordered", reentry=reentry)
     engine, slow = found(path, asked), oracle.answer(path, asked)
     assert engine.depth == slow.depth
     assert tuple(time for time in engine.times if time is not None) == slow.times

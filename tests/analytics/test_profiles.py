@@ -13,7 +13,7 @@ from analytics.profiles import PROFILES, explain_difference, read_as
 from expectations.errors import DefinitionError
 from tests.conforming.cases import paths_of
 from tests.conforming.funnels import definition_of
-from tests.journeys import paths
+from tests.journeys import at, paths
 
 POSTHOG = ("ordered", "strict", "unordered", "exclusions")
 FOLDER = Path(__file__).parents[1] / "conformance"
@@ -67,6 +67,63 @@ def test_posthog_cases(case: dict[str, Any]) -> None:
     assert found["reached"].to_list() == case["expected"]["counts"]
 
 
+@pytest.mark.parametrize(
+    ("path", "once", "optimized"),
+    [
+        ("A@13h A@810m B@825m C@855m", [1, 1, 0], [1, 1, 1]),
+        ("A@0m A@90m B@100m C@101m", [1, 0, 0], [1, 1, 1]),
+        ("A@0m A@50m B@70m", [1, 0, 0], [1, 1, 0]),
+        ("A@0m B@1m F@2m C@3m", [1, 1, 1], [1, 1, 1]),
+        ("A@0m B@1m D@2m", [1, 1, 0], [1, 1, 0]),
+    ],
+)
+def test_mixpanel_starts_the_clock_once_or_at_every_entry(path: str, once: list[int], optimized: list[int]) -> None:
+    """The worked cases of its documentation of the conversion window, of optimized re-entry, and of loose order."""
+    asked = Funnel(["A", "B", "C"], "1h")
+    for profile, counts in (("mixpanel", once), ("mixpanel_optimized_reentry", optimized)):
+        found = funnel(paths({"ann": path}, end="400d"), read_as(asked, profile))
+        assert found["reached"].to_list() == counts
+
+
+def test_mixpanel_reports_the_first_conversion_from_its_newest_entry() -> None:
+    asked = read_as(Funnel(["A", "B"], "1h"), "mixpanel_optimized_reentry")
+    twice = members(paths({"ann": "A@0m B@1m A@5m B@9m"}, end="9d"), asked)
+    assert twice["reached_at"].to_list() == [[at("0m"), at("1m")]]
+    again = members(paths({"ann": "A@0m A@1m A@2m B@9m"}, end="9d"), asked)
+    assert again["reached_at"].to_list() == [[at("2m"), at("9m")]]
+
+
+def test_the_range_of_mixpanel_is_that_of_entries() -> None:
+    asked = Funnel(["A", "B"], "3d", start=at("0d"), end=at("5d"))
+    found = funnel(paths({"ann": "A@4d B@6d", "bo": "A@5d B@6d"}, end="6d"), read_as(asked, "mixpanel"))
+    assert found["reached"].to_list() == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("steps", "counts"),
+    [(["home", "cart", "pay"], [6, 4, 2]), (["home", "home"], [6, 0]), (["cart", "home", "cart"], [5, 2, 1])],
+)
+def test_retentioneering_counts(steps: list[str], counts: list[int]) -> None:
+    """Counts that retentioneering 5.2.4 gives of these paths: no window, rows of one instant as they lie."""
+    journeys = {
+        "ann": "home@0d cart@1d pay@400d",
+        "bo": "home@0d pay@1d cart@2d",
+        "cy": "cart@0d home@1d cart@2d",
+        "di": "home@0m",
+        "ed": "home@1m cart@1m pay@1m",
+        "fay": "pay@1m cart@1m home@1m",
+        "gus": "look@0d",
+    }
+    found = funnel(paths(journeys, end="500d"), read_as(Funnel(steps, "1d"), "retentioneering"))
+    assert found["reached"].to_list() == counts
+
+
+def test_who_converts_at_a_later_entry_is_named_by_its_rule() -> None:
+    shop = paths({"ann": "A@0m A@90m B@100m", "bo": "A@0m B@1m"}, end="9d")
+    table = explain_difference(shop, Funnel(["A", "B"], "1h"), "mixpanel")
+    assert dict(table.select("rule", "customers").rows()) == {"reentry": 1, "maturity": 0, "all together": 1}
+
+
 def shop() -> Paths:
     return paths(
         {
@@ -102,5 +159,7 @@ def test_every_profile_reads_a_plain_funnel(profile: str) -> None:
 def test_what_a_tool_has_no_words_for_is_refused() -> None:
     with pytest.raises(DefinitionError, match="step windows"):
         read_as(Funnel(["visit", Step("pay", within="1h")]), "clickhouse")
+    with pytest.raises(DefinitionError, match="names of steps alone"):
+        read_as(Funnel(["visit", Step("pay", optional=True)]), "retentioneering")
     with pytest.raises(DefinitionError, match="did you mean 'posthog'"):
         read_as(Funnel(["visit"]), "posthug")

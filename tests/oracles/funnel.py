@@ -24,6 +24,7 @@ class Asked:
     drop: bool = False
     optional: Sequence[bool] = field(default=())
     within: Sequence[int | None] = field(default=())
+    reentry: bool = True
 
     def needed(self, step: int) -> bool:
         return step >= len(self.optional) or not self.optional[step]
@@ -82,7 +83,7 @@ def depth(chain: Chain, asked: Asked) -> int:
 def best(path: Sequence[tuple[int, str]], asked: Asked) -> Chain:
     """The reported chain: deepest, then first complete, then newest entry, then most steps, then earliest steps."""
     touches = [Touch(seconds, name, place) for place, (seconds, name) in enumerate(path)]
-    every = list(chains(touches, asked))
+    every = [chain for chain in chains(touches, asked) if asked.reentry or begins_at_once(chain, touches, asked)]
     clean = [chain for chain in every if not broken(chain, touches, asked)]
 
     def rank(chain: Chain) -> tuple[int, int, int, int, list[int]]:
@@ -95,6 +96,13 @@ def best(path: Sequence[tuple[int, str]], asked: Asked) -> Chain:
     if asked.drop and any(depth(chain, asked) > depth(chosen, asked) for chain in every):
         return {}
     return chosen
+
+
+def begins_at_once(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool:
+    """Whether a chain begins with the first touch in range that could be an entry."""
+    entry = set().union(*asked.steps) if asked.order == "unordered" else asked.steps[0]
+    could = [moment(t, asked) for t in touches if t.name in entry and asked.start <= t.seconds < asked.end]
+    return min(moment(t, asked) for t in chain.values()) == min(could)
 
 
 def moment(touch: Touch, asked: Asked) -> int:
