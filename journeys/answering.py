@@ -36,7 +36,9 @@ def stitch(
 @app.command()
 def report(
     config: Config = DEFAULT,
-    site: Annotated[Path | None, typer.Option(help="Publish here instead of the configured folder.")] = None,
+    site: Annotated[
+        str | None, typer.Option(help="Publish here instead: a folder, or an address such as s3://bucket/site.")
+    ] = None,
     only: Annotated[list[str] | None, typer.Option(help="Only this page; may be repeated.")] = None,
     by: Annotated[list[str] | None, typer.Option(help="Break down by this column instead; may be repeated.")] = None,
     first_day: Annotated[str | None, typer.Option("--from", help="First day of the touches, as 2026-03-01.")] = None,
@@ -57,7 +59,8 @@ def report(
     if show:
         import webbrowser
 
-        webbrowser.open(Path(published.address).resolve().as_uri())
+        address = published.address
+        webbrowser.open(address if "://" in address else Path(address).resolve().as_uri())
 
 
 @app.command()

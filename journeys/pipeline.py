@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from analytics.definitions import duration
@@ -167,7 +166,7 @@ def verify(settings: Settings) -> bool:
     return found.holds
 
 
-def report(settings: Settings, site: Path | None = None, **asked: Any) -> Published:
+def report(settings: Settings, site: str | None = None, **asked: Any) -> Published:
     """Publish the report site. `asked` replaces settings of `[report]`; what is null or empty does not.
 
     Raises:
@@ -175,7 +174,7 @@ def report(settings: Settings, site: Path | None = None, **asked: Any) -> Publis
     """
     from reports.publish import publish
 
-    address = str(site) if site else settings.beside(settings.report.site)
+    address = site or settings.beside(settings.report.site)
     with terminal.step("Publishing the report"):
         published = publish(
             settings.lake, _asked_for(settings.report, asked), settings.paths, address, datetime.now(UTC)

@@ -47,6 +47,8 @@ class Origin:
 
     definitions: str
     versions: dict[str, str] = field(default_factory=dict)
+    offsets: dict[str, dict[int, int]] = field(default_factory=dict)
+    """The last offset that was read, by topic and partition."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics import Funnel, Paths, Selection, Step, duration, funnel, step_matrix, variants
+from analytics import Funnel, Paths, Selection, Step, duration, funnel, runs, step_matrix, variants
 from analytics.flow import flow_routes
 from analytics.rules import PathRules
 from analytics.statistics import wilson
@@ -23,7 +23,7 @@ from analytics.summary import summary
 from analytics.transitions import transitions
 from analytics.voice import voice
 from expectations.errors import StorageError
-from expectations.layout import Lake
+from expectations.layout import EVENTS, Lake
 from reports import flows, groups, pacing, periods, published, routes, trends
 from reports.answers import Answers, Facts, Origin
 from reports.cube import Cube, cube
@@ -50,7 +50,7 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answer
     if not len(within):
         return None
     answers = answers_about(within, settings, rules)
-    origin = replace(answers.origin, versions=_versions(paths))
+    origin = replace(answers.origin, versions=_versions(paths), offsets=_offsets(lake, paths))
     return replace(answers, origin=origin, evidence=evidence(lake, settings.k))
 
 
@@ -261,6 +261,15 @@ def _facts(paths: Paths, k: int) -> Facts:
     counts = published.totals({name: row[name] or 0 for name in ("customers", "journeys", *published.OUTCOMES)}, k)
     end_of_data = row["end_of_data"] or row["last_at"]
     return Facts(row["touches"], **counts, first_at=row["first_at"], end_of_data=end_of_data)
+
+
+def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:
+    """How far every partition had been read when the paths were stitched."""
+    version = paths.built_from.get(EVENTS)
+    found: dict[str, dict[int, int]] = {}
+    for topic, partition, last in runs.offsets(lake, version if isinstance(version, int) else None).iter_rows():
+        found.setdefault(topic, {})[partition] = last
+    return found
 
 
 def _versions(paths: Paths) -> dict[str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -15,19 +14,20 @@ import polars as pl
 from reports.formats import moment, percent, points, quoted
 from reports.page import Site, render_static
 from reports.parts import Page, Part
+from reports.places import Place
 
 Run = tuple[str, dict[str, Any]]
 
 
-def runs(folder: Path) -> list[Run]:
+def runs(place: Place) -> list[Run]:
     """The kept runs, newest first: the name of the folder and what its `site.json` says."""
     found: list[Run] = []
-    for file in sorted(folder.glob("[!.]*/site.json"), reverse=True):
+    for run in reversed(place.runs()):
         try:
-            index = json.loads(file.read_text(encoding="utf-8"))
+            index = json.loads(place.index(run) or b"")
         except (OSError, ValueError):
             continue
-        found.append((file.parent.name, index))
+        found.append((run, index))
     return found
 
 

@@ -36,7 +36,7 @@ TIMES: Final = pl.Schema(
     }
 )
 JOURNEYS: Final = pl.Schema(
-    {"start": pl.Datetime("us", "UTC"), "length": pl.Duration("us"), "done": pl.Boolean, "group": pl.String}
+    {"start": pl.Datetime("us", "UTC"), "length": pl.Duration("us"), "done": pl.Boolean(), "group": pl.String()}
 )
 
 

@@ -1,16 +1,12 @@
 """From a lake to a site that readers can open: asked once, built in memory, put in place in one step.
 
-Every report is a complete folder `runs/<id>/`, written aside and moved into place as a whole. Readers come in through
+Every report is a complete folder `runs/<id>/`, put in place as a whole (`reports.places`). Readers come in through
 `index.html` of the site, one self-contained file that points into that folder and is replaced last, in one step: a
-reader sees the old report or the new one, never half of either.
+reader sees the old report or the new one, never half of either. The lake keeps a row of every report (`runs`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +14,11 @@ from typing import TYPE_CHECKING
 
 from expectations.errors import StorageError
 from expectations.layout import Lake
+from reports.places import INDEX, Place, place_of
 
 if TYPE_CHECKING:
     from analytics.rules import PathRules
+    from reports.answers import Answers
     from reports.settings import ReportSettings
     from reports.site import BuiltSite
 
@@ -40,7 +38,7 @@ class Published:
 def publish(
     lake: Lake, settings: ReportSettings, rules: PathRules, folder: str | Path, built_at: datetime
 ) -> Published:
-    """Build the report of a lake's path store and put it in place at `folder`.
+    """Build the report of a lake's path store and put it in place at `folder`, which may be an address of a store.
 
     `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules and `built_at`
     the bytes are the same. An empty lake gives a page that says so.
@@ -55,19 +53,21 @@ def publish(
     run = f"{at:%Y%m%dT%H%M%SZ}-{answers.origin.definitions[:8] if answers else 'empty'}"
     docs = _data_docs(lake) if answers else {}
     built = build_site(answers, settings, at, f"runs/{run}")
-    site = Path(folder)
+    site = str(folder).rstrip("/")
     try:
-        _put_in_place(built, docs, site, run, settings.title)
-        _forget_old_runs(site, settings.keep, run)
+        place = place_of(site)
+        _put_in_place(built, docs, place, run, settings)
     except OSError as error:
         raise StorageError(
             "The report cannot be written.",
-            where=str(site),
-            found=error.strerror or type(error).__name__,
-            do="choose a folder that can be written, with room for about 10 MB",
+            where=site,
+            found=error.strerror or str(error).splitlines()[0][:200],
+            do="choose a folder or an object store that can be written, with room for about 10 MB",
         ) from error
+    if answers:
+        _note(lake, answers, run, at, site)
     return Published(
-        address=str(site / "index.html"),
+        address=f"{site}/index.html",
         pages=tuple(page.name for page in built.pages),
         headline=built.headline,
         run=run,
@@ -86,41 +86,35 @@ def _data_docs(lake: Lake) -> dict[str, bytes]:
     return {f"data_docs/{name}": text.encode() for name, text in datadocs.pages(found).items()}
 
 
-def _put_in_place(built: BuiltSite, docs: dict[str, bytes], site: Path, run: str, title: str) -> None:
+def _note(lake: Lake, answers: Answers, run: str, at: datetime, site: str) -> None:
+    from analytics.runs import record
+
+    origin = answers.origin
+    offsets = [
+        {"topic": topic, "partition": partition, "offset": offset}
+        for topic, read in origin.offsets.items()
+        for partition, offset in read.items()
+    ]
+    noted = {
+        "run": run,
+        "built_at": at,
+        "definitions": origin.definitions,
+        "identity": origin.versions.get("rules", ""),
+        "versions": [{"name": name, "version": version} for name, version in sorted(origin.versions.items())],
+        "offsets": offsets,
+        "site": site,
+    }
+    record(lake, noted)
+
+
+def _put_in_place(built: BuiltSite, docs: dict[str, bytes], place: Place, run: str, settings: ReportSettings) -> None:
+    """The run first, then what leads to it. Old runs go before the list of runs is made, so that it lists what is."""
     from reports.history import history_page
     from reports.history import runs as kept
 
-    runs = site / "runs"
-    runs.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
-    try:
-        for address, content in (built.files | docs).items():
-            file = aside / address
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_bytes(content)
-        aside.chmod(0o755)
-        target = runs / run
-        if target.exists():
-            shutil.rmtree(target)
-        aside.rename(target)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    _replace(site / "history.html", history_page(kept(runs), title).encode())
-    _replace(site / "site.json", built.files["site.json"])
-    _replace(site / "index.html", built.front)
-
-
-def _replace(file: Path, content: bytes) -> None:
-    new = file.with_name(f".{file.name}-{hashlib.sha256(content).hexdigest()[:12]}")
-    with new.open("wb") as out:
-        out.write(content)
-        out.flush()
-        os.fsync(out.fileno())
-    new.replace(file)
-
-
-def _forget_old_runs(site: Path, keep: int, current: str) -> None:
-    """Runs are named by their time, so the oldest sort first; the one that readers see is never removed."""
-    runs = sorted(path.name for path in (site / "runs").iterdir() if not path.name.startswith("."))
-    for name in [name for name in runs if name != current][: max(0, len(runs) - keep)]:
-        shutil.rmtree(site / "runs" / name, ignore_errors=True)
+    place.add(run, built.files | docs)
+    for old in [name for name in place.runs() if name != run][: max(0, len(place.runs()) - settings.keep)]:
+        place.remove(old)
+    place.replace("history.html", history_page(kept(place), settings.title).encode())
+    place.replace(INDEX, built.files[INDEX])
+    place.replace("index.html", built.front)

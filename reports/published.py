@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -123,6 +123,21 @@ def segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
         row["everyone"] = None if row["everyone"] is None else round(row["everyone"], 4)
     more = {"state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
     return pl.DataFrame([{"bound_low": None, "bound_high": None, **row} for row in rows], {**steps.schema, **more})
+
+
+def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k: int) -> tuple[set[Cell], set[Cell]]:
+    """Cells of groups that may not be seen, and those that would give them away.
+
+    `chains` are the falling counts of every group (dimension, segment), from the step that is named first on; groups of
+    one dimension add up to a total that is known.
+    """
+    counts: dict[Cell, int] = {}
+    hidden: set[Cell] = set()
+    for (dimension, segment), (first, chain) in chains.items():
+        cells = [(dimension, segment, first + offset) for offset in range(len(chain))]
+        counts |= zip(cells, chain, strict=True)
+        hidden |= {cell for cell, fine in zip(cells, publishable_steps(chain, k), strict=True) if not fine}
+    return hidden, _giving_away(counts, hidden, k)
 
 
 def _bound(row: dict[str, Any], before: tuple[int, int], reached: tuple[int, int]) -> None:

@@ -145,6 +145,7 @@ def _index(pages: tuple[Page, ...], answers: Answers | None, settings: ReportSet
         "headline": pages[0].title,
         "definitions": answers.origin.definitions if answers else "",
         "versions": answers.origin.versions if answers else {},
+        "offsets": answers.origin.offsets if answers else {},
         "k": settings.k,
         "least": settings.least,
         "values": [

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import polars as pl
 
-from reports.privacy import small
-from reports.published import FEW, SHOWN, WITHHELD
+from reports.privacy import coarse_step, small, to_tens
+from reports.published import FEW, SHOWN, WITHHELD, Cell, hidden_cells
 
 WEEKS_BEFORE: Final = 8
 LEAST_WEEKS: Final = 4
@@ -48,14 +48,18 @@ def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -
 
     In: `dimension`, `segment` (null: all customers), `step`, `name`, `week` Date, `previous`, `reached` Int64,
     `is_open` Boolean; one row a week. Out: `SCHEMA`; `usual`, `low`, `high` are null before the fifth week that can be
-    compared.
+    compared. A group from which one that is withheld could be worked out, by the total of its week, is told roughly:
+    customers in tens, the share so far rounded that `k` of them would fit.
     """
     rows: list[dict[str, Any]] = []
     keys = ("dimension", "segment", "step")
+    hidden, second = _guarded(counts, k)
     for _, series in counts.sort("week").group_by(*keys, maintain_order=True):
         before: list[float] = []
         for row in series.iter_rows(named=True):
-            state = _state(row, k, least)
+            cells = {(_parted(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
+            coarse = coarse_step(row["previous"], k) if cells & second else None
+            state = WITHHELD if cells & hidden or (cells & second and not coarse) else _state(row, k, least)
             share = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
             expected = _expected(before[-WEEKS_BEFORE:], row["previous"], spreads) if share is not None else None
             out = share is not None and expected is not None and not expected[1] <= share <= expected[2]
@@ -63,11 +67,26 @@ def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -
             unusual = out and state == SHOWN
             if share is not None and state == SHOWN and not unusual:
                 before.append(share)
+            told = share if share is None or not coarse else round(share / coarse) * coarse
             seen = {name: row[name] for name in (*keys, "name", "week")}
-            numbers = {"share": share, "usual": usual, "low": low, "high": high}
-            many = None if state == WITHHELD else row["previous"]
+            numbers = {"share": told, "usual": usual, "low": low, "high": high}
+            many = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
             rows.append({**seen, "previous": many, **_rounded(numbers), "unusual": unusual, "state": state})
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _guarded(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[Cell]]:
+    """Of groups: the cells of every week that may not be seen, and those from which they could be worked out."""
+    chains: dict[tuple[str, str], tuple[int, list[int]]] = {}
+    for row in counts.filter(pl.col("dimension").is_not_null()).sort("step").iter_rows(named=True):
+        group = (_parted(row), str(row["segment"]))
+        chains.setdefault(group, (row["step"] - 1, [row["previous"]]))[1].append(row["reached"])
+    return hidden_cells(chains, k)
+
+
+def _parted(row: dict[str, Any]) -> str:
+    """What the groups of a week are parts of."""
+    return f"{row['week']} {row['dimension']}"
 
 
 def runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:

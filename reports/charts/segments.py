@@ -14,7 +14,7 @@ import altair as alt
 import polars as pl
 
 from reports import fonts
-from reports.charts.canvas import Canvas, tips
+from reports.charts.canvas import Align, Canvas, tips
 from reports.formats import bounded, count, interval, percent, points, points_interval, shown_name
 from reports.published import BOUNDED, FEW, SHOWN
 
@@ -230,7 +230,8 @@ def _cells(canvas: Canvas, rows: list[dict[str, Any]], least: int) -> list[alt.C
         if not r["verdict"]
     ]
     layers += [canvas.texts(silent, "label-muted", fontSize=11)] if silent else []
-    for left, align in ((True, "left"), (False, "right")):
+    sides: tuple[tuple[bool, Align], ...] = ((True, "left"), (False, "right"))
+    for left, align in sides:
         some = [r for r in shown if r.get("far_left") is left]
         edges = [{"x": r["x"] + (10 if left else -10), "y": r["y"], "t": r["far"]} for r in some]
         layers += [canvas.texts(edges, "label", align, fontSize=11)] if edges else []

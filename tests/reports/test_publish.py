@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.request import urlopen
 
 import polars as pl
 import pytest
 
-from analytics import Paths
+from analytics import Paths, runs
 from analytics.rules import PathRules, StageRule
 from expectations.errors import DefinitionError, StorageError
-from expectations.layout import Lake
-from reports import publish as publishing
+from expectations.layout import EVENTS, Lake
+from reports.places import Folder, Store
 from reports.publish import publish
 from reports.settings import ReportSettings
+from tests.object_store import BUCKET, object_store
 
 BUILT_AT = datetime(2026, 8, 30, 6, tzinfo=UTC)
 RULES = PathRules(
@@ -91,7 +95,7 @@ def test_stop_at_any_point_leaves_the_old_report(lake: Lake, tmp_path: Path, mon
     def stopped(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(publishing, "_replace", stopped)
+    monkeypatch.setattr(Folder, "replace", stopped)
     with pytest.raises(StorageError, match="cannot be written"):
         publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(hours=1))
     assert Path(old.address).read_bytes() == before
@@ -134,3 +138,61 @@ def test_folder_that_cannot_be_written_is_one_clear_error(lake: Lake, tmp_path: 
     (tmp_path / "file").write_text("")
     with pytest.raises(StorageError, match="cannot be written"):
         publish(lake, SETTINGS, RULES, tmp_path / "file", BUILT_AT)
+
+
+def test_the_lake_keeps_a_row_of_every_report_and_one_only(lake: Lake, tmp_path: Path) -> None:
+    first = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=100))
+    publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=100))
+    later = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=101))
+    noted = runs.published(lake).filter(pl.col("built_at") >= BUILT_AT + timedelta(days=100))
+    index = json.loads((tmp_path / "site.json").read_text())
+    assert noted["run"].to_list() == [first.run, later.run]
+    assert noted["definitions"].unique().to_list() == [index["definitions"]]
+    assert noted["site"].unique().to_list() == [str(tmp_path)]
+
+
+def test_offsets_are_the_last_of_every_partition_and_files_have_none(tmp_path: Path) -> None:
+    places = [("clicks", 0, 4), ("clicks", 0, 9), ("clicks", 1, 2), ("file:old.ndjson", 0, 77)]
+    rows = [{"event_id": str(place), "topic": t, "partition": p, "offset": o} for place, (t, p, o) in enumerate(places)]
+    lake = Lake(str(tmp_path))
+    pl.DataFrame(rows, schema_overrides={"partition": pl.Int32}).write_delta(lake.table(EVENTS))
+    assert runs.offsets(lake).rows() == [("clicks", 0, 9), ("clicks", 1, 2)]
+
+
+def test_earlier_reports_are_those_that_are_still_there(lake: Lake, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"keep": 3})
+    made = [publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=day)).run for day in range(3)]
+    shutil.rmtree(tmp_path / "runs" / made[1])
+    made.append(publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=3)).run)
+    listed = re.findall(r'href="\./runs/([^/"]*)/index.html"', (tmp_path / "history.html").read_text())
+    assert listed == [made[3], made[2], made[0]]
+    publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=4))
+    listed = re.findall(r'href="\./runs/([^/"]*)/index.html"', (tmp_path / "history.html").read_text())
+    assert all((tmp_path / "runs" / run).exists() for run in listed) and len(listed) == 3
+
+
+def test_an_object_store_holds_the_same_files_as_a_folder_and_forgets_old_runs(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = SETTINGS.model_copy(update={"keep": 2})
+    with object_store() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        address = f"s3://{BUCKET}/reports/site"
+        for day in range(3):
+            here = publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=day))
+            there = publish(lake, settings, RULES, address, BUILT_AT + timedelta(days=day))
+        assert (there.run, there.address) == (here.run, f"{address}/index.html")
+        place = Store(address)
+        assert place.runs() == Folder(tmp_path).runs() and len(place.runs()) == 2
+        base = f"{environment['AWS_ENDPOINT_URL']}/{BUCKET}/reports/site"
+        for file in (file for file in tmp_path.rglob("*") if file.is_file()):
+            with urlopen(f"{base}/{file.relative_to(tmp_path)}", timeout=10) as answer:
+                assert answer.read() == file.read_bytes()
+        with urlopen(f"{base}/index.html", timeout=10) as answer:
+            assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_an_address_of_no_store_is_one_clear_error(lake: Lake) -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        publish(lake, SETTINGS, RULES, "nowhere://bucket/site", BUILT_AT)

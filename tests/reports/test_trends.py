@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
 
 from reports import trends
 from tests.reports import fixtures
@@ -38,3 +41,32 @@ def test_no_weeks_give_an_empty_frame() -> None:
     empty = fixtures.weeks_frame().head(0).select("dimension", "segment", "step", "name", "week", "previous")
     counts = empty.with_columns(reached=pl.col("previous"), is_open=pl.lit(False))
     assert trends.weekly(counts, 10, 30).schema == trends.SCHEMA
+
+
+@given(st.lists(st.lists(st.integers(0, 300), min_size=3, max_size=3), min_size=2, max_size=5))
+def test_no_group_of_a_week_can_be_worked_out_from_the_others_and_the_total(groups: list[list[int]]) -> None:
+    chains = {f"g{i}": sorted(chain, reverse=True) for i, chain in enumerate(groups)}
+    rows = [
+        ("Device", name, step + 1, str(step), date(2026, 6, 1), chain[step - 1], chain[step], False)
+        for name, chain in chains.items()
+        for step in (1, 2)
+    ]
+    columns = ("dimension", "segment", "step", "name", "week", "previous", "reached", "is_open")
+    counts = pl.DataFrame(rows, schema=columns, orient="row", schema_overrides={"step": pl.UInt32})
+    weekly = trends.weekly(counts, 10, 30)
+    for step in (2, 3):
+        shown = {row["segment"]: row for row in weekly.filter(pl.col("step") == step).to_dicts()}
+        for which in (step - 2, step - 1):
+            secret = [name for name in chains if 0 < chains[name][which] < 10]
+            assert not any(shown[name]["share"] is not None for name in secret)
+            exact = [name for name in chains if _is_exact(shown[name], chains[name], step)]
+            rest = sum(chains[name][which] for name in chains if name not in exact)
+            others = [name for name in chains if name not in exact and chains[name][which]]
+            assert not others or len(others) > 1 or rest >= 10
+
+
+def _is_exact(row: dict[str, Any], chain: list[int], step: int) -> bool:
+    """Whether a reader knows the counts behind a week."""
+    if row["share"] is None or row["previous"] != chain[step - 2]:
+        return False
+    return round(row["share"] * row["previous"]) == chain[step - 1] and row["previous"] % 10 != 0

@@ -1,0 +1,149 @@
+"""Where does a site lie: in a folder of this machine, or in an object store (`s3://`, `gs://`, `abfs://`)?
+
+A place takes a run as a whole and replaces a file of the site in one step. In a folder a run is written aside and moved
+into place; in a store its files are put one by one, its `site.json` last, and nothing leads to a run before the site's
+own files are replaced. Either way a reader never sees half a site.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import mimetypes
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+
+from pyarrow import ArrowException
+from pyarrow.fs import FileSelector, FileSystem, FileType
+
+RUNS: Final = "runs"
+INDEX: Final = "site.json"
+
+
+class Place(Protocol):
+    """Somewhere a site can lie. What goes wrong is an `OSError`."""
+
+    def add(self, run: str, files: Mapping[str, bytes]) -> None:
+        """Put a run in place, all of its files or, to a reader, none; one of the same name gives way."""
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Replace a file of the site in one step."""
+
+    def runs(self) -> list[str]:
+        """Names of the runs, complete or not, oldest first: they are named by their time."""
+
+    def index(self, run: str) -> bytes | None:
+        """What the run's `site.json` holds; null for a run that has none."""
+
+    def remove(self, run: str) -> None:
+        """Remove a run."""
+
+
+def place_of(address: str) -> Place:
+    """The place at an address.
+
+    >>> type(place_of("site")).__name__
+    'Folder'
+    """
+    return Store(address) if "://" in address else Folder(Path(address))
+
+
+class Folder:
+    """A folder of this machine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder: Final = folder
+
+    def add(self, run: str, files: Mapping[str, bytes]) -> None:
+        """As `Place` says; the run is complete before it is moved into place."""
+        runs = self.folder / RUNS
+        runs.mkdir(parents=True, exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
+        try:
+            for address, content in files.items():
+                file = aside / address
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            aside.chmod(0o755)
+            target = runs / run
+            if target.exists():
+                shutil.rmtree(target)
+            aside.rename(target)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
+
+    def replace(self, name: str, content: bytes) -> None:
+        """As `Place` says."""
+        file = self.folder / name
+        new = file.with_name(f".{name}-{hashlib.sha256(content).hexdigest()[:12]}")
+        with new.open("wb") as out:
+            out.write(content)
+            out.flush()
+            os.fsync(out.fileno())
+        new.replace(file)
+
+    def runs(self) -> list[str]:
+        """As `Place` says."""
+        runs = self.folder / RUNS
+        return sorted(run.name for run in runs.iterdir() if not run.name.startswith(".")) if runs.exists() else []
+
+    def index(self, run: str) -> bytes | None:
+        """As `Place` says."""
+        file = self.folder / RUNS / run / INDEX
+        return file.read_bytes() if file.exists() else None
+
+    def remove(self, run: str) -> None:
+        """As `Place` says; what cannot be removed stays, and is tried again the next time."""
+        shutil.rmtree(self.folder / RUNS / run, ignore_errors=True)
+
+
+class Store:
+    """An object store; its address and keys come from the environment, as those of a lake do."""
+
+    def __init__(self, address: str) -> None:
+        try:
+            self._store, self._root = FileSystem.from_uri(address.rstrip("/"))
+        except ArrowException as error:
+            raise OSError(str(error)) from error
+
+    def add(self, run: str, files: Mapping[str, bytes]) -> None:
+        """As `Place` says."""
+        for name in [*(name for name in files if name != INDEX), INDEX]:
+            self._put(f"{RUNS}/{run}/{name}", files[name])
+
+    def replace(self, name: str, content: bytes) -> None:
+        """As `Place` says: an object is replaced in one step."""
+        self._put(name, content)
+
+    def runs(self) -> list[str]:
+        """As `Place` says."""
+        return sorted(one for one in self._folders())
+
+    def index(self, run: str) -> bytes | None:
+        """As `Place` says."""
+        file = f"{self._root}/{RUNS}/{run}/{INDEX}"
+        if self._store.get_file_info(file).type != FileType.File:
+            return None
+        with self._store.open_input_stream(file) as given:
+            return bytes(given.read())
+
+    def remove(self, run: str) -> None:
+        """As `Place` says."""
+        self._store.delete_dir(f"{self._root}/{RUNS}/{run}")
+
+    def _folders(self) -> Iterator[str]:
+        listed = self._store.get_file_info(FileSelector(f"{self._root}/{RUNS}", allow_not_found=True))
+        return (one.base_name for one in listed if one.type == FileType.Directory)
+
+    def _put(self, name: str, content: bytes) -> None:
+        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        if kind.startswith("text/"):
+            kind += "; charset=utf-8"
+        fresh = "no-cache" if "/" not in name else "max-age=3600"
+        with self._store.open_output_stream(
+            f"{self._root}/{name}", metadata={"Content-Type": kind, "Cache-Control": fresh}
+        ) as out:
+            out.write(content)
