@@ -24,6 +24,8 @@ COUNTED: Final = (
     "units",
     "share",
     "cumulative_share",
+    "customers",
+    "share_of_customers",
     "over",
     "converted",
     "goal_rate",
@@ -47,8 +49,9 @@ def variants(
     """Whole paths with how many units took each, how many of them reached the goal, and how long it took.
 
     Columns: those of `by` (the value at the unit's first touch); `path` List(String); `units` Int64; `share` Float64 of
-    all units of the group (also of those whose variant is left out), `cumulative_share`; `over` Int64 (units that are
-    not open), `converted` Int64, `goal_rate` Float64 (converted of those that are over, null without one) with its
+    all units of the group (also of those whose variant is left out), `cumulative_share`; `customers` Int64 (who took
+    it at least once), `share_of_customers` Float64 of all customers of the group, so that those of several variants may
+    add up to more than 1; `over` Int64 (units that are not open), `converted` Int64, `goal_rate` Float64 (converted of those that are over, null without one) with its
     Wilson interval `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last.
     Most frequent first, of equally frequent the first by name; the `top` of each group, and only those that `least`
     units took. `collapse` joins repeats of one value, `among` selects units. No touches give no rows. Raises
@@ -66,23 +69,27 @@ def variants(
     units = unit_paths(paths, view, words)
     kept = _ranked(distinct_paths(units, view), view, top, least)
     keys = [*view.groups, "key"]
-    medians = (
+    told = (
         units.join(kept, on=keys, how="semi", nulls_equal=True)
         .group_by(keys)
-        .agg(pl.col("lasts").median().round().cast(pl.Duration("us")).alias("median_duration"))
+        .agg(
+            pl.col("lasts").median().round().cast(pl.Duration("us")).alias("median_duration"),
+            pl.col("person").n_unique().cast(pl.Int64).alias("customers"),
+        )
     )
     named = kept.with_columns(decoded_paths(kept["key"], words))
-    return _finish(named.join(medians, on=keys, how="left", nulls_equal=True, maintain_order="left"), view)
+    whole = named.join(told, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return _finish(_with_customers(whole, units, view), view)
 
 
 def unit_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
-    """A row a unit: groups, `key` Binary, `end`, `lasts` (microseconds).
+    """A row a unit: groups, `key` Binary, `end`, `lasts` (microseconds), `person` (a number of the customer).
 
     A key holds the places of the path's words among all words sorted, so that keys sort as paths do by name.
     """
     places = words.rank("ordinal").to_numpy().astype(code_width(words)) - 1
     found = each(paths, view, words, partial(_units, places))
-    return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64}, found)
+    return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64, "person": pl.UInt64}, found)
 
 
 def distinct_paths(units: pl.DataFrame, view: View) -> pl.DataFrame:
@@ -122,11 +129,13 @@ def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
     return pl.Series("key", pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers))
 
 
-def _units(places: NDArray[Any], found: Walks, _: Part) -> pl.DataFrame:
+def _units(places: NDArray[Any], found: Walks, part: Part) -> pl.DataFrame:
     """The rows of `unit_paths` of one part."""
     lasts = found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])
     keys = as_bytes(places[found.nodes], found.bounds)
-    return pl.DataFrame([*found.groups.get_columns(), keys, pl.Series("end", found.ends), pl.Series("lasts", lasts)])
+    person = found.people.astype(np.uint64) + (part.number << 32)
+    rest = {"end": found.ends, "lasts": lasts, "person": person}
+    return pl.DataFrame([*found.groups.get_columns(), keys, *(pl.Series(name, each) for name, each in rest.items())])
 
 
 def _ranked(counted: pl.DataFrame, view: View, top: int | None, least: int) -> pl.DataFrame:
@@ -144,6 +153,17 @@ def _ranked(counted: pl.DataFrame, view: View, top: int | None, least: int) -> p
         (pl.col("units") / pl.col("all")).alias("share"),
         (pl.col("units").cum_sum().over(groups) / pl.col("all")).alias("cumulative_share"),
     )
+
+
+def _with_customers(whole: pl.DataFrame, units: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Variants with the share of all customers of the group that took each."""
+    people = pl.col("person").n_unique().alias("people")
+    if view.by:
+        every = units.group_by(view.groups).agg(people)
+        whole = whole.join(every, on=view.groups, how="left", nulls_equal=True, maintain_order="left")
+    else:
+        whole = whole.with_columns(pl.Series("people", np.full(len(whole), units["person"].n_unique())))
+    return whole.with_columns((pl.col("customers") / pl.col("people")).alias("share_of_customers"))
 
 
 def _finish(counted: pl.DataFrame, view: View) -> pl.DataFrame:

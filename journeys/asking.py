@@ -24,9 +24,9 @@ SHARES: Final = ("units", "share", "goal_rate", "goal_rate_without", "difference
 QUESTIONS: Final = {
     "variants": Question(
         "variants",
-        ("path", "units", "share", "goal_rate", "median_duration"),
+        ("path", "units", "share", "customers", "share_of_customers", "goal_rate", "median_duration"),
         ("on", "collapse", "top"),
-        reading=f"Share: of all paths. {RATE}",
+        reading=f"Share: of all paths. Share of customers: of all who have a path. {RATE}",
     ),
     "flow": Question(
         "flow",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
 
 from analytics import Paths, channels, effort, handoffs
+from analytics.statistics import wilson
 from expectations.errors import DefinitionError
 from tests.analytics.test_transitions import PEOPLE, paths_of, units_of
 from tests.journeys import paths
@@ -37,6 +40,45 @@ def test_slow_pages_and_errors_are_counted_at_their_stage() -> None:
     journey = {"ann": "a@0m[stage=Interest,load=4] error_page@1m[stage=Interest,load=1]"}
     row = effort(paths(journey), load_seconds="load").row(0, named=True)
     assert (row["slow"], row["errors"], row["touches"]) == (1, 1, 2)
+
+
+CROSSING = {
+    "ann": "look@0m[channel=web,outcome=abandoned,stage=Interest] "
+    "call@10m[channel=phone,outcome=abandoned,stage=Desire]",
+    "bo": "look@0m[channel=web,outcome=converted,stage=Interest] "
+    "call@20m[channel=phone,outcome=converted,stage=Desire] buy@30m[channel=phone,outcome=converted,stage=Action]",
+    "cy": "look@0m[channel=web,outcome=open,stage=Interest] call@60m[channel=phone,outcome=open,stage=Desire]",
+    "di": "call@0m[channel=phone,outcome=abandoned,stage=Desire] call@1m[channel=phone,outcome=abandoned,stage=Desire]",
+}
+
+
+def test_a_change_of_channel_loses_the_customer_when_nothing_follows_it_and_the_journey_is_abandoned() -> None:
+    row = handoffs(paths(CROSSING)).row(0, named=True)
+    assert (row["source"], row["target"], row["handoffs"], row["customers"]) == ("web", "phone", 3, 3)
+    assert (row["lost"], row["lost_share"]) == (1, pytest.approx(1 / 3))
+    assert row["lost_share_staying"] == 0.5  # of two moves within the phone one is the last of an abandoned journey
+    assert row["median_wait"] == timedelta(minutes=20)
+    low, high = wilson(1, 3)
+    assert (row["lost_share_low"], row["lost_share_high"]) == pytest.approx((low.item(), high.item()))
+    assert handoffs(paths(CROSSING), at="stage")["stage", "handoffs"].rows() == [("Desire", 3)]
+
+
+def test_those_who_cross_channels_are_compared_with_those_who_do_not() -> None:
+    table = channels(paths(CROSSING))
+    assert table["reach", "channel", "units", "over", "converted", "goal_rate"].rows() == [
+        ("one", None, 1, 1, 0, 0.0),
+        ("one", "phone", 1, 1, 0, 0.0),
+        ("several", None, 3, 2, 1, 0.5),
+    ]
+
+
+def test_turning_back_changing_channel_and_sessions_are_counted_at_their_stage() -> None:
+    first = "a@0m[stage=Desire,channel=web,session=1] b@1m[channel=web,session=1]"
+    walk = f"{first} c@9m[stage=Interest,channel=app,session=2]"
+    assert effort(paths({"ann": walk}))["stage", "touches", "sessions", "backtracks", "handoffs"].rows() == [
+        ("Interest", 1, 1, 0, 1),
+        ("Desire", 1, 1, 1, 0),
+    ]
 
 
 def test_an_unknown_stage_is_refused() -> None:

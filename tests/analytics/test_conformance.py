@@ -9,11 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Design, conformance, deviations
-from analytics.statistics import newcombe
+from analytics.statistics import newcombe, two_proportions_z
 from expectations.errors import DefinitionError
 from tests.analytics.test_transitions import PEOPLE, paths_of, units_of
 from tests.journeys import paths
 from tests.oracles.alignment import alignment
+
+ENDS = ("converted", "abandoned", "abandoned", "abandoned", "open")
 
 
 def test_skips_inserts_and_repeats_cost_one_each() -> None:
@@ -35,6 +37,21 @@ def test_a_deviation_is_set_beside_the_goal() -> None:
     assert (row["kind"], row["step"], row["name"], row["units"], row["share"]) == ("skip", 2, "pay", 1, 0.25)
     assert (row["goal_rate"], row["goal_rate_without"], row["difference"]) == (0.0, 1.0, -1.0)
     assert row["difference_low"] == pytest.approx(newcombe(0, 1, 3, 3).low.item())
+
+
+def test_a_deviation_has_its_effect_on_the_goal() -> None:
+    shop = {
+        **{f"help {i}": f"home@0m[outcome={o}] help@1m[outcome={o}] pay@2m[outcome={o}]" for i, o in enumerate(ENDS)},
+        **{f"plain {i}": f"home@0m[outcome={o}] pay@2m[outcome={o}]" for i, o in enumerate(ENDS[:3])},
+    }
+    row = deviations(paths(shop), ["home", "pay"]).row(0, named=True)
+    assert (row["kind"], row["step"], row["name"], row["deviations"], row["units"]) == ("insert", 1, "help", 5, 5)
+    assert (row["share"], row["goal_rate"], row["goal_rate_without"]) == (5 / 8, 1 / 4, 1 / 3)
+    assert row["difference"] == pytest.approx(1 / 4 - 1 / 3)
+    apart = newcombe(1, 4, 1, 3)
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx((apart.low.item(), apart.high.item()))
+    assert row["p_value"] == pytest.approx(two_proportions_z(1, 4, 1, 3).p_value.item())
+    assert row["p_corrected"] == row["p_value"]
 
 
 def test_no_touches_and_no_steps() -> None:

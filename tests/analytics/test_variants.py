@@ -25,6 +25,15 @@ def test_a_variant_has_its_share_of_all_units_also_when_only_the_top_is_asked_fo
     assert row["median_duration"] == timedelta(minutes=7)
 
 
+def test_a_customer_counts_once_on_a_path_and_in_the_share_of_all_customers() -> None:
+    again = "visit@0m[journey=1] pay@1m[journey=1] visit@9m[journey=2] pay@10m[journey=2] look@20m[journey=3]"
+    table = variants(paths({"ann": again, "bo": "look@0m[journey=1]"}))
+    assert table["path", "units", "share", "customers", "share_of_customers"].rows() == [
+        (["look"], 2, 0.5, 2, 1.0),
+        (["visit", "pay"], 2, 0.5, 1, 0.5),
+    ]
+
+
 def test_rare_variants_are_left_out_of_the_list_and_not_of_the_shares() -> None:
     assert variants(paths(JOURNEYS), least=2)["path", "units", "share"].rows() == [(["visit", "pay"], 2, 2 / 3)]
     assert variants(paths(JOURNEYS), by="device", least=2).is_empty()
@@ -74,8 +83,10 @@ def test_no_touches_and_wrong_words() -> None:
 def test_variants_are_those_of_the_definition(people: list, collapse: bool) -> None:
     units = units_of(people)
     table = variants(paths_of(units), collapse=collapse)
-    rows = table.select("path", "units", "over", "converted", pl.col("median_duration").dt.total_milliseconds() / 1000)
-    assert {tuple(row[0]): row[1:] for row in rows.rows()} == whole(units, collapse)
+    lasts = pl.col("median_duration").dt.total_milliseconds() / 1000
+    rows = table.select("path", "units", "over", "converted", lasts, "customers", "share_of_customers")
+    expected = {path: pytest.approx(told) for path, told in whole(units, collapse).items()}
+    assert {tuple(row[0]): row[1:] for row in rows.rows()} == expected
     assert table["share"].sum() == pytest.approx(1.0 if units else 0.0)
 
 

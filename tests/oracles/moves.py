@@ -6,6 +6,7 @@ import itertools
 import math
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 from statistics import median
 from typing import Any
 
@@ -21,18 +22,24 @@ def cells(units: Sequence[Unit], depth: int) -> Counter[tuple[int, str]]:
     )
 
 
-def whole(units: Sequence[Unit], collapse: bool) -> dict[tuple[str, ...], tuple[int, int, int, float]]:
-    """Of each whole path: units, over, converted, and the median seconds it lasts."""
+def whole(units: Sequence[Unit], collapse: bool) -> dict[tuple[str, ...], tuple[int, int, int, float, int, float]]:
+    """Of each whole path: units, over, converted, the median seconds it lasts, customers, their share of all."""
     taken: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
-    for _, outcome, path in units:
+    who: dict[tuple[str, ...], set[str]] = defaultdict(set)
+    everyone = {customer for customer, *_ in units}
+    for customer, outcome, path in units:
         kept = [t for i, t in enumerate(path) if not collapse or i == 0 or path[i - 1][1] != t[1]]
-        taken[tuple(name for _, name in kept)].append((outcome, kept[-1][0] - kept[0][0]))
+        names = tuple(name for _, name in kept)
+        taken[names].append((outcome, kept[-1][0] - kept[0][0]))
+        who[names].add(customer)
     return {
         names: (
             len(ends),
             sum(outcome != "open" for outcome, _ in ends),
             sum(outcome == "converted" for outcome, _ in ends),
             median(lasts for _, lasts in ends),
+            len(who[names]),
+            len(who[names]) / len(everyone),
         )
         for names, ends in taken.items()
     }
@@ -49,23 +56,32 @@ def switches(units: Sequence[Unit]) -> dict[tuple[str, str], tuple[int, int]]:
 
 
 def friction(units: Sequence[Unit], stages: dict[str, str | None], order: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Of each stage: units, touches, repeats, back-tracks, and the entropy of what follows."""
-    found: dict[str, dict[str, Any]] = defaultdict(lambda: {"units": 0, "touches": 0, "repeats": 0, "backtracks": 0})
+    """Of each stage: units, touches, repeats, back-tracks, hand-offs (the name is the channel), the median seconds from
+    a unit's first touch in it to its last, and the entropy of what follows.
+    """
+    counted = ("units", "touches", "repeats", "backtracks", "handoffs")
+    found: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(counted, 0))
+    elapsed: dict[str, list[int]] = defaultdict(list)
     following: dict[str, Counter[str]] = defaultdict(Counter)
     for _, outcome, path in units:
         names = [name for _, name in path]
         for stage in {stages[name] for name in names} - {None}:
             found[str(stage)]["units"] += 1
+            times = [time for time, name in path if stages[name] == stage]
+            elapsed[str(stage)].append(max(times) - min(times))
         for place, name in enumerate(names):
             stage = stages[name]
             if stage is None:
                 continue
             found[stage]["touches"] += 1
             found[stage]["repeats"] += place > 0 and names[place - 1] == name
+            found[stage]["handoffs"] += place > 0 and names[place - 1] != name
             following[stage][names[place + 1] if place + 1 < len(names) else f"END_{outcome}"] += 1
         staged = [stages[name] for name in names if stages[name] is not None]
         for before, after in itertools.pairwise(staged):
             found[str(before)]["backtracks"] += order.index(str(after)) < order.index(str(before))
+    for stage, lengths in elapsed.items():
+        found[stage]["median_elapsed"] = timedelta(seconds=median(lengths))
     for stage, counts in following.items():
         shares = [n / counts.total() for n in counts.values()]
         found[stage]["entropy"] = -sum(share * math.log2(share) for share in shares)
