@@ -33,6 +33,10 @@ _RESULT_FORMAT: Final = {"result_format": "SUMMARY", "partial_unexpected_count":
 """Counts only. Every other format writes values of the data into results and pages."""
 
 
+_SINGLE: Final = ("expect_column_max_to_be_between", "expect_column_min_to_be_between")
+"""What they observe is the value of one row, so it is not told."""
+
+
 class Outcome(NamedTuple):
     """The verdict on one expectation over `judged` rows with a value, `failed` of them against it.
 
@@ -188,7 +192,7 @@ def _outcome(expectation: Expectation, result: dict[str, Any]) -> Outcome:
         passed=bool(result["success"]),
         judged=measured.get("element_count", 0) - (measured.get("missing_count") or 0) if rows else None,
         failed=measured.get("unexpected_count", 0) if rows else None,
-        observed=number,
+        observed=None if expectation.type in _SINGLE else number,
         failure=_failure(result.get("exception_info") or {}),
     )
 

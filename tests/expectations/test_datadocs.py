@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date
+import re
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -75,11 +76,41 @@ def test_a_page_a_suite_with_the_failures_of_its_newest_days() -> None:
             *old, result(passed=False, failed=1234, day=date(2026, 1, 24)), result(suite="a/b & c", severity="warn")
         )
     )
-    assert list(made) == ["suite-own-events.html", "suite-order.html", "suite-a-b-c.html", "index.html"]
+    check = "check-20260105T000000000000.html"
+    assert list(made) == ["suite-own-events.html", "suite-order.html", "suite-a-b-c.html", check, "index.html"]
+    assert f'href="{check}"' in made["index.html"] and "1 of 1 days" in made[check]
     assert "1,234" in made["suite-order.html"] and "order_id values must never be null." in made["suite-order.html"]
     assert ">01-11<" in made["suite-own-events.html"] and ">01-10<" not in made["suite-own-events.html"]
     assert "a/b &amp; c" in made["index.html"] and "1 of 1" in made["index.html"]
     assert "Last checked 2026-01-05 00:00 UTC." in made["index.html"]
+
+
+def test_few_rows_are_not_told_neither_as_they_are_nor_as_the_rest() -> None:
+    made = pages(
+        results(
+            result(passed=False, judged=2_007, failed=3, belief="few"),
+            result(passed=False, judged=2_011, failed=2_004, belief="but few"),
+            result(judged=8, belief="small"),
+            result(passed=False, judged=4, failed=None, observed=77.5, belief="mean of few"),
+            result(passed=False, judged=40, failed=None, observed=66.5, belief="mean"),
+        )
+    )
+    for text in (text for name, text in made.items() if name != "index.html"):  # which counts beliefs
+        cells = re.findall(r">([^<>]*)</(?:td|span)>", text)
+        assert not {str(count) for count in range(1, 10)} & {cell.strip() for cell in cells}
+        assert "2,004" not in text and "77.5" not in text
+    assert "all but &lt;10" in made["suite-order.html"] and "66.5" in made["suite-order.html"]
+    assert "&lt;10" in made["suite-order.html"]
+
+
+def test_each_check_says_what_it_looked_at_and_what_it_found() -> None:
+    first = result(judged=100, failed=20, passed=False)
+    second = result(checked_at=START + timedelta(hours=1), since=1, version=4, judged=50)
+    made = pages(results(first, second))
+    newest, oldest = (made[f"check-20260105T0{hour}0000000000.html"] for hour in (1, 0))
+    assert "events 1 to 4" in newest and "passed" in newest and ">50<" in newest
+    assert "failed · " in oldest and ">20<" in oldest and "expect_column_values_to_not_be_null" in oldest
+    assert made["index.html"].index("01:00:00") < made["index.html"].index("00:00:00")
 
 
 def test_without_results_the_index_says_so(tmp_path: Path) -> None:
