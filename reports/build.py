@@ -142,7 +142,9 @@ def definitions_hash(settings: ReportSettings, rules: PathRules) -> str:
 def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flows.Flow | None:
     if "journey" not in paths.schema:
         return None
-    found = flow_routes(paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey")
+    found = flow_routes(
+        paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey", collapse=settings.collapse
+    )
     return flows.flow(found, set(rules.goal), settings.k)
 
 
@@ -150,11 +152,12 @@ def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
     """Whole paths, positions and moves, where touches know their journey."""
     if "journey" not in paths.schema:
         return {}
-    over = Selection(where=pl.col("outcome") != "open")
+    over, collapse = Selection(where=pl.col("outcome") != "open"), settings.collapse
+    whole = variants(paths, among=over, least=settings.least, collapse=collapse)
     return {
-        "paths": routes.commonest(variants(paths, among=over, least=settings.least), settings.least),
-        "positions": routes.positions(step_matrix(paths, _POSITIONS), settings.k),
-        "moves": routes.moves(transitions(paths, unit="journey"), settings.k),
+        "paths": routes.commonest(whole, settings.least),
+        "positions": routes.positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
+        "moves": routes.moves(transitions(paths, collapse=collapse), settings.k),
     }
 
 

@@ -52,13 +52,30 @@ def pdf(pages: Iterable[Page], title: str) -> bytes:
                 continue
             seen.add(part.id)
             drawn: bytes = vl_convert.svg_to_pdf(drawing(_titled(part, part.spec)))
-            writer.append(PdfReader(io.BytesIO(drawn)), import_outline=False)
+            reader = PdfReader(io.BytesIO(drawn))
+            _in_order(reader.pages[0], set())
+            writer.append(reader, import_outline=False)
             number = len(writer.pages) - 1
             above = above or writer.add_outline_item(title=page.name, page_number=number)
             writer.add_outline_item(title=part.title, page_number=number, parent=above)
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def _in_order(thing: Any, seen: set[int]) -> None:
+    """Sort what a PDF keeps by name: the drawing library writes it in another order every time."""
+    thing = thing.get_object()
+    if id(thing) in seen or not isinstance(thing, dict | list):
+        return
+    seen.add(id(thing))
+    if isinstance(thing, dict):
+        items = sorted(thing.items())
+        dict.clear(thing)
+        for name, value in items:
+            dict.__setitem__(thing, name, value)
+    for inner in thing.values() if isinstance(thing, dict) else thing:
+        _in_order(inner, seen)
 
 
 def _titled(part: Part, spec: Spec) -> Spec:

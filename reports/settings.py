@@ -40,6 +40,7 @@ class ReportSettings(Section):
     least: int = Field(30, ge=2, description="a rate over fewer customers is not shown")
     flow_depth: int = Field(6, ge=2, le=8, description="positions shown in the flow of paths")
     flow_top: int = Field(6, ge=2, le=8, description="touchpoints shown per position; the rest is 'Other'")
+    collapse: bool = Field(False, description="repeats of one touchpoint are joined wherever paths are read")
     stage_goals: dict[str, str] = Field({}, description="what customers want at a stage, for the journey map")
     pages: tuple[PageName, ...] = PAGES
     static: bool = Field(False, description="also one page without scripts, report_static.html, for mail and archives")

@@ -39,9 +39,10 @@ function specOf(id) {
   const chart = data.charts[id];
   const name = phone.matches && chart.narrow ? 'narrow' : 'wide';
   if (!specs[id + name]) {
-    const spec = (specs[id + name] = {...inFull(chart[name]), datasets: {}});
+    const spec = {...inFull(chart[name]), datasets: {}};
     const used = new Set([...JSON.stringify(spec).matchAll(/"data":{"name":"(d\d+)"}/g)].map((found) => found[1]));
     for (const key of used) spec.datasets[key] = rowsOf(chart.data[key]);
+    specs[id + name] = spec;
   }
   return specs[id + name];
 }

@@ -26,6 +26,8 @@ MOST_RADIUS = 26.0
 START = "START"
 END = "END_"
 SWEEPS = 6
+PER_COLUMN = 3
+MOST_COLUMNS = 3
 
 
 def move_graph(
@@ -63,10 +65,14 @@ def _visits(rows: list[dict[str, Any]]) -> dict[str, int]:
 def _places(
     visits: dict[str, int], moves: list[dict[str, Any]], layers: dict[str, int], width: float
 ) -> dict[str, tuple[float, float]]:
-    """x by stage, in two half columns where a stage has many touchpoints; y by what a touchpoint is connected to."""
-    columns: dict[int, list[str]] = defaultdict(list)
+    """x by stage, in columns side by side where a stage has many touchpoints; y by what a touchpoint goes with."""
+    stages: dict[int, list[str]] = defaultdict(list)
     for name in sorted(visits, key=lambda name: (-visits[name], name)):
-        columns[_column(name, moves, layers)].append(name)
+        stages[_column(name, moves, layers)].append(name)
+    columns: dict[int, list[str]] = {}
+    for stage in sorted(stages):
+        for part in _side_by_side(stages[stage], moves):
+            columns[len(columns)] = part
     order = sorted(columns)
     rank = {name: float(i) for column in order for i, name in enumerate(columns[column])}
     for sweep in range(SWEEPS):
@@ -79,11 +85,26 @@ def _places(
     places = {}
     for at, column in enumerate(order):
         names = columns[column]
-        shift = 0.17 * step if len(names) > 4 else 0.0
         for i, name in enumerate(names):
-            x = EDGE + at * step + (shift if i % 2 else -shift)
-            places[name] = (min(max(x, EDGE), width - EDGE), (i + 0.5) / len(names) * (HEIGHT - 50) + 8)
+            high = (i + 0.5) / len(names) * (HEIGHT - 50) + 8
+            shift = (0.5 if at % 2 else -0.5) * min(70.0, HEIGHT / len(names) / 3)
+            places[name] = (EDGE + at * step, min(max(high + shift, 30.0), HEIGHT - 50.0))
     return places
+
+
+def _side_by_side(names: list[str], moves: list[dict[str, Any]]) -> list[list[str]]:
+    """A stage with many touchpoints as several columns: those that lead to the others on the left."""
+    parts = min(MOST_COLUMNS, -(-len(names) // PER_COLUMN))
+    own = set(names)
+
+    def forward(name: str) -> float:
+        into = sum(m["transitions"] for m in moves if m["target"] == name and m["source"] in own)
+        out = sum(m["transitions"] for m in moves if m["source"] == name and m["target"] in own)
+        return (out - into) / max(out + into, 1)
+
+    ranked = sorted(names, key=lambda name: (-forward(name), name))
+    size = -(-len(ranked) // parts)
+    return [ranked[at : at + size] for at in range(0, len(ranked), size)]
 
 
 def _column(name: str, moves: list[dict[str, Any]], layers: dict[str, int]) -> int:

@@ -33,7 +33,8 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         slug="paths",
         name="Paths",
         title="The routes customers really take",
-        lede="Journeys step by step across channels: from their first touch to the goal, or to where they are left.",
+        lede="Journeys step by step across channels: from their first touch to the goal, or to where they are left."
+        + (" Repeats of one touchpoint are joined." if settings.collapse else ""),
         parts=parts,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image, ImageChops
 
 EXECUTABLE = Path("/usr/bin/chromium")
 ARGUMENTS = [
@@ -66,6 +68,16 @@ def visited(browser: Any, file: Path, **options: Any) -> Iterator[Visit]:
         yield visit
     finally:
         context.close()
+
+
+def differing(kept: bytes, seen: bytes, by: int = 48) -> float:
+    """The share of a picture's pixels that differ clearly from another's; all of them where the sizes differ."""
+    one, other = (Image.open(io.BytesIO(content)).convert("RGB") for content in (kept, seen))
+    if abs(one.width - other.width) > 2 or abs(one.height - other.height) > 2:
+        return 1.0
+    size = (min(one.width, other.width), min(one.height, other.height))
+    gap = ImageChops.difference(one.crop((0, 0, *size)), other.crop((0, 0, *size))).convert("L")
+    return sum(gap.histogram()[by:]) / (size[0] * size[1])
 
 
 def _note(requests: list[str], url: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from reports.settings import ReportSettings
 from reports.site import build_site
 from tests.reports import fixtures
-from tests.reports.chromium import chromium, visited
+from tests.reports.chromium import chromium, differing, visited
 
 pytestmark = pytest.mark.browser
 
@@ -38,6 +39,20 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _written(tmp_path_factory.mktemp("hostile"), fixtures.hostile_answers(HOSTILE), HOSTILE[0])
+
+
+GOLDEN = Path(__file__).parent / "golden" / "pictures"
+TOLERATED = 0.02
+DARK: dict[str, Any] = {"color_scheme": "dark"}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}}
+PICTURES: list[tuple[str, str, dict[str, Any]]] = [
+    ("funnel", "light", {}),
+    ("funnel", "phone", {**PHONE, **DARK}),
+    ("flow", "light", {}),
+    ("segments", "dark", DARK),
+    ("map", "light", {}),
+    ("trend", "phone", PHONE),
+]
 
 
 def _written(folder: Path, answers: fixtures.Answers, title: str = "Shop") -> Path:
@@ -76,7 +91,7 @@ def test_hostile_names_run_nothing_and_everything_draws(browser: Any, hostile_pa
         assert status["drawn"] == status["charts"] > 0
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, "report"])
 def test_page_fits_a_phone(browser: Any, page: Path, name: str) -> None:
     with visited(browser, page.with_name(f"{name}.html"), viewport={"width": 390, "height": 844}) as visit:
         status = visit.draw_all()
@@ -84,16 +99,91 @@ def test_page_fits_a_phone(browser: Any, page: Path, name: str) -> None:
         assert status["errors"] == []
 
 
-def test_pointing_at_a_touchpoint_lights_up_who_passed_it_and_the_keyboard_does_too(browser: Any, page: Path) -> None:
+LIT = "#c-flow svg path[fill-opacity='0.8']"
+
+
+def test_pointing_at_a_touchpoint_lights_up_who_passed_it(browser: Any, page: Path) -> None:
     with visited(browser, page) as visit:
         visit.draw_all()
-        stops = visit.page.locator("#c-flow svg [role=button]")
-        assert stops.count() > 5
-        before = visit.page.locator("#c-flow svg path[fill-opacity='0.8']").count()
-        stops.nth(1).focus()
+        before = visit.page.locator(LIT).count()
+        visit.page.locator("#c-flow svg [role=button]").nth(1).hover(force=True)
         visit.page.wait_for_timeout(200)
-        assert visit.page.locator("#c-flow svg path[fill-opacity='0.8']").count() > before
+        assert visit.page.locator(LIT).count() > before
         assert visit.page.locator("#vg-tooltip-element.visible").count() == 1
+
+
+def test_a_chart_is_one_stop_of_tab_and_arrows_move_within_it(browser: Any, page: Path) -> None:
+    with visited(browser, page) as visit:
+        visit.draw_all()
+        marks, stops = "#c-flow svg [role=button]", "#c-flow svg [tabindex='0']"
+        assert visit.page.locator(marks).count() > 5
+        assert visit.page.locator(stops).count() == 1
+        described = "() => document.activeElement.getAttribute('aria-label')"
+        visit.page.locator(stops).focus()
+        visit.page.wait_for_timeout(200)
+        first = visit.page.evaluate(described)
+        assert visit.page.locator(LIT).count() > 0
+        assert visit.page.locator("#vg-tooltip-element.visible").count() == 1
+        visit.page.keyboard.press("ArrowRight")
+        visit.page.wait_for_timeout(200)
+        assert visit.page.evaluate(described) != first
+        assert visit.page.locator(LIT).count() > 0
+        assert visit.page.locator(stops).count() == 1
+        visit.page.keyboard.press("Home")
+        assert visit.page.evaluate(described) == first
+        visit.page.keyboard.press("Escape")
+        assert visit.page.evaluate("() => document.activeElement === document.body")
+
+
+def test_charts_in_sight_are_drawn_first_and_the_others_without_being_asked_for(browser: Any, page: Path) -> None:
+    with visited(browser, page.with_name("report.html"), viewport={"width": 1280, "height": 600}) as visit:
+        charts = visit.page.locator(".chart").count()
+        visit.page.wait_for_function(f"() => journeys.drawn === {charts}", timeout=60_000)
+        assert visit.page.evaluate("() => Object.keys(journeys.times)[0]") == "funnel"
+        assert visit.page.evaluate("() => scrollY") == 0
+
+
+@pytest.mark.parametrize(
+    "wish", [{"forced_colors": "active"}, {"reduced_motion": "reduce"}, {"forced_colors": "active", **DARK}]
+)
+def test_page_keeps_to_what_a_reader_has_set(browser: Any, page: Path, wish: dict[str, Any]) -> None:
+    with visited(browser, page, **wish) as visit:
+        status = visit.draw_all()
+        assert status["errors"] == [] and status["drawn"] == status["charts"]
+        style = "(of) => getComputedStyle(document.querySelector(of[0]))[of[1]]"
+        if "forced_colors" in wish:
+            assert visit.page.evaluate(style, ["#funnel", "borderTopStyle"]) == "solid"
+            assert visit.page.evaluate(style, ["#c-funnel", "forcedColorAdjust"]) == "none"
+        else:
+            assert visit.page.evaluate(style, ["#funnel", "animationName"]) == "none"
+
+
+def test_a_chart_that_cannot_be_drawn_says_so_and_leaves_the_others(browser: Any, page: Path, tmp_path: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    broken = tmp_path / "index.html"
+    broken.write_text(html.replace('{"charts":{"funnel":{"data":', '{"charts":{"funnel":{"lost":', 1), encoding="utf-8")
+    with visited(browser, broken) as visit:
+        status = visit.draw_all()
+        assert {error.split(":")[0] for error in status["errors"]} == {"funnel"}
+        assert status["drawn"] == status["charts"] - 1
+        assert "could not be drawn" in visit.page.locator("#c-funnel").inner_text()
+        assert visit.page.locator("#funnel table").count() == 1
+
+
+@pytest.mark.parametrize(("chart", "name", "options"), PICTURES, ids=[f"{c}-{n}" for c, n, _ in PICTURES])
+def test_chart_looks_as_it_was_kept(
+    browser: Any, page: Path, tmp_path: Path, chart: str, name: str, options: dict[str, Any]
+) -> None:
+    """Within a tolerance: another build of the browser smooths edges in its own way."""
+    kept = GOLDEN / f"{chart}-{name}.png"
+    with visited(browser, page.with_name("report.html"), **options) as visit:
+        visit.draw_all()
+        seen = visit.page.locator(f"#c-{chart} svg").screenshot(path=str(tmp_path / kept.name))
+    if not kept.exists():
+        kept.parent.mkdir(exist_ok=True)
+        kept.write_bytes(seen)
+        warnings.warn(f"{kept.name} was written: look at it and run again", stacklevel=2)
+    assert differing(kept.read_bytes(), seen) < TOLERATED
 
 
 def test_theme_switch_redraws_in_the_other_colours(browser: Any, page: Path) -> None:
@@ -108,7 +198,7 @@ def test_theme_switch_redraws_in_the_other_colours(browser: Any, page: Path) -> 
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, "report"])
 def test_axe_finds_nothing_serious(browser: Any, page: Path, name: str, scheme: str) -> None:
     if not AXE.exists():
         pytest.skip("no axe-core: npm install --prefix .cache/axe axe-core")

@@ -31,7 +31,9 @@ def test_chart_and_its_numbers_are_files_that_others_can_read_and_are_the_same_e
 
 def test_pdf_has_every_chart_once_with_its_conclusion(built: BuiltSite) -> None:
     pages = [built.pages[0], built.pages[0]]
-    reader = PdfReader(io.BytesIO(pdf(pages, "Shop")))
+    made = pdf(pages, "Shop")
+    assert pdf(pages, "Shop") == made
+    reader = PdfReader(io.BytesIO(made))
     assert len(reader.pages) == sum(part.spec is not None for part in pages[0].parts)
     assert "Weakest step" in reader.pages[0].extract_text()
 
