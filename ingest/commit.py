@@ -33,7 +33,7 @@ from expectations.errors import StorageError
 from expectations.layout import Lake
 from ingest.offsets import Claim
 
-_CONFIGURATION: Final = {"delta.checkpointInterval": "100", "delta.logRetentionDuration": "interval 7 days"}
+_CONFIGURATION: Final = {"delta.checkpointInterval": "25", "delta.logRetentionDuration": "interval 7 days"}
 _UNIQUE: Final = (
     "event_id",
     "session_id",
@@ -74,7 +74,7 @@ class Table:
     Raises StorageError when the lake cannot be written.
     """
 
-    def __init__(self, lake: Lake, name: str, *, reload_every: int = 100) -> None:
+    def __init__(self, lake: Lake, name: str, *, reload_every: int = 25) -> None:
         self.name = name
         self.address = lake.table(name)
         self._reload_every = reload_every

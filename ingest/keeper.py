@@ -1,4 +1,5 @@
-"""Looks after the tables while a service runs: counts the files of open days, and does maintenance when it is due."""
+"""Looks after the tables while a service runs: counts the files of open days, compacts crowded ones, and does
+maintenance when it is due."""
 
 from __future__ import annotations
 
@@ -11,7 +12,7 @@ from typing import Final, Self
 from expectations.errors import StorageError
 from expectations.layout import Lake
 from ingest.logs import facts
-from ingest.maintenance import claim, closed_before, files_per_day, maintain
+from ingest.maintenance import claim, closed_before, files_per_day, maintain, relieve
 from ingest.settings import MaintenanceSettings
 from ingest.tally import Tally
 
@@ -57,4 +58,5 @@ class Keeper:
             done = maintain(self._lake, self._settings, now=now, go_on=lambda: not self._done.is_set())
             self._tally.maintained += 1
             self._tally.removed_files += sum(done.removed.values())
+        self._tally.relieved += relieve(self._lake, self._settings)
         self._tally.files_per_open_day = files_per_day(self._lake, closed_before(self._settings, now))

@@ -81,6 +81,20 @@ def maintain(
     return done
 
 
+def relieve(lake: Lake, settings: MaintenanceSettings) -> int:
+    """Compact the days that have too many files for commits to stay quick; returns how many those were.
+
+    Of several processes that do so at once one succeeds. Raises StorageError when the lake cannot be written.
+    """
+    done = 0
+    for name in (layout.EVENTS, layout.QUARANTINE):
+        known = days(lake, name)
+        if known is not None:
+            crowded = known.days.filter(pl.col("files") > settings.crowded_files)["day"]
+            done += sum(tidy(lake, name, day) for day in crowded)
+    return done
+
+
 def closed_before(settings: MaintenanceSettings, now: float) -> date:
     """The first day that is still open."""
     return (datetime.fromtimestamp(now, UTC) - settings.open_for).date()

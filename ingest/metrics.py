@@ -75,6 +75,7 @@ class TallyCollector(Collector):
             ("rebalances", "Changes of the assignment.", tally.rebalances),
             ("watchdog_restarts", "Processes of this machine that the watchdog has ended.", tally.watchdog_restarts),
             ("maintenance_runs", "Times that the tables' files were looked after.", tally.maintained),
+            ("days_relieved", "Days that had too many files and were compacted at once.", tally.relieved),
             ("files_removed", "Files removed that no table needs any more.", tally.removed_files),
         ):
             yield CounterMetricFamily(PREFIX + name, text, value=value)

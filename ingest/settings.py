@@ -65,13 +65,15 @@ class MaintenanceSettings(Section):
 
     `every` has a running service do it; without, `journeys maintain` does, and `status` says when `interval` is over.
     `open_for` is how long late events are expected, `most_files` how many files an open day may have, `keep` how long
-    files that are no longer part of a table stay, for whoever still reads or writes them.
+    files that are no longer part of a table stay, for whoever still reads or writes them. A day of more than
+    `crowded_files` is compacted by a running service without waiting, as every commit costs more with each file.
     """
 
     every: Duration | None = None
     interval: Duration = timedelta(hours=24)
     open_for: Duration = timedelta(days=7)
     most_files: int = Field(default=10, ge=1)
+    crowded_files: int = Field(default=200, ge=2)
     keep: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=24))
 
 
@@ -98,7 +100,7 @@ class IngestSettings(Section):
     flush_rows: int = Field(default=50_000, gt=0)
     flush_bytes: int = Field(default=16 << 20, gt=0)
     flush_age: Duration = timedelta(seconds=5)
-    reload_every: int = Field(default=100, gt=0, description="commits between two fresh reads of the table's log")
+    reload_every: int = Field(default=25, gt=0, description="commits between two fresh reads of the table's log")
 
     poll_records: int = Field(default=5_000, gt=0)
     poll_wait: Duration = timedelta(milliseconds=250)

@@ -60,6 +60,7 @@ class Tally:
     watchdog_restarts: int = 0
     maintained: int = 0
     removed_files: int = 0
+    relieved: int = 0
     files_per_open_day: int = 0
     assigned: int = 0
     joined: bool = False

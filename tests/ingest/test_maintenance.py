@@ -18,7 +18,7 @@ from expectations.layout import Lake
 from ingest.commit import Table, days, scan, vacuum
 from ingest.decode import decode
 from ingest.keeper import Keeper
-from ingest.maintenance import claim, files_per_day, maintain, overdue
+from ingest.maintenance import claim, files_per_day, maintain, overdue, relieve
 from ingest.message import Partition
 from ingest.offsets import Claim
 from ingest.settings import Limits, MaintenanceSettings, Stream
@@ -172,3 +172,19 @@ def test_a_service_does_it_when_it_is_due(lake: Lake) -> None:
         while not (tally.maintained and tally.removed_files == 0) and time.monotonic() < deadline:
             time.sleep(0.02)
     assert tally.maintained == 1 and max(files(lake).values()) == 1
+
+
+def test_a_service_relieves_a_crowded_day_at_once_and_keeps_its_rows(lake: Lake) -> None:
+    land(lake, 6)
+    before, tally = rows(lake), Tally()
+    crowded = MaintenanceSettings(crowded_files=5)
+    assert relieve(lake, MaintenanceSettings(crowded_files=6)) == 0
+    with Keeper(lake, crowded, tally, pause_seconds=0.05):
+        deadline = time.monotonic() + 20
+        while tally.relieved < 2 and time.monotonic() < deadline:
+            time.sleep(0.02)
+    known = days(lake, layout.EVENTS)
+    assert known is not None and known.days["files"].to_list() == [1, 1] and tally.relieved == 2
+    assert rows(lake) == before and relieve(lake, crowded) == 0
+    land(lake, 1, first=6)
+    assert len(rows(lake)) == len(before) + 40
