@@ -24,7 +24,7 @@ SHARES: Final = ("units", "share", "goal_rate", "goal_rate_without", "difference
 QUESTIONS: Final = {
     "variants": Question(
         "variants",
-        ("path", "units", "share", "customers", "share_of_customers", "goal_rate", "median_duration"),
+        ("path", "units", "share", "share_of_customers", "goal_rate", "median_duration"),
         ("on", "collapse", "top"),
         reading=f"Share: of all paths. Share of customers: of all who have a path. {RATE}",
     ),
@@ -81,8 +81,6 @@ QUESTIONS: Final = {
             "stage",
             "units",
             "touches_per_unit",
-            "sessions_per_unit",
-            "median_elapsed",
             "repeats",
             "backtracks",
             "handoffs",

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from expectations.errors import DefinitionError
 from journeys import terminal
-from journeys.asking import Asked, Question, checked
+from journeys.asking import QUESTIONS, Asked, Question, checked
 
 if TYPE_CHECKING:
     import polars as pl
@@ -90,6 +90,8 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
     from analytics import Design
 
     options = dict(asked.options)
+    if "collapse" in QUESTIONS[asked.question].takes:
+        options.setdefault("collapse", settings.report.collapse)
     on = options.get("on", "channel" if asked.question in ("channels", "handoffs") else "touchpoint")
     for name in ("start", "end"):
         if name in options:
@@ -155,4 +157,12 @@ def touchpoints(settings: Settings, how: terminal.As, *, urls: bool, raw: bool) 
     events = landed(settings.lake)
     rules = [] if raw else settings.paths.touchpoints
     answer = preview.url_templates(events) if urls else preview.touchpoints(events, rules)
-    terminal.show(answer.head(50) if how is terminal.As.table else answer, how)
+    if how is not terminal.As.table:
+        terminal.show(answer, how)
+        return
+    terminal.show(answer.head(ROWS), how)
+    reading = "Each template may be the `url` of a touchpoint rule; {id} stands for any one part of an address."
+    if not urls:
+        reading = "Templates: kinds of addresses under the name; `journeys touchpoints --urls` lists them."
+    more = f"{len(answer) - ROWS:,} more rows: --csv or --json has all. " if len(answer) > ROWS else ""
+    terminal.out.print(f"\n{more}{reading}", style="dim", markup=False)

@@ -33,7 +33,9 @@ def paths(
     gap: Annotated[str | None, typer.Option(help="A pause that ends a flow, such as 7d.")] = None,
     detour: Annotated[Words, typer.Option(help="A touchpoint that the design allows anywhere; repeatable.")] = None,
     at: Annotated[str | None, typer.Option(help="Hand-offs at each value of this column, such as stage.")] = None,
-    collapse: Annotated[bool, typer.Option("--collapse", help="Join repeats of one touchpoint.")] = False,
+    collapse: Annotated[
+        bool | None, typer.Option("--collapse/--repeats", help="Join repeats of one touchpoint, or not: as configured.")
+    ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
@@ -54,7 +56,7 @@ def paths(
     asked = Asked(
         named,
         tuple(words or ()),
-        {name: value for name, value in rules.items() if value is not None and value is not False},
+        {name: value for name, value in rules.items() if value is not None},
         {name: value for name, value in among.items() if value},
     )
     moves.show(settings_of(config), asked, printed_as(json=as_json, csv=as_csv))

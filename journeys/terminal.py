@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -18,6 +19,13 @@ if TYPE_CHECKING:
     import polars as pl
 
     from expectations.errors import JourneysError
+
+HEAD = 9
+"""Letters of a column's name on one line."""
+LEAST_PATH = 30
+"""Letters that a column of lists has at least."""
+SHORT = 12
+"""Letters of a text that is never broken into lines."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -88,9 +96,12 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
 
         table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
         for name, dtype in frame.schema.items():
+            path = isinstance(dtype, pl.List)
+            long = dtype == pl.String and (frame[name].str.len_chars().max() or 0) > SHORT  # type: ignore[operator]
             table.add_column(
-                name.replace("_", " "),
-                no_wrap=not isinstance(dtype, pl.List),
+                textwrap.fill(name.replace("_", " "), HEAD, break_long_words=False),
+                no_wrap=not (path or long),
+                min_width=LEAST_PATH if path else None,
                 justify="right" if _is_number(dtype) else "left",
             )
         for row in frame.iter_rows():
@@ -114,7 +125,7 @@ def text(value: Any, name: str = "") -> str:
     >>> text(0.4461, "share_of_previous"), text(12345), text(timedelta(minutes=27)), text(None)
     ('44.6 %', '12,345', '27 min', '–')
     >>> text(-0.031, "difference"), text(0.0004, "p_value")
-    ('-3.1 points', '<0.001')
+    ('-3.1 pts', '<0.001')
     """
     if value is None:
         return "–"
@@ -136,7 +147,7 @@ def text(value: Any, name: str = "") -> str:
 def _number(value: float, name: str) -> str:
     """A number by what it is: a difference of shares, a share or rate, a p-value, or any other."""
     if "difference" in name:
-        return f"{value * 100:+.1f} points"
+        return f"{value * 100:+.1f} pts"
     if "share" in name or "rate" in name:
         return f"{value:.1%}".replace("%", " %")
     if name.startswith("p_"):

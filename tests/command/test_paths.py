@@ -20,6 +20,7 @@ from journeys import moving  # noqa: F401 - it adds the verbs
 from journeys.app import app
 from journeys.asking import QUESTIONS
 from journeys.terminal import plain
+from tests.analytics.test_forget import land
 from tests.journeys import Paths, paths
 
 SHOP = {
@@ -94,7 +95,7 @@ def test_a_question_is_answered_with_the_frame_of_its_function(
     rows = list(csv.reader(io.StringIO(said(config, question, *options, "--by", "device", "--csv"))))
     assert (rows[0], len(rows) - 1) == (plain(expected).columns, expected.height)
     shown = said(config, question, *options, "--by", "device")
-    assert "device" in shown.splitlines()[0] and expected["device"][0] in shown
+    assert "device" in shown and expected["device"][0] in shown
     assert shown.splitlines()[-1].endswith(".")
 
 
@@ -146,6 +147,47 @@ def test_a_wrong_word_is_told_the_nearest(config: Path, options: list[str], told
     with pytest.raises(DefinitionError) as error:
         answer(config, *options)
     assert told in str(error.value)
+
+
+def test_repeats_are_joined_where_the_configuration_says_so(config: Path, tmp_path: Path) -> None:
+    paths({"ann": "home@0m home@1m cart@2m"}).save(Lake(str(tmp_path / "lake")))
+    assert [row["path"] for row in answer(config)] == ["home > home > cart"]
+    assert [row["path"] for row in answer(config, "--collapse")] == ["home > cart"]
+    config.write_text(config.read_text() + "[report]\ncollapse = true\n")
+    assert [row["path"] for row in answer(config)] == ["home > cart"]
+    assert [row["path"] for row in answer(config, "--repeats")] == ["home > home > cart"]
+
+
+PAGES = [("view_page", f"https://shop.test/p/{number}?ref=mail") for number in range(30)]
+SEEN = [*PAGES, ("view_page", "/blog/first-story"), ("ping", None), ("order", "/cart/")]
+
+
+def test_touchpoints_are_previewed_by_count_and_addresses_by_template(config: Path, tmp_path: Path) -> None:
+    land(Lake(str(tmp_path / "lake")), [{"event_name": name, "url": url} for name, url in SEEN])
+    rules = ('url = "/p/{id}"\nname = "Product"\n', 'events = ["p*g"]\ndrop = true\n')
+    config.write_text(config.read_text() + "".join(f"[[paths.touchpoints]]\n{rule}" for rule in rules))
+    rows = previewed(config)
+    assert [(row["touchpoint"], row["events"], row["templates"]) for row in rows] == [
+        ("Product", 30, 1),
+        (None, 1, 0),
+        ("order", 1, 1),
+        ("view_page", 1, 1),
+    ]
+    assert [row["touchpoint"] for row in previewed(config, "--raw")] == ["view_page", "order", "ping"]
+    groups = previewed(config, "--urls")
+    assert [(row["template"], row["urls"]) for row in groups] == [
+        ("/p/{id}", 30),
+        ("/blog/first-story", 1),
+        ("/cart", 1),
+    ]
+
+
+def previewed(config: Path, *options: str) -> list[dict[str, Any]]:
+    arguments = ["touchpoints", *options, "--config", str(config)]
+    shown = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert shown.exit_code == 0 and shown.stdout.strip().endswith(".")
+    rows: list[dict[str, Any]] = json.loads(CliRunner().invoke(app, [*arguments, "--json"]).stdout)
+    return rows
 
 
 def test_a_store_without_touches_has_no_paths(config: Path, tmp_path: Path) -> None:
