@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import doctest
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics import PROFILES, Paths
+from analytics import PROFILES, Paths, compare, grammar
+from analytics.comparison import CELLS
 from tests.journeys import START
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -43,3 +46,16 @@ def test_the_funnel_notebook_runs(lake: Path) -> None:
 def test_every_profile_is_in_the_table_of_tools() -> None:
     text = (DOCS / "numbers.md").read_text()
     assert [name for name in PROFILES if f"| `{name}` |" not in text] == []
+
+
+def test_the_examples_of_paths_give_what_they_say() -> None:
+    found = doctest.testfile(str(DOCS / "paths.md"), module_relative=False)
+    assert found.attempted > 15 and not found.failed
+
+
+def test_the_page_of_paths_has_the_whole_grammar_and_every_measure() -> None:
+    text = (DOCS / "paths.md").read_text()
+    rows = re.findall(r"^\|.*\|$", str(grammar.__doc__), flags=re.MULTILINE)
+    assert len(rows) > 10 and [row for row in rows if row not in text] == []
+    measures = [each.__name__ for each in (*CELLS, compare)]
+    assert [name for name in measures if f">>> {name}(" not in text] == []
