@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any, Final
 
 from reports.parts import Part, Spec
@@ -50,18 +51,24 @@ def unpacked(value: Any, shared: list[Any]) -> Any:
 
 
 def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rows as columns; a field that a row does not have is null. Texts that come again are told once, then by place.
+    """Rows as columns; a field that a row does not have is null. What comes many times on end is told
+    once, with how often; texts that come again are told once, then by place.
 
     >>> columns_of([{"a": 1}, {"a": 2, "b": 3}])
     {'a': [1, 2], 'b': [None, 3]}
-    >>> columns_of([{"c": "up"}, {"c": "up"}, {"c": "up"}, {"c": "down"}])
-    {'c': {'of': ['up', 'down'], 'at': [0, 0, 0, 1]}}
+    >>> columns_of([{"c": "up"}, {"c": "down"}, {"c": "up"}, {"c": "down"}])
+    {'c': {'of': ['up', 'down'], 'at': [0, 1, 0, 1]}}
+    >>> columns_of([{"c": 7}] * 4)
+    {'c': {'of': [7], 'times': [4]}}
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     return {name: _column([row.get(name) for row in rows]) for name in names}
 
 
 def _column(values: list[Any]) -> Any:
+    runs = [(value, len(list(same))) for value, same in groupby(values)]
+    if 3 * len(runs) <= len(values):
+        return {"of": [value for value, _ in runs], "times": [times for _, times in runs]}
     if not all(isinstance(value, str) for value in values):
         return values
     places = {value: place for place, value in enumerate(dict.fromkeys(values))}

@@ -9,8 +9,10 @@ const status = (window.journeys = {drawn: 0, errors: [], times: {}, views});
 
 // Data travels as columns, each text of a column once, which is a third of the size of rows.
 function rowsOf(columns) {
-  const read = Object.entries(columns).map(([field, column]) =>
-    [field, Array.isArray(column) ? column : column.at.map((place) => column.of[place])]);
+  const inRow = (column) => Array.isArray(column) ? column
+    : column.at ? column.at.map((place) => column.of[place])
+    : column.of.flatMap((value, i) => Array(column.times[i]).fill(value));
+  const read = Object.entries(columns).map(([field, column]) => [field, inRow(column)]);
   if (!read.length) return [{}];
   return read[0][1].map((_, i) => {
     const row = {};

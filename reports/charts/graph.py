@@ -100,7 +100,7 @@ def _side_by_side(names: list[str], moves: list[dict[str, Any]]) -> list[list[st
     def forward(name: str) -> float:
         into = sum(m["transitions"] for m in moves if m["target"] == name and m["source"] in own)
         out = sum(m["transitions"] for m in moves if m["source"] == name and m["target"] in own)
-        return (out - into) / max(out + into, 1)
+        return float((out - into) / max(out + into, 1))
 
     ranked = sorted(names, key=lambda name: (-forward(name), name))
     size = -(-len(ranked) // parts)

@@ -19,6 +19,7 @@ from reports.formats import bounded, count, interval, percent, points, points_in
 from reports.published import BOUNDED, FEW, SHOWN
 
 WIDTH = 1096
+NARROW = 316
 ROW = 26
 HEAD = 46
 FOOT = 26
@@ -41,7 +42,7 @@ def segment_dots(segments: pl.DataFrame, least: int, width: int = WIDTH) -> alt.
     steps = segments.select("step", "name", "everyone").unique("step", keep="first").sort("step").to_dicts()
     groups = segments.select("dimension", "segment").unique(maintain_order=True).to_dicts()
     names = {shown_name(g["segment"]) for g in groups} | {shown_name(g["dimension"]) for g in groups}
-    label = min(220.0, max(fonts.width(name, 12.5, 500) for name in names)) + 16
+    label = min(220.0, 0.45 * width, max(fonts.width(name, 12.5, 500) for name in names)) + 16
     column = (width - label) / len(steps) - STEP_GAP
     heights, bottom = _heights(groups)
     canvas = Canvas(width, bottom + FOOT)
@@ -55,6 +56,14 @@ def segment_dots(segments: pl.DataFrame, least: int, width: int = WIDTH) -> alt.
     described = "; ".join(r["d"] for r in rows if r["verdict"] in ("above", "below"))
     text = f"Conversion of {len(groups)} groups at {len(steps)} steps. Clearly different from the rest: "
     return canvas.layered(layers, text + (described or "none") + ".")
+
+
+def narrow_segment_dots(segments: pl.DataFrame, least: int) -> alt.VConcatChart:
+    """The same for a phone: one step below the other."""
+    steps = [segment_dots(rows, least, NARROW) for rows in segments.partition_by("step", maintain_order=True)]
+    stacked = alt.vconcat(*steps, spacing=22)
+    whole: alt.VConcatChart = stacked.properties(description=f"Conversion of groups at {len(steps)} steps, in turn.")
+    return whole
 
 
 def ticks(low: float, high: float, most: int = 4) -> list[float]:

@@ -6,7 +6,7 @@ import polars as pl
 
 from reports import headlines, tables
 from reports.answers import Answers
-from reports.charts.segments import has_far, segment_dots
+from reports.charts.segments import has_far, narrow_segment_dots, segment_dots
 from reports.formats import count
 from reports.parts import Page, Part, State
 from reports.published import SHOWN
@@ -51,6 +51,7 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
         frame=short,
         table=tables.segments(short),
         spec=specification(segment_dots(short, settings.least)) if drawable else None,
+        narrow=specification(narrow_segment_dots(short, settings.least)) if drawable else None,
         state=None if drawable else few,
     )
 

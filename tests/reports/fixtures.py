@@ -106,12 +106,12 @@ def funnel_frame(counts: tuple[int, ...] = COUNTS, names: tuple[str, ...] = STAG
 
 
 def segment_frame(
-    groups: dict[str, dict[str, tuple[float, float]]] = SEGMENTS, names: tuple[str, ...] = STAGES
+    groups: dict[str, dict[str, tuple[float, float]]] = SEGMENTS, names: tuple[str, ...] = STAGES, size: float = 1.0
 ) -> pl.DataFrame:
     rows = []
     for dimension, members in groups.items():
         for segment, (part, lift) in members.items():
-            previous = round(COUNTS[0] * part)
+            previous = round(COUNTS[0] * part * size)
             for index, name in enumerate(names[1:], 1):
                 everyone = COUNTS[index] / COUNTS[index - 1]
                 reached = min(previous, round(previous * everyone * lift))

@@ -7,13 +7,16 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 
-from reports import flows, published
+from reports import flows, pacing, published, routes
+from reports.cube import cube
 from reports.parts import Page
 from reports.settings import ReportSettings
 from reports.site import BuiltSite, build_site
@@ -94,6 +97,51 @@ def test_no_small_count_is_in_any_file() -> None:
     assert "Secret page" not in text
     assert not re.search(r"\b1,?230\b|\b613\b", text)
     assert re.search(r"\b1,?237\b", text)
+
+
+COUNTED = re.compile(r"t_(count|units|customers|many|previous|moves|visits|answers|lost)$|^(under|many)$")
+
+
+def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> None:
+    """A hundredth of the customers: most counts are small, and none of them may leave."""
+    routes_ = [(route, ended, units // 25 + 1, won // 25) for route, ended, units, won in fixtures.ROUTES]
+    few = fixtures.funnel_frame((729, 491, 332, 219, 97))
+    answers = fixtures.answers(
+        stages=published.stages(few, 10, 30),
+        segments=published.segments(fixtures.segment_frame(size=0.04), 10, 30),
+        flow=flows.flow(fixtures.routes_frame(routes_), {"Order placed"}, 10),
+        moves=routes.moves(fixtures.transitions_frame(routes_), 10),
+        times=pacing.times(fixtures.journeys_of(400), 10, 30),
+        cube=cube(fixtures.entrants_of(900), ("device", "region"), 10),
+    )
+    built = build_site(answers, SETTINGS.model_copy(update={"static": True}), fixtures.BUILT_AT, "runs/x")
+    looked_at = 0
+    for name, content in built.files.items():
+        if name.endswith(".html") and name != "report_static.html":
+            for field, text in _fields(_data(content.decode())["charts"]):
+                if COUNTED.search(field):
+                    looked_at += 1
+                    assert not re.match(r"[1-9](?![\d,.])", text), f"{name}: {field} {text}"
+        if name.endswith(".csv"):
+            frame = pl.read_csv(content)
+            for column in {"customers", "journeys", "units", "reached", "previous", "dropped", "transitions"} & set(
+                frame.columns
+            ):
+                looked_at += 1
+                assert not frame[column].drop_nulls().is_between(1, 9).any(), f"{name}: {column}"
+    assert looked_at > 300
+
+
+def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    """Every text of a page's data under the name of its field."""
+    if isinstance(value, dict):
+        for key, one in value.items():
+            yield from _fields(one, name if key in ("of", "at", "times") else key)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _fields(one, name)
+    elif isinstance(value, str):
+        yield name, value
 
 
 def test_too_few_customers_are_said_and_not_drawn() -> None:
