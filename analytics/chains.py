@@ -21,6 +21,15 @@ from expectations.errors import DefinitionError
 
 FOREVER: Final = 2**61
 RUNS: Final = {"sessions": "session", "journeys": "journey"}
+TAKEN: Final = (
+    *("is_total", "step", "name", "entered", "reached", "dropped", "open", "median_wait", "p90_wait", "enough"),
+    *("tie_sensitive", "at_risk", "previous", "tied", "place", "depth", "mature", "first", "is_open"),
+    *("entered_at", "reached_at", "period", "customers", "average_wait", "origin", "width", "counts", "wait", "event"),
+    *("people", "time", "events", "censored", "converted", "standard_error", "low", "high"),
+    *(f"share_of_{of}{bound}" for of in ("entered", "previous") for bound in ("", "_low", "_high")),
+)
+"""Columns of the answers and on the way to them."""
+NUMBERED: Final = ("at", "reached", "open", "waits", "value")
 Ints = NDArray[Any]
 
 
@@ -57,6 +66,7 @@ class ChainScan:
     @classmethod
     def of(cls, paths: Paths, definition: Funnel) -> ChainScan:
         """Bind a funnel to a store; raises `DefinitionError` for a column that is not there."""
+        check_names(definition)
         counted = definition.count
         if counted not in ("customers", "entries", *RUNS):
             paths = paths_by(paths, counted)
@@ -175,6 +185,14 @@ class ChainScan:
             offers=len(asked.steps) << sum(step.optional for step in asked.steps),
             attempts=by_attempts(asked),
         )
+
+
+def check_names(definition: Funnel) -> None:
+    """Raise `DefinitionError` for a breakdown by a column that is called as one of the answer."""
+    numbered = [f"{name}_{k + 1}" for name in NUMBERED for k in range(len(definition.steps))]
+    for column in definition.by:
+        if column in (*TAKEN, *numbered):
+            raise DefinitionError(f"Column {column!r} cannot be a breakdown.", do="rename it, as the answer has one")
 
 
 def paths_by(paths: Paths, column: str) -> Paths:

@@ -81,19 +81,18 @@ class Matcher:
     @cached_property
     def _bits_of_words(self) -> NDArray[np.uint64]:
         """The bits of every word of the one column that is asked for, and of null after them."""
-        tables = [self._table(condition) for condition in self.conditions]
-        bits = np.zeros(len(tables[0]), np.uint64)
+        column = next((c.on for c in self.conditions if ANY not in c.any_of), "touchpoint")
+        bits = np.zeros(len(self.paths.dictionaries[column]) + 1, np.uint64)
         if self.universe is not None:
             bits |= np.uint64(1) << np.uint64(UNIVERSE)
-        for place, meant in enumerate(tables):
+        for place, condition in enumerate(self.conditions):
+            meant = slice(None) if ANY in condition.any_of else self._table(condition)
             bits[meant] |= np.uint64(1) << np.uint64(place)
         return bits
 
     def _table(self, condition: Condition) -> NDArray[np.bool_]:
         """Whether each word of the dictionary, and null after them, is meant."""
-        words = self.paths.dictionaries[condition.on if ANY not in condition.any_of else "touchpoint"]
-        if ANY in condition.any_of:
-            return np.ones(len(words) + 1, np.bool_)
+        words = self.paths.dictionaries[condition.on]
         return np.append(words.is_in([str(value) for value in condition.any_of]).to_numpy(), False)
 
     def _by_touch(self, part: Part, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.uint64]]:

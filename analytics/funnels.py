@@ -22,7 +22,6 @@ from analytics.parts import as_text
 from analytics.statistics import wilson
 from analytics.store import Paths
 from analytics.tallies import counted
-from expectations.errors import DefinitionError
 
 LEAST: Final = 30
 """Below this count a share is shown as too thin."""
@@ -52,8 +51,6 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     >>> funnel(shop, Funnel(["visit", "pay"], window="7d"))["reached"].to_list()
     [2, 1]
     """
-    if taken := {"is_total", "step", "name"} & set(definition.by):
-        raise DefinitionError(f"Column {taken.pop()!r} cannot be a breakdown.", do="rename it")
     analysis = ChainScan.of(paths, definition)
     partials = run(analysis.paths, partial(counted, analysis))
     table = finish(merge(partials, definition.by), definition)
@@ -68,7 +65,7 @@ def merge(partials: Sequence[pl.DataFrame], by: Sequence[str]) -> pl.DataFrame:
     """Partials as one: counts are added, waits joined. The first row is that of all groups, with null in `by`."""
     together = as_text(pl.concat(partials), by)
     lists = [name for name in together.columns if name.startswith("waits_")]
-    counts = [name for name in together.columns if name not in (*lists, *by, "all")]
+    counts = [name for name in together.columns if name not in (*lists, *by)]
     sums = [pl.col(counts).sum(), pl.col(lists).explode().drop_nulls()]
     joined = [pl.col(name).explode().drop_nulls().implode() for name in lists]
     total = together.select(pl.lit(True).alias("is_total"), pl.col(counts).sum(), *joined)
@@ -103,7 +100,7 @@ def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
             )
         )
     order = pl.int_range(pl.len()).over("step")
-    table = pl.concat(rows).with_columns(order.alias("group")).sort("group", "step").drop("group")
+    table = pl.concat(rows).with_columns(order.alias(" row")).sort(" row", "step").drop(" row")
     return _with_shares(table).select(
         *(*by, "is_total", "step", "name", "entered", "reached", "dropped", "open"),
         *("share_of_entered", "share_of_entered_low", "share_of_entered_high"),

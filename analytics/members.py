@@ -62,11 +62,12 @@ def _entrants(analysis: ChainScan, part: Part) -> pl.DataFrame:
     keys = part.keys().gather(found["place"].cast(pl.UInt32)).alias(CUSTOMER)
     times = [f"at_{k}" for k in range(1, len(analysis.definition.steps) + 1)]
     by = list(analysis.definition.by)
+    groups = [name for name in by if name != CUSTOMER]
     return (
         as_text(found, by)
         .with_columns(keys)
         .select(
-            *by,
+            *groups,
             CUSTOMER,
             "depth",
             (~pl.col("mature")).alias("is_open"),

@@ -34,10 +34,11 @@ def counted(scan: ChainScan, part: Part) -> pl.DataFrame:
     reached, opened = tally.counts()
     columns = [series.gather(some) for series in values]
     columns.append(pl.Series("tied", tally.tied()))
+    waits = tally.waits(np.array([asked.previous(k + 1) - 1 for k in range(len(asked.steps))]), reached)
     for k in range(len(asked.steps)):
         columns += [pl.Series(f"reached_{k + 1}", reached[:, k]), pl.Series(f"open_{k + 1}", opened[:, k])]
         if k > 0:
-            columns.append(tally.waits(k, asked.previous(k + 1) - 1, reached[:, k]).alias(f"waits_{k + 1}"))
+            columns.append(waits[k - 1].alias(f"waits_{k + 1}"))
         if asked.value is not None:
             columns.append(pl.Series(f"value_{k + 1}", tally.sums(tally.worth(k, asked.value)), pl.Float64))
     return pl.DataFrame(columns)
@@ -79,30 +80,24 @@ class Tally:
         found = self.reading.found
         return np.bincount(self.group[found.least != found.depth], minlength=self.groups)
 
-    def waits(self, step: int, before: int, counts: Ints) -> pl.Series:
-        """The waits for a step, from the step `before`, of the `counts` entrants of each group: a list a group."""
+    def waits(self, previous: Ints, reached: Ints) -> list[pl.Series]:
+        """The waits for each step from the second on, since the step before it: a list for each group."""
         import pyarrow as pa
 
-        from analytics.kernels.tally import waits_for
+        from analytics.kernels.tally import lay_waits
 
-        found, bounds = self.reading.found, np.append(0, np.cumsum(counts))
-        waits = np.empty(bounds[-1], np.int64)
-        places = bounds[:-1].copy()
-        waits_for(
-            step,
-            before,
-            found.chains,
-            self.reading.times,
-            found.firsts,
-            self.group,
-            self.latest,
-            self.everyone,
-            places,
-            self.reading.unit,
-            waits,
-        )
-        lists = pa.LargeListArray.from_arrays(bounds, waits)
-        return pl.Series("waits", lists, pl.List(pl.Int64))
+        found, counts = self.reading.found, reached[:, 1:].T
+        bounds = np.append(0, np.cumsum(counts)).astype(np.int64)
+        waits, places = np.empty(bounds[-1], np.int64), np.zeros_like(reached)
+        places[:, 1:] = bounds[:-1].reshape(counts.shape).T
+        touches = (found.chains, self.reading.times, found.firsts, self.group)
+        lay_waits(*touches, previous, self.latest, self.everyone, self.reading.unit, places, waits)
+        lists = []
+        for step in range(len(counts)):
+            own = bounds[step * self.groups : (step + 1) * self.groups + 1]
+            values = pa.array(waits[own[0] : own[-1]])
+            lists.append(pl.Series(pa.LargeListArray.from_arrays(pa.array(own - own[0]), values)))
+        return lists
 
     def worth(self, step: int, column: str) -> NDArray[np.float64]:
         """The value of each entrant's touch of a step; 0 where there is none, or the entrant does not count."""

@@ -42,7 +42,7 @@ def trend(
     last entry. Columns: those of `by`; `period` Datetime(us, timezone), its start; `entered`, `reached` Int64 (mature
     customers that reached `from_step`, and `to_step`, by default the last); `open` Int64; `share_of_entered` Float64
     with `_low`, `_high`. A period without entries is a row of zeros, without `by`. Raises `DefinitionError` for an
-    unknown period, zone or step.
+    unknown period, zone or step, and for maturity `survival`.
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@1d"}, end="60d")
@@ -53,6 +53,7 @@ def trend(
     for step in (from_step, last):
         check_step(definition, step)
     one_of("period", period, PERIODS)
+    _check_counted(definition)
     analysis = ChainScan.of(paths, definition)
     bounds = _bounds(analysis, period, _zone(timezone), starts)
     tables = [
@@ -64,6 +65,16 @@ def trend(
     if not tables:
         return _shares(_counts_of([], definition, timezone), definition)
     return _shares(_counts_of(tables, definition, timezone), definition)
+
+
+def _check_counted(definition: Funnel) -> None:
+    """Raise `DefinitionError` for a funnel that estimates: its counts hold customers who are still under way."""
+    if definition.maturity == "survival":
+        raise DefinitionError(
+            "A funnel with maturity survival estimates shares over all waits at once.",
+            expected="maturity mature or clip",
+            do="ask `survival` for the share by time since entry, of each group",
+        )
 
 
 def _reached(analysis: ChainScan, definition: Funnel, first: int, last: int, part: Part) -> pl.DataFrame:
@@ -166,6 +177,7 @@ def time_to_convert(
     `counts` List(Int64): bin `i` holds waits from `origin + i * width` up to, not including, the next; the longest wait
     lies in the last. `bins` is by default the cube root of the customers, at most 60, rounded up. One row a
     group, or one row; nobody gives zero and nulls. For an unordered funnel steps are counted in the order they came.
+    Raises `DefinitionError` for a step that is not there, and for maturity `survival`.
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0m pay@2m", "bo": "visit@0m pay@4m"}, end="60d")
@@ -175,6 +187,7 @@ def time_to_convert(
     last = len(definition.steps) if to_step is None else to_step
     for step in (from_step, last):
         check_step(definition, step)
+    _check_counted(definition)
     analysis = ChainScan.of(paths, definition)
     waits = pl.concat(run(analysis.paths, partial(_waits, analysis, from_step, last)))
     by = list(definition.by)

@@ -1,6 +1,7 @@
 """The five-step, seven-day ordered funnel beside ClickHouse (chdb), DuckDB, plain polars and a bare read.
 
-`python benchmarks/funnel.py 10_000_000`: events come from a seeded generator; the counts of all engines must be equal.
+`python benchmarks/funnel.py 10_000_000 [FOLDER]`: events come from a seeded generator and are kept in FOLDER, if one is
+named; the counts of all engines must be equal.
 CPU and wall seconds are the best of three. Peak memory is that of a process of its own that opens the store and asks
 one funnel. The ratios come last: how many times as long another takes, and how much longer a variant takes than plain.
 """
@@ -32,20 +33,22 @@ WINDOW = 7 * 86_400
 
 
 def events(count: int) -> pl.DataFrame:
-    """Events of ninety days, twenty a customer, sorted by customer and time, to the second."""
+    """Events of ninety days, twenty a customer, sorted by customer, time to the second, and step, so that ties help."""
     rng = np.random.default_rng(7)
     customer = rng.integers(0, max(1, count // 20), count).astype(np.uint32)
     seconds = 1_704_067_200 + rng.integers(0, 90 * 86_400, count)
     codes = pl.Series(rng.choice(len(SHARES), count, p=SHARES).astype(np.uint8))
     device = pl.Series((customer % 3).astype(np.uint8)).cat.to(pl.Enum(["phone", "desk", "tablet"]))
-    return pl.DataFrame(
+    table = pl.DataFrame(
         {
             "customer": customer,
             "at": pl.Series(seconds * 1_000_000).cast(pl.Datetime("us", "UTC")),
             "touchpoint": codes.cat.to(pl.Enum(STEPS + OTHERS)).cast(pl.String),
             "device": device.cast(pl.String),
+            "code": codes,
         }
-    ).sort("customer", "at")
+    )
+    return table.sort("customer", "at", "code").drop("code")
 
 
 def timed(name: str, work: Callable[[], Any]) -> tuple[float, float, Any]:
@@ -137,41 +140,45 @@ def with_polars(file: Path) -> list[int]:
     return list(table.select(reach).collect().row(0))
 
 
-def main(count: int) -> None:
-    """Print every row of the table, and the ratios last."""
-    from chdb import session as chdb_session
-
-    with tempfile.TemporaryDirectory() as folder:
-        file, store = Path(folder) / "events.parquet", Path(folder) / "paths"
+def made(count: int, folder: Path) -> tuple[Path, Path]:
+    """The events as a sorted Parquet file, and as a path store; kept where they are there already."""
+    file, store = folder / "events.parquet", folder / "paths"
+    if not (store / "manifest.json").exists():
         table = events(count)
         table.write_parquet(file)
         Paths.from_frame(table).save(store)
-        del table
-        plain = Funnel(STEPS, "7d", maturity="clip")
-        opened(store, plain)
-        print(f"peak memory of a process that asks one funnel: {peak_memory(store):.0f} MB")
-        ours = timed("from disk", partial(opened, store, plain))
-        variants = {
-            "by 3 segments": Funnel(STEPS, "7d", maturity="clip", by="device"),
-            "strict": Funnel(STEPS, "7d", maturity="clip", order="strict"),
-            "with an exclusion": Funnel(STEPS, "7d", maturity="clip", exclude="help"),
-        }
-        slower = {
-            name: timed(f"from disk, {name}", partial(opened, store, asked))[1] / ours[1]
-            for name, asked in variants.items()
-        }
-        wanted = ["customer", "at", "touchpoint"]
-        bare = timed("bare polars read of three columns", lambda: pl.read_parquet(file, columns=wanted))
-        held = Paths.open(store)
-        held = Paths(
-            [replace(part, frames=part.physical()) for part in held.parts],
-            held.schema,
-            held.dictionaries,
-            held.end_of_data,
-        )
-        memory = timed("in memory", partial(reached, held, plain))
-        del held
-        session = chdb_session.Session(f"{folder}/clickhouse")
+    return file, store
+
+
+def in_memory(store: Path) -> Paths:
+    """The parts of a store as frames."""
+    held = Paths.open(store)
+    parts = [replace(part, frames=part.physical()) for part in held.parts]
+    return Paths(parts, held.schema, held.dictionaries, held.end_of_data)
+
+
+def main(count: int, folder: Path) -> None:
+    """Print every row of the table, and the ratios last."""
+    from chdb import session as chdb_session
+
+    file, store = made(count, folder)
+    plain = Funnel(STEPS, "7d", maturity="clip")
+    opened(store, plain)
+    print(f"{count:,} events\npeak memory of a process that asks one funnel: {peak_memory(store):.0f} MB")
+    ours = timed("from disk", partial(opened, store, plain))
+    variants = {
+        "by 3 segments": Funnel(STEPS, "7d", maturity="clip", by="device"),
+        "strict": Funnel(STEPS, "7d", maturity="clip", order="strict"),
+        "with an exclusion": Funnel(STEPS, "7d", maturity="clip", exclude="help"),
+    }
+    slower = {name: timed(f"from disk, {name}", partial(opened, store, asked))[:2] for name, asked in variants.items()}
+    wanted = ["customer", "at", "touchpoint"]
+    bare = timed("bare polars read of three columns", lambda: pl.read_parquet(file, columns=wanted))[:2]
+    held = in_memory(store)
+    memory = timed("in memory", partial(reached, held, plain))
+    del held
+    with tempfile.TemporaryDirectory() as scratch:
+        session = chdb_session.Session(f"{scratch}/clickhouse")
         tables(session, file)
         peers = {
             "ClickHouse, sorted Parquet": (ours, partial(window_funnel, session, f"file('{file}', Parquet)")),
@@ -180,14 +187,23 @@ def main(count: int) -> None:
             "DuckDB, ASOF joins": (ours, partial(with_duckdb, file)),
             "polars expressions": (ours, partial(with_polars, file)),
         }
-        lines = [f"bare read: ours takes {ours[1] / bare[1]:.1f} times its CPU, {ours[0] / bare[0]:.1f} its time"]
-        lines += [f"{name}: {ratio:.2f} times the CPU of plain" for name, ratio in slower.items()]
+        lines = [f"bare read: ours takes {ours[1] / bare[1]:.2f} times its CPU, {ours[0] / bare[0]:.2f} its time"]
+        lines += [
+            f"{name}: {used / ours[1]:.2f} times the CPU of plain, {wall / ours[0]:.2f} its time"
+            for name, (wall, used) in slower.items()
+        ]
         for name, (own, work) in peers.items():
             wall, used, found = timed(name, work)
             assert found == ours[2] == memory[2], (name, found, ours[2])
             lines.append(f"{name}: {used / own[1]:.1f} times our CPU, {wall / own[0]:.1f} times our time")
-        print(f"customers at each step {ours[2]}", *lines, sep="\n")
+        session.close()
+    print(f"customers at each step {ours[2]}", *lines, sep="\n")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1].replace("_", "")) if len(sys.argv) > 1 else 10_000_000)
+    asked = int(sys.argv[1].replace("_", "")) if len(sys.argv) > 1 else 10_000_000
+    if len(sys.argv) > 2:
+        main(asked, Path(sys.argv[2]))
+    else:
+        with tempfile.TemporaryDirectory() as temporary:
+            main(asked, Path(temporary))

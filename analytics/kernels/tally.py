@@ -22,14 +22,17 @@ def tally(chains, times, firsts, groups, latest, everyone, reached, opened):
 
 
 @njit(nogil=True, cache=True)
-def waits_for(step, before, chains, times, firsts, groups, latest, everyone, places, unit, waits):
-    """Write the wait of every chain that counts at `step`, since step `before`: times are in `unit`, waits in one each.
+def lay_waits(chains, times, firsts, groups, previous, latest, everyone, unit, places, waits):
+    """Write the wait of every chain that counts for every step, since step `previous[k]`, in units of one.
 
-    The waits of a group go to its place, and on from there.
+    `places[group, k]` is where the waits of a group for step `k` begin; it moves on.
     """
     for row in range(len(chains)):
-        touch = chains[row, step]
-        if touch >= 0 and (everyone or np.int64(times[firsts[row]]) <= latest):
-            group = groups[row]
-            waits[places[group]] = (np.int64(times[touch]) - np.int64(times[chains[row, before]])) * unit
-            places[group] += 1
+        if not (everyone or np.int64(times[firsts[row]]) <= latest):
+            continue
+        group = groups[row]
+        for k in range(1, chains.shape[1]):
+            if chains[row, k] >= 0:
+                since = np.int64(times[chains[row, previous[k]]])
+                waits[places[group, k]] = (np.int64(times[chains[row, k]]) - since) * unit
+                places[group, k] += 1

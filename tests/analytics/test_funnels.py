@@ -123,6 +123,7 @@ def test_steps_may_be_stages_any_of_several_with_conditions_or_anything() -> Non
     assert reached(journeys, Step("see", on="stage"), Step("act", on="stage")) == [2, 1]
     assert reached(journeys, "ad", Step(["buy", "renew"], where=pl.col("value") > 0)) == [2, 1]
     assert reached(journeys, "ad", Step("*")) == [2, 2]
+    assert reached(journeys, Step("see", on="stage"), Step("*")) == [2, 2]
 
 
 def test_no_touches_give_rows_of_zeros() -> None:

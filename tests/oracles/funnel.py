@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 FOREVER = 10**12
 
@@ -103,6 +103,14 @@ def begins_at_once(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool
     entry = set().union(*asked.steps) if asked.order == "unordered" else asked.steps[0]
     could = [moment(t, asked) for t in touches if t.name in entry and asked.start <= t.seconds < asked.end]
     return min(moment(t, asked) for t in chain.values()) == min(could)
+
+
+def attempts(path: Sequence[tuple[int, str]], asked: Asked) -> Iterator[Chain]:
+    """The chain of every attempt: each begins at the first entry after the last touch of the one before."""
+    rest = sorted(path, key=lambda touch: touch[0])
+    while chain := best(rest, replace(asked, reentry=False)):
+        yield chain
+        rest = rest[max(touch.place for touch in chain.values()) + 1 :]
 
 
 def moment(touch: Touch, asked: Asked) -> int:
