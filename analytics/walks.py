@@ -19,7 +19,7 @@ from analytics.definitions import Words, fill, nearest, one_of
 from analytics.engine import run, unit_of
 from analytics.parts import AT, SECOND, TOUCHPOINT, Part, as_text, decoded
 from analytics.store import Paths
-from analytics.units import ABANDONED, CONVERTED, OPEN, UNITS, unit_columns
+from analytics.units import UNITS, unit_columns, units_of
 from expectations.errors import DefinitionError
 
 By = str | pl.Expr | Sequence[str | pl.Expr]
@@ -168,7 +168,7 @@ def known(words: pl.Series, name: str, what: str = "touchpoint") -> str:
 def walks(paths: Paths, part: Part, view: View, words: pl.Series) -> Walks:
     """The walks of a part, as the view asks for them; `words` are those of `words_of`."""
     frame = part.read([*dict.fromkeys([AT, view.on, *unit_columns(paths, view.unit)])])
-    begins, people, ends = _units(paths, part, frame, view.unit)
+    begins, people, ends = units_of(paths, part, frame, view.unit)
     nodes, keep = _nodes(paths, frame[view.on], words)
     if view.among.where is not None:
         names = list(dict.fromkeys(view.among.where.meta.root_names())) or [AT]
@@ -222,45 +222,6 @@ def grouped(groups: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
 
 def _words(given: Words) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _changes(values: pl.Series) -> NDArray[np.bool_]:
-    """Where a value differs from the one before it; the first is not looked at."""
-    array = (values.rle_id() if values.null_count() else values.to_physical()).to_numpy()
-    changed: NDArray[np.bool_] = array[1:] != array[:-1]
-    return changed
-
-
-def _units(
-    paths: Paths, part: Part, frame: pl.DataFrame, unit: str
-) -> tuple[Indices, NDArray[np.uint32], NDArray[np.uint8]]:
-    """Where units begin, whose they are, and how they end."""
-    customers = part.bounds()
-    fresh = np.zeros(len(frame) + 1, np.bool_)
-    fresh[customers] = True
-    begins = fresh.copy()
-    if unit in frame.columns:
-        begins[1:-1] |= _changes(frame[unit])
-    starts = np.flatnonzero(begins[:-1])
-    people = (np.searchsorted(customers, starts, side="right") - 1).astype(np.uint32)
-    if "outcome" not in frame.columns:
-        return starts, people, np.full(len(starts), OPEN, np.uint8)
-    ends = np.full(len(starts), ABANDONED, np.uint8)
-    outcome, codes = paths.dictionaries["outcome"], frame["outcome"]
-    over = fresh.copy()
-    if "journey" in frame.columns:
-        over[1:-1] |= _changes(frame["journey"])
-    last = np.flatnonzero(over[1:])
-    last_of_customer = np.flatnonzero(fresh[1:])
-    for rows, word, code in ((last_of_customer, "open", OPEN), (last, "converted", CONVERTED)):
-        hits = rows[(codes.gather(rows) == _code(outcome, word)).fill_null(False).to_numpy()]
-        ends[np.searchsorted(starts, hits, side="right") - 1] = code
-    return starts, people, ends
-
-
-def _code(words: pl.Series, word: str) -> int:
-    found = words.index_of(word)
-    return len(words) if found is None else found
 
 
 def _nodes(paths: Paths, column: pl.Series, words: pl.Series) -> tuple[Codes, NDArray[np.bool_] | None]:
