@@ -51,11 +51,11 @@ def variants(
     Columns: those of `by` (the value at the unit's first touch); `path` List(String); `units` Int64; `share` Float64 of
     all units of the group (also of those whose variant is left out), `cumulative_share`; `customers` Int64 (who took
     it at least once), `share_of_customers` Float64 of all customers of the group, so that those of several variants may
-    add up to more than 1; `over` Int64 (units that are not open), `converted` Int64, `goal_rate` Float64 (converted of those that are over, null without one) with its
-    Wilson interval `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last.
-    Most frequent first, of equally frequent the first by name; the `top` of each group, and only those that `least`
-    units took. `collapse` joins repeats of one value, `among` selects units. No touches give no rows. Raises
-    `DefinitionError` for an unknown unit or column.
+    add up to more than 1; `over` Int64 (units that are not open), `converted` Int64, `goal_rate` Float64 (converted of
+    those that are over, null without one) with its Wilson interval `goal_rate_low`, `goal_rate_high`;
+    `median_duration` Duration(us) from the first touch to the last. Most frequent first, of equally frequent the first
+    by name; the `top` of each group, and only those that `least` units took. `collapse` joins repeats of one value,
+    `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
 
     >>> from tests.journeys import paths
     >>> variants(paths({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
