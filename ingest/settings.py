@@ -73,7 +73,7 @@ class MaintenanceSettings(Section):
     interval: Duration = timedelta(hours=24)
     open_for: Duration = timedelta(days=7)
     most_files: int = Field(default=10, ge=1)
-    crowded_files: int = Field(default=200, ge=2)
+    crowded_files: int = Field(default=100, ge=2)
     keep: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=24))
 
 
