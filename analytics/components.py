@@ -20,7 +20,7 @@ from scipy.sparse.csgraph import connected_components
 from analytics.rules import IdentityRules
 from analytics.shared import CODE, LINKED, LINKS
 
-Codes = NDArray[np.int64]
+Codes = NDArray[np.int32] | NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
@@ -35,30 +35,36 @@ class Source:
     key: str | None = None
 
 
-def nodes_of(seen: pl.DataFrame, sources: Sequence[Source], settings: IdentityRules) -> pl.DataFrame:
-    """Every identity once, sorted by trust, then value, without the denied ones."""
-    parts = [
-        seen.select(
-            pl.lit(source.rank, pl.UInt8).alias("rank"),
-            pl.lit(source.kind).alias("kind"),
-            pl.col(source.column).alias("value"),
-        ).unique()
-        for source in sources
+def nodes_of(values: Sequence[tuple[Source, pl.Series]], settings: IdentityRules) -> pl.DataFrame:
+    """Every identity once, sorted by trust, then value, without the denied ones; `values` are those of each source."""
+    ranks = sorted({(source.rank, source.kind) for source, _ in values})
+    tables = [
+        pl.concat([column.alias("value") for source, column in values if source.rank == rank])
+        .drop_nulls()
+        .unique()
+        .sort()
+        .to_frame()
+        .filter(~pl.col("value").is_in(settings.deny))
+        .select(
+            pl.lit(rank, pl.UInt8).alias("rank"),
+            pl.lit(kind).alias("kind"),
+            "value",
+            pl.lit(kind in settings.logins).alias("login"),
+        )
+        for rank, kind in ranks
     ]
-    every = pl.concat(parts).filter(pl.col("value").is_not_null(), ~pl.col("value").is_in(settings.deny))
-    return (
-        every.unique()
-        .sort("rank", "value")
-        .select("rank", "kind", "value", pl.col("kind").is_in(settings.logins).alias("login"))
-        .with_row_index("node")
-    )
+    return pl.concat(tables).with_row_index("node")
 
 
 def with_nodes(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
-    """The combinations, with the node of every identity in a column `<column>_node`."""
+    """The combinations, with the node of every identity in a column `<column>_node`.
+
+    Identities are known by the column of `nodes` that has the type of theirs: `value`, or its `hash`.
+    """
     for source in sources:
+        by = "value" if seen.schema[source.column] == pl.String else "hash"
         kind = nodes.filter(pl.col("rank") == source.rank).select(
-            pl.col("value").alias(source.column), pl.col("node").alias(f"{source.column}_node")
+            pl.col(by).alias(source.column), pl.col("node").alias(f"{source.column}_node")
         )
         seen = seen.join(kind, on=source.column, how="left", maintain_order="left")
     return seen
@@ -73,7 +79,7 @@ def links_of(seen: pl.DataFrame, sources: Sequence[Source]) -> Codes:
         for a, b in combinations([f"{source.column}_node" for source in sources], 2)
     ]
     keys = pl.concat([pair.to_series().alias("key") for pair in pairs]).unique().sort().to_numpy()
-    return np.stack([keys >> np.uint64(32), keys & np.uint64(2**32 - 1)]).astype(np.int64)
+    return np.stack([(keys >> np.uint64(32)).astype(np.int32), (keys & np.uint64(2**32 - 1)).astype(np.int32)])
 
 
 def without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame | None, settings: IdentityRules) -> Codes:
@@ -82,7 +88,7 @@ def without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame | None, set
         return links
     gone = tombstoned(nodes, removed, settings).drop_nulls()
     keys = gone.select(pl.min_horizontal("a", "b").cast(pl.Int64) * 2**32 + pl.max_horizontal("a", "b"))
-    return links[:, ~np.isin((links[0] << 32) + links[1], keys.to_series().to_numpy())]
+    return links[:, ~np.isin((links[0].astype(np.int64) << 32) + links[1], keys.to_series().to_numpy())]
 
 
 def tombstoned(nodes: pl.DataFrame, removed: pl.DataFrame, settings: IdentityRules) -> pl.DataFrame:

@@ -16,6 +16,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Final
 
 import polars as pl
@@ -86,16 +87,16 @@ def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | Non
     keys = kinds.collect(engine="streaming").to_series()
     sources = sources_of(sorted(keys.drop_nulls()), settings)
     known = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
-    seen = _combinations(events, sources, known)
-    seed = _seed_without_collision(seen, sources)
-    nodes = nodes_of(seen, sources, settings)
-    hashed = hash_of(sources, seed)
-    seen = with_nodes(seen.with_columns(hashed.alias(HASH)), sources, nodes)
+    values = [(source, _values(events, source)) for source in sources]
+    nodes = nodes_of(values, settings)
+    seed, seen = _combinations(events, sources, known, [column for _, column in values])
+    seen = with_nodes(seen, sources, nodes.with_columns(pl.col("value").hash(seed).alias("hash")))
     seen = seen.drop(source.column for source in sources)
+    hashed = hash_of(sources, seed)
     links = without(links_of(seen.filter("evidence"), sources), nodes, removed, settings)
     nodes, links = components(nodes, links, settings)
     seen = placed(seen, sources, nodes).with_row_index(COMBINATION)
-    touched = on_shared(with_hash(events, sources, hashed), seen, nodes, known)
+    touched = on_shared(with_hash(_carriers(events, sources, nodes), sources, hashed), seen, nodes, known)
     logins = nearest_logins(touched, rules.session_gap, settings.shared)
     alone = _alone(with_hash(events, sources, hashed), seen, len(nodes))
     names = pl.concat([names_of(nodes), alone.select(pl.format("event_id:{}", contract.EVENT_ID).alias(CUSTOMER))])
@@ -107,24 +108,24 @@ def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | Non
 def with_customers(events: pl.LazyFrame, found: Identities) -> pl.LazyFrame:
     """Events, in any order, with `_customer` (u32, the place of its key in `found.keys`) and `linked` (Enum).
 
-    `_combination` is the row of their identities in `found.seen`.
+    `_combination` is the row of their identities in `found.seen`. What is joined to events is always what is held in
+    memory: left to itself, the engine first holds millions of events to find out which side is smaller.
     """
-    known = with_hash(events, found.sources, hash_of(found.sources, found.seed)).join(
-        found.seen.lazy().select(HASH, COMBINATION, CODE, LINKED, "shared"), on=HASH, how="left"
-    )
+    known = with_hash(events, found.sources, hash_of(found.sources, found.seed))
+    seen = found.seen.lazy().select(HASH, COMBINATION, CODE, LINKED, "shared")
+    known = known.join(seen, on=HASH, how="left", build_side="force_right")
     if len(found.logins):
-        where = ["shared", contract.OCCURRED_AT]
-        own = found.nodes.lazy().select(pl.col("node").alias("shared"), pl.col("customer").alias("own"))
-        known = known.join(found.logins.lazy(), on=where, how="left").join(own, on="shared", how="left")
+        own = found.nodes["customer"].gather(found.logins["shared"]).alias("own")
+        logins, where = found.logins.with_columns(own).lazy(), ["shared", contract.OCCURRED_AT]
         session = pl.col("shared").is_not_null() & pl.col("login").is_not_null()
-        known = known.with_columns(
+        known = known.join(logins, on=where, how="left", build_side="force_right").with_columns(
             pl.coalesce(CODE, "login", "own").alias(CODE),
             pl.when(session).then(pl.lit("session", LINKS)).otherwise(LINKED).alias(LINKED),
-        ).drop("login", "own")
+        )
     if len(found.alone):
-        known = known.join(found.alone.lazy(), on=contract.EVENT_ID, how="left")
+        known = known.join(found.alone.lazy(), on=contract.EVENT_ID, how="left", build_side="force_right")
         known = known.with_columns(pl.coalesce(CODE, "alone").alias(CODE)).drop("alone")
-    return known.drop(HASH, "shared")
+    return known.drop(HASH, "shared", "login", "own", strict=False)
 
 
 def keys_of(codes: pl.Series, found: Identities) -> pl.Series:
@@ -141,15 +142,19 @@ def with_hash(events: pl.LazyFrame, sources: Sequence[Source], hashed: pl.Expr) 
 
 def hash_of(sources: Sequence[Source], seed: int) -> pl.Expr:
     """The hash of a combination: whole numbers join faster than texts."""
-    return pl.struct(source.column for source in sources).hash(seed)
+    return pl.struct(pl.col(source.column).hash(seed) for source in sources).hash(seed)
 
 
-def _seed_without_collision(seen: pl.DataFrame, sources: Sequence[Source]) -> int:
-    """The first seed by which all combinations have hashes of their own."""
-    seed = 0
-    while seen.select(hash_of(sources, seed).n_unique()).item() < len(seen):
-        seed += 1
-    return seed
+def _carriers(events: pl.LazyFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.LazyFrame:
+    """The events that carry a shared value."""
+    shared = nodes.filter("shared")
+    values = [shared.filter(pl.col("rank") == source.rank)["value"].implode() for source in sources]
+    return events.filter(pl.any_horizontal(s.value.is_in(v) for s, v in zip(sources, values, strict=True)))
+
+
+def _values(events: pl.LazyFrame, source: Source) -> pl.Series:
+    """Every value of a source once, and null where an event has none."""
+    return events.select(source.value.alias(source.column).unique()).collect(engine="streaming").to_series()
 
 
 def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame:
@@ -195,11 +200,25 @@ def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ..
     )
 
 
-def _combinations(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr) -> pl.DataFrame:
-    """Each combination of identities that occurs on an event, and whether it is evidence: one had arrived in time."""
-    wide = events.select(known.alias("evidence"), *(source.value.alias(source.column) for source in sources))
+def _combinations(
+    events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, values: Sequence[pl.Series]
+) -> tuple[int, pl.DataFrame]:
+    """Each combination of identities that occurs on an event, and the seed by which no two hashes are the same.
+
+    Columns: `_hash`, of each source the hash of the value, `evidence`: whether one had arrived in time.
+    """
+    for seed in count():
+        if all(column.hash(seed).n_unique() == len(column) for column in values):
+            seen = _hashed(events, sources, known, seed)
+            if seen[HASH].n_unique() == len(seen):
+                return seed, seen
+    raise AssertionError("there is always one more seed")
+
+
+def _hashed(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, seed: int) -> pl.DataFrame:
     names = [source.column for source in sources]
-    distinct = wide.unique().collect(engine="streaming")
-    if distinct["evidence"].n_unique() < 2:
-        return distinct
-    return distinct.sort("evidence").unique(names, keep="last")
+    wide = events.select(known.alias("evidence"), *(s.value.hash(seed).alias(s.column) for s in sources))
+    seen = wide.unique().collect(engine="streaming")
+    if seen["evidence"].n_unique() > 1:
+        seen = seen.sort("evidence").unique(names, keep="last")
+    return seen.with_columns(pl.struct(names).hash(seed).alias(HASH))

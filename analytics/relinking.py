@@ -47,7 +47,8 @@ def relink(
 
     `unknown` has `_hash`, the identities in the columns of the sources, and `events`. `removed` are all tombstones.
     """
-    nodes = _extended(memory.nodes.with_row_index("node"), nodes_of(unknown, sources, settings))
+    named = [(source, unknown[source.column]) for source in sources]
+    nodes = _extended(memory.nodes.with_row_index("node"), nodes_of(named, settings))
     names = [f"{source.column}_node" for source in sources]
     coded = with_nodes(unknown, sources, _among(nodes, unknown, sources)).drop(source.column for source in sources)
     blank = [pl.lit(None, pl.UInt32).alias(CODE), pl.lit("anonymous", LINKS).alias(LINKED)]

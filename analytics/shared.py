@@ -53,7 +53,7 @@ def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, kno
     if some.is_empty():
         return pl.DataFrame(schema=ON_SHARED)
     wide = events.select(contract.OCCURRED_AT, known.alias("known"), HASH)
-    rows = wide.join(some.lazy(), on=HASH).explode("shared")
+    rows = wide.join(some.lazy(), on=HASH, build_side="force_right").explode("shared")
     login = pl.when("known").then("login").alias("login")
     each = rows.select("shared", contract.OCCURRED_AT, COMBINATION, login).collect(engine="streaming")
     return each.filter(is_shared.gather(each["shared"]))

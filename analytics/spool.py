@@ -14,7 +14,7 @@ from typing import Final
 
 import polars as pl
 
-BUDGET: Final = 1_000_000_000
+BUDGET: Final = 250_000_000
 BUCKET: Final = "_bucket"
 
 
@@ -51,8 +51,8 @@ class Spool:
     def buckets(self) -> Iterator[pl.DataFrame]:
         """The rows of every bucket, the first bucket first; what has been handed out is forgotten."""
         for number, frames in enumerate(self._frames):
-            files = sorted(Path(self._folder.name).glob(f"{number}-*.arrow")) if self._folder else []
-            spilled = [pl.read_ipc(file) for file in files]
+            files = sorted(Path(self._folder.name).glob(f"{number}-*.parquet")) if self._folder else []
+            spilled = [pl.read_parquet(file, memory_map=False) for file in files]
             self._frames[number] = []
             yield pl.concat([*spilled, *frames]) if spilled or frames else pl.DataFrame(schema=self.schema)
             for file in files:
@@ -63,8 +63,8 @@ class Spool:
         self._folder = self._folder or tempfile.TemporaryDirectory(prefix="journeys-")
         for number, frames in enumerate(self._frames):
             if frames:
-                target = Path(self._folder.name) / f"{number}-{self._files}.arrow"
-                pl.concat(frames).write_ipc(target, compression="lz4")
+                target = Path(self._folder.name) / f"{number}-{self._files}.parquet"
+                pl.concat(frames).write_parquet(target, compression="lz4", statistics=False)
             self._frames[number] = []
         self._files += 1
         self._bytes = 0

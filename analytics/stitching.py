@@ -170,13 +170,17 @@ def _spooled(
     """Put events into their buckets; counts them by how they linked and by combination, and returns the dropped."""
     linked, number = dict.fromkeys(WAYS, 0), _buckets(found, buckets)
     events, dropped = np.zeros(len(found.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
-    for batch in known.collect_batches(chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming"):
-        linked = _added(linked, batch[LINKED].value_counts())
-        events += np.bincount(batch[COMBINATION].to_numpy(), minlength=len(events))
+
+    def place(batch: pl.DataFrame) -> None:
+        linked.update(_added(linked, batch[LINKED].value_counts()))
+        np.add.at(events, batch[COMBINATION].to_numpy(), 1)
         placed = batch.with_columns(pl.Series(BUCKET, number[batch[CODE].to_numpy()]))
         spool.add(placed.filter(pl.col(TOUCHPOINT).is_not_null()))
         gone = batch.filter(pl.col(TOUCHPOINT).is_null())
         dropped.append(gone.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT))
+
+    # The engine waits for `place`, so that it never runs ahead of the spool.
+    known.sink_batches(place, chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming")
     return linked, pl.Series("events", events, pl.UInt32), pl.concat(dropped)
 
 

@@ -45,13 +45,13 @@ def lake(tmp_path: Path) -> Lake:
     ann = {"anonymous_id": "secret-x", "customer_id": "secret-ann"}
     land(lake, [ann, {"anonymous_id": "secret-x", "customer_id": None}, {"anonymous_id": None, "customer_id": "bob"}])
     profile = {"attribute": "region", "value": "north", "valid_from": START, "topic": "p", "partition": 0, "offset": 0}
-    people = [{"identity_kind": "customer_id", "identity": who} | profile for who in ("secret-ann", "bob")]
-    pl.DataFrame(people).cast(contract.PROFILES).write_delta(lake.table("profiles"))  # type: ignore[arg-type]
+    people = [{"identity_kind": "customer_id", "identity": who} | profile for who in (" secret-ann ", "bob")]
+    pl.DataFrame(people).cast(contract.PROFILES).write_delta(lake.table("profiles"))
     refused = {"topic": "t", "partition": 0, "raw": b'{"customer_id": "secret-ann"', "reason": "not_json"}
     other = refused | {"raw": b'{"customer_id": "secret-anna"'}
     rows = [refused | {"offset": 1}, other | {"offset": 2}]
     pl.DataFrame(rows).with_columns(partition=pl.lit(0, pl.Int32)).write_delta(lake.table("quarantine"))
-    split(lake, "customer_id:secret-ann", "device_id:d", decided_at=at("1d"))
+    split(lake, "customer_id: secret-ann", "device_id:d", decided_at=at("1d"))
     build(lake)
     build(lake)
     return lake
@@ -60,12 +60,20 @@ def lake(tmp_path: Path) -> Lake:
 def test_a_customer_is_gone_from_every_table_and_file(lake: Lake) -> None:
     done = forget(lake, "anonymous_id:secret-x")
     counts = {table: (before, after) for table, before, after, _, _ in done.iter_rows()}
-    assert counts == {"events": (3, 1), "profiles": (2, 1), "links": (1, 0), "quarantine": (2, 1), "paths": (3, 1)}
+    assert counts == {
+        "events": (3, 1),
+        "profiles": (2, 1),
+        "links": (1, 0),
+        "quarantine": (2, 1),
+        "paths": (3, 1),
+        "memory": (3, 1),
+    }
     assert set(Paths.open(lake).touches.collect()["customer"]) == {"customer_id:bob"}
     for file in Path(lake.address).rglob("*.parquet"):
         if "quarantine" not in file.parts:
             assert b"secret" not in pl.read_parquet(file).write_csv().encode(), file
-    assert done.filter(table="paths")["removed"].item() > 0
+    for table in ("paths", "memory"):
+        assert done.filter(table=table)["removed"].item() > 0
 
 
 def test_the_same_identity_starts_afresh(lake: Lake) -> None:

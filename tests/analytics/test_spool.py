@@ -33,4 +33,4 @@ def test_nothing_is_left_on_disk() -> None:
         assert spool._folder is not None
         folder = spool._folder.name
     with pytest.raises(FileNotFoundError):
-        pl.read_ipc(f"{folder}/0-0.arrow")
+        pl.read_parquet(f"{folder}/0-0.parquet")
