@@ -44,7 +44,9 @@ class ReportSettings(Section):
     stage_goals: dict[str, str] = Field({}, description="what customers want at a stage, for the journey map")
     pages: tuple[PageName, ...] = PAGES
     static: bool = Field(False, description="also one page without scripts, report_static.html, for mail and archives")
-    files: bool = Field(False, description="also every chart as PNG and SVG, its numbers as Parquet, and report.pdf")
+    files: bool = Field(
+        False, description="also charts as PNG and SVG, numbers as Parquet, report.pdf and report_static.html"
+    )
     keep: int = Field(10, ge=1, description="earlier reports kept in the site's runs folder")
 
     def name_of(self, column: str) -> str:

@@ -32,6 +32,8 @@ PAGES: Final[dict[PageName, ModuleType]] = {
     "explore": explore,
     "quality": quality,
 }
+FRONT: Final = "index.html"
+"""The first page's file, whichever page that is."""
 STALE: Final = timedelta(hours=36)
 FILES: Final[dict[str, str]] = {str(name): f"{name}.html" for name in PAGES} | {"overview": "index.html"}
 
@@ -50,14 +52,14 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
     """The site as files; `folder` is where they will lie below the front page. Without answers it says it is empty."""
     pages = _pages(answers, settings) if answers is not None else (_empty_page(),)
     pages = tuple(replace(page, notices=_notices(answers, built_at)) for page in pages)
-    names = [(page.name, FILES[page.slug]) for page in pages]
+    names = [(pages[0].name, FRONT), *((page.name, FILES[page.slug]) for page in pages[1:])]
     footer = _footer(answers, settings, built_at)
     within = Site(settings.title, (*names, ("Earlier reports", "../../history.html")), footer, "./")
     above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer, f"{folder}/")
-    files = {FILES[page.slug]: render(page, within).encode() for page in pages}
+    files = {file: render(page, within).encode() for page, (_, file) in zip(pages, names, strict=True)}
     whole, alone = _all_in_one(pages), Site(settings.title, (), footer)
     files["report.html"] = render(whole, alone).encode()
-    if settings.static:
+    if settings.static or settings.files:
         files["report_static.html"] = render_static(whole, alone).encode()
     for page in pages:
         for part in page.parts:
@@ -69,7 +71,7 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
         pages[0],
         Site(
             above.title,
-            (("Overview", "index.html"), *above.links[1:], ("Earlier reports", "history.html")),
+            ((pages[0].name, FRONT), *above.links[1:], ("Earlier reports", "history.html")),
             footer,
             above.within,
         ),
@@ -86,9 +88,11 @@ def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
 
 
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
+    """The pages asked for that have something to show; the overview where none of them has."""
     with unchecked():
         made = [PAGES[name].page(answers, settings) for name in PAGES if name in settings.pages]
-    return tuple(page for page in made if page is not None)
+        found = tuple(page for page in made if page is not None)
+        return found or (overview.page(answers, settings),)
 
 
 def _all_in_one(pages: tuple[Page, ...]) -> Page:
@@ -153,22 +157,25 @@ def _index(pages: tuple[Page, ...], answers: Answers | None, settings: ReportSet
             for page in pages
             for v in page.values
         ],
-        "pages": [_page_entry(page, files=settings.files) for page in pages],
+        "pages": [
+            _page_entry(page, FILES[page.slug] if place else FRONT, files=settings.files)
+            for place, page in enumerate(pages)
+        ],
         "whole": [
             "report.html",
-            *(["report_static.html"] if settings.static else []),
+            *(["report_static.html"] if settings.static or settings.files else []),
             *(["report.pdf"] if settings.files else []),
         ],
     }
     return (json.dumps(index, ensure_ascii=False, indent=1) + "\n").encode()
 
 
-def _page_entry(page: Page, *, files: bool) -> dict[str, Any]:
+def _page_entry(page: Page, file: str, *, files: bool) -> dict[str, Any]:
     return {
         "slug": page.slug,
         "name": page.name,
         "title": page.title,
-        "file": FILES[page.slug],
+        "file": file,
         "parts": [
             {
                 "id": part.id,

@@ -1,0 +1,125 @@
+"""`journeys report` and `journeys serve`: every option does what it says."""
+
+from __future__ import annotations
+
+import json
+import threading
+import webbrowser
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from analytics import Paths
+from expectations.errors import ConfigurationError
+from journeys import answering  # noqa: F401 - it adds the verbs
+from journeys.app import app
+from journeys.serving import server
+
+CONFIG = """
+[lake]
+address = "lake"
+[paths]
+goal = ["Order"]
+[[paths.stages]]
+name = "Awareness"
+touchpoints = ["Ad"]
+[[paths.stages]]
+name = "Action"
+touchpoints = ["Order"]
+[report]
+window = "7d"
+segments = ["device", "channel"]
+"""
+START = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    rows = [
+        {"customer": str(number), "at": START + timedelta(hours=number, minutes=minute), "touchpoint": name}
+        | {"stage": stage, "device": ("app", "web")[number % 2], "channel": ("mail", "site")[number % 3 % 2]}
+        | {"session": 1, "journey": 1, "outcome": "converted" if number % 3 == 0 else "abandoned", "linked": "login"}
+        for number in range(900)
+        for minute, (name, stage) in enumerate((("Ad", "Awareness"), ("Order", "Action"))[: 1 + (number % 3 == 0)])
+    ]
+    frame = pl.DataFrame(rows).with_columns(pl.col("session", "journey").cast(pl.UInt32))
+    Paths.from_frame(frame, end_of_data=START + timedelta(days=60)).save(folder / "lake" / "paths")
+    (folder / "journeys.toml").write_text(CONFIG)
+    return folder / "journeys.toml"
+
+
+def reported(config: Path, site: Path, *arguments: str) -> dict[str, Any]:
+    """What `site.json` says after a report with these arguments."""
+    asked = ["report", "--config", str(config), "--site", str(site), *arguments]
+    done = CliRunner().invoke(app, asked, catch_exceptions=False)
+    assert done.exit_code == 0
+    found: dict[str, Any] = json.loads((site / "site.json").read_text())
+    return found
+
+
+def test_only_the_pages_asked_for_are_made_and_the_first_is_the_front(config: Path, tmp_path: Path) -> None:
+    index = reported(config, tmp_path, "--only", "stages", "--only", "trends", "--by", "channel")
+    assert [page["slug"] for page in index["pages"]] == ["stages", "trends"]
+    frame = next(part["frame"] for part in index["pages"][0]["parts"] if part["id"] == "segments")
+    assert set(frame["dimension"]) == {"Channel"}
+    front = (tmp_path / "index.html").read_text()
+    assert '<a href="index.html" aria-current="page">Stages</a>' in front
+    (run,) = (tmp_path / "runs").iterdir()
+    assert {file.name for file in run.glob("*.html")} == {"index.html", "trends.html", "report.html"}
+
+
+def test_days_asked_for_are_the_days_counted(config: Path, tmp_path: Path) -> None:
+    whole = reported(config, tmp_path, "--only", "overview")
+    part = reported(config, tmp_path, "--only", "overview", "--from", "2026-06-05", "--to", "2026-06-20")
+    entered = [
+        next(part["frame"]["reached"][0] for part in index["pages"][0]["parts"] if part["id"] == "funnel")
+        for index in (whole, part)
+    ]
+    assert entered[0] == 900 and 0 < entered[1] < 400
+
+
+def test_files_are_a_picture_a_drawing_and_the_numbers_of_every_chart(config: Path, tmp_path: Path) -> None:
+    index = reported(config, tmp_path, "--only", "overview", "--files")
+    (run,) = (tmp_path / "runs").iterdir()
+    for part in index["pages"][0]["parts"]:
+        for kind in ("csv", "parquet", "svg", "png"):
+            assert (run / part[kind]).stat().st_size > 0
+        assert pl.read_parquet(run / part["parquet"]).height == pl.read_csv(run / part["csv"]).height
+    assert index["whole"] == ["report.html", "report_static.html", "report.pdf"]
+    assert all((run / name).exists() for name in index["whole"])
+
+
+def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(webbrowser, "open", shown.append)
+    reported(config, tmp_path, "--only", "overview", "--open")
+    assert shown == [(tmp_path / "index.html").resolve().as_uri()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["--only", "stage"], "pages"), (["--from", "yesterday"], "first_day"), (["--by", "divice"], "device")],
+)
+def test_what_cannot_be_asked_is_named(config: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
+    asked = ["report", "--config", str(config), "--site", str(tmp_path), *arguments]
+    done = CliRunner().invoke(app, asked)
+    assert done.exception is not None and said in str(done.exception)
+
+
+def test_serve_shows_the_site_on_the_loopback_address_and_never_from_a_cache(config: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="no report"):
+        server(tmp_path, 0)
+    reported(config, tmp_path, "--only", "overview")
+    with server(tmp_path, 0) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        assert running.server_address[0] == "127.0.0.1"
+        with urlopen(f"http://127.0.0.1:{running.server_port}/", timeout=10) as answer:
+            assert answer.read() == (tmp_path / "index.html").read_bytes()
+            assert answer.headers["Cache-Control"] == "no-store"
+        running.shutdown()
