@@ -325,6 +325,8 @@ def test_a_broker_that_is_away_is_heard_no_more_though_polls_come_back(tmp_path:
     gc.collect()
 
 
+# Connections that were refused in tests before leave their sockets to the garbage collector, which then warns here.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.broker
 def test_consumers_that_were_thrown_away_are_gone_with_their_sockets(
     broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
