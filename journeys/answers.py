@@ -177,8 +177,14 @@ def why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
     chain = evidence(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
     if chain.is_empty() and how is terminal.As.table:
         terminal.out.print(f"{one} and {other} are two customers: no chain of events links them.", markup=False)
+    if how is not terminal.As.table:
+        terminal.show(chain, how)
         return
-    terminal.show(chain, how)
+    for link in chain.iter_rows(named=True):  # in full, however narrow the terminal: identities are copied from here
+        pair = f"{link['kind']}:{link['value']}  and  {link['other_kind']}:{link['other_value']}"
+        times = f"{link['events']:,} events, {link['first_at']:%Y-%m-%d %H:%M} to {link['last_at']:%Y-%m-%d %H:%M}"
+        terminal.out.print(f"{link['step']}. {pair}", markup=False, soft_wrap=True)
+        terminal.out.print(f"   on {times}; first {link['event_id']}", markup=False, soft_wrap=True, style="dim")
 
 
 def split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:

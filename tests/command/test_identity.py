@@ -1,0 +1,44 @@
+"""`journeys identity` shows why two identities are one customer, in words that can be copied, and parts them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+from typer.testing import CliRunner
+
+import journeys.answering  # noqa: F401
+from analytics.events import conform
+from journeys.app import app
+from tests.journeys import at
+
+LONG = "f" * 64
+
+
+def test_a_chain_is_shown_in_full_and_a_split_ends_it(tmp_path: Path) -> None:
+    rows = [
+        {
+            "event_id": f"e{n}",
+            "event_name": "home",
+            "occurred_at": at(f"{n}m"),
+            "anonymous_id": who,
+            "customer_id": LONG,
+        }
+        for n, who in enumerate(("x", "y", "y"))
+    ]
+    conform(pl.DataFrame(rows)).collect().write_delta(tmp_path / "lake" / "events")
+    config = tmp_path / "journeys.toml"
+    config.write_text('[lake]\naddress = "lake"\n')
+
+    def say(*words: str) -> str:
+        return CliRunner().invoke(app, ["identity", *words, "--config", str(config)]).output
+
+    asked = ("why", "anonymous_id:x", "anonymous_id:y")
+    chain = say(*asked)
+    assert f"1. anonymous_id:x  and  customer_id:{LONG}" in chain
+    assert f"2. customer_id:{LONG}  and  anonymous_id:y" in chain
+    assert "on 2 events" in chain
+    say("split", "anonymous_id:y", f"customer_id:{LONG}")
+    assert "two customers" in say(*asked)
+    say("split", "anonymous_id:y", f"customer_id:{LONG}", "--undo")
+    assert say(*asked) == chain
