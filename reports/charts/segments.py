@@ -159,7 +159,7 @@ def _far(share: float, span: Range, told: str) -> dict[str, Any]:
     if span[0] <= share <= span[1]:
         return {}
     left = share < span[0]
-    return {"far": f"◂ {told}" if left else f"{told} ▸", "far_left": left}
+    return {"far": f"‹ {told}" if left else f"{told} ›", "far_left": left}
 
 
 def _frame(

@@ -45,7 +45,7 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
         subtitle=f"{population(answers, settings)} Share of the customers at one stage who go on to the next, with its "
         "95 % interval (Wilson). Dashed: all customers. ▲ clearly above and ▼ clearly below the rest, ○ no clear "
         "difference (Benjamini–Hochberg over all dots, 5 %). An association, not proof of a cause."
-        + (" ◂ ▸ beyond the scale of its column." if has_far(short) else "")
+        + (" ‹ › beyond the scale of its column." if has_far(short) else "")
         + (f" {left_out} more breakdowns are on the page “Stages”." if left_out else "")
         + withheld_note(short, settings),
         frame=short,
