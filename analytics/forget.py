@@ -1,9 +1,9 @@
 """How does a customer disappear? Every event, profile, link and touch goes, from all tables and files.
 
 The customer is asked for by one identity and found as stitching finds it. Rows are deleted, the files that held them
-are removed, and the paths are built anew. The log of a Delta table keeps the condition of the deletion, and the smallest
-and the largest value of a column for each removed file, until its retention is over. Kafka's own copy is outside the
-lake.
+are removed, and the paths are built anew. The log of a Delta table keeps the condition of the deletion, and the
+smallest and the largest value of a column for each removed file, until its retention is over. Kafka's own copy is
+outside the lake.
 """
 
 from __future__ import annotations
