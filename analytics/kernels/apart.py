@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from analytics.kernels.rules import NEVER, ended, excluded_by, first_entry, last_touch, step_bits
+from analytics.kernels.rules import NEVER, attempt_from, ended, excluded_by, first_entry, last_touch, step_bits
 
 ZERO, ONE, NONE = np.uint64(0), np.uint64(1), np.int64(NEVER)
 OTHERS = 2
@@ -43,7 +43,8 @@ def scan_apart(codes, bits, times, bounds, table, chains, firsts, depths, owners
                 entry = first_entry(codes, bits, times, np.int64(low), np.int64(high), rules, ONE)
                 if entry < 0:
                     break
-                low, start, end = np.uint64(entry), np.int64(times[entry]), np.int64(times[entry]) + 1
+                start, end = np.int64(times[entry]), np.int64(times[entry]) + 1
+                low = np.uint64(attempt_from(times, entry, np.int64(low), rules))
             depth, first, done, newest, left[c] = read_apart(
                 codes,
                 times,

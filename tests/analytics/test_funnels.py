@@ -302,6 +302,13 @@ def test_entries_are_attempts_one_after_the_other() -> None:
     assert reached(journeys, "visit", "pay", window="1h", count="entries") == [3, 2]
 
 
+def test_an_attempt_sees_all_touches_of_the_instant_of_its_entry() -> None:
+    tied = {"ann": "pay@1m visit@1m"}
+    assert reached(tied, "visit", "pay", count="entries") == [1, 1]
+    assert reached(tied, "visit", "pay", reentry=False) == [1, 1]
+    assert reached(tied, "visit", "pay", reentry=False, ties="sequence") == [1, 0]
+
+
 def test_value_is_added_up_over_the_touches_of_each_step() -> None:
     journeys = {"ann": "visit@0m[worth=1] pay@1m[worth=5]", "bo": "visit@0m[worth=2] pay@9m[worth=7]"}
     table = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"], "5m", value="worth"))
