@@ -9,11 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 import polars as pl
-from deltalake.exceptions import DeltaError
 
-from analytics.events import landed, scan
+from analytics.events import append, landed, scan
 from expectations import contract
-from expectations.errors import StorageError
 from expectations.layout import RUNS, Lake
 
 _VERSION: Final = pl.Struct({"name": pl.String, "version": pl.String})
@@ -59,8 +57,4 @@ def record(lake: Lake, run: dict[str, object]) -> None:
     """
     if run["run"] in set(published(lake)["run"]):
         return
-    address = lake.table(RUNS)
-    try:
-        pl.DataFrame([run], schema=SCHEMA, orient="row").write_delta(address, mode="append")
-    except (DeltaError, OSError) as error:
-        raise StorageError("The report cannot be noted in the lake.", where=address, found=str(error)) from error
+    append(lake, RUNS, pl.DataFrame([run], schema=SCHEMA, orient="row"))
