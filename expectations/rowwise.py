@@ -64,12 +64,20 @@ def judge_rows(
     groups = [_Group(list(members)) for _, members in _grouped(asked)]
     needed = {name for each in asked for name in [*each.columns, *each.condition_columns]}
     read = rows.select(DAY, *(columns.expression(name).alias(name) for name in sorted(needed)))
-    for part in read.collect_batches(chunk_size=chunk, maintain_order=False, engine="streaming"):
+    for part in _chunks(read, chunk):
         for day, count in part.group_by(DAY).len().iter_rows():
             found.rows[day] = found.rows.get(day, 0) + count
         for group, counted in zip(groups, pl.collect_all([each.counted(part) for each in groups]), strict=True):
             group.judge(counted, found)
         yield part.height
+
+
+def _chunks(rows: pl.LazyFrame, chunk: int) -> Iterator[pl.DataFrame]:
+    """The rows in slices: unlike batches of a stream, nothing is read ahead of what is judged."""
+    place = 0
+    while (part := rows.slice(place, chunk).collect(engine="streaming")).height:
+        yield part
+        place += chunk
 
 
 def _grouped(asked: Sequence[Expectation]) -> Iterable[tuple[list[str], Iterator[tuple[int, Expectation]]]]:
@@ -132,7 +140,9 @@ def _uses(expectation: Expectation) -> Mapping[str, bool]:
     uses = dict.fromkeys(expectation.columns, about_null)
     for name, presence in _conditions(expectation.kwargs.get("row_condition")):
         uses[name] = uses.get(name, True) and presence
-    return uses | dict.fromkeys(set(expectation.condition_columns) - uses.keys(), False)
+    if isinstance(expectation.kwargs.get("row_condition"), str):
+        return uses | dict.fromkeys(expectation.condition_columns, False)
+    return uses
 
 
 def _conditions(asked: Any) -> Iterator[tuple[str, bool]]:

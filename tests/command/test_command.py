@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.expectations.events import days_of, frame
+
 ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
 
 
@@ -44,6 +46,32 @@ def test_help_loads_no_room_and_no_heavy_library() -> None:
 )
 def test_only_the_audit_loads_great_expectations(room: str) -> None:
     assert not loaded_by(f"import {room}") & {"great_expectations", "pandas", "altair", "numba"}
+
+
+def test_the_verbs_themselves_never_load_great_expectations(tmp_path: Path) -> None:
+    """On a lake with a suite of its own; no broker is there, so that `ingest` ends once everything is loaded."""
+    (tmp_path / "own.json").write_text(
+        '{"expectations": [{"type": "expect_column_values_to_be_unique", "kwargs": {"column": "order_id"}}]}',
+        encoding="utf-8",
+    )
+    (tmp_path / "journeys.toml").write_text(
+        '[lake]\naddress = "lake"\n[ingest]\nbrokers = ["127.0.0.1:9"]\n[[ingest.streams]]\ntopic = "clicks"\n'
+        'kind = "clickstream"\nchannel = "web"\n[paths]\ngoal = ["order_placed"]\n'
+        '[expectations]\nsuites = ["own.json"]\n',
+        encoding="utf-8",
+    )
+    frame(days_of(2)).write_delta(str(tmp_path / "lake" / "events"))
+    verbs = [["stitch"], ["funnel", "page_viewed", "order_placed"], ["report"], ["ingest", "--until-caught-up"]]
+    code = (
+        "import os, sys; from typer.testing import CliRunner; import journeys.operating, journeys.answering\n"
+        f"from journeys.app import app; os.chdir({str(tmp_path)!r})\n"
+        f"print([type(CliRunner().invoke(app, verb).exception).__name__ for verb in {verbs!r}])\n"
+        "print(*({'great_expectations', 'polars', 'kafka', 'altair'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
+    ended, loaded = done.stdout.splitlines()[-2:]
+    assert ended == "['NoneType', 'NoneType', 'NoneType', 'BrokerError']"
+    assert set(loaded.split()) == {"polars", "kafka", "altair"}
 
 
 def test_no_other_distribution_owns_our_names() -> None:

@@ -109,3 +109,17 @@ def test_a_new_name_is_no_infinite_divergence() -> None:
     compared = drift.compare(measured, days[-1:], days, Drift())
     divergence = compared.filter(number="event_name.divergence")["value"].item()
     assert 0 < divergence < 5
+
+
+def test_what_becomes_less_and_stays_so_shows_over_a_week_though_on_no_day() -> None:
+    rows = [
+        row
+        for row in days_of(30, 20)
+        if row["event_name"] != "order_placed" or row["offset"] < 20 * 480 or row["offset"] % 3
+    ]
+    measured = measures.measure(frame(rows).lazy())
+    days = measured["day"].unique().sort().to_list()
+    numbers = drift.compare(measured, days, days, Drift())
+    beyond = numbers.filter((pl.col("value") < pl.col("least")) | (pl.col("value") > pl.col("most")))
+    assert set(beyond["number"]) == {"order_placed.weekly"}
+    assert START.date() + timedelta(days=20) < min(beyond["day"]) < START.date() + timedelta(days=27)
