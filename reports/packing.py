@@ -11,11 +11,13 @@ from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, Final
 
-from reports.parts import Part, Spec
+from reports.parts import Part
 
 LEAST: Final = 48
 """Characters from which on a repeated part of a specification is told once."""
 PLACE: Final = "$"
+SHORTEST: Final = 2
+"""Characters from which on a text is sought within the sentences of its row."""
 
 
 def packed(parts: Iterable[Part]) -> dict[str, Any]:
@@ -60,9 +62,57 @@ def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     {'c': {'of': ['up', 'down'], 'at': [0, 1, 0, 1]}}
     >>> columns_of([{"c": 7}] * 4)
     {'c': {'of': [7], 'times': [4]}}
+
+    A sentence that holds texts of other columns is told by what it is like: in it a column is a list of its name.
+
+    >>> columns_of([{"who": name, "says": f"We like {name}."} for name in ("red", "green", "blue")])["says"]
+    {'like': [['We like ', ['who'], '.']], 'at': [0, 0, 0]}
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return {name: _column([row.get(name) for row in rows]) for name in names}
+    columns = {name: [row.get(name) for row in rows] for name in names}
+    likened = _likened(columns)
+    return {name: likened.get(name) or _column(values) for name, values in columns.items()}
+
+
+def _likened(columns: dict[str, list[Any]]) -> dict[str, Any]:
+    """The columns of sentences that repeat the texts of others; those others are told in full."""
+    texts = {name: values for name, values in columns.items() if values and all(isinstance(v, str) for v in values)}
+    likened: dict[str, Any] = {}
+    needed: set[str] = set()
+    for name in sorted(texts, key=lambda name: -sum(map(len, texts[name]))):
+        others = [other for other in texts if other != name and other not in likened]
+        found = [_like(text, {other: texts[other][row] for other in others}) for row, text in enumerate(texts[name])]
+        told = _sentences(found)
+        if name not in needed and len(_text(told)) < len(_text(_column(texts[name]))):
+            likened[name] = told
+            needed |= {piece[0] for pieces in told["like"] for piece in pieces if isinstance(piece, list)}
+    return likened
+
+
+def _sentences(found: list[list[Any]]) -> dict[str, Any]:
+    kinds = {_text(pieces): pieces for pieces in found}
+    places = {kind: place for place, kind in enumerate(kinds)}
+    return {"like": list(kinds.values()), "at": [places[_text(pieces)] for pieces in found]}
+
+
+def _like(text: str, others: dict[str, str]) -> list[Any]:
+    """The sentence in pieces: texts, and the names of columns, each within a list."""
+    pieces: list[Any] = [text]
+    for name, value in sorted(others.items(), key=lambda item: -len(item[1])):
+        if len(value) >= SHORTEST and value in text:
+            pieces = [part for piece in pieces for part in _parted(piece, name, value)]
+    return pieces
+
+
+def _parted(piece: Any, name: str, value: str) -> Iterator[Any]:
+    if isinstance(piece, list):
+        yield piece
+        return
+    for place, part in enumerate(piece.split(value)):
+        if place:
+            yield [name]
+        if part:
+            yield part
 
 
 def _column(values: list[Any]) -> Any:
@@ -123,5 +173,5 @@ def _told_once(value: Any, seen: Counter[str], places: dict[str, int], shared: l
     return {PLACE: places[text]}
 
 
-def _text(value: Spec) -> str:
+def _text(value: Any) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -7,9 +7,14 @@ const charts = [...document.querySelectorAll('.chart')];
 const views = {};
 const status = (window.journeys = {drawn: 0, errors: [], times: {}, views});
 
-// Data travels as columns, each text of a column once, which is a third of the size of rows.
+// Data travels as columns, each text of a column once, which is a third of the size of rows. A sentence is told by what
+// it is like: texts, and the columns whose texts stand between them.
 function rowsOf(columns) {
-  const inRow = (column) => Array.isArray(column) ? column
+  const said = (pieces, i) => pieces.map((piece) => Array.isArray(piece) ? inRow(columns[piece[0]])[i] : piece).join('');
+  const known = new Map();
+  const inRow = (column) => known.get(column) || known.set(column, unfolded(column)).get(column);
+  const unfolded = (column) => Array.isArray(column) ? column
+    : column.like ? column.at.map((place, i) => said(column.like[place], i))
     : column.at ? column.at.map((place) => column.of[place])
     : column.of.flatMap((value, i) => Array(column.times[i]).fill(value));
   const read = Object.entries(columns).map(([field, column]) => [field, inRow(column)]);
@@ -37,9 +42,10 @@ function inFull(value) {
 }
 
 const specs = {};
+const layoutOf = (id) => phone.matches && data.charts[id].narrow ? 'narrow' : 'wide';
 function specOf(id) {
   const chart = data.charts[id];
-  const name = phone.matches && chart.narrow ? 'narrow' : 'wide';
+  const name = layoutOf(id);
   if (!specs[id + name]) {
     const spec = {...inFull(chart[name]), datasets: {}};
     const used = new Set([...JSON.stringify(spec).matchAll(/"data":{"name":"(d\d+)"}/g)].map((found) => found[1]));
@@ -93,8 +99,11 @@ for (const chart of charts) {
     chart, {subtree: true, childList: true, attributes: true, attributeFilter: ['role']});
 }
 
+const looks = {};
+const lookOf = (id) => mode + ' ' + layoutOf(id);
 async function draw(element) {
   const id = element.dataset.chart;
+  looks[id] = lookOf(id);
   const start = performance.now();
   const kept = views[id] && views[id].getState({data: (name) => /_store$/.test(name), recurse: true});
   try {
@@ -157,15 +166,22 @@ $('#mode').addEventListener('click', () => {
   try { localStorage.setItem('journeys-theme', mode); } catch (e) { /* as above */ }
   show();
 });
-$('#print').addEventListener('click', async () => {
-  const before = mode;
-  mode = 'light';
-  root.dataset.theme = mode;
-  await drawAll();
-  window.print();
-  mode = before;
-  show();
+// Paper is white: whatever prints the page, prints it light. Drawing waits for nothing but promises that are kept at
+// once, so that it is done when the page is laid out for paper; what has been chosen in a chart stays chosen.
+let onScreen = null;
+async function onPaper() {
+  onScreen = onScreen || mode;
+  root.dataset.theme = mode = 'light';
+  for (const chart of charts) if (looks[chart.dataset.chart] !== lookOf(chart.dataset.chart)) await draw(chart);
+}
+addEventListener('beforeprint', onPaper);
+addEventListener('afterprint', () => {
+  const other = onScreen !== mode;
+  mode = onScreen || mode;
+  onScreen = null;
+  if (other) show();
 });
+$('#print').addEventListener('click', () => window.print());
 phone.addEventListener('change', () => show());
 for (const button of document.querySelectorAll('[data-save]')) button.addEventListener('click', () => {
   const cell = (node) => '"' + node.textContent.replace(/"/g, '""').replace(/^([=+\-@])/, "'$1") + '"';

@@ -137,10 +137,8 @@ def _row(
         "t_previous": count(row["previous"]),
         "t_rest": f"{points(row['difference'])} ({points_interval(row['difference_low'], row['difference_high'])})",
     }
-    text["d"] = (
-        f"{text['segment']} {text['name']}: {text['t_share']} of {text['t_previous']} customers, "
-        f"{points(row['difference'])} from the rest"
-    )
+    from_rest = "" if row["difference"] is None else f", {text['t_rest']} from the rest"
+    text["d"] = f"{text['segment']} {text['name']}: {text['t_share']} of {text['t_previous']} customers{from_rest}"
     at = {"y": heights[row["dimension"], row["segment"]], "left": lefts[row["step"]]}
     verdict = row["verdict"] if shown else None
     if shown:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from reports.pages import paths
 from reports.settings import ReportSettings
 from reports.site import build_site
 from tests.reports import fixtures
@@ -221,3 +222,51 @@ def test_click_on_a_bar_of_the_explorer_filters_the_funnel(browser: Any, page: P
         visit.page.keyboard.press("Enter")
         visit.page.wait_for_timeout(300)
         assert visit.page.evaluate(words) != before
+
+
+def test_every_mark_of_the_flow_says_what_its_data_say(browser: Any, page: Path) -> None:
+    """The page holds the sentences in parts; a reader of a screen hears them in full."""
+    (flow,) = (part for part in paths.page(fixtures.answers(), ReportSettings()).parts if part.id == "flow")  # type: ignore[union-attr]
+    said = {row["d"] for rows in (flow.spec or {})["datasets"].values() for row in rows if "d" in row}
+    with visited(browser, page) as visit:
+        visit.draw_all()
+        heard = visit.page.evaluate(
+            "() => [...document.querySelectorAll('#c-flow svg [aria-label]')].map((n) => n.getAttribute('aria-label'))"
+        )
+    assert said and said <= set(heard)
+
+
+ON_PAPER = "() => matchMedia('print').addEventListener('change', (e) => { if (e.matches) window.paper = (%s)(); })"
+
+
+def test_whatever_prints_the_page_prints_it_light_and_keeps_what_was_chosen(browser: Any, page: Path) -> None:
+    """As by the browser's own menu; the charts are not even drawn yet."""
+    seen = """() => ({theme: document.documentElement.dataset.theme,
+        drawn: [...document.querySelectorAll('.chart')].filter((c) => c.querySelector('svg')).length,
+        ink: document.querySelector('.chart svg text').getAttribute('fill'),
+        words: [...document.querySelectorAll('.chart svg text')].map((t) => t.textContent).join(' ')})"""
+    with visited(browser, page.with_name("explore.html"), color_scheme="light") as visit:
+        visit.draw_all()
+        light = visit.page.evaluate(seen)
+    with visited(browser, page.with_name("explore.html"), color_scheme="dark") as visit:
+        visit.draw_all()
+        visit.page.locator("#c-explorer svg [role=button]").first.focus()
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_timeout(300)
+        chosen = visit.page.evaluate(seen)
+        visit.page.evaluate(ON_PAPER % seen)
+        visit.page.pdf(print_background=True)
+        paper = visit.page.evaluate("() => window.paper")
+        visit.draw_all()
+        after = visit.page.evaluate(seen)
+    assert chosen["words"] != light["words"]
+    assert (paper["theme"], paper["ink"], paper["words"]) == ("light", light["ink"], chosen["words"])
+    assert (after["theme"], after["ink"], after["words"]) == ("dark", chosen["ink"], chosen["words"])
+
+
+def test_a_page_printed_as_soon_as_it_is_open_has_all_its_charts(browser: Any, page: Path) -> None:
+    drawn = "() => [...document.querySelectorAll('.chart')].filter((c) => c.querySelector('svg')).length"
+    with visited(browser, page, color_scheme="dark", viewport={"width": 1280, "height": 300}) as visit:
+        visit.page.evaluate(ON_PAPER % drawn)
+        visit.page.pdf()
+        assert visit.page.evaluate("() => window.paper") == visit.page.locator(".chart").count() > 3

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
-from reports.packing import packed, unpacked
+from reports.packing import columns_of, packed, unpacked
 from reports.settings import ReportSettings
 from reports.site import build_site
 from tests.reports import fixtures
@@ -32,3 +33,41 @@ def _without_names(value: object) -> object:
     if set(value) == {"name"}:
         return "named"
     return {key: _without_names(one) for key, one in value.items()}
+
+
+def test_columns_are_the_rows_again() -> None:
+    """Read back as the page's script reads them."""
+    built = build_site(fixtures.answers(), ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x")
+    parts = [part for page in built.pages for part in page.parts if part.spec is not None]
+    likened = 0
+    for part in parts:
+        for rows in (part.spec or {}).get("datasets", {}).values():
+            columns = columns_of(rows)
+            likened += sum("like" in column for column in columns.values() if isinstance(column, dict))
+            names = dict.fromkeys(name for row in rows for name in row)
+            again = {name: _read(columns, name, len(rows)) for name in names}
+            assert again == {name: [row.get(name) for row in rows] for name in names}
+    assert likened > 10
+
+
+def test_a_text_that_stands_in_two_columns_or_in_itself_is_read_back() -> None:
+    rows = [{"a": "ten", "b": "ten ten", "c": f"{n}: ten ten, ten", "d": ["ten"]} for n in range(9)] + [{"a": "ten"}]
+    columns = columns_of(rows)
+    for name in "abcd":
+        assert _read(columns, name, len(rows)) == [row.get(name) for row in rows]
+
+
+def _read(columns: dict[str, Any], name: str, rows: int) -> list[Any]:
+    column = columns[name]
+    if isinstance(column, list):
+        return column
+    if "times" in column:
+        return [value for value, times in zip(column["of"], column["times"], strict=True) for _ in range(times)]
+    if "of" in column:
+        return [column["of"][place] for place in column["at"]]
+    others = {piece[0] for like in column["like"] for piece in like if isinstance(piece, list)}
+    known = {other: _read(columns, other, rows) for other in others}
+    return [
+        "".join(known[piece[0]][row] if isinstance(piece, list) else piece for piece in column["like"][place])
+        for row, place in enumerate(column["at"])
+    ]
