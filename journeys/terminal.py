@@ -106,7 +106,9 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
             )
         for row in frame.iter_rows():
             table.add_row(*(text(value, name) for name, value in zip(frame.columns, row, strict=True)))
-        table.collapse_padding = out.measure(table).maximum > out.width
+        table.collapse_padding = (
+            out.measure(table, options=out.options.update(max_width=sys.maxsize)).maximum > out.width
+        )
         out.print(table)
 
 
