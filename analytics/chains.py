@@ -102,10 +102,15 @@ class ChainScan:
         if self.definition.count in RUNS:
             units = runs_of(customers, frame[RUNS[self.definition.count]])
         streams, unit = self._streams(part, units, frame), unit_of(frame[AT])
+        return Reading(part, frame, units, streams, self._found(streams, units.times, unit), unit)
+
+    def again(self, reading: Reading) -> Reading:
+        """The same touches, read by the same funnel for other entries, with the chains of this scan."""
+        return replace(reading, found=self._found(reading.streams, reading.times, reading.unit))
+
+    def _found(self, streams: Streams, times: Ints, unit: int) -> Found:
         found = scanned(streams, self.definition, self.rules(unit))
-        if self.definition.same:
-            found = best_of_unit(found, streams, customers.times)
-        return Reading(part, frame, units, streams, found, unit)
+        return best_of_unit(found, streams, times) if self.definition.same else found
 
     def entries(self, part: Part) -> pl.Series:
         """Times of the touches that could be an entry, in microseconds."""

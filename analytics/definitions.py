@@ -6,7 +6,6 @@ A definition that cannot be meant (a window without a unit, a funnel without ste
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from typing import Any, Final, Literal, TypeVar
 import polars as pl
 
 from expectations.durations import duration as read_duration
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, nearest
 
 ORDERS: Final = ("ordered", "strict", "unordered")
 MATURITIES: Final = ("mature", "clip", "survival")
@@ -57,16 +56,6 @@ def duration(text: str | timedelta) -> timedelta:
     if length < timedelta(0):
         raise DefinitionError("A length of time cannot be negative.", found=str(length))
     return length
-
-
-def nearest(word: str, words: Iterable[str]) -> str:
-    """Advice that names the valid word nearest to a wrong one; empty when none is near.
-
-    >>> nearest("divice", ["device", "region"])
-    "did you mean 'device'?"
-    """
-    close = difflib.get_close_matches(word, list(words), n=1)
-    return f"did you mean {close[0]!r}?" if close else ""
 
 
 def one_of(what: str, value: T, allowed: Iterable[str]) -> T:

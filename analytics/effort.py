@@ -17,13 +17,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.definitions import nearest
 from analytics.parts import TOUCHPOINT, Part, as_text, decoded
 from analytics.rules import AIDA
 from analytics.store import Paths
 from analytics.units import ENDS
 from analytics.walks import By, Selection, View, Walks, each, together, words_of
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, nearest
 
 STAGE, CHANNEL, SESSION = "stage", "channel", "session"
 SUMS: Final = ("touches", "sessions", "repeats", "backtracks", "handoffs", "errors", "slow")

@@ -21,7 +21,11 @@ def entrants(scan: ChainScan, part: Part) -> pl.DataFrame:
     the order of touches of one instant); `first` (the first entry in range, in microseconds); `at_1`.. (microseconds,
     null where not reached).
     """
-    reading = scan.read(part)
+    return entrants_of(scan, scan.read(part))
+
+
+def entrants_of(scan: ChainScan, reading: Reading) -> pl.DataFrame:
+    """The same of a part that is read already."""
     found, times = reading.found, reading.times
     columns = breakdown(scan, reading)
     columns += [

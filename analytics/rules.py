@@ -12,10 +12,10 @@ from typing import Annotated, Final, Literal
 import polars as pl
 from pydantic import AwareDatetime, BeforeValidator, Field, field_validator, model_validator
 
-from analytics.definitions import duration, nearest
+from analytics.definitions import duration
 from expectations import contract
 from expectations.configfile import Section
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, nearest
 
 OWN: Final = ("customer", "at", "touchpoint", "stage", "session", "journey", "outcome", "linked")
 """Columns of a touch that stitching makes."""

@@ -27,7 +27,6 @@ from typing import Any, Final
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from analytics.definitions import nearest
 from analytics.parts import (
     AT,
     CUSTOMER,
@@ -40,7 +39,7 @@ from analytics.parts import (
     narrow_time,
 )
 from analytics.sorting import sorted_touches, split_at_customers
-from expectations.errors import DefinitionError, InputError, StorageError
+from expectations.errors import DefinitionError, InputError, StorageError, nearest
 from expectations.layout import Lake
 
 MANIFEST: Final = "manifest.json"

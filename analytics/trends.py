@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Final
@@ -11,10 +11,10 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import polars as pl
 
-from analytics.chains import ChainScan
+from analytics.chains import ChainScan, Reading
 from analytics.definitions import Funnel, one_of
 from analytics.engine import run
-from analytics.entrants import entrants
+from analytics.entrants import entrants, entrants_of
 from analytics.members import check_step
 from analytics.parts import Part, as_text
 from analytics.statistics import wilson
@@ -55,15 +55,9 @@ def trend(
     one_of("period", period, PERIODS)
     _check_counted(definition)
     analysis = ChainScan.of(paths, definition)
-    bounds = _bounds(analysis, period, _zone(timezone), starts)
-    tables = [
-        pl.concat(run(analysis.paths, partial(_reached, analysis.within(*ends), definition, from_step, last))).select(
-            pl.lit(ends[0]).dt.convert_time_zone(timezone).alias("period"), pl.all()
-        )
-        for ends in bounds
-    ]
-    if not tables:
-        return _shares(_counts_of([], definition, timezone), definition)
+    zone = _zone(timezone)
+    scans = {begin: analysis.within(begin, end) for begin, end in _bounds(analysis, period, zone, starts)}
+    tables = run(analysis.paths, partial(_by_period, scans, zone, from_step, last)) if scans else []
     return _shares(_counts_of(tables, definition, timezone), definition)
 
 
@@ -77,9 +71,20 @@ def _check_counted(definition: Funnel) -> None:
         )
 
 
-def _reached(analysis: ChainScan, definition: Funnel, first: int, last: int, part: Part) -> pl.DataFrame:
+def _by_period(scans: Mapping[datetime, ChainScan], zone: ZoneInfo, first: int, last: int, part: Part) -> pl.DataFrame:
+    """Counts of one part for the entries of every period; the part is read once."""
+    reading: Reading | None = None
+    tables = []
+    for begin, scan in scans.items():
+        reading = scan.read(part) if reading is None else scan.again(reading)
+        start = pl.lit(begin).dt.convert_time_zone(zone.key).alias("period")
+        tables.append(_reached(scan, reading, first, last).select(start, pl.all()))
+    return pl.concat(tables)
+
+
+def _reached(scan: ChainScan, reading: Reading, first: int, last: int) -> pl.DataFrame:
     """Counts of one part for the entries of one period."""
-    found, by = entrants(analysis, part), list(definition.by)
+    found, by = entrants_of(scan, reading), list(scan.definition.by)
     mature = pl.col("mature")
     start, end = pl.col(f"at_{first}").is_not_null(), pl.col(f"at_{last}").is_not_null()
     sums = [

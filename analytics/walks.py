@@ -15,12 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.definitions import Words, fill, nearest, one_of
+from analytics.definitions import Words, fill, one_of
 from analytics.engine import run, unit_of
 from analytics.parts import AT, SECOND, TOUCHPOINT, Part, as_text, decoded
 from analytics.store import Paths
 from analytics.units import UNITS, unit_columns, units_of
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, nearest
 
 By = str | pl.Expr | Sequence[str | pl.Expr]
 Codes = NDArray[Any]

@@ -12,7 +12,8 @@ from reports.theme import VEGA_LITE, config
 def funnel_svg(table: pl.DataFrame, *, least_customers: int = 0, least: int = 30) -> str:
     """The rows over all groups of `analytics.funnel`, drawn.
 
-    Counts below `least_customers` are withheld; rates of fewer than `least` are not shown.
+    Counts below `least_customers` are withheld; rates of fewer than `least` are not shown. Shares that are estimates
+    (maturity survival) are called so above the bars.
     """
     import vl_convert
 
@@ -21,5 +22,6 @@ def funnel_svg(table: pl.DataFrame, *, least_customers: int = 0, least: int = 30
     fonts.register_fonts()
     shown = stages(table.filter("is_total"), least_customers, least)
     chart = stage_funnel(shown, None)
-    svg: str = vl_convert.vegalite_to_svg(chart.to_dict() | {"config": config("light")}, vl_version=VEGA_LITE)
+    told = {"title": "Shares are estimates (Kaplan-Meier)"} if "at_risk" in table.columns else {}
+    svg: str = vl_convert.vegalite_to_svg(chart.to_dict() | told | {"config": config("light")}, vl_version=VEGA_LITE)
     return svg

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from analytics import Funnel, Step, duration
-from analytics.definitions import as_utc, nearest
-from expectations.errors import DefinitionError
+from analytics.definitions import as_utc
+from expectations.errors import DefinitionError, nearest
 
 
 @pytest.mark.parametrize(

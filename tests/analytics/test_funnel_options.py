@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import polars as pl
@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Funnel, Paths, Step, funnel, members, time_to_convert, trend
+from analytics.parts import Part
 from expectations.errors import DefinitionError
 from tests.journeys import START, at, paths
 from tests.oracles import funnel as oracle
@@ -189,6 +190,18 @@ def test_any_column_can_be_counted_in_the_place_of_customers() -> None:
     assert funnel(shop, Funnel(["visit", "pay"], count="order"))["reached"].to_list() == [3, 1]
     with pytest.raises(DefinitionError, match="cannot be counted"):
         funnel(shop, Funnel(["visit"], count="at"))
+
+
+def test_a_trend_reads_each_part_once_for_all_its_periods(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    read = Part.read
+    monkeypatch.setattr(Part, "read", lambda part, columns: (reads.append(part.number), read(part, columns))[1])
+    days = [date(2024, 1, day) for day in range(1, 11)]
+    store = paths({"ann": "visit@0d pay@1d visit@3d", "bo": "visit@3d pay@9d"}, end="60d")
+    table = trend(store, Funnel(["visit", "pay"]), starts=days)
+    assert table["entered"].to_list() == [1, 0, 0, 2, *[0] * 6]
+    assert table["reached"].to_list() == [1, 0, 0, 1, *[0] * 6]
+    assert len(reads) == 1
 
 
 @pytest.mark.parametrize("ask", [trend, time_to_convert])

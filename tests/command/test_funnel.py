@@ -54,6 +54,12 @@ def test_options_change_the_question(config: Path) -> None:
 def test_a_drawing_is_written(config: Path, tmp_path: Path) -> None:
     asked(config, "visit", "pay", "--svg", str(tmp_path / "funnel.svg"))
     assert "visit" in (tmp_path / "funnel.svg").read_text()
+    assert "estimates" not in (tmp_path / "funnel.svg").read_text()
+
+
+def test_a_drawing_says_that_its_shares_are_estimates(config: Path, tmp_path: Path) -> None:
+    asked(config, "visit", "pay", "--maturity", "survival", "--svg", str(tmp_path / "funnel.svg"))
+    assert "estimates" in (tmp_path / "funnel.svg").read_text()
 
 
 def test_a_wrong_step_is_named_with_the_nearest(config: Path) -> None:
