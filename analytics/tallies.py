@@ -95,8 +95,8 @@ class Tally:
         lists = []
         for step in range(len(counts)):
             own = bounds[step * self.groups : (step + 1) * self.groups + 1]
-            values = pa.array(waits[own[0] : own[-1]])
-            lists.append(pl.Series(pa.LargeListArray.from_arrays(pa.array(own - own[0]), values)))
+            values, offsets = pl.Series(waits[own[0] : own[-1]]), pl.Series(own - own[0])
+            lists.append(pl.Series(pa.LargeListArray.from_arrays(offsets.to_arrow(), values.to_arrow())))
         return lists
 
     def worth(self, step: int, column: str) -> NDArray[np.float64]:

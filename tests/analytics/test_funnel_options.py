@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
+from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import polars as pl
@@ -220,3 +224,17 @@ def test_a_breakdown_by_a_column_of_the_answer_is_refused(column: str) -> None:
 def test_who_is_behind_a_number_can_be_broken_down_by_customer() -> None:
     shop = paths({"ann": "visit@0m", "bo": "visit@1m"}, end="400d")
     assert members(shop, Funnel(["visit"], by="customer"))["customer"].to_list() == ["ann", "bo"]
+
+
+def test_a_first_question_loads_no_library_that_it_does_not_use() -> None:
+    asked = """
+        import sys
+        from analytics import Funnel, funnel
+        from tests.journeys import paths
+        shop = paths({"ann": "visit@0m pay@1m"}, end="60d")
+        assert funnel(shop, Funnel(["visit", "pay"]))["reached"].to_list() == [1, 1]
+        print([name for name in ("pandas", "scipy.stats", "statsmodels", "altair") if name in sys.modules])
+    """
+    home = Path(__file__).resolve().parents[2]
+    done = subprocess.run([sys.executable, "-c", dedent(asked)], capture_output=True, text=True, check=True, cwd=home)
+    assert done.stdout.strip() == "[]"
