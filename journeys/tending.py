@@ -47,33 +47,6 @@ def restore(
     from journeys import terminal
 
     try:
-        when = datetime.fromisoformat(to)
-    except ValueError:
-        when = datetime.min
-    if when.tzinfo is None:
-        raise InputError("This is no time.", expected="a time with a zone, 2026-01-31T12:00:00Z", found=to)
-    done = set_back(settings_of(config).lake, when)
-    for table, version in done.versions.items():
-        terminal.out.print(f"  {table}: version {version}, {done.offsets[table]} offsets set back", markup=False)
-
-
-@app.command()
-def restore(
-    to: Annotated[str, typer.Argument(help="A time with a zone, such as 2026-01-31T12:00:00Z.")],
-    config: Config = DEFAULT,
-) -> None:
-    """Set events, quarantine and profiles back to a time, and the offsets with them; what landed since is read again.
-
-    Stop the consumers first. Afterwards: journeys stitch --rebuild
-
-    Example: journeys restore 2026-01-31T12:00:00Z
-    """
-    from datetime import datetime
-
-    from ingest.restoring import restore as set_back
-    from journeys import terminal
-
-    try:
         when: datetime | None = datetime.fromisoformat(to)
     except ValueError:
         when = None
