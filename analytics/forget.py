@@ -36,8 +36,8 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
 
     One row a table: table String, before, after (rows; of `memory`, what a refresh remembers, identities; Int64),
     rewritten, removed (files, Int64). Identities are found however their blanks and case are written. Messages in the
-    quarantine go when they hold one of the customer's identities as a JSON text. Landing the same identity again
-    starts afresh. Raises `DefinitionError` when no event carries the identity.
+    quarantine go when they hold one of the customer's identities as a JSON text, in the message or in a header,
+    or when a header is one. Landing the same identity again starts afresh. Raises `DefinitionError` when no event carries the identity.
     """
     rules = rules or PathRules()
     events = landed(lake)
@@ -119,9 +119,16 @@ def _quarantined(lake: Lake, values: set[str]) -> pl.DataFrame:
     """Positions of the refused messages that hold one of these identities."""
     written = {json.dumps(value, ensure_ascii=plain).encode() for value in values for plain in (True, False)}
     refused = scan(lake, QUARANTINE, contract.QUARANTINE)
-    holds = pl.any_horizontal(pl.col("raw").bin.contains(needle) for needle in sorted(written))
+    value = pl.element().struct.field("value")
+    plain_values = [item.encode() for item in sorted(values)]
+    said = value.is_in(plain_values) | _holds(value, written)
+    holds = _holds(pl.col("raw"), written) | pl.col("headers").list.eval(said).list.any().fill_null(False)
     whole = pl.lit(None, pl.Int32).alias(contract.PART)
-    return refused.filter(holds.fill_null(False)).select(*contract.POSITION, whole).collect()
+    return refused.filter(holds).select(*contract.POSITION, whole).collect()
+
+
+def _holds(column: pl.Expr, written: set[bytes]) -> pl.Expr:
+    return pl.any_horizontal(column.bin.contains(needle) for needle in sorted(written)).fill_null(False)
 
 
 def _remembered(lake: Lake) -> int:

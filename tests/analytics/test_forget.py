@@ -86,3 +86,25 @@ def test_the_same_identity_starts_afresh(lake: Lake) -> None:
 def test_a_stranger_cannot_be_forgotten(lake: Lake) -> None:
     with pytest.raises(DefinitionError, match="No event carries this customer_id"):
         forget(lake, "customer_id:nobody")
+
+
+def test_a_refused_message_whose_header_names_the_customer_goes_too(lake: Lake) -> None:
+    """CloudEvents in binary mode have their subject in a header, and nothing of the customer in the message."""
+
+    def refused(offset: int, name: str, value: bytes) -> dict[str, object]:
+        headers = [{"name": "ce_type", "value": b"order.placed"}, {"name": name, "value": value}]
+        return {"topic": "t", "partition": 0, "offset": offset, "raw": b"{", "headers": headers}
+
+    rows = [
+        refused(100, "ce_subject", b"secret-ann"),
+        refused(101, "ce_customer", b'{"id": "secret-x"}'),
+        refused(102, "ce_subject", b"secret-anna"),
+        {"topic": "t", "partition": 0, "offset": 103, "raw": b"{", "headers": None},
+    ]
+    schema = {name: contract.QUARANTINE[name] for name in ("topic", "partition", "offset", "raw", "headers")}
+    pl.DataFrame(rows, schema=schema).write_delta(
+        lake.table("quarantine"), mode="append", delta_write_options={"schema_mode": "merge"}
+    )
+    forget(lake, "customer_id:secret-ann")
+    left = set(pl.read_delta(lake.table("quarantine"))["offset"])
+    assert left & {100, 101, 102, 103} == {102, 103}
