@@ -36,8 +36,9 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
 
     One row a table: table String, before, after (rows; of `memory`, what a refresh remembers, identities; Int64),
     rewritten, removed (files, Int64). Identities are found however their blanks and case are written. Messages in the
-    quarantine go when they hold one of the customer's identities as a JSON text, in the message or in a header,
-    or when a header is one. Landing the same identity again starts afresh. Raises `DefinitionError` when no event carries the identity.
+    quarantine go when they hold one of the customer's identities as a JSON text, in the message or in a header, or when
+    a header is one. Landing the same identity again starts afresh. Raises `DefinitionError` when no event carries the
+    identity.
     """
     rules = rules or PathRules()
     events = landed(lake)
