@@ -1,13 +1,17 @@
-"""The five-step, seven-day ordered funnel beside ClickHouse (chdb), DuckDB, plain polars and a bare read.
+"""The five-step, seven-day ordered funnel beside ClickHouse (chdb), DuckDB, plain polars, retentioneering, a bare read.
 
 `python benchmarks/funnel.py 10_000_000 [FOLDER]`: events come from a seeded generator and are kept in FOLDER, if one is
 named; the counts of all engines must be equal.
+retentioneering knows no window and is asked of at most a million events, in its own reading, beside ours in the same;
+RETENTIONEERING names the Python of an environment that has version 5, without which that peer is left out.
 CPU and wall seconds are the best of three. Peak memory is that of a process of its own that opens the store and asks
 one funnel. The ratios come last: how many times as long another takes, and how much longer a variant takes than plain.
 """
 
 from __future__ import annotations
 
+import json
+import os
 import resource
 import subprocess
 import sys
@@ -24,12 +28,13 @@ import polars as pl
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from analytics import Funnel, Paths, funnel
+from analytics import Funnel, Paths, funnel, read_as
 
 STEPS = ["home", "search", "product", "cart", "pay"]
 OTHERS = ["checkout", "help", "account", "blog", "video", "offer", "review"]
 SHARES = [0.20, 0.18, 0.17, 0.08, 0.03, 0.05, 0.06, 0.08, 0.05, 0.04, 0.04, 0.02]
 WINDOW = 7 * 86_400
+FEW = 1_000_000
 
 
 def events(count: int) -> pl.DataFrame:
@@ -140,6 +145,23 @@ def with_polars(file: Path) -> list[int]:
     return list(table.select(reach).collect().row(0))
 
 
+def with_retentioneering(count: int, folder: Path) -> str:
+    """How many times as long retentioneering takes, its event stream loaded and our store on disk; equal counts."""
+    folder.mkdir(exist_ok=True)
+    file, store = made(count, folder)
+    asked = read_as(Funnel(STEPS, "7d"), "retentioneering")
+    opened(store, asked)
+    wall, used, found = timed(f"from disk, as retentioneering, {count:,}", partial(opened, store, asked))
+    script = Path(__file__).with_name("retentioneering_funnel.py")
+    quiet = {**os.environ, "RETENTIONEERING_NO_TRACK": "1"}
+    command = [os.environ["RETENTIONEERING"], str(script), str(file), *STEPS]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=quiet)
+    theirs = json.loads(done.stdout.splitlines()[-1])
+    print(f"{f'retentioneering, {count:,}':44s} wall {theirs['wall']:7.3f} s   cpu {theirs['cpu']:7.3f} s")
+    assert theirs["reached"] == found, (theirs["reached"], found)
+    return f"retentioneering: {theirs['cpu'] / used:.1f} times our CPU, {theirs['wall'] / wall:.1f} times our time"
+
+
 def made(count: int, folder: Path) -> tuple[Path, Path]:
     """The events as a sorted Parquet file, and as a path store; kept where they are there already."""
     file, store = folder / "events.parquet", folder / "paths"
@@ -197,6 +219,8 @@ def main(count: int, folder: Path) -> None:
             assert found == ours[2] == memory[2], (name, found, ours[2])
             lines.append(f"{name}: {used / own[1]:.1f} times our CPU, {wall / own[0]:.1f} times our time")
         session.close()
+    if "RETENTIONEERING" in os.environ:
+        lines.append(with_retentioneering(min(count, FEW), folder / "few"))
     print(f"customers at each step {ours[2]}", *lines, sep="\n")
 
 
