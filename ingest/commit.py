@@ -21,6 +21,7 @@ from deltalake import (
     ColumnProperties,
     CommitProperties,
     DeltaTable,
+    PostCommitHookProperties,
     Schema,
     Transaction,
     WriterProperties,
@@ -33,7 +34,11 @@ from expectations.errors import StorageError
 from expectations.layout import Lake
 from ingest.offsets import Claim
 
-_CONFIGURATION: Final = {"delta.checkpointInterval": "25", "delta.logRetentionDuration": "interval 7 days"}
+_CHECKPOINT_EVERY: Final = 25
+_CONFIGURATION: Final = {
+    "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
+    "delta.logRetentionDuration": "interval 7 days",
+}
 _UNIQUE: Final = (
     "event_id",
     "session_id",
@@ -139,12 +144,15 @@ class Table:
 
     def _write(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> None:
         marks = [Transaction(claim.application, claim.next) for claim in claims]
+        # to find expired entries is to ask for the age of every entry, seven days of them: once a checkpoint
+        cleans = (self.version + 1) % _CHECKPOINT_EVERY == 0
         write_deltalake(
             self._table,
             rows,
             mode="append",
             writer_properties=_WRITER,
             commit_properties=CommitProperties(app_transactions=marks),
+            post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=cleans),
             schema_mode="merge" if self._is_newer else None,
         )
         self._commits += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -155,3 +156,20 @@ def test_a_lake_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> Non
     with pytest.raises(StorageError, match="cannot be written") as failed:
         Table(Lake(str(tmp_path / "file" / "lake")), layout.EVENTS)
     assert "Traceback" not in failed.value.message and str(tmp_path) in failed.value.where
+
+
+def test_the_age_of_log_entries_is_looked_at_once_a_checkpoint(lake: Lake) -> None:
+    table, log = Table(lake, layout.EVENTS), Path(lake.table(layout.EVENTS)) / "_delta_log"
+
+    def commit_until(version: int) -> None:
+        while table.version < version:
+            assert table.append(rows(), [Claim(APP, table.version or None, table.version + 1)])
+
+    commit_until(25)
+    for entry in log.glob("*.json"):
+        os.utime(entry, (1_000_000_000, 1_000_000_000))
+    commit_until(49)  # no commit between looks at them, however many there are
+    assert len(list(log.glob("*.json"))) == 50
+    commit_until(50)
+    assert min(int(entry.stem) for entry in log.glob("*.json")) == 24  # where the first checkpoint is
+    assert Table(lake, layout.EVENTS).decided(APP) == 50
