@@ -104,9 +104,8 @@ def _told_apart(distinct: pl.DataFrame, sources: tuple[Source, ...], memory: Mem
     both = distinct.join(memory.seen, on=HASH, how="inner")
     for source in sources:
         node = both[f"{source.column}_node"].cast(pl.Int64)
-        value = both.select(
-            pl.when(~pl.col(source.column).is_in(rules.identities.deny)).then(source.column)
-        ).to_series()
+        usable = ~rules.identities.denied(pl.col(source.column), source.kind)
+        value = both.select(pl.when(usable).then(source.column)).to_series()
         if not (memory.nodes["value"].gather(node).eq_missing(value)).all():
             return False
     return True

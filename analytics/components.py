@@ -44,7 +44,7 @@ def nodes_of(values: Sequence[tuple[Source, pl.Series]], settings: IdentityRules
         .unique()
         .sort()
         .to_frame()
-        .filter(~pl.col("value").is_in(settings.deny))
+        .filter(~settings.denied(pl.col("value"), kind))
         .select(
             pl.lit(rank, pl.UInt8).alias("rank"),
             pl.lit(kind).alias("kind"),

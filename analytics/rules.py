@@ -58,6 +58,17 @@ class IdentityRules(Section):
             return value.str.to_lowercase() if kind in self.lower else value
         return pl.when(kind.is_in(self.lower)).then(value.str.to_lowercase()).otherwise(value)
 
+    def denied(self, value: pl.Expr, kind: str) -> pl.Expr:
+        """Whether a value that is already `normal` is denied: the list is compared as the values of the kind are.
+
+        >>> rules = IdentityRules(deny=["Unknown"])
+        >>> values = pl.lit(pl.Series(["unknown"]))
+        >>> [pl.select(rules.denied(values, kind)).item() for kind in ("email_hash", "customer_id")]
+        [True, False]
+        """
+        listed = self.normal(pl.lit(pl.Series(self.deny, dtype=pl.String)), kind)
+        return value.is_in(listed.implode())
+
     @field_validator("kinds", "logins")
     @classmethod
     def _each_once(cls, kinds: list[str]) -> list[str]:

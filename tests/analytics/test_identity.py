@@ -110,6 +110,33 @@ def test_denied_values_never_link() -> None:
     assert found(story("0 c=0 a=x; 1 c=0 a=y")) == [("anonymous_id:x", "anonymous"), ("anonymous_id:y", "anonymous")]
 
 
+@pytest.mark.parametrize(
+    ("kind", "value", "settings", "denied"),
+    [
+        ("email_hash", "Unknown", {}, True),  # in small letters first: its kind ignores case
+        ("customer_id", "Unknown", {}, False),  # of a kind that does not
+        ("customer_id", "Unknown", {"lower": ["customer_id"]}, True),
+        ("customer_id", " 0 ", {}, True),
+        ("customer_id", " 0 ", {"trim": False}, False),
+        ("customer_id", "  ", {}, True),
+        ("customer_id", "  ", {"trim": False}, False),
+        ("email_hash", "AB12", {"deny": [" Ab12"]}, True),  # the list is written as people write
+        ("email_hash", "AB12", {"deny": [" Ab12"], "trim": False}, False),
+        ("customer_id", "AB12", {"deny": ["Ab12"]}, False),
+        ("customer_id", "", {"deny": []}, False),
+        ("customer_id", "unknown", {"deny": ["test"]}, False),
+    ],
+)
+def test_a_value_is_denied_as_its_kind_compares_it(
+    kind: str, value: str, settings: dict[str, Any], denied: bool
+) -> None:
+    own = {"identities": [{kind: value}] * 2} if kind == "email_hash" else {kind: [value] * 2}
+    frame = pl.DataFrame({"event_name": "e", "occurred_at": START, "anonymous_id": ["x", "y"], **own})
+    found = customers(frame, PathRules(identities=IdentityRules(**settings)))["customer"]
+    assert found.n_unique() == (2 if denied else 1)
+    assert found.str.starts_with("anonymous_id:").all() == denied
+
+
 def test_blanks_and_the_case_of_hashes_do_not_part_a_customer() -> None:
     frame = pl.DataFrame(
         {

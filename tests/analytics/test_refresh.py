@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import pkgutil
 import shutil
-import tempfile
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 from deltalake import DeltaTable
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 import analytics.refresh
 from analytics.events import conform
@@ -22,7 +18,6 @@ from analytics.refresh import refresh, summary_of
 from analytics.rules import IdentityRules, PathRules, TouchpointRule
 from analytics.stitching import StitchSummary, build
 from analytics.store import Paths
-from expectations import contract
 from expectations.layout import Lake
 from tests.journeys import START, at
 
@@ -188,79 +183,6 @@ def test_recent_parts_are_put_together(tmp_path: Path, request: pytest.FixtureRe
         refresh(lake)
         assert len(Paths.open(lake).parts) <= 9
     check(lake, PathRules(), tmp_path)
-
-
-VALUES = ["p", "q", "r", "s"]
-rows = st.lists(
-    st.fixed_dictionaries(
-        {
-            "event_id": st.sampled_from([f"e{n}" for n in range(60)]),
-            "event_name": st.sampled_from(["home", "home", "order_placed", "ping"]),
-            "minute": st.sampled_from([0, 0, 0, 10, 40, 41, 60_000, 100_000]),
-            "late": st.sampled_from([0, 5]),
-            "customer_id": st.sampled_from([None, None, None, "ann", "bob", "cid", "Dan"]),
-            "anonymous_id": st.sampled_from([None, "x", "y", "unknown", *VALUES]),
-            "identities": st.sampled_from([{}, {}, {"device_id": "k"}, {"device_id": "p"}, {"email_hash": "AB"}]),
-            "n": st.sampled_from([None, 1, 2]),
-            "topic": st.sampled_from("tu"),
-        }
-    ),
-    min_size=1,
-    max_size=30,
-)
-changes = st.lists(
-    st.one_of(
-        st.tuples(st.just("profile"), st.sampled_from(["ann", "bob", "x"]), st.sampled_from(["north", "south", None])),
-        st.tuples(st.just("split"), st.sampled_from(["ann", "bob"]), st.booleans()),
-    ),
-    max_size=3,
-)
-
-
-def as_event(number: int, row: dict[str, Any]) -> dict[str, Any]:
-    columns = {name: value for name, value in row.items() if name not in ("minute", "late", "event_name", "n")}
-    received = at(f"{row['minute'] + row['late']}m")
-    told = {"properties": f'{{"n":{row["n"]}}}' if row["n"] else None, "received_at": received}
-    return event(row["event_name"], f"{row['minute']}m", number, **columns, **told)
-
-
-def change(lake: Lake, number: int, what: tuple[Any, ...]) -> None:
-    if what[0] == "split":
-        split(lake, f"customer_id:{what[1]}", "anonymous_id:p", decided_at=at(f"{number}m"), removed=what[2])
-        return
-    kind = "anonymous_id" if what[1] == "x" else "customer_id"
-    row = [kind, what[1], "region", what[2], at(f"{number * 20}m"), "p", 0, number]
-    pl.DataFrame([row], schema=contract.PROFILES, orient="row").write_delta(lake.table("profiles"), mode="append")
-
-
-@settings(max_examples=25)
-@given(
-    rows,
-    changes,
-    st.lists(st.integers(1, 29), max_size=3),
-    st.integers(1, 3),
-    st.sampled_from(["last_login", "first_login", "session", "never"]),
-    st.booleans(),
-)
-def test_whatever_lands_a_refreshed_store_is_the_store_built_anew(
-    events: list[dict[str, Any]], changed: list[Any], cuts: list[int], degree: int, policy: Any, salted: bool
-) -> None:
-    salt = "a secret of the shop" if salted else None
-    rules = PathRules(
-        identities=IdentityRules(max_degree=degree, shared=policy, salt=salt),
-        touchpoints=[TouchpointRule(events=["ping"], drop=True)],
-        attributes=["region"],
-        sequence="properties.n" if degree == 1 else None,
-    )
-    places = sorted({0, *cuts, len(events)})
-    batches = [batch for a, b in pairwise(places) if (batch := events[a:b])]
-    with tempfile.TemporaryDirectory() as folder:
-        lake = Lake(folder)
-        for number, batch in enumerate(batches):
-            land(lake, *(as_event(100 * number + n, row) for n, row in enumerate(batch)))
-            for what in changed[number : number + 1]:
-                change(lake, number, what)
-            check(lake, rules, Path(folder))
 
 
 class Killed(BaseException):
