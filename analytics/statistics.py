@@ -1,4 +1,4 @@
-"""How sure can one be? Intervals, tests and corrections, thin over scipy, statsmodels and lifelines.
+"""How sure can one be? Intervals, tests and corrections, thin over scipy and lifelines.
 
 Numbers or arrays go in, arrays come out. Confidence is 95 % unless another level is given.
 """
@@ -102,12 +102,12 @@ def benjamini_hochberg(p_values: ArrayLike) -> Floats:
     >>> benjamini_hochberg([0.01, 0.02, 0.03]).round(3)
     array([0.03, 0.03, 0.03])
     """
-    from statsmodels.stats.multitest import multipletests
+    from scipy.stats import false_discovery_control
 
     p = np.asarray(p_values, float)
     adjusted, real = np.full(p.shape, np.nan), ~np.isnan(p)
     if real.any():
-        adjusted[real] = multipletests(p[real], method="fdr_bh")[1]
+        adjusted[real] = false_discovery_control(p[real])
     return adjusted
 
 

@@ -115,7 +115,7 @@ def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
     lengths = keys.bin.size().to_numpy().astype(np.int64) // width.itemsize
     offsets = np.append(0, np.cumsum(lengths))
     names = words.cast(pl.String).sort().gather(flat).to_arrow()
-    lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), names.cast(pa.large_string()))
+    lists = pa.LargeListArray.from_arrays(pl.Series(offsets, dtype=pl.Int64).to_arrow(), names.cast(pa.large_string()))
     return pl.Series("path", lists, dtype=pl.List(pl.String))
 
 

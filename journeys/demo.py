@@ -1,4 +1,4 @@
-"""The whole job on example data, in a folder of its own: broker, events, landing, stitching, report."""
+"""The whole job on example data, in a folder of its own: broker, events, landing, stitching, check, report."""
 
 from __future__ import annotations
 
@@ -75,6 +75,7 @@ def run(data: str, folder: Path, customers: int) -> None:
         settings = Settings(config)
         _land_files(example, folder / "data", settings)
     pipeline.stitch(settings)
+    pipeline.check(settings)
     published = pipeline.report(settings)
     terminal.out.print(f"\n[bold]Open {published.address}[/]", soft_wrap=True)
     terminal.out.print(f"Ask more: cd {folder} && journeys funnel --by channel", markup=False)

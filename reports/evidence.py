@@ -55,7 +55,7 @@ def evidence(lake: Lake, k: int) -> Evidence:
         arrived=pl.col(contract.RECEIVED_AT).max(), late=(delay > pl.duration(days=1)).mean().round(4)
     )
     row = came.collect().row(0, named=True)
-    return Evidence(verdicts(checks.results(lake)), refused(lake, k), row["arrived"], row["late"])
+    return Evidence(verdicts(checks.results(lake), k), refused(lake, k), row["arrived"], row["late"])
 
 
 def refused(lake: Lake, k: int) -> pl.DataFrame | None:
@@ -66,8 +66,11 @@ def refused(lake: Lake, k: int) -> pl.DataFrame | None:
     return None if frame.is_empty() else frame.with_columns(messages=pl.when(~hidden).then("messages"))
 
 
-def verdicts(results: pl.DataFrame) -> pl.DataFrame | None:
-    """The newest days by suite, and by each belief that was not met on one of them; null where nothing was checked."""
+def verdicts(results: pl.DataFrame, k: int) -> pl.DataFrame | None:
+    """The newest days by suite, and by each belief that was not met on one of them; null where nothing was checked.
+
+    The share of a few rows, fewer than `k`, is not told.
+    """
     held = datadocs.by_day(results).filter(pl.col("day").is_not_null())
     days = held.filter(pl.col("table") != PROFILES)["day"].unique().sort().tail(DAYS)
     recent = held.filter(pl.col("day").is_in(days.implode()))
@@ -82,13 +85,14 @@ def verdicts(results: pl.DataFrame) -> pl.DataFrame | None:
         of=pl.len().cast(pl.Int64),
         share=pl.lit(None, pl.Float64),
     )
+    few = pl.col("failed").is_between(1, k, closed="left")
     missed = recent.filter(~pl.col("passed").all().over("suite", "belief")).select(
         *keys,
         "belief",
         "severity",
         met=pl.col("passed").cast(pl.Int64),
         of=pl.lit(1, pl.Int64),
-        share=(pl.col("failed") / pl.col("judged")).fill_nan(None).round(3),
+        share=pl.when(few.not_()).then(pl.col("failed") / pl.col("judged")).fill_nan(None).round(3),
     )
     most = missed.group_by("suite", "belief", maintain_order=True).agg(missed=(1 - pl.col("met")).sum())
     kept = most.sort("missed", descending=True, maintain_order=True).head(MOST_BELIEFS)

@@ -109,7 +109,7 @@ def _values(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]
         *_freshness(answers),
         ValueCard("Withheld", percent(hidden / cells), f"{hidden} of {cells} cells: fewer than {settings.k} customers"),
         ValueCard("Too few for a rate", percent(few / cells), f"{few} cells: fewer than {settings.least} customers"),
-        ValueCard("Definitions", answers.origin.definitions, ", ".join(_versions(answers))),
+        ValueCard("Definitions", answers.origin.definitions[:8], ", ".join(_versions(answers))),
     )
 
 

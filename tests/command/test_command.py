@@ -48,7 +48,7 @@ def test_only_the_audit_loads_great_expectations(room: str) -> None:
     assert not loaded_by(f"import {room}") & {"great_expectations", "pandas", "altair", "numba"}
 
 
-def test_the_verbs_themselves_never_load_great_expectations(tmp_path: Path) -> None:
+def test_the_verbs_themselves_never_load_great_expectations_or_pandas(tmp_path: Path) -> None:
     """On a lake with a suite of its own; no broker is there, so that `ingest` ends once everything is loaded."""
     (tmp_path / "own.json").write_text(
         '{"expectations": [{"type": "expect_column_values_to_be_unique", "kwargs": {"column": "order_id"}}]}',
@@ -66,7 +66,7 @@ def test_the_verbs_themselves_never_load_great_expectations(tmp_path: Path) -> N
         "import os, sys; from typer.testing import CliRunner; import journeys.operating, journeys.answering\n"
         f"from journeys.app import app; os.chdir({str(tmp_path)!r})\n"
         f"print([type(CliRunner().invoke(app, verb).exception).__name__ for verb in {verbs!r}])\n"
-        "print(*({'great_expectations', 'polars', 'kafka', 'altair'} & set(sys.modules)))"
+        "print(*({'great_expectations', 'pandas', 'polars', 'kafka', 'altair'} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     ended, loaded = done.stdout.splitlines()[-2:]
