@@ -1,16 +1,19 @@
 """What does the report conclude? Sentences computed from the published frames.
 
-A sentence claims only what clears its interval; otherwise it falls back to a neutral title that claims nothing.
+A sentence claims only what clears its interval; otherwise it falls back to a neutral title that claims nothing. A share
+that is told is told with its interval, unless that is so narrow that the words hold anywhere in it.
 """
 
 from __future__ import annotations
 
+from math import ceil, floor, sqrt
 from typing import Any
 
 import polars as pl
 
+from analytics.statistics import normal_quantile, wilson
 from reports.flows import OTHER, Flow
-from reports.formats import count, percent, points, quoted, shown_name
+from reports.formats import count, interval, percent, points, quoted, shown_name
 from reports.published import NO_VALUE
 from reports.trends import runs
 
@@ -18,20 +21,47 @@ from reports.trends import runs
 def weakest_step(stages: pl.DataFrame) -> int | None:
     """The step with the lowest share of the step before, if its interval lies below every other step's.
 
-    The last step counts as well; with two steps there is nothing to compare, and the answer is null.
+    The last step counts as well; with two steps there is nothing to compare, and the answer is null. So it is where a
+    step is withheld that may be lower.
     """
     rated = stages.filter(pl.col("share_of_previous").is_not_null()).sort("share_of_previous")
     if rated.height < 2:
         return None
-    lowest, others = rated.row(0, named=True), rated.tail(-1)
-    clear = lowest["share_of_previous_high"] < others["share_of_previous_low"].min()
+    lowest = rated.row(0, named=True)
+    others = stages.filter((pl.col("step") > 1) & (pl.col("step") != lowest["step"])).iter_rows(named=True)
+    clear = all(lowest["share_of_previous_high"] < _floor(row) for row in others)
     return int(lowest["step"]) if clear else None
 
 
+def _floor(row: dict[str, Any]) -> float:
+    """The least that a step's share may be, as far as published numbers tell."""
+    if row["share_of_previous_low"] is not None:
+        return float(row["share_of_previous_low"])
+    if row["bound_low"] is not None:
+        return float(row["bound_low"])
+    if row["previous"] is not None and row["reached"] is not None:
+        return float(wilson(row["reached"], row["previous"]).low) if row["previous"] else 1.0
+    return 0.0
+
+
 def largest_loss(stages: pl.DataFrame) -> int | None:
-    """The step before which most customers are lost."""
-    lost = stages.filter(pl.col("dropped").is_not_null() & (pl.col("step") > 1)).sort("dropped")
-    return None if lost.is_empty() or not lost["dropped"][-1] else int(lost["step"][-1])
+    """The step before which most customers are lost, if clearly more than before any other and none is withheld."""
+    lost = stages.filter(pl.col("step") > 1).sort("dropped", descending=True, nulls_last=True)
+    if lost.is_empty() or lost["dropped"].has_nulls() or not lost["dropped"][0]:
+        return None
+    return int(lost["step"][0]) if _leads(lost["dropped"]) else None
+
+
+def _leads(counts: pl.Series) -> bool:
+    """Whether the first of falling counts is above the second beyond chance (parts of one whole, 95 %).
+
+    >>> _leads(pl.Series([540, 500])), _leads(pl.Series([640, 500])), _leads(pl.Series([40]))
+    (False, True, True)
+    """
+    if len(counts) < 2:
+        return True
+    first, second = float(counts[0]), float(counts[1])
+    return first - second > float(normal_quantile(0.95)) * sqrt(first + second)
 
 
 def overview(stages: pl.DataFrame, goal: str) -> str:
@@ -40,7 +70,8 @@ def overview(stages: pl.DataFrame, goal: str) -> str:
     last = rows[max(rows)]
     if last["share_of_entered"] is None:
         return "Too few customers so far to say how many reach the goal"
-    sentence = f"{in_words(last['share_of_entered'])} {quoted(goal)}"
+    ends = last["share_of_entered_low"], last["share_of_entered_high"]
+    sentence = f"{in_words(last['share_of_entered'], *ends)} {quoted(goal)}"
     weakest, largest = weakest_step(stages), largest_loss(stages)
     if weakest is not None and weakest == largest:
         return f"{sentence}; most are lost at {_step(rows, weakest)}"
@@ -57,7 +88,8 @@ def funnel(stages: pl.DataFrame) -> str:
         return "How far customers get, stage by stage"
     row = rows[weakest]
     sentence = (
-        f"Weakest step: {percent(row['share_of_previous'])} of customers who reach "
+        f"Weakest step: {percent(row['share_of_previous'])} "
+        f"({interval(row['share_of_previous_low'], row['share_of_previous_high'])}) of customers who reach "
         f"{quoted(rows[weakest - 1]['name'])} go on to {quoted(row['name'])}"
     )
     if largest is not None and largest != weakest:
@@ -67,6 +99,8 @@ def funnel(stages: pl.DataFrame) -> str:
 
 def segments(frame: pl.DataFrame, most: int = 2) -> str:
     """The title of the chart by segment: the groups that cost most, where that is clear."""
+    if frame.filter(pl.col("verdict").is_not_null()).is_empty():
+        return "Conversion from stage to stage, by group"
     below = frame.filter((pl.col("verdict") == "below") & (pl.col("segment") != NO_VALUE)).with_columns(
         cost=(pl.col("difference") * pl.col("previous")).abs()
     )
@@ -76,23 +110,47 @@ def segments(frame: pl.DataFrame, most: int = 2) -> str:
     if worst.is_empty():
         return "No group of customers differs clearly from the rest"
     return "; ".join(
-        f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−')} below the rest "
+        f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−')} "
+        f"({interval(-row['difference_high'], -row['difference_low'])}) below the rest "
         f"at {quoted('→ ' + shown_name(row['name']))}"
         for row in worst.head(most).iter_rows(named=True)
     )
 
 
 def flow(published: Flow) -> str:
-    """The title of the flow: the commonest first move, and whether it leads to the goal more often than others."""
+    """The title of the flow: the commonest first move, if clearly so, and how many of these reach the goal."""
     first = published.links.filter((pl.col("position") == 1) & (pl.col("source") != OTHER))
-    if first.is_empty():
+    first = first.sort("units", descending=True, maintain_order=True)
+    if first.is_empty() or not _leads(first["units"]):
         return "The routes customers take"
-    row = first.sort("units", descending=True, maintain_order=True).row(0, named=True)
-    share = row["units"] / published.units
+    row = first.row(0, named=True)
+    bounds = row["goal_text"][:1].isalpha()
+    goal = row["goal_text"] if bounds else _estimated(round(row["goal_share"] * row["units"]), row["units"])
     return (
         f"The commonest start is {quoted(row['source'])} then {_shown(row['target'])}: "
-        f"{percent(share)} of journeys, of which {row['goal_text']} reach the goal"
+        f"{_estimated(row['units'], published.units)} of journeys, of which {goal} reach the goal"
     )
+
+
+def _estimated(part: int, whole: int) -> str:
+    """A share with its interval."""
+    ends = wilson(part, whole)
+    return f"{percent(part / whole)} ({interval(float(ends.low), float(ends.high))})"
+
+
+def commonest(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
+    """The title of the commonest paths: how long the commonest way to the goal is, and where most are lost.
+
+    `reached` and `lost` have `route` and `units`, the commonest first.
+    """
+    said = []
+    if reached.height and _leads(reached["units"]):
+        steps = len(reached["route"][0])
+        said.append(f"the commonest way to the goal takes {steps} {'step' if steps == 1 else 'steps'}")
+    if lost.height and _leads(lost["units"]):
+        said.append(f"the commonest way out comes after {len(lost['route'][0])}")
+    whole = "; ".join(said)
+    return whole[:1].upper() + whole[1:] if len(said) == 2 else "The commonest complete paths"
 
 
 def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
@@ -101,7 +159,8 @@ def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
     said: list[str] = []
     felt = None if voice is None else voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
     if felt is not None and felt.height > 1 and felt["high"][0] < _least(felt["low"][1:]):
-        said.append(f"satisfaction is lowest at {quoted(felt['stage'][0])}")
+        among = "" if voice is None or felt.height == voice.height else f" of {felt.height} stages with enough answers"
+        said.append(f"satisfaction is lowest at {quoted(felt['stage'][0])}{among}")
     weakest = weakest_step(stages)
     if weakest is not None:
         said.append(f"most leave after {quoted(rows[weakest - 1]['name'])}")
@@ -116,11 +175,15 @@ def incidence(curves: pl.DataFrame, dimension: str | None) -> str:
     first, others = ends.row(0, named=True), ends.tail(-1)
     days = f"{_most(curves['days']):.0f} days"
     if first["low"] > _most(others["high"]):
-        return f"{dimension} {quoted(first['group'])} gets furthest: {percent(first['share'])} within {days}"
+        return f"{dimension} {quoted(first['group'])} gets furthest: {_ended(first)} within {days}"
     last = ends.row(-1, named=True)
     if last["high"] < _least(ends.head(-1)["low"]):
-        return f"{dimension} {quoted(last['group'])} falls behind: {percent(last['share'])} within {days}"
+        return f"{dimension} {quoted(last['group'])} falls behind: {_ended(last)} within {days}"
     return f"No group of {dimension} is clearly ahead after {days}"
+
+
+def _ended(row: dict[str, Any]) -> str:
+    return f"{percent(row['share'])} ({interval(row['low'], row['high'])})"
 
 
 def _most(values: pl.Series) -> float:
@@ -164,14 +227,21 @@ def _least(values: pl.Series) -> float:
     return least
 
 
-def in_words(share: float) -> str:
+def in_words(share: float, low: float, high: float) -> str:
     """The beginning of a sentence about a share of customers; a simple fraction where one is close.
 
-    >>> in_words(0.107)
+    Where the interval is wider than a fifth of the share, its ends are told.
+
+    >>> in_words(0.107, 0.104, 0.110)
     'About one in nine customers who enter reaches'
-    >>> in_words(0.5), in_words(0.134).replace(chr(0x202f), " ")
+    >>> in_words(0.5, 0.495, 0.505), in_words(0.134, 0.13, 0.138).replace(chr(0x202f), " ")
     ('Half of the customers who enter reach', '13.4 % of customers who enter reach')
+    >>> in_words(0.5, 0.34, 0.66).replace(chr(0x202f), " ")
+    'Between 34 % and 66 % of customers who enter reach'
     """
+    if high - low > share / 5:
+        ends = (percent(floor(low * 100) / 100, 0), percent(ceil(high * 100) / 100, 0))
+        return f"Between {ends[0]} and {ends[1]} of customers who enter reach"
     words = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     if abs(share - 0.5) < 0.005:
         return "Half of the customers who enter reach"

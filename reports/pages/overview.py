@@ -66,10 +66,10 @@ def time_to_goal(answers: Answers) -> Part | None:
     goal = quoted(answers.goal)
     return Part(
         id="time-to-goal",
-        title=f"Half of the journeys to {goal} take up to {wait(pace.median)}, "
+        title=f"Half of these journeys to {goal} took up to {wait(pace.median)}, "
         f"one in ten over {wait(pace.nine_in_ten)}",
-        subtitle=f"{count(pace.journeys)} journeys that reached {goal}, by the time from their first touch. Bins grow "
-        "with time; the dark bar holds the median.",
+        subtitle=f"The {count(pace.journeys)} journeys that reached {goal}, by the time from their first touch. Bins "
+        "grow with time; the dark bar holds the median.",
         frame=frame,
         table=tables.times(frame),
         spec=specification(time_bars(frame)),

@@ -65,7 +65,7 @@ def commonest(answers: Answers, settings: ReportSettings) -> Part | None:
     listed = float(paths["share"].sum())
     return Part(
         id="commonest",
-        title=_commonest_title(paths),
+        title=headlines.commonest(*(paths.filter(pl.col("ended") == kind) for kind in (REACHED, ABANDONED))),
         subtitle=f"Whole journeys that are over, first touch to last, {dates(answers)}. Only paths of up to "
         f"{MOST_TOUCHES} touches that at least {settings.least} journeys took are listed, up to six of a kind; all "
         f"others together are "
@@ -115,15 +115,3 @@ def moves(answers: Answers, settings: ReportSettings) -> Part | None:
 def _flow_drawn(published: Flow) -> Spec:
     """Two pages show the same flow; it is laid out once."""
     return specification(flow_of_paths(published))
-
-
-def _commonest_title(paths: pl.DataFrame) -> str:
-    """How long the commonest way to the goal is, and after how many steps most are lost."""
-    reached, lost = (paths.filter(pl.col("ended") == kind) for kind in (REACHED, ABANDONED))
-    if reached.is_empty() or lost.is_empty():
-        return "The commonest complete paths"
-    steps, early = len(reached["route"][0]), len(lost["route"][0])
-    return (
-        f"The commonest way to the goal takes {steps} {'step' if steps == 1 else 'steps'}; "
-        f"the commonest way out comes after {early}"
-    )

@@ -91,7 +91,8 @@ def _verdict(critical: int, warned: int) -> str:
     if critical:
         return f"{critical} critical {'expectation was' if critical == 1 else 'expectations were'} not met"
     if warned:
-        return f"Every critical expectation was met; {warned} others were not, on some days"
+        noun = "other was" if warned == 1 else "others were"
+        return f"Every critical expectation was met; {warned} {noun} not, on some days"
     return "Every expectation was met on every day"
 
 

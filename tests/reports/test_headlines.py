@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import re
+
 import polars as pl
 
-from reports import headlines, published
+from reports import flows, headlines, published
 from tests.reports import fixtures
 
 
@@ -36,3 +38,83 @@ def test_groups_that_do_not_differ_are_said_not_to() -> None:
     groups = {"Device": {"App": (0.5, 1.0), "Web": (0.5, 1.0)}}
     frame = published.segments(fixtures.segment_frame(groups), 10, 30)
     assert headlines.segments(frame) == "No group of customers differs clearly from the rest"
+
+
+def test_no_step_is_the_weakest_where_a_withheld_one_may_be_weaker() -> None:
+    """Of 300, 4 go on: the counts of that step are withheld, and its loss may be the largest."""
+    stages = _stages(2000, 1400, 700, 4, 0)
+    assert headlines.weakest_step(stages) is None
+    assert headlines.largest_loss(stages) is None
+
+
+def test_a_step_of_few_customers_is_compared_by_its_counts() -> None:
+    assert headlines.weakest_step(_stages(2000, 1900, 27, 14)) == 3
+    assert headlines.weakest_step(_stages(2000, 1900, 950, 27, 14)) == 4
+    assert headlines.weakest_step(_stages(2000, 400, 22, 0)) is None
+
+
+def test_the_largest_loss_is_named_only_beyond_chance() -> None:
+    assert headlines.largest_loss(_stages(1000, 700, 420)) is None
+    assert headlines.largest_loss(_stages(1000, 650, 420)) == 2
+
+
+def test_a_share_of_which_little_is_known_is_told_by_its_ends() -> None:
+    text = headlines.overview(_stages(60, 45, 30), "Order").replace("\u202f", " ")
+    assert text == "Between 37 % and 63 % of customers who enter reach “Order”"
+
+
+def _flow(first: int, second: int, converted: int) -> str:
+    routes = [
+        (["Ad", "Shop"], "converted", converted, converted),
+        (["Ad", "Shop"], "abandoned", first - converted, 0),
+        (["Mail", "Shop"], "abandoned", second, 0),
+    ]
+    return headlines.flow(flows.flow(fixtures.routes_frame(routes), {"Shop"}, 10)).replace("\u202f", " ")
+
+
+def test_the_commonest_start_is_told_with_its_intervals_and_only_where_it_is() -> None:
+    assert _flow(600, 400, 150) == (
+        "The commonest start is “Ad” then “Shop”: 60.0 % (56.9–63.0) of journeys, "
+        "of which 25.0 % (21.7–28.6) reach the goal"
+    )
+    assert _flow(510, 490, 150) == "The routes customers take"
+    assert _flow(600, 400, 3).endswith("of which under 1.7 % reach the goal")
+
+
+def test_the_commonest_paths_are_named_only_beyond_chance() -> None:
+    clear = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [500, 100]})
+    close = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [500, 490]})
+    assert headlines.commonest(clear, clear[:1]) == (
+        "The commonest way to the goal takes 2 steps; the commonest way out comes after 2"
+    )
+    assert headlines.commonest(clear, close) == headlines.commonest(close, clear) == "The commonest complete paths"
+
+
+def _curves(first: tuple[float, float, float], second: tuple[float, float, float]) -> pl.DataFrame:
+    rows = [(group, 14.0, *ends) for group, ends in (("App", first), ("Web", second))]
+    return pl.DataFrame(rows, schema=["group", "days", "share", "low", "high"], orient="row")
+
+
+def test_a_group_is_ahead_only_where_its_band_clears_the_others() -> None:
+    ahead = headlines.incidence(_curves((0.4, 0.37, 0.43), (0.3, 0.27, 0.33)), "Device").replace("\u202f", " ")
+    assert ahead == "Device “App” gets furthest: 40.0 % (37.0–43.0) within 14 days"
+    assert headlines.incidence(_curves((0.4, 0.3, 0.5), (0.3, 0.2, 0.4)), "Device").startswith("No group")
+
+
+def test_the_lowest_satisfaction_is_told_among_those_that_are_known() -> None:
+    stages, voice = _stages(*fixtures.COUNTS), fixtures.voice_frame()
+    assert headlines.journey_map(stages, voice).startswith("Journey map: satisfaction is lowest at “Action”; ")
+    some = voice.with_columns(satisfied=pl.when(pl.col("stage") != "Interest").then("satisfied"))
+    assert "lowest at “Action” of 4 stages with enough answers" in headlines.journey_map(stages, some)
+    close = voice.with_columns(high=pl.col("satisfied") + 0.2, low=pl.col("satisfied") - 0.2)
+    assert "satisfaction" not in headlines.journey_map(stages, close)
+
+
+def test_groups_of_which_nothing_is_known_are_not_said_to_be_alike() -> None:
+    frame = published.segments(fixtures.segment_frame(size=0.001), 10, 30)
+    assert headlines.segments(frame) == "Conversion from stage to stage, by group"
+
+
+def test_the_size_of_a_difference_is_told_with_its_interval() -> None:
+    frame = published.segments(fixtures.segment_frame(), 10, 30)
+    assert re.search(r"is [\d.]+\u202fpp \([\d.]+–[\d.]+\) below the rest", headlines.segments(frame))
