@@ -3,7 +3,8 @@
 - **What is checked.** Expectations about rows judge the rows that came since the version of the table that was checked
   last (`landed`). Expectations about many rows judge the whole of each day that has new ones. Profiles and links have
   no days: they are judged as one.
-- **Memory** is bounded by a chunk of rows, and by one number for each row of a day (`rowwise`, `daywise`).
+- **Memory** grows with the rows of one day, not with the history: rows are judged by the chunk, days one by one
+  (`rowwise`, `daywise`).
 - **Drift** compares days that are settled with the days before (`drift`).
 - **What is kept** goes into the lake (`checks`): a check that is cut short is done again.
 
