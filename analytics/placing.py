@@ -83,6 +83,16 @@ def regrouped(before: pl.DataFrame, after: pl.DataFrame) -> pl.Series:
     return pl.concat([before[CODE].filter(moved), same[CODE].filter(moved)]).drop_nulls().unique()
 
 
+def moved(before: pl.DataFrame, after: pl.DataFrame) -> pl.Series:
+    """The customers who lost or won identities, and what profiles say of these; `before` are the first nodes.
+
+    They may keep all their events: an identity that came to be shared leaves its customer on every event they share.
+    """
+    was, now = before["customer"], after["customer"].head(len(before))
+    other = was.ne_missing(now)
+    return pl.concat([was.filter(other), now.filter(other)]).drop_nulls().unique()
+
+
 def assigned(events: pl.DataFrame, known: Relinked, places: pl.DataFrame) -> pl.DataFrame:
     """Events (`_combination`, occurred_at, ...) with `_customer`, null without a usable identity, and `linked`."""
     rows = events.with_columns(

@@ -191,6 +191,7 @@ class Renewal:
         touched = placing.marked(owners, len(known.nodes))
         touched |= placing.marked(placing.regrouped(before.seen, known.seen), len(known.nodes))
         touched |= placing.marked(placing.placed_anew(placed, places), len(known.nodes))
+        touched |= placing.marked(placing.moved(before.nodes, known.nodes), len(known.nodes))
         identity = self.rules.identities.normal(pl.col("identity"), pl.col("identity_kind"))
         named = self.profiles.select(pl.col("identity_kind").alias("kind"), identity.alias("value"))
         changed = known.nodes.join(named, on=["kind", "value"], how="semi")["customer"]

@@ -18,6 +18,7 @@ from analytics.refresh import refresh, summary_of
 from analytics.rules import IdentityRules, PathRules, TouchpointRule
 from analytics.stitching import StitchSummary, build
 from analytics.store import Paths
+from expectations import contract
 from expectations.layout import Lake
 from tests.journeys import START, at
 
@@ -148,6 +149,23 @@ def test_tombstones_part_customers_and_join_them_again(tmp_path: Path, request: 
     assert check(lake, PathRules(), tmp_path).customers == 2
     split(lake, "customer_id:ann", "anonymous_id:x1", decided_at=at("1d"), removed=False)
     assert check(lake, PathRules(), tmp_path).customers == 1
+
+
+def test_a_profile_goes_with_an_identity_that_came_to_be_shared(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    lake, rules = Lake(str(tmp_path)), PathRules(identities=IdentityRules(max_degree=1), attributes=["region"])
+    land(
+        lake,
+        event("home", "9m", 0, customer_id="dan", anonymous_id="x"),
+        event("cart", "10m", 1, identities={"device_id": "p"}),
+    )
+    told = ["anonymous_id", "x", "region", "north", START, "p", 0, 0]
+    pl.DataFrame([told], schema=contract.PROFILES, orient="row").write_delta(lake.table("profiles"))
+    refresh(lake, rules)
+    assert stored(Paths.open(lake)).filter(customer="customer_id:dan")["region"].to_list() == ["north"]
+    request.getfixturevalue("no_build")
+    land(lake, event("home", "20m", 2, anonymous_id="x", identities={"device_id": "p"}))
+    check(lake, rules, tmp_path)
+    assert stored(Paths.open(lake)).filter(customer="customer_id:dan")["region"].to_list() == [None]
 
 
 def test_files_written_anew_bring_no_events(tmp_path: Path, request: pytest.FixtureRequest) -> None:
