@@ -101,8 +101,10 @@ for (const chart of charts) {
 
 const looks = {};
 const lookOf = (id) => mode + ' ' + layoutOf(id);
+// A chart that already looks as it should is left alone: who points at it, or has moved into it, is not disturbed.
 async function draw(element) {
   const id = element.dataset.chart;
+  if (looks[id] === lookOf(id)) return;
   looks[id] = lookOf(id);
   const start = performance.now();
   const kept = views[id] && views[id].getState({data: (name) => /_store$/.test(name), recurse: true});
@@ -172,7 +174,7 @@ let onScreen = null;
 async function onPaper() {
   onScreen = onScreen || mode;
   root.dataset.theme = mode = 'light';
-  for (const chart of charts) if (looks[chart.dataset.chart] !== lookOf(chart.dataset.chart)) await draw(chart);
+  for (const chart of charts) await draw(chart);
 }
 addEventListener('beforeprint', onPaper);
 addEventListener('afterprint', () => {
