@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from analytics.duplicates import deduplicate
 from expectations import contract
@@ -38,12 +38,11 @@ def profiles(lake: Lake) -> pl.LazyFrame:
 def table_version(lake: Lake, name: str) -> int | None:
     """Version of a Delta table, or None when it does not exist."""
     address = lake.table(name)
-    if not DeltaTable.is_deltatable(address):
-        return None
     try:
-        return DeltaTable(address).version()
-    except DeltaError as error:
+        table = _opened(address)
+    except (DeltaError, OSError) as error:
         raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
+    return None if table is None else table.version()
 
 
 def conform(frame: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
@@ -66,9 +65,10 @@ def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -
     """
     address = lake.table(name)
     try:
-        if not DeltaTable.is_deltatable(address):
+        table = _opened(address, version)
+        if table is None:
             return pl.LazyFrame(schema=schema)
-        frame = pl.scan_delta(DeltaTable(address, version=version))
+        frame = pl.scan_delta(table)
         found = frame.collect_schema()
     except (DeltaError, OSError) as error:
         raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
@@ -154,15 +154,23 @@ def erase(lake: Lake, name: str, predicate: str | None) -> Erased:
     """Delete the rows that fulfil `predicate` (SQL; None for no row), and remove the files that held them."""
     address = lake.table(name)
     try:
-        if not DeltaTable.is_deltatable(address):
+        table = _opened(address)
+        if table is None:
             return Erased(name, 0, 0, 0, 0)
-        table = DeltaTable(address)
         before = table.count()
         done = table.delete(predicate) if predicate else {}
         files = table.vacuum(0, dry_run=False, enforce_retention_duration=False)
         return Erased(name, before, table.count(), int(done.get("num_removed_files", 0)), len(files))
     except (DeltaError, OSError) as error:
         raise StorageError("A table of the lake cannot be erased from.", where=address, found=str(error)) from error
+
+
+def _opened(address: str, version: int | None = None) -> DeltaTable | None:
+    """The table at an address; None where there is none. Asking the library first would hold up all other threads."""
+    try:
+        return DeltaTable(address, version=version)
+    except TableNotFoundError:
+        return None
 
 
 def _as_contract(name: str, dtype: pl.DataType, found: Mapping[str, pl.DataType]) -> pl.Expr:
