@@ -99,7 +99,12 @@ def _is_pair(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(map(_is_scalar, value))
 
 
-def _is_format(value: Any) -> bool:
+def is_time_format(value: Any) -> bool:
+    """Whether it is a pattern that `strptime` knows.
+
+    >>> is_time_format("%d.%m.%Y"), is_time_format("%H:%M%.f")
+    (True, False)
+    """
     if not isinstance(value, str):
         return False
     try:
@@ -182,7 +187,7 @@ TYPES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "pairs": ("a list of pairs of values", _is_list(_is_pair)),
     "pattern": ("a regular expression", _is_pattern),
     "patterns": ("a list of regular expressions", _is_list(_is_pattern)),
-    "format": ("a format of times such as %Y-%m-%d", _is_format),
+    "format": ("a format of times such as %Y-%m-%d", is_time_format),
     "schema": ("a JSON schema", _is_schema),
     "quantiles": ('{"quantiles": [shares], "value_ranges": [[least, most], ...]}, one range a share', _is_quantiles),
     "partition": (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from itertools import islice
@@ -21,7 +21,7 @@ import polars as pl
 from expectations import contract, layout
 from expectations.contract import Kind
 from expectations.errors import InputError
-from expectations.gate import contract_rules
+from expectations.gate import Rule, contract_rules
 from expectations.layout import Lake
 from ingest.columns import to_times
 from ingest.commit import Table
@@ -29,9 +29,10 @@ from ingest.decode import Refusal
 from ingest.landing import Landing
 from ingest.message import Chunk, Partition
 from ingest.offsets import Claim, application
+from ingest.quarantine import refused
 from ingest.quarantine import rows as quarantine_rows
 from ingest.rows import LINES, Row, rows, table, unreadable
-from ingest.settings import Format, IngestSettings, Stream
+from ingest.settings import Format, IngestSettings, Limits, Stream
 from ingest.traits import has_traits
 
 PIPELINE: Final = "files"
@@ -45,7 +46,9 @@ Advance = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """What loading one file did; `known` says that all of it had landed before. `quarantined` counts rows by reason."""
+    """What loading one file did; `known` says that all of it had landed before. `quarantined` counts the rows that were
+    refused by reason; of a file that is known, those still in quarantine.
+    """
 
     file: str
     known: bool
@@ -73,24 +76,36 @@ def like(settings: IngestSettings, *, kind: Kind | None = None, form: Format | N
     return Stream(topic="file", kind=wanted, channel=channel, format=form or "json")
 
 
+def of_any_age(limits: Limits) -> Limits:
+    """The limits of rows of files: those of the stream, but a back-fill may be decades old."""
+    return limits.model_copy(update={"oldest": _OLDEST})
+
+
 def load_events(
-    file: Path, stream: Stream, settings: IngestSettings, lake: Lake, *, on_progress: Advance | None = None
+    file: Path,
+    stream: Stream,
+    settings: IngestSettings,
+    lake: Lake,
+    *,
+    rules: Sequence[Rule] = (),
+    on_progress: Advance | None = None,
 ) -> FileSummary:
     """Land the events of one file (see `ingest.rows` for the files), each row once over all loads of its content.
 
-    Rows are read as the messages of `stream` (see `like`), whatever its topic is. Raises InputError when the file
-    cannot be read, StorageError when the lake cannot be written.
+    Rows are read as the messages of `stream` (see `like`), whatever its topic is; `rules` are judged after the
+    contract's. Raises InputError when the file cannot be read, StorageError when the lake cannot be written.
     """
     digest = _digest(file)
     partition = Partition(f"file:{digest[:32]}", 0)
     stream = stream.model_copy(update={"topic": partition.topic})
-    limits = settings.limits.model_copy(update={"oldest": _OLDEST})
+    limits = of_any_age(settings.limits)
     settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE, "limits": limits})
-    rules = contract_rules(oldest=limits.oldest, newest=limits.newest)
+    judged = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
     profiles = Table(lake, layout.PROFILES) if has_traits(stream) else None
-    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, rules, profiles=profiles)
+    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, judged, profiles=profiles)
     start = landing.begin(partition, digest, 0, accept_gap=False)
-    return _land(file, landing, partition, start, on_progress or _silent)
+    done = _land(file, landing, partition, start, on_progress or _silent)
+    return replace(done, quarantined=_still_refused(lake, partition.topic)) if done.known else done
 
 
 def load_profiles(source: Path | pl.DataFrame, lake: Lake, *, on_progress: Advance | None = None) -> FileSummary:
@@ -119,7 +134,7 @@ def load_profiles(source: Path | pl.DataFrame, lake: Lake, *, on_progress: Advan
 
 def _land(file: Path, landing: Landing, partition: Partition, start: int, told: Advance) -> FileSummary:
     landed, read = 0, 0
-    refused: dict[str, int] = {}
+    faulty: dict[str, int] = {}
     reader = rows(file, start, time.time_ns() // 1_000_000)
     now = time.monotonic()
     while block := list(islice(reader, _ROWS_AT_ONCE)):
@@ -127,13 +142,18 @@ def _land(file: Path, landing: Landing, partition: Partition, start: int, told: 
         read += len(block)
         told(read, None)
         if landing.due(now):
-            landed += _flush(landing, refused)
-    landed += _flush(landing, refused)
+            landed += _flush(landing, faulty)
+    landed += _flush(landing, faulty)
     told(read, read)
-    return FileSummary(str(file), start > 0 and read == 0, landed, refused)
+    return FileSummary(str(file), start > 0 and read == 0, landed, faulty)
 
 
-def _flush(landing: Landing, refused: dict[str, int]) -> int:
+def _still_refused(lake: Lake, topic: str) -> dict[str, int]:
+    found = refused(lake).filter(pl.col(contract.TOPIC) == topic)
+    return dict(found.group_by("reason").agg(pl.col("messages").sum()).sort("reason").iter_rows())
+
+
+def _flush(landing: Landing, faulty: dict[str, int]) -> int:
     done = landing.flush()
     if done.rewound:
         raise InputError(
@@ -142,7 +162,7 @@ def _flush(landing: Landing, refused: dict[str, int]) -> int:
             do="wait for it to end, then load again: what has landed is skipped",
         )
     for (_, reason), count in done.refused.items():
-        refused[reason] = refused.get(reason, 0) + count
+        faulty[reason] = faulty.get(reason, 0) + count
     return done.landed.total()
 
 

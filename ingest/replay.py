@@ -22,8 +22,10 @@ from expectations.gate import Rule, contract_rules, judge
 from expectations.layout import Lake
 from ingest.commit import Table, scan
 from ingest.decode import decode
+from ingest.files import of_any_age
 from ingest.message import Partition
 from ingest.offsets import Claim
+from ingest.quarantine import from_gate
 from ingest.schemas import finder
 from ingest.settings import IngestSettings, Stream
 from ingest.traits import attributes, has_traits
@@ -38,7 +40,8 @@ Advance = Callable[[int, int | None], None]
 
 @dataclass(slots=True)
 class ReplaySummary:
-    """What a replay did: quarantine rows looked at, events landed, rows that left, and those that stay, by reason.
+    """What a replay did: quarantine rows looked at, events landed, rows that left, and those that stay, by the reason
+    for which they are refused now.
 
     `unknown` counts rows of topics that no stream names; they are not looked at.
     """
@@ -75,19 +78,20 @@ def replay(
     contract's.
     Raises StorageError when the lake cannot be written.
     """
-    replayer = _Replay(settings, lake, rules)  # brings a table of an earlier version up to date
+    of_streams = _Replay(settings, lake, rules)  # brings a table of an earlier version up to date
+    of_files = _Replay(settings.model_copy(update={"limits": of_any_age(settings.limits)}), lake, rules)
     wanted = scan(lake, layout.QUARANTINE).filter(pl.col("reason").is_in(list(reasons)) if reasons else pl.lit(True))
     counts = wanted.group_by(contract.TOPIC, contract.PARTITION).len().sort(pl.all()).collect()
     done, streams = ReplaySummary(), settings.by_topic
     for topic, number, count in counts.iter_rows():
-        stream = streams.get(topic)
+        stream, reader = streams.get(topic), of_streams
         if stream is None and topic.startswith("file:") and files is not None:
-            stream = files.model_copy(update={"topic": topic})
+            stream, reader = files.model_copy(update={"topic": topic}), of_files
         if stream is None:
             done.unknown[topic] += count
             continue
         for block in _blocks(wanted, topic, number):
-            replayer.one(stream, Partition(topic, number), block, done)
+            reader.one(stream, Partition(topic, number), block, done)
             if on_progress:
                 on_progress(done.read, int(counts["len"].sum()))
     return done
@@ -137,18 +141,20 @@ class _Replay:
             self._refused.remove(_places(partition, readable))
             done.left += readable.height
         left = block.join(readable, on=_PLACE, how="anti", nulls_equal=True)
-        done.stay += Counter(left["reason"].to_list())
+        now = left.join(refused.unique(contract.OFFSET, keep="first"), on=contract.OFFSET, how="left")
+        done.stay += Counter(now.select(pl.coalesce("now", "reason")).to_series().to_list())
 
     def _read(self, stream: Stream, partition: Partition, block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The events that the block's messages are now, and the offsets of what is refused of them."""
+        """The events that the block's messages are now, and the offsets of what is refused of them and why."""
         messages = block.unique(contract.OFFSET, keep="first").sort(contract.OFFSET)
         times = messages[contract.RECEIVED_AT].dt.epoch("ms")
         headers = [_headers(held) for held in messages["headers"].to_list()]
         given = zip(messages[contract.OFFSET], times, messages["raw"], messages["key"], headers, strict=True)
         decoded = decode([_Held(*row) for row in given], partition, stream, self._settings.limits, self._find)
         verdict = judge(decoded.events, self._rules)
-        faulty = [refusal.offset for refusal in decoded.refused] + verdict.refused[contract.OFFSET].to_list()
-        return verdict.accepted, pl.DataFrame({contract.OFFSET: pl.Series(faulty, dtype=pl.Int64)})
+        faulty = [*decoded.refused, *from_gate(verdict.refused)]
+        schema = {contract.OFFSET: pl.Int64, "now": pl.String}
+        return verdict.accepted, pl.DataFrame([(each.offset, each.reason) for each in faulty], schema, orient="row")
 
     def _land(self, table: Table, partition: Partition, rows: pl.DataFrame, key: list[str]) -> int:
         """Make visible the rows whose key is not there yet; returns how many that were."""

@@ -87,15 +87,29 @@ def load(
 
     of_events = kind if kind is None or is_kind(kind) else None
     read_as = landing.like(settings.ingest, kind=of_events, form=form, topic=stream or "")
+    refused = 0
     for place in files_of(places):
         with terminal.step(f"Loading {place}") as advance, at_hand(place) as file:
             summary: FileSummary = (
                 landing.load_profiles(file, settings.lake, on_progress=advance)
                 if kind == "profiles"
-                else landing.load_events(file, read_as, settings.ingest, settings.lake, on_progress=advance)
+                else landing.load_events(
+                    file,
+                    read_as,
+                    settings.ingest,
+                    settings.lake,
+                    rules=settings.compiled.rules,
+                    on_progress=advance,
+                )
             )
         done = "landed before, nothing added" if summary.known else f"{summary.landed:,} rows landed"
         terminal.out.print(f"  {done}{_refused(summary.quarantined)}")
+        refused += sum(summary.quarantined.values())
+    if refused and kind != "profiles":
+        again = f"--stream {stream}" if stream else f"--kind {read_as.kind}"
+        terminal.out.print(
+            "  see why: journeys quarantine list", f"  read again: journeys quarantine replay {again}", sep="\n"
+        )
 
 
 def check(settings: Settings) -> CheckSummary:

@@ -157,4 +157,6 @@ def replay(
     for word, count in done.stay.most_common():
         terminal.out.print(f"  {count:,} stay: {word}")
     for topic, count in done.unknown.most_common():
-        terminal.out.print(f"  {count:,} of {topic} not read: no stream names it", markup=False)
+        how = "rows of a file: say how to read them with --stream or --kind"
+        why = how if topic.startswith("file:") else "no stream names it"
+        terminal.out.print(f"  {count:,} of {topic} not read: {why}", markup=False, soft_wrap=True)

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from expectations.arguments import is_time_format
 from expectations.configfile import Section
 from expectations.contract import Kind
 from expectations.hashing import HASHES
@@ -28,8 +29,8 @@ def _is_field(name: str) -> str:
 
 
 def _known_time(time: str) -> str:
-    if time not in _TIMES and "%" not in time:
-        raise ValueError(f"expected one of {', '.join(_TIMES)}, or a pattern such as %d.%m.%Y %H:%M:%S")
+    if time not in _TIMES and not ("%" in time and is_time_format(time)):
+        raise ValueError(f"expected one of {', '.join(_TIMES)}, or a pattern of strptime such as %d.%m.%Y %H:%M:%S")
     return time
 
 

@@ -61,6 +61,13 @@ def test_a_replay_says_what_landed_and_what_stays(folder: Path) -> None:
     assert command("quarantine", "replay", "--kind", "click", cwd=folder).returncode == 6
 
 
+def test_a_file_whose_rows_were_refused_says_how_to_go_on(folder: Path) -> None:
+    said = command("load", "clicks.ndjson", cwd=folder)
+    assert "landed before, nothing added, 2 refused" in said.stdout
+    assert "journeys quarantine replay --kind clickstream" in said.stdout
+    assert "say how to read them with --stream or --kind" in command("quarantine", "replay", cwd=folder).stdout
+
+
 def test_maintenance_runs_and_status_says_when_it_is_due(folder: Path) -> None:
     done = command("maintain", cwd=folder)
     assert done.returncode == 0 and "1 ordered" in done.stdout

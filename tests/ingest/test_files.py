@@ -15,6 +15,7 @@ import zstandard
 
 from expectations import layout
 from expectations.errors import InputError
+from expectations.gate import Rule
 from expectations.layout import Lake
 from ingest import files
 from ingest.commit import Table, scan
@@ -263,3 +264,19 @@ def test_a_folder_stands_for_the_files_in_it(tmp_path: Path) -> None:
 def empty(folder: Path) -> Path:
     (folder / "none").mkdir()
     return folder / "none"
+
+
+def test_rows_of_files_are_judged_by_the_rules_of_the_stream(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "orders.ndjson"
+    path.write_bytes(ndjson(EVENT, EVENT | {"event_id": "e2", "event_name": "odd"}))
+    rule = Rule("odd names are refused", "event_name", "not_allowed", pl.col("event_name") != "odd", "another name")
+    done = load_events(path, ORDERS, SETTINGS, lake, rules=[rule])
+    assert (done.landed, done.quarantined) == (1, {"not_allowed": 1})
+
+
+def test_a_file_that_is_known_tells_what_of_it_is_still_refused(lake: Lake, tmp_path: Path) -> None:
+    path = tmp_path / "orders.ndjson"
+    path.write_bytes(ndjson(EVENT, b"no json"))
+    load_events(path, ORDERS, SETTINGS, lake)
+    again = load_events(path, ORDERS, SETTINGS, lake)
+    assert (again.known, again.landed, again.quarantined) == (True, 0, {"not_json": 1})

@@ -166,6 +166,20 @@ def test_rows_of_a_file_are_read_when_their_kind_is_said(lake: Lake) -> None:
     assert dict(replay(OLD, lake, files=like(OLD, kind="clickstream")).stay) == {"not_json": 1}
 
 
+def test_rows_of_a_file_may_be_as_old_when_they_are_read_again(lake: Lake) -> None:
+    file, old = Partition("file:0123", 0), json.loads(other(0)) | {"occurred_at": "1999-01-01T00:00:00Z"}
+    land(lake, [Sent(0, json.dumps(old).encode())], settings(topic=file.topic), file)
+    assert refused(lake)["reason"].to_list() == ["missing_field"]
+    assert replay(NEW, lake, files=NEW.streams[0]).landed == 1
+
+
+def test_what_stays_is_told_by_the_reason_of_now(lake: Lake) -> None:
+    stale = json.loads(other(0)) | {"occurred_at": "1999-01-01T00:00:00Z"}
+    land(lake, [Sent(0, json.dumps(stale).encode())])
+    assert dict(replay(OLD, lake).stay) == {"missing_field": 1}
+    assert dict(replay(NEW, lake).stay) == {"time_out_of_range": 1}
+
+
 def test_an_empty_lake_has_nothing_to_replay(lake: Lake) -> None:
     assert replay(OLD, lake) == ReplaySummary()
     assert refused(lake).is_empty() and examples(lake).is_empty() and message(lake, HERE, 0).is_empty()
