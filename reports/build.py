@@ -26,8 +26,8 @@ from expectations.errors import StorageError
 from expectations.layout import EVENTS, Lake
 from reports import flows, groups, pacing, periods, published, routes, trends
 from reports.answers import Answers, Facts, Origin
-from reports.cube import Cube, cube
-from reports.entrants import Asked, counted, entrants
+from reports.cube import Cube, cube, told_counts
+from reports.entrants import Asked, Entrants, counted, entrants, everybody
 from reports.evidence import evidence
 from reports.settings import ReportSettings
 
@@ -74,15 +74,16 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     steps = funnel_steps(paths, rules)
     facts = _facts(paths, settings.k)
     window = duration(settings.window)
-    everyone = funnel(paths, Funnel(steps, window=window))
     asked = Asked(steps, window)
-    entered = entrants(paths, replace(asked, by=settings.segments))
+    entered = everybody(paths, replace(asked, by=settings.segments))
+    stages = published.stages(funnel(paths, Funnel(steps, window=window)), settings.k, settings.least)
+    segments = groups.segments(entered, settings)
     return Answers(
         facts=facts,
         goal=rules.goal[0],
         window=window,
-        stages=published.stages(everyone, settings.k, settings.least),
-        segments=groups.segments(entered, settings),
+        stages=stages,
+        segments=segments,
         flow=_flow(paths, settings, rules),
         **_routes(paths, settings),
         used=_used(paths, settings),
@@ -90,7 +91,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
-        cube=_cube(paths, replace(asked, by=_explored(settings)), facts, settings.k),
+        cube=_cube(entered, stages, segments, settings),
         **_pacing(paths, settings, facts),
         changes=periods.changes(paths, asked, settings, facts),
         voice=_voice(paths, settings, rules),
@@ -98,10 +99,12 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     )
 
 
-def _cube(paths: Paths, asked: Asked, facts: Facts, k: int) -> Cube | None:
-    """Of those whose time is over, by the best of their tries that began in that period."""
-    until = facts.end_of_data - asked.window + timedelta(microseconds=1)
-    return cube(entrants(paths, asked, end=until), asked.by, k) if asked.by else None
+def _cube(
+    entered: Entrants, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings
+) -> Cube | None:
+    """The customers of the stage funnel, by their groups and the time of their first entry."""
+    columns = _explored(settings)
+    return cube(entered, columns, settings.k, told_counts(stages, segments, [settings.name_of(c) for c in columns]))
 
 
 def _explored(settings: ReportSettings) -> tuple[str, ...]:

@@ -17,7 +17,10 @@ from analytics import Funnel, Paths, Step, members
 
 @dataclass(frozen=True, eq=False)
 class Entrants:
-    """The entrants of a funnel: `rows` as `analytics.members` gives them, and the names of the steps."""
+    """The entrants of a funnel: `rows` as `analytics.members` gives them, and the names of the steps.
+
+    Those of `everybody` know `first_at`, too, when they first entered; the chain that is reported may be a later one.
+    """
 
     rows: pl.DataFrame
     steps: tuple[str, ...]
@@ -36,6 +39,14 @@ def entrants(paths: Paths, asked: Asked, start: datetime | None = None, end: dat
     """Everybody who entered from `start` up to, not including, `end`."""
     found = members(paths, Funnel(asked.steps, window=asked.window, by=asked.by, start=start, end=end))
     return Entrants(found.drop("customer"), tuple(str(step.name) for step in asked.steps))
+
+
+def everybody(paths: Paths, asked: Asked) -> Entrants:
+    """Everybody who ever entered, with the time of their first entry."""
+    found = members(paths, Funnel(asked.steps, window=asked.window, by=asked.by))
+    first = members(paths, Funnel(asked.steps[:1], window=asked.window)).select("customer", first_at="entered_at")
+    rows = found.join(first, on="customer", how="left", maintain_order="left").drop("customer")
+    return Entrants(rows, tuple(str(step.name) for step in asked.steps))
 
 
 def counted(entered: Entrants, by: str | None = None, *, also_open: bool = False) -> pl.DataFrame:

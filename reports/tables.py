@@ -218,18 +218,18 @@ def incidence(frame: pl.DataFrame) -> Table:
 
 
 def cube(published: Cube, names: tuple[str, ...]) -> Table:
-    """The cells of a cube, all its periods together."""
+    """The cube, all its periods together: all customers, the groups of each dimension, then those of both."""
     counts = [name for name in published.cells.columns if name.startswith("n")]
-    sums = (
-        published.cells.group_by("a", "b")
-        .agg(pl.col(counts).sum())
-        .sort("n1", "a", "b", descending=[True, False, False])
-    )
-    rows = [
-        (*(shown_name(r[field]) for field in ("a", "b")[: len(names)]), *(count(r[name]) for name in counts))
-        for r in sums.iter_rows(named=True)
-    ]
-    return Table((*names, *(shown_name(step) for step in published.steps)), tuple(rows))
+    fields = ("a", "b")[: len(names)]
+    rows: list[tuple[str, ...]] = []
+    for kept in ((), *((field,) for field in fields), *([fields] if len(fields) > 1 else [])):
+        inside = published.cells.filter(*(pl.col(field).is_not_null() for field in kept))
+        sums = inside.group_by(kept).agg(pl.col(counts).sum()) if kept else inside.select(pl.col(counts).sum())
+        for row in sums.sort("n1", *kept, descending=[True, *(False for _ in kept)]).iter_rows(named=True):
+            groups = (shown_name(row[field]) if field in kept else "all" for field in fields)
+            rows.append((*groups, *(count(row[name]) for name in counts)))
+    heads = (*names, *(shown_name(step) for step in published.steps))
+    return Table(heads, tuple(rows), words=tuple(range(len(names))))
 
 
 def as_files(frame: pl.DataFrame) -> pl.DataFrame:

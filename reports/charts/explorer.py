@@ -1,6 +1,7 @@
 """How does conversion differ within a selection? Bars to click, weeks to brush, a funnel that follows.
 
 In: a published cube (`reports.cube`). All sums, rates and intervals are worked out in the page, from the cells chosen.
+Its rows without a week belong to the sum of their group, or of all, and to no week.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def explorer(cube: Cube, names: tuple[str, ...], least: int) -> Chart:
     )
     sides = []
     for index, (field, name) in enumerate(zip(("a", "b"), names, strict=False)):
-        chosen = data.transform_filter(brush)
+        chosen = data.transform_filter(brush).transform_filter(f"datum.{field}!==null")
         for pick in picks[:index] + picks[index + 1 :]:
             chosen = chosen.transform_filter(pick)
         sides.append(
@@ -55,7 +56,9 @@ def explorer(cube: Cube, names: tuple[str, ...], least: int) -> Chart:
 
 def _rows(cube: Cube) -> list[dict[str, Any]]:
     shown = cube.cells.with_columns(start=pl.col("start").dt.to_string("%Y-%m-%d")).to_dicts()
-    return [{**row, "a": shown_name(row["a"]), "b": shown_name(row["b"]) if row["b"] else ""} for row in shown]
+    fields = ("a", "b")[: len(cube.columns)]
+    named = ({field: None if row[field] is None else shown_name(row[field]) for field in fields} for row in shown)
+    return [row | names for row, names in zip(shown, named, strict=True)]
 
 
 def _pick(field: str) -> alt.Parameter:
@@ -96,8 +99,13 @@ def _rated(data: Chart, by: list[str], steps: int, least: int) -> Chart:
 
 def _order(cube: Cube, field: str) -> list[str]:
     """Groups of a dimension, largest first."""
-    sizes = cube.cells.group_by(field).agg(pl.col("n1").sum()).sort("n1", field, descending=[True, False])
-    return [shown_name(value) for value in sizes[field]]
+    sizes = (
+        cube.cells.filter(pl.col(field).is_not_null())
+        .group_by(field)
+        .agg(pl.col("n1").sum())
+        .sort("n1", field, descending=[True, False])
+    )
+    return list(dict.fromkeys(shown_name(value) for value in sizes[field]))
 
 
 def _bars(base: Chart, field: str, name: str, order: list[str], own: alt.Parameter) -> Chart:
@@ -200,7 +208,7 @@ def _weekly(data: Chart, cube: Cube, picks: list[alt.Parameter], brush: alt.Para
     chosen = data
     for pick in picks:
         chosen = chosen.transform_filter(pick)
-    base = _rated(chosen, ["start"], len(cube.steps), least)
+    base = _rated(chosen.transform_filter("datum.start!==null"), ["start"], len(cube.steps), least)
     x = alt.X(
         "start:T",
         title=None,

@@ -21,15 +21,15 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     left = (
         ""
         if not cube.left_out
-        else f" {percent(cube.left_out)} of customers are in cells of fewer than {settings.k}: left out."
+        else f"; {percent(cube.left_out)} of customers, in cells of fewer than {settings.k}, are left out of them"
     )
     part = Part(
         id="explorer",
         title=f"Conversion by {' and '.join(name.lower() for name in names)}, for the customers you choose",
-        subtitle=f"{population(answers, settings)} Of each, the best try that began by then; the funnel of the "
-        "Overview also counts later tries of these customers, so that its shares may be higher. Click bars to choose "
-        "groups, drag over the weeks to choose a period; click again, or beside them, to clear. Whiskers: 95 % "
-        f"(Wilson). Counts are rounded to {settings.k}s." + left,
+        subtitle=f"{population(answers, settings)} Those of the Overview, by the week of their first entry. All of "
+        "them, or one group alone, count as on the other pages; a narrower choice adds up cells rounded to "
+        f"{settings.k}s{left}. Click bars to choose groups, drag over the weeks to choose a period; click again, or "
+        "beside them, to clear. Whiskers: 95 % (Wilson).",
         frame=cube.cells,
         table=tables.cube(cube, names),
         spec=specification(explorer(cube, names, settings.least)),

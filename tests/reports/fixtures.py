@@ -261,7 +261,8 @@ def entrants_of(customers: int = 4000) -> Entrants:
         waits = [entered + timedelta(minutes=(number % 97) ** 2 * step) for step in range(5)]
         groups = {"device": ("App", "Desktop", "Mobile web")[number % 3], "region": ("North", "South")[number % 2]}
         reached = [at if step < depth else None for step, at in enumerate(waits)]
-        rows.append({**groups, "depth": depth, "is_open": False, "entered_at": entered, "reached_at": reached})
+        rows.append({**groups, "depth": depth, "is_open": False, "entered_at": entered, "first_at": entered})
+        rows[-1]["reached_at"] = reached
     return Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), STAGES)
 
 

@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from reports.cube import OTHERS, cube
+from reports.cube import OTHERS, Cube, cube
 from reports.entrants import Entrants
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -15,7 +17,7 @@ STEPS = ("a", "b", "c")
 def _entrants(groups: dict[tuple[str, str], int], weeks: int = 8) -> Entrants:
     rows = [
         {"device": device, "region": region, "depth": 1 + number % 3, "is_open": False}
-        | {"entered_at": START + timedelta(days=7 * week)}
+        | {"first_at": START + timedelta(days=7 * week)}
         for (device, region), size in groups.items()
         for week in range(weeks)
         for number in range(size)
@@ -55,3 +57,39 @@ def test_many_groups_are_joined_and_too_few_customers_give_no_cube() -> None:
     assert OTHERS in set(found.cells["a"]) and found.cells["a"].n_unique() == 6
     assert cube(_entrants({("app", "n"): 1}), ("device",), 10) is None
     assert cube(_entrants({("app", "n"): 60}), (), 10) is None
+
+
+def _are(**groups: str | None) -> pl.Expr:
+    return pl.all_horizontal(pl.lit(True), *(pl.col(name) == one for name, one in groups.items() if one is not None))
+
+
+def _chosen(found: Cube, a: str | None = None, b: str | None = None) -> tuple[int, ...]:
+    """The counts of a choice, as the page adds them up."""
+    rows = found.cells.filter(_are(a=a, b=b))
+    return rows.select(pl.col(r"^n\d$").sum()).row(0)
+
+
+@settings(max_examples=30)
+@given(st.lists(st.integers(1, 47), min_size=4, max_size=4))
+def test_all_customers_and_every_group_that_is_told_count_as_elsewhere(sizes: list[int]) -> None:
+    keys = [(device, region) for device in ("app", "web") for region in ("north", "south")]
+    entered = _entrants(dict(zip(keys, sizes, strict=True)))
+    told: dict[tuple[str | None, str | None], list[int | None]] = {}
+    for a, b in (("app", None), ("web", None), (None, "north"), (None, None)):
+        rows = entered.rows.filter(_are(device=a, region=b))
+        told[a, b] = [rows.filter(pl.col("depth") >= step).height for step in (1, 2, 3)]
+    found = cube(entered, ("device", "region"), 10, told)
+    if found is not None:
+        cells = found.cells.filter(pl.col("start").is_not_null())
+        assert (cells.select(pl.col(r"^n\d$") % 10).sum_horizontal() == 0).all()
+        for (a, b), counts in told.items():
+            there = (a is None or a in cells["a"]) and (b is None or b in cells["b"])
+            assert not there or _chosen(found, a, b) == tuple(counts)
+
+
+def test_a_count_that_is_not_told_is_the_sum_of_rounded_cells() -> None:
+    entered = _entrants({("app", "north"): 63, ("web", "north"): 58})
+    found = cube(entered, ("device", "region"), 10, {("app", None): [504, None, None], (None, None): [968, None, 321]})
+    assert found is not None
+    assert _chosen(found) == (968, 640, 321)
+    assert _chosen(found, "app") == (504, 320, 160)
