@@ -9,13 +9,12 @@ outside the lake.
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import polars as pl
 
+from analytics import folders
 from analytics.events import Erased, erase, landed, scan
 from analytics.identity import identify, with_customers
 from analytics.links import PAIR, identity_of, node_of, tombstones
@@ -23,7 +22,7 @@ from analytics.memory import MEMORY, recall
 from analytics.rules import PathRules
 from analytics.shared import CODE
 from analytics.stitching import build
-from analytics.store import MANIFEST, Paths, generation_of
+from analytics.store import Paths, generation_of, holds_paths, remove_generations
 from expectations import contract
 from expectations.layout import EVENTS, LINKS, PROFILES, QUARANTINE, Lake
 
@@ -47,7 +46,7 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
     who = found.nodes.filter(pl.col("customer") == mine)
     rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(*contract.PLACE, *IDENTITIES).collect()
     before, files = _remembered(lake), _memory_files(lake)
-    touches = len(Paths.open(lake)) if (Path(lake.paths) / MANIFEST).exists() else 0
+    touches = len(Paths.open(lake)) if holds_paths(lake) else 0
     done = [
         erase(lake, EVENTS, _at(rows)),
         erase(lake, PROFILES, _of(lake, PROFILES, _names(("identity_kind", "identity"), who, rules))),
@@ -134,23 +133,17 @@ def _holds(column: pl.Expr, written: set[bytes]) -> pl.Expr:
 
 def _remembered(lake: Lake) -> int:
     """How many identities are remembered for the next refresh."""
-    if not (Path(lake.paths) / MANIFEST).exists():
+    if not holds_paths(lake):
         return 0
     memory = recall(lake, generation_of(lake))
     return len(memory.nodes) if memory else 0
 
 
-def _memory_files(lake: Lake) -> set[Path]:
-    return {file for file in Path(lake.table(MEMORY)).rglob("*") if file.is_file()}
+def _memory_files(lake: Lake) -> set[str]:
+    return set(folders.files(lake.table(MEMORY)))
 
 
 def _drop_old_generations(lake: Lake) -> tuple[int, int]:
     """Remove what earlier stores left in the folder; returns files rewritten and files removed."""
-    folder = Path(lake.paths)
-    current = json.loads((folder / MANIFEST).read_text())["generation"]
-    removed = 0
-    for old in folder.glob("generation-*"):
-        if old.name != current:
-            removed += sum(1 for file in old.iterdir() if file.is_file())
-            shutil.rmtree(old)
-    return sum(1 for _ in (folder / current).iterdir()), removed
+    current = generation_of(lake)
+    return len(folders.files(f"{lake.paths}/{current}")), remove_generations(lake, current)

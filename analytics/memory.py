@@ -8,14 +8,13 @@ a combination that has one keeps it, new ones get the next.
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import polars as pl
 
+from analytics import folders
 from analytics.identity import Identities
 from analytics.shared import CODE, COMBINATION, HASH, LINKED, WAYS
 from analytics.touches import EVENT
@@ -53,12 +52,12 @@ class Memory:
     def save(self, lake: Lake, generation: str) -> None:
         """Write the memory of a generation that is not visible yet."""
         home = _home(lake, generation)
-        home.mkdir(parents=True)
+        folders.make(home)
         for name in TABLES:
             table: pl.DataFrame = getattr(self, name)
-            table.write_parquet(home / f"{name}.parquet", compression="lz4", statistics=False)
+            table.write_parquet(f"{home}/{name}.parquet", compression="lz4", statistics=False)
         facts = {"format": FORMAT, "probe": probe(), "kinds": self.kinds, "seed": self.seed, "counts": self.counts}
-        (home / "facts.json").write_text(json.dumps(facts, default=str))
+        folders.write(f"{home}/facts.json", json.dumps(facts, default=str).encode())
 
     def of_linked(self) -> dict[str, int]:
         """How many events found their customer in each way."""
@@ -70,23 +69,20 @@ class Memory:
 def recall(lake: Lake, generation: str) -> Memory | None:
     """The memory of a generation; None when there is none, or none that can be used here."""
     home = _home(lake, generation)
-    if not (home / "facts.json").exists():
+    content = folders.read(f"{home}/facts.json")
+    if content is None:
         return None
-    facts = json.loads((home / "facts.json").read_text())
+    facts = json.loads(content)
     if facts["format"] != FORMAT or facts["probe"] != probe():
         return None
-    tables = {name: pl.read_parquet(home / f"{name}.parquet", memory_map=False) for name in TABLES}
+    tables = {name: pl.read_parquet(f"{home}/{name}.parquet", memory_map=False) for name in TABLES}
     return Memory(**tables, kinds=tuple(facts["kinds"]), seed=facts["seed"], counts=facts["counts"])
 
 
 def forget_others(lake: Lake, *generations: str) -> int:
     """Remove the memories of all other generations; returns how many files went."""
-    removed = 0
-    for home in Path(lake.table(MEMORY)).glob("*"):
-        if home.name not in generations:
-            removed += sum(1 for _ in home.iterdir())
-            shutil.rmtree(home, ignore_errors=True)
-    return removed
+    home = lake.table(MEMORY)
+    return sum(folders.remove(f"{home}/{name}") for name in folders.names(home) if name not in generations)
 
 
 def probe() -> list[int]:
@@ -115,5 +111,5 @@ def counted(on_shared: pl.DataFrame) -> pl.DataFrame:
     return alike.agg(events.cast(pl.UInt32).alias("events")).sort("shared", contract.OCCURRED_AT, COMBINATION)
 
 
-def _home(lake: Lake, generation: str) -> Path:
-    return Path(lake.table(MEMORY)) / generation
+def _home(lake: Lake, generation: str) -> str:
+    return f"{lake.table(MEMORY)}/{generation}"

@@ -6,22 +6,24 @@ table has one row a customer: the key and how many touches are theirs. So no tou
 - Text is a code: the place of the word in the column's dictionary, in the narrowest of u8, u16, u32.
 - Times are whole seconds since 1970 in u32 when that loses nothing, else microseconds in i64.
 
-The same part lies in memory (`Paths.from_frame`) or in two Parquet files (`Paths.open`). A part in files may have a
-third one that names customers who are gone: a later part has them anew. Whatever is read of a part is without them.
+The same part lies in memory (`Paths.from_frame`) or in two Parquet files, in a folder or an object store
+(`Paths.open`). A part in files may have a third one that names customers who are gone: a later part has them anew.
+Whatever is read of a part is without them.
 """
 
 from __future__ import annotations
 
-import shutil
+import io
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+from analytics import folders
 
 CUSTOMER: Final = "customer"
 AT: Final = "at"
@@ -107,11 +109,7 @@ class Part:
     def linked(self, number: int, address: str) -> Part:
         """The same files under another name, which costs no space where the file system has hard links."""
         for kind in KINDS_OF_FILE if self.gone else KINDS_OF_FILE[:2]:
-            source, target = Path(f"{self.address}.{kind}.parquet"), Path(f"{address}.{kind}.parquet")
-            try:
-                target.hardlink_to(source)
-            except OSError:
-                shutil.copyfile(source, target)
+            folders.copy(f"{self.address}.{kind}.parquet", f"{address}.{kind}.parquet")
         return Part(number, self.touches, self.customers, address, gone=self.gone)
 
     def without(self, places: NDArray[np.int64]) -> Part:
@@ -121,15 +119,15 @@ class Part:
         total = pl.read_parquet(f"{self.address}.customers.parquet", columns=[TOUCHES]).height
         gone = ~self._is_there(total)
         gone[np.flatnonzero(~gone)[places]] = True
-        draft = Path(f"{self.address}.gone.parquet.new")
-        pl.DataFrame({"gone": np.flatnonzero(gone).astype(np.uint32)}).write_parquet(draft, statistics=False)
-        draft.replace(draft.with_suffix(""))
+        noted = io.BytesIO()
+        pl.DataFrame({"gone": np.flatnonzero(gone).astype(np.uint32)}).write_parquet(noted, statistics=False)
+        folders.write(f"{self.address}.gone.parquet", noted.getvalue())
         return replace(self, touches=self.touches - touches, customers=self.customers - len(places), gone=True)
 
     def remove(self) -> None:
         """Delete the files."""
         for kind in KINDS_OF_FILE if self.gone else KINDS_OF_FILE[:2]:
-            Path(f"{self.address}.{kind}.parquet").unlink()
+            folders.remove(f"{self.address}.{kind}.parquet")
 
     def _is_there(self, customers: int) -> NDArray[np.bool_]:
         """Which of the customers in the files are not gone."""

@@ -241,9 +241,9 @@ class Renewal:
                 if on_progress:
                     on_progress(rows.stop, len(touches))
             compact(writer)
-            memory.save(self.lake, writer.home.name)
+            memory.save(self.lake, writer.generation)
             writer.finish(end_of_data=end, built_from=self.built_from)
-        forget_others(self.lake, writer.home.name)
+        forget_others(self.lake, writer.generation)
 
 
 def _new_profiles(lake: Lake, rules: PathRules, was: int | None, now: int | None) -> pl.DataFrame | None:

@@ -124,10 +124,10 @@ def build(
             if on_progress:
                 on_progress(summary.touches, spool.rows)
         if into is None:
-            plan.remembered(events, dropped, summary).save(lake, writer.home.name)
+            plan.remembered(events, dropped, summary).save(lake, writer.generation)
         writer.finish(end_of_data=end, built_from=plan.built_from)
     if into is None:
-        forget_others(lake, writer.home.name)
+        forget_others(lake, writer.generation)
     return summary
 
 

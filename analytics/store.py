@@ -1,7 +1,7 @@
 """The path store: every customer's touches in time order, in parts that analyses scan one by one.
 
 `Paths` is what every analysis asks. It is opened from a lake (`Paths.open`) or made from any frame
-(`Paths.from_frame`). A store on disk is a folder:
+(`Paths.from_frame`). A store on disk is a folder, of this machine or of an object store:
 
     manifest.json            which generation holds, its parts, the end of the data; replaced in one atomic step
     <generation>/            part-00000.touches.parquet, part-00000.customers.parquet, ... and
@@ -15,9 +15,9 @@ that dies half-way leaves the old store as it was.
 from __future__ import annotations
 
 import json
-import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +27,7 @@ from typing import Any, Final
 import polars as pl
 from polars.io.plugins import register_io_source
 
+from analytics import folders
 from analytics.parts import (
     AT,
     CUSTOMER,
@@ -40,7 +41,7 @@ from analytics.parts import (
 )
 from analytics.sorting import sorted_touches, split_at_customers
 from expectations.errors import DefinitionError, InputError, StorageError, nearest
-from expectations.layout import Lake
+from expectations.layout import PATHS, Lake
 
 MANIFEST: Final = "manifest.json"
 FORMAT: Final = 1
@@ -79,14 +80,16 @@ class Paths:
         """
         folder = _store_folder(lake)
         manifest = _read_manifest(folder)
-        home = folder / manifest["generation"]
-        schema = pl.read_parquet_schema(home / "schema.parquet")
-        words = pl.read_parquet(home / "dictionaries.parquet").partition_by("column", as_dict=True, maintain_order=True)
+        home = f"{folder}/{manifest['generation']}"
+        schema = pl.read_parquet_schema(f"{home}/schema.parquet")
+        words = pl.read_parquet(f"{home}/dictionaries.parquet").partition_by(
+            "column", as_dict=True, maintain_order=True
+        )
         dictionaries = {str(column): frame["word"].alias(str(column)) for (column,), frame in words.items()}
         empty = pl.Series([], dtype=pl.String)
         dictionaries |= {name: empty.alias(name) for name in manifest["text"] if name not in dictionaries}
         parts = [
-            Part(p["number"], p["touches"], p["customers"], str(home / p["name"]), gone=p.get("gone", False))
+            Part(p["number"], p["touches"], p["customers"], f"{home}/{p['name']}", gone=p.get("gone", False))
             for p in manifest["parts"]
         ]
         end = manifest["end_of_data"]
@@ -200,8 +203,9 @@ class StoreWriter:
     """Writes a new generation of a path store, one part a call; readers see it when `finish` returns."""
 
     def __init__(self, address: str | Path) -> None:
-        self.folder: Final = Path(address)
-        self.home: Final = self.folder / f"generation-{uuid.uuid4().hex}"
+        self.folder: Final = _plain(address)
+        self.generation: Final = f"generation-{uuid.uuid4().hex}"
+        self.home: Final = f"{self.folder}/{self.generation}"
         self.words: Final = Words()
         self.schema: Mapping[str, pl.DataType] = {CUSTOMER: pl.String(), AT: TIME, TOUCHPOINT: pl.String()}
         self.parts: list[Part] = []
@@ -211,16 +215,17 @@ class StoreWriter:
 
     def __enter__(self) -> StoreWriter:
         try:
-            self.home.mkdir(parents=True)
+            folders.make(self.home)
         except OSError as error:
-            raise StorageError("The path store cannot be written.", where=str(self.folder), found=str(error)) from error
+            raise StorageError("The path store cannot be written.", where=self.folder, found=str(error)) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._finished:
-            shutil.rmtree(self.home, ignore_errors=True)
+            with suppress(OSError, StorageError):
+                folders.remove(self.home)
 
     def add(self, touches: pl.DataFrame) -> None:
         """Write the touches of one bucket of customers, sorted by (customer, at), as the next part.
@@ -231,7 +236,7 @@ class StoreWriter:
         if self.parts and touches.schema != self.schema:
             raise DefinitionError(
                 "The parts of a path store must have the same columns.",
-                where=str(self.folder),
+                where=self.folder,
                 expected=str(dict(self.schema)),
                 found=str(dict(touches.schema)),
             )
@@ -240,7 +245,7 @@ class StoreWriter:
         customers = pl.DataFrame({CUSTOMER: runs["value"], TOUCHES: runs["len"].cast(pl.UInt32)})
         if customers[CUSTOMER].n_unique() != len(customers):
             raise DefinitionError(
-                "The touches of a part are not sorted by customer and time.", where=str(self.folder), do="sort them"
+                "The touches of a part are not sorted by customer and time.", where=self.folder, do="sort them"
             )
         table = _encode(touches.drop(CUSTOMER), self.words).with_columns(narrow_time(touches[AT]))
         self.keep(Part(len(self.parts), len(table), len(customers), frames=(table, customers)))
@@ -261,41 +266,38 @@ class StoreWriter:
     def _next(self) -> str:
         """An address for one more part."""
         self._count += 1
-        return str(self.home / f"part-{self._count - 1:05d}")
+        return f"{self.home}/part-{self._count - 1:05d}"
 
     def finish(self, *, end_of_data: datetime | None = None, built_from: Mapping[str, Any] | None = None) -> None:
         """Make the generation visible in one step, then remove generations older than the one replaced."""
         if not self.parts:
             self.add(pl.DataFrame(schema=dict(self.schema)))
-        pl.DataFrame(schema=dict(self.schema)).write_parquet(self.home / "schema.parquet")
+        pl.DataFrame(schema=dict(self.schema)).write_parquet(f"{self.home}/schema.parquet")
         words = [
             s.alias("word").to_frame().select(pl.lit(n).alias("column"), "word")
             for n, s in self.words.dictionaries.items()
         ]
         empty = pl.DataFrame(schema={"column": pl.String, "word": pl.String})
-        pl.concat([empty, *words]).write_parquet(self.home / "dictionaries.parquet")
-        before = _read_manifest(self.folder)["generation"] if (self.folder / MANIFEST).exists() else None
+        pl.concat([empty, *words]).write_parquet(f"{self.home}/dictionaries.parquet")
+        before = generation_of(self.folder) if holds_paths(self.folder) else None
         end = _utc(end_of_data or self._last)
         manifest = {
             "format": FORMAT,
-            "generation": self.home.name,
+            "generation": self.generation,
             "end_of_data": end and end.isoformat(),
             "built_from": dict(built_from or {}),
             "text": list(self.words.dictionaries),
             "parts": [_entry(replace(part, number=number)) for number, part in enumerate(self.parts)],
         }
-        draft = self.home / MANIFEST
-        draft.write_text(json.dumps(manifest, indent=1))
-        draft.replace(self.folder / MANIFEST)
+        folders.write(f"{self.folder}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
         self._finished = True
-        for old in self.folder.glob("generation-*"):
-            if old.name not in (self.home.name, before):
-                shutil.rmtree(old, ignore_errors=True)
+        with suppress(OSError):
+            remove_generations(self.folder, self.generation, before)
 
 
 def _entry(part: Part) -> dict[str, Any]:
     return {
-        "name": Path(part.address).name,
+        "name": part.address.rpartition("/")[2],
         "number": part.number,
         "touches": part.touches,
         "customers": part.customers,
@@ -308,29 +310,47 @@ def generation_of(lake: str | Path | Lake) -> str:
     return str(_read_manifest(_store_folder(lake))["generation"])
 
 
-def _store_folder(lake: str | Path | Lake) -> Path:
-    folder = Path(lake.paths if isinstance(lake, Lake) else lake)
-    if not (folder / MANIFEST).exists() and (folder / "paths" / MANIFEST).exists():
-        return folder / "paths"
+def holds_paths(lake: str | Path | Lake) -> bool:
+    """Whether there is a store."""
+    return folders.read(f"{_store_folder(lake)}/{MANIFEST}") is not None
+
+
+def remove_generations(lake: str | Path | Lake, *kept: str | None) -> int:
+    """Remove the generations of a store but those named; returns how many files went."""
+    folder = _store_folder(lake)
+    others = [name for name in folders.names(folder) if name.startswith("generation-") and name not in kept]
+    return sum(folders.remove(f"{folder}/{name}") for name in others)
+
+
+def _plain(address: str | Path) -> str:
+    return str(address).rstrip("/") or "/"
+
+
+def _store_folder(lake: str | Path | Lake) -> str:
+    folder = _plain(lake.paths if isinstance(lake, Lake) else lake)
+    if not isinstance(lake, Lake) and folders.read(f"{folder}/{MANIFEST}") is None:
+        inside = f"{folder}/{PATHS}"
+        return inside if folders.read(f"{inside}/{MANIFEST}") is not None else folder
     return folder
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        manifest: dict[str, Any] = json.loads((folder / MANIFEST).read_text())
-    except OSError:
+def _read_manifest(folder: str) -> dict[str, Any]:
+    content = folders.read(f"{folder}/{MANIFEST}")
+    if content is None:
         raise StorageError(
             "There is no path store.",
-            where=str(folder),
+            where=folder,
             expected=f"{MANIFEST} of a path store, or of a lake with one in its folder paths",
             do="run `journeys stitch`, or save one with Paths.save",
-        ) from None
-    except json.JSONDecodeError as error:
-        raise StorageError("The manifest of the path store is damaged.", where=str(folder), found=str(error)) from None
+        )
+    try:
+        manifest: dict[str, Any] = json.loads(content)
+    except ValueError as error:
+        raise StorageError("The manifest of the path store is damaged.", where=folder, found=str(error)) from None
     if manifest.get("format") != FORMAT:
         raise StorageError(
             "The path store has another format.",
-            where=str(folder),
+            where=folder,
             expected=f"format {FORMAT}",
             found=f"format {manifest.get('format')}",
             do="run `journeys stitch` to build it anew",

@@ -8,7 +8,10 @@ import pytest
 ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
 DOORS = {
     "kafka": ("ingest.source",),
-    "deltalake": ("ingest.commit", "ingest.folders", "ingest.restoring", "analytics.events", "analytics.store"),
+    "deltalake": (
+        *("ingest.commit", "ingest.tidying", "ingest.folders", "ingest.restoring"),
+        *("analytics.events", "analytics.folders"),
+    ),
     "great_expectations": ("expectations.suites", "expectations.audit"),
     "pandas": ("expectations.suites", "expectations.audit"),
     "altair": ("reports.charts", "reports.theme"),

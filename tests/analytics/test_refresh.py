@@ -245,7 +245,7 @@ def test_a_refresh_that_dies_leaves_paths_that_can_be_read_and_refreshed(
 
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, die)
-        patched.setattr("analytics.store.shutil.rmtree", lambda *_, **__: None)
+        patched.setattr("analytics.folders.remove", lambda _: 0)
         with pytest.raises(Killed):
             refresh(lake)
     now = stored(Paths.open(lake))
