@@ -102,6 +102,7 @@ for (const chart of charts) {
 const looks = {};
 const lookOf = (id) => mode + ' ' + layoutOf(id);
 // A chart that already looks as it should is left alone: who points at it, or has moved into it, is not disturbed.
+// One that could not be drawn is tried again.
 async function draw(element) {
   const id = element.dataset.chart;
   if (looks[id] === lookOf(id)) return;
@@ -123,6 +124,7 @@ async function draw(element) {
     status.drawn += 1;
     status.times[id] = performance.now() - start;
   } catch (error) {
+    delete looks[id];
     status.errors.push(id + ': ' + error);
     element.replaceChildren($('#failed').content.cloneNode(true));
   }

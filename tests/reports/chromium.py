@@ -6,13 +6,21 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image, ImageChops
 
+from reports.answers import Answers
+from reports.settings import ReportSettings
+from reports.site import build_site
+from tests.reports import fixtures
+
 EXECUTABLE = Path("/usr/bin/chromium")
+PATIENCE = 120_000
+"""Milliseconds until a condition counts as missed: a machine with other work to do is slow, not wrong."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -32,6 +40,10 @@ class Visit:
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
+    def until(self, condition: str, *given: Any) -> None:
+        """Wait until a function of the page returns something true."""
+        self.page.wait_for_function(condition, arg=list(given))
+
     def draw_all(self) -> dict[str, Any]:
         self.page.evaluate("() => journeys.drawAll()")
         status: dict[str, Any] = self.page.evaluate(
@@ -41,6 +53,15 @@ class Visit:
             "charts: document.querySelectorAll('.chart').length})"
         )
         return status
+
+
+def written(folder: Path, answers: Answers, title: str = "Shop") -> Path:
+    """The site of these answers as files; returns its first page."""
+    built = build_site(answers, ReportSettings(title=title, segments=("device",)), fixtures.BUILT_AT, "runs/x")
+    for name, content in built.files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder / "index.html"
 
 
 @contextmanager
@@ -59,6 +80,7 @@ def chromium() -> Iterator[Any]:
 def visited(browser: Any, file: Path, **options: Any) -> Iterator[Visit]:
     """Open `file` without a network, as a visitor who has never been here."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "offline": True, **options})
+    context.set_default_timeout(PATIENCE)
     visit = Visit(context.new_page())
     visit.page.on("request", lambda request: _note(visit.requests, request.url))
     visit.page.on("console", lambda message: _complain(visit.complaints, message))
@@ -70,14 +92,40 @@ def visited(browser: Any, file: Path, **options: Any) -> Iterator[Visit]:
         context.close()
 
 
-def differing(kept: bytes, seen: bytes, by: int = 48) -> float:
-    """The share of a picture's pixels that differ clearly from another's; all of them where the sizes differ."""
+SHIFT = 2
+SHIFTS = sorted(product(range(-SHIFT, SHIFT + 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1]))
+
+
+def differing(kept: bytes, seen: bytes, enough: float = 0.0) -> float:
+    """The share of a picture's pixels that differ clearly from another's; all of them where the sizes differ.
+
+    What stands a pixel or two beside its old place is the same: the best of the small shifts counts, and no further one
+    is tried once at most `enough` of the pixels differ.
+    """
     one, other = (Image.open(io.BytesIO(content)).convert("RGB") for content in (kept, seen))
-    if abs(one.width - other.width) > 2 or abs(one.height - other.height) > 2:
+    if abs(one.width - other.width) > SHIFT or abs(one.height - other.height) > SHIFT:
         return 1.0
-    size = (min(one.width, other.width), min(one.height, other.height))
-    gap = ImageChops.difference(one.crop((0, 0, *size)), other.crop((0, 0, *size))).convert("L")
-    return sum(gap.histogram()[by:]) / (size[0] * size[1])
+    right, bottom = min(one.width, other.width) - SHIFT, min(one.height, other.height) - SHIFT
+    middle, least = one.crop((SHIFT, SHIFT, right, bottom)), 1.0
+    for across, down in SHIFTS:
+        moved = other.crop((SHIFT + across, SHIFT + down, right + across, bottom + down))
+        least = min(least, _clear_gaps(middle, moved))
+        if least <= enough:
+            break
+    return least
+
+
+def _clear_gaps(one: Image.Image, other: Image.Image, by: int = 48) -> float:
+    return sum(ImageChops.difference(one, other).convert("L").histogram()[by:]) / (one.width * one.height)
+
+
+def repainted(picture: bytes, move: tuple[int, int] = (0, 0), bar: tuple[int, int, int, int] = (0, 0, 0, 0)) -> bytes:
+    """The picture moved by some pixels, with a black bar on it: what `differing` is tried with."""
+    image = ImageChops.offset(Image.open(io.BytesIO(picture)).convert("RGB"), *move)
+    image.paste((0, 0, 0), bar)
+    out = io.BytesIO()
+    image.save(out, "png")
+    return out.getvalue()
 
 
 def _note(requests: list[str], url: str) -> None:
