@@ -90,7 +90,9 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
     if how is As.json:
         sys.stdout.write(plain(frame).write_json() + "\n")
     elif how is As.csv:
-        sys.stdout.write(plain(frame).write_csv())
+        from reports.spreadsheets import as_csv
+
+        sys.stdout.write(as_csv(plain(frame)))
     else:
         import polars as pl
 

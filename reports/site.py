@@ -20,6 +20,7 @@ from reports.page import Site, render, render_static
 from reports.pages import explore, journey_map, overview, paths, quality, stages, trends
 from reports.parts import EMPTY, Page, Part, ValueCard
 from reports.settings import PageName, ReportSettings
+from reports.spreadsheets import as_csv
 from reports.tables import as_files, columnar
 from reports.theme import unchecked
 
@@ -63,7 +64,7 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
         files["report_static.html"] = render_static(whole, alone).encode()
     for page in pages:
         for part in page.parts:
-            files[f"data/{part.id}.csv"] = as_files(part.frame).write_csv().encode()
+            files[f"data/{part.id}.csv"] = as_csv(as_files(part.frame)).encode()
     if settings.files:
         files |= _for_machines(pages, settings.title)
     files["site.json"] = _index(pages, answers, settings, built_at)
