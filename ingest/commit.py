@@ -1,4 +1,4 @@
-"""Rows and offsets become visible in one atomic step. The only module that writes the lake's Delta tables.
+"""Rows and offsets become visible in one atomic step. The only module that adds rows to the lake's Delta tables.
 
 A commit is a compare-and-swap. The table's log is read into a snapshot; the claims of a commit are compared with the
 transaction versions of *that* snapshot; and the write is handed the *same* snapshot, so that the log refuses it when
@@ -9,11 +9,12 @@ between and land rows twice.
 from __future__ import annotations
 
 import os
+import re
 import time
-from collections.abc import Sequence
-from datetime import date, timedelta
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final
 
 import polars as pl
 import pyarrow as pa
@@ -50,19 +51,16 @@ _UNIQUE: Final = (
     "offset",
     "raw",
 )
-_WRITER: Final = WriterProperties(
+PLAIN: Final = {name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE}
+"""A dictionary of values that hardly repeat costs time and space."""
+WRITER: Final = WriterProperties(
     compression="ZSTD",
     compression_level=1,
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
-    # a dictionary of values that hardly repeat costs time and space
-    column_properties={name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE},
+    column_properties=PLAIN,
 )
-_GROUPS: Final = WriterProperties(
-    compression="ZSTD",
-    max_row_group_size=20_000,  # one customer of an ordered day is read without the rest of the day
-    default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
-    column_properties={name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE},
-)
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
+_QUERY: Final = re.compile(r"\?\S+")
 _TRIES: Final = 6
 _PAUSE_SECONDS: Final = 0.05
 
@@ -84,7 +82,7 @@ class Table:
         self.address = lake.table(name)
         self._reload_every = reload_every
         self._commits = 0
-        self._table = self._open()
+        self._table = self._open(make=True)
 
     @property
     def version(self) -> int:
@@ -93,10 +91,12 @@ class Table:
 
     def decided(self, application: str) -> int | None:
         """The offset up to which the snapshot holds everything of an application; None when it holds nothing."""
-        return self._table.transaction_version(application)
+        with reading(self.address):  # the library looks it up in the log
+            return self._table.transaction_version(application)
 
     def reload(self) -> None:
-        """Read the log anew."""
+        """Read the log anew. Raises StorageError when there is no table any more: a file system that is not mounted
+        looks like an empty folder, and a new table in it would take the place of the one that comes back."""
         self._table = self._open()
         self._commits = 0
 
@@ -108,16 +108,15 @@ class Table:
         """Delete the rows that a SQL predicate names; those that come meanwhile stay."""
         for attempt in range(_TRIES):
             self.reload()
-            try:
-                self._table.delete(predicate, writer_properties=_WRITER)
-            except CommitFailedError as error:
-                if attempt == _TRIES - 1:
-                    raise _unwritable(self.address, error) from error
-                time.sleep(_PAUSE_SECONDS * 2**attempt)
-            except (DeltaError, OSError) as error:
-                raise _unwritable(self.address, error) from error
-            else:
-                return
+            with writing(self.address):
+                try:
+                    self._table.delete(predicate, writer_properties=WRITER)
+                except CommitFailedError:
+                    if attempt == _TRIES - 1:
+                        raise
+                    time.sleep(_PAUSE_SECONDS * 2**attempt)
+                else:
+                    return
 
     def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool:
         """Make rows and claims visible together; no rows are fine. Returns False, with nothing written, when a claim's
@@ -150,7 +149,7 @@ class Table:
             self._table,
             rows,
             mode="append",
-            writer_properties=_WRITER,
+            writer_properties=WRITER,
             commit_properties=CommitProperties(app_transactions=marks),
             post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=cleans),
             schema_mode="merge" if self._is_newer else None,
@@ -164,14 +163,14 @@ class Table:
         """Whether a later version of the product has added columns: they stay null in what we write."""
         return len(self._table.schema().fields) > len(SCHEMAS[self.name])
 
-    def _open(self) -> DeltaTable:
-        try:
-            table = opened(self.address)
+    def _open(self, *, make: bool = False) -> DeltaTable:
+        with writing(self.address):
+            table = _found(self.address)
+            if table is None and not make:
+                raise _gone(self.address)
             if table is None:
                 self._create()
             table = self._complete(table)
-        except (DeltaError, OSError) as error:
-            raise _unwritable(self.address, error) from error
         if "://" not in self.address and not os.access(self.address, os.W_OK):
             raise _unwritable(self.address, None)
         return table
@@ -210,11 +209,14 @@ def _arrow(name: str) -> pa.Schema:
 
 
 def opened(address: str) -> DeltaTable | None:
-    """The table at an address as it is now; None where there is none yet.
+    """The table at an address as it is now; None where there is none yet. Raises StorageError."""
+    with reading(address):
+        return _found(address)
 
-    Asking the library whether there is one would hold up every other thread, heartbeats and watchdog among them, until
-    the store has answered.
-    """
+
+def _found(address: str) -> DeltaTable | None:
+    """Asking the library whether there is a table would hold up every other thread, heartbeats and watchdog among them,
+    until the store has answered."""
     try:
         return DeltaTable(address)
     except TableNotFoundError:
@@ -232,7 +234,8 @@ def facts(lake: Lake, name: str) -> dict[str, int | None]:
     held = opened(lake.table(name))
     if held is None:
         return dict.fromkeys(("version", "rows", "files", "bytes"))
-    files = pl.DataFrame(held.get_add_actions(flatten=True))
+    with reading(lake.table(name)):
+        files = pl.DataFrame(held.get_add_actions(flatten=True))
     return {
         "version": held.version(),
         "rows": int(files["num_records"].sum()),
@@ -241,78 +244,43 @@ def facts(lake: Lake, name: str) -> dict[str, int | None]:
     }
 
 
-BEGAN: Final = "maintenance/began"
-"""Under this name a table notes when maintenance began last, in Unix seconds."""
-ORDERED: Final = "ordered/{}"
-"""Under this name, with a day in it, a table notes how many rows the day had when it was ordered last."""
-
-
-class Days(NamedTuple):
-    """The files of a table: one row a day (null where it has no days), with files, rows, and how many rows the day had
-    when it was ordered last; `began` is when maintenance began last, or the table was made, in Unix seconds.
-    """
-
-    days: pl.DataFrame
-    began: float
-
-
-def days(lake: Lake, name: str) -> Days | None:
-    """What there is to maintain of a table, from its log alone; None where there is no table yet."""
-    table = opened(lake.table(name))
-    if table is None:
-        return None
-    adds = pl.DataFrame(table.get_add_actions(flatten=True))
-    column = next(iter(layout.PARTITION_COLUMNS[name]), None)
-    day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)
-    count = (pl.len().alias("files"), pl.col("num_records").sum().cast(pl.Int64).alias("rows"))
-    found = adds.group_by(day.alias("day")).agg(count).sort("day")
-    ordered = [table.transaction_version(ORDERED.format(day)) for day in found["day"]]
-    found = found.with_columns(pl.Series("ordered", ordered, pl.Int64))
-    began = table.transaction_version(BEGAN) or (table.metadata().created_time or 0) / 1000
-    return Days(found, began)
-
-
-def tidy(lake: Lake, name: str, day: date | None, *, by: str | None = None) -> bool:
-    """Write the files of one day, or of a table without days, anew: few large ones, ordered `by` a column if one is
-    named. Returns False when somebody else rewrote them first.
-    """
-    table = DeltaTable(lake.table(name))
-    column = next(iter(layout.PARTITION_COLUMNS[name]), None)
-    where = [(column, "=", str(day))] if column and day else None
-    try:
-        if by is None:
-            table.optimize.compact(partition_filters=where, writer_properties=_WRITER)
-        else:
-            table.optimize.z_order([by], partition_filters=where, writer_properties=_GROUPS)
-    except CommitFailedError:
-        return False
-    except (DeltaError, OSError) as error:
-        raise _unwritable(table.table_uri, error) from error
-    return True
-
-
-def vacuum(lake: Lake, name: str, keep: timedelta) -> int:
-    """Remove files that have not been part of a table for so long, and its log's old entries; returns how many files.
-
-    A file that is not part of the table may be one that a writer is about to add, so `keep` is at least a day.
-    """
-    if keep < timedelta(hours=24):
-        raise ValueError("files must be kept for 24 hours at least")
-    table = DeltaTable(lake.table(name))
-    try:
-        removed = table.vacuum(
-            int(keep.total_seconds() // 3600), dry_run=False, enforce_retention_duration=False, full=True
-        )
-        table.create_checkpoint()
-        table.cleanup_metadata()
-    except (DeltaError, OSError) as error:
-        raise _unwritable(table.table_uri, error) from error
-    return len(removed)
-
-
 def probe(lake: Lake) -> None:
     """Open the table of events, making it when it is not there. Raises StorageError when the lake cannot be written."""
     Table(lake, layout.EVENTS)
+
+
+@contextmanager
+def reading(address: str) -> Iterator[None]:
+    """What goes wrong with the store meanwhile is a StorageError."""
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        raise StorageError(
+            "The lake cannot be read.",
+            where=address,
+            expected="the table that was written there, and a store that answers",
+            found=_said(error),
+            do="mend the permissions, the credentials or the way to the store",
+        ) from error
+
+
+@contextmanager
+def writing(address: str) -> Iterator[None]:
+    """What goes wrong with the store meanwhile is a StorageError."""
+    try:
+        yield
+    except (DeltaError, OSError) as error:
+        raise _unwritable(address, error) from error
+
+
+def _gone(address: str) -> StorageError:
+    return StorageError(
+        "The lake's table is gone, though it was there when the run began.",
+        where=address,
+        expected="the table that was written before",
+        found="nothing",
+        do="mount or restore the lake; to begin with an empty one, start the consumers again",
+    )
 
 
 def _unwritable(address: str, error: Exception | None) -> StorageError:
@@ -320,6 +288,14 @@ def _unwritable(address: str, error: Exception | None) -> StorageError:
         "The lake cannot be written.",
         where=address,
         expected="a folder or object store that this process may write",
-        found=str(error).splitlines()[0] if error else "no permission to write there",
+        found=_said(error) if error else "no permission to write there",
         do="mend the permissions or the free space, or name another place under [lake] address",
     )
+
+
+def _said(error: Exception) -> str:
+    """What the library says, on one line: of a store's error all of it, but for colours, and for the queries of
+    addresses, which may hold a signature."""
+    lines = [part for line in str(error).splitlines() if (part := _COLOURS.sub("", line).strip())]
+    told = _QUERY.sub("?...", " ".join(lines if isinstance(error, OSError) else lines[:1]))
+    return told or type(error).__name__

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 from expectations.errors import StorageError
 from expectations.layout import Lake
-from ingest.logs import facts
+from ingest.logs import told
 from ingest.maintenance import claim, closed_before, files_per_day, maintain, relieve
 from ingest.settings import MaintenanceSettings
 from ingest.tally import Tally
@@ -51,7 +51,7 @@ class Keeper:
             try:
                 self._turn(time.time())
             except StorageError as error:
-                log.warning("maintenance failed, it is tried again", extra=facts(error=error.what, found=error.found))
+                log.warning("maintenance failed, it is tried again", extra=told(error))
 
     def _turn(self, now: float) -> None:
         if self._settings.every is not None and claim(self._lake, self._settings, now):

@@ -24,7 +24,7 @@ from ingest.batch import Buffer, FlushLimits, is_due
 from ingest.decode import Refusal, decode
 from ingest.flushed import Flushed, lateness, repeated
 from ingest.message import Chunk, Partition
-from ingest.offsets import Claim, application, check_generation, fingerprint, generation, resume
+from ingest.offsets import Claim, application, check_generation, fingerprint, forgotten, generation, resume
 from ingest.schemas import finder
 from ingest.settings import IngestSettings
 from ingest.traits import attributes, has_traits
@@ -174,13 +174,17 @@ class Landing:
         return done
 
     def _is_fenced(self, buffer: Buffer, done: Flushed) -> bool:
-        """Whether someone else has moved the partition; then it is rewound to where they are."""
+        """Whether someone else has moved the partition; then it is rewound to where they are.
+
+        Raises LandingError when the lake has no offset of it any more.
+        """
         landed = self._events.decided(buffer.application)
         if landed == buffer.base:
             return False
-        start = buffer.start if landed is None else landed
-        self._buffers[buffer.partition] = Buffer(buffer.partition, buffer.application, landed, start)
-        done.rewound[buffer.partition] = start
+        if landed is None:
+            raise forgotten(buffer.partition, buffer.start)
+        self._buffers[buffer.partition] = Buffer(buffer.partition, buffer.application, landed, landed)
+        done.rewound[buffer.partition] = landed
         return True
 
     def _prepare(self, buffer: Buffer) -> _Prepared:

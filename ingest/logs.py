@@ -12,6 +12,8 @@ from typing import Any, Final, Literal, TextIO
 
 import orjson
 
+from expectations.errors import JourneysError
+
 ROOMS: Final = ("ingest",)
 _FACTS: Final = "facts"
 
@@ -19,6 +21,13 @@ _FACTS: Final = "facts"
 def facts(**known: object) -> dict[str, Any]:
     """The numbers and names that belong to a log line."""
     return {_FACTS: known}
+
+
+def told(error: Exception) -> dict[str, Any]:
+    """An error on a log line: of one that a reader can mend, what, where, what was found, and what to do."""
+    if isinstance(error, JourneysError):
+        return facts(error=error.what, where=error.where, found=error.found, do=error.do)
+    return facts(error=str(error))
 
 
 def configure(

@@ -18,13 +18,13 @@ from threading import Event
 from typing import Final
 
 from expectations import layout
-from expectations.errors import BrokerError, ConfigurationError, RegistryError
+from expectations.errors import BrokerError, ConfigurationError, RegistryError, StorageError
 from expectations.gate import Rule, contract_rules
 from expectations.layout import Lake
 from ingest.commit import Table
 from ingest.keeper import Keeper
 from ingest.landing import Landing
-from ingest.logs import facts
+from ingest.logs import told
 from ingest.metrics import served
 from ingest.reader import Lasting, SourceFailed
 from ingest.settings import IngestSettings
@@ -155,13 +155,15 @@ class _Loop:
             try:
                 self._consume(stopping, until_caught_up)
                 return
-            except (SourceFailed, BrokerError, RegistryError) as failed:
+            except (SourceFailed, BrokerError, RegistryError, StorageError) as failed:
                 failures = 1 if self.tally.landed.total() > before else failures + 1
                 if not self._goes_on(failed, failures, until_caught_up):
                     if isinstance(failed, SourceFailed):
                         raise _hopeless(self._settings, failed) from failed
                     raise
-                log.warning("the consumer failed, a new one is built", extra=facts(error=str(failed)))
+                if isinstance(failed, StorageError | RegistryError):
+                    self.tally.add_failure(failed)
+                log.warning("the consumer failed, a new one is built", extra=told(failed))
             self._landing.drop_all()
             self.tally.restarts += 1
             gc.collect()  # the client that is gone lies in circles, with its sockets
@@ -177,9 +179,13 @@ class _Loop:
         """A run that is to end gives up in time; a service goes on, but does not begin without a broker."""
         if isinstance(failed, Lasting) or (isinstance(failed, BrokerError) and not self.tally.restarts):
             return False
+        if isinstance(failed, StorageError) and until_caught_up:
+            return False
         return not until_caught_up or failures <= len(_BACKOFF_SECONDS)
 
     def _consume(self, stopping: Event, until_caught_up: bool) -> None:
+        if self.tally.lake_is_away:  # while it is, no group need be troubled
+            self._landing.reload()
         with Source(self._settings) as source:
             self._work(source, stopping, until_caught_up)
 
@@ -209,10 +215,10 @@ class _Loop:
         self._tell(worker, until_caught_up=False)
 
     def _patience(self, until_caught_up: bool) -> Patience:
-        """A service stays in its group while the registry is away; a run that is to end tries again from the start."""
+        """A service stays in its group while lake or registry are away; a run that is to end does not."""
         given = self._settings
-        registry = timedelta(0) if until_caught_up else min(given.max_poll_interval, given.watchdog) / 2
-        return Patience(given.poll_wait, max(3 * given.session_timeout, timedelta(seconds=10)), registry)
+        away = timedelta(0) if until_caught_up else min(given.max_poll_interval, given.watchdog) / 2
+        return Patience(given.poll_wait, max(3 * given.session_timeout, timedelta(seconds=10)), away)
 
     def _sweep(self) -> None:
         """On a quiet stream too little is made for Python to look for garbage, while refused connections pile up."""

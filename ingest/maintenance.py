@@ -21,10 +21,11 @@ import polars as pl
 
 from expectations import contract, layout
 from expectations.layout import Lake
-from ingest.commit import BEGAN, ORDERED, Table, days, tidy, vacuum
+from ingest.commit import Table
 from ingest.logs import facts
 from ingest.offsets import Claim
 from ingest.settings import MaintenanceSettings
+from ingest.tidying import BEGAN, ORDERED, days, tidy, vacuum
 
 log = logging.getLogger(__name__)
 

@@ -1,7 +1,8 @@
 """How a consumer stands, for Prometheus and for who keeps it running: `/metrics`, `/healthz`, `/readyz` on one port.
 
 - `/healthz` answers 200 while the loop turns, 503 when it has been silent for longer than the watchdog allows;
-- `/readyz` answers 200 once partitions have been handed out and a poll has returned, else 503.
+- `/readyz` answers 200 while partitions are handed out, a broker has answered within the last minute and the lake takes
+  what is read, else 503 with what is missing.
 
 Lag is counted from what has landed to the highwater of the last fetch. Names begin with `journeys_`; no label ever
 holds a value of a message.
@@ -28,6 +29,7 @@ from ingest.tally import Histogram, Tally
 from ingest.watchdog import Watchdog
 
 PREFIX: Final = "journeys_"
+_HEARD_SECONDS: Final = 60.0
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -72,6 +74,7 @@ class TallyCollector(Collector):
             ("fenced", "Partitions found moved by another process and read again.", tally.fenced),
             ("restarts", "Consumers thrown away after an error.", tally.restarts),
             ("registry_failures", "Look-ups that the schema registry did not answer.", tally.registry_failures),
+            ("storage_failures", "Attempts to land that the lake did not take.", tally.storage_failures),
             ("rebalances", "Changes of the assignment.", tally.rebalances),
             ("watchdog_restarts", "Processes of this machine that the watchdog has ended.", tally.watchdog_restarts),
             ("maintenance_runs", "Times that the tables' files were looked after.", tally.maintained),
@@ -177,6 +180,15 @@ def served(tally: Tally, watchdog: Watchdog, address: str, port: int | None) -> 
         thread.join()
 
 
+def _missing(tally: Tally, now: float) -> str:
+    """What keeps the consumer from landing what comes; empty when nothing does."""
+    if tally.lake_is_away:
+        return "the lake does not take what is read, it is tried again"
+    if not tally.joined:
+        return "the group has not handed out its partitions yet"
+    return "no broker has answered for a minute" if now - tally.last_poll > _HEARD_SECONDS else ""
+
+
 def _handler(registry: CollectorRegistry, tally: Tally, watchdog: Watchdog) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         """Answers the three paths."""
@@ -188,7 +200,8 @@ def _handler(registry: CollectorRegistry, tally: Tally, watchdog: Watchdog) -> t
             elif self.path == "/healthz":
                 self._say(watchdog.is_patient, f"the loop turned {watchdog.silence:.0f} s ago")
             elif self.path == "/readyz":
-                self._say(tally.joined and tally.last_poll > 0, f"{tally.assigned} partitions")
+                missing = _missing(tally, time.time())
+                self._say(not missing, missing or f"{tally.assigned} partitions")
             else:
                 self._answer(404, b"/metrics, /healthz, /readyz\n")
 

@@ -82,6 +82,17 @@ def resume(partition: Partition, landed: int | None, beginning: int, *, accept_g
     )
 
 
+def forgotten(partition: Partition, landed: int) -> LandingError:
+    """Another lake lies where the one was that we landed in: to go on would leave a hole in it."""
+    return LandingError(
+        f"The lake no longer says how far {partition} has landed.",
+        where=f"topic {partition.topic}, partition {partition.number}",
+        expected=f"offset {landed}, which this consumer has landed up to",
+        found="no offset: the tables were deleted, or others are in their place",
+        do="bring the lake back; or start again, to fill the new one with all that the brokers still hold",
+    )
+
+
 def check_end(partition: Partition, position: int, highwater: int | None) -> None:
     """Raise LandingError when the partition ends before the place we read from: the broker lost records that we
     landed. It is the same topic, so that neither of the two switches helps."""

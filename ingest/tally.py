@@ -6,6 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from dataclasses import dataclass, field
 
+from expectations.errors import RegistryError, StorageError
 from ingest.decode import TOMBSTONE
 from ingest.flushed import Flushed
 from ingest.message import Partition
@@ -47,6 +48,8 @@ class Tally:
     fenced: int = 0
     restarts: int = 0
     registry_failures: int = 0
+    storage_failures: int = 0
+    lake_is_away: bool = False
     rebalances: int = 0
     decode_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
     commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
@@ -75,8 +78,17 @@ class Tally:
         self.polled[topic] += records
         self.bytes[topic] += size
 
+    def add_failure(self, error: RegistryError | StorageError) -> None:
+        """Count one attempt to land that failed."""
+        if isinstance(error, RegistryError):
+            self.registry_failures += 1
+        else:
+            self.storage_failures += 1
+            self.lake_is_away = True
+
     def add_flush(self, flushed: Flushed, now: float) -> None:
         """Count one flush."""
+        self.lake_is_away = False
         self.landed += flushed.landed
         self.refused += flushed.refused
         self.warned += flushed.warned

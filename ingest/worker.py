@@ -8,10 +8,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Final, NamedTuple
 
-from expectations.errors import RegistryError
+from expectations.errors import RegistryError, StorageError
 from ingest.flushed import Flushed
 from ingest.landing import Landing
-from ingest.logs import facts
+from ingest.logs import facts, told
 from ingest.message import Chunk, Partition
 from ingest.offsets import check_end
 from ingest.reader import Reader, SourceFailed
@@ -25,11 +25,11 @@ _FIRST_PAUSE_SECONDS: Final = 1.0
 
 
 class Patience(NamedTuple):
-    """How long to wait: for the first record of a poll, for an assignment, for a registry that is away."""
+    """How long to wait: for the first record of a poll, for an assignment, for a registry or a lake that is away."""
 
     poll: timedelta
     join: timedelta = timedelta(seconds=36)
-    registry: timedelta = timedelta(0)
+    away: timedelta = timedelta(0)
 
 
 def _sleep(seconds: float) -> bool:
@@ -91,19 +91,20 @@ class Worker:
             self._source.commit(flushed.decided)
 
     def _landed(self) -> Flushed:
-        """Land what is held; while the registry of schemas is away, keep it and ask again, as long as the group allows.
+        """Land what is held; while the lake or the registry of schemas is away, keep it and try again, as long as the
+        group allows.
 
-        Raises RegistryError when that is over, or when we are told to stop.
+        Raises StorageError or RegistryError when that is over, or when we are told to stop.
         """
-        until, pause = self._clock() + self._patience.registry.total_seconds(), _FIRST_PAUSE_SECONDS
+        until, pause = self._clock() + self._patience.away.total_seconds(), _FIRST_PAUSE_SECONDS
         while True:
             try:
                 return self._landing.flush()
-            except RegistryError as error:
-                self._tally.registry_failures += 1
+            except (RegistryError, StorageError) as error:
                 if self._clock() + pause > until:
                     raise
-                log.warning("the schema registry is away, it is asked again", extra=facts(found=error.found))
+                self._tally.add_failure(error)
+                log.warning("what is held cannot land now, it is tried again", extra=told(error))
             self._beat()
             if self._rest(pause):
                 return self._landing.flush()
@@ -178,6 +179,8 @@ class Worker:
             for partition in self._begun
             if (highwater := self._source.highwater(partition)) is not None
         }
+        if tally.joined and len(tally.lag) == len(self._begun) and not any(tally.lag.values()):
+            tally.lake_is_away = False  # another process has landed what we could not
 
 
 def _log_flush(flushed: Flushed) -> None:

@@ -10,7 +10,7 @@ DOORS = {
     "kafka": ("ingest.source",),
     "deltalake": (
         *("ingest.commit", "ingest.tidying", "ingest.folders", "ingest.restoring"),
-        *("analytics.events", "analytics.folders"),
+        *("analytics.events", "analytics.erasing", "analytics.folders"),
     ),
     "great_expectations": ("expectations.suites", "expectations.audit"),
     "pandas": ("expectations.suites", "expectations.audit"),

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from expectations import layout
 from expectations.errors import StorageError
@@ -120,6 +120,20 @@ def test_a_store_that_keeps_failing_is_one_clear_error(lake: Lake, monkeypatch: 
     monkeypatch.setattr(commit, "_PAUSE_SECONDS", 0)
     with pytest.raises(StorageError, match="No space left on device"):
         table.append(rows(0), [Claim(APP, None, 1)])
+
+
+def test_what_a_store_says_is_one_line_without_colours_and_signatures() -> None:
+    arrow = "\n   \x1b[31m↳\x1b[0m "
+    text = f"Kernel error{arrow}Error performing GET https://store/x?sig=abc%3D in 2 s{arrow}refused\n"
+    with pytest.raises(StorageError) as failed, commit.writing("lake"):
+        raise OSError(text)
+    assert failed.value.found == "Kernel error Error performing GET https://store/x?... in 2 s refused"
+    with pytest.raises(StorageError) as failed, commit.reading("lake"):
+        raise DeltaError("Generic error\nof values")
+    assert failed.value.found == "Generic error"
+    with pytest.raises(StorageError) as failed, commit.reading("lake"):
+        raise OSError
+    assert failed.value.found == "OSError"
 
 
 def test_negative_control_a_write_by_address_lands_the_zombies_rows_twice(lake: Lake) -> None:

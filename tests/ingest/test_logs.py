@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from expectations.errors import StorageError
 from expectations.layout import Lake
 from ingest.broker import EmbeddedBroker
-from ingest.logs import configure, facts
+from ingest.logs import configure, facts, told
 from ingest.loop import run
 from ingest.message import Message
 from ingest.settings import IngestSettings, Stream
@@ -31,6 +32,17 @@ def restored() -> Iterator[None]:
         logger = logging.getLogger(name)
         logger.handlers, logger.propagate = handlers, True
         logger.setLevel(level)
+
+
+def test_an_error_is_one_line_that_says_what_to_do() -> None:
+    out = io.StringIO()
+    configure("text", stream=out)
+    error = StorageError("The lake cannot be written.", where="lake", found="No space left", do="make room")
+    logging.getLogger("ingest.loop").warning("tried again", extra=told(error))
+    logging.getLogger("ingest.loop").warning("tried again", extra=told(OSError("gone")))
+    first, second = out.getvalue().splitlines()
+    assert first.endswith("error=The lake cannot be written. where=lake found=No space left do=make room")
+    assert second.endswith("error=gone")
 
 
 def test_a_line_is_json_for_machines() -> None:

@@ -6,7 +6,7 @@ import gc
 import threading
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from ingest.source.consumer import Source
 from ingest.source.producer import produce
 from ingest.source.topics import codecs, create_topics, describe_topics
 from ingest.status import behind, freshness, tables
+from ingest.tally import Tally
 from tests.ingest.streams import BAD, RECEIVED, event, messages, places
 
 FAST = {"session_timeout": "2s", "heartbeat": "400ms", "connect_timeout": "3s", "poll_wait": "100ms"}
@@ -288,6 +289,43 @@ def test_a_registry_that_is_away_for_a_while_quarantines_and_loses_nothing(
     assert caught_up(settings(broker, "registry"), lake).polled == 10
 
 
+@pytest.mark.broker
+def test_a_lake_that_goes_away_is_waited_for_and_nothing_is_lost_or_doubled(
+    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def until(condition: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    monkeypatch.setattr(loop, "_BACKOFF_SECONDS", (0.2,) * 6)
+    tally, stop, done = Tally(), threading.Event(), list[IngestSummary]()
+    monkeypatch.setattr(loop, "Tally", lambda: tally)
+    fill(broker, "afloat", 100, partitions=2)
+    given = settings(broker, "afloat", assignment="all", flush_age="100ms", max_poll_interval="2s")
+    service = threading.Thread(target=lambda: done.append(run(given, lake, stop=stop)))
+    service.start()
+    try:
+        until(lambda: tally.polled.total() == 100 and tally.held_rows == 0)
+        here, aside = Path(lake.address), Path(lake.address + ".aside")
+        here.rename(aside)
+        here.write_text("no folder")  # as a file system that is not there: nothing can be read or written
+        produce([broker], messages("afloat", range(100, 200)))
+        until(lambda: tally.storage_failures > 0 and tally.restarts > 1 and tally.lake_is_away)
+        with pytest.raises(StorageError, match="The lake cannot be"):  # a run that is to end does not wait
+            caught_up(given, lake)
+        here.unlink()
+        aside.rename(here)
+        until(lambda: len(places(lake) + places(lake, layout.QUARANTINE)) == 200)
+        until(lambda: not tally.lake_is_away)
+    finally:
+        stop.set()
+        service.join(20)
+    assert done[0].landed == 180 and done[0].quarantined == {"not_json": 20}
+    assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 200
+
+
 def fails(_: object) -> Flushed:
     raise RegistryError("The schema registry does not answer.")
 
@@ -306,6 +344,8 @@ def test_a_compression_that_cannot_be_read_stops_at_once_and_names_the_package(
     assert caught_up(settings(broker, "squeezed"), lake).polled == 50
 
 
+# The client leaves the sockets of connections that were refused to the garbage collector, which then warns.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.broker
 def test_a_broker_that_is_away_is_heard_no_more_though_polls_come_back(tmp_path: Path) -> None:
     with EmbeddedBroker() as embedded:

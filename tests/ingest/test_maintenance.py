@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from expectations import layout
 from expectations.layout import Lake
-from ingest.commit import Table, days, scan, vacuum
+from ingest.commit import Table, scan
 from ingest.decode import decode
 from ingest.keeper import Keeper
 from ingest.maintenance import claim, files_per_day, maintain, overdue, relieve
@@ -23,6 +23,7 @@ from ingest.message import Partition
 from ingest.offsets import Claim
 from ingest.settings import Limits, MaintenanceSettings, Stream
 from ingest.tally import Tally
+from ingest.tidying import days, vacuum
 from tests.ingest.streams import RECEIVED, Sent, event
 
 APP = "ingest/test/topic/0"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 import urllib.error
 import urllib.request
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -21,7 +23,7 @@ HERE = Partition("clicks", 2)
 
 
 def tally() -> Tally:
-    told = Tally(joined=True, assigned=3, last_poll=100.0, lag={HERE: 42})
+    told = Tally(joined=True, assigned=3, last_poll=time.time(), lag={HERE: 42}, storage_failures=2)
     told.retention["clicks"] = 3600.0
     told.duplicates["clicks"], told.watchdog_restarts, told.files_per_open_day = 4, 1, 12
     told.add_read("clicks", 2, 5)
@@ -54,6 +56,7 @@ def sample(told: Tally, name: str, **labels: str) -> float | None:
         ("watchdog_restarts_total", {}, 1),
         ("files_per_open_day", {}, 12),
         ("commits_total", {}, 1),
+        ("storage_failures_total", {}, 2),
         ("commit_seconds_bucket", {"le": "0.25"}, 1),
         ("commit_seconds_bucket", {"le": "0.1"}, 0),
         ("commit_seconds_sum", {}, 0.2),
@@ -99,6 +102,24 @@ def test_the_port_answers_scrapes_health_and_readiness() -> None:
         assert {"journeys_lag_records", "journeys_records_landed", "journeys_commit_seconds"} <= families
         assert get(port, "/healthz")[0] == get(port, "/readyz")[0] == 200
         assert get(port, "/elsewhere")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("how", "said"),
+    [
+        ({"joined": False}, "partitions"),
+        ({"last_poll": time.time() - 90}, "no broker has answered"),
+        ({"lake_is_away": True}, "the lake does not take"),
+    ],
+)
+def test_who_cannot_land_what_comes_is_not_ready_and_says_why(how: dict[str, Any], said: str) -> None:
+    told = tally()
+    for name, value in how.items():
+        setattr(told, name, value)
+    with Watchdog(timedelta(seconds=60)) as watchdog, served(told, watchdog, "127.0.0.1", 0) as port:
+        assert get(port, "/healthz")[0] == 200
+        status, text = get(port, "/readyz")
+    assert status == 503 and said in text
 
 
 def test_a_loop_that_stands_is_not_healthy_and_one_without_partitions_not_ready() -> None:

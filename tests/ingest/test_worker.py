@@ -9,7 +9,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
-from expectations.errors import LandingError, RegistryError
+from expectations.errors import LandingError, RegistryError, StorageError
 from ingest.flushed import Flushed
 from ingest.landing import Landing
 from ingest.message import Chunk, Partition
@@ -116,7 +116,7 @@ class Bench:
             self.script,
             self.landing,
             self.tally,
-            patience=Patience(timedelta(0), timedelta(seconds=30), registry=timedelta(seconds=60)),
+            patience=Patience(timedelta(0), timedelta(seconds=30), away=timedelta(seconds=60)),
             accept_gap=False,
             rest=self.clock.rest,
             clock=self.clock,
@@ -233,14 +233,18 @@ def test_a_partition_that_ends_before_what_was_landed_stops_the_run() -> None:
     assert "pipeline" in stopped.value.do and "--" not in stopped.value.do  # it is the same topic: no switch helps
 
 
-def away(bench: Bench, monkeypatch: pytest.MonkeyPatch, failures: int) -> None:
-    """The registry does not answer the next look-ups."""
+REGISTRY = RegistryError("The schema registry does not answer.")
+STORE = StorageError("The lake cannot be written.")
+
+
+def away(bench: Bench, monkeypatch: pytest.MonkeyPatch, failures: int, error: Exception = REGISTRY) -> None:
+    """The registry, or the lake, does not answer the next times that it is asked."""
     real, left = bench.landing.flush, [failures]
 
     def flush() -> Flushed:
         left[0] -= 1
         if left[0] >= 0:
-            raise RegistryError("The schema registry does not answer.")
+            raise error
         return real()
 
     monkeypatch.setattr(bench.landing, "flush", flush)
@@ -275,6 +279,53 @@ def test_who_waits_for_the_registry_can_be_told_to_stop(monkeypatch: pytest.Monk
     with pytest.raises(RegistryError):
         bench.worker.flush()
     assert bench.clock.now == 1
+
+
+def test_a_lake_that_is_full_for_a_while_is_tried_again_and_what_is_held_lands(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1, 2)
+    away(bench, monkeypatch, failures=3, error=STORE)
+    seen: list[bool] = []
+    monkeypatch.setattr(bench.worker, "_rest", lambda _: seen.append(bench.tally.lake_is_away))
+    bench.worker.flush()
+    assert seen == [True] * 3 and bench.tally.storage_failures == 3 and bench.tally.registry_failures == 0
+    assert len(bench.events.rows) == 3 and bench.script.committed == {A: 3} and not bench.tally.lake_is_away
+
+
+def test_a_lake_that_stays_away_costs_the_consumer_and_the_broker_is_told_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1, 2)
+    away(bench, monkeypatch, failures=99, error=STORE)
+    with pytest.raises(StorageError):
+        bench.worker.flush()
+    assert bench.clock.now <= 60 and bench.script.committed == {} and bench.tally.lake_is_away
+
+
+def test_who_has_nothing_left_to_land_is_ready_again_though_another_has_landed_it() -> None:
+    bench = Bench(A)
+    bench.tally.lake_is_away, bench.script.ends = True, {A: 3}
+    bench.worker.step()
+    assert bench.tally.lake_is_away
+    bench.events.versions["ingest/journeys/id/0"] = 3
+    bench.script.next_changes = Changes([A], [A])
+    bench.worker.step()
+    assert not bench.tally.lake_is_away
+
+
+def test_another_lake_in_the_place_of_ours_stops_the_run() -> None:
+    bench = Bench(A)
+    bench.worker.step()
+    bench.deliver(A, 0, 1, 2)
+    bench.worker.flush()
+    bench.events.versions.clear()
+    bench.deliver(A, 3)
+    with pytest.raises(LandingError, match="no longer says how far") as stopped:
+        bench.worker.flush()
+    assert stopped.value.expected.startswith("offset 3") and len(bench.events.rows) == 3
 
 
 def test_a_poll_counts_as_heard_only_when_a_broker_has_answered() -> None:
