@@ -1,11 +1,11 @@
 """The scan of customers whose touches all have their own instant: nearly all of them, with the least work a touch.
 
-It reads what `ordered` reads. For every length `k` only the time of the newest entry is kept among the chains now `k`
-steps long, so that a touch costs one comparison: is the newest entry of the chains one shorter still in its window? The
-chain itself is traced afterwards, once a customer, from its entry: each of its steps is the earliest that can follow.
+It reads what `ordered` reads. For every length `k` only the newest entry is kept among the chains now `k` steps long,
+so that a touch costs one comparison: is the newest entry of the chains one shorter still in its window? The steps of
+the chain in between are sought afterwards, once a customer: each is the earliest that can follow.
 
 Customers are left to `ordered` when two touches of one instant matter, or when a touch needs more than that comparison
-(`places_of` says which). So nothing is answered differently here, only sooner.
+(`places_of` says which), unless their chain is complete before. So nothing is answered differently here, only sooner.
 """
 
 from __future__ import annotations
@@ -31,13 +31,17 @@ def scan_apart(codes, bits, times, bounds, table, chains, firsts, depths, owners
     number of rows.
     """
     rules, row = table[0], 0
-    n, window, start, end, strict = rules.steps, rules.window, rules.entry_from, rules.entry_to, rules.strict
+    n, start, end, plain = np.uint64(rules.steps), rules.entry_from, rules.entry_to, not rules.strict
     places, others, ends = places_of(bits, rules)
-    entries = np.full(n + PLACES, NEVER, np.int64)
-    several, excluding = others.any(), rules.exclusions > 0
+    entries, begun = np.full(n + PLACES, NEVER, np.int64), np.zeros(n + PLACES, np.uint64)
+    plain = plain and not others.any() and not ends.any()
+    careful = bool((places == n + LEFT).any())
     for c in range(len(bounds) - 1):
-        begun = row
+        before = row
         low, high = seen_part(times, bounds[c], bounds[c + 1], rules)
+        unclear = high
+        if careful or has_tie(times, low, high):
+            unclear = first_unclear(codes, times, low, high, places, n)
         while True:
             if rules.attempts:
                 entry = first_entry(codes, bits, times, np.int64(low), np.int64(high), rules, ONE)
@@ -45,33 +49,21 @@ def scan_apart(codes, bits, times, bounds, table, chains, firsts, depths, owners
                     break
                 start, end = np.int64(times[entry]), np.int64(times[entry]) + 1
                 low = np.uint64(attempt_from(times, entry, np.int64(low), rules))
-            depth, first, done, newest, left[c] = read_apart(
-                codes,
-                times,
-                low,
-                high,
-                places,
-                others,
-                ends,
-                entries,
-                n,
-                window,
-                start,
-                end,
-                strict,
-                several,
-                excluding,
+            depth, first, begin, done = read_apart(
+                codes, times, low, high, places, others, ends, entries, begun, rules, start, end, plain
             )
-            if left[c] or depth == ZERO:
+            if unclear < high and (depth < n or times[unclear] <= times[done]):
+                left[c] = True
+                row = before
                 break
-            trace(codes, bits, ends, times, low, done, newest, depth, chains[row])
+            if depth == ZERO:
+                break
+            write_chain(codes, bits, ends, begin, done, depth, plain, chains, row)
             firsts[row], depths[row], owners[row] = first, depth, c
             row += 1
             if not rules.attempts:
                 break
             low = np.uint64(last_touch(chains[row - 1])) + ONE
-        if left[c]:
-            row = begun
     return row
 
 
@@ -116,46 +108,70 @@ def seen_part(times, low, high, rules):
 
 
 @njit(nogil=True, cache=True)
-def read_apart(
-    codes, times, low, high, places, others, ends, entries, n, window, entry_from, entry_to, strict, several, excluding
-):
-    """Read one customer. Gives the depth, the first entry, the touch that completes the chain, the time of its entry.
+def has_tie(times, low, high):
+    """Whether any two touches share an instant."""
+    tied, i = False, low + ONE
+    while i < high:
+        tied |= times[i] == times[i - ONE]
+        i += ONE
+    return tied
 
-    The last that it gives tells whether the customer is left.
+
+@njit(nogil=True, cache=True)
+def first_unclear(codes, times, low, high, places, n):
+    """The first touch that is not read here, or `high`: the second that matters at an instant, or one of `LEFT`."""
+    before, i = NONE, low
+    while i < high:
+        place, t = places[codes[i]], np.int64(times[i])
+        matters = place != n + np.uint64(NOTHING)
+        if matters and (t == before or place > n + np.uint64(NOTHING)):
+            break
+        before = t if matters else before
+        i += ONE
+    return i
+
+
+@njit(nogil=True, cache=True, inline="always")
+def read_apart(codes, times, low, high, places, others, ends, entries, begun, rules, entry_from, entry_to, plain):
+    """Read one customer. Gives the depth, the first entry, and the first and last touch of the chain.
+
+    `entries[k]` is the time of the newest entry among chains of length `k`, `begun[k]` its touch. `plain`: no touch is
+    several steps, ends chains, or is minded by strictness.
     """
-    for k in range(n + 1):
+    n, window = np.uint64(rules.steps), rules.window
+    for k in range(rules.steps + 1):
         entries[k] = NEVER
-    depth, first, done, newest = ZERO, low, low, NONE
-    last, before, left = ZERO, NONE, False
-    nothing, whole = np.uint64(n + NOTHING), np.uint64(n)
-    i = low
+    depth, first, begin, done, last, i = ZERO, low, low, low, ZERO, low
     while i < high:
         code, t = codes[i], np.int64(times[i])
-        place, rest = places[code], others[code] if several else ZERO
-        matters = place < nothing
-        left |= (matters & (t == before)) | (place > nothing)
-        before = t if matters else before
-        entries[0] = t if entry_from <= t < entry_to else NEVER
+        place, steps = places[code], ZERO if plain else others[code]
+        now = t if entry_from <= t < entry_to else NONE
         while True:
-            entry = entries[place - ONE]
+            entry = now if place == ONE else entries[place - ONE]
+            touch = i if place == ONE else begun[place - ONE]
             longer = t - entry <= window
-            entry = entry if longer else (NONE if strict else entries[place])
-            if strict and matters:
-                entries[last] = NEVER
-                last = place
-            entries[place] = entry
+            entries[place] = entry if longer else entries[place]
+            begun[place] = touch if longer else begun[place]
             if longer and place > depth:
                 first = first if depth else i
-                depth, done, newest = place, i, entry
-            if rest == ZERO:
+                depth, begin, done = place, touch, i
+                if place == n:
+                    high = i
+            if plain or steps == ZERO:
                 break
-            place, rest = highest(rest)
-        if excluding and ends[code]:
-            end_lengths(entries, ends[code])
-        if depth == whole:
-            break
+            place, steps = highest(steps)
         i += ONE
-    return depth, first, done, newest, left or (depth == whole and followed_at_once(codes, times, i, high, places, n))
+        if plain:
+            continue
+        if rules.strict and place < n + np.uint64(NOTHING):
+            if not longer:
+                entries[place] = NEVER
+            if last != place:
+                entries[last] = NEVER
+            last = place
+        if ends[code]:
+            end_lengths(entries, ends[code])
+    return depth, first, begin, done
 
 
 @njit(nogil=True, cache=True)
@@ -178,33 +194,23 @@ def end_lengths(entries, lengths):
         k += ONE
 
 
-@njit(nogil=True, cache=True)
-def followed_at_once(codes, times, i, high, places, n):
-    """Whether a touch that matters lies at the same instant as touch `i`, after it."""
-    j = i + ONE
-    while j < high and times[j] == times[i]:
-        if places[codes[j]] <= np.uint64(n + OTHERS):
-            return True
-        j += ONE
-    return False
-
-
-@njit(nogil=True, cache=True)
-def trace(codes, bits, ends, times, low, done, newest, depth, chain):
-    """Write the chain that touch `done` completes, from its entry at `newest`: the earliest touches that can follow.
+@njit(nogil=True, cache=True, inline="always")
+def write_chain(codes, bits, ends, begin, done, depth, plain, chains, row):
+    """Write the chain from touch `begin` to touch `done`: in between the earliest touches that can follow.
 
     An excluded touch takes away the steps that it ends.
     """
-    i, k = done, ZERO
-    while i > low and np.int64(times[i - ONE]) >= newest:
-        i -= ONE
-    while k < depth:
+    for step in range(chains.shape[1]):
+        chains[row, step] = -1
+    chains[row, 0] = begin
+    i, k = begin + ONE, ONE
+    if plain and depth <= ONE + ONE:
+        i = done
+    while i < done:
         code = codes[i]
-        chain[k] = i
+        chains[row, k] = i
         k += (bits[code] >> k) & ONE
-        while k and (ends[code] >> (k - ONE)) & ONE:
+        while (ends[code] >> (k - ONE)) & ONE:
             k -= ONE
         i += ONE
-    while k < np.uint64(len(chain)):
-        chain[k] = -1
-        k += ONE
+    chains[row, depth - ONE] = done
