@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -137,32 +136,6 @@ def column_of(name: str) -> pl.Expr:
         return pl.col(table)
     names_it = pl.col(table).str.contains(f'"{path.rpartition(".")[2]}"', literal=True)
     return pl.when(names_it).then(pl.col(table)).str.json_path_match(f"$.{path}")
-
-
-@dataclass(frozen=True)
-class Erased:
-    """What erasing did to one table: rows before and after, data files rewritten, files removed from storage."""
-
-    table: str
-    before: int
-    after: int
-    rewritten: int
-    removed: int
-
-
-def erase(lake: Lake, name: str, predicate: str | None) -> Erased:
-    """Delete the rows that fulfil `predicate` (SQL; None for no row), and remove the files that held them."""
-    address = lake.table(name)
-    try:
-        table = _opened(address)
-        if table is None:
-            return Erased(name, 0, 0, 0, 0)
-        before = table.count()
-        done = table.delete(predicate) if predicate else {}
-        files = table.vacuum(0, dry_run=False, enforce_retention_duration=False)
-        return Erased(name, before, table.count(), int(done.get("num_removed_files", 0)), len(files))
-    except (DeltaError, OSError) as error:
-        raise StorageError("A table of the lake cannot be erased from.", where=address, found=str(error)) from error
 
 
 def _opened(address: str, version: int | None = None) -> DeltaTable | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -90,15 +90,26 @@ def files(address: str) -> list[str]:
 
 
 def remove(address: str) -> int:
-    """Remove a file, or a folder with all in it; returns how many files went."""
+    """Remove a file, or a folder with all in it; returns how many files of the folder went."""
     found = files(address)
-    if not _is_remote(address):
-        shutil.rmtree(address) if Path(address).is_dir() else Path(address).unlink(missing_ok=True)
-        return len(found)
-    with _store(address) as (store, name):
-        for each in [f"{name}/{one}" for one in found] or [name]:
-            store.delete_file(each)
+    if _is_remote(address):
+        discard(address, found or [""])
+    elif Path(address).is_dir():
+        shutil.rmtree(address)
+    else:
+        Path(address).unlink()
     return len(found)
+
+
+def discard(address: str, some: Sequence[str]) -> None:
+    """Remove some files of a folder, by the names that `files` gives."""
+    if not _is_remote(address):
+        for name in some:
+            (Path(address) / name).unlink(missing_ok=True)
+        return
+    with _store(address) as (store, folder):
+        for name in some:
+            store.delete_file(f"{folder}/{name}".rstrip("/"))
 
 
 def _is_remote(address: str) -> bool:

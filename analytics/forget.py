@@ -1,84 +1,161 @@
-"""How does a customer disappear? Every event, profile, link and touch goes, from all tables and files.
+"""How does a customer disappear? Every event, profile, link and touch goes, from all tables, files and logs.
 
 The customer is asked for by one identity and found as stitching finds it. Rows are deleted, the files that held them
-are removed, and the paths are built anew. The log of a Delta table keeps the condition of the deletion, and the
-smallest and the largest value of a column for each removed file, until its retention is over. Kafka's own copy is
-outside the lake.
+and the log entries that tell of them are removed, and the paths are built anew. Events go last, so that forgetting
+which was cut short can be done again. Kafka's own copy is outside the lake.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Final
 
 import polars as pl
 
 from analytics import folders
-from analytics.events import Erased, erase, landed, scan
-from analytics.identity import identify, with_customers
-from analytics.links import PAIR, identity_of, node_of, tombstones
+from analytics.erasing import Erased, erase, is_settled
+from analytics.events import landed, scan
+from analytics.identity import Identities, identify, with_customers
+from analytics.links import PAIR, identity_of, tombstones
 from analytics.memory import MEMORY, recall
+from analytics.parts import CUSTOMER, TOUCHES
+from analytics.refused import naming
 from analytics.rules import PathRules
 from analytics.shared import CODE
 from analytics.stitching import build
 from analytics.store import Paths, generation_of, holds_paths, remove_generations
 from expectations import contract
-from expectations.layout import EVENTS, LINKS, PROFILES, QUARANTINE, Lake
+from expectations.errors import DefinitionError
+from expectations.layout import EVENTS, LINKS, PATHS, PROFILES, QUARANTINE, Lake
 
-IDENTITIES: Final = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID, contract.IDENTITIES)
 SCHEMAS: Final = {PROFILES: contract.PROFILES, LINKS: contract.LINKS}
+TABLES: Final = (PROFILES, LINKS, QUARANTINE, EVENTS)
+ENDS: Final = {PROFILES: (("identity_kind", "identity"),), LINKS: (PAIR[:2], PAIR[2:])}
 
 
 def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.DataFrame:
     """Remove a customer, named by one of its identities (`kind:value`), from the lake and build the paths anew.
 
-    One row a table: table String, before, after (rows; of `memory`, what a refresh remembers, identities; Int64),
-    rewritten, removed (files, Int64). Identities are found however their blanks and case are written. Messages in the
-    quarantine go when they hold one of the customer's identities as a JSON text, in the message or in a header, or when
-    a header is one. Landing the same identity again starts afresh. Raises `DefinitionError` when no event carries the
-    identity.
+    One row a table: table String; before, after (rows; of `memory`, what a refresh remembers, identities), named (rows
+    that still hold one of the customer's identities, counted when all is done: events of others), rewritten, removed
+    (files), log (entries removed from the table's log), Int64. Identities are found however their blanks and case are
+    written. Refused messages go when they or their headers name the customer (`refused`). An identity that no event
+    carries is removed from where else it is. Landing the same identity again starts afresh. Raises `DefinitionError`
+    when nothing names it.
     """
     rules = rules or PathRules()
-    events = landed(lake)
-    found = identify(events, rules, tombstones(lake))
-    mine = found.nodes["customer"][node_of(found, identity_of(identity), rules)]
-    who = found.nodes.filter(pl.col("customer") == mine)
-    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(*contract.PLACE, *IDENTITIES).collect()
+    who = _whose(lake, identity, rules)
+    if who.is_denied or (who.events.is_empty() and not _traces(lake, who)):
+        raise _unknown(identity, who)
     before, files = _remembered(lake), _memory_files(lake)
     touches = len(Paths.open(lake)) if holds_paths(lake) else 0
-    done = [
-        erase(lake, EVENTS, _at(rows)),
-        erase(lake, PROFILES, _of(lake, PROFILES, _names(("identity_kind", "identity"), who, rules))),
-        erase(lake, LINKS, _of(lake, LINKS, *(_names(end, who, rules) for end in (PAIR[:2], PAIR[2:])))),
-        erase(lake, QUARANTINE, _at(_quarantined(lake, {*who["value"], *_as_written(rows)}))),
-    ]
+    done = [erase(lake, table, who.predicate(lake, table)) for table in TABLES]
     build(lake, rules)
-    done.append(Erased("paths", touches, len(Paths.open(lake)), *_drop_old_generations(lake)))
+    done.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
     now = _memory_files(lake)
-    done.append(Erased(MEMORY, before, _remembered(lake), len(now - files), len(files - now)))
-    return pl.DataFrame(done)
+    done.append(Erased(MEMORY, before, _remembered(lake), len(now - files), len(files - now), 0))
+    named = who.named(lake) | {PATHS: who.touches(lake), MEMORY: _remembered(lake, who.values)}
+    proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in done])
+    return proof.select("table", "before", "after", "named", "rewritten", "removed", "log")
 
 
 @dataclass(frozen=True)
-class _Names:
-    """Two columns of a table that name an identity, and the identities looked for."""
+class _Customer:
+    """A customer: identities (kind, value), their key, and the events (place) that are theirs."""
 
-    kind: str
-    value: str
-    who: pl.DataFrame
     rules: PathRules
+    found: Identities
+    values: pl.DataFrame
+    key: str | None
+    events: pl.DataFrame
 
-    def among(self, rows: pl.LazyFrame) -> pl.DataFrame:
+    @property
+    def is_denied(self) -> bool:
+        """Whether the identity that was named is one that never links: nobody's."""
+        kind, value = self.values.row(0)
+        return bool(pl.select(self.rules.identities.denied(pl.lit(value), kind)).item())
+
+    def predicate(self, lake: Lake, table: str) -> str | None:
+        """SQL for the customer's rows of a table; None when there is none."""
+        if table == EVENTS:
+            return _at(self.events)
+        if table == QUARANTINE:
+            return _at(naming(lake, self._spelt()))
+        each = [
+            f"({kind} = {_quoted(said)} AND {value} = {_quoted(written)})"
+            for kind, value in ENDS[table]
+            for said, written in self._among(lake, table, kind, value).iter_rows()
+        ]
+        return " OR ".join(each) or None
+
+    def named(self, lake: Lake) -> dict[str, int]:
+        """How many rows of each table hold one of the identities."""
+        rows = {table: scan(lake, table, SCHEMAS[table]) for table in ENDS}
+        carries = pl.any_horizontal(
+            source.value.is_in(self.values.filter(pl.col("kind") == source.kind)["value"].implode())
+            for source in self.found.sources
+        )
+        return {
+            **{
+                table: _count(rows[table].filter(pl.any_horizontal(self._is_mine(*end) for end in ENDS[table])))
+                for table in ENDS
+            },
+            QUARANTINE: len(naming(lake, self._spelt())),
+            EVENTS: _count(landed(lake).filter(carries)),
+        }
+
+    def touches(self, lake: Lake) -> int:
+        """How many touches of the paths are the customer's."""
+        counts = [part.people([CUSTOMER, TOUCHES]) for part in Paths.open(lake).parts]
+        return sum(int(each.filter(pl.col(CUSTOMER).is_in([self.key]))[TOUCHES].sum()) for each in counts)
+
+    def _spelt(self) -> dict[str, bool]:
+        lower = self.values.filter(pl.col("kind").is_in(self.rules.identities.lower))["value"]
+        return dict.fromkeys(self.values["value"], False) | dict.fromkeys(lower, True)
+
+    def _is_mine(self, kind: str, value: str) -> pl.Expr:
+        normal = self.rules.identities.normal(pl.col(value), pl.col(kind))
+        each = self.values.group_by("kind", maintain_order=True).agg("value")
+        mine = [(pl.col(kind) == name) & normal.is_in(values) for name, values in each.iter_rows()]
+        return pl.any_horizontal(mine).fill_null(False)
+
+    def _among(self, lake: Lake, table: str, kind: str, value: str) -> pl.DataFrame:
         """Kind and value, as they are written, of the rows that name one of the identities."""
-        normal = self.rules.identities.normal(pl.col(self.value), pl.col(self.kind))
-        said = rows.select(pl.col(self.kind).alias("kind"), normal.alias("value"), pl.col(self.value).alias("written"))
-        mine = said.join(self.who.lazy(), on=["kind", "value"], how="semi")
-        return mine.select("kind", "written").unique(maintain_order=True).collect()
+        mine = scan(lake, table, SCHEMAS[table]).filter(self._is_mine(kind, value))
+        return mine.select(kind, value).unique(maintain_order=True).collect()
 
 
-def _names(columns: tuple[str, str], who: pl.DataFrame, rules: PathRules) -> _Names:
-    return _Names(*columns, who.select("kind", "value"), rules)
+def _whose(lake: Lake, identity: str, rules: PathRules) -> _Customer:
+    """The customer who has an identity; one that no event carries stands for itself."""
+    kind, text = identity_of(identity)
+    value = pl.select(rules.identities.normal(pl.lit(text), kind)).item()
+    events = landed(lake)
+    found = identify(events, rules, tombstones(lake))
+    node = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == value)
+    if node.is_empty():
+        alone = pl.DataFrame({"kind": [kind], "value": [value]})
+        nothing = pl.DataFrame(schema={name: contract.EVENTS[name] for name in contract.PLACE})
+        return _Customer(rules, found, alone, None, nothing)
+    mine = node["customer"].item()
+    who = found.nodes.filter(pl.col("customer") == mine).select("kind", "value")
+    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(contract.PLACE).collect()
+    return _Customer(rules, found, who, found.keys[mine], rows)
+
+
+def _traces(lake: Lake, who: _Customer) -> bool:
+    """Whether anything names somebody without events, or forgetting was cut short, so that there is work left."""
+    named = any(who.named(lake).values()) or _remembered(lake, who.values)
+    return bool(named) or not all(is_settled(lake, table) for table in TABLES)
+
+
+def _unknown(identity: str, who: _Customer) -> DefinitionError:
+    kind, _ = identity_of(identity)
+    kinds = ", ".join(who.found.nodes["kind"].unique().sort())
+    return DefinitionError(
+        f"No event carries this {kind}, nor does anything else in the lake.",
+        expected=f"a kind among {kinds or '(no event has landed)'}, and a value that is not denied",
+        do="check the identity; denied values are nobody's",
+    )
 
 
 def _at(rows: pl.DataFrame) -> str | None:
@@ -94,49 +171,20 @@ def _at(rows: pl.DataFrame) -> str | None:
     return " OR ".join(each) or None
 
 
-def _of(lake: Lake, table: str, *ends: _Names) -> str | None:
-    """SQL for the rows of a table that name one of these identities, as they are written there, at any of its ends."""
-    each = [
-        f"({end.kind} = {_quoted(kind)} AND {end.value} = {_quoted(value)})"
-        for end in ends
-        for kind, value in end.among(scan(lake, table, SCHEMAS[table])).iter_rows()
-    ]
-    return " OR ".join(each) or None
-
-
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _as_written(rows: pl.DataFrame) -> set[str]:
-    """The identities of events as they came: a quarantined message does not have them without blanks and case."""
-    values = [rows[contract.CUSTOMER_ID], rows[contract.ANONYMOUS_ID]]
-    values.append(rows.select(pl.col(contract.IDENTITIES).map.values().explode()).to_series())
-    return {str(value) for column in values for value in column.drop_nulls()}
+def _count(rows: pl.LazyFrame) -> int:
+    return int(rows.select(pl.len()).collect(engine="streaming").item())
 
 
-def _quarantined(lake: Lake, values: set[str]) -> pl.DataFrame:
-    """Positions of the refused messages that hold one of these identities."""
-    written = {json.dumps(value, ensure_ascii=plain).encode() for value in values for plain in (True, False)}
-    refused = scan(lake, QUARANTINE, contract.QUARANTINE)
-    value = pl.element().struct.field("value")
-    plain_values = [item.encode() for item in sorted(values)]
-    said = value.is_in(plain_values) | _holds(value, written)
-    holds = _holds(pl.col("raw"), written) | pl.col("headers").list.eval(said).list.any().fill_null(False)
-    whole = pl.lit(None, pl.Int32).alias(contract.PART)
-    return refused.filter(holds).select(*contract.POSITION, whole).collect()
-
-
-def _holds(column: pl.Expr, written: set[bytes]) -> pl.Expr:
-    return pl.any_horizontal(column.bin.contains(needle) for needle in sorted(written)).fill_null(False)
-
-
-def _remembered(lake: Lake) -> int:
-    """How many identities are remembered for the next refresh."""
-    if not holds_paths(lake):
+def _remembered(lake: Lake, who: pl.DataFrame | None = None) -> int:
+    """How many identities are remembered for the next refresh: all, or of these."""
+    memory = recall(lake, generation_of(lake)) if holds_paths(lake) else None
+    if memory is None:
         return 0
-    memory = recall(lake, generation_of(lake))
-    return len(memory.nodes) if memory else 0
+    return len(memory.nodes if who is None else memory.nodes.join(who, on=["kind", "value"], how="semi"))
 
 
 def _memory_files(lake: Lake) -> set[str]:

@@ -12,7 +12,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -90,8 +90,14 @@ class Table:
         return self._table.version()
 
     def decided(self, application: str) -> int | None:
-        """The offset up to which the snapshot holds everything of an application; None when it holds nothing."""
-        with reading(self.address):  # the library looks it up in the log
+        """The offset up to which the snapshot holds everything of an application; None when it holds nothing.
+
+        The library looks it up in the log. Where that was begun anew, since a customer was forgotten, it is read anew.
+        """
+        with reading(self.address), suppress(DeltaError):
+            return self._table.transaction_version(application)
+        self.reload()
+        with reading(self.address):
             return self._table.transaction_version(application)
 
     def reload(self) -> None:

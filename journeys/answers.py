@@ -202,3 +202,17 @@ def forget(settings: Settings, customer: str) -> None:
     with terminal.step("Removing, and stitching anew"):
         proof = remove(settings.lake, customer, settings.paths)
     terminal.show(proof, terminal.As.table)
+    terminal.out.print(f"\n{_proven(int(proof['named'].sum()))}", style="dim", markup=False)
+
+
+def _proven(named: int) -> str:
+    """What the last count says, in words."""
+    found = (
+        f"{named:,} rows still do: events of other customers, whose guards or tombstones keep them apart."
+        if named
+        else "none does."
+    )
+    return (
+        f"Named: rows that hold one of the customer's identities, counted again at the end: {found}\n"
+        "Log: entries removed, so that no table's log tells of what was there."
+    )

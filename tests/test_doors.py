@@ -9,6 +9,7 @@ ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
 DOORS = {
     "kafka": ("ingest.source",),
     "deltalake": (
+        "expectations.checks",
         *("ingest.commit", "ingest.tidying", "ingest.folders", "ingest.restoring"),
         *("analytics.events", "analytics.erasing", "analytics.folders"),
     ),
