@@ -121,7 +121,7 @@ def check(
         measured = _judge_drift(events, days, measured, settings.drift, found)
     results = found.frame
     if not results.is_empty():
-        checks.add_results(lake, results, at)
+        checks.add_results(lake, results)
     others = before.filter(~pl.col("table").is_in([audit.name for audit in audits]))
     seen = pl.concat([others, *(audit.landed.seen for audit in audits)]).sort("table", "day")
     if not seen.equals(before):

@@ -1,6 +1,7 @@
 """What the checks of a lake have found, and what they have seen: kept in the lake itself, under `checks`.
 
-- `checks/results-<time>.ndjson`: the validation results of one check, an expectation and day a line (`RESULTS`).
+- `checks/results`: a Delta table of the validation results, a row for each expectation, day and check (`RESULTS`); each
+  check adds a file, and maintenance makes few of many.
 - `checks/marks.parquet`: which version of each table the last check has seen (`SEEN`).
 - `checks/measures.parquet`: what a day looks like in numbers, for drift (`MEASURES`).
 
@@ -9,15 +10,17 @@ No value of a customer is in any of them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from polars._typing import SchemaDict
 
 from expectations import contract
 from expectations.errors import StorageError
+from expectations.layout import RESULTS as RESULTS_TABLE
 from expectations.layout import Lake
 
 _results: SchemaDict = {
@@ -50,24 +53,29 @@ MEASURES: Final = pl.Schema({"day": pl.Date, "measure": pl.String, "key": pl.Str
 """`measure` is rows, name (of events), given (values in a column), hour, or settled (the day was judged for drift)."""
 
 _FOLDER: Final = "checks"
+_PLACE: Final = "place"
+"""The place of a result in its check: files that are written anew do not keep the order of rows."""
 
 
 def results(lake: Lake) -> pl.DataFrame:
     """The results of all checks so far, oldest first (columns and dtypes of `RESULTS`); none give the empty frame."""
-    pattern = f"{lake.table(_FOLDER)}/results-*.ndjson"
-    if lake.is_local and not any(Path(lake.table(_FOLDER)).glob("results-*.ndjson")):
+    address = lake.table(RESULTS_TABLE)
+    try:
+        found = pl.scan_delta(DeltaTable(address)).collect()
+    except TableNotFoundError:
         return RESULTS.to_frame(eager=True)
-    written = pl.Schema({**_results, "checked_at": pl.String})
-    found = _read(pl.scan_ndjson(pattern, schema=written), pattern)
-    return found.with_columns(pl.col("checked_at").str.to_datetime(time_unit="us", time_zone="UTC")).sort(
-        "checked_at", maintain_order=True
-    )
+    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+        raise _failed("read", address, error) from error
+    return found.sort("checked_at", _PLACE).select(RESULTS.names())
 
 
-def add_results(lake: Lake, found: pl.DataFrame, at: datetime) -> None:
-    """Keep the results of one check."""
-    name = f"results-{at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}.ndjson"
-    _write(lake, name, found.with_columns(pl.col("checked_at").dt.to_string("iso:strict")))
+def add_results(lake: Lake, found: pl.DataFrame) -> None:
+    """Keep the results of one check, all of them or none."""
+    address = lake.table(RESULTS_TABLE)
+    try:
+        found.with_columns(pl.int_range(pl.len()).alias(_PLACE)).write_delta(address, mode="append")
+    except (DeltaError, OSError) as error:
+        raise _failed("written", address, error) from error
 
 
 def seen(lake: Lake) -> pl.DataFrame:
@@ -97,7 +105,7 @@ def _read(frame: pl.LazyFrame, where: str) -> pl.DataFrame:
     try:
         return frame.collect()
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise StorageError("Results of checks cannot be read.", where=where, found=str(error).split("\n")[0]) from error
+        raise _failed("read", where, error) from error
 
 
 def _write(lake: Lake, name: str, frame: pl.DataFrame) -> None:
@@ -105,13 +113,12 @@ def _write(lake: Lake, name: str, frame: pl.DataFrame) -> None:
     address = f"{lake.table(_FOLDER)}/{name}"
     target = f"{address}.part" if lake.is_local else address
     try:
-        if name.endswith(".parquet"):
-            frame.lazy().sink_parquet(target, mkdir=lake.is_local)
-        else:
-            frame.lazy().sink_ndjson(target, check_extension=False, mkdir=lake.is_local)
+        frame.lazy().sink_parquet(target, mkdir=lake.is_local)
         if lake.is_local:
             Path(target).replace(address)
     except (OSError, pl.exceptions.PolarsError) as error:
-        raise StorageError(
-            "Results of checks cannot be written.", where=address, found=str(error).split("\n")[0]
-        ) from error
+        raise _failed("written", address, error) from error
+
+
+def _failed(how: str, where: str, error: Exception) -> StorageError:
+    return StorageError(f"Results of checks cannot be {how}.", where=where, found=str(error).split("\n")[0])

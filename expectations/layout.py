@@ -14,6 +14,7 @@ QUARANTINE: Final = "quarantine"
 PROFILES: Final = "profiles"
 LINKS: Final = "links"
 RUNS: Final = "runs"
+RESULTS: Final = "checks/results"
 PATHS: Final = "paths"
 TOUCHES: Final = "touches"
 """Not a table of its own: what the path store holds."""
@@ -24,6 +25,7 @@ PARTITION_COLUMNS: Final[dict[str, list[str]]] = {
     PROFILES: [],
     LINKS: [],
     RUNS: [],
+    RESULTS: [],
 }
 
 

@@ -104,7 +104,7 @@ def closed_before(settings: MaintenanceSettings, now: float) -> date:
 def _steps(lake: Lake, settings: MaintenanceSettings, now: float) -> list[Callable[[Maintained], None]]:
     steps: list[Callable[[Maintained], None]] = []
     closed = closed_before(settings, now)
-    for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES):
+    for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES, layout.RESULTS, layout.RUNS):
         known = days(lake, name)
         if known is None:
             continue

@@ -81,6 +81,19 @@ def test_a_day_that_fails_fails_the_check_and_a_warning_does_not(lake: Lake) -> 
     assert run(Lake(lake.address + "2"), rows).passed
 
 
+def test_some_events_sent_twice_are_sound_and_many_are_told(lake: Lake) -> None:
+    def again(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
+        return rows + [row | {"partition": 1} for row in rows[:count]]
+
+    [asked] = [each for each in default_suites()[0].expectations if each.type == "expect_column_values_to_be_unique"]
+    only = [Suite("events", "events", (asked,))]
+    sound, looped = again(days_of(1, 10), 6), again(days_of(1, 10), 7)  # 12 of 246, 14 of 247
+    assert missed(run(lake, sound, only)) == []
+    summary = run(Lake(lake.address + "2"), looped, only)
+    assert summary.passed and missed(summary) == [(date(2026, 1, 5), ["event_id"], 14)]
+    assert "at most 5% of a day's events share their id" in summary.results["belief"][0]
+
+
 def test_only_what_has_landed_since_is_judged_again(lake: Lake) -> None:
     rows = days_of(3, 2)
     run(lake, rows)

@@ -129,7 +129,7 @@ def test_offline_in_a_browser_nothing_is_asked_for_and_nothing_runs(tmp_path: Pa
     from playwright.sync_api import sync_playwright
 
     lake = Lake(str(tmp_path / "lake"))
-    checks.add_results(lake, results(result(suite=HOSTILE, belief=HOSTILE, columns=[HOSTILE])), START)
+    checks.add_results(lake, results(result(suite=HOSTILE, belief=HOSTILE, columns=[HOSTILE])))
     written = publish(lake, tmp_path / "docs")
     asked: list[str] = []
     said: list[str] = []

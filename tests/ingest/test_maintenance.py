@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from expectations import layout
+from expectations import checks, layout
 from expectations.layout import Lake
 from ingest.commit import Table, scan
 from ingest.decode import decode
@@ -119,6 +119,24 @@ def test_files_of_no_table_go_after_their_time(lake: Lake) -> None:
     before = rows(lake)
     removed = vacuum(lake, layout.EVENTS, timedelta(days=7))
     assert removed >= 1 and not orphan.exists() and rows(lake) == before
+
+
+def test_results_of_checks_and_runs_become_few_files_and_all_of_them_are_kept(lake: Lake) -> None:
+    land(lake, 1)
+    for number in range(6):
+        when = datetime.fromtimestamp(NOW + number, UTC)
+        found = [{"checked_at": when, "suite": f"s{place}", "passed": place > 0, "columns": []} for place in range(5)]
+        checks.add_results(lake, pl.DataFrame(found, schema=checks.RESULTS))
+        pl.DataFrame({"run": [str(number)]}).write_delta(lake.table(layout.RUNS), mode="append")
+    before = checks.results(lake)
+    done = maintain(lake, SETTINGS, now=NOW)
+    assert done.compacted == {layout.RESULTS: 1, layout.RUNS: 1}
+    for name in (layout.RESULTS, layout.RUNS):
+        known = days(lake, name)
+        assert known is not None and known.days["files"].to_list() == [1]
+    assert checks.results(lake).equals(before) and before.height == 30
+    assert before["suite"].to_list() == ["s0", "s1", "s2", "s3", "s4"] * 6
+    assert sorted(pl.read_delta(lake.table(layout.RUNS))["run"]) == list("012345")
 
 
 def test_files_are_never_removed_within_a_day() -> None:
