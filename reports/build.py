@@ -217,19 +217,22 @@ def _weeks(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -
     return pl.concat(
         [
             trends.weekly(whole, settings.k, settings.least),
-            trends.weekly(parted, settings.k, settings.least, trends.SPREADS_OF_GROUPS),
+            trends.weekly(parted, settings.k, settings.least, trends.SPREADS_OF_GROUPS).filter(
+                pl.col("segment") != published.NO_VALUE
+            ),
         ]
     )
 
 
 def _week_of(by_group: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
-    rows = by_group.filter(pl.col("is_total") if column is None else ~pl.col("is_total") & pl.col(column).is_not_null())
+    """Customers without a value are a group, too: they could be worked out from the others."""
+    rows = by_group.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
     return rows.filter(pl.col("step") > 1).select(
         "step",
         "name",
         "reached",
         dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
-        segment=pl.lit(None, pl.String) if column is None else pl.col(column),
+        segment=pl.lit(None, pl.String) if column is None else pl.col(column).fill_null(published.NO_VALUE),
         previous=pl.col("reached") + pl.col("dropped"),
     )
 

@@ -63,11 +63,12 @@ def segments(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None
         largest = _largest(counted(entered, column), column, settings.values_per_segment)
         frames.append(against_the_rest(largest, column, settings.name_of(column)))
     rows = pl.concat(frames)
-    few = (pl.col("previous") < settings.least) | pl.col("p_value").is_null()
+    few = pl.col("previous") < settings.least
     tested = rows.with_columns(p_value=pl.when(~few).then("p_value"))
     adjusted = pl.Series(benjamini_hochberg(floats(tested["p_value"])))
+    alike = (adjusted >= _LEVEL) | pl.col("p_value").is_null()  # without a p-value: all go on, or nobody
     verdict = (
-        (pl.when(few).then(None).when(pl.Series(adjusted) >= _LEVEL).then(pl.lit("same")))
+        (pl.when(few).then(None).when(alike).then(pl.lit("same")))
         .when(pl.col("difference") < 0)
         .then(pl.lit("below"))
         .otherwise(pl.lit("above"))

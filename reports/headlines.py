@@ -196,7 +196,7 @@ def trend(weekly: pl.DataFrame) -> str:
     """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none."""
     found = runs(weekly)
     if not found:
-        return "no week outside its expected range" if weekly["low"].drop_nulls().len() else "conversion week by week"
+        return "No week outside its expected range" if weekly["low"].drop_nulls().len() else "Conversion week by week"
     return _told(found[0])
 
 

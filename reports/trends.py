@@ -20,9 +20,10 @@ from reports.published import FEW, SHOWN, WITHHELD, Cell, hidden_cells
 
 WEEKS_BEFORE: Final = 8
 LEAST_WEEKS: Final = 4
-SPREADS: Final = 3.0
+SPREADS: Final = 4.0
 SPREADS_OF_GROUPS: Final = 4.5
-"""Many groups are looked at, so that one of them must stand out further."""
+"""Many weeks and steps are looked at, and of groups more: where nothing has changed, at most one report in twenty names
+an unusual week (with 3 spreads, one in four did)."""
 
 OPEN: Final = "open"
 SCHEMA: Final = pl.Schema(
@@ -48,8 +49,9 @@ def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -
 
     In: `dimension`, `segment` (null: all customers), `step`, `name`, `week` Date, `previous`, `reached` Int64,
     `is_open` Boolean; one row a week. Out: `SCHEMA`; `usual`, `low`, `high` are null before the fifth week that can be
-    compared. A group from which one that is withheld could be worked out, by the total of its week, is told roughly:
-    customers in tens, the share so far rounded that `k` of them would fit.
+    compared. A share is withheld where fewer than `k` went on or did not, or where such a few could be worked out from
+    the step before or after. A group from which one that is withheld could be worked out, by the total of its week, is
+    told roughly: customers in tens, the share so far rounded that `k` of them would fit.
     """
     rows: list[dict[str, Any]] = []
     keys = ("dimension", "segment", "step")
@@ -76,9 +78,12 @@ def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -
 
 
 def _guarded(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[Cell]]:
-    """Of groups: the cells of every week that may not be seen, and those from which they could be worked out."""
+    """The cells of every week that may not be seen, and those of groups from which they could be worked out.
+
+    The count before a step is that after the step before: where one is not to be seen, neither is the other.
+    """
     chains: dict[tuple[str, str], tuple[int, list[int]]] = {}
-    for row in counts.filter(pl.col("dimension").is_not_null()).sort("step").iter_rows(named=True):
+    for row in counts.sort("step").iter_rows(named=True):
         group = (_parted(row), str(row["segment"]))
         chains.setdefault(group, (row["step"] - 1, [row["previous"]]))[1].append(row["reached"])
     return hidden_cells(chains, k)

@@ -226,7 +226,7 @@ def used_frame(names: tuple[str, ...] = STAGES, touchpoints: tuple[str, ...] = T
 
 def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> pl.DataFrame:
     rows = []
-    for dimension, segment, size, fall in ((None, None, 1000, 0.1), ("Device", group, 500, 0.2)):
+    for dimension, segment, size, fall in ((None, None, 1000, 0.15), ("Device", group, 500, 0.2)):
         for week in range(12):
             previous = size
             for step, name in enumerate(names[1:], 2):

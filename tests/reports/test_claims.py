@@ -1,0 +1,109 @@
+"""Where nothing differs, nothing is claimed: at most one sentence in twenty, of every kind, by simulation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analytics.statistics import wilson
+from reports import flows, groups, headlines, pacing, published, trends
+from reports.entrants import Entrants
+from reports.settings import ReportSettings
+from tests.reports import fixtures
+
+TRIES = 120
+Random = np.random.Generator
+
+
+def _weakest(random: Random) -> bool:
+    counts = [2000]
+    for _ in range(4):
+        counts.append(int(random.binomial(counts[-1], 0.6)))
+    stages = published.stages(fixtures.funnel_frame(tuple(counts)), 10, 30)
+    return headlines.weakest_step(stages) is not None
+
+
+def _largest_loss(random: Random) -> bool:
+    there, *lost = random.multinomial(3000, [0.4, 0.2, 0.2, 0.2])
+    counts = (3000, 3000 - lost[0], 3000 - lost[0] - lost[1], there)
+    stages = published.stages(fixtures.funnel_frame(tuple(map(int, counts)), fixtures.STAGES[:4]), 10, 30)
+    return headlines.largest_loss(stages) is not None
+
+
+def _group_below(random: Random) -> bool:
+    size = 1500
+    columns = {name: random.integers(0, many, size).astype(str) for name, many in (("device", 3), ("region", 6))}
+    rows = pl.DataFrame({**columns, "depth": 1 + random.binomial(2, 0.6, size), "is_open": np.zeros(size, bool)})
+    entered = Entrants(rows.with_columns(pl.col("depth").cast(pl.UInt32)), ("a", "b", "c"))
+    frame = groups.segments(entered, ReportSettings(segments=("device", "region")))
+    assert frame is not None
+    return "below" in headlines.segments(frame)
+
+
+def _group_ahead(random: Random) -> bool:
+    size = 1200
+    days = random.exponential(12.0, size)
+    journeys = pl.DataFrame(
+        {
+            "customer": np.arange(size),
+            "start": [fixtures.START] * size,
+            "length": [timedelta(days=float(day)) for day in days],
+            "done": random.random(size) < 0.5,
+            "group": random.integers(0, 3, size).astype(str),
+        },
+        schema_overrides=pacing.JOURNEYS,
+    )
+    curves = pacing.incidence(journeys, window=timedelta(days=14), end_of_data=fixtures.END, k=10, least=30)
+    assert curves is not None
+    return not headlines.incidence(curves, "Device").startswith("No group")
+
+
+def _least_satisfied(random: Random) -> bool:
+    many = np.full(4, 200)
+    satisfied = random.binomial(many, 0.6)
+    ends = wilson(satisfied, many)
+    voice = pl.DataFrame(
+        {"stage": list("abcd"), "responses": many, "satisfied": satisfied / many, "low": ends.low, "high": ends.high}
+    )
+    return "satisfaction" in headlines.journey_map(published.stages(fixtures.funnel_frame(), 10, 30), voice)
+
+
+def _commonest_start(random: Random) -> bool:
+    ways = random.multinomial(2000, [0.25] * 4)
+    routes = [([name, "Shop"], "abandoned", int(units), 0) for name, units in zip("abcd", ways, strict=True)]
+    return headlines.flow(flows.flow(fixtures.routes_frame(routes), {"Order"}, 10)).startswith("The commonest")
+
+
+def _unusual_week(random: Random) -> bool:
+    """Of all customers and of 12 groups, as the page of trends looks for one."""
+    frames = [_weeks(random, None, 1200, trends.SPREADS)]
+    frames += [_weeks(random, str(group), 100, trends.SPREADS_OF_GROUPS) for group in range(12)]
+    return headlines.trends(pl.concat(frames)) != "How conversion moves"
+
+
+def _weeks(random: Random, group: str | None, size: int, spreads: float) -> pl.DataFrame:
+    rows = []
+    previous = random.poisson(size, 20)
+    for step, share in enumerate((0.8, 0.5, 0.6), 2):
+        reached = random.binomial(previous, share)
+        for week, (before, then) in enumerate(zip(previous.tolist(), reached.tolist(), strict=True)):
+            start = date(2026, 1, 5) + timedelta(days=7 * week)
+            rows.append((group and "Device", group, step, str(step), start, before, then, False))
+        previous = reached
+    names = ("dimension", "segment", "step", "name", "week", "previous", "reached", "is_open")
+    kinds = (pl.String, pl.String, pl.UInt32, pl.String, pl.Date, pl.Int64, pl.Int64, pl.Boolean)
+    schema = dict(zip(names, kinds, strict=True))
+    return trends.weekly(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30, spreads)
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [_weakest, _largest_loss, _group_below, _group_ahead, _least_satisfied, _commonest_start, _unusual_week],
+)
+def test_where_nothing_differs_at_most_one_report_in_twenty_says_so(claims: Callable[[Random], bool]) -> None:
+    random = np.random.default_rng(20)
+    assert sum(claims(random) for _ in range(TRIES)) <= TRIES / 20
