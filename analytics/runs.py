@@ -40,7 +40,7 @@ def offsets(lake: Lake, version: int | None = None) -> pl.DataFrame:
     0
     """
     topic = pl.col(contract.TOPIC)
-    rows = landed(lake, version).filter(topic.is_not_null() & ~topic.str.starts_with("file:"))
+    rows = landed(lake, version).filter(topic.is_not_null() & ~topic.str.starts_with(contract.FROM_FILE))
     last = rows.group_by(contract.TOPIC, contract.PARTITION).agg(pl.col(contract.OFFSET).max())
     return last.sort(contract.TOPIC, contract.PARTITION).collect(engine="streaming")
 

@@ -56,6 +56,6 @@ def watermark_of(minutes: pl.DataFrame, idle_after: timedelta = IDLE_AFTER) -> d
     behind = streams.filter(
         silent > quiet,
         silent <= idle_after.total_seconds() / 60,
-        ~pl.col(contract.TOPIC).fill_null("").str.starts_with("file:"),
+        ~pl.col(contract.TOPIC).fill_null("").str.starts_with(contract.FROM_FILE),
     )
     return behind["time"].min() if len(behind) else end  # type: ignore[return-value]

@@ -7,6 +7,7 @@ hold anything.
 | made from others    | what                                                                       |
 | ------------------- | -------------------------------------------------------------------------- |
 | `seconds_late`      | from `occurred_at` to `received_at`; negative for an event of the future   |
+| `from_file`         | whether it was loaded from a file, not read from a stream                  |
 | `score_is_finite`   | whether `score` is a number, not infinite and not NaN                      |
 | `item_count`        | how many items an order has                                                |
 | `properties.<name>` | a field of `properties` as text                                            |
@@ -31,6 +32,11 @@ _MADE: Final[dict[str, tuple[Callable[[], pl.Expr], Family, frozenset[str]]]] = 
         lambda: (pl.col(contract.RECEIVED_AT) - pl.col(contract.OCCURRED_AT)).dt.total_microseconds() / 1e6,
         "number",
         frozenset({contract.RECEIVED_AT, contract.OCCURRED_AT}),
+    ),
+    "from_file": (
+        lambda: pl.col(contract.TOPIC).str.starts_with(contract.FROM_FILE),
+        "flag",
+        frozenset({contract.TOPIC}),
     ),
     "score_is_finite": (lambda: pl.col("score").is_finite(), "flag", frozenset({"score"})),
     "item_count": (pl.col("items").list.len, "whole", frozenset({"items"})),

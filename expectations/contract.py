@@ -35,6 +35,8 @@ TOPIC: Final = "topic"
 PARTITION: Final = "partition"
 OFFSET: Final = "offset"
 PART: Final = "part"
+FROM_FILE: Final = "file:"
+"""How the topic of an event begins that was loaded from a file."""
 POSITION: Final[tuple[str, str, str]] = (TOPIC, PARTITION, OFFSET)
 """Where a message is."""
 PLACE: Final[tuple[str, str, str, str]] = (*POSITION, PART)

@@ -16,6 +16,8 @@ from typing import Any, Final, NamedTuple
 import polars as pl
 
 from expectations.catalog import ROW_LEVEL
+from expectations.columns import Columns
+from expectations.conditions import judged
 from expectations.errors import ConfigurationError
 from expectations.expectation import Expectation
 
@@ -103,17 +105,16 @@ def within_ends(numbers: pl.DataFrame) -> list[bool]:
 
 
 def selected(frame: pl.DataFrame, expectation: Expectation) -> pl.Series:
-    """The rows that Great Expectations selects by the row condition of an expectation, and that hold its column."""
+    """The rows that Great Expectations selects by the row condition of an expectation, and that hold what it needs."""
     row = frame.with_row_index("_row")
     kwargs = {
         key: expectation.kwargs[key] for key in ("row_condition", "condition_parser") if key in expectation.kwargs
     }
     none = Expectation("expect_column_values_to_be_in_set", {"column": "_row", "value_set": [-1], **kwargs})
     places, _ = unexpected(row, [none])[0]
-    given = row["_row"].is_in(places)
-    for name in expectation.columns if not expectation.type.endswith("be_null") else ():
-        given &= frame[name].is_not_null()
-    return given
+    asked = {key: value for key, value in expectation.kwargs.items() if key != "row_condition"}
+    given = row.select(judged(expectation.type, asked, Columns(frame.schema)).alias("given"))["given"]
+    return given & row["_row"].is_in(places)
 
 
 def evaluate(

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -32,11 +31,10 @@ from ingest.offsets import Claim, application
 from ingest.quarantine import refused
 from ingest.quarantine import rows as quarantine_rows
 from ingest.rows import LINES, Row, rows, table, unreadable
-from ingest.settings import Format, IngestSettings, Limits, Stream
+from ingest.settings import Format, IngestSettings, Stream
 from ingest.traits import has_traits
 
 PIPELINE: Final = "files"
-_OLDEST: Final = timedelta(days=40 * 365)  # a backfill may be old, but 1970 is a clock that was never set
 _ATTRIBUTES: Final = ("identity_kind", "identity", "attribute", "value", "valid_from")
 _ROWS_AT_ONCE: Final = 20_000
 
@@ -76,11 +74,6 @@ def like(settings: IngestSettings, *, kind: Kind | None = None, form: Format | N
     return Stream(topic="file", kind=wanted, channel=channel, format=form or "json")
 
 
-def of_any_age(limits: Limits) -> Limits:
-    """The limits of rows of files: those of the stream, but a back-fill may be decades old."""
-    return limits.model_copy(update={"oldest": _OLDEST})
-
-
 def load_events(
     file: Path,
     stream: Stream,
@@ -96,11 +89,10 @@ def load_events(
     contract's. Raises InputError when the file cannot be read, StorageError when the lake cannot be written.
     """
     digest = _digest(file)
-    partition = Partition(f"file:{digest[:32]}", 0)
+    partition = Partition(f"{contract.FROM_FILE}{digest[:32]}", 0)
     stream = stream.model_copy(update={"topic": partition.topic})
-    limits = of_any_age(settings.limits)
-    settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE, "limits": limits})
-    judged = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
+    settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE})
+    judged = (*contract_rules(oldest=settings.limits.oldest, newest=settings.limits.newest), *rules)
     profiles = Table(lake, layout.PROFILES) if has_traits(stream) else None
     landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, judged, profiles=profiles)
     start = landing.begin(partition, digest, 0, accept_gap=False)
@@ -179,7 +171,7 @@ def _land_profiles(name: str, given: pl.DataFrame, lake: Lake) -> FileSummary:
     text = given.with_columns(pl.col(column).cast(pl.String) for column in _ATTRIBUTES[:4])
     written = text.with_columns(pl.col("valid_from").cast(pl.String)).write_csv()
     digest = sha256(written.encode()).hexdigest()
-    partition, claim = Partition(f"file:{digest[:32]}", 0), application(PIPELINE, digest, 0)
+    partition, claim = Partition(f"{contract.FROM_FILE}{digest[:32]}", 0), application(PIPELINE, digest, 0)
     profiles = Table(lake, layout.PROFILES)
     base = profiles.decided(claim)
     if base == given.height:

@@ -22,7 +22,6 @@ from expectations.gate import Rule, contract_rules, judge
 from expectations.layout import Lake
 from ingest.commit import Table, scan
 from ingest.decode import decode
-from ingest.files import of_any_age
 from ingest.message import Partition
 from ingest.offsets import Claim
 from ingest.quarantine import from_gate
@@ -78,20 +77,19 @@ def replay(
     contract's.
     Raises StorageError when the lake cannot be written.
     """
-    of_streams = _Replay(settings, lake, rules)  # brings a table of an earlier version up to date
-    of_files = _Replay(settings.model_copy(update={"limits": of_any_age(settings.limits)}), lake, rules)
+    replayer = _Replay(settings, lake, rules)  # brings a table of an earlier version up to date
     wanted = scan(lake, layout.QUARANTINE).filter(pl.col("reason").is_in(list(reasons)) if reasons else pl.lit(True))
     counts = wanted.group_by(contract.TOPIC, contract.PARTITION).len().sort(pl.all()).collect()
     done, streams = ReplaySummary(), settings.by_topic
     for topic, number, count in counts.iter_rows():
-        stream, reader = streams.get(topic), of_streams
-        if stream is None and topic.startswith("file:") and files is not None:
-            stream, reader = files.model_copy(update={"topic": topic}), of_files
+        stream = streams.get(topic)
+        if stream is None and topic.startswith(contract.FROM_FILE) and files is not None:
+            stream = files.model_copy(update={"topic": topic})
         if stream is None:
             done.unknown[topic] += count
             continue
         for block in _blocks(wanted, topic, number):
-            reader.one(stream, Partition(topic, number), block, done)
+            replayer.one(stream, Partition(topic, number), block, done)
             if on_progress:
                 on_progress(done.read, int(counts["len"].sum()))
     return done

@@ -136,13 +136,13 @@ def replay(
 
     Example: journeys quarantine replay --reason bad_timestamp
     """
-    from expectations.contract import KINDS, is_kind
+    from expectations import contract
     from ingest.files import like
     from ingest.replay import replay as read_again
     from journeys import terminal
 
-    if kind is not None and not is_kind(kind):
-        raise InputError("Unknown kind of event.", expected=", ".join(KINDS), found=kind)
+    if kind is not None and not contract.is_kind(kind):
+        raise InputError("Unknown kind of event.", expected=", ".join(contract.KINDS), found=kind)
     settings = settings_of(config)
     with terminal.step("Reading the quarantine again") as advance:
         done = read_again(
@@ -158,5 +158,5 @@ def replay(
         terminal.out.print(f"  {count:,} stay: {word}")
     for topic, count in done.unknown.most_common():
         how = "rows of a file: say how to read them with --stream or --kind"
-        why = how if topic.startswith("file:") else "no stream names it"
+        why = how if topic.startswith(contract.FROM_FILE) else "no stream names it"
         terminal.out.print(f"  {count:,} of {topic} not read: {why}", markup=False, soft_wrap=True)

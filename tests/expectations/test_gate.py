@@ -34,8 +34,9 @@ CHOICES: dict[str, list[Any]] = {
     "channel": ["web", None],
     "occurred_at": [
         None,
-        *(RECEIVED + timedelta(**delta) for delta in ({"days": -400}, {"days": -401}, {"days": 1}, {"days": 2}, {})),
+        *(RECEIVED + timedelta(days=days) for days in (-14_601, -14_600, -401, -400, 0, 1, 2)),
     ],
+    "topic": ["clicks", "file:0123"],
     "customer_id": ["c1", None],
     "anonymous_id": ["a1", None],
     "identities": [None, {}, {"card": "k1"}],
@@ -61,7 +62,8 @@ def reason(row: dict[str, Any]) -> tuple[str, str] | None:
             return "missing_field", field
     if row.get("customer_id") is None and row.get("anonymous_id") is None and not row.get("identities"):
         return "no_identity", "customer_id"
-    if not RECEIVED - timedelta(days=400) <= occurred <= RECEIVED + timedelta(days=1):
+    oldest = timedelta(days=40 * 365 if (row.get("topic") or "").startswith("file:") else 400)
+    if not RECEIVED - oldest <= occurred <= RECEIVED + timedelta(days=1):
         return "time_out_of_range", "occurred_at"
     if row["kind"] not in contract.KINDS:
         return "not_allowed", "kind"
