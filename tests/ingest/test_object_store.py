@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import gzip
-import logging
-import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +12,16 @@ import pytest
 from expectations import layout
 from expectations.errors import InputError
 from expectations.layout import Lake
-from ingest import loop
 from ingest.broker import EmbeddedBroker
 from ingest.commit import Table
 from ingest.files import like, load_events
 from ingest.folders import at_hand, files_of
-from ingest.loop import IngestSummary, run
+from ingest.loop import run
 from ingest.offsets import Claim
 from ingest.settings import IngestSettings
 from ingest.source.producer import produce
 from ingest.source.topics import create_topics
-from ingest.tally import Tally
+from tests.ingest.outage import SECONDS, Outage
 from tests.ingest.streams import event, messages, places
 from tests.ingest.test_commit import APP, rows
 from tests.object_store import BUCKET, object_store, put
@@ -57,13 +52,6 @@ def everything(lake: Lake) -> list[tuple[str, int, int]]:
     return places(lake) + places(lake, layout.QUARANTINE)
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 40
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 @pytest.mark.broker
 def test_a_lake_on_an_object_store_has_every_record_once(bucket: dict[str, str]) -> None:
     lake = Lake(f"s3://{BUCKET}/landed")
@@ -83,43 +71,16 @@ def test_a_zombie_on_an_object_store_lands_nothing(bucket: dict[str, str]) -> No
     assert len(places(lake)) == 3
 
 
-# The client leaves the sockets of connections that were refused to the garbage collector, which then warns.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.broker
-def test_a_broker_that_is_killed_and_comes_back_with_its_records_is_read_on(
-    bucket: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.CRITICAL, "kafka")  # lines of the client's log hold its sockets
-    lake, stop, done = Lake(str(tmp_path / "lake")), threading.Event(), list[IngestSummary]()
-    tallies: list[Tally] = []
-    monkeypatch.setattr(loop, "Tally", lambda: tallies.append(Tally()) or tallies[-1])
-    broker = EmbeddedBroker(bucket=f"s3://{BUCKET}", environment=bucket)
-    broker.start()
-    port = int(broker.address.rpartition(":")[2])
-    try:
-        create_topics([broker.address], {"kept": 2})
-        produce([broker.address], messages("kept", range(300)))
-        given = settings(broker.address, "kept")
-        service = threading.Thread(target=lambda: done.append(run(given, lake, stop=stop)))
-        service.start()
-        wait_for(lambda: len(everything(lake)) == 300)
-        broker.stop()
-        heard, away = time.time(), time.monotonic() + 6
-        while time.monotonic() < away:  # polls come back empty, without an error, and do not count as heard
-            time.sleep(0.2)
-        assert service.is_alive() and tallies[0].last_poll < heard + 1.5
-        broker = EmbeddedBroker(port=port, bucket=f"s3://{BUCKET}", environment=bucket)
-        broker.start()
-        produce([broker.address], messages("kept", range(300, 400)))
-        wait_for(lambda: len(everything(lake)) == 400)
-        assert tallies[0].last_poll > heard + 5
-    finally:
-        stop.set()
-        service.join(30)
-        broker.stop()
-    assert done[0].landed == 360 and done[0].quarantined == {"not_json": 40}
-    assert len(set(everything(lake))) == 400
-    gc.collect()
+def test_a_broker_that_is_away_for_half_a_minute_and_comes_back_with_its_records_is_read_on(outage: Outage) -> None:
+    """Polls came back empty meanwhile, without an error, and did not count as heard."""
+    outage.end()
+    assert outage.service.poll() is None and outage.heard > SECONDS - 1.5
+    outage.send(300, 400)
+    assert outage.heard < 5 and len(set(outage.landed())) == 400
+    assert len(places(outage.lake, layout.QUARANTINE)) == 40
+    outage.service.terminate()
+    assert outage.service.wait(30) == 0
 
 
 def test_files_of_an_object_store_are_loaded_once_whichever_way_they_are_named(
