@@ -10,7 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
@@ -18,11 +19,15 @@ BUCKET = "shop"
 
 
 @contextmanager
-def object_store() -> Iterator[dict[str, str]]:
-    """A store with one empty bucket for as long as the `with` block lasts; gives the environment that leads to it."""
+def object_store(log: Path | None = None) -> Iterator[dict[str, str]]:
+    """A store with one empty bucket for as long as the `with` block lasts; gives the environment that leads to it.
+
+    Every request that it answers is a line of `log`.
+    """
     port = _free_port()
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with log.open("wb") if log else nullcontext(subprocess.DEVNULL) as told:
+        server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=told)
     address = f"http://127.0.0.1:{port}"
     try:
         _make_bucket(address)

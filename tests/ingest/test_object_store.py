@@ -12,6 +12,7 @@ import pytest
 from expectations import layout
 from expectations.errors import InputError
 from expectations.layout import Lake
+from ingest import commit
 from ingest.broker import EmbeddedBroker
 from ingest.commit import Table
 from ingest.files import like, load_events
@@ -28,8 +29,14 @@ from tests.object_store import BUCKET, object_store, put
 
 
 @pytest.fixture(scope="module")
-def store() -> Iterator[dict[str, str]]:
-    with object_store() as environment:
+def requests(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every request that the store has answered, a line each."""
+    return tmp_path_factory.mktemp("store") / "requests"
+
+
+@pytest.fixture(scope="module")
+def store(requests: Path) -> Iterator[dict[str, str]]:
+    with object_store(requests) as environment:
         yield environment
 
 
@@ -69,6 +76,32 @@ def test_a_zombie_on_an_object_store_lands_nothing(bucket: dict[str, str]) -> No
     assert owner.append(rows(0, 1, 2), [Claim(APP, None, 3)])
     assert not zombie.append(rows(0, 1), [Claim(APP, None, 2)])
     assert len(places(lake)) == 3
+
+
+def test_what_a_commit_asks_of_the_log_does_not_grow_with_the_log(
+    bucket: dict[str, str], requests: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    period = 5
+    monkeypatch.setattr(commit, "_CHECKPOINT_EVERY", period)
+    monkeypatch.setattr(commit, "_CONFIGURATION", commit._CONFIGURATION | {"delta.checkpointInterval": str(period)})
+    table = Table(Lake(f"s3://{BUCKET}/long"), layout.EVENTS, reload_every=period)
+
+    def commits(first: int, last: int) -> tuple[int, int]:
+        """Listings, and entries of the log that were read."""
+        before = len(requests.read_bytes())
+        for offset in range(first, last):
+            assert table.append(rows(offset), [Claim(APP, offset or None, offset + 1)])
+        asked = requests.read_bytes()[before:].decode().splitlines()
+        return sum("GET" in line and "list-type" in line for line in asked), sum("GET" in line for line in asked)
+
+    commits(0, period)
+    early = commits(period, 2 * period)
+    commits(2 * period, 6 * period)
+    late = commits(6 * period, 7 * period)
+    assert (
+        late[0] <= early[0] <= 2 * period + 3
+    )  # two a commit, and three more for checkpoint, cleaning and reading anew
+    assert late[1] <= early[1] + 2
 
 
 @pytest.mark.broker
