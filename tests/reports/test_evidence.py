@@ -1,0 +1,35 @@
+"""What the lake says about its own quality."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from expectations import contract
+from expectations.layout import EVENTS, Lake
+from reports.evidence import evidence
+
+CAME = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def landed(lake: Lake, *events: tuple[str, int]) -> None:
+    """Events of these topics that came so many hours after they happened."""
+    rows = [
+        {"event_id": f"e{place}", "occurred_at": CAME - timedelta(hours=hours), "received_at": CAME, "topic": topic}
+        for place, (topic, hours) in enumerate(events)
+    ]
+    frame = pl.DataFrame([{name: row.get(name) for name in contract.EVENTS} for row in rows], schema=contract.EVENTS)
+    frame.write_delta(lake.table(EVENTS))
+
+
+def test_rows_of_files_are_not_late(tmp_path: Path) -> None:
+    landed(Lake(str(tmp_path)), ("clicks", 1), ("clicks", 30), ("file:0123", 9000))
+    found = evidence(Lake(str(tmp_path)), 10)
+    assert (found.arrived_at, found.late) == (CAME, 0.5)
+
+
+def test_nothing_is_said_of_lateness_where_all_came_from_files(tmp_path: Path) -> None:
+    landed(Lake(str(tmp_path)), ("file:0123", 9000))
+    assert evidence(Lake(str(tmp_path)), 10).late is None
