@@ -151,7 +151,7 @@ def test_every_audited_expectation_is_tried() -> None:
 
 
 @quick
-@given(given_rows=rows, expectations=asked(ONE_BY_ONE), chunk=st.sampled_from([1, 4, 100]))
+@given(given_rows=rows, expectations=asked(ONE_BY_ONE), chunk=st.sampled_from([3, 10, 100]))
 def test_rows_are_judged_as_on_the_whole_day(
     given_rows: list[dict[str, Any]], expectations: list[Expectation], chunk: int
 ) -> None:

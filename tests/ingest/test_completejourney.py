@@ -112,7 +112,8 @@ def test_events_use_the_names_of_the_contract(events):
         assert set().union(*events[topic][:1000]) <= set(contract.EVENTS.names())
 
 
-def test_written_files_hold_every_message(tmp_path: Path, data):
+def test_written_files_hold_every_message(tmp_path: Path, data, messages, monkeypatch):
+    monkeypatch.setattr(CompleteJourney, "messages", lambda _: iter(messages))  # made once for all tests
     data.write(tmp_path / "year")
     lines = {path.name: path.read_bytes().count(b"\n") for path in (tmp_path / "year").glob("*.ndjson")}
     assert lines == {f"{topic}.ndjson": count for topic, count in data.counts.items()}
