@@ -7,7 +7,6 @@ made on request.
 from __future__ import annotations
 
 import io
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -16,6 +15,7 @@ import vl_convert
 from pypdf import PdfReader, PdfWriter
 
 from reports import fonts
+from reports.drawn import drawing
 from reports.parts import Page, Part, Spec
 from reports.tables import as_files
 from reports.theme import VEGA_LITE, config
@@ -30,13 +30,6 @@ def files_of(part: Part) -> dict[str, bytes]:
         png: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=2)
         found |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: png}
     return found
-
-
-def drawing(spec: Spec) -> str:
-    """The chart as SVG. What the drawing library numbers through all charts of a process is numbered from 0 here."""
-    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
-    numbers: dict[str, str] = {}
-    return re.sub(r"\b(clip|gradient)_?(\d+)\b", lambda m: numbers.setdefault(m[0], f"{m[1]}_{len(numbers)}"), drawn)
 
 
 def pdf(pages: Iterable[Page], title: str) -> bytes:

@@ -23,6 +23,7 @@ import vl_convert
 from markupsafe import Markup
 
 from reports import fonts
+from reports.drawn import drawing
 from reports.packing import packed
 from reports.parts import Page, Part, Spec
 from reports.theme import MODES, TOKENS, VEGA_LITE, Mode, config
@@ -56,9 +57,7 @@ def render_static(page: Page, site: Site) -> str:
 
 def _drawing(part: Part) -> Markup:
     """The chart as SVG, in the light mode; the page's own typeface stands in for the one named in it."""
-    fonts.register_fonts()
-    spec = {**(part.spec or {}), "config": config("light")}
-    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    drawn = drawing({**(part.spec or {}), "config": config("light")}, f"{part.id}_")
     shorter = re.sub(r' font-family="[^"]*"', "", drawn)
     shorter = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", shorter)
     described = html.escape(str((part.spec or {}).get("description", "")), quote=True)

@@ -24,6 +24,7 @@ from ingest.source.producer import produce
 from ingest.source.topics import create_topics
 from journeys import pipeline
 from journeys.settings import Settings
+from tests.reports import agreeing
 from tests.reports.chromium import chromium, visited
 
 pytestmark = [pytest.mark.broker, pytest.mark.browser]
@@ -142,6 +143,10 @@ def test_every_name_came_through_the_broker_as_it_was_sent(site: Path) -> None:
     assert {page["slug"] for page in index["pages"]} >= {"overview", "stages", "paths", "map", "explore", "quality"}
     assert set(frames["segments"]["segment"]) >= set(NAMES)
     assert set(frames["moves"]["source"]) >= {name for name in NAMES if name}
+
+
+def test_the_report_agrees_with_itself_whatever_the_names(site: Path) -> None:
+    assert {"funnel", "segments", "explorer", "map", "checks", "refused"} <= agreeing.check(site)
 
 
 def test_pages_run_nothing_ask_for_nothing_and_draw_everything(site: Path, browser: Any) -> None:

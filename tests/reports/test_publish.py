@@ -11,6 +11,8 @@ from urllib.request import urlopen
 
 import polars as pl
 import pytest
+from PIL import Image
+from pypdf import PdfReader
 
 from analytics import Paths, runs
 from analytics.rules import PathRules, StageRule
@@ -20,6 +22,7 @@ from reports.places import Folder, Store
 from reports.publish import publish
 from reports.settings import ReportSettings
 from tests.object_store import BUCKET, object_store
+from tests.reports import agreeing
 
 BUILT_AT = datetime(2026, 8, 30, 6, tzinfo=UTC)
 RULES = PathRules(
@@ -79,13 +82,31 @@ def test_links_of_the_front_page_lead_somewhere(lake: Lake, tmp_path: Path) -> N
             assert (page.parent / address).exists(), f"{page.name}: {address}"
 
 
-def test_same_lake_and_time_give_the_same_bytes(lake: Lake, tmp_path: Path) -> None:
-    first = publish(lake, SETTINGS, RULES, tmp_path / "a", BUILT_AT)
-    second = publish(lake, SETTINGS, RULES, tmp_path / "b", BUILT_AT)
+def test_every_number_is_the_same_wherever_the_report_tells_it(lake: Lake, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"explore": ("device",), "static": True})
+    published = publish(lake, settings, RULES, tmp_path, BUILT_AT)
+    compared = agreeing.check(tmp_path / "runs" / published.run)
+    assert {"funnel", "segments", "flow", "positions", "moves", "explorer", "time-to-goal"} <= compared
+
+
+def test_same_lake_and_time_give_the_same_bytes_of_every_kind_of_file(lake: Lake, tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"files": True})
+    first = publish(lake, settings, RULES, tmp_path / "a", BUILT_AT)
+    second = publish(lake, settings, RULES, tmp_path / "b", BUILT_AT)
     assert first.run == second.run
-    for file in (tmp_path / "a").rglob("*.*"):
-        if file.is_file():
-            assert file.read_bytes() == (tmp_path / "b" / file.relative_to(tmp_path / "a")).read_bytes()
+    files = [file for file in (tmp_path / "a").rglob("*") if file.is_file()]
+    for file in files:
+        assert file.read_bytes() == (tmp_path / "b" / file.relative_to(tmp_path / "a")).read_bytes(), file.name
+    assert {file.suffix for file in files} == {".html", ".json", ".csv", ".parquet", ".svg", ".png", ".pdf"}
+    for file in files:
+        assert b"someone@example.org" not in file.read_bytes(), file.name
+    words = "".join(page.extract_text() for page in PdfReader(tmp_path / "a" / "runs" / first.run / "report.pdf").pages)
+    assert "Order" in words and "someone" not in words
+    for file in (tmp_path / "a").rglob("*.parquet"):
+        assert "someone" not in str(pl.read_parquet(file).rows()) + str(pl.read_parquet_metadata(file))
+    for file in (tmp_path / "a").rglob("*.png"):
+        with Image.open(file) as picture:
+            assert set(picture.info) <= {"dpi", "gamma", "srgb"}, picture.info
 
 
 def test_stop_at_any_point_leaves_the_old_report(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
