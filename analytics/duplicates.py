@@ -7,6 +7,7 @@ whose id occurs more than once are compared in full, so many at a time that memo
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,10 +42,18 @@ class Duplicates:
 
     def without(self, frame: pl.LazyFrame) -> pl.LazyFrame:
         """The frame without the rows that only repeat others."""
-        if self.keys.is_empty():
-            return frame
-        first = frame.filter(~KEY.is_in(self.keys.implode()))
+        first = self._first(frame)
         return pl.concat([first, self.put_back.lazy()]) if len(self.put_back) else first
+
+    def in_shares(self, frame: pl.LazyFrame, rows: int) -> Iterator[pl.LazyFrame]:
+        """The same in shares of so many rows of the frame: an engine that reads ahead holds no more than a share."""
+        for at in range(0, self.events, rows):
+            yield self._first(frame.slice(at, rows))
+        if len(self.put_back):
+            yield self.put_back.lazy()
+
+    def _first(self, frame: pl.LazyFrame) -> pl.LazyFrame:
+        return frame if self.keys.is_empty() else frame.filter(~KEY.is_in(self.keys.implode()))
 
 
 def deduplicate(frame: pl.LazyFrame) -> pl.LazyFrame:

@@ -14,11 +14,13 @@ Every answer is a function of the set of events: their order, batches and repeti
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from analytics.components import Codes, Source, components, links_of, nodes_of, placed, with_nodes, without
@@ -28,6 +30,7 @@ from analytics.rules import IdentityRules, PathRules
 from analytics.shared import CODE, COMBINATION, HASH, LINKED, LINKS, nearest_logins, on_shared
 from expectations import contract
 
+EVENTS_AT_ONCE: Final = 15_000_000
 ARRIVED: Final = pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
 
 
@@ -53,6 +56,11 @@ class Identities:
     alone: pl.DataFrame
     keys: pl.Series
 
+    @cached_property
+    def combinations(self) -> Callable[[pl.Series], pl.Series]:
+        """Tells of hashes of combinations their places in `seen`."""
+        return _places(self.seen[HASH])
+
 
 def customers(
     events: pl.DataFrame | pl.LazyFrame, rules: PathRules | None = None, removed: pl.DataFrame | None = None
@@ -77,25 +85,32 @@ def customers(
     )
 
 
-def identify(events: pl.LazyFrame, rules: PathRules, removed: pl.DataFrame | None = None) -> Identities:
+def identify(
+    events: pl.LazyFrame,
+    rules: PathRules,
+    removed: pl.DataFrame | None = None,
+    repeated: pl.LazyFrame | None = None,
+) -> Identities:
     """Read the identities of events and join them into customers.
 
-    `removed` holds links that no longer hold, with the columns kind, value, other_kind, other_value.
+    `removed` holds links that no longer hold, with the columns kind, value, other_kind, other_value. `repeated` are the
+    same events with their duplicates, if that is less to read.
     """
     settings = rules.identities
-    kinds = events.select(pl.col(contract.IDENTITIES).map.keys().explode().unique())
+    every = events if repeated is None or settings.as_of else repeated
+    kinds = every.select(pl.col(contract.IDENTITIES).map.keys().explode().unique())
     keys = kinds.collect(engine="streaming").to_series()
     sources = sources_of(sorted(keys.drop_nulls()), settings)
     known = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
-    values = [(source, _values(events, source)) for source in sources]
+    values = [(source, _distinct(every, source.value.alias(source.column)).to_series()) for source in sources]
     nodes = nodes_of(values, settings)
-    seed, seen = _combinations(events, sources, known, [column for _, column in values])
+    seed, seen = _combinations(every, sources, known, [column for _, column in values])
     seen = with_nodes(seen, sources, nodes.with_columns(pl.col("value").hash(seed).alias("hash")))
     seen = seen.drop(source.column for source in sources)
     hashed = hash_of(sources, seed)
     links = without(links_of(seen.filter("evidence"), sources), nodes, removed, settings)
     nodes, links = components(nodes, links, settings)
-    seen = placed(seen, sources, nodes).with_row_index(COMBINATION)
+    seen = placed(seen, sources, nodes).sort(HASH).with_row_index(COMBINATION)
     touched = on_shared(with_hash(_carriers(events, sources, nodes), sources, hashed), seen, nodes, known)
     logins = nearest_logins(touched, rules.session_gap, settings.shared)
     alone = _alone(with_hash(events, sources, hashed), seen, len(nodes))
@@ -112,8 +127,14 @@ def with_customers(events: pl.LazyFrame, found: Identities) -> pl.LazyFrame:
     memory: left to itself, the engine first holds millions of events to find out which side is smaller.
     """
     known = with_hash(events, found.sources, hash_of(found.sources, found.seed))
-    seen = found.seen.lazy().select(HASH, COMBINATION, CODE, LINKED, "shared")
-    known = known.join(seen, on=HASH, how="left", build_side="force_right")
+    seen = found.seen.select(COMBINATION, CODE, LINKED, "shared")
+
+    def looked_up(hashes: pl.Series) -> pl.Series:
+        return seen[found.combinations(hashes)].to_struct(HASH)
+
+    known = known.with_columns(
+        pl.col(HASH).map_batches(looked_up, return_dtype=pl.Struct(seen.schema), is_elementwise=True)
+    ).unnest(HASH)
     if len(found.logins):
         own = found.nodes["customer"].gather(found.logins["shared"]).alias("own")
         logins, where = found.logins.with_columns(own).lazy(), ["shared", contract.OCCURRED_AT]
@@ -125,7 +146,29 @@ def with_customers(events: pl.LazyFrame, found: Identities) -> pl.LazyFrame:
     if len(found.alone):
         known = known.join(found.alone.lazy(), on=contract.EVENT_ID, how="left", build_side="force_right")
         known = known.with_columns(pl.coalesce(CODE, "alone").alias(CODE)).drop("alone")
-    return known.drop(HASH, "shared", "login", "own", strict=False)
+    return known.drop("shared", "login", "own", strict=False)
+
+
+def _places(known: pl.Series) -> Callable[[pl.Series], pl.Series]:
+    """Tells the places of hashes (u64) among the known ones, which are sorted and have all of them.
+
+    Hashes are spread evenly, so that their leading bits tell the place but for a few steps. For millions of hashes that
+    takes a tenth of the memory of a join, and less time.
+    """
+    numbers = known.to_numpy()
+    shift = np.uint64(64 - max(1, len(numbers).bit_length() - 1))
+    first = np.searchsorted(numbers, np.arange(2 ** (64 - int(shift)), dtype=np.uint64) << shift).astype(np.uint32)
+
+    def places(hashes: pl.Series) -> pl.Series:
+        asked = hashes.to_numpy()
+        found = first[asked >> shift]
+        wrong = np.flatnonzero(numbers[found] != asked)
+        while len(wrong):
+            found[wrong] += 1
+            wrong = wrong[numbers[found[wrong]] != asked[wrong]]
+        return pl.Series(found)
+
+    return places
 
 
 def keys_of(codes: pl.Series, found: Identities) -> pl.Series:
@@ -152,9 +195,19 @@ def _carriers(events: pl.LazyFrame, sources: Sequence[Source], nodes: pl.DataFra
     return events.filter(pl.any_horizontal(s.value.is_in(v) for s, v in zip(sources, values, strict=True)))
 
 
-def _values(events: pl.LazyFrame, source: Source) -> pl.Series:
-    """Every value of a source once, and null where an event has none."""
-    return events.select(source.value.alias(source.column).unique()).collect(engine="streaming").to_series()
+def _distinct(events: pl.LazyFrame, *columns: pl.Expr) -> pl.DataFrame:
+    """What these columns of events say, each once.
+
+    A share of the events at a time: the engine may hold all that it has read until it is through.
+    """
+    count = int(events.select(pl.len()).collect(engine="streaming").item())
+    shares = [events.slice(at, EVENTS_AT_ONCE) for at in range(0, max(1, count), EVENTS_AT_ONCE)]
+    found = [share.select(columns).unique().collect(engine="streaming") for share in shares]
+    if len(found) == 1:
+        return found[0]
+    key = pl.struct(pl.all()).hash() % len(found)
+    alike = [pl.concat([some.lazy().filter(key == number) for some in found]) for number in range(len(found))]
+    return pl.concat(some.unique().collect(engine="streaming") for some in alike)
 
 
 def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame:
@@ -217,8 +270,7 @@ def _combinations(
 
 def _hashed(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, seed: int) -> pl.DataFrame:
     names = [source.column for source in sources]
-    wide = events.select(known.alias("evidence"), *(s.value.hash(seed).alias(s.column) for s in sources))
-    seen = wide.unique().collect(engine="streaming")
+    seen = _distinct(events, known.alias("evidence"), *(s.value.hash(seed).alias(s.column) for s in sources))
     if seen["evidence"].n_unique() > 1:
         seen = seen.sort("evidence").unique(names, keep="last")
     return seen.with_columns(pl.struct(names).hash(seed).alias(HASH))

@@ -38,6 +38,7 @@ from expectations import contract
 from expectations.layout import EVENTS, LINKS, PROFILES, Lake
 
 EVENTS_PER_PART: Final = 1_000_000
+EVENTS_PER_SHARE: Final = 2_000_000
 EVENTS_PER_BATCH: Final = 500_000
 
 Progress = Callable[[int, int], None]
@@ -110,12 +111,12 @@ def build(
     plan = _planned(lake, rules)
     end = end_of_data or watermark_of(plan.activity)
     states = versions(landed_profiles(lake), plan.found.nodes, rules) if rules.attributes else None
-    known = prepared(with_customers(plan.frame, plan.found), rules)
     twice = plan.twice
     summary = StitchSummary(twice.events, twice.repeats, twice.conflicts, end_of_data=end)
     buckets = max(1, round((twice.events - twice.repeats) / EVENTS_PER_PART))
-    with StoreWriter(into or lake.paths) as writer, Spool(buckets, known.collect_schema()) as spool:
-        linked, events, dropped = _spooled(known, plan.found, spool, buckets)
+    schema = prepared(with_customers(plan.raw, plan.found), rules).collect_schema()
+    with StoreWriter(into or lake.paths) as writer, Spool(buckets, schema) as spool:
+        linked, events, dropped = _spooled(plan, rules, spool, buckets)
         summary = replace(summary, linked=linked)
         for part in spool.buckets():
             touches = touches_of(part, rules, states, end)
@@ -133,11 +134,11 @@ def build(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a build reads: versions of tables, their events without duplicates, and whose they are."""
+    """What a build reads: versions of tables, all events, those that only repeat others, and whose they are."""
 
     built_from: dict[str, Any]
+    raw: pl.LazyFrame
     twice: Duplicates
-    frame: pl.LazyFrame
     found: Identities
     tombstones: pl.DataFrame
     activity: pl.DataFrame
@@ -159,17 +160,17 @@ def _planned(lake: Lake, rules: PathRules) -> _Plan:
     built_from = sources(lake, rules)
     raw = landed(lake, built_from["events"])
     twice = duplicates(raw)
-    frame = twice.without(raw)
     removed = tombstones(lake, rules.identities.as_of)
-    return _Plan(built_from, twice, frame, identify(frame, rules, removed), removed, activity(raw))
+    found = identify(twice.without(raw), rules, removed, repeated=raw)
+    return _Plan(built_from, raw, twice, found, removed, activity(raw))
 
 
 def _spooled(
-    known: pl.LazyFrame, found: Identities, spool: Spool, buckets: int
+    plan: _Plan, rules: PathRules, spool: Spool, buckets: int
 ) -> tuple[dict[str, int], pl.Series, pl.DataFrame]:
     """Put events into their buckets; counts them by how they linked and by combination, and returns the dropped."""
-    linked, number = dict.fromkeys(WAYS, 0), _buckets(found, buckets)
-    events, dropped = np.zeros(len(found.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
+    linked, number = dict.fromkeys(WAYS, 0), _buckets(plan.found, buckets)
+    events, dropped = np.zeros(len(plan.found.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
 
     def place(batch: pl.DataFrame) -> None:
         linked.update(_added(linked, batch[LINKED].value_counts()))
@@ -179,8 +180,10 @@ def _spooled(
         gone = batch.filter(pl.col(TOUCHPOINT).is_null())
         dropped.append(gone.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT))
 
-    # The engine waits for `place`, so that it never runs ahead of the spool.
-    known.sink_batches(place, chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming")
+    # While the engine waits for `place` it reads ahead, but not beyond a share.
+    for share in plan.twice.in_shares(plan.raw, EVENTS_PER_SHARE):
+        known = prepared(with_customers(share, plan.found), rules)
+        known.sink_batches(place, chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming")
     return linked, pl.Series("events", events, pl.UInt32), pl.concat(dropped)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.identity import customers
+from analytics.identity import _places, customers
 from analytics.rules import IdentityRules, PathRules
 from tests.journeys import START
 from tests.oracles.identity import customers as slow
@@ -216,3 +216,11 @@ def test_identities_may_come_as_a_struct() -> None:
 
 def test_no_events_give_no_customers() -> None:
     assert customers(as_frame([])).schema["customer"] == pl.String
+
+
+@given(st.sets(st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 40), st.just(2**64 - 1)), min_size=1), st.randoms())
+def test_hashes_find_their_places_however_they_are_spread(known: set[int], dice: Any) -> None:
+    ordered = sorted(known)
+    asked = dice.choices(ordered, k=50)
+    found = _places(pl.Series(ordered, dtype=pl.UInt64))(pl.Series(asked, dtype=pl.UInt64))
+    assert found.to_list() == [ordered.index(one) for one in asked]

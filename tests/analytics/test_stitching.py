@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import analytics.identity
 import analytics.stitching
 from analytics.events import conform
 from analytics.rules import IdentityRules, PathRules, StageRule, TouchpointRule
@@ -188,6 +189,24 @@ def test_buckets_hold_whole_customers_and_the_same_touches(tmp_path: Path, monke
     build(lake)
     assert len(Paths.open(lake).parts) == 5
     assert stored(lake).sort("customer", "at").equals(whole.sort("customer", "at"))
+
+
+def test_shares_in_which_events_are_read_change_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake, dice = Lake(str(tmp_path)), random.Random(3)
+    names, devices = [None, None, "ann", "bob", "cid", "dan"], [None, "x", "y", "z", "k", "k"]
+    rows = [
+        event("home", f"{n}m", n, customer_id=dice.choice(names), anonymous_id=dice.choice(devices)) for n in range(60)
+    ]
+    put(lake, "events", frame(*rows[:40], *rows[:5]))  # five even come from one place
+    put(lake, "events", frame(*rows[40:], *(row | {"offset": 90 + n} for n, row in enumerate(rows[:9]))))
+    rules = PathRules(identities=IdentityRules(max_degree=2))
+    summary = build(lake, rules)
+    whole = stored(lake)
+    monkeypatch.setattr(analytics.stitching, "EVENTS_PER_SHARE", 7)
+    monkeypatch.setattr(analytics.identity, "EVENTS_AT_ONCE", 11)
+    assert build(lake, rules) == summary
+    assert (summary.touches, summary.duplicates) == (60, 14)
+    assert stored(lake).equals(whole)
 
 
 def test_an_empty_lake_gives_an_empty_store(tmp_path: Path) -> None:
