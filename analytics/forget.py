@@ -25,7 +25,7 @@ from analytics.shared import CODE
 from analytics.stitching import build
 from analytics.store import Paths, generation_of, holds_paths, remove_generations
 from expectations import contract
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, nearest
 from expectations.layout import EVENTS, LINKS, PATHS, PROFILES, QUARANTINE, Lake
 
 SCHEMAS: Final = {PROFILES: contract.PROFILES, LINKS: contract.LINKS}
@@ -150,11 +150,11 @@ def _traces(lake: Lake, who: _Customer) -> bool:
 
 def _unknown(identity: str, who: _Customer) -> DefinitionError:
     kind, _ = identity_of(identity)
-    kinds = ", ".join(who.found.nodes["kind"].unique().sort())
+    kinds = who.found.nodes["kind"].unique().sort().to_list()
     return DefinitionError(
         f"No event carries this {kind}, nor does anything else in the lake.",
-        expected=f"a kind among {kinds or '(no event has landed)'}, and a value that is not denied",
-        do="check the identity; denied values are nobody's",
+        expected=f"a kind among {', '.join(kinds) or '(no event has landed)'}, and a value that is not denied",
+        do=(kind not in kinds and nearest(kind, kinds)) or "check the identity; denied values are nobody's",
     )
 
 

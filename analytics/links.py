@@ -20,7 +20,7 @@ from analytics.events import append, conform, scan
 from analytics.identity import Identities, identify
 from analytics.rules import PathRules
 from expectations import contract
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, nearest
 from expectations.layout import LINKS, Lake
 
 PAIR: Final = contract.PAIR
@@ -98,10 +98,11 @@ def node_of(found: Identities, identity: tuple[str, str], rules: PathRules) -> i
     kind, value = identity
     rows = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == rules.identities.normal(pl.lit(value), kind))
     if rows.is_empty():
+        kinds = found.nodes["kind"].unique().sort().to_list()
         raise DefinitionError(
             f"No event carries this {kind}.",
-            expected=f"a kind among {', '.join(found.nodes['kind'].unique().sort())}, and a value that is not denied",
-            do="check the identity; denied values never link",
+            expected=f"a kind among {', '.join(kinds)}, and a value that is not denied",
+            do=(kind not in kinds and nearest(kind, kinds)) or "check the identity; denied values never link",
         )
     return int(rows["node"][0])
 

@@ -66,6 +66,12 @@ class Memory:
         return {way: int(found[way]) for way in WAYS}
 
 
+def kinds_of(lake: Lake, generation: str) -> tuple[str, ...]:
+    """The kinds in the map of identities of what a generation was made of; none where nothing is remembered of it."""
+    content = folders.read(f"{_home(lake, generation)}/facts.json")
+    return tuple(json.loads(content)["kinds"]) if content else ()
+
+
 def recall(lake: Lake, generation: str) -> Memory | None:
     """The memory of a generation; None when there is none, or none that can be used here."""
     home = _home(lake, generation)

@@ -6,6 +6,7 @@ Identities say who is one customer, gaps cut sessions and journeys, touchpoint a
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
@@ -102,7 +103,8 @@ class TouchpointRule(Section):
         try:
             pl.Series([""]).str.contains(pattern or "")
         except pl.exceptions.ComputeError as error:
-            raise ValueError(f"not a regular expression: {error}") from None
+            said = re.search(r"error: (?!regex parse)(.*)", str(error))
+            raise ValueError(f"not a regular expression: {said[1] if said else error}") from None
         return pattern
 
     @model_validator(mode="after")

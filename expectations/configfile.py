@@ -148,7 +148,8 @@ class ConfigFile:
             expected = str(detail.get("ctx", {}).get("expected", ""))
             near = nearest(str(detail["input"]), re.findall(r"'([^']*)'", expected))
             return said + f"expected {expected}, found {detail['input']!r}" + (f"; {near}" if near else "")
-        return said + detail["msg"].removeprefix("Value error, ") + _found(detail, _type_at(model, location[1:]))
+        told = detail["msg"].removeprefix("Value error, ")
+        return said + told + ("" if _is_hidden(model, location[1:]) else _found(detail, _type_at(model, location[1:])))
 
     def _place(self, location: Location) -> str:
         for depth in range(len(location), 1, -1):
@@ -214,6 +215,12 @@ def _holds_secret(annotation: Any) -> bool:
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return any(_holds_secret(field.annotation) for field in annotation.model_fields.values())
     return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
+
+
+def _is_hidden(model: type[BaseModel], location: Location) -> bool:
+    """Whether the model keeps what it has at `location` out of its own text, as it does with a secret."""
+    field = getattr(_type_at(model, location[:-1]), "model_fields", {}).get(str(location[-1]) if location else "")
+    return field is not None and not field.repr
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> list[str]:

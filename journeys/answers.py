@@ -175,11 +175,15 @@ def why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
     from analytics.links import why as evidence
 
     chain = evidence(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
-    if chain.is_empty() and how is terminal.As.table:
-        terminal.out.print(f"{one} and {other} are two customers: no chain of events links them.", markup=False)
     if how is not terminal.As.table:
         terminal.show(chain, how)
         return
+    if chain.is_empty():
+        terminal.out.print(f"{one} and {other} are two customers: no chain of events links them.", markup=False)
+    _print_chain(chain)
+
+
+def _print_chain(chain: pl.DataFrame) -> None:
     for link in chain.iter_rows(named=True):  # in full, however narrow the terminal: identities are copied from here
         pair = f"{link['kind']}:{link['value']}  and  {link['other_kind']}:{link['other_value']}"
         times = f"{link['events']:,} events, {link['first_at']:%Y-%m-%d %H:%M} to {link['last_at']:%Y-%m-%d %H:%M}"
@@ -188,11 +192,27 @@ def why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
 
 
 def split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:
-    """A tombstone on the link between two identities, or its removal."""
+    """A tombstone on the link between two identities, or its removal; and whether it parts them."""
+    from analytics.events import landed
     from analytics.links import split as part
+    from analytics.links import tombstones
+    from analytics.links import why as evidence
+    from expectations.errors import DefinitionError
 
     part(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
     terminal.out.print("Written. It holds from the next `journeys stitch` on.", markup=False)
+    if undo:
+        return
+    try:
+        chain = evidence(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
+    except DefinitionError as error:
+        terminal.out.print(f"So far it parts nothing. {error.what} {error.do}", markup=False)
+        return
+    if chain.is_empty():
+        terminal.out.print("Nothing else links them: they will be two customers.", markup=False)
+        return
+    terminal.out.print("They stay one customer, since other links join them. Split one of these, too:", markup=False)
+    _print_chain(chain)
 
 
 def forget(settings: Settings, customer: str) -> None:

@@ -160,6 +160,8 @@ def touchpoints(settings: Settings, how: terminal.As, *, urls: bool, raw: bool) 
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return
+    if "touchpoint" in answer.columns:
+        answer = answer.with_columns(answer["touchpoint"].fill_null("(dropped)"))
     terminal.show(answer.head(ROWS), how)
     reading = "Each template may be the `url` of a touchpoint rule; {id} stands for any one part of an address."
     if not urls:

@@ -27,6 +27,14 @@ if TYPE_CHECKING:
     from reports.publish import Published
     from reports.settings import ReportSettings
 
+MOST_DOUBTS: Final = 10
+"""So many settings that fit nothing are named on the terminal."""
+_WAYS: Final = {
+    "login": "by a login of their own",
+    "device": "by a device of somebody known",
+    "session": "by the session of a shared device",
+    "anonymous": "anonymous",
+}
 MOST_MISSED: Final = 5
 """So many beliefs of a suite that were not met are named on the terminal."""
 
@@ -165,7 +173,25 @@ def stitch(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.journeys.items())
     terminal.out.print(f"  {summary.duplicates:,} duplicates left out, {summary.customers:,} customers")
     terminal.out.print(f"  {sum(summary.journeys.values()):,} journeys: {outcomes}")
+    ways = ", ".join(f"{share * 100:.1f} % {_WAYS[way]}" for way, share in summary.coverage.items())
+    terminal.out.print(f"  events found their customer: {ways}")
+    _tell_doubts(settings)
     return summary
+
+
+def _tell_doubts(settings: Settings) -> None:
+    """Say which settings fit nothing that landed, each with its line."""
+    from analytics.doubts import doubts
+    from expectations.configfile import line_of
+
+    found = doubts(settings.lake, settings.paths)
+    for doubt in found[:MOST_DOUBTS]:
+        where = f"{settings.file.path}, line {line_of(settings.file.text, ('paths', *doubt.key))}"
+        key = ".".join(str(part) for part in ("paths", *doubt.key))
+        said = f"{doubt.what}; {doubt.do}" if doubt.do else doubt.what
+        terminal.out.print(f"  {where}: {key}: {said}", markup=False, soft_wrap=True)
+    if len(found) > MOST_DOUBTS:
+        terminal.out.print(f"  … and {len(found) - MOST_DOUBTS} more settings fit nothing that landed")
 
 
 def verify(settings: Settings) -> bool:

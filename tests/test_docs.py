@@ -5,6 +5,7 @@ from __future__ import annotations
 import doctest
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 from analytics import PROFILES, Paths, compare, grammar
 from analytics.comparison import CELLS
+from analytics.rules import PathRules
 from tests.journeys import START
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -51,6 +53,14 @@ def test_every_profile_is_in_the_table_of_tools() -> None:
 def test_the_examples_of_paths_give_what_they_say() -> None:
     found = doctest.testfile(str(DOCS / "paths.md"), module_relative=False)
     assert found.attempted > 15 and not found.failed
+
+
+def test_the_settings_and_examples_of_stitching_are_taken() -> None:
+    text = (DOCS / "stitching.md").read_text()
+    tables = [tomllib.loads(each) for each in re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)]
+    assert len(tables) >= 2 and all(PathRules.model_validate(table["paths"]) for table in tables)
+    found = doctest.testfile(str(DOCS / "stitching.md"), module_relative=False)
+    assert found.attempted and not found.failed
 
 
 def test_the_page_of_paths_has_the_whole_grammar_and_every_measure() -> None:

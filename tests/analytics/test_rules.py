@@ -24,7 +24,7 @@ def test_gaps_are_written_with_a_unit() -> None:
         ({"touchpoints": [{"pattern": "x", "column": "agent", "drop": True}]}, "no column 'agent'"),
         ({"touchpoints": [{"name": "x"}]}, "needs events, a pattern or a url"),
         ({"touchpoints": [{"events": ["x"]}]}, "either a name or drop"),
-        ({"touchpoints": [{"pattern": "(", "name": "x"}]}, "not a regular expression"),
+        ({"touchpoints": [{"pattern": "(", "name": "x"}]}, "not a regular expression: unclosed group"),
         ({"identities": {"kinds": ["a", "a"]}}, "named twice"),
         ({"identities": {"kinds": ["a:b"]}}, "without a colon"),
         ({"identities": {"max_degree": 0}}, "greater than or equal to 1"),

@@ -38,7 +38,11 @@ def test_a_chain_is_shown_in_full_and_a_split_ends_it(tmp_path: Path) -> None:
     assert f"1. anonymous_id:x  and  customer_id:{LONG}" in chain
     assert f"2. customer_id:{LONG}  and  anonymous_id:y" in chain
     assert "on 2 events" in chain
-    say("split", "anonymous_id:y", f"customer_id:{LONG}")
+    kept = say("split", "anonymous_id:x", "anonymous_id:y")
+    assert "They stay one customer" in kept and f"1. anonymous_id:x  and  customer_id:{LONG}" in kept
+    assert "parts nothing" in say("split", "anonymous_id:nobody", "anonymous_id:y")
+    assert "did you mean 'anonymous_id'?" in " ".join(say("split", "anonymus_id:x", "anonymous_id:y").split())
+    assert "will be two customers" in say("split", "anonymous_id:y", f"customer_id:{LONG}")
     assert "two customers" in say(*asked)
     say("split", "anonymous_id:y", f"customer_id:{LONG}", "--undo")
     assert say(*asked) == chain

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+from pydantic import Field
 
 from expectations.configfile import ConfigFile, Section, line_of
 from expectations.errors import ConfigurationError
@@ -72,6 +73,17 @@ def test_an_unknown_key_in_an_array_of_tables_is_found_in_its_own_table(tmp_path
     said = complaint(tmp_path, text)
     assert "line 7: ingest.streams.1.kind: expected 'clickstream', 'order' or 'feedback', found 'orders'" in said
     assert "did you mean 'order'" in said
+
+
+def test_what_a_model_keeps_to_itself_is_not_told(tmp_path: Path) -> None:
+    class Whose(Section):
+        salt: str = Field(default="", min_length=16, repr=False)
+
+    file = opened(tmp_path, '[ingest]\nsalt = "hush"\n')
+    with pytest.raises(ConfigurationError) as raised:
+        file.section("ingest", Whose)
+    assert "line 2: ingest.salt: String should have at least 16 characters" in str(raised.value)
+    assert "hush" not in str(raised.value)
 
 
 def test_a_missing_key_is_named_at_its_table(tmp_path: Path) -> None:
