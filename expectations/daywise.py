@@ -10,9 +10,10 @@
 | the share of given ones, row counts   | for each row whether it has one                           |
 | mean, median, sum, quantiles, others  | the column                                                |
 
-So memory is bounded by a number for each row of a day, and by the texts of a column only where an expectation is about
-the shares of texts (Kullback-Leibler). Row conditions are applied before; a property test compares the verdicts with
-those on the whole day.
+Values that occur twice are sought in pieces of a day, with like values in one piece: memory does not grow with the day.
+For all others it is bounded by a number for each row of a day, and by the texts of a column only where an expectation is
+about the shares of texts (Kullback-Leibler). Row conditions are applied before; a property test compares the verdicts
+with those on the whole day.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from expectations.rowwise import COUNT, Counts, Day
 from expectations.suites import Outcome
 
 SPAN: Final = 1_000_000
-"""Rows of neighbouring days whose values are sought twice in one pass."""
+"""Rows of neighbouring days whose values are sought twice in one pass; a day that has more takes several."""
+_KEY: Final = "_key"
 
 _SMALLER: Final[Mapping[str, Callable[[pl.Expr], pl.Expr]]] = {
     **dict.fromkeys(
@@ -102,19 +104,22 @@ def judge_unique(
     condition = asked.kwargs.get("row_condition")
     if condition is not None:
         keeps &= where(condition, judged)
+    key = pl.struct(asked.columns).hash().alias(_KEY)
     for days in _spans(sizes):
-        some = within(given, days).filter(keeps).select(DAY, *asked.columns)
-        yield from _unique(some, asked, days)
+        some = within(given, days).filter(keeps).select(DAY, key, *asked.columns)
+        found = {day: Counts() for day in days}
+        pieces = -(-sum(sizes[day] for day in days) // SPAN)  # of a day with more rows: like values are in like pieces
+        for piece in range(pieces):
+            _count_unique(some.filter(pl.col(_KEY) % pieces == piece), asked, found)
+        yield from found.items()
 
 
-def _unique(rows: pl.LazyFrame, asked: Expectation, days: Sequence[Day]) -> Iterator[tuple[Day, Counts]]:
-    key = pl.struct(asked.columns).hash().alias("_key")
-    keys = rows.select(DAY, key).collect(engine="streaming")
-    totals = dict(keys.group_by(DAY).len().iter_rows())
-    twice = keys.group_by(DAY, "_key").len(COUNT).filter(pl.col(COUNT) > 1).drop(COUNT)
+def _count_unique(rows: pl.LazyFrame, asked: Expectation, found: Mapping[Day, Counts]) -> None:
+    """Add the rows of some days, and those whose values others of them have too, to what was found."""
+    keys = rows.select(DAY, _KEY).collect(engine="streaming")
+    twice = keys.group_by(DAY, _KEY).len(COUNT).filter(pl.col(COUNT) > 1).drop(COUNT)
     again = (
-        rows.with_columns(key)
-        .join(twice.lazy(), on=[DAY, "_key"], how="semi", nulls_equal=True)
+        rows.join(twice.lazy(), on=[DAY, _KEY], how="semi", nulls_equal=True)
         .group_by(DAY, *asked.columns)
         .len(COUNT)
         .collect(engine="streaming")
@@ -124,9 +129,11 @@ def _unique(rows: pl.LazyFrame, asked: Expectation, days: Sequence[Day]) -> Iter
         "expect_compound_columns_to_be_unique", {"column_list": [DAY, *asked.columns], "ignore_row_if": "never"}
     )
     places, failure = suites.unexpected(shown.drop(COUNT).with_columns(pl.col(DAY).cast(pl.String)), [wanted])[0]
-    wrong = dict(shown[places].unique().group_by(DAY).agg(pl.col(COUNT).sum()).iter_rows())
-    for day in days:
-        yield day, Counts(totals.get(day, 0), wrong.get(day, 0), failure)
+    for day, judged in keys.group_by(DAY).len().iter_rows():
+        found[day].judged += judged
+        found[day].failure = found[day].failure or failure
+    for day, failed in shown[places].unique().group_by(DAY).agg(pl.col(COUNT).sum()).iter_rows():
+        found[day].failed += failed
 
 
 def _spans(sizes: Mapping[Day, int]) -> Iterator[list[Day]]:
