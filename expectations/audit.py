@@ -3,9 +3,9 @@
 - **What is checked.** Expectations about rows judge the rows that came since the version of the table that was checked
   last (`landed`). Expectations about many rows judge the whole of each day that has new ones. Profiles and links have
   no days: they are judged as one.
-- **Memory** grows neither with the history nor, for the default suites, with a day: rows are judged by the chunk, values
-  that occur twice by the piece of a day (`rowwise`, `daywise`). Only means, quantiles and the like, which an owner's suite
-  may ask for, hold their column of a day.
+- **Memory** grows neither with the history nor, for the default suites, with a day: rows are judged by the chunk,
+  values that occur twice by the piece of a day (`rowwise`, `daywise`). Only means, quantiles and the like, which an
+  owner's suite may ask for, hold their column of a day.
 - **Drift** compares days that are settled with the days before (`drift`).
 - **What is kept** goes into the lake (`checks`): a check that is cut short is done again.
 

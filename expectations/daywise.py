@@ -11,9 +11,9 @@
 | mean, median, sum, quantiles, others  | the column                                                |
 
 Values that occur twice are sought in pieces of a day, with like values in one piece: memory does not grow with the day.
-For all others it is bounded by a number for each row of a day, and by the texts of a column only where an expectation is
-about the shares of texts (Kullback-Leibler). Row conditions are applied before; a property test compares the verdicts
-with those on the whole day.
+For all others it is bounded by a number for each row of a day, and by the texts of a column only where an expectation
+is about the shares of texts (Kullback-Leibler). Row conditions are applied before; a property test compares the
+verdicts with those on the whole day.
 """
 
 from __future__ import annotations
