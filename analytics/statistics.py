@@ -79,6 +79,21 @@ def newcombe(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike, confide
     return Interval(low, high)
 
 
+def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
+    """The interval of a median, between two of the values, whatever their distribution; NaN for too few values.
+
+    >>> median_interval(range(50)).low.item(), median_interval(range(50)).high.item()
+    (17.0, 32.0)
+    """
+    from scipy.stats import quantile_test
+
+    known = np.asarray(values, float)
+    if not known.size:
+        return Interval(np.asarray(np.nan), np.asarray(np.nan))
+    found: Any = quantile_test(known, q=0, p=0.5).confidence_interval(confidence)
+    return Interval(np.asarray(found.low), np.asarray(found.high))
+
+
 def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> Verdict:
     """The two-sided test that two shares are equal: z with the pooled variance.
 

@@ -42,6 +42,15 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Shift:
+    """The newest period less the one before, and its 95 % interval: of shares, or of times in days."""
+
+    difference: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
 class Origin:
     """What the numbers were made from, so that they can be made again."""
 
@@ -57,8 +66,9 @@ class Answers:
 
     `stages`, `segments`, `voice` and `changes` come from `reports.published`, `flow` from `reports.flows`, `paths`,
     `positions`, `moves` and `used` from `reports.routes`, `weeks` from `reports.trends`, `times` and `incidence` (by
-    the groups of `incidence_by`) from `reports.pacing`. `linked` is `way` String and `share` Float64 of touches.
-    `stage_numbers` puts touchpoints in order for the graph; `goals` are its last ones.
+    the groups of `incidence_by`) from `reports.pacing`, `pace_shift` and `voice_shifts` (by stage) from
+    `reports.periods`. `linked` is `way` String and `share` Float64 of touches. `stage_numbers` puts touchpoints in
+    order for the graph; `goals` are its last ones.
     """
 
     facts: Facts
@@ -76,11 +86,13 @@ class Answers:
     stage_numbers: dict[str, int] = field(default_factory=dict)
     goals: frozenset[str] = frozenset()
     pace: Pace | None = None
+    pace_shift: Shift | None = None
     times: pl.DataFrame | None = None
     incidence: pl.DataFrame | None = None
     incidence_by: str | None = None
     changes: pl.DataFrame | None = None
     voice: pl.DataFrame | None = None
+    voice_shifts: dict[str, Shift] = field(default_factory=dict)
     cube: Cube | None = None
     evidence: Evidence = field(default_factory=Evidence)
     origin: Origin = field(default_factory=lambda: Origin(""))

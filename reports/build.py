@@ -94,7 +94,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         cube=_cube(entered, stages, segments, settings),
         **_pacing(paths, settings, facts),
         changes=periods.changes(paths, asked, settings, facts),
-        voice=_voice(paths, settings, rules),
+        **_voice(paths, settings, rules, facts),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )
 
@@ -173,6 +173,7 @@ def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, A
     k, least = settings.k, settings.least
     return {
         "pace": pacing.pace(journeys, least),
+        "pace_shift": periods.pace_shift(journeys, settings, facts),
         "times": pacing.times(journeys, k, least),
         "incidence": pacing.incidence(
             journeys, window=duration(settings.window), end_of_data=facts.end_of_data, k=k, least=least
@@ -256,13 +257,15 @@ def _stage_numbers(paths: Paths, rules: PathRules) -> dict[str, int]:
     return found
 
 
-def _voice(paths: Paths, settings: ReportSettings, rules: PathRules) -> pl.DataFrame | None:
+def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Facts) -> dict[str, Any]:
+    """What customers say, stage by stage, where they are asked."""
     if not {"survey", "score", "stage"} <= set(paths.schema):
-        return None
+        return {}
     told = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
     order = {name: number for number, name in enumerate(dict.fromkeys(stage.name for stage in rules.stages))}
     told = told.with_columns(order=pl.col("stage").replace_strict(order, default=len(order))).sort("order")
-    return published.voice(told, wilson, settings.k, settings.least)
+    said = published.voice(told, wilson, settings.k, settings.least)
+    return {"voice": said, "voice_shifts": periods.voice_shifts(paths, settings, facts)}
 
 
 def _facts(paths: Paths, k: int) -> Facts:

@@ -39,13 +39,15 @@ class Evidence:
     `verdicts` (`VERDICTS`): a suite as a whole where `belief` is null, else a belief that was not met on one of the
     days; `met` of so many beliefs, `share` Float64 of the day's rows that break it. `refused`: `reason`, `messages`
     Int64 (null where small). `arrived_at` is when the newest event came, `late` the share of events that came more than
-    a day after they happened, null where all were loaded from files.
+    a day after they happened, null where all were loaded from files;
+    `events` is how many landed, duplicates and all.
     """
 
     verdicts: pl.DataFrame | None = None
     refused: pl.DataFrame | None = None
     arrived_at: datetime | None = None
     late: float | None = None
+    events: int | None = None
 
 
 def evidence(lake: Lake, k: int) -> Evidence:
@@ -53,11 +55,14 @@ def evidence(lake: Lake, k: int) -> Evidence:
     delay = pl.col(contract.RECEIVED_AT) - pl.col("occurred_at")
     streamed = ~pl.col(contract.TOPIC).fill_null("").str.starts_with(contract.FROM_FILE)
     came = landed(lake).select(
+        pl.len(),
         arrived=pl.col(contract.RECEIVED_AT).max(),
         late=(delay > pl.duration(days=1)).filter(streamed).mean().round(4),
     )
     row = came.collect().row(0, named=True)
-    return Evidence(verdicts(checks.results(lake), k), refused(lake, k), row["arrived"], row["late"])
+    return Evidence(
+        verdicts(checks.results(lake), k), refused(lake, k), row["arrived"], row["late"], row["len"] or None
+    )
 
 
 def refused(lake: Lake, k: int) -> pl.DataFrame | None:

@@ -67,14 +67,24 @@ def points(difference: float | None, decimals: int = 1) -> str:
     return MISSING if difference is None else f"{_signed(difference * 100, decimals)}{NARROW}pp"
 
 
-def compared(later: float, earlier: float) -> str:
+def compared(ratio: float) -> str:
     """A count against an earlier one; as a multiple where a percentage would be beyond imagination.
 
-    >>> compared(1031, 1000).replace(NARROW, " "), compared(57, 10)
-    ('+3.1 % against', '5.7 times')
+    >>> compared(1.031).replace(NARROW, " "), compared(5.7)
+    ('+3.1 %', '5.7 times as many')
     """
-    ratio = later / earlier
-    return f"{ratio:.1f} times" if ratio >= 2 else f"{_signed((ratio - 1) * 100, 1)}{NARROW}% against"
+    return f"{ratio:.1f} times as many" if ratio >= 2 else f"{_signed((ratio - 1) * 100, 1)}{NARROW}%"
+
+
+def compared_interval(low: float, high: float) -> str:
+    """The two ends of the interval of a ratio of counts, told as the ratio is.
+
+    >>> compared_interval(0.98, 1.082), compared_interval(1.9, 2.4)
+    ('−2.0 to +8.2', '1.9–2.4 times')
+    """
+    if high >= 2:
+        return f"{low:.1f}–{high:.1f} times"
+    return f"{_signed((low - 1) * 100, 1)} to {_signed((high - 1) * 100, 1)}"
 
 
 def interval(low: float | None, high: float | None, decimals: int = 1) -> str:
@@ -128,6 +138,16 @@ def wait(length: timedelta | None) -> str:
     if seconds < 36 * 3600:
         return f"{seconds / 3600:.1f}{NARROW}h"
     return f"{seconds / 86400:.1f}{NARROW}d"
+
+
+def wait_shift(days: float) -> str:
+    """A difference of two lengths of time, with its sign.
+
+    >>> wait_shift(-0.5).replace(NARROW, " "), wait_shift(0.0).replace(NARROW, " ")
+    ('−12.0 h', '±0 s')
+    """
+    sign = "+" if days > 0 else MINUS if days < 0 else "±"
+    return f"{sign}{wait(timedelta(days=abs(days)))}"
 
 
 def length(text: str | timedelta) -> str:

@@ -13,8 +13,8 @@ import polars as pl
 
 from analytics.statistics import normal_quantile, wilson
 from reports.flows import OTHER, Flow
-from reports.formats import count, interval, percent, points, quoted, shown_name
-from reports.published import NO_VALUE
+from reports.formats import count, interval, percent, points, quoted
+from reports.published import NO_VALUE, SHOWN
 from reports.trends import runs
 
 
@@ -108,11 +108,12 @@ def segments(frame: pl.DataFrame, most: int = 2) -> str:
         ["dimension", "segment"], keep="first", maintain_order=True
     )
     if worst.is_empty():
-        return "No group of customers differs clearly from the rest"
+        known = frame["state"].is_in([SHOWN]).all()
+        return f"No group of customers{'' if known else ' of which enough is known'} differs clearly from the rest"
     return "; ".join(
         f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−')} "
         f"({interval(-row['difference_high'], -row['difference_low'])}) below the rest "
-        f"at {quoted('→ ' + shown_name(row['name']))}"
+        f"in going on to {quoted(row['name'])}"
         for row in worst.head(most).iter_rows(named=True)
     )
 
@@ -139,18 +140,28 @@ def _estimated(part: int, whole: int) -> str:
 
 
 def commonest(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
-    """The title of the commonest paths: how long the commonest way to the goal is, and where most are lost.
+    """The title of the commonest paths: which is the commonest way to the goal, and which leads to nowhere.
 
     `reached` and `lost` have `route` and `units`, the commonest first.
     """
     said = []
     if reached.height and _leads(reached["units"]):
-        steps = len(reached["route"][0])
-        said.append(f"the commonest way to the goal takes {steps} {'step' if steps == 1 else 'steps'}")
+        said.append(f"the commonest way to the goal is {_way(reached['route'][0].to_list())}")
     if lost.height and _leads(lost["units"]):
-        said.append(f"the commonest way out comes after {len(lost['route'][0])}")
+        said.append(f"journeys are most often left after {_way(lost['route'][0].to_list())}")
     whole = "; ".join(said)
     return whole[:1].upper() + whole[1:] if len(said) == 2 else "The commonest complete paths"
+
+
+def _way(route: list[str]) -> str:
+    """A path in a sentence: all of it where it is short.
+
+    >>> _way(["Ad"]), _way(["Ad", "Shop"]), _way(["Ad", "Shop", "Ad", "Shop"])
+    ('“Ad” alone', '“Ad” → “Shop”', '4 touches long, from “Ad” to “Shop”')
+    """
+    if len(route) > 3:
+        return f"{len(route)} touches long, from {quoted(route[0])} to {quoted(route[-1])}"
+    return " → ".join(quoted(name) for name in route) if len(route) > 1 else f"{quoted(route[0])} alone"
 
 
 def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
@@ -163,7 +174,7 @@ def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
         said.append(f"satisfaction is lowest at {quoted(felt['stage'][0])}{among}")
     weakest = weakest_step(stages)
     if weakest is not None:
-        said.append(f"most leave after {quoted(rows[weakest - 1]['name'])}")
+        said.append(f"the largest share leaves after {quoted(rows[weakest - 1]['name'])}")
     return "Journey map: " + "; ".join(said) if said else "Journey map"
 
 
@@ -192,12 +203,17 @@ def _most(values: pl.Series) -> float:
     return most
 
 
-def trend(weekly: pl.DataFrame) -> str:
-    """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none."""
+def trend(weekly: pl.DataFrame, whose: str = "") -> str:
+    """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none.
+
+    `whose` names the group, and ends so that a sentence can go on after it.
+    """
     found = runs(weekly)
-    if not found:
-        return "No week outside its expected range" if weekly["low"].drop_nulls().len() else "Conversion week by week"
-    return _told(found[0])
+    if found:
+        said = _told(found[0])
+    else:
+        said = "No week outside its expected range" if weekly["low"].drop_nulls().len() else "Conversion week by week"
+    return f"{whose}{said[:1].lower()}{said[1:]}" if whose else said
 
 
 def trends(weekly: pl.DataFrame) -> str:
@@ -205,8 +221,10 @@ def trends(weekly: pl.DataFrame) -> str:
     found = runs(weekly.filter(pl.col("dimension").is_null())) or runs(weekly)
     if not found:
         return "How conversion moves"
-    whose = "" if found[0]["dimension"] is None else f"{found[0]['dimension']} {quoted(found[0]['segment'])}: "
-    return whose + _told(found[0])
+    told = _told(found[0])
+    if found[0]["dimension"] is None:
+        return told
+    return f"{found[0]['dimension']} {quoted(found[0]['segment'])}: {told[:1].lower()}{told[1:]}"
 
 
 def _told(run: dict[str, Any]) -> str:
@@ -218,7 +236,7 @@ def _told(run: dict[str, Any]) -> str:
     )
     way = "below" if run["difference"] < 0 else "above"
     size = points(abs(run["difference"])).lstrip("+")
-    return f"{quoted('→ ' + shown_name(run['name']))} was {size} {way} usual in the {when}"
+    return f"Going on to {quoted(run['name'])} was {size} {way} usual in the {when}"
 
 
 def _least(values: pl.Series) -> float:

@@ -47,7 +47,8 @@ def moved(later: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
             continue
         apart = now["low"] > then["high"] or now["high"] < then["low"]
         gap = points(now["share"] - then["share"])
-        said.append(f"→ {quoted(name)} {percent(now['share'])}, {gap}{'' if apart else ' (within its interval)'}.")
+        sure = "" if apart else ", not clear: the intervals overlap"
+        said.append(f"Going on to {quoted(name)}: {percent(now['share'])}, {gap}{sure}.")
     return said
 
 

@@ -1,17 +1,28 @@
-"""What has changed from one period to the next, step by step, with its interval?"""
+"""What has changed from one period to the next, with its interval? Steps, the time to the goal, satisfaction.
+
+Both periods have the length of `[report] compare`. Of customers and journeys they are the newest whose window is over;
+of answers to surveys, which need no time, they end with the data.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
+from math import isfinite, sqrt
+from typing import Final
 
 import polars as pl
 
 from analytics import Paths, duration
-from analytics.statistics import newcombe
+from analytics.statistics import median_interval, newcombe
+from analytics.voice import SCALES, SCORE, SURVEY, responses
 from reports import groups, published
-from reports.answers import Facts
+from reports.answers import Facts, Shift
 from reports.entrants import Asked, counted, entrants
+from reports.privacy import small
 from reports.settings import ReportSettings
+
+SATISFIED: Final = 4
+"""The lowest of the scores of CSAT that count as satisfied."""
 
 
 def changes(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
@@ -39,3 +50,52 @@ def changes(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) 
 def _counts(paths: Paths, asked: Asked, start: datetime, end: datetime) -> pl.DataFrame:
     counts = counted(entrants(paths, asked, start, end))
     return counts.select("step", "name", "entered", "reached", previous=pl.col("reached").shift(1))
+
+
+def pace_shift(journeys: pl.DataFrame, settings: ReportSettings, facts: Facts) -> Shift | None:
+    """How the median time to the goal has moved, in days: journeys by their start, that reached it within the window.
+
+    The interval joins those of the two medians as Newcombe joins those of two shares.
+    """
+    length, window = duration(settings.compare), duration(settings.window)
+    end = facts.end_of_data - window
+    if end - 2 * length < facts.first_at:
+        return None
+    reached = journeys.filter(pl.col("done") & (pl.col("length") <= window))
+    medians = []
+    for start in (end - 2 * length, end - length):
+        begun = reached.filter((pl.col("start") >= start) & (pl.col("start") < start + length))
+        if begun.height < settings.least or begun["customer"].n_unique() < settings.k:
+            return None
+        days = begun["length"].dt.total_microseconds() / 86_400e6
+        ends = median_interval(days.to_numpy())
+        medians.append((float(days.quantile(0.5, "linear") or 0.0), float(ends.low), float(ends.high)))
+    (then, then_low, then_high), (now, now_low, now_high) = medians
+    low = now - then - sqrt((now - now_low) ** 2 + (then_high - then) ** 2)
+    high = now - then + sqrt((now_high - now) ** 2 + (then - then_low) ** 2)
+    return Shift(now - then, low, high) if isfinite(low) and isfinite(high) else None
+
+
+def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Shift]:
+    """How the share of satisfied customers (CSAT) has moved, by stage; only where both periods have enough answers."""
+    length = duration(settings.compare)
+    if facts.end_of_data - 2 * length < facts.first_at:
+        return {}
+    age = pl.lit(facts.end_of_data) - pl.col("at")
+    told = responses(paths).filter(
+        pl.col("stage").is_not_null(), pl.col(SURVEY) == "csat", pl.col(SCORE).is_between(*SCALES["csat"])
+    )
+    counts = (
+        told.filter(age < 2 * length)
+        .group_by("stage", is_later=age < length)
+        .agg(n=pl.len(), x=(pl.col(SCORE) >= SATISFIED).sum())
+    )
+    found = {(stage, later): (int(x), int(n)) for stage, later, n, x in counts.iter_rows()}
+    shifts = {}
+    for stage in sorted({str(stage) for stage, _ in found}):
+        pair = [found.get((stage, later), (0, 0)) for later in (True, False)]
+        if all(n >= settings.least and not small(x, settings.k) and not small(n - x, settings.k) for x, n in pair):
+            (x2, n2), (x1, n1) = pair
+            ends = newcombe(x2, n2, x1, n1)
+            shifts[stage] = Shift(x2 / n2 - x1 / n1, float(ends.low), float(ends.high))
+    return shifts

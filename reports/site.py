@@ -15,7 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from reports.answers import Answers
-from reports.formats import count, moment
+from reports.formats import count, moment, percent
 from reports.page import Site, render, render_static
 from reports.pages import explore, journey_map, overview, paths, quality, stages, trends
 from reports.parts import EMPTY, Page, Part, ValueCard
@@ -23,6 +23,7 @@ from reports.settings import PageName, ReportSettings
 from reports.spreadsheets import as_csv
 from reports.tables import as_files, columnar
 from reports.theme import unchecked
+from reports.wording import withheld_cells
 
 PAGES: Final[dict[PageName, ModuleType]] = {
     "overview": overview,
@@ -131,14 +132,17 @@ def _empty_page() -> Page:
 
 
 def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetime) -> tuple[str, ...]:
-    touches = count(answers.facts.touches) if answers else "0"
-    lines = [f"Built {moment(built_at)} from {touches} touches."]
+    touches = f"{count(answers.facts.touches)} touches" if answers else "0 touches"
+    landed = answers.evidence.events if answers else None
+    lines = [f"Built {moment(built_at)} from {touches}{'' if landed is None else f' of {count(landed)} events'}."]
     if answers:
         versions = ", ".join(f"{name} {version}" for name, version in sorted(answers.origin.versions.items()))
         lines.append(f"Definitions {answers.origin.definitions}" + (f"; {versions}." if versions else "."))
+        hidden, cells = withheld_cells(answers)
+        lines.append(f"{percent(hidden / cells)} of {count(cells)} cells of the stages and their groups are withheld.")
     lines.append(
         f"Counts of 1 to {settings.k - 1} customers are withheld, and what would give them away. "
-        f"Rates over fewer than {settings.least} customers are not shown."
+        f"Rates over fewer than {settings.least} customers are not shown. Ranges in brackets are 95 % intervals."
     )
     return tuple(lines)
 

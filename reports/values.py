@@ -1,26 +1,32 @@
 """The few numbers on top of the report, each with what it is of and how it has changed.
 
-A change is told with its interval; it is left out where the periods do not hold enough customers. A count is not an
-estimate and has no interval.
+A change is told with its interval, between the newest period whose customers have used up their time and the one
+before; it is left out where the periods do not hold enough customers.
 """
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
 
+from analytics import duration
+from analytics.statistics import wilson
 from reports.answers import Answers
 from reports.formats import (
     compared,
+    compared_interval,
     count,
     interval,
     length,
     percent,
+    period,
     points,
     points_interval,
     quoted,
     wait,
+    wait_shift,
 )
 from reports.headlines import weakest_step
 from reports.parts import ValueCard
@@ -35,7 +41,7 @@ def value_cards(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, 
         cards.append(_weakest(answers, settings))
     cards.append(_pace(answers, settings))
     if answers.voice is not None and answers.voice["satisfied"].drop_nulls().len():
-        cards.append(_satisfaction(answers.voice))
+        cards.append(_satisfaction(answers, answers.voice, settings))
     return tuple(cards)
 
 
@@ -43,8 +49,12 @@ def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
     first = answers.stages.row(0, named=True)
     change = ""
     row = _changed(answers, 1)
-    if row and row["earlier_entered"]:
-        change = f"{compared(row['later_entered'], row['earlier_entered'])} {_before(settings)}"
+    if row and row["earlier_entered"] and row["later_entered"]:
+        later, earlier = row["later_entered"], row["earlier_entered"]
+        part = wilson(later, later + earlier)
+        low, high = (float(end) / (1 - float(end)) for end in part)
+        far = compared(later / earlier), compared_interval(low, high)
+        change = _moved("Entered", _newest(answers, settings), settings, far, clear=low > 1 or high < 1)
     journeys, customers = told(answers.facts.journeys, settings), told(answers.facts.customers, settings)
     detail = f"{journeys} journeys of {customers} customers in all"
     return ValueCard("Customers who entered", told(first["entered"], settings), detail, change)
@@ -84,10 +94,15 @@ def _pace(answers: Answers, settings: ReportSettings) -> ValueCard:
     if pace is None:
         return ValueCard(label, "–", f"fewer than {settings.least} journeys reached it")
     detail = f"from the first touch, of {count(pace.journeys)} journeys; one in ten takes over {wait(pace.nine_in_ten)}"
-    return ValueCard(label, wait(pace.median), detail)
+    shift, change = answers.pace_shift, ""
+    if shift is not None:
+        far = wait_shift(shift.difference), f"{wait_shift(shift.low)} to {wait_shift(shift.high)}"
+        clear = shift.low > 0 or shift.high < 0
+        change = _moved("Begun", _newest(answers, settings), settings, far, clear=clear)
+    return ValueCard(label, wait(pace.median), detail, change)
 
 
-def _satisfaction(voice: pl.DataFrame) -> ValueCard:
+def _satisfaction(answers: Answers, voice: pl.DataFrame, settings: ReportSettings) -> ValueCard:
     rated = voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
     row = rated.row(0, named=True)
     clear = rated.height > 1 and row["high"] < rated["low"][1:].min()
@@ -95,7 +110,13 @@ def _satisfaction(voice: pl.DataFrame) -> ValueCard:
         f"gave 4 or 5 of 5, {'clearly the lowest' if clear else 'lowest'} of {rated.height} stages; "
         f"{count(row['responses'])} answers (95 %: {interval(row['low'], row['high'])})"
     )
-    return ValueCard(f"Satisfied at {quoted(row['stage'])}", percent(row["satisfied"]), detail)
+    shift, change = answers.voice_shifts.get(row["stage"]), ""
+    if shift is not None:
+        far = points(shift.difference), points_interval(shift.low, shift.high)
+        end = answers.facts.end_of_data
+        when = _days(end - duration(settings.compare), end)
+        change = _moved("Answers", when, settings, far, clear=shift.low > 0 or shift.high < 0)
+    return ValueCard(f"Satisfied at {quoted(row['stage'])}", percent(row["satisfied"]), detail, change)
 
 
 def _changed(answers: Answers, step: int) -> dict[str, Any] | None:
@@ -109,13 +130,28 @@ def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) 
     row = _changed(answers, step)
     if row is None or row[f"{of}_difference"] is None:
         return ""
-    ends = points_interval(row[f"{of}_low"], row[f"{of}_high"])
-    sure = "" if row[f"{of}_low"] > 0 or row[f"{of}_high"] < 0 else ", not clear"
-    return f"{points(row[f'{of}_difference'])} against {_before(settings)} (95 %: {ends}{sure})"
+    low, high = row[f"{of}_low"], row[f"{of}_high"]
+    far = points(row[f"{of}_difference"]), points_interval(low, high)
+    return _moved("Entered", _newest(answers, settings), settings, far, clear=low > 0 or high < 0)
 
 
-def _before(settings: ReportSettings) -> str:
-    return f"the {length(settings.compare)} before"
+def _moved(what: str, when: str, settings: ReportSettings, moved: tuple[str, str], *, clear: bool) -> str:
+    """A change between two periods in words: how far, and within which bounds."""
+    far, ends = moved
+    before = f"against the {length(settings.compare)} before"
+    return f"{what} {when}: {far} {before} (95 %: {ends}{'' if clear else ', not clear'})"
+
+
+def _newest(answers: Answers, settings: ReportSettings) -> str:
+    """The newer of the two periods in which customers entered who are compared."""
+    end = answers.facts.end_of_data - answers.window
+    return _days(end - duration(settings.compare), end)
+
+
+def _days(start: datetime, end: datetime) -> str:
+    """The days of a period, of which the first and the last count where most of them are in it."""
+    half = min(timedelta(hours=12), (end - start) / 2)
+    return period(start + half, end - half)
 
 
 def _why_not(row: dict[str, Any], settings: ReportSettings) -> str:

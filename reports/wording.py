@@ -66,6 +66,12 @@ def withheld_note(frame: pl.DataFrame, settings: ReportSettings) -> str:
     return note
 
 
+def withheld_cells(answers: Answers) -> tuple[int, int]:
+    """How many cells of the stages and their breakdowns are withheld, and of how many."""
+    frames = [frame for frame in (answers.stages, answers.segments) if frame is not None]
+    return sum(int((frame["state"] == WITHHELD).sum()) for frame in frames), sum(frame.height for frame in frames)
+
+
 def rounded_note(rounded: bool, settings: ReportSettings) -> str:
     """What was left out of a frame of moves, and that its counts are rounded; nothing where nothing was."""
     return f" Those of fewer than {settings.k} are left out and counts rounded to tens." if rounded else ""

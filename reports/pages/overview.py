@@ -6,7 +6,7 @@ from reports import headlines, tables
 from reports.answers import Answers
 from reports.charts.funnel import narrow_stage_funnel, stage_funnel
 from reports.charts.pace import NARROW, incidence_curves, time_bars, time_rows
-from reports.formats import count, moment, quoted, wait
+from reports.formats import count, length, moment, quoted, wait
 from reports.pages import paths, stages
 from reports.parts import Page, Part
 from reports.settings import ReportSettings
@@ -23,7 +23,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page:
     parts = (
         funnel(answers, settings),
         time_to_goal(answers),
-        by_day(answers),
+        by_day(answers, settings),
         stages.segments(answers, settings, MOST_GROUPS),
         paths.flow(answers, settings),
     )
@@ -78,17 +78,20 @@ def time_to_goal(answers: Answers) -> Part | None:
     )
 
 
-def by_day(answers: Answers) -> Part | None:
+def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
     """What share of journeys has reached the goal by day, by group, or null where there are too few."""
     frame = answers.incidence
     if frame is None:
         return None
-    journeys = int(frame.unique("group")["journeys"].sum())
+    ends = frame.unique("group")
+    some = f"Share of {count(int(ends['journeys'].sum()))} of the {told(answers.facts.journeys, settings)} journeys"
+    largest = f"{ends.height} largest groups" if ends.height > 1 else "largest group"
+    whose = "" if answers.incidence_by is None else f", those of the {largest} by {answers.incidence_by},"
     return Part(
         id="by-day",
         title=headlines.incidence(frame, answers.incidence_by),
-        subtitle=f"Share of {count(journeys)} journeys that have reached the goal by that day since their first touch "
-        "(Kaplan–Meier, 95 % band). Open journeys count as long as they have been seen.",
+        subtitle=f"{some}{whose} that have reached the goal by that day since their first touch (Kaplan–Meier, 95 % "
+        "band; journeys in tens). Open journeys count as long as they have been seen.",
         frame=frame,
         table=tables.incidence(frame),
         spec=specification(incidence_curves(frame)),
@@ -101,8 +104,10 @@ def _lede(answers: Answers, settings: ReportSettings) -> str:
     facts = answers.facts
     journeys, customers = told(facts.journeys, settings), told(facts.customers, settings)
     reached, lost, still = (told(n, settings) for n in (facts.converted, facts.abandoned, facts.open))
+    first = answers.stages.row(0, named=True)
     return (
-        f"{journeys} journeys of {customers} customers up to {moment(facts.end_of_data)}. "
-        f"{reached} reached {quoted(answers.goal)}, {lost} were abandoned, "
-        f"{still} are still open and are never counted as lost."
+        f"In all {journeys} journeys of {customers} customers up to {moment(facts.end_of_data)}: {reached} reached "
+        f"{quoted(answers.goal)}, {lost} were abandoned, {still} are still open and are never counted as lost. The "
+        f"shares above and in the funnel are of the {told(first['entered'], settings)} customers who entered at "
+        f"{quoted(first['name'])} and have had {length(answers.window)} since."
     )

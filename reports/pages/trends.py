@@ -38,7 +38,7 @@ def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, whose: str
     spreads = SPREADS_OF_GROUPS if whose else SPREADS
     return Part(
         id=name,
-        title=whose + headlines.trend(frame),
+        title=headlines.trend(frame, whose),
         subtitle=f"{'Customers of this group' if whose else 'All customers'} by the week of their entry, who have "
         f"{length(settings.trend_window)} to go on. Band: expected from up to {WEEKS_BEFORE} ordinary "
         f"weeks before, at least {LEAST_WEEKS} (median ± {spreads:g} robust standard errors). ◆ outside it. ○ week "

@@ -1,0 +1,104 @@
+"""What has moved between two periods: the time to the goal, satisfaction, and how the cards on top say so."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analytics import Paths
+from reports import pacing, periods
+from reports.answers import Facts, Shift
+from reports.formats import NARROW
+from reports.settings import ReportSettings
+from reports.values import value_cards
+from tests.reports import fixtures
+
+START = datetime(2026, 6, 1, tzinfo=UTC)
+END = START + timedelta(days=63)
+SETTINGS = ReportSettings(window="7d", compare="28d")
+FACTS = Facts(0, None, None, None, None, None, START, END)
+
+
+def _journeys(days: float, later_days: float, size: int = 400) -> pl.DataFrame:
+    """Journeys begun evenly over 56 days, those of the second half with another median length."""
+    random = np.random.default_rng(3)
+    rows = []
+    for number in range(size):
+        begun = 56 * number / size
+        length = (days if begun < 28 else later_days) * random.uniform(0.5, 1.5)
+        start = START + timedelta(days=begun)
+        rows.append((number, start, timedelta(days=length), True, None))
+    return pl.DataFrame(rows, schema={"customer": pl.Int64, **pacing.JOURNEYS}, orient="row")
+
+
+def test_a_median_that_moved_is_told_with_bounds_that_hold_it_and_clear_zero() -> None:
+    shift = periods.pace_shift(_journeys(2.0, 3.0), SETTINGS, FACTS)
+    assert shift is not None
+    assert 0.5 < shift.low < shift.difference < shift.high < 1.5
+    assert abs(shift.difference - 1.0) < 0.3
+
+
+def test_a_median_that_did_not_move_is_within_its_bounds() -> None:
+    shift = periods.pace_shift(_journeys(2.0, 2.0), SETTINGS, FACTS)
+    assert shift is not None and shift.low < 0 < shift.high
+
+
+def test_bounds_of_a_median_that_did_not_move_miss_zero_at_most_once_in_twenty() -> None:
+    random = np.random.default_rng(8)
+    missed = 0
+    for _ in range(100):
+        lengths = [timedelta(days=float(days)) for days in random.exponential(2.0, 160).clip(0, 6.9)]
+        rows = [(i, START + timedelta(days=56 * i / 160), length, True, None) for i, length in enumerate(lengths)]
+        frame = pl.DataFrame(rows, schema={"customer": pl.Int64, **pacing.JOURNEYS}, orient="row")
+        shift = periods.pace_shift(frame, SETTINGS, FACTS)
+        assert shift is not None
+        missed += not shift.low <= 0 <= shift.high
+    assert missed <= 5
+
+
+@pytest.mark.parametrize("size", [0, 1, 50])
+def test_too_few_journeys_or_too_short_a_time_tell_no_shift(size: int) -> None:
+    assert periods.pace_shift(_journeys(2.0, 3.0, size), SETTINGS, FACTS) is None
+    short = replace(FACTS, first_at=START + timedelta(days=20))
+    assert periods.pace_shift(_journeys(2.0, 3.0), SETTINGS, short) is None
+
+
+def _answered(satisfied: int, later: int, many: int = 60) -> Paths:
+    rows = []
+    for period, good in ((0, satisfied), (28, later)):
+        for number in range(many):
+            at = END - timedelta(days=55 - period, minutes=-number)
+            who = f"{period}-{number}"
+            rows.append((who, at, "Cart", "Desire", None, None))
+            rows.append((who, at + timedelta(minutes=1), "Feedback", None, "csat", 5.0 if number < good else 2.0))
+    columns = ("customer", "at", "touchpoint", "stage", "survey", "score")
+    return Paths.from_frame(pl.DataFrame(rows, schema=columns, orient="row"), end_of_data=END)
+
+
+def test_satisfaction_that_moved_is_told_by_stage_and_rests_on_no_few() -> None:
+    shifts = periods.voice_shifts(_answered(20, 45), SETTINGS, FACTS)
+    assert shifts["Desire"].difference == pytest.approx(25 / 60)
+    assert 0 < shifts["Desire"].low < 25 / 60 < shifts["Desire"].high
+    assert periods.voice_shifts(_answered(20, 55), SETTINGS, FACTS) == {}
+    assert periods.voice_shifts(_answered(10, 12, many=25), SETTINGS, FACTS) == {}
+
+
+def test_every_card_with_a_change_says_between_when_how_far_and_how_surely() -> None:
+    answers = fixtures.answers(
+        pace_shift=Shift(0.5, 0.2, 0.8),
+        voice_shifts={"Action": Shift(-0.031, -0.072, 0.01)},
+        voice=fixtures.voice_frame(),
+    )
+    settings = ReportSettings(compare="28d")
+    said = [card.change.replace(NARROW, " ") for card in value_cards(answers, settings)]
+    assert said == [
+        "Entered 19 Jul – 15 Aug 2026: +3.1 % against the 28 days before (95 %: −0.5 to +6.9, not clear)",
+        "Entered 19 Jul – 15 Aug 2026: +0.8 pp against the 28 days before (95 %: −0.4 to +2.0, not clear)",
+        "Entered 19 Jul – 15 Aug 2026: +3.1 pp against the 28 days before (95 %: +0.4 to +5.8)",
+        "Begun 19 Jul – 15 Aug 2026: +12.0 h against the 28 days before (95 %: +4.8 h to +19.2 h)",
+        "Answers 2 – 29 Aug 2026: −3.1 pp against the 28 days before (95 %: −7.2 to +1.0, not clear)",
+    ]
