@@ -11,7 +11,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import Final
 
-_AT_ONCE: Final = 75  # EX_TEMPFAIL: nothing is lost, start me again
+AT_ONCE: Final = 75  # EX_TEMPFAIL: nothing is lost, start me again
 
 
 @contextmanager
@@ -26,11 +26,11 @@ def stopped_by_signals(stopping: threading.Event, patience: timedelta) -> Iterat
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         if stopping.is_set():
-            os._exit(_AT_ONCE)
+            os._exit(AT_ONCE)
         stopping.set()
         timer.start()
 
-    timer = threading.Timer(patience.total_seconds(), os._exit, [_AT_ONCE])
+    timer = threading.Timer(patience.total_seconds(), os._exit, [AT_ONCE])
     timer.daemon = True
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
