@@ -57,6 +57,11 @@ def given(
     return Expectation("expect_column_values_to_not_be_null", _kwargs(column, where), severity, note=note)
 
 
+def mostly_given(column: str, share: float, note: str) -> Expectation:
+    """Some rows may lack the column's value: worth a warning only where fewer than `share` of a day's have it."""
+    return Expectation("expect_column_values_to_not_be_null", {"column": column, "mostly": share}, "warn", note=note)
+
+
 def among(column: str, values: Iterable[object], severity: Severity = "refuse", note: str = "") -> Expectation:
     """The column's values are among these."""
     kwargs = {"column": column, "value_set": list(values)}
@@ -142,12 +147,13 @@ def _kinds() -> list[Suite]:
     priced = {"type": "nullity", "column": {"name": "revenue"}, "is_null": False}
     orders = (
         given("order_id", "warn"),
-        given("revenue", "warn"),
+        mostly_given("revenue", 0.5, "half of a day's events about orders, as refunds and updates have none"),
         given("currency", "warn", priced),
         between("revenue", 0, None, severity="warn"),
     )
+    visits = mostly_given(contract.SESSION_ID, 0.8, "four in five of a day's events, as mails and calls have none")
     return [
-        Suite("clickstream", layout.EVENTS, (given(contract.SESSION_ID, "warn"),), "clickstream"),
+        Suite("clickstream", layout.EVENTS, (visits,), "clickstream"),
         Suite("order", layout.EVENTS, orders, "order"),
         Suite("feedback", layout.EVENTS, (given("score", "warn", absent("feedback_text")),), "feedback"),
     ]

@@ -13,9 +13,10 @@ late arrivals are taken for drift; a day that late events change after all is me
 |                         | the median of that hour of the week                       |                              |
 
 The baseline of a share is its median over the days before: one odd day does not move it. A day shows what broke at
-once, a week what has become a little worse and stays so. Shares and hours that differ by less than four standard
-deviations are not held against a day; a deviation is that of a Poisson count, or as much larger as the days before
-were apart among themselves, and grows as they get fewer.
+once, a week what has become a little worse and stays so. What chance explains is not held against a day: shares and
+hours that differ by less than four standard deviations, divergence below what so many standard deviations make of it,
+hours of fewer than thirty events both then and now. A deviation is that of a count of independent events, or as much
+larger as the days before were apart among themselves, and grows as they get fewer.
 """
 
 from __future__ import annotations
@@ -43,6 +44,8 @@ NUMBERS: Final = pl.Schema(
 _SMOOTHING: Final = 0.5
 _SIGMAS: Final = 4.0
 _WEEK: Final = 7
+_ENOUGH: Final = 30
+"""Events of an hour, expected or there, below which it is left to chance: visits come in bursts."""
 _NAMES: Final = 50
 """So many of the most frequent event names are watched one by one."""
 
@@ -90,7 +93,11 @@ def _number(numbers: pl.DataFrame, **parts: pl.Expr) -> pl.DataFrame:
 
 
 def _diverged(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
-    """Kullback-Leibler divergence in nats; half a count is added everywhere, so that a new name is not infinite."""
+    """Kullback-Leibler divergence in nats; half a count is added everywhere, so that a new name is not infinite.
+
+    Twice the divergence times the events is about chi-square of (names - 1) degrees where nothing but chance is at
+    work (S. S. Wilks, Annals of Mathematical Statistics 9, 1938), times the spread where events come in bursts.
+    """
     counts = _of(measures, "name")
     now = counts.join(compared.now.select("day").unique(), on="day", how="semi")
     then = counts.rename({"day": "then"}).join(compared.before, on="then")
@@ -101,14 +108,18 @@ def _diverged(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.
         coalesce=True,
         suffix="_then",
     ).fill_null(0)
+    spread = _usual(measures, counts, compared).group_by("day").agg(pl.col("spread").mean())
     p, q = ((pl.col(name) + _SMOOTHING) / (pl.col(name) + _SMOOTHING).sum() for name in ("count", "count_then"))
+    free, events = pl.len() - 1, 1 / (1 / pl.col("count").sum() + 1 / pl.col("count_then").sum())
+    by_chance = (free + _SIGMAS * (2 * free).sqrt()) / (2 * events)
+    found = both.group_by("day").agg((p * (p / q).log()).sum().alias("value"), by_chance.alias("by_chance"))
     belief = f"shares of event names as in the days before, within a divergence of {limits.names:g}"
     return _number(
-        both.group_by("day").agg((p * (p / q).log()).sum().alias("value")),
+        found.join(spread, on="day"),
         number=pl.lit("event_name.divergence"),
         value=pl.col("value"),
         least=pl.lit(None, pl.Float64),
-        most=pl.lit(limits.names, pl.Float64),
+        most=pl.max_horizontal(pl.lit(limits.names), pl.col("by_chance") * pl.col("spread")),
         belief=pl.lit(belief),
     )
 
@@ -118,13 +129,12 @@ def _names(measures: pl.DataFrame, compared: _Compared, limits: Drift, suffix: s
     counts = _of(measures, "name")
     frequent = counts.group_by("key").agg(pl.col("count").sum()).sort("count", "key", descending=[True, False])
     shares = _usual(measures, counts.join(frequent.head(_NAMES), on="key", how="semi"), compared)
-    sigma = _SIGMAS * (pl.col("usual") * pl.col("spread") / pl.col("rows")).sqrt()
     return _number(
         shares.filter(pl.col("usual") > 0),
         number=pl.format(f"{{}}.{suffix}", "key"),
         value=pl.col("share"),
-        least=pl.min_horizontal(pl.col("usual") / limits.shares, pl.col("usual") - sigma).clip(0),
-        most=pl.max_horizontal(pl.col("usual") * limits.shares, pl.col("usual") + sigma),
+        least=pl.min_horizontal(pl.col("usual") / limits.shares, pl.col("usual") - _by_chance()).clip(0),
+        most=pl.max_horizontal(pl.col("usual") * limits.shares, pl.col("usual") + _by_chance()),
         belief=pl.format(f"{{}}: {what} as before, within a factor of {limits.shares:g}", "key"),
     )
 
@@ -133,12 +143,13 @@ def _given(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.Dat
     """The share of rows with a value, of each column that ever has one."""
     shares = _usual(measures, _of(measures, "given"), compared)
     note = f"as many rows with a value as before, give or take a share of {limits.nulls:g}"
+    apart = pl.max_horizontal(pl.lit(limits.nulls), _by_chance())
     return _number(
         shares.filter((pl.col("share") > 0) | (pl.col("usual") > 0)),
         number=pl.format("{}.given", "key"),
         value=pl.col("share"),
-        least=pl.col("usual") - limits.nulls,
-        most=pl.col("usual") + limits.nulls,
+        least=pl.col("usual") - apart,
+        most=pl.col("usual") + apart,
         belief=pl.format(f"{{}}: {note}", "key"),
     )
 
@@ -146,7 +157,7 @@ def _given(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.Dat
 def _usual(measures: pl.DataFrame, counts: pl.DataFrame, compared: _Compared) -> pl.DataFrame:
     """The `share` of each `key` in the `rows` compared, the `usual` one, and the `spread` of the days before.
 
-    `spread` is the mean square difference from the median in units of that of a Poisson count, at least 1.
+    `spread` is the mean square difference from the median in units of that of independent rows, at least 1.
     """
     rows = _of(measures, "rows").select("day", pl.col("count").alias("rows"))
     grid = rows.join(counts.select("key").unique(), how="cross").join(counts, on=["day", "key"], how="left")
@@ -159,9 +170,19 @@ def _usual(measures: pl.DataFrame, counts: pl.DataFrame, compared: _Compared) ->
     )
     then = daily.rename({"day": "then"}).join(compared.before, on="then")
     share = pl.col("count") / pl.col("rows")
-    apart = ((share - share.median()) ** 2 * pl.col("rows") / share.median()).mean().fill_nan(1).fill_null(1).clip(1)
+    apart = ((share - share.median()) ** 2 / _variance(share.median(), pl.col("rows"))).mean().fill_null(1).clip(1)
     before = then.group_by("day", "key").agg(share.median().alias("usual"), (apart * _few(pl.len())).alias("spread"))
     return now.join(before, on=["day", "key"])
+
+
+def _variance(share: pl.Expr, rows: pl.Expr) -> pl.Expr:
+    """That of the share among so many independent rows; a share of 0 or 1 counts as one row away from it."""
+    return pl.max_horizontal(share * (1 - share), 1 / rows) / rows
+
+
+def _by_chance() -> pl.Expr:
+    """How far chance moves a share (`_usual`)."""
+    return _SIGMAS * (_variance(pl.col("usual"), pl.col("rows")) * pl.col("spread")).sqrt()
 
 
 def _few(days: pl.Expr) -> pl.Expr:
@@ -189,6 +210,7 @@ def _strayed(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.D
     expected = pl.col("usual")
     beyond = (count > limits.volume * expected) | (count < expected / limits.volume)
     by_chance = (count - expected).abs() <= _SIGMAS * (expected * pl.col("spread")).sqrt()
+    by_chance |= pl.max_horizontal(count, expected) < _ENOUGH
     return _number(
         both.group_by("day").agg((beyond & ~by_chance).sum().cast(pl.Float64).alias("value")),
         number=pl.lit("hours.strayed"),

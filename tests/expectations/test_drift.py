@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,7 @@ def test_a_lost_event_a_lost_column_and_a_silent_night_stray(lake: Lake) -> None
         (date(2026, 1, 13), "customer_id.given"),
         (LAST, "event_name.divergence"),
         (LAST, "order_placed.share"),
+        (LAST, "page_viewed.share"),  # what is left is more of the whole
         (LAST, "currency.given"),
         (LAST, "order_id.given"),
         (LAST, "revenue.given"),
@@ -123,3 +125,35 @@ def test_what_becomes_less_and_stays_so_shows_over_a_week_though_on_no_day() -> 
     beyond = numbers.filter((pl.col("value") < pl.col("least")) | (pl.col("value") > pl.col("most")))
     assert set(beyond["number"]) == {"order_placed.weekly"}
     assert START.date() + timedelta(days=20) < min(beyond["day"]) < START.date() + timedelta(days=27)
+
+
+def small_shop(days: int, seed: int, visits: int = 20) -> list[dict[str, Any]]:
+    """A shop of some visits of five events a day, at hours and in proportions that never change."""
+    chance = random.Random(seed)
+    rows = []
+    for day in range(days):
+        for _ in range(chance.randint(visits // 2, visits * 3 // 2)):
+            known, hour = chance.random() < 0.4, chance.choices(range(24), [1] * 8 + [4] * 16)[0]
+            names = chance.choices(["page_viewed", "search", "cart_viewed", "order_placed"], [6, 2, 1, 1], k=5)
+            given = {"customer_id": "c1" if known else None, "anonymous_id": None if known else "a1"}
+            rows += [event(len(rows) + place, day, hour, event_name=name, **given) for place, name in enumerate(names)]
+    return rows
+
+
+def stray(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    measured = measures.measure(frame(rows).lazy())
+    days = measured["day"].unique().sort().to_list()
+    numbers = drift.compare(measured, days, days, Drift())
+    return numbers.with_columns(beyond=(pl.col("value") < pl.col("least")) | (pl.col("value") > pl.col("most")))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_chance_in_a_small_shop_is_no_drift(seed: int) -> None:
+    numbers = stray(small_shop(70, seed))
+    assert numbers["day"].n_unique() == 63 and numbers["beyond"].sum() <= 0.003 * numbers.height
+
+
+def test_what_breaks_in_a_shop_whose_events_come_in_bursts_is_told() -> None:
+    rows = [row | ({"customer_id": None} if row["event_date"] > LAST else {}) for row in small_shop(14, 9, 80)]
+    found = stray(rows).filter("beyond").filter(number="customer_id.given")["day"].to_list()
+    assert found[0] == LAST + timedelta(days=1)
