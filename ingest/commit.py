@@ -61,6 +61,9 @@ WRITER: Final = WriterProperties(
 )
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
 _QUERY: Final = re.compile(r"\?\S+")
+_STORE: Final = {"retry_timeout": "15s"}
+"""How long the store's client repeats a request that had no answer: then we try again, before the watchdog must take us
+for stuck."""
 _TRIES: Final = 6
 _PAUSE_SECONDS: Final = 0.05
 
@@ -184,7 +187,7 @@ class Table:
     def _complete(self, table: DeltaTable | None) -> DeltaTable:
         """The table with every column of the contract: one of an earlier version gets the columns that are new."""
         for attempt in range(_TRIES):
-            table = table or DeltaTable(self.address)
+            table = table or _table(self.address)
             known = {field.name for field in table.schema().fields}
             new = [field for field in Schema.from_arrow(_arrow(self.name)).fields if field.name not in known]
             if not new:
@@ -196,7 +199,7 @@ class Table:
                     raise
                 time.sleep(_PAUSE_SECONDS * 2**attempt)
             table = None
-        return table or DeltaTable(self.address)
+        return table or _table(self.address)
 
     def _create(self) -> None:
         if "://" not in self.address:
@@ -224,9 +227,13 @@ def _found(address: str) -> DeltaTable | None:
     """Asking the library whether there is a table would hold up every other thread, heartbeats and watchdog among them,
     until the store has answered."""
     try:
-        return DeltaTable(address)
+        return _table(address)
     except TableNotFoundError:
         return None
+
+
+def _table(address: str) -> DeltaTable:
+    return DeltaTable(address, storage_options=_STORE)
 
 
 def scan(lake: Lake, name: str) -> pl.LazyFrame:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from typing import Any
 import pytest
 
 from expectations import layout
-from expectations.errors import InputError
+from expectations.errors import InputError, StorageError
 from expectations.layout import Lake
 from ingest import commit
 from ingest.broker import EmbeddedBroker
@@ -26,6 +28,8 @@ from tests.ingest.outage import SECONDS, Outage
 from tests.ingest.streams import event, messages, places
 from tests.ingest.test_commit import APP, rows
 from tests.object_store import BUCKET, object_store, put
+
+ACCESS = {"AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +106,21 @@ def test_what_a_commit_asks_of_the_log_does_not_grow_with_the_log(
         late[0] <= early[0] <= 2 * period + 3
     )  # two a commit, and three more for checkpoint, cleaning and reading anew
     assert late[1] <= early[1] + 2
+
+
+def test_a_store_that_takes_requests_and_never_answers_is_given_up_before_the_watchdog_barks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    limits, asked = IngestSettings(), float(commit._STORE["retry_timeout"].removesuffix("s"))
+    assert 2 * (asked + 30) < limits.watchdog.total_seconds()  # a write and the look at what became of it; 30 s each
+    monkeypatch.setattr(commit, "_STORE", {"retry_timeout": "1s", "timeout": "1s"})
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for name, value in {"AWS_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}", **ACCESS}.items():
+            monkeypatch.setenv(name, value)
+        began = time.monotonic()
+        with pytest.raises(StorageError, match="cannot be read") as failed:
+            commit.opened(f"s3://{BUCKET}/silent")
+    assert time.monotonic() - began < 10 and "timed out" in failed.value.found
 
 
 @pytest.mark.broker
