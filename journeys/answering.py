@@ -67,10 +67,13 @@ def report(
 def serve(
     config: Config = DEFAULT,
     site: Annotated[Path | None, typer.Option(help="Show this folder instead of the configured one.")] = None,
-    port: Annotated[int, typer.Option(help="Port on this machine; 0 takes a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8000,
     show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
 ) -> None:
-    """Show the published report on this machine only, until interrupted."""
+    """Show the published report on this machine only, until interrupted.
+
+    Example: journeys serve --port 0 --open
+    """
     from journeys.serving import serve as show_site
 
     settings = settings_of(config)

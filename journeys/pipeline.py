@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from analytics.definitions import duration
 from expectations.contract import KINDS, is_kind
-from expectations.errors import ConfigurationError, StorageError
+from expectations.errors import ConfigurationError, StorageError, nearest
 from journeys import terminal
 
 if TYPE_CHECKING:
@@ -224,17 +224,29 @@ def report(settings: Settings, site: str | None = None, **asked: Any) -> Publish
     return published
 
 
+_OPTIONS: Final = {"pages": "--only", "segments": "--by", "first_day": "--from", "last_day": "--to"}
+
+
 def _asked_for(configured: ReportSettings, asked: dict[str, Any]) -> ReportSettings:
     from pydantic import ValidationError
+
+    from reports.settings import PAGES
 
     given = {name: value for name, value in asked.items() if value}
     try:
         return type(configured).model_validate(configured.model_dump() | given)
     except ValidationError as error:
         first = error.errors()[0]
-        name = str(first["loc"][0])
+        name, found = str(first["loc"][0]) if first["loc"] else "last_day", str(first["input"])
+        expected, do = first["msg"].removeprefix("Value error, "), ""
+        if name == "pages":
+            expected, do = f"one of {', '.join(PAGES)}", nearest(found, PAGES)
+        elif first["loc"] and name in ("first_day", "last_day"):
+            expected = "a day of the calendar, as 2026-03-01"
+        elif not first["loc"]:
+            found = f"{given.get('first_day')} and {given.get('last_day')}"
         raise ConfigurationError(
-            "The report cannot be asked for so.", where=name, expected=first["msg"], found=str(first["input"])
+            "The report cannot be asked for so.", where=_OPTIONS.get(name, name), expected=expected, found=found, do=do
         ) from error
 
 

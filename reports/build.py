@@ -24,7 +24,7 @@ from analytics.transitions import transitions
 from analytics.voice import voice
 from expectations.errors import StorageError
 from expectations.layout import EVENTS, Lake
-from reports import flows, groups, pacing, periods, published, routes, trends
+from reports import flows, groups, pacing, periods, published, routes, scope, trends
 from reports.answers import Answers, Facts, Origin
 from reports.cube import Cube, cube, told_counts
 from reports.entrants import Asked, Entrants, counted, entrants, everybody
@@ -38,7 +38,8 @@ _WEEKS: Final = 26
 def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answers | None:
     """Everything the report shows of a lake's path store, or null when the store holds no touch.
 
-    Raises `DefinitionError` when a breakdown names no column of the store.
+    Raises `DefinitionError` when a breakdown names no column of the store that has words for groups, or when nothing
+    happened in the days asked for.
     """
     try:
         paths = Paths.open(lake)
@@ -46,31 +47,19 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answer
         if "no path store" in error.what:
             return None
         raise
-    within = _within(paths, settings)
-    if not len(within):
+    within = scope.within(paths, settings)
+    if not len(paths):
         return None
+    if not len(within):
+        raise scope.no_such_days(paths, settings)
     answers = answers_about(within, settings, rules)
     origin = replace(answers.origin, versions=_versions(paths), offsets=_offsets(lake, paths))
     return replace(answers, origin=origin, evidence=evidence(lake, settings.k))
 
 
-def _within(paths: Paths, settings: ReportSettings) -> Paths:
-    """The touches from the first to the last day asked for; the paths themselves where no day is given."""
-    first, last = settings.first_day, settings.last_day
-    if first is None and last is None:
-        return paths
-    touches, end = paths.touches, paths.end_of_data
-    if first is not None:
-        touches = touches.filter(pl.col("at") >= datetime(first.year, first.month, first.day, tzinfo=UTC))
-    if last is not None:
-        after = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
-        touches, end = touches.filter(pl.col("at") < after), min(end or after, after)
-    return Paths.from_frame(touches, end_of_data=end)
-
-
 def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
     """Everything the report shows of these paths, which hold at least one touch."""
-    paths.require(*settings.segments)
+    scope.check_breakdowns(paths, settings.segments)
     steps = funnel_steps(paths, rules)
     facts = _facts(paths, settings.k)
     window = duration(settings.window)

@@ -3,6 +3,9 @@
 A place takes a run as a whole and replaces a file of the site in one step. In a folder a run is written aside and moved
 into place; in a store its files are put one by one, its `site.json` last, and nothing leads to a run before the site's
 own files are replaced. Either way a reader never sees half a site.
+
+Tried are folders and `s3://`, against a store that speaks S3's protocol. `gs://` and `abfs://` go through the same
+library, and have not been tried against a store of theirs.
 """
 
 from __future__ import annotations
@@ -13,14 +16,19 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 from pyarrow import ArrowException
 from pyarrow.fs import FileSelector, FileSystem, FileType
 
 RUNS: Final = "runs"
 INDEX: Final = "site.json"
+PATIENCE: Final = {"gs": "retry_limit_seconds=30", "gcs": "retry_limit_seconds=30"}
+"""What is added to an address whose library would try for a quarter of an hour to reach the store."""
 
 
 class Place(Protocol):
@@ -45,9 +53,11 @@ class Place(Protocol):
 def place_of(address: str) -> Place:
     """The place at an address.
 
-    >>> type(place_of("site")).__name__
-    'Folder'
+    >>> place_of("site").folder, place_of("file:///srv/site").folder
+    (PosixPath('site'), PosixPath('/srv/site'))
     """
+    if address.startswith("file://"):
+        return Folder(Path(url2pathname(urlsplit(address).path)))
     return Store(address) if "://" in address else Folder(Path(address))
 
 
@@ -104,10 +114,10 @@ class Store:
     """An object store; its address and keys come from the environment, as those of a lake do."""
 
     def __init__(self, address: str) -> None:
-        try:
-            self._store, self._root = FileSystem.from_uri(address.rstrip("/"))
-        except ArrowException as error:
-            raise OSError(str(error)) from error
+        patience = PATIENCE.get(urlsplit(address).scheme)
+        asked = address.rstrip("/")
+        with _failing_as_files_do():
+            self._store, self._root = FileSystem.from_uri(f"{asked}?{patience}" if patience else asked)
 
     def add(self, run: str, files: Mapping[str, bytes]) -> None:
         """As `Place` says."""
@@ -125,17 +135,20 @@ class Store:
     def index(self, run: str) -> bytes | None:
         """As `Place` says."""
         file = f"{self._root}/{RUNS}/{run}/{INDEX}"
-        if self._store.get_file_info(file).type != FileType.File:
-            return None
-        with self._store.open_input_stream(file) as given:
-            return bytes(given.read())
+        with _failing_as_files_do():
+            if self._store.get_file_info(file).type != FileType.File:
+                return None
+            with self._store.open_input_stream(file) as given:
+                return bytes(given.read())
 
     def remove(self, run: str) -> None:
         """As `Place` says."""
-        self._store.delete_dir(f"{self._root}/{RUNS}/{run}")
+        with _failing_as_files_do():
+            self._store.delete_dir(f"{self._root}/{RUNS}/{run}")
 
     def _folders(self) -> Iterator[str]:
-        listed = self._store.get_file_info(FileSelector(f"{self._root}/{RUNS}", allow_not_found=True))
+        with _failing_as_files_do():
+            listed = self._store.get_file_info(FileSelector(f"{self._root}/{RUNS}", allow_not_found=True))
         return (one.base_name for one in listed if one.type == FileType.Directory)
 
     def _put(self, name: str, content: bytes) -> None:
@@ -143,7 +156,18 @@ class Store:
         if kind.startswith("text/"):
             kind += "; charset=utf-8"
         fresh = "no-cache" if "/" not in name else "max-age=3600"
-        with self._store.open_output_stream(
-            f"{self._root}/{name}", metadata={"Content-Type": kind, "Cache-Control": fresh}
-        ) as out:
+        told = {"Content-Type": kind, "Cache-Control": fresh}
+        with (
+            _failing_as_files_do(),
+            self._store.open_output_stream(f"{self._root}/{name}", metadata=told) as out,
+        ):
             out.write(content)
+
+
+@contextmanager
+def _failing_as_files_do() -> Iterator[None]:
+    """What the library of stores says is wrong, a driver that it was built without among it, is an `OSError`."""
+    try:
+        yield
+    except ArrowException as error:
+        raise OSError(str(error)) from error

@@ -108,13 +108,20 @@ def _note(lake: Lake, answers: Answers, run: str, at: datetime, site: str) -> No
 
 
 def _put_in_place(built: BuiltSite, docs: dict[str, bytes], place: Place, run: str, settings: ReportSettings) -> None:
-    """The run first, then what leads to it. Old runs go before the list of runs is made, so that it lists what is."""
+    """The run first, then what leads to it. Old runs go last, when nothing leads to them any more.
+
+    A run that was never completed may still be written by somebody: it goes with those that are older than all kept.
+    """
     from reports.history import history_page
     from reports.history import runs as kept
 
     place.add(run, built.files | docs)
-    for old in [name for name in place.runs() if name != run][: max(0, len(place.runs()) - settings.keep)]:
-        place.remove(old)
-    place.replace("history.html", history_page(kept(place), settings.title).encode())
+    complete = kept(place)
+    stay = {run, *[name for name, _ in complete if name != run][: settings.keep - 1]}
+    listed = [(name, index) for name, index in complete if name in stay]
+    place.replace("history.html", history_page(listed, settings.title).encode())
     place.replace(INDEX, built.files[INDEX])
     place.replace("index.html", built.front)
+    for old in place.runs():
+        if old < min(stay):
+            place.remove(old)

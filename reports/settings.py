@@ -6,9 +6,9 @@ Table `[report]` of journeys.toml.
 from __future__ import annotations
 
 from datetime import date
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from expectations.configfile import Section
 
@@ -48,6 +48,12 @@ class ReportSettings(Section):
         False, description="also charts as PNG and SVG, numbers as Parquet, report.pdf and report_static.html"
     )
     keep: int = Field(10, ge=1, description="earlier reports kept in the site's runs folder")
+
+    @model_validator(mode="after")
+    def _days_in_order(self) -> Self:
+        if self.first_day and self.last_day and self.first_day > self.last_day:
+            raise ValueError("the first day no later than the last")
+        return self
 
     def name_of(self, column: str) -> str:
         """The words shown for a column.

@@ -68,7 +68,7 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
             files[f"data/{part.id}.csv"] = as_csv(as_files(part.frame)).encode()
     if settings.files:
         files |= _for_machines(pages, settings.title)
-    files["site.json"] = _index(pages, answers, settings, built_at)
+    files["site.json"] = _index(pages, answers, settings, built_at, folder)
     front = render(
         pages[0],
         Site(
@@ -147,9 +147,13 @@ def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetim
     return tuple(lines)
 
 
-def _index(pages: tuple[Page, ...], answers: Answers | None, settings: ReportSettings, built_at: datetime) -> bytes:
+def _index(
+    pages: tuple[Page, ...], answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str
+) -> bytes:
+    """What `site.json` holds; its addresses are within `folder`, as seen from the site's own `index.html`."""
     index: dict[str, Any] = {
         "title": settings.title,
+        "folder": folder,
         "built_at": built_at.isoformat(),
         "headline": pages[0].title,
         "definitions": answers.origin.definitions if answers else "",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import webbrowser
 from datetime import UTC, datetime, timedelta
@@ -104,12 +105,23 @@ def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
-    [(["--only", "stage"], "pages"), (["--from", "yesterday"], "first_day"), (["--by", "divice"], "device")],
+    [
+        (["--only", "stage"], "--only(.|\n)*did you mean 'stages'"),
+        (["--from", "yesterday"], "--from(.|\n)*a day of the calendar"),
+        (["--to", "2026-06-31"], "--to(.|\n)*a day of the calendar"),
+        (["--from", "2026-06-09", "--to", "2026-06-02"], "no later than the last(.|\n)*2026-06-09 and 2026-06-02"),
+        (["--from", "2027-01-01"], "Nothing happened(.|\n)*from 2026-06-01 to 2026-07-08"),
+        (["--by", "divice"], "device"),
+        (["--by", "customer"], "broken down by 'customer'"),
+        (["--by", "at"], "a column of words: touchpoint"),
+        (["--site", "gopher://shop/site"], "cannot be written"),
+    ],
 )
 def test_what_cannot_be_asked_is_named(config: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
     asked = ["report", "--config", str(config), "--site", str(tmp_path), *arguments]
     done = CliRunner().invoke(app, asked)
-    assert done.exception is not None and said in str(done.exception)
+    assert done.exception is not None and re.search(said, str(done.exception))
+    assert not list(tmp_path.iterdir())
 
 
 def test_serve_shows_the_site_on_the_loopback_address_and_never_from_a_cache(config: Path, tmp_path: Path) -> None:

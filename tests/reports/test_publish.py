@@ -217,3 +217,43 @@ def test_an_object_store_holds_the_same_files_as_a_folder_and_forgets_old_runs(
 def test_an_address_of_no_store_is_one_clear_error(lake: Lake) -> None:
     with pytest.raises(StorageError, match="cannot be written"):
         publish(lake, SETTINGS, RULES, "nowhere://bucket/site", BUILT_AT)
+
+
+def test_the_site_names_the_folder_in_which_its_files_lie(lake: Lake, tmp_path: Path) -> None:
+    publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT)
+    index = json.loads((tmp_path / "site.json").read_text())
+    for page in index["pages"]:
+        assert (tmp_path / index["folder"] / page["file"]).exists()
+        assert all((tmp_path / index["folder"] / part["csv"]).exists() for part in page["parts"])
+
+
+def _shop(folder: Path, every: int, customers: int = 900) -> Lake:
+    """A shop in which one customer in so many orders."""
+    start, lake = datetime(2026, 6, 1, tzinfo=UTC), Lake(str(folder))
+    steps = (("Ad", "Awareness"), ("Product", "Interest"), ("Order", "Action"))
+    rows = [
+        {"customer": str(number), "at": start + timedelta(hours=number, minutes=minute), "touchpoint": name}
+        | {"stage": stage, "device": "web", "channel": "web", "linked": "login"}
+        for number in range(customers)
+        for minute, (name, stage) in enumerate(steps[: 3 if number % every == 0 else 2])
+    ]
+    Paths.from_frame(pl.DataFrame(rows), end_of_data=start + timedelta(days=60)).save(lake)
+    return lake
+
+
+def test_the_list_of_reports_tells_what_moved_over_runs_of_different_data(tmp_path: Path) -> None:
+    settings = ReportSettings(window="7d", compare="14d", pages=("overview",))
+    shops = [_shop(tmp_path / str(place), every) for place, every in enumerate((3, 2, 2))]
+    narrower = settings.model_copy(update={"window": "5d"})
+    for day, (shop, asked) in enumerate(zip([*shops, shops[2]], [settings] * 3 + [narrower], strict=True)):
+        publish(shop, asked, RULES, tmp_path / "site", BUILT_AT + timedelta(days=day))
+    page = (tmp_path / "site" / "history.html").read_text()
+    said = [text.replace("\u202f", " ") for text in re.findall(r'<p class="sub">([^<]*)', page)]
+    assert said == [
+        "The definitions changed: numbers may differ for that reason alone.",
+        "Nothing moved since the report before.",
+        "Going on to “Action”: 50.0 %, +16.7 pp.",
+        "The first report that is kept.",
+    ]
+    heads = re.findall(r'<h2 id="t-run[^>]*>([^<]*)', page)
+    assert [head[:11] for head in heads] == ["2 Sep 2026 ", "1 Sep 2026 ", "31 Aug 2026", "30 Aug 2026"]
