@@ -148,17 +148,23 @@ def cohens_h(p1: ArrayLike, p2: ArrayLike) -> Floats:
 def chi_square(table: ArrayLike) -> Verdict:
     """Pearson's test that rows and columns of a table of counts are independent, without correction.
 
+    NaN where a row or a column counts nothing, or there is one alone.
+
     >>> chi_square([[10, 10, 20], [20, 20, 20]]).p_value.round(3).item()
     0.249
     """
     from scipy.stats import chi2_contingency
 
-    found: Any = chi2_contingency(np.asarray(table, float), correction=False)
+    counts = np.asarray(table, float)
+    degrees = (counts.shape[0] - 1) * (counts.shape[1] - 1)
+    if not degrees or not counts.sum(axis=0).all() or not counts.sum(axis=1).all():
+        return Verdict(np.asarray(np.nan), np.asarray(np.nan), degrees)
+    found: Any = chi2_contingency(counts, correction=False)
     return Verdict(np.asarray(found.statistic), np.asarray(found.pvalue), int(found.dof))
 
 
 def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
-    """Pearson's test that several shares `k / n` all equal `null`.
+    """Pearson's test that several shares `k / n` all equal `null`. A share of nothing does not count; NaN without any.
 
     >>> shares_against([73, 90, 114, 75], [86, 93, 136, 82], 0.9).statistic.round(2).item()
     13.2
@@ -166,6 +172,9 @@ def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
     from scipy.special import chdtrc
 
     k, n = np.asarray(k, float), np.asarray(n, float)
+    k, n = k[n > 0], n[n > 0]
+    if not len(n):
+        return Verdict(np.asarray(np.nan), np.asarray(np.nan), 0)
     statistic = np.sum((k - n * null) ** 2 / (n * null * (1 - null)))
     return Verdict(np.asarray(statistic), np.asarray(chdtrc(float(len(k)), float(statistic))), len(k))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -38,11 +38,13 @@ def trend(
     """The share of customers that get from one step to another, by the period of their entry.
 
     A customer counts once in every period with an entry, by the best chain that enters in it. Periods are those of
-    `timezone`; a week begins on Monday; `starts` names the days on which periods begin, else all from the first to the
-    last entry. Columns: those of `by`; `period` Datetime(us, timezone), its start; `entered`, `reached` Int64 (mature
-    customers that reached `from_step`, and `to_step`, by default the last); `open` Int64; `share_of_entered` Float64
-    with `_low`, `_high`. A period without entries is a row of zeros, without `by`. Raises `DefinitionError` for an
-    unknown period, zone or step, and for maturity `survival`.
+    `timezone`; a week begins on Monday; `starts` names the days or the times at which periods begin (a time without a
+    zone is one of `timezone`), else all from the first to the last entry.
+
+    Columns: those of `by`; `period` Datetime(us, timezone), its start; `entered`, `reached` Int64 (mature customers
+    that reached `from_step`, and `to_step`, by default the last); `open` Int64; `share_of_entered` Float64 with `_low`,
+    `_high`. A period without entries is a row of zeros, without `by`. Raises `DefinitionError` for an unknown period,
+    zone or step, and for maturity `survival`.
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@1d"}, end="60d")
@@ -129,7 +131,7 @@ def _zone(timezone: str) -> ZoneInfo:
 def _bounds(
     analysis: ChainScan, period: str, zone: ZoneInfo, starts: Sequence[date] | None
 ) -> list[tuple[datetime, datetime]]:
-    """Start and end of every period that is asked for."""
+    """Start and end of every period that is asked for, in UTC: an hour that comes twice is two periods there."""
     if starts is None:
         entries = [table for table in run(analysis.paths, partial(_entry_times, analysis)) if len(table)]
         if not entries:
@@ -138,11 +140,18 @@ def _bounds(
         first, final = times.min(), times.max()
         assert isinstance(first, datetime) and isinstance(final, datetime)
         moments = [_floor(first, period)]
-        while (following := _next(moments[-1], period)) <= final:
+        while (following := _next(moments[-1], period)).astimezone(UTC) <= final.astimezone(UTC):
             moments.append(following)
     else:
-        moments = [datetime(day.year, day.month, day.day, tzinfo=zone) for day in starts]
-    return [(moment, _next(moment, period)) for moment in moments]
+        moments = [_moment(start, zone) for start in starts]
+    return [(moment.astimezone(UTC), _next(moment, period).astimezone(UTC)) for moment in moments]
+
+
+def _moment(start: date, zone: ZoneInfo) -> datetime:
+    """When a period begins that is named by a day, or by a time."""
+    if not isinstance(start, datetime):
+        return datetime(start.year, start.month, start.day, tzinfo=zone)
+    return start.astimezone(zone) if start.tzinfo else start.replace(tzinfo=zone)
 
 
 def _entry_times(analysis: ChainScan, part: Part) -> pl.DataFrame:

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -206,6 +207,24 @@ def test_a_trend_reads_each_part_once_for_all_its_periods(monkeypatch: pytest.Mo
     assert table["entered"].to_list() == [1, 0, 0, 2, *[0] * 6]
     assert table["reached"].to_list() == [1, 0, 0, 1, *[0] * 6]
     assert len(reads) == 1
+
+
+@pytest.mark.parametrize(("period", "entered"), [("hour", [1, 1, 1]), ("day", [3]), ("week", [3])])
+def test_periods_are_those_of_the_clock_of_a_zone_when_it_goes_back(period: str, entered: list[int]) -> None:
+    """In Oslo the hour from two to three came twice on 27 October 2024."""
+    times = [datetime(2024, 10, 27, hour, 30, tzinfo=UTC) for hour in (0, 1, 2)]
+    frame = pl.DataFrame({"customer": ["ann", "bo", "cy"], "at": times, "touchpoint": "visit"})
+    store = Paths.from_frame(frame, end_of_data=datetime(2025, 1, 1, tzinfo=UTC))
+    table = trend(store, Funnel(["visit"]), period=period, timezone="Europe/Oslo")
+    assert table["entered"].to_list() == entered
+    if period == "hour":
+        zone = ZoneInfo("Europe/Oslo")
+        named = [
+            datetime(2024, 10, 27, 2, tzinfo=zone),
+            datetime(2024, 10, 27, 1, tzinfo=UTC),
+            datetime(2024, 10, 27, 3),  # noqa: DTZ001
+        ]
+        assert trend(store, Funnel(["visit"]), period=period, timezone="Europe/Oslo", starts=named).equals(table)
 
 
 @pytest.mark.parametrize("ask", [trend, time_to_convert])

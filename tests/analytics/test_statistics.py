@@ -7,7 +7,15 @@ import pytest
 from lifelines import KaplanMeierFitter
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
-from analytics.statistics import benjamini_hochberg, kaplan_meier, newcombe, two_proportions_z, wilson
+from analytics.statistics import (
+    benjamini_hochberg,
+    chi_square,
+    kaplan_meier,
+    newcombe,
+    shares_against,
+    two_proportions_z,
+    wilson,
+)
 
 COUNTS = [(0, 1), (1, 1), (0, 30), (5, 30), (30, 30), (123, 4567)]
 
@@ -48,3 +56,14 @@ def test_kaplan_meier_is_that_of_the_library_with_or_without_counts() -> None:
 
 def test_nobody_has_no_curve() -> None:
     assert kaplan_meier([], []).is_empty()
+
+
+@pytest.mark.parametrize("table", [[[0, 0], [1, 2]], [[0, 3], [0, 4]], [[1, 2]], [[1], [2]]])
+def test_a_table_with_nothing_to_compare_has_no_test(table: list[list[int]]) -> None:
+    found = chi_square(table)
+    assert np.isnan(found.statistic) and np.isnan(found.p_value)
+
+
+def test_a_share_of_nobody_is_not_tested_against_any_other() -> None:
+    assert shares_against([5, 0], [10, 0], 0.4) == shares_against([5], [10], 0.4)
+    assert np.isnan(shares_against([0], [0], 0.4).p_value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -24,14 +24,15 @@ def definition_of(params: Mapping[str, Any]) -> Funnel:
     """The parameters of a case as a funnel."""
     if unknown := set(params) - KNOWN:
         raise Unsupported(f"parameter {unknown.pop()}")
-    if params.get("window_edge", "inclusive") != "inclusive":
-        raise Unsupported("a window that leaves out its edge")
+    window = seconds(params["window_seconds"])
+    if params.get("window_edge", "inclusive") != "inclusive" and window:
+        window -= timedelta(microseconds=1)
     zone, breakdown = params.get("timezone", "UTC"), params.get("breakdown", {})
     counted = params.get("count_by", "customers")
     stops = {"on_repeat_of_done_step": "repeat", "on_other_row": "other", "on_first_step_again": "entry"}
     return Funnel(
         [step_of(step) for step in params["steps"]],
-        seconds(params["window_seconds"]),
+        window,
         order=params.get("order", "ordered"),
         by=breakdown.get("props", ()),
         attribution=attribution_of(breakdown),
@@ -136,7 +137,7 @@ def trend_case(case: Mapping[str, Any]) -> dict[str, Any]:
         timezone=zone,
         from_step=params.get("from_step", 0) + 1,
         to_step=params.get("to_step", len(definition.steps) - 1) + 1,
-        starts=[date.fromisoformat(day[:10]) for day in params["periods"]],
+        starts=[day_start(day, zone) for day in params["periods"]],
     )
     share = (pl.col("share_of_entered").fill_null(0.0) * 100).alias("rate")
     return {

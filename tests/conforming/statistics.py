@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,7 +19,14 @@ def statistics_case(case: Mapping[str, Any]) -> dict[str, Any]:
     params = case["params"]
     if params["method"] not in METHODS:
         raise Unsupported(f"method {params['method']}")
-    return METHODS[params["method"]](params)
+    return {name: without_nan(value) for name, value in METHODS[params["method"]](params).items()}
+
+
+def without_nan(value: Any) -> Any:
+    """A number that does not exist is null in a case."""
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
 
 
 def wilson(p: Params) -> dict[str, Any]:
@@ -30,7 +38,7 @@ def wilson(p: Params) -> dict[str, Any]:
 def newcombe(p: Params) -> dict[str, Any]:
     (k1, k2), (n1, n2) = p["successes"], p["trials"]
     low, high = statistics.newcombe(k1, n1, k2, n2, p.get("confidence", 0.95))
-    return {"interval": [float(low), float(high)], "difference": k1 / n1 - k2 / n2}
+    return {"interval": [float(low), float(high)], "difference": k1 / n1 - k2 / n2 if n1 and n2 else math.nan}
 
 
 def z_two_proportions(p: Params) -> dict[str, Any]:
@@ -52,7 +60,8 @@ def corrected(adjust: Callable[[Any], Any]) -> Callable[[Params], dict[str, Any]
 
 
 def kaplan_meier(p: Params) -> dict[str, Any]:
-    table = statistics.kaplan_meier(p["times"], p["observed"])
+    table = statistics.kaplan_meier(p["times"], p["observed"], p.get("confidence", 0.95))
+    half = table.filter(table["survival"] <= 0.5)["time"]
     if not p.get("all_times"):
         table = table.filter(table["events"] > 0)
     whole = [int(time) if time == int(time) else time for time in table["time"].to_list()]
@@ -62,6 +71,9 @@ def kaplan_meier(p: Params) -> dict[str, Any]:
         "survival": table["survival"].to_list(),
         "at_risk": table["at_risk"].to_list(),
         "standard_error": errors,
+        "low": table["low"].to_list(),
+        "high": table["high"].to_list(),
+        "median": half[0] if len(half) else None,
     }
 
 
