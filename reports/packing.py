@@ -16,6 +16,8 @@ from reports.parts import Part
 LEAST: Final = 48
 """Characters from which on a repeated part of a specification is told once."""
 PLACE: Final = "$"
+PLACES: Final = "".join(chr(code) for code in range(35, 127) if chr(code) not in "<\\")
+"""Places in a short list, a character each: what needs no escape in JSON within a page."""
 SHORTEST: Final = 2
 """Characters from which on a text is sought within the sentences of its row."""
 
@@ -54,22 +56,22 @@ def unpacked(value: Any, shared: list[Any]) -> Any:
 
 def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Rows as columns; a field that a row does not have is null. What comes many times on end is told
-    once, with how often; texts that come again are told once, then by place.
+    once, with how often; what comes again is told once, then by place, a character of `PLACES` a row.
 
     >>> columns_of([{"a": 1}, {"a": 2, "b": 3}])
     {'a': [1, 2], 'b': [None, 3]}
-    >>> columns_of([{"c": "up"}, {"c": "down"}, {"c": "up"}, {"c": "down"}])
-    {'c': {'of': ['up', 'down'], 'at': [0, 1, 0, 1]}}
-    >>> columns_of([{"c": 7}] * 4)
-    {'c': {'of': [7], 'times': [4]}}
+    >>> columns_of([{"c": word} for word in ("up", "down", "up", "down", "up", "down")])
+    {'c': {'of': ['up', 'down'], 'at': '#$#$#$'}}
+    >>> columns_of([{"c": 1207.0}] * 9)
+    {'c': {'of': [1207], 'times': [9]}}
 
     A sentence that holds texts of other columns is told by what it is like: in it a column is a list of its name.
 
     >>> columns_of([{"who": name, "says": f"We like {name}."} for name in ("red", "green", "blue")])["says"]
-    {'like': [['We like ', ['who'], '.']], 'at': [0, 0, 0]}
+    {'like': [['We like ', ['who'], '.']], 'at': '###'}
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
-    columns = {name: [row.get(name) for row in rows] for name in names}
+    columns = {name: [_shorter(row.get(name)) for row in rows] for name in names}
     likened = _likened(columns)
     return {name: likened.get(name) or _column(values) for name, values in columns.items()}
 
@@ -92,7 +94,7 @@ def _likened(columns: dict[str, list[Any]]) -> dict[str, Any]:
 def _sentences(found: list[list[Any]]) -> dict[str, Any]:
     kinds = {_text(pieces): pieces for pieces in found}
     places = {kind: place for place, kind in enumerate(kinds)}
-    return {"like": list(kinds.values()), "at": [places[_text(pieces)] for pieces in found]}
+    return {"like": list(kinds.values()), "at": _at([places[_text(pieces)] for pieces in found])}
 
 
 def _like(text: str, others: dict[str, str]) -> list[Any]:
@@ -116,13 +118,34 @@ def _parted(piece: Any, name: str, value: str) -> Iterator[Any]:
 
 
 def _column(values: list[Any]) -> Any:
+    """The shortest of: all values, runs of values, places in a list of values."""
     runs = [(value, len(list(same))) for value, same in groupby(values)]
-    if 3 * len(runs) <= len(values):
-        return {"of": [value for value, _ in runs], "times": [times for _, times in runs]}
-    if not all(isinstance(value, str) for value in values):
-        return values
-    places = {value: place for place, value in enumerate(dict.fromkeys(values))}
-    return {"of": list(places), "at": [places[v] for v in values]} if 2 * len(places) <= len(values) else values
+    texts = [_text(value) for value in values]
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    told = [
+        values,
+        {"of": [value for value, _ in runs], "times": [times for _, times in runs]},
+        {"of": [json.loads(text) for text in places], "at": _at([places[text] for text in texts])},
+    ]
+    return min(told, key=lambda one: len(_text(one)))
+
+
+def _shorter(value: Any) -> Any:
+    """A whole number without its decimals."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _at(places: list[int]) -> str | list[int]:
+    return "".join(PLACES[place] for place in places) if max(places, default=0) < len(PLACES) else places
+
+
+def places_of(at: str | list[int]) -> list[int]:
+    """The places that a column tells, whichever way it tells them.
+
+    >>> places_of("#$#"), places_of([0, 1, 0])
+    ([0, 1, 0], [0, 1, 0])
+    """
+    return [PLACES.index(character) for character in at] if isinstance(at, str) else at
 
 
 def _chart(part: Part) -> dict[str, Any]:

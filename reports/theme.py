@@ -79,11 +79,11 @@ def config(mode: Mode) -> dict[str, Any]:
     '#171C25'
     """
     tokens = TOKENS[mode]
-    quiet = {"labelFont": FAMILY, "titleFont": FAMILY, "labelFontSize": 12, "titleFontSize": 12}
+    quiet = {"labelFontSize": 12, "titleFontSize": 12}
     inked = {"labelColor": tokens["ink2"], "titleColor": tokens["ink2"], "titleFontWeight": 500, "titleLimit": 400}
     return {
         "background": tokens["surface"],
-        "padding": {"left": 4, "right": 8, "top": 4, "bottom": 4},
+        "padding": {"left": 0, "right": 0, "top": 4, "bottom": 4},
         "font": FAMILY,
         "view": {"stroke": None, "continuousWidth": 520, "continuousHeight": 280},
         "axis": {
@@ -102,7 +102,7 @@ def config(mode: Mode) -> dict[str, Any]:
         "axisBand": {"domain": False, "ticks": False, "grid": False},
         "axisQuantitative": {"domain": False, "ticks": False},
         "axisTemporal": {"grid": False},
-        "title": {"font": FAMILY, "fontSize": 13, "fontWeight": 600, "color": tokens["ink"], "anchor": "start"},
+        "title": {"fontSize": 13, "fontWeight": 600, "color": tokens["ink"], "anchor": "start"},
         "legend": {
             **quiet,
             **inked,
@@ -152,14 +152,14 @@ def _marks(tokens: dict[str, str]) -> dict[str, Style]:
         "point": {"color": primary, "filled": True, "size": 60},
         "area": {"color": primary, "opacity": 0.9},
         "rule": {"color": tokens["ink3"]},
-        "text": {"font": FAMILY, "color": tokens["ink2"]},
+        "text": {"color": tokens["ink2"]},
         "rect": {"color": primary},
     }
 
 
 def _text_styles(tokens: dict[str, str]) -> dict[str, Style]:
     def text(colour: str, size: float = 12, weight: int = 400, **more: Any) -> Style:
-        return {"font": FAMILY, "fontSize": size, "fontWeight": weight, "color": tokens[colour], **more}
+        return {"fontSize": size, "fontWeight": weight, "color": tokens[colour], **more}
 
     halo: Style = {"stroke": tokens["surface"], "strokeWidth": 3.5, "strokeJoin": "round", "strokeOpacity": 0.8}
     return {

@@ -9,13 +9,16 @@ const status = (window.journeys = {drawn: 0, errors: [], times: {}, views});
 
 // Data travels as columns, each text of a column once, which is a third of the size of rows. A sentence is told by what
 // it is like: texts, and the columns whose texts stand between them.
+// Places in a short list are told a character each.
+const PLACES = [...Array(92).keys()].map((n) => String.fromCharCode(35 + n)).filter((c) => c !== '<' && c !== '\\').join('');
+const placesOf = (at) => typeof at === 'string' ? [...at].map((c) => PLACES.indexOf(c)) : at;
 function rowsOf(columns) {
   const said = (pieces, i) => pieces.map((piece) => Array.isArray(piece) ? inRow(columns[piece[0]])[i] : piece).join('');
   const known = new Map();
   const inRow = (column) => known.get(column) || known.set(column, unfolded(column)).get(column);
   const unfolded = (column) => Array.isArray(column) ? column
-    : column.like ? column.at.map((place, i) => said(column.like[place], i))
-    : column.at ? column.at.map((place) => column.of[place])
+    : column.like ? placesOf(column.at).map((place, i) => said(column.like[place], i))
+    : column.at ? placesOf(column.at).map((place) => column.of[place])
     : column.of.flatMap((value, i) => Array(column.times[i]).fill(value));
   const read = Object.entries(columns).map(([field, column]) => [field, inRow(column)]);
   if (!read.length) return [{}];
@@ -99,6 +102,27 @@ for (const chart of charts) {
     chart, {subtree: true, childList: true, attributes: true, attributeFilter: ['role']});
 }
 
+// What was chosen in a chart with controls is cleared by a button, which is there while something is chosen.
+function clearable(element, view) {
+  const controls = element.querySelector('.vega-bindings');
+  if (!controls) return;
+  const button = document.createElement('button');
+  button.type = 'button';
+  button.className = 'clear';
+  button.textContent = 'Clear choice';
+  controls.append(button);
+  const stores = Object.keys(view.getState({data: (name) => /_store$/.test(name), signals: () => false}).data);
+  const told = () => { button.hidden = !stores.some((name) => view.data(name).length); };
+  for (const name of stores) view.addDataListener(name, told);
+  told();
+  button.addEventListener('click', async () => {
+    delete looks[element.dataset.chart];
+    delete views[element.dataset.chart];
+    await draw(element);
+    element.querySelector('.vega-bindings select').focus();
+  });
+}
+
 const looks = {};
 const lookOf = (id) => mode + ' ' + layoutOf(id);
 // A chart that already looks as it should is left alone: who points at it, or has moved into it, is not disturbed.
@@ -116,6 +140,7 @@ async function draw(element) {
     });
     views[id] = result.view;
     if (kept) await result.view.setState(kept);
+    clearable(element, result.view);
     reachable(element);
     const box = element.parentElement;
     const wider = box.scrollWidth > box.clientWidth + 1;

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Final, Literal, cast
 
 import altair as alt
 
+NARROW: Final = 316
+"""Pixels that a chart has on a phone: a screen of 375 without its margins."""
 Row = Mapping[str, Any]
 Align = Literal["left", "center", "right"]
 
@@ -29,7 +31,12 @@ def tips(**titles: str) -> list[alt.Tooltip]:
 def only(rows: Iterable[Row], *fields: str, tooltip: Any = None) -> list[dict[str, Any]]:
     """The rows with these fields and those of the tooltip; what a mark does not use does not go into the page."""
     names = dict.fromkeys([*fields, *(str(tip["shorthand"]).removesuffix(":N") for tip in tooltip or ())])
-    return [{name: row[name] for name in names if name in row} for row in rows]
+    return [{name: _pixel(row[name]) for name in names if name in row} for row in rows]
+
+
+def _pixel(value: Any) -> Any:
+    """A number to the tenth of a pixel: no eye sees more."""
+    return round(value, 1) if isinstance(value, float) else value
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from reports.charts.canvas import Canvas, tips
 from reports.formats import percent
 
 WIDTH = 1096
-NARROW = 316
 ROW = 38
 ABOVE = 20
 

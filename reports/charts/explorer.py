@@ -6,6 +6,7 @@ Its rows without a week belong to the sum of their group, or of all, and to no w
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
@@ -15,17 +16,58 @@ from reports.charts.canvas import chart_of
 from reports.cube import Cube
 from reports.formats import NARROW, shown_name
 
-WIDTH = 1000
-SIDE = 190
-FUNNEL = 320
 ROW = 28
+STEP = 46
+SPACING = 30
 Chart = Any
 """Named sums are typed by Altair as what they are not."""
 WHOLE = f"format(datum.value*100,'.0f')+'{NARROW}%'"
 Z = 1.959964
 
 
-def explorer(cube: Cube, names: tuple[str, ...], least: int) -> Chart:
+@dataclass(frozen=True)
+class Room:
+    """Pixels for the parts of the explorer; `columns` of the funnel: field, distance from the bars, style, head."""
+
+    label: int
+    side: int
+    share: int
+    many: int
+    funnel: int
+    columns: tuple[tuple[str, int, str, str], ...]
+    weeks: int
+    ticks: int
+    stacked: bool = False
+
+
+WIDE = Room(
+    label=112,
+    side=190,
+    share=72,
+    many=136,
+    funnel=286,
+    columns=(
+        ("t_n", 70, "label", "Customers"),
+        ("t_p", 144, "label-strong", "Of entered"),
+        ("t_q", 222, "label-strong", "Of previous"),
+    ),
+    weeks=986,
+    ticks=9,
+)
+PHONE = Room(
+    label=88,
+    side=106,
+    share=58,
+    many=120,
+    funnel=106,
+    columns=(("t_n", 58, "label", "Customers"), ("t_p", 122, "label-strong", "Of entered")),
+    weeks=226,
+    ticks=4,
+    stacked=True,
+)
+
+
+def explorer(cube: Cube, names: tuple[str, ...], least: int, room: Room = WIDE) -> Chart:
     """Bars by each dimension, the funnel of the selection, and its conversion over time."""
     steps = [shown_name(step) for step in cube.steps]
     data = chart_of(_rows(cube))
@@ -44,10 +86,19 @@ def explorer(cube: Cube, names: tuple[str, ...], least: int) -> Chart:
         for pick in picks[:index] + picks[index + 1 :]:
             chosen = chosen.transform_filter(pick)
         sides.append(
-            _bars(_rated(chosen, [field], len(cube.steps), least), field, name, _order(cube, field), picks[index])
+            _bars(_rated(chosen, [field], len(cube.steps), least), name, _order(cube, field), picks[index], room)
         )
-    top = alt.hconcat(alt.vconcat(*sides, spacing=22), _funnel(data, steps, [*picks, brush], least), spacing=44)
-    whole = alt.vconcat(top, _weekly(data, cube, picks, brush, least), spacing=26)
+    high = sum(ROW * len(_order(cube, field)) for field in ("a", "b")[: len(names)]) + (len(names) - 1) * 2 * SPACING
+    step = STEP if room.stacked else min(max(STEP, high / len(steps)), 1.5 * STEP)
+    funnel = _funnel(data, steps, [*picks, brush], least, room).properties(height=step * len(steps))
+    picked = data
+    for pick in picks:
+        picked = picked.transform_filter(pick)
+    weekly = _weekly(picked, cube, brush, least, room)
+    if room.stacked:
+        whole = alt.vconcat(*sides, funnel, weekly, spacing=SPACING)
+    else:
+        whole = alt.vconcat(alt.hconcat(alt.vconcat(*sides, spacing=SPACING), funnel, spacing=40), weekly, spacing=26)
     described = (
         f"Conversion by {' and '.join(names)} and time; choose groups and weeks to see the funnel of a selection."
     )
@@ -108,13 +159,14 @@ def _order(cube: Cube, field: str) -> list[str]:
     return list(dict.fromkeys(shown_name(value) for value in sizes[field]))
 
 
-def _bars(base: Chart, field: str, name: str, order: list[str], own: alt.Parameter) -> Chart:
+def _bars(base: Chart, name: str, order: list[str], own: alt.Parameter, room: Room) -> Chart:
     """Conversion by the groups of one dimension; a click on a bar chooses it."""
+    field = own.name.removeprefix("pick_")
     y = alt.Y(
         f"{field}:N",
         title=None,
         scale=alt.Scale(domain=order, paddingInner=0.35),
-        axis=alt.Axis(minExtent=110, maxExtent=110, labelLimit=108, labelPadding=8),
+        axis=_names(room),
     )
     across = alt.Scale(domainMin=0, nice=False)
     tip = [
@@ -136,19 +188,35 @@ def _bars(base: Chart, field: str, name: str, order: list[str], own: alt.Paramet
     return alt.layer(
         bars.add_params(own),
         whisker,
-        share.encode(x=alt.value(SIDE + 64), y=y, text=alt.Text("t:N")),
-        many.encode(x=alt.value(SIDE + 118), y=y, text=alt.Text("many:N")),
-    ).properties(width=SIDE, height=ROW * len(order), title=alt.Title(name, offset=6))
+        share.encode(x=alt.value(room.side + room.share), y=y, text=alt.Text("t:N")),
+        many.encode(x=alt.value(room.side + room.many), y=y, text=alt.Text("many:N")),
+        *_heads([(room.side + room.share, "Conversion"), (room.side + room.many, "Customers")]),
+    ).properties(width=room.side, height=ROW * len(order), title=alt.Title(name, offset=20))
 
 
-def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], least: int) -> Chart:
+def _names(room: Room) -> alt.Axis:
+    """The names beside bars, in the same room for every part, so that the bars stand below each other."""
+    return alt.Axis(minExtent=room.label, maxExtent=room.label, labelLimit=room.label - 10, labelPadding=8)
+
+
+def _heads(columns: list[tuple[int, str]]) -> list[Chart]:
+    """What stands in the columns beside bars."""
+    return [
+        chart_of([{}])
+        .mark_text(style="label-head", align="right", text=head, aria=False)
+        .encode(x=alt.value(x), y=alt.value(-8))
+        for x, head in columns
+    ]
+
+
+def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], least: int, room: Room) -> Chart:
     chosen = data
     for pick in picks:
         chosen = chosen.transform_filter(pick)
     selection, everyone = _folded(chosen, steps), _folded(data, steps)
     enough = selection.transform_filter(f"datum.base>={least}")
     x = alt.X("p:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1]))
-    y = alt.Y("stage:N", title=None, scale=alt.Scale(domain=steps, paddingInner=0.35), axis=alt.Axis(labelPadding=8))
+    y = alt.Y("stage:N", title=None, scale=alt.Scale(domain=steps, paddingInner=0.35), axis=_names(room))
     tip = [
         alt.Tooltip("stage:N", title="Stage"),
         alt.Tooltip("t_n:N", title="Customers"),
@@ -163,20 +231,12 @@ def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], least: in
     few = selection.transform_filter(f"datum.base<{least} && datum.st=='n1'")
     note = few.mark_text(style="label-muted", align="left", text=f"Fewer than {least} customers: widen the choice")
     layers.append(note.encode(x=alt.value(10), y=alt.value(12)))
-    for field, at, style, head in (
-        ("t_n", 66, "label", "Customers"),
-        ("t_p", 136, "label-strong", "Of entered"),
-        ("t_q", 216, "label-strong", "Of previous"),
-    ):
+    for field, at, style, _ in room.columns:
         text = enough.mark_text(style=style, align="right", aria=False)
-        layers.append(text.encode(x=alt.value(FUNNEL + at), y=y, text=alt.Text(f"{field}:N")))
-        title = chart_of([{}]).mark_text(style="label-head", align="right", text=head, aria=False)
-        layers.append(title.encode(x=alt.value(FUNNEL + at), y=alt.value(-8)))
-    return alt.layer(*layers).properties(
-        width=FUNNEL,
-        height=46 * len(steps),
-        title=alt.Title("Funnel of the selection (tick: all customers)", offset=16),
-    )
+        layers.append(text.encode(x=alt.value(room.funnel + at), y=y, text=alt.Text(f"{field}:N")))
+    layers += _heads([(room.funnel + at, head) for _, at, _, head in room.columns])
+    title = alt.Title("Funnel of the selection (tick: all customers)", offset=20)
+    return alt.layer(*layers).properties(width=room.funnel, title=title)
 
 
 def _folded(chosen: Chart, steps: list[str]) -> Chart:
@@ -204,29 +264,38 @@ def _quoted(text: str) -> str:
     return "'" + "".join(f"\\u{ord(c):04x}" if c in "'\\\"<>\n" else c for c in text) + "'"
 
 
-def _weekly(data: Chart, cube: Cube, picks: list[alt.Parameter], brush: alt.Parameter, least: int) -> Chart:
-    chosen = data
-    for pick in picks:
-        chosen = chosen.transform_filter(pick)
+def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, least: int, room: Room) -> Chart:
     base = _rated(chosen.transform_filter("datum.start!==null"), ["start"], len(cube.steps), least)
     x = alt.X(
         "start:T",
         title=None,
         scale=alt.Scale(type="utc"),
-        axis=alt.Axis(format="%-d %b", grid=False, domain=True, ticks=True, tickCount=8),
+        axis=alt.Axis(format="%-d %b", grid=False, domain=True, ticks=True, values=_dates(cube, room.ticks)),
     )
-    y = alt.Y("p:Q", title=None, axis=alt.Axis(labelExpr=WHOLE), scale=alt.Scale(domainMin=0))
+    y = alt.Y(
+        "p:Q",
+        title=None,
+        axis=alt.Axis(labelExpr=WHOLE, minExtent=room.label, maxExtent=room.label),
+        scale=alt.Scale(domainMin=0),
+    )
     tip = [
         alt.Tooltip("start:T", title="Entered from", format="%-d %b %Y"),
         alt.Tooltip("t:N", title="Conversion"),
         alt.Tooltip("many:N", title="Customers"),
     ]
     period = "week" if cube.weeks == 1 else f"{cube.weeks} weeks"
-    title = f"Conversion of the selection by {period} of entry: drag to choose"
+    title = f"Conversion by {period} of entry: drag to choose"
     return alt.layer(
         base.mark_area(style="band", aria=False)
         .encode(x, alt.Y("low:Q", title=None), alt.Y2("high:Q"))
         .add_params(brush),
         base.mark_line(style="line-primary", aria=False).encode(x, y),
         base.mark_point(style="dot", filled=True, size=45, opacity=1).encode(x, y, tooltip=tip),
-    ).properties(width=WIDTH - 60, height=130, title=alt.Title(title, offset=6))
+    ).properties(width=room.weeks, height=130, title=alt.Title(title, offset=6))
+
+
+def _dates(cube: Cube, most: int) -> list[int]:
+    """First days of periods to name, evenly apart, as a scale of time counts: milliseconds."""
+    starts = cube.cells["start"].drop_nulls().unique().sort()
+    every = max(1, -(-starts.len() // most))
+    return [int(ms) for ms in starts.gather_every(every).cast(pl.Datetime("ms")).to_physical()]

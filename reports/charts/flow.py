@@ -21,11 +21,17 @@ from reports.formats import NARROW, count, percent, shown_name
 WIDTH = 1050
 HEIGHT = 560
 HEAD = 64
-LABEL_ROOM = 46
+LEAST_DRAWN = 0.8
+"""Pixels from which on a part of a ribbon can be seen."""
 RIBBON = (
     "'M'+datum.x0+','+datum.y0+'C'+datum.xm+','+datum.y0+' '+datum.xm+','+datum.y1+' '+datum.x1+','+datum.y1"
     "+'L'+datum.x1+','+(datum.y1+datum.h)"
     "+'C'+datum.xm+','+(datum.y1+datum.h)+' '+datum.xm+','+(datum.y0+datum.h)+' '+datum.x0+','+(datum.y0+datum.h)+'Z'"
+)
+RIBBON_DOWN = (
+    "'M'+datum.x0+','+datum.y0+'C'+datum.x0+','+datum.ym+' '+datum.x1+','+datum.ym+' '+datum.x1+','+datum.y1"
+    "+'L'+(datum.x1+datum.h)+','+datum.y1"
+    "+'C'+(datum.x1+datum.h)+','+datum.ym+' '+(datum.x0+datum.h)+','+datum.ym+' '+(datum.x0+datum.h)+','+datum.y0+'Z'"
 )
 STUB = "'M'+datum.x0+','+datum.y0+'l14,0l12,'+(datum.h/2)+'l-12,'+(datum.h/2)+'l-14,0Z'"
 FREE: dict[str, Any] = {"filled": True, "size": 4, "strokeWidth": 0, "opacity": 1}
@@ -40,17 +46,18 @@ def flow_of_paths(flow: Flow, unit: str = "journeys", width: int = WIDTH) -> alt
     links = [_link(index, row, layout, unit) for index, row in enumerate(flow.links.to_dicts())]
     layers: list[alt.Chart] = []
     if links:
-        layers += _ribbons(links, layout.scale, flow, numbers)
+        layers += ribbons(links, layout.scale, flow, numbers)
     layers += _stubs(nodes)
-    layers += _boxes(canvas, nodes)
+    layers += boxes(canvas, nodes)
     layers += _labels(canvas, nodes, layout)
-    layers.append(_targets(canvas, nodes))
+    layers.append(targets(canvas, nodes))
     largest = sorted(nodes, key=lambda n: -n["v"])[:6]
     text = f"Flow of {flow.units:,} {unit} over {max(p for p, _ in layout.boxes)} positions. "
     return canvas.layered(layers, text + "; ".join(n["d"] for n in largest) + ".")
 
 
-def _name(touchpoint: str) -> str:
+def name_of(touchpoint: str) -> str:
+    """A touchpoint as it is shown."""
     return "Other" if touchpoint == OTHER else shown_name(touchpoint)
 
 
@@ -58,19 +65,26 @@ def _node(row: dict[str, Any], layout: Layout, numbers: dict[Any, int]) -> dict[
     node = (row["position"], row["touchpoint"])
     box: Box = layout.boxes[node]
     left = (box.bottom - box.top) * row["left_share"] if row["kind"] != "goal" else 0.0
-    name = _name(row["touchpoint"])
-    leaving = f" · {_share(row['left_text'])} leave" if row["left_share"] >= 0.005 and left else ""
+    leaving = f" · {rough(row['left_text'])} leave" if row["left_share"] >= 0.005 and left else ""
     return {
+        **node_told(row),
         "k": numbers[node],
         "x": round(box.x, 1),
         "x2": round(box.x + NODE_WIDTH, 1),
         "y": round(box.top + HEAD, 1),
         "y2": round(box.bottom + HEAD, 1),
         "yl": round(box.bottom - left + HEAD, 1),
+        "under": count(row["units"]) + leaving,
+    }
+
+
+def node_told(row: dict[str, Any]) -> dict[str, Any]:
+    """What is said of a node, wherever it stands."""
+    name = name_of(row["touchpoint"])
+    return {
         "v": row["units"],
         "kind": row["kind"],
         "name": name,
-        "under": count(row["units"]) + leaving,
         "position": str(row["position"]),
         "t_units": count(row["units"]),
         "t_share": percent(row["share"]),
@@ -81,7 +95,7 @@ def _node(row: dict[str, Any], layout: Layout, numbers: dict[Any, int]) -> dict[
     }
 
 
-def _share(text: str) -> str:
+def rough(text: str) -> str:
     """A share's text where room is scarce: "26.4 %" as "26 %", "under 8.3 %" as "<8 %"."""
     words = text.split()
     return {"under": "<", "over": ">"}.get(words[0], "") + f"{float(words[-2]):.0f} %"
@@ -90,7 +104,6 @@ def _share(text: str) -> str:
 def _link(index: int, row: dict[str, Any], layout: Layout, unit: str) -> dict[str, Any]:
     source, target = (row["position"], row["source"]), (row["position"] + 1, row["target"])
     ribbon = layout.ribbons[source, target]
-    move = f"{_name(row['source'])} → {_name(row['target'])}"
     return {
         "id": index,
         "key": (source, target),
@@ -98,6 +111,14 @@ def _link(index: int, row: dict[str, Any], layout: Layout, unit: str) -> dict[st
         "x1": round(ribbon.x1, 1),
         "y0": round(ribbon.y0 + HEAD, 1),
         "y1": round(ribbon.y1 + HEAD, 1),
+        **link_told(row, unit),
+    }
+
+
+def link_told(row: dict[str, Any], unit: str) -> dict[str, Any]:
+    """What is said of a link, wherever it runs."""
+    move = f"{name_of(row['source'])} → {name_of(row['target'])}"
+    return {
         "v": row["units"],
         "g": row["goal_share"],
         "move": move,
@@ -108,7 +129,10 @@ def _link(index: int, row: dict[str, Any], layout: Layout, unit: str) -> dict[st
     }
 
 
-def _ribbons(links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dict[Any, int]) -> list[alt.Chart]:
+def ribbons(
+    links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dict[Any, int], path: str = RIBBON
+) -> list[alt.Chart]:
+    """Every link, and above it the part of those who passed the node that is pointed at."""
     free = {
         "x": alt.value(0),
         "y": alt.value(0),
@@ -132,7 +156,7 @@ def _ribbons(links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dic
     )
     pointed = _under_pointer("pointed", "id")
     rows = [{name: value for name, value in link.items() if name != "key"} for link in links]
-    base = _shaped(chart_of(rows), f"datum.v*{scale:.6g}")
+    base = _shaped(chart_of(rows), f"datum.v*{scale:.6g}", path)
     ids = {link["key"]: link["id"] for link in links}
     parts = [
         {
@@ -141,7 +165,7 @@ def _ribbons(links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dic
             "w": r["units"],
         }
         for r in flow.through.to_dicts()
-        if (r["at"], r["touchpoint"]) in numbers
+        if (r["at"], r["touchpoint"]) in numbers and r["units"] * scale >= LEAST_DRAWN
     ]
     where = alt.LookupData(chart_of(rows).data, "id", ["x0", "x1", "y0", "y1"])
     through = chart_of(parts).transform_filter(_under_pointer("picked", "k")).transform_lookup("id", where)
@@ -151,7 +175,7 @@ def _ribbons(links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dic
         .encode(**free, tooltip=tip, description=alt.Description("d:N"), fill=fill)
         .add_params(pointed)
         .properties(name="ribbons"),
-        _shaped(through, f"datum.w*{scale:.6g}").mark_point(**lit).encode(**free),
+        _shaped(through, f"datum.w*{scale:.6g}", path).mark_point(**lit).encode(**free),
         base.transform_filter(pointed).mark_point(**lit).encode(**free),
     ]
 
@@ -172,9 +196,10 @@ def _under_pointer(name: str, field: str) -> alt.Parameter:
     return alt.selection_point(name=name, fields=[field], on="pointerover", clear="pointerout", empty=False)
 
 
-def _shaped(chart: alt.Chart, height: str) -> alt.Chart:
+def _shaped(chart: alt.Chart, thick: str, path: str) -> alt.Chart:
     """The outline of a ribbon, worked out where it is drawn, so that the page holds its four corners only."""
-    return chart.transform_calculate(xm="(datum.x0+datum.x1)/2", h=f"max(.7,{height})").transform_calculate(p=RIBBON)
+    middle = {"xm": "(datum.x0+datum.x1)/2"} if path == RIBBON else {"ym": "(datum.y0+datum.y1)/2"}
+    return chart.transform_calculate(h=f"max(.7,{thick})", **middle).transform_calculate(p=path)
 
 
 def _stubs(nodes: list[dict[str, Any]]) -> list[alt.Chart]:
@@ -202,12 +227,13 @@ def _leaving(node: dict[str, Any]) -> dict[str, Any]:
     return {"d": text, **{name: node[name] for name in ("name", "position", "t_left")}}
 
 
-def _boxes(canvas: Canvas, nodes: list[dict[str, Any]]) -> list[alt.Chart]:
+def boxes(canvas: Canvas, nodes: list[dict[str, Any]], begin: str = "y", left: str = "yl") -> list[alt.Chart]:
+    """A bar a node; the end of it from the field `left` on is who leaves."""
     layers = []
     for kind, style in (("goal", "node-goal"), (OTHER, "bar-muted"), ("touchpoint", "node")):
         some = [n for n in nodes if n["kind"] == kind]
         layers += [canvas.rects(some, style)] if some else []
-    leaving = [{**n, "y": n["yl"]} for n in nodes if n["yl"] < n["y2"]]
+    leaving = [{**n, begin: n[left]} for n in nodes if n[left] < n[f"{begin}2"]]
     return layers + ([canvas.rects(leaving, "node-exit")] if leaving else [])
 
 
@@ -223,7 +249,7 @@ def _labels(canvas: Canvas, nodes: list[dict[str, Any]], layout: Layout) -> list
     return layers
 
 
-def _targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
+def targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
     """What the pointer and the keyboard reach: an invisible box over every node, wide enough for a finger."""
     tip = tips(
         name="Touchpoint",
@@ -233,10 +259,10 @@ def _targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
         t_left="Leave right after",
         t_goal="Reach the goal in the end",
     )
-    wide = [{**n, "x": n["x"] - 4, "x2": n["x2"] + 6} for n in nodes]
+    wide = [{**n, "x": max(0.0, n["x"] - 4), "x2": n["x2"] + 6} for n in nodes]
     rows = only(wide, "k", "x", "x2", "y", "y2", "d", tooltip=tip)
     marked = chart_of(rows).mark_rect(opacity=0, cursor="pointer")
-    targets = (
+    reached = (
         marked.encode(
             canvas.x(),
             canvas.y(),
@@ -248,4 +274,4 @@ def _targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
         .add_params(_under_pointer("picked", "k"))
         .properties(name="targets")
     )
-    return cast("alt.Chart", targets)
+    return cast("alt.Chart", reached)

@@ -12,7 +12,7 @@ import altair as alt
 import polars as pl
 
 from reports import fonts
-from reports.charts.canvas import Align, Canvas, tips
+from reports.charts.canvas import NARROW, Align, Canvas, tips
 from reports.formats import bounded, count, interval, percent, shown_name, wait
 from reports.published import BOUNDED, WITHHELD
 
@@ -21,7 +21,6 @@ ROW = 54
 BAR = 34
 HEAD = 22
 COLUMNS = (("Customers", 0.0), ("From previous", 122.0), ("95 % interval", 240.0), ("Median time", 340.0))
-NARROW_WIDTH = 300
 
 
 def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH) -> alt.LayerChart:
@@ -36,7 +35,7 @@ def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH) 
     layers = [
         *_bars(canvas, rows),
         canvas.texts(
-            [{"x": label - 12, "y": r["ym"], "t": fonts.wrap(r["name"], label - 14, 13, 500)} for r in rows],
+            [_named(r, label) for r in rows],
             "label",
             "right",
             fontSize=13,
@@ -62,7 +61,13 @@ def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH) 
     return canvas.layered(layers, _description(rows))
 
 
-def narrow_stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = NARROW_WIDTH) -> alt.LayerChart:
+def _named(row: dict[str, Any], label: float) -> dict[str, Any]:
+    """The stage's name in the middle of its bar, in as many lines as it takes."""
+    lines = fonts.wrap(row["name"], label - 14, 13, 500)
+    return {"x": label - 12, "y": row["ym"] - 8 * (len(lines) - 1), "t": lines}
+
+
+def narrow_stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = NARROW) -> alt.LayerChart:
     """The same for a phone: names and figures stand above the bars."""
     rows = _rows(stages)
     pitch = 62

@@ -8,7 +8,7 @@ bend up, backward ones down.
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Collection
 from typing import Any
 
@@ -16,18 +16,19 @@ import altair as alt
 import polars as pl
 
 from reports import fonts
-from reports.charts.canvas import Canvas, chart_of, tips
+from reports.charts import graph_layout
+from reports.charts.canvas import NARROW, Canvas, chart_of, tips
 from reports.formats import count, percent, short_count, shown_name
 
 WIDTH = 1080
 HEIGHT = 520
-EDGE = 70
 MOST_RADIUS = 26.0
+NARROW_RADIUS = 17.0
+MOST_ON_A_PHONE = 12
+RARE_ON_A_PHONE = 0.03
 START = "START"
 END = "END_"
-SWEEPS = 6
-PER_COLUMN = 3
-MOST_COLUMNS = 3
+Rows = list[dict[str, Any]]
 
 
 def move_graph(
@@ -36,25 +37,58 @@ def move_graph(
     """Touchpoints and the moves between them; moves rarer than `hide_below` of all starts are not drawn."""
     rows = moves.to_dicts()
     visits = _visits(rows)
-    starts = sum(row["transitions"] for row in rows if row["source"] == START)
-    inner = [row for row in rows if _inner(row) and row["source"] != row["target"]]
-    drawn = [row for row in inner if row["transitions"] >= hide_below * starts]
-    places = _places(visits, inner, layers, width)
-    leaving = {r["source"]: r["transitions"] for r in rows if r["target"] == "END_abandoned"}
-    nodes = [_node(name, places[name], visits, leaving, goals) for name in places]
-    radius = {node["k"]: node["r"] for node in nodes}
-    most = max((row["transitions"] for row in drawn), default=1)
-    edges = [_edge(row, places, radius, visits, most) for row in drawn]
-    canvas = Canvas(width, HEIGHT)
+    drawn = _drawn(rows, hide_below)
+    places = graph_layout.across(visits, _between(rows), layers, width, HEIGHT)
+    nodes = _nodes_at(places, rows, visits, goals, MOST_RADIUS)
+    edges = _edges_of(drawn, nodes, visits)
+    return _whole(Canvas(width, HEIGHT), edges, nodes)
+
+
+def narrow_move_graph(
+    moves: pl.DataFrame, layers: dict[str, int], goals: Collection[str], width: int = NARROW
+) -> alt.LayerChart:
+    """The same for a phone: stages from top to bottom, the commonest touchpoints and moves alone, which a note says."""
+    rows = moves.to_dicts()
+    visits = _visits(rows)
+    ranked = sorted(visits, key=lambda name: (name not in goals, -visits[name], name))
+    kept = {name: visits[name] for name in ranked[:MOST_ON_A_PHONE]}
+    drawn = [row for row in _drawn(rows, RARE_ON_A_PHONE) if row["source"] in kept and row["target"] in kept]
+    between = [row for row in _between(rows) if row["source"] in kept and row["target"] in kept]
+    places = graph_layout.down(kept, between, layers, width)
+    nodes = _nodes_at(places, rows, visits, goals, NARROW_RADIUS)
+    edges = _edges_of(drawn, nodes, visits, width)
+    lowest = max(y for _, y in places.values()) + 62
+    told = (
+        f"The {len(kept)} commonest touchpoints and moves of over {percent(RARE_ON_A_PHONE, 0)} of journeys, from top "
+        "to bottom: arrows bent to the right go forward, arrows bent to the left go back."
+    )
+    note = fonts.wrap(told, width - 8, 11.5, lines=4)
+    canvas = Canvas(width, lowest + 15 * len(note))
+    said = canvas.texts([{"x": 0, "y": lowest + 8, "t": note}], "label-muted", lineHeight=15)
+    return _whole(canvas, edges, nodes, said)
+
+
+def _whole(canvas: Canvas, edges: Rows, nodes: Rows, *more: alt.Chart) -> alt.LayerChart:
     text = "; ".join(edge["d"] for edge in edges[:8])
-    return canvas.layered([*_edges(edges), *_nodes(canvas, nodes)], f"{len(nodes)} touchpoints and moves. {text}.")
+    drawn = [*_edges(edges), *_nodes(canvas, nodes), *more]
+    return canvas.layered(drawn, f"{len(nodes)} touchpoints and moves. {text}.")
+
+
+def _between(rows: Rows) -> Rows:
+    """Moves from one touchpoint to another."""
+    return [row for row in rows if _inner(row) and row["source"] != row["target"]]
+
+
+def _drawn(rows: Rows, hide_below: float) -> Rows:
+    starts = sum(row["transitions"] for row in rows if row["source"] == START)
+    return [row for row in _between(rows) if row["transitions"] >= hide_below * starts]
 
 
 def _inner(row: dict[str, Any]) -> bool:
     return row["source"] != START and not row["target"].startswith(END)
 
 
-def _visits(rows: list[dict[str, Any]]) -> dict[str, int]:
+def _visits(rows: Rows) -> dict[str, int]:
     visits: dict[str, int] = defaultdict(int)
     for row in rows:
         if not row["target"].startswith(END):
@@ -62,80 +96,22 @@ def _visits(rows: list[dict[str, Any]]) -> dict[str, int]:
     return dict(visits)
 
 
-def _places(
-    visits: dict[str, int], moves: list[dict[str, Any]], layers: dict[str, int], width: float
-) -> dict[str, tuple[float, float]]:
-    """x by stage, in columns side by side where a stage has many touchpoints; y by what a touchpoint goes with."""
-    stages: dict[int, list[str]] = defaultdict(list)
-    for name in sorted(visits, key=lambda name: (-visits[name], name)):
-        stages[_column(name, moves, layers)].append(name)
-    columns: dict[int, list[str]] = {}
-    for stage in sorted(stages):
-        for part in _side_by_side(stages[stage], moves):
-            columns[len(columns)] = part
-    order = sorted(columns)
-    rank = {name: float(i) for column in order for i, name in enumerate(columns[column])}
-    for sweep in range(SWEEPS):
-        for column in order if sweep % 2 == 0 else reversed(order):
-            middle = {name: _pull(name, moves, rank) for name in columns[column]}
-            columns[column].sort(key=lambda name: (middle[name], name))
-            for i, name in enumerate(columns[column]):
-                rank[name] = (i + 0.5) / len(columns[column]) * 10
-    step = (width - 2 * EDGE) / max(len(order) - 1, 1)
-    places = {}
-    for at, column in enumerate(order):
-        names = columns[column]
-        for i, name in enumerate(names):
-            high = (i + 0.5) / len(names) * (HEIGHT - 50) + 8
-            shift = (0.5 if at % 2 else -0.5) * min(70.0, HEIGHT / len(names) / 3)
-            places[name] = (EDGE + at * step, min(max(high + shift, 30.0), HEIGHT - 50.0))
-    return places
-
-
-def _side_by_side(names: list[str], moves: list[dict[str, Any]]) -> list[list[str]]:
-    """A stage with many touchpoints as several columns: those that lead to the others on the left."""
-    parts = min(MOST_COLUMNS, -(-len(names) // PER_COLUMN))
-    own = set(names)
-
-    def forward(name: str) -> float:
-        into = sum(m["transitions"] for m in moves if m["target"] == name and m["source"] in own)
-        out = sum(m["transitions"] for m in moves if m["source"] == name and m["target"] in own)
-        return float((out - into) / max(out + into, 1))
-
-    ranked = sorted(names, key=lambda name: (-forward(name), name))
-    size = -(-len(ranked) // parts)
-    return [ranked[at : at + size] for at in range(0, len(ranked), size)]
-
-
-def _column(name: str, moves: list[dict[str, Any]], layers: dict[str, int]) -> int:
-    """The touchpoint's stage; one without a stage stands where most of its moves come from and go to."""
-    if name in layers:
-        return layers[name]
-    near: Counter[int] = Counter()
-    for move in moves:
-        for own, other in (("source", "target"), ("target", "source")):
-            if move[own] == name and move[other] in layers:
-                near[layers[move[other]]] += move["transitions"]
-    return near.most_common(1)[0][0] if near else 0
-
-
-def _pull(name: str, moves: list[dict[str, Any]], rank: dict[str, float]) -> float:
-    pulls = [
-        (move["transitions"], rank[move["target" if move["source"] == name else "source"]])
-        for move in moves
-        if name in (move["source"], move["target"])
+def _nodes_at(
+    places: graph_layout.Places, rows: Rows, visits: dict[str, int], goals: Collection[str], most_radius: float
+) -> Rows:
+    leaving = {row["source"]: row["transitions"] for row in rows if row["target"] == "END_abandoned"}
+    most = max(visits.values())
+    return [
+        _node(name, place, visits[name], leaving.get(name, 0), 5 + (most_radius - 5) * math.sqrt(visits[name] / most))
+        | {"goal": name in goals}
+        for name, place in places.items()
     ]
-    weight = sum(units for units, _ in pulls)
-    return sum(units * at for units, at in pulls) / weight if weight else rank[name]
 
 
-def _node(
-    name: str, place: tuple[float, float], visits: dict[str, int], leaving: dict[str, int], goals: Collection[str]
-) -> dict[str, Any]:
-    radius = 5 + (MOST_RADIUS - 5) * math.sqrt(visits[name] / max(visits.values()))
-    left = leaving.get(name, 0) / visits[name] if visits[name] else 0.0
+def _node(name: str, place: tuple[float, float], visits: int, leaving: int, radius: float) -> dict[str, Any]:
+    left = leaving / visits if visits else 0.0
     label = fonts.fit("Other" if name == "other" else shown_name(name), 130, 12, 600)
-    under = short_count(visits[name]) + (f" · {percent(left, 0)} leave" if left >= 0.005 else "")
+    under = short_count(visits) + (f" · {percent(left, 0)} leave" if left >= 0.005 else "")
     return {
         "k": name,
         "x": round(place[0], 1),
@@ -145,40 +121,51 @@ def _node(
         "yl": round(place[1] + radius + 9, 1),
         "name": label,
         "under": under,
-        "goal": name in goals,
-        "t_visits": count(visits[name]),
+        "t_visits": count(visits),
         "t_left": percent(left),
-        "d": f"{label}: {count(visits[name])} visits, {percent(left)} leave here",
+        "d": f"{label}: {count(visits)} visits, {percent(left)} leave here",
     }
 
 
-def _edge(
-    row: dict[str, Any],
-    places: dict[str, tuple[float, float]],
-    radius: dict[str, float],
-    visits: dict[str, int],
-    most: int,
-) -> dict[str, Any]:
-    """An arrow as two paths: a bent line from rim to rim, and its head."""
-    (xa, ya), (xb, yb) = places[row["source"]], places[row["target"]]
-    bend = 0.16 if xb >= xa else 0.3
+def _edges_of(rows: Rows, nodes: Rows, visits: dict[str, int], stacked: float | None = None) -> Rows:
+    known = {node["k"]: node for node in nodes}
+    most = max((row["transitions"] for row in rows), default=1)
+    thickest = 13.0 if stacked is None else 8.0
+    return [
+        _edge(row, known, 0.8 + thickest * row["transitions"] / most, stacked)
+        | _move(row, row["transitions"] / visits[row["source"]])
+        for row in rows
+    ]
+
+
+def _edge(row: dict[str, Any], nodes: dict[str, dict[str, Any]], wide: float, stacked: float | None) -> dict[str, Any]:
+    """An arrow as two paths: a bent line from rim to rim, and its head; within `stacked` pixels from top to bottom."""
+    source, target = nodes[row["source"]], nodes[row["target"]]
+    (xa, ya), (xb, yb) = (source["x"], source["y"]), (target["x"], target["y"])
+    forward = xb >= xa if stacked is None else (yb, xb) >= (ya, xa)
+    bend = 0.16 if forward else 0.3
     xc, yc = (xa + xb) / 2 + (yb - ya) * bend, (ya + yb) / 2 - (xb - xa) * bend
-    wide = 0.8 + 13 * row["transitions"] / most
+    if stacked is not None:
+        xc = min(max(xc, 0.0), stacked)
     head = 5 + wide * 0.9
     out, back = math.atan2(yc - ya, xc - xa), math.atan2(yc - yb, xc - xb)
-    x0, y0 = _from(xa, ya, radius[row["source"]] + 2, out)
-    xt, yt = _from(xb, yb, radius[row["target"]] + 4, back)
+    x0, y0 = _from(xa, ya, source["r"] + 2, out)
+    xt, yt = _from(xb, yb, target["r"] + 4, back)
     x1, y1 = _from(xt, yt, head, back)
     side = head * 0.55 + wide * 0.25
     px, py = -math.sin(back) * side, math.cos(back) * side
-    move = f"{shown_name(row['source'])} → {shown_name(row['target'])}"
-    share = row["transitions"] / visits[row["source"]]
     return {
         "a": row["source"],
         "b": row["target"],
         "w": round(wide, 1),
         "p": f"M{x0:.1f},{y0:.1f}Q{xc:.1f},{yc:.1f},{x1:.1f},{y1:.1f}",
         "h": f"M{xt:.1f},{yt:.1f}L{x1 + px:.1f},{y1 + py:.1f}L{x1 - px:.1f},{y1 - py:.1f}Z",
+    }
+
+
+def _move(row: dict[str, Any], share: float) -> dict[str, Any]:
+    move = f"{shown_name(row['source'])} → {shown_name(row['target'])}"
+    return {
         "move": move,
         "t_moves": count(row["transitions"]),
         "t_share": percent(min(share, 1.0)),
@@ -190,7 +177,7 @@ def _from(x: float, y: float, distance: float, angle: float) -> tuple[float, flo
     return x + distance * math.cos(angle), y + distance * math.sin(angle)
 
 
-def _edges(edges: list[dict[str, Any]]) -> list[alt.Chart]:
+def _edges(edges: Rows) -> list[alt.Chart]:
     if not edges:
         return []
     near = "!isValid(node.k) || indexof(node.k, datum.a) >= 0 || indexof(node.k, datum.b) >= 0"
@@ -212,7 +199,7 @@ def _edges(edges: list[dict[str, Any]]) -> list[alt.Chart]:
     return [lines, heads]
 
 
-def _nodes(canvas: Canvas, nodes: list[dict[str, Any]]) -> list[alt.Chart]:
+def _nodes(canvas: Canvas, nodes: Rows) -> list[alt.Chart]:
     pointed = alt.selection_point(name="node", fields=["k"], on="pointerover", clear="pointerout", empty=False)
     tip = tips(name="Touchpoint", t_visits="Visits", t_left="Leave right after")
     circles = []
@@ -225,9 +212,15 @@ def _nodes(canvas: Canvas, nodes: list[dict[str, Any]]) -> list[alt.Chart]:
                 marked.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description=alt.Description("d:N"))
             )
     circles[0] = circles[0].add_params(pointed).properties(name="touchpoints")
-    names = [{"x": n["x"], "y": n["yl"], "t": n["name"]} for n in nodes]
-    under = [{"x": n["x"], "y": n["yl"] + 15, "t": n["under"]} for n in nodes]
+    names = [{"x": _within(canvas, n["x"], n["name"], 12, 600), "y": n["yl"], "t": n["name"]} for n in nodes]
+    under = [{"x": _within(canvas, n["x"], n["under"], 11), "y": n["yl"] + 15, "t": n["under"]} for n in nodes]
     texts = []
     for strong, plain in (("halo-strong", "halo"), ("label-strong", "label")):
         texts += [canvas.texts(names, strong, "center"), canvas.texts(under, plain, "center", fontSize=11)]
     return [*circles, *texts]
+
+
+def _within(canvas: Canvas, x: float, text: str, size: float, weight: int = 400) -> float:
+    """Where the middle of a text stands so that the text does not leave the drawing."""
+    half = fonts.width(text, size, weight) / 2
+    return round(min(max(x, half), canvas.width - half), 1)

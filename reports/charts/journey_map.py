@@ -31,9 +31,9 @@ def journey_map(
     width: int = WIDTH,
 ) -> alt.LayerChart:
     """Stages across; touchpoints, feelings, drop-off and time down."""
-    steps = _columns(stages, width)
+    steps = columns_of(stages, width)
     touchpoints = _touchpoints(used, steps)
-    felt = _felt(voice, steps)
+    felt = felt_of(voice, steps)
     tops = _tops(len(touchpoints), bool(felt))
     canvas = Canvas(width, tops["time"] + 44)
     layers = _head(canvas, steps, wants)
@@ -46,7 +46,8 @@ def journey_map(
     return canvas.layered(layers, "Journey map. " + " ".join(step["d"] for step in steps))
 
 
-def _columns(stages: pl.DataFrame, width: int) -> Rows:
+def columns_of(stages: pl.DataFrame, width: int) -> Rows:
+    """The stages with where their columns stand, and what is said of each."""
     rows = stages.sort("step").to_dicts()
     room = (width - LEFT) / len(rows)
     for index, row in enumerate(rows):
@@ -115,51 +116,62 @@ def _used(canvas: Canvas, used: pl.DataFrame, steps: Rows, names: list[str], top
     middles = {step["name"]: step["xm"] for step in steps}
     heights = {name: top + ROW * index + ROW / 2 for index, name in enumerate(names)}
     rows = [
-        {
-            "x": middles[r["stage"]] - 14,
-            "xt": middles[r["stage"]] + 4,
-            "y": heights[r["touchpoint"]],
-            "size": round(6 + 340 * r["share"], 1),
-            "touchpoint": shown_name(r["touchpoint"]),
-            "stage": shown_name(r["stage"]),
-            "t_share": percent(r["share"], 0),
-            "t_customers": count(r["customers"]),
-            "d": f"{shown_name(r['touchpoint'])} at {shown_name(r['stage'])}: {percent(r['share'], 0)} of customers",
-        }
+        {**circle(r, middles[r["stage"]], heights[r["touchpoint"]]), "xt": middles[r["stage"]] + 17}
         for r in used.iter_rows(named=True)
         if r["stage"] in middles
     ]
     if not rows:
         return _side(canvas, "Touchpoints", ["used at the stage"], top)
-    tip = tips(touchpoint="Touchpoint", stage="Stage", t_share="Of customers in the stage", t_customers="Customers")
-    size = alt.Size("size:Q", scale=None)
-    dots = chart_of(rows).mark_circle(style="dot", opacity=1)
     guides = [{"x": LEFT, "x2": canvas.width, "y": y, "y2": y} for y in heights.values()]
     labels = [{"x": LEFT - 8, "y": y, "t": fonts.fit(shown_name(n), LEFT - 96, 11.5)} for n, y in heights.items()]
     return [
         canvas.lines(guides, "sep", strokeDash=[1, 3]),
         *_side(canvas, "Touchpoints", ["used at the", "stage"], top),
         canvas.texts(labels, "label", "right", fontSize=11.5),
-        cast(
-            "alt.Chart", dots.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description=alt.Description("d:N"))
-        ),
+        circles(canvas, rows),
         canvas.texts([{"x": r["xt"], "y": r["y"], "t": r["t_share"]} for r in rows], "label-muted", fontSize=11),
     ]
 
 
-def _felt(voice: pl.DataFrame | None, steps: Rows) -> Rows:
+def circle(row: dict[str, Any], x: float, y: float) -> dict[str, Any]:
+    """The circle of a touchpoint at a stage: its area is the share of the stage's customers who used it."""
+    touchpoint, stage, share = shown_name(row["touchpoint"]), shown_name(row["stage"]), percent(row["share"], 0)
+    return {
+        "x": x,
+        "y": y,
+        "size": round(6 + 340 * row["share"], 1),
+        "touchpoint": touchpoint,
+        "stage": stage,
+        "t_share": share,
+        "t_customers": count(row["customers"]),
+        "d": f"{touchpoint} at {stage}: {share} of customers",
+    }
+
+
+def circles(canvas: Canvas, rows: Rows) -> alt.Chart:
+    """The circles of touchpoints, each with what it says to pointer and screen reader."""
+    tip = tips(touchpoint="Touchpoint", stage="Stage", t_share="Of customers in the stage", t_customers="Customers")
+    dots = chart_of(only(rows, "x", "y", "size", "d", tooltip=tip)).mark_circle(style="dot", opacity=1)
+    size = alt.Size("size:Q", scale=None)
+    encoded = dots.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description=alt.Description("d:N"))
+    return cast("alt.Chart", encoded)
+
+
+def felt_of(voice: pl.DataFrame | None, steps: Rows) -> Rows:
+    """What is known of satisfaction, stage by stage; of one stage at most it is clear that it is the worst (`bad`)."""
     if voice is None:
         return []
     known = {row["stage"]: row for row in voice.iter_rows(named=True) if row["satisfied"] is not None}
-    return [{**known[step["name"]], "x": step["xm"]} for step in steps if step["name"] in known]
+    felt = [{**known[step["name"]], "x": step["xm"]} for step in steps if step["name"] in known]
+    worst = min(felt, key=lambda r: r["satisfied"], default=None)
+    clear = worst and len(felt) > 1 and worst["high"] < min(r["low"] for r in felt if r is not worst)
+    return [{**row, "bad": bool(clear) and row is worst} for row in felt]
 
 
 def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
     low: float = min(r["low"] for r in felt)
     high: float = max(r["high"] for r in felt)
     room = max(high - low, 0.05)
-    worst = min(felt, key=lambda r: r["satisfied"])
-    clear = len(felt) > 1 and worst["high"] < min(r["low"] for r in felt if r is not worst)
 
     def down(share: float) -> float:
         return round(top + 18 + (FEEL - 50) * (1 - (share - low) / room), 1)
@@ -174,7 +186,7 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
             "t": percent(r["satisfied"], 0),
             "t_interval": interval(r["low"], r["high"]),
             "t_answers": count(r["responses"]),
-            "bad": clear and r is worst,
+            "bad": r["bad"],
             "d": f"{shown_name(r['stage'])}: {percent(r['satisfied'])} satisfied of {count(r['responses'])} answers",
         }
         for r in felt

@@ -11,12 +11,11 @@ import altair as alt
 import polars as pl
 
 from reports import fonts
-from reports.charts.canvas import Canvas, chart_of, tips
+from reports.charts.canvas import NARROW, Canvas, chart_of, only, tips
 from reports.charts.segments import ticks
 from reports.formats import count, interval, percent, shown_name
 
 WIDTH = 500
-NARROW = 316
 HEIGHT = 250
 HEAD = 18
 FOOT = 64
@@ -149,12 +148,11 @@ def _point(row: dict[str, Any], across: Any, down: Any) -> dict[str, Any]:
 
 
 def _curve(canvas: Canvas, points: list[dict[str, Any]], style: str) -> list[alt.Chart]:
-    band = chart_of([{"x": p["x"], "y": p["high"], "y2": p["low"]} for p in points])
-    line = chart_of([{"x": p["x"], "y": p["y"]} for p in points])
-    shade = band.mark_area(style=style.replace("line", "area"), aria=False, opacity=0.18, interpolate="step-after")
-    stairs = line.mark_line(style=style, aria=False, interpolate="step-after")
+    both = chart_of(only(points, "x", "y", "low", "high"))
+    shade = both.mark_area(style=style.replace("line", "area"), aria=False, opacity=0.18, interpolate="step-after")
+    stairs = both.mark_line(style=style, aria=False, interpolate="step-after")
     return [
-        cast("alt.Chart", shade.encode(canvas.x(), canvas.y(), alt.Y2("y2:Q"))),
+        cast("alt.Chart", shade.encode(canvas.x(), canvas.y("high"), alt.Y2("low:Q"))),
         cast("alt.Chart", stairs.encode(canvas.x(), canvas.y())),
     ]
 

@@ -12,7 +12,7 @@ import altair as alt
 import polars as pl
 
 from reports import fonts
-from reports.charts.canvas import Canvas, tips
+from reports.charts.canvas import NARROW, Canvas, tips
 from reports.formats import count, percent, shown_name
 from reports.routes import ABANDONED, REACHED
 
@@ -22,6 +22,8 @@ GROUP_GAP = 34
 CHIP = 24
 TWO_LINES = 36
 BETWEEN = 7
+SMALL_CHIP = 22
+ARROW = 6
 LINE = 13
 FIGURES = 236
 HEADS = {REACHED: "Paths that reach the goal", ABANDONED: "Paths that are abandoned"}
@@ -36,7 +38,77 @@ def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     heads = _place(rows, high + BETWEEN)
     canvas = Canvas(width, rows[-1]["y"] + high + BETWEEN)
     chips = [chip for row in rows for chip in _chips(row, pitch, high)]
+    return canvas.layered([*_drawn(canvas, chips), *_bars(canvas, rows, heads)], _description(rows))
+
+
+def narrow_commonest_paths(paths: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
+    """The same for a phone: how many took a path stands above its chips, which go on in the next line."""
+    rows = paths.to_dicts()
+    chips: list[dict[str, Any]] = []
+    heads: list[dict[str, Any]] = []
+    y, ended = 0.0, ""
+    for row in rows:
+        if row["ended"] != ended:
+            ended = row["ended"]
+            heads.append({"x": 0, "y": y + 8, "t": HEADS[ended]})
+            y += 28
+        _described(row)
+        row["ym"], y = y + 7, y + 18
+        own = _wrapped(row, y, width)
+        chips, y = chips + own, own[-1]["y2"] + 16
+    canvas = Canvas(width, y - 16)
+    most = max(row["units"] for row in rows)
+    bars = [
+        {"x": 108, "x2": 108 + 140 * row["units"] / most, "y": row["ym"] - 4, "y2": row["ym"] + 4, "d": row["d"]}
+        for row in rows
+    ]
+    counts = [{"x": 0, "y": row["ym"], "t": f"{count(row['units'])} journeys"} for row in rows]
+    shares = [{"x": width, "y": row["ym"], "t": percent(row["share"])} for row in rows]
+    layers = [
+        *_drawn(canvas, chips),
+        canvas.rects(bars, "bar-primary", tips(d="Path"), cornerRadius=2),
+        canvas.texts(counts, "label"),
+        canvas.texts(shares, "label-strong", "right"),
+        canvas.texts(heads, "label-strong", fontSize=13),
+    ]
+    return canvas.layered(layers, _description(rows))
+
+
+def _wrapped(row: dict[str, Any], top: float, width: float) -> list[dict[str, Any]]:
+    """Chips as wide as their names, in as many lines as they take."""
+    chips, x, y = [], 0.0, top
+    names = _named(row)
+    for place, (name, kind) in enumerate(names):
+        told = fonts.fit(name, width - 16, 11, 600)
+        wide = fonts.width(told, 11, 600) + 16
+        if x and x + wide > width:
+            x, y = 0.0, y + SMALL_CHIP + 4
+        last = place == len(names) - 1
+        chips.append(
+            {
+                "x": round(x, 1),
+                "x2": round(x + wide, 1),
+                "y": y,
+                "y2": y + SMALL_CHIP,
+                "xm": round(x + wide / 2, 1),
+                "ym": y + SMALL_CHIP / 2,
+                "yt": y + SMALL_CHIP / 2,
+                "t": [told],
+                "kind": kind,
+                "last": last or x + wide + 2 * ARROW > width,
+            }
+        )
+        x += wide + 2 * ARROW
+    return chips
+
+
+def _description(rows: list[dict[str, Any]]) -> str:
+    return f"The {len(rows)} commonest complete paths. {'; '.join(row['d'] for row in rows)}."
+
+
+def _drawn(canvas: Canvas, chips: list[dict[str, Any]]) -> list[alt.Chart]:
     layers: list[alt.Chart] = []
+    size = 11.5 if canvas.width > NARROW else 11
     for kind, style, text in (
         ("touchpoint", "band", "label-ink"),
         ("goal", "node-goal", "label-on"),
@@ -47,15 +119,13 @@ def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
             layers.append(canvas.rects(some, style, cornerRadius=5))
             layers.append(
                 canvas.texts(
-                    [{**c, "x": c["xm"], "y": c["yt"]} for c in some], text, "center", fontSize=11.5, lineHeight=LINE
+                    [{**c, "x": c["xm"], "y": c["yt"]} for c in some], text, "center", fontSize=size, lineHeight=LINE
                 )
             )
-    arrows = [{"x": c["x2"] + 5, "y": c["ym"], "t": "›"} for c in chips if not c["last"]]
+    arrows = [{"x": c["x2"] + ARROW, "y": c["ym"], "t": "›"} for c in chips if not c["last"]]
     if arrows:
         layers.append(canvas.texts(arrows, "label-muted", "center", fontSize=14))
-    layers += _bars(canvas, rows, heads)
-    text = "; ".join(row["d"] for row in rows)
-    return canvas.layered(layers, f"The {len(rows)} commonest complete paths. {text}.")
+    return layers
 
 
 def _place(rows: list[dict[str, Any]], pitch: float) -> list[dict[str, Any]]:
@@ -67,10 +137,22 @@ def _place(rows: list[dict[str, Any]], pitch: float) -> list[dict[str, Any]]:
             heads.append({"x": 0, "y": y - 14, "t": HEADS[ended]})
         row["y"], y = y, y + pitch
         row["ym"] = row["y"] + (pitch - BETWEEN) / 2
-        ending = " → left" if ended == ABANDONED else ""
-        names = " → ".join(shown_name(name) for name in row["route"])
-        row["d"] = f"{names}{ending}: {count(row['units'])} journeys"
+        _described(row)
     return heads
+
+
+def _described(row: dict[str, Any]) -> None:
+    ending = " → left" if row["ended"] == ABANDONED else ""
+    names = " → ".join(shown_name(name) for name in row["route"])
+    row["d"] = f"{names}{ending}: {count(row['units'])} journeys"
+
+
+def _named(row: dict[str, Any]) -> list[tuple[str, str]]:
+    """What a path's chips say, each with its kind."""
+    names = [(shown_name(name), "touchpoint") for name in row["route"]]
+    if row["ended"] == REACHED:
+        return [*names[:-1], (names[-1][0], "goal")]
+    return [*names, ("left", "left")]
 
 
 def _lines(name: str, pitch: float) -> list[str]:
@@ -78,11 +160,7 @@ def _lines(name: str, pitch: float) -> list[str]:
 
 
 def _chips(row: dict[str, Any], pitch: float, high: float) -> list[dict[str, Any]]:
-    names = [(shown_name(name), "touchpoint") for name in row["route"]]
-    if row["ended"] == REACHED:
-        names[-1] = (names[-1][0], "goal")
-    else:
-        names.append(("left", "left"))
+    names = _named(row)
     return [
         {
             "x": place * pitch,

@@ -14,12 +14,11 @@ import altair as alt
 import polars as pl
 
 from reports import fonts
-from reports.charts.canvas import Align, Canvas, tips
+from reports.charts.canvas import NARROW, Align, Canvas, tips
 from reports.formats import bounded, count, interval, percent, points, points_interval, shown_name
 from reports.published import BOUNDED, FEW, SHOWN
 
 WIDTH = 1096
-NARROW = 316
 ROW = 26
 HEAD = 46
 FOOT = 26

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports import tables
 from reports.answers import Answers
-from reports.charts.explorer import explorer
+from reports.charts.explorer import PHONE, explorer
 from reports.formats import percent
 from reports.parts import Page, Part
 from reports.settings import ReportSettings
@@ -33,6 +33,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         frame=cube.cells,
         table=tables.cube(cube, names),
         spec=specification(explorer(cube, names, settings.least)),
+        narrow=specification(explorer(cube, names, settings.least, PHONE)),
     )
     return Page(
         slug="explore",

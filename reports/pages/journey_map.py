@@ -5,6 +5,7 @@ from __future__ import annotations
 from reports import headlines, tables
 from reports.answers import Answers
 from reports.charts.journey_map import journey_map
+from reports.charts.journey_map_narrow import narrow_journey_map
 from reports.parts import Page, Part
 from reports.settings import ReportSettings
 from reports.theme import specification
@@ -27,6 +28,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         frame=used,
         table=tables.used(used),
         spec=specification(journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
+        narrow=specification(narrow_journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
     )
     return Page(
         slug="map",

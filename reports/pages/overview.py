@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from reports import headlines, tables
 from reports.answers import Answers
+from reports.charts.canvas import NARROW
 from reports.charts.funnel import narrow_stage_funnel, stage_funnel
-from reports.charts.pace import NARROW, incidence_curves, time_bars, time_rows
+from reports.charts.pace import incidence_curves, time_bars, time_rows
 from reports.formats import count, length, moment, quoted, wait
 from reports.pages import paths, stages
 from reports.parts import Page, Part

@@ -8,10 +8,12 @@ import polars as pl
 
 from reports import headlines, tables
 from reports.answers import Answers
+from reports.charts.canvas import NARROW
 from reports.charts.flow import flow_of_paths
-from reports.charts.graph import move_graph
+from reports.charts.flow_narrow import narrow_flow
+from reports.charts.graph import move_graph, narrow_move_graph
 from reports.charts.matrix import step_matrix
-from reports.charts.paths import commonest_paths
+from reports.charts.paths import commonest_paths, narrow_commonest_paths
 from reports.flows import Flow
 from reports.formats import count, percent
 from reports.parts import Page, Part, Spec
@@ -54,6 +56,7 @@ def flow(answers: Answers, settings: ReportSettings) -> Part | None:
         frame=published.links,
         table=tables.links(published.links),
         spec=_flow_drawn(published),
+        narrow=_flow_drawn(published, narrow=True),
     )
 
 
@@ -73,6 +76,7 @@ def commonest(answers: Answers, settings: ReportSettings) -> Part | None:
         frame=paths,
         table=tables.paths(paths),
         spec=specification(commonest_paths(paths)),
+        narrow=specification(narrow_commonest_paths(paths)),
     )
 
 
@@ -89,6 +93,7 @@ def positions(answers: Answers, settings: ReportSettings) -> Part | None:
         frame=frame,
         table=tables.positions(frame),
         spec=specification(step_matrix(frame)),
+        narrow=specification(step_matrix(frame, NARROW)),
     )
 
 
@@ -108,10 +113,11 @@ def moves(answers: Answers, settings: ReportSettings) -> Part | None:
         frame=frame,
         table=tables.moves(frame),
         spec=specification(move_graph(frame, answers.stage_numbers, answers.goals, RARE_MOVE)),
+        narrow=specification(narrow_move_graph(frame, answers.stage_numbers, answers.goals)),
     )
 
 
-@lru_cache(maxsize=1)
-def _flow_drawn(published: Flow) -> Spec:
+@lru_cache(maxsize=2)
+def _flow_drawn(published: Flow, *, narrow: bool = False) -> Spec:
     """Two pages show the same flow; it is laid out once."""
-    return specification(flow_of_paths(published))
+    return specification(narrow_flow(published) if narrow else flow_of_paths(published))

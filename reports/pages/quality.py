@@ -6,8 +6,9 @@ import polars as pl
 
 from reports import tables
 from reports.answers import Answers
-from reports.charts.checks import check_strip
-from reports.charts.coverage import NARROW, coverage_bars
+from reports.charts.canvas import NARROW
+from reports.charts.checks import check_strip, narrow_check_strip
+from reports.charts.coverage import coverage_bars
 from reports.formats import count, day, moment, percent
 from reports.parts import Page, Part, ValueCard
 from reports.settings import ReportSettings
@@ -67,6 +68,7 @@ def checked(answers: Answers) -> Part | None:
         frame=frame,
         table=tables.verdicts(frame),
         spec=specification(check_strip(frame)),
+        narrow=specification(narrow_check_strip(frame)),
         link=("Data docs", "data_docs/index.html"),
     )
 
@@ -118,8 +120,8 @@ def _freshness(answers: Answers) -> tuple[ValueCard, ...]:
     found = answers.evidence
     if found.arrived_at is None:
         return ()
-    late = f"{percent(found.late)} of events came more than a day late" if found.late is not None else ""
-    return (ValueCard("Newest event came", day(found.arrived_at), f"{moment(found.arrived_at)}; {late}"),)
+    late = f"; {percent(found.late)} of events came more than a day late" if found.late is not None else ""
+    return (ValueCard("Newest event came", day(found.arrived_at), f"{moment(found.arrived_at)}{late}"),)
 
 
 def _versions(answers: Answers) -> list[str]:

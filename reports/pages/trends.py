@@ -6,7 +6,8 @@ import polars as pl
 
 from reports import headlines, tables
 from reports.answers import Answers
-from reports.charts.trend import NARROW, trend_strips
+from reports.charts.canvas import NARROW
+from reports.charts.trend import trend_strips
 from reports.formats import length, quoted
 from reports.parts import Page, Part
 from reports.settings import ReportSettings

@@ -25,14 +25,15 @@ HOSTILE = fixtures.hostile_answers(("A name of " + "many words " * 18, "مرحب
 def test_chart_can_be_read(part: Part, mode: Mode) -> None:
     assert part.spec is not None
     assert lint.findings(part.spec, mode, lint.CARD_WIDTH[part.span]) == []
-    if part.narrow is not None:
-        assert lint.findings(part.narrow, mode, lint.PHONE_WIDTH) == []
+    assert part.narrow is not None
+    assert lint.findings(part.narrow, mode, lint.PHONE_WIDTH) == []
 
 
 def test_long_and_strange_names_do_not_spoil_a_chart() -> None:
     for page in build_site(HOSTILE, ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x").pages:
         for part in page.parts:
             found = lint.findings(part.spec, "light", lint.CARD_WIDTH[part.span]) if part.spec else []
+            found += lint.findings(part.narrow, "light", lint.PHONE_WIDTH) if part.narrow else []
             assert [fault for fault in found if not fault.startswith("cut off")] == [], part.id
 
 
@@ -46,6 +47,19 @@ def test_faults_are_found() -> None:
         assert fault in found
 
 
+def test_a_text_is_judged_on_what_it_stands_on() -> None:
+    canvas = Canvas(200, 40)
+    box = [{"x": 10, "x2": 40, "y": 5, "y2": 35}]
+    on = [{"x": 25, "y": 20, "t": "a long word"}]
+    spec = specification(
+        canvas.layered([canvas.rects(box, "bar-primary"), canvas.texts(on, "label", "center")], "Box.")
+    )
+    assert lint.findings(spec) == ["wider than its box: a long word", "contrast 1.0: a long word"]
+    small = specification(canvas.layered([canvas.texts(on, "label", fontSize=9)], "Small."))
+    assert lint.findings(small) == ["too small: a long word"]
+
+
 def test_specifications_are_valid_vega_lite() -> None:
     for part in PARTS.values():
         alt.Chart.from_dict(part.spec)
+        alt.Chart.from_dict(part.narrow)
