@@ -38,7 +38,7 @@ def members(paths: Paths, definition: Funnel, *, step: int | None = None, state:
     analysis = ChainScan.of(paths, definition)
     everyone = pl.concat(run(analysis.paths, partial(_entrants, analysis)))
     if step is not None:
-        everyone = everyone.filter(_in_state(step, state, all_count=definition.maturity == "survival"))
+        everyone = everyone.filter(_in_state(definition, step, state))
     return everyone.sort("entered_at", CUSTOMER)
 
 
@@ -48,13 +48,14 @@ def check_step(definition: Funnel, step: int) -> None:
         raise DefinitionError(f"The funnel has no step {step}.", expected=f"1 to {len(definition.steps)}")
 
 
-def _in_state(step: int, state: State, *, all_count: bool) -> pl.Expr:
+def _in_state(definition: Funnel, step: int, state: State) -> pl.Expr:
     there = pl.col("reached_at").list.get(step - 1).is_not_null()
     if state == "open":
         return there & pl.col("is_open")
     if state == "reached":
-        return there if all_count else there & ~pl.col("is_open")
-    return ~there & (pl.col("depth") == max(1, step - 1)) & ~pl.col("is_open")
+        return there if definition.maturity == "survival" else there & ~pl.col("is_open")
+    before = pl.col("reached_at").list.get(definition.previous(step) - 1).is_not_null()
+    return before & ~there & ~pl.col("is_open")
 
 
 def _entrants(analysis: ChainScan, part: Part) -> pl.DataFrame:

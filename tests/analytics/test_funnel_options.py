@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Funnel, Paths, Step, funnel, members, time_to_convert, trend
+from analytics import Funnel, Paths, Step, funnel, members, sessions, time_to_convert, trend
 from analytics.parts import Part
 from expectations.errors import DefinitionError
 from tests.journeys import START, at, paths
@@ -129,6 +129,70 @@ def test_every_is_the_funnel_of_the_touches_of_each_value(people: list[list[Touc
         if any(depths):
             expected[None if value == "-" else value] = [sum(depth > step for depth in depths) for step in range(3)]
     assert by_group(shop(people), Funnel(NAMED, seconds(window), by="group", attribution="every")) == expected
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PEOPLE, st.integers(0, 20), st.integers(1, 3))
+def test_every_step_is_the_funnel_once_for_each_value_of_a_touch_that_can_be_it(
+    people: list[list[Touch]], window: int, own: int
+) -> None:
+    """A touch of another value, marked here, can be any step but that one."""
+    steps = [names if k == own else names | {f"{name}!" for name in names} for k, names in enumerate(STEPS, 1)]
+    expected: dict[str | None, list[int]] = {}
+    for value in ("p", "q", "-"):
+        depths = []
+        for touches in people:
+            can = [name in STEPS[own - 1] for _, name, _, _ in touches]
+            marked = [
+                (second, name + "!" * (be and group != value))
+                for be, (second, name, group, _) in zip(can, touches, strict=True)
+            ]
+            asked_of = any(be and touch[2] == value for be, touch in zip(can, touches, strict=True))
+            depths.append(len(oracle.best(sorted(marked), oracle.Asked(steps, window))) if asked_of else 0)
+        if any(depths):
+            expected[None if value == "-" else value] = [sum(depth > step for depth in depths) for step in range(3)]
+    assert (
+        by_group(shop(people), Funnel(NAMED, seconds(window), by="group", attribution=f"every step {own}")) == expected
+    )
+
+
+MODES: list[dict[str, Any]] = [
+    {},
+    {"order": "strict"},
+    {"order": "unordered"},
+    {"count": "entries"},
+    {"count": "worth"},
+    {"count": "sessions"},
+    {"same": "group"},
+    {"maturity": "clip"},
+    {"maturity": "survival"},
+    {"exclude": "x"},
+    {"exclude": "x", "exclude_effect": "drop_customer"},
+    {"steps": ["a", Step("b", optional=True), Step("c", within="2h")]},
+    {"steps": ["a", Step("b", optional=True), Step("a", optional=True), "c"], "maturity": "survival"},
+    {"attribution": "every"},
+    {"attribution": "last"},
+    {"ties": "sequence", "reentry": False},
+]
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+@settings(deadline=None, max_examples=max(5, MANY // 8))
+@given(PEOPLE, st.integers(0, 20))
+def test_who_is_behind_a_number_is_as_many_as_it_says(
+    mode: dict[str, Any], people: list[list[Touch]], window: int
+) -> None:
+    """An hour of the paths stands for a second; the data end while some are under way."""
+    slow = [[(3600 * second, *rest) for second, *rest in touches] for touches in people]
+    touches = sessions(shop(slow).touches.collect(), "2h")  # type: ignore[arg-type]
+    store = Paths.from_frame(touches, end_of_data=at("1d"))
+    asked = Funnel(**{"steps": NAMED, "window": timedelta(hours=window), "by": "group", **mode})
+    for row in funnel(store, asked).iter_rows(named=True):
+        for state in ("reached", "dropped", "open"):
+            found = members(store, asked, step=row["step"], state=state)  # type: ignore[arg-type]
+            if not row["is_total"]:
+                found = found.filter(pl.col("group").eq_missing(row["group"]))
+            assert len(found) == row[state], (state, row["step"], row["group"])
 
 
 def by_group(shop: Paths, asked: Funnel) -> dict[str | None, list[int]]:
