@@ -6,7 +6,9 @@ read how an event arrived, more events than a rebuild is worth.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -86,9 +88,14 @@ def same_times(events: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> pl.Dat
 
 def _known(ids: pl.Series, parts: Iterable[Part], memory: Memory) -> pl.Series:
     """Those of the hashes of ids that old events have."""
-    wanted = ids.implode()
-    found = [memory.dropped[EVENT], *(part.read([EVENT])[EVENT] for part in parts)]
-    return pl.concat([column.filter(column.is_in(wanted)) for column in found]).unique()
+    wanted = pl.col(EVENT).is_in(ids.implode())
+
+    def there(part: Part) -> pl.DataFrame:
+        return part.read([EVENT]).filter(wanted)
+
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        found = list(threads.map(there, parts))
+    return pl.concat([memory.dropped.select(EVENT).filter(wanted), *found])[EVENT].unique()
 
 
 def _distinct(events: pl.DataFrame, sources: tuple[Source, ...]) -> pl.DataFrame:

@@ -20,12 +20,14 @@ MANY: Final = 8
 
 def compact(writer: StoreWriter) -> None:
     """Put together the small parts of a generation that is being written, and those that lost most touches."""
+    writer.settle()
     small = [part for part in writer.parts if part.touches < TOUCHES_PER_PART // 2]
     chosen = [part for part in writer.parts if part.gone and part.touches < _in_file(part) / 2]
     chosen += [part for part in small if part not in chosen] if len(small) > MANY else []
     writer.parts = [part for part in writer.parts if part not in chosen]
     for group in _groups(chosen):
         writer.keep(joined(group, writer.words.dictionaries))
+    writer.settle()
     for part in chosen:
         part.remove()
 

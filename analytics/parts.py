@@ -201,6 +201,10 @@ class Words:
     def __init__(self, dictionaries: Dictionaries | None = None) -> None:
         self.dictionaries: dict[str, pl.Series] = dict(dictionaries or {})
 
+    def has(self, name: str, words: pl.Series) -> bool:
+        """Whether all of these words have a code in the dictionary of column `name`."""
+        return name in self.dictionaries and bool(words.is_in(self.dictionaries[name].implode()).all())
+
     def encode(self, column: pl.Series) -> pl.Series:
         """A text column as codes; words not met before get the next codes, in the order of their first touch."""
         name = column.name

@@ -6,7 +6,9 @@ whose it is, how it linked, its place, session, stage, journey, outcome and the 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -48,15 +50,16 @@ class Taken:
     @classmethod
     def from_parts(cls, paths: Paths, places: Sequence[NDArray[np.int64]], columns: Sequence[str]) -> Taken:
         """Take the customers at these places of every part, with the columns named."""
-        keys, count = [pl.Series(CUSTOMER, [], pl.String)], 0
-        frames: list[pl.DataFrame] = []
-        for part, some in zip(paths.parts, places, strict=True):
-            if len(some) or not frames:
-                keys.append(part.keys()[some])
-                frames.append(_touches(paths, part, some, columns, count))
-                count += len(some)
-        touches = pl.concat(frames).with_row_index(PLACE)
-        return cls(tuple(places), pl.concat(keys), touches)
+        first = np.cumsum([0, *map(len, places)])
+        some = [number for number in range(len(places)) if len(places[number]) or not number]
+
+        def taken(number: int) -> tuple[pl.Series, pl.DataFrame]:
+            part, here = paths.parts[number], places[number]
+            return part.keys()[here], _touches(paths, part, here, columns, int(first[number]))
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            keys, frames = zip(*threads.map(taken, some), strict=True)
+        return cls(tuple(places), pl.concat(keys), pl.concat(frames).with_row_index(PLACE))
 
 
 def concerned(part: Part, touched: Mask, lapse: tuple[datetime | None, datetime | None], gap: timedelta) -> Mask:

@@ -12,6 +12,9 @@ rows went from the lake, a new kind of identity, or a good part of the customers
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -33,7 +36,7 @@ from analytics.recasting import OF, Taken, columns_taken, concerned, recast
 from analytics.relinking import Relinked, relink
 from analytics.rules import PathRules
 from analytics.shared import CODE, COMBINATION
-from analytics.sorting import split_at_customers
+from analytics.sorting import TOUCHES_PER_PART
 from analytics.stitching import Progress, StitchSummary, build, plus, sources, write_part
 from analytics.store import Paths, StoreWriter, generation_of
 from analytics.touches import EVENT, touches_of
@@ -126,7 +129,7 @@ class Renewal:
         if taken is None:
             return None
         every, dropped, keys = recast(taken, got.events, (known, places), self.rules, self._ids)
-        touches = touches_of(every, self.rules, self._states(known.nodes, every[CODE]), end)
+        touches = self._cast(every, self._states(known.nodes, every[CODE]), end)
         summary = self._summary(got, taken, touches)
         summary = replace(summary, linked=placing.ways(known, places), end_of_data=end)
         dropped = dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT)
@@ -207,10 +210,21 @@ class Renewal:
             return None
         return Taken.from_parts(self.stored, places, columns_taken(self.rules))
 
-    def _summary(self, got: Arrivals, taken: Taken, touches: pl.DataFrame) -> StitchSummary:
+    def _cast(self, every: pl.DataFrame, states: pl.DataFrame | None, end: datetime | None) -> list[pl.DataFrame]:
+        """The touches of all customers concerned in shares of about a part, each of whole customers and on a thread."""
+        shares = max(1, round(len(every) / TOUCHES_PER_PART))
+
+        def touches(share: int) -> pl.DataFrame:
+            return touches_of(every.filter(pl.col(CODE) % shares == share), self.rules, states, end)
+
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            return list(threads.map(touches, range(shares)))
+
+    def _summary(self, got: Arrivals, taken: Taken, touches: Sequence[pl.DataFrame]) -> StitchSummary:
         """The numbers of the paths with those of the customers concerned exchanged."""
-        summary = StitchSummary(**self.memory.counts)
-        summary = plus(plus(summary, taken.touches.rename({OF: CODE}), -1), touches)
+        summary = plus(StitchSummary(**self.memory.counts), taken.touches.rename({OF: CODE}), -1)
+        for some in touches:
+            summary = plus(summary, some)
         return replace(
             summary,
             events=summary.events + got.landed,
@@ -221,7 +235,7 @@ class Renewal:
     def _write(
         self,
         taken: Taken,
-        anew: tuple[pl.DataFrame, pl.Series],
+        anew: tuple[Sequence[pl.DataFrame], pl.Series],
         memory: Memory,
         end: datetime | None,
         on_progress: Progress | None,
@@ -235,11 +249,12 @@ class Renewal:
                 if len(places) < part.customers:
                     adopted = writer.adopt(part)
                     writer.parts[-1] = adopted.without(places) if len(places) else adopted
-            counts = touches[CODE].rle().struct.field("len")
-            for rows, _ in split_at_customers(counts) if len(touches) else ():
-                write_part(writer, touches[rows], keys, len(memory.nodes))
+            ends = np.cumsum([len(some) for some in touches])
+            for some, done in zip(touches, ends.tolist(), strict=True):
+                if len(some):
+                    write_part(writer, some, keys, len(memory.nodes))
                 if on_progress:
-                    on_progress(rows.stop, len(touches))
+                    on_progress(done, int(ends[-1]))
             compact(writer)
             memory.save(self.lake, writer.generation)
             writer.finish(end_of_data=end, built_from=self.built_from)

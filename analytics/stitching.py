@@ -26,7 +26,7 @@ from analytics.identity import Identities, identify, with_customers
 from analytics.journeys import JOURNEY, OUTCOME, OUTCOMES
 from analytics.links import tombstones
 from analytics.memory import DROPPED, Memory, forget_others, remembered
-from analytics.parts import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT, Part, bucket_of, narrow_time
+from analytics.parts import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT, Part, Words, bucket_of, narrow_time
 from analytics.rules import PathRules
 from analytics.sessions import SESSION
 from analytics.shared import CODE, COMBINATION, LINKED, WAYS
@@ -202,9 +202,7 @@ def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, node
     table, schema = [], {CUSTOMER: pl.String(), AT: TIME, TOUCHPOINT: pl.String()}
     for column in touches.drop(CODE).iter_columns():
         if isinstance(column.dtype, pl.Categorical | pl.Enum):
-            writer.words.encode(column.unique(maintain_order=True).cast(pl.String))
-            words = pl.Enum(writer.words.dictionaries[column.name])
-            table.append(column.cast(words).to_physical())
+            table.append(_coded(column, writer.words))
             schema[column.name] = pl.String()
         else:
             table.append(narrow_time(column) if column.name == AT else column)
@@ -213,6 +211,21 @@ def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, node
     writer.schema = schema
     customers = _people(touches, keys, nodes)
     writer.keep(Part(0, len(touches), len(customers), frames=(pl.DataFrame(table), customers)))
+
+
+def _coded(column: pl.Series, words: Words) -> pl.Series:
+    """A column of words as codes of dictionaries; words not met before get the next, in the order of their touches."""
+    own = column.to_physical().cast(pl.UInt32)
+    places = pl.Series(np.flatnonzero(np.bincount(own.drop_nulls().to_numpy())), dtype=pl.UInt32)
+    met = places.cast(column.to_physical().dtype).cat.to(column.dtype).cast(pl.String)
+    if not words.has(column.name, met):
+        words.encode(column.unique(maintain_order=True).cast(pl.String))
+    codes = words.encode(met.alias(column.name))
+    code_of = np.zeros(1 + max(places, default=0), codes.to_numpy().dtype)
+    code_of[places.to_numpy()] = codes.to_numpy()
+    if own.null_count():
+        return pl.Series(code_of).gather(own).alias(column.name)
+    return pl.Series(column.name, code_of[own.to_numpy()])
 
 
 def _people(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.DataFrame:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -212,6 +213,8 @@ class StoreWriter:
         self._count = 0
         self._last: datetime | None = None
         self._finished = False
+        self._thread: Final = ThreadPoolExecutor(1)
+        self._writing: Future[Part] | None = None
 
     def __enter__(self) -> StoreWriter:
         try:
@@ -223,6 +226,7 @@ class StoreWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._thread.shutdown()
         if not self._finished:
             with suppress(OSError, StorageError):
                 folders.remove(self.home)
@@ -254,9 +258,17 @@ class StoreWriter:
             self._last = last if self._last is None or (last and last > self._last) else self._last
 
     def keep(self, part: Part) -> None:
-        """Write a part whose codes belong to this writer's dictionaries."""
-        saved = part.save(self._next())
-        self.parts.append(Part(len(self.parts), saved.touches, saved.customers, saved.address))
+        """Write a part whose codes belong to this writer's dictionaries; meanwhile the next can be made."""
+        self.settle()
+        address = self._next()
+        self._writing = self._thread.submit(part.save, address)
+        self.parts.append(Part(len(self.parts), part.touches, part.customers, address))
+
+    def settle(self) -> None:
+        """Wait until all parts are written."""
+        if self._writing:
+            self._writing.result()
+        self._writing = None
 
     def adopt(self, part: Part) -> Part:
         """Take over a part of an older generation as it is, without the customers that are gone from it."""
@@ -272,6 +284,7 @@ class StoreWriter:
         """Make the generation visible in one step, then remove generations older than the one replaced."""
         if not self.parts:
             self.add(pl.DataFrame(schema=dict(self.schema)))
+        self.settle()
         pl.DataFrame(schema=dict(self.schema)).write_parquet(f"{self.home}/schema.parquet")
         words = [
             s.alias("word").to_frame().select(pl.lit(n).alias("column"), "word")

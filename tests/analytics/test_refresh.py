@@ -214,6 +214,7 @@ STEPS = [
     "analytics.refresh.touches_of",
     "analytics.parts.Part.linked",
     "analytics.parts.Part.without",
+    "analytics.parts.Part.save",
     "analytics.refresh.write_part",
     "analytics.refresh.compact",
     "analytics.memory.Memory.save",

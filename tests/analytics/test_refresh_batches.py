@@ -115,9 +115,10 @@ def is_nobodys(new: Row) -> bool:
     st.integers(1, 3),
     st.sampled_from(["last_login", "first_login", "session", "never"]),
     st.booleans(),
+    st.sampled_from([4, 1_000_000]),
 )
 def test_whatever_lands_a_refreshed_store_is_the_store_built_anew(
-    history: History, degree: int, policy: Any, salted: bool
+    history: History, degree: int, policy: Any, salted: bool, share: int
 ) -> None:
     salt = "a secret of the shop" if salted else None
     rules = PathRules(
@@ -133,7 +134,10 @@ def test_whatever_lands_a_refreshed_store_is_the_store_built_anew(
             land(lake, *batch)
             for what in changes:
                 apply(lake, number, what)
-            with mock.patch.object(analytics.refresh, "build", wraps=build) as built:
+            with (
+                mock.patch.object(analytics.refresh, "build", wraps=build) as built,
+                mock.patch.object(analytics.refresh, "TOUCHES_PER_PART", share),
+            ):
                 check(lake, rules, Path(folder))
             anew = bool(built.call_count)
             assert anew == asks_for_a_build(batch, before)
