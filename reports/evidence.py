@@ -39,8 +39,8 @@ class Evidence:
     `verdicts` (`VERDICTS`): a suite as a whole where `belief` is null, else a belief that was not met on one of the
     days; `met` of so many beliefs, `share` Float64 of the day's rows that break it. `refused`: `reason`, `messages`
     Int64 (null where small). `arrived_at` is when the newest event came, `late` the share of events that came more than
-    a day after they happened, null where all were loaded from files;
-    `events` is how many landed, duplicates and all.
+    a day after they happened, null where all were loaded from files
+    or fewer than `k` came so late; `events` is how many landed, duplicates and all.
     """
 
     verdicts: pl.DataFrame | None = None
@@ -58,11 +58,11 @@ def evidence(lake: Lake, k: int) -> Evidence:
         pl.len(),
         arrived=pl.col(contract.RECEIVED_AT).max(),
         late=(delay > pl.duration(days=1)).filter(streamed).mean().round(4),
+        many=(delay > pl.duration(days=1)).filter(streamed).sum(),
     )
     row = came.collect().row(0, named=True)
-    return Evidence(
-        verdicts(checks.results(lake), k), refused(lake, k), row["arrived"], row["late"], row["len"] or None
-    )
+    late = None if small(row["many"] or 0, k) else row["late"]
+    return Evidence(verdicts(checks.results(lake), k), refused(lake, k), row["arrived"], late, row["len"] or None)
 
 
 def refused(lake: Lake, k: int) -> pl.DataFrame | None:

@@ -57,6 +57,7 @@ def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
     counts = [row["reached"] for row in rows]
     seen = publishable_steps(counts, k)
     bounds = public_bounds(counts, seen, k)
+    still = publishable_steps([row["open"] for row in rows], k)
     published: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         before = rows[index - 1] if index else None
@@ -69,8 +70,8 @@ def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
         if not fine:
             _blank(row, "reached", *_SHARES)
         _thin(row, least)
-        for name in ("open", "entered"):
-            row[name] = None if small(row[name], k) else row[name]
+        row["entered"] = None if small(row["entered"], k) else row["entered"]
+        row["open"] = row["open"] if still[index] else None
         if not fine or row["reached"] is None or row["reached"] < least:
             _blank(row, "median_wait", "p90_wait")
         row["bound_low"], row["bound_high"] = None, None

@@ -25,9 +25,15 @@ def landed(lake: Lake, *events: tuple[str, int]) -> None:
 
 
 def test_rows_of_files_are_not_late(tmp_path: Path) -> None:
-    landed(Lake(str(tmp_path)), ("clicks", 1), ("clicks", 30), ("file:0123", 9000))
+    landed(Lake(str(tmp_path)), *[("clicks", 1)] * 10, *[("clicks", 30)] * 10, ("file:0123", 9000))
     found = evidence(Lake(str(tmp_path)), 10)
-    assert (found.arrived_at, found.late) == (CAME, 0.5)
+    assert (found.arrived_at, found.late, found.events) == (CAME, 0.5, 21)
+
+
+def test_the_share_of_a_few_late_events_is_not_told(tmp_path: Path) -> None:
+    landed(Lake(str(tmp_path)), *[("clicks", 1)] * 90, *[("clicks", 30)] * 9)
+    assert evidence(Lake(str(tmp_path)), 10).late is None
+    assert evidence(Lake(str(tmp_path)), 9).late == 0.0909
 
 
 def test_nothing_is_said_of_lateness_where_all_came_from_files(tmp_path: Path) -> None:

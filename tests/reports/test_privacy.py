@@ -35,6 +35,16 @@ def test_stages_with_few_customers_keep_counts_and_lose_rates() -> None:
     assert frame["share_of_previous"].null_count() == 5
 
 
+@given(st.lists(st.integers(0, 400), min_size=3, max_size=5))
+def test_no_few_can_be_worked_out_of_those_who_still_have_time(counts: list[int]) -> None:
+    falling = sorted(counts, reverse=True)
+    names = fixtures.STAGES[: len(counts)]
+    funnel = fixtures.funnel_frame((900,) * len(counts), names).with_columns(open=pl.Series(falling, dtype=pl.Int64))
+    told = published.stages(funnel, K, 30)["open"].drop_nulls().to_list()
+    assert not any(small(n, K) for n in told)
+    assert not any(small(one - other, K) for place, one in enumerate(told) for other in told[place:])
+
+
 def test_groups_too_small_to_be_seen_take_a_second_count_with_them_but_not_its_rate() -> None:
     frame = published.segments(fixtures.segment_frame(), K, 30).filter(pl.col("dimension") == "Region")
     islands = frame.filter(pl.col("segment") == "Islands")
