@@ -73,6 +73,8 @@ class ChainScan:
         value = [] if definition.value is None else [definition.value]
         runs = [RUNS[counted]] if counted in RUNS else []
         paths.require(*definition.by, *definition.same, *value, *runs)
+        if wrong := [name for name in value if not paths.schema[name].is_numeric()]:
+            raise DefinitionError(f"Column {wrong[0]!r} cannot be added up.", expected="a column of numbers")
         conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
         universe = definition.universe
         if universe is None and (definition.order == "strict" or "other" in definition.stop):

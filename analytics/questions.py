@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from analytics.definitions import ANY, Exclude, Funnel, Maturity, Order, Step, duration
+from analytics.definitions import ANY, Exclude, Funnel, Maturity, Order, Step, Ties, duration
 from analytics.store import Paths
 from expectations.configfile import Section
 from expectations.errors import DefinitionError
@@ -36,6 +36,12 @@ class NamedFunnel(Section):
     order: Order = "ordered"
     by: tuple[str, ...] = ()
     maturity: Maturity = "mature"
+    exclude: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+    count: str = "customers"
+    ties: Ties = "favourable"
+    attribution: str = "at_entry"
+    value: str | None = None
 
 
 def step_of(text: str) -> Step:

@@ -92,6 +92,20 @@ def funnel(
     ] = None,
     order: Annotated[str | None, typer.Option(help="ordered, strict or unordered.")] = None,
     maturity: Annotated[str | None, typer.Option(help="mature, clip or survival.")] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Touchpoint that ends an attempt between two steps; may be repeated.")
+    ] = None,
+    same: Annotated[
+        list[str] | None, typer.Option(help="Column that is equal over all steps; may be repeated.")
+    ] = None,
+    count: Annotated[
+        str | None, typer.Option(help="customers, sessions, journeys, entries, or a column whose values are counted.")
+    ] = None,
+    ties: Annotated[str | None, typer.Option(help="favourable, adverse or sequence.")] = None,
+    attribution: Annotated[
+        str | None, typer.Option(help="Whose value --by takes: at_entry, first, last, 'step 2', every.")
+    ] = None,
+    value: Annotated[str | None, typer.Option(help="Number that is added up over the touches of each step.")] = None,
     start: Annotated[datetime | None, typer.Option(help="Only entries from this time on, UTC.")] = None,
     end: Annotated[datetime | None, typer.Option(help="Only entries before this time, UTC.")] = None,
     svg: Annotated[Path | None, typer.Option(help="Also draw it into this file.")] = None,
@@ -106,6 +120,8 @@ def funnel(
     from journeys import answers
 
     rules = {"by": by, "window": window, "order": order, "maturity": maturity, "start": start, "end": end}
+    rules |= {"exclude": exclude, "same": same, "count": count, "ties": ties, "attribution": attribution}
+    rules |= {"value": value}
     answers.funnel(settings_of(config), steps or [], rules, printed_as(json=as_json, csv=as_csv), svg)
 
 

@@ -51,6 +51,29 @@ def test_options_change_the_question(config: Path) -> None:
     assert "estimates" in asked(config, "visit", "pay", "--maturity", "survival")
 
 
+def test_exclusions_counts_and_values_are_options_too(config: Path) -> None:
+    journeys = {
+        "ann": "visit@0m[session=1,order=x,worth=1] look@1m[session=1,order=x] pay@2m[session=1,order=y,worth=7]",
+        "bo": "visit@0m[session=1,order=x,worth=2] visit@1d[session=2,order=x] pay@1d[session=2,order=x,worth=5]",
+    }
+    paths(journeys, end="90d").save(config.parent / "lake" / "paths")
+    rows = {
+        (): [2, 2],
+        ("--exclude", "look"): [2, 1],
+        ("--same", "order"): [2, 1],
+        ("--count", "sessions"): [3, 2],
+        ("--count", "entries"): [3, 2],
+        ("--ties", "sequence"): [2, 2],
+    }
+    for options, reached in rows.items():
+        found = json.loads(asked(config, "visit", "pay", "--window", "1h", *options, "--json"))
+        assert [row["reached"] for row in found] == reached, options
+    shown = asked(config, "visit", "pay", "--window", "1h", "--count", "sessions", "--value", "worth")
+    assert "sessions" in shown and "worth" in shown and " 12" in shown
+    with pytest.raises(DefinitionError, match="cannot be added up"):
+        asked(config, "visit", "pay", "--value", "order")
+
+
 def test_a_drawing_is_written(config: Path, tmp_path: Path) -> None:
     asked(config, "visit", "pay", "--svg", str(tmp_path / "funnel.svg"))
     assert "visit" in (tmp_path / "funnel.svg").read_text()
