@@ -23,13 +23,14 @@ UNKNOWN: Final = "\x00"
 def versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, rules: PathRules) -> pl.DataFrame:
     """Every state of every customer's attributes: `_customer`, `valid_from`, a Categorical column an attribute."""
     attributes = rules.attributes
-    identity = rules.identities.normal(pl.col("identity"), pl.col("identity_kind"))
+    kind = pl.col("identity_kind")
+    identity = rules.identities.normal(pl.col("identity"), kind)
     who = nodes.lazy().select(
         pl.col("kind").alias("identity_kind"), pl.col("value").alias("identity"), "node", pl.col("customer").alias(CODE)
     )
     changes = (
         profiles.filter(pl.col("attribute").is_in(attributes), pl.col(SINCE).is_not_null())
-        .with_columns(identity.alias("identity"))
+        .with_columns(identity.alias("identity"), kind.replace(rules.identities.hashed).alias("identity_kind"))
         .join(who, on=["identity_kind", "identity"])
         .sort(CODE, SINCE, -pl.col("node").cast(pl.Int64), *contract.POSITION)
     )

@@ -95,7 +95,10 @@ def tombstoned(nodes: pl.DataFrame, removed: pl.DataFrame, settings: IdentityRul
     """The nodes `a` and `b` of each tombstone; null where no event carries the identity."""
     ends = []
     for kind, value in (("kind", "value"), ("other_kind", "other_value")):
-        end = removed.select(pl.col(kind).alias("kind"), settings.normal(pl.col(value), pl.col(kind)).alias("value"))
+        end = removed.select(
+            pl.col(kind).replace(settings.hashed).alias("kind"),
+            settings.normal(pl.col(value), pl.col(kind)).alias("value"),
+        )
         ends.append(end.join(nodes, on=["kind", "value"], how="left", maintain_order="left")["node"])
     return pl.DataFrame(ends, schema=["a", "b"])
 

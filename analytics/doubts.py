@@ -77,9 +77,10 @@ def _of_columns(lake: Lake, rules: PathRules, stored: Paths) -> Iterator[Doubt]:
 
 def _of_kinds(rules: PathRules, there: list[str]) -> Iterator[Doubt]:
     """A kind may well be named before it comes: it is told only when another one, unnamed, is spelt nearly so."""
-    for key in ("kinds", "logins", "lower"):
+    there = [*there, *(known for raw, known in rules.identities.hashed.items() if raw in there)]
+    for key in ("kinds", "logins", "lower", "hash_email", "hash_phone"):
         named: list[str] = getattr(rules.identities, key)
         for kind in sorted({*named} - {*there}) if key in rules.identities.model_fields_set else ():
-            hint = nearest(kind, [other for other in there if other not in named])
+            hint = nearest(kind, [other for other in there if other not in (*named, *rules.identities.hashed)])
             if hint:
                 yield Doubt(("identities", key), f"no event carries the identity {kind!r}", hint)

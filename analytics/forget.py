@@ -16,7 +16,7 @@ from analytics import folders
 from analytics.erasing import Erased, erase, is_settled
 from analytics.events import landed, scan
 from analytics.identity import Identities, identify, with_customers
-from analytics.links import PAIR, identity_of, tombstones
+from analytics.links import PAIR, identity_of, known_identity, tombstones
 from analytics.memory import MEMORY, recall
 from analytics.parts import CUSTOMER, TOUCHES
 from analytics.refused import naming
@@ -61,13 +61,16 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
 
 @dataclass(frozen=True)
 class _Customer:
-    """A customer: identities (kind, value), their key, and the events (place) that are theirs."""
+    """A customer: identities (kind, value), their key, the events (place) that are theirs, and addresses as they came
+    where only their hashes are identities.
+    """
 
     rules: PathRules
     found: Identities
     values: pl.DataFrame
     key: str | None
     events: pl.DataFrame
+    raw: frozenset[str]
 
     @property
     def is_denied(self) -> bool:
@@ -111,12 +114,13 @@ class _Customer:
 
     def _spelt(self) -> dict[str, bool]:
         lower = self.values.filter(pl.col("kind").is_in(self.rules.identities.lower))["value"]
-        return dict.fromkeys(self.values["value"], False) | dict.fromkeys(lower, True)
+        return dict.fromkeys(self.values["value"], False) | dict.fromkeys([*lower, *self.raw], True)
 
     def _is_mine(self, kind: str, value: str) -> pl.Expr:
-        normal = self.rules.identities.normal(pl.col(value), pl.col(kind))
+        rules = self.rules.identities
+        normal, known = rules.normal(pl.col(value), pl.col(kind)), pl.col(kind).replace(rules.hashed)
         each = self.values.group_by("kind", maintain_order=True).agg("value")
-        mine = [(pl.col(kind) == name) & normal.is_in(values) for name, values in each.iter_rows()]
+        mine = [(known == name) & normal.is_in(values) for name, values in each.iter_rows()]
         return pl.any_horizontal(mine).fill_null(False)
 
     def _among(self, lake: Lake, table: str, kind: str, value: str) -> pl.DataFrame:
@@ -127,19 +131,25 @@ class _Customer:
 
 def _whose(lake: Lake, identity: str, rules: PathRules) -> _Customer:
     """The customer who has an identity; one that no event carries stands for itself."""
-    kind, text = identity_of(identity)
-    value = pl.select(rules.identities.normal(pl.lit(text), kind)).item()
+    kind, value = identity_of(known_identity(identity, rules))
     events = landed(lake)
+    raw = {text for each, text in [identity_of(identity)] if each in rules.identities.hashed}
     found = identify(events, rules, tombstones(lake))
     node = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == value)
     if node.is_empty():
         alone = pl.DataFrame({"kind": [kind], "value": [value]})
         nothing = pl.DataFrame(schema={name: contract.EVENTS[name] for name in contract.PLACE})
-        return _Customer(rules, found, alone, None, nothing)
+        return _Customer(rules, found, alone, None, nothing, frozenset(raw))
     mine = node["customer"].item()
     who = found.nodes.filter(pl.col("customer") == mine).select("kind", "value")
-    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(contract.PLACE).collect()
-    return _Customer(rules, found, who, found.keys[mine], rows)
+    own = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
+    said = [
+        (pl.col(each) if each in own else pl.col(contract.IDENTITIES).map.get(each)).alias(each)
+        for each in rules.identities.hashed
+    ]
+    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(*contract.PLACE, *said).collect()
+    raw |= {text.strip() for each in rules.identities.hashed for text in rows[each].drop_nulls()}
+    return _Customer(rules, found, who, found.keys[mine], rows.select(contract.PLACE), frozenset(raw))
 
 
 def _traces(lake: Lake, who: _Customer) -> bool:

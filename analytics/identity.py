@@ -240,15 +240,16 @@ def salted(keys: pl.Series, salt: str | None) -> pl.Series:
 def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ...]:
     """Where identities are, the most trusted kind first; kinds that the settings do not name come last, by name.
 
-    `keys` are the kinds that the map `identities` has.
+    `keys` are the kinds that the map `identities` has; those that are hashed are of the kind of their hash.
     """
     own = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
-    places: list[tuple[str, pl.Expr, str | None]] = [(kind, pl.col(kind), None) for kind in own]
-    places += [(kind, pl.col(contract.IDENTITIES).map.get(kind), kind) for kind in keys]
+    there: list[tuple[str, pl.Expr, str | None]] = [(kind, pl.col(kind), None) for kind in own]
+    there += [(key, pl.col(contract.IDENTITIES).map.get(key), key) for key in keys]
+    places = [(settings.hashed.get(kind, kind), settings.normal(value, kind), key) for kind, value, key in there]
     order = settings.kinds + sorted({kind for kind, _, _ in places} - set(settings.kinds))
     places.sort(key=lambda place: order.index(place[0]))
     return tuple(
-        Source(kind, order.index(kind), f"_identity{number}", settings.normal(value, kind), key)
+        Source(kind, order.index(kind), f"_identity{number}", value, key)
         for number, (kind, value, key) in enumerate(places)
     )
 

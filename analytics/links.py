@@ -93,10 +93,21 @@ def identity_of(text: str) -> tuple[str, str]:
     return kind, value
 
 
+def known_identity(text: str, rules: PathRules) -> str:
+    """An identity written `kind:value`, as it is known: an address that the rules hash, by its hash.
+
+    Raises `DefinitionError` when it is not written so, or is no address.
+    """
+    kind, value = rules.identities.known(*identity_of(text))
+    if value is None:
+        raise DefinitionError("This identity is to be hashed and is no address.", expected=f"what makes a {kind}")
+    return f"{kind}:{value}"
+
+
 def node_of(found: Identities, identity: tuple[str, str], rules: PathRules) -> int:
     """The row of an identity in `found.nodes`."""
-    kind, value = identity
-    rows = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == rules.identities.normal(pl.lit(value), kind))
+    kind, value = rules.identities.known(*identity)
+    rows = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == pl.lit(value, pl.String))
     if rows.is_empty():
         kinds = found.nodes["kind"].unique().sort().to_list()
         raise DefinitionError(

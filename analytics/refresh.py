@@ -195,8 +195,9 @@ class Renewal:
         touched |= placing.marked(placing.regrouped(before.seen, known.seen), len(known.nodes))
         touched |= placing.marked(placing.placed_anew(placed, places), len(known.nodes))
         touched |= placing.marked(placing.moved(before.nodes, known.nodes), len(known.nodes))
-        identity = self.rules.identities.normal(pl.col("identity"), pl.col("identity_kind"))
-        named = self.profiles.select(pl.col("identity_kind").alias("kind"), identity.alias("value"))
+        kind = pl.col("identity_kind")
+        identity = self.rules.identities.normal(pl.col("identity"), kind)
+        named = self.profiles.select(kind.replace(self.rules.identities.hashed).alias("kind"), identity.alias("value"))
         changed = known.nodes.join(named, on=["kind", "value"], how="semi")["customer"]
         return touched | placing.marked(changed, len(known.nodes))
 
@@ -243,6 +244,7 @@ class Renewal:
         """Write a generation of the old parts without those taken, and of recent parts with them."""
         touches, keys = anew
         with StoreWriter(self.lake.paths) as writer:
+            writer.meanwhile(lambda: memory.save(self.lake, writer.generation))
             writer.words.dictionaries.update(self.stored.dictionaries)
             writer.schema = self.stored.schema
             for part, places in zip(self.stored.parts, taken.places, strict=True):
@@ -256,7 +258,6 @@ class Renewal:
                 if on_progress:
                     on_progress(done, int(ends[-1]))
             compact(writer)
-            memory.save(self.lake, writer.generation)
             writer.finish(end_of_data=end, built_from=self.built_from)
         forget_others(self.lake, writer.generation)
 
