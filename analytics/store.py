@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -214,7 +214,7 @@ class StoreWriter:
         self._last: datetime | None = None
         self._finished = False
         self._thread: Final = ThreadPoolExecutor(1)
-        self._writing: Future[Part] | None = None
+        self._writing: Future[object] | None = None
 
     def __enter__(self) -> StoreWriter:
         try:
@@ -259,13 +259,17 @@ class StoreWriter:
 
     def keep(self, part: Part) -> None:
         """Write a part whose codes belong to this writer's dictionaries; meanwhile the next can be made."""
-        self.settle()
         address = self._next()
-        self._writing = self._thread.submit(part.save, address)
+        self.meanwhile(lambda: part.save(address))
         self.parts.append(Part(len(self.parts), part.touches, part.customers, address))
 
+    def meanwhile(self, write: Callable[[], object]) -> None:
+        """Write something on the side, one thing at a time."""
+        self.settle()
+        self._writing = self._thread.submit(write)
+
     def settle(self) -> None:
-        """Wait until all parts are written."""
+        """Wait until all is written."""
         if self._writing:
             self._writing.result()
         self._writing = None
