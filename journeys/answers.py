@@ -29,6 +29,9 @@ def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: ter
 
         svg.write_text(funnel_svg(answer), encoding="utf-8")
     by, window = asked.by, terminal.text(asked.window)
+    counted = (
+        asked.count if asked.count in ("customers", "sessions", "journeys", "entries") else f"{asked.count} values"
+    )
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return
@@ -36,8 +39,8 @@ def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: ter
         if by:
             named = "all" if group["is_total"][0] else ", ".join(f"{name} {group[name][0] or '–'}" for name in by)
             terminal.out.print(f"\n[bold]{named}[/]")
-        _draw(group)
-    terminal.out.print(_reading(answer, window, asked.maturity), style="dim")
+        _draw(group, counted, asked.value or "")
+    terminal.out.print(_reading(answer, window, asked.maturity, counted), style="dim")
 
 
 def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
@@ -54,25 +57,27 @@ def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Fun
     return Funnel([step_of(word) for word in steps], **rules)
 
 
-def _draw(group: pl.DataFrame) -> None:
+def _draw(group: pl.DataFrame, counted: str, value: str) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("step", overflow="ellipsis", max_width=22)
-    table.add_column("", no_wrap=True)
-    for name in ("customers", "lost", "went on", "95 %", "open", "wait"):
+    table.add_column("step", overflow="ellipsis", no_wrap=True, min_width=14, max_width=22)
+    if not value:  # there is room for one of them
+        table.add_column("", no_wrap=True)
+    for name in (counted, "lost", "went on", "95 %", "open", "wait", *([value] if value else [])):
         table.add_column(name, justify="right", no_wrap=True)
     for row in group.iter_rows(named=True):
         first = row["step"] == 1
         table.add_row(
             row["name"],
-            terminal.bar(row["share_of_entered"], width=12),
+            *([] if value else [terminal.bar(row["share_of_entered"], width=12)]),
             terminal.text(row["reached"]),
             "" if first else terminal.text(row["dropped"]),
             "" if first else terminal.text(row["share_of_previous"], "share"),
             "" if first else _interval(row),
             terminal.text(row["open"]),
             "" if first else terminal.text(row["median_wait"]),
+            *([f"{row['value']:,.0f}"] if value else []),
         )
     terminal.out.print(table)
 
@@ -82,18 +87,18 @@ def _interval(row: dict[str, Any]) -> str:
     return f"{low * 100:.1f}–{high * 100:.1f}" if row["enough"] else "too few"
 
 
-def _reading(answer: pl.DataFrame, window: str, maturity: str) -> str:
+def _reading(answer: pl.DataFrame, window: str, maturity: str, counted: str) -> str:
     total = answer.filter("is_total")
     open_, ties = total["open"][0], total["tie_sensitive"][0]
     whose = {
-        "mature": f"Customers whose window of {window} is over.",
+        "mature": f"{counted.capitalize()} whose window of {window} is over.",
         "clip": f"All who entered, within {window}; touches outside the range do not count.",
         "survival": f"All who entered; shares are estimates after {window} (Kaplan-Meier).",
     }[maturity]
     return (
         f"\n{whose} Went on: share of the step before, with its 95 % interval; "
-        f"wait: the median.\nOpen: {open_:,} customers still inside their window, not counted as lost. "
-        f"{ties:,} customers depend on the order of touches at one instant."
+        f"wait: the median.\nOpen: {open_:,} {counted} still inside their window, not counted as lost. "
+        f"{ties:,} {counted} depend on the order of touches at one instant."
     )
 
 
