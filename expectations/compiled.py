@@ -10,7 +10,7 @@ import polars as pl
 
 from expectations.columns import Columns
 from expectations.conditions import NotCompiled
-from expectations.errors import ConfigurationError
+from expectations.errors import ConfigurationError, nearest
 from expectations.expectation import Expectation, Severity, Suite, both, condition
 from expectations.masks import unexpected
 
@@ -73,6 +73,7 @@ def narrowed(expectation: Expectation, kind: str | None) -> Expectation:
 
 def require_columns(expectation: Expectation, columns: Columns, table: str) -> None:
     """Raise ConfigurationError when the expectation names a column that is not in the table."""
+    hint = "a field of `properties` is named properties.<field>" if "properties" in columns.schema else ""
     for name in [*expectation.columns, *expectation.condition_columns]:
         if name not in columns:
             raise ConfigurationError(
@@ -80,7 +81,7 @@ def require_columns(expectation: Expectation, columns: Columns, table: str) -> N
                 where=expectation.place or expectation.name,
                 expected=", ".join(columns.names),
                 found=name,
-                do="a field of `properties` is named properties.<field>" if "properties" in columns.schema else "",
+                do="; ".join(filter(None, (nearest(name, columns.names), hint))),
             )
 
 

@@ -92,7 +92,7 @@ def test_a_history_that_is_gone_is_no_reason_to_skip_rows(lake: Lake) -> None:
             'suites = ["own.json"]',
             '{"expectations": [\n{"type": "expect_column_mean_to_be_between", '
             '"kwargs": {"column": "scor", "max_value": 1}}]}',
-            ["own.json, line 2", "scor"],
+            ["own.json, line 2", "did you mean 'score'?", "properties.<field>"],
         ),
         (
             'suites = ["own.json"]',
