@@ -114,15 +114,15 @@ class Part:
 
     def without(self, places: NDArray[np.int64]) -> Part:
         """The part without the customers at these places; the files stay, and a third names who is gone."""
-        counts = self.bounds()
-        touches = int(np.diff(counts)[places].sum())
-        total = pl.read_parquet(f"{self.address}.customers.parquet", columns=[TOUCHES]).height
-        gone = ~self._is_there(total)
-        gone[np.flatnonzero(~gone)[places]] = True
+        counts = pl.read_parquet(f"{self.address}.customers.parquet", columns=[TOUCHES])[TOUCHES].to_numpy()
+        there = self._is_there(len(counts))
+        leaving = np.flatnonzero(there)[places]
+        there[leaving] = False
         noted = io.BytesIO()
-        pl.DataFrame({"gone": np.flatnonzero(gone).astype(np.uint32)}).write_parquet(noted, statistics=False)
+        pl.DataFrame({"gone": np.flatnonzero(~there).astype(np.uint32)}).write_parquet(noted, statistics=False)
         folders.write(f"{self.address}.gone.parquet", noted.getvalue())
-        return replace(self, touches=self.touches - touches, customers=self.customers - len(places), gone=True)
+        touches = self.touches - int(counts[leaving].sum())
+        return replace(self, touches=touches, customers=self.customers - len(places), gone=True)
 
     def remove(self) -> None:
         """Delete the files."""
