@@ -71,9 +71,9 @@ def compared(ratio: float) -> str:
     """A count against an earlier one; as a multiple where a percentage would be beyond imagination.
 
     >>> compared(1.031).replace(NARROW, " "), compared(5.7)
-    ('+3.1 %', '5.7 times as many')
+    ('+3.1 % against', '5.7 times as many as in')
     """
-    return f"{ratio:.1f} times as many" if ratio >= 2 else f"{_signed((ratio - 1) * 100, 1)}{NARROW}%"
+    return f"{ratio:.1f} times as many as in" if ratio >= 2 else f"{_signed((ratio - 1) * 100, 1)}{NARROW}% against"
 
 
 def compared_interval(low: float, high: float) -> str:

@@ -96,7 +96,7 @@ def _pace(answers: Answers, settings: ReportSettings) -> ValueCard:
     detail = f"from the first touch, of {count(pace.journeys)} journeys; one in ten takes over {wait(pace.nine_in_ten)}"
     shift, change = answers.pace_shift, ""
     if shift is not None:
-        far = wait_shift(shift.difference), f"{wait_shift(shift.low)} to {wait_shift(shift.high)}"
+        far = f"{wait_shift(shift.difference)} against", f"{wait_shift(shift.low)} to {wait_shift(shift.high)}"
         clear = shift.low > 0 or shift.high < 0
         change = _moved("Begun", _newest(answers, settings), settings, far, clear=clear)
     return ValueCard(label, wait(pace.median), detail, change)
@@ -112,7 +112,7 @@ def _satisfaction(answers: Answers, voice: pl.DataFrame, settings: ReportSetting
     )
     shift, change = answers.voice_shifts.get(row["stage"]), ""
     if shift is not None:
-        far = points(shift.difference), points_interval(shift.low, shift.high)
+        far = f"{points(shift.difference)} against", points_interval(shift.low, shift.high)
         end = answers.facts.end_of_data
         when = _days(end - duration(settings.compare), end)
         change = _moved("Answers", when, settings, far, clear=shift.low > 0 or shift.high < 0)
@@ -131,15 +131,15 @@ def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) 
     if row is None or row[f"{of}_difference"] is None:
         return ""
     low, high = row[f"{of}_low"], row[f"{of}_high"]
-    far = points(row[f"{of}_difference"]), points_interval(low, high)
+    far = f"{points(row[f'{of}_difference'])} against", points_interval(low, high)
     return _moved("Entered", _newest(answers, settings), settings, far, clear=low > 0 or high < 0)
 
 
 def _moved(what: str, when: str, settings: ReportSettings, moved: tuple[str, str], *, clear: bool) -> str:
-    """A change between two periods in words: how far, and within which bounds."""
+    """A change between two periods in words: how far against the one before, and within which bounds."""
     far, ends = moved
-    before = f"against the {length(settings.compare)} before"
-    return f"{what} {when}: {far} {before} (95 %: {ends}{'' if clear else ', not clear'})"
+    before = f"{far} the {length(settings.compare)} before"
+    return f"{what} {when}: {before} (95 %: {ends}{'' if clear else ', not clear'})"
 
 
 def _newest(answers: Answers, settings: ReportSettings) -> str:
