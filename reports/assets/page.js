@@ -104,13 +104,13 @@ for (const chart of charts) {
 
 // What was chosen in a chart with controls is cleared by a button, which is there while something is chosen.
 function clearable(element, view) {
-  const controls = element.querySelector('.vega-bindings');
-  if (!controls) return;
+  const control = element.querySelector('.vega-bind');
+  if (!control) return;
   const button = document.createElement('button');
   button.type = 'button';
   button.className = 'clear';
   button.textContent = 'Clear choice';
-  controls.append(button);
+  control.parentElement.append(button);
   const stores = Object.keys(view.getState({data: (name) => /_store$/.test(name), signals: () => false}).data);
   const told = () => { button.hidden = !stores.some((name) => view.data(name).length); };
   for (const name of stores) view.addDataListener(name, told);

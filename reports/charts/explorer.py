@@ -82,7 +82,7 @@ def explorer(cube: Cube, names: tuple[str, ...], least: int, room: Room = WIDE) 
     )
     sides = []
     for index, (field, name) in enumerate(zip(("a", "b"), names, strict=False)):
-        chosen = data.transform_filter(brush).transform_filter(f"datum.{field}!==null")
+        chosen = data.transform_filter(brush).transform_filter(f"isValid(datum.{field})")
         for pick in picks[:index] + picks[index + 1 :]:
             chosen = chosen.transform_filter(pick)
         sides.append(
@@ -265,7 +265,7 @@ def _quoted(text: str) -> str:
 
 
 def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, least: int, room: Room) -> Chart:
-    base = _rated(chosen.transform_filter("datum.start!==null"), ["start"], len(cube.steps), least)
+    base = _rated(chosen.transform_filter("isValid(datum.start)"), ["start"], len(cube.steps), least)
     x = alt.X(
         "start:T",
         title=None,
@@ -294,8 +294,8 @@ def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, least: int, room: R
     ).properties(width=room.weeks, height=130, title=alt.Title(title, offset=6))
 
 
-def _dates(cube: Cube, most: int) -> list[int]:
-    """First days of periods to name, evenly apart, as a scale of time counts: milliseconds."""
+def _dates(cube: Cube, most: int) -> list[alt.DateTime]:
+    """First days of periods to name, evenly apart."""
     starts = cube.cells["start"].drop_nulls().unique().sort()
     every = max(1, -(-starts.len() // most))
-    return [int(ms) for ms in starts.gather_every(every).cast(pl.Datetime("ms")).to_physical()]
+    return [alt.DateTime(year=d.year, month=d.month, date=d.day, utc=True) for d in starts.gather_every(every)]

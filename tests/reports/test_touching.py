@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.reports import fixtures
 from tests.reports.chromium import visited
 
 pytestmark = pytest.mark.browser
@@ -85,6 +86,34 @@ def test_a_click_on_a_bar_of_the_explorer_filters_and_another_clears(browser: An
         visit.until(OTHER_WORDS, before)
         bar.click(force=True)
         visit.until(SAME_WORDS, before)
+
+
+def test_the_explorer_has_a_bar_a_group_and_a_date_a_period(browser: Any, page: Path) -> None:
+    cube = fixtures.answers().cube
+    assert cube is not None
+    groups = sum(cube.cells[field].drop_nulls().n_unique() for field in ("a", "b"))
+    with visited(browser, page.with_name("explore.html")) as visit:
+        visit.draw_all()
+        assert visit.page.locator("#c-explorer svg [role=button]").count() == groups > 2
+        first = cube.cells["start"].min()
+        assert f"{first:%-d %b}" in visit.page.evaluate(WORDS)
+
+
+def test_what_was_chosen_is_cleared_by_a_button_that_is_there_while_something_is(browser: Any, page: Path) -> None:
+    with visited(browser, page.with_name("report.html")) as visit:
+        visit.draw_all()
+        button = visit.page.locator(".clear")
+        assert button.count() == 1
+        assert not button.is_visible()
+        before = visit.page.evaluate(WORDS)
+        for bar in (0, -1):
+            visit.page.locator("#c-explorer svg [role=button]").nth(bar).focus()
+            visit.page.keyboard.press("Enter")
+            button.wait_for()
+        visit.until(OTHER_WORDS, before)
+        button.click()
+        visit.until(SAME_WORDS, before)
+        visit.page.locator(".clear").wait_for(state="hidden")
 
 
 def test_the_keyboard_filters_the_explorer_and_clears_it(browser: Any, page: Path) -> None:
