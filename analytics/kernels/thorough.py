@@ -316,8 +316,11 @@ def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, 
 
 @njit(nogil=True, cache=True)
 def survives(h, last, p, excluded, rules):
-    """Whether no excluded touch comes after instant `h`, up to `last`, that would break a chain of length `p`."""
-    for g in range(h + 1, last + 1):  # noqa: SIM110
+    """Whether no excluded touch comes after instant `h`, up to `last`, that would break a chain of length `p`.
+
+    A strict chain is open for the next instant alone: whatever is touched then ends it.
+    """
+    for g in range(h + 1, min(h + 1, last) + 1 if rules.strict else last + 1):
         if (ended(excluded[g], rules) >> np.uint64(p - 1)) & np.uint64(1):
             return False
     return True

@@ -157,16 +157,17 @@ def soon_enough(chain: Chain, before: int, step: int, asked: Asked) -> bool:
     return limit is None or chain[step].seconds - chain[before].seconds <= limit
 
 
-def interrupted(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool:
-    """Whether another touch lies between the first and the last."""
-    when = [moment(t, asked) for t in chain.values()]
+def interrupted(chain: Chain, touches: Sequence[Touch], asked: Asked, after: Touch | None = None) -> bool:
+    """Whether another touch lies between the first and the last, or a touch after it."""
+    when = [moment(t, asked) for t in (*chain.values(), *([after] if after else []))]
     return any(min(when) < moment(t, asked) < max(when) for t in touches if t not in chain.values())
 
 
 def broken(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool:
     """Whether an excluded touch lies strictly between the steps of an exclusion, as far as the chain got.
 
-    Where this drops the customer, a chain that did not get to the closing step is open to it until its window is over.
+    Where this drops the customer, a chain that did not get to the closing step is open to it until its window is over,
+    or, where it is strict, until another touch has ended it.
     """
     for names, after, before in asked.exclude:
         passed = [moment(t, asked) for step, t in chain.items() if step + 1 >= after]
@@ -177,6 +178,7 @@ def broken(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool:
         late = not closing and asked.drop
         for touch in touches:
             inside = touch.seconds - chain[0].seconds <= asked.window
+            inside = inside and (asked.order != "strict" or not interrupted(chain, touches, asked, touch))
             between = low < moment(touch, asked) and (moment(touch, asked) < high or (late and inside))
             if touch.name in names and between:
                 return True
