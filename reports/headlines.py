@@ -98,24 +98,31 @@ def funnel(stages: pl.DataFrame) -> str:
 
 
 def segments(frame: pl.DataFrame, most: int = 2) -> str:
-    """The title of the chart by segment: the groups that cost most, where that is clear."""
+    """The title of the chart by segment: the groups that cost most, where that is clear, or that gain most."""
     if frame.filter(pl.col("verdict").is_not_null()).is_empty():
         return "Conversion from stage to stage, by group"
-    below = frame.filter((pl.col("verdict") == "below") & (pl.col("segment") != NO_VALUE)).with_columns(
-        cost=(pl.col("difference") * pl.col("previous")).abs()
+    told = [sentence for side in ("below", "above") for sentence in _apart(frame, side, most)]
+    if told:
+        return "; ".join(told[:most])
+    named = frame.filter(pl.col("segment") != NO_VALUE)
+    known = named["state"].is_in([SHOWN]).all()
+    return f"No group of customers{'' if known else ' of which enough is known'} differs clearly from the rest"
+
+
+def _apart(frame: pl.DataFrame, side: str, most: int) -> list[str]:
+    """The groups that are clearly on this side of the rest, those first that make the most of customers."""
+    found = frame.filter((pl.col("verdict") == side) & (pl.col("segment") != NO_VALUE)).with_columns(
+        weight=(pl.col("difference") * pl.col("previous")).abs()
     )
-    worst = below.sort("cost", descending=True, nulls_last=True, maintain_order=True).unique(
+    each = found.sort("weight", descending=True, nulls_last=True, maintain_order=True).unique(
         ["dimension", "segment"], keep="first", maintain_order=True
     )
-    if worst.is_empty():
-        known = frame["state"].is_in([SHOWN]).all()
-        return f"No group of customers{'' if known else ' of which enough is known'} differs clearly from the rest"
-    return "; ".join(
-        f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−')} "
-        f"({interval(-row['difference_high'], -row['difference_low'])}) below the rest "
+    return [
+        f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−+')} "
+        f"({interval(*sorted((abs(row['difference_low']), abs(row['difference_high']))))}) {side} the rest "
         f"in going on to {quoted(row['name'])}"
-        for row in worst.head(most).iter_rows(named=True)
-    )
+        for row in each.drop_nulls("difference").head(most).iter_rows(named=True)
+    ]
 
 
 def flow(published: Flow) -> str:

@@ -34,6 +34,13 @@ def test_group_without_a_value_is_never_the_headline() -> None:
     assert headlines.segments(frame).startswith("Device “App” is")
 
 
+def test_group_that_is_ahead_is_told_where_none_is_behind() -> None:
+    groups = {"Device": {"(no value)": (0.6, 0.8), "App": (0.2, 1.2), "Web": (0.2, 1.0)}}
+    frame = published.segments(fixtures.segment_frame(groups), 10, 30)
+    title = headlines.segments(frame)
+    assert re.match(r"Device “App” is [\d.]+\u202fpp \([\d.]+–[\d.]+\) above the rest in going on to", title)
+
+
 def test_groups_that_do_not_differ_are_said_not_to() -> None:
     groups = {"Device": {"App": (0.5, 1.0), "Web": (0.5, 1.0)}}
     frame = published.segments(fixtures.segment_frame(groups), 10, 30)
