@@ -84,8 +84,15 @@ def _bar(row: dict[str, Any], left: float, column: float, most: float) -> dict[s
 
 
 def _short(name: str, column: float) -> list[str]:
-    """The name in as many lines as it takes."""
+    """The name in as many lines as it takes.
+
+    >>> _short("30 min–3 h", 36), _short("5–15 min", 36), _short("1–2 d", 36)
+    (['30 min', '–3 h'], ['5–15', 'min'], ['1–2 d'])
+    """
     words = name.split(" ")
+    first, dash, last = name.partition("–")
+    if " " in first and fonts.width(first, 10.5) < column:
+        return [first, dash + last]
     if len(words) == 3 and fonts.width(" ".join(words[:2]), 10.5) < column:
         return [" ".join(words[:2]), words[2]]
     return [name] if fonts.width(name, 10.5) < column - 4 else words
