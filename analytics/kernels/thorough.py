@@ -302,6 +302,8 @@ def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, 
     while p == 0 or more[h, p] > 0:
         begin = entry if p == 0 else h
         _, g, wanted = next_move(begin, p, last, done, depth, masks, low, touches, starts, at, excluded, rules, more)
+        if g == NONE:
+            break
         here, q = read_instant(g, masks, low, touches, starts), p + top_bit(wanted)
         fits(chosen(here, p, q, wanted), 0, count_bits(wanted), rules, taken)
         j = 0
