@@ -167,12 +167,14 @@ def advance_by(i, t, mask, alive, depth, rules, entries, rows, chain):
 
 @njit(nogil=True, cache=True)
 def read_in_sequence(codes, bits, times, low, high, rules, entries, rows, chain):
-    """Read touches one by one as they lie, whatever their instants."""
+    """Read touches one by one as they lie, whatever their instants. An attempt has one entry, the first touch."""
     alive, depth = np.uint64(0), 0
     for i in range(low, high):
         mask, t = bits[codes[i]], np.int64(times[i])
         if mask and rules.touch_from <= t < rules.touch_to and depth < rules.steps:
             alive, depth = advance_by(i, t, mask, alive, depth, rules, entries, rows, chain)
+        if rules.attempts:
+            rules.entry_to = rules.entry_from
     return depth
 
 

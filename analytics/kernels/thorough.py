@@ -13,11 +13,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from analytics.kernels.ordered import fits
+from analytics.kernels.instants import counted, fits_some, follows, goes_on, moves, read_instant, top_bit
 from analytics.kernels.rules import (
     ADVERSE,
     DROP_CUSTOMER,
     FAVOURABLE,
+    SEQUENCE,
     attempt_from,
     breaks,
     ended,
@@ -25,8 +26,8 @@ from analytics.kernels.rules import (
     first_entry,
     last_touch,
 )
+from analytics.kernels.tracing import NONE, completed, trace
 
-NONE = -2
 STOPPED = -1
 
 
@@ -115,13 +116,18 @@ def deepest(masks, times, low, touches, starts, rules, chain):
     for a in range(starts[count]):
         excluded[np.searchsorted(starts, a, side="right") - 1] |= excluded_by(masks[touches[a] - low], rules)
     best_depth, best_done, best_entry, worst = 0, NONE, NONE, 0
+    unsure = rules.effect == DROP_CUSTOMER and counted(rules, rules.steps) < rules.steps
     for g in range(count):
         if best_depth == counted(rules, rules.steps) and g > best_done:
             break
         if not rules.entry_from <= at[g] < rules.entry_to:
             continue
+        if rules.attempts and rules.ties == SEQUENCE and touches[starts[g]] != low:
+            break  # an attempt has one entry
         depth, done, broken = try_entry(g, masks, low, touches, starts, at, excluded, rules)
         worst = max(worst, broken)
+        if unsure and depth >= best_depth:
+            depth, done = completed(g, depth, masks, low, touches, starts, at, excluded, rules)
         if depth > best_depth or (depth == best_depth and depth > 0 and done <= best_done):
             best_depth, best_done, best_entry = depth, done, g
     if rules.effect == DROP_CUSTOMER and worst > best_depth:
@@ -129,15 +135,6 @@ def deepest(masks, times, low, touches, starts, rules, chain):
     if best_depth:
         trace(best_entry, best_done, best_depth, masks, low, touches, starts, at, excluded, rules, chain)
     return True
-
-
-@njit(nogil=True, cache=True)
-def counted(rules, q):
-    """How many of the first `q` steps count."""
-    depth = 0
-    for k in range(q):
-        depth += rules.required[k]
-    return depth
 
 
 @njit(nogil=True, cache=True)
@@ -189,175 +186,3 @@ def try_entry(entry, masks, low, touches, starts, at, excluded, rules):
             if reached > depth or (reached == depth and since[q] < done):
                 depth, done = reached, since[q]
     return depth, done, worst
-
-
-@njit(nogil=True, cache=True)
-def read_instant(g, masks, low, touches, starts):
-    """The masks of the touches of one instant."""
-    here = np.empty(starts[g + 1] - starts[g], np.uint64)
-    for a in range(len(here)):
-        here[a] = masks[touches[starts[g] + a] - low]
-    return here
-
-
-@njit(nogil=True, cache=True)
-def top_bit(wanted):
-    """The place of the highest bit, from 1."""
-    place = 0
-    while wanted:
-        wanted >>= 1
-        place += 1
-    return place
-
-
-@njit(nogil=True, cache=True)
-def moves(p, size, rules, offers):
-    """The sets of steps that a chain of length `p` may take of `size` touches: each required one, any optional ones.
-
-    Bit 0 of a set is step `p + 1`. Gives how many sets were written to `offers`.
-    """
-    count, must, may = 0, 0, 0
-    for k in range(rules.steps - p):
-        if count_bits(must) + 1 > size:
-            break
-        some = may
-        while True:
-            wanted = must | some | (1 << k)
-            if count_bits(wanted) <= size:
-                offers[count] = wanted
-                count += 1
-            if some == 0:
-                break
-            some = (some - 1) & may
-        if rules.required[p + k]:
-            must |= 1 << k
-        else:
-            may |= 1 << k
-    return count
-
-
-@njit(nogil=True, cache=True)
-def goes_on(p, wanted, here, rules):
-    """Whether a chain can go on after an instant: a strict one has to take all its touches, but for those before it."""
-    return not rules.strict or p == 0 or count_bits(wanted) == len(here)
-
-
-@njit(nogil=True, cache=True)
-def follows(last, g, p, wanted, at, rules):
-    """Whether the first of the steps `wanted` comes soon enough after the last touch of a chain."""
-    if last < 0 or last >= g or (rules.strict and last != g - 1):
-        return False
-    k = p
-    while not (wanted >> (k - p)) & 1:
-        k += 1
-    return at[g] - at[last] <= rules.within[k]
-
-
-@njit(nogil=True, cache=True)
-def fits_some(here, p, wanted, rules):
-    """Whether touches of one instant, all different, can be the steps `wanted`."""
-    q = p + top_bit(wanted)
-    taken = np.empty(rules.steps + 1, np.int64)
-    return fits(chosen(here, p, q, wanted), 0, count_bits(wanted), rules, taken)
-
-
-@njit(nogil=True, cache=True)
-def count_bits(wanted):
-    """How many steps are wanted."""
-    count = 0
-    while wanted:
-        count += wanted & 1
-        wanted >>= 1
-    return count
-
-
-@njit(nogil=True, cache=True)
-def chosen(here, p, q, wanted):
-    """Masks in which bit `j` is the `j`-th of the steps wanted."""
-    out = np.zeros(len(here), np.uint64)
-    for a in range(len(here)):
-        j = 0
-        for k in range(p, q):
-            if (wanted >> (k - p)) & 1:
-                out[a] |= ((here[a] >> np.uint64(k)) & np.uint64(1)) << np.uint64(j)
-                j += 1
-    return out
-
-
-@njit(nogil=True, cache=True)
-def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, chain):
-    """Write the chain from `entry` that is `depth` deep at `done`: the the most steps, then the earliest."""
-    n = rules.steps
-    last = entry
-    while last + 1 < len(at) and at[last + 1] - at[entry] <= rules.window:
-        last += 1
-    more = np.full((len(at) + 1, n + 1), -1, np.int64)
-    for h in range(last, entry - 1, -1):
-        for p in range(1, n + 1):
-            if counted(rules, p) == depth and (rules.effect != DROP_CUSTOMER or survives(h, last, p, excluded, rules)):
-                more[h, p] = 0
-            best, _, _ = next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded, rules, more)
-            more[h, p] = max(more[h, p], best)
-    h, p, taken = NONE, 0, np.empty(n + 1, np.int64)
-    while p == 0 or more[h, p] > 0:
-        begin = entry if p == 0 else h
-        _, g, wanted = next_move(begin, p, last, done, depth, masks, low, touches, starts, at, excluded, rules, more)
-        if g == NONE:
-            break
-        here, q = read_instant(g, masks, low, touches, starts), p + top_bit(wanted)
-        fits(chosen(here, p, q, wanted), 0, count_bits(wanted), rules, taken)
-        j = 0
-        for k in range(p, q):
-            if (wanted >> (k - p)) & 1:
-                chain[k] = touches[starts[g] + taken[j]]
-                j += 1
-        if breaks(excluded[g], p, q, rules) or not goes_on(p, wanted, here, rules):
-            break
-        h, p = g, q
-
-
-@njit(nogil=True, cache=True)
-def survives(h, last, p, excluded, rules):
-    """Whether no excluded touch comes after instant `h`, up to `last`, that would break a chain of length `p`.
-
-    A strict chain is open for the next instant alone: whatever is touched then ends it.
-    """
-    for g in range(h + 1, min(h + 1, last) + 1 if rules.strict else last + 1):
-        if (ended(excluded[g], rules) >> np.uint64(p - 1)) & np.uint64(1):
-            return False
-    return True
-
-
-@njit(nogil=True, cache=True)
-def next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded, rules, more):
-    """The best next instant for a chain of length `p` whose last touch is at `h`: most steps, then soonest.
-
-    Gives how many steps are still to come, the instant, and the steps it takes there; -1 when there is none.
-    """
-    best, where, which, width = -1, NONE, 0, 0
-    begin, end = (h, h) if p == 0 else (h + 1, last)
-    offers = np.empty(rules.offers, np.int64)
-    for g in range(begin, end + 1):
-        here = read_instant(g, masks, low, touches, starts)
-        for m in range(moves(p, len(here), rules, offers)):
-            wanted = offers[m]
-            q = p + top_bit(wanted)
-            now, then = counted(rules, p), counted(rules, q)
-            if p > 0 and not follows(h, g, p, wanted, at, rules):
-                continue
-            if then > depth or (now < depth and then == depth and g != done) or (then < depth and g > done):
-                continue
-            rest = more[g, q]
-            if breaks(excluded[g], p, q, rules):
-                rest = 0 if then == depth and rules.effect != DROP_CUSTOMER else -1
-            elif not goes_on(p, wanted, here, rules):
-                rest = 0 if then == depth else -1
-            if rest < 0:
-                continue
-            total, size = rest + count_bits(wanted), count_bits(wanted)
-            better = total > best or (total == best and g == where and size > width)
-            if better and fits_some(here, p, wanted, rules):
-                best, where, which, width = total, g, wanted, size
-        if p > 0 and (ended(excluded[g], rules) >> np.uint64(p - 1)) & np.uint64(1):
-            break
-    return best, where, which

@@ -180,7 +180,8 @@ def test_a_store_on_disk_gives_the_same_answer(tmp_path: object) -> None:
 NAMES = st.sampled_from("abcx")
 PATH = st.lists(st.tuples(st.integers(0, 9), NAMES), max_size=7)
 STEPS = st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=4)
-EXCLUSIONS = st.lists(st.tuples(st.sampled_from([{"x"}, {"x", "b"}]), st.integers(1, 3), st.integers(2, 4)), max_size=2)
+WORDS = st.sampled_from([{"x"}, {"x", "b"}, {"b"}, {"c"}, {"a"}])
+EXCLUSIONS = st.lists(st.tuples(WORDS, st.integers(1, 3), st.integers(2, 4)), max_size=2)
 RULES = {
     "order": st.sampled_from(["ordered", "strict"]),
     "window": st.integers(0, 9),
@@ -252,6 +253,13 @@ def test_a_strict_chain_that_has_ended_is_not_broken_by_what_comes_later() -> No
     rules = {"order": "strict", "exclude": Exclude("pay"), "exclude_effect": "drop_customer"}
     assert reached({"ann": "visit@0m look@1m pay@2m"}, "visit", "cart", "pay", **rules) == [1, 0, 0]
     assert reached({"ann": "visit@0m pay@2m"}, "visit", "cart", "pay", **rules) == [0, 0, 0]
+
+
+def test_an_optional_step_that_is_the_excluded_word_itself_closes_the_exclusion() -> None:
+    rules = {"exclude": Exclude("pay"), "exclude_effect": "drop_customer"}
+    steps = ("visit", Step("pay", optional=True))
+    assert reached({"ann": "visit@0m pay@2m"}, *steps, **rules)[0] == 1
+    assert reached({"ann": "visit@0m pay@2m pay@3m"}, *steps, **rules)[0] == 1
 
 
 @settings(deadline=None, max_examples=MANY)

@@ -81,16 +81,18 @@ def depth(chain: Chain, asked: Asked) -> int:
 
 
 def best(path: Sequence[tuple[int, str]], asked: Asked) -> Chain:
-    """The reported chain: deepest, then first complete, then newest entry, then most steps, then earliest steps."""
+    """The reported chain: deepest, then first complete, then newest entry, then most steps, then at the earliest times,
+    then of the earliest steps.
+    """
     touches = [Touch(seconds, name, place) for place, (seconds, name) in enumerate(path)]
     every = [chain for chain in chains(touches, asked) if asked.reentry or begins_at_once(chain, touches, asked)]
     clean = [chain for chain in every if not broken(chain, touches, asked)]
 
-    def rank(chain: Chain) -> tuple[int, int, int, int, list[int]]:
+    def rank(chain: Chain) -> tuple[int, int, int, int, list[int], list[int]]:
         when = [moment(t, asked) for t in chain.values()]
         when = sorted(when) if asked.order == "unordered" else when
         done = max(moment(t, asked) for step, t in chain.items() if asked.needed(step))
-        return -depth(chain, asked), done, -when[0], -len(chain), when
+        return -depth(chain, asked), done, -when[0], -len(chain), when, list(chain)
 
     chosen: Chain = min(clean, key=rank, default={})
     if asked.drop and any(depth(chain, asked) > depth(chosen, asked) for chain in every):
