@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 import vl_convert
-from pypdf import PdfReader, PdfWriter
+from pypdf import PageObject, PdfReader, PdfWriter, Transformation
 
 from reports import fonts
 from reports.drawn import drawing
@@ -20,20 +20,24 @@ from reports.parts import Page, Part, Spec
 from reports.tables import as_files
 from reports.theme import VEGA_LITE, config
 
+_PAPER: Final = (841.89, 595.28)  # A4 across, in points
+_MARGIN: Final = 36.0
+_LARGEST: Final = 0.85  # points a pixel, so that a small chart is no poster
+
 
 def files_of(part: Part) -> dict[str, bytes]:
     """The part as Parquet, SVG and PNG, by address."""
     found = {part.addresses["parquet"]: _parquet(part.frame)}
     if part.spec is not None:
         fonts.register_fonts()
-        spec = part.spec | {"config": config("light")}
+        spec = _apart(part.spec)
         png: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=2)
         found |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: png}
     return found
 
 
 def pdf(pages: Iterable[Page], title: str) -> bytes:
-    """Every chart once, a page each, under its conclusion and its subtitle; bookmarks lead to them."""
+    """Every chart once, a sheet of A4 each, under its conclusion and its subtitle; bookmarks lead to them."""
     fonts.register_fonts()
     writer = PdfWriter()
     writer.add_metadata({"/Title": title})
@@ -47,13 +51,26 @@ def pdf(pages: Iterable[Page], title: str) -> bytes:
             drawn: bytes = vl_convert.svg_to_pdf(drawing(_titled(part, part.spec)))
             reader = PdfReader(io.BytesIO(drawn))
             _in_order(reader.pages[0], set())
-            writer.append(reader, import_outline=False)
+            writer.add_page(_on_paper(reader.pages[0]))
             number = len(writer.pages) - 1
             above = above or writer.add_outline_item(title=page.name, page_number=number)
             writer.add_outline_item(title=part.title, page_number=number, parent=above)
     out = io.BytesIO()
     writer.write(out)
     return out.getvalue()
+
+
+def _on_paper(drawn: PageObject) -> PageObject:
+    """A sheet with the drawing as large as fits, in the upper left as a reader begins."""
+    width, height = _PAPER
+    size = min(
+        (width - 2 * _MARGIN) / float(drawn.mediabox.width), (height - 2 * _MARGIN) / float(drawn.mediabox.height)
+    )
+    size = min(size, _LARGEST)
+    sheet = PageObject.create_blank_page(width=width, height=height)
+    above = height - _MARGIN - float(drawn.mediabox.height) * size
+    sheet.merge_transformed_page(drawn, Transformation().scale(size).translate(_MARGIN, above))
+    return sheet
 
 
 def _in_order(thing: Any, seen: set[int]) -> None:
@@ -85,6 +102,11 @@ def _titled(part: Part, spec: Spec) -> Spec:
         "offset": 18,
     }
     return spec | {"title": title, "config": config("light")}
+
+
+def _apart(spec: Spec) -> Spec:
+    """The chart with room around it, which on a page its card gives."""
+    return spec | {"config": config("light") | {"padding": 16}}
 
 
 def _parquet(frame: pl.DataFrame) -> bytes:

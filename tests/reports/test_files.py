@@ -35,6 +35,7 @@ def test_pdf_has_every_chart_once_with_its_conclusion(built: BuiltSite) -> None:
     assert pdf(pages, "Shop") == made
     reader = PdfReader(io.BytesIO(made))
     assert len(reader.pages) == sum(part.spec is not None for part in pages[0].parts)
+    assert {tuple(map(round, page.mediabox[2:])) for page in reader.pages} == {(842, 595)}
     assert "Weakest step" in reader.pages[0].extract_text()
 
 
