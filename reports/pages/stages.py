@@ -9,7 +9,7 @@ from reports.answers import Answers
 from reports.charts.segments import has_far, narrow_segment_dots, segment_dots
 from reports.formats import count
 from reports.parts import Page, Part, State
-from reports.published import SHOWN
+from reports.published import SHOWN, WITHHELD
 from reports.settings import ReportSettings
 from reports.theme import specification
 from reports.wording import population, withheld_note
@@ -38,7 +38,6 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
     short = frame if most_groups is None else _telling(frame, most_groups)
     drawable = not short.filter(pl.col("state") == SHOWN).is_empty()
     left_out = frame["dimension"].n_unique() - short["dimension"].n_unique()
-    few = State(f"n < {settings.least}", "Too few customers in every group", "A rate needs more of them.")
     return Part(
         id="segments" if most_groups is None else "segments-short",
         title=headlines.segments(short),
@@ -52,8 +51,17 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
         table=tables.segments(short),
         spec=specification(segment_dots(short, settings.least)) if drawable else None,
         narrow=specification(narrow_segment_dots(short, settings.least)) if drawable else None,
-        state=None if drawable else few,
+        state=None if drawable else _nothing(short, settings),
     )
+
+
+def _nothing(frame: pl.DataFrame, settings: ReportSettings) -> State:
+    """Why no group can be shown."""
+    if (frame["state"] == WITHHELD).any():
+        text = f"In every group fewer than {settings.k} customers could be told apart, or worked out from the others."
+        return State("▒", "Withheld to protect privacy", text)
+    text = f"A rate needs at least {settings.least} of them."
+    return State(f"n < {settings.least}", "Too few customers in every group", text)
 
 
 def definitions(answers: Answers) -> Part | None:
