@@ -35,6 +35,7 @@ class Table:
 class Part:
     """One card. `frame` holds the numbers in full; it is published as a file beside the chart.
 
+    `gesture` says what a reader can do with the chart, where a script draws it.
     `spec` is the chart without any configuration, `narrow` the same for a phone, `span` how many of twelve columns
     the card takes; `link` is a name and an address within the report's folder.
     """
@@ -43,6 +44,7 @@ class Part:
     title: str
     subtitle: str
     frame: pl.DataFrame
+    gesture: str = ""
     table: Table | None = None
     spec: Spec | None = None
     narrow: Spec | None = None

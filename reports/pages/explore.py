@@ -28,8 +28,9 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         title=f"Conversion by {' and '.join(name.lower() for name in names)}, for the customers you choose",
         subtitle=f"{population(answers, settings)} Those of the Overview, by the week of their first entry. All of "
         "them, or one group alone, count as on the other pages; a narrower choice adds up cells rounded to "
-        f"{settings.k}s{left}. Click bars to choose groups, drag over the weeks to choose a period; click again, or "
-        "beside them, to clear. Whiskers: 95 % (Wilson).",
+        f"{settings.k}s{left}. Whiskers: 95 % (Wilson).",
+        gesture="Click bars to choose groups, drag over the weeks to choose a period; click again, or beside them, to "
+        "clear.",
         frame=cube.cells,
         table=tables.cube(cube, names),
         spec=specification(explorer(cube, names, settings.least)),

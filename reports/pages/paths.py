@@ -51,8 +51,9 @@ def flow(answers: Answers, settings: ReportSettings) -> Part | None:
         title=headlines.flow(published),
         subtitle=f"{count(published.units)} journeys, {dates(answers)}, from their first touch; the "
         f"{settings.flow_top} largest touchpoints per step, the rest as “Other”. Grey: abandoned there; journeys still "
-        "open are not counted as left. Colour: eventual share that reaches the goal. Point at a touchpoint to follow "
-        "everyone who passed through it." + rounded_note(published.rounded, settings),
+        "open are not counted as left. Colour: eventual share that reaches the goal."
+        + rounded_note(published.rounded, settings),
+        gesture="Point at a touchpoint to follow everyone who passed through it.",
         frame=published.links,
         table=tables.links(published.links),
         spec=_flow_drawn(published),
@@ -108,8 +109,8 @@ def moves(answers: Answers, settings: ReportSettings) -> Part | None:
         title="How touchpoints lead to one another",
         subtitle=f"Moves within journeys, {dates(answers)}. Circle area: visits. Arrow width: moves; those rarer than "
         f"{percent(RARE_MOVE)} of journeys and repeats of one touchpoint are not drawn. Stages run from left to right: "
-        "arrows that bend up go forward, arrows that bend down go back. Point at a touchpoint to see its moves only."
-        + rounded_note(rounded, settings),
+        "arrows that bend up go forward, arrows that bend down go back." + rounded_note(rounded, settings),
+        gesture="Point at a touchpoint to see its moves only.",
         frame=frame,
         table=tables.moves(frame),
         spec=specification(move_graph(frame, answers.stage_numbers, answers.goals, RARE_MOVE)),

@@ -170,6 +170,7 @@ def test_page_without_scripts_holds_every_chart_as_a_drawing() -> None:
     settings = SETTINGS.model_copy(update={"static": True})
     built = build_site(fixtures.answers(), settings, fixtures.BUILT_AT, "runs/x")
     html = built.files["report_static.html"].decode()
+    assert "Point at a touchpoint" in built.front.decode() and "Point at" not in html and "Click bars" not in html
     assert "<script" not in html
     assert "script-src 'none'" in html
     assert html.count("<svg ") == html.count('class="chart"') >= 10
@@ -215,7 +216,7 @@ def test_words_of_the_page_are_as_kept(built: BuiltSite) -> None:
         lines += [f"# {page.title}", page.lede]
         lines += [f"- {v.label}: {v.value} | {v.detail} | {v.change}" for v in page.values]
         for part in page.parts:
-            lines += [f"## {part.title}", part.subtitle]
+            lines += [f"## {part.title}", f"{part.subtitle} {part.gesture}".rstrip()]
             lines += [" | ".join(row) for row in (part.table.heads, *part.table.rows)] if part.table else []
     _golden("words.txt", "\n".join(lines) + "\n")
 
