@@ -137,7 +137,7 @@ def incidence(
 
     Columns: `group` String (null where journeys have none), `journeys` Int64 (in tens), `days`, `share`, `low`, `high`
     Float64. Groups of fewer than `least` journeys, or in which fewer than `k` customers reached the goal or did not,
-    are left out; null where no group is left.
+    are left out; null where no group is left. Between two moments nobody reaches the goal, or at least `k` do.
     """
     longest = window.total_seconds() / _DAY
     seen = pl.when("done").then("length").otherwise(pl.lit(end_of_data) - pl.col("start"))
@@ -153,15 +153,28 @@ def incidence(
         who = some.group_by("done").agg(pl.col("customer").n_unique())["customer"].to_list()
         if some.height < least or any(small(many, k) for many in who):
             continue
-        curve = _thinned(kaplan_meier(some["days"].to_numpy(), some["done"].to_numpy()), longest)
+        curve = _thinned(kaplan_meier(some["days"].to_numpy(), some["done"].to_numpy()), _moments(some, longest, k))
         told = {"group": pl.lit(group, pl.String), "journeys": pl.lit(to_tens(some.height))}
         frames.append(curve.select(**told, days="days", share="share", low="low", high="high"))
     return pl.concat(frames) if frames else None
 
 
-def _thinned(curve: pl.DataFrame, longest: float) -> pl.DataFrame:
-    """The curve at a few moments, closer at the start: a step for every journey would tell when each of them came."""
+def _moments(journeys: pl.DataFrame, longest: float, k: int) -> pl.Series:
+    """When a curve is told, closer at the start: a step for every journey would tell when each of them came.
+
+    From one moment to the next nobody reaches the goal, or at least `k` customers do.
+    """
     moments = pl.Series("days", [longest * (i / POINTS) ** 2 for i in range(POINTS + 1)])
+    reached = journeys.filter("done")
+    number = moments.search_sorted(reached["days"], side="left").alias("bin")
+    counted = reached.group_by(number).agg(pl.len(), who=pl.col("customer").n_unique())
+    counts = {bin: (many, who) for bin, many, who in counted.iter_rows()}
+    joined = _joined([(i, i, *counts.get(i, (0, 0))) for i in range(POINTS + 1)], k)
+    return moments.gather([last for _, last, _, _ in joined])
+
+
+def _thinned(curve: pl.DataFrame, moments: pl.Series) -> pl.DataFrame:
+    """The curve at these moments."""
     stairs = curve.select(
         days="time",
         share=1 - pl.col("survival"),

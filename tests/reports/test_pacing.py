@@ -111,3 +111,12 @@ def test_counts_by_group_add_up_to_the_total() -> None:
     assert counts.filter(~pl.col("is_total")).select("device", "reached").rows() == [
         ("app", 5), ("app", 5), ("web", 7), ("web", 0)
     ]  # fmt: skip
+
+
+def test_no_step_of_a_curve_is_of_fewer_customers_than_may_be_told() -> None:
+    lengths = [timedelta(hours=7 * number) for number in range(60)] + [None] * 40
+    curve = pacing.incidence(_journeys(lengths), window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    assert curve is not None and curve["days"][-1] == 30
+    reached = (curve["share"] * 100).round().cast(pl.Int64)
+    steps = reached.diff().drop_nulls().to_list()
+    assert sum(steps) + reached[0] == 60 and not any(small(step, 10) for step in [reached[0], *steps])
