@@ -92,7 +92,8 @@ def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
         id="by-day",
         title=headlines.incidence(frame, answers.incidence_by),
         subtitle=f"{some}{whose} that have reached the goal by that day since their first touch (Kaplan–Meier, 95 % "
-        f"band; journeys in tens; no step of fewer than {settings.k} customers). Open journeys count as long as they have been seen.",
+        f"band; journeys in tens; no step of fewer than {settings.k} customers). Open journeys count as "
+        "long as they have been seen.",
         frame=frame,
         table=tables.incidence(frame),
         spec=specification(incidence_curves(frame)),
