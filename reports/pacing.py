@@ -85,13 +85,12 @@ def times(journeys: pl.DataFrame, k: int, least: int) -> pl.DataFrame | None:
     if reached.height < least or reached["customer"].n_unique() < k:
         return None
     number = pl.sum_horizontal((pl.col("s") >= edge).cast(pl.UInt32) for edge in EDGES) - 1
-    counted = reached.group_by(bin=number).agg(pl.len(), who=pl.col("customer").n_unique())
-    counts = {bin: (many, who) for bin, many, who in counted.iter_rows()}
+    bins = reached.select("customer", bin=number)
+    first_bin, last_bin = bins.select(least=pl.col("bin").min(), most=pl.col("bin").max()).row(0)
     median = int(reached.select(pl.col("s").median()).select(bin=number).item())
-    bins = [(i, i, *counts.get(i, (0, 0))) for i in range(min(counts), max(counts) + 1)]
     rows = [
         (first, _name(first, end), ENDS[end], many, round(many / reached.height, 4), first <= median <= end)
-        for first, end, many, _ in _joined(bins, k)
+        for first, end, many, _ in _joined(_bins(bins, range(first_bin, last_bin + 1)), k)
     ]
     return pl.DataFrame(rows, schema=TIMES, orient="row")
 
@@ -110,6 +109,13 @@ def _name(first: int, last: int) -> str:
 
 
 Bin = tuple[int, int, int, int]
+
+
+def _bins(reached: pl.DataFrame, span: range) -> list[Bin]:
+    """The bins of a span, from journeys with their `customer` and `bin`."""
+    counted = reached.group_by("bin").agg(pl.len(), who=pl.col("customer").n_unique())
+    counts = {bin: (many, who) for bin, many, who in counted.iter_rows()}
+    return [(number, number, *counts.get(number, (0, 0))) for number in span]
 
 
 def _joined(bins: list[Bin], k: int) -> list[Bin]:
@@ -166,11 +172,8 @@ def _moments(journeys: pl.DataFrame, longest: float, k: int) -> pl.Series:
     """
     moments = pl.Series("days", [longest * (i / POINTS) ** 2 for i in range(POINTS + 1)])
     reached = journeys.filter("done")
-    number = moments.search_sorted(reached["days"], side="left").alias("bin")
-    counted = reached.group_by(number).agg(pl.len(), who=pl.col("customer").n_unique())
-    counts = {bin: (many, who) for bin, many, who in counted.iter_rows()}
-    joined = _joined([(i, i, *counts.get(i, (0, 0))) for i in range(POINTS + 1)], k)
-    return moments.gather([last for _, last, _, _ in joined])
+    bins = reached.select("customer", bin=moments.search_sorted(reached["days"], side="left"))
+    return moments.gather([last for _, last, _, _ in _joined(_bins(bins, range(POINTS + 1)), k)])
 
 
 def _thinned(curve: pl.DataFrame, moments: pl.Series) -> pl.DataFrame:

@@ -6,6 +6,7 @@ stage. Every row is read along the same columns, one a stage.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import altair as alt
@@ -21,6 +22,7 @@ ROW = 23
 FEEL = 130
 DROP = 118
 Rows = list[dict[str, Any]]
+FELT_TIP = tips(stage="Stage", t="Satisfied", t_interval="95 % interval", t_answers="Answers")
 
 
 def journey_map(
@@ -168,6 +170,21 @@ def felt_of(voice: pl.DataFrame | None, steps: Rows) -> Rows:
     return [{**row, "bad": bool(clear) and row is worst} for row in felt]
 
 
+def told_of(felt: dict[str, Any], place: Callable[[float], float]) -> dict[str, Any]:
+    """What a mark tells of the satisfaction at a stage; `place` is where a share stands."""
+    stage = shown_name(felt["stage"])
+    return {
+        "low": place(felt["low"]),
+        "high": place(felt["high"]),
+        "stage": stage,
+        "t": percent(felt["satisfied"], 0),
+        "t_interval": interval(felt["low"], felt["high"]),
+        "t_answers": count(felt["responses"]),
+        "bad": felt["bad"],
+        "d": f"{stage}: {percent(felt['satisfied'])} satisfied of {count(felt['responses'])} answers",
+    }
+
+
 def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
     low: float = min(r["low"] for r in felt)
     high: float = max(r["high"] for r in felt)
@@ -180,14 +197,7 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
         {
             "x": r["x"],
             "y": down(r["satisfied"]),
-            "low": down(r["low"]),
-            "high": down(r["high"]),
-            "stage": shown_name(r["stage"]),
-            "t": percent(r["satisfied"], 0),
-            "t_interval": interval(r["low"], r["high"]),
-            "t_answers": count(r["responses"]),
-            "bad": r["bad"],
-            "d": f"{shown_name(r['stage'])}: {percent(r['satisfied'])} satisfied of {count(r['responses'])} answers",
+            **told_of(r, down),
         }
         for r in felt
     ]
@@ -195,7 +205,6 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
         beside = [rows[i]["y"] for i in (place - 1, place + 1) if 0 <= i < len(rows)]
         under = row["y"] > sum(beside, row["y"]) / (len(beside) + 1)
         row["yt"] = row["low"] + 12 if under else row["high"] - 12
-    tip = tips(stage="Stage", t="Satisfied", t_interval="95 % interval", t_answers="Answers")
     spine = [{"x": r["x"], "y": r["y"], "y2": top + FEEL} for r in rows]
     line = chart_of(only(spine, "x", "y")).mark_line(style="line-primary", interpolate="monotone", aria=False)
     ground = chart_of(spine).mark_area(style="band", interpolate="monotone", opacity=0.55, aria=False)
@@ -208,7 +217,7 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
     for bad, dot, text in ((False, "dot", "label-strong"), (True, "dot-bad", "label-bad")):
         some = [r for r in rows if r["bad"] is bad]
         if some:
-            layers.append(canvas.dots(some, dot, "circle", tip, 120))
+            layers.append(canvas.dots(some, dot, "circle", FELT_TIP, 120))
             layers.append(canvas.texts([{**r, "y": r["yt"]} for r in some], text, "center"))
     return layers
 

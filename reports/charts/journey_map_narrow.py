@@ -12,8 +12,8 @@ import polars as pl
 
 from reports import fonts
 from reports.charts.canvas import NARROW, Canvas, tips
-from reports.charts.journey_map import Rows, circle, circles, columns_of, felt_of
-from reports.formats import count, interval, percent
+from reports.charts.journey_map import FELT_TIP, Rows, circle, circles, columns_of, felt_of, told_of
+from reports.formats import count, percent
 
 HEAD = 32
 ROW = 23
@@ -98,21 +98,13 @@ def _feelings(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
         {
             "x": across(row["satisfied"]),
             "y": step["lines"] + LINE / 2,
-            "low": across(row["low"]),
-            "high": across(row["high"]),
-            "stage": step["label"],
-            "t": percent(row["satisfied"], 0),
-            "t_interval": interval(row["low"], row["high"]),
-            "t_answers": count(row["responses"]),
-            "bad": row["bad"],
-            "d": f"{step['label']}: {percent(row['satisfied'])} satisfied of {count(row['responses'])} answers",
+            **told_of(row, across),
         }
         for step in steps
         if (row := step["felt"])
     ]
     if not rows:
         return []
-    tip = tips(stage="Stage", t="Satisfied", t_interval="95 % interval", t_answers="Answers")
     layers = [
         canvas.texts([{"x": 12, "y": row["y"], "t": "Satisfied"} for row in rows], "label-muted"),
         canvas.lines([{"x": left, "x2": right, "y": row["y"], "y2": row["y"]} for row in rows], "sep", strokeWidth=4),
@@ -121,7 +113,7 @@ def _feelings(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
     for bad, dot, text in ((False, "dot", "label-strong"), (True, "dot-bad", "label-bad")):
         some = [row for row in rows if row["bad"] is bad]
         if some:
-            layers.append(canvas.dots(some, dot, "circle", tip, 110))
+            layers.append(canvas.dots(some, dot, "circle", FELT_TIP, 110))
             layers.append(_figures(canvas, some, text))
     return layers
 
