@@ -6,9 +6,7 @@ read how an event arrived, more events than a rebuild is worth.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +14,7 @@ import polars as pl
 
 from analytics.components import Source
 from analytics.duplicates import ARRIVAL, news
+from analytics.engine import on_threads
 from analytics.identity import hash_of, sources_of, with_hash
 from analytics.memory import Memory
 from analytics.parts import Part
@@ -93,8 +92,7 @@ def _known(ids: pl.Series, parts: Iterable[Part], memory: Memory) -> pl.Series:
     def there(part: Part) -> pl.DataFrame:
         return part.read([EVENT]).filter(wanted)
 
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        found = list(threads.map(there, parts))
+    found = on_threads(there, parts)
     return pl.concat([memory.dropped.select(EVENT).filter(wanted), *found])[EVENT].unique()
 
 

@@ -7,7 +7,7 @@ address and hands back a small table, so that the same function runs on threads 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,6 +21,7 @@ from analytics.definitions import ANY, Exclude, Step
 from analytics.parts import Part, decoded
 from analytics.store import Paths
 
+S = TypeVar("S")
 T = TypeVar("T")
 Condition = Step | Exclude
 UNIVERSE: Final = 63
@@ -29,10 +30,16 @@ UNIVERSE: Final = 63
 
 def run(paths: Paths, partial: Callable[[Part], T]) -> list[T]:
     """The partial of every part, in their order; a thread a core, as many parts in memory as threads."""
-    if len(paths.parts) < 2:
-        return [partial(part) for part in paths.parts]
+    return on_threads(partial, paths.parts)
+
+
+def on_threads(task: Callable[[S], T], given: Iterable[S]) -> list[T]:
+    """What the task makes of each of the given, in their order; a thread a core."""
+    each = list(given)
+    if len(each) < 2:
+        return [task(one) for one in each]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(partial, paths.parts))
+        return list(threads.map(task, each))
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,7 @@ whose it is, how it linked, its place, session, stage, journey, outcome and the 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.components import Mask
+from analytics.engine import on_threads
 from analytics.identity import names_of, salted
 from analytics.journeys import JOURNEY, OUTCOME
 from analytics.parts import AT, CUSTOMER, TOUCHES, TOUCHPOINT, Part, as_time
@@ -57,8 +56,7 @@ class Taken:
             part, here = paths.parts[number], places[number]
             return part.keys()[here], _touches(paths, part, here, columns, int(first[number]))
 
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            keys, frames = zip(*threads.map(taken, some), strict=True)
+        keys, frames = zip(*on_threads(taken, some), strict=True)
         return cls(tuple(places), pl.concat(keys), pl.concat(frames).with_row_index(PLACE))
 
 

@@ -12,9 +12,7 @@ rows went from the lake, a new kind of identity, or a good part of the customers
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -27,6 +25,7 @@ from analytics.arrivals import Arrivals, arrivals, reads_arrival, same_times
 from analytics.attributes import versions
 from analytics.compaction import compact
 from analytics.components import Mask
+from analytics.engine import on_threads
 from analytics.events import added, landed
 from analytics.events import profiles as landed_profiles
 from analytics.links import tombstones
@@ -218,8 +217,7 @@ class Renewal:
         def touches(share: int) -> pl.DataFrame:
             return touches_of(every.filter(pl.col(CODE) % shares == share), self.rules, states, end)
 
-        with ThreadPoolExecutor(os.cpu_count()) as threads:
-            return list(threads.map(touches, range(shares)))
+        return on_threads(touches, range(shares))
 
     def _summary(self, got: Arrivals, taken: Taken, touches: Sequence[pl.DataFrame]) -> StitchSummary:
         """The numbers of the paths with those of the customers concerned exchanged."""

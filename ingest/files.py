@@ -23,12 +23,11 @@ from expectations.errors import InputError
 from expectations.gate import Rule, contract_rules
 from expectations.layout import Lake
 from ingest.columns import to_times
-from ingest.commit import Table
+from ingest.commit import Table, scan
 from ingest.decode import Refusal
 from ingest.landing import Landing
 from ingest.message import Chunk, Partition
 from ingest.offsets import Claim, application
-from ingest.quarantine import refused
 from ingest.quarantine import rows as quarantine_rows
 from ingest.rows import LINES, Row, rows, table, unreadable
 from ingest.settings import Format, IngestSettings, Stream
@@ -141,8 +140,8 @@ def _land(file: Path, landing: Landing, partition: Partition, start: int, told: 
 
 
 def _still_refused(lake: Lake, topic: str) -> dict[str, int]:
-    found = refused(lake).filter(pl.col(contract.TOPIC) == topic)
-    return dict(found.group_by("reason").agg(pl.col("messages").sum()).sort("reason").iter_rows())
+    mine = scan(lake, layout.QUARANTINE).filter(pl.col(contract.TOPIC) == topic)
+    return dict(mine.group_by("reason").len().sort("reason").collect().iter_rows())
 
 
 def _flush(landing: Landing, faulty: dict[str, int]) -> int:
