@@ -82,14 +82,15 @@ def as_event(number: int, row: Row) -> Row:
     return event(row["event_name"], f"{row['minute']}m", number, **columns, **told)
 
 
-def apply(lake: Lake, number: int, what: tuple[Any, ...]) -> None:
+def apply(lake: Lake, number: int, place: int, what: tuple[Any, ...]) -> None:
+    """Make one change of a batch; every profile that lands has a place of its own."""
     if what[0] == "compact":
         DeltaTable(lake.table("events")).optimize.compact()
     elif what[0] == "split":
         split(lake, what[1], "anonymous_id:p", decided_at=at(f"{number}m"), removed=what[2])
     else:
         kind = "anonymous_id" if what[1] == "x" else "customer_id"
-        row = [kind, what[1], "region", what[2], at(f"{number * 20}m"), "p", 0, number]
+        row = [kind, what[1], "region", what[2], at(f"{number * 20}m"), "p", 0, 100 * number + place]
         pl.DataFrame([row], schema=contract.PROFILES, orient="row").write_delta(lake.table("profiles"), mode="append")
 
 
@@ -132,8 +133,8 @@ def test_whatever_lands_a_refreshed_store_is_the_store_built_anew(
         lake = Lake(folder)
         for number, (batch, changes) in enumerate(history.batches):
             land(lake, *batch)
-            for what in changes:
-                apply(lake, number, what)
+            for place, what in enumerate(changes):
+                apply(lake, number, place, what)
             with (
                 mock.patch.object(analytics.refresh, "build", wraps=build) as built,
                 mock.patch.object(analytics.refresh, "TOUCHES_PER_PART", share),
