@@ -16,6 +16,7 @@ from analytics.profiles import PROFILES, explain_difference, read_as
 from analytics.retention import retention, returns
 from analytics.rules import PathRules
 from analytics.sessions import sessions
+from analytics.spelling import UnknownWordWarning
 from analytics.store import Paths, StoreWriter
 from analytics.summary import summary
 from analytics.survival import survival
@@ -40,6 +41,7 @@ __all__ = [
     "Selection",
     "Step",
     "StoreWriter",
+    "UnknownWordWarning",
     "channels",
     "compare",
     "conformance",

@@ -15,6 +15,7 @@ from analytics.definitions import Funnel
 from analytics.engine import Condition, Matcher, unit_of
 from analytics.parts import AT, CUSTOMER, Part, decoded
 from analytics.scans import Found, best_of_unit, by_attempts, scanned
+from analytics.spelling import unknown_steps, warn_of_unknown
 from analytics.store import Paths
 from analytics.streams import Streams, keys_of, one_per_value, runs_of, whole_customers
 from expectations.errors import DefinitionError
@@ -65,8 +66,10 @@ class ChainScan:
 
     @classmethod
     def of(cls, paths: Paths, definition: Funnel) -> ChainScan:
-        """Bind a funnel to a store; raises `DefinitionError` for a column that is not there."""
+        """Bind a funnel to a store; raises `DefinitionError` for a column that is not there, warns of unknown words."""
         check_names(definition)
+        conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
+        warn_of_unknown(unknown_steps(paths, conditions))
         counted = definition.count
         if counted not in ("customers", "entries", *RUNS):
             paths = paths_by(paths, counted)
@@ -75,7 +78,6 @@ class ChainScan:
         paths.require(*definition.by, *definition.same, *value, *runs)
         if wrong := [name for name in value if not paths.schema[name].is_numeric()]:
             raise DefinitionError(f"Column {wrong[0]!r} cannot be added up.", expected="a column of numbers")
-        conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
         universe = definition.universe
         if universe is None and (definition.order == "strict" or "other" in definition.stop):
             universe = pl.lit(True)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from analytics.definitions import Words, fill, several
 from analytics.parts import TOUCHPOINT
+from analytics.spelling import unknown_words, warn_of_unknown
 from analytics.statistics import benjamini_hochberg, newcombe, normal_quantile, two_proportions_z, wilson
 from analytics.store import Paths
 from analytics.variants import code_width, distinct_paths, unit_paths
@@ -187,6 +188,8 @@ def alignments(paths: Paths, design: Design, view: View) -> Alignments:
     """The cheapest alignment of every distinct path with a design."""
     from analytics.kernels.alignment import align
 
+    named = [word for step in (*design.steps, design.detours) for word in step]
+    warn_of_unknown(unknown_words(paths, view.on, named))
     words = words_of(paths, view.on)
     distinct = distinct_paths(unit_paths(paths, view, words), view)
     words = words.cast(pl.String).sort()

@@ -77,7 +77,7 @@ def as_utc(time: datetime | None) -> datetime | None:
 
 def several(what: str, given: Words) -> tuple[str, ...]:
     """One word or several as a tuple; refused when there is none."""
-    words = (given,) if isinstance(given, str) else tuple(given)
+    words = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
     if not words:
         raise DefinitionError(f"{what} names nothing.", expected="at least one value")
     return words
@@ -172,7 +172,8 @@ class Funnel:
       unordered funnels: an attempt with an excluded touch between its first and last touch counts for nothing.
     - `same`: columns that are equal over all touches of a chain; a touch without a value is in no chain.
     - `count`: `customers`, `sessions`, `journeys`, `entries` (attempts one after the other: each begins at the first
-      entry after the last touch of the one before), or any column whose values are counted in place of customers.
+      entry that the source has after the last touch of the one before), or any column whose values are
+      counted in place of customers.
     - `maturity`, `ties`, `start`, `end` (entries lie in `start <= t < end`): see the documentation of the numbers.
     - `value`: a numeric column that is added up over the touches of each step.
     - `only`: touches that the funnel sees at all.

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from analytics.definitions import ANY, Exclude, Step
 from analytics.parts import Part, decoded
 from analytics.store import Paths
+from expectations.errors import DefinitionError
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -138,7 +139,14 @@ class Matcher:
             table = self._table(condition)
             hits: NDArray[np.bool_] = table[with_null_code(frame[condition.on], len(table) - 1)]
             return hits
-        return frame[condition.on].is_in(list(condition.any_of)).fill_null(False).to_numpy()
+        column, values = frame[condition.on], list(condition.any_of)
+        try:
+            return column.is_in(pl.Series(values, dtype=column.dtype)).fill_null(False).to_numpy()
+        except (TypeError, pl.exceptions.PolarsError):
+            where, kind = f"column {condition.on!r}", str(column.dtype)
+            raise DefinitionError(
+                "A step is of values of another kind than its column.", where=where, expected=kind, found=str(values)
+            ) from None
 
 
 def first_of_customer(hits: NDArray[np.bool_], bounds: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from analytics.definitions import Words, duration, one_of, several
 from analytics.parts import TOUCHPOINT, Part
+from analytics.spelling import unknown_words, warn_of_unknown
 from analytics.store import Paths
 from analytics.units import CONVERTED, ENDS, START
 from analytics.walks import By, Indices, Selection, View, Walks, each, place_of, together, words_of
@@ -200,6 +201,7 @@ def _named(names: pl.Series, codes: pl.Series) -> pl.Series:
 
 def _routes(paths: Paths, view: View, asked: Anchors) -> Routes:
     """The routes of all units, with all but the most frequent values of each position joined."""
+    warn_of_unknown(unknown_words(paths, view.on, (*(asked.start or ()), *(asked.end or ()))))
     words = words_of(paths, view.on)
     names = pl.concat([words.cast(pl.String), pl.Series([REST, START, *ENDS])])
     found = each(paths, view, words, partial(_positions, asked, words))

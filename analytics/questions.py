@@ -6,13 +6,13 @@ the nearest words of the data: a misspelt step would look like a step that every
 
 from __future__ import annotations
 
-import difflib
 from datetime import timedelta
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from analytics.definitions import ANY, Exclude, Funnel, Maturity, Order, Step, Ties, duration
+from analytics.definitions import Funnel, Maturity, Order, Step, Ties, duration
+from analytics.spelling import unknown_steps
 from analytics.store import Paths
 from expectations.configfile import Section
 from expectations.errors import DefinitionError
@@ -65,18 +65,11 @@ def check_words(paths: Paths, definition: Funnel) -> Funnel:
     """
     if not len(paths):
         raise DefinitionError("There are no touches to ask about.", do="land events, then run `journeys stitch`")
-    asked: tuple[Step | Exclude, ...] = (*definition.steps, *definition.exclude)
-    for step in asked:
-        if ANY in step.any_of or step.on not in paths.dictionaries:
-            continue
-        known = paths.values_of(step.on).to_list()
-        for word in step.any_of:
-            if str(word) not in known:
-                near = difflib.get_close_matches(str(word).lower(), [each.lower() for each in known], n=3, cutoff=0.5)
-                offered = [each for each in known if each.lower() in near] or sorted(known)[:5]
-                raise DefinitionError(
-                    f"No touch has the {step.on} {word!r}.",
-                    expected=f"a {step.on} of the data" + (", such as " if near else ": ") + ", ".join(offered),
-                    do="spell it as the data do" if near else "`journeys paths` shows what customers touch",
-                )
+    for unknown in unknown_steps(paths, (*definition.steps, *definition.exclude)):
+        offered = ", ".join(unknown.offered)
+        raise DefinitionError(
+            f"No touch has the {unknown.column} {unknown.word!r}.",
+            expected=f"a {unknown.column} of the data" + (", such as " if unknown.near else ": ") + offered,
+            do="spell it as the data do" if unknown.near else "`journeys paths` shows what customers touch",
+        )
     return definition

@@ -18,6 +18,7 @@ import polars as pl
 from analytics.definitions import ANY, Step, one_of
 from analytics.engine import Matcher, run
 from analytics.parts import AT, CUSTOMER, Part, decoded
+from analytics.spelling import unknown_steps, warn_of_unknown
 from analytics.statistics import wilson
 from analytics.store import Paths
 from expectations.errors import DefinitionError
@@ -87,7 +88,7 @@ def retention(
     >>> retention(shop, period="day")["size", "after", "returned"].rows()
     [(2, 1, 1)]
     """
-    asked = Cohorts(_step(start), _step(returning), period, cohort, timezone)
+    asked = _cohorts(paths, start, returning, period, cohort=cohort, timezone=timezone)
     one_of("returns", returns, RETURNS)
     edges = list(brackets) if returns == "bracket" else list(range(1, periods + 1))
     if edges != sorted(set(edges)) or not edges or edges[0] < 1:
@@ -133,9 +134,18 @@ def returns(
     >>> returns(paths({"ann": "visit@0d visit@2d"}), period="day")["after"].to_list()
     [[0, 2]]
     """
-    asked = Cohorts(_step(start), _step(returning), period, cohort, timezone)
+    asked = _cohorts(paths, start, returning, period, cohort=cohort, timezone=timezone)
     members = pl.concat([_nobody(paths, asked), *run(paths, partial(_members, paths, asked))])
     return members.select(CUSTOMER, "cohort", "after").sort("cohort", CUSTOMER)
+
+
+def _cohorts(
+    paths: Paths, start: str | Step, returning: str | Step, period: str, *, cohort: str, timezone: str
+) -> Cohorts:
+    """What is asked; who asks is told of words that no touch has."""
+    asked = Cohorts(_step(start), _step(returning), period, cohort, timezone)
+    warn_of_unknown(unknown_steps(paths, (asked.start, asked.returning)))
+    return asked
 
 
 def _step(given: str | Step) -> Step:

@@ -19,6 +19,7 @@ from analytics.definitions import Step
 from analytics.engine import Matcher
 from analytics.grammar import Pattern, Touch, pattern, wrong
 from analytics.parts import Part
+from analytics.spelling import unknown_steps, warn_of_unknown
 from analytics.store import Paths
 from analytics.variants import as_bytes
 from analytics.walks import Indices, View, Walks
@@ -51,6 +52,7 @@ class Search:
             raise wrong(text, "brackets in pairs, and quantifiers after a touch or a group") from None
         if empty:
             raise DefinitionError("This pattern is met by no touch at all.", expected="a touch at least", found=text)
+        warn_of_unknown(unknown_steps(paths, meant))
         return cls(paths, view, asked, Matcher(paths, meant))
 
     def hits(self, found: Walks, part: Part) -> tuple[Indices, Indices]:

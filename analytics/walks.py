@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from analytics.definitions import Words, fill, one_of
 from analytics.engine import run, unit_of
 from analytics.parts import AT, SECOND, TOUCHPOINT, Part, as_text, decoded
+from analytics.spelling import unknown_words, warn_of_unknown
 from analytics.store import Paths
 from analytics.units import UNITS, unit_columns, units_of
 from expectations.errors import DefinitionError, nearest
@@ -88,11 +89,15 @@ class View:
         return [item.meta.output_name() for item in self.by]
 
     def checked(self, paths: Paths, taken: Sequence[str]) -> View:
-        """The same view, when the paths have what it reads and no group is called as a column of the answer."""
+        """The same view, when the paths have what it reads and no group is called as a column of the answer.
+
+        Warns of words of `among` that no touch has.
+        """
         where = [] if self.among.where is None else [self.among.where]
         paths.require(self.on, *(name for item in (*self.by, *where) for name in item.meta.root_names()))
         if wrong := [name for name in self.groups if name in taken]:
             raise DefinitionError(f"Column {wrong[0]!r} cannot be a breakdown.", do="rename it")
+        warn_of_unknown(unknown_words(paths, self.on, (*self.among.start, *self.among.end, *self.among.through)))
         return self
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
@@ -37,6 +38,8 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
 
 def run() -> None:
     """Run the command; an error that the user can mend is told in its own words, without a traceback."""
+    # The command checks words itself: a funnel with a word that no touch has is refused, the report has its doubts.
+    warnings.filterwarnings("ignore", message="No touch has the", category=UserWarning)
     try:
         app()
     except JourneysError as error:
