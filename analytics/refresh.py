@@ -246,7 +246,8 @@ class Renewal:
             writer.words.dictionaries.update(self.stored.dictionaries)
             writer.schema = self.stored.schema
             for part, places in zip(self.stored.parts, taken.places, strict=True):
-                if len(places) < part.customers:
+                # Paths without a touch keep their part: it has the columns that the next refresh reads.
+                if len(places) < part.customers or not len(self.stored):
                     adopted = writer.adopt(part)
                     writer.parts[-1] = adopted.without(places) if len(places) else adopted
             ends = np.cumsum([len(some) for some in touches])

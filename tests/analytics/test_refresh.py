@@ -138,6 +138,17 @@ def test_a_refresh_is_a_build(tmp_path: Path, case: str, request: pytest.Fixture
     check(lake, SMALL, tmp_path)
 
 
+def test_paths_without_a_touch_take_what_comes(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    lake = Lake(str(tmp_path))
+    land(lake, event("ping", "0m", 0, customer_id="ann"))
+    refresh(lake, SMALL)
+    request.getfixturevalue("no_build")
+    for number, name in enumerate(["ping", "ping", "home", "ping", "home"], 1):
+        land(lake, event(name, f"{number}m", number, customer_id="ann"))
+        check(lake, SMALL, tmp_path)
+    assert len(Paths.open(lake)) == 2 and all(part.touches for part in Paths.open(lake).parts)
+
+
 def test_tombstones_part_customers_and_join_them_again(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     land(lake, *(event("home", f"{n}m", n, customer_id="ann", anonymous_id=f"x{n}") for n in range(4)))
