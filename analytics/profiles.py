@@ -48,6 +48,9 @@ _NO_WORDS: Final = (
     "The function knows no exclusions, no columns that must be equal, and no attempts: these options are left out.",
     "Optional steps and step windows cannot be asked of it: a funnel with them is refused.",
 )
+_ONE_CHAIN: Final = (
+    "Where an event can be several steps, the server in this mode follows one chain only and may get to another depth."
+)
 
 _MIXPANEL: Final = {
     "maturity": "survival",
@@ -95,20 +98,30 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
         "clickhouse_strict_increase": Profile(
             "windowFunnel with strict_increase: every step at a later instant than the one before.",
             {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "later": True},
-            _NO_WORDS,
+            (
+                *_NO_WORDS,
+                _ONE_CHAIN,
+                "The server forgets an earlier first step when it comes again at the instant of the second, and may then"
+                " find less; ours keeps it, as it does itself with strict_once.",
+            ),
         ),
         "clickhouse_strict_order": Profile(
             "windowFunnel with strict_order: any other event between steps ends the search for good.",
-            {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "stop": ("other", "entry")},
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "stop": ("other",)},
             (
                 *_NO_WORDS,
+                _ONE_CHAIN,
                 "Of one instant, rows that are no step are read first; the server reads them as sent.",
             ),
         ),
         "clickhouse_strict_deduplication": Profile(
             "windowFunnel with strict_deduplication: a step that is repeated ends the search for good.",
             {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "stop": ("repeat",)},
-            (*_NO_WORDS, "Rows of one instant are read in the order of steps; the server reads them as sent."),
+            (
+                *_NO_WORDS,
+                _ONE_CHAIN,
+                "Rows of one instant are read in the order of steps; the server reads them as sent.",
+            ),
         ),
         "mixpanel": Profile(
             "Mixpanel funnels, uniques: a customer's clock starts once, at the first entry in the range; the range is"

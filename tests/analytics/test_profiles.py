@@ -46,6 +46,33 @@ def test_window_funnel_cases(case: dict[str, Any]) -> None:
     assert levels | dict(found.select("customer", "depth").rows()) == case["expected"]["levels"]
 
 
+SERVER = {"": 0, "once": 1, "increase": 2, "order": 3, "deduplication": 4}
+
+
+@pytest.mark.parametrize(
+    ("path", "levels"),
+    [
+        ("a@0m b@1m a@3m c@4m", (3, 3, 3, 3, 3)),
+        ("a@0m b@1m b@2m c@4m", (3, 3, 3, 3, 2)),
+        ("a@0m x@1m b@2m a@3m b@4m c@5m", (3, 3, 3, 1, 2)),
+        ("a@0m b@1m c@1m", (3, 3, 2, 3, 3)),
+    ],
+)
+def test_each_mode_finds_what_the_server_finds(path: str, levels: tuple[int, ...]) -> None:
+    """Levels as windowFunnel of ClickHouse 26 gives them, in the order of `SERVER`."""
+    for name, place in SERVER.items():
+        profile = f"clickhouse_strict_{name}" if name else "clickhouse"
+        found = members(paths({"ann": path}, end="9d"), read_as(Funnel(["a", "b", "c"], "1h"), profile))
+        assert found["depth"].to_list() == [levels[place]], profile
+
+
+def test_strictly_later_steps_keep_an_entry_that_the_server_forgets() -> None:
+    """The server gets to 1 here, and to 2 with strict_once besides; the profile tells of it."""
+    asked = read_as(Funnel(["a", "b"], "1h"), "clickhouse_strict_increase")
+    assert members(paths({"ann": "a@0m a@1m b@1m"}, end="9d"), asked)["depth"].to_list() == [2]
+    assert any("forgets" in text for text in PROFILES["clickhouse_strict_increase"].deviations)
+
+
 @pytest.mark.parametrize(
     "case",
     [c for c in cases(*(f"posthog_funnel_{kind}" for kind in POSTHOG)) if "counts" in c["expected"]],
