@@ -101,7 +101,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             (
                 *_NO_WORDS,
                 _ONE_CHAIN,
-                "The server forgets an earlier first step when it comes again at the instant of the second, and may then"
+                "The server forgets an earlier first step when it comes again at the instant of the second, and may"
                 " find less; ours keeps it, as it does itself with strict_once.",
             ),
         ),
