@@ -21,7 +21,7 @@ from analytics.statistics import wilson
 from analytics.store import Paths
 from expectations.errors import DefinitionError
 
-PERIODS: Final = ("hour", "day", "week", "month")
+PERIODS: Final = ("hour", "day", "week", "week_sunday", "month")
 MOST_BINS: Final = 60
 
 
@@ -38,8 +38,8 @@ def trend(
     """The share of customers that get from one step to another, by the period of their entry.
 
     A customer counts once in every period with an entry, by the best chain that enters in it. Periods are those of
-    `timezone`; a week begins on Monday; `starts` names the days or the times at which periods begin (a time without a
-    zone is one of `timezone`), else all from the first to the last entry.
+    `timezone`: hour, day, week (from Monday), week_sunday or month. `starts` names the days or the times at which
+    periods begin (a time without a zone is one of `timezone`), else all from the first to the last entry.
 
     Columns: those of `by`; `period` Datetime(us, timezone), its start; `entered`, `reached` Int64 (mature customers
     that reached `from_step`, and `to_step`, by default the last); `open` Int64; `share_of_entered` Float64 with `_low`,
@@ -167,6 +167,7 @@ def _floor(moment: datetime, period: str) -> datetime:
         "hour": hour,
         "day": day,
         "week": day - timedelta(days=day.weekday()),
+        "week_sunday": day - timedelta(days=day.isoweekday() % 7),
         "month": day.replace(day=1),
     }[period]
 
@@ -178,7 +179,7 @@ def _next(start: datetime, period: str) -> datetime:
     if period == "hour":
         zone = start.tzinfo
         return (start.astimezone(ZoneInfo("UTC")) + timedelta(hours=1)).astimezone(zone)
-    return start + timedelta(days=7 if period == "week" else 1)
+    return start + timedelta(days=1 if period == "day" else 7)
 
 
 def time_to_convert(

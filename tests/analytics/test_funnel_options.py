@@ -273,7 +273,9 @@ def test_a_trend_reads_each_part_once_for_all_its_periods(monkeypatch: pytest.Mo
     assert len(reads) == 1
 
 
-@pytest.mark.parametrize(("period", "entered"), [("hour", [1, 1, 1]), ("day", [3]), ("week", [3])])
+@pytest.mark.parametrize(
+    ("period", "entered"), [("hour", [1, 1, 1]), ("day", [3]), ("week", [3]), ("week_sunday", [3])]
+)
 def test_periods_are_those_of_the_clock_of_a_zone_when_it_goes_back(period: str, entered: list[int]) -> None:
     """In Oslo the hour from two to three came twice on 27 October 2024."""
     times = [datetime(2024, 10, 27, hour, 30, tzinfo=UTC) for hour in (0, 1, 2)]
@@ -289,6 +291,14 @@ def test_periods_are_those_of_the_clock_of_a_zone_when_it_goes_back(period: str,
             datetime(2024, 10, 27, 3),  # noqa: DTZ001
         ]
         assert trend(store, Funnel(["visit"]), period=period, timezone="Europe/Oslo", starts=named).equals(table)
+
+
+@pytest.mark.parametrize(("period", "entered"), [("week", [2, 1]), ("week_sunday", [1, 2])])
+def test_a_week_begins_on_monday_or_on_sunday(period: str, entered: list[int]) -> None:
+    """The paths begin on Monday the first of January 2024; its first Sunday is the seventh."""
+    store = paths({"ann": "visit@0d", "bo": "visit@6d", "cy": "visit@7d"}, end="60d")
+    table = trend(store, Funnel(["visit"]), period=period)
+    assert table["entered"].to_list() == entered
 
 
 @pytest.mark.parametrize("ask", [trend, time_to_convert])

@@ -21,14 +21,19 @@ class Unsupported(Exception):
 
 
 def paths_of(case: Mapping[str, Any]) -> Paths:
-    """The events of a case as paths; a property is a text column under its own name."""
+    """The events of a case as paths; a property is a text column under its own name.
+
+    An empty text is no value of a breakdown, as the cases have it.
+    """
     events, props = case["events"], sorted(properties(case))
+    split = case["params"].get("breakdown", {}).get("props", [])
     columns: dict[str, Any] = {
         "customer": [event["customer"] for event in events],
         "at": [time_of(event["ts"]) for event in events],
         "touchpoint": [event["event"] for event in events],
         **{name: [text_of(event.get("props", {}).get(name)) for event in events] for name in props},
     }
+    columns |= {name: [value or None for value in columns[name]] for name in split}
     types: dict[str, Any] = {"customer": pl.String, "at": pl.Datetime("us", "UTC"), "touchpoint": pl.String}
     return Paths.from_frame(pl.DataFrame(columns, schema={**types, **dict.fromkeys(props, pl.String)}))
 
@@ -61,7 +66,9 @@ def text_of(value: Any) -> str | None:
     """A value of a property as text; an absent one is null."""
     if value is None or isinstance(value, str):
         return value
-    return str(value).lower() if isinstance(value, bool) else f"{value:g}" if isinstance(value, float) else str(value)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
 def condition(filters: Sequence[Mapping[str, Any]]) -> pl.Expr | None:

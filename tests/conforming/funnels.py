@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -16,7 +16,15 @@ ATTRIBUTIONS = {"first_touch": "first", "last_touch": "last", "all_events": "eve
 KNOWN = {
     *("kind", "order", "window_seconds", "window_edge", "row_reuse", "ties", "steps", "exclusions", "exclusion_effect"),
     *("date_from", "date_to", "timezone", "count_by", "event_filter", "breakdown", "from_step", "to_step"),
-    *("period", "periods", "time_between_steps", "on_repeat_of_done_step", "on_other_row", "on_first_step_again"),
+    *("period", "periods", "bins", "bin_count", "time_between_steps"),
+    *("on_repeat_of_done_step", "on_other_row", "on_first_step_again"),
+}
+STOPS = {"on_repeat_of_done_step": "repeat", "on_other_row": "other", "on_first_step_again": "entry"}
+READINGS = {
+    "row_reuse": ("one_step_per_row", "many_steps_per_row"),
+    "window_edge": ("inclusive", "exclusive"),
+    "time_between_steps": ("any", "increasing", "strictly_increasing"),
+    **dict.fromkeys(STOPS, ("stop", "continue", "ignore")),
 }
 
 
@@ -24,12 +32,14 @@ def definition_of(params: Mapping[str, Any]) -> Funnel:
     """The parameters of a case as a funnel."""
     if unknown := set(params) - KNOWN:
         raise Unsupported(f"parameter {unknown.pop()}")
+    for name, words in READINGS.items():
+        if params.get(name, words[0]) not in words:
+            raise Unsupported(f"{name} {params[name]}")
     window = seconds(params["window_seconds"])
     if params.get("window_edge", "inclusive") != "inclusive" and window:
         window -= timedelta(microseconds=1)
     zone, breakdown = params.get("timezone", "UTC"), params.get("breakdown", {})
     counted = params.get("count_by", "customers")
-    stops = {"on_repeat_of_done_step": "repeat", "on_other_row": "other", "on_first_step_again": "entry"}
     return Funnel(
         [step_of(step) for step in params["steps"]],
         window,
@@ -46,7 +56,7 @@ def definition_of(params: Mapping[str, Any]) -> Funnel:
         only=condition(params.get("event_filter", [])),
         reuse=params.get("row_reuse") == "many_steps_per_row",
         later=params.get("time_between_steps") == "strictly_increasing",
-        stop=[word for name, word in stops.items() if params.get(name) == "stop"],  # type: ignore[misc]
+        stop=[word for name, word in STOPS.items() if params.get(name) == "stop"],  # type: ignore[misc]
     )
 
 
@@ -100,8 +110,7 @@ def details(entrants: pl.DataFrame, definition: Funnel) -> dict[str, Any]:
 
 def groups(paths: Paths, definition: Funnel) -> dict[str, Any]:
     """What a funnel finds in each group; an absent value is an empty text."""
-    by = list(definition.by)
-    key = pl.concat_str([pl.col(name).fill_null("") for name in by], separator="|").alias("key")
+    key = key_of(definition)
     table = count_funnel(paths, definition).filter(~pl.col("is_total")).with_columns(key)
     everyone = members(paths, definition).with_columns(key)
     found = {}
@@ -111,10 +120,16 @@ def groups(paths: Paths, definition: Funnel) -> dict[str, Any]:
     return found
 
 
+def key_of(definition: Funnel) -> pl.Expr:
+    """The values of a breakdown as one text."""
+    return pl.concat_str([pl.col(name).fill_null("") for name in definition.by], separator="|").alias("key")
+
+
 def durations(paths: Paths, definition: Funnel, params: Mapping[str, Any]) -> dict[str, Any]:
     """Times between two steps: all, their mean, and in bins."""
     first, last = params.get("from_step", 0) + 1, params.get("to_step", len(definition.steps) - 1) + 1
-    row = time_to_convert(paths, definition, from_step=first, to_step=last).row(0, named=True)
+    bins = params.get("bins", params.get("bin_count"))
+    row = time_to_convert(paths, definition, from_step=first, to_step=last, bins=bins).row(0, named=True)
     times = members(paths, definition).select(
         (pl.col("reached_at").list.get(last - 1) - pl.col("reached_at").list.get(first - 1)).alias("wait")
     )
@@ -127,9 +142,10 @@ def durations(paths: Paths, definition: Funnel, params: Mapping[str, Any]) -> di
 
 
 def trend_case(case: Mapping[str, Any]) -> dict[str, Any]:
-    """Customers that enter in each period, and that get on."""
+    """Customers that enter in each period, and that get on: of all, or of each group."""
     params = case["params"]
     definition, zone = definition_of(params), params.get("timezone", "UTC")
+    begins = [day_start(day, zone) for day in params["periods"]]
     table = trend(
         paths_of(case),
         definition,
@@ -137,13 +153,22 @@ def trend_case(case: Mapping[str, Any]) -> dict[str, Any]:
         timezone=zone,
         from_step=params.get("from_step", 0) + 1,
         to_step=params.get("to_step", len(definition.steps) - 1) + 1,
-        starts=[day_start(day, zone) for day in params["periods"]],
+        starts=begins,
     )
-    share = (pl.col("share_of_entered").fill_null(0.0) * 100).alias("rate")
+    if not definition.by:
+        return by_period(table, begins)
+    keyed = table.with_columns(key_of(definition)).group_by("key", maintain_order=True)
+    return {"groups": {str(key): by_period(rows, begins) for (key,), rows in keyed}}
+
+
+def by_period(table: pl.DataFrame, begins: Sequence[datetime]) -> dict[str, list[Any]]:
+    """Counts and rates of the periods that are asked for; zero where nobody entered."""
+    counts = {period: (entered, reached) for period, entered, reached in table["period", "entered", "reached"].rows()}
+    found = [counts.get(begin, (0, 0)) for begin in begins]
     return {
-        "reached_from": table["entered"].to_list(),
-        "reached_to": table["reached"].to_list(),
-        "rate_percent": table.select(share)["rate"].to_list(),
+        "reached_from": [entered for entered, _ in found],
+        "reached_to": [reached for _, reached in found],
+        "rate_percent": [100 * reached / entered if entered else 0.0 for entered, reached in found],
     }
 
 

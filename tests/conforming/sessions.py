@@ -9,12 +9,14 @@ from typing import Any
 import polars as pl
 
 from analytics import sessions
-from tests.conforming.cases import seconds, time_of
+from tests.conforming.cases import Unsupported, seconds, time_of
 
 
 def sessions_case(case: Mapping[str, Any]) -> dict[str, Any]:
     """The session number of every event, in the order given."""
     params, events = case["params"], case["events"]
+    if unknown := set(params) - {"kind", "gap_seconds", "gap_edge"}:
+        raise Unsupported(f"parameter {unknown.pop()}")
     gap = seconds(params["gap_seconds"])
     if params.get("gap_edge", "exact_gap_continues") != "exact_gap_continues":
         gap -= timedelta(microseconds=1)  # the other reading: a pause as long as the gap ends the session

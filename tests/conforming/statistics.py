@@ -51,6 +51,14 @@ def as_test(found: statistics.Verdict) -> dict[str, Any]:
     return {"chi2": float(found.statistic), "p_value": float(found.p_value), "df": found.degrees}
 
 
+def chi2_of_shares(p: Params) -> dict[str, Any]:
+    """That all shares equal one that is named, or without it that they equal each other."""
+    k, n = p["successes"], p["trials"]
+    if p.get("null") is not None:
+        return as_test(statistics.shares_against(k, n, p["null"]))
+    return as_test(statistics.chi_square([k, [trials - hits for hits, trials in zip(k, n, strict=True)]]))
+
+
 def corrected(adjust: Callable[[Any], Any]) -> Callable[[Params], dict[str, Any]]:
     def run(p: Params) -> dict[str, Any]:
         adjusted = adjust(p["p_values"])
@@ -86,7 +94,8 @@ METHODS: dict[str, Callable[[Params], dict[str, Any]]] = {
     "wilson": wilson,
     "newcombe": newcombe,
     "z_two_proportions": z_two_proportions,
-    "chi2_against": lambda p: as_test(statistics.shares_against(p["successes"], p["trials"], p["null"])),
+    "chi2_against": chi2_of_shares,
+    "chi2_equal": chi2_of_shares,
     "chi2_table": lambda p: as_test(statistics.chi_square(p["table"])),
     "bonferroni": corrected(statistics.bonferroni),
     "benjamini_hochberg": corrected(statistics.benjamini_hochberg),
