@@ -36,6 +36,7 @@ from analytics.relinking import Relinked, relink
 from analytics.rules import PathRules
 from analytics.shared import CODE, COMBINATION
 from analytics.sorting import TOUCHES_PER_PART
+from analytics.spool import remove_orphans
 from analytics.stitching import Progress, StitchSummary, build, plus, sources, write_part
 from analytics.store import Paths, StoreWriter, generation_of
 from analytics.touches import EVENT, touches_of
@@ -61,6 +62,7 @@ def refresh(
     written so far and the touches to write.
     """
     rules = rules or PathRules()
+    remove_orphans()
     try:
         stored = Paths.open(lake)
     except StorageError:

@@ -1,21 +1,28 @@
 """How do events larger than memory come together customer by customer? They wait in buckets, and on disk when many.
 
 Every event goes to the bucket of its customer. Buckets are kept in memory up to a budget, then written to temporary
-files that are gone when the spool is closed. A bucket is read back whole.
+files that are gone when the spool is closed. A bucket is read back whole. A process that is killed leaves its files
+behind, and they tell of customers: whoever stitches next on the machine removes them. A lock, which ends with its
+process, tells the folders of the living.
 """
 
 from __future__ import annotations
 
+import fcntl
+import shutil
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Final
+from typing import IO, Final
 
 import polars as pl
 
 BUDGET: Final = 250_000_000
 BUCKET: Final = "_bucket"
+PREFIX: Final = "journeys-spool-"
+LOCK: Final = "lock"
 
 
 class Spool:
@@ -27,17 +34,18 @@ class Spool:
         self._frames: list[list[pl.DataFrame]] = [[] for _ in range(buckets)]
         self.rows = 0
         self._bytes = 0
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: _Folder | None = None
         self._files = 0
 
     def __enter__(self) -> Spool:
+        remove_orphans()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._folder:
-            self._folder.cleanup()
+            self._folder.remove()
 
     def add(self, frame: pl.DataFrame) -> None:
         """Put the rows of a frame into their buckets."""
@@ -51,7 +59,7 @@ class Spool:
     def buckets(self) -> Iterator[pl.DataFrame]:
         """The rows of every bucket, the first bucket first; what has been handed out is forgotten."""
         for number, frames in enumerate(self._frames):
-            files = sorted(Path(self._folder.name).glob(f"{number}-*.parquet")) if self._folder else []
+            files = sorted(self._folder.path.glob(f"{number}-*.parquet")) if self._folder else []
             spilled = [pl.read_parquet(file, memory_map=False) for file in files]
             self._frames[number] = []
             yield pl.concat([*spilled, *frames]) if spilled or frames else pl.DataFrame(schema=self.schema)
@@ -60,11 +68,52 @@ class Spool:
 
     def _write(self) -> None:
         """Move everything from memory to disk."""
-        self._folder = self._folder or tempfile.TemporaryDirectory(prefix="journeys-")
+        self._folder = self._folder or _Folder()
         for number, frames in enumerate(self._frames):
             if frames:
-                target = Path(self._folder.name) / f"{number}-{self._files}.parquet"
+                target = self._folder.path / f"{number}-{self._files}.parquet"
                 pl.concat(frames).write_parquet(target, compression="lz4", statistics=False)
             self._frames[number] = []
         self._files += 1
         self._bytes = 0
+
+
+class _Folder:
+    """A temporary folder, with a lock on it as long as this process lives."""
+
+    def __init__(self) -> None:
+        self._lock: IO[str] | None = None
+        while self._lock is None or not self.path.exists():  # until nobody took it for an orphan before it was locked
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+            with suppress(BlockingIOError, FileNotFoundError):
+                self._lock = _locked(self.path, "x")
+
+    def remove(self) -> None:
+        """Remove the folder with all in it."""
+        shutil.rmtree(self.path)
+        if self._lock:
+            self._lock.close()
+
+
+def remove_orphans() -> int:
+    """Remove the files that killed processes left behind; returns how many folders went.
+
+    A folder of a living process is locked, by it or, for the moment of removing, by another who removes.
+    """
+    removed = 0
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError), _locked(folder, "r"):
+            shutil.rmtree(folder)
+            removed += 1
+    return removed
+
+
+def _locked(folder: Path, mode: str) -> IO[str]:
+    """The lock of a folder, opened and held. Raises `OSError` when there is none, or another process holds it."""
+    lock = (folder / LOCK).open(mode)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise
+    return lock

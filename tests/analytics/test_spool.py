@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import polars as pl
 import pytest
 
-from analytics.spool import BUCKET, Spool
+from analytics.refresh import refresh
+from analytics.spool import BUCKET, Spool, remove_orphans
+from expectations.layout import Lake
 
 SCHEMA = pl.Schema({"n": pl.Int64(), "word": pl.Categorical()})
 
@@ -30,7 +36,30 @@ def test_nothing_is_left_on_disk() -> None:
         spool.add(
             pl.DataFrame({"n": [1], "word": ["a"], BUCKET: [0]}).with_columns(pl.col("word").cast(pl.Categorical))
         )
-        assert spool._folder is not None
-        folder = spool._folder.name
-    with pytest.raises(FileNotFoundError):
-        pl.read_parquet(f"{folder}/0-0.parquet")
+        assert spool._folder is not None and (spool._folder.path / "0-0.parquet").exists()
+        assert remove_orphans() == 0, "a folder in use is no orphan"
+        folder = spool._folder.path
+    assert not folder.exists()
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    spills = (
+        "import polars as pl, tempfile\n"
+        f"tempfile.tempdir = {str(tmp_path)!r}\n"
+        "from analytics.spool import BUCKET, Spool\n"
+        "with Spool(1, pl.Schema({'n': pl.Int64()}), 0) as spool:\n"
+        "    spool.add(pl.DataFrame({'n': [1], BUCKET: [0]}))\n"
+        "    print('spilled', flush=True)\n"
+        "    input()\n"
+    )
+    (tmp_path / "journeys-spool-of-others").mkdir()
+    with subprocess.Popen(
+        [sys.executable, "-c", spills], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as living:
+        assert living.stdout and living.stdout.readline() == "spilled\n"
+        assert remove_orphans() == 0 and len(list(tmp_path.glob("*/*.parquet"))) == 1
+        living.kill()
+    refresh(Lake(str(tmp_path / "lake")))
+    assert list(tmp_path.glob("*/*.parquet")) == []
+    assert [folder.name for folder in tmp_path.glob("journeys-*")] == ["journeys-spool-of-others"]
