@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.definitions import Funnel
+from analytics.definitions import COUNTS, Funnel
 from analytics.engine import Condition, Matcher, unit_of
 from analytics.parts import AT, CUSTOMER, Part, decoded
 from analytics.scans import Found, best_of_unit, by_attempts, scanned
@@ -71,7 +71,7 @@ class ChainScan:
         conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
         warn_of_unknown(unknown_steps(paths, conditions))
         counted = definition.count
-        if counted not in ("customers", "entries", *RUNS):
+        if counted not in COUNTS:
             paths = paths_by(paths, counted)
         value = [] if definition.value is None else [definition.value]
         runs = [RUNS[counted]] if counted in RUNS else []

@@ -23,6 +23,8 @@ FIRST_TIMES: Final = ("any", "matching")
 EFFECTS: Final = ("end_attempt", "drop_customer", "void_attempt")
 ATTRIBUTIONS: Final = ("at_entry", "first", "last", "every")
 STOPS: Final = ("repeat", "other", "entry")
+COUNTS: Final = ("customers", "sessions", "journeys", "entries")
+"""What can be counted besides the values of a column."""
 ANY: Final = "*"
 MOST_STEPS: Final = 60
 MOST_OPTIONAL: Final = 8

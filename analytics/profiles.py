@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.definitions import Funnel, one_of
+from analytics.definitions import COUNTS, Funnel, one_of
 from analytics.members import members
 from analytics.parts import CUSTOMER
 from analytics.store import Paths
@@ -185,10 +185,11 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
     """How many customers another tool counts differently, and by which rule.
 
     The options of the profile are switched one after the other, in its order; one that is as the profile has it gives
-    no row. Columns: `rule` String, the option; `ours`, `theirs` String; `customers` Int64: how many get another result
-    (counted or not, steps reached, breakdown) when this option is switched, too; `alone` Int64: how many when only this
-    one is, null where that cannot be asked. The last row, `all together`, counts whose result differs between the two
-    readings: less than the sum where one rule undoes another.
+    no row, and options that can only be meant together give one. Columns: `rule` String, the option (or options);
+    `ours`, `theirs` String; `customers` Int64: how many get another result (counted or not, steps reached, breakdown)
+    when this option is switched, too; `alone` Int64: how many when only this one is, null where that cannot be asked.
+    The last row, `all together`, counts whose result differs between the two readings: less than the sum where one rule
+    undoes another. Raises `DefinitionError` where we count a column and the tool counts customers.
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@9d"}, end="10d")
@@ -196,15 +197,21 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
     [('maturity', 1), ('attribution', 0), ('exclude_effect', 0), ('all together', 1)]
     """
     target = read_as(definition, profile)
+    if definition.count != target.count and definition.count not in COUNTS:
+        raise DefinitionError(
+            f"The profile {profile!r} counts {target.count}, which are not the values of {definition.count!r}.",
+            expected=f"one of {', '.join(COUNTS)}",
+            found=definition.count,
+        )
     ours = before = _results(paths, definition)
     rows: list[dict[str, Any]] = []
-    for rule, so_far, alone in _switches(definition, target, PROFILES[profile].options_for(definition)):
+    for rules, so_far, alone in _switches(definition, target, PROFILES[profile].options_for(definition)):
         now = _results(paths, so_far)
         rows.append(
             {
-                "rule": rule,
-                "ours": _told(getattr(definition, rule)),
-                "theirs": _told(getattr(target, rule)),
+                "rule": " and ".join(rules),
+                "ours": " and ".join(_told(getattr(definition, rule)) for rule in rules),
+                "theirs": " and ".join(_told(getattr(target, rule)) for rule in rules),
                 "customers": _differ(before, now),
                 "alone": None if alone is None else _differ(ours, _results(paths, alone)),
             }
@@ -222,22 +229,29 @@ def _with(definition: Funnel, options: Mapping[str, Any]) -> Funnel:
 
 def _switches(
     definition: Funnel, target: Funnel, options: Mapping[str, Any]
-) -> Iterator[tuple[str, Funnel, Funnel | None]]:
-    """Every option that differs: the funnel with all up to it switched, and with it alone where that can be meant."""
+) -> Iterator[tuple[list[str], Funnel, Funnel | None]]:
+    """Every option that differs: the funnel with all up to it switched, and with it alone where that can be meant.
+
+    An option that cannot be meant before another one is switched comes together with that.
+    """
     switched: dict[str, Any] = {}
-    for rule, value in options.items():
+    together: list[str] = []
+    for rule in options:
         if getattr(definition, rule) == getattr(target, rule):
             continue
-        switched[rule] = value
-        try:
-            alone: Funnel | None = _with(definition, {rule: value})
-        except DefinitionError:
-            alone = None
-        try:
-            so_far = _with(definition, switched)
-        except DefinitionError:
-            continue
-        yield rule, so_far, alone
+        switched[rule] = options[rule]
+        together.append(rule)
+        if so_far := _meant(definition, switched):
+            yield together, so_far, _meant(definition, {name: options[name] for name in together})
+            together = []
+
+
+def _meant(definition: Funnel, options: Mapping[str, Any]) -> Funnel | None:
+    """A funnel with some options changed, when it can be meant."""
+    try:
+        return _with(definition, options)
+    except DefinitionError:
+        return None
 
 
 def _results(paths: Paths, definition: Funnel) -> pl.DataFrame:

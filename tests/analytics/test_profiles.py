@@ -6,7 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from analytics import Exclude, Funnel, Paths, Step, funnel, members
 from analytics.profiles import PROFILES, explain_difference, read_as
@@ -170,6 +173,54 @@ def test_every_difference_has_its_rule_and_its_customers() -> None:
     assert by_rule == {"maturity": 1, "ties": 1, "attribution": 0, "exclude_effect": 0, "all together": 2}
     alone = table.filter(rule="ties").row(0, named=True)
     assert (alone["ours"], alone["theirs"], alone["alone"]) == ("sequence", "favourable", 1)
+
+
+def test_rules_that_can_only_be_meant_together_are_told_together() -> None:
+    asked = Funnel(["visit", "pay"], "7d", order="unordered", exclude="refund", exclude_effect="void_attempt")
+    table = explain_difference(shop(), asked, "mixpanel")
+    assert table["rule"].to_list() == ["reentry and maturity and exclude_effect", "all together"]
+    assert table["ours"][0] == "True and mature and void_attempt"
+    assert table["customers"].to_list() == [2, 2]
+
+
+def test_values_of_a_column_are_not_compared_with_customers() -> None:
+    with pytest.raises(DefinitionError, match="counts customers"):
+        explain_difference(shop(), Funnel(["visit"], count="touchpoint"), "clickhouse")
+    assert explain_difference(shop(), Funnel(["visit"], count="touchpoint"), "posthog")["customers"][-1] == 0
+
+
+RANDOM = st.lists(
+    st.lists(st.tuples(st.integers(0, 39), st.sampled_from("abx"), st.sampled_from("pq")), min_size=1, max_size=8),
+    min_size=1,
+    max_size=6,
+)
+
+
+@settings(deadline=None, max_examples=6)
+@given(RANDOM, st.sampled_from(["ordered", "strict", "unordered"]), st.sampled_from(["end_attempt", "drop_customer"]))
+@pytest.mark.parametrize("profile", PROFILES)
+def test_the_rules_account_for_every_customer_that_differs(
+    profile: str, people: list[list[tuple[int, str, str]]], order: Any, effect: Any
+) -> None:
+    """Who differs in the end differs at one rule at least; every option that is switched is named."""
+    words = [" ".join(f"{name}@{hour}h[g={group}]" for hour, name, group in own) for own in people]
+    store = paths({str(who): own for who, own in enumerate(words)}, end="40h")
+    rules: dict[str, Any] = {"order": order, "exclude_effect": effect, "by": "g", "ties": "sequence"}
+    ours = Funnel(["a", ["a", "b"]], "5h", exclude="x", **rules)
+    theirs = read_as(ours, profile)
+    results = [results_of(store, asked) for asked in (ours, theirs)]
+    differ = sum(results[0].get(who) != results[1].get(who) for who in {*results[0], *results[1]})
+    table = explain_difference(store, ours, profile)
+    assert table["customers"][-1] == differ <= table["customers"][:-1].sum()
+    told = " and ".join(table["rule"][:-1]).split(" and ")
+    options = PROFILES[profile].options_for(ours)
+    assert told == [rule for rule in options if getattr(ours, rule) != getattr(theirs, rule)]
+
+
+def results_of(store: Paths, asked: Funnel) -> dict[Any, set[tuple[Any, ...]]]:
+    rows = members(store, asked).filter((asked.maturity != "mature") | ~pl.col("is_open"))
+    groups = rows.group_by("customer")
+    return {who: {tuple(own) for own in group.select("depth", "g").rows()} for (who,), group in groups}
 
 
 def test_a_reading_that_is_the_same_has_one_row() -> None:
