@@ -60,10 +60,12 @@ def arrivals(
     sources = sources_of(memory.kinds, rules.identities)
     events = with_hash(events.lazy(), sources, hash_of(sources, memory.seed)).collect()
     distinct = _distinct(events, sources)
-    if not _told_apart(distinct, sources, memory, rules):
+    seen = memory.seen.with_row_index(COMBINATION).filter(pl.col(HASH).is_in(distinct[HASH].implode()))
+    if not _told_apart(distinct, sources, (memory.nodes, seen), rules):
         return None
-    unknown = distinct.join(memory.seen, on=HASH, how="anti", maintain_order="left")
-    numbers = pl.concat([memory.seen.select(HASH), unknown.select(HASH)]).with_row_index(COMBINATION)
+    unknown = distinct.join(seen, on=HASH, how="anti", maintain_order="left")
+    more = unknown.select(HASH).with_row_index(COMBINATION, offset=len(memory.seen))
+    numbers = pl.concat([seen.select(COMBINATION, HASH), more])
     events = events.join(numbers, on=HASH, how="left", maintain_order="left")
     new_ids = events[contract.EVENT_ID].hash()
     conflicts = len(events) - len(new_ids.unique().filter(~new_ids.unique().is_in(known.implode())))
@@ -102,15 +104,21 @@ def _distinct(events: pl.DataFrame, sources: tuple[Source, ...]) -> pl.DataFrame
     return wide.unique(maintain_order=True).with_columns(pl.lit(0, pl.UInt32).alias("events"))
 
 
-def _told_apart(distinct: pl.DataFrame, sources: tuple[Source, ...], memory: Memory, rules: PathRules) -> bool:
-    """Whether equal hashes mean equal combinations, among the new ones and between new and old."""
+def _told_apart(
+    distinct: pl.DataFrame, sources: tuple[Source, ...], known: tuple[pl.DataFrame, pl.DataFrame], rules: PathRules
+) -> bool:
+    """Whether equal hashes mean equal combinations, among the new ones and between new and old.
+
+    `known` are all nodes and the combinations that are remembered under one of these hashes.
+    """
     if distinct[HASH].n_unique() < len(distinct):
         return False
-    both = distinct.join(memory.seen, on=HASH, how="inner")
+    nodes, seen = known
+    both = distinct.join(seen, on=HASH, how="inner")
     for source in sources:
         node = both[f"{source.column}_node"].cast(pl.Int64)
         usable = ~rules.identities.denied(pl.col(source.column), source.kind)
         value = both.select(pl.when(usable).then(source.column)).to_series()
-        if not (memory.nodes["value"].gather(node).eq_missing(value)).all():
+        if not (nodes["value"].gather(node).eq_missing(value)).all():
             return False
     return True

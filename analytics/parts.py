@@ -205,6 +205,11 @@ class Words:
         """Whether all of these words have a code in the dictionary of column `name`."""
         return name in self.dictionaries and bool(words.is_in(self.dictionaries[name].implode()).all())
 
+    def are_of(self, column: pl.Series) -> bool:
+        """Whether an Enum has the words of its column's dictionary in their order, so that its codes are ours."""
+        known = self.dictionaries.get(column.name)
+        return known is not None and isinstance(column.dtype, pl.Enum) and column.dtype.categories.equals(known)
+
     def encode(self, column: pl.Series) -> pl.Series:
         """A text column as codes; words not met before get the next codes, in the order of their first touch."""
         name = column.name

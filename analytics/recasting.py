@@ -19,7 +19,7 @@ from analytics.components import Mask
 from analytics.engine import on_threads
 from analytics.identity import names_of, salted
 from analytics.journeys import JOURNEY, OUTCOME
-from analytics.parts import AT, CUSTOMER, TOUCHES, TOUCHPOINT, Part, as_time
+from analytics.parts import AT, CUSTOMER, TOUCHES, TOUCHPOINT, Part, as_enum, as_time
 from analytics.placing import assigned
 from analytics.relinking import Relinked
 from analytics.rules import PathRules
@@ -89,20 +89,33 @@ def recast(
     old = assigned(taken.touches.with_columns(pl.col(AT).alias(contract.OCCURRED_AT)), known, places)
     above = (nodes + len(lone) + pl.col(OF)).cast(pl.UInt32)
     old = _with_ids(old.with_columns(pl.coalesce(CODE, above).alias(CODE)), ready, ids)
+    old, ready = _alike(old, ready)
     every = pl.concat([old.select(*ready.columns, PLACE), ready.with_columns(pl.lit(None, pl.UInt32).alias(PLACE))])
     return every, dropped, _keys(known, every[CODE], lone, taken.keys, rules)
 
 
 def _touches(paths: Paths, part: Part, places: NDArray[np.int64], columns: Sequence[str], first: int) -> pl.DataFrame:
-    """The touches of some customers of a part, their text as Categorical."""
+    """The touches of some customers of a part, their text as an Enum of the dictionary."""
     counts = part.people([TOUCHES])[TOUCHES].to_numpy()
     chosen = np.zeros(len(counts), np.bool_)
     chosen[places] = True
     frame = part.read(columns).filter(np.repeat(chosen, counts))
     text = [name for name in columns if name in paths.dictionaries]
-    words = [paths.dictionaries[name].cast(WORD).gather(frame[name].cast(pl.UInt32)).alias(name) for name in text]
+    words = [as_enum(frame[name], paths.dictionaries[name]) for name in text]
     of = np.repeat(np.arange(first, first + len(places), dtype=np.uint32), counts[chosen])
     return frame.with_columns(*words, as_time(frame[AT]), pl.Series(OF, of, pl.UInt32))
+
+
+def _alike(old: pl.DataFrame, fresh: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both with one Enum for each column of text: the words of the old touches, then those that are new."""
+    for name, dtype in old.schema.items():
+        if isinstance(dtype, pl.Enum) and fresh.schema.get(name) == WORD:
+            given = fresh[name].cast(pl.String)
+            words = pl.concat([dtype.categories, given.drop_nulls()]).unique(maintain_order=True)
+            fresh = fresh.with_columns(given.cast(pl.Enum(words)))
+            if len(words) > len(dtype.categories):
+                old = old.with_columns(as_enum(old[name].to_physical(), words))
+    return old, fresh
 
 
 def _with_ids(old: pl.DataFrame, fresh: pl.DataFrame, ids: IdsOf) -> pl.DataFrame:
@@ -111,8 +124,10 @@ def _with_ids(old: pl.DataFrame, fresh: pl.DataFrame, ids: IdsOf) -> pl.DataFram
     Those have no `_place`: it holds only among touches of one instant that were one customer's before, too.
     """
     here = [CODE, AT]
-    met = old.lazy().join(fresh.lazy().select(here).unique(), on=here, how="semi").select(PLACE).collect()[PLACE]
-    runs = old.select(CODE, OF).filter((pl.col(CODE).diff() != 0) | (pl.col(OF).diff() != 0).fill_null(True))
+    near = old.lazy().select(*here, PLACE).filter(pl.col(AT).is_between(fresh[AT].min(), fresh[AT].max()))
+    met = near.join(fresh.lazy().select(here).unique(), on=here, how="semi").select(PLACE).collect()[PLACE]
+    other = [(pl.col(name) != pl.col(name).shift(1)).fill_null(True) for name in (CODE, OF)]
+    runs = old.select(CODE, OF).filter(other[0] | other[1])
     merged = runs.unique().filter(pl.col(CODE).is_duplicated()).select(CODE).unique()
     both = old.lazy().join(merged.lazy(), on=CODE, how="semi").filter(pl.struct(here).is_duplicated()).collect()
     anew = pl.concat([met, both[PLACE]]).unique()
@@ -129,7 +144,7 @@ def _keys(known: Relinked, codes: pl.Series, lone: pl.Series, taken: pl.Series, 
     there = np.zeros(len(known.nodes) + len(lone) + len(taken), np.bool_)
     there[codes.to_numpy()] = True
     few = known.nodes.filter(there[: len(known.nodes)])
-    names = pl.Series(CUSTOMER, [None] * len(known.nodes), pl.String)
+    names = pl.repeat(None, len(known.nodes), dtype=pl.String, eager=True).alias(CUSTOMER)
     names = names.scatter(few["node"], salted(names_of(few)[CUSTOMER], rules.identities.salt))
     alone = salted(pl.select(pl.format("event_id:{}", lone).alias(CUSTOMER)).to_series(), rules.identities.salt)
     return pl.concat([names, alone, taken])

@@ -12,6 +12,7 @@ rows went from the lake, a new kind of identity, or a good part of the customers
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -196,11 +197,16 @@ class Renewal:
         touched |= placing.marked(placing.regrouped(before.seen, known.seen), len(known.nodes))
         touched |= placing.marked(placing.placed_anew(placed, places), len(known.nodes))
         touched |= placing.marked(placing.moved(before.nodes, known.nodes), len(known.nodes))
+        if len(self.profiles):
+            touched |= placing.marked(self._profiled(known), len(known.nodes))
+        return touched
+
+    def _profiled(self, known: Relinked) -> pl.Series:
+        """The customers, by code, with a new profile."""
         kind = pl.col("identity_kind")
         identity = self.rules.identities.normal(pl.col("identity"), kind)
         named = self.profiles.select(kind.replace(self.rules.identities.hashed).alias("kind"), identity.alias("value"))
-        changed = known.nodes.join(named, on=["kind", "value"], how="semi")["customer"]
-        return touched | placing.marked(changed, len(known.nodes))
+        return known.nodes.join(named, on=["kind", "value"], how="semi")["customer"]
 
     def _taken(self, touched: Mask, end: datetime | None) -> Taken | None:
         """The customers concerned, out of their parts; None when there are so many that a build is cheaper."""
@@ -214,7 +220,8 @@ class Renewal:
 
     def _cast(self, every: pl.DataFrame, states: pl.DataFrame | None, end: datetime | None) -> list[pl.DataFrame]:
         """The touches of all customers concerned in shares of about a part, each of whole customers and on a thread."""
-        shares = max(1, round(len(every) / TOUCHES_PER_PART))
+        shares = round(len(every) / TOUCHES_PER_PART) or 1
+        shares += -shares % (os.cpu_count() or 1) if shares > 1 else 0
 
         def touches(share: int) -> pl.DataFrame:
             return touches_of(every.filter(pl.col(CODE) % shares == share), self.rules, states, end)

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from functools import reduce
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from analytics.events import column_of
@@ -40,7 +41,7 @@ def touchpoint_of(rules: Sequence[TouchpointRule]) -> pl.Expr:
 
 
 def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFrame:
-    """Touches with `stage` (of the touchpoint's type, null where no rule names it) added.
+    """Touches with `stage` (String like the touchpoint, else Categorical; null where no rule names it) added.
 
     >>> rule = StageRule(name="Action", touchpoints=["order*"])
     >>> with_stages(pl.DataFrame({"touchpoint": ["order_placed", "home"]}), [rule])["stage"].to_list()
@@ -50,11 +51,14 @@ def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFra
     stage = _first_match(
         [(_named(name, rule.touchpoints), pl.lit(rule.name)) for rule in rules], pl.lit(None, pl.String)
     )
-    words = touches[TOUCHPOINT].unique()
-    found = words.cast(pl.String).to_frame().select(stage).to_series()
-    if words.is_empty():
-        return touches.with_columns(pl.lit(None, words.dtype).alias(STAGE))
-    return touches.with_columns(name.replace_strict(words, found, return_dtype=words.dtype).alias(STAGE))
+    names = touches[TOUCHPOINT]
+    words = names.unique()
+    found = words.cast(pl.String).to_frame().with_columns(stage.alias(STAGE))[STAGE]
+    if names.dtype == pl.String:
+        return touches.with_columns(name.replace_strict(words, found, return_dtype=pl.String).alias(STAGE))
+    place = np.zeros(1 + max(words.to_physical(), default=0), np.uint32)
+    place[words.to_physical().to_numpy()] = np.arange(len(words))
+    return touches.with_columns(found.cast(pl.Categorical()).gather(place[names.to_physical().to_numpy()]))
 
 
 def _fits(rule: TouchpointRule) -> pl.Expr:

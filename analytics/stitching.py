@@ -215,6 +215,8 @@ def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, node
 
 def _coded(column: pl.Series, words: Words) -> pl.Series:
     """A column of words as codes of dictionaries; words not met before get the next, in the order of their touches."""
+    if words.are_of(column):
+        return column.to_physical()
     own = column.to_physical().cast(pl.UInt32)
     places = pl.Series(np.flatnonzero(np.bincount(own.drop_nulls().to_numpy())), dtype=pl.UInt32)
     met = places.cast(column.to_physical().dtype).cat.to(column.dtype).cast(pl.String)
@@ -253,8 +255,8 @@ def plus(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> Stitch
     """The summary with the touches of some whole customers more, or less with a `sign` of -1."""
     left = (pl.col(CODE) != pl.col(CODE).shift(-1)).fill_null(True)
     ended = left | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
-    outcomes = touches.filter(ended)[OUTCOME].cast(pl.String).value_counts()
-    last = touches.filter(left)
+    outcomes = touches.select(CODE, JOURNEY, OUTCOME).filter(ended)[OUTCOME].cast(pl.String).value_counts()
+    last = touches.select(CODE, SESSION).filter(left)
     return replace(
         summary,
         touches=summary.touches + sign * len(touches),

@@ -67,17 +67,24 @@ def test_bots_are_dropped_by_a_property() -> None:
     assert shown(events, rule) == ["page", "page"]
 
 
-def test_stages_name_touchpoints_and_others_have_none() -> None:
+TEXTS: list[pl.DataType] = [pl.String(), pl.Categorical(), pl.Enum(["help", "buy", "cart", "cart_paid"])]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_stages_name_touchpoints_and_others_have_none(text: pl.DataType) -> None:
     rules = [
         StageRule(name="Desire", touchpoints=["cart*"]),
         StageRule(name="Action", touchpoints=["cart_paid", "buy"]),
     ]
-    touches = pl.DataFrame({"touchpoint": ["cart", "cart_paid", "buy", "help"]})
+    touches = pl.DataFrame({"touchpoint": ["cart", "cart_paid", "buy", "help"]}, schema={"touchpoint": text})
     assert with_stages(touches, rules)["stage"].to_list() == ["Desire", "Desire", "Action", None]
 
 
-def test_no_rules_give_no_stage() -> None:
-    assert with_stages(pl.DataFrame({"touchpoint": ["a"]}), [])["stage"].to_list() == [None]
+@pytest.mark.parametrize("text", TEXTS)
+def test_no_rules_give_no_stage(text: pl.DataType) -> None:
+    touches = pl.DataFrame({"touchpoint": ["buy", "help"]}, schema={"touchpoint": text})
+    assert with_stages(touches, [])["stage"].to_list() == [None, None]
+    assert with_stages(touches.clear(), []).columns == ["touchpoint", "stage"]
 
 
 def test_no_events_give_no_touches() -> None:
