@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from journeys import terminal
 
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
     from analytics import Funnel
     from journeys.settings import Settings
+
+BAR: Final = ""
+"""The name of the column of bars."""
+DISPENSABLE: Final = (BAR, "95 %", "wait", "open")
+"""Columns that a narrow terminal is spared, the first of them first."""
+LONGEST_NAME: Final = 22
+SHORTEST_NAME: Final = 14
+"""Letters of a step's name, where there is room and where there is not."""
 
 
 def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None) -> None:
@@ -38,9 +46,9 @@ def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: ter
     for group in answer.partition_by("is_total", *by, maintain_order=True):
         if by:
             named = "all" if group["is_total"][0] else ", ".join(f"{name} {group[name][0] or '–'}" for name in by)
-            terminal.out.print(f"\n[bold]{named}[/]")
+            terminal.out.print(f"\n{terminal.harmless(named)}", style="bold", markup=False)
         _draw(group, counted, asked.value or "")
-    terminal.out.print(_reading(answer, window, asked.maturity, counted), style="dim")
+    terminal.out.print(_reading(answer, window, asked.maturity, counted), style="dim", markup=False)
 
 
 def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
@@ -58,28 +66,33 @@ def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Fun
 
 
 def _draw(group: pl.DataFrame, counted: str, value: str) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    table.add_column("step", overflow="ellipsis", no_wrap=True, min_width=14, max_width=22)
-    if not value:  # there is room for one of them
-        table.add_column("", no_wrap=True)
-    for name in (counted, "lost", "went on", "95 %", "open", "wait", *([value] if value else [])):
-        table.add_column(name, justify="right", no_wrap=True)
-    for row in group.iter_rows(named=True):
-        first = row["step"] == 1
-        table.add_row(
-            row["name"],
-            *([] if value else [terminal.bar(row["share_of_entered"], width=12)]),
-            terminal.text(row["reached"]),
-            "" if first else terminal.text(row["dropped"]),
-            "" if first else terminal.text(row["share_of_previous"], "share"),
-            "" if first else _interval(row),
-            terminal.text(row["open"]),
-            "" if first else terminal.text(row["median_wait"]),
-            *([f"{row['value']:,.0f}"] if value else []),
-        )
+    """The steps as a table with bars; on a narrow terminal without its least columns, so that no number is cut."""
+    rows = [_cells(row, counted, value) for row in group.iter_rows(named=True)]
+    columns = [name for name in rows[0] if name != BAR or not value]  # there is room for one of them
+    left_out = [name for name in DISPENSABLE if name in columns]
+    table = terminal.columns(rows, columns, LONGEST_NAME)
+    if not terminal.fits(table):
+        table = terminal.columns(rows, columns, SHORTEST_NAME)
+    while not terminal.fits(table) and left_out:
+        columns.remove(left_out.pop(0))
+        table = terminal.columns(rows, columns, SHORTEST_NAME)
     terminal.out.print(table)
+
+
+def _cells(row: dict[str, Any], counted: str, value: str) -> dict[str, str]:
+    """One step in the words of its columns."""
+    later = row["step"] > 1
+    cells = {
+        "step": row["name"],
+        BAR: terminal.bar(row["share_of_entered"], width=12),
+        counted: terminal.text(row["reached"]),
+        "lost": terminal.text(row["dropped"]) if later else "",
+        "went on": terminal.text(row["share_of_previous"], "share") if later else "",
+        "95 %": _interval(row) if later else "",
+        "open": terminal.text(row["open"]),
+        "wait": terminal.text(row["median_wait"]) if later else "",
+    }
+    return cells | ({value: f"{row['value']:,.0f}"} if value else {})
 
 
 def _interval(row: dict[str, Any]) -> str:

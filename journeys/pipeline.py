@@ -219,7 +219,7 @@ def report(settings: Settings, site: str | None = None, **asked: Any) -> Publish
         published = publish(
             settings.lake, _asked_for(settings.report, asked), settings.paths, address, datetime.now(UTC)
         )
-    terminal.out.print(f"  {published.headline}")
+    terminal.out.print(f"  {published.headline}", markup=False)
     terminal.out.print(f"  {published.address}", soft_wrap=True)
     return published
 

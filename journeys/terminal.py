@@ -45,9 +45,9 @@ class As(StrEnum):
 def print_error(error: JourneysError) -> None:
     """The error as facts on lines, without a traceback."""
     first, *rest = error.message.split("\n")
-    err.print(Text.assemble(("Error ", "bold red"), (f"[{error.code}] ", "dim"), first), soft_wrap=True)
+    err.print(Text.assemble(("Error ", "bold red"), (f"[{error.code}] ", "dim"), harmless(first)), soft_wrap=True)
     for line in rest:
-        err.print(Text(line), soft_wrap=True)
+        err.print(Text(harmless(line)), soft_wrap=True)
 
 
 def print_check(what: str, found: str, do: str, *, passed: bool) -> None:
@@ -101,17 +101,34 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
             path = isinstance(dtype, pl.List)
             long = dtype == pl.String and (frame[name].str.len_chars().max() or 0) > SHORT  # type: ignore[operator]
             table.add_column(
-                textwrap.fill(name.replace("_", " "), HEAD, break_long_words=False),
+                Text(textwrap.fill(name.replace("_", " "), HEAD, break_long_words=False)),
                 no_wrap=not (path or long),
                 min_width=LEAST_PATH if path else None,
                 justify="right" if _is_number(dtype) else "left",
             )
         for row in frame.iter_rows():
-            table.add_row(*(text(value, name) for name, value in zip(frame.columns, row, strict=True)))
-        table.collapse_padding = (
-            out.measure(table, options=out.options.update(max_width=sys.maxsize)).maximum > out.width
-        )
+            table.add_row(*(Text(harmless(text(value, name))) for name, value in zip(frame.columns, row, strict=True)))
+        table.collapse_padding = not fits(table)
         out.print(table)
+
+
+def columns(rows: list[dict[str, str]], names: list[str], name_width: int) -> Table:
+    """A table of some of the cells of each row: the first column is a name, cut where it is long, the rest is whole."""
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for place, name in enumerate(names):
+        if place == 0:
+            table.add_column(name, overflow="ellipsis", no_wrap=True, min_width=SHORT, max_width=name_width)
+        else:
+            table.add_column(Text(name), justify="right" if name else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*(Text(harmless(row[name])) for name in names))
+    return table
+
+
+def fits(table: Table) -> bool:
+    """Whether a table is shown whole at the width of the terminal."""
+    whole = out.measure(table, options=out.options.update(max_width=sys.maxsize)).maximum
+    return whole <= out.width
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
@@ -158,6 +175,15 @@ def _number(value: float, name: str) -> str:
     if name.startswith("p_"):
         return f"{value:.3f}" if value >= 0.001 else "<0.001"
     return f"{value:,.2f}"
+
+
+def harmless(words: str) -> str:
+    """Words of the data without characters that steer a terminal: each is shown as a mark.
+
+    >>> harmless("red\\x1b[31m"), harmless("two\\nlines")
+    ('red�[31m', 'two lines')
+    """
+    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in words)
 
 
 def duration(seconds: float) -> str:

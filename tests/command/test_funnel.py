@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+from analytics import Paths
 from expectations.errors import ConfigurationError, DefinitionError
-from journeys import answering  # noqa: F401 - it adds the verb
+from journeys import (
+    answering,  # noqa: F401 - it adds the verb
+    terminal,
+)
 from journeys.app import app
-from tests.journeys import paths
+from tests.journeys import START, at, paths
 
 END = "2024-01-01T00:01:00"
 CONFIG = """
@@ -72,6 +77,37 @@ def test_exclusions_counts_and_values_are_options_too(config: Path) -> None:
     assert "sessions" in shown and "worth" in shown and " 12" in shown
     with pytest.raises(DefinitionError, match="cannot be added up"):
         asked(config, "visit", "pay", "--value", "order")
+
+
+@pytest.mark.parametrize(("width", "missing"), [(200, ""), (80, ""), (66, "█"), (56, " 95 "), (44, "wait")])
+def test_no_number_is_cut_however_narrow_the_terminal(
+    config: Path, monkeypatch: pytest.MonkeyPatch, width: int, missing: str
+) -> None:
+    shop = {f"c{who}": "visit@0m pay@1m" if who % 3 else "visit@0m" for who in range(1500)}
+    paths(shop, end="90d").save(config.parent / "lake" / "paths")
+    monkeypatch.setattr(terminal.out, "width", width)
+    table, told = asked(config, "visit", "pay").split("\n\n")
+    assert "1,500" in table and "1,000" in table and "66.7 %" in table and "…" not in table
+    assert max(map(len, table.splitlines())) <= width
+    assert not missing or missing not in table
+    assert "wait: the median" in " ".join(told.split())
+
+
+def test_names_of_the_data_are_shown_as_they_are_and_steer_no_terminal(config: Path) -> None:
+    names = ["[/]", "[bold]pay", "red\x1b[31m", "two\nlines"]
+    frame = pl.DataFrame({"customer": "ann", "at": [START] * 4, "touchpoint": names, "device": "[red]x"})
+    Paths.from_frame(frame, end_of_data=at("90d")).save(config.parent / "lake" / "paths")
+    shown = asked(config, *names, "--by", "device")
+    for name in ("[/]", "[bold]pay", "red�[31m", "two lines", "device [red]x"):
+        assert name in shown
+    assert [row["name"] for row in json.loads(asked(config, *names, "--json"))] == names
+
+
+def test_machines_get_the_same_numbers_in_either_form(config: Path) -> None:
+    rows = json.loads(asked(config, "purchase", "--json"))
+    table = pl.read_csv(asked(config, "purchase", "--csv").encode())
+    assert table.columns == list(rows[0])
+    assert table.cast(pl.String).rows() == pl.DataFrame(rows, infer_schema_length=None).cast(pl.String).rows()
 
 
 def test_a_drawing_is_written(config: Path, tmp_path: Path) -> None:
