@@ -67,13 +67,14 @@ def _scanned(streams: Streams, definition: Funnel, rules: Any) -> Found:
 def _read_apart(streams: Streams, definition: Funnel, rules: Any) -> tuple[Found, NDArray[np.bool_]]:
     """Read by the quickest scan; tells which streams it leaves."""
     from analytics.kernels.apart import scan_apart
+    from analytics.kernels.brief import WORD
 
     rows = _capacity(streams, definition)
-    chains = np.empty((rows, len(definition.steps)), np.int32)
+    words, chains = np.empty(len(streams.bits), WORD), np.full((rows, len(definition.steps)), -1, np.int32)
     firsts, depths, owners = (np.empty(rows, np.int32) for _ in range(3))
     left = np.zeros(len(streams.bounds) - 1, np.bool_)
     touches = (streams.codes, streams.bits, streams.times, streams.bounds)
-    count = scan_apart(*touches, rules, chains, firsts, depths, owners, left)
+    count = scan_apart(*touches, rules, words, chains, firsts, depths, owners, left)
     depths = depths[:count]
     return Found(streams.row_of(chains[:count]), streams.row_of(firsts[:count]), depths, depths, owners[:count]), left
 

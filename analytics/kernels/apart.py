@@ -2,7 +2,8 @@
 
 It reads what `ordered` reads. For every length `k` only the newest entry is kept among the chains now `k` steps long,
 so that a touch costs one comparison: is the newest entry of the chains one shorter still in its window? The steps of
-the chain in between are sought afterwards, once a customer: each is the earliest that can follow.
+the chain in between are sought afterwards, once a customer: each is the earliest that can follow. Most customers are
+read by the loop of `brief`, the others by `read_apart`.
 
 Customers are left to `ordered` when two touches of one instant matter, or when a touch needs more than that comparison
 (`places_of` says which), unless their chain is complete before. So nothing is answered differently here, only sooner.
@@ -13,9 +14,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from analytics.kernels.brief import MOST_TOUCHES, fill_words, is_brief, read_brief
 from analytics.kernels.rules import NEVER, attempt_from, ended, excluded_by, first_entry, last_touch, step_bits
 
-ZERO, ONE, NONE = np.uint64(0), np.uint64(1), np.int64(NEVER)
+ZERO, ONE, BLOCK, NONE = np.uint64(0), np.uint64(1), np.uint64(64), np.int64(NEVER)
 OTHERS = 2
 NOTHING = 4
 LEFT = 6
@@ -24,23 +26,32 @@ PLACES = 7
 
 
 @njit(nogil=True, cache=True)
-def scan_apart(codes, bits, times, bounds, table, chains, firsts, depths, owners, left):
+def scan_apart(codes, bits, times, bounds, table, words, chains, firsts, depths, owners, left):
     """Write a row for every customer with an entry, or for every attempt: chain, first entry, depth, customer.
 
-    `chains[row, k]` is the touch of step `k + 1`, or -1. `left` tells which customers are not read here. Gives the
-    number of rows.
+    `chains[row, k]` is the touch of step `k + 1`; it is handed in as -1 all over. `words` is room for a word a code.
+    `left` tells which customers are not read here. Gives the number of rows.
     """
-    rules, row = table[0], 0
-    n, start, end, plain = np.uint64(rules.steps), rules.entry_from, rules.entry_to, not rules.strict
+    rules, row, tie = table[0], 0, ZERO
+    n, start, end = np.uint64(rules.steps), rules.entry_from, rules.entry_to
     places, others, ends = places_of(bits, rules)
-    entries, begun = np.full(n + PLACES, NEVER, np.int64), np.zeros(n + PLACES, np.uint64)
-    plain = plain and not others.any() and not ends.any()
-    careful = bool((places == n + LEFT).any())
+    entries, begun, ages = (
+        np.full(n + PLACES, NEVER),
+        np.zeros(n + PLACES, np.uint64),
+        np.full(MOST_TOUCHES + ONE, NEVER),
+    )
+    plain = not rules.strict and not others.any() and not ends.any()
+    careful, brief = bool((places == n + LEFT).any()), is_brief(places, others, ends, n)
+    fill_words(words, places, ends, n + OTHERS, rules.strict, n)
     for c in range(len(bounds) - 1):
         before = row
         low, high = seen_part(times, bounds[c], bounds[c + 1], rules)
+        if low == high:
+            continue
         unclear = high
-        if careful or has_tie(times, low, high):
+        if tie <= low:
+            tie = next_tie(times, low + ONE)
+        if careful or tie < high:
             unclear = first_unclear(codes, times, low, high, places, n)
         while True:
             if rules.attempts:
@@ -49,16 +60,20 @@ def scan_apart(codes, bits, times, bounds, table, chains, firsts, depths, owners
                     break
                 start, end = np.int64(times[entry]), np.int64(times[entry]) + 1
                 low = np.uint64(attempt_from(times, entry, np.int64(low), rules))
-            depth, first, begin, done = read_apart(
-                codes, times, low, high, places, others, ends, entries, begun, rules, start, end, plain
-            )
+            if brief and high - low <= MOST_TOUCHES and np.int64(times[high - ONE]) < end:
+                depth, first, begin, done = read_brief(codes, times, low, high, words, ages, rules.window)
+            else:
+                depth, first, begin, done = read_apart(
+                    codes, times, low, high, places, others, ends, entries, begun, rules, start, end, plain
+                )
             if unclear < high and (depth < n or times[unclear] <= times[done]):
                 left[c] = True
+                chains[before:row] = -1
                 row = before
                 break
             if depth == ZERO:
                 break
-            write_chain(codes, bits, ends, begin, done, depth, plain, chains, row)
+            write_chain(codes, bits, ends, begin, done, depth, chains, row)
             firsts[row], depths[row], owners[row] = first, depth, c
             row += 1
             if not rules.attempts:
@@ -99,8 +114,8 @@ def places_of(bits, rules):
 
 @njit(nogil=True, cache=True)
 def seen_part(times, low, high, rules):
-    """The customer's touches that the funnel sees at all."""
-    while low < high and np.int64(times[low]) < rules.touch_from:
+    """The customer's touches that can matter: those that the funnel sees, from where an entry can be."""
+    while low < high and np.int64(times[low]) < max(rules.touch_from, rules.entry_from):
         low += 1
     while low < high and np.int64(times[high - 1]) >= rules.touch_to:
         high -= 1
@@ -115,6 +130,17 @@ def has_tie(times, low, high):
         tied |= times[i] == times[i - ONE]
         i += ONE
     return tied
+
+
+@njit(nogil=True, cache=True)
+def next_tie(times, i):
+    """The first touch from `i` on that shares its instant with the touch before it; or the number of touches."""
+    size = np.uint64(len(times))
+    while i + BLOCK < size and not has_tie(times, i - ONE, i + BLOCK):
+        i += BLOCK
+    while i < size and times[i] != times[i - ONE]:
+        i += ONE
+    return i
 
 
 @njit(nogil=True, cache=True)
@@ -195,17 +221,13 @@ def end_lengths(entries, lengths):
 
 
 @njit(nogil=True, cache=True, inline="always")
-def write_chain(codes, bits, ends, begin, done, depth, plain, chains, row):
+def write_chain(codes, bits, ends, begin, done, depth, chains, row):
     """Write the chain from touch `begin` to touch `done`: in between the earliest touches that can follow.
 
     An excluded touch takes away the steps that it ends.
     """
-    for step in range(chains.shape[1]):
-        chains[row, step] = -1
     chains[row, 0] = begin
-    i, k = begin + ONE, ONE
-    if plain and depth <= ONE + ONE:
-        i = done
+    i, k = begin + ONE if depth > ONE + ONE else done, ONE
     while i < done:
         code = codes[i]
         chains[row, k] = i

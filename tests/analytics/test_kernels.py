@@ -15,10 +15,10 @@ from tests.journeys import START
 NAMES = ["a", "b", "c", "d"]
 
 
-def many(customers: int = 400, *, microseconds: int = 0, words: int = 0) -> Paths:
-    """Random touches, a dozen a customer; `words` more touchpoints make the codes wider."""
+def many(customers: int = 400, *, each: int = 12, microseconds: int = 0, words: int = 0) -> Paths:
+    """Random touches, about a dozen a customer; `words` more touchpoints make the codes wider."""
     rng = np.random.default_rng(3)
-    rows = customers * 12
+    rows = customers * each
     names = rng.choice([*NAMES, *(f"other {n}" for n in range(words))], rows)
     seconds = rng.integers(0, 40 * 3600, rows)
     times = [START + timedelta(seconds=int(s), microseconds=microseconds) for s in seconds]
@@ -84,20 +84,36 @@ def test_a_scan_is_compiled_for_few_types_only() -> None:
         {"exclude": Exclude("d", after=2, before=3), "order": "strict"},
         {"count": "entries"},
         {"count": "entries", "exclude": "d"},
+        {"exclude": Exclude("d", after=1, before=2)},
+        {"exclude": Exclude("d", after=2, before=3)},
+        {"start": START + timedelta(hours=4), "end": START + timedelta(hours=30)},
+        {"start": START + timedelta(hours=4), "end": START + timedelta(hours=30), "order": "strict"},
         {"maturity": "clip", "start": START + timedelta(hours=4), "end": START + timedelta(hours=30)},
     ],
 )
 def test_customers_whose_touches_lie_apart_are_read_alike_by_both_scans(rules: dict[str, Any]) -> None:
     """Sequence is no matter of theirs: read touch by touch, they give the chains that the quickest scan gives."""
+    assert read_by_both(many(), Funnel(**{"steps": ["a", "b", "c"], "window": "6h", **rules})) > 300
+
+
+@pytest.mark.parametrize("rules", [{}, {"order": "strict"}, {"exclude": "a"}, {"end": START + timedelta(hours=9)}])
+@pytest.mark.parametrize("steps", [2, 3, 8, 9])
+def test_many_steps_and_customers_with_many_touches_are_read_alike_too(steps: int, rules: dict[str, Any]) -> None:
+    """Up to 255 touches are read by one loop, more by another; up to eight steps likewise."""
+    words = [f"other {n}" for n in range(steps)]
+    assert read_by_both(many(60, each=255, words=10), Funnel(words, "3h", **rules)) > 50
+
+
+def read_by_both(paths: Paths, asked: Funnel) -> int:
+    """How many chains both scans find; they must be the same."""
     from analytics.kernels import apart
 
-    paths, asked = many(), Funnel(**{"steps": ["a", "b", "c"], "window": "6h", **rules})
     quick = members(paths, asked)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(apart, "scan_apart", leave_everyone)
         slow = members(paths, asked)
     assert quick.equals(slow)
-    assert len(quick) > 300
+    return len(quick)
 
 
 def leave_everyone(*given: Any) -> int:
