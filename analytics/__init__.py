@@ -28,7 +28,7 @@ from analytics.walks import Selection
 
 if TYPE_CHECKING:
     from analytics.identity import customers
-    from analytics.links import why
+    from analytics.links import why, why_apart
     from analytics.stitching import stitch
 
 __all__ = [
@@ -72,10 +72,16 @@ __all__ = [
     "variants",
     "voice",
     "why",
+    "why_apart",
 ]
 
 # Stitching loads scipy and deltalake: only who stitches waits for them.
-_ON_USE = {"customers": "analytics.identity", "stitch": "analytics.stitching", "why": "analytics.links"}
+_ON_USE = {
+    "customers": "analytics.identity",
+    "stitch": "analytics.stitching",
+    "why": "analytics.links",
+    "why_apart": "analytics.links",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -7,6 +7,7 @@ written `kind:value`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
 from typing import Final
@@ -15,7 +16,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse.csgraph import shortest_path
 
-from analytics.components import graph_of
+from analytics.components import graph_of, tombstoned
 from analytics.events import append, conform, scan
 from analytics.identity import Identities, identify
 from analytics.rules import PathRules
@@ -24,11 +25,14 @@ from expectations.errors import DefinitionError, nearest
 from expectations.layout import LINKS, Lake
 
 PAIR: Final = contract.PAIR
+UNGUARDED: Final = 2**31 - 1
+"""No identity has as many links as this."""
 EVIDENCE: Final = pl.Schema(
     {"step": pl.UInt32()}
     | {name: pl.String() for name in PAIR}
     | {"events": pl.Int64(), "first_at": contract.TIME, "last_at": contract.TIME, "event_id": pl.String()}
 )
+APART: Final = pl.Schema(EVIDENCE | {"shared": pl.Boolean(), "other_shared": pl.Boolean(), "removed": pl.Boolean()})
 
 
 def tombstones(lake: Lake, as_of: datetime | None = None) -> pl.DataFrame:
@@ -64,21 +68,53 @@ def why(
 
     Columns: step (UInt32, from 1), kind, value, other_kind, other_value, events (Int64 that carry both), first_at,
     last_at (Datetime(us, UTC)), event_id (of the first). Raises `DefinitionError` for an identity that no event
-    carries or that is not written `kind:value`.
+    carries, that is denied or not written `kind:value`, and where both are the same.
 
     >>> events = pl.DataFrame({"customer_id": ["ann", "ann"], "anonymous_id": ["x", "y"], "occurred_at": [0, 1]})
     >>> chain = why(events.cast({"occurred_at": pl.Datetime("us")}), "anonymous_id:x", "anonymous_id:y")
     >>> chain.select("value", "other_value").rows()
     [('x', 'ann'), ('ann', 'y')]
     """
-    frame = conform(events)
-    rules = rules or PathRules()
+    frame, rules = conform(events), rules or PathRules()
     found = identify(frame, rules, removed)
-    begin, end = (node_of(found, identity_of(each), rules) for each in (one, other))
-    nodes = _chain(found, begin, end)
-    steps = [_evidence(frame, found, a, b) for a, b in pairwise(nodes)]
-    chain = pl.concat([pl.DataFrame(schema=EVIDENCE), *steps])
-    return chain.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("step"))
+    nodes = _chain(found, *_ends(found, (one, other), rules))
+    return _numbered([_evidence(frame, found, *link) for link in pairwise(nodes)], EVIDENCE)
+
+
+def why_apart(
+    events: pl.DataFrame | pl.LazyFrame,
+    one: str,
+    other: str,
+    rules: PathRules | None = None,
+    removed: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The shortest chain of events between two identities, whether its links join or not; no rows without one.
+
+    It tells why two identities are two customers although events lead from one to the other. The columns of `why`, then
+    shared, other_shared (Boolean: the identity is shared and joins nobody) and removed (Boolean: a tombstone is on the
+    link). Raises as `why` does.
+
+    >>> events = pl.DataFrame({"customer_id": ["ann", "bob"], "anonymous_id": ["x", "x"], "occurred_at": [0, 1]})
+    >>> rules = PathRules.model_validate({"identities": {"max_degree": 1}})
+    >>> events = events.cast({"occurred_at": pl.Datetime("us")})
+    >>> chain = why_apart(events, "customer_id:ann", "customer_id:bob", rules)
+    >>> chain.select("value", "other_value", "shared", "other_shared").rows()
+    [('ann', 'x', False, True), ('x', 'bob', True, False)]
+    """
+    frame, rules = conform(events), rules or PathRules()
+    free = rules.model_copy(update={"identities": rules.identities.model_copy(update={"max_degree": UNGUARDED})})
+    every, shared = identify(frame, free), identify(frame, rules, removed).nodes["shared"]
+    none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
+    parted = tombstoned(every.nodes, none if removed is None else removed, rules.identities)
+    gone = {frozenset(pair) for pair in parted.iter_rows()}
+    nodes = _chain(every, *_ends(every, (one, other), rules))
+    steps = [
+        _evidence(frame, every, a, b).with_columns(
+            shared=pl.lit(shared[a]), other_shared=pl.lit(shared[b]), removed=pl.lit(frozenset((a, b)) in gone)
+        )
+        for a, b in pairwise(nodes)
+    ]
+    return _numbered(steps, APART)
 
 
 def identity_of(text: str) -> tuple[str, str]:
@@ -104,16 +140,26 @@ def known_identity(text: str, rules: PathRules) -> str:
     return f"{kind}:{value}"
 
 
+def _ends(found: Identities, identities: tuple[str, str], rules: PathRules) -> tuple[int, int]:
+    """The rows of two identities in `found.nodes`."""
+    begin, end = (node_of(found, identity_of(each), rules) for each in identities)
+    if begin == end:
+        raise DefinitionError("Both are the same identity.", expected="two identities")
+    return begin, end
+
+
 def node_of(found: Identities, identity: tuple[str, str], rules: PathRules) -> int:
     """The row of an identity in `found.nodes`."""
     kind, value = rules.identities.known(*identity)
+    if pl.select(rules.identities.denied(pl.lit(value, pl.String), kind)).item():
+        raise DefinitionError(f"This value of {kind} is on the deny list: it links nobody.", expected="another value")
     rows = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == pl.lit(value, pl.String))
     if rows.is_empty():
         kinds = found.nodes["kind"].unique().sort().to_list()
         raise DefinitionError(
             f"No event carries this {kind}.",
-            expected=f"a kind among {', '.join(kinds)}, and a value that is not denied",
-            do=(kind not in kinds and nearest(kind, kinds)) or "check the identity; denied values never link",
+            expected=f"a kind among {', '.join(kinds)}",
+            do=(kind not in kinds and nearest(kind, kinds)) or "check the identity",
         )
     return int(rows["node"][0])
 
@@ -132,6 +178,11 @@ def _chain(found: Identities, begin: int, end: int) -> list[int]:
     while way[-1] != start:
         way.append(int(before[way[-1]]))
     return [int(members[each]) for each in reversed(way)]
+
+
+def _numbered(steps: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
+    chain = pl.concat([pl.DataFrame(schema=schema), *steps])
+    return chain.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("step"))
 
 
 def _evidence(events: pl.LazyFrame, found: Identities, one: int, other: int) -> pl.DataFrame:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from journeys import terminal
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     import polars as pl
@@ -189,24 +190,40 @@ def _maintenance(settings: Settings) -> str:
 def why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
     """The chain of links from one identity to another."""
     from analytics.events import landed
-    from analytics.links import tombstones
+    from analytics.links import tombstones, why_apart
     from analytics.links import why as evidence
 
-    chain = evidence(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
+    asked = (landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
+    chain = evidence(*asked)
     if how is not terminal.As.table:
         terminal.show(chain, how)
-        return
-    if chain.is_empty():
+    elif not chain.is_empty():
+        _print_chain(chain)
+    elif (broken := why_apart(*asked)).is_empty():
         terminal.out.print(f"{one} and {other} are two customers: no chain of events links them.", markup=False)
-    _print_chain(chain)
+    else:
+        terminal.out.print(f"{one} and {other} are two customers: events lead there, but do not join:", markup=False)
+        _print_chain(broken, settings.paths.identities.max_degree)
 
 
-def _print_chain(chain: pl.DataFrame) -> None:
+def _print_chain(chain: pl.DataFrame, most: int = 0) -> None:
     for link in chain.iter_rows(named=True):  # in full, however narrow the terminal: identities are copied from here
-        pair = f"{link['kind']}:{link['value']}  and  {link['other_kind']}:{link['other_value']}"
-        times = f"{link['events']:,} events, {link['first_at']:%Y-%m-%d %H:%M} to {link['last_at']:%Y-%m-%d %H:%M}"
-        terminal.out.print(f"{link['step']}. {pair}", markup=False, soft_wrap=True)
+        one, other = f"{link['kind']}:{link['value']}", f"{link['other_kind']}:{link['other_value']}"
+        first, last = (f"{link[name]:%Y-%m-%d %H:%M}" for name in ("first_at", "last_at"))
+        times = f"1 event, {first}" if link["events"] == 1 else f"{link['events']:,} events, {first} to {last}"
+        terminal.out.print(f"{link['step']}. {one}  and  {other}", markup=False, soft_wrap=True)
         terminal.out.print(f"   on {times}; first {link['event_id']}", markup=False, soft_wrap=True, style="dim")
+        for reason in _broken_by(link, one, other, most):
+            terminal.out.print(f"   does not join: {reason}", markup=False, soft_wrap=True)
+
+
+def _broken_by(link: Mapping[str, Any], one: str, other: str, most: int) -> Iterator[str]:
+    """What keeps a link from joining, in words."""
+    if link.get("removed"):
+        yield "parted by a tombstone; `journeys identity split` with --undo takes it back"
+    for end, name in (("shared", one), ("other_shared", other)):
+        if link.get(end):
+            yield f"{name} is shared: more than {most} others (max_degree) occur with it"
 
 
 def split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from analytics.identity import customers
-from analytics.links import split, tombstones, why
+from analytics.links import EVIDENCE, PAIR, split, tombstones, why, why_apart
 from analytics.rules import IdentityRules, PathRules
 from analytics.stitching import build
 from analytics.store import Paths
@@ -57,7 +57,40 @@ def test_the_shortest_chain_is_told_with_its_evidence() -> None:
 
 def test_strangers_have_no_chain() -> None:
     assert why(STORY, "anonymous_id:x", "anonymous_id:z").is_empty()
-    assert why(STORY, "anonymous_id:x", "anonymous_id:x").is_empty()
+    assert why_apart(STORY, "anonymous_id:x", "anonymous_id:z").is_empty()
+
+
+def test_an_identity_is_no_chain_to_itself() -> None:
+    for asked in (why, why_apart):
+        with pytest.raises(DefinitionError, match="same identity"):
+            asked(STORY, "anonymous_id:x", "anonymous_id: x")
+
+
+def test_what_keeps_a_chain_from_joining_is_told() -> None:
+    gone = pl.DataFrame([("device_id", "phone", "customer_id", "ann")], schema=PAIR, orient="row")
+    broken = why_apart(STORY, "anonymous_id:x", "anonymous_id:y", removed=gone)
+    assert broken.select("value", "other_value", "shared", "other_shared", "removed").rows() == [
+        ("x", "phone", False, False, False),
+        ("phone", "ann", False, False, True),
+        ("ann", "y", False, False, False),
+    ]
+    users = events(*({"device_id": "kiosk", "customer_id": who} for who in ("ann", "bob", "cid")))
+    rules = PathRules(identities=IdentityRules(max_degree=2))
+    broken = why_apart(users, "customer_id:ann", "customer_id:bob", rules)
+    assert broken.select("value", "shared", "other_value", "other_shared", "removed").rows() == [
+        ("ann", False, "kiosk", True, False),
+        ("kiosk", True, "bob", False, False),
+    ]
+    joined = why_apart(STORY, "anonymous_id:x", "anonymous_id:y")
+    assert joined.select(EVIDENCE.names()).equals(why(STORY, "anonymous_id:x", "anonymous_id:y"))
+    assert not joined.select(pl.any_horizontal("shared", "other_shared", "removed").any()).item()
+
+
+def test_a_denied_value_is_told_from_one_that_never_came() -> None:
+    with pytest.raises(DefinitionError, match="deny list"):
+        why(STORY, "customer_id:unknown", "anonymous_id:x")
+    with pytest.raises(DefinitionError, match="No event carries"):
+        why(STORY, "customer_id:nobody", "anonymous_id:x")
 
 
 def test_a_chain_does_not_lead_over_a_shared_value() -> None:

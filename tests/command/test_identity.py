@@ -43,6 +43,10 @@ def test_a_chain_is_shown_in_full_and_a_split_ends_it(tmp_path: Path) -> None:
     assert "parts nothing" in say("split", "anonymous_id:nobody", "anonymous_id:y")
     assert "did you mean 'anonymous_id'?" in " ".join(say("split", "anonymus_id:x", "anonymous_id:y").split())
     assert "will be two customers" in say("split", "anonymous_id:y", f"customer_id:{LONG}")
-    assert "two customers" in say(*asked)
+    parted = say(*asked)
+    assert "two customers" in parted and parted.count("does not join: parted by a tombstone") == 1
     say("split", "anonymous_id:y", f"customer_id:{LONG}", "--undo")
     assert say(*asked) == chain
+    assert "on 1 event, 2024-01-01 00:00; first e0" in chain
+    config.write_text('[lake]\naddress = "lake"\n[paths.identities]\nlogins = []\nmax_degree = 1\n')
+    assert f"customer_id:{LONG} is shared: more than 1 others (max_degree) occur with it" in say(*asked)
