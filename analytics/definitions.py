@@ -71,7 +71,11 @@ def one_of(what: str, value: T, allowed: Iterable[str]) -> T:
 
 
 def as_utc(time: datetime | None) -> datetime | None:
-    """A time in UTC; a time without a zone is taken as UTC."""
+    """A time in UTC; a time without a zone is taken as UTC. Refused when it is none."""
+    if time is not None and not isinstance(time, datetime):
+        raise DefinitionError(
+            "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)
+        )
     if time is None or time.tzinfo is UTC:
         return time
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
@@ -234,13 +238,15 @@ class Funnel:
         later: bool = False,
         stop: Sequence[Stop] = (),
     ) -> None:
+        if isinstance(steps, str | Step):
+            raise DefinitionError("The steps of a funnel are a list.", expected='["visit", "pay"]', found=repr(steps))
         excludes = [exclude] if isinstance(exclude, str | Exclude) else exclude
         fill(
             self,
             steps=tuple(step if isinstance(step, Step) else Step(step) for step in steps),
             window=duration(window),
             order=one_of("order", order, ORDERS),
-            by=(by,) if isinstance(by, str) else tuple(by),
+            by=(by,) if isinstance(by, str) else tuple(dict.fromkeys(by)),
             attribution=attribution,
             exclude=tuple(e if isinstance(e, Exclude) else Exclude(e) for e in excludes),
             exclude_effect=one_of("exclude_effect", exclude_effect, EFFECTS),
@@ -284,18 +290,10 @@ def fill(frozen: object, **values: Any) -> None:
 
 def check(funnel: Funnel) -> None:
     """Raise `DefinitionError` for a funnel that cannot be meant."""
-    steps = len(funnel.steps)
-    if not steps:
-        raise DefinitionError("A funnel has no steps.", expected="at least one step")
-    if steps + len(funnel.exclude) > MOST_STEPS:
-        raise DefinitionError("A funnel has too many steps.", expected=f"at most {MOST_STEPS} steps and exclusions")
-    if funnel.steps[0].optional:
-        raise DefinitionError("The first step of a funnel cannot be optional.", where=funnel.steps[0].name)
-    if sum(step.optional for step in funnel.steps) > MOST_OPTIONAL:
-        raise DefinitionError("A funnel has too many optional steps.", expected=f"at most {MOST_OPTIONAL}")
+    _check_steps(funnel)
     for exclusion in funnel.exclude:
         _check_exclusion(exclusion, funnel)
-    numbered = [f"{word} {k + 1}" for word in ("step", "every step") for k in range(steps)]
+    numbered = [f"{word} {k + 1}" for word in ("step", "every step") for k in range(len(funnel.steps))]
     one_of("attribution", funnel.attribution, [*ATTRIBUTIONS, *numbered])
     if funnel.order == "unordered" and (funnel.stop or any(s.optional or s.within is not None for s in funnel.steps)):
         raise DefinitionError("An unordered funnel has no optional steps, step windows or stops.")
@@ -311,6 +309,23 @@ def check(funnel: Funnel) -> None:
         raise DefinitionError("`stop` does not go with strict order, exclusions, or counting entries.")
     if funnel.is_special and (funnel.reuse or funnel.stop):
         raise DefinitionError("`reuse` and `stop` do not go with step windows, optional steps or dropped customers.")
+
+
+def _check_steps(funnel: Funnel) -> None:
+    """Refuse steps that cannot be gone through, and a range that nobody can enter in."""
+    steps = len(funnel.steps)
+    if not steps:
+        raise DefinitionError("A funnel has no steps.", expected="at least one step")
+    if steps + len(funnel.exclude) > MOST_STEPS:
+        raise DefinitionError("A funnel has too many steps.", expected=f"at most {MOST_STEPS} steps and exclusions")
+    if funnel.start and funnel.end and funnel.end <= funnel.start:
+        raise DefinitionError(
+            "The range of entries is empty.", expected="start before end", found=f"{funnel.start} to {funnel.end}"
+        )
+    if funnel.steps[0].optional:
+        raise DefinitionError("The first step of a funnel cannot be optional.", where=funnel.steps[0].name)
+    if sum(step.optional for step in funnel.steps) > MOST_OPTIONAL:
+        raise DefinitionError("A funnel has too many optional steps.", expected=f"at most {MOST_OPTIONAL}")
 
 
 def _check_reentry(funnel: Funnel) -> None:

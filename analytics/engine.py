@@ -160,7 +160,19 @@ def first_of_customer(hits: NDArray[np.bool_], bounds: NDArray[np.int64]) -> NDA
 
 def _holds(expression: pl.Expr, seen: pl.DataFrame) -> NDArray[np.bool_]:
     """Where a condition is true; null counts as false."""
-    return seen.with_columns(expression.alias(" holds"))[" holds"].fill_null(False).to_numpy()
+    try:
+        holds = seen.with_columns(expression.alias(" holds"))[" holds"]
+    except pl.exceptions.PolarsError:
+        raise DefinitionError(
+            "A condition on touches cannot be worked out.",
+            found=str(expression),
+            do="compare a column with values of its own kind",
+        ) from None
+    if holds.dtype not in (pl.Boolean, pl.Null):
+        raise DefinitionError(
+            "A condition on touches is neither true nor false.", expected="pl.col(...) > 0, say", found=str(holds.dtype)
+        )
+    return holds.cast(pl.Boolean).fill_null(False).to_numpy()
 
 
 def with_null_code(codes: pl.Series, null: int) -> NDArray[Any]:

@@ -5,6 +5,7 @@ Numbers or arrays go in, arrays come out. Confidence is 95 % unless another leve
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -194,29 +195,41 @@ def kaplan_meier(
     """
     time, event = np.asarray(durations, float), np.asarray(observed, bool)
     people = np.ones(len(time), np.int64) if counts is None else np.asarray(counts, np.int64)
-    by_time = (
-        pl.DataFrame({"time": time, "event": event, "people": people})
-        .group_by("time")
-        .agg(pl.col("people").filter("event").sum().alias("events"), pl.col("people").sum().alias("all"))
-        .sort("time")
-        .with_columns((pl.col("all").sum() - pl.col("all").cum_sum() + pl.col("all")).alias("at_risk"))
-    )
-    d, n = pl.col("events"), pl.col("at_risk")
-    table = by_time.with_columns(
-        (1 - d / n).cum_prod().alias("survival"),
-        pl.when(d < n).then(d / (n * (n - d))).otherwise(0.0).cum_sum().sqrt().alias("greenwood"),
-        (pl.col("all") - d).alias("censored"),
+    return kaplan_meier_by(pl.DataFrame({"time": time, "event": event, "people": people}), [], confidence)
+
+
+def kaplan_meier_by(waits: pl.DataFrame, by: Sequence[str], confidence: float = 0.95) -> pl.DataFrame:
+    """The same for every group: a row of `waits` is a `time`, whether the `event` came then, and for how many `people`.
+
+    Columns: those of `by`, and those of `kaplan_meier`; sorted by them.
+    """
+
+    def within(column: pl.Expr) -> pl.Expr:
+        return column.over(by) if by else column
+
+    everyone, d, n = pl.col(" all"), pl.col("events"), pl.col("at_risk")
+    table = (
+        waits.group_by(*by, "time")
+        .agg(pl.col("people").filter("event").sum().alias("events"), pl.col("people").sum().alias(" all"))
+        .sort(*by, "time", nulls_last=True)
+        .with_columns((within(everyone.sum()) - within(everyone.cum_sum()) + everyone).alias("at_risk"))
+        .with_columns(
+            within((1 - d / n).cum_prod()).alias("survival"),
+            within(pl.when(d < n).then(d / (n * (n - d))).otherwise(0.0).cum_sum()).sqrt().alias(" greenwood"),
+            (everyone - d).alias("censored"),
+        )
     )
     z, s = normal_quantile(confidence), pl.col("survival")
-    theta = z * pl.col("greenwood") / s.log().abs()
+    theta = z * pl.col(" greenwood") / s.log().abs()
     inside = (s > 0) & (s < 1)
     return table.select(
+        *by,
         "time",
         "at_risk",
         "events",
         "censored",
         "survival",
-        (s * pl.col("greenwood")).alias("standard_error"),
+        (s * pl.col(" greenwood")).alias("standard_error"),
         pl.when(inside).then(s ** theta.exp()).otherwise(s).alias("low"),
         pl.when(inside).then(s ** (-theta).exp()).otherwise(s).alias("high"),
     )

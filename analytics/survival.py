@@ -7,9 +7,8 @@ censored entrants every share is the plain share of those who entered.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -18,7 +17,7 @@ from analytics.definitions import Funnel
 from analytics.engine import run
 from analytics.entrants import entrants
 from analytics.parts import Part, as_text
-from analytics.statistics import kaplan_meier
+from analytics.statistics import kaplan_meier_by
 from analytics.store import Paths
 
 CURVE: Final = ("time", "at_risk", "events", "censored", "converted", "standard_error", "low", "high")
@@ -39,41 +38,49 @@ def survival(paths: Paths, definition: Funnel) -> pl.DataFrame:
     [(3, 0, 0.0), (2, 1, 0.5), (1, 0, 0.5)]
     """
     waits = _waits_of(paths, definition).filter(pl.col("origin") == "entry")
-    curves = [_curve(group).select(*key, *CURVE) for key, group in _groups(waits, definition) if len(group)]
-    empty = pl.DataFrame(schema=_schema(waits, definition))
-    return pl.concat([empty, *(curve.cast(empty.schema) for curve in curves)])
+    by, names = list(definition.by), [step.name for step in definition.steps]
+    curves = _curves(waits, [*by, "is_total", "step"]).with_columns(
+        pl.col("step").replace_strict(range(1, len(names) + 1), names, return_dtype=pl.String).alias("name")
+    )
+    order = ["step", "is_total", *by, "time"]
+    curves = curves.sort(order, descending=[name == "is_total" for name in order], nulls_last=True)
+    return curves.select(*by, "is_total", "step", "name", *CURVE)
 
 
 def with_survival(table: pl.DataFrame, paths: Paths, definition: Funnel) -> pl.DataFrame:
     """A funnel's table with shares at the end of the window, and `at_risk`: who is seen so long without the step."""
-    waits, by = _waits_of(paths, definition), list(definition.by)
-    horizon = micros(definition.window)
-    found: list[dict[str, Any]] = []
-    for key, group in _groups(waits, definition):
-        place = pl.select(*key).row(0, named=True)
-        row: dict[str, Any] = {name: place[name] for name in (*by, "is_total", "step")}
-        for origin, share in (("entry", "share_of_entered"), ("previous", "share_of_previous")):
-            own = group.filter(pl.col("origin") == origin)
-            if len(own):
-                last = _curve(own).row(-1, named=True)
-                row |= {share: last["converted"], f"{share}_low": last["low"], f"{share}_high": last["high"]}
-        whole = (pl.col("origin") == "entry") & (pl.col("wait") >= horizon)
-        row["at_risk"] = group.filter(whole)["people"].sum()
-        found.append(row)
-    shares = [name for name in table.columns if name.startswith("share_of_")]
-    schema = {name: table.schema[name] for name in (*by, "is_total", "step", *shares)} | {"at_risk": pl.Int64()}
-    fitted = pl.DataFrame(found, schema=schema)
-    joined = table.join(fitted, on=[*by, "is_total", "step"], how="left", nulls_equal=True, maintain_order="left")
-    better = [pl.coalesce(f"{name}_right", name).alias(name) for name in shares]
-    return joined.with_columns(better).drop([f"{name}_right" for name in shares])
+    waits, keys = _waits_of(paths, definition), [*definition.by, "is_total", "step"]
+    for origin, share in (("entry", "share_of_entered"), ("previous", "share_of_previous")):
+        last = _curves(waits.filter(pl.col("origin") == origin), keys).group_by(keys).last()
+        ends = {share: "converted", f"{share}_low": "low", f"{share}_high": "high"}
+        table = table.join(last.select(*keys, *CURVE[4:]), on=keys, how="left", nulls_equal=True, maintain_order="left")
+        table = table.with_columns(pl.coalesce(new, name).alias(name) for name, new in ends.items()).drop(CURVE[4:])
+    whole = (pl.col("origin") == "entry") & (pl.col("wait") >= micros(definition.window))
+    at_risk = waits.group_by(keys).agg(pl.col("people").filter(whole).sum().alias("at_risk"))
+    later = pl.when(pl.col("step") > 1).then(pl.col("at_risk").fill_null(0))
+    return table.join(at_risk, on=keys, how="left", nulls_equal=True, maintain_order="left").with_columns(at_risk=later)
+
+
+def _curves(waits: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
+    """The share converted by time, of every group."""
+    fitted = kaplan_meier_by(waits.rename({"wait": "time"}), keys)
+    return fitted.with_columns(
+        pl.col("time").cast(pl.Int64).cast(pl.Duration("us")),
+        (1 - pl.col("survival")).alias("converted"),
+        (1 - pl.col("high")).alias("low"),
+        (1 - pl.col("low")).alias("high"),
+    )
 
 
 def _waits_of(paths: Paths, definition: Funnel) -> pl.DataFrame:
-    """How many entrants wait how long for each step, from the entry and from the step before."""
+    """How many entrants wait how long for each step, from the entry and from the step before: all, and each group."""
     analysis = ChainScan.of(paths, definition)
     parts = pl.concat(run(analysis.paths, partial(_waits, analysis)))
     keys = [name for name in parts.columns if name != "people"]
-    return parts.group_by(keys).agg(pl.col("people").sum()).sort(*definition.by, "step", "wait", nulls_last=True)
+    groups = parts.group_by(keys).agg(pl.col("people").sum()).with_columns(is_total=pl.lit(False))
+    nobody = [pl.lit(None, parts.schema[name]).alias(name) for name in definition.by]
+    total = groups.with_columns(*nobody, is_total=pl.lit(True))
+    return pl.concat([total, groups]) if definition.by else total
 
 
 def _waits(analysis: ChainScan, part: Part) -> pl.DataFrame:
@@ -99,34 +106,3 @@ def _counted(waits: pl.DataFrame, by: list[str], step: int, origin: str) -> pl.D
     keyed = waits.with_columns(pl.lit(step, pl.UInt32).alias("step"), pl.lit(origin).alias("origin"))
     keys = [*by, "step", "origin", "wait", "event"]
     return keyed.group_by(keys).agg(pl.len().cast(pl.Int64).alias("people"))
-
-
-def _groups(waits: pl.DataFrame, definition: Funnel) -> Iterator[tuple[list[pl.Expr], pl.DataFrame]]:
-    """The columns that name a group and a step, and its waits; all groups together come first."""
-    by = list(definition.by)
-    for k in range(2, len(definition.steps) + 1):
-        step = [pl.lit(k, pl.UInt32).alias("step"), pl.lit(definition.steps[k - 1].name).alias("name")]
-        own = waits.filter(pl.col("step") == k)
-        nobody = [pl.lit(None, waits.schema[name]).alias(name) for name in by]
-        yield [*nobody, pl.lit(True).alias("is_total"), *step], own
-        for values, group in own.group_by(by, maintain_order=True) if by else ():
-            named = [pl.lit(v, waits.schema[n]).alias(n) for n, v in zip(by, values, strict=True)]
-            yield [*named, pl.lit(False).alias("is_total"), *step], group
-
-
-def _curve(group: pl.DataFrame) -> pl.DataFrame:
-    """The share converted by time."""
-    fitted = kaplan_meier(group["wait"].to_numpy(), group["event"].to_numpy(), counts=group["people"].to_numpy())
-    return fitted.with_columns(
-        pl.col("time").cast(pl.Int64).cast(pl.Duration("us")),
-        (1 - pl.col("survival")).alias("converted"),
-        (1 - pl.col("high")).alias("low"),
-        (1 - pl.col("low")).alias("high"),
-    )
-
-
-def _schema(waits: pl.DataFrame, definition: Funnel) -> dict[str, pl.DataType]:
-    by = {name: waits.schema[name] for name in definition.by}
-    named = {"is_total": pl.Boolean(), "step": pl.UInt32(), "name": pl.String(), "time": pl.Duration("us")}
-    counts = dict.fromkeys(["at_risk", "events", "censored"], pl.Int64())
-    return by | named | counts | dict.fromkeys(["converted", "standard_error", "low", "high"], pl.Float64())

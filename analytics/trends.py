@@ -51,9 +51,7 @@ def trend(
     >>> trend(shop, Funnel(["visit", "pay"]))["entered", "reached"].rows()
     [(1, 1), (1, 0)]
     """
-    last = len(definition.steps) if to_step is None else to_step
-    for step in (from_step, last):
-        check_step(definition, step)
+    last = _last_step(definition, from_step, to_step)
     one_of("period", period, PERIODS)
     _check_counted(definition)
     analysis = ChainScan.of(paths, definition)
@@ -61,6 +59,16 @@ def trend(
     scans = {begin: analysis.within(begin, end) for begin, end in _bounds(analysis, period, zone, starts)}
     tables = run(analysis.paths, partial(_by_period, scans, zone, from_step, last)) if scans else []
     return _shares(_counts_of(tables, definition, timezone), definition)
+
+
+def _last_step(definition: Funnel, first: int, last: int | None) -> int:
+    """The step that is gone to, by default the last one; refused when it comes before the first, or is not there."""
+    last = len(definition.steps) if last is None else last
+    for step in (first, last):
+        check_step(definition, step)
+    if last < first:
+        raise DefinitionError("A wait is from a step to a later one.", found=f"from step {first} to step {last}")
+    return last
 
 
 def _check_counted(definition: Funnel) -> None:
@@ -192,17 +200,17 @@ def time_to_convert(
     `counts` List(Int64): bin `i` holds waits from `origin + i * width` up to, not including, the next; the longest wait
     lies in the last. `bins` is by default the cube root of the customers, at most 60, rounded up. One row a
     group, or one row; nobody gives zero and nulls. For an unordered funnel steps are counted in the order they came.
-    Raises `DefinitionError` for a step that is not there, and for maturity `survival`.
+    Raises `DefinitionError` for a step that is not there, a `to_step` before `from_step`, and maturity `survival`.
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0m pay@2m", "bo": "visit@0m pay@4m"}, end="60d")
     >>> time_to_convert(shop, Funnel(["visit", "pay"]))["average_wait"].item()
     datetime.timedelta(seconds=180)
     """
-    last = len(definition.steps) if to_step is None else to_step
-    for step in (from_step, last):
-        check_step(definition, step)
+    last = _last_step(definition, from_step, to_step)
     _check_counted(definition)
+    if bins is not None and bins < 1:
+        raise DefinitionError("A histogram has one bin at least.", found=str(bins))
     analysis = ChainScan.of(paths, definition)
     waits = pl.concat(run(analysis.paths, partial(_waits, analysis, from_step, last)))
     by = list(definition.by)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Exclude, Funnel, Paths, Step, funnel, members
+from analytics import Exclude, Funnel, Paths, Step, funnel, members, time_to_convert, trend
 from expectations.errors import DefinitionError
 from tests.journeys import START, at, paths
 from tests.oracles import funnel as oracle
@@ -155,6 +155,14 @@ def test_more_than_ten_steps() -> None:
         (lambda: funnel(paths({"ann": "a@0m[device=x]"}), Funnel(["a"], by="devise")), "did you mean 'device'"),
         (lambda: funnel(paths({}), Funnel([Step("x", on="satge")])), "no column 'satge'"),
         (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("1", on="n")])), "values of another kind"),
+        (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("a", pl.col("n") > "x")])), "cannot be worked out"),
+        (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("a", pl.col("n") + 1)])), "neither true nor false"),
+        (lambda: Funnel("visit"), "are a list"),
+        (lambda: Funnel(["a"], start="2026-03-01"), "not a time"),  # type: ignore[arg-type]
+        (lambda: Funnel(["a"], start=at("1d"), end=at("1d")), "range of entries is empty"),
+        (lambda: time_to_convert(paths({}), Funnel(["a", "b"]), from_step=2, to_step=1), "to a later one"),
+        (lambda: trend(paths({}), Funnel(["a", "b"]), from_step=2, to_step=1), "to a later one"),
+        (lambda: time_to_convert(paths({}), Funnel(["a", "b"]), bins=0), "one bin at least"),
     ],
 )
 def test_a_question_that_cannot_be_meant_is_refused(make: object, message: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
+import polars as pl
 import pytest
 from lifelines import KaplanMeierFitter
 
@@ -58,6 +60,23 @@ def test_the_curve_of_every_group_and_of_all() -> None:
         ("desk", False, 0.0),
         ("phone", False, 1.0),
     ]
+
+
+def test_a_curve_of_a_group_is_that_of_its_customers_alone() -> None:
+    """Also of a group without a value."""
+    marks: dict[str | None, str] = {"x": "[g=x] ", "y": "[g=y] ", None: " "}
+    own = {
+        group: {f"{who}{group}": f"{text} ".replace(" ", mark, 1).strip() for who, text in JOURNEYS.items()}
+        for group, mark in marks.items()
+    }
+    grouped = Funnel(["visit", "pay"], window="7d", by="g", maturity="survival")
+    together = paths({who: text for people in own.values() for who, text in people.items()}, end="10d")
+    for ask in (survival, funnel):
+        table = ask(together, grouped)
+        for group, people in own.items():
+            alone = ask(paths(people, end="10d"), replace(grouped, by=()))
+            here = table.filter(pl.col("g").eq_missing(pl.lit(group)) & ~pl.col("is_total"))
+            assert here.drop("g", "is_total").equals(alone.drop("is_total"))
 
 
 def test_members_are_those_who_are_counted() -> None:
