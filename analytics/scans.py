@@ -6,7 +6,7 @@ once more for the scan that reads touches of one instant in every order.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -50,33 +50,33 @@ def by_attempts(definition: Funnel) -> bool:
 def _scanned(streams: Streams, definition: Funnel, rules: Any) -> Found:
     if definition.order == "unordered" or definition.is_special or definition.stop:
         return _read(streams, definition, rules)
-    found, left = _read_apart(streams.steady(), definition, rules)
-    others = np.flatnonzero(left)
-    if not len(others):
-        return found
-    rest = _read(some_of(streams, others), definition, rules)
-    return Found(
-        np.concatenate((found.chains, rest.chains)),
-        np.concatenate((found.firsts, rest.firsts)),
-        np.concatenate((found.depth, rest.depth)),
-        np.concatenate((found.least, rest.least)),
-        np.concatenate((found.stream, others[rest.stream])),
-    )
+    return _read_apart(streams, definition, rules)
 
 
-def _read_apart(streams: Streams, definition: Funnel, rules: Any) -> tuple[Found, NDArray[np.bool_]]:
-    """Read by the quickest scan; tells which streams it leaves."""
+def _read_apart(streams: Streams, definition: Funnel, rules: Any) -> Found:
+    """Read by the quickest scan; the streams that it leaves are read by the other, into the room that is left."""
     from analytics.kernels.apart import scan_apart
     from analytics.kernels.brief import WORD
 
-    rows = _capacity(streams, definition)
-    words, chains = np.empty(len(streams.bits), WORD), np.full((rows, len(definition.steps)), -1, np.int32)
-    firsts, depths, owners = (np.empty(rows, np.int32) for _ in range(3))
-    left = np.zeros(len(streams.bounds) - 1, np.bool_)
-    touches = (streams.codes, streams.bits, streams.times, streams.bounds)
-    count = scan_apart(*touches, rules, words, chains, firsts, depths, owners, left)
-    depths = depths[:count]
-    return Found(streams.row_of(chains[:count]), streams.row_of(firsts[:count]), depths, depths, owners[:count]), left
+    laid = replace(streams.steady(), rows=None)
+    room = _capacity(laid, definition)
+    words, chains = np.empty(len(laid.bits), WORD), np.full((room, len(definition.steps)), -1, np.int32)
+    firsts, depth, owners = (np.empty(room, np.int32) for _ in range(3))
+    left = np.zeros(len(laid.bounds) - 1, np.bool_)
+    touches = (laid.codes, laid.bits, laid.times, laid.bounds)
+    count = scan_apart(*touches, rules, words, chains, firsts, depth, owners, left)
+    least, others = depth, np.flatnonzero(left)
+    if len(others):
+        rest = _read(some_of(laid, others), definition, rules)
+        begun, count = count, count + len(rest.firsts)
+        own = slice(begun, count)
+        chains[own], firsts[own], depth[own], owners[own] = rest.chains, rest.firsts, rest.depth, others[rest.stream]
+        least = depth.copy()
+        least[own] = rest.least
+    found = slice(count)
+    return Found(
+        streams.row_of(chains[found]), streams.row_of(firsts[found]), depth[found], least[found], owners[found]
+    )
 
 
 def _read(streams: Streams, definition: Funnel, rules: Any) -> Found:

@@ -32,16 +32,14 @@ def counted(scan: ChainScan, part: Part) -> pl.DataFrame:
     groups, some = numbered(values, len(reading.found.firsts))
     tally = Tally(reading, groups, len(some), latest_mature(scan, reading), asked.maturity == "survival")
     reached, opened = tally.counts()
+    steps = range(len(asked.steps))
+    names = ["tied", *(f"reached_{k + 1}" for k in steps), *(f"open_{k + 1}" for k in steps)]
+    counts = pl.DataFrame(np.column_stack((tally.tied(), reached, opened)), schema=names, orient="row")
     columns = [series.gather(some) for series in values]
-    columns.append(pl.Series("tied", tally.tied()))
-    waits = tally.waits(np.array([asked.previous(k + 1) - 1 for k in range(len(asked.steps))]), reached)
-    for k in range(len(asked.steps)):
-        columns += [pl.Series(f"reached_{k + 1}", reached[:, k]), pl.Series(f"open_{k + 1}", opened[:, k])]
-        if k > 0:
-            columns.append(waits[k - 1].alias(f"waits_{k + 1}"))
-        if asked.value is not None:
-            columns.append(pl.Series(f"value_{k + 1}", tally.sums(tally.worth(k, asked.value)), pl.Float64))
-    return pl.DataFrame(columns)
+    columns += tally.waits(np.array([asked.previous(k + 1) - 1 for k in steps]), reached)
+    if asked.value is not None:
+        columns += [pl.Series(f"value_{k + 1}", tally.sums(tally.worth(k, asked.value)), pl.Float64) for k in steps]
+    return counts.hstack(columns)
 
 
 @dataclass(frozen=True)
@@ -95,8 +93,9 @@ class Tally:
         lists = []
         for step in range(len(counts)):
             own = bounds[step * self.groups : (step + 1) * self.groups + 1]
-            values, offsets = pl.Series(waits[own[0] : own[-1]]), pl.Series(own - own[0])
-            lists.append(pl.Series(pa.LargeListArray.from_arrays(offsets.to_arrow(), values.to_arrow())))
+            parts = [pa.py_buffer(part) for part in (own - own[0], waits[own[0] : own[-1]])]
+            offsets, values = (pa.Array.from_buffers(pa.int64(), part.size // 8, [None, part]) for part in parts)
+            lists.append(pl.Series(f"waits_{step + 2}", pa.LargeListArray.from_arrays(offsets, values)))
         return lists
 
     def worth(self, step: int, column: str) -> NDArray[np.float64]:

@@ -17,8 +17,8 @@ def tally(chains, times, firsts, groups, latest, everyone, reached, opened):
         group, mature = groups[row], np.int64(times[firsts[row]]) <= latest
         for k in range(chains.shape[1]):
             there = chains[row, k] >= 0
-            reached[group, k] += there and (mature or everyone)
-            opened[group, k] += there and not mature
+            reached[group, k] += there & (mature | everyone)
+            opened[group, k] += there & (not mature)
 
 
 @njit(nogil=True, cache=True)
