@@ -28,7 +28,7 @@ SATISFIED: Final = 4
 def changes(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
     """The newest period whose entrants have used up their window against the one before, step by step."""
     length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
-    if end - 2 * length < facts.first_at:
+    if not length or end - 2 * length < facts.first_at:
         return None
     earlier = _counts(paths, asked, end - 2 * length, end - length)
     later = _counts(paths, asked, end - length, end)

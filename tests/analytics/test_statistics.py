@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 from lifelines import KaplanMeierFitter
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from analytics.statistics import (
     benjamini_hochberg,
+    bootstrap,
     chi_square,
     kaplan_meier,
     newcombe,
@@ -67,3 +69,26 @@ def test_a_table_with_nothing_to_compare_has_no_test(table: list[list[int]]) -> 
 def test_a_share_of_nobody_is_not_tested_against_any_other() -> None:
     assert shares_against([5, 0], [10, 0], 0.4) == shares_against([5], [10], 0.4)
     assert np.isnan(shares_against([0], [0], 0.4).p_value)
+
+
+def mean_worth(drawn: pl.DataFrame) -> float:
+    return float(drawn["worth"].mean())  # type: ignore[arg-type]
+
+
+def test_customers_are_drawn_again_with_all_their_rows() -> None:
+    """Fifty equal rows of a customer tell no more than one."""
+    worth = np.random.default_rng(3).normal(10, 2, 40)
+    once = pl.DataFrame({"customer": [f"c{who}" for who in range(40)], "worth": worth})
+    often = pl.concat([once] * 50).sample(fraction=1, shuffle=True, seed=1)
+    low, high = bootstrap(once, mean_worth)
+    assert bootstrap(often, mean_worth) == pytest.approx((low, high))
+    error = worth.std(ddof=1) / np.sqrt(40)
+    assert (low, high) == pytest.approx((worth.mean() - 1.96 * error, worth.mean() + 1.96 * error), abs=error / 3)
+    rows = often.with_columns(customer=pl.int_range(pl.len()))
+    assert np.diff(bootstrap(rows, mean_worth, resamples=99)) < (high - low) / 3
+
+
+def test_one_customer_has_no_interval() -> None:
+    one = pl.DataFrame({"customer": ["ann", "ann"], "worth": [1.0, 2.0]})
+    for rows in (one, one.clear()):
+        assert np.isnan(bootstrap(rows, mean_worth)).all()
