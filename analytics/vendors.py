@@ -3,6 +3,7 @@
 | function | product and rule |
 | --- | --- |
 | `last_person` | Adobe, field based: the person last seen on the device; a replay looks forward, too |
+| `last_login` | Adobe, shared devices by last authentication: all of a device is whose login came last |
 | `person_of_graph` | Adobe, graph based: the person that a given graph names for the device at the time |
 | `first_user` | Mixpanel, simplified merge: a device belongs to its first user |
 | `unique_components` | Snowplow: components that never join two values of a unique identifier |
@@ -23,12 +24,20 @@ from analytics.parts import AT
 STITCHED = "stitched"
 
 
-def last_person(events: pl.DataFrame, *, replay: bool = False, forgotten: Sequence[str] = ()) -> pl.DataFrame:
+def last_person(
+    events: pl.DataFrame,
+    *,
+    replay: bool = False,
+    replayed_at: datetime | None = None,
+    lookback: timedelta | None = None,
+    forgotten: Sequence[str] = (),
+) -> pl.DataFrame:
     """Adobe's field-based stitching: columns `device`, `person` (String, may be null) and `at`.
 
     Live, an event takes the person last seen on its device, and the device itself before anybody was seen. After a
-    `replay` those earlier events take the first person seen after them. Events of `forgotten` persons, whose privacy
-    request was carried out, fall back to the device.
+    `replay` those earlier events take the first person seen after them: all of them, or, `replayed_at` a time (else the
+    last event's), those of the `lookback` before it. Of several persons at one instant the smallest holds. Events of
+    `forgotten` persons, whose privacy request was carried out, fall back to the device.
 
     >>> from datetime import datetime
     >>> at = [datetime(2024, 1, day) for day in (1, 2, 3)]
@@ -39,22 +48,55 @@ def last_person(events: pl.DataFrame, *, replay: bool = False, forgotten: Sequen
     ['Bob', 'Bob', 'Bob']
     """
     rows = events.with_row_index("_row").sort(AT, maintain_order=True)
-    person = pl.col("person").forward_fill().over("device")
+    seen = pl.col("person").min().over("device", AT)
+    person = pl.coalesce("person", seen.forward_fill().over("device"))
     if replay:
-        person = pl.coalesce(person, pl.col("person").backward_fill().over("device"))
-    rows = rows.with_columns(person.alias(STITCHED))
-    gone = pl.col(STITCHED).is_in(list(forgotten))
-    who = pl.when(~gone).then(STITCHED)
-    return rows.with_columns(pl.coalesce(who, "device").alias(STITCHED)).sort("_row").drop("_row")
+        moment = pl.col(AT).max() if replayed_at is None else pl.lit(replayed_at).cast(events.schema[AT])
+        later = pl.when(pl.col(AT) <= moment).then(seen).backward_fill().over("device")
+        recent = pl.lit(True) if lookback is None else pl.col(AT) >= moment - lookback
+        person = pl.coalesce(person, pl.when(recent, pl.col(AT) <= moment).then(later))
+    return _without(rows.with_columns(person.alias(STITCHED)), forgotten).sort("_row").drop("_row")
+
+
+def last_login(events: pl.DataFrame, *, forgotten: Sequence[str] = ()) -> pl.DataFrame:
+    """Adobe's last authentication on shared devices: columns `device`, `person` (String, may be null) and `at`.
+
+    All events of a device, also those that name another person, are whose login came last on it; without any login they
+    stay the device's. Of several persons at the last instant the smallest holds; `forgotten` as in `last_person`.
+
+    >>> from datetime import datetime
+    >>> at = [datetime(2024, 1, day) for day in (1, 2, 3)]
+    >>> events = pl.DataFrame({"device": "d", "person": ["Ann", "Bob", None], "at": at})
+    >>> last_login(events)["stitched"].to_list()
+    ['Bob', 'Bob', 'Bob']
+    """
+    logins = (
+        events.drop_nulls("person")
+        .group_by("device")
+        .agg(pl.col("person").filter(pl.col(AT) == pl.col(AT).max()).min().alias(STITCHED))
+    )
+    return _without(events.join(logins, on="device", how="left", maintain_order="left"), forgotten)
+
+
+def _without(rows: pl.DataFrame, forgotten: Sequence[str]) -> pl.DataFrame:
+    """Who has nobody, or somebody who is forgotten, is the device itself."""
+    known = pl.when(~pl.col(STITCHED).is_in(list(forgotten))).then(STITCHED)
+    return rows.with_columns(pl.coalesce(known, "device").alias(STITCHED))
 
 
 def person_of_graph(
-    events: pl.DataFrame, graph: pl.DataFrame, *, replayed_at: datetime | None = None, lookback: timedelta | None = None
+    events: pl.DataFrame,
+    graph: pl.DataFrame,
+    *,
+    replayed_at: datetime | None = None,
+    lookback: timedelta | None = None,
+    forgotten: Sequence[str] = (),
 ) -> pl.DataFrame:
     """Adobe's graph-based stitching: columns `device`, `at`; of the graph device, valid_from, persons (List(String)).
 
     An event takes the person that the graph named for its device at the time; of several the smallest; else the device.
     A replay at `replayed_at` asks the graph of that moment for all events of the `lookback` before it, or for all.
+    Events of `forgotten` persons fall back to the device.
     """
     known = graph.sort("valid_from", maintain_order=True).select(
         "device", pl.col("valid_from").cast(events.schema[AT]), pl.col("persons").list.min().alias(STITCHED)
@@ -68,11 +110,7 @@ def person_of_graph(
     found = rows.join_asof(
         known, left_on="_asked", right_on="valid_from", by="device", strategy="backward", check_sortedness=False
     )
-    return (
-        found.with_columns(pl.coalesce(STITCHED, "device").alias(STITCHED))
-        .sort("_row")
-        .select(*events.columns, STITCHED)
-    )
+    return _without(found, forgotten).sort("_row").select(*events.columns, STITCHED)
 
 
 def first_user(events: pl.DataFrame) -> pl.DataFrame:

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from analytics.vendors import first_user, last_person, person_of_graph, unique_components
+from analytics.vendors import first_user, last_login, last_person, person_of_graph, unique_components
 from tests.journeys import START
 
 TIME = pl.Datetime("us", "UTC")
@@ -35,6 +35,31 @@ def test_a_replay_names_what_came_before_the_first_person() -> None:
 
 def test_a_forgotten_person_leaves_the_device() -> None:
     assert stitched(last_person(hits("Bob", None, "Sue"), replay=True, forgotten=["Bob"])) == ["d", "d", "Sue"]
+
+
+def test_a_replay_reaches_as_far_back_as_its_lookback_and_knows_nobody_who_came_after_it() -> None:
+    seen = hits(None, None, "Bob", None, "Sue")  # a minute from one to the next
+    at = START + timedelta(minutes=3)
+    assert stitched(last_person(seen, replay=True, replayed_at=at, lookback=timedelta(minutes=2))) == [
+        *("d", "Bob", "Bob", "Bob", "Sue")
+    ]
+    early = last_person(seen, replay=True, replayed_at=START + timedelta(minutes=1))
+    assert stitched(early) == ["d", "d", "Bob", "Bob", "Sue"]
+
+
+def test_of_two_persons_at_one_instant_the_smaller_has_the_device() -> None:
+    rows = [("Sue", 0), ("Bob", 0), (None, 0), (None, 1)]
+    seen = events(*({"device": "d", "person": who, "at": START + timedelta(minutes=n)} for who, n in rows))
+    assert stitched(last_person(seen)) == ["Sue", "Bob", "Bob", "Bob"]
+    assert stitched(last_login(seen)) == ["Bob"] * 4
+
+
+def test_by_last_authentication_all_of_a_device_is_whose_login_came_last() -> None:
+    assert stitched(last_login(hits(None, "Bob", "Sue", None))) == ["Sue"] * 4
+    assert stitched(last_login(hits(None, None))) == ["d", "d"]
+    assert stitched(last_login(hits("Bob", "Sue"), forgotten=["Sue"])) == ["d", "d"]
+    devices = events({"device": "d", "person": "Bob"}, {"device": "e", "person": None})
+    assert stitched(last_login(devices)) == ["Bob", "e"]
 
 
 def test_the_order_of_rows_does_not_matter_only_the_time() -> None:
@@ -70,6 +95,8 @@ def test_a_replay_asks_the_graph_of_now_for_the_lookback() -> None:
     assert stitched(one_day) == ["246", "bob.a", "bob.a", "ted.w", "ted.w", "a.b", "a.b"]
     week = person_of_graph(SEEN, GRAPH, replayed_at=now, lookback=timedelta(days=7))
     assert stitched(week) == ["a.b", "a.b", "a.b", "ted.w", "ted.w", "a.b", "a.b"]
+    gone = person_of_graph(SEEN, GRAPH, replayed_at=now, forgotten=["a.b"])
+    assert stitched(gone) == ["246", "246", "246", "ted.w", "ted.w", "246", "246"]
 
 
 def test_a_device_belongs_to_its_first_user() -> None:
@@ -91,7 +118,7 @@ def test_a_unique_identifier_is_never_joined_with_another() -> None:
 
 
 def test_no_events_stay_none() -> None:
-    empty = {
+    empty: dict[str, Any] = {
         "at": TIME,
         "device": pl.String,
         "person": pl.String,
@@ -99,5 +126,11 @@ def test_no_events_stay_none() -> None:
         "ids": pl.Map(pl.String, pl.String),
     }
     frame = pl.DataFrame(schema=empty)
-    for found in (last_person(frame), first_user(frame), person_of_graph(frame, GRAPH), unique_components(frame)):
+    for found in (
+        last_person(frame, replay=True),
+        last_login(frame),
+        first_user(frame),
+        person_of_graph(frame, GRAPH),
+        unique_components(frame),
+    ):
         assert found.schema == empty | {"stitched": pl.String}

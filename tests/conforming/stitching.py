@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Any
 
 import polars as pl
 
-from analytics.vendors import first_user, last_person, person_of_graph, unique_components
+from analytics.vendors import first_user, last_login, last_person, person_of_graph, unique_components
 from tests.conforming.cases import Unsupported, seconds, time_of
 
 TIME = pl.Datetime("us", "UTC")
 KNOWN = {"kind", "mode", "graph", "unique", "replay_at", "lookback_seconds", "forgotten"}
+ALSO = {
+    **dict.fromkeys(["privacy_request", "privacy_requests", "deleted", "erased"], "forgotten"),
+    **dict.fromkeys(["replayed_at", "replay_time"], "replay_at"),
+}
+"""Other words for the same."""
 Params = Mapping[str, Any]
 
 
 def stitching_case(case: Mapping[str, Any]) -> dict[str, Any]:
     """The person of every event, in the order given."""
-    params = case["params"]
+    params = {ALSO.get(name, name): value for name, value in case["params"].items()}
+    if isinstance(params.get("forgotten"), str):
+        params["forgotten"] = [params["forgotten"]]
     if unknown := set(params) - KNOWN:
         raise Unsupported(f"parameter {unknown.pop()}")
     if params["mode"] not in MODES:
@@ -44,14 +50,24 @@ def frame(events: list[Mapping[str, Any]]) -> pl.DataFrame:
 def by_graph(events: pl.DataFrame, params: Params) -> pl.DataFrame:
     rows = [{**row, "valid_from": time_of(row["valid_from"])} for row in params["graph"]]
     graph = pl.DataFrame(rows, schema={"device": pl.String, "valid_from": TIME, "persons": pl.List(pl.String)})
-    replayed: datetime | None = time_of(params["replay_at"]) if "replay_at" in params else None
+    return person_of_graph(events, graph, forgotten=params.get("forgotten", ()), **replayed(params))
+
+
+def by_field(events: pl.DataFrame, params: Params) -> pl.DataFrame:
+    return last_person(events, replay=True, forgotten=params.get("forgotten", ()), **replayed(params))
+
+
+def replayed(params: Params) -> dict[str, Any]:
+    """When a replay happened, and how far it looked back."""
     lookback = seconds(params["lookback_seconds"]) if "lookback_seconds" in params else None
-    return person_of_graph(events, graph, replayed_at=replayed, lookback=lookback)
+    return {"replayed_at": time_of(params["replay_at"]) if "replay_at" in params else None, "lookback": lookback}
 
 
 MODES: dict[str, Callable[[pl.DataFrame, Params], pl.DataFrame]] = {
     "live": lambda events, params: last_person(events, forgotten=params.get("forgotten", ())),
-    "replay": lambda events, params: last_person(events, replay=True, forgotten=params.get("forgotten", ())),
+    "replay": by_field,
+    "last_auth": lambda events, params: last_login(events, forgotten=params.get("forgotten", ())),
+    "device_split": by_field,
     "graph_live": by_graph,
     "graph_replay": by_graph,
     "device_cluster": lambda events, _: first_user(events),
