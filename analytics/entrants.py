@@ -9,7 +9,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.chains import FOREVER, ChainScan, Reading, micros
-from analytics.parts import Part, decode
+from analytics.parts import CUSTOMER, Part, decode
 
 Ints = NDArray[Any]
 
@@ -55,30 +55,44 @@ def breakdown(scan: ChainScan, reading: Reading) -> list[pl.Series]:
     asked, found = scan.definition, reading.found
     if not asked.by:
         return []
-    values = decode(reading.part, reading.frame, asked.by, scan.paths.dictionaries).get_columns()
     if asked.attribution == "at_entry":
         touch = found.chains[:, 0]
     elif asked.attributed_step is not None:
         touch = found.chains[:, asked.attributed_step - 1]
     elif asked.attribution in ("first", "last"):
-        touch = _valued_touch(scan, reading, values)
+        touch = _valued_touch(scan, reading)
     else:
         touch = _touch_of_stream(scan, reading)
-    return [at_rows(series, touch) for series in values]
+    return [_value(scan, reading, name, touch) for name in asked.by]
+
+
+def _value(scan: ChainScan, reading: Reading, name: str, touch: Ints) -> pl.Series:
+    """A column at rows, as its owner knows it; only what is found there gets its words."""
+    if name == CUSTOMER:
+        return at_rows(decode(reading.part, reading.frame, [name], scan.paths.dictionaries)[name], touch)
+    found = at_rows(reading.frame[name], touch).to_frame()
+    return decode(reading.part, found, [name], scan.paths.dictionaries)[name]
 
 
 def at_rows(values: pl.Series, touch: Ints) -> pl.Series:
     """Values at rows; null for row -1."""
+    if (touch >= 0).all():
+        return values[touch]
     rows = pl.Series(touch).cast(pl.Int64)
     return values.gather(rows.set(rows < 0, None))
 
 
-def _valued_touch(scan: ChainScan, reading: Reading, values: list[pl.Series]) -> Ints:
+def _valued_touch(scan: ChainScan, reading: Reading) -> Ints:
     """The first, or the last touch of the unit that matches a step and has any of the values; -1 without one."""
     units, found = reading.units, reading.found
     rules = scan.rules(reading.unit)[0]
     steps = np.uint64((1 << len(scan.definition.steps)) - 1)
-    has = pl.DataFrame(values).select(pl.any_horizontal(pl.all().is_not_null())).to_series().to_numpy()
+    has = (
+        decode(reading.part, reading.frame, scan.definition.by, scan.paths.dictionaries)
+        .select(pl.any_horizontal(pl.all().is_not_null()))
+        .to_series()
+        .to_numpy()
+    )
     ours = has & ((units.bits & steps) > 0)[units.codes] & (units.times >= max(rules["entry_from"], 0))
     rows, unit = np.arange(len(ours)), reading.streams.unit[found.stream]
     low, high = units.bounds[:-1][unit], units.bounds[1:][unit]
