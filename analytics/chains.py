@@ -209,6 +209,12 @@ def paths_by(paths: Paths, column: str) -> Paths:
     if column not in paths.schema or column in (CUSTOMER, AT):
         paths.require(column)
         raise DefinitionError(f"Column {column!r} cannot be counted.", expected="another column, or customers")
+    if f"{column}s" in RUNS and paths.schema[column].is_integer():
+        raise DefinitionError(
+            f"Column {column!r} numbers the {column}s of each customer: one value is of many customers.",
+            expected=f"count={f'{column}s'!r}",
+            found=f"count={column!r}",
+        )
     touches = paths.touches.filter(pl.col(column).is_not_null()).with_columns(pl.col(column).alias(CUSTOMER))
     return Paths.from_frame(touches, end_of_data=paths.end_of_data)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from expectations.errors import StorageError
 from journeys import terminal
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: ter
     if svg is not None:
         from reports.drawn import funnel_svg
 
-        svg.write_text(funnel_svg(answer), encoding="utf-8")
+        try:
+            svg.write_text(funnel_svg(answer), encoding="utf-8")
+        except OSError as error:
+            raise StorageError("The drawing cannot be written.", where=str(svg), found=error.strerror or "") from None
     by, window = asked.by, terminal.text(asked.window)
     counted = (
         asked.count if asked.count in ("customers", "sessions", "journeys", "entries") else f"{asked.count} values"

@@ -189,13 +189,13 @@ def harmless(words: str) -> str:
 def duration(seconds: float) -> str:
     """Seconds in the unit that fits.
 
-    >>> duration(79), duration(60_000), duration(1_000_000)
-    ('79 s', '16.7 h', '11.6 d')
+    >>> duration(79), duration(60_000), duration(1_000_000), duration(2_592_000)
+    ('79 s', '16.7 h', '11.6 d', '30 d')
     """
     for limit, unit, digits in ((90, 1, 0), (90 * 60, 60, 0), (36 * 3600, 3600, 1)):
         if seconds < limit:
-            return f"{seconds / unit:.{digits}f} {({1: 's', 60: 'min', 3600: 'h'})[unit]}"
-    return f"{seconds / 86400:.1f} d"
+            return f"{f'{seconds / unit:.{digits}f}'.removesuffix('.0')} {({1: 's', 60: 'min', 3600: 'h'})[unit]}"
+    return f"{f'{seconds / 86400:.1f}'.removesuffix('.0')} d"
 
 
 def bar(share: float | None, width: int = 30) -> str:

@@ -259,6 +259,9 @@ def test_any_column_can_be_counted_in_the_place_of_customers() -> None:
     assert funnel(shop, Funnel(["visit", "pay"], count="order"))["reached"].to_list() == [3, 1]
     with pytest.raises(DefinitionError, match="cannot be counted"):
         funnel(shop, Funnel(["visit"], count="at"))
+    numbered = Paths.from_frame(shop.touches.collect().with_columns(session=pl.lit(1)))
+    with pytest.raises(DefinitionError, match="numbers the sessions of each customer"):
+        funnel(numbered, Funnel(["visit"], count="session"))
 
 
 def test_a_trend_reads_each_part_once_for_all_its_periods(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analytics import Paths
-from expectations.errors import ConfigurationError, DefinitionError
+from expectations.errors import ConfigurationError, DefinitionError, StorageError
 from journeys import (
     answering,  # noqa: F401 - it adds the verb
     terminal,
@@ -114,6 +114,11 @@ def test_a_drawing_is_written(config: Path, tmp_path: Path) -> None:
     asked(config, "visit", "pay", "--svg", str(tmp_path / "funnel.svg"))
     assert "visit" in (tmp_path / "funnel.svg").read_text()
     assert "estimates" not in (tmp_path / "funnel.svg").read_text()
+
+
+def test_a_drawing_that_cannot_be_written_is_told(config: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        asked(config, "purchase", "--svg", str(config.parent / "nowhere" / "funnel.svg"))
 
 
 def test_a_drawing_says_that_its_shares_are_estimates(config: Path, tmp_path: Path) -> None:
