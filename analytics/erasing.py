@@ -15,7 +15,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from analytics import folders
-from expectations.errors import StorageError
+from expectations.errors import StorageError, said
 from expectations.layout import Lake
 
 _DIGITS: Final = 20
@@ -56,7 +56,7 @@ def erase(lake: Lake, name: str, predicate: str | None) -> Erased:
     except TableNotFoundError:
         return Erased(name, 0, 0, 0, 0, 0)
     except (DeltaError, OSError) as error:
-        raise StorageError("A table of the lake cannot be erased from.", where=address, found=str(error)) from error
+        raise StorageError("A table of the lake cannot be erased from.", where=address, found=said(error)) from error
 
 
 def is_settled(lake: Lake, name: str) -> bool:

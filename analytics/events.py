@@ -11,7 +11,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from analytics.duplicates import deduplicate
 from expectations import contract
-from expectations.errors import StorageError
+from expectations.errors import StorageError, said
 from expectations.layout import EVENTS, PROFILES, Lake
 
 
@@ -40,7 +40,7 @@ def table_version(lake: Lake, name: str) -> int | None:
     try:
         table = _opened(address)
     except (DeltaError, OSError) as error:
-        raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
+        raise StorageError("A table of the lake cannot be read.", where=address, found=said(error)) from error
     return None if table is None else table.version()
 
 
@@ -70,7 +70,7 @@ def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -
         frame = pl.scan_delta(table)
         found = frame.collect_schema()
     except (DeltaError, OSError) as error:
-        raise StorageError("A table of the lake cannot be read.", where=address, found=str(error)) from error
+        raise StorageError("A table of the lake cannot be read.", where=address, found=said(error)) from error
     return frame.select(_as_contract(column, dtype, found) for column, dtype in schema.items())
 
 
@@ -122,7 +122,7 @@ def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
         rows.write_delta(lake.table(name), mode="append")
     except (DeltaError, OSError) as error:
         raise StorageError(
-            "A table of the lake cannot be written.", where=lake.table(name), found=str(error)
+            "A table of the lake cannot be written.", where=lake.table(name), found=said(error)
         ) from error
 
 

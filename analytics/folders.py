@@ -12,9 +12,11 @@ import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from expectations.errors import StorageError
+from expectations.errors import StorageError, said
+
+LONGEST: Final = 500
 
 if TYPE_CHECKING:
     from pyarrow.fs import PyFileSystem
@@ -139,6 +141,6 @@ def _store(address: str) -> Iterator[tuple[PyFileSystem, str]]:
             "The object store does not answer as it should.",
             where=address,
             expected="a store that this process may read and write",
-            found=str(error).splitlines()[0][:200],
+            found=said(error)[:LONGEST],
             do="check the address and, in the environment, endpoint, region and keys",
         ) from error

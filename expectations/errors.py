@@ -7,8 +7,12 @@ without a traceback and exits with `exit_code`.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
-from typing import ClassVar
+from typing import ClassVar, Final
+
+_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
+_QUERY: Final = re.compile(r"(?<!<)\?\S+")
 
 
 class JourneysError(Exception):
@@ -88,3 +92,16 @@ def nearest(word: str, known: Iterable[str]) -> str:
     """
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else ""
+
+
+def said(error: Exception) -> str:
+    """What a library says, on one line: of a store's error all of it, but for colours, and for queries of addresses.
+
+    A query may hold a signature.
+
+    >>> said(OSError("List failed\\n GET http://store/shop?sig=secret\\n404 Not Found"))
+    'List failed GET http://store/shop?... 404 Not Found'
+    """
+    lines = [part for line in str(error).splitlines() if (part := _COLOURS.sub("", line).strip())]
+    told = _QUERY.sub("?...", " ".join(lines if isinstance(error, OSError) else lines[:1]))
+    return told or type(error).__name__

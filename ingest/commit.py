@@ -9,7 +9,6 @@ between and land rows twice.
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,7 +30,7 @@ from deltalake import (
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from expectations import contract, layout
-from expectations.errors import StorageError
+from expectations.errors import StorageError, said
 from expectations.layout import Lake
 from ingest.offsets import Claim
 
@@ -59,8 +58,6 @@ WRITER: Final = WriterProperties(
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
     column_properties=PLAIN,
 )
-_COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
-_QUERY: Final = re.compile(r"\?\S+")
 _STORE: Final = {"retry_timeout": "15s"}
 """How long the store's client repeats a request that had no answer: then we try again, before the watchdog must take us
 for stuck."""
@@ -272,7 +269,7 @@ def reading(address: str) -> Iterator[None]:
             "The lake cannot be read.",
             where=address,
             expected="the table that was written there, and a store that answers",
-            found=_said(error),
+            found=said(error),
             do="mend the permissions, the credentials or the way to the store",
         ) from error
 
@@ -301,14 +298,6 @@ def _unwritable(address: str, error: Exception | None) -> StorageError:
         "The lake cannot be written.",
         where=address,
         expected="a folder or object store that this process may write",
-        found=_said(error) if error else "no permission to write there",
+        found=said(error) if error else "no permission to write there",
         do="mend the permissions or the free space, or name another place under [lake] address",
     )
-
-
-def _said(error: Exception) -> str:
-    """What the library says, on one line: of a store's error all of it, but for colours, and for the queries of
-    addresses, which may hold a signature."""
-    lines = [part for line in str(error).splitlines() if (part := _COLOURS.sub("", line).strip())]
-    told = _QUERY.sub("?...", " ".join(lines if isinstance(error, OSError) else lines[:1]))
-    return told or type(error).__name__
