@@ -172,6 +172,8 @@ def stitch(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
     summary = found or summary_of(settings.lake)
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.journeys.items())
     terminal.out.print(f"  {summary.duplicates:,} duplicates left out, {summary.customers:,} customers")
+    if summary.id_conflicts:
+        terminal.out.print(f"  {summary.id_conflicts:,} events kept whose id another event has, too")
     terminal.out.print(f"  {sum(summary.journeys.values()):,} journeys: {outcomes}")
     ways = ", ".join(f"{share * 100:.1f} % {_WAYS[way]}" for way, share in summary.coverage.items())
     terminal.out.print(f"  events found their customer: {ways}")

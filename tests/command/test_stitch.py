@@ -40,3 +40,13 @@ def test_what_a_rule_drops_is_called_so(config: Path) -> None:
     with config.open("a") as text:
         text.write('\n[[paths.touchpoints]]\nevents = ["home"]\ndrop = true\n')
     assert "(dropped)" in CliRunner().invoke(app, ["touchpoints", "--config", str(config)]).output
+
+
+def test_an_id_that_two_different_events_have_is_told(config: Path) -> None:
+    def say() -> str:
+        return CliRunner().invoke(app, ["stitch", "--config", str(config)]).output
+
+    assert "whose id another event has" not in say()
+    other = {"event_id": "e0", "event_name": "cart", "occurred_at": at("9m"), "customer_id": "ann"}
+    conform(pl.DataFrame([other])).collect().write_delta(config.parent / "lake" / "events", mode="append")
+    assert "0 duplicates left out, 2 customers\n  1 events kept whose id another event has, too" in say()
