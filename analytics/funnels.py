@@ -44,7 +44,7 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     under way are among them and also shown as `open`; the shares are estimates by Kaplan-Meier at the end of the
     window, and `at_risk` Int64 counts who was seen so long without the step (`survival`). The step before an optional
     step, and before the one after it, is the last that is not optional. No touches give rows of zeros. Raises
-    `DefinitionError` for an unknown column.
+    `DefinitionError` for an unknown column; warns of a step that no touch has (`UnknownWordWarning`).
 
     >>> from tests.journeys import paths
     >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@0m"}, end="60d")
