@@ -3,8 +3,8 @@
 It reads what `apart.read_apart` reads. A customer's touches are numbered from 1, so that a number is a byte, and the
 newest entry of the chains of every length lies in a byte of one word, 0 for none. A touch that is step `k` copies the
 byte of length `k - 1` to that of length `k`, whether or not the entry is still in its window: where it is not, the
-entry that it takes the place of, which is no newer, is not either. Nothing here depends on what a touch is but the
-numbers that are added up, so that no processor has to guess how customers go on.
+entry that it takes the place of, which is no newer, is not either. The loop has no branch, whatever a touch is, so that
+the processor never has to guess how a customer goes on.
 """
 
 from __future__ import annotations
