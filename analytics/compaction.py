@@ -1,7 +1,8 @@
-"""When do recent parts become one? Refreshes leave small parts, and parts that have lost customers to later ones.
+"""When do recent parts become one? Refreshes leave small parts, and parts that have changed.
 
-A part that has lost more than half of its touches is written anew without them. When there are many small parts they
-are put together, up to the usual size. So each touch is written again a few times at most, and old files do not grow.
+A part that lost more than half of its touches to other parts is written anew without them, and one with later touches
+beyond a quarter of its own is written anew with them. When there are many small parts they are put together, up to the
+usual size. So each touch is written again a few times at most, and old files do not grow.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics.parts import AT, SECOND, Dictionaries, Part, code_type
+from analytics.parts import Part, stacked
 from analytics.sorting import TOUCHES_PER_PART
 from analytics.store import StoreWriter
 
@@ -22,21 +23,20 @@ def compact(writer: StoreWriter) -> None:
     """Put together the small parts of a generation that is being written, and those that lost most touches."""
     writer.settle()
     small = [part for part in writer.parts if part.touches < TOUCHES_PER_PART // 2]
-    chosen = [part for part in writer.parts if part.gone and part.touches < _in_file(part) / 2]
+    chosen = [part for part in writer.parts if _is_worn(part)]
     chosen += [part for part in small if part not in chosen] if len(small) > MANY else []
     writer.parts = [part for part in writer.parts if part not in chosen]
     for group in _groups(chosen):
-        writer.keep(joined(group, writer.words.dictionaries))
+        writer.keep(joined(group))
     writer.settle()
     for part in chosen:
         part.remove()
 
 
-def joined(parts: Sequence[Part], dictionaries: Dictionaries) -> Part:
+def joined(parts: Sequence[Part]) -> Part:
     """The customers of several parts as one part in memory."""
     tables, people = zip(*(part.physical() for part in parts), strict=True)
-    seconds = all(table[AT].dtype == pl.UInt32 for table in tables)
-    table = pl.concat([_alike(table, dictionaries, seconds=seconds) for table in tables])
+    table = stacked(tables)
     return Part(0, len(table), sum(map(len, people)), frames=(table, pl.concat(people)))
 
 
@@ -52,15 +52,13 @@ def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
         yield group
 
 
-def _alike(table: pl.DataFrame, dictionaries: Dictionaries, *, seconds: bool) -> pl.DataFrame:
-    """A table with codes as wide as the dictionaries ask for, and times in one unit."""
-    codes = [pl.col(name).cast(code_type(len(words))) for name, words in dictionaries.items() if name in table.columns]
-    table = table.with_columns(codes)
-    if seconds or table[AT].dtype != pl.UInt32:
-        return table
-    return table.with_columns(pl.col(AT).cast(pl.Int64) * SECOND)
+def _is_worn(part: Part) -> bool:
+    """Whether a part lost more than half of its touches, or has so many later ones that reading it takes longer."""
+    if not part.changed:
+        return False
+    first, later = (_rows(f"{part.address}.{kind}.parquet") for kind in ("touches", "later"))
+    return part.touches < first / 2 or later > first / 4
 
 
-def _in_file(part: Part) -> int:
-    """How many touches the file holds."""
-    return int(pl.scan_parquet(f"{part.address}.touches.parquet").select(pl.len()).collect().item())
+def _rows(address: str) -> int:
+    return int(pl.scan_parquet(address).select(pl.len()).collect().item())

@@ -31,7 +31,10 @@ TOUCHPOINT: Final = "touchpoint"
 TOUCHES: Final = "touches"
 TIME: Final = pl.Datetime("us", "UTC")
 SECOND: Final = 1_000_000
-KINDS_OF_FILE: Final = ("touches", "customers", "gone")
+KINDS_OF_FILE: Final = ("touches", "customers", "changes", "later")
+KEPT: Final = "kept"
+MORE: Final = "more"
+ENDS: Final = ("last", "converted")
 
 Dictionaries = Mapping[str, pl.Series]
 
@@ -51,7 +54,8 @@ def bucket_of(customer: str, buckets: int) -> int:
 class Part:
     """Whole customers with their touches: an address of two files, or two frames in memory.
 
-    `gone` are the customers in the files that are no longer there, by their places in the files.
+    A part that has `changed` has two files more: of each customer in the files how many of the first touches are kept,
+    and how many later ones follow them, which lie in the other. Who has neither is no longer there.
     """
 
     number: int
@@ -59,26 +63,33 @@ class Part:
     customers: int
     address: str = ""
     frames: tuple[pl.DataFrame, pl.DataFrame] | None = None
-    gone: bool = False
+    changed: bool = False
 
-    def read(self, columns: Sequence[str]) -> pl.DataFrame:
-        """The physical columns: codes for text, u32 seconds or i64 microseconds for `at`; one row a touch."""
+    def read(self, columns: Sequence[str], some: NDArray[np.bool_] | None = None) -> pl.DataFrame:
+        """The physical columns: codes for text, u32 seconds or i64 microseconds for `at`; one row a touch.
+
+        Of `some` touches only, if given: a mark for each.
+        """
         if self.frames is not None:
-            return self.frames[0][list(columns)]  # nothing to plan: `select` would wait for a thread of polars
-        touches = pl.read_parquet(f"{self.address}.touches.parquet", columns=list(columns), memory_map=False)
-        if not self.gone:
-            return touches
-        counts = pl.read_parquet(f"{self.address}.customers.parquet", columns=[TOUCHES])[TOUCHES]
-        return touches.filter(np.repeat(self._is_there(len(counts)), counts.to_numpy()))
+            table = self.frames[0][list(columns)]  # nothing to plan: `select` would wait for a thread of polars
+            return table if some is None else table.filter(some)
+        touches = self._file("touches", columns)
+        if not self.changed:
+            return touches if some is None else touches.filter(some)
+        changes = self._changes()
+        rows = in_turn(self._held(), changes[KEPT].to_numpy(), changes[MORE].to_numpy())
+        return stacked((touches, self._file("later", columns)))[rows if some is None else rows[some]]
 
     def people(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The customers' own columns, in the order in which their touches lie."""
         if self.frames is not None:
             return self.frames[1][list(columns)] if columns else self.frames[1]
-        people = pl.read_parquet(
-            f"{self.address}.customers.parquet", columns=list(columns) if columns else None, memory_map=False
-        )
-        return people.filter(self._is_there(len(people))) if self.gone else people
+        people = self._file("customers", columns)
+        if not self.changed:
+            return people
+        changes = self._changes().with_columns((pl.col(KEPT) + pl.col(MORE)).alias(TOUCHES))
+        there = changes[TOUCHES] > 0
+        return people.with_columns(changes[name] for name in (TOUCHES, *ENDS) if name in people.columns).filter(there)
 
     def keys(self) -> pl.Series:
         """The customer keys, in the order in which their touches lie."""
@@ -108,33 +119,92 @@ class Part:
 
     def linked(self, number: int, address: str) -> Part:
         """The same files under another name, which costs no space where the file system has hard links."""
-        for kind in KINDS_OF_FILE if self.gone else KINDS_OF_FILE[:2]:
+        for kind in self._kinds:
             folders.copy(f"{self.address}.{kind}.parquet", f"{address}.{kind}.parquet")
-        return Part(number, self.touches, self.customers, address, gone=self.gone)
+        return Part(number, self.touches, self.customers, address, changed=self.changed)
 
-    def without(self, places: NDArray[np.int64]) -> Part:
-        """The part without the customers at these places; the files stay, and a third names who is gone."""
-        counts = pl.read_parquet(f"{self.address}.customers.parquet", columns=[TOUCHES])[TOUCHES].to_numpy()
-        there = self._is_there(len(counts))
-        leaving = np.flatnonzero(there)[places]
-        there[leaving] = False
-        noted = io.BytesIO()
-        pl.DataFrame({"gone": np.flatnonzero(~there).astype(np.uint32)}).write_parquet(noted, statistics=False)
-        folders.write(f"{self.address}.gone.parquet", noted.getvalue())
-        touches = self.touches - int(counts[leaving].sum())
-        return replace(self, touches=touches, customers=self.customers - len(places), gone=True)
+    def altered(self, kept: NDArray[np.int64], places: NDArray[np.int64], later: Part) -> Part:
+        """The part with the first `kept` touches of every customer who is there, and others after them.
+
+        The customers at `places`, in their order, are those of `later`. Both large files stay as they are.
+        """
+        tail, people = later.physical()
+        changes, held = self._changes(), self._held()
+        was, more = changes[KEPT].to_numpy().astype(np.int64), changes[MORE].to_numpy().astype(np.int64)
+        there = np.flatnonzero(was + more)
+        stay, new = np.zeros(len(held), np.int64), np.zeros(len(held), np.int64)
+        stay[there] = kept
+        new[there[places]] = people[TOUCHES].to_numpy()
+        old = stay - np.minimum(stay, was)
+        before = self._file("later", tail.columns) if self.changed else tail.clear()
+        self._put("later", stacked((before, tail))[in_turn(more, old, new)])
+        changes = changes.with_columns(
+            pl.Series(KEPT, np.minimum(stay, was), pl.UInt32),
+            pl.Series(MORE, old + new, pl.UInt32),
+            *(changes[name].scatter(there[places], people[name]) for name in ENDS),
+        )
+        self._put("changes", changes)
+        touches, customers = int(stay.sum() + new.sum()), int(np.count_nonzero(stay + new))
+        return replace(self, touches=touches, customers=customers, changed=True)
 
     def remove(self) -> None:
         """Delete the files."""
-        for kind in KINDS_OF_FILE if self.gone else KINDS_OF_FILE[:2]:
+        for kind in self._kinds:
             folders.remove(f"{self.address}.{kind}.parquet")
 
-    def _is_there(self, customers: int) -> NDArray[np.bool_]:
-        """Which of the customers in the files are not gone."""
-        there = np.ones(customers, np.bool_)
-        if self.gone:
-            there[pl.read_parquet(f"{self.address}.gone.parquet")["gone"].to_numpy()] = False
-        return there
+    @property
+    def _kinds(self) -> tuple[str, ...]:
+        return KINDS_OF_FILE if self.changed else KINDS_OF_FILE[:2]
+
+    def _file(self, kind: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+        wanted = list(columns) if columns else None
+        return pl.read_parquet(f"{self.address}.{kind}.parquet", columns=wanted, memory_map=False)
+
+    def _put(self, kind: str, table: pl.DataFrame) -> None:
+        """Write a file in place of one that other generations may still have under their name."""
+        noted = io.BytesIO()
+        table.write_parquet(noted, compression="lz4", statistics=False)
+        folders.write(f"{self.address}.{kind}.parquet", noted.getvalue())
+
+    def _held(self) -> NDArray[np.int64]:
+        """How many touches each customer has in the first file."""
+        return self._file("customers", [TOUCHES])[TOUCHES].to_numpy().astype(np.int64)
+
+    def _changes(self) -> pl.DataFrame:
+        """Of each customer in the files: kept, more (u32), last, converted."""
+        if self.changed:
+            return self._file("changes")
+        people = self._file("customers", [TOUCHES, *ENDS]).rename({TOUCHES: KEPT})
+        return people.with_columns(pl.lit(0, pl.UInt32).alias(MORE))
+
+
+def in_turn(held: NDArray[Any], kept: NDArray[Any], more: NDArray[Any]) -> NDArray[np.uint32]:
+    """The rows of two tables, one below the other: of each customer the first `kept` of the rows `held` in one table,
+    then `more` rows in the other.
+
+    >>> in_turn(np.array([2, 3]), np.array([2, 1]), np.array([1, 1])).tolist()
+    [0, 1, 5, 2, 6]
+    """
+    held, more = held.astype(np.int64), more.astype(np.int64)
+    starts = np.column_stack((np.cumsum(held) - held, held.sum() + np.cumsum(more) - more)).ravel()
+    counts = np.column_stack((kept, more)).ravel()
+    rows = np.repeat(starts - (np.cumsum(counts) - counts), counts)
+    return (rows + np.arange(len(rows))).astype(np.uint32)
+
+
+def cut(part: Part, ends: NDArray[np.int64]) -> list[Part]:
+    """A part in memory as several: the customers from one of these places to the next."""
+    table, people = part.physical()
+    pieces = zip(ends, ends[1:], part.bounds()[ends], part.bounds()[ends[1:]], strict=False)
+    frames = ((table[start:end], people[one:other]) for one, other, start, end in pieces)
+    return [Part(number, len(some[0]), len(some[1]), frames=some) for number, some in enumerate(frames)]
+
+
+def stacked(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Physical tables one below the other: codes as wide as the widest, times in seconds if all of them are."""
+    if AT in tables[0].columns and len({table.schema[AT] for table in tables}) > 1:
+        tables = [table.with_columns(as_time(table[AT]).to_physical()) for table in tables]
+    return pl.concat([table.select(tables[0].columns) for table in tables], how="vertical_relaxed")
 
 
 def decoded(part: Part, columns: Sequence[str], dictionaries: Dictionaries) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from analytics import placing
 from analytics.arrivals import Arrivals, arrivals, reads_arrival, same_times
@@ -31,9 +32,10 @@ from analytics.events import added, landed
 from analytics.events import profiles as landed_profiles
 from analytics.links import tombstones
 from analytics.memory import Memory, counted, forget_others, recall
-from analytics.parts import AT
-from analytics.recasting import OF, Taken, columns_taken, concerned, recast
+from analytics.parts import AT, ENDS, TOUCHES, Part
+from analytics.recasting import NEVER, OF, Loss, Recast, Taken, Touched, codes_of, columns_taken, recast
 from analytics.relinking import Relinked, relink
+from analytics.rewriting import keep, later_touches
 from analytics.rules import PathRules
 from analytics.shared import CODE, COMBINATION
 from analytics.sorting import TOUCHES_PER_PART
@@ -126,15 +128,14 @@ class Renewal:
         lone = owners.filter(pl.col(CODE).is_null())[contract.EVENT_ID]
         if lone.hash().is_in(got.known.implode()).any():
             return None
-        touched = self._touched(owners[CODE].drop_nulls(), known, places)
-        taken = self._taken(touched, end)
+        taken = self._taken(Touched(self._changed(known, places), _first_times(owners, len(known.nodes))), end)
         if taken is None:
             return None
-        every, dropped, keys = recast(taken, got.events, (known, places), self.rules, self._ids)
-        touches = self._cast(every, self._states(known.nodes, every[CODE]), end)
+        anew = recast(taken, got.events, (known, places), self.rules, self._ids)
+        touches = self._cast(anew, self._states(known.nodes, anew.every[CODE]), end)
         summary = self._summary(got, taken, touches)
         summary = replace(summary, linked=placing.ways(known, places), end_of_data=end)
-        dropped = dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT)
+        dropped = anew.dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT)
         memory = replace(
             self.memory,
             nodes=known.nodes.drop("node"),
@@ -145,7 +146,7 @@ class Renewal:
             tombstones=self.tombstones,
             counts=summary.counts,
         )
-        self._write(taken, (touches, keys), memory, end, on_progress)
+        self._write(taken, (anew, touches), memory, end, on_progress)
         return summary
 
     @property
@@ -183,23 +184,25 @@ class Renewal:
         names = [name for name in self.memory.seen.columns if name.endswith("_node")]
         carry = self.memory.seen.select(pl.any_horizontal(newly.gather(self.memory.seen[n]) for n in names))
         touched |= placing.marked(self.memory.seen[CODE].filter(carry.to_series()).drop_nulls(), len(known.nodes))
-        end = self.stored.end_of_data
-        places = [np.flatnonzero(concerned(p, touched, (end, end), self.rules.journey_gap)) for p in self.stored.parts]
-        taken = Taken.from_parts(self.stored, places, [AT, COMBINATION])
+        mask = np.append(touched, False)
+        wholes = [mask[codes_of(part.people(["code"]))] for part in self.stored.parts]
+        losses = [Loss.of(whole, np.zeros_like(whole)) for whole in wholes]
+        taken = Taken.from_parts(self.stored, losses, [AT, COMBINATION])
         rows = taken.touches.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT))
         return pl.concat([rows, self.memory.dropped.select(placing.BY)])
 
-    def _touched(self, owners: pl.Series, known: Relinked, places: pl.DataFrame) -> Mask:
-        """The customers, by code, whose paths cannot stay as they are."""
+    def _changed(self, known: Relinked, places: pl.DataFrame) -> Mask:
+        """The customers, by code, whose old events are others now, or have other attributes."""
         before = Relinked(self.memory.nodes.with_row_index("node"), self.memory.seen)
         placed = placing.placements(self.memory.on_shared, before, self.rules)
-        touched = placing.marked(owners, len(known.nodes))
-        touched |= placing.marked(placing.regrouped(before.seen, known.seen), len(known.nodes))
-        touched |= placing.marked(placing.placed_anew(placed, places), len(known.nodes))
-        touched |= placing.marked(placing.moved(before.nodes, known.nodes), len(known.nodes))
-        if len(self.profiles):
-            touched |= placing.marked(self._profiled(known), len(known.nodes))
-        return touched
+        some = [
+            placing.regrouped(before.seen, known.seen),
+            placing.placed_anew(placed, places),
+            placing.moved(before.nodes, known.nodes),
+        ]
+        if self.rules.attributes:  # a profile may have been there before its identity
+            some += [self._profiled(known), known.nodes["customer"].slice(len(before.nodes))]
+        return placing.marked(pl.concat([codes.cast(pl.UInt32) for codes in some]), len(known.nodes))
 
     def _profiled(self, known: Relinked) -> pl.Series:
         """The customers, by code, with a new profile."""
@@ -208,23 +211,29 @@ class Renewal:
         named = self.profiles.select(kind.replace(self.rules.identities.hashed).alias("kind"), identity.alias("value"))
         return known.nodes.join(named, on=["kind", "value"], how="semi")["customer"]
 
-    def _taken(self, touched: Mask, end: datetime | None) -> Taken | None:
+    def _taken(self, touched: Touched, end: datetime | None) -> Taken | None:
         """The customers concerned, out of their parts; None when there are so many that a build is cheaper."""
         lapse = (self.stored.end_of_data, end)
-        places = [np.flatnonzero(concerned(part, touched, lapse, self.rules.journey_gap)) for part in self.stored.parts]
-        each = zip(self.stored.parts, places, strict=True)
-        touches = sum(int(np.diff(part.bounds())[some].sum()) for part, some in each)
-        if _is_much(touches, self.stored):
-            return None
-        return Taken.from_parts(self.stored, places, columns_taken(self.rules))
 
-    def _cast(self, every: pl.DataFrame, states: pl.DataFrame | None, end: datetime | None) -> list[pl.DataFrame]:
+        def lost(part: Part) -> tuple[Loss, int]:
+            people = part.people([TOUCHES, "code", *ENDS])
+            whole, late = touched.concern(people, lapse, self.rules.journey_gap)
+            return Loss.of(whole, late), int(people[TOUCHES].filter(pl.Series(whole)).sum())
+
+        losses, touches = zip(*on_threads(lost, self.stored.parts), strict=True)
+        if _is_much(sum(touches), self.stored):
+            return None
+        taken = Taken.from_parts(self.stored, losses, columns_taken(self.rules))
+        return None if _is_much(len(taken.touches), self.stored) else taken
+
+    def _cast(self, anew: Recast, states: pl.DataFrame | None, end: datetime | None) -> list[pl.DataFrame]:
         """The touches of all customers concerned in shares of about a part, each of whole customers and on a thread."""
-        shares = round(len(every) / TOUCHES_PER_PART) or 1
+        shares = round(len(anew.every) / TOUCHES_PER_PART) or 1
         shares += -shares % (os.cpu_count() or 1) if shares > 1 else 0
 
         def touches(share: int) -> pl.DataFrame:
-            return touches_of(every.filter(pl.col(CODE) % shares == share), self.rules, states, end)
+            some = anew.every.filter(pl.col(CODE) % shares == share)
+            return anew.numbered_on(touches_of(some, self.rules, states, end))
 
         return on_threads(touches, range(shares))
 
@@ -243,31 +252,38 @@ class Renewal:
     def _write(
         self,
         taken: Taken,
-        anew: tuple[Sequence[pl.DataFrame], pl.Series],
+        cast: tuple[Recast, Sequence[pl.DataFrame]],
         memory: Memory,
         end: datetime | None,
         on_progress: Progress | None,
     ) -> None:
-        """Write a generation of the old parts without those taken, and of recent parts with them."""
-        touches, keys = anew
+        """Write a generation of the old parts without what was taken, and of recent parts."""
+        anew, touches = cast
+        nodes, total = len(memory.nodes), sum(map(len, touches))
         with StoreWriter(self.lake.paths) as writer:
             writer.meanwhile(lambda: memory.save(self.lake, writer.generation))
             writer.words.dictionaries.update(self.stored.dictionaries)
             writer.schema = self.stored.schema
-            for part, places in zip(self.stored.parts, taken.places, strict=True):
-                # Paths without a touch keep their part: it has the columns that the next refresh reads.
-                if len(places) < part.customers or not len(self.stored):
-                    adopted = writer.adopt(part)
-                    writer.parts[-1] = adopted.without(places) if len(places) else adopted
-            ends = np.cumsum([len(some) for some in touches])
-            for some, done in zip(touches, ends.tolist(), strict=True):
-                if len(some):
-                    write_part(writer, some, keys, len(memory.nodes))
+            keep(writer, self.stored, taken, later_touches(anew, touches, nodes, writer.words))
+            done = 0
+            for some in touches:
+                whole = some.filter(anew.taken_from(some) < 0)
+                if len(whole):
+                    write_part(writer, whole, anew.keys, nodes)
+                done += len(some)
                 if on_progress:
-                    on_progress(done, int(ends[-1]))
+                    on_progress(done, total)
             compact(writer)
             writer.finish(end_of_data=end, built_from=self.built_from)
         forget_others(self.lake, writer.generation)
+
+
+def _first_times(owners: pl.DataFrame, nodes: int) -> NDArray[np.int64]:
+    """When the first new event of each customer was, by code, in microseconds; `NEVER` without one."""
+    known = owners.filter(pl.col(CODE).is_not_null())
+    since = np.full(nodes, NEVER)
+    np.minimum.at(since, known[CODE].to_numpy(), known[contract.OCCURRED_AT].to_physical().to_numpy())
+    return since
 
 
 def _new_profiles(lake: Lake, rules: PathRules, was: int | None, now: int | None) -> pl.DataFrame | None:

@@ -194,23 +194,27 @@ def sources(lake: Lake, rules: PathRules) -> dict[str, Any]:
 
 
 def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, nodes: int) -> None:
-    """Write the touches of whole customers: text as codes of the writer's dictionaries, customers as runs.
+    """Write the touches of whole customers as the next part."""
+    columns = touches.drop(CODE, *HIDDEN, strict=False).schema
+    text = {name: pl.String() for name, dtype in columns.items() if isinstance(dtype, pl.Categorical | pl.Enum)}
+    writer.schema = {CUSTOMER: pl.String(), **columns, **text, AT: TIME}
+    writer.keep(part_of(touches, keys, nodes, writer.words))
+
+
+def part_of(touches: pl.DataFrame, keys: pl.Series, nodes: int, words: Words) -> Part:
+    """The touches of some customers as a part in memory: text as codes of these dictionaries, customers as runs.
 
     Beside its touches a customer has `code` (u32, null from `nodes` on), `last` (the time of the last touch) and
     `converted` (whether the last journey is), for a refresh.
     """
-    table, schema = [], {CUSTOMER: pl.String(), AT: TIME, TOUCHPOINT: pl.String()}
+    table = []
     for column in touches.drop(CODE).iter_columns():
         if isinstance(column.dtype, pl.Categorical | pl.Enum):
-            table.append(_coded(column, writer.words))
-            schema[column.name] = pl.String()
+            table.append(_coded(column, words))
         else:
             table.append(narrow_time(column) if column.name == AT else column)
-            if column.name not in HIDDEN:
-                schema[column.name] = column.dtype
-    writer.schema = schema
     customers = _people(touches, keys, nodes)
-    writer.keep(Part(0, len(touches), len(customers), frames=(pl.DataFrame(table), customers)))
+    return Part(0, len(touches), len(customers), frames=(pl.DataFrame(table), customers))
 
 
 def _coded(column: pl.Series, words: Words) -> pl.Series:

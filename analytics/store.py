@@ -4,8 +4,9 @@
 (`Paths.from_frame`). A store on disk is a folder, of this machine or of an object store:
 
     manifest.json            which generation holds, its parts, the end of the data; replaced in one atomic step
-    <generation>/            part-00000.touches.parquet, part-00000.customers.parquet, ... and
-                             part-00000.gone.parquet where later parts have some of its customers anew,
+    <generation>/            part-00000.touches.parquet, part-00000.customers.parquet, ..., and where refreshes changed
+                             a part part-00000.changes.parquet, which of its touches are kept, and
+                             part-00000.later.parquet, those that follow them;
                              dictionaries.parquet, schema.parquet
 
 A new generation is written beside the old one and becomes visible when the manifest is replaced, so that a writer
@@ -45,7 +46,7 @@ from expectations.errors import DefinitionError, InputError, StorageError, neare
 from expectations.layout import PATHS, Lake
 
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 1
+FORMAT: Final = 2
 TEXT: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
@@ -90,7 +91,7 @@ class Paths:
         empty = pl.Series([], dtype=pl.String)
         dictionaries |= {name: empty.alias(name) for name in manifest["text"] if name not in dictionaries}
         parts = [
-            Part(p["number"], p["touches"], p["customers"], f"{home}/{p['name']}", gone=p.get("gone", False))
+            Part(p["number"], p["touches"], p["customers"], f"{home}/{p['name']}", changed=p["changed"])
             for p in manifest["parts"]
         ]
         end = manifest["end_of_data"]
@@ -275,7 +276,7 @@ class StoreWriter:
         self._writing = None
 
     def adopt(self, part: Part) -> Part:
-        """Take over a part of an older generation as it is, without the customers that are gone from it."""
+        """Take over a part of an older generation as it is."""
         self.parts.append(part.linked(len(self.parts), self._next()))
         return self.parts[-1]
 
@@ -296,7 +297,9 @@ class StoreWriter:
         ]
         empty = pl.DataFrame(schema={"column": pl.String, "word": pl.String})
         pl.concat([empty, *words]).write_parquet(f"{self.home}/dictionaries.parquet")
-        before = generation_of(self.folder) if holds_paths(self.folder) else None
+        before = None
+        with suppress(StorageError):
+            before = generation_of(self.folder)
         end = _utc(end_of_data or self._last)
         manifest = {
             "format": FORMAT,
@@ -318,13 +321,13 @@ def _entry(part: Part) -> dict[str, Any]:
         "number": part.number,
         "touches": part.touches,
         "customers": part.customers,
-        "gone": part.gone,
+        "changed": part.changed,
     }
 
 
 def generation_of(lake: str | Path | Lake) -> str:
-    """Name of the generation of a store that holds now."""
-    return str(_read_manifest(_store_folder(lake))["generation"])
+    """Name of the generation of a store that holds now, in whatever format it was written."""
+    return str(_manifest(_store_folder(lake))["generation"])
 
 
 def holds_paths(lake: str | Path | Lake) -> bool:
@@ -351,7 +354,7 @@ def _store_folder(lake: str | Path | Lake) -> str:
     return folder
 
 
-def _read_manifest(folder: str) -> dict[str, Any]:
+def _manifest(folder: str) -> dict[str, Any]:
     content = folders.read(f"{folder}/{MANIFEST}")
     if content is None:
         raise StorageError(
@@ -364,6 +367,11 @@ def _read_manifest(folder: str) -> dict[str, Any]:
         manifest: dict[str, Any] = json.loads(content)
     except ValueError as error:
         raise StorageError("The manifest of the path store is damaged.", where=folder, found=str(error)) from None
+    return manifest
+
+
+def _read_manifest(folder: str) -> dict[str, Any]:
+    manifest = _manifest(folder)
     if manifest.get("format") != FORMAT:
         raise StorageError(
             "The path store has another format.",

@@ -64,7 +64,7 @@ def test_a_lake_in_a_store_has_the_paths_of_one_in_a_folder(bucket: str, tmp_pat
         assert refresh(lake) is not None and refresh(lake) is None
         assert len(opened.touches.collect()) == 30, "who opened before goes on reading"
         stored, summary = Paths.open(lake), summary_of(lake)
-        assert any(part.gone for part in stored.parts) and verify(lake).holds
+        assert any(part.changed for part in stored.parts) and verify(lake).holds
         counts = funnel(stored, Funnel(["home", "order_placed"], "7d", maturity="clip"))
         touches = stored.touches.collect().sort("customer", "at")
         proof = forget(lake, "customer_id:c4")

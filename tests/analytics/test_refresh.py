@@ -19,6 +19,7 @@ from analytics.rules import IdentityRules, PathRules, TouchpointRule
 from analytics.stitching import StitchSummary, build
 from analytics.store import Paths
 from expectations import contract
+from expectations.errors import StorageError
 from expectations.layout import Lake
 from tests.journeys import START, at
 
@@ -202,6 +203,36 @@ def test_events_that_went_are_gone_from_the_paths(tmp_path: Path) -> None:
     assert check(lake, PathRules(), tmp_path).touches == 2
 
 
+def test_of_who_goes_on_only_the_last_journey_is_written(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    lake = Lake(str(tmp_path))
+    bought = [event(name, f"{n}m", n, customer_id="ann") for n, name in enumerate(["home", "order_placed", "cart"])]
+    others = [event("home", "0m", 10 + n, customer_id=f"c{n}") for n in range(40)]
+    land(lake, *bought, *others)
+    refresh(lake)
+    request.getfixturevalue("no_build")
+    land(lake, event("order_placed", "9m", 3, customer_id="ann"))
+    check(lake, PathRules(), tmp_path)
+    (part,) = Paths.open(lake).parts
+    touches, later = (pl.read_parquet(f"{part.address}.{kind}.parquet") for kind in ("touches", "later"))
+    assert (len(touches), len(later), part.touches) == (43, 2, 44)
+    land(lake, event("home", "20m", 4, customer_id="ann"), event("home", "5m", 5, customer_id="c7"))
+    check(lake, PathRules(), tmp_path)
+    assert len(pl.read_parquet(f"{Paths.open(lake).parts[0].address}.later.parquet")) == 5
+
+
+def test_paths_of_another_format_are_built_anew(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    land(lake, event("home", "0m", 0, customer_id="ann"))
+    refresh(lake)
+    manifest = Path(lake.paths) / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    with pytest.raises(StorageError, match="another format"):
+        Paths.open(lake)
+    check(lake, PathRules(), tmp_path)
+    manifest.write_text("{")
+    check(lake, PathRules(), tmp_path)
+
+
 def test_recent_parts_are_put_together(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     land(lake, *(event("home", f"{n}m", n, customer_id=f"c{n}") for n in range(40)))
@@ -224,7 +255,7 @@ STEPS = [
     "analytics.refresh.recast",
     "analytics.refresh.touches_of",
     "analytics.parts.Part.linked",
-    "analytics.parts.Part.without",
+    "analytics.parts.Part.altered",
     "analytics.parts.Part.save",
     "analytics.refresh.write_part",
     "analytics.refresh.compact",

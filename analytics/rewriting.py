@@ -1,0 +1,46 @@
+"""What becomes of the parts of a store when customers are taken out of them? Their large files stay as they are.
+
+A part notes who went, and whose last journey is another now: it lies beside the part, among the later touches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import polars as pl
+
+from analytics.engine import on_threads
+from analytics.parts import Part, Words, cut
+from analytics.recasting import OF, Loss, Recast, Taken
+from analytics.stitching import part_of
+from analytics.store import Paths, StoreWriter
+
+
+def keep(writer: StoreWriter, stored: Paths, taken: Taken, later: Part) -> None:
+    """Take over the parts of a store, each with what stays of it and with what is `later` in it."""
+    tails = cut(later, np.cumsum([0, *(int(loss.late.sum()) for loss in taken.losses)]))
+    kept = []
+    for part, loss, tail in zip(stored.parts, taken.losses, tails, strict=True):
+        # Paths without a touch keep their part: it has the columns that the next refresh reads.
+        if len(loss.places) < part.customers or loss.late.any() or not len(stored):
+            kept.append((writer.adopt(part), loss, tail))
+    writer.parts[:] = on_threads(_altered, kept)
+
+
+def later_touches(anew: Recast, touches: Sequence[pl.DataFrame], nodes: int, words: Words) -> Part:
+    """The touches of those with their last journey only, in the order in which they were taken."""
+    numbered = (some.with_columns(pl.Series(OF, anew.taken_from(some))) for some in touches)
+    late = pl.concat([some.filter(pl.col(OF) >= 0) for some in numbered])
+    order = np.argsort(late[OF].to_numpy(), kind="stable")
+    return part_of(late.drop(OF)[order], anew.keys, nodes, words)
+
+
+def _altered(change: tuple[Part, Loss, Part]) -> Part:
+    """A part without what it lost, and with the tail of the customers of whom only the last journey was taken."""
+    part, loss, tail = change
+    if not len(loss.places):
+        return part
+    stay = np.diff(part.bounds())
+    stay[loss.places] = loss.kept
+    return part.altered(stay, loss.places[loss.late], tail)

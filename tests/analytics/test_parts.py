@@ -1,0 +1,75 @@
+"""A part that refreshes changed reads as if it had been written anew, whatever its columns were wide enough for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.parts import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT, Part, in_turn
+
+Rows = list[tuple[int, int]]
+
+
+def part(customers: dict[str, Rows], at: pl.DataType, code: pl.DataType) -> Part:
+    """Customers with (time, code of touchpoint) of each touch."""
+    rows = [row for touches in customers.values() for row in touches]
+    table = pl.DataFrame(rows, schema={AT: at, TOUCHPOINT: code}, orient="row")
+    last = [max((time for time, _ in touches), default=0) for touches in customers.values()]
+    people = pl.DataFrame(
+        {
+            CUSTOMER: pl.Series(list(customers), dtype=pl.String),
+            TOUCHES: pl.Series([len(touches) for touches in customers.values()], dtype=pl.UInt32),
+            "last": pl.Series(last, dtype=pl.Int64).cast(TIME),
+            "converted": pl.Series([False] * len(customers), dtype=pl.Boolean),
+        }
+    )
+    return Part(0, len(table), len(people), frames=(table, people))
+
+
+def shown(part: Part) -> dict[str, Rows]:
+    table, bounds = part.read([AT, TOUCHPOINT]), part.bounds()
+    assert (part.touches, part.customers) == (len(table), len(bounds) - 1)
+    return {key: table[bounds[i] : bounds[i + 1]].rows() for i, key in enumerate(part.keys())}
+
+
+def test_later_touches_follow_those_that_are_kept(tmp_path: Path) -> None:
+    seconds, micros = pl.UInt32(), pl.Int64()
+    first = part({"ann": [(1, 0), (2, 1)], "bob": [(3, 2)], "cid": [(4, 1)]}, seconds, pl.UInt8()).save(f"{tmp_path}/p")
+    kept, places = np.array([1, 0, 1]), np.array([0, 2])
+    second = first.altered(kept, places, part({"ann": [(5, 300)], "cid": [(6, 0)]}, seconds, pl.UInt16()))
+    assert shown(second) == {"ann": [(1, 0), (5, 300)], "cid": [(4, 1), (6, 0)]}
+    assert second.people(["last"])["last"].to_physical().to_list() == [5, 6]
+    assert second.read([TOUCHPOINT], np.array([False, True, False, True])).rows() == [(300,), (0,)]
+
+    third = second.altered(np.array([2, 1]), np.array([1]), part({"cid": [(7_500_000, 2)]}, micros, pl.UInt8()))
+    assert shown(third)["ann"] == [(1_000_000, 0), (5_000_000, 300)], "times in microseconds, as soon as some must be"
+    assert shown(third)["cid"] == [(4_000_000, 1), (7_500_000, 2)]
+
+
+def test_what_others_have_under_the_same_name_stays_as_it_was(tmp_path: Path) -> None:
+    first = part({"ann": [(1, 0), (2, 1)]}, pl.UInt32(), pl.UInt8()).save(f"{tmp_path}/p")
+    tail = part({"ann": [(3, 2)]}, pl.UInt32(), pl.UInt8())
+    second = first.altered(np.array([2]), np.array([0]), tail)
+    copy = second.linked(1, f"{tmp_path}/q").altered(
+        np.array([0]), np.array([], np.int64), part({}, pl.UInt32(), pl.UInt8())
+    )
+    assert shown(copy) == {}
+    assert shown(second) == {"ann": [(1, 0), (2, 1), (3, 2)]}
+    second.remove()
+    assert {file.name[0] for file in tmp_path.iterdir()} == {"q"}
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), max_size=8))
+def test_rows_of_two_tables_come_in_turn(customers: list[tuple[int, int, int]]) -> None:
+    one = [(who, "one", n) for who, (held, _, _) in enumerate(customers) for n in range(held)]
+    two = [(who, "two", n) for who, (_, _, more) in enumerate(customers) for n in range(more)]
+    expected = []
+    for who, (held, kept, more) in enumerate(customers):
+        expected += [(who, "one", n) for n in range(min(kept, held))] + [(who, "two", n) for n in range(more)]
+    counts = np.array(customers, np.int64).reshape(-1, 3)
+    rows = in_turn(counts[:, 0], np.minimum(counts[:, 0], counts[:, 1]), counts[:, 2])
+    assert [(one + two)[row] for row in rows] == expected
