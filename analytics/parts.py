@@ -235,8 +235,8 @@ def repeated(keys: pl.Series, bounds: NDArray[np.int64]) -> pl.Series:
 
 def as_time(stored: pl.Series) -> pl.Series:
     """Stored times as Datetime(us, UTC)."""
-    scale = SECOND if stored.dtype == pl.UInt32 else 1
-    return (stored.cast(pl.Int64) * scale).cast(TIME).alias(AT)
+    micros = stored.cast(pl.Int64) * SECOND if stored.dtype == pl.UInt32 else stored
+    return micros.cast(TIME).alias(AT)
 
 
 def as_enum(codes: pl.Series, words: pl.Series) -> pl.Series:
