@@ -188,8 +188,9 @@ def in_turn(held: NDArray[Any], kept: NDArray[Any], more: NDArray[Any]) -> NDArr
     held, more = held.astype(np.int64), more.astype(np.int64)
     starts = np.column_stack((np.cumsum(held) - held, held.sum() + np.cumsum(more) - more)).ravel()
     counts = np.column_stack((kept, more)).ravel()
-    rows = np.repeat(starts - (np.cumsum(counts) - counts), counts)
-    return (rows + np.arange(len(rows))).astype(np.uint32)
+    rows = np.repeat((starts - (np.cumsum(counts) - counts)).astype(np.uint32), counts)  # below 0 it wraps, and back
+    rows += np.arange(len(rows), dtype=np.uint32)
+    return rows
 
 
 def cut(part: Part, ends: NDArray[np.int64]) -> list[Part]:
