@@ -67,6 +67,7 @@ class ChainScan:
     @classmethod
     def of(cls, paths: Paths, definition: Funnel) -> ChainScan:
         """Bind a funnel to a store; raises `DefinitionError` for a column that is not there, warns of unknown words."""
+        _check_kinds(paths, definition)
         check_names(definition)
         conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
         warn_of_unknown(unknown_steps(paths, conditions))
@@ -223,3 +224,13 @@ def micros(time: datetime | timedelta) -> int:
     """A time as microseconds since 1970, or a length of time in microseconds."""
     length = time - datetime.fromtimestamp(0, UTC) if isinstance(time, datetime) else time
     return length // timedelta(microseconds=1)
+
+
+def _check_kinds(paths: object, definition: object) -> None:
+    """Raise `DefinitionError` for a frame in the place of paths, or a list of steps in the place of a funnel."""
+    if not isinstance(paths, Paths):
+        do = "make them with Paths.from_frame(frame, customer=..., at=..., touchpoint=...)"
+        raise DefinitionError("A funnel is asked of paths.", expected="Paths", found=type(paths).__name__, do=do)
+    if not isinstance(definition, Funnel):
+        do = "write Funnel(steps, window=...)"
+        raise DefinitionError("The definition is no funnel.", expected="Funnel", found=type(definition).__name__, do=do)

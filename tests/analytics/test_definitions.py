@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
+import polars as pl
 import pytest
 
-from analytics import Funnel, Step, duration
+from analytics import Funnel, Step, duration, funnel
 from analytics.definitions import as_utc
 from expectations.errors import DefinitionError, nearest
+from tests.journeys import paths
 
 
 @pytest.mark.parametrize(
@@ -61,3 +64,12 @@ def test_the_nearest_word_is_named_only_when_one_is_near() -> None:
 def test_rules_that_do_not_go_together_are_refused(rules: dict[str, object]) -> None:
     with pytest.raises(DefinitionError):
         Funnel(**{"steps": ["a", "b"], **rules})  # type: ignore[arg-type]
+
+
+def test_a_frame_is_no_paths_and_a_list_of_steps_no_funnel() -> None:
+    frame: Any = pl.DataFrame({"customer": ["ann"], "touchpoint": ["a"]})
+    with pytest.raises(DefinitionError, match=r"(?s)found: DataFrame.*Paths\.from_frame"):
+        funnel(frame, Funnel(["a"]))
+    steps: Any = ["a"]
+    with pytest.raises(DefinitionError, match=r"(?s)found: list.*Funnel\(steps"):
+        funnel(paths({"ann": "a@0m"}), steps)
