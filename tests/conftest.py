@@ -11,6 +11,7 @@ from hypothesis import settings
 
 settings.register_profile("journeys", deadline=None)  # a busy machine is slow, not wrong
 settings.load_profile("journeys")
+INSTALL = "npm install --prefix .cache/azurite azurite@3.35.0"
 
 
 def _available(mark: str) -> str:
@@ -23,11 +24,15 @@ def _available(mark: str) -> str:
         return "" if shutil.which("chromium") else "Chromium is not installed (Debian: apt install chromium)"
     if mark == "kafka":
         return "" if os.environ.get("JOURNEYS_KAFKA_HOME") else "JOURNEYS_KAFKA_HOME names no Apache Kafka"
+    if mark == "azure":
+        from tests.object_store import azurite
+
+        return "" if azurite() else f"no emulator of Azure's store is installed ({INSTALL})"
     return ""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for mark in ("broker", "browser", "kafka"):
+    for mark in ("azure", "broker", "browser", "kafka"):
         if item.get_closest_marker(mark) and (reason := _available(mark)):
             if mark in os.environ.get("JOURNEYS_TESTS_REQUIRE", "").split():
                 pytest.fail(f"required here, but {reason}")

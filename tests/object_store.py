@@ -2,7 +2,7 @@
 
 It is a process of its own: the table library does not let other threads of ours run while it waits for an answer.
 There is one as Azure is spoken to, too, where its emulator is installed:
-`npm install --prefix .cache/azurite azurite@3.35.0` (186 MB, which is why a full check does without).
+`npm install --prefix .cache/azurite azurite@3.35.0` (186 MB). A full check installs it.
 """
 
 from __future__ import annotations

@@ -18,13 +18,13 @@ from analytics.events import scan
 from expectations import contract
 from expectations.layout import Lake
 from journeys.app import app
-from tests.object_store import BUCKET, azure_store, azurite
+from tests.object_store import BUCKET, azure_store
+
+pytestmark = pytest.mark.azure
 
 
 @pytest.fixture(params=["az", "abfs"])
 def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    if azurite() is None:
-        pytest.skip("no emulator of Azure's store: npm install --prefix .cache/azurite azurite@3.35.0")
     with azure_store() as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
