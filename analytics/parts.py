@@ -76,7 +76,7 @@ class Part:
         touches = self._file("touches", columns)
         if not self.changed:
             return touches if some is None else touches.filter(some)
-        changes = self._changes()
+        changes = self._file("changes", [KEPT, MORE])
         rows = in_turn(self._held(), changes[KEPT].to_numpy(), changes[MORE].to_numpy())
         return stacked((touches, self._file("later", columns)))[rows if some is None else rows[some]]
 
@@ -135,11 +135,12 @@ class Part:
         stay, new = np.zeros(len(held), np.int64), np.zeros(len(held), np.int64)
         stay[there] = kept
         new[there[places]] = people[TOUCHES].to_numpy()
-        old = stay - np.minimum(stay, was)
+        first = np.minimum(stay, was)
+        old = stay - first
         before = self._file("later", tail.columns) if self.changed else tail.clear()
         self._put("later", stacked((before, tail))[in_turn(more, old, new)])
         changes = changes.with_columns(
-            pl.Series(KEPT, np.minimum(stay, was), pl.UInt32),
+            pl.Series(KEPT, first, pl.UInt32),
             pl.Series(MORE, old + new, pl.UInt32),
             *(changes[name].scatter(there[places], people[name]) for name in ENDS),
         )
@@ -187,7 +188,15 @@ def in_turn(held: NDArray[Any], kept: NDArray[Any], more: NDArray[Any]) -> NDArr
     """
     held, more = held.astype(np.int64), more.astype(np.int64)
     starts = np.column_stack((np.cumsum(held) - held, held.sum() + np.cumsum(more) - more)).ravel()
-    counts = np.column_stack((kept, more)).ravel()
+    return rows_of_runs(starts, np.column_stack((kept, more)).ravel())
+
+
+def rows_of_runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArray[np.uint32]:
+    """The rows of runs one after the other, each a number of rows from its start on.
+
+    >>> rows_of_runs(np.array([7, 0]), np.array([2, 3])).tolist()
+    [7, 8, 0, 1, 2]
+    """
     rows = np.repeat((starts - (np.cumsum(counts) - counts)).astype(np.uint32), counts)  # below 0 it wraps, and back
     rows += np.arange(len(rows), dtype=np.uint32)
     return rows

@@ -42,6 +42,7 @@ class Touched:
     """Which customers, by code, cannot stay as they are?
 
     `anew`: their old events may be others now. `since`: when their first new event was, in microseconds, or `NEVER`.
+    The last place of both is that of customers without a code.
     """
 
     anew: Mask
@@ -57,8 +58,8 @@ class Touched:
         one, other = (pl.lit(end, contract.TIME) - pl.col("last") > gap for end in lapse)
         lapses = people.select((~pl.col("converted") & (one != other)).fill_null(False)).to_series().to_numpy()
         code = codes_of(people)
-        since = np.append(self.since, NEVER)[code]
-        whole = np.append(self.anew, False)[code] | (since <= people["last"].to_physical().to_numpy())
+        since = self.since[code]
+        whole = self.anew[code] | (since <= people["last"].to_physical().to_numpy())
         return whole, ~whole & ((since != NEVER) | lapses)
 
 

@@ -35,12 +35,12 @@ from analytics.memory import Memory, counted, forget_others, recall
 from analytics.parts import AT, ENDS, TOUCHES, Part
 from analytics.recasting import NEVER, OF, Loss, Recast, Taken, Touched, codes_of, columns_taken, recast
 from analytics.relinking import Relinked, relink
-from analytics.rewriting import keep, later_touches
+from analytics.rewriting import keep, parted
 from analytics.rules import PathRules
 from analytics.shared import CODE, COMBINATION
 from analytics.sorting import TOUCHES_PER_PART
 from analytics.spool import remove_orphans
-from analytics.stitching import Progress, StitchSummary, build, plus, sources, write_part
+from analytics.stitching import Progress, StitchSummary, build, part_of, plus, sources, write_part
 from analytics.store import Paths, StoreWriter, generation_of
 from analytics.touches import EVENT, touches_of
 from analytics.verification import is_current
@@ -128,7 +128,7 @@ class Renewal:
         lone = owners.filter(pl.col(CODE).is_null())[contract.EVENT_ID]
         if lone.hash().is_in(got.known.implode()).any():
             return None
-        taken = self._taken(Touched(self._changed(known, places), _first_times(owners, len(known.nodes))), end)
+        taken = self._taken(Touched(self._changed(known, places), _first_times(owners, len(known.nodes) + 1)), end)
         if taken is None:
             return None
         anew = recast(taken, got.events, (known, places), self.rules, self._ids)
@@ -202,7 +202,7 @@ class Renewal:
         ]
         if self.rules.attributes:  # a profile may have been there before its identity
             some += [self._profiled(known), known.nodes["customer"].slice(len(before.nodes))]
-        return placing.marked(pl.concat([codes.cast(pl.UInt32) for codes in some]), len(known.nodes))
+        return placing.marked(pl.concat([codes.cast(pl.UInt32) for codes in some]), len(known.nodes) + 1)
 
     def _profiled(self, known: Relinked) -> pl.Series:
         """The customers, by code, with a new profile."""
@@ -264,13 +264,13 @@ class Renewal:
             writer.meanwhile(lambda: memory.save(self.lake, writer.generation))
             writer.words.dictionaries.update(self.stored.dictionaries)
             writer.schema = self.stored.schema
-            keep(writer, self.stored, taken, later_touches(anew, touches, nodes, writer.words))
-            done = 0
-            for some in touches:
-                whole = some.filter(anew.taken_from(some) < 0)
+            wholes, late = parted(anew, touches)
+            keep(writer, self.stored, taken, part_of(late, anew.keys, nodes, writer.words))
+            done = len(late)
+            for whole in wholes:
                 if len(whole):
                     write_part(writer, whole, anew.keys, nodes)
-                done += len(some)
+                done += len(whole)
                 if on_progress:
                     on_progress(done, total)
             compact(writer)
@@ -278,10 +278,10 @@ class Renewal:
         forget_others(self.lake, writer.generation)
 
 
-def _first_times(owners: pl.DataFrame, nodes: int) -> NDArray[np.int64]:
+def _first_times(owners: pl.DataFrame, count: int) -> NDArray[np.int64]:
     """When the first new event of each customer was, by code, in microseconds; `NEVER` without one."""
     known = owners.filter(pl.col(CODE).is_not_null())
-    since = np.full(nodes, NEVER)
+    since = np.full(count, NEVER)
     np.minimum.at(since, known[CODE].to_numpy(), known[contract.OCCURRED_AT].to_physical().to_numpy())
     return since
 

@@ -11,9 +11,8 @@ import numpy as np
 import polars as pl
 
 from analytics.engine import on_threads
-from analytics.parts import Part, Words, cut
-from analytics.recasting import OF, Loss, Recast, Taken
-from analytics.stitching import part_of
+from analytics.parts import Part, cut
+from analytics.recasting import Loss, Recast, Taken
 from analytics.store import Paths, StoreWriter
 
 
@@ -28,12 +27,13 @@ def keep(writer: StoreWriter, stored: Paths, taken: Taken, later: Part) -> None:
     writer.parts[:] = on_threads(_altered, kept)
 
 
-def later_touches(anew: Recast, touches: Sequence[pl.DataFrame], nodes: int, words: Words) -> Part:
-    """The touches of those with their last journey only, in the order in which they were taken."""
-    numbered = (some.with_columns(pl.Series(OF, anew.taken_from(some))) for some in touches)
-    late = pl.concat([some.filter(pl.col(OF) >= 0) for some in numbered])
-    order = np.argsort(late[OF].to_numpy(), kind="stable")
-    return part_of(late.drop(OF)[order], anew.keys, nodes, words)
+def parted(anew: Recast, touches: Sequence[pl.DataFrame]) -> tuple[list[pl.DataFrame], pl.DataFrame]:
+    """The touches of whole customers, and of those with their last journey only, in the order they were taken."""
+    numbers = [anew.taken_from(some) for some in touches]
+    wholes = [some.filter(of < 0) for some, of in zip(touches, numbers, strict=True)]
+    late = pl.concat([some.filter(of >= 0) for some, of in zip(touches, numbers, strict=True)])
+    of = np.concatenate(numbers)
+    return wholes, late[np.argsort(of[of >= 0], kind="stable")]
 
 
 def _altered(change: tuple[Part, Loss, Part]) -> Part:

@@ -15,6 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.parts import rows_of_runs
+
 Ints = NDArray[Any]
 
 
@@ -81,7 +83,7 @@ def some_of(streams: Streams, chosen: Ints) -> Streams:
     """Some of the streams, laid out by themselves; `unit` stays that of the stream."""
     low, high = streams.bounds[chosen], streams.bounds[chosen + 1]
     bounds = np.append(0, np.cumsum(high - low)).astype(np.int64)
-    touches = np.repeat(low - bounds[:-1], high - low) + np.arange(bounds[-1])
+    touches = rows_of_runs(low, high - low).astype(np.int64)
     return Streams(
         streams.codes[touches],
         streams.bits,
