@@ -51,14 +51,14 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) (about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[demo]'
 	@echo "Compiling the scans, once (about a minute) ..."
-	@$(BIN)/python -m analytics.kernels
+	@$(BIN)/python -m analytics
 	@touch $@
 
 $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Installing into $(VENV) with the test tools (about a minute) ..."
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@echo "Compiling the scans, once (about a minute) ..."
-	@$(BIN)/python -m analytics.kernels
+	@$(BIN)/python -m analytics
 	@touch $@ $(VENV)/.demo
 
 clean:                         ## remove what make and the demo made

@@ -2,34 +2,34 @@
 
 from typing import TYPE_CHECKING, Any
 
-from analytics.channels import channels, handoffs
-from analytics.comparison import compare
-from analytics.conformance import Design, conformance, deviations
-from analytics.definitions import Exclude, Funnel, Step, duration
-from analytics.effort import effort
-from analytics.flow import flow, flow_routes
-from analytics.funnels import funnel
-from analytics.matrix import step_matrix
-from analytics.members import members
-from analytics.patterns import match, matches
-from analytics.profiles import PROFILES, explain_difference, read_as
-from analytics.retention import retention, returns
-from analytics.rules import PathRules
-from analytics.sessions import sessions
-from analytics.spelling import UnknownWordWarning
-from analytics.store import Paths, StoreWriter
-from analytics.summary import summary
-from analytics.survival import survival
-from analytics.transitions import transitions
-from analytics.trends import time_to_convert, trend
-from analytics.variants import variants
-from analytics.voice import responses, voice
-from analytics.walks import Selection
+from analytics.engine.unknown_words import UnknownWordWarning
+from analytics.experience.channels import channels, handoffs
+from analytics.experience.effort import effort
+from analytics.experience.voice import responses, voice
+from analytics.funnels.definition import Exclude, Funnel, Step, duration
+from analytics.funnels.funnel import funnel
+from analytics.funnels.members import members
+from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
+from analytics.funnels.survival import survival
+from analytics.funnels.trends import time_to_convert, trend
+from analytics.paths.conformance import Design, conformance, deviations
+from analytics.paths.flow import flow, flow_routes
+from analytics.paths.patterns import match, matches
+from analytics.paths.step_matrices import step_matrix
+from analytics.paths.transitions import transitions
+from analytics.paths.variants import variants
+from analytics.paths.view import Selection
+from analytics.segments.cohorts import retention, returns
+from analytics.segments.compare import compare
+from analytics.store.paths import Paths, StoreWriter
+from analytics.store.summary import summary
+from analytics.touches.rules import PathRules
+from analytics.touches.sessions import sessions
 
 if TYPE_CHECKING:
-    from analytics.identity import customers
-    from analytics.links import why, why_apart
-    from analytics.stitching import stitch
+    from analytics.identity.links import why, why_apart
+    from analytics.identity.resolution import customers
+    from analytics.stitching.build import stitch
 
 __all__ = [
     "PROFILES",
@@ -77,10 +77,10 @@ __all__ = [
 
 # Stitching loads scipy and deltalake: only who stitches waits for them.
 _ON_USE = {
-    "customers": "analytics.identity",
-    "stitch": "analytics.stitching",
-    "why": "analytics.links",
-    "why_apart": "analytics.links",
+    "customers": "analytics.identity.resolution",
+    "stitch": "analytics.stitching.build",
+    "why": "analytics.identity.links",
+    "why_apart": "analytics.identity.links",
 }
 
 

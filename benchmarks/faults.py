@@ -13,9 +13,9 @@ import argparse
 import tempfile
 import time
 
-from expectations.layout import Lake
-from ingest.broker import EmbeddedBroker
-from ingest.source.topics import create_topics
+from expectations.lake.layout import Lake
+from ingest.kafka.topics import create_topics
+from ingest.samples.broker import EmbeddedBroker
 from tests.ingest.faults import TOPICS, Outcome, drawn, phases, suffer
 
 SIGNALS = ("SIGKILL", "SIGSTOP", "SIGTERM")

@@ -18,10 +18,10 @@ import numpy as np
 import polars as pl
 
 from expectations import contract
-from expectations.columns import Columns
-from expectations.compiled import compile_suites, narrowed
-from expectations.defaults import default_suites
+from expectations.compile.columns import Columns
+from expectations.compile.compile import compile_suites, narrowed
 from expectations.gate import judge
+from expectations.suites.defaults import default_suites
 
 NAMES = ("page_viewed", "product_viewed", "cart_viewed", "order_placed", "feedback_given")
 
@@ -93,7 +93,7 @@ def main() -> None:
     print(f"gate: {len(compiled.rules)} rules, {asked.rows:,} rows, {verdict.refused.height:,} of them refused")
     print(f"gate: {ours:,.0f} rows per CPU second")
 
-    from expectations.suites import evaluate
+    from expectations.audit.great_expectations import evaluate
 
     left_out = [expectation for expectation, _ in compiled.audited]
     expectations = [

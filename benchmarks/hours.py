@@ -26,15 +26,15 @@ from typing import Any
 
 import polars as pl
 
-from expectations import layout
-from expectations.layout import Lake
-from ingest.broker import EmbeddedBroker
-from ingest.commit import scan
-from ingest.loop import run
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import create_topics
+from ingest.landing.commit import scan
 from ingest.message import Message
-from ingest.settings import IngestSettings
-from ingest.source.producer import produce
-from ingest.source.topics import create_topics
+from ingest.samples.broker import EmbeddedBroker
+from ingest.service.service import run
+from ingest.settings.ingest import IngestSettings
 from tests.apache_kafka import ApacheKafka
 from tests.ingest.streams import messages
 

@@ -17,13 +17,13 @@ from pathlib import Path
 
 import polars as pl
 
-from analytics.duplicates import deduplicate
-from analytics.events import landed
-from analytics.identity import identify
-from analytics.rules import IdentityRules, PathRules
-from expectations.layout import Lake
-from ingest.simulator import simulate
-from journeys import pipeline
+from analytics.identity.resolution import identify
+from analytics.touches.deduplication import deduplicate
+from analytics.touches.rules import IdentityRules, PathRules
+from expectations.lake.layout import Lake
+from expectations.lake.tables import landed
+from ingest.samples.simulator import simulate
+from journeys.commands import steps
 from journeys.settings import Settings, template
 
 TRUTH = "person"
@@ -53,7 +53,7 @@ def shop(folder: Path, customers: int) -> tuple[Lake, pl.DataFrame]:
     simulation, settings = simulate(customers=customers), Settings(config)
     simulation.write(folder)
     for stream in settings.ingest.streams:
-        pipeline.load(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
+        steps.load(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
     return settings.lake, simulation.identities
 
 

@@ -26,10 +26,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from ingest.broker import EmbeddedBroker
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import create_topics
 from ingest.message import Message
-from ingest.source.producer import produce
-from ingest.source.topics import create_topics
+from ingest.samples.broker import EmbeddedBroker
 
 PARTITIONS, START = 4, 1_767_225_600_000
 SIDES = {"poll": ("events", 0.0), "land": ("events", 0.0), "half": ("half", 0.5)}
@@ -74,9 +74,9 @@ def poll(address: str, topic: str, count: int) -> None:
 
 def land(address: str, topic: str, count: int) -> None:
     """Read the topic to its end and land it."""
-    from expectations.layout import Lake
-    from ingest.loop import run
-    from ingest.settings import IngestSettings, Stream
+    from expectations.lake.layout import Lake
+    from ingest.service.service import run
+    from ingest.settings.ingest import IngestSettings, Stream
 
     settings = IngestSettings(brokers=[address], streams=[Stream(topic=topic, kind="clickstream", channel="web")])
     with tempfile.TemporaryDirectory() as folder:
@@ -99,7 +99,7 @@ def cpu() -> float:
 
 def one_side(side: str, address: str, count: int) -> None:
     """Run one side here; the libraries are loaded before the clock starts."""
-    import ingest.loop  # noqa: F401
+    import ingest.service.service  # noqa: F401
 
     before = cpu()
     (poll if side == "poll" else land)(address, SIDES[side][0], count)
@@ -140,13 +140,13 @@ def main() -> None:
 
 def commits(count: int) -> tuple[float, float]:
     """The median CPU ms of commits 50 to 150, and of the last two hundred: load, check and write."""
-    from expectations.layout import Lake
-    from ingest.commit import Table
-    from ingest.decode import decode
-    from ingest.maintenance import relieve
+    from expectations.lake.layout import Lake
+    from ingest.decoding.decode import decode
+    from ingest.landing.commit import Table
+    from ingest.landing.offsets import Claim
     from ingest.message import Partition
-    from ingest.offsets import Claim
-    from ingest.settings import Limits, MaintenanceSettings, Stream
+    from ingest.settings.ingest import Limits, MaintenanceSettings, Stream
+    from ingest.upkeep.maintenance import relieve
     from tests.ingest.streams import Sent
 
     sent = [Sent(place, message.value, START) for place, message in enumerate(messages("events", 500, 0.0))]

@@ -26,8 +26,8 @@ PAINTED = "() => performance.getEntriesByName('first-contentful-paint')[0].start
 def build(folder: Path, out: Path) -> list[str]:
     """Build the site of a folder; returns its pages."""
     from journeys.settings import Settings
-    from reports.build import answers_of
-    from reports.site import build_site
+    from reports.questions.ask import answers_of
+    from reports.site.site import build_site
 
     settings = Settings(folder / "journeys.toml")
     answers = answers_of(settings.lake, settings.report, settings.paths)
@@ -51,7 +51,7 @@ def visit(browser: Any, file: Path) -> tuple[float, dict[str, float], list[str]]
 
 def demo(folder: Path) -> Path:
     """Run the demo in a folder."""
-    from journeys.demo import run
+    from journeys.commands.demo import run
 
     run("shop", folder, 20_000)
     return folder

@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analytics.events import conform, landed
-from analytics.refresh import refresh
-from analytics.rules import PathRules
-from analytics.stitching import build
-from analytics.store import Paths
-from expectations.layout import Lake
+from analytics.stitching.build import build
+from analytics.stitching.refresh import refresh
+from analytics.store.paths import Paths
+from analytics.touches.rules import PathRules
+from expectations.lake.layout import Lake
+from expectations.lake.tables import conform, landed
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 EVENTS_PER_FILE = 500_000

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import polars as pl
 
 from expectations import contract
-from expectations.compiled import Rule, compile_suites
-from expectations.defaults import contract_suite
+from expectations.compile.compile import Rule, compile_suites
+from expectations.suites.defaults import contract_suite
 
 __all__ = ["EXPECTED", "FIELD", "REASON", "RULE", "Rule", "Verdict", "contract_rules", "judge"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command `journeys`."""
-    from journeys import answering, moving, operating, tending  # noqa: F401 - they add their verbs
     from journeys.app import run
+    from journeys.commands import funnel, lake, paths, pipeline  # noqa: F401 - they add their verbs
 
     run()

@@ -29,13 +29,13 @@ SHORTEST_NAME: Final = 14
 def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None) -> None:
     """The funnel over `steps`, the one of that name, or that of the configured stages; `rules` are options of it."""
     import analytics
-    from analytics.questions import check_words
+    from analytics.funnels.saved import check_words
 
     paths = analytics.Paths.open(settings.lake)
     asked = question(settings, steps, {name: value for name, value in rules.items() if value})
     answer = analytics.funnel(paths, check_words(paths, asked))
     if svg is not None:
-        from reports.drawn import funnel_svg
+        from reports.charts.svg import funnel_svg
 
         try:
             svg.write_text(funnel_svg(answer), encoding="utf-8")
@@ -59,7 +59,7 @@ def funnel(settings: Settings, steps: list[str], rules: dict[str, Any], how: ter
 def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
     """What is asked, in words of a funnel."""
     from analytics import Funnel
-    from analytics.questions import step_of
+    from analytics.funnels.saved import step_of
 
     if len(steps) == 1 and steps[0] in settings.funnels:
         named = settings.funnels[steps[0]]
@@ -124,8 +124,8 @@ def status(settings: Settings, how: terminal.As) -> None:
     """What the lake holds, what was refused, what the brokers hold beyond it, and whether maintenance is due."""
     import polars as pl
 
-    from ingest.quarantine import refused
-    from ingest.status import freshness, tables
+    from ingest.quarantine.quarantine import refused
+    from ingest.service.status import freshness, tables
 
     held, reasons = tables(settings.lake), refused(settings.lake)
     fresh = freshness(settings.ingest, settings.lake, datetime.now(UTC))
@@ -157,7 +157,7 @@ def _lag(settings: Settings) -> tuple[pl.DataFrame, str]:
     import polars as pl
 
     from expectations.errors import BrokerError, ConfigurationError
-    from ingest.status import behind
+    from ingest.service.status import behind
 
     if not settings.ingest.streams:
         return pl.DataFrame(), ""
@@ -178,7 +178,7 @@ def _overdue(settings: Settings) -> float | None:
     """For how many seconds maintenance has been due; negative: not yet."""
     from time import time
 
-    from ingest.maintenance import overdue
+    from ingest.upkeep.maintenance import overdue
 
     return overdue(settings.lake, settings.ingest.maintenance, time())
 
@@ -193,9 +193,9 @@ def _maintenance(settings: Settings) -> str:
 
 def why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
     """The chain of links from one identity to another."""
-    from analytics.events import landed
-    from analytics.links import tombstones, why_apart
-    from analytics.links import why as evidence
+    from analytics.identity.links import tombstones, why_apart
+    from analytics.identity.links import why as evidence
+    from expectations.lake.tables import landed
 
     asked = (landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
     chain = evidence(*asked)
@@ -232,11 +232,11 @@ def _broken_by(link: Mapping[str, Any], one: str, other: str, most: int) -> Iter
 
 def split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:
     """A tombstone on the link between two identities, or its removal; and whether it parts them."""
-    from analytics.events import landed
-    from analytics.links import known_identity, tombstones
-    from analytics.links import split as part
-    from analytics.links import why as evidence
+    from analytics.identity.links import known_identity, tombstones
+    from analytics.identity.links import split as part
+    from analytics.identity.links import why as evidence
     from expectations.errors import DefinitionError
+    from expectations.lake.tables import landed
 
     one, other = (known_identity(each, settings.paths) for each in (one, other))
     part(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
@@ -257,7 +257,7 @@ def split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) 
 
 def forget(settings: Settings, customer: str) -> None:
     """Remove a customer, and show what each table held before and after."""
-    from analytics.forget import forget as remove
+    from analytics.stitching.forget import forget as remove
 
     with terminal.step("Removing, and stitching anew"):
         proof = remove(settings.lake, customer, settings.paths)

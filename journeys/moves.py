@@ -116,7 +116,7 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
 
 def _known(paths: Paths, on: str, text: str) -> list[str]:
     """The values that `A | B` means, each one that occurs."""
-    from analytics.walks import known
+    from analytics.paths.view import known
 
     return [known(paths.values_of(on), word.strip(), on) for word in text.split(" | ")]
 
@@ -129,8 +129,8 @@ def _selection(paths: Paths, on: str, among: dict[str, list[str]]) -> Selection:
 
 
 def _pattern(paths: Paths, on: str, text: str) -> str:
-    from analytics.grammar import pattern
-    from analytics.walks import known
+    from analytics.paths.pattern_grammar import pattern
+    from analytics.paths.view import known
 
     for name in pattern(text).names:
         known(paths.values_of(on), name, on)
@@ -141,7 +141,7 @@ def _group(paths: Paths, text: str) -> pl.Expr:
     """The condition that `COLUMN=VALUE` means."""
     import polars as pl
 
-    from analytics.walks import known
+    from analytics.paths.view import known
 
     column, sign, value = text.partition("=")
     if not sign:
@@ -151,8 +151,8 @@ def _group(paths: Paths, text: str) -> pl.Expr:
 
 def touchpoints(settings: Settings, how: terminal.As, *, urls: bool, raw: bool) -> None:
     """Touchpoints by count, or templates of addresses."""
-    from analytics import touchpoints as preview
-    from analytics.events import landed
+    from analytics.touches import preview as preview
+    from expectations.lake.tables import landed
 
     events = landed(settings.lake)
     rules = [] if raw else settings.paths.touchpoints

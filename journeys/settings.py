@@ -6,19 +6,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from expectations.configfile import ConfigFile, Section
+from expectations.config.file import ConfigFile, Section
 from expectations.errors import ConfigurationError
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from analytics.questions import NamedFunnel
-    from analytics.rules import PathRules
-    from expectations.compiled import Compiled
-    from expectations.expectation import Suite
-    from expectations.rules import ExpectationSettings
-    from ingest.settings import IngestSettings
+    from analytics.funnels.saved import NamedFunnel
+    from analytics.touches.rules import PathRules
+    from expectations.compile.compile import Compiled
+    from expectations.suites.expectation import Suite
+    from expectations.suites.settings import ExpectationSettings
+    from ingest.settings.ingest import IngestSettings
     from reports.settings import ReportSettings
 
 TABLES: Final = ("lake", "ingest", "expectations", "paths", "funnels", "report")
@@ -46,7 +46,7 @@ class Settings:
     @cached_property
     def ingest(self) -> IngestSettings:
         """`[ingest]`."""
-        from ingest.settings import IngestSettings
+        from ingest.settings.ingest import IngestSettings
 
         read = self.file.section("ingest", IngestSettings).beside(self.beside)
         return read.model_copy(update={"brokers": self._brokers}) if self._brokers else read
@@ -54,14 +54,14 @@ class Settings:
     @cached_property
     def expectations(self) -> ExpectationSettings:
         """`[expectations]`."""
-        from expectations.rules import ExpectationSettings
+        from expectations.suites.settings import ExpectationSettings
 
         return self.file.section("expectations", ExpectationSettings)
 
     @cached_property
     def suites(self) -> list[Suite]:
         """The owner's suites of expectations, each knowing where it is written."""
-        from expectations.configfile import line_of
+        from expectations.config.file import line_of
 
         def place(number: int) -> str:
             return f"{self.file.path}, line {line_of(self.file.text, ('expectations', 'rules', number))}"
@@ -72,7 +72,7 @@ class Settings:
     def compiled(self) -> Compiled:
         """The rules that the stream is judged by, beside the contract's, and what is left to the audit."""
         from expectations.contract import TOUCHES
-        from expectations.rules import compile_own
+        from expectations.suites.settings import compile_own
 
         return compile_own(
             self.suites, self._touches() if any(each.table == "touches" for each in self.suites) else TOUCHES
@@ -82,8 +82,8 @@ class Settings:
         """The columns that touches will have; numbers are those that `[paths]` keeps as values."""
         import polars as pl
 
-        from analytics.rules import short
-        from analytics.touches import columns
+        from analytics.touches.assembly import columns
+        from analytics.touches.rules import short
         from expectations.contract import TOUCHES
 
         values = [short(name) for name in self.paths.values]
@@ -93,14 +93,14 @@ class Settings:
     @cached_property
     def paths(self) -> PathRules:
         """`[paths]`."""
-        from analytics.rules import PathRules
+        from analytics.touches.rules import PathRules
 
         return self.file.section("paths", PathRules)
 
     @cached_property
     def funnels(self) -> dict[str, NamedFunnel]:
         """`[[funnels]]`, by their names."""
-        from analytics.questions import NamedFunnel
+        from analytics.funnels.saved import NamedFunnel
 
         given = self.file.data.get("funnels", [])
         if not isinstance(given, list):

@@ -90,7 +90,7 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
     if how is As.json:
         sys.stdout.write(plain(frame).write_json() + "\n")
     elif how is As.csv:
-        from reports.spreadsheets import as_csv
+        from reports.site.csv import as_csv
 
         sys.stdout.write(as_csv(plain(frame)))
     else:

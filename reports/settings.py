@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from expectations.configfile import Section
+from expectations.config.file import Section
 
 PageName = Literal["overview", "stages", "paths", "map", "trends", "explore", "quality"]
 PAGES: tuple[PageName, ...] = ("overview", "stages", "paths", "map", "trends", "explore", "quality")

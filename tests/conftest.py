@@ -17,7 +17,7 @@ INSTALL = "npm install --prefix .cache/azurite azurite@3.35.0"
 def _available(mark: str) -> str:
     """An empty text, or why what the mark needs is not here."""
     if mark == "broker":
-        from ingest.broker import EmbeddedBroker
+        from ingest.samples.broker import EmbeddedBroker
 
         return "" if EmbeddedBroker.available() else "the embedded broker's wheel is not installed for this platform"
     if mark == "browser":

@@ -20,9 +20,9 @@ import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from dockerfile_parse import DockerfileParser
 
-from ingest.metrics import TallyCollector
-from ingest.settings import IngestSettings
-from ingest.tally import Tally
+from ingest.service.counters import Tally
+from ingest.service.metrics import TallyCollector
+from ingest.settings.ingest import IngestSettings
 from journeys.settings import TABLES, LakeSettings, Settings
 from reports.settings import ReportSettings
 

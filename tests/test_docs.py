@@ -13,9 +13,10 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics import PROFILES, Paths, compare, grammar
-from analytics.comparison import CELLS
-from analytics.rules import PathRules
+from analytics import PROFILES, Paths, compare
+from analytics.paths import pattern_grammar
+from analytics.segments.compare import CELLS
+from analytics.touches.rules import PathRules
 from tests.journeys import START
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -65,7 +66,7 @@ def test_the_settings_and_examples_of_stitching_are_taken() -> None:
 
 def test_the_page_of_paths_has_the_whole_grammar_and_every_measure() -> None:
     text = (DOCS / "paths.md").read_text()
-    rows = re.findall(r"^\|.*\|$", str(grammar.__doc__), flags=re.MULTILINE)
+    rows = re.findall(r"^\|.*\|$", str(pattern_grammar.__doc__), flags=re.MULTILINE)
     assert len(rows) > 10 and [row for row in rows if row not in text] == []
     measures = [each.__name__ for each in (*CELLS, compare)]
     assert [name for name in measures if f">>> {name}(" not in text] == []

@@ -7,16 +7,16 @@ import pytest
 
 ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
 DOORS = {
-    "kafka": ("ingest.source",),
+    "kafka": ("ingest.kafka",),
     "deltalake": (
-        "expectations.checks",
-        *("ingest.commit", "ingest.tidying", "ingest.folders", "ingest.restoring"),
-        *("analytics.events", "analytics.erasing", "analytics.folders"),
+        "expectations.audit.results",
+        *("ingest.landing.commit", "ingest.upkeep.rewrite", "ingest.files.places", "ingest.upkeep.restore"),
+        *("expectations.lake.tables", "expectations.lake.erase", "expectations.lake.files"),
     ),
-    "great_expectations": ("expectations.suites", "expectations.audit"),
-    "pandas": ("expectations.suites", "expectations.audit"),
-    "altair": ("reports.charts", "reports.theme"),
-    "numba": ("analytics.kernels",),
+    "great_expectations": ("expectations.suites", "expectations.audit.audit"),
+    "pandas": ("expectations.suites", "expectations.audit.audit"),
+    "altair": ("reports.charts", "reports.charts.theme"),
+    "numba": ("analytics.engine.kernels",),
 }
 
 

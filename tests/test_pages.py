@@ -15,16 +15,14 @@ import pytest
 import yaml
 from typer.main import get_command
 
-import journeys.answering
-import journeys.moving
-import journeys.operating
-import journeys.tending  # noqa: F401 - the verbs are added on import
+import journeys.commands.funnel
+import journeys.commands.lake  # noqa: F401 - the verbs are added on import
 from expectations import errors
-from expectations.rules import ExpectationSettings
-from ingest import signals, watchdog
-from ingest.metrics import TallyCollector
-from ingest.settings import IngestSettings
-from ingest.tally import Tally
+from expectations.suites.settings import ExpectationSettings
+from ingest.service import signals, watchdog
+from ingest.service.counters import Tally
+from ingest.service.metrics import TallyCollector
+from ingest.settings.ingest import IngestSettings
 from journeys.app import app
 
 ROOT = Path(__file__).parent.parent

@@ -9,10 +9,8 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-import journeys.answering
-import journeys.moving
-import journeys.operating
-import journeys.tending  # noqa: F401 - the verbs are added on import
+import journeys.commands.funnel
+import journeys.commands.lake  # noqa: F401 - the verbs are added on import
 from expectations import errors
 from journeys.app import app
 

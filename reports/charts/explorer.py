@@ -1,6 +1,6 @@
 """How does conversion differ within a selection? Bars to click, weeks to brush, a funnel that follows.
 
-In: a published cube (`reports.cube`). All sums, rates and intervals are worked out in the page, from the cells chosen.
+In: a published cube (`reports.questions.cube`). All sums, rates and intervals are worked out in the page, from the cells chosen.
 Its rows without a week belong to the sum of their group, or of all, and to no week.
 """
 
@@ -13,8 +13,8 @@ import altair as alt
 import polars as pl
 
 from reports.charts.canvas import chart_of
-from reports.cube import Cube
-from reports.formats import NARROW, shown_name
+from reports.questions.cube import Cube
+from reports.words.numbers import NARROW, shown_name
 
 ROW = 28
 STEP = 46

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from reports import tables
-from reports.answers import Answers
 from reports.charts.explorer import PHONE, explorer
-from reports.formats import percent
-from reports.parts import Page, Part
+from reports.charts.theme import specification
+from reports.pages.cards import Page, Part
+from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.theme import specification
-from reports.wording import population
+from reports.words import tables
+from reports.words.numbers import percent
+from reports.words.subtitles import population
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page | None:

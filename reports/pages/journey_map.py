@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from reports import headlines, tables
-from reports.answers import Answers
-from reports.charts.journey_map import journey_map
-from reports.charts.journey_map_narrow import narrow_journey_map
-from reports.parts import Page, Part
+from reports.charts.journey_map.narrow import narrow_journey_map
+from reports.charts.journey_map.wide import journey_map
+from reports.charts.theme import specification
+from reports.pages.cards import Page, Part
+from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.theme import specification
-from reports.wording import population, too_few, withheld_note
+from reports.words import headlines, tables
+from reports.words.subtitles import population, too_few, withheld_note
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page | None:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from reports import headlines, tables
-from reports.answers import Answers
 from reports.charts.canvas import NARROW
-from reports.charts.funnel import narrow_stage_funnel, stage_funnel
-from reports.charts.pace import incidence_curves, time_bars, time_rows
-from reports.formats import count, length, moment, quoted, wait
+from reports.charts.stages.funnel import narrow_stage_funnel, stage_funnel
+from reports.charts.theme import specification
+from reports.charts.time.pace import incidence_curves, time_bars, time_rows
 from reports.pages import paths, stages
-from reports.parts import Page, Part
+from reports.pages.cards import Page, Part
+from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.theme import specification
-from reports.values import value_cards
-from reports.wording import population, told, too_few, withheld_note
+from reports.words import headlines, tables
+from reports.words.numbers import count, length, moment, quoted, wait
+from reports.words.subtitles import population, told, too_few, withheld_note
+from reports.words.value_cards import value_cards
 
 MOST_GROUPS = 14
 """Groups shown in the short version of the breakdown."""

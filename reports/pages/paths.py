@@ -6,21 +6,21 @@ from functools import lru_cache
 
 import polars as pl
 
-from reports import headlines, tables
-from reports.answers import Answers
 from reports.charts.canvas import NARROW
-from reports.charts.flow import flow_of_paths
-from reports.charts.flow_narrow import narrow_flow
-from reports.charts.graph import move_graph, narrow_move_graph
-from reports.charts.matrix import step_matrix
-from reports.charts.paths import commonest_paths, narrow_commonest_paths
-from reports.flows import Flow
-from reports.formats import count, percent
-from reports.parts import Page, Part, Spec
-from reports.routes import ABANDONED, MOST_TOUCHES, REACHED
+from reports.charts.flow.flow import flow_of_paths
+from reports.charts.flow.narrow import narrow_flow
+from reports.charts.moves.graph import move_graph, narrow_move_graph
+from reports.charts.moves.matrix import step_matrix
+from reports.charts.moves.paths import commonest_paths, narrow_commonest_paths
+from reports.charts.theme import specification
+from reports.pages.cards import Page, Part, Spec
+from reports.privacy.flow import Flow
+from reports.privacy.paths import ABANDONED, MOST_TOUCHES, REACHED
+from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.theme import specification
-from reports.wording import dates, rounded_note
+from reports.words import headlines, tables
+from reports.words.numbers import count, percent
+from reports.words.subtitles import dates, rounded_note
 
 RARE_MOVE = 0.015
 

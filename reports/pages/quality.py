@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports import tables
-from reports.answers import Answers
 from reports.charts.canvas import NARROW
-from reports.charts.checks import check_strip, narrow_check_strip
-from reports.charts.coverage import coverage_bars
-from reports.formats import count, day, moment, percent
-from reports.parts import Page, Part, ValueCard
+from reports.charts.quality.checks import check_strip, narrow_check_strip
+from reports.charts.quality.coverage import coverage_bars
+from reports.charts.theme import specification
+from reports.pages.cards import Page, Part, ValueCard
+from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.theme import specification
-from reports.wording import told
+from reports.words import tables
+from reports.words.numbers import count, day, moment, percent
+from reports.words.subtitles import told
 
 WAYS = {
     "login": "by a login",

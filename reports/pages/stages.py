@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports import headlines, tables
-from reports.answers import Answers
-from reports.charts.segments import has_far, narrow_segment_dots, segment_dots
-from reports.formats import count
-from reports.parts import Page, Part, State
-from reports.published import SHOWN, WITHHELD
+from reports.charts.stages.segments import has_far, narrow_segment_dots, segment_dots
+from reports.charts.theme import specification
+from reports.pages.cards import Page, Part, State
+from reports.privacy.stages import SHOWN, WITHHELD
+from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.theme import specification
-from reports.wording import population, withheld_note
+from reports.words import headlines, tables
+from reports.words.numbers import count
+from reports.words.subtitles import population, withheld_note
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page | None:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports import headlines, tables
-from reports.answers import Answers
 from reports.charts.canvas import NARROW
-from reports.charts.trend import trend_strips
-from reports.formats import length, quoted
-from reports.parts import Page, Part
+from reports.charts.theme import specification
+from reports.charts.time.trend import trend_strips
+from reports.pages.cards import Page, Part
+from reports.privacy.trends import LEAST_WEEKS, SPREADS, SPREADS_OF_GROUPS, WEEKS_BEFORE, runs
+from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.theme import specification
-from reports.trends import LEAST_WEEKS, SPREADS, SPREADS_OF_GROUPS, WEEKS_BEFORE, runs
+from reports.words import headlines, tables
+from reports.words.numbers import length, quoted
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page | None:

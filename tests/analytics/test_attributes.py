@@ -7,8 +7,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.rules import PathRules
-from analytics.stitching import stitch
+from analytics.stitching.build import stitch
+from analytics.touches.rules import PathRules
 from expectations import contract
 from tests.journeys import START
 from tests.oracles.attributes import held

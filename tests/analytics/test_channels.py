@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 
 from analytics import Paths, channels, effort, handoffs
-from analytics.statistics import wilson
+from analytics.statistics.intervals import wilson
 from expectations.errors import DefinitionError
 from tests.analytics.test_transitions import PEOPLE, paths_of, units_of
 from tests.journeys import paths

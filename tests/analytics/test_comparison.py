@@ -29,7 +29,7 @@ from analytics import (
     transitions,
     variants,
 )
-from analytics.statistics import newcombe
+from analytics.statistics.intervals import newcombe
 from expectations.errors import DefinitionError
 from tests.analytics.test_channels import SHOP, staged
 from tests.analytics.test_transitions import PEOPLE, units_of

@@ -8,11 +8,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.doubts import doubts
-from analytics.refresh import refresh
-from analytics.rules import PathRules
+from analytics.stitching.refresh import refresh
+from analytics.stitching.unused_settings import doubts
+from analytics.touches.rules import PathRules
 from expectations import contract
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
 from tests.analytics.test_refresh import event, land
 from tests.journeys import START
 

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import analytics.duplicates
-from analytics.duplicates import deduplicate, duplicates
-from analytics.events import conform
+import analytics.touches.deduplication
+from analytics.touches.deduplication import deduplicate, duplicates
+from expectations.lake.tables import conform
 from tests.journeys import START, at
 
 
@@ -52,8 +52,8 @@ def test_the_same_id_with_another_payload_is_kept_and_counted() -> None:
 def test_which_events_remain_depends_neither_on_order_nor_on_shares(
     monkeypatch: pytest.MonkeyPatch, pairs: list[tuple[str, str]], seed: int, share: int, placed: bool
 ) -> None:
-    monkeypatch.setattr(analytics.duplicates, "HASHES_AT_ONCE", share)
-    monkeypatch.setattr(analytics.duplicates, "IDS_AT_ONCE", share)
+    monkeypatch.setattr(analytics.touches.deduplication, "HASHES_AT_ONCE", share)
+    monkeypatch.setattr(analytics.touches.deduplication, "IDS_AT_ONCE", share)
     rows = [event(eid, event_name=name, offset=n if placed else None) for n, (eid, name) in enumerate(pairs)]
     for order in (rows, random.Random(seed).sample(rows, len(rows))):
         found = deduplicate(frame(*order)).collect() if order else pl.DataFrame({"event_id": [], "event_name": []})

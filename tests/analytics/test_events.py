@@ -7,10 +7,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.events import conform, events, landed, profiles, table_version
 from expectations import contract
 from expectations.errors import StorageError
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
+from expectations.lake.tables import conform, events, landed, profiles, table_version
 from tests.journeys import START, at
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 import pytest
 from polars.testing import assert_frame_equal
 
-from analytics import Funnel, folders, funnel
-from analytics.forget import forget
-from analytics.refresh import refresh, summary_of
-from analytics.store import Paths, generation_of
-from analytics.verification import verify
+from analytics import Funnel, funnel
+from analytics.stitching.forget import forget
+from analytics.stitching.refresh import refresh, summary_of
+from analytics.stitching.verify import verify
+from analytics.store.paths import Paths, generation_of
 from expectations.errors import StorageError
-from expectations.layout import Lake
+from expectations.lake import files
+from expectations.lake.layout import Lake
 from tests.analytics.test_refresh import event, land
 from tests.journeys import at
 from tests.object_store import BUCKET, object_store
@@ -35,20 +36,20 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_a_file_is_there_under_its_name_until_it_is_removed(address: str) -> None:
-    assert folders.read(f"{address}/a/b.json") is None and folders.files(address) == folders.names(address) == []
-    folders.make(f"{address}/a")
+    assert files.read(f"{address}/a/b.json") is None and files.files(address) == files.names(address) == []
+    files.make(f"{address}/a")
     for content in (b"one", b"", b"two" * 100_000):
-        folders.write(f"{address}/a/b.json", content)
-        assert folders.read(f"{address}/a/b.json") == content
-    folders.copy(f"{address}/a/b.json", f"{address}/a/c.json")
-    folders.write(f"{address}/a/b.json", b"other")
-    folders.write(f"{address}/ab", b"beside")
-    assert folders.read(f"{address}/a/c.json") == b"two" * 100_000
-    assert folders.files(address) == ["a/b.json", "a/c.json", "ab"] and folders.names(address) == ["a", "ab"]
-    folders.remove(f"{address}/a/c.json")
-    assert folders.remove(f"{address}/a") == 1
-    assert folders.files(address) == ["ab"] and folders.read(f"{address}/a") is None
-    folders.remove(f"{address}/ab")
+        files.write(f"{address}/a/b.json", content)
+        assert files.read(f"{address}/a/b.json") == content
+    files.copy(f"{address}/a/b.json", f"{address}/a/c.json")
+    files.write(f"{address}/a/b.json", b"other")
+    files.write(f"{address}/ab", b"beside")
+    assert files.read(f"{address}/a/c.json") == b"two" * 100_000
+    assert files.files(address) == ["a/b.json", "a/c.json", "ab"] and files.names(address) == ["a", "ab"]
+    files.remove(f"{address}/a/c.json")
+    assert files.remove(f"{address}/a") == 1
+    assert files.files(address) == ["ab"] and files.read(f"{address}/a") is None
+    files.remove(f"{address}/ab")
 
 
 def test_a_lake_in_a_store_has_the_paths_of_one_in_a_folder(bucket: str, tmp_path: Path) -> None:
@@ -76,11 +77,11 @@ def test_a_lake_in_a_store_has_the_paths_of_one_in_a_folder(bucket: str, tmp_pat
     assert_frame_equal(counts, also)
     assert summary == same and proof.drop("rewritten", "removed").equals(beside.drop("rewritten", "removed"))
     assert (summary.touches, summary.end_of_data) == (32, at("104m"))
-    assert folders.names(both[1].paths) == [generation_of(both[1]), "manifest.json"]
+    assert files.names(both[1].paths) == [generation_of(both[1]), "manifest.json"]
 
 
 def test_a_store_that_does_not_answer_is_one_clear_error(bucket: str) -> None:
     with pytest.raises(StorageError, match="object store"):
         Paths.open("s3://nowhere/lake")
     with pytest.raises(StorageError, match="object store"):
-        folders.write("nowhere://shop/lake/x", b"")
+        files.write("nowhere://shop/lake/x", b"")

@@ -7,19 +7,19 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-import analytics.forget
-from analytics.events import conform
-from analytics.forget import forget
-from analytics.links import split
-from analytics.refused import naming
-from analytics.rules import PathRules
-from analytics.stitching import build
-from analytics.store import Paths
+import analytics.stitching.forget
+from analytics.identity.links import split
+from analytics.stitching.build import build
+from analytics.stitching.forget import forget
+from analytics.stitching.forget_quarantine import naming
+from analytics.store.paths import Paths
+from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.errors import DefinitionError
-from expectations.layout import Lake
-from ingest.commit import Table
-from ingest.offsets import Claim
+from expectations.lake.layout import Lake
+from expectations.lake.tables import conform
+from ingest.landing.commit import Table
+from ingest.landing.offsets import Claim
 from tests.journeys import START, at
 
 
@@ -90,7 +90,7 @@ def test_forgetting_that_was_cut_short_can_be_done_again(
     lake: Lake, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     """Killed after rows of a table were deleted, before its files went; or before paths are built."""
-    real = analytics.forget.erase
+    real = analytics.stitching.forget.erase
 
     def die(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -103,9 +103,9 @@ def test_forgetting_that_was_cut_short_can_be_done_again(
 
     with monkeypatch.context() as patched:
         if step == "build":
-            patched.setattr(analytics.forget, "build", die)
+            patched.setattr(analytics.stitching.forget, "build", die)
         else:
-            patched.setattr(analytics.forget, "erase", erase)
+            patched.setattr(analytics.stitching.forget, "erase", erase)
         with pytest.raises(KeyboardInterrupt):
             forget(lake, "customer_id:secret-ann")
     assert forget(lake, "customer_id:secret-ann")["named"].sum() == 0

@@ -19,7 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Funnel, Paths, Step, funnel, members, sessions, time_to_convert, trend
-from analytics.parts import Part
+from analytics.store.parts import Part
 from expectations.errors import DefinitionError
 from tests.journeys import START, at, paths
 from tests.oracles import funnel as oracle

@@ -8,16 +8,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.forget import forget
-from analytics.identity import customers
-from analytics.links import split, tombstones, why
-from analytics.refresh import refresh
-from analytics.rules import PathRules
-from analytics.store import Paths
-from analytics.verification import verify
+from analytics.identity.links import split, tombstones, why
+from analytics.identity.resolution import customers
+from analytics.stitching.forget import forget
+from analytics.stitching.refresh import refresh
+from analytics.stitching.verify import verify
+from analytics.store.paths import Paths
+from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.errors import DefinitionError
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
 from tests.analytics.test_forget import traces
 from tests.analytics.test_refresh import event, land
 from tests.journeys import START, at

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics.identity import _places, customers
-from analytics.rules import IdentityRules, PathRules
+from analytics.identity.resolution import _places, customers
+from analytics.touches.rules import IdentityRules, PathRules
 from tests.journeys import START
 from tests.oracles.identity import customers as slow
 

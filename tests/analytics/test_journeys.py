@@ -6,7 +6,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.journeys import journeys
+from analytics.touches.journeys import journeys
 from tests.journeys import START, at, frame
 from tests.oracles.journeys import journeys as slow
 

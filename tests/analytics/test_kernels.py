@@ -54,9 +54,9 @@ def test_the_same_times_to_the_microsecond_change_nothing(definition: Funnel) ->
 
 
 def test_a_scan_is_compiled_for_few_types_only() -> None:
-    from analytics.kernels.apart import scan_apart
-    from analytics.kernels.ordered import scan
-    from analytics.kernels.tally import tally
+    from analytics.engine.kernels.counts import tally
+    from analytics.engine.kernels.distinct_times import scan_apart
+    from analytics.engine.kernels.ordered import scan
 
     condition = Step("a", where=pl.col("touchpoint") != "b")
     for paths in (many(40), many(40, microseconds=5), many(40, words=300), many(40, microseconds=5, words=300)):
@@ -106,11 +106,11 @@ def test_many_steps_and_customers_with_many_touches_are_read_alike_too(steps: in
 
 def read_by_both(paths: Paths, asked: Funnel) -> int:
     """How many chains both scans find; they must be the same."""
-    from analytics.kernels import apart
+    from analytics.engine.kernels import distinct_times
 
     quick = members(paths, asked)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(apart, "scan_apart", leave_everyone)
+        patch.setattr(distinct_times, "scan_apart", leave_everyone)
         slow = members(paths, asked)
     assert quick.equals(slow)
     return len(quick)

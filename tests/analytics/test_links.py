@@ -6,13 +6,13 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.identity import customers
-from analytics.links import EVIDENCE, PAIR, split, tombstones, why, why_apart
-from analytics.rules import IdentityRules, PathRules
-from analytics.stitching import build
-from analytics.store import Paths
+from analytics.identity.links import EVIDENCE, PAIR, split, tombstones, why, why_apart
+from analytics.identity.resolution import customers
+from analytics.stitching.build import build
+from analytics.store.paths import Paths
+from analytics.touches.rules import IdentityRules, PathRules
 from expectations.errors import DefinitionError
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
 from tests.journeys import START, at
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Exclude, Funnel, Paths, Step, funnel, members
-from analytics.profiles import PROFILES, explain_difference, read_as
+from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
 from expectations.errors import DefinitionError
 from tests.conforming.cases import paths_of
 from tests.conforming.funnels import definition_of

@@ -11,16 +11,16 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-import analytics.refresh
-from analytics.events import conform
-from analytics.links import split
-from analytics.refresh import refresh, summary_of
-from analytics.rules import IdentityRules, PathRules, TouchpointRule
-from analytics.stitching import StitchSummary, build
-from analytics.store import Paths
+import analytics.stitching.refresh
+from analytics.identity.links import split
+from analytics.stitching.build import StitchSummary, build
+from analytics.stitching.refresh import refresh, summary_of
+from analytics.store.paths import Paths
+from analytics.touches.rules import IdentityRules, PathRules, TouchpointRule
 from expectations import contract
 from expectations.errors import StorageError
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
+from expectations.lake.tables import conform
 from tests.journeys import START, at
 
 
@@ -51,7 +51,7 @@ def no_build(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
         raise AssertionError("the paths were built anew")
 
-    monkeypatch.setattr(analytics.refresh, "build", fail)
+    monkeypatch.setattr(analytics.stitching.refresh, "build", fail)
 
 
 def check(lake: Lake, rules: PathRules, tmp_path: Path) -> StitchSummary:
@@ -250,19 +250,19 @@ class Killed(BaseException):
 
 
 STEPS = [
-    "analytics.refresh.arrivals",
-    "analytics.refresh.relink",
-    "analytics.refresh.recast",
-    "analytics.refresh.touches_of",
-    "analytics.parts.Part.linked",
-    "analytics.parts.Part.altered",
-    "analytics.parts.Part.save",
-    "analytics.refresh.write_part",
-    "analytics.refresh.compact",
-    "analytics.memory.Memory.save",
-    "analytics.store.StoreWriter.finish",
-    "analytics.store._entry",
-    "analytics.refresh.forget_others",
+    "analytics.stitching.refresh.arrivals",
+    "analytics.stitching.refresh.relink",
+    "analytics.stitching.refresh.recast",
+    "analytics.stitching.refresh.touches_of",
+    "analytics.store.parts.Part.linked",
+    "analytics.store.parts.Part.altered",
+    "analytics.store.parts.Part.save",
+    "analytics.stitching.refresh.write_part",
+    "analytics.stitching.refresh.compact",
+    "analytics.stitching.refresh_state.Memory.save",
+    "analytics.store.paths.StoreWriter.finish",
+    "analytics.store.paths._entry",
+    "analytics.stitching.refresh.forget_others",
 ]
 
 
@@ -288,7 +288,7 @@ def test_a_refresh_that_dies_leaves_paths_that_can_be_read_and_refreshed(
 
     with monkeypatch.context() as patched:
         patched.setattr(owner, name, die)
-        patched.setattr("analytics.folders.remove", lambda _: 0)
+        patched.setattr("expectations.lake.files.remove", lambda _: 0)
         with pytest.raises(Killed):
             refresh(lake)
     now = stored(Paths.open(lake))

@@ -15,12 +15,12 @@ from hypothesis import event as seen_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import analytics.refresh
-from analytics.links import split
-from analytics.rules import IdentityRules, PathRules, TouchpointRule
-from analytics.stitching import build
+import analytics.stitching.refresh
+from analytics.identity.links import split
+from analytics.stitching.build import build
+from analytics.touches.rules import IdentityRules, PathRules, TouchpointRule
 from expectations import contract
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
 from tests.analytics.test_refresh import check, event, land
 from tests.journeys import at
 
@@ -136,8 +136,8 @@ def test_whatever_lands_a_refreshed_store_is_the_store_built_anew(
             for place, what in enumerate(changes):
                 apply(lake, number, place, what)
             with (
-                mock.patch.object(analytics.refresh, "build", wraps=build) as built,
-                mock.patch.object(analytics.refresh, "TOUCHES_PER_PART", share),
+                mock.patch.object(analytics.stitching.refresh, "build", wraps=build) as built,
+                mock.patch.object(analytics.stitching.refresh, "TOUCHES_PER_PART", share),
             ):
                 check(lake, rules, Path(folder))
             anew = bool(built.call_count)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from analytics.rules import PathRules, TouchpointRule
+from analytics.touches.rules import PathRules, TouchpointRule
 
 
 def test_gaps_are_written_with_a_unit() -> None:

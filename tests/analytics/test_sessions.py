@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.sessions import sessions
+from analytics.touches.sessions import sessions
 from expectations.errors import DefinitionError
 from tests.journeys import START, frame
 from tests.oracles.sessions import sessions as slow

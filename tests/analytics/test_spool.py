@@ -7,9 +7,9 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.refresh import refresh
-from analytics.spool import BUCKET, Spool, remove_orphans
-from expectations.layout import Lake
+from analytics.stitching.buckets import BUCKET, Spool, remove_orphans
+from analytics.stitching.refresh import refresh
+from expectations.lake.layout import Lake
 
 SCHEMA = pl.Schema({"n": pl.Int64(), "word": pl.Categorical()})
 
@@ -47,7 +47,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path, monkeypatch: pyte
     spills = (
         "import polars as pl, tempfile\n"
         f"tempfile.tempdir = {str(tmp_path)!r}\n"
-        "from analytics.spool import BUCKET, Spool\n"
+        "from analytics.stitching.buckets import BUCKET, Spool\n"
         "with Spool(1, pl.Schema({'n': pl.Int64()}), 0) as spool:\n"
         "    spool.add(pl.DataFrame({'n': [1], BUCKET: [0]}))\n"
         "    print('spilled', flush=True)\n"

@@ -5,8 +5,8 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.rules import StageRule, TouchpointRule
-from analytics.stages import with_stages, with_touchpoints
+from analytics.touches.naming import with_stages, with_touchpoints
+from analytics.touches.rules import StageRule, TouchpointRule
 
 SHOP = "https://shop.example"
 

@@ -8,7 +8,7 @@ import pytest
 from lifelines import KaplanMeierFitter
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
-from analytics.statistics import (
+from analytics.statistics.intervals import (
     benjamini_hochberg,
     bootstrap,
     chi_square,

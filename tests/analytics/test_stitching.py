@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import analytics.identity
-import analytics.stitching
-from analytics.events import conform
-from analytics.rules import IdentityRules, PathRules, StageRule, TouchpointRule
-from analytics.stitching import build, stitch
-from analytics.store import Paths
+import analytics.identity.resolution
+import analytics.stitching.build
+from analytics.stitching.build import build, stitch
+from analytics.store.paths import Paths
+from analytics.touches.rules import IdentityRules, PathRules, StageRule, TouchpointRule
 from expectations import contract
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
+from expectations.lake.tables import conform
 from tests.journeys import START, at
 
 RULES = PathRules(
@@ -185,7 +185,7 @@ def test_buckets_hold_whole_customers_and_the_same_touches(tmp_path: Path, monke
     put(lake, "events", frame(*rows))
     build(lake)
     whole = stored(lake)
-    monkeypatch.setattr(analytics.stitching, "EVENTS_PER_PART", 40)
+    monkeypatch.setattr(analytics.stitching.build, "EVENTS_PER_PART", 40)
     build(lake)
     assert len(Paths.open(lake).parts) == 5
     assert stored(lake).sort("customer", "at").equals(whole.sort("customer", "at"))
@@ -202,8 +202,8 @@ def test_shares_in_which_events_are_read_change_nothing(tmp_path: Path, monkeypa
     rules = PathRules(identities=IdentityRules(max_degree=2))
     summary = build(lake, rules)
     whole = stored(lake)
-    monkeypatch.setattr(analytics.stitching, "EVENTS_PER_SHARE", 7)
-    monkeypatch.setattr(analytics.identity, "EVENTS_AT_ONCE", 11)
+    monkeypatch.setattr(analytics.stitching.build, "EVENTS_PER_SHARE", 7)
+    monkeypatch.setattr(analytics.identity.resolution, "EVENTS_AT_ONCE", 11)
     assert build(lake, rules) == summary
     assert (summary.touches, summary.duplicates) == (60, 14)
     assert stored(lake).equals(whole)
@@ -234,7 +234,7 @@ def test_a_crash_half_way_leaves_the_old_paths(tmp_path: Path, monkeypatch: pyte
     def crash(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(analytics.stitching, "plus", crash)
+    monkeypatch.setattr(analytics.stitching.build, "plus", crash)
     with pytest.raises(KeyboardInterrupt):
         build(lake, RULES)
     assert stored(lake).equals(before)

@@ -9,11 +9,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from analytics.parts import bucket_of
-from analytics.sorting import split_at_customers
-from analytics.store import Paths, StoreWriter
+from analytics.store.ordering import split_at_customers
+from analytics.store.parts import bucket_of
+from analytics.store.paths import Paths, StoreWriter
 from expectations.errors import DefinitionError, InputError, StorageError
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
 from tests.journeys import at, frame, paths
 
 JOURNEYS = {

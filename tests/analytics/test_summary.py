@@ -3,10 +3,10 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from analytics.rules import PathRules
-from analytics.stitching import stitch
-from analytics.store import Paths
-from analytics.summary import summary
+from analytics.stitching.build import stitch
+from analytics.store.paths import Paths
+from analytics.store.summary import summary
+from analytics.touches.rules import PathRules
 from tests.journeys import START, at, frame, paths
 
 

@@ -10,7 +10,7 @@ import pytest
 from lifelines import KaplanMeierFitter
 
 from analytics import Funnel, funnel, members
-from analytics.survival import survival
+from analytics.funnels.survival import survival
 from tests.journeys import paths
 
 JOURNEYS = {

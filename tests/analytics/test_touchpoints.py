@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from analytics.rules import TouchpointRule
-from analytics.touchpoints import touchpoints, url_templates
+from analytics.touches.preview import touchpoints, url_templates
+from analytics.touches.rules import TouchpointRule
 
 
 def events(rows: list[tuple[str, str | None]]) -> pl.LazyFrame:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Paths, transitions
-from analytics.sorting import split_at_customers
+from analytics.store.ordering import split_at_customers
 from expectations.errors import DefinitionError
 from tests.journeys import START, paths
 from tests.oracles.paths import Unit, edges
@@ -134,7 +134,7 @@ def test_inflow_and_starts_equal_outflow_and_ends_at_every_node(people: list, un
 def test_parts_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
     journeys = {f"c{i}": "a@0m b@1m a@2m" for i in range(9)}
     whole = transitions(paths(journeys))
-    monkeypatch.setattr("analytics.store.split_at_customers", lambda counts: split_at_customers(counts, 4))
+    monkeypatch.setattr("analytics.store.paths.split_at_customers", lambda counts: split_at_customers(counts, 4))
     split = paths(journeys)
     assert len(split.parts) == 9
     assert transitions(split).equals(whole)

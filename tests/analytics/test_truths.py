@@ -8,13 +8,13 @@ import orjson
 import polars as pl
 import pytest
 
-from analytics.duplicates import deduplicate
-from analytics.events import conform
-from analytics.identity import identify
-from analytics.rules import PathRules
+from analytics.identity.resolution import identify
+from analytics.touches.deduplication import deduplicate
+from analytics.touches.rules import PathRules
 from benchmarks.identities import agreement
 from expectations import contract
-from ingest.simulator import Simulation, simulate
+from expectations.lake.tables import conform
+from ingest.samples.simulator import Simulation, simulate
 
 READ = ("event_id", "event_name", "occurred_at", "customer_id", "anonymous_id", "identities")
 

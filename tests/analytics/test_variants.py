@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Selection, step_matrix, variants
-from analytics.sorting import split_at_customers
+from analytics.store.ordering import split_at_customers
 from expectations.errors import DefinitionError
 from tests.analytics.test_transitions import PEOPLE, paths_of, units_of
 from tests.journeys import paths
@@ -103,7 +103,7 @@ def test_every_position_sums_to_one_with_the_ended_units(people: list, depth: in
 def test_parts_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
     journeys = {f"c{i}": "a@0m b@1m a@2m" for i in range(9)}
     tables = variants(paths(journeys)), step_matrix(paths(journeys))
-    monkeypatch.setattr("analytics.store.split_at_customers", lambda counts: split_at_customers(counts, 4))
+    monkeypatch.setattr("analytics.store.paths.split_at_customers", lambda counts: split_at_customers(counts, 4))
     assert variants(paths(journeys)).equals(tables[0])
     assert step_matrix(paths(journeys)).equals(tables[1])
 

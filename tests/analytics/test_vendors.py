@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from analytics.vendors import first_user, last_login, last_person, person_of_graph, unique_components
+from analytics.identity.other_tools import first_user, last_login, last_person, person_of_graph, unique_components
 from tests.journeys import START
 
 TIME = pl.Datetime("us", "UTC")

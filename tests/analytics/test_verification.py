@@ -6,12 +6,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.events import conform
-from analytics.refresh import refresh
-from analytics.store import Paths
-from analytics.verification import verify
+from analytics.stitching.refresh import refresh
+from analytics.stitching.verify import verify
+from analytics.store.paths import Paths
 from expectations.errors import StorageError
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
+from expectations.lake.tables import conform
 from tests.journeys import at
 
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.store import Paths
-from analytics.voice import responses, voice
+from analytics.experience.voice import responses, voice
+from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 from tests.journeys import START, paths
 from tests.oracles.voice import measures

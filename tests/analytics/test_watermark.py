@@ -7,9 +7,9 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.events import conform
-from analytics.watermark import activity, together, watermark, watermark_of
+from analytics.touches.watermark import activity, together, watermark, watermark_of
 from expectations import contract
+from expectations.lake.tables import conform
 from tests.journeys import at
 
 

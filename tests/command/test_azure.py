@@ -11,12 +11,12 @@ from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 from typer.testing import CliRunner
 
-import journeys.answering
-import journeys.operating  # noqa: F401
-from analytics import folders
-from analytics.events import scan
+import journeys.commands.funnel
+import journeys.commands.pipeline  # noqa: F401
 from expectations import contract
-from expectations.layout import Lake
+from expectations.lake import files
+from expectations.lake.layout import Lake
+from expectations.lake.tables import scan
 from journeys.app import app
 from tests.object_store import BUCKET, azure_store
 
@@ -56,7 +56,7 @@ def test_a_lake_at_azure_is_filled_stitched_asked_and_mended(address: str, tmp_p
 
     old = f"{address.rpartition('/')[0]}/old"
     for first in (0, 100):
-        folders.write(f"{old}/{first}.ndjson", visits(first))
+        files.write(f"{old}/{first}.ndjson", visits(first))
         assert "12 rows landed" in say("load", f"{old}/{first}.ndjson", "--kind", "clickstream")
         say("stitch")
         assert "0 missing, 0 too many" in say("stitch", "--verify")
@@ -68,7 +68,7 @@ def test_a_lake_at_azure_is_filled_stitched_asked_and_mended(address: str, tmp_p
     assert "0 missing, 0 too many" in say("stitch", "--verify")
     lake = Lake(address)
     assert set(scan(lake, "events", contract.EVENTS).collect()["anonymous_id"]) == {"x0", "x2"}
-    held = [folders.read(f"{address}/{name}") or b"" for name in folders.files(address)]
+    held = [files.read(f"{address}/{name}") or b"" for name in files.files(address)]
     assert held and not any(b"buyer-1" in each for each in held if not each.startswith(b"PAR1"))
 
 

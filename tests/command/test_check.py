@@ -9,9 +9,9 @@ import pytest
 from deltalake import DeltaTable
 from typer.testing import CliRunner
 
-import journeys.operating  # noqa: F401 - adds the verb
-from expectations import checks
-from expectations.layout import Lake
+import journeys.commands.pipeline  # noqa: F401 - adds the verb
+from expectations.audit import results as checks
+from expectations.lake.layout import Lake
 from journeys.app import app
 from tests.expectations.events import days_of, event, frame
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import polars as pl
 from typer.testing import CliRunner
 
-import journeys.answering  # noqa: F401
-from analytics.events import conform
+import journeys.commands.funnel  # noqa: F401
+from expectations.lake.tables import conform
 from journeys.app import app
 from tests.journeys import at
 

@@ -11,10 +11,7 @@ from typer.testing import CliRunner
 
 from analytics import Paths
 from expectations.errors import ConfigurationError, DefinitionError, StorageError
-from journeys import (
-    answering,  # noqa: F401 - it adds the verb
-    terminal,
-)
+from journeys import terminal
 from journeys.app import app
 from tests.journeys import START, at, paths
 

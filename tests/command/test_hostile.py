@@ -18,11 +18,11 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from ingest.broker import EmbeddedBroker
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import create_topics
 from ingest.message import Message
-from ingest.source.producer import produce
-from ingest.source.topics import create_topics
-from journeys import pipeline
+from ingest.samples.broker import EmbeddedBroker
+from journeys.commands import steps
 from journeys.settings import Settings
 from tests.reports import agreeing
 from tests.reports.chromium import chromium, visited
@@ -122,11 +122,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings = Settings(folder / "journeys.toml", brokers=[broker.address])
         create_topics([broker.address], {"clicks": 2, "orders": 1, "voices": 1})
         produce([broker.address], _messages())
-        landed = pipeline.ingest(settings, until_caught_up=True)
+        landed = steps.ingest(settings, until_caught_up=True)
     assert landed.quarantined and sum(landed.quarantined.values()) == 20
-    pipeline.stitch(settings)
-    pipeline.check(settings)
-    pipeline.report(settings)
+    steps.stitch(settings)
+    steps.check(settings)
+    steps.report(settings)
     (run,) = (folder / "site" / "runs").iterdir()
     return run
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from expectations import layout
-from expectations.layout import Lake
-from ingest.broker import EmbeddedBroker
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import create_topics
 from ingest.message import Message
-from ingest.source.producer import produce
-from ingest.source.topics import create_topics
+from ingest.samples.broker import EmbeddedBroker
 from tests.ingest.streams import BAD, RECEIVED, event, places
 
 SECRET = b'{"customer_id": "Ann Smith", "event_name": 5}'

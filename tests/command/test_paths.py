@@ -15,10 +15,10 @@ from typer.testing import CliRunner
 import analytics
 from analytics import Selection
 from expectations.errors import DefinitionError
-from expectations.layout import Lake
-from journeys import moving  # noqa: F401 - it adds the verbs
+from expectations.lake.layout import Lake
 from journeys.app import app
 from journeys.asking import QUESTIONS
+from journeys.commands import paths as moving  # noqa: F401 - it adds the verbs
 from journeys.terminal import plain
 from tests.analytics.test_forget import land
 from tests.journeys import Paths, paths

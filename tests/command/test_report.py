@@ -17,9 +17,9 @@ from typer.testing import CliRunner
 
 from analytics import Paths
 from expectations.errors import ConfigurationError
-from journeys import answering  # noqa: F401 - it adds the verbs
 from journeys.app import app
-from journeys.serving import server
+from journeys.commands import funnel  # noqa: F401 - it adds the verbs
+from journeys.commands.serve import server
 
 CONFIG = """
 [lake]

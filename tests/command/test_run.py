@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.broker import EmbeddedBroker
-from ingest.source.topics import create_topics
+from ingest.kafka.topics import create_topics
+from ingest.samples.broker import EmbeddedBroker
 
 pytestmark = pytest.mark.broker
 

@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-import journeys.answering
-import journeys.moving  # noqa: F401
-from analytics.events import conform
+import journeys.commands.funnel
+import journeys.commands.paths  # noqa: F401
+from expectations.lake.tables import conform
 from journeys.app import app
 from tests.journeys import at
 

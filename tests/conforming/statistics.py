@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analytics import statistics
+from analytics.statistics import intervals
 from tests.conforming.cases import Unsupported
 
 Params = Mapping[str, Any]
@@ -31,23 +31,23 @@ def without_nan(value: Any) -> Any:
 
 def wilson(p: Params) -> dict[str, Any]:
     corrected = p.get("continuity_correction", False)
-    low, high = statistics.wilson(p["successes"], p["trials"], p.get("confidence", 0.95), corrected=corrected)
+    low, high = intervals.wilson(p["successes"], p["trials"], p.get("confidence", 0.95), corrected=corrected)
     return {"interval": [float(low), float(high)]}
 
 
 def newcombe(p: Params) -> dict[str, Any]:
     (k1, k2), (n1, n2) = p["successes"], p["trials"]
-    low, high = statistics.newcombe(k1, n1, k2, n2, p.get("confidence", 0.95))
+    low, high = intervals.newcombe(k1, n1, k2, n2, p.get("confidence", 0.95))
     return {"interval": [float(low), float(high)], "difference": k1 / n1 - k2 / n2 if n1 and n2 else math.nan}
 
 
 def z_two_proportions(p: Params) -> dict[str, Any]:
     (k1, k2), (n1, n2) = p["successes"], p["trials"]
-    found = statistics.two_proportions_z(k1, n1, k2, n2)
+    found = intervals.two_proportions_z(k1, n1, k2, n2)
     return {"z": float(found.statistic), "p_value": float(found.p_value)}
 
 
-def as_test(found: statistics.Verdict) -> dict[str, Any]:
+def as_test(found: intervals.Verdict) -> dict[str, Any]:
     return {"chi2": float(found.statistic), "p_value": float(found.p_value), "df": found.degrees}
 
 
@@ -55,8 +55,8 @@ def chi2_of_shares(p: Params) -> dict[str, Any]:
     """That all shares equal one that is named, or without it that they equal each other."""
     k, n = p["successes"], p["trials"]
     if p.get("null") is not None:
-        return as_test(statistics.shares_against(k, n, p["null"]))
-    return as_test(statistics.chi_square([k, [trials - hits for hits, trials in zip(k, n, strict=True)]]))
+        return as_test(intervals.shares_against(k, n, p["null"]))
+    return as_test(intervals.chi_square([k, [trials - hits for hits, trials in zip(k, n, strict=True)]]))
 
 
 def corrected(adjust: Callable[[Any], Any]) -> Callable[[Params], dict[str, Any]]:
@@ -68,7 +68,7 @@ def corrected(adjust: Callable[[Any], Any]) -> Callable[[Params], dict[str, Any]
 
 
 def kaplan_meier(p: Params) -> dict[str, Any]:
-    table = statistics.kaplan_meier(p["times"], p["observed"], p.get("confidence", 0.95))
+    table = intervals.kaplan_meier(p["times"], p["observed"], p.get("confidence", 0.95))
     half = table.filter(table["survival"] <= 0.5)["time"]
     if not p.get("all_times"):
         table = table.filter(table["events"] > 0)
@@ -87,7 +87,7 @@ def kaplan_meier(p: Params) -> dict[str, Any]:
 
 def logrank(p: Params) -> dict[str, Any]:
     a, b = p["a"], p["b"]
-    return as_test(statistics.log_rank(a["times"], a["observed"], b["times"], b["observed"]))
+    return as_test(intervals.log_rank(a["times"], a["observed"], b["times"], b["observed"]))
 
 
 METHODS: dict[str, Callable[[Params], dict[str, Any]]] = {
@@ -96,10 +96,10 @@ METHODS: dict[str, Callable[[Params], dict[str, Any]]] = {
     "z_two_proportions": z_two_proportions,
     "chi2_against": chi2_of_shares,
     "chi2_equal": chi2_of_shares,
-    "chi2_table": lambda p: as_test(statistics.chi_square(p["table"])),
-    "bonferroni": corrected(statistics.bonferroni),
-    "benjamini_hochberg": corrected(statistics.benjamini_hochberg),
+    "chi2_table": lambda p: as_test(intervals.chi_square(p["table"])),
+    "bonferroni": corrected(intervals.bonferroni),
+    "benjamini_hochberg": corrected(intervals.benjamini_hochberg),
     "kaplan_meier": kaplan_meier,
     "logrank": logrank,
-    "cohens_h": lambda p: {"h": float(np.asarray(statistics.cohens_h(p["p1"], p["p2"])))},
+    "cohens_h": lambda p: {"h": float(np.asarray(intervals.cohens_h(p["p1"], p["p2"])))},
 }

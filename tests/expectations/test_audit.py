@@ -10,14 +10,15 @@ from typing import Any
 import polars as pl
 import pytest
 
-from expectations import checks, contract, tableaudit
-from expectations.audit import CheckSummary, check
-from expectations.defaults import default_suites
+from expectations import contract
+from expectations.audit import results, table
+from expectations.audit.audit import CheckSummary, check
+from expectations.audit.landed import Table
 from expectations.errors import ConfigurationError
-from expectations.expectation import Expectation, Suite
-from expectations.landed import Table
-from expectations.layout import Lake
-from expectations.rules import ExpectationSettings
+from expectations.lake.layout import Lake
+from expectations.suites.defaults import default_suites
+from expectations.suites.expectation import Expectation, Suite
+from expectations.suites.settings import ExpectationSettings
 from tests.expectations.events import START, days_of, event, frame
 
 NOW = START + timedelta(days=30)
@@ -65,8 +66,8 @@ def test_a_sound_lake_passes_the_default_suites(lake: Lake) -> None:
     assert summary.passed and (summary.days, summary.rows) == (3, 144)
     assert missed(summary) == []
     assert [suite.name for suite in summary.suites] == ["events", "clickstream", "order", "feedback"]
-    assert summary.results.schema == checks.RESULTS
-    assert checks.results(lake).equals(summary.results)
+    assert summary.results.schema == results.RESULTS
+    assert results.results(lake).equals(summary.results)
 
 
 def test_a_day_that_fails_fails_the_check_and_a_warning_does_not(lake: Lake) -> None:
@@ -125,7 +126,7 @@ def test_a_version_that_only_wrote_files_anew_brings_nothing(lake: Lake) -> None
     run(lake, rows)
     compacted = Table(frame(rows).lazy(), len(rows) + 1, lambda _: frame([]).lazy())
     assert run(lake, {"events": compacted}).rows == 0
-    assert checks.seen(lake)["mark"].to_list() == ["97"]
+    assert results.seen(lake)["mark"].to_list() == ["97"]
 
 
 @pytest.mark.parametrize("batch", [40, 10_000])
@@ -147,9 +148,9 @@ def test_the_size_of_a_batch_changes_nothing(lake: Lake, monkeypatch: pytest.Mon
         "profiles": Table(profiles.match_to_schema(contract.PROFILES, missing_columns="insert")),
     }
     suites = [SMALL, *default_suites()[:4], *settings.own_suites(Path())]
-    monkeypatch.setattr(tableaudit, "CHUNK", batch)
+    monkeypatch.setattr(table, "CHUNK", batch)
     found = run(lake, tables, suites, settings).results
-    monkeypatch.setattr(tableaudit, "CHUNK", 10**6)
+    monkeypatch.setattr(table, "CHUNK", 10**6)
     alone = [
         run(
             Lake(f"{lake.address}-{day}"),
@@ -202,7 +203,7 @@ def test_an_unknown_column_is_told_before_anything_is_judged(lake: Lake) -> None
 
 def test_an_empty_lake_and_a_lake_of_one_event_pass(lake: Lake) -> None:
     empty = run(lake, [], default_suites())
-    assert empty.passed and empty.results.is_empty() and checks.results(lake).is_empty()
+    assert empty.passed and empty.results.is_empty() and results.results(lake).is_empty()
     assert run(lake, [event(0, 0, 0)], default_suites()).rows == 1
 
 
@@ -236,7 +237,7 @@ def test_a_check_that_was_cut_short_is_done_again(lake: Lake, monkeypatch: pytes
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(checks, "keep", killed)
+        patch.setattr(results, "keep", killed)
         with pytest.raises(KeyboardInterrupt):
             run(lake, days_of(1, 1))
     assert run(lake, days_of(1, 1), now=NOW.astimezone(UTC) + timedelta(seconds=1)).days == 1

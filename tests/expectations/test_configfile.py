@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from expectations.configfile import ConfigFile, Section, line_of
+from expectations.config.file import ConfigFile, Section, line_of
 from expectations.errors import ConfigurationError
 
 

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from expectations import checks
-from expectations.datadocs import by_day, pages, publish
-from expectations.layout import Lake
+from expectations.audit import results as checks
+from expectations.audit.datadocs import by_day, pages, publish
+from expectations.lake.layout import Lake
 from tests.expectations.events import START
 
 HOSTILE = '<script>window.ran = true</script><img src="https://example.org/x" onerror="window.ran = true">'

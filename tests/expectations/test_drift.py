@@ -10,12 +10,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from expectations import drift, measures
-from expectations.audit import check
-from expectations.checks import MEASURES
-from expectations.landed import Table
-from expectations.layout import Lake
-from expectations.rules import Drift, ExpectationSettings
+from expectations.audit import day_measures, drift
+from expectations.audit.audit import check
+from expectations.audit.landed import Table
+from expectations.audit.results import MEASURES
+from expectations.lake.layout import Lake
+from expectations.suites.settings import Drift, ExpectationSettings
 from tests.expectations.events import START, days_of, event, frame
 
 SETTINGS = ExpectationSettings()
@@ -62,7 +62,7 @@ def test_the_day_that_is_filling_is_not_compared(lake: Lake) -> None:
 
 
 def compared(lake: Lake) -> list[date]:
-    from expectations import checks
+    from expectations.audit import results as checks
 
     return checks.results(lake)["day"].to_list()
 
@@ -79,24 +79,24 @@ def test_a_day_is_compared_when_it_has_settled_and_again_when_late_events_change
 def test_settled_is_over_and_waited_for() -> None:
     days = [date(2026, 1, 5), date(2026, 1, 6)]
     end = START + timedelta(days=2)
-    assert measures.settled(days, end, timedelta(0)) == days
-    assert measures.settled(days, end, timedelta(days=1)) == days[:1]
-    assert measures.settled(days, end - timedelta(microseconds=1), timedelta(days=1)) == []
-    assert measures.settled(days, None, timedelta(0)) == []
+    assert day_measures.settled(days, end, timedelta(0)) == days
+    assert day_measures.settled(days, end, timedelta(days=1)) == days[:1]
+    assert day_measures.settled(days, end - timedelta(microseconds=1), timedelta(days=1)) == []
+    assert day_measures.settled(days, None, timedelta(0)) == []
 
 
 def test_measures_count_rows_names_values_and_hours() -> None:
-    measured = measures.measure(frame([event(0, 0, 1), event(3, 0, 2), event(4, 1, 2)]).lazy())
+    measured = day_measures.measure(frame([event(0, 0, 1), event(3, 0, 2), event(4, 1, 2)]).lazy())
     assert measured.schema == MEASURES
     known = {(day.day, name, key): count for day, name, key, count in measured.iter_rows()}
     assert known[5, "rows", ""] == 2 and known[6, "rows", ""] == 1
     assert known[5, "name", "order_placed"] == 1 and known[5, "given", "order_id"] == 1
     assert known[5, "given", "campaign"] == 0 and known[6, "hour", "2"] == 1
-    assert measures.measure(frame([]).lazy()).is_empty()
+    assert day_measures.measure(frame([]).lazy()).is_empty()
 
 
 def test_few_days_before_say_nothing() -> None:
-    measured = measures.measure(frame(days_of(5)).lazy())
+    measured = day_measures.measure(frame(days_of(5)).lazy())
     days = measured["day"].unique().sort().to_list()
     assert drift.compare(measured, days[-1:], days, Drift()).is_empty()
     compared = drift.compare(measured, days, days, Drift(least_days=4))
@@ -106,7 +106,7 @@ def test_few_days_before_say_nothing() -> None:
 def test_a_new_name_is_no_infinite_divergence() -> None:
     rows = days_of(8)
     rows += [event(9_000 + number, 7, 5, event_name="dreamt") for number in range(10)]
-    measured = measures.measure(frame(rows).lazy())
+    measured = day_measures.measure(frame(rows).lazy())
     days = measured["day"].unique().sort().to_list()
     compared = drift.compare(measured, days[-1:], days, Drift())
     divergence = compared.filter(number="event_name.divergence")["value"].item()
@@ -119,7 +119,7 @@ def test_what_becomes_less_and_stays_so_shows_over_a_week_though_on_no_day() -> 
         for row in days_of(30, 20)
         if row["event_name"] != "order_placed" or row["offset"] < 20 * 480 or row["offset"] % 3
     ]
-    measured = measures.measure(frame(rows).lazy())
+    measured = day_measures.measure(frame(rows).lazy())
     days = measured["day"].unique().sort().to_list()
     numbers = drift.compare(measured, days, days, Drift())
     beyond = numbers.filter((pl.col("value") < pl.col("least")) | (pl.col("value") > pl.col("most")))
@@ -141,7 +141,7 @@ def small_shop(days: int, seed: int, visits: int = 20) -> list[dict[str, Any]]:
 
 
 def stray(rows: list[dict[str, Any]]) -> pl.DataFrame:
-    measured = measures.measure(frame(rows).lazy())
+    measured = day_measures.measure(frame(rows).lazy())
     days = measured["day"].unique().sort().to_list()
     numbers = drift.compare(measured, days, days, Drift())
     return numbers.with_columns(beyond=(pl.col("value") < pl.col("least")) | (pl.col("value") > pl.col("most")))

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from expectations import daywise, suites
-from expectations.catalog import AUDITED, BY_VALUE, UNIQUE
-from expectations.columns import Columns
-from expectations.daywise import judge_day, judge_unique
-from expectations.expectation import Expectation, absent, both, condition
-from expectations.landed import DAY, within
-from expectations.rowwise import Verdicts, judge_rows
+from expectations.audit import days as daywise
+from expectations.audit import great_expectations
+from expectations.audit.days import judge_day, judge_unique
+from expectations.audit.landed import DAY, within
+from expectations.audit.rows import Verdicts, judge_rows
+from expectations.compile.columns import Columns
+from expectations.suites.catalog import AUDITED, BY_VALUE, UNIQUE
+from expectations.suites.expectation import Expectation, absent, both, condition
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 DAYS = [date(2026, 1, 1), date(2026, 1, 2), None]
@@ -130,7 +131,7 @@ def asked(draw: st.DrawFn, types: dict[str, st.SearchStrategy[dict[str, Any]]]) 
 def whole(frame: pl.DataFrame, day: date | None, expectations: list[Expectation]) -> list[dict[str, Any]]:
     """Great Expectations' own results on all rows of a day."""
     part = within(frame.lazy(), [day])
-    return suites.evaluate(COLUMNS.frame(part, SCHEMA.names()), expectations, {"result_format": "COMPLETE"})
+    return great_expectations.evaluate(COLUMNS.frame(part, SCHEMA.names()), expectations, {"result_format": "COMPLETE"})
 
 
 def days_of(frame: pl.DataFrame) -> Iterable[date | None]:
@@ -160,7 +161,7 @@ def test_rows_are_judged_as_on_the_whole_day(
     for day in days_of(frame):
         assert found.rows[day] == within(frame.lazy(), [day]).collect().height
         for place, result in enumerate(whole(frame, day, expectations)):
-            counted, failure = found.of(place, day), suites._failure(result["exception_info"])
+            counted, failure = found.of(place, day), great_expectations._failure(result["exception_info"])
             assert counted.failure or not failure, expectations[place]
             if not counted.failure:
                 assert (counted.judged, counted.failed) == counts_of(result), expectations[place]
@@ -193,5 +194,5 @@ def test_a_smaller_column_has_the_answer_of_the_whole_day(
     for day in days_of(frame):
         found = judge_day(within(frame.lazy(), [day]), COLUMNS, expectations)
         for outcome, result in zip(found, whole(frame, day, expectations), strict=True):
-            failure = suites._failure(result["exception_info"])
+            failure = great_expectations._failure(result["exception_info"])
             assert (outcome.passed, outcome.failure) == (result["success"], failure), outcome.expectation

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from expectations import suites
-from expectations.catalog import ROW_LEVEL
-from expectations.columns import Columns
-from expectations.conditions import NotCompiled, judged
-from expectations.expectation import Expectation
-from expectations.masks import BUILDERS, unexpected
+from expectations.audit import great_expectations
+from expectations.compile.columns import Columns
+from expectations.compile.conditions import NotCompiled, judged
+from expectations.compile.masks import BUILDERS, unexpected
+from expectations.suites.catalog import ROW_LEVEL
+from expectations.suites.expectation import Expectation
 
 Mask = Callable[[Expectation, Columns], pl.Expr]
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -185,10 +185,10 @@ def disagreements(frame: pl.DataFrame, expectations: list[Expectation], masks: M
     """The expectations of which the masks find other rows than Great Expectations reports, or judge other ones."""
     named = sorted({name for each in expectations for name in [*each.columns, *each.condition_columns]})
     rows = COLUMNS.frame(frame.lazy(), named)
-    results = suites.evaluate(rows, expectations, {"result_format": "COMPLETE"})
+    results = great_expectations.evaluate(rows, expectations, {"result_format": "COMPLETE"})
     wrong = []
     for expectation, result in zip(expectations, results, strict=True):
-        assert not suites._failure(result["exception_info"]), (expectation, result["exception_info"])
+        assert not great_expectations._failure(result["exception_info"]), (expectation, result["exception_info"])
         height = pl.int_range(pl.len()) >= 0  # a mask may be one literal
         found = frame.select((masks(expectation, COLUMNS) & height).alias("mask")).to_series()
         judges = frame.select(judged(expectation.type, expectation.kwargs, COLUMNS).alias("judged")).to_series()

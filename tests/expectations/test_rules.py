@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from expectations import contract
-from expectations.compiled import compile_suites
-from expectations.configfile import ConfigFile
-from expectations.defaults import default_suites
+from expectations.compile.compile import compile_suites
+from expectations.config.file import ConfigFile
 from expectations.errors import ConfigurationError
 from expectations.gate import judge
-from expectations.rules import ExpectationSettings, compile_own
-from expectations.suitefile import read_suite
+from expectations.suites.defaults import default_suites
+from expectations.suites.file import read_suite
+from expectations.suites.settings import ExpectationSettings, compile_own
 from tests.expectations.events import event, frame
 
 BETWEEN = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "revenue", "max_value": 10}}
@@ -168,7 +168,7 @@ def test_a_column_that_does_not_exist_is_told_before_the_stream_starts(tmp_path:
 
 
 def test_an_expectation_comes_back_from_its_json() -> None:
-    from expectations.expectation import Expectation
+    from expectations.suites.expectation import Expectation
 
     for suite in default_suites():
         for expectation in suite.expectations:

@@ -10,11 +10,11 @@ from typing import Any
 import polars as pl
 import pytest
 
-from expectations import suites
-from expectations.catalog import AUDITED, BY_VALUE, RANGE, ROW_LEVEL, SIGNATURES, UNIQUE, UNSUITED
-from expectations.defaults import default_suites
+from expectations.audit import great_expectations
 from expectations.errors import ConfigurationError
-from expectations.expectation import Expectation, absent, both, condition
+from expectations.suites.catalog import AUDITED, BY_VALUE, RANGE, ROW_LEVEL, SIGNATURES, UNIQUE, UNSUITED
+from expectations.suites.defaults import default_suites
+from expectations.suites.expectation import Expectation, absent, both, condition
 
 SECRET = "ann@example.org"
 
@@ -107,7 +107,7 @@ def test_what_is_held_sound_is_taken_by_great_expectations(type_: str) -> None:
                 continue
             sound += 1
             if name != "windows":
-                suites.as_objects([asked])
+                great_expectations.as_objects([asked])
     assert sound >= len(SIGNATURES[type_]) - 2  # a parser and windows have no sample
 
 
@@ -122,16 +122,16 @@ def test_what_an_argument_is_meant_to_have_is_held_sound() -> None:
 
 def test_every_default_expectation_is_taken_and_told_in_words() -> None:
     for suite in default_suites():
-        assert len(suites.as_objects(suite.expectations)) == len(suite.expectations)
+        assert len(great_expectations.as_objects(suite.expectations)) == len(suite.expectations)
         for expectation in suite.expectations:
-            prose = suites.in_prose(expectation)
+            prose = great_expectations.in_prose(expectation)
             assert "$" not in prose.replace("$.", "") and any(name in prose for name in expectation.columns)
 
 
 def test_impossible_arguments_are_told_with_their_place() -> None:
     wrong = Expectation("expect_column_mean_to_be_between", {"columm": "score"}, place="suite.json, line 7")
     with pytest.raises(ConfigurationError) as caught:
-        suites.as_objects([wrong])
+        great_expectations.as_objects([wrong])
     assert "suite.json, line 7" in str(caught.value) and "column" in str(caught.value)
 
 
@@ -146,7 +146,7 @@ def test_no_value_of_the_data_is_in_a_verdict() -> None:
         Expectation("expect_column_max_to_be_between", {"column": "email", "max_value": 3}),
         Expectation("expect_column_mean_to_be_between", {"column": "score", "max_value": 1}),
     ]
-    verdicts = suites.judge(frame, asked)
+    verdicts = great_expectations.judge(frame, asked)
     assert SECRET not in repr(verdicts)
     assert [verdict.passed for verdict in verdicts] == [False] * 7
     assert verdicts[0][2:4] == (2, 2)
@@ -155,7 +155,11 @@ def test_no_value_of_the_data_is_in_a_verdict() -> None:
 
 def test_only_the_audit_loads_great_expectations() -> None:
     light = ["gate", "rules", "vocabulary", "suitefile", "datadocs", "checks", "drift", "landed", "audit"]
-    modules = [f"expectations.{name}" for name in light] + ["ingest.loop", "analytics.stitching", "journeys"]
+    modules = [f"expectations.{name}" for name in light] + [
+        "ingest.service.service",
+        "analytics.stitching.build",
+        "journeys",
+    ]
     program = f"""
 import importlib, json, sys
 for name in {modules!r}: importlib.import_module(name)

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from analytics.rules import PathRules
-from ingest.settings import IngestSettings
+from analytics.touches.rules import PathRules
+from ingest.settings.ingest import IngestSettings
 from reports.settings import ReportSettings
 
 NAMES = ("shop", "completejourney")

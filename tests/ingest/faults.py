@@ -19,14 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from expectations import layout
-from expectations.layout import Lake
-from ingest.landing import Landing
-from ingest.loop import run
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.kafka.consumer import Source
+from ingest.kafka.producer import produce
+from ingest.landing.landing import Landing
 from ingest.message import Message
-from ingest.settings import IngestSettings
-from ingest.source.consumer import Source
-from ingest.source.producer import produce
+from ingest.service.service import run
+from ingest.settings.ingest import IngestSettings
 from tests.ingest.streams import BAD, RECEIVED, event, places
 
 TOPICS = {"faults-clicks": 2, "faults-orders": 1}
@@ -40,7 +40,7 @@ Step = tuple[type, str, bool, str | None]
 
 def phases() -> dict[str, Step]:
     """Every named step of a consumer's work."""
-    from ingest.commit import Table
+    from ingest.landing.commit import Table
 
     return {
         "assign": (Landing, "begin", False, None),

@@ -13,11 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from expectations import layout
-from expectations.layout import Lake
-from ingest.broker import HOST, EmbeddedBroker
-from ingest.source.producer import produce
-from ingest.source.topics import create_topics
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import create_topics
+from ingest.samples.broker import HOST, EmbeddedBroker
 from tests.ingest.streams import messages, places
 from tests.object_store import BUCKET, object_store
 

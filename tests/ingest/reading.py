@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ingest.decode import Decoded, decode
-from ingest.formats.registry import Find
+from ingest.decoding.decode import Decoded, decode
+from ingest.decoding.formats.registry import Find
 from ingest.message import Partition
-from ingest.settings import Limits, Stream
+from ingest.settings.ingest import Limits, Stream
 from tests.ingest.streams import Sent
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import polars as pl
 
-from expectations import layout
-from expectations.layout import Lake
-from ingest.commit import scan
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.landing.commit import scan
 from ingest.message import Message
 
 RECEIVED = 1_767_225_600_000  # 2026-01-01T00:00:00Z

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
 from tests.apache_kafka import ApacheKafka
 from tests.ingest import test_apache_kafka as single
 from tests.ingest.test_apache_kafka import Processes, Running, assert_exactly, count, members, send, settings, wait_for

@@ -24,10 +24,10 @@ import polars as pl
 import pytest
 
 from expectations.errors import BrokerError, JourneysError, LandingError
-from expectations.layout import EVENTS, Lake
-from ingest.loop import IngestSummary, run
-from ingest.settings import IngestSettings
-from ingest.source.consumer import Source
+from expectations.lake.layout import EVENTS, Lake
+from ingest.kafka.consumer import Source
+from ingest.service.service import IngestSummary, run
+from ingest.settings.ingest import IngestSettings
 from tests.apache_kafka import USER, ApacheKafka, unsecured_token
 
 pytestmark = pytest.mark.kafka

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from ingest.batch import Buffer, FlushLimits, is_due
+from ingest.landing.batch import Buffer, FlushLimits, is_due
 from ingest.message import Chunk, Partition
 from tests.ingest.streams import Sent
 

@@ -11,15 +11,15 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from expectations import layout
 from expectations.errors import StorageError
-from expectations.layout import Lake
-from ingest import commit
-from ingest.commit import Table, facts, scan
-from ingest.decode import decode
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.decode import decode
+from ingest.landing import commit
+from ingest.landing.commit import Table, facts, scan
+from ingest.landing.offsets import Claim
 from ingest.message import Partition
-from ingest.offsets import Claim
-from ingest.settings import Limits, Stream
+from ingest.settings.ingest import Limits, Stream
 from tests.ingest.streams import Sent, event, places
 
 APP = "ingest/test/topic/0"

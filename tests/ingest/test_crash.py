@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from expectations import layout
-from expectations.layout import Lake
-from ingest.broker import EmbeddedBroker
-from ingest.loop import run
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import create_topics
 from ingest.message import Message
-from ingest.settings import IngestSettings, Stream
-from ingest.source.producer import produce
-from ingest.source.topics import create_topics
+from ingest.samples.broker import EmbeddedBroker
+from ingest.service.service import run
+from ingest.settings.ingest import IngestSettings, Stream
 from tests.ingest.outage import Outage
 from tests.ingest.streams import BAD, RECEIVED, event, places
 

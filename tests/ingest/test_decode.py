@@ -12,9 +12,9 @@ import polars as pl
 import pytest
 
 from expectations.contract import EVENTS
-from ingest.decode import Decoded, decode
+from ingest.decoding.decode import Decoded, decode
 from ingest.message import Partition
-from ingest.settings import Limits, Stream
+from ingest.settings.ingest import Limits, Stream
 from tests.ingest.streams import Sent
 
 STREAM = Stream(topic="clicks", kind="clickstream", channel="web")

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from expectations.layout import Lake
-from ingest.broker import EmbeddedBroker
-from ingest.source.topics import create_topics
+from expectations.lake.layout import Lake
+from ingest.kafka.topics import create_topics
+from ingest.samples.broker import EmbeddedBroker
 from tests.ingest.faults import EACH, TOPICS, Fault, drawn, phases, suffer
 
 

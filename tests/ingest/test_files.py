@@ -13,16 +13,16 @@ import polars as pl
 import pytest
 import zstandard
 
-from expectations import layout
 from expectations.errors import InputError
 from expectations.gate import Rule
-from expectations.layout import Lake
-from ingest import files
-from ingest.commit import Table, scan
-from ingest.files import like, load_events, load_profiles
-from ingest.folders import files_of
-from ingest.landing import Landing
-from ingest.settings import IngestSettings, Stream
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.files import load
+from ingest.files.load import like, load_events, load_profiles
+from ingest.files.places import files_of
+from ingest.landing.commit import Table, scan
+from ingest.landing.landing import Landing
+from ingest.settings.ingest import IngestSettings, Stream
 from tests.ingest.streams import places
 from tests.ingest.test_formats_snowplow import VIEW_LINE
 
@@ -117,7 +117,7 @@ def test_loading_goes_on_after_a_crash_where_the_last_commit_ended(
     tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "e.ndjson").write_bytes(ndjson(*[EVENT | {"event_id": f"e{n}"} for n in range(100)]))
-    monkeypatch.setattr(files, "_ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(load, "_ROWS_AT_ONCE", 10)
     few = SETTINGS.model_copy(update={"flush_rows": 20})
     real, flushes = Landing.flush, 0
 

@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from expectations.configfile import ConfigFile
+from expectations.config.file import ConfigFile
 from expectations.errors import ConfigurationError
 from expectations.hashing import email_hash, phone_hash
-from ingest.decode import decode
-from ingest.formats.envelope import Unfit
-from ingest.formats.times import epoch, written
+from ingest.decoding.decode import decode
+from ingest.decoding.formats.envelope import Unfit
+from ingest.decoding.formats.times import epoch, written
 from ingest.message import Partition
-from ingest.settings import IngestSettings, Limits, Stream
+from ingest.settings.ingest import IngestSettings, Limits, Stream
 from tests.ingest.reading import events, read, refused, rows
 from tests.ingest.streams import RECEIVED, Sent
 from tests.ingest.test_formats_segment import anything

@@ -9,17 +9,18 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.duplicates import deduplicate
-from expectations import contract, layout
+from analytics.touches.deduplication import deduplicate
+from expectations import contract
 from expectations.gate import contract_rules
-from expectations.layout import Lake
-from ingest import commit
-from ingest.commit import Table, scan
-from ingest.decode import decode
-from ingest.landing import Landing
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.decode import decode
+from ingest.landing import commit
+from ingest.landing.commit import Table, scan
+from ingest.landing.landing import Landing
+from ingest.landing.offsets import Claim
 from ingest.message import Chunk, Partition
-from ingest.offsets import Claim
-from ingest.settings import IngestSettings, Limits, Stream
+from ingest.settings.ingest import IngestSettings, Limits, Stream
 from tests.ingest.reading import sent
 
 PARTITION = Partition("calls", 0)

@@ -20,9 +20,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expectations.errors import RegistryError
-from ingest.formats.registry import Find
-from ingest.schemas import finder
-from ingest.settings import SchemaSettings
+from ingest.decoding.formats.registry import Find
+from ingest.decoding.schemas import finder
+from ingest.settings.ingest import SchemaSettings
 from tests.ingest.reading import FIXTURES, events, read, refused, rows
 
 FOLDER = FIXTURES / "schemas"

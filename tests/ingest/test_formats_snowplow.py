@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.formats.atomic import COLUMNS
+from ingest.decoding.formats.atomic import COLUMNS
 from tests.ingest.reading import events, fixture, read, refused, rows
 from tests.ingest.test_formats_segment import anything
 

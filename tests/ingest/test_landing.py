@@ -18,10 +18,10 @@ import pytest
 
 from expectations.errors import LandingError, StorageError
 from expectations.gate import Rule
-from ingest.landing import Landing
+from ingest.landing.landing import Landing
+from ingest.landing.offsets import Claim
 from ingest.message import Chunk, Partition
-from ingest.offsets import Claim
-from ingest.settings import IngestSettings, Stream
+from ingest.settings.ingest import IngestSettings, Stream
 from tests.ingest.streams import BAD, Sent, event
 
 SETTINGS = IngestSettings(streams=[Stream(topic="clicks", kind="clickstream"), Stream(topic="orders", kind="order")])

@@ -15,17 +15,17 @@ from kafka import KafkaConsumer
 from kafka.errors import CoordinatorNotAvailableError
 from kafka.record.default_records import DefaultRecordBatch
 
-from expectations import layout
-from expectations.layout import Lake
-from ingest import loop
-from ingest.broker import EmbeddedBroker
-from ingest.commit import scan
-from ingest.loop import run
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import create_topics
+from ingest.landing.commit import scan
 from ingest.message import Message
-from ingest.settings import IngestSettings
-from ingest.source.producer import produce
-from ingest.source.topics import create_topics
-from ingest.tally import Tally
+from ingest.samples.broker import EmbeddedBroker
+from ingest.service import service
+from ingest.service.counters import Tally
+from ingest.service.service import run
+from ingest.settings.ingest import IngestSettings
 from tests.ingest.streams import RECEIVED, event, messages, places
 
 pytestmark = pytest.mark.broker
@@ -72,7 +72,7 @@ def test_no_more_is_held_than_the_limits_and_one_poll(broker: str, lake: Lake, m
     create_topics([broker], {"held": 3})
     produce([broker], messages("held", range(2_000)))
     tally, held = Tally(), list[tuple[int, int]]()
-    monkeypatch.setattr(loop, "Tally", lambda: tally)
+    monkeypatch.setattr(service, "Tally", lambda: tally)
     given = settings(broker, "held", flush_rows=300, flush_bytes=20_000, poll_records=50)
     run(given, lake, until_caught_up=True, on_progress=lambda _: held.append((tally.held_rows, tally.held_bytes)))
     assert max(rows for rows, _ in held) <= 350 and max(size for _, size in held) <= 20_000 + 50 * 150
@@ -105,7 +105,7 @@ def test_a_batch_that_is_broken_on_the_way_costs_a_consumer_and_is_read_again(
         return checks != 2 and bool(real(self))
 
     monkeypatch.setattr(DefaultRecordBatch, "validate_crc", fails_once)
-    monkeypatch.setattr(loop, "_BACKOFF_SECONDS", (0.01,) * 6)
+    monkeypatch.setattr(service, "_BACKOFF_SECONDS", (0.01,) * 6)
     done = run(settings(broker, "broken"), lake, until_caught_up=True)
     assert checks > 2 and done.restarts == 1
     assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 300

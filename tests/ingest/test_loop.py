@@ -13,24 +13,24 @@ from typing import Any
 
 import pytest
 
-from expectations import layout
 from expectations.errors import BrokerError, ConfigurationError, LandingError, RegistryError, StorageError
-from expectations.layout import Lake
-from ingest import loop
-from ingest.broker import EmbeddedBroker
-from ingest.commit import scan
-from ingest.flushed import Flushed
-from ingest.landing import Landing
-from ingest.loop import IngestSummary, Progress, run
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.kafka.consumer import Source
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import codecs, create_topics, describe_topics
+from ingest.landing.commit import scan
+from ingest.landing.flush_result import Flushed
+from ingest.landing.landing import Landing
 from ingest.message import Chunk, Message, Partition
-from ingest.quarantine import refused
-from ingest.reader import SourceFailed
-from ingest.settings import IngestSettings
-from ingest.source.consumer import Source
-from ingest.source.producer import produce
-from ingest.source.topics import codecs, create_topics, describe_topics
-from ingest.status import behind, freshness, tables
-from ingest.tally import Tally
+from ingest.quarantine.quarantine import refused
+from ingest.samples.broker import EmbeddedBroker
+from ingest.service import service as loop
+from ingest.service.counters import Tally
+from ingest.service.service import IngestSummary, Progress, run
+from ingest.service.status import behind, freshness, tables
+from ingest.settings.ingest import IngestSettings
+from ingest.source_protocol import SourceFailed
 from tests.ingest.streams import BAD, RECEIVED, event, messages, places
 
 FAST = {"session_timeout": "2s", "heartbeat": "400ms", "connect_timeout": "3s", "poll_wait": "100ms"}

@@ -13,17 +13,18 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from expectations import checks, layout
-from expectations.layout import Lake
-from ingest.commit import Table, scan
-from ingest.decode import decode
-from ingest.keeper import Keeper
-from ingest.maintenance import claim, files_per_day, maintain, overdue, relieve
+from expectations.audit import results
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.decode import decode
+from ingest.landing.commit import Table, scan
+from ingest.landing.offsets import Claim
 from ingest.message import Partition
-from ingest.offsets import Claim
-from ingest.settings import Limits, MaintenanceSettings, Stream
-from ingest.tally import Tally
-from ingest.tidying import days, vacuum
+from ingest.service.counters import Tally
+from ingest.settings.ingest import Limits, MaintenanceSettings, Stream
+from ingest.upkeep.maintenance import claim, files_per_day, maintain, overdue, relieve
+from ingest.upkeep.rewrite import days, vacuum
+from ingest.upkeep.schedule import Keeper
 from tests.ingest.streams import RECEIVED, Sent, event
 
 APP = "ingest/test/topic/0"
@@ -126,15 +127,15 @@ def test_results_of_checks_and_runs_become_few_files_and_all_of_them_are_kept(la
     for number in range(6):
         when = datetime.fromtimestamp(NOW + number, UTC)
         found = [{"checked_at": when, "suite": f"s{place}", "passed": place > 0, "columns": []} for place in range(5)]
-        checks.add_results(lake, pl.DataFrame(found, schema=checks.RESULTS))
+        results.add_results(lake, pl.DataFrame(found, schema=results.RESULTS))
         pl.DataFrame({"run": [str(number)]}).write_delta(lake.table(layout.RUNS), mode="append")
-    before = checks.results(lake)
+    before = results.results(lake)
     done = maintain(lake, SETTINGS, now=NOW)
     assert done.compacted == {layout.RESULTS: 1, layout.RUNS: 1}
     for name in (layout.RESULTS, layout.RUNS):
         known = days(lake, name)
         assert known is not None and known.days["files"].to_list() == [1]
-    assert checks.results(lake).equals(before) and before.height == 30
+    assert results.results(lake).equals(before) and before.height == 30
     assert before["suite"].to_list() == ["s0", "s1", "s2", "s3", "s4"] * 6
     assert sorted(pl.read_delta(lake.table(layout.RUNS))["run"]) == list("012345")
 

@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from expectations.errors import ConfigurationError
-from ingest.landing import Flushed
+from ingest.landing.landing import Flushed
 from ingest.message import Partition
-from ingest.metrics import TallyCollector, served
-from ingest.tally import Histogram, Tally
-from ingest.watchdog import Watchdog
+from ingest.service.counters import Histogram, Tally
+from ingest.service.metrics import TallyCollector, served
+from ingest.service.watchdog import Watchdog
 
 HERE = Partition("clicks", 2)
 

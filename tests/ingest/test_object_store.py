@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from expectations import layout
 from expectations.errors import InputError, StorageError
-from expectations.layout import Lake
-from ingest import commit
-from ingest.broker import EmbeddedBroker
-from ingest.commit import Table
-from ingest.files import like, load_events
-from ingest.folders import at_hand, files_of
-from ingest.loop import run
-from ingest.offsets import Claim
-from ingest.settings import IngestSettings
-from ingest.source.producer import produce
-from ingest.source.topics import create_topics
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.files.load import like, load_events
+from ingest.files.places import at_hand, files_of
+from ingest.kafka.producer import produce
+from ingest.kafka.topics import create_topics
+from ingest.landing import commit
+from ingest.landing.commit import Table
+from ingest.landing.offsets import Claim
+from ingest.samples.broker import EmbeddedBroker
+from ingest.service.service import run
+from ingest.settings.ingest import IngestSettings
 from tests.ingest.outage import SECONDS, Outage
 from tests.ingest.streams import event, messages, places
 from tests.ingest.test_commit import APP, rows

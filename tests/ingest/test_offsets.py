@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from expectations.errors import LandingError
+from ingest.landing.offsets import application, check_end, check_generation, fingerprint, resume
 from ingest.message import Partition
-from ingest.offsets import application, check_end, check_generation, fingerprint, resume
 
 HERE = Partition("orders", 2)
 

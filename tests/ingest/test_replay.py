@@ -9,20 +9,20 @@ from typing import Any
 import polars as pl
 import pytest
 
-from expectations import layout
-from expectations.layout import Lake
-from ingest import commit
-from ingest import replay as module
-from ingest.commit import Table, scan
-from ingest.decode import Refusal
-from ingest.files import like
-from ingest.landing import Landing
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.decode import Refusal
+from ingest.files.load import like
+from ingest.landing import commit
+from ingest.landing.commit import Table, scan
+from ingest.landing.landing import Landing
+from ingest.landing.offsets import Claim
 from ingest.message import Chunk, Partition
-from ingest.offsets import Claim
-from ingest.quarantine import examples, message, refused
-from ingest.quarantine import rows as quarantine_rows
-from ingest.replay import ReplaySummary, replay
-from ingest.settings import IngestSettings
+from ingest.quarantine import replay as module
+from ingest.quarantine.quarantine import examples, message, refused
+from ingest.quarantine.quarantine import rows as quarantine_rows
+from ingest.quarantine.replay import ReplaySummary, replay
+from ingest.settings.ingest import IngestSettings
 from tests.ingest.streams import BAD, Sent, event, places
 
 HERE = Partition("clicks", 1)
@@ -215,7 +215,9 @@ def test_cloudevents_in_binary_mode_are_replayed_with_their_headers(
 ) -> None:
     given = settings(format="cloudevents")
     with monkeypatch.context() as patched:
-        patched.setattr("ingest.formats.cloudevents._NEEDED", ("specversion", "id", "source", "type", "subject"))
+        patched.setattr(
+            "ingest.decoding.formats.cloudevents._NEEDED", ("specversion", "id", "source", "type", "subject")
+        )
         land(lake, [cloud(b"1.0", 0), cloud(b"1.0", 1), Sent(2, BAD)], given)
     assert len(places(lake, layout.QUARANTINE)) == 3
     done = replay(given, lake)

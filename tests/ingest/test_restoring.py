@@ -9,18 +9,18 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
-from expectations import layout
 from expectations.errors import StorageError
 from expectations.gate import contract_rules
-from expectations.layout import Lake
-from ingest import restoring
-from ingest.commit import Table
-from ingest.files import like, load_events
-from ingest.landing import Landing
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.files.load import like, load_events
+from ingest.landing.commit import Table
+from ingest.landing.landing import Landing
 from ingest.message import Chunk, Partition
-from ingest.replay import replay
-from ingest.restoring import restore
-from ingest.settings import IngestSettings
+from ingest.quarantine.replay import replay
+from ingest.settings.ingest import IngestSettings
+from ingest.upkeep import restore as restoring
+from ingest.upkeep.restore import restore
 from tests.ingest.streams import BAD, Sent, event, places
 from tests.ingest.test_files import ndjson
 from tests.ingest.test_replay import NEW, OLD, other

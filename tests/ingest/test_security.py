@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from expectations.configfile import ConfigFile
+from expectations.config.file import ConfigFile
 from expectations.errors import BrokerError, ConfigurationError
-from ingest.security import OPEN, Security
-from ingest.settings import IngestSettings
-from ingest.source.client import admin_of, options
-from ingest.source.topics import describe
+from ingest.kafka.client import admin_of, options
+from ingest.kafka.topics import describe
+from ingest.settings.ingest import IngestSettings
+from ingest.settings.security import OPEN, Security
 from journeys.settings import TABLES, Settings
 
 SECRET = "hunter2-hunter2"
@@ -183,7 +183,7 @@ def test_nor_does_one_about_the_environment(wrong: str, config: Path, monkeypatc
 def test_a_broker_that_wants_no_login_and_no_tls_is_told_apart(
     certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
-    from ingest.broker import EmbeddedBroker
+    from ingest.samples.broker import EmbeddedBroker
 
     with EmbeddedBroker() as broker, caplog.at_level(logging.DEBUG):
         with pytest.raises(BrokerError, match="No encrypted connection") as refused:

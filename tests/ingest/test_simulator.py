@@ -17,12 +17,12 @@ from scipy.sparse.csgraph import connected_components
 from expectations import contract
 from expectations.errors import DefinitionError, StorageError
 from expectations.gate import contract_rules, judge
-from ingest.decode import decode
+from ingest.decoding.decode import decode
 from ingest.message import Message, Partition
-from ingest.settings import Limits, Stream
-from ingest.shop.delivery import TOPICS
-from ingest.shop.faults import FAULTS
-from ingest.simulator import START, Simulation, simulate
+from ingest.samples.shop.delivery import TOPICS
+from ingest.samples.shop.faults import FAULTS
+from ingest.samples.simulator import START, Simulation, simulate
+from ingest.settings.ingest import Limits, Stream
 
 FIELDS = {*contract.EVENTS.names(), "properties"} - {"received_at", "event_date", "kind", *contract.POSITION}
 

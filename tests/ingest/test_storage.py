@@ -15,15 +15,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from expectations import contract, layout
+from expectations import contract
 from expectations.errors import StorageError
-from expectations.layout import Lake
-from ingest import commit
-from ingest.commit import Table, scan
-from ingest.decode import decode
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.decode import decode
+from ingest.landing import commit
+from ingest.landing.commit import Table, scan
+from ingest.landing.offsets import Claim
 from ingest.message import Partition
-from ingest.offsets import Claim
-from ingest.settings import Limits, Stream
+from ingest.settings.ingest import Limits, Stream
 from tests.ingest.streams import Sent, event, places
 
 APP = "ingest/test/topic/0"
@@ -74,11 +75,11 @@ def test_a_folder_that_others_own_is_one_clear_error() -> None:
         Table(Lake(folder), layout.EVENTS)
         code = (
             "import os; os.setgid(65534); os.setuid(65534)\n"
-            "from expectations.errors import StorageError\nfrom expectations.layout import Lake\n"
-            f"from ingest.commit import Table\ntry: Table(Lake({folder!r}), 'events')\n"
+            "from expectations.errors import StorageError\nfrom expectations.lake.layout import Lake\n"
+            f"from ingest.landing.commit import Table\ntry: Table(Lake({folder!r}), 'events')\n"
             "except StorageError as error: print(error.message)"
         )
-        code = "import expectations.layout, ingest.commit\n" + code  # while we may still read our own code
+        code = "import expectations.lake.layout, ingest.landing.commit\n" + code  # while we may still read our own code
         said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
         assert "cannot be written" in said.stdout and folder in said.stdout
     finally:

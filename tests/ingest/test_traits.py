@@ -9,16 +9,17 @@ from typing import Any
 
 import pytest
 
-from expectations import contract, layout
-from expectations.layout import Lake
-from ingest import commit
-from ingest.commit import Table, scan
-from ingest.files import like, load_events
-from ingest.landing import Landing
+from expectations import contract
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.traits import attributes
+from ingest.files.load import like, load_events
+from ingest.landing import commit
+from ingest.landing.commit import Table, scan
+from ingest.landing.landing import Landing
 from ingest.message import Chunk, Partition
-from ingest.replay import replay
-from ingest.settings import IngestSettings, Stream
-from ingest.traits import attributes
+from ingest.quarantine.replay import replay
+from ingest.settings.ingest import IngestSettings, Stream
 from tests.ingest.reading import read
 from tests.ingest.streams import BAD, Sent
 from tests.ingest.test_files import ndjson

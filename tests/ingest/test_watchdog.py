@@ -9,7 +9,7 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from ingest.watchdog import STUCK, Watchdog, _note, restarts
+from ingest.service.watchdog import STUCK, Watchdog, _note, restarts
 
 
 def test_processes_that_were_ended_are_counted(tmp_path: Path) -> None:

@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from expectations.errors import LandingError, RegistryError, StorageError
-from ingest.flushed import Flushed
-from ingest.landing import Landing
+from ingest.landing.flush_result import Flushed
+from ingest.landing.landing import Landing
+from ingest.landing.offsets import Claim
 from ingest.message import Chunk, Partition
-from ingest.offsets import Claim
-from ingest.reader import Changes, SourceFailed
-from ingest.settings import IngestSettings, Stream
-from ingest.tally import Tally
-from ingest.worker import Patience, Worker
+from ingest.service.counters import Tally
+from ingest.service.worker import Patience, Worker
+from ingest.settings.ingest import IngestSettings, Stream
+from ingest.source_protocol import Changes, SourceFailed
 from tests.ingest.streams import Sent, event
 
 A, B = Partition("clicks", 0), Partition("clicks", 1)

@@ -10,7 +10,7 @@ from typing import Any
 
 import polars as pl
 
-from reports.formats import count, percent
+from reports.words.numbers import count, percent
 
 NUMBER = r"[\d,]+"
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageChops
 
-from reports.answers import Answers
+from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.site import build_site
+from reports.site.site import build_site
 from tests.reports import fixtures
 
 EXECUTABLE = Path("/usr/bin/chromium")

@@ -10,11 +10,13 @@ from typing import Any
 
 import polars as pl
 
-from reports import flows, pacing, published, routes, trends
-from reports.answers import Answers, Facts, Origin, Pace
-from reports.cube import cube
-from reports.entrants import Entrants
-from reports.evidence import VERDICTS, Evidence
+from reports.privacy import flow, stages, trends
+from reports.privacy import paths as routes
+from reports.questions import pacing
+from reports.questions.answers import Answers, Facts, Origin, Pace
+from reports.questions.cube import cube
+from reports.questions.entrants import Entrants
+from reports.questions.quality import VERDICTS, Evidence
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = datetime(2026, 8, 29, 23, 59, 42, tzinfo=UTC)
@@ -294,9 +296,9 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "facts": Facts(142380, 20117, 24802, 2512, 20350, 1940, START, END),
         "goal": names[-1],
         "window": timedelta(days=14),
-        "stages": published.stages(funnel_frame(names=names), k, least),
-        "segments": published.segments(segment_frame(names=names), k, least),
-        "flow": flows.flow(routes_frame(), {"Order placed"}, k),
+        "stages": stages.stages(funnel_frame(names=names), k, least),
+        "segments": stages.segments(segment_frame(names=names), k, least),
+        "flow": flow.flow(routes_frame(), {"Order placed"}, k),
         "paths": routes.commonest(variants_frame(), least),
         "positions": routes.positions(matrix_frame(), k),
         "moves": routes.moves(transitions_frame(), k),
@@ -326,8 +328,8 @@ def hostile_answers(names: tuple[str, ...]) -> Answers:
     taken = [([renamed.get(name, name) for name in route], *rest) for route, *rest in ROUTES]
     return answers(
         names=names,
-        segments=published.segments(segment_frame(groups, names), 10, 30),
-        flow=flows.flow(routes_frame(taken), {"Order placed"}, 10),
+        segments=stages.segments(segment_frame(groups, names), 10, 30),
+        flow=flow.flow(routes_frame(taken), {"Order placed"}, 10),
         paths=routes.commonest(variants_frame(taken), 30),
         positions=routes.positions(matrix_frame(taken), 10),
         moves=routes.moves(transitions_frame(taken), 10),

@@ -10,10 +10,13 @@ import polars as pl
 import pytest
 from scipy.stats import binomtest
 
-from analytics.statistics import wilson
-from reports import flows, groups, headlines, pacing, published, trends
-from reports.entrants import Entrants
+from analytics.statistics.intervals import wilson
+from reports.privacy import flow, trends
+from reports.privacy import stages as published
+from reports.questions import groups, pacing
+from reports.questions.entrants import Entrants
 from reports.settings import ReportSettings
+from reports.words import headlines
 from tests.reports import fixtures
 
 TRIES = 120
@@ -76,7 +79,7 @@ def _least_satisfied(random: Random) -> bool:
 def _commonest_start(random: Random) -> bool:
     ways = random.multinomial(2000, [0.25] * 4)
     routes = [([name, "Shop"], "abandoned", int(units), 0) for name, units in zip("abcd", ways, strict=True)]
-    return headlines.flow(flows.flow(fixtures.routes_frame(routes), {"Order"}, 10)).startswith("The commonest")
+    return headlines.flow(flow.flow(fixtures.routes_frame(routes), {"Order"}, 10)).startswith("The commonest")
 
 
 def _unusual_week(random: Random) -> bool:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.cube import OTHERS, Cube, cube
-from reports.entrants import Entrants
+from reports.questions.cube import OTHERS, Cube, cube
+from reports.questions.entrants import Entrants
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 STEPS = ("a", "b", "c")

@@ -8,8 +8,8 @@ from pathlib import Path
 import polars as pl
 
 from expectations import contract
-from expectations.layout import EVENTS, Lake
-from reports.evidence import evidence
+from expectations.lake.layout import EVENTS, Lake
+from reports.questions.quality import evidence
 
 CAME = datetime(2026, 6, 1, tzinfo=UTC)
 

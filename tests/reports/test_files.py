@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 from pypdf import PdfReader
 
-from reports import history
-from reports.files import files_of, pdf
 from reports.settings import ReportSettings
-from reports.site import BuiltSite, build_site
+from reports.site import history
+from reports.site.exports import files_of, pdf
+from reports.site.site import BuiltSite, build_site
 from tests.reports import fixtures
 
 

@@ -4,7 +4,9 @@ import re
 
 import polars as pl
 
-from reports import flows, headlines, published
+from reports.privacy import flow
+from reports.privacy import stages as published
+from reports.words import headlines
 from tests.reports import fixtures
 
 
@@ -76,7 +78,7 @@ def _flow(first: int, second: int, converted: int) -> str:
         (["Ad", "Shop"], "abandoned", first - converted, 0),
         (["Mail", "Shop"], "abandoned", second, 0),
     ]
-    return headlines.flow(flows.flow(fixtures.routes_frame(routes), {"Shop"}, 10)).replace("\u202f", " ")
+    return headlines.flow(flow.flow(fixtures.routes_frame(routes), {"Shop"}, 10)).replace("\u202f", " ")
 
 
 def test_the_commonest_start_is_told_with_its_intervals_and_only_where_it_is() -> None:

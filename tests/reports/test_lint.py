@@ -3,12 +3,12 @@ from __future__ import annotations
 import altair as alt
 import pytest
 
-from reports import lint
+from reports.charts import lint
 from reports.charts.canvas import Canvas
-from reports.parts import Part
+from reports.charts.theme import MODES, Mode, specification
+from reports.pages.cards import Part
 from reports.settings import ReportSettings
-from reports.site import build_site
-from reports.theme import MODES, Mode, specification
+from reports.site.site import build_site
 from tests.reports import fixtures
 
 PARTS = {

@@ -5,9 +5,9 @@ from typing import Any
 import polars as pl
 import pytest
 
-from reports import flows
-from reports.charts.flow_fewer import fewer
-from reports.flows import OTHER, Flow
+from reports.charts.flow.fewer import fewer
+from reports.privacy import flow as flows
+from reports.privacy.flow import OTHER, Flow
 from tests.reports import fixtures
 
 

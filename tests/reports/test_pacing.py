@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from analytics import Paths
-from reports import pacing
-from reports.entrants import Entrants, counted
-from reports.privacy import small
+from reports.privacy.rules import small
+from reports.questions import pacing
+from reports.questions.entrants import Entrants, counted
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=60)

@@ -3,9 +3,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from reports.packing import columns_of, packed, places_of, unpacked
 from reports.settings import ReportSettings
-from reports.site import build_site
+from reports.site.packing import columns_of, packed, places_of, unpacked
+from reports.site.site import build_site
 from tests.reports import fixtures
 
 

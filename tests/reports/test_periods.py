@@ -10,11 +10,11 @@ import polars as pl
 import pytest
 
 from analytics import Paths
-from reports import pacing, periods
-from reports.answers import Facts, Shift
-from reports.formats import NARROW
+from reports.questions import pacing, periods
+from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
-from reports.values import value_cards
+from reports.words.numbers import NARROW
+from reports.words.value_cards import value_cards
 from tests.reports import fixtures
 
 START = datetime(2026, 6, 1, tzinfo=UTC)

@@ -10,12 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from reports import places
-from reports.parts import Page
-from reports.places import INDEX, Folder, Place, Store, place_of
-from reports.publish import _put_in_place
+from reports.pages.cards import Page
 from reports.settings import ReportSettings
-from reports.site import BuiltSite
+from reports.site import places
+from reports.site.places import INDEX, Folder, Place, Store, place_of
+from reports.site.publish import _put_in_place
+from reports.site.site import BuiltSite
 from tests.object_store import BUCKET, object_store
 
 PAGES = ("index.html", "stages.html", "data/funnel.csv", INDEX)

@@ -14,13 +14,14 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from analytics import Paths, runs
-from analytics.rules import PathRules, StageRule
+from analytics import Paths
+from analytics.monitoring import runs
+from analytics.touches.rules import PathRules, StageRule
 from expectations.errors import DefinitionError, StorageError
-from expectations.layout import EVENTS, Lake
-from reports.places import Folder, Store
-from reports.publish import publish
+from expectations.lake.layout import EVENTS, Lake
 from reports.settings import ReportSettings
+from reports.site.places import Folder, Store
+from reports.site.publish import publish
 from tests.object_store import BUCKET, object_store
 from tests.reports import agreeing
 

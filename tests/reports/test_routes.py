@@ -5,9 +5,9 @@ from __future__ import annotations
 import polars as pl
 
 from analytics import Selection, step_matrix, variants
-from analytics.rules import PathRules
-from reports.build import answers_about
-from reports.routes import commonest, positions
+from analytics.touches.rules import PathRules
+from reports.privacy.paths import commonest, positions
+from reports.questions.ask import answers_about
 from reports.settings import ReportSettings
 from tests.journeys import Paths, frame
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from reports.pages import stages
-from reports.published import FEW, SHOWN, WITHHELD
+from reports.privacy.stages import FEW, SHOWN, WITHHELD
 from reports.settings import ReportSettings
 from tests.reports import fixtures
 

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports import trends
+from reports.privacy import trends
 from tests.reports import fixtures
 
 

@@ -1,0 +1,1 @@
+"""How a question runs: conditions, matching, units, parts in parallel, compiled kernels."""

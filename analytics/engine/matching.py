@@ -1,0 +1,208 @@
+"""How an analysis runs: predicates become codes with a table of bits; every part is scanned once; partials are merged.
+
+An analysis is a frozen definition and a function `partial(part) -> table`. It takes what it needs from the part's
+address and hands back a small table, so that the same function runs on threads here, or as a task of a cluster.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.funnels.definition import ANY, Exclude, Step
+from analytics.store.parts import Part, decoded
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+S = TypeVar("S")
+T = TypeVar("T")
+Condition = Step | Exclude
+UNIVERSE: Final = 63
+"""The bit of a touch that a strict scan minds, whether or not it is a step."""
+
+
+def run(paths: Paths, partial: Callable[[Part], T]) -> list[T]:
+    """The partial of every part, in their order; a thread a core, as many parts in memory as threads."""
+    return on_threads(partial, paths.parts)
+
+
+def on_threads(task: Callable[[S], T], given: Iterable[S]) -> list[T]:
+    """What the task makes of each of the given, in their order; a thread a core."""
+    each = list(given)
+    if len(each) < 2:
+        return [task(one) for one in each]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        return list(threads.map(task, each))
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """Which conditions does each touch meet? Bit `i` for condition `i`, `UNIVERSE` for a touch of the universe.
+
+    `only` drops touches that the analysis does not see at all. `universe` is None where strictness does not matter.
+    """
+
+    paths: Paths
+    conditions: tuple[Condition, ...]
+    only: pl.Expr | None = None
+    universe: pl.Expr | None = None
+
+    def __post_init__(self) -> None:
+        self.paths.require(*self.columns)
+
+    @property
+    def expressions(self) -> list[pl.Expr]:
+        """The conditions that polars evaluates."""
+        given = [*(c.where for c in self.conditions), self.only, self.universe]
+        return [expression for expression in given if expression is not None]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that must be read."""
+        asked = [c.on for c in self.conditions if ANY not in c.any_of]
+        named = [name for expression in self.expressions for name in expression.meta.root_names()]
+        return list(dict.fromkeys([*asked, *named])) or ["touchpoint"]
+
+    def match(self, part: Part, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        """Codes of the touches and the bits of every code, from the physical columns of a part."""
+        on = {c.on for c in self.conditions if ANY not in c.any_of} or {"touchpoint"}
+        plain = self.universe is None or self.universe.meta.is_literal()
+        extra = [e for e in self.expressions if e is not self.universe or not plain]
+        column = next(iter(on))
+        first_times = any(isinstance(c, Step) and c.first_time for c in self.conditions)
+        if len(on) == 1 and not extra and not first_times and column in self.paths.dictionaries:
+            return self._by_table(frame[column])
+        return self._by_touch(part, frame)
+
+    def _by_table(self, codes: pl.Series) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        bits = self._bits_of_words
+        return with_null_code(codes, len(bits) - 1), bits
+
+    @cached_property
+    def _bits_of_words(self) -> NDArray[np.uint64]:
+        """The bits of every word of the one column that is asked for, and of null after them."""
+        column = next((c.on for c in self.conditions if ANY not in c.any_of), "touchpoint")
+        bits = np.zeros(len(self.paths.dictionaries[column]) + 1, np.uint64)
+        if self.universe is not None:
+            bits |= np.uint64(1) << np.uint64(UNIVERSE)
+        for place, condition in enumerate(self.conditions):
+            meant = slice(None) if ANY in condition.any_of else self._table(condition)
+            bits[meant] |= np.uint64(1) << np.uint64(place)
+        return bits
+
+    def _table(self, condition: Condition) -> NDArray[np.bool_]:
+        """Whether each word of the dictionary, and null after them, is meant."""
+        words = self.paths.dictionaries[condition.on]
+        return np.append(words.is_in([str(value) for value in condition.any_of]).to_numpy(), False)
+
+    def _by_touch(self, part: Part, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        seen = decoded(part, self.columns, self.paths.dictionaries) if self.expressions else frame
+        places = [*range(len(self.conditions)), *([UNIVERSE] if self.universe is not None else [])]
+        visible = np.ones(len(frame), np.bool_) if self.only is None else _holds(self.only, seen)
+        meant = [self._meets(condition, part, frame, seen, visible) for condition in self.conditions]
+        if self.universe is not None:
+            meant.append(_holds(self.universe, seen) & visible)
+        return packed(meant, places, len(frame))
+
+    def _meets(
+        self,
+        condition: Condition,
+        part: Part,
+        frame: pl.DataFrame,
+        seen: pl.DataFrame,
+        visible: NDArray[np.bool_],
+    ) -> NDArray[np.bool_]:
+        """Which touches a step or an exclusion means."""
+        hits = self._named(condition, frame) & visible
+        first_time = condition.first_time if isinstance(condition, Step) else None
+        if first_time == "any":
+            hits = first_of_customer(hits, part.bounds())
+        if condition.where is not None:
+            hits &= _holds(condition.where, seen)
+        if first_time == "matching":
+            hits = first_of_customer(hits, part.bounds())
+        return hits
+
+    def _named(self, condition: Condition, frame: pl.DataFrame) -> NDArray[np.bool_]:
+        """Which touches have one of the values."""
+        if ANY in condition.any_of:
+            return np.ones(len(frame), np.bool_)
+        if condition.on in self.paths.dictionaries:
+            table = self._table(condition)
+            hits: NDArray[np.bool_] = table[with_null_code(frame[condition.on], len(table) - 1)]
+            return hits
+        column, values = frame[condition.on], list(condition.any_of)
+        try:
+            return column.is_in(pl.Series(values, dtype=column.dtype)).fill_null(False).to_numpy()
+        except (TypeError, pl.exceptions.PolarsError):
+            where, kind = f"column {condition.on!r}", str(column.dtype)
+            raise DefinitionError(
+                "A step is of values of another kind than its column.", where=where, expected=kind, found=str(values)
+            ) from None
+
+
+def first_of_customer(hits: NDArray[np.bool_], bounds: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Only the first hit of each customer."""
+    rows = np.flatnonzero(hits)
+    customer = np.searchsorted(bounds, rows, side="right")
+    first = np.zeros(len(hits), np.bool_)
+    first[rows[np.diff(customer, prepend=-1) > 0]] = True
+    return first
+
+
+def _holds(expression: pl.Expr, seen: pl.DataFrame) -> NDArray[np.bool_]:
+    """Where a condition is true; null counts as false."""
+    try:
+        holds = seen.with_columns(expression.alias(" holds"))[" holds"]
+    except pl.exceptions.PolarsError:
+        raise DefinitionError(
+            "A condition on touches cannot be worked out.",
+            found=str(expression),
+            do="compare a column with values of its own kind",
+        ) from None
+    if holds.dtype not in (pl.Boolean, pl.Null):
+        raise DefinitionError(
+            "A condition on touches is neither true nor false.", expected="pl.col(...) > 0, say", found=str(holds.dtype)
+        )
+    return holds.cast(pl.Boolean).fill_null(False).to_numpy()
+
+
+def with_null_code(codes: pl.Series, null: int) -> NDArray[Any]:
+    """Codes as an array, with `null` in the place of null; no copy when there is none."""
+    if codes.null_count():
+        codes = codes.cast(pl.UInt32).fill_null(null)
+    return codes.to_numpy()
+
+
+def packed(
+    meant: Sequence[NDArray[np.bool_]], places: Sequence[int], size: int
+) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+    """Boolean columns as one narrow code a touch, and the bits of every code."""
+    if len(meant) > 16:
+        full = np.zeros(size, np.uint64)
+        for hits, place in zip(meant, places, strict=True):
+            full |= hits.astype(np.uint64) << np.uint64(place)
+        words, codes = np.unique(full, return_inverse=True)
+        return codes, words
+    width = 8 if len(meant) <= 8 else 16
+    narrow: NDArray[Any] = np.zeros(size, f"u{width // 8}")
+    for i, hits in enumerate(meant):
+        narrow |= hits.astype(narrow.dtype) << i
+    patterns = np.arange(1 << width, dtype=np.uint64)
+    bits = np.zeros(len(patterns), np.uint64)
+    for i, place in enumerate(places):
+        bits |= ((patterns >> np.uint64(i)) & np.uint64(1)) << np.uint64(place)
+    return narrow, bits
+
+
+def unit_of(times: pl.Series) -> int:
+    """Microseconds in one unit of a part's stored times."""
+    return 1_000_000 if times.dtype == pl.UInt32 else 1

@@ -1,0 +1,1 @@
+"""How the journey is for customers: effort, channels, voice."""

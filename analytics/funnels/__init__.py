@@ -1,0 +1,1 @@
+"""Who gets how far: funnels, trends, members, survival."""

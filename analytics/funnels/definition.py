@@ -1,0 +1,368 @@
+"""What can be asked of paths: frozen, checked definitions. Their words are those of the documentation of each measure.
+
+A definition that cannot be meant (a window without a unit, a funnel without steps) is refused when it is made, with a
+`DefinitionError` that says what was expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Literal, TypeVar
+
+import polars as pl
+
+from expectations.config.durations import duration as read_duration
+from expectations.errors import DefinitionError, nearest
+
+ORDERS: Final = ("ordered", "strict", "unordered")
+MATURITIES: Final = ("mature", "clip", "survival")
+TIES: Final = ("favourable", "adverse", "sequence")
+FIRST_TIMES: Final = ("any", "matching")
+EFFECTS: Final = ("end_attempt", "drop_customer", "void_attempt")
+ATTRIBUTIONS: Final = ("at_entry", "first", "last", "every")
+STOPS: Final = ("repeat", "other", "entry")
+COUNTS: Final = ("customers", "sessions", "journeys", "entries")
+"""What can be counted besides the values of a column."""
+ANY: Final = "*"
+MOST_STEPS: Final = 60
+MOST_OPTIONAL: Final = 8
+
+Order = Literal["ordered", "strict", "unordered"]
+Maturity = Literal["mature", "clip", "survival"]
+Ties = Literal["favourable", "adverse", "sequence"]
+FirstTime = Literal["any", "matching"]
+Effect = Literal["end_attempt", "drop_customer", "void_attempt"]
+Stop = Literal["repeat", "other", "entry"]
+T = TypeVar("T")
+Words = str | Sequence[str]
+
+
+def duration(text: str | timedelta) -> timedelta:
+    """A length of time written with its unit: ms, s, m (minutes), h, d or w. Several may follow each other.
+
+    Raises `DefinitionError` for a number without a unit, an unknown unit, or a negative length.
+
+    >>> duration("30m")
+    datetime.timedelta(seconds=1800)
+    >>> duration("1d 12h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    try:
+        length = read_duration(text)
+    except (ValueError, OverflowError) as error:
+        raise DefinitionError(
+            "This is not a length of time.", expected='a number with a unit: "30m", "7d"', found=repr(text)
+        ) from error
+    if length < timedelta(0):
+        raise DefinitionError("A length of time cannot be negative.", found=str(length))
+    return length
+
+
+def one_of(what: str, value: T, allowed: Iterable[str]) -> T:
+    """The value, when it is one of the allowed words; else `DefinitionError`."""
+    words = list(allowed)
+    if value not in words:
+        raise DefinitionError(
+            f"Unknown {what} {value!r}.", expected=f"one of {', '.join(words)}", do=nearest(str(value), words)
+        )
+    return value
+
+
+def as_utc(time: datetime | None) -> datetime | None:
+    """A time in UTC; a time without a zone is taken as UTC. Refused when it is none."""
+    if time is not None and not isinstance(time, datetime):
+        raise DefinitionError(
+            "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)
+        )
+    if time is None or time.tzinfo is UTC:
+        return time
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def several(what: str, given: Words) -> tuple[str, ...]:
+    """One word or several as a tuple; refused when there is none."""
+    words = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+    if not words:
+        raise DefinitionError(f"{what} names nothing.", expected="at least one value")
+    return words
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Step:
+    """One step of a funnel: a touch whose `on` is any of these values, and that meets the condition `where`.
+
+    `any_of` is one value or several; `"*"` is any touch. `on` is `touchpoint`, `stage`, `event_name` or any column.
+    `within` is the longest wait after the step before. An `optional` step may be skipped. A `first_time` step is the
+    customer's first such touch ever: with `"any"` the first of these values, which must then meet `where`; with
+    `"matching"` the first that meets it.
+
+    >>> Step(["buy", "renew"], where=pl.col("value") > 0).name
+    'buy or renew'
+    """
+
+    any_of: tuple[str, ...]
+    where: pl.Expr | None
+    on: str
+    name: str
+    optional: bool
+    within: timedelta | None
+    first_time: FirstTime | None
+
+    def __init__(
+        self,
+        any_of: Words,
+        where: pl.Expr | None = None,
+        *,
+        on: str = "touchpoint",
+        name: str = "",
+        optional: bool = False,
+        within: str | timedelta | None = None,
+        first_time: FirstTime | None = None,
+    ) -> None:
+        values = several("A step", any_of)
+        fill(
+            self,
+            any_of=values,
+            where=where,
+            on=on,
+            name=name or " or ".join(map(str, values)),
+            optional=optional,
+            within=None if within is None else duration(within),
+            first_time=None if first_time is None else one_of("first_time", first_time, FIRST_TIMES),
+        )
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Exclude:
+    """Touches that break a chain when they fall strictly between step `after` and step `before` (1-based).
+
+    `before` is the last step when it is not given.
+
+    >>> Exclude("refund", after=1, before=2).any_of
+    ('refund',)
+    """
+
+    any_of: tuple[str, ...]
+    where: pl.Expr | None
+    on: str
+    after: int
+    before: int | None
+
+    def __init__(
+        self,
+        any_of: Words,
+        where: pl.Expr | None = None,
+        *,
+        on: str = "touchpoint",
+        after: int = 1,
+        before: int | None = None,
+    ) -> None:
+        fill(self, any_of=several("An exclusion", any_of), where=where, on=on, after=after, before=before)
+
+    def ends_before(self, steps: int) -> int:
+        """The step that closes the exclusion, in a funnel of so many steps."""
+        return steps if self.before is None else self.before
+
+
+@dataclass(frozen=True, eq=False, init=False)
+class Funnel:
+    """Steps and the rules under which customers pass them.
+
+    - `order`: `ordered`; `strict` (no other touch of `universe`, by default all, in between); `unordered`.
+    - `by`: columns of the breakdown. `attribution`: whose value counts: `at_entry` of the reported chain; the `first`
+      or `last` touch that matches a step and has a value (the last not after the chain's end); `step 2`; `every` (the
+      funnel once for each value, of touches with that value alone); `every step 2` (once for each value at that step).
+    - `exclude`: touches that break a chain. `exclude_effect`: `end_attempt`; `drop_customer`; or `void_attempt`, for
+      unordered funnels: an attempt with an excluded touch between its first and last touch counts for nothing.
+    - `same`: columns that are equal over all touches of a chain; a touch without a value is in no chain.
+    - `count`: `customers`, `sessions`, `journeys`, `entries` (attempts one after the other: each begins at the first
+      entry that the source has after the last touch of the one before), or any column whose values are
+      counted in place of customers.
+    - `maturity`, `ties`, `start`, `end` (entries lie in `start <= t < end`): see the documentation of the numbers.
+    - `value`: a numeric column that is added up over the touches of each step.
+    - `only`: touches that the funnel sees at all.
+    - `reentry`: every entry is tried; without it only the first one in the range, as tools that start a customer's
+      clock once.
+    - `reuse`: one touch may be several steps. `later`: each step at a later instant than the one before.
+    - `stop`: the first touch that ends the search for good: a `repeat` of a later step done before, any `other` touch
+      than a done step or the next one; with `entry`, the first step again forgets the chain so far.
+
+    >>> Funnel(["visit", "cart", "pay"], window="7d").window
+    datetime.timedelta(days=7)
+    """
+
+    steps: tuple[Step, ...]
+    window: timedelta
+    order: Order
+    by: tuple[str, ...]
+    attribution: str
+    exclude: tuple[Exclude, ...]
+    exclude_effect: Effect
+    same: tuple[str, ...]
+    count: str
+    maturity: Maturity
+    ties: Ties
+    start: datetime | None
+    end: datetime | None
+    value: str | None
+    universe: pl.Expr | None
+    only: pl.Expr | None
+    reentry: bool
+    reuse: bool
+    later: bool
+    stop: tuple[Stop, ...]
+
+    def __init__(
+        self,
+        steps: Sequence[str | Step | list[str]],
+        window: str | timedelta = "30d",
+        *,
+        order: Order = "ordered",
+        by: str | Sequence[str] = (),
+        attribution: str = "at_entry",
+        exclude: str | Exclude | Sequence[str | Exclude] = (),
+        exclude_effect: Effect = "end_attempt",
+        same: str | Sequence[str] = (),
+        count: str = "customers",
+        maturity: Maturity = "mature",
+        ties: Ties = "favourable",
+        start: datetime | None = None,
+        end: datetime | None = None,
+        value: str | None = None,
+        universe: pl.Expr | None = None,
+        only: pl.Expr | None = None,
+        reentry: bool = True,
+        reuse: bool = False,
+        later: bool = False,
+        stop: Sequence[Stop] = (),
+    ) -> None:
+        if isinstance(steps, str | Step):
+            raise DefinitionError("The steps of a funnel are a list.", expected='["visit", "pay"]', found=repr(steps))
+        excludes = [exclude] if isinstance(exclude, str | Exclude) else exclude
+        fill(
+            self,
+            steps=tuple(step if isinstance(step, Step) else Step(step) for step in steps),
+            window=duration(window),
+            order=one_of("order", order, ORDERS),
+            by=(by,) if isinstance(by, str) else tuple(dict.fromkeys(by)),
+            attribution=attribution,
+            exclude=tuple(e if isinstance(e, Exclude) else Exclude(e) for e in excludes),
+            exclude_effect=one_of("exclude_effect", exclude_effect, EFFECTS),
+            same=(same,) if isinstance(same, str) else tuple(same),
+            count=count,
+            maturity=one_of("maturity", maturity, MATURITIES),
+            ties=one_of("ties", ties, TIES),
+            start=as_utc(start),
+            end=as_utc(end),
+            value=value,
+            universe=universe,
+            only=only,
+            reentry=reentry,
+            reuse=reuse,
+            later=later,
+            stop=tuple(one_of("stop", word, STOPS) for word in stop),
+        )
+        check(self)
+
+    @property
+    def attributed_step(self) -> int | None:
+        """The number of the step whose touch gives the value of a breakdown, where `attribution` names one."""
+        return int(self.attribution[5:]) if self.attribution.startswith("step ") else None
+
+    @property
+    def is_special(self) -> bool:
+        """Whether chains must be tried entry by entry: step windows, optional steps, customers dropped."""
+        own = any(step.optional or step.within is not None for step in self.steps)
+        return own or (self.exclude_effect == "drop_customer" and bool(self.exclude))
+
+    def previous(self, step: int) -> int:
+        """The step that a step is compared with: the nearest before it that is not optional (1 for the first)."""
+        return next((k for k in range(step - 1, 0, -1) if not self.steps[k - 1].optional), 1)
+
+
+def fill(frozen: object, **values: Any) -> None:
+    """Set the fields of a frozen definition while it is made."""
+    for name, value in values.items():
+        object.__setattr__(frozen, name, value)
+
+
+def check(funnel: Funnel) -> None:
+    """Raise `DefinitionError` for a funnel that cannot be meant."""
+    _check_steps(funnel)
+    for exclusion in funnel.exclude:
+        _check_exclusion(exclusion, funnel)
+    numbered = [f"{word} {k + 1}" for word in ("step", "every step") for k in range(len(funnel.steps))]
+    one_of("attribution", funnel.attribution, [*ATTRIBUTIONS, *numbered])
+    if funnel.order == "unordered" and (funnel.stop or any(s.optional or s.within is not None for s in funnel.steps)):
+        raise DefinitionError("An unordered funnel has no optional steps, step windows or stops.")
+    if funnel.order == "unordered" and (funnel.reuse or funnel.later):
+        raise DefinitionError("An unordered funnel cannot use `reuse` or `later`.")
+    if funnel.order != "unordered" and funnel.exclude_effect == "void_attempt":
+        raise DefinitionError("Only an unordered funnel can void an attempt.", expected="end_attempt or drop_customer")
+    if not funnel.reentry:
+        _check_reentry(funnel)
+    if funnel.ties == "adverse":
+        _check_adverse(funnel)
+    if funnel.stop and (funnel.count == "entries" or funnel.exclude or funnel.order == "strict"):
+        raise DefinitionError("`stop` does not go with strict order, exclusions, or counting entries.")
+    if funnel.is_special and (funnel.reuse or funnel.stop):
+        raise DefinitionError("`reuse` and `stop` do not go with step windows, optional steps or dropped customers.")
+
+
+def _check_steps(funnel: Funnel) -> None:
+    """Refuse steps that cannot be gone through, and a range that nobody can enter in."""
+    steps = len(funnel.steps)
+    if not steps:
+        raise DefinitionError("A funnel has no steps.", expected="at least one step")
+    if steps + len(funnel.exclude) > MOST_STEPS:
+        raise DefinitionError("A funnel has too many steps.", expected=f"at most {MOST_STEPS} steps and exclusions")
+    if funnel.start and funnel.end and funnel.end <= funnel.start:
+        raise DefinitionError(
+            "The range of entries is empty.", expected="start before end", found=f"{funnel.start} to {funnel.end}"
+        )
+    if funnel.steps[0].optional:
+        raise DefinitionError("The first step of a funnel cannot be optional.", where=funnel.steps[0].name)
+    if sum(step.optional for step in funnel.steps) > MOST_OPTIONAL:
+        raise DefinitionError("A funnel has too many optional steps.", expected=f"at most {MOST_OPTIONAL}")
+
+
+def _check_reentry(funnel: Funnel) -> None:
+    """Refuse what cannot be meant of a single entry."""
+    drops = bool(funnel.exclude) and funnel.exclude_effect != "end_attempt"
+    if drops or funnel.stop or funnel.count == "entries":
+        raise DefinitionError(
+            "Without `reentry` a customer has one attempt.",
+            expected="exclusions that end the attempt, no `stop`, and another count than entries",
+        )
+
+
+def _check_adverse(funnel: Funnel) -> None:
+    """Refuse `adverse` where the least that a customer can get is not known exactly."""
+    values = [(step.on, value) for step in funnel.steps for value in step.any_of]
+    single = (
+        len(set(values)) == len(values) and len({on for on, _ in values}) == 1 and ANY not in {v for _, v in values}
+    )
+    if funnel.order != "unordered" and (funnel.order == "strict" or funnel.exclude or funnel.stop or not single):
+        raise DefinitionError(
+            "Adverse ties are exact only where no touch can be two steps, and nothing but steps matters.",
+            expected="ordered steps without a common value, no exclusions, no stop",
+            do="ask favourable and sequence; `tie_sensitive` counts customers whose depth depends on ties",
+        )
+
+
+def _check_exclusion(exclusion: Exclude, funnel: Funnel) -> None:
+    steps, where = len(funnel.steps), f"exclusion of {' or '.join(exclusion.any_of)}"
+    after, before = exclusion.after, exclusion.ends_before(steps)
+    if not 1 <= after < before <= steps:
+        raise DefinitionError(
+            "An exclusion must lie between two steps of the funnel.",
+            where=where,
+            expected=f"1 <= after < before <= {steps}",
+            found=f"after {after}, before {before}",
+        )
+    if funnel.order == "unordered" and (after, before) != (1, steps):
+        raise DefinitionError(
+            "Without an order of steps an exclusion lies between the first and the last.", where=where
+        )

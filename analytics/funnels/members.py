@@ -1,0 +1,78 @@
+"""Who is at each step? The customers behind every number of a funnel, with the times of their steps."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Final, Literal
+
+import polars as pl
+
+from analytics.engine.matching import run
+from analytics.funnels.definition import Funnel, one_of
+from analytics.funnels.entrants import entrants
+from analytics.funnels.scan import ChainScan
+from analytics.store.parts import CUSTOMER, TIME, Part, as_text
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+State = Literal["reached", "dropped", "open"]
+STATES: Final = ("reached", "dropped", "open")
+
+
+def members(paths: Paths, definition: Funnel, *, step: int | None = None, state: State = "reached") -> pl.DataFrame:
+    """The entrants of a funnel, or those that are in one `state` at one `step`: as many as `funnel` shows there.
+
+    Columns: those of `by`; `customer`; `depth` UInt32 (steps reached); `is_open` Boolean (the window is not over);
+    `entered_at` Datetime(us, UTC); `reached_at` List(Datetime(us, UTC)), one time a step of the reported chain, null
+    for a step that was not reached. Sorted by entry. No entrants give no rows. Raises `DefinitionError` for a step
+    that the funnel does not have.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@1m"}, end="60d")
+    >>> members(shop, Funnel(["visit", "pay"]), step=2, state="dropped")["customer"].to_list()
+    ['bo']
+    """
+    one_of("state", state, STATES)
+    if step is not None:
+        check_step(definition, step)
+    analysis = ChainScan.of(paths, definition)
+    everyone = pl.concat(run(analysis.paths, partial(_entrants, analysis)))
+    if step is not None:
+        everyone = everyone.filter(_in_state(definition, step, state))
+    return everyone.sort("entered_at", CUSTOMER)
+
+
+def check_step(definition: Funnel, step: int) -> None:
+    """Raise `DefinitionError` for a step that the funnel does not have."""
+    if not 1 <= step <= len(definition.steps):
+        raise DefinitionError(f"The funnel has no step {step}.", expected=f"1 to {len(definition.steps)}")
+
+
+def _in_state(definition: Funnel, step: int, state: State) -> pl.Expr:
+    there = pl.col("reached_at").list.get(step - 1).is_not_null()
+    if state == "open":
+        return there & pl.col("is_open")
+    if state == "reached":
+        return there if definition.maturity == "survival" else there & ~pl.col("is_open")
+    before = pl.col("reached_at").list.get(definition.previous(step) - 1).is_not_null()
+    return before & ~there & ~pl.col("is_open")
+
+
+def _entrants(analysis: ChainScan, part: Part) -> pl.DataFrame:
+    found = entrants(analysis, part)
+    keys = part.keys().gather(found["place"].cast(pl.UInt32)).alias(CUSTOMER)
+    times = [f"at_{k}" for k in range(1, len(analysis.definition.steps) + 1)]
+    by = list(analysis.definition.by)
+    groups = [name for name in by if name != CUSTOMER]
+    return (
+        as_text(found, by)
+        .with_columns(keys)
+        .select(
+            *groups,
+            CUSTOMER,
+            "depth",
+            (~pl.col("mature")).alias("is_open"),
+            pl.col("at_1").cast(TIME).alias("entered_at"),
+            pl.concat_list(pl.col(times).cast(TIME)).alias("reached_at"),
+        )
+    )

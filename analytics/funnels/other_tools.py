@@ -1,0 +1,276 @@
+"""What would another tool say, and why? The readings of other tools as sets of options of a funnel.
+
+A profile changes options of a funnel and nothing else: steps, window, breakdown and range stay. What our options
+cannot say is listed as its `deviations`. `explain_difference` switches one option after the other and counts the
+customers whose result each of them changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.funnels.definition import COUNTS, Funnel, one_of
+from analytics.funnels.members import members
+from analytics.store.parts import CUSTOMER
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+LONGEST: Final = "5200w"
+ALL: Final = "all together"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The options that give a tool's reading, in the order in which they are switched, and where it still differs.
+
+    `unordered` are further options for funnels without an order of steps. With `plain_steps` the tool knows neither
+    optional steps, nor step windows, nor first-time steps.
+    """
+
+    about: str
+    options: Mapping[str, Any]
+    deviations: tuple[str, ...] = ()
+    unordered: Mapping[str, Any] = field(default_factory=dict)
+    plain_steps: bool = False
+
+    def options_for(self, definition: Funnel) -> Mapping[str, Any]:
+        """The options for one funnel."""
+        return {**self.options, **(self.unordered if definition.order == "unordered" else {})}
+
+
+_COLUMN_STORE: Final = {"order": "ordered", "exclude": (), "same": (), "count": "customers", "maturity": "clip"}
+_NO_WORDS: Final = (
+    "The function knows no exclusions, no columns that must be equal, and no attempts: these options are left out.",
+    "Optional steps and step windows cannot be asked of it: a funnel with them is refused.",
+)
+_ONE_CHAIN: Final = (
+    "Where an event can be several steps, the server in this mode follows one chain only and may get to another depth."
+)
+
+_MIXPANEL: Final = {
+    "maturity": "survival",
+    "ties": "favourable",
+    "reuse": False,
+    "later": False,
+    "stop": (),
+    "exclude_effect": "end_attempt",
+}
+_MIXPANEL_DIFFERS: Final = (
+    "`reached` is the same; shares here are estimates where windows are not over: theirs are reached over entered.",
+    "Totals there let a customer in again when the funnel is completed, timed out or excluded; our `entries` begin"
+    " after the last touch of the attempt before.",
+    "The window there is 7 days unless it is set, and at most 366: name the same one.",
+    "How it reads events of one instant is not published; ours are read so that they help.",
+)
+
+PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
+    {
+        "posthog": Profile(
+            "PostHog funnels: all entrants count, touches outside the range do not, who meets an exclusion leaves.",
+            {
+                "maturity": "clip",
+                "ties": "favourable",
+                "reuse": False,
+                "attribution": "first",
+                "exclude_effect": "drop_customer",
+            },
+            (
+                "Shares there are of all entrants in the range: the newest days look worse than they are.",
+                "Its list of touches a customer is capped; ours is not.",
+            ),
+            unordered={"exclude_effect": "void_attempt"},
+        ),
+        "clickhouse": Profile(
+            "windowFunnel without a mode: one row may be several steps.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True},
+            _NO_WORDS,
+        ),
+        "clickhouse_strict_once": Profile(
+            "windowFunnel with strict_once: one row is one step only.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": False},
+            _NO_WORDS,
+        ),
+        "clickhouse_strict_increase": Profile(
+            "windowFunnel with strict_increase: every step at a later instant than the one before.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "later": True},
+            (
+                *_NO_WORDS,
+                _ONE_CHAIN,
+                "The server forgets an earlier first step when it comes again at the instant of the second, and may"
+                " find less; ours keeps it, as it does itself with strict_once.",
+            ),
+        ),
+        "clickhouse_strict_order": Profile(
+            "windowFunnel with strict_order: any other event between steps ends the search for good.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "stop": ("other",)},
+            (
+                *_NO_WORDS,
+                _ONE_CHAIN,
+                "Of one instant, rows that are no step are read first; the server reads them as sent.",
+            ),
+        ),
+        "clickhouse_strict_deduplication": Profile(
+            "windowFunnel with strict_deduplication: a step that is repeated ends the search for good.",
+            {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "stop": ("repeat",)},
+            (
+                *_NO_WORDS,
+                _ONE_CHAIN,
+                "Rows of one instant are read in the order of steps; the server reads them as sent.",
+            ),
+        ),
+        "mixpanel": Profile(
+            "Mixpanel funnels, uniques: a customer's clock starts once, at the first entry in the range; the range is"
+            " that of entries, so conversions after it count; everyone counts.",
+            {"reentry": False, **_MIXPANEL},
+            _MIXPANEL_DIFFERS,
+        ),
+        "mixpanel_optimized_reentry": Profile(
+            "Mixpanel funnels, uniques with Optimized Re-entry: every entry is tried; of several before step 2 the"
+            " newest.",
+            {"reentry": True, **_MIXPANEL},
+            _MIXPANEL_DIFFERS,
+        ),
+        "retentioneering": Profile(
+            "Retentioneering 5: each step by a later row of the table than the one before, however much later.",
+            {
+                "order": "ordered",
+                "window": LONGEST,
+                "exclude": (),
+                "same": (),
+                "count": "customers",
+                "maturity": "clip",
+                "ties": "sequence",
+                "reentry": True,
+                "reuse": False,
+                "later": False,
+                "stop": (),
+            },
+            (
+                "There is no window there: ours is a hundred years.",
+                "`conversion_rate` there is of all paths, not of those who entered; the counts are equal.",
+                "It knows no exclusions, columns that must be equal, or attempts: these options are left out.",
+                "Optional steps, step windows and first-time steps cannot be asked of it: a funnel with them is"
+                " refused.",
+            ),
+            plain_steps=True,
+        ),
+    }
+)
+
+
+def read_as(definition: Funnel, profile: str) -> Funnel:
+    """The same question as another tool reads it.
+
+    Raises `DefinitionError` for an unknown profile, and for a funnel that the tool has no words for.
+
+    >>> read_as(Funnel(["visit", "pay"]), "clickhouse").reuse
+    True
+    """
+    reading = PROFILES[one_of("profile", profile, PROFILES)]
+    if reading.plain_steps and any(s.optional or s.within is not None or s.first_time for s in definition.steps):
+        raise DefinitionError(
+            f"The profile {profile!r} knows names of steps alone.",
+            expected="steps that are not optional, without step windows, not first-time",
+            do="ask it of the steps without these options",
+        )
+    return _with(definition, reading.options_for(definition))
+
+
+def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.DataFrame:
+    """How many customers another tool counts differently, and by which rule.
+
+    The options of the profile are switched one after the other, in its order; one that is as the profile has it gives
+    no row, and options that can only be meant together give one. Columns: `rule` String, the option (or options);
+    `ours`, `theirs` String; `customers` Int64: how many get another result (counted or not, steps reached, breakdown)
+    when this option is switched, too; `alone` Int64: how many when only this one is, null where that cannot be asked.
+    The last row, `all together`, counts whose result differs between the two readings: less than the sum where one rule
+    undoes another. Raises `DefinitionError` where we count a column and the tool counts customers.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@9d"}, end="10d")
+    >>> explain_difference(shop, Funnel(["visit", "pay"], "7d"), "posthog")["rule", "customers"].rows()
+    [('maturity', 1), ('attribution', 0), ('exclude_effect', 0), ('all together', 1)]
+    """
+    target = read_as(definition, profile)
+    if definition.count != target.count and definition.count not in COUNTS:
+        raise DefinitionError(
+            f"The profile {profile!r} counts {target.count}, which are not the values of {definition.count!r}.",
+            expected=f"one of {', '.join(COUNTS)}",
+            found=definition.count,
+        )
+    ours = before = _results(paths, definition)
+    rows: list[dict[str, Any]] = []
+    for rules, so_far, alone in _switches(definition, target, PROFILES[profile].options_for(definition)):
+        now = _results(paths, so_far)
+        rows.append(
+            {
+                "rule": " and ".join(rules),
+                "ours": " and ".join(_told(getattr(definition, rule)) for rule in rules),
+                "theirs": " and ".join(_told(getattr(target, rule)) for rule in rules),
+                "customers": _differ(before, now),
+                "alone": None if alone is None else _differ(ours, _results(paths, alone)),
+            }
+        )
+        before = now
+    rows.append({"rule": ALL, "ours": "", "theirs": profile, "customers": _differ(ours, before), "alone": None})
+    texts = dict.fromkeys(["rule", "ours", "theirs"], pl.String)
+    return pl.DataFrame(rows, schema={**texts, "customers": pl.Int64, "alone": pl.Int64})
+
+
+def _with(definition: Funnel, options: Mapping[str, Any]) -> Funnel:
+    """A funnel with some options changed."""
+    return Funnel(**{each.name: getattr(definition, each.name) for each in fields(definition)} | dict(options))
+
+
+def _switches(
+    definition: Funnel, target: Funnel, options: Mapping[str, Any]
+) -> Iterator[tuple[list[str], Funnel, Funnel | None]]:
+    """Every option that differs: the funnel with all up to it switched, and with it alone where that can be meant.
+
+    An option that cannot be meant before another one is switched comes together with that.
+    """
+    switched: dict[str, Any] = {}
+    together: list[str] = []
+    for rule in options:
+        if getattr(definition, rule) == getattr(target, rule):
+            continue
+        switched[rule] = options[rule]
+        together.append(rule)
+        if so_far := _meant(definition, switched):
+            yield together, so_far, _meant(definition, {name: options[name] for name in together})
+            together = []
+
+
+def _meant(definition: Funnel, options: Mapping[str, Any]) -> Funnel | None:
+    """A funnel with some options changed, when it can be meant."""
+    try:
+        return _with(definition, options)
+    except DefinitionError:
+        return None
+
+
+def _results(paths: Paths, definition: Funnel) -> pl.DataFrame:
+    """What a funnel says of every customer that it counts: steps reached and breakdown, of each of their entries."""
+    found = members(paths, definition)
+    if definition.maturity == "mature":
+        found = found.filter(~pl.col("is_open"))
+    result = pl.struct("depth", *definition.by).sort().alias("result")
+    return found.group_by(CUSTOMER).agg(result)
+
+
+def _differ(one: pl.DataFrame, other: pl.DataFrame) -> int:
+    """How many customers have another result, or none, in the other."""
+    both = one.join(other, on=CUSTOMER, how="full", coalesce=True)
+    return int(both.select(pl.col("result").ne_missing(pl.col("result_right")).sum()).item())
+
+
+def _told(value: Any) -> str:
+    """An option as text."""
+    if isinstance(value, tuple):
+        return ", ".join(_told(item) for item in value) or "none"
+    return " or ".join(value.any_of) if hasattr(value, "any_of") else str(value)

@@ -1,0 +1,236 @@
+"""Which chain does each customer report? A funnel bound to a store, ready to be asked of any part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.engine.matching import Condition, Matcher, unit_of
+from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
+from analytics.funnels.definition import COUNTS, Funnel
+from analytics.funnels.dispatch import Found, best_of_unit, by_attempts, scanned
+from analytics.funnels.sequences import Streams, keys_of, one_per_value, runs_of, whole_customers
+from analytics.store.parts import AT, CUSTOMER, Part, decoded
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+FOREVER: Final = 2**61
+RUNS: Final = {"sessions": "session", "journeys": "journey"}
+TAKEN: Final = (
+    *("is_total", "step", "name", "entered", "reached", "dropped", "open", "median_wait", "p90_wait", "enough"),
+    *("tie_sensitive", "at_risk", "previous", "tied", "place", "depth", "mature", "first", "is_open"),
+    *("entered_at", "reached_at", "period", "customers", "average_wait", "origin", "width", "counts", "wait", "event"),
+    *("people", "time", "events", "censored", "survival", "converted", "standard_error", "low", "high"),
+    *(f"share_of_{of}{bound}" for of in ("entered", "previous") for bound in ("", "_low", "_high")),
+)
+"""Columns of the answers and on the way to them."""
+NUMBERED: Final = ("at", "reached", "open", "waits", "value")
+Ints = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One part as a funnel has read it: its columns, the units that are counted, the streams scanned, the chains.
+
+    `unit` is how many microseconds one unit of the part's times has.
+    """
+
+    part: Part
+    frame: pl.DataFrame
+    units: Streams
+    streams: Streams
+    found: Found
+    unit: int
+
+    @property
+    def times(self) -> Ints:
+        """Times of the touches, as the part has them."""
+        return self.units.times
+
+
+@dataclass(frozen=True)
+class ChainScan:
+    """A funnel bound to one store. `entry_from` and `entry_to` narrow the entries further, in microseconds."""
+
+    paths: Paths
+    definition: Funnel
+    matcher: Matcher
+    entry_from: int = -FOREVER
+    entry_to: int = FOREVER
+
+    @classmethod
+    def of(cls, paths: Paths, definition: Funnel) -> ChainScan:
+        """Bind a funnel to a store; raises `DefinitionError` for a column that is not there, warns of unknown words."""
+        _check_kinds(paths, definition)
+        check_names(definition)
+        conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
+        warn_of_unknown(unknown_steps(paths, conditions))
+        counted = definition.count
+        if counted not in COUNTS:
+            paths = paths_by(paths, counted)
+        value = [] if definition.value is None else [definition.value]
+        runs = [RUNS[counted]] if counted in RUNS else []
+        paths.require(*definition.by, *definition.same, *value, *runs)
+        if wrong := [name for name in value if not paths.schema[name].is_numeric()]:
+            raise DefinitionError(f"Column {wrong[0]!r} cannot be added up.", expected="a column of numbers")
+        universe = definition.universe
+        if universe is None and (definition.order == "strict" or "other" in definition.stop):
+            universe = pl.lit(True)
+        matcher = Matcher(paths, conditions, only=definition.only, universe=universe)
+        return cls(paths, definition, matcher)
+
+    def within(self, start: datetime, end: datetime) -> ChainScan:
+        """The same for entries of `start <= t < end`."""
+        return replace(self, entry_from=micros(start), entry_to=micros(end))
+
+    @property
+    def columns(self) -> list[str]:
+        """Columns of a part that are read."""
+        asked = self.definition
+        value = [] if asked.value is None else [asked.value]
+        runs = [RUNS[asked.count]] if asked.count in RUNS else []
+        every = dict.fromkeys([*self.matcher.columns, AT, *asked.by, *asked.same, *value, *runs])
+        return [name for name in every if name != CUSTOMER]
+
+    def read(self, part: Part) -> Reading:
+        """Read one part."""
+        frame = part.read(self.columns)
+        codes, bits = self.matcher.match(part, frame)
+        customers = whole_customers(codes, bits, frame[AT].to_numpy(), part.bounds()).steady()
+        units = customers
+        if self.definition.count in RUNS:
+            units = runs_of(customers, frame[RUNS[self.definition.count]])
+        streams, unit = self._streams(part, units, frame), unit_of(frame[AT])
+        return Reading(part, frame, units, streams, self._found(streams, units.times, unit), unit)
+
+    def again(self, reading: Reading) -> Reading:
+        """The same touches, read by the same funnel for other entries, with the chains of this scan."""
+        return replace(reading, found=self._found(reading.streams, reading.times, reading.unit))
+
+    def _found(self, streams: Streams, times: Ints, unit: int) -> Found:
+        found = scanned(streams, self.definition, self.rules(unit))
+        return best_of_unit(found, streams, times) if self.definition.same else found
+
+    def entries(self, part: Part) -> pl.Series:
+        """Times of the touches that could be an entry, in microseconds."""
+        frame = part.read(self.columns)
+        codes, bits = self.matcher.match(part, frame)
+        steps = (1 << len(self.definition.steps)) - 1 if self.definition.order == "unordered" else 1
+        unit = unit_of(frame[AT])
+        times, rules = frame[AT].to_numpy().astype(np.int64), self.rules(unit)[0]
+        entry = (bits[codes] & np.uint64(steps)) > 0
+        return pl.Series("entry", times[entry & (times >= rules["entry_from"]) & (times < rules["entry_to"])] * unit)
+
+    def _streams(self, part: Part, units: Streams, frame: pl.DataFrame) -> Streams:
+        """Touches laid out as the funnel reads them."""
+        asked = self.definition
+        if not asked.same and not (asked.by and asked.attribution.startswith("every")):
+            return units
+        masks = units.bits[units.codes]
+        everything = np.ones(len(masks), np.bool_)
+        if asked.attribution == "every" and asked.by:
+            keys = keys_of(self._values(part, frame, asked.by), with_null=True)
+            units = one_per_value(units, keys, everything, ~everything, 0)
+        elif asked.attribution.startswith("every step") and asked.by:
+            own = np.uint64(1 << (int(asked.attribution[11:]) - 1))
+            keys = keys_of(self._values(part, frame, asked.by), with_null=True)
+            units = one_per_value(units, keys, (masks & own) > 0, masks > 0, int(own))
+        if asked.same:
+            steps = (1 << len(asked.steps)) - 1
+            rows = units.row_of(np.arange(len(units.codes)))
+            keys = keys_of([s.gather(rows) for s in self._values(part, frame, asked.same)], with_null=False)
+            masks = units.bits[units.codes]
+            inner = one_per_value(
+                replace(units, unit=np.arange(len(units.bounds) - 1), rows=None),
+                keys,
+                np.ones(len(masks), np.bool_),
+                (masks & ~np.uint64(steps)) > 0,
+                steps,
+            )
+            assert inner.rows is not None
+            units = replace(inner, rows=rows[inner.rows], unit=units.unit[inner.unit])
+        return units
+
+    def _values(self, part: Part, frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
+        """Columns of the breakdown or of `same`, decoded; physical codes would do, but the customer is not stored."""
+        return [
+            decoded(part, [name], self.paths.dictionaries).to_series() if name == CUSTOMER else frame[name]
+            for name in names
+        ]
+
+    def rules(self, unit: int) -> Any:
+        """The funnel in the terms of the scans, times in `unit` microseconds."""
+        from analytics.engine.kernels import parameters as terms
+
+        asked = self.definition
+        start = -FOREVER if asked.start is None else -(-micros(asked.start) // unit)
+        end = FOREVER if asked.end is None else -(-micros(asked.end) // unit)
+        clip = asked.maturity == "clip"
+        return terms.rules_of(
+            steps=len(asked.steps),
+            window=micros(asked.window) // unit,
+            entry_from=max(start, -(-self.entry_from // unit)),
+            entry_to=min(end, -(-self.entry_to // unit)),
+            touch_from=start if clip else -FOREVER,
+            touch_to=end if clip else FOREVER,
+            exclusions=len(asked.exclude),
+            exclude_after=[e.after for e in asked.exclude],
+            exclude_before=[e.ends_before(len(asked.steps)) for e in asked.exclude],
+            effect=("end_attempt", "drop_customer", "void_attempt").index(asked.exclude_effect),
+            ties=("favourable", "adverse", "sequence").index(asked.ties),
+            strict=asked.order == "strict",
+            reuse=asked.reuse,
+            later=asked.later,
+            stop_repeat="repeat" in asked.stop,
+            stop_other="other" in asked.stop,
+            restart="entry" in asked.stop,
+            within=[FOREVER if s.within is None else micros(s.within) // unit for s in asked.steps],
+            required=[not step.optional for step in asked.steps],
+            offers=len(asked.steps) << sum(step.optional for step in asked.steps),
+            attempts=by_attempts(asked),
+        )
+
+
+def check_names(definition: Funnel) -> None:
+    """Raise `DefinitionError` for a breakdown by a column that is called as one of the answer."""
+    numbered = [f"{name}_{k + 1}" for name in NUMBERED for k in range(len(definition.steps))]
+    for column in definition.by:
+        if column in (*TAKEN, *numbered):
+            raise DefinitionError(f"Column {column!r} cannot be a breakdown.", do="rename it, as the answer has one")
+
+
+def paths_by(paths: Paths, column: str) -> Paths:
+    """The same touches with the values of a column in the place of customers; touches without a value are left out."""
+    if column not in paths.schema or column in (CUSTOMER, AT):
+        paths.require(column)
+        raise DefinitionError(f"Column {column!r} cannot be counted.", expected="another column, or customers")
+    if f"{column}s" in RUNS and paths.schema[column].is_integer():
+        raise DefinitionError(
+            f"Column {column!r} numbers the {column}s of each customer: one value is of many customers.",
+            expected=f"count={f'{column}s'!r}",
+            found=f"count={column!r}",
+        )
+    touches = paths.touches.filter(pl.col(column).is_not_null()).with_columns(pl.col(column).alias(CUSTOMER))
+    return Paths.from_frame(touches, end_of_data=paths.end_of_data)
+
+
+def micros(time: datetime | timedelta) -> int:
+    """A time as microseconds since 1970, or a length of time in microseconds."""
+    length = time - datetime.fromtimestamp(0, UTC) if isinstance(time, datetime) else time
+    return length // timedelta(microseconds=1)
+
+
+def _check_kinds(paths: object, definition: object) -> None:
+    """Raise `DefinitionError` for a frame in the place of paths, or a list of steps in the place of a funnel."""
+    if not isinstance(paths, Paths):
+        do = "make them with Paths.from_frame(frame, customer=..., at=..., touchpoint=...)"
+        raise DefinitionError("A funnel is asked of paths.", expected="Paths", found=type(paths).__name__, do=do)
+    if not isinstance(definition, Funnel):
+        do = "write Funnel(steps, window=...)"
+        raise DefinitionError("The definition is no funnel.", expected="Funnel", found=type(definition).__name__, do=do)

@@ -1,0 +1,248 @@
+"""How does conversion change over time, and how long does it take?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import polars as pl
+
+from analytics.engine.matching import run
+from analytics.funnels.definition import Funnel, one_of
+from analytics.funnels.entrants import entrants, entrants_of
+from analytics.funnels.members import check_step
+from analytics.funnels.scan import ChainScan, Reading
+from analytics.statistics.intervals import wilson
+from analytics.store.parts import Part, as_text
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+PERIODS: Final = ("hour", "day", "week", "week_sunday", "month")
+MOST_BINS: Final = 60
+
+
+def trend(
+    paths: Paths,
+    definition: Funnel,
+    *,
+    period: str = "day",
+    timezone: str = "UTC",
+    from_step: int = 1,
+    to_step: int | None = None,
+    starts: Sequence[date] | None = None,
+) -> pl.DataFrame:
+    """The share of customers that get from one step to another, by the period of their entry.
+
+    A customer counts once in every period with an entry, by the best chain that enters in it. Periods are those of
+    `timezone`: hour, day, week (from Monday), week_sunday or month. `starts` names the days or the times at which
+    periods begin (a time without a zone is one of `timezone`), else all from the first to the last entry.
+
+    Columns: those of `by`; `period` Datetime(us, timezone), its start; `entered`, `reached` Int64 (mature customers
+    that reached `from_step`, and `to_step`, by default the last); `open` Int64; `share_of_entered` Float64 with `_low`,
+    `_high`. A period without entries is a row of zeros, without `by`. Raises `DefinitionError` for an unknown period,
+    zone or step, and for maturity `survival`.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@1d"}, end="60d")
+    >>> trend(shop, Funnel(["visit", "pay"]))["entered", "reached"].rows()
+    [(1, 1), (1, 0)]
+    """
+    last = _last_step(definition, from_step, to_step)
+    one_of("period", period, PERIODS)
+    _check_counted(definition)
+    analysis = ChainScan.of(paths, definition)
+    zone = _zone(timezone)
+    scans = {begin: analysis.within(begin, end) for begin, end in _bounds(analysis, period, zone, starts)}
+    tables = run(analysis.paths, partial(_by_period, scans, zone, from_step, last)) if scans else []
+    return _shares(_counts_of(tables, definition, timezone), definition)
+
+
+def _last_step(definition: Funnel, first: int, last: int | None) -> int:
+    """The step that is gone to, by default the last one; refused when it comes before the first, or is not there."""
+    last = len(definition.steps) if last is None else last
+    for step in (first, last):
+        check_step(definition, step)
+    if last < first:
+        raise DefinitionError("A wait is from a step to a later one.", found=f"from step {first} to step {last}")
+    return last
+
+
+def _check_counted(definition: Funnel) -> None:
+    """Raise `DefinitionError` for a funnel that estimates: its counts hold customers who are still under way."""
+    if definition.maturity == "survival":
+        raise DefinitionError(
+            "A funnel with maturity survival estimates shares over all waits at once.",
+            expected="maturity mature or clip",
+            do="ask `survival` for the share by time since entry, of each group",
+        )
+
+
+def _by_period(scans: Mapping[datetime, ChainScan], zone: ZoneInfo, first: int, last: int, part: Part) -> pl.DataFrame:
+    """Counts of one part for the entries of every period; the part is read once."""
+    reading: Reading | None = None
+    tables = []
+    for begin, scan in scans.items():
+        reading = scan.read(part) if reading is None else scan.again(reading)
+        start = pl.lit(begin).dt.convert_time_zone(zone.key).alias("period")
+        tables.append(_reached(scan, reading, first, last).select(start, pl.all()))
+    return pl.concat(tables)
+
+
+def _reached(scan: ChainScan, reading: Reading, first: int, last: int) -> pl.DataFrame:
+    """Counts of one part for the entries of one period."""
+    found, by = entrants_of(scan, reading), list(scan.definition.by)
+    mature = pl.col("mature")
+    start, end = pl.col(f"at_{first}").is_not_null(), pl.col(f"at_{last}").is_not_null()
+    sums = [
+        (start & mature).sum().cast(pl.Int64).alias("entered"),
+        (end & mature).sum().cast(pl.Int64).alias("reached"),
+        (start & ~mature).sum().cast(pl.Int64).alias("open"),
+    ]
+    return as_text(found.group_by(by).agg(sums) if by else found.select(sums), by)
+
+
+def _counts_of(tables: Sequence[pl.DataFrame], definition: Funnel, timezone: str) -> pl.DataFrame:
+    by, counts = list(definition.by), ["entered", "reached", "open"]
+    if not tables:
+        columns = [pl.Series(name, [], pl.String) for name in by]
+        columns += [pl.Series("period", [], pl.Datetime("us", timezone))]
+        return pl.DataFrame(columns + [pl.Series(name, [], pl.Int64) for name in counts])
+    together = pl.concat(tables).with_columns(pl.col("period").dt.cast_time_unit("us"))
+    return together.group_by(*by, "period").agg(pl.col(counts).sum()).sort(*by, "period", nulls_last=True)
+
+
+def _shares(counts: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
+    bounds = wilson(counts["reached"], counts["entered"])
+    return counts.select(
+        *definition.by,
+        "period",
+        "entered",
+        "reached",
+        "open",
+        (pl.col("reached") / pl.col("entered")).fill_nan(None).alias("share_of_entered"),
+        pl.Series("share_of_entered_low", bounds.low).fill_nan(None),
+        pl.Series("share_of_entered_high", bounds.high).fill_nan(None),
+    )
+
+
+def _zone(timezone: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(timezone)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise DefinitionError(f"There is no time zone {timezone!r}.", expected='a name as "Europe/Oslo"') from None
+
+
+def _bounds(
+    analysis: ChainScan, period: str, zone: ZoneInfo, starts: Sequence[date] | None
+) -> list[tuple[datetime, datetime]]:
+    """Start and end of every period that is asked for, in UTC: an hour that comes twice is two periods there."""
+    if starts is None:
+        entries = [table for table in run(analysis.paths, partial(_entry_times, analysis)) if len(table)]
+        if not entries:
+            return []
+        times = pl.concat(entries).to_series().cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone.key)
+        first, final = times.min(), times.max()
+        assert isinstance(first, datetime) and isinstance(final, datetime)
+        moments = [_floor(first, period)]
+        while (following := _next(moments[-1], period)).astimezone(UTC) <= final.astimezone(UTC):
+            moments.append(following)
+    else:
+        moments = [_moment(start, zone) for start in starts]
+    return [(moment.astimezone(UTC), _next(moment, period).astimezone(UTC)) for moment in moments]
+
+
+def _moment(start: date, zone: ZoneInfo) -> datetime:
+    """When a period begins that is named by a day, or by a time."""
+    if not isinstance(start, datetime):
+        return datetime(start.year, start.month, start.day, tzinfo=zone)
+    return start.astimezone(zone) if start.tzinfo else start.replace(tzinfo=zone)
+
+
+def _entry_times(analysis: ChainScan, part: Part) -> pl.DataFrame:
+    """When the first step was touched, in range."""
+    return analysis.entries(part).to_frame()
+
+
+def _floor(moment: datetime, period: str) -> datetime:
+    """The start of the period that a time lies in, by the clock of its zone."""
+    hour = moment.replace(minute=0, second=0, microsecond=0)
+    day = hour.replace(hour=0)
+    return {
+        "hour": hour,
+        "day": day,
+        "week": day - timedelta(days=day.weekday()),
+        "week_sunday": day - timedelta(days=day.isoweekday() % 7),
+        "month": day.replace(day=1),
+    }[period]
+
+
+def _next(start: datetime, period: str) -> datetime:
+    """The start of the period after, by the clock of the zone: a day may have 23 or 25 hours."""
+    if period == "month":
+        return (start.replace(day=1) + timedelta(days=32)).replace(day=1)
+    if period == "hour":
+        zone = start.tzinfo
+        return (start.astimezone(ZoneInfo("UTC")) + timedelta(hours=1)).astimezone(zone)
+    return start + timedelta(days=1 if period == "day" else 7)
+
+
+def time_to_convert(
+    paths: Paths, definition: Funnel, *, from_step: int = 1, to_step: int | None = None, bins: int | None = None
+) -> pl.DataFrame:
+    """How long customers take from one step to another, those who take no time included.
+
+    Of the reported chains of mature entrants that reach `to_step` (by default the last). Columns: those of `by`;
+    `customers` Int64; `average_wait`, `median_wait`, `p90_wait` Duration(us); `origin`, `width` Duration(us) and
+    `counts` List(Int64): bin `i` holds waits from `origin + i * width` up to, not including, the next; the longest wait
+    lies in the last. `bins` is by default the cube root of the customers, at most 60, rounded up. One row a
+    group, or one row; nobody gives zero and nulls. For an unordered funnel steps are counted in the order they came.
+    Raises `DefinitionError` for a step that is not there, a `to_step` before `from_step`, and maturity `survival`.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "visit@0m pay@2m", "bo": "visit@0m pay@4m"}, end="60d")
+    >>> time_to_convert(shop, Funnel(["visit", "pay"]))["average_wait"].item()
+    datetime.timedelta(seconds=180)
+    """
+    last = _last_step(definition, from_step, to_step)
+    _check_counted(definition)
+    if bins is not None and bins < 1:
+        raise DefinitionError("A histogram has one bin at least.", found=str(bins))
+    analysis = ChainScan.of(paths, definition)
+    waits = pl.concat(run(analysis.paths, partial(_waits, analysis, from_step, last)))
+    by = list(definition.by)
+    groups = waits.group_by(by).agg("wait").sort(by, nulls_last=True) if by else waits.select(pl.col("wait").implode())
+    rows = [{**{name: row[name] for name in by}, **_histogram(row["wait"], bins)} for row in groups.to_dicts()]
+    schema = {name: groups.schema[name] for name in by}
+    wait = pl.Duration("us")
+    ranks = dict.fromkeys(["average_wait", "median_wait", "p90_wait", "origin", "width"], wait)
+    return pl.DataFrame(rows, schema={**schema, "customers": pl.Int64, **ranks, "counts": pl.List(pl.Int64)})
+
+
+def _waits(analysis: ChainScan, first: int, last: int, part: Part) -> pl.DataFrame:
+    by = list(analysis.definition.by)
+    found = as_text(entrants(analysis, part), by).filter("mature")
+    return found.select(*by, (pl.col(f"at_{last}") - pl.col(f"at_{first}")).alias("wait")).drop_nulls("wait")
+
+
+def _histogram(waits: Sequence[int], bins: int | None) -> dict[str, object]:
+    """Ranks and bins of waits in microseconds."""
+    if not waits:
+        return {"customers": 0}
+    values = np.asarray(waits, np.int64)
+    count = bins or max(1, min(MOST_BINS, int(np.ceil(np.cbrt(len(values)) - 1e-9))))
+    origin, second = int(values.min()), 1_000_000
+    width = -(-(int(values.max()) - origin) // (count * second)) * second or 60 * second
+    counts = np.bincount((values - origin) // width, minlength=count + 1)
+    return {
+        "customers": len(values),
+        "average_wait": timedelta(microseconds=float(values.mean())),
+        "median_wait": timedelta(microseconds=float(np.quantile(values, 0.5))),
+        "p90_wait": timedelta(microseconds=float(np.quantile(values, 0.9))),
+        "origin": timedelta(microseconds=origin),
+        "width": timedelta(microseconds=width),
+        "counts": counts.tolist(),
+    }

@@ -1,0 +1,1 @@
+"""Who is one customer: identities, links, shared devices."""

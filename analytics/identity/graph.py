@@ -1,0 +1,161 @@
+"""Which identities are one customer? Combinations of identities are taken apart into links, links join components.
+
+A *combination* is the set of identities that an event carries, a *node* one identity. Many events carry the same
+combination, so that what is decided here is decided once for all of them. Nodes are numbered in the order of trust,
+then of values: the smallest node of a component names the customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from analytics.identity.shared_devices import CODE, LINKED, LINKS
+from analytics.touches.rules import IdentityRules
+
+Codes = NDArray[np.int32] | NDArray[np.int64]
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A place of the event that holds identities of one kind; `key` is its name in the map of identities, if there."""
+
+    kind: str
+    rank: int
+    column: str
+    value: pl.Expr
+    key: str | None = None
+
+
+def nodes_of(values: Sequence[tuple[Source, pl.Series]], settings: IdentityRules) -> pl.DataFrame:
+    """Every identity once, sorted by trust, then value, without the denied ones; `values` are those of each source."""
+    ranks = sorted({(source.rank, source.kind) for source, _ in values})
+    tables = [
+        pl.concat([column.alias("value") for source, column in values if source.rank == rank])
+        .drop_nulls()
+        .unique()
+        .sort()
+        .to_frame()
+        .filter(~settings.denied(pl.col("value"), kind))
+        .select(
+            pl.lit(rank, pl.UInt8).alias("rank"),
+            pl.lit(kind).alias("kind"),
+            "value",
+            pl.lit(kind in settings.logins).alias("login"),
+        )
+        for rank, kind in ranks
+    ]
+    return pl.concat(tables).with_row_index("node")
+
+
+def with_nodes(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
+    """The combinations, with the node of every identity in a column `<column>_node`.
+
+    Identities are known by the column of `nodes` that has the type of theirs: `value`, or its `hash`.
+    """
+    for source in sources:
+        by = "value" if seen.schema[source.column] == pl.String else "hash"
+        kind = nodes.filter(pl.col("rank") == source.rank).select(
+            pl.col(by).alias(source.column), pl.col("node").alias(f"{source.column}_node")
+        )
+        seen = seen.join(kind, on=source.column, how="left", maintain_order="left")
+    return seen
+
+
+def links_of(seen: pl.DataFrame, sources: Sequence[Source]) -> Codes:
+    """Every pair of identities that occurs on one event, once: the smaller node, the larger node."""
+    pairs = [
+        seen.select(pl.min_horizontal(a, b).cast(pl.UInt64) * 2**32 + pl.max_horizontal(a, b).cast(pl.UInt64)).filter(
+            seen[a].is_not_null() & seen[b].is_not_null() & (seen[a] != seen[b])
+        )
+        for a, b in combinations([f"{source.column}_node" for source in sources], 2)
+    ]
+    keys = pl.concat([pair.to_series().alias("key") for pair in pairs]).unique().sort().to_numpy()
+    return np.stack([(keys >> np.uint64(32)).astype(np.int32), (keys & np.uint64(2**32 - 1)).astype(np.int32)])
+
+
+def without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame | None, settings: IdentityRules) -> Codes:
+    """The links that have no tombstone in `removed`: kind, value, other_kind, other_value."""
+    if removed is None or removed.is_empty():
+        return links
+    gone = tombstoned(nodes, removed, settings).drop_nulls()
+    keys = gone.select(pl.min_horizontal("a", "b").cast(pl.Int64) * 2**32 + pl.max_horizontal("a", "b"))
+    return links[:, ~np.isin((links[0].astype(np.int64) << 32) + links[1], keys.to_series().to_numpy())]
+
+
+def tombstoned(nodes: pl.DataFrame, removed: pl.DataFrame, settings: IdentityRules) -> pl.DataFrame:
+    """The nodes `a` and `b` of each tombstone; null where no event carries the identity."""
+    ends = []
+    for kind, value in (("kind", "value"), ("other_kind", "other_value")):
+        end = removed.select(
+            pl.col(kind).replace(settings.hashed).alias("kind"),
+            settings.normal(pl.col(value), pl.col(kind)).alias("value"),
+        )
+        ends.append(end.join(nodes, on=["kind", "value"], how="left", maintain_order="left")["node"])
+    return pl.DataFrame(ends, schema=["a", "b"])
+
+
+def components(
+    nodes: pl.DataFrame, links: Codes, settings: IdentityRules, fixed: Mask | None = None
+) -> tuple[pl.DataFrame, Codes]:
+    """Which nodes are shared, for every node the smallest of its component, and the links that join components.
+
+    Nodes that are `fixed` are shared whatever links are given.
+    """
+    count, login = len(nodes), nodes["login"].to_numpy()
+    counts = [~login[a] | login[b] for a, b in (links, links[::-1])]
+    degree = sum(np.bincount(end[which], minlength=count) for end, which in zip(links, counts, strict=True))
+    shared = np.asarray(degree > settings.max_degree)
+    shared = shared if fixed is None else shared | fixed
+    links = links[:, ~shared[links].any(axis=0)]
+    number, label = (
+        connected_components(graph_of(links, count), directed=False) if count else (0, np.zeros(0, np.int32))
+    )
+    smallest = np.zeros(number, np.uint32)
+    smallest[label[::-1]] = np.arange(count, dtype=np.uint32)[::-1]
+    known = np.bincount(label, weights=login & ~shared, minlength=number) > 0
+    return nodes.with_columns(
+        pl.Series("customer", smallest[label], dtype=pl.UInt32),
+        pl.Series("known", known[label], dtype=pl.Boolean),
+        pl.Series("shared", shared, dtype=pl.Boolean),
+    ), links
+
+
+def graph_of(links: Codes, count: int) -> coo_matrix:
+    """The links as the matrix that scipy's graph routines take."""
+    return coo_matrix((np.ones(links.shape[1], np.int8), (links[0], links[1])), shape=(count, count))
+
+
+def placed(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
+    """The combinations with customer (of the most trusted identity that links), `linked`, and the shared identity.
+
+    `shared` is the most trusted shared identity of a combination that has none that links.
+    """
+    columns = [f"{source.column}_node" for source in sources]
+    is_shared = seen.select(nodes["shared"].gather(seen[name]).alias(name) for name in columns)
+    links = seen.select(pl.when(~is_shared[name]).then(seen[name]).alias(name) for name in columns)
+    logins = [nodes["login"].gather(links[name]).alias(name) for name in columns]
+    first = links.select(pl.coalesce(columns)).to_series()
+    on_shared = seen.select(pl.coalesce(pl.when(is_shared[name]).then(pl.col(name)) for name in columns)).to_series()
+    return seen.with_columns(
+        nodes["customer"].gather(first).alias(CODE),
+        pl.select(
+            pl.when(pl.DataFrame(logins).select(pl.any_horizontal(columns).fill_null(False)).to_series())
+            .then(pl.lit("login"))
+            .when(nodes["known"].gather(first))
+            .then(pl.lit("device"))
+            .otherwise(pl.lit("anonymous"))
+        )
+        .to_series()
+        .cast(LINKS)
+        .alias(LINKED),
+        pl.select(pl.when(first.is_null()).then(on_shared)).to_series().alias("shared"),
+    )

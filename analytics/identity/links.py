@@ -1,0 +1,208 @@
+"""Why are two identities one customer, and how are they parted? Links, their evidence, and tombstones.
+
+A link joins two identities that occur on one event. A tombstone says that a link must not join, whatever the events
+say: a row of the lake's table `links` with `removed`. A later row without it takes the tombstone back. Identities are
+written `kind:value`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+import polars as pl
+from scipy.sparse.csgraph import shortest_path
+
+from analytics.identity.graph import graph_of, tombstoned
+from analytics.identity.resolution import Identities, identify
+from analytics.touches.rules import PathRules
+from expectations import contract
+from expectations.errors import DefinitionError, nearest
+from expectations.lake.layout import LINKS, Lake
+from expectations.lake.tables import append, conform, scan
+
+PAIR: Final = contract.PAIR
+UNGUARDED: Final = 2**31 - 1
+"""No identity has as many links as this."""
+EVIDENCE: Final = pl.Schema(
+    {"step": pl.UInt32()}
+    | {name: pl.String() for name in PAIR}
+    | {"events": pl.Int64(), "first_at": contract.TIME, "last_at": contract.TIME, "event_id": pl.String()}
+)
+APART: Final = pl.Schema(EVIDENCE | {"shared": pl.Boolean(), "other_shared": pl.Boolean(), "removed": pl.Boolean()})
+
+
+def tombstones(lake: Lake, as_of: datetime | None = None) -> pl.DataFrame:
+    """The links that were removed and not taken back (by `as_of`): kind, value, other_kind, other_value."""
+    said = scan(lake, LINKS, contract.LINKS)
+    if as_of is not None:
+        said = said.filter(pl.col("decided_at") <= as_of)
+    last = said.sort("decided_at", "removed").unique(PAIR, keep="last", maintain_order=True)
+    return last.filter("removed").select(PAIR).sort(PAIR).collect()
+
+
+def split(lake: Lake, one: str, other: str, *, decided_at: datetime, reason: str = "", removed: bool = True) -> None:
+    """Write a tombstone for the link of two identities, or take it back with `removed=False`.
+
+    The next stitching parts their customers, unless other links still join them. Raises `DefinitionError` when an
+    identity is not written `kind:value`, or both are the same.
+    """
+    pair = sorted([identity_of(one), identity_of(other)])
+    if pair[0] == pair[1]:
+        raise DefinitionError("An identity cannot be split from itself.", expected="two identities")
+    row = [*pair[0], *pair[1], removed, decided_at, reason]
+    append(lake, LINKS, pl.DataFrame([row], schema=contract.LINKS, orient="row"))
+
+
+def why(
+    events: pl.DataFrame | pl.LazyFrame,
+    one: str,
+    other: str,
+    rules: PathRules | None = None,
+    removed: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The shortest chain of links that joins two identities, with the evidence of each; no rows when none does.
+
+    Columns: step (UInt32, from 1), kind, value, other_kind, other_value, events (Int64 that carry both), first_at,
+    last_at (Datetime(us, UTC)), event_id (of the first). Raises `DefinitionError` for an identity that no event
+    carries, that is denied or not written `kind:value`, and where both are the same.
+
+    >>> events = pl.DataFrame({"customer_id": ["ann", "ann"], "anonymous_id": ["x", "y"], "occurred_at": [0, 1]})
+    >>> chain = why(events.cast({"occurred_at": pl.Datetime("us")}), "anonymous_id:x", "anonymous_id:y")
+    >>> chain.select("value", "other_value").rows()
+    [('x', 'ann'), ('ann', 'y')]
+    """
+    frame, rules = conform(events), rules or PathRules()
+    found = identify(frame, rules, removed)
+    nodes = _chain(found, *_ends(found, (one, other), rules))
+    return _numbered([_evidence(frame, found, *link) for link in pairwise(nodes)], EVIDENCE)
+
+
+def why_apart(
+    events: pl.DataFrame | pl.LazyFrame,
+    one: str,
+    other: str,
+    rules: PathRules | None = None,
+    removed: pl.DataFrame | None = None,
+) -> pl.DataFrame:
+    """The shortest chain of events between two identities, whether its links join or not; no rows without one.
+
+    It tells why two identities are two customers although events lead from one to the other. The columns of `why`, then
+    shared, other_shared (Boolean: the identity is shared and joins nobody) and removed (Boolean: a tombstone is on the
+    link). Raises as `why` does.
+
+    >>> events = pl.DataFrame({"customer_id": ["ann", "bob"], "anonymous_id": ["x", "x"], "occurred_at": [0, 1]})
+    >>> rules = PathRules.model_validate({"identities": {"max_degree": 1}})
+    >>> events = events.cast({"occurred_at": pl.Datetime("us")})
+    >>> chain = why_apart(events, "customer_id:ann", "customer_id:bob", rules)
+    >>> chain.select("value", "other_value", "shared", "other_shared").rows()
+    [('ann', 'x', False, True), ('x', 'bob', True, False)]
+    """
+    frame, rules = conform(events), rules or PathRules()
+    free = rules.model_copy(update={"identities": rules.identities.model_copy(update={"max_degree": UNGUARDED})})
+    every, shared = identify(frame, free), identify(frame, rules, removed).nodes["shared"]
+    none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
+    parted = tombstoned(every.nodes, none if removed is None else removed, rules.identities)
+    gone = {frozenset(pair) for pair in parted.iter_rows()}
+    nodes = _chain(every, *_ends(every, (one, other), rules))
+    steps = [
+        _evidence(frame, every, a, b).with_columns(
+            shared=pl.lit(shared[a]), other_shared=pl.lit(shared[b]), removed=pl.lit(frozenset((a, b)) in gone)
+        )
+        for a, b in pairwise(nodes)
+    ]
+    return _numbered(steps, APART)
+
+
+def identity_of(text: str) -> tuple[str, str]:
+    """Kind and value of an identity written `kind:value`.
+
+    >>> identity_of("customer_id:c:1")
+    ('customer_id', 'c:1')
+    """
+    kind, colon, value = text.partition(":")
+    if not (kind and colon and value):
+        raise DefinitionError("This is not an identity.", expected="kind:value, such as customer_id:c123")
+    return kind, value
+
+
+def known_identity(text: str, rules: PathRules) -> str:
+    """An identity written `kind:value`, as it is known: an address that the rules hash, by its hash.
+
+    Raises `DefinitionError` when it is not written so, or is no address.
+    """
+    kind, value = rules.identities.known(*identity_of(text))
+    if value is None:
+        raise DefinitionError("This identity is to be hashed and is no address.", expected=f"what makes a {kind}")
+    return f"{kind}:{value}"
+
+
+def _ends(found: Identities, identities: tuple[str, str], rules: PathRules) -> tuple[int, int]:
+    """The rows of two identities in `found.nodes`."""
+    begin, end = (node_of(found, identity_of(each), rules) for each in identities)
+    if begin == end:
+        raise DefinitionError("Both are the same identity.", expected="two identities")
+    return begin, end
+
+
+def node_of(found: Identities, identity: tuple[str, str], rules: PathRules) -> int:
+    """The row of an identity in `found.nodes`."""
+    kind, value = rules.identities.known(*identity)
+    if pl.select(rules.identities.denied(pl.lit(value, pl.String), kind)).item():
+        raise DefinitionError(f"This value of {kind} is on the deny list: it links nobody.", expected="another value")
+    rows = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == pl.lit(value, pl.String))
+    if rows.is_empty():
+        kinds = found.nodes["kind"].unique().sort().to_list()
+        raise DefinitionError(
+            f"No event carries this {kind}.",
+            expected=f"a kind among {', '.join(kinds)}",
+            do=(kind not in kinds and nearest(kind, kinds)) or "check the identity",
+        )
+    return int(rows["node"][0])
+
+
+def _chain(found: Identities, begin: int, end: int) -> list[int]:
+    """The nodes on the shortest way from one to the other, both ends included; none when there is no way."""
+    customer = found.nodes["customer"]
+    if customer[begin] != customer[end]:
+        return []
+    members = (customer == customer[begin]).arg_true().to_numpy()
+    inside = found.links[:, np.isin(found.links[0], members)]
+    graph = graph_of(np.searchsorted(members, inside), len(members))
+    start, place = (int(np.searchsorted(members, node)) for node in (begin, end))
+    _, before = shortest_path(graph, directed=False, unweighted=True, indices=start, return_predecessors=True)
+    way = [place]
+    while way[-1] != start:
+        way.append(int(before[way[-1]]))
+    return [int(members[each]) for each in reversed(way)]
+
+
+def _numbered(steps: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
+    chain = pl.concat([pl.DataFrame(schema=schema), *steps])
+    return chain.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("step"))
+
+
+def _evidence(events: pl.LazyFrame, found: Identities, one: int, other: int) -> pl.DataFrame:
+    """The events that carry both identities of one link."""
+    ends = [found.nodes.row(node, named=True) for node in (one, other)]
+    carries = [
+        pl.any_horizontal(source.value == end["value"] for source in found.sources if source.kind == end["kind"])
+        for end in ends
+    ]
+    first = pl.col(contract.EVENT_ID).sort_by(contract.OCCURRED_AT, contract.EVENT_ID).first()
+    names = [pl.lit(end[part]) for end in ends for part in ("kind", "value")]
+    return (
+        events.filter(carries)
+        .select(
+            pl.lit(0, pl.UInt32).alias("step"),
+            *(name.alias(column) for name, column in zip(names, PAIR, strict=True)),
+            pl.len().cast(pl.Int64).alias("events"),
+            pl.col(contract.OCCURRED_AT).min().alias("first_at"),
+            pl.col(contract.OCCURRED_AT).max().alias("last_at"),
+            first.alias(contract.EVENT_ID),
+        )
+        .collect()
+    )

@@ -1,0 +1,80 @@
+"""Whose are the events of a shared device? A kiosk, or a card that many people use, links nobody.
+
+An event that carries nothing but shared values goes to a login nearby, by the policy of the settings:
+
+| policy | the event goes to |
+| --- | --- |
+| `last_login` | the nearest login on that value before it, else after it, within the session of the value |
+| `first_login` | the first login that the value ever saw |
+| `session` | the only customer who logged in during the session of the value; nobody when there were several |
+| `never` | nobody |
+
+The session of a value is a run of its events in which no gap is longer than the session gap. A login is an event that
+carries the value and a login that links.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Final
+
+import polars as pl
+
+from analytics.touches.rules import Policy
+from expectations import contract
+
+CODE: Final = "_customer"
+LINKED: Final = "linked"
+HASH: Final = "_hash"
+COMBINATION: Final = "_combination"
+WAYS: Final = ("login", "device", "session", "anonymous")
+LINKS: Final = pl.Enum(WAYS)
+ON_SHARED: Final = pl.Schema(
+    {"shared": pl.UInt32(), contract.OCCURRED_AT: contract.TIME, COMBINATION: pl.UInt32(), "login": pl.UInt32()}
+)
+
+
+def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, known: pl.Expr) -> pl.DataFrame:
+    """Every event on every shared value that it carries.
+
+    Columns: shared (node), occurred_at, `_combination`, login (the customer whose login the event carries, if any).
+
+    `known` says of an event whether it had arrived when the question is asked.
+    """
+    coded = [name for name in seen.columns if name.endswith("_node")]
+    is_shared = nodes["shared"]
+    marks = [is_shared.gather(seen[name]).fill_null(False).alias(name) for name in coded]
+    some = seen.filter(pl.DataFrame(marks).select(pl.any_horizontal(coded)).to_series()).select(
+        HASH,
+        COMBINATION,
+        pl.concat_list(coded).list.drop_nulls().list.unique().alias("shared"),
+        pl.when(pl.col(LINKED) == "login").then(CODE).alias("login"),
+    )
+    if some.is_empty():
+        return pl.DataFrame(schema=ON_SHARED)
+    wide = events.select(contract.OCCURRED_AT, known.alias("known"), HASH)
+    rows = wide.join(some.lazy(), on=HASH, build_side="force_right").explode("shared")
+    login = pl.when("known").then("login").alias("login")
+    each = rows.select("shared", contract.OCCURRED_AT, COMBINATION, login).collect(engine="streaming")
+    return each.filter(is_shared.gather(each["shared"]))
+
+
+def nearest_logins(rows: pl.DataFrame, gap: timedelta, policy: Policy) -> pl.DataFrame:
+    """For every time of every shared value the customer it goes to: shared, occurred_at, login (null for nobody).
+
+    Of several logins at one instant the smallest customer counts.
+    """
+    at = contract.OCCURRED_AT
+    times = rows.group_by("shared", at).agg(pl.col("login").min()).sort("shared", at)
+    new = (pl.col(at).diff() > gap) | (pl.col("shared") != pl.col("shared").shift(1))
+    times = times.with_columns(new.fill_null(True).cum_sum().alias("session"))
+    login = pl.col("login")
+    if policy == "never":
+        return times.select("shared", at, pl.lit(None, pl.UInt32).alias("login"))
+    if policy == "first_login":
+        return times.select("shared", at, login.drop_nulls().first().over("shared"))
+    if policy == "session":
+        one = login.min() == login.max()
+        return times.select("shared", at, pl.when(one.over("session")).then(login.min().over("session")).alias("login"))
+    nearest = pl.coalesce(login.forward_fill().over("session"), login.backward_fill().over("session"))
+    return times.select("shared", at, nearest.alias("login"))

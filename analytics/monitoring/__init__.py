@@ -1,0 +1,1 @@
+"""What has changed: the history of published reports."""

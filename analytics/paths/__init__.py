@@ -1,0 +1,1 @@
+"""Which way customers go: transitions, flows, variants, patterns, conformance."""

@@ -1,0 +1,159 @@
+"""Where in paths are the matches of a pattern?
+
+Every touch becomes one letter that says which of the pattern's names it meets; every unit becomes one text; the texts
+are searched by the regular expressions of polars (Rust's regex). A pattern with time conditions is sought unit by unit.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.engine.matching import Matcher
+from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
+from analytics.funnels.definition import Step
+from analytics.paths.pattern_grammar import Pattern, Touch, pattern, wrong
+from analytics.paths.variants import as_bytes
+from analytics.paths.view import Indices, View, Walks
+from analytics.store.parts import Part
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+LETTERS: Final = "".join(chr(i) for i in range(0x30, 0x7F) if chr(i) not in "<>\\]^[-&~")
+NOTHING: Final = "\x01"
+OPENS, CLOSES = ord("<"), ord(">")
+
+
+@dataclass(frozen=True)
+class Search:
+    """A pattern, the steps that its names mean, and the paths that are searched."""
+
+    paths: Paths
+    view: View
+    pattern: Pattern
+    matcher: Matcher
+
+    @classmethod
+    def of(cls, paths: Paths, text: str, steps: Mapping[str, Step], view: View) -> Search:
+        """The search for a pattern; raises `DefinitionError` for one that cannot be read, or matches no touch."""
+        asked = pattern(text)
+        meant = tuple(steps.get(name) or Step(name, on=view.on) for name in asked.names)
+        if len(asked.names) > len(LETTERS) - 1:
+            raise wrong(text, f"at most {len(LETTERS) - 1} names")
+        try:
+            empty = pl.Series([""]).str.contains(asked.regex(lambda _: "a"))[0]
+        except pl.exceptions.ComputeError:
+            raise wrong(text, "brackets in pairs, and quantifiers after a touch or a group") from None
+        if empty:
+            raise DefinitionError("This pattern is met by no touch at all.", expected="a touch at least", found=text)
+        warn_of_unknown(unknown_steps(paths, meant))
+        return cls(paths, view, asked, Matcher(paths, meant))
+
+    def hits(self, found: Walks, part: Part) -> tuple[Indices, Indices]:
+        """The first and the last touch of every match, in order."""
+        codes, bits = self.matcher.match(part, part.read(self.matcher.columns))
+        codes = codes if len(codes) == len(found.rows) else codes[found.rows]
+        meant, letter_of = np.unique(bits, return_inverse=True)
+        if len(meant) > len(LETTERS):
+            meant, letters = np.unique(bits[codes], return_inverse=True)
+        else:
+            letters = letter_of[codes]
+        if len(meant) > len(LETTERS):
+            raise DefinitionError("The steps of a pattern overlap in too many ways.", do="use fewer conditions")
+        alphabet = np.frombuffer(LETTERS.encode(), np.uint8)
+        texts = as_bytes(alphabet[letters], found.bounds).cast(pl.String)
+
+        def classes(touch: Touch) -> str:
+            met = [bool(bits & np.uint64(sum(1 << name for name in set(touch.names)))) for bits in meant]
+            chosen = "".join(letter for letter, hit in zip(LETTERS, met, strict=False) if hit != touch.negated)
+            return f"[{chosen or NOTHING}]"
+
+        if self.pattern.pauses:
+            return self._timed(found, texts, classes)
+        return spans(texts, self.pattern.regex(classes))
+
+    def _timed(self, found: Walks, texts: pl.Series, classes: Any) -> tuple[Indices, Indices]:
+        """Matches with pauses: those units that match without them, one after the other."""
+        likely = texts.str.contains(f"(?s){self.pattern.regex(classes)}").arg_true()
+        timed = Timed(self.pattern, classes)
+        begins: list[int] = []
+        lasts: list[int] = []
+        for unit, text in zip(likely.to_list(), texts.gather(likely).to_list(), strict=True):
+            low, high = found.bounds[unit], found.bounds[unit + 1]
+            times = found.times[low:high].astype(np.int64) * found.scale
+            for begin, end in timed.search(text, times.tolist()):
+                begins.append(int(low) + begin)
+                lasts.append(int(low) + end - 1)
+        return np.array(begins, np.int64), np.array(lasts, np.int64)
+
+
+class Timed:
+    """A pattern with pauses, on one unit: of the earliest match the shortest, then the next after it."""
+
+    def __init__(self, asked: Pattern, classes: Any) -> None:
+        count = len(asked.segments)
+        self.pauses = asked.pauses
+        self.fixed = [asked.fixed(segment) for segment in range(count)]
+        texts = [asked.regex(classes, segment=segment) for segment in range(count)]
+        self.first, self.last = texts[0].startswith(r"\A"), texts[-1].endswith(r"\z")
+        self.segments = [re.compile(text.removeprefix(r"\A").removesuffix(r"\z"), re.DOTALL) for text in texts]
+
+    def search(self, text: str, times: list[int]) -> list[tuple[int, int]]:
+        """Where matches begin, and after which touch they end."""
+        found, begin = [], 0
+        while begin < len(text):
+            end = self._match(text, times, begin)
+            if end is None:
+                begin += 1
+            else:
+                found.append((begin, end))
+                begin = end
+            if self.first:
+                break
+        return found
+
+    def _match(self, text: str, times: list[int], begin: int) -> int | None:
+        """The earliest end of a match that begins at a touch."""
+        ends = self._ends(0, text, begin)
+        for place, pause in enumerate(self.pauses, 1):
+            starts = {
+                start
+                for end in ends
+                for start in range(end, len(text))
+                if pause.test(times[start] - times[end - 1], pause.limit)
+            }
+            ends = {end for start in starts for end in self._ends(place, text, start)}
+        return min((end for end in ends if not self.last or end == len(text)), default=None)
+
+    def _ends(self, segment: int, text: str, start: int) -> set[int]:
+        """Every place where a segment that begins at a touch can end."""
+        fixed = self.fixed[segment]
+        tried = range(start + 1, len(text) + 1) if fixed is None else [start + fixed]
+        return {end for end in tried if end <= len(text) and self.segments[segment].fullmatch(text, start, end)}
+
+
+def spans(texts: pl.Series, regex: str) -> tuple[Indices, Indices]:
+    """The first and the last letter of every match in texts laid end to end, which have no `<` and `>`."""
+    marked = texts.str.replace_all(f"(?s){regex}", "<${0}>")
+    flat = letters_of(marked)
+    opens, closes = np.flatnonzero(flat == OPENS), np.flatnonzero(flat == CLOSES)
+    before = np.arange(len(opens)) * 2
+    begin, end = opens - before, closes - before - 2
+    real = end >= begin
+    return begin[real], end[real]
+
+
+def letters_of(texts: pl.Series) -> NDArray[np.uint8]:
+    """All letters of texts, end to end."""
+    import pyarrow as pa
+
+    array = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.large_binary())
+    offsets, data = (np.frombuffer(memoryview(buffer or b""), np.uint8) for buffer in array.buffers()[1:])
+    bounds = offsets.view(np.int64)[array.offset : array.offset + len(array) + 1]
+    return data[bounds[0] : bounds[-1]] if len(bounds) else data

@@ -1,0 +1,179 @@
+"""Which paths contain a pattern of touches, where in the path, and after how long?
+
+A pattern is a regular expression over whole touches; how it is written is told in `analytics.paths.pattern_grammar`, how it is
+sought in `analytics.paths.pattern_search`. Matches do not overlap: the next is looked for after the last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from analytics.engine.units import CONVERTED, ENDS, OPEN
+from analytics.funnels.definition import Step
+from analytics.paths.pattern_search import Search
+from analytics.paths.view import By, Selection, View, Walks, each, together, words_of
+from analytics.statistics.intervals import wilson
+from analytics.store.parts import AT, CUSTOMER, TOUCHPOINT, Part, as_text, decoded
+from analytics.store.paths import Paths
+
+COUNTED: Final = (
+    "units",
+    "matching",
+    "share",
+    "share_low",
+    "share_high",
+    "customers",
+    "matches",
+    "median_position",
+    "median_delay",
+    "median_duration",
+    "goal_rate",
+    "goal_rate_without",
+)
+FOUND: Final = ("customer", "unit", "match", "position", "touches", "at", "until", "end")
+
+
+def match(
+    paths: Paths,
+    pattern: str,
+    *,
+    unit: str = "journey",
+    by: By = (),
+    on: str = TOUCHPOINT,
+    steps: Mapping[str, Step] | None = None,
+    collapse: bool = False,
+    among: Selection | None = None,
+) -> pl.DataFrame:
+    """How many units contain a pattern, whose they are, where and when, and how many of them reach the goal.
+
+    Columns: those of `by` (the value at the unit's first touch); `units`, `matching` (units with a match) Int64;
+    `share` Float64 with its Wilson interval `share_low`, `share_high`; `customers` (with a match), `matches` Int64;
+    of the first match of each unit `median_position` Float64 (of its first touch, from 1), `median_delay` (since the
+    unit's first touch), `median_duration` (from its first touch to its last) Duration(us), null without a match;
+    `goal_rate`, `goal_rate_without` Float64 (converted of the units that are over, with and without a match). One row,
+    or one a group. `steps` gives names of the pattern a meaning of their own; other names are values of `on`. No
+    touches give a row of zeros, or no rows with `by`. Raises `DefinitionError` for a pattern that cannot be read.
+
+    >>> from tests.journeys import paths
+    >>> shop = paths({"ann": "home@0m cart@1m look@2m", "bo": "home@0m cart@1m buy@2m"})
+    >>> match(shop, "home .* cart (?!buy)* $")["units", "matching", "matches"].rows()
+    [(2, 1, 1)]
+    """
+    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
+    search = Search.of(paths, pattern, steps or {}, view)
+    found = each(paths, view, words_of(paths, on), partial(_counts, search))
+    numbers = dict.fromkeys(("matches", "position", "delay", "lasts"), pl.Int64)
+    return _finish(together(paths, view, {"person": pl.UInt64, "end": pl.UInt8, **numbers}, found), view)
+
+
+def matches(
+    paths: Paths,
+    pattern: str,
+    *,
+    unit: str = "journey",
+    on: str = TOUCHPOINT,
+    steps: Mapping[str, Step] | None = None,
+    collapse: bool = False,
+    among: Selection | None = None,
+) -> pl.DataFrame:
+    """Every match of a pattern, one row each, by customer and time.
+
+    Columns: `customer` as in the paths; `unit` UInt32 (the number of the unit among the customer's, from 1), `match`
+    UInt32 (the number of the match in its unit, from 1), `position` UInt32 (of its first touch in the unit, from 1),
+    `touches` UInt32, `at`, `until` Datetime(us, UTC) (its first and last touch), `end` String (how the unit ends).
+    Arguments as of `match`; units are numbered among those selected.
+
+    >>> from tests.journeys import paths
+    >>> matches(paths({"ann": "a@0m b@1m a@2m"}), "a")["customer", "match", "position"].rows()
+    [('ann', 1, 1), ('ann', 2, 3)]
+    """
+    view = View(unit, on, collapse=collapse, among=among).checked(paths, ())
+    search = Search.of(paths, pattern, steps or {}, view)
+    found = each(paths, view, words_of(paths, on), partial(_rows, search))
+    numbers = dict.fromkeys(("unit", "match", "position", "touches"), pl.UInt32)
+    times = {"at": pl.Datetime("us", "UTC"), "until": pl.Datetime("us", "UTC"), "end": pl.String}
+    return together(paths, view, {CUSTOMER: paths.schema[CUSTOMER], **numbers, **times}, found).sort(
+        CUSTOMER, "at", "match"
+    )
+
+
+def _counts(search: Search, found: Walks, part: Part) -> pl.DataFrame:
+    """A row a unit: groups, `person`, `end`, `matches`, and of the first match `position`, `delay`, `lasts`."""
+    begin, last = search.hits(found, part)
+    units = np.searchsorted(found.bounds, begin, side="right") - 1
+    there, first = np.unique(units, return_index=True)
+    start, stop = begin[first], last[first]
+    low = found.bounds[:-1][there]
+    values = {
+        "position": start - low + 1,
+        "delay": found.microseconds(start) - found.microseconds(low),
+        "lasts": found.microseconds(stop) - found.microseconds(start),
+    }
+    each_unit = pl.int_range(len(found), eager=True)
+    firsts = pl.DataFrame({"unit": there, **values})
+    rows = found.groups.with_columns(
+        pl.Series("person", found.people.astype(np.uint64) + (part.number << 32)),
+        pl.Series("end", found.ends),
+        pl.Series("matches", np.bincount(units, minlength=len(found))),
+        each_unit.alias(" unit"),
+    )
+    return rows.join(firsts, left_on=" unit", right_on="unit", how="left", maintain_order="left").drop(" unit")
+
+
+def _finish(units: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Units as the columns of `match`."""
+    hit, over, won = pl.col("matches") > 0, pl.col("end") != OPEN, pl.col("end") == CONVERTED
+    aggregates = [
+        pl.len().cast(pl.Int64).alias("units"),
+        hit.sum().cast(pl.Int64).alias("matching"),
+        pl.col("person").filter(hit).n_unique().cast(pl.Int64).alias("customers"),
+        pl.col("matches").sum(),
+        pl.col("position").median().alias("median_position"),
+        *(
+            pl.col(column).median().round().cast(pl.Duration("us")).alias(name)
+            for name, column in (("median_delay", "delay"), ("median_duration", "lasts"))
+        ),
+        won.filter(hit & over).mean().alias("goal_rate"),
+        won.filter(~hit & over).mean().alias("goal_rate_without"),
+    ]
+    table = (
+        units.group_by(view.groups).agg(aggregates).sort(view.groups, nulls_last=True)
+        if view.by
+        else units.select(aggregates)
+    )
+    low, high = wilson(table["matching"].to_numpy(), table["units"].to_numpy())
+    some = pl.col("units") > 0
+    return table.with_columns(
+        pl.when(some).then(pl.col("matching") / pl.col("units")).alias("share"),
+        *(pl.when(some).then(pl.Series(b)).alias(f"share_{n}") for n, b in (("low", low), ("high", high))),
+    ).select(*view.groups, *COUNTED)
+
+
+def _rows(search: Search, found: Walks, part: Part) -> pl.DataFrame:
+    """The matches of one part as the columns of `matches`."""
+    begin, last = search.hits(found, part)
+    units = np.searchsorted(found.bounds, begin, side="right") - 1
+    people = found.people
+    first_of_person = np.searchsorted(people, people, side="left")
+    first_of_unit = np.searchsorted(units, units, side="left")
+    keys = as_text(decoded(part, [CUSTOMER], search.paths.dictionaries)[found.rows[begin]])
+    counts = {
+        "unit": np.arange(len(found))[units] - first_of_person[units] + 1,
+        "match": np.arange(len(begin)) - first_of_unit + 1,
+        "position": begin - found.bounds[:-1][units] + 1,
+        "touches": last - begin + 1,
+    }
+    times = {
+        name: pl.Series(found.microseconds(rows)).cast(pl.Datetime("us", "UTC"))
+        for name, rows in ((AT, begin), ("until", last))
+    }
+    return keys.with_columns(
+        *(pl.Series(name, values, pl.UInt32) for name, values in counts.items()),
+        *(values.alias(name) for name, values in times.items()),
+        pl.Series("end", pl.Series(ENDS).gather(found.ends[units])),
+    )

@@ -1,0 +1,176 @@
+"""Which whole paths do customers take, how common is each, and does it reach the goal?
+
+A variant is the sequence of all values of a unit, from its first touch to its last.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.engine.units import CONVERTED, OPEN
+from analytics.paths.view import By, Selection, View, Walks, each, together, words_of
+from analytics.statistics.intervals import wilson
+from analytics.store.parts import TOUCHPOINT, Part
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+COUNTED: Final = (
+    "path",
+    "units",
+    "share",
+    "cumulative_share",
+    "customers",
+    "share_of_customers",
+    "over",
+    "converted",
+    "goal_rate",
+    "goal_rate_low",
+    "goal_rate_high",
+    "median_duration",
+)
+
+
+def variants(
+    paths: Paths,
+    *,
+    unit: str = "journey",
+    by: By = (),
+    on: str = TOUCHPOINT,
+    collapse: bool = False,
+    among: Selection | None = None,
+    top: int | None = None,
+    least: int = 1,
+) -> pl.DataFrame:
+    """Whole paths with how many units took each, how many of them reached the goal, and how long it took.
+
+    Columns: those of `by` (the value at the unit's first touch); `path` List(String); `units` Int64; `share` Float64 of
+    all units of the group (also of those whose variant is left out), `cumulative_share`; `customers` Int64 (who took
+    it at least once), `share_of_customers` Float64 of all customers of the group, so that those of several variants may
+    add up to more than 1; `over` Int64 (units that are not open), `converted` Int64, `goal_rate` Float64 (converted of
+    those that are over, null without one) with its Wilson interval `goal_rate_low`, `goal_rate_high`;
+    `median_duration` Duration(us) from the first touch to the last. Most frequent first, of equally frequent the first
+    by name; the `top` of each group, and only those that `least` units took. `collapse` joins repeats of one value,
+    `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
+
+    >>> from tests.journeys import paths
+    >>> variants(paths({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
+    [(['visit', 'pay'], 2, 1.0)]
+    """
+    if least < 1 or (top is not None and top < 1):
+        found = f"top {top}, least {least}"
+        raise DefinitionError("No variant is asked for.", expected="top and least of 1 or more", found=found)
+    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
+    words = words_of(paths, on)
+    units = unit_paths(paths, view, words)
+    kept = _ranked(distinct_paths(units, view), view, top, least)
+    keys = [*view.groups, "key"]
+    told = (
+        units.join(kept, on=keys, how="semi", nulls_equal=True)
+        .group_by(keys)
+        .agg(
+            pl.col("lasts").median().round().cast(pl.Duration("us")).alias("median_duration"),
+            pl.col("person").n_unique().cast(pl.Int64).alias("customers"),
+        )
+    )
+    named = kept.with_columns(decoded_paths(kept["key"], words))
+    whole = named.join(told, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    return _finish(_with_customers(whole, units, view), view)
+
+
+def unit_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
+    """A row a unit: groups, `key` Binary, `end`, `lasts` (microseconds), `person` (a number of the customer).
+
+    A key holds the places of the path's words among all words sorted, so that keys sort as paths do by name.
+    """
+    places = words.rank("ordinal").to_numpy().astype(code_width(words)) - 1
+    found = each(paths, view, words, partial(_units, places))
+    return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64, "person": pl.UInt64}, found)
+
+
+def distinct_paths(units: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Distinct paths: groups, `key`, `units`, `over` (not open), `converted`."""
+    return units.group_by(*view.groups, "key").agg(
+        pl.len().cast(pl.Int64).alias("units"),
+        (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
+        (pl.col("end") == CONVERTED).sum().cast(pl.Int64).alias("converted"),
+    )
+
+
+def code_width(words: pl.Series) -> str:
+    """The type of the codes of a path; big-endian, so that bytes sort as codes do."""
+    return ">u1" if len(words) <= 0xFF else ">u2" if len(words) <= 0xFFFF else ">u4"
+
+
+def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
+    """Paths as lists of words, from their keys."""
+    import pyarrow as pa
+
+    width = np.dtype(code_width(words))
+    flat = np.frombuffer(b"".join(keys.to_list()), width).astype(np.int64)
+    lengths = keys.bin.size().to_numpy().astype(np.int64) // width.itemsize
+    offsets = np.append(0, np.cumsum(lengths))
+    names = words.cast(pl.String).sort().gather(flat).to_arrow()
+    lists = pa.LargeListArray.from_arrays(pl.Series(offsets, dtype=pl.Int64).to_arrow(), names.cast(pa.large_string()))
+    return pl.Series("path", lists, dtype=pl.List(pl.String))
+
+
+def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
+    """Slices of codes as Binary, without a copy of the codes."""
+    import pyarrow as pa
+
+    flat = np.ascontiguousarray(codes)
+    offsets = np.ascontiguousarray(bounds * flat.dtype.itemsize)
+    buffers = [None, pa.py_buffer(offsets.data), pa.py_buffer(flat.view(np.uint8).data)]
+    return pl.Series("key", pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers))
+
+
+def _units(places: NDArray[Any], found: Walks, part: Part) -> pl.DataFrame:
+    """The rows of `unit_paths` of one part."""
+    lasts = found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])
+    keys = as_bytes(places[found.nodes], found.bounds)
+    person = found.people.astype(np.uint64) + (part.number << 32)
+    rest = {"end": found.ends, "lasts": lasts, "person": person}
+    return pl.DataFrame([*found.groups.get_columns(), keys, *(pl.Series(name, each) for name, each in rest.items())])
+
+
+def _ranked(counted: pl.DataFrame, view: View, top: int | None, least: int) -> pl.DataFrame:
+    """Variants, the most frequent first, of equally frequent the first by name, with the shares of all units."""
+    groups: Any = view.groups or pl.lit(1)
+    whole = counted.with_columns(pl.col("units").sum().over(groups).alias("all")).filter(pl.col("units") >= least)
+    if top is not None:
+        whole = whole.filter(pl.col("units").rank("min", descending=True).over(groups) <= top)
+        whole = whole if view.by else whole.bottom_k(top, by=[-pl.col("units"), "key"])
+    order = [False] * len(view.groups) + [True, False]
+    whole = whole.sort(*view.groups, "units", "key", descending=order, nulls_last=True)
+    if top is not None:
+        whole = whole.filter(pl.int_range(pl.len()).over(groups) < top)
+    return whole.with_columns(
+        (pl.col("units") / pl.col("all")).alias("share"),
+        (pl.col("units").cum_sum().over(groups) / pl.col("all")).alias("cumulative_share"),
+    )
+
+
+def _with_customers(whole: pl.DataFrame, units: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Variants with the share of all customers of the group that took each."""
+    people = pl.col("person").n_unique().alias("people")
+    if view.by:
+        every = units.group_by(view.groups).agg(people)
+        whole = whole.join(every, on=view.groups, how="left", nulls_equal=True, maintain_order="left")
+    else:
+        whole = whole.with_columns(pl.Series("people", np.full(len(whole), units["person"].n_unique())))
+    return whole.with_columns((pl.col("customers") / pl.col("people")).alias("share_of_customers"))
+
+
+def _finish(counted: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Counted variants as the columns of `variants`."""
+    low, high = wilson(counted["converted"].to_numpy(), counted["over"].to_numpy())
+    over = pl.col("over") > 0
+    return counted.with_columns(
+        pl.when(over).then(pl.col("converted") / pl.col("over")).alias("goal_rate"),
+        *(pl.when(over).then(pl.Series(b)).alias(f"goal_rate_{n}") for n, b in (("low", low), ("high", high))),
+    ).select(*view.groups, *COUNTED)

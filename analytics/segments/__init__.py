@@ -1,0 +1,1 @@
+"""For whom: comparison of groups, cohorts and retention."""

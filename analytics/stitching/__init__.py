@@ -1,0 +1,1 @@
+"""Builds the path store from the lake, keeps it current, and corrects it."""

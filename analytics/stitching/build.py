@@ -1,0 +1,275 @@
+"""How do landed events become paths? Events in, touches out: customer, session, touchpoint, stage, journey, context.
+
+`stitch` does it for a frame; `build` for a lake, bucket by bucket of customers, into the path store. A touch has the
+columns customer, at, touchpoint, stage, channel, session, journey, outcome, linked, event_name and kind, then the
+context columns, the customer's attributes as of the event, and the values that the rules name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.identity.links import tombstones
+from analytics.identity.resolution import Identities, identify, with_customers
+from analytics.identity.shared_devices import CODE, COMBINATION, LINKED, WAYS
+from analytics.stitching.buckets import BUCKET, Spool
+from analytics.stitching.refresh_state import DROPPED, Memory, forget_others, remembered
+from analytics.store.parts import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT, Part, Words, bucket_of, narrow_time
+from analytics.store.paths import StoreWriter
+from analytics.touches.assembly import EVENT, HIDDEN, prepared, touches_of, with_text
+from analytics.touches.attributes import versions
+from analytics.touches.deduplication import Duplicates, deduplicate, duplicates
+from analytics.touches.journeys import JOURNEY, OUTCOME, OUTCOMES
+from analytics.touches.rules import PathRules
+from analytics.touches.sessions import SESSION
+from analytics.touches.watermark import activity, watermark, watermark_of
+from expectations import contract
+from expectations.lake.layout import EVENTS, LINKS, PROFILES, Lake
+from expectations.lake.tables import conform, landed, table_version
+from expectations.lake.tables import profiles as landed_profiles
+
+EVENTS_PER_PART: Final = 1_000_000
+EVENTS_PER_SHARE: Final = 2_000_000
+EVENTS_PER_BATCH: Final = 500_000
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class StitchSummary:
+    """What stitching did, in counts."""
+
+    events: int = 0
+    duplicates: int = 0
+    id_conflicts: int = 0
+    touches: int = 0
+    customers: int = 0
+    sessions: int = 0
+    journeys: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
+    linked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
+    end_of_data: datetime | None = None
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """The numbers as plain data; the end of the data is none of them."""
+        return {name: value for name, value in asdict(self).items() if name != "end_of_data"}
+
+    @property
+    def coverage(self) -> dict[str, float]:
+        """The share of events that found their customer in each way."""
+        events = sum(self.linked.values())
+        return {way: count / events if events else 0.0 for way, count in self.linked.items()}
+
+
+def stitch(
+    events: pl.DataFrame | pl.LazyFrame,
+    rules: PathRules | None = None,
+    profiles: pl.DataFrame | pl.LazyFrame | None = None,
+    end_of_data: datetime | None = None,
+) -> pl.DataFrame:
+    """The touches of all customers, sorted by customer and time.
+
+    Needs occurred_at, event_name and at least one identity (customer_id, anonymous_id, or the map `identities`); other
+    columns of the event contract are used where they are there. `profiles` has the columns of `contract.PROFILES`. The
+    end of the data is the watermark of the events unless it is given. No events give a frame without rows.
+
+    >>> events = pl.DataFrame({"customer_id": ["ann"], "event_name": ["home"], "occurred_at": [0]})
+    >>> stitch(events.cast({"occurred_at": pl.Datetime("us")})).select("customer", "touchpoint", "outcome").rows()
+    [('customer_id:ann', 'home', 'open')]
+    """
+    rules = rules or PathRules()
+    frame = deduplicate(conform(events)).collect().lazy()
+    found = identify(frame, rules)
+    end = end_of_data or watermark(conform(events))
+    known = prepared(with_customers(frame, found), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
+    states = versions(profiles.lazy(), found.nodes, rules) if profiles is not None else None
+    return with_text(touches_of(known, rules, states, end), found.keys)
+
+
+def build(
+    lake: Lake,
+    rules: PathRules | None = None,
+    on_progress: Progress | None = None,
+    end_of_data: datetime | None = None,
+    into: Path | None = None,
+) -> StitchSummary:
+    """Stitch all events of a lake into its path store, which is replaced in one step; without events it is empty.
+
+    The end of the data is the watermark of the events unless it is given. `on_progress` is called with the touches
+    written so far and the touches in all. `into` names another folder than the lake's own store.
+    """
+    rules = rules or PathRules()
+    plan = _planned(lake, rules)
+    end = end_of_data or watermark_of(plan.activity)
+    states = versions(landed_profiles(lake), plan.found.nodes, rules) if rules.attributes else None
+    twice = plan.twice
+    summary = StitchSummary(twice.events, twice.repeats, twice.conflicts, end_of_data=end)
+    buckets = max(1, round((twice.events - twice.repeats) / EVENTS_PER_PART))
+    schema = prepared(with_customers(plan.raw, plan.found), rules).collect_schema()
+    with StoreWriter(into or lake.paths) as writer, Spool(buckets, schema) as spool:
+        linked, events, dropped = _spooled(plan, rules, spool, buckets)
+        summary = replace(summary, linked=linked)
+        for part in spool.buckets():
+            touches = touches_of(part, rules, states, end)
+            write_part(writer, touches, plan.found.keys, len(plan.found.nodes))
+            summary = plus(summary, touches)
+            if on_progress:
+                on_progress(summary.touches, spool.rows)
+        if into is None:
+            plan.remembered(events, dropped, summary).save(lake, writer.generation)
+        writer.finish(end_of_data=end, built_from=plan.built_from)
+    if into is None:
+        forget_others(lake, writer.generation)
+    return summary
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What a build reads: versions of tables, all events, those that only repeat others, and whose they are."""
+
+    built_from: dict[str, Any]
+    raw: pl.LazyFrame
+    twice: Duplicates
+    found: Identities
+    tombstones: pl.DataFrame
+    activity: pl.DataFrame
+
+    def remembered(self, events: pl.Series, dropped: pl.DataFrame, summary: StitchSummary) -> Memory:
+        kinds = tuple(source.key for source in self.found.sources if source.key is not None)
+        return remembered(
+            self.found,
+            events=events,
+            dropped=dropped,
+            activity=self.activity,
+            tombstones=self.tombstones,
+            kinds=kinds,
+            counts=summary.counts,
+        )
+
+
+def _planned(lake: Lake, rules: PathRules) -> _Plan:
+    built_from = sources(lake, rules)
+    raw = landed(lake, built_from["events"])
+    twice = duplicates(raw)
+    removed = tombstones(lake, rules.identities.as_of)
+    found = identify(twice.without(raw), rules, removed, repeated=raw)
+    return _Plan(built_from, raw, twice, found, removed, activity(raw))
+
+
+def _spooled(
+    plan: _Plan, rules: PathRules, spool: Spool, buckets: int
+) -> tuple[dict[str, int], pl.Series, pl.DataFrame]:
+    """Put events into their buckets; counts them by how they linked and by combination, and returns the dropped."""
+    linked, number = dict.fromkeys(WAYS, 0), _buckets(plan.found, buckets)
+    events, dropped = np.zeros(len(plan.found.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
+
+    def place(batch: pl.DataFrame) -> None:
+        linked.update(_added(linked, batch[LINKED].value_counts()))
+        np.add.at(events, batch[COMBINATION].to_numpy(), 1)
+        placed = batch.with_columns(pl.Series(BUCKET, number[batch[CODE].to_numpy()]))
+        spool.add(placed.filter(pl.col(TOUCHPOINT).is_not_null()))
+        gone = batch.filter(pl.col(TOUCHPOINT).is_null())
+        dropped.append(gone.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT))
+
+    # While the engine waits for `place` it reads ahead, but not beyond a share.
+    for share in plan.twice.in_shares(plan.raw, EVENTS_PER_SHARE):
+        known = prepared(with_customers(share, plan.found), rules)
+        known.sink_batches(place, chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming")
+    return linked, pl.Series("events", events, pl.UInt32), pl.concat(dropped)
+
+
+def sources(lake: Lake, rules: PathRules) -> dict[str, Any]:
+    """What paths are built from: the versions of the tables, and a digest of the rules."""
+    digest = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()
+    return {name: table_version(lake, name) for name in (EVENTS, PROFILES, LINKS)} | {"rules": digest}
+
+
+def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, nodes: int) -> None:
+    """Write the touches of whole customers as the next part."""
+    columns = touches.drop(CODE, *HIDDEN, strict=False).schema
+    text = {name: pl.String() for name, dtype in columns.items() if isinstance(dtype, pl.Categorical | pl.Enum)}
+    writer.schema = {CUSTOMER: pl.String(), **columns, **text, AT: TIME}
+    writer.keep(part_of(touches, keys, nodes, writer.words))
+
+
+def part_of(touches: pl.DataFrame, keys: pl.Series, nodes: int, words: Words) -> Part:
+    """The touches of some customers as a part in memory: text as codes of these dictionaries, customers as runs.
+
+    Beside its touches a customer has `code` (u32, null from `nodes` on), `last` (the time of the last touch) and
+    `converted` (whether the last journey is), for a refresh.
+    """
+    table = []
+    for column in touches.drop(CODE).iter_columns():
+        if isinstance(column.dtype, pl.Categorical | pl.Enum):
+            table.append(_coded(column, words))
+        else:
+            table.append(narrow_time(column) if column.name == AT else column)
+    customers = _people(touches, keys, nodes)
+    return Part(0, len(touches), len(customers), frames=(pl.DataFrame(table), customers))
+
+
+def _coded(column: pl.Series, words: Words) -> pl.Series:
+    """A column of words as codes of dictionaries; words not met before get the next, in the order of their touches."""
+    if words.are_of(column):
+        return column.to_physical()
+    own = column.to_physical().cast(pl.UInt32)
+    places = pl.Series(np.flatnonzero(np.bincount(own.drop_nulls().to_numpy())), dtype=pl.UInt32)
+    met = places.cast(column.to_physical().dtype).cat.to(column.dtype).cast(pl.String)
+    if not words.has(column.name, met):
+        words.encode(column.unique(maintain_order=True).cast(pl.String))
+    codes = words.encode(met.alias(column.name))
+    code_of = np.zeros(1 + max(places, default=0), codes.to_numpy().dtype)
+    code_of[places.to_numpy()] = codes.to_numpy()
+    if own.null_count():
+        return pl.Series(code_of).gather(own).alias(column.name)
+    return pl.Series(column.name, code_of[own.to_numpy()])
+
+
+def _people(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.DataFrame:
+    runs = touches[CODE].rle().struct.unnest()
+    last = touches.select(AT, OUTCOME)[runs["len"].cum_sum() - 1]
+    return pl.DataFrame({CUSTOMER: keys.gather(runs["value"]), TOUCHES: runs["len"].cast(pl.UInt32)}).with_columns(
+        pl.select(pl.when(runs["value"] < nodes).then(runs["value"])).to_series().alias("code"),
+        last[AT].alias("last"),
+        (last[OUTCOME].cast(pl.String) == "converted").alias("converted"),
+    )
+
+
+def _buckets(found: Identities, buckets: int) -> NDArray[np.uint32]:
+    """The bucket of every customer code."""
+    if buckets == 1:
+        return np.zeros(len(found.keys), np.uint32)
+    codes = np.concatenate([found.nodes["customer"].to_numpy(), found.alone["alone"].to_numpy()])
+    own = np.unique(codes)
+    numbers = np.zeros(len(found.keys), np.uint32)
+    numbers[own] = [bucket_of(key, buckets) for key in found.keys.gather(own)]
+    return numbers
+
+
+def plus(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> StitchSummary:
+    """The summary with the touches of some whole customers more, or less with a `sign` of -1."""
+    left = (pl.col(CODE) != pl.col(CODE).shift(-1)).fill_null(True)
+    ended = left | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
+    outcomes = touches.select(CODE, JOURNEY, OUTCOME).filter(ended)[OUTCOME].cast(pl.String).value_counts()
+    last = touches.select(CODE, SESSION).filter(left)
+    return replace(
+        summary,
+        touches=summary.touches + sign * len(touches),
+        customers=summary.customers + sign * len(last),
+        sessions=summary.sessions + sign * int(last[SESSION].sum()),
+        journeys=_added(summary.journeys, outcomes.with_columns(pl.col("count").cast(pl.Int64) * sign)),
+    )
+
+
+def _added(counts: dict[str, int], more: pl.DataFrame) -> dict[str, int]:
+    """Counts with those of a frame of word and count."""
+    return counts | {word: counts[word] + count for word, count in more.iter_rows()}

@@ -1,0 +1,207 @@
+"""How does a customer disappear? Every event, profile, link and touch goes, from all tables, files and logs.
+
+The customer is asked for by one identity and found as stitching finds it. Rows are deleted, the files that held them
+and the log entries that tell of them are removed, and the paths are built anew. Events go last, so that forgetting
+which was cut short can be done again. Kafka's own copy is outside the lake.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Final
+
+import polars as pl
+
+from analytics.identity.links import PAIR, identity_of, known_identity, tombstones
+from analytics.identity.resolution import Identities, identify, with_customers
+from analytics.identity.shared_devices import CODE
+from analytics.stitching.build import build
+from analytics.stitching.forget_quarantine import naming
+from analytics.stitching.refresh_state import MEMORY, recall
+from analytics.store.parts import CUSTOMER, TOUCHES
+from analytics.store.paths import Paths, generation_of, holds_paths, remove_generations
+from analytics.touches.rules import PathRules
+from expectations import contract
+from expectations.errors import DefinitionError, nearest
+from expectations.lake import files as folders
+from expectations.lake.erase import Erased, erase, is_settled
+from expectations.lake.layout import EVENTS, LINKS, PATHS, PROFILES, QUARANTINE, Lake
+from expectations.lake.tables import landed, scan
+
+SCHEMAS: Final = {PROFILES: contract.PROFILES, LINKS: contract.LINKS}
+TABLES: Final = (PROFILES, LINKS, QUARANTINE, EVENTS)
+ENDS: Final = {PROFILES: (("identity_kind", "identity"),), LINKS: (PAIR[:2], PAIR[2:])}
+
+
+def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.DataFrame:
+    """Remove a customer, named by one of its identities (`kind:value`), from the lake and build the paths anew.
+
+    One row a table: table String; before, after (rows; of `memory`, what a refresh remembers, identities), named (rows
+    that still hold one of the customer's identities, counted when all is done: events of others), rewritten, removed
+    (files), log (entries removed from the table's log), Int64. Identities are found however their blanks and case are
+    written. Refused messages go when they or their headers name the customer (`refused`). An identity that no event
+    carries is removed from where else it is. Landing the same identity again starts afresh. Raises `DefinitionError`
+    when nothing names it.
+    """
+    rules = rules or PathRules()
+    who = _whose(lake, identity, rules)
+    if who.is_denied or (who.events.is_empty() and not _traces(lake, who)):
+        raise _unknown(identity, who)
+    before, files = _remembered(lake), _memory_files(lake)
+    touches = len(Paths.open(lake)) if holds_paths(lake) else 0
+    done = [erase(lake, table, who.predicate(lake, table)) for table in TABLES]
+    build(lake, rules)
+    done.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
+    now = _memory_files(lake)
+    done.append(Erased(MEMORY, before, _remembered(lake), len(now - files), len(files - now), 0))
+    named = who.named(lake) | {PATHS: who.touches(lake), MEMORY: _remembered(lake, who.values)}
+    proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in done])
+    return proof.select("table", "before", "after", "named", "rewritten", "removed", "log")
+
+
+@dataclass(frozen=True)
+class _Customer:
+    """A customer: identities (kind, value), their key, the events (place) that are theirs, and addresses as they came
+    where only their hashes are identities.
+    """
+
+    rules: PathRules
+    found: Identities
+    values: pl.DataFrame
+    key: str | None
+    events: pl.DataFrame
+    raw: frozenset[str]
+
+    @property
+    def is_denied(self) -> bool:
+        """Whether the identity that was named is one that never links: nobody's."""
+        kind, value = self.values.row(0)
+        return bool(pl.select(self.rules.identities.denied(pl.lit(value), kind)).item())
+
+    def predicate(self, lake: Lake, table: str) -> str | None:
+        """SQL for the customer's rows of a table; None when there is none."""
+        if table == EVENTS:
+            return _at(self.events)
+        if table == QUARANTINE:
+            return _at(naming(lake, self._spelt()))
+        each = [
+            f"({kind} = {_quoted(said)} AND {value} = {_quoted(written)})"
+            for kind, value in ENDS[table]
+            for said, written in self._among(lake, table, kind, value).iter_rows()
+        ]
+        return " OR ".join(each) or None
+
+    def named(self, lake: Lake) -> dict[str, int]:
+        """How many rows of each table hold one of the identities."""
+        rows = {table: scan(lake, table, SCHEMAS[table]) for table in ENDS}
+        carries = pl.any_horizontal(
+            source.value.is_in(self.values.filter(pl.col("kind") == source.kind)["value"].implode())
+            for source in self.found.sources
+        )
+        return {
+            **{
+                table: _count(rows[table].filter(pl.any_horizontal(self._is_mine(*end) for end in ENDS[table])))
+                for table in ENDS
+            },
+            QUARANTINE: len(naming(lake, self._spelt())),
+            EVENTS: _count(landed(lake).filter(carries)),
+        }
+
+    def touches(self, lake: Lake) -> int:
+        """How many touches of the paths are the customer's."""
+        counts = [part.people([CUSTOMER, TOUCHES]) for part in Paths.open(lake).parts]
+        return sum(int(each.filter(pl.col(CUSTOMER).is_in([self.key]))[TOUCHES].sum()) for each in counts)
+
+    def _spelt(self) -> dict[str, bool]:
+        lower = self.values.filter(pl.col("kind").is_in(self.rules.identities.lower))["value"]
+        return dict.fromkeys(self.values["value"], False) | dict.fromkeys([*lower, *self.raw], True)
+
+    def _is_mine(self, kind: str, value: str) -> pl.Expr:
+        rules = self.rules.identities
+        normal, known = rules.normal(pl.col(value), pl.col(kind)), pl.col(kind).replace(rules.hashed)
+        each = self.values.group_by("kind", maintain_order=True).agg("value")
+        mine = [(known == name) & normal.is_in(values) for name, values in each.iter_rows()]
+        return pl.any_horizontal(mine).fill_null(False)
+
+    def _among(self, lake: Lake, table: str, kind: str, value: str) -> pl.DataFrame:
+        """Kind and value, as they are written, of the rows that name one of the identities."""
+        mine = scan(lake, table, SCHEMAS[table]).filter(self._is_mine(kind, value))
+        return mine.select(kind, value).unique(maintain_order=True).collect()
+
+
+def _whose(lake: Lake, identity: str, rules: PathRules) -> _Customer:
+    """The customer who has an identity; one that no event carries stands for itself."""
+    kind, value = identity_of(known_identity(identity, rules))
+    events = landed(lake)
+    raw = {text for each, text in [identity_of(identity)] if each in rules.identities.hashed}
+    found = identify(events, rules, tombstones(lake))
+    node = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == value)
+    if node.is_empty():
+        alone = pl.DataFrame({"kind": [kind], "value": [value]})
+        nothing = pl.DataFrame(schema={name: contract.EVENTS[name] for name in contract.PLACE})
+        return _Customer(rules, found, alone, None, nothing, frozenset(raw))
+    mine = node["customer"].item()
+    who = found.nodes.filter(pl.col("customer") == mine).select("kind", "value")
+    own = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
+    said = [
+        (pl.col(each) if each in own else pl.col(contract.IDENTITIES).map.get(each)).alias(each)
+        for each in rules.identities.hashed
+    ]
+    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(*contract.PLACE, *said).collect()
+    raw |= {text.strip() for each in rules.identities.hashed for text in rows[each].drop_nulls()}
+    return _Customer(rules, found, who, found.keys[mine], rows.select(contract.PLACE), frozenset(raw))
+
+
+def _traces(lake: Lake, who: _Customer) -> bool:
+    """Whether anything names somebody without events, or forgetting was cut short, so that there is work left."""
+    named = any(who.named(lake).values()) or _remembered(lake, who.values)
+    return bool(named) or not all(is_settled(lake, table) for table in TABLES)
+
+
+def _unknown(identity: str, who: _Customer) -> DefinitionError:
+    kind, _ = identity_of(identity)
+    kinds = who.found.nodes["kind"].unique().sort().to_list()
+    return DefinitionError(
+        f"No event carries this {kind}, nor does anything else in the lake.",
+        expected=f"a kind among {', '.join(kinds) or '(no event has landed)'}, and a value that is not denied",
+        do=(kind not in kinds and nearest(kind, kinds)) or "check the identity; denied values are nobody's",
+    )
+
+
+def _at(rows: pl.DataFrame) -> str | None:
+    """SQL for the rows at these places; without a part, for all rows of the message."""
+    place = (contract.TOPIC, contract.PARTITION, contract.PART)
+    groups = rows.group_by(place, maintain_order=True).agg(contract.OFFSET)
+    each = [
+        f"({contract.TOPIC} = {_quoted(topic)} AND {contract.PARTITION} = {partition} AND "
+        f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))})'
+        + (")" if part is None else f" AND {contract.PART} = {part})")
+        for topic, partition, part, offsets in groups.iter_rows()
+    ]
+    return " OR ".join(each) or None
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _count(rows: pl.LazyFrame) -> int:
+    return int(rows.select(pl.len()).collect(engine="streaming").item())
+
+
+def _remembered(lake: Lake, who: pl.DataFrame | None = None) -> int:
+    """How many identities are remembered for the next refresh: all, or of these."""
+    memory = recall(lake, generation_of(lake)) if holds_paths(lake) else None
+    if memory is None:
+        return 0
+    return len(memory.nodes if who is None else memory.nodes.join(who, on=["kind", "value"], how="semi"))
+
+
+def _memory_files(lake: Lake) -> set[str]:
+    return set(folders.files(lake.table(MEMORY)))
+
+
+def _drop_old_generations(lake: Lake) -> tuple[int, int]:
+    """Remove what earlier stores left in the folder; returns files rewritten and files removed."""
+    current = generation_of(lake)
+    return len(folders.files(f"{lake.paths}/{current}")), remove_generations(lake, current)

@@ -1,0 +1,251 @@
+"""How do customers get their paths anew without their events? Their touches are taken from the parts and cast again.
+
+What an event gives to a touch never changes: it is taken as it lies in the part. What its customer gives is made anew:
+whose it is, how it linked, its place, session, stage, journey, outcome and the customer's attributes. Of a customer to
+whom only later events come no more than the last journey is taken: what was before does not change.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.engine.matching import on_threads
+from analytics.identity.assignment import assigned
+from analytics.identity.graph import Mask
+from analytics.identity.resolution import names_of, salted
+from analytics.identity.shared_devices import CODE, COMBINATION
+from analytics.identity.update import Relinked
+from analytics.store.parts import AT, CUSTOMER, TOUCHES, TOUCHPOINT, Part, as_enum, as_time
+from analytics.store.paths import Paths
+from analytics.touches.assembly import EVENT, HIDDEN, PLACE, WORD, given, prepared
+from analytics.touches.journeys import JOURNEY, OUTCOME
+from analytics.touches.rules import PathRules
+from analytics.touches.sessions import SESSION
+from expectations import contract
+
+OF: Final = "_of"
+OLD: Final = [SESSION, JOURNEY, OUTCOME]
+NEVER: Final = np.iinfo(np.int64).max
+
+IdsOf = Callable[[pl.Series, pl.Series], pl.DataFrame]
+
+
+@dataclass(frozen=True)
+class Touched:
+    """Which customers, by code, cannot stay as they are?
+
+    `anew`: their old events may be others now. `since`: when their first new event was, in microseconds, or `NEVER`.
+    The last place of both is that of customers without a code.
+    """
+
+    anew: Mask
+    since: NDArray[np.int64]
+
+    def concern(
+        self, people: pl.DataFrame, lapse: tuple[datetime | None, datetime | None], gap: timedelta
+    ) -> tuple[Mask, Mask]:
+        """Which of these customers are concerned whole, and which with their last journey only.
+
+        Also concerned is whose last journey lapses as the end of the data moves from one time to another.
+        """
+        one, other = (pl.lit(end, contract.TIME) - pl.col("last") > gap for end in lapse)
+        lapses = people.select((~pl.col("converted") & (one != other)).fill_null(False)).to_series().to_numpy()
+        code = codes_of(people)
+        since = self.since[code]
+        whole = self.anew[code] | (since <= people["last"].to_physical().to_numpy())
+        return whole, ~whole & ((since != NEVER) | lapses)
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is taken out of a part: `places` of customers, who is `late`, taken with the last journey only.
+
+    `kept` are how many touches of each stay.
+    """
+
+    places: NDArray[np.int64]
+    late: Mask
+    kept: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, whole: Mask, late: Mask) -> Loss:
+        """The customers marked; what is kept is not known yet."""
+        places = np.flatnonzero(whole | late)
+        return cls(places, late[places], np.zeros_like(places))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Customers taken out of parts, the loss of each part, and the keys of the customers.
+
+    Touches, in order, have `_of`, the number of the customer they were taken from, and `_place`.
+    """
+
+    losses: tuple[Loss, ...]
+    keys: pl.Series
+    touches: pl.DataFrame
+
+    @classmethod
+    def from_parts(cls, paths: Paths, losses: Sequence[Loss], columns: Sequence[str]) -> Taken:
+        """Take customers out of every part, with the columns named."""
+        first = np.cumsum([0, *(len(loss.places) for loss in losses)])
+        some = [number for number, loss in enumerate(losses) if len(loss.places) or not number]
+
+        def taken(number: int) -> tuple[Loss, pl.Series, pl.DataFrame]:
+            part, loss = paths.parts[number], losses[number]
+            people = part.people([CUSTOMER, TOUCHES])
+            counts = people[TOUCHES].to_numpy().astype(np.int64)
+            if loss.late.any():
+                before = _before_last_journey(part.read([JOURNEY])[JOURNEY].to_numpy(), counts)
+                loss = replace(loss, kept=np.where(loss.late, before[loss.places], 0))
+            return (
+                loss,
+                people[CUSTOMER][loss.places],
+                _touches(paths, part, (loss, counts), columns, int(first[number])),
+            )
+
+        found, keys, frames = zip(*on_threads(taken, some), strict=True)
+        known = dict(zip(some, found, strict=True))
+        every = tuple(known.get(number, loss) for number, loss in enumerate(losses))
+        return cls(every, pl.concat(keys), pl.concat(frames).with_row_index(PLACE))
+
+
+@dataclass(frozen=True)
+class Recast:
+    """The prepared events of all customers concerned, old and fresh, the fresh ones that rules drop, and all keys.
+
+    `late`: code, number in `Taken`, session and journey of the first touch of those with their last journey only.
+    """
+
+    every: pl.DataFrame
+    dropped: pl.DataFrame
+    keys: pl.Series
+    late: pl.DataFrame
+
+    def numbered_on(self, touches: pl.DataFrame) -> pl.DataFrame:
+        """Touches whose sessions and journeys go on from those that stay."""
+        before = np.zeros((2, len(self.keys)), np.uint32)
+        before[:, self.late[CODE].to_numpy()] = self.late.select(SESSION, JOURNEY).to_numpy().T - 1
+        code = touches[CODE].to_numpy()
+        return touches.with_columns(
+            pl.col(n) + pl.Series(b[code]) for n, b in zip((SESSION, JOURNEY), before, strict=True)
+        )
+
+    def taken_from(self, touches: pl.DataFrame) -> NDArray[np.int64]:
+        """The number in `Taken` of every touch's customer with the last journey only, -1 for the others."""
+        number = np.full(len(self.keys), -1, np.int64)
+        number[self.late[CODE].to_numpy()] = self.late[OF].to_numpy()
+        of: NDArray[np.int64] = number[touches[CODE].to_numpy()]
+        return of
+
+
+def codes_of(people: pl.DataFrame) -> NDArray[np.int64]:
+    """The codes of customers, -1 for those without."""
+    return people["code"].cast(pl.Int64).fill_null(-1).to_numpy()
+
+
+def recast(
+    taken: Taken, fresh: pl.DataFrame, whose: tuple[Relinked, pl.DataFrame], rules: PathRules, ids: IdsOf
+) -> Recast:
+    """What the touches of the customers concerned are made of.
+
+    `whose` are the combinations and their placements, `ids` finds the ids of old events by times and hashes. A customer
+    without a usable identity has a code above those of the nodes.
+    """
+    known, places = whose
+    nodes = len(known.nodes)
+    new = assigned(fresh, known, places)
+    lone = new[contract.EVENT_ID].filter(new[CODE].is_null()).unique().sort()
+    own = lone.to_frame().with_row_index("_own", offset=nodes)
+    new = new.join(own, on=contract.EVENT_ID, how="left").with_columns(pl.coalesce(CODE, "_own").alias(CODE))
+    ready = prepared(new.drop("_own").lazy(), rules).collect()
+    dropped = ready.filter(pl.col(TOUCHPOINT).is_null())
+    ready = ready.filter(pl.col(TOUCHPOINT).is_not_null())
+    old = assigned(taken.touches.with_columns(pl.col(AT).alias(contract.OCCURRED_AT)), known, places)
+    above = (nodes + len(lone) + pl.col(OF)).cast(pl.UInt32)
+    old = _with_ids(old.with_columns(pl.coalesce(CODE, above).alias(CODE)), ready, ids)
+    begun = old.select(CODE, OF, SESSION, JOURNEY).filter((pl.col(OF) != pl.col(OF).shift(1)).fill_null(True))
+    only_last = np.concatenate([loss.late for loss in taken.losses])
+    late = begun.filter(pl.Series(only_last).gather(begun[OF]))
+    old, ready = _alike(old, ready)
+    every = pl.concat([old.select(*ready.columns, PLACE), ready.with_columns(pl.lit(None, pl.UInt32).alias(PLACE))])
+    return Recast(every, dropped, _keys(known, every[CODE], lone, taken.keys, rules), late)
+
+
+def _touches(
+    paths: Paths, part: Part, lost: tuple[Loss, NDArray[np.int64]], columns: Sequence[str], first: int
+) -> pl.DataFrame:
+    """The touches that a part loses, their text as an Enum of the dictionary, from its customers' counts of touches."""
+    loss, counts = lost
+    take = np.zeros_like(counts)
+    take[loss.places] = counts[loss.places] - loss.kept
+    rows = np.repeat(np.tile([False, True], len(counts)), np.column_stack((counts - take, take)).ravel())
+    frame = part.read(columns, rows)
+    text = [name for name in columns if name in paths.dictionaries]
+    words = [as_enum(frame[name], paths.dictionaries[name]) for name in text]
+    of = np.repeat(np.arange(first, first + len(loss.places), dtype=np.uint32), take[loss.places])
+    return frame.with_columns(*words, as_time(frame[AT]), pl.Series(OF, of, pl.UInt32))
+
+
+def _before_last_journey(journeys: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many touches each customer has before the last journey."""
+    ends = np.cumsum(counts)
+    earlier = journeys != np.repeat(journeys[ends - 1], counts)
+    return np.add.reduceat(earlier, ends - counts, dtype=np.int64)
+
+
+def _alike(old: pl.DataFrame, fresh: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Both with one Enum for each column of text: the words of the old touches, then those that are new."""
+    for name, dtype in old.schema.items():
+        if isinstance(dtype, pl.Enum) and fresh.schema.get(name) == WORD:
+            given = fresh[name].cast(pl.String)
+            words = pl.concat([dtype.categories, given.drop_nulls()]).unique(maintain_order=True)
+            fresh = fresh.with_columns(given.cast(pl.Enum(words)))
+            if len(words) > len(dtype.categories):
+                old = old.with_columns(as_enum(old[name].to_physical(), words))
+    return old, fresh
+
+
+def _with_ids(old: pl.DataFrame, fresh: pl.DataFrame, ids: IdsOf) -> pl.DataFrame:
+    """Old touches with the ids of their events where others of one instant must be ordered anew among them.
+
+    Those have no `_place`: it holds only among touches of one instant that were one customer's before, too.
+    """
+    here = [CODE, AT]
+    near = old.lazy().select(*here, PLACE).filter(pl.col(AT).is_between(fresh[AT].min(), fresh[AT].max()))
+    met = near.join(fresh.lazy().select(here).unique(), on=here, how="semi").select(PLACE).collect()[PLACE]
+    other = [(pl.col(name) != pl.col(name).shift(1)).fill_null(True) for name in (CODE, OF)]
+    runs = old.select(CODE, OF).filter(other[0] | other[1])
+    merged = runs.unique().filter(pl.col(CODE).is_duplicated()).select(CODE).unique()
+    both = old.lazy().join(merged.lazy(), on=CODE, how="semi").filter(pl.struct(here).is_duplicated()).collect()
+    anew = pl.concat([met, both[PLACE]]).unique()
+    mixed = old[anew].select(AT, EVENT)
+    found = mixed.join(ids(mixed[AT], mixed[EVENT]), on=EVENT, how="left", maintain_order="left")[contract.EVENT_ID]
+    named = pl.repeat(None, len(old), dtype=pl.String, eager=True).scatter(anew, found).alias(contract.EVENT_ID)
+    known = np.ones(len(old), np.bool_)
+    known[anew.to_numpy()] = False
+    return old.with_columns(named, pl.when(pl.Series(known)).then(PLACE).alias(PLACE))
+
+
+def _keys(known: Relinked, codes: pl.Series, lone: pl.Series, taken: pl.Series, rules: PathRules) -> pl.Series:
+    """The keys by code: of the customers that are there, of the fresh events alone, of all that were taken."""
+    there = np.zeros(len(known.nodes) + len(lone) + len(taken), np.bool_)
+    there[codes.to_numpy()] = True
+    few = known.nodes.filter(there[: len(known.nodes)])
+    names = pl.repeat(None, len(known.nodes), dtype=pl.String, eager=True).alias(CUSTOMER)
+    names = names.scatter(few["node"], salted(names_of(few)[CUSTOMER], rules.identities.salt))
+    alone = salted(pl.select(pl.format("event_id:{}", lone).alias(CUSTOMER)).to_series(), rules.identities.salt)
+    return pl.concat([names, alone, taken])
+
+
+def columns_taken(rules: PathRules) -> list[str]:
+    """The columns that are taken out of parts."""
+    sequence = [name for name in HIDDEN if name in (COMBINATION, EVENT) or rules.sequence]
+    return [*given(rules), *sequence, *OLD]

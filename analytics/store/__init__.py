@@ -1,0 +1,1 @@
+"""The path store: parts of narrow columns that analyses scan."""

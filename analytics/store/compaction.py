@@ -1,0 +1,64 @@
+"""When do recent parts become one? Refreshes leave small parts, and parts that have changed.
+
+A part that lost more than half of its touches to other parts is written anew without them, and one with later touches
+beyond a quarter of its own is written anew with them. When there are many small parts they are put together, up to the
+usual size. So each touch is written again a few times at most, and old files do not grow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import polars as pl
+
+from analytics.store.ordering import TOUCHES_PER_PART
+from analytics.store.parts import Part, stacked
+from analytics.store.paths import StoreWriter
+
+MANY: Final = 8
+
+
+def compact(writer: StoreWriter) -> None:
+    """Put together the small parts of a generation that is being written, and those that lost most touches."""
+    writer.settle()
+    small = [part for part in writer.parts if part.touches < TOUCHES_PER_PART // 2]
+    chosen = [part for part in writer.parts if _is_worn(part)]
+    chosen += [part for part in small if part not in chosen] if len(small) > MANY else []
+    writer.parts = [part for part in writer.parts if part not in chosen]
+    for group in _groups(chosen):
+        writer.keep(joined(group))
+    writer.settle()
+    for part in chosen:
+        part.remove()
+
+
+def joined(parts: Sequence[Part]) -> Part:
+    """The customers of several parts as one part in memory."""
+    tables, people = zip(*(part.physical() for part in parts), strict=True)
+    table = stacked(tables)
+    return Part(0, len(table), sum(map(len, people)), frames=(table, pl.concat(people)))
+
+
+def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
+    """Parts, the small ones together up to the usual size."""
+    group: list[Part] = []
+    for part in parts:
+        if group and sum(each.touches for each in group) + part.touches > TOUCHES_PER_PART:
+            yield group
+            group = []
+        group.append(part)
+    if group:
+        yield group
+
+
+def _is_worn(part: Part) -> bool:
+    """Whether a part lost more than half of its touches, or has so many later ones that reading it takes longer."""
+    if not part.changed:
+        return False
+    first, later = (_rows(f"{part.address}.{kind}.parquet") for kind in ("touches", "later"))
+    return part.touches < first / 2 or later > first / 4
+
+
+def _rows(address: str) -> int:
+    return int(pl.scan_parquet(address).select(pl.len()).collect().item())

@@ -1,0 +1,63 @@
+"""How much is in the paths? One row of counts: touches, customers, sessions, journeys by outcome, how they linked."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from analytics.identity.shared_devices import LINKED, WAYS
+from analytics.store.parts import AT, CUSTOMER, TIME
+from analytics.store.paths import Paths
+from analytics.touches.journeys import JOURNEY, OUTCOME, OUTCOMES
+from analytics.touches.sessions import SESSION
+
+
+def summary(paths: Paths) -> pl.DataFrame:
+    """One row of counts over all paths.
+
+    Int64: touches, customers, sessions, journeys, converted, abandoned, open. Datetime(us, UTC): first_at, last_at,
+    end_of_data. Float64, shares of touches: linked_login, linked_device, linked_session, linked_anonymous. Paths
+    without touches have counts of 0 and null times and shares; sessions, journeys and links are null where the paths
+    have no such column.
+
+    >>> from datetime import datetime
+    >>> frame = pl.DataFrame({"customer": ["ann"], "at": [datetime(2024, 1, 1)], "touchpoint": ["home"]})
+    >>> summary(Paths.from_frame(frame)).select("touches", "customers", "journeys").row(0)
+    (1, 1, None)
+    """
+    held = [name for name in (AT, CUSTOMER, SESSION, JOURNEY, OUTCOME, LINKED) if name in paths.schema]
+    parts = [_counts(paths.read(part, held)) for part in paths.parts]
+    counts = pl.concat(parts) if parts else _counts(pl.DataFrame(schema={name: paths.schema[name] for name in held}))
+    total = counts.select(pl.exclude("first_at", "last_at").sum(), pl.col("first_at").min(), pl.col("last_at").max())
+    absent = [name for name in COUNTS if name not in total.columns]
+    end = pl.lit(paths.end_of_data, TIME).alias("end_of_data")
+    return total.with_columns(end, *(pl.lit(None, pl.Int64).alias(name) for name in absent)).select(
+        *(name for name in COUNTS if not name.startswith(LINKED)),
+        "first_at",
+        "last_at",
+        "end_of_data",
+        *(
+            pl.when(pl.col("touches") > 0).then(pl.col(name) / pl.col("touches")).alias(name)
+            for name in COUNTS
+            if name.startswith(LINKED)
+        ),
+    )
+
+
+COUNTS = ("touches", "customers", "sessions", "journeys", *OUTCOMES, *(f"{LINKED}_{way}" for way in WAYS))
+
+
+def _counts(touches: pl.DataFrame) -> pl.DataFrame:
+    """The counts of one part; its touches are sorted by customer and time."""
+    left = (pl.col(CUSTOMER) != pl.col(CUSTOMER).shift(-1)).fill_null(True)
+    out = [pl.len().alias("touches"), left.sum().alias("customers")]
+    if SESSION in touches.columns:
+        out.append(pl.col(SESSION).filter(left).sum().alias("sessions"))
+    if JOURNEY in touches.columns:
+        ended = left | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
+        out.append(ended.sum().alias("journeys"))
+        if OUTCOME in touches.columns:
+            out += [(ended & (pl.col(OUTCOME).cast(pl.String) == name)).sum().alias(name) for name in OUTCOMES]
+    if LINKED in touches.columns:
+        out += [(pl.col(LINKED).cast(pl.String) == way).sum().alias(f"{LINKED}_{way}") for way in WAYS]
+    counts = touches.select(expression.cast(pl.Int64) for expression in out)
+    return counts.with_columns(touches.select(pl.col(AT).min().alias("first_at"), pl.col(AT).max().alias("last_at")))

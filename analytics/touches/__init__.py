@@ -1,0 +1,1 @@
+"""From events to touches: naming, sessions, journeys, attributes."""

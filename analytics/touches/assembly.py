@@ -1,0 +1,118 @@
+"""What does a touch hold? Events with their customers become touches, all the touches of a customer at a time.
+
+`prepared` keeps of each event what a touch needs, in narrow columns. `touches_of` takes all events of some customers,
+brings them into order and cuts sessions and journeys. Touches of one customer at one instant are ordered by the
+source's own sequence number, if there is one, then by event id, then by what they say: never by order of arrival.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from analytics.identity.shared_devices import CODE, COMBINATION, LINKED
+from analytics.store.ordering import by_code_and_time
+from analytics.store.parts import AT, CUSTOMER, TOUCHPOINT
+from analytics.touches.attributes import with_attributes
+from analytics.touches.journeys import JOURNEY, OUTCOME, split_journeys
+from analytics.touches.naming import STAGE, touchpoint_of, with_stages
+from analytics.touches.rules import PathRules, short
+from analytics.touches.sessions import SESSION, new_customer, new_session, numbered
+from expectations import contract
+from expectations.lake.tables import column_of
+
+FIRST: Final = (AT, TOUCHPOINT, STAGE, contract.CHANNEL, SESSION, JOURNEY, OUTCOME, LINKED)
+SURVEY: Final = "survey"
+SEQUENCE: Final = "_sequence"
+EVENT: Final = "_event"
+PLACE: Final = "_place"
+HIDDEN: Final = (COMBINATION, EVENT, SEQUENCE)
+"""What a refresh must know of a touch: its identities, a hash of its event's id, what orders it."""
+WORD: Final = pl.Categorical()
+
+
+def prepared(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
+    """Of events with their customers the columns that touches need; the touchpoint is null where a rule drops it."""
+    context = [column_of(name).cast(pl.String).cast(WORD).alias(short(name)) for name in rules.context]
+    values = [column_of(name).cast(pl.Float64, strict=False).alias(short(name)) for name in rules.values]
+    sequence = [column_of(rules.sequence).cast(pl.Float64, strict=False).alias(SEQUENCE)] if rules.sequence else []
+    own = [pl.col(name).cast(WORD) for name in (contract.CHANNEL, contract.EVENT_NAME, contract.KIND)]
+    taken = {short(name) for name in rules.context}
+    survey = [pl.col(SURVEY).cast(WORD)] if "score" in rules.values and SURVEY not in taken else []
+    return events.select(
+        CODE,
+        pl.col(contract.OCCURRED_AT).alias(AT),
+        touchpoint_of(rules.touchpoints).cast(WORD).alias(TOUCHPOINT),
+        LINKED,
+        contract.EVENT_ID,
+        COMBINATION,
+        pl.col(contract.EVENT_ID).hash().alias(EVENT),
+        *(column for column in own if column.meta.output_name() not in taken),
+        *context,
+        *values,
+        *survey,
+        *sequence,
+    )
+
+
+def touches_of(
+    events: pl.DataFrame, rules: PathRules, states: pl.DataFrame | None, end: datetime | None
+) -> pl.DataFrame:
+    """The touches of whole customers, from all their prepared events, with `_customer` in place of the key.
+
+    Columns of `HIDDEN` follow the others.
+    """
+    touches = events.drop(contract.EVENT_ID)[_in_order(events)]
+    new = touches.select(new_customer(CODE)).to_series()
+    first = new | touches.select(new_session(AT, rules.session_gap, rules.split_on_channel)).to_series()
+    touches = touches.with_columns(numbered(first, new).alias(SESSION))
+    touches = with_stages(split_journeys(touches, new, rules.goal, rules.journey_gap, end), rules.stages)
+    if states is not None:
+        touches = with_attributes(touches, states)
+    missing = [name for name in rules.attributes if name not in touches.columns]
+    hidden = [name for name in HIDDEN if name in touches.columns]
+    touches = touches.with_columns(pl.lit(None, WORD).alias(name) for name in missing)
+    return touches.select(CODE, *columns(rules), *hidden)
+
+
+def columns(rules: PathRules) -> list[str]:
+    """The columns of a touch but the customer, in their order."""
+    kept = [*map(short, rules.context), *rules.attributes, *map(short, rules.values)]
+    survey = [SURVEY] if "score" in rules.values else []
+    return list(dict.fromkeys([*FIRST, contract.EVENT_NAME, contract.KIND, *kept, *survey]))
+
+
+def given(rules: PathRules) -> list[str]:
+    """The columns of a touch that its event gives, whoever its customer is; hidden ones are not among them."""
+    made = {STAGE, SESSION, JOURNEY, OUTCOME, LINKED, *rules.attributes}
+    return [name for name in columns(rules) if name not in made]
+
+
+def with_text(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
+    """Touches with their customer's key first, text as String, and nothing hidden."""
+    touches = touches.drop(HIDDEN, strict=False)
+    text = [name for name, dtype in touches.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
+    return touches.select(
+        keys.gather(touches[CODE]).alias(CUSTOMER), pl.exclude(CODE, *text), pl.col(text).cast(pl.String)
+    ).select(CUSTOMER, *(name for name in touches.columns if name != CODE))
+
+
+def _in_order(events: pl.DataFrame) -> pl.Series:
+    """The order of touches: customer, time, sequence, event id, then what they say, so that no two orders are left.
+
+    Those whose order is known from before have it in `_place`.
+    """
+    order = by_code_and_time(events[CODE], events[AT])
+    keys = events.select(CODE, AT)[order]
+    same = (keys[CODE] == keys[CODE].shift(1)) & (keys[AT] == keys[AT].shift(1))
+    tied = (same | same.shift(-1)).fill_null(False).arg_true()
+    if tied.is_empty():
+        return order
+    rows = order.gather(tied)
+    sequence = [name for name in (SEQUENCE, PLACE) if name in events.columns]
+    said = sorted(name for name in events.columns if name not in (CODE, AT, contract.EVENT_ID, PLACE, *HIDDEN))
+    few = events[rows].with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+    again = few.select(pl.arg_sort_by(CODE, AT, *sequence, contract.EVENT_ID, *said)).to_series()
+    return order.scatter(tied, rows.gather(again))

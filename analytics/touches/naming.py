@@ -1,0 +1,92 @@
+"""What is a touch called, and which step of the journey map is it? Rules turn events into touchpoints and stages.
+
+A touchpoint is the name under which a touch is shown: by default the event's name. Touchpoint rules rename events,
+group them by a pattern or by a template of their address, or drop them. Stage rules then give each touchpoint its
+stage; a touchpoint that no rule names has none. In both lists the first rule that fits wins.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import reduce
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from analytics.store.parts import TOUCHPOINT
+from analytics.touches.rules import StageRule, TouchpointRule
+from expectations import contract
+from expectations.lake.tables import column_of
+
+STAGE: Final = "stage"
+
+
+def with_touchpoints(events: pl.DataFrame, rules: Sequence[TouchpointRule]) -> pl.DataFrame:
+    """Events with `touchpoint` (String) added; the dropped ones are gone. Needs `event_name` and what the rules read.
+
+    >>> rule = TouchpointRule(events=["product_*"], name="Product page")
+    >>> with_touchpoints(pl.DataFrame({"event_name": ["product_viewed", "home"]}), [rule])["touchpoint"].to_list()
+    ['Product page', 'home']
+    """
+    named = events.with_columns(touchpoint_of(rules).alias(TOUCHPOINT))
+    return named.filter(pl.col(TOUCHPOINT).is_not_null())
+
+
+def touchpoint_of(rules: Sequence[TouchpointRule]) -> pl.Expr:
+    """The touchpoint of an event (String), null where a rule drops it."""
+    cases = [(_fits(rule), pl.lit(None, pl.String) if rule.drop else pl.lit(rule.name)) for rule in rules]
+    return _first_match(cases, pl.col(contract.EVENT_NAME))
+
+
+def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFrame:
+    """Touches with `stage` (String like the touchpoint, else Categorical; null where no rule names it) added.
+
+    >>> rule = StageRule(name="Action", touchpoints=["order*"])
+    >>> with_stages(pl.DataFrame({"touchpoint": ["order_placed", "home"]}), [rule])["stage"].to_list()
+    ['Action', None]
+    """
+    name = pl.col(TOUCHPOINT)
+    stage = _first_match(
+        [(_named(name, rule.touchpoints), pl.lit(rule.name)) for rule in rules], pl.lit(None, pl.String)
+    )
+    names = touches[TOUCHPOINT]
+    words = names.unique()
+    found = words.cast(pl.String).to_frame().with_columns(stage.alias(STAGE))[STAGE]
+    if names.dtype == pl.String:
+        return touches.with_columns(name.replace_strict(words, found, return_dtype=pl.String).alias(STAGE))
+    place = np.zeros(1 + max(words.to_physical(), default=0), np.uint32)
+    place[words.to_physical().to_numpy()] = np.arange(len(words))
+    return touches.with_columns(found.cast(pl.Categorical()).gather(place[names.to_physical().to_numpy()]))
+
+
+def _fits(rule: TouchpointRule) -> pl.Expr:
+    """Whether an event fulfils all conditions of a rule."""
+    conditions = []
+    if rule.events:
+        conditions.append(_named(pl.col(contract.EVENT_NAME), rule.events))
+    if rule.pattern:
+        conditions.append(column_of(rule.column).str.contains(rule.pattern))
+    if rule.url:
+        conditions.append(pl.col("url").str.contains(_address(rule.url)))
+    return reduce(pl.Expr.and_, conditions).fill_null(False)
+
+
+def _first_match(cases: Sequence[tuple[pl.Expr, pl.Expr]], otherwise: pl.Expr) -> pl.Expr:
+    """The value of the first case that holds."""
+    return reduce(lambda rest, case: pl.when(case[0]).then(case[1]).otherwise(rest), reversed(cases), otherwise)
+
+
+def _named(column: pl.Expr, names: Sequence[str]) -> pl.Expr:
+    """Whether a text is one of `names`, in which `*` stands for any letters."""
+    plain = [name for name in names if "*" not in name]
+    found = column.is_in(plain)
+    globs = [re.escape(name).replace(r"\*", ".*") for name in names if "*" in name]
+    return found | column.str.contains(f"^(?s:{'|'.join(globs)})$") if globs else found
+
+
+def _address(template: str) -> str:
+    """A template such as /product/{id} as a regular expression for whole addresses."""
+    path = re.sub(r"\\\{[^}]*\}", "[^/?#]+", re.escape(template.rstrip("/")))
+    return rf"^(?:[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*)?{path}/?(?:[?#].*)?$"

@@ -1,0 +1,78 @@
+"""Where does a visit begin? A session is a run of a customer's touches in which no gap is longer than the session gap.
+
+A gap of exactly the session gap stays in the session. On request a change of channel begins a session, too. Sessions
+are numbered 1, 2, ... for each customer.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+
+from analytics.funnels.definition import duration
+from analytics.store.ordering import by_code_and_time, in_order
+from analytics.store.parts import AT, CUSTOMER
+
+SESSION = "session"
+CHANNEL = "channel"
+
+
+def sessions(
+    touches: pl.DataFrame,
+    gap: str | timedelta = "30m",
+    *,
+    customer: str = CUSTOMER,
+    at: str = AT,
+    split_on_channel: bool = False,
+) -> pl.DataFrame:
+    """The rows as given, in their order, with `session` (UInt32, from 1 for each customer) added.
+
+    `customer` is of any type, `at` a Datetime; `channel` is read only with `split_on_channel`. Touches of one instant
+    are in one session; a frame without rows gives one without rows. Raises `DefinitionError` for a gap without a unit.
+
+    >>> from datetime import datetime
+    >>> times = [datetime(2024, 1, 1, 9, 0), datetime(2024, 1, 1, 9, 30), datetime(2024, 1, 1, 10, 1)]
+    >>> sessions(pl.DataFrame({"customer": "ann", "at": times}))["session"].to_list()
+    [1, 1, 2]
+    """
+    rows = touches.select(customer, at, *([CHANNEL] if split_on_channel else []))
+    order = None if in_order(rows[customer], rows[at]) else _order(rows, customer, at)
+    rows = rows if order is None else rows[order]
+    new = rows.select(new_customer(customer)).to_series()
+    first = new | rows.select(new_session(at, duration(gap), split_on_channel)).to_series()
+    numbers = numbered(first, new)
+    if order is not None:
+        numbers = numbers.clone().scatter(order, numbers)
+    return touches.with_columns(numbers.alias(SESSION))
+
+
+def _order(rows: pl.DataFrame, customer: str, at: str) -> pl.Series:
+    """The rows by customer and time; where channels split sessions, those of one instant as they are given."""
+    who = rows[customer]
+    whole = who.dtype.is_integer() and not who.null_count() and not rows[at].null_count()
+    if whole and int(who.min()) >= 0 and CHANNEL not in rows.columns:  # type: ignore[arg-type]
+        return by_code_and_time(who, rows[at].cast(pl.Datetime("us")))
+    return rows.select(pl.arg_sort_by(customer, at, maintain_order=True)).to_series()
+
+
+def new_customer(customer: str) -> pl.Expr:
+    """Whether a touch is the first of its customer; for rows sorted by customer."""
+    return (pl.col(customer) != pl.col(customer).shift(1)).fill_null(True)
+
+
+def new_session(at: str, gap: timedelta, split_on_channel: bool) -> pl.Expr:
+    """Whether a touch begins a session, given that the touch before it is of the same customer."""
+    late = (pl.col(at).diff() > gap).fill_null(True)
+    return late | pl.col(CHANNEL).ne_missing(pl.col(CHANNEL).shift(1)) if split_on_channel else late
+
+
+def numbered(first: pl.Series, new: pl.Series) -> pl.Series:
+    """Numbers 1, 2, ... (UInt32) for each customer; `first` begins a number, `new` begins a customer and a number.
+
+    >>> numbered(pl.Series([True, True, True]), pl.Series([True, False, True])).to_list()
+    [1, 2, 1]
+    """
+    count = first.cast(pl.UInt32).cum_sum()
+    before = pl.select(pl.when(new).then(count - 1).otherwise(0)).to_series().cum_max()
+    return (count - before).cast(pl.UInt32)

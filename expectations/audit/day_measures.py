@@ -1,0 +1,55 @@
+"""What does a day look like in numbers? Rows, names of events, values in columns, events by hour; and when is it over?
+
+A day is settled when it is over, and has been for so long, in the data's own time, that late events are in.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Final
+
+import polars as pl
+
+from expectations import contract
+from expectations.audit.results import MEASURES
+
+_AT_ONCE: Final = 4
+"""Columns that are read at one time: a group of rows is held in memory with all the columns that are read."""
+
+
+def measure(events: pl.LazyFrame) -> pl.DataFrame:
+    """Measure every day of some events (columns and dtypes of `MEASURES`)."""
+    held = [name for name in events.collect_schema() if name in contract.EVENTS and name != contract.EVENT_DATE]
+    given = [_counted_given(events, held[place : place + _AT_ONCE]) for place in range(0, len(held), _AT_ONCE)]
+    rows = events.group_by(contract.EVENT_DATE).agg(pl.len().alias("count")).collect(engine="streaming")
+    hour = pl.col(contract.OCCURRED_AT).dt.hour().cast(pl.String)
+    parts = [
+        rows.with_columns(pl.lit("rows").alias("measure"), pl.lit("").alias("key")),
+        *given,
+        _counted(events, pl.col(contract.EVENT_NAME).fill_null(""), "name"),
+        _counted(events, hour, "hour"),
+    ]
+    tidy = [
+        part.rename({contract.EVENT_DATE: "day"}).select(pl.col(name).cast(dtype) for name, dtype in MEASURES.items())
+        for part in parts
+    ]
+    return pl.concat(tidy).sort("day", "measure", "key")
+
+
+def settled(days: list[date], end_of_data: datetime | None, settle: timedelta) -> list[date]:
+    """The days that are over, and have been for `settle` at the end of the data."""
+    if end_of_data is None:
+        return []
+    midnight = time(tzinfo=UTC)
+    return [day for day in days if datetime.combine(day, midnight) + timedelta(days=1) + settle <= end_of_data]
+
+
+def _counted_given(events: pl.LazyFrame, names: list[str]) -> pl.DataFrame:
+    wide = events.group_by(contract.EVENT_DATE).agg(pl.col(name).count() for name in names).collect(engine="streaming")
+    tall = wide.unpivot(names, index=contract.EVENT_DATE, variable_name="key", value_name="count")
+    return tall.with_columns(pl.lit("given").alias("measure"))
+
+
+def _counted(events: pl.LazyFrame, key: pl.Expr, name: str) -> pl.DataFrame:
+    counted = events.group_by(contract.EVENT_DATE, key.alias("key")).agg(pl.len().alias("count"))
+    return counted.with_columns(pl.lit(name).alias("measure")).collect(engine="streaming")

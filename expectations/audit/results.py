@@ -1,0 +1,124 @@
+"""What the checks of a lake have found, and what they have seen: kept in the lake itself, under `checks`.
+
+- `checks/results`: a Delta table of the validation results, a row for each expectation, day and check (`RESULTS`); each
+  check adds a file, and maintenance makes few of many.
+- `checks/marks.parquet`: which version of each table the last check has seen (`SEEN`).
+- `checks/measures.parquet`: what a day looks like in numbers, for drift (`MEASURES`).
+
+No value of a customer is in any of them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from polars._typing import SchemaDict
+
+from expectations import contract
+from expectations.errors import StorageError
+from expectations.lake.layout import RESULTS as RESULTS_TABLE
+from expectations.lake.layout import Lake
+
+_results: SchemaDict = {
+    "checked_at": contract.TIME,
+    "suite": pl.String,
+    "table": pl.String,
+    "day": pl.Date,
+    "expectation": pl.String,
+    "columns": pl.List(pl.String),
+    "belief": pl.String,
+    "severity": pl.String,
+    "passed": pl.Boolean,
+    "judged": pl.Int64,
+    "failed": pl.Int64,
+    "observed": pl.Float64,
+    "failure": pl.String,
+    "since": pl.Int64,
+    "version": pl.Int64,
+}
+RESULTS: Final = pl.Schema(_results)
+"""`day` is null for a table that is judged as a whole. `belief` is the expectation in words. `judged` counts the rows
+with a value; `failed` those against it, null for an expectation about a day as a whole, of which `observed` is what was
+measured. `failure` names an exception that kept it from being judged. `version` of the table was checked; the rows are
+those that came after version `since`, or all rows of the day when it is null."""
+
+SEEN: Final = pl.Schema({"table": pl.String, "day": pl.Date, "mark": pl.String})
+"""`mark` is the version of the table, or the fingerprint of a day (null: of the rest) in a table without versions."""
+
+MEASURES: Final = pl.Schema({"day": pl.Date, "measure": pl.String, "key": pl.String, "count": pl.Int64})
+"""`measure` is rows, name (of events), given (values in a column), hour, or settled (the day was judged for drift)."""
+
+_FOLDER: Final = "checks"
+_PLACE: Final = "place"
+"""The place of a result in its check: files that are written anew do not keep the order of rows."""
+
+
+def results(lake: Lake) -> pl.DataFrame:
+    """The results of all checks so far, oldest first (columns and dtypes of `RESULTS`); none give the empty frame."""
+    address = lake.table(RESULTS_TABLE)
+    try:
+        found = pl.scan_delta(DeltaTable(address)).collect()
+    except TableNotFoundError:
+        return RESULTS.to_frame(eager=True)
+    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+        raise _failed("read", address, error) from error
+    return found.sort("checked_at", _PLACE).select(RESULTS.names())
+
+
+def add_results(lake: Lake, found: pl.DataFrame) -> None:
+    """Keep the results of one check, all of them or none."""
+    address = lake.table(RESULTS_TABLE)
+    try:
+        found.with_columns(pl.int_range(pl.len()).alias(_PLACE)).write_delta(address, mode="append")
+    except (DeltaError, OSError) as error:
+        raise _failed("written", address, error) from error
+
+
+def seen(lake: Lake) -> pl.DataFrame:
+    """What the last check has seen (columns and dtypes of `SEEN`)."""
+    return _kept(lake, "marks.parquet", SEEN)
+
+
+def measures(lake: Lake) -> pl.DataFrame:
+    """What the days look like (columns and dtypes of `MEASURES`)."""
+    return _kept(lake, "measures.parquet", MEASURES)
+
+
+def keep(lake: Lake, seen_now: pl.DataFrame, measured: pl.DataFrame) -> None:
+    """Replace what was seen and measured. Comes after the results: a check that is cut short is done again."""
+    _write(lake, "measures.parquet", measured)
+    _write(lake, "marks.parquet", seen_now)
+
+
+def _kept(lake: Lake, name: str, schema: pl.Schema) -> pl.DataFrame:
+    address = f"{lake.table(_FOLDER)}/{name}"
+    if lake.is_local and not Path(address).exists():
+        return schema.to_frame(eager=True)
+    return _read(pl.scan_parquet(f"{address.removesuffix('.parquet')}*.parquet", schema=schema), address)
+
+
+def _read(frame: pl.LazyFrame, where: str) -> pl.DataFrame:
+    try:
+        return frame.collect()
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _failed("read", where, error) from error
+
+
+def _write(lake: Lake, name: str, frame: pl.DataFrame) -> None:
+    """Write a file so that it is there whole or not at all."""
+    address = f"{lake.table(_FOLDER)}/{name}"
+    target = f"{address}.part" if lake.is_local else address
+    try:
+        frame.lazy().sink_parquet(target, mkdir=lake.is_local)
+        if lake.is_local:
+            Path(target).replace(address)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise _failed("written", address, error) from error
+
+
+def _failed(how: str, where: str, error: Exception) -> StorageError:
+    return StorageError(f"Results of checks cannot be {how}.", where=where, found=str(error).split("\n")[0])

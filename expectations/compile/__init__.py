@@ -1,0 +1,1 @@
+"""From expectations to polars expressions: conditions, masks, the rules of the gate."""

@@ -1,0 +1,112 @@
+"""Which rows is an expectation about? Great Expectations' row conditions in polars, and which values are equal.
+
+A row condition selects what pandas' `query` selects: `!=` and `NOT_IN` hold for a null, other comparisons do not.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+import polars as pl
+
+from expectations.compile.columns import Columns, Family
+
+_EXACT: Final = 2**53
+
+
+class NotCompiled(ValueError):
+    """The expectation is sound, but a row cannot be judged with the same meaning in polars."""
+
+
+_COMPARISONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
+    "==": lambda value, item: value == item,
+    "!=": lambda value, item: value.ne_missing(pl.lit(item)),
+    "<": lambda value, item: value < item,
+    "<=": lambda value, item: value <= item,
+    ">": lambda value, item: value > item,
+    ">=": lambda value, item: value >= item,
+}
+
+
+def where(asked: Any, columns: Columns) -> pl.Expr:
+    """The rows that the condition selects, as pandas' `query` does."""
+    if not isinstance(asked, dict):
+        raise NotCompiled("its row condition is text for pandas")
+    form = asked.get("type")
+    if form in ("and", "or") and asked.get("conditions"):
+        inner = [where(part, columns) for part in asked["conditions"]]
+        return pl.all_horizontal(inner) if form == "and" else pl.any_horizontal(inner)
+    if form == "nullity":
+        value = columns.expression(asked["column"]["name"])
+        return value.is_null() if asked["is_null"] else value.is_not_null()
+    if form == "comparison":
+        return _comparison(asked["column"]["name"], asked["operator"], asked["parameter"], columns).fill_null(False)
+    raise NotCompiled("its row condition is of an unknown type")
+
+
+def judged(type_: str, kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
+    """The rows that an expectation about values judges: those that its condition selects and that hold what it needs.
+
+    A Boolean expression of the frame's height, without nulls.
+    """
+    rows = pl.int_range(pl.len()) >= 0
+    asked = kwargs.get("row_condition")
+    if asked is not None:
+        rows &= where(asked, columns)
+    if "column" in kwargs:
+        return rows if type_.endswith("be_null") else rows & columns.expression(kwargs["column"]).is_not_null()
+    return rows & considered(kwargs, columns)
+
+
+def considered(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
+    """Of several columns, the rows that `ignore_row_if` leaves."""
+    pair = "column_A" in kwargs
+    names = [kwargs["column_A"], kwargs["column_B"]] if pair else kwargs["column_list"]
+    given = [columns.expression(name).is_not_null() for name in names]
+    ignore = kwargs.get("ignore_row_if") or ("both_values_are_missing" if pair else "all_values_are_missing")
+    if ignore in ("both_values_are_missing", "all_values_are_missing"):
+        return pl.any_horizontal(given)
+    if ignore in ("either_value_is_missing", "any_value_is_missing"):
+        return pl.all_horizontal(given)
+    if ignore not in ("neither", "never"):
+        raise NotCompiled("unknown ignore_row_if")
+    return pl.lit(True)
+
+
+def _comparison(column: str, operator: str, parameter: Any, columns: Columns) -> pl.Expr:
+    if operator in ("IN", "NOT_IN"):
+        if not parameter:
+            raise NotCompiled("its row condition has an empty set")
+        found = member(column, parameter, columns).fill_null(False)
+        return found if operator == "IN" else ~found
+    family = columns.family(column)
+    if operator not in ("==", "!=") and family not in ("number", "whole"):
+        raise NotCompiled("its row condition orders values that are not numbers")
+    return _COMPARISONS[operator](columns.expression(column), comparable(parameter, family))
+
+
+def member(column: str, values: Iterable[Any], columns: Columns) -> pl.Expr:
+    """Whether the value is in the set; null where there is no value."""
+    family, value = columns.family(column), columns.expression(column)
+    known = [comparable(item, family) for item in values if item is not None]
+    if family in ("number", "whole"):
+        value, known = value.cast(pl.Float64), [float(item) for item in known]
+    dtype = {"text": pl.String, "flag": pl.Boolean}.get(family, pl.Float64)
+    return value.is_in(pl.Series(known, dtype=dtype).implode())
+
+
+def comparable(item: Any, family: Family) -> Any:
+    """The item when Python, pandas and polars agree on what it equals in a column of the family."""
+    numeric = family in ("number", "whole") and is_number(item)
+    if numeric or (family == "text" and isinstance(item, str)) or (family == "flag" and isinstance(item, bool)):
+        return item
+    raise NotCompiled("the column and a value compared with it are of different types")
+
+
+def is_number(value: Any) -> bool:
+    """Whether the value is a finite number that a floating number holds exactly."""
+    if isinstance(value, int):
+        return not isinstance(value, bool) and abs(value) < _EXACT
+    return isinstance(value, float) and math.isfinite(value)

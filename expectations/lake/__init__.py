@@ -1,0 +1,1 @@
+"""Where things lie in the lake, and the only door to its tables and files."""

@@ -1,0 +1,1 @@
+"""What is expected of the data: expectations, suites, and the settings that name them."""

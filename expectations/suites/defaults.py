@@ -1,0 +1,189 @@
+"""What we believe about every lake, before its owner has said a word: the default suites, one a table or kind of event.
+
+The suite `events` is the contract: its row-level expectations are the gate's rules, in the order in which a reader
+wants to hear of them. The suites of the kinds only warn: what they ask for is missing in many a sound source.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any, Final
+
+from expectations import contract
+from expectations.lake import layout
+from expectations.suites.expectation import Expectation, Severity, Suite, absent, both, condition
+
+SURVEYS: Final[dict[str, tuple[int, int]]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
+"""The surveys and the range of their scores, both ends included."""
+OUTCOMES: Final = ("converted", "abandoned", "open")
+LINKED: Final = ("login", "device", "session", "anonymous")
+_OLDEST, _NEWEST = timedelta(days=400), timedelta(days=1)
+_SENT_AGAIN: Final = 0.05
+"""The share of a day's events that may have the id of another: one in forty was sent twice."""
+_OLDEST_IN_FILES: Final = timedelta(days=40 * 365)  # a back-fill may be old, but 1970 is a clock that was never set
+
+
+def default_suites(*, oldest: timedelta | None = _OLDEST, newest: timedelta | None = _NEWEST) -> tuple[Suite, ...]:
+    """The suites of all tables.
+
+    `oldest` and `newest` say how far an event may have occurred before and after it was received; None is no limit.
+    An event from a file may be decades old.
+
+    >>> [suite.name for suite in default_suites()]
+    ['events', 'clickstream', 'order', 'feedback', 'profiles', 'links', 'touches']
+    """
+    return (contract_suite(oldest=oldest, newest=newest), *_kinds(), _profiles(), _links(), _touches())
+
+
+def contract_suite(*, oldest: timedelta | None = _OLDEST, newest: timedelta | None = _NEWEST) -> Suite:
+    """What every event must keep, of whatever kind."""
+    asked = (
+        _version(),
+        *map(given, contract.REQUIRED),
+        _someone(),
+        *_in_time(oldest, newest),
+        *_values(),
+        shaped(contract.EVENT_NAME, r"^[a-z][a-z0-9_]*$", "lower case words joined by _", "warn"),
+        Expectation("expect_compound_columns_to_be_unique", {"column_list": list(contract.PLACE)}),
+        _own_id(),
+    )
+    return Suite("events", layout.EVENTS, asked)
+
+
+def given(
+    column: str, severity: Severity = "refuse", where: dict[str, Any] | None = None, note: str = ""
+) -> Expectation:
+    """The column has a value, in the rows that the condition selects."""
+    return Expectation("expect_column_values_to_not_be_null", _kwargs(column, where), severity, note=note)
+
+
+def mostly_given(column: str, share: float, note: str) -> Expectation:
+    """Some rows may lack the column's value: worth a warning only where fewer than `share` of a day's have it."""
+    return Expectation("expect_column_values_to_not_be_null", {"column": column, "mostly": share}, "warn", note=note)
+
+
+def among(column: str, values: Iterable[object], severity: Severity = "refuse", note: str = "") -> Expectation:
+    """The column's values are among these."""
+    kwargs = {"column": column, "value_set": list(values)}
+    return Expectation("expect_column_values_to_be_in_set", kwargs, severity, note=note)
+
+
+def shaped(column: str, pattern: str, note: str, severity: Severity = "refuse") -> Expectation:
+    """The column's values match the regular expression."""
+    kwargs = {"column": column, "regex": pattern}
+    return Expectation("expect_column_values_to_match_regex", kwargs, severity, "not_allowed", note=note)
+
+
+def between(
+    column: str, least: float | None, most: float | None, where: dict[str, Any] | None = None, **said: Any
+) -> Expectation:
+    """The column's values lie in a range, both ends included."""
+    ends = {name: end for name, end in (("min_value", least), ("max_value", most)) if end is not None}
+    return Expectation("expect_column_values_to_be_between", {**_kwargs(column, where), **ends}, **said)
+
+
+def _kwargs(column: str, where: dict[str, Any] | None) -> dict[str, Any]:
+    return {"column": column, "row_condition": where} if where else {"column": column}
+
+
+def _own_id() -> Expectation:
+    """Clients that hear no answer send again, which is harmless; a loop, or two that send the same, is not."""
+    kwargs = {"column": contract.EVENT_ID, "mostly": 1 - _SENT_AGAIN}
+    note = f"at most {_SENT_AGAIN:.0%} of a day's events share their id; readers count each id once"
+    return Expectation("expect_column_values_to_be_unique", kwargs, "warn", note=note)
+
+
+def _version() -> Expectation:
+    note = f"a version from 1 to {contract.VERSION}"
+    return between("schema_version", 1, contract.VERSION, reason="unsupported_version", note=note)
+
+
+def _someone() -> Expectation:
+    """Somebody is named; blank identities have become null, or were left out, when the message was decoded."""
+    nobody = both(absent(contract.CUSTOMER_ID), absent(contract.ANONYMOUS_ID))
+    kwargs = _kwargs(contract.IDENTITIES, nobody)
+    note = "customer_id, anonymous_id or an entry of identities"
+    reason, field = "no_identity", contract.CUSTOMER_ID
+    return Expectation("expect_column_values_to_not_be_null", kwargs, reason=reason, field=field, note=note)
+
+
+def _in_time(oldest: timedelta | None, newest: timedelta | None) -> list[Expectation]:
+    told: dict[str, Any] = {"reason": "time_out_of_range", "field": contract.OCCURRED_AT}
+    asked = []
+    if oldest is not None:
+        for from_file, most in ((False, oldest), (True, max(oldest, _OLDEST_IN_FILES))):
+            note = f"not more than {most.total_seconds() / 86400:g} days before it was received"
+            where = condition("from_file", "==", from_file)
+            asked.append(between("seconds_late", None, most.total_seconds(), where, note=note, **told))
+    if newest is not None:
+        note = f"not more than {newest.total_seconds() / 86400:g} days after it was received"
+        asked.append(between("seconds_late", -newest.total_seconds(), None, note=note, **told))
+    return asked
+
+
+def _values() -> list[Expectation]:
+    """Sets, shapes and ranges of single fields."""
+    finite: dict[str, Any] = {"reason": "not_allowed", "field": "score", "note": "a finite number"}
+    spans = [
+        between(
+            "score",
+            *ends,
+            condition("survey", "==", survey),
+            reason="not_allowed",
+            note=f"{survey} {ends[0]} to {ends[1]}",
+        )
+        for survey, ends in SURVEYS.items()
+    ]
+    return [
+        among(contract.KIND, contract.KINDS),
+        shaped("currency", "^[A-Z]{3}$", "three capital letters (ISO 4217)"),
+        among("survey", SURVEYS),
+        Expectation("expect_column_values_to_be_in_set", {"column": "score_is_finite", "value_set": [True]}, **finite),
+        *spans,
+    ]
+
+
+def _kinds() -> list[Suite]:
+    priced = {"type": "nullity", "column": {"name": "revenue"}, "is_null": False}
+    orders = (
+        given("order_id", "warn"),
+        mostly_given("revenue", 0.5, "half of a day's events about orders, as refunds and updates have none"),
+        given("currency", "warn", priced),
+        between("revenue", 0, None, severity="warn"),
+    )
+    note = "revenue stands on the events of orders alone, else sums count it twice"
+    unpaid = Expectation("expect_column_values_to_be_null", {"column": "revenue"}, "warn", note=note)
+    return [
+        Suite("clickstream", layout.EVENTS, (unpaid,), "clickstream"),
+        Suite("order", layout.EVENTS, orders, "order"),
+        Suite("feedback", layout.EVENTS, (given("score", "warn", absent("feedback_text")),), "feedback"),
+    ]
+
+
+def _profiles() -> Suite:
+    columns = ("identity_kind", "identity", "attribute", "valid_from")
+    return Suite("profiles", layout.PROFILES, tuple(map(given, columns)))
+
+
+def _links() -> Suite:
+    asked = (
+        *map(given, (*contract.PAIR, "removed", "decided_at")),
+        *(
+            Expectation("expect_column_value_lengths_to_be_between", {"column": name, "min_value": 1})
+            for name in contract.PAIR
+        ),
+    )
+    return Suite("links", layout.LINKS, asked)
+
+
+def _touches() -> Suite:
+    columns = ("customer", "at", "touchpoint", "channel", "session", "journey", "outcome", "linked")
+    asked = (
+        *map(given, columns),
+        among("outcome", OUTCOMES),
+        among("linked", LINKED),
+        between("session", 1, None),
+        between("journey", 1, None),
+    )
+    return Suite(layout.TOUCHES, layout.TOUCHES, asked)

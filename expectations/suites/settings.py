@@ -1,0 +1,218 @@
+"""`[expectations]` of journeys.toml: what the owner of the lake believes about its events, beside the contract.
+
+[expectations]
+suites = ["suites/prices.json"]          # Great Expectations' own JSON
+freshness = "2h"                         # the newest event was received within two hours of the check
+
+[expectations.plan]                      # the tracking plan
+channels = ["web", "app", "store"]
+[expectations.plan.events.product_viewed]
+required = ["properties.sku"]
+
+[[expectations.rules]]
+column = "revenue"
+kind = "order"
+least = 0
+most = 100_000
+severity = "refuse"
+
+[[expectations.references]]              # an order's customer has a profile
+column = "customer_id"
+kind = "order"
+share = 0.95
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import Field, model_validator
+
+from expectations import contract
+from expectations.compile.columns import Columns
+from expectations.compile.compile import Compiled, compile_suites, require_columns
+from expectations.config.durations import Duration
+from expectations.config.file import Section
+from expectations.contract import Kind
+from expectations.lake import layout
+from expectations.suites.catalog import ROW_LEVEL
+from expectations.suites.defaults import default_suites
+from expectations.suites.expectation import Expectation, Suite, both, condition
+from expectations.suites.file import read_suite
+from expectations.suites.vocabulary import Vocabulary, require_column
+
+Values = list[str] | list[int | float]
+
+
+class ColumnRule(Section):
+    """What is expected of one column, in all rows or in those of one kind, or of some events.
+
+    `share` asks it of that share of the rows only: such a rule, `unique` and `given_share` are audited, the others are
+    enforced in the stream too.
+    """
+
+    column: str = Field(min_length=1)
+    table: Literal["events", "profiles", "links", "touches"] = "events"
+    kind: Kind | None = None
+    events: list[str] = Field(default=[])
+    required: bool = False
+    values: Values | None = Field(default=None, min_length=1)
+    pattern: str | None = None
+    least: float | None = None
+    most: float | None = None
+    shortest: int | None = Field(default=None, ge=0)
+    longest: int | None = Field(default=None, ge=0)
+    unique: bool = False
+    share: float = Field(default=1, gt=0, le=1)
+    given_share: tuple[float, float] | None = None
+    severity: Literal["refuse", "warn"] = "warn"
+    reason: str = ""
+    note: str = ""
+
+    @model_validator(mode="after")
+    def _is_sound(self) -> ColumnRule:
+        if self.table == layout.EVENTS:
+            require_column(self.column)
+        elif self.kind or self.events:
+            raise ValueError(f"kind and events are about the table events, not {self.table}")
+        known = {layout.PROFILES: contract.PROFILES, layout.LINKS: contract.LINKS}.get(self.table)
+        if known is not None and self.column not in known:
+            raise ValueError(f"{self.column!r} is no column of {self.table}; columns: {', '.join(known)}")
+        if self.pattern is not None:
+            try:
+                re.compile(self.pattern)
+            except re.error as error:
+                raise ValueError(f"the pattern does not compile: {error}") from error
+        asked = self.expectations()
+        if not asked:
+            raise ValueError("the rule asks for nothing: add required, values, pattern, least, most, unique, ...")
+        for expectation in asked:
+            expectation.require_sound()
+        return self
+
+    def expectations(self) -> list[Expectation]:
+        """The rule as expectations, one for each thing it asks."""
+        return [
+            Expectation(type_, self._kwargs(type_, arguments), self.severity, reason=self.reason, note=self.note)
+            for type_, arguments in self._asked()
+        ]
+
+    def _asked(self) -> Iterator[tuple[str, dict[str, Any]]]:
+        if self.required:
+            yield "expect_column_values_to_not_be_null", {}
+        if self.values is not None:
+            yield "expect_column_values_to_be_in_set", {"value_set": self.values}
+        if self.pattern is not None:
+            yield "expect_column_values_to_match_regex", {"regex": self.pattern}
+        if ends := _ends(self.least, self.most):
+            yield "expect_column_values_to_be_between", ends
+        if lengths := _ends(self.shortest, self.longest):
+            yield "expect_column_value_lengths_to_be_between", lengths
+        if self.unique:
+            yield "expect_column_values_to_be_unique", {}
+        if self.given_share is not None:
+            least, most = self.given_share
+            yield "expect_column_proportion_of_non_null_values_to_be_between", {"min_value": least, "max_value": most}
+
+    def _kwargs(self, type_: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        kwargs = {"column": self.column, **arguments}
+        if self.share < 1 and type_ in ROW_LEVEL:
+            kwargs["mostly"] = self.share
+        where = [condition(contract.KIND, "==", self.kind)] if self.kind else []
+        where += [condition(contract.EVENT_NAME, "IN", self.events)] if self.events else []
+        return {**kwargs, "row_condition": both(*where)} if where else kwargs
+
+
+class Reference(Section):
+    """An identity on events of one kind (or all) is known to the profiles, for a share of the values at least."""
+
+    column: Literal["customer_id", "anonymous_id"] = "customer_id"
+    kind: Kind | None = None
+    share: float = Field(default=1, gt=0, le=1)
+    severity: Literal["refuse", "warn"] = "warn"
+
+
+class Drift(Section):
+    """How far a day may stray from the days before it.
+
+    A day is judged when it is over and `settle` has passed since in the data's own time, so that late events are in. It
+    needs `least_days` such days before it, and is compared with the newest `days` of them.
+    """
+
+    enabled: bool = True
+    days: int = Field(default=28, ge=7)
+    least_days: int = Field(default=7, ge=3)
+    settle: Duration = timedelta(days=1)
+    names: float = Field(default=0.1, gt=0, description="largest divergence of the shares of event names")
+    shares: float = Field(default=1.2, gt=1, description="largest factor between an event name's share and its usual")
+    nulls: float = Field(default=0.1, gt=0, le=1, description="largest change of a column's share of values")
+    volume: float = Field(default=3, gt=1, description="largest factor between an hour and the same hour of the week")
+    severity: Literal["refuse", "warn"] = "warn"
+
+
+class ExpectationSettings(Section):
+    """What is believed beside the contract. Everything may be left out."""
+
+    suites: list[str] = Field(default=[])
+    plan: Vocabulary = Vocabulary()
+    rules: list[ColumnRule] = Field(default=[])
+    references: list[Reference] = Field(default=[])
+    daily_rows: tuple[int, int] | None = None
+    freshness: Duration | None = None
+    drift: Drift = Drift()
+
+    def own_suites(self, beside: Path, place: Callable[[int], str] = "[[expectations.rules]] {}".format) -> list[Suite]:
+        """The owner's suites: plan and rules by table, then the files, which lie beside the configuration file.
+
+        `place` says where a rule is written, by its number from 0.
+
+        Raises:
+            ConfigurationError: a suite file cannot be used; file and line are named.
+        """
+        asked: dict[str, list[Expectation]] = {layout.EVENTS: list(self.plan.expectations())}
+        for number, rule in enumerate(self.rules):
+            written = (replace(each, place=place(number)) for each in rule.expectations())
+            asked.setdefault(rule.table, []).extend(written)
+        if self.daily_rows is not None:
+            least, most = self.daily_rows
+            kwargs = {"min_value": least, "max_value": most}
+            asked[layout.EVENTS].append(Expectation("expect_table_row_count_to_be_between", kwargs, "warn"))
+        own = [
+            Suite(f"own {table}", table, tuple(expectations)) for table, expectations in asked.items() if expectations
+        ]
+        return [*own, *(read_suite(beside / name) for name in self.suites)]
+
+
+def compile_own(own: Sequence[Suite], touches: pl.Schema = contract.TOUCHES) -> Compiled:
+    """What the stream judges after the contract, and what only the audit can.
+
+    `own` are the owner's suites, of whatever table, `touches` the columns that touches will have.
+
+    Raises:
+        ConfigurationError: an expectation names a column that its table does not have.
+    """
+    schemas = {
+        layout.EVENTS: contract.EVENTS,
+        layout.PROFILES: contract.PROFILES,
+        layout.LINKS: contract.LINKS,
+        layout.TOUCHES: touches,
+    }
+    left = []
+    for suite in own:
+        if suite.table != layout.EVENTS:
+            for expectation in suite.expectations:
+                require_columns(expectation, Columns(schemas[suite.table]), suite.table)
+                left.append((expectation, f"it is about {suite.table}, which do not come in the stream"))
+    beyond = [suite for suite in default_suites() if suite.kind is not None]
+    compiled = compile_suites([*beyond, *(suite for suite in own if suite.table == layout.EVENTS)], contract.EVENTS)
+    return replace(compiled, audited=(*compiled.audited, *left))
+
+
+def _ends(least: float | None, most: float | None) -> dict[str, Any]:
+    return {name: end for name, end in (("min_value", least), ("max_value", most)) if end is not None}

@@ -1,0 +1,56 @@
+"""The tracking plan: which events and channels we know, and what each event must say.
+
+It is configuration: an event that is not in the plan is landed, landed and counted, or refused, as the plan says.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, field_validator
+
+from expectations import contract
+from expectations.compile.columns import Columns
+from expectations.config.file import Section
+from expectations.suites.defaults import among, given
+from expectations.suites.expectation import Expectation, condition
+
+
+def require_column(name: str) -> str:
+    """Hand back the name of a column of events; ValueError, with the names there are, for another."""
+    columns = Columns(contract.EVENTS)
+    if name not in columns:
+        raise ValueError(f"{name!r} is no column of an event; columns: {', '.join(columns.names)}, properties.<field>")
+    return name
+
+
+class KnownEvent(Section):
+    """One event of the plan: the fields (columns of the contract, or `properties.<field>`) that it must carry."""
+
+    required: list[str] = Field(default=[])
+
+    @field_validator("required")
+    @classmethod
+    def _are_columns(cls, required: list[str]) -> list[str]:
+        return [require_column(name) for name in required]
+
+
+class Vocabulary(Section):
+    """Known events by name, and known channels. An empty plan asks for nothing.
+
+    >>> Vocabulary(channels=["web", "app"]).expectations()[0].name
+    'channel: one of web, app'
+    """
+
+    events: dict[str, KnownEvent] = Field(default={})
+    channels: list[str] = Field(default=[])
+    severity: Literal["refuse", "warn"] = "warn"
+
+    def expectations(self) -> tuple[Expectation, ...]:
+        """The plan as expectations about events."""
+        known = ((contract.EVENT_NAME, list(self.events)), (contract.CHANNEL, self.channels))
+        asked = [among(column, names, self.severity) for column, names in known if names]
+        for name, event in self.events.items():
+            where = condition(contract.EVENT_NAME, "==", name)
+            asked += [given(column, self.severity, where, note=f"a value in {name}") for column in event.required]
+        return tuple(asked)

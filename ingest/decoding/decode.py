@@ -1,0 +1,233 @@
+"""From the bytes of a partition to events with types, and for every message that is none the reason why.
+
+Decoding is a pure function of the records: the same records give the same rows, whenever and however often they are
+read. It answers whether a message can be read at all; whether we believe it is the gate's question
+(`expectations.gate`).
+
+| reason        | the message                                                          |
+| ------------- | -------------------------------------------------------------------- |
+| tombstone     | has no value; it is counted and not kept                             |
+| too_large     | is larger than the limit, or nested too deep to be written again     |
+| not_utf8      | is not UTF-8 text                                                    |
+| not_json      | is not one JSON document (empty, two documents, NaN, half a pair)    |
+| not_object    | is JSON, but not an object                                           |
+| wrong_type    | has a known field of another type                                    |
+| bad_timestamp | has a time that is no time, or has no zone                           |
+
+A format (`ingest.decoding.formats`) may add reasons of its own. A message may hold several events: its *parts*, numbered from
+0. What is wrong with one part costs that part, and the others land.
+
+Records are parsed one by one, so that one bad message costs itself only; the fields are then checked and converted a
+column at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import repeat
+from typing import Any, Final, NamedTuple
+
+import orjson
+import polars as pl
+
+from expectations import contract
+from ingest.decoding.columns import build, name_of
+from ingest.decoding.formats.document import document, is_cut, unreadable
+from ingest.decoding.formats.envelope import TOMBSTONE, Event, Fault
+from ingest.decoding.formats.plain import FIELDS, plain
+from ingest.decoding.formats.registry import MAGIC, Find
+from ingest.decoding.reader import Reader, is_plain, reader
+from ingest.message import Partition, Record
+from ingest.settings.ingest import Limits, Stream
+
+__all__ = ["TOMBSTONE", "Decoded", "Refusal", "decode"]
+
+_OPEN: Final = b"{"
+_CLOSE: Final = b"}"
+_CUT: Final = Fault("not_json", None, "an object that is not closed")
+_TOO_DEEP: Final = Fault("too_large", "properties", "nested too deep")
+_BLOCK: Final = 4096  # small enough that parsed values are made into columns while they are in the processor's cache
+
+
+_Shapes = dict[tuple[str, ...], list[tuple[Any, ...]]]
+_Refuse = Callable[["Refusal"], None]
+
+
+class Refusal(NamedTuple):
+    """Why the message at `offset` is no event: a stable reason, the field at fault if there is one, and a sentence.
+
+    `part` is the place of the event within the message; None when nothing of the message can be read.
+    """
+
+    offset: int
+    reason: str
+    field: str | None
+    message: str
+    part: int | None = None
+
+
+class Decoded(NamedTuple):
+    """`events` has the columns of the contract, in no particular order; `refused` all else, by offset and part."""
+
+    events: pl.DataFrame
+    refused: list[Refusal]
+
+
+def decode(
+    records: Sequence[Record], partition: Partition, stream: Stream, limits: Limits, find: Find | None = None
+) -> Decoded:
+    """Read the records of one partition as events. `find` looks up the schemas of a registry by their number.
+
+    The frame has the columns and dtypes of `contract.EVENTS`. An event without an id gets
+    `k:<topic>:<partition>:<offset>`, after the first of a message with `:<part>` too, and `id_generated`; kind and
+    channel default to the stream's. No records give an empty frame with all columns.
+
+    >>> from ingest.message import Partition
+    >>> decode([], Partition("clickstream", 0), Stream(topic="clickstream", kind="clickstream"), Limits()).events.height
+    0
+    """
+    frames = []
+    refused: list[Refusal] = []
+    read = None if is_plain(stream) else reader(stream, find)
+    for start in range(0, len(records), _BLOCK):
+        block = records[start : start + _BLOCK]
+        if read is None:
+            shapes = _parse(block, limits.largest_message, refused.append, find)
+        else:
+            shapes = _parse_parts(block, limits.largest_message, refused.append, read)
+        if shapes:
+            frames.append(_frame(_side_by_side(shapes), refused))
+    refused.sort(key=lambda refusal: (refusal.offset, refusal.part or 0))
+    if not frames:
+        return Decoded(contract.EVENTS.to_frame(eager=True), refused)
+    return Decoded(_complete(pl.concat(frames, how="diagonal"), partition, stream), refused)
+
+
+def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema: Find | None) -> _Shapes:
+    """One pass over records that are events as they stand. Messages of one shape (the same fields in the same order)
+    are kept together, as tuples of offset, time and values: that costs half of looking every known field up in every
+    message.
+    """
+    shapes: _Shapes = {}
+    loads, dumps, sort_keys, find = orjson.loads, orjson.dumps, orjson.OPT_SORT_KEYS, shapes.get
+    for record in records:
+        value = record.value
+        if value is None or len(value) > largest:
+            refuse(_unwanted(record, largest))
+            continue
+        if value[-1:] != _CLOSE and value[:1] == _OPEN and is_cut(value):
+            refuse(Refusal(record.offset, *_CUT))  # half of the cost of having the parser find it and raise
+            continue
+        try:
+            event = loads(value)
+        except orjson.JSONDecodeError as error:
+            event = document(value, find_schema) if value[:1] == MAGIC else unreadable(value, error)
+            if isinstance(event, Fault):
+                refuse(Refusal(record.offset, *event))
+                continue
+        if type(event) is not dict:
+            refuse(Refusal(record.offset, "not_object", None, f"expected an object, found {name_of(event)}"))
+            continue
+        rows = find(tuple(event))
+        if rows is None:
+            event = plain(event)
+            rows = shapes.setdefault(tuple(event), [])
+        properties = event.get("properties")
+        if type(properties) is dict:
+            try:
+                event["properties"] = dumps(properties, option=sort_keys) if properties else None
+            except orjson.JSONEncodeError:
+                refuse(Refusal(record.offset, *_TOO_DEEP, 0))
+                continue
+        rows.append((record.offset, record.timestamp, *event.values()))
+    return shapes
+
+
+def _parse_parts(records: Sequence[Record], largest: int, refuse: _Refuse, read: Reader) -> _Shapes:
+    """One pass over records in any format, each of which may hold several events."""
+    shapes: _Shapes = {}
+    for record in records:
+        if record.value is not None and len(record.value) > largest:
+            refuse(_unwanted(record, largest))
+            continue
+        outcomes = read(record)
+        if isinstance(outcomes, Fault):
+            refuse(Refusal(record.offset, *outcomes))
+            continue
+        for part, outcome in enumerate(outcomes):
+            event = outcome if isinstance(outcome, Fault) else _written(outcome.event)
+            if isinstance(event, Fault):
+                refuse(Refusal(record.offset, *event, part))
+                continue
+            shape = (contract.PART, *event)
+            shapes.setdefault(shape, []).append((record.offset, record.timestamp, part, *event.values()))
+    return shapes
+
+
+def _written(event: Event) -> Event | Fault:
+    """The event with its properties as canonical JSON."""
+    properties = event.get("properties")
+    if type(properties) is not dict:
+        return event
+    try:
+        text = orjson.dumps(properties, option=orjson.OPT_SORT_KEYS) if properties else None
+    except orjson.JSONEncodeError:
+        return _TOO_DEEP
+    return event | {"properties": text}
+
+
+def _side_by_side(shapes: _Shapes) -> dict[str, list[Any]]:
+    """The fields of all messages as columns, None where a message lacks one; a field that none has is left out."""
+    some = {name for shape, rows in shapes.items() if rows for name in shape}
+    names = (contract.OFFSET, contract.RECEIVED_AT, *(name for name in (contract.PART, *FIELDS) if name in some))
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for shape, rows in shapes.items():
+        given = dict(zip((contract.OFFSET, contract.RECEIVED_AT, *shape), zip(*rows, strict=True), strict=False))
+        for name, column in columns.items():
+            column.extend(given.get(name) or repeat(None, len(rows)))
+    return columns
+
+
+def _unwanted(record: Record, largest: int) -> Refusal:
+    if record.value is None:
+        return Refusal(record.offset, TOMBSTONE, None, "the message has no value")
+    return Refusal(record.offset, "too_large", None, f"{len(record.value)} bytes, the limit is {largest}")
+
+
+def _frame(columns: dict[str, list[Any]], refused: list[Refusal]) -> pl.DataFrame:
+    """The typed fields of one block, and the places of its messages; rows with a faulty field are refused instead."""
+    offsets, timestamps = columns.pop(contract.OFFSET), columns.pop(contract.RECEIVED_AT)
+    parts = columns.pop(contract.PART, None) or [0] * len(offsets)
+    series, wrong = build(columns)
+    place = [pl.Series(contract.OFFSET, offsets, pl.Int64), pl.Series(contract.PART, parts, pl.Int32)]
+    received = pl.Series(contract.RECEIVED_AT, timestamps, pl.Int64)
+    events = pl.DataFrame([*series, *place, received])
+    if wrong:
+        refused += [Refusal(offsets[row], *fault, parts[row]) for row, fault in wrong.items()]
+        events = events.filter(~pl.int_range(pl.len()).is_in(list(wrong)))
+    return events
+
+
+def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.DataFrame:
+    """Add what messages do not say: fields that none has, defaults of the stream, time of receipt, position."""
+    absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]
+    missing_id = pl.col("event_id").is_null()
+    offset, received = pl.col(contract.OFFSET), pl.col(contract.RECEIVED_AT)
+    later = pl.when(pl.col(contract.PART) > 0).then(pl.format(":{}", contract.PART)).otherwise(pl.lit(""))
+    generated = pl.concat_str(pl.lit(f"k:{partition.topic}:{partition.number}:"), offset.cast(pl.String), later)
+    received = pl.when(received >= 0).then(received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME))
+    return (
+        fields.with_columns(absent)
+        .with_columns(
+            pl.when(missing_id).then(generated).otherwise("event_id").alias("event_id"),
+            missing_id.alias("id_generated"),
+            pl.col("kind").fill_null(stream.kind),
+            pl.col("channel").fill_null(stream.channel),
+            pl.col("schema_version").fill_null(contract.VERSION),
+            received.otherwise(pl.col("occurred_at")).alias(contract.RECEIVED_AT),
+            pl.col("occurred_at").dt.date().alias(contract.EVENT_DATE),
+            pl.lit(partition.topic).alias(contract.TOPIC),
+            pl.lit(partition.number, pl.Int32).alias(contract.PARTITION),
+        )
+        .select(list(contract.EVENTS))
+    )

@@ -1,0 +1,54 @@
+"""From the bytes of a message to a JSON value, with or without a Schema Registry's frame around it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from ingest.decoding.formats.envelope import Fault
+from ingest.decoding.formats.registry import MAGIC, Find, unframe
+
+
+def document(value: bytes, find: Find | None = None) -> Any:
+    """The JSON value of a message, or the Fault that keeps it from being read. `find` looks schemas up by number.
+
+    >>> document(b'{"a": 1}'), document(b"").reason
+    ({'a': 1}, 'not_json')
+    """
+    text = value
+    if value[:1] == MAGIC:
+        unframed = unframe(value, find)
+        if isinstance(unframed, Fault):
+            return unframed
+        text = unframed
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        return unreadable(text, error)
+
+
+def unreadable(text: bytes, error: orjson.JSONDecodeError) -> Fault:
+    """Why bytes are no JSON, without saying what they hold."""
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as bad:
+        return Fault("not_utf8", None, f"byte {bad.start} is not UTF-8")
+    return Fault("not_json", None, str(error.args[0]).split(":", 1)[0] + f", at character {error.pos}")
+
+
+def is_cut(text: bytes) -> bool:
+    """Whether text that begins an object is UTF-8 and does not end one, so that it cannot be JSON.
+
+    >>> is_cut(b'{"a": 1'), is_cut(b'{"a": 1}\\n'), is_cut(b'{"a": "\\xff')
+    (True, False, False)
+    """
+    if text.rstrip(b" \t\r\n")[-1:] == b"}":
+        return False
+    if text.isascii():
+        return True
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,130 @@
+"""The `snowplow` format: enriched events of Snowplow, as tab separated values or as the JSON of its analytics SDKs.
+
+`user_id` is the customer and `domain_userid` the anonymous id; `network_userid` and `user_fingerprint` are identities
+beside them. The time is `derived_tstamp`, the collector's where there is none. A structured event is named by its
+action, an e-commerce action by its type, every other by `event_name`. Columns without a place of their own, contexts
+and the self-describing event are kept in `properties`.
+
+A transaction is an order with its revenue; the items of the older e-commerce tracking arrive as events of their own,
+each an order event with one item and no revenue, so that each order counts once.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from ingest.decoding.formats.atomic import flat, from_tsv
+from ingest.decoding.formats.envelope import Event, Fault, Given, Outcomes, parts_of
+from ingest.decoding.formats.values import capitals, device, filled, name, text, whole
+
+_COMMERCE: Final = "com_snowplowanalytics_snowplow_ecommerce_"
+_ACTION: Final = f"unstruct_event_{_COMMERCE}snowplow_ecommerce_action_1"
+_TRANSACTION: Final = f"contexts_{_COMMERCE}transaction_1"
+_REFUND: Final = f"contexts_{_COMMERCE}refund_1"
+_PRODUCT: Final = f"contexts_{_COMMERCE}product_1"
+_CLIENT_SESSION: Final = "contexts_com_snowplowanalytics_snowplow_client_session_1"
+_CHANNELS: Final = {"web": "web", "mob": "app", "app": "app"}
+_HAVE_A_PLACE: Final = """
+    event_id derived_tstamp user_id domain_userid network_userid user_fingerprint domain_sessionid page_url
+    page_referrer mkt_campaign mkt_source mkt_medium geo_country
+"""
+_MOVED: Final = frozenset(_HAVE_A_PLACE.split())
+
+
+def is_tsv(value: bytes) -> bool:
+    """Whether a message is tab separated values: neither JSON nor framed for a registry."""
+    return value.lstrip()[:1] not in (b"{", b"[", b"\0")
+
+
+def from_line(value: bytes) -> Outcomes:
+    """The one event of a line of tab separated values."""
+    cells = from_tsv(value)
+    return cells if isinstance(cells, Fault) else parts_of([cells], _event)
+
+
+def snowplow(document: Any) -> Outcomes:
+    """The event of an object of the SDKs, or the events of a list of them.
+
+    >>> given = {"event": "page_view", "event_name": "page_view", "domain_userid": "d1", "event_id": "e1"}
+    >>> snowplow(given)[0].event["anonymous_id"]
+    'd1'
+    """
+    return parts_of(document if type(document) is list else [document], _event)
+
+
+def _event(given: dict[str, Any]) -> Event:
+    row = flat(given)
+    session = _entity(row, _CLIENT_SESSION)
+    return {
+        "event_id": row.get("event_id"),
+        "event_name": _name(row),
+        "channel": _CHANNELS.get(str(row.get("platform"))),
+        "occurred_at": row.get("derived_tstamp") or row.get("collector_tstamp"),
+        "customer_id": text(row.get("user_id")),
+        "anonymous_id": row.get("domain_userid"),
+        "session_id": row.get("domain_sessionid") or session.get("sessionId"),
+        "identities": filled(
+            network_userid=row.get("network_userid"),
+            user_fingerprint=text(row.get("user_fingerprint")),
+            device_id=session.get("userId"),
+        ),
+        **_order(row),
+        "url": row.get("page_url"),
+        "referrer": row.get("page_referrer"),
+        "campaign": row.get("mkt_campaign"),
+        "source": row.get("mkt_source"),
+        "medium": row.get("mkt_medium"),
+        "device": device(row.get("dvce_type")),
+        "country": row.get("geo_country"),
+        "properties": {column: value for column, value in row.items() if column not in _MOVED},
+    }
+
+
+def _name(row: Given) -> Any:
+    action = row.get(_ACTION)
+    if type(action) is dict and action.get("type") is not None:
+        return name(action["type"])
+    if row.get("event") == "struct":
+        return name(row.get("se_action"))
+    return name(row.get("event_name") or row.get("event"))
+
+
+def _entity(row: Given, column: str) -> dict[str, Any]:
+    """The first entity of a kind; an empty object where there is none."""
+    held = row.get(column)
+    first = held[0] if type(held) is list and held else held
+    return first if type(first) is dict else {}
+
+
+def _order(row: Given) -> dict[str, Any]:
+    transaction, refund = _entity(row, _TRANSACTION), _entity(row, _REFUND)
+    fields: dict[str, Any] = dict.fromkeys(("kind", "order_id", "revenue", "currency", "items"))
+    if transaction or refund:
+        told = transaction or refund
+        return {
+            "kind": "order",
+            "order_id": text(told.get("transaction_id")),
+            "revenue": transaction.get("revenue"),
+            "currency": capitals(told.get("currency")),
+            "items": _products(row.get(_PRODUCT)),
+        }
+    if row.get("event") == "transaction":
+        currency = capitals(row.get("tr_currency"))
+        order = {"order_id": row.get("tr_orderid"), "revenue": row.get("tr_total"), "currency": currency}
+        return fields | {"kind": "order"} | order
+    if row.get("event") == "transaction_item":
+        item = {"sku": row.get("ti_sku"), "quantity": row.get("ti_quantity"), "price": row.get("ti_price")}
+        currency = capitals(row.get("ti_currency"))
+        return fields | {"kind": "order", "order_id": row.get("ti_orderid"), "currency": currency, "items": [item]}
+    return fields
+
+
+def _products(held: Any) -> Any:
+    if type(held) is not list:
+        return held
+    return [_product(product) if type(product) is dict else product for product in held]
+
+
+def _product(product: dict[str, Any]) -> dict[str, Any]:
+    quantity = whole(product.get("quantity"))
+    return {"sku": text(product.get("id")), "quantity": quantity, "price": product.get("price")}

@@ -1,0 +1,71 @@
+"""Times as senders write them: epoch numbers, ISO 8601, any pattern of `strptime`, with or without a zone.
+
+A time without a zone is local to the zone that journeys.toml names. In the hour that a clock goes through twice in
+autumn, `ambiguous` decides: `earlier`, `later`, or `refuse`. A time in the hour that is skipped in spring never was,
+and is always refused.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from ingest.decoding.formats.envelope import Unfit
+from ingest.settings.mapping import UNITS, Ambiguous
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def epoch(value: Any, unit: str) -> str:
+    """A number of seconds, milliseconds or microseconds since 1970 UTC, or its text, as RFC 3339.
+
+    Raises Unfit when it is none.
+
+    >>> epoch("1767225600.5", "seconds")
+    '2026-01-01T00:00:00.500000+00:00'
+    """
+    try:
+        if type(value) in (int, float, str):
+            microseconds = round(Decimal(str(value)) * UNITS[unit])
+            return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    except (InvalidOperation, OverflowError, ValueError):
+        pass
+    raise _unreadable(f"{unit} since 1970")
+
+
+def written(value: Any, pattern: str, zone: ZoneInfo | None, ambiguous: Ambiguous) -> str:
+    """A text that is a time in a pattern (`iso`, or one of `strptime`), as RFC 3339.
+
+    Raises Unfit when it is none, or has no zone where none is named.
+
+    >>> written("31.01.2026 13:00", "%d.%m.%Y %H:%M", ZoneInfo("Europe/Berlin"), "refuse")
+    '2026-01-31T12:00:00+00:00'
+    """
+    if type(value) is not str:
+        raise _unreadable("a time as text")
+    try:
+        time = datetime.fromisoformat(value) if pattern == "iso" else datetime.strptime(value, pattern)  # noqa: DTZ007
+        if time.tzinfo is None:
+            time = _local(time, zone, ambiguous)
+        return time.astimezone(UTC).isoformat()
+    except (OverflowError, ValueError):
+        raise _unreadable("a time in the pattern of the mapping") from None
+
+
+def _local(time: datetime, zone: ZoneInfo | None, ambiguous: Ambiguous) -> datetime:
+    if zone is None:
+        raise _unreadable("a time with a zone; the mapping can name one")
+    first, second = time.replace(tzinfo=zone, fold=0), time.replace(tzinfo=zone, fold=1)
+    if first.utcoffset() == second.utcoffset():
+        return first
+    if first.astimezone(UTC).astimezone(zone).replace(tzinfo=None) != time:
+        raise _unreadable("a local time that the zone's clocks have shown")
+    if ambiguous == "refuse":
+        raise _unreadable("a local time that came once; `ambiguous` can choose")
+    return first if ambiguous == "earlier" else second
+
+
+def _unreadable(expected: str) -> Unfit:
+    return Unfit("bad_timestamp", "occurred_at", f"expected {expected}")

@@ -1,0 +1,1 @@
+"""Loads events and profiles from files."""

@@ -1,0 +1,225 @@
+"""Events and profiles from files, through the decoder, gate and commit of the stream.
+
+A file is known by its content: what of it has landed is kept in the lake under its SHA-256, so that loading it again,
+under any name, adds nothing, and loading it after a crash goes on where the last commit ended. In the lake its topic
+is `file:<first half of the digest>`, its partition 0, and the offset the row in the file.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from expectations import contract
+from expectations.contract import Kind
+from expectations.errors import InputError
+from expectations.gate import Rule, contract_rules
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.columns import to_times
+from ingest.decoding.decode import Refusal
+from ingest.decoding.traits import has_traits
+from ingest.files.rows import LINES, Row, rows, table, unreadable
+from ingest.landing.commit import Table, scan
+from ingest.landing.landing import Landing
+from ingest.landing.offsets import Claim, application
+from ingest.message import Chunk, Partition
+from ingest.quarantine.quarantine import rows as quarantine_rows
+from ingest.settings.ingest import Format, IngestSettings, Stream
+
+PIPELINE: Final = "files"
+_ATTRIBUTES: Final = ("identity_kind", "identity", "attribute", "value", "valid_from")
+_ROWS_AT_ONCE: Final = 20_000
+
+Advance = Callable[[int, int | None], None]
+"""Told how many rows are read, and how many there are (None: not known)."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileSummary:
+    """What loading one file did; `known` says that all of it had landed before. `quarantined` counts the rows that were
+    refused by reason; of a file that is known, those still in quarantine.
+    """
+
+    file: str
+    known: bool
+    landed: int
+    quarantined: dict[str, int]
+
+
+def like(settings: IngestSettings, *, kind: Kind | None = None, form: Format | None = None, topic: str = "") -> Stream:
+    """How the rows of files are read: as the messages of the stream of a topic, or as events of a kind, which have the
+    channel of the first stream of that kind. `kind` and `form` go before what the stream says.
+
+    Raises InputError when no stream has that topic.
+    """
+    if topic and topic not in settings.by_topic:
+        raise InputError(
+            "No stream has this topic.",
+            where=f"--stream {topic}",
+            expected=", ".join(settings.by_topic) or "a stream in journeys.toml",
+        )
+    said = {name: value for name, value in (("kind", kind), ("format", form)) if value is not None}
+    if topic:
+        return settings.by_topic[topic].model_copy(update=said)
+    wanted = kind or "clickstream"
+    channel = next((stream.channel for stream in settings.streams if stream.kind == wanted), "unknown")
+    return Stream(topic="file", kind=wanted, channel=channel, format=form or "json")
+
+
+def load_events(
+    file: Path,
+    stream: Stream,
+    settings: IngestSettings,
+    lake: Lake,
+    *,
+    rules: Sequence[Rule] = (),
+    on_progress: Advance | None = None,
+) -> FileSummary:
+    """Land the events of one file (see `ingest.files.rows` for the files), each row once over all loads of its content.
+
+    Rows are read as the messages of `stream` (see `like`), whatever its topic is; `rules` are judged after the
+    contract's. Raises InputError when the file cannot be read, StorageError when the lake cannot be written.
+    """
+    digest = _digest(file)
+    partition = Partition(f"{contract.FROM_FILE}{digest[:32]}", 0)
+    stream = stream.model_copy(update={"topic": partition.topic})
+    settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE})
+    judged = (*contract_rules(oldest=settings.limits.oldest, newest=settings.limits.newest), *rules)
+    profiles = Table(lake, layout.PROFILES) if has_traits(stream) else None
+    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, judged, profiles=profiles)
+    start = landing.begin(partition, digest, 0, accept_gap=False)
+    done = _land(file, landing, partition, start, on_progress or _silent)
+    return replace(done, quarantined=_still_refused(lake, partition.topic)) if done.known else done
+
+
+def load_profiles(source: Path | pl.DataFrame, lake: Lake, *, on_progress: Advance | None = None) -> FileSummary:
+    """Land customer attributes: identity_kind, identity, attribute, value (text) and valid_from (a time with a zone).
+
+    Rows without one of these, `value` excepted, go to quarantine; a null value says that the attribute ended. Raises
+    InputError when a column is missing, StorageError when the lake cannot be written.
+    """
+    given = source if isinstance(source, pl.DataFrame) else _profile_table(source)
+    name = "frame" if isinstance(source, pl.DataFrame) else str(source)
+    missing = [column for column in _ATTRIBUTES if column not in given.columns]
+    if missing:
+        raise InputError(
+            "The profiles lack a column.",
+            where=name,
+            expected=", ".join(_ATTRIBUTES),
+            found=", ".join(given.columns),
+            do=f"add the column {missing[0]}",
+        )
+    told = on_progress or _silent
+    told(0, given.height)
+    summary = _land_profiles(name, given.select(_ATTRIBUTES), lake)
+    told(given.height, given.height)
+    return summary
+
+
+def _land(file: Path, landing: Landing, partition: Partition, start: int, told: Advance) -> FileSummary:
+    landed, read = 0, 0
+    faulty: dict[str, int] = {}
+    reader = rows(file, start, time.time_ns() // 1_000_000)
+    now = time.monotonic()
+    while block := list(islice(reader, _ROWS_AT_ONCE)):
+        landing.take(Chunk(partition, block, block[-1].offset + 1), now)
+        read += len(block)
+        told(read, None)
+        if landing.due(now):
+            landed += _flush(landing, faulty)
+    landed += _flush(landing, faulty)
+    told(read, read)
+    return FileSummary(str(file), start > 0 and read == 0, landed, faulty)
+
+
+def _still_refused(lake: Lake, topic: str) -> dict[str, int]:
+    mine = scan(lake, layout.QUARANTINE).filter(pl.col(contract.TOPIC) == topic)
+    return dict(mine.group_by("reason").len().sort("reason").collect().iter_rows())
+
+
+def _flush(landing: Landing, faulty: dict[str, int]) -> int:
+    done = landing.flush()
+    if done.rewound:
+        raise InputError(
+            "Another process is loading the same file.",
+            where=", ".join(partition.topic for partition in done.rewound),
+            do="wait for it to end, then load again: what has landed is skipped",
+        )
+    for (_, reason), count in done.refused.items():
+        faulty[reason] = faulty.get(reason, 0) + count
+    return done.landed.total()
+
+
+def _profile_table(file: Path) -> pl.DataFrame:
+    if Path(file.stem if file.suffix in (".gz", ".zst") else file.name).suffix not in LINES:
+        return table(file)
+    try:
+        return pl.read_ndjson(file, schema=dict.fromkeys(_ATTRIBUTES, pl.String))
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise unreadable(file, error) from error
+
+
+def _land_profiles(name: str, given: pl.DataFrame, lake: Lake) -> FileSummary:
+    text = given.with_columns(pl.col(column).cast(pl.String) for column in _ATTRIBUTES[:4])
+    written = text.with_columns(pl.col("valid_from").cast(pl.String)).write_csv()
+    digest = sha256(written.encode()).hexdigest()
+    partition, claim = Partition(f"{contract.FROM_FILE}{digest[:32]}", 0), application(PIPELINE, digest, 0)
+    profiles = Table(lake, layout.PROFILES)
+    base = profiles.decided(claim)
+    if base == given.height:
+        return FileSummary(name, True, 0, {})
+    typed = to_times(text.with_row_index(contract.OFFSET), "valid_from").with_columns(
+        pl.lit(partition.topic).alias(contract.TOPIC), pl.lit(0, pl.Int32).alias(contract.PARTITION)
+    )
+    needed = [column for column in _ATTRIBUTES if column != "value"]
+    faulty = pl.any_horizontal(pl.col(column).is_null() | (pl.col(column).cast(pl.String) == "") for column in needed)
+    refusals = _profile_refusals(typed.filter(faulty), needed)
+    _quarantine(lake, partition, Claim(claim, None, given.height), text, refusals)
+    good = typed.filter(~faulty).select(list(contract.PROFILES)).cast(contract.PROFILES)
+    profiles.append(good, [Claim(claim, base, given.height)])
+    counts = dict(pl.Series([refusal.reason for refusal in refusals], dtype=pl.String).value_counts().iter_rows())
+    return FileSummary(name, False, good.height, counts)
+
+
+def _profile_refusals(faulty: pl.DataFrame, needed: Sequence[str]) -> list[Refusal]:
+    refusals = []
+    for row in faulty.iter_rows(named=True):
+        field = next(column for column in needed if row[column] is None or row[column] == "")
+        reason = "bad_timestamp" if field == "valid_from" else "missing_field"
+        refusals.append(Refusal(row[contract.OFFSET], reason, field, f"{field} is needed"))
+    return refusals
+
+
+def _quarantine(
+    lake: Lake, partition: Partition, claim: Claim, given: pl.DataFrame, refusals: Sequence[Refusal]
+) -> None:
+    quarantine = Table(lake, layout.QUARANTINE)
+    base = quarantine.decided(claim.application)
+    if not refusals or base == claim.next:
+        return
+    now = time.time_ns() // 1_000_000
+    held = [Row(refusal.offset, now, given[refusal.offset].write_ndjson().strip().encode()) for refusal in refusals]
+    quarantine.append(quarantine_rows(partition, held, refusals), [claim._replace(base=base)])
+
+
+def _digest(file: Path) -> str:
+    try:
+        with file.open("rb") as content:
+            digest = sha256()
+            while block := content.read(1 << 20):
+                digest.update(block)
+            return digest.hexdigest()
+    except OSError as error:
+        raise unreadable(file, error) from error
+
+
+def _silent(done: int, total: int | None) -> None:
+    """Progress that nobody asked for."""

@@ -1,0 +1,1 @@
+"""Makes events and offsets visible in the lake in one commit."""

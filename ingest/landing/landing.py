@@ -1,0 +1,260 @@
+"""What was read becomes visible in the lake, exactly once.
+
+Invariants, of every partition, whatever is killed and whenever:
+1. The lake's transaction version v says that every record below v is decided: in `events`, or in `quarantine` before
+   that; and what it tells of a customer is in `profiles`.
+2. A flush moves v from the value it read from to the reader's next offset, or does nothing (compare-and-swap).
+3. A flush that has lost a partition to someone else drops what it holds of it, and reads again from the lake's v.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final, NamedTuple, Protocol
+
+import polars as pl
+
+from expectations import contract
+from expectations.errors import StorageError
+from expectations.gate import Rule, judge
+from ingest.decoding.decode import Refusal, decode
+from ingest.decoding.schemas import finder
+from ingest.decoding.traits import attributes, has_traits
+from ingest.landing.batch import Buffer, FlushLimits, is_due
+from ingest.landing.flush_result import Flushed, lateness, repeated
+from ingest.landing.offsets import Claim, application, check_generation, fingerprint, forgotten, generation, resume
+from ingest.message import Chunk, Partition
+from ingest.quarantine import quarantine
+from ingest.settings.ingest import IngestSettings
+
+_TRIES: Final = 20
+
+
+class Ledger(Protocol):
+    """A table that grows by compare-and-swap (`ingest.landing.commit.Table`)."""
+
+    def decided(self, application: str) -> int | None: ...  # noqa: D102
+    def reload(self) -> None: ...  # noqa: D102
+    def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool: ...  # noqa: D102
+
+
+class _Prepared(NamedTuple):
+    """A buffer's records, decoded and judged."""
+
+    events: pl.DataFrame
+    quarantined: pl.DataFrame
+    attributes: pl.DataFrame | None
+    refused: Counter[str]
+    warned: Counter[str]
+
+
+class Landing:
+    """Holds what was read of each partition, and lands it."""
+
+    def __init__(
+        self,
+        events: Ledger,
+        refused: Ledger,
+        settings: IngestSettings,
+        rules: Sequence[Rule],
+        *,
+        profiles: Ledger | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        self._clock = clock
+        self._events, self._refused, self._profiles = events, refused, profiles
+        self._settings, self._rules = settings, rules
+        self._streams, self._find = settings.by_topic, finder(settings.schemas)
+        self._limits = FlushLimits(settings.flush_rows, settings.flush_bytes, settings.flush_age)
+        self._buffers: dict[Partition, Buffer] = {}
+        self._oldest: float | None = None
+
+    def remember(self, topic: str, topic_id: str, *, new_generation: bool) -> None:
+        """Note in the lake which topic is read. Raises LandingError when it was made anew since (see
+        `check_generation`)."""
+        name = generation(self._settings.pipeline, topic)
+        for _ in range(_TRIES):
+            known = self._events.decided(name)
+            if not check_generation(topic, topic_id, known, new_generation=new_generation):
+                return
+            if self._events.append(contract.EVENTS.to_frame(eager=True), [Claim(name, known, fingerprint(topic_id))]):
+                return
+            self._events.reload()
+        raise _crowded(name)
+
+    def begin(self, partition: Partition, topic_id: str, beginning: int, *, accept_gap: bool) -> int:
+        """Take a partition up: the offset to read it from. Raises LandingError when records are gone (see `resume`)."""
+        name = application(self._settings.pipeline, topic_id, partition.number)
+        landed = self._events.decided(name)
+        start = resume(partition, landed, beginning, accept_gap=accept_gap)
+        self._buffers[partition] = Buffer(partition, name, landed, start)
+        return start
+
+    def reload(self) -> None:
+        """Read the lake's offsets anew: before partitions are taken up."""
+        self._events.reload()
+        self._refused.reload()
+        if self._profiles is not None:
+            self._profiles.reload()
+
+    def drop(self, partition: Partition) -> None:
+        """Forget a partition and what is held of it; nothing is lost, since its offset in the lake has not moved."""
+        self._buffers.pop(partition, None)
+        if self.is_idle:
+            self._oldest = None
+
+    def drop_all(self) -> None:
+        """Forget every partition."""
+        for partition in list(self._buffers):
+            self.drop(partition)
+
+    def advance(self, partition: Partition, position: int, now: float) -> None:
+        """The reader has passed places that hold no record for us, such as transaction markers: they are decided
+        too."""
+        buffer = self._buffers.get(partition)
+        if buffer is not None and position > buffer.next_offset:
+            buffer.next_offset = position
+            self._oldest = now if self._oldest is None else self._oldest
+
+    def take(self, chunk: Chunk, now: float) -> int:
+        """Keep what was read, if the partition is ours; returns the number of records that are new."""
+        buffer = self._buffers.get(chunk.partition)
+        kept = buffer.add(chunk) if buffer else 0
+        if kept and self._oldest is None:
+            self._oldest = now
+        return kept
+
+    def decided(self, partition: Partition) -> int:
+        """The offset up to which a partition that is ours is decided."""
+        return self._buffers[partition].start
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether there is nothing to land."""
+        return not any(buffer.has_moved for buffer in self._buffers.values())
+
+    @property
+    def rows(self) -> int:
+        """How many records are held."""
+        return sum(len(buffer.records) for buffer in self._buffers.values())
+
+    @property
+    def bytes(self) -> int:
+        """How many bytes of messages are held."""
+        return sum(buffer.bytes for buffer in self._buffers.values())
+
+    def due(self, now: float) -> bool:
+        """Whether it is time to flush."""
+        return is_due(self.rows, self.bytes, self._oldest, now, self._limits)
+
+    def flush(self) -> Flushed:
+        """Land what is held of every partition that is still ours; rewind the others to what the lake holds."""
+        done = Flushed()
+        held = [buffer for buffer in self._buffers.values() if buffer.has_moved]
+        prepared: dict[Partition, _Prepared] = {}
+        for _ in range(_TRIES):
+            held = [buffer for buffer in held if not self._is_fenced(buffer, done)]
+            if not held:
+                break
+            began = self._clock()
+            for buffer in held:
+                if buffer.partition not in prepared:
+                    prepared[buffer.partition] = self._prepare(buffer)
+            done.decode_seconds += self._clock() - began
+            if self._land(held, prepared, done):
+                _settle(held, prepared, done)
+                break
+            done.conflicts += 1
+            self._events.reload()
+        else:
+            raise _crowded("the offsets of this pipeline")
+        self._oldest = None
+        return done
+
+    def _is_fenced(self, buffer: Buffer, done: Flushed) -> bool:
+        """Whether someone else has moved the partition; then it is rewound to where they are.
+
+        Raises LandingError when the lake has no offset of it any more.
+        """
+        landed = self._events.decided(buffer.application)
+        if landed == buffer.base:
+            return False
+        if landed is None:
+            raise forgotten(buffer.partition, buffer.start)
+        self._buffers[buffer.partition] = Buffer(buffer.partition, buffer.application, landed, landed)
+        done.rewound[buffer.partition] = landed
+        return True
+
+    def _prepare(self, buffer: Buffer) -> _Prepared:
+        stream = self._streams[buffer.partition.topic]
+        decoded = decode(buffer.records, buffer.partition, stream, self._settings.limits, self._find)
+        verdict = judge(decoded.events, self._rules)
+        refusals: list[Refusal] = decoded.refused + quarantine.from_gate(verdict.refused)
+        return _Prepared(
+            verdict.accepted,
+            quarantine.rows(buffer.partition, buffer.records, refusals),
+            attributes(verdict.accepted, stream) if self._profiles is not None and has_traits(stream) else None,
+            Counter(refusal.reason for refusal in refusals),
+            Counter(verdict.warned),
+        )
+
+    def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> bool:
+        """Quarantine and customer attributes first, then events: a crash in between leaves v where it was, and each of
+        these tables knows its own offset."""
+        began = self._clock()
+        told = {place: ready.attributes for place, ready in prepared.items() if ready.attributes is not None}
+        beside = self._beside(self._refused, held, {place: ready.quarantined for place, ready in prepared.items()})
+        if not beside or (self._profiles is not None and not self._beside(self._profiles, held, told)):
+            return False
+        rows = pl.concat([prepared[buffer.partition].events for buffer in held])
+        someone = pl.coalesce(contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
+        claims = [Claim(buffer.application, buffer.base, buffer.next_offset) for buffer in held]
+        landed = self._events.append(rows.sort(someone, contract.OCCURRED_AT), claims)
+        done.commit_seconds += self._clock() - began
+        if landed:
+            done.lateness, done.lateness_seconds = lateness(rows)
+            done.duplicates, done.conflicting = repeated(rows)
+        return landed
+
+    def _beside(self, table: Ledger, held: Sequence[Buffer], given: dict[Partition, pl.DataFrame]) -> bool:
+        """Land rows that go with the events, those that are not there yet.
+
+        Returns False where another process has moved an offset meanwhile: then it is to be seen whether the partitions
+        are still ours.
+        """
+        frames, claims = [], []
+        for buffer in held:
+            rows, known = given.get(buffer.partition), table.decided(buffer.application)
+            if rows is not None and rows.height and (known is None or known < buffer.next_offset):
+                frames.append(rows.filter(pl.col(contract.OFFSET) >= (-1 if known is None else known)))
+                claims.append(Claim(buffer.application, known, buffer.next_offset))
+        if not claims or table.append(pl.concat(frames), claims):
+            return True
+        table.reload()
+        return False
+
+
+def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> None:
+    for buffer in held:
+        ready = prepared[buffer.partition]
+        topic = buffer.partition.topic
+        done.rows += len(buffer.records)
+        done.landed[topic] += ready.events.height
+        done.refused += Counter({(topic, reason): count for reason, count in ready.refused.items()})
+        done.warned += ready.warned
+        done.decided[buffer.partition] = buffer.next_offset
+        if buffer.records and buffer.records[-1].timestamp >= 0:
+            done.newest[buffer.partition] = buffer.records[-1].timestamp / 1000
+        buffer.settle()
+
+
+def _crowded(what: str) -> StorageError:
+    return StorageError(
+        "Another process keeps moving the same offsets in the lake.",
+        where=what,
+        expected="one owner of each partition",
+        found=f"{_TRIES} conflicts in a row",
+        do="let one group of consumers alone use this [ingest] pipeline",
+    )

@@ -1,0 +1,200 @@
+"""Read the quarantine again with the parser of now: what has become readable lands in events, each message once.
+
+Every block of messages of one partition is one commit of events, as compare-and-swap on the snapshot in which it was
+seen which of them are there already. So two replays at once, or one that was killed and run again, add nothing twice.
+Position and time of receipt are those of the first arrival. What has landed leaves the quarantine; what still cannot be
+read stays as it is.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+
+from expectations import contract
+from expectations.errors import StorageError
+from expectations.gate import Rule, contract_rules, judge
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.decode import decode
+from ingest.decoding.schemas import finder
+from ingest.decoding.traits import attributes, has_traits
+from ingest.landing.commit import Table, scan
+from ingest.landing.offsets import Claim
+from ingest.message import Partition
+from ingest.quarantine.quarantine import from_gate
+from ingest.settings.ingest import IngestSettings, Stream
+
+_TRIES: Final = 20
+_AT_ONCE: Final = 10_000
+_PLACE: Final = [contract.OFFSET, contract.PART]
+_TOLD: Final = [contract.OFFSET, "identity_kind", "identity", "attribute", "valid_from"]
+
+Advance = Callable[[int, int | None], None]
+
+
+@dataclass(slots=True)
+class ReplaySummary:
+    """What a replay did: quarantine rows looked at, events landed, rows that left, and those that stay, by the reason
+    for which they are refused now.
+
+    `unknown` counts rows of topics that no stream names; they are not looked at.
+    """
+
+    read: int = 0
+    landed: int = 0
+    left: int = 0
+    stay: Counter[str] = field(default_factory=Counter)
+    unknown: Counter[str] = field(default_factory=Counter)
+
+
+class _Held(NamedTuple):
+    """A quarantined message in the place of a record."""
+
+    offset: int
+    timestamp: int
+    value: bytes | None
+    key: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+
+def replay(
+    settings: IngestSettings,
+    lake: Lake,
+    *,
+    rules: Sequence[Rule] = (),
+    reasons: Sequence[str] = (),
+    files: Stream | None = None,
+    on_progress: Advance | None = None,
+) -> ReplaySummary:
+    """Read quarantined messages again, those refused for `reasons` only (default: all), and land what can be read.
+
+    `files` says how the rows of files are read; without it they are not looked at. `rules` are judged after the
+    contract's.
+    Raises StorageError when the lake cannot be written.
+    """
+    replayer = _Replay(settings, lake, rules)  # brings a table of an earlier version up to date
+    wanted = scan(lake, layout.QUARANTINE).filter(pl.col("reason").is_in(list(reasons)) if reasons else pl.lit(True))
+    counts = wanted.group_by(contract.TOPIC, contract.PARTITION).len().sort(pl.all()).collect()
+    done, streams = ReplaySummary(), settings.by_topic
+    for topic, number, count in counts.iter_rows():
+        stream = streams.get(topic)
+        if stream is None and topic.startswith(contract.FROM_FILE) and files is not None:
+            stream = files.model_copy(update={"topic": topic})
+        if stream is None:
+            done.unknown[topic] += count
+            continue
+        for block in _blocks(wanted, topic, number):
+            replayer.one(stream, Partition(topic, number), block, done)
+            if on_progress:
+                on_progress(done.read, int(counts["len"].sum()))
+    return done
+
+
+def _blocks(wanted: pl.LazyFrame, topic: str, number: int) -> Iterator[pl.DataFrame]:
+    """The quarantine rows of one partition by offset; all rows of a message are in one block."""
+    here = (pl.col(contract.TOPIC) == topic) & (pl.col(contract.PARTITION) == number)
+    offsets = wanted.filter(here).select(pl.col(contract.OFFSET).unique().sort()).collect()[contract.OFFSET]
+    for first in range(0, offsets.len(), _AT_ONCE):
+        some = offsets[first : first + _AT_ONCE]
+        yield wanted.filter(here & pl.col(contract.OFFSET).is_between(some[0], some[-1])).collect()
+
+
+class _Replay:
+    """The tables and rules of one replay."""
+
+    def __init__(self, settings: IngestSettings, lake: Lake, rules: Sequence[Rule]) -> None:
+        limits = settings.limits
+        self._lake, self._settings, self._find = lake, settings, finder(settings.schemas)
+        self._rules = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
+        self._events, self._refused = Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE)
+
+    def one(self, stream: Stream, partition: Partition, block: pl.DataFrame, done: ReplaySummary) -> None:
+        """Land what of one block can be read now, then take it out of the quarantine."""
+        accepted, refused = self._read(stream, partition, block)
+        parts = block.filter(pl.col(contract.PART).is_not_null()).select(_PLACE)
+        whole = block.filter(pl.col(contract.PART).is_null()).select(_PLACE)
+        events = pl.concat(
+            [
+                accepted.join(whole, on=contract.OFFSET, how="semi"),
+                accepted.join(whole, on=contract.OFFSET, how="anti").join(parts, on=_PLACE, how="semi"),
+            ]
+        )
+        done.read += block.height
+        if has_traits(stream):
+            profiles = Table(self._lake, layout.PROFILES)
+            self._land(profiles, partition, attributes(events, stream), _TOLD)
+        done.landed += self._land(self._events, partition, events, _PLACE)
+        readable = pl.concat(
+            [
+                parts.join(accepted, on=_PLACE, how="semi"),
+                whole.join(accepted, on=contract.OFFSET, how="semi").join(refused, on=contract.OFFSET, how="anti"),
+            ]
+        )
+        if readable.height:
+            self._refused.remove(_places(partition, readable))
+            done.left += readable.height
+        left = block.join(readable, on=_PLACE, how="anti", nulls_equal=True)
+        now = left.join(refused.unique(contract.OFFSET, keep="first"), on=contract.OFFSET, how="left")
+        done.stay += Counter(now.select(pl.coalesce("now", "reason")).to_series().to_list())
+
+    def _read(self, stream: Stream, partition: Partition, block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The events that the block's messages are now, and the offsets of what is refused of them and why."""
+        messages = block.unique(contract.OFFSET, keep="first").sort(contract.OFFSET)
+        times = messages[contract.RECEIVED_AT].dt.epoch("ms")
+        headers = [_headers(held) for held in messages["headers"].to_list()]
+        given = zip(messages[contract.OFFSET], times, messages["raw"], messages["key"], headers, strict=True)
+        decoded = decode([_Held(*row) for row in given], partition, stream, self._settings.limits, self._find)
+        verdict = judge(decoded.events, self._rules)
+        faulty = [*decoded.refused, *from_gate(verdict.refused)]
+        schema = {contract.OFFSET: pl.Int64, "now": pl.String}
+        return verdict.accepted, pl.DataFrame([(each.offset, each.reason) for each in faulty], schema, orient="row")
+
+    def _land(self, table: Table, partition: Partition, rows: pl.DataFrame, key: list[str]) -> int:
+        """Make visible the rows whose key is not there yet; returns how many that were."""
+        name = f"replay/{self._settings.pipeline}/{partition}"
+        for _ in range(_TRIES if rows.height else 0):
+            base = table.decided(name)
+            offsets = rows[contract.OFFSET]
+            there = table.scan().filter(
+                pl.col(contract.TOPIC) == partition.topic,
+                pl.col(contract.PARTITION) == partition.number,
+                pl.col(contract.OFFSET).is_between(offsets.min(), offsets.max()),
+            )
+            known = there.select(key).with_columns(pl.col(contract.PART).fill_null(0) if contract.PART in key else [])
+            new = rows.join(known.collect(), on=key, how="anti")
+            if new.is_empty() or table.append(new, [Claim(name, base, _mark())]):
+                return new.height
+            table.reload()
+        if rows.is_empty():
+            return 0
+        raise StorageError(
+            "Another replay keeps moving the same partition.", where=name, do="let one replay run at a time"
+        )
+
+
+def _headers(held: list[dict[str, Any]] | None) -> tuple[tuple[str, bytes], ...]:
+    return tuple((header["name"], header["value"]) for header in held or ())
+
+
+def _mark() -> int:
+    """A version that no other replay writes, so that a commit in doubt is known as ours or not."""
+    return secrets.randbits(62)
+
+
+def _places(partition: Partition, rows: pl.DataFrame) -> str:
+    """SQL for rows of the quarantine."""
+    topic = partition.topic.replace("'", "''")
+    groups = rows.group_by(contract.PART).agg(contract.OFFSET)
+    each = [
+        f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))})'
+        + (f" AND {contract.PART} IS NULL" if part is None else f" AND {contract.PART} = {part}")
+        for part, offsets in groups.iter_rows()
+    ]
+    here = f"{contract.TOPIC} = '{topic}' AND {contract.PARTITION} = {partition.number}"
+    return f"{here} AND (" + " OR ".join(f"({one})" for one in each) + ")"

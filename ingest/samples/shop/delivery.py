@@ -1,0 +1,165 @@
+"""How facts become messages: encoded, sent with the delays, repeats and damage of real senders, in order of arrival.
+
+Apps keep events while they are offline, stores send a batch at night, the mail provider and the call centre report some
+minutes late. A few messages are sent twice, a few event ids are used twice, and a few messages are broken.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from random import Random
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from ingest.samples.shop.catalogue import DAY, HOUR, MINUTE, SECOND
+from ingest.samples.shop.faults import FAULTS
+from ingest.samples.shop.people import GUEST, Person
+from ingest.samples.shop.truths import Volumes
+from ingest.samples.shop.visits import Fact
+
+CLICKSTREAM: Final = "clickstream"
+ORDERS: Final = "orders"
+FEEDBACK: Final = "feedback"
+TOPICS: Final = (CLICKSTREAM, ORDERS, FEEDBACK)
+TOPIC_OF: Final = {"order_placed": ORDERS, "order_returned": ORDERS, "feedback_submitted": FEEDBACK}
+
+RETRIED: Final = 0.007
+CONFLICTING: Final = 0.0002
+MALFORMED: Final = 0.0001
+"""Shares of all messages; MALFORMED is the share of each kind of damage."""
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Sent(NamedTuple):
+    """A message on its way: when it arrives, its number, and what it carries."""
+
+    arrived: int
+    number: int
+    topic: str
+    key: bytes
+    value: bytes
+
+
+@dataclass(slots=True)
+class Post:
+    """Takes facts and keeps what is sent of them."""
+
+    rng: Random
+    sent: list[Sent] = field(default_factory=list)
+    owners: list[tuple[str, str]] = field(default_factory=list)
+
+    def take(self, person: Person, facts: list[Fact]) -> None:
+        """Send the facts of one person."""
+        for fact in facts:
+            event_id = f"{self.rng.getrandbits(96):024x}"
+            self.owners.append((event_id, person.key))
+            topic = TOPIC_OF.get(fact.name, CLICKSTREAM)
+            value = _encoded(fact, event_id, person)
+            arrived = fact.at + _delay(self.rng, fact, topic)
+            self.sent.append(Sent(arrived, len(self.sent), topic, _key(fact.who), value))
+
+    def finish(self) -> tuple[list[Sent], Volumes]:
+        """All messages in order of arrival, repeats and damage among them, and how many of each there are."""
+        events = Counter(sent.topic for sent in self.sent)
+        sound = list(self.sent)
+        retries = self._repeat(sound, RETRIED, _same)
+        conflicts = self._repeat(sound, CONFLICTING, _other_payload)
+        malformed = self._damage(sound)
+        self.sent.sort()
+        return self.sent, Volumes(
+            messages=_per_topic(Counter(sent.topic for sent in self.sent)),
+            events=_per_topic(events),
+            retries=_per_topic(retries),
+            conflicts=_per_topic(conflicts),
+            malformed=malformed,
+            refused=_per_reason(malformed),
+        )
+
+    def _repeat(self, sound: list[Sent], share: float, payload: Any) -> Counter[str]:
+        """Send some messages once more, up to two minutes later."""
+        topics: Counter[str] = Counter()
+        for _ in range(max(3, round(share * len(sound))) if sound else 0):
+            first = sound[int(len(sound) * self.rng.random())]
+            later = first.arrived + SECOND + int(self.rng.random() * 2 * MINUTE)
+            self.sent.append(Sent(later, len(self.sent), first.topic, first.key, payload(first.value)))
+            topics[first.topic] += 1
+        return topics
+
+    def _damage(self, sound: list[Sent]) -> dict[str, int]:
+        """Send damaged copies of some messages, each kind at least twice."""
+        count = max(2, round(MALFORMED * len(sound))) if sound else 0
+        for _, damage in FAULTS.values():
+            for _ in range(count):
+                first = sound[int(len(sound) * self.rng.random())]
+                value = damage(first.value, first.arrived)
+                self.sent.append(Sent(first.arrived, len(self.sent), first.topic, first.key, value))
+        return dict.fromkeys(FAULTS, count)
+
+
+def _per_topic(counts: Counter[str]) -> dict[str, int]:
+    return {topic: counts[topic] for topic in TOPICS}
+
+
+def _per_reason(malformed: dict[str, int]) -> dict[str, int]:
+    reasons: Counter[str] = Counter()
+    for kind, count in malformed.items():
+        reasons[FAULTS[kind][0]] += count
+    return dict(sorted(reasons.items()))
+
+
+def _same(value: bytes) -> bytes:
+    return value
+
+
+def _other_payload(value: bytes) -> bytes:
+    event = orjson.loads(value)
+    return orjson.dumps(event | {"properties": {**event.get("properties", {}), "attempt": 2}})
+
+
+def _encoded(fact: Fact, event_id: str, person: Person) -> bytes:
+    """The fact as JSON; apps send epoch milliseconds by their own clock, the others RFC 3339."""
+    in_app = fact.channel == "app" and fact.name not in TOPIC_OF
+    event: dict[str, Any] = {
+        "event_id": event_id,
+        "event_name": fact.name,
+        "occurred_at": fact.at + person.clock_error if in_app else EPOCH + timedelta(milliseconds=fact.at),
+        "channel": fact.channel,
+        **fact.who,
+    }
+    if fact.session:
+        event["session_id"] = fact.session
+    if fact.device:
+        event["device"] = fact.device
+    event["country"] = person.country
+    event.update(fact.more)
+    return orjson.dumps(event, option=orjson.OPT_UTC_Z)
+
+
+def _key(who: dict[str, Any]) -> bytes:
+    """Messages of one known identity stay in order: the account, else the cookie, else the first other one."""
+    account = who.get("customer_id")
+    if account is None or account == GUEST:
+        account = who.get("anonymous_id") or next(iter(who["identities"].values()))
+    return str(account).encode()
+
+
+def _delay(rng: Random, fact: Fact, topic: str) -> int:
+    """Milliseconds from the event to its arrival."""
+    draw = rng.random()
+    if topic != CLICKSTREAM and fact.channel != "store":
+        return int(300 + 2_000 * draw)
+    if fact.channel == "app" and draw < 0.03:
+        return int((1 + 600 * draw) * HOUR)
+    if fact.channel == "store" and draw < 0.4:
+        return DAY + 2 * HOUR - fact.at % DAY + int(draw * HOUR)
+    if fact.channel == "email":
+        return int((0.5 + 10 * draw) * MINUTE)
+    if fact.channel == "call_centre":
+        return int((3 + 15 * draw) * MINUTE)
+    if draw > 0.997:
+        return int((draw - 0.997) * 1_000 * DAY)
+    return int(200 + 2_500 * draw)

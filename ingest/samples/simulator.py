@@ -1,0 +1,198 @@
+"""A multichannel shop with planted truths: what would its customers send us, and what should we find?
+
+The same arguments give the same bytes. About 20,000 people visit by web, app, e-mail, store, call centre and partners
+over 90 days: anonymously first and known later, on several devices, some at a shared kiosk. What they send arrives
+late, twice and broken at times. The truths say what was planted and how many messages there are of each kind.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Final
+
+import polars as pl
+
+from expectations import contract
+from expectations.errors import DefinitionError, StorageError
+from ingest.message import Message
+from ingest.samples.shop.catalogue import DAY
+from ingest.samples.shop.delivery import TOPICS, Post, Sent
+from ingest.samples.shop.lives import Shop, at_kiosk, live
+from ingest.samples.shop.people import Person, population
+from ingest.samples.shop.truths import NOT_A_PERSON, Truths, Witness
+from ingest.samples.shop.visits import Fact
+
+START: Final = datetime(2026, 1, 5, tzinfo=UTC)
+
+PROFILE_ROWS: Final = pl.Schema(
+    {name: kind for name, kind in contract.PROFILES.items() if name not in contract.POSITION}
+)
+IDENTITIES: Final = pl.Schema({"identity_kind": pl.String, "identity": pl.String, "customer": pl.String})
+OWNERS: Final = pl.Schema({contract.EVENT_ID: pl.String, "customer": pl.String})
+
+
+@dataclass(frozen=True)
+class Simulation:
+    """What the shop sent, and what is true of it.
+
+    profiles: identity_kind, identity, attribute, value, valid_from (contract.PROFILES without the position).
+    identities: identity_kind, identity, customer: whose each identity is; shared ones are absent.
+    owners: event_id, customer: who did each event, the anonymous ones and those at the kiosk too.
+    """
+
+    sent: tuple[Sent, ...]
+    profiles: pl.DataFrame
+    identities: pl.DataFrame
+    owners: pl.DataFrame
+    truths: Truths
+
+    def messages(self) -> Iterator[Message]:
+        """Every message in order of arrival, over the topics clickstream, orders and feedback."""
+        return (Message(sent.topic, sent.key, sent.value, sent.arrived) for sent in self.sent)
+
+    def write(self, folder: Path) -> None:
+        """Write a file a topic, profiles.parquet, identities.parquet and truths.json into `folder`.
+
+        The topics' files (clickstream.ndjson and so on) hold one raw message a line, the malformed ones as they are.
+
+        Raises:
+            StorageError: the folder cannot be written.
+        """
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for topic in TOPICS:
+                lines = (sent.value + b"\n" for sent in self.sent if sent.topic == topic)
+                (folder / f"{topic}.ndjson").write_bytes(b"".join(lines))
+            self.profiles.write_parquet(folder / "profiles.parquet")
+            self.write_known(folder)
+        except OSError as error:
+            raise StorageError(
+                "The simulated data cannot be written.",
+                where=str(folder),
+                found=error.strerror or str(error),
+                do="name a folder that you may write",
+            ) from error
+
+    def write_known(self, folder: Path) -> None:
+        """Write what is true of the data beside it: truths.json, and whose every identity is, identities.parquet."""
+        folder.mkdir(parents=True, exist_ok=True)
+        self.identities.write_parquet(folder / "identities.parquet")
+        (folder / "truths.json").write_bytes(self.truths.to_json())
+
+
+def simulate(customers: int = 20_000, days: int = 90, seed: int = 7, start: datetime = START) -> Simulation:
+    """Let `customers` people use the shop for `days` days from `start` (UTC) on.
+
+    Some 16 events a customer. The incident lies at about six tenths of the period and lasts eight days, less when the
+    period is short. Messages carry the times at which they arrive, so a broker whose topics expire by age needs a
+    recent `start`.
+
+    Raises:
+        DefinitionError: less than one customer or day, or a start without a time zone.
+
+    >>> simulation = simulate(customers=50, days=30)
+    >>> sum(simulation.truths.volumes.messages.values()) == len(list(simulation.messages()))
+    True
+    """
+    _check(customers, days, start)
+    rng = Random(f"{seed}:{customers}:{days}")
+    first = int(start.timestamp()) * 1000
+    shop = Shop(rng, first, first + days * DAY, _incident(first, days))
+    people = population(rng, customers, first, days)
+    post, witness = Post(rng), Witness(shop.incident)
+    with _without_collector():
+        known = _play(shop, people, post, witness)
+        sent, volumes = post.finish()
+    truths = witness.truths(volumes, seed=seed, customers=customers, days=days, start=start)
+    return Simulation(
+        sent=tuple(sent),
+        profiles=_profiles(people, shop.end),
+        identities=pl.DataFrame(known, schema=IDENTITIES, orient="row"),
+        owners=pl.DataFrame(post.owners, schema=OWNERS, orient="row"),
+        truths=truths,
+    )
+
+
+def _check(customers: int, days: int, start: datetime) -> None:
+    if customers < 1 or days < 1:
+        raise DefinitionError(
+            "A simulation needs customers and days.",
+            expected="at least 1 of each",
+            found=f"{customers} customers, {days} days",
+        )
+    if start.tzinfo is None:
+        raise DefinitionError("The start of a simulation needs a time zone.", found=start.isoformat())
+
+
+def _incident(first: int, days: int) -> tuple[int, int]:
+    """Six tenths into the period, for eight days or a tenth of a shorter period."""
+    start = first + int(0.58 * days) * DAY
+    return start, start + max(1, min(8, days // 10)) * DAY
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """Hundreds of thousands of small objects, none in a circle: the collector would only walk them again and again."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+def _play(shop: Shop, people: list[Person], post: Post, witness: Witness) -> list[tuple[str, str, str]]:
+    """Let everybody live and send; returns (identity kind, identity, customer) of all that were used."""
+    kiosk = _kiosk_users(people)
+    known: list[tuple[str, str, str]] = []
+    for person in people:
+        facts = live(shop, person)
+        if person.key in kiosk:
+            facts.extend(at_kiosk(shop, person))
+        facts.sort(key=lambda fact: fact.at)
+        witness.watch(person, facts)
+        post.take(person, facts)
+        known.extend((kind, value, person.key) for kind, value in _identities(facts))
+    return known
+
+
+def _time(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _kiosk_users(people: list[Person]) -> set[str]:
+    """Enough card holders that nobody takes the kiosk for a person's device: one in forty, 40 at least."""
+    holders = [person.key for person in people if person.loyalty_id]
+    wanted = max(40, len(people) // 40)
+    return set(holders[:: max(1, len(holders) // wanted)][:wanted])
+
+
+def _identities(facts: list[Fact]) -> dict[tuple[str, str], None]:
+    """The identities that occur on one person's events, in order, without those of nobody and the shared ones."""
+    found: dict[tuple[str, str], None] = {}
+    for who in {id(fact.who): fact.who for fact in facts}.values():
+        for kind, value in {**who, **who.get("identities", {})}.items():
+            if kind != "identities" and value not in NOT_A_PERSON:
+                found[kind, value] = None
+    return found
+
+
+def _profiles(people: list[Person], end: int) -> pl.DataFrame:
+    """Attributes of those the shop knows, and what changed before the end."""
+    rows = [
+        (*person.known_as, name, value, _time(since))
+        for person in people
+        if person.known_as
+        for name, value, since in person.attributes
+        if since < end
+    ]
+    return pl.DataFrame(rows, schema=PROFILE_ROWS, orient="row").sort(
+        "identity_kind", "identity", "attribute", "valid_from"
+    )

@@ -1,0 +1,1 @@
+"""The consumer process: poll, land, report its state, stop in order."""

@@ -1,0 +1,286 @@
+"""Poll, decode, gate, commit, for as long as it is wanted: the consumer process.
+
+One process reads several topics. An exception out of the client throws the client away and builds a new one; what was
+held is read again, since offsets live in the lake. SIGTERM and SIGINT end the loop in order: flush, leave the group,
+return. A second signal, or a flush that takes too long, ends the process at once, which is safe as well.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event
+from typing import Final
+
+from expectations.errors import BrokerError, ConfigurationError, RegistryError, StorageError
+from expectations.gate import Rule, contract_rules
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.traits import has_traits
+from ingest.kafka.consumer import Source
+from ingest.kafka.topics import describe
+from ingest.landing.commit import Table
+from ingest.landing.landing import Landing
+from ingest.logs import told
+from ingest.service.counters import Tally
+from ingest.service.metrics import served
+from ingest.service.signals import stopped_by_signals
+from ingest.service.watchdog import Watchdog, restarts
+from ingest.service.worker import Patience, Worker
+from ingest.settings.ingest import IngestSettings
+from ingest.source_protocol import Lasting, SourceFailed
+from ingest.upkeep.schedule import Keeper
+
+log = logging.getLogger(__name__)
+
+_BACKOFF_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+_SWEEP_SECONDS: Final = 60.0
+_PATIENCE_SECONDS: Final = 60.0
+"""How long a run that is to end waits for a broker that has nothing to say, though the end is not reached."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: counts of records since it began.
+
+    `lag` is how many are still to be read, `expected` how many there will have been then; None while it is not known.
+    """
+
+    polled: int
+    landed: int
+    quarantined: int
+    lag: int | None
+    expected: int | None
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class IngestSummary:
+    """What a run did. `quarantined` and `warned` count records by reason and by rule; `tombstones` are kept nowhere.
+
+    `fenced` counts partitions that another process had moved, `restarts` the times the client was built anew.
+    """
+
+    polled: int
+    landed: int
+    quarantined: dict[str, int]
+    warned: dict[str, int]
+    tombstones: int
+    commits: int
+    fenced: int
+    restarts: int
+    events_version: int
+    seconds: float
+
+
+def run(
+    settings: IngestSettings,
+    lake: Lake,
+    *,
+    until_caught_up: bool = False,
+    on_progress: Callable[[Progress], None] | None = None,
+    accept_gap: bool = False,
+    new_generation: bool = False,
+    rules: Sequence[Rule] = (),
+    stop: Event | None = None,
+) -> IngestSummary:
+    """Land the streams of `settings` in the lake, until a signal or `stop`, or until all is read that is there now.
+
+    `rules` are judged after the contract's. `accept_gap` goes on where the broker has deleted records that were not
+    landed, `new_generation` reads a topic that was made anew from its beginning; without them either stops the run.
+    Raises BrokerError, LandingError, StorageError or ConfigurationError; what was committed until then stays.
+    """
+    if not settings.streams:
+        raise _nothing_to_read()
+    if settings.assignment is None:
+        settings = settings.model_copy(update={"assignment": "all" if until_caught_up else "group"})
+    gc.set_threshold(100_000, 50, 50)  # records are many, small and free of cycles: looking for cycles costs a third
+    describe(settings)  # before the lake is touched
+    events, refused = (
+        Table(lake, name, reload_every=settings.reload_every) for name in (layout.EVENTS, layout.QUARANTINE)
+    )
+    limits = settings.limits
+    every_rule = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
+    profiles = Table(lake, layout.PROFILES) if any(map(has_traits, settings.streams)) else None
+    landing = Landing(events, refused, settings, every_rule, profiles=profiles)
+    loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
+    keeper = nullcontext() if until_caught_up else Keeper(lake, settings.maintenance, loop.tally)
+    with (
+        stopped_by_signals(stop or Event(), settings.stop_timeout) as stopping,
+        loop.watchdog,
+        served(loop.tally, loop.watchdog, settings.http_address, settings.http_port),
+        keeper,
+    ):
+        loop.supervise(stopping, until_caught_up=until_caught_up)
+    return loop.summary()
+
+
+@dataclass(frozen=True, slots=True)
+class _Accepted:
+    """What the operator has said is no reason to stop."""
+
+    gap: bool
+    new_generation: bool
+
+
+class _Loop:
+    """The consumers of one run, one after the other, over one landing."""
+
+    def __init__(
+        self,
+        settings: IngestSettings,
+        landing: Landing,
+        events: Table,
+        accepted: _Accepted,
+        on_progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._settings, self._landing, self._events = settings, landing, events
+        self._accepted, self._on_progress = accepted, on_progress
+        self.tally = Tally()
+        self.watchdog = Watchdog(settings.watchdog)
+        self.tally.watchdog_restarts = restarts()
+        self._polled = 0
+        self._began = self._moved = self._swept = time.monotonic()
+
+    def supervise(self, stopping: Event, *, until_caught_up: bool) -> None:
+        """Work until the end; a consumer that failed is thrown away, and the next one begins where the lake says."""
+        failures = 0
+        while True:
+            before = self.tally.landed.total()
+            try:
+                self._consume(stopping, until_caught_up)
+                return
+            except (SourceFailed, BrokerError, RegistryError, StorageError) as failed:
+                failures = 1 if self.tally.landed.total() > before else failures + 1
+                if not self._goes_on(failed, failures, until_caught_up):
+                    if isinstance(failed, SourceFailed):
+                        raise _hopeless(self._settings, failed) from failed
+                    raise
+                if isinstance(failed, StorageError | RegistryError):
+                    self.tally.add_failure(failed)
+                log.warning("the consumer failed, a new one is built", extra=told(failed))
+            self._landing.drop_all()
+            self.tally.restarts += 1
+            gc.collect()  # the client that is gone lies in circles, with its sockets
+            if self._rests(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1], stopping):
+                return
+
+    def _rests(self, seconds: float, stopping: Event) -> bool:
+        """Wait before the next consumer; whether we are told to stop meanwhile."""
+        self.watchdog.beat()
+        return stopping.wait(seconds)
+
+    def _goes_on(self, failed: Exception, failures: int, until_caught_up: bool) -> bool:
+        """A run that is to end gives up in time; a service goes on, but does not begin without a broker."""
+        if isinstance(failed, Lasting) or (isinstance(failed, BrokerError) and not self.tally.restarts):
+            return False
+        if isinstance(failed, StorageError) and until_caught_up:
+            return False
+        return not until_caught_up or failures <= len(_BACKOFF_SECONDS)
+
+    def _consume(self, stopping: Event, until_caught_up: bool) -> None:
+        if self.tally.lake_is_away:  # while it is, no group need be troubled
+            self._landing.reload()
+        with Source(self._settings) as source:
+            self._work(source, stopping, until_caught_up)
+
+    def _work(self, source: Source, stopping: Event, until_caught_up: bool) -> None:
+        for topic, topic_id in source.topic_ids.items():
+            self._landing.remember(topic, topic_id, new_generation=self._accepted.new_generation)
+        if not until_caught_up:
+            self.tally.retention = source.retentions()
+        worker = Worker(
+            source,
+            self._landing,
+            self.tally,
+            patience=self._patience(until_caught_up),
+            accept_gap=self._accepted.gap,
+            beat=self.watchdog.beat,
+            rest=stopping.wait,
+        )
+        while not stopping.is_set():
+            worker.step()
+            self._sweep()
+            self._tell(worker, until_caught_up)
+            if until_caught_up and worker.is_caught_up():
+                worker.flush()
+                if worker.is_caught_up():  # a flush that lost a partition's race goes back and reads again
+                    break
+        worker.flush()
+        self._tell(worker, until_caught_up=False)
+
+    def _patience(self, until_caught_up: bool) -> Patience:
+        """A service stays in its group while lake or registry are away; a run that is to end does not."""
+        given = self._settings
+        away = timedelta(0) if until_caught_up else min(given.max_poll_interval, given.watchdog) / 2
+        return Patience(given.poll_wait, max(3 * given.session_timeout, timedelta(seconds=10)), away)
+
+    def _sweep(self) -> None:
+        """On a quiet stream too little is made for Python to look for garbage, while refused connections pile up."""
+        now = time.monotonic()
+        if now - self._swept > _SWEEP_SECONDS and self._landing.is_idle:
+            gc.collect()
+            self._swept = now
+
+    def _tell(self, worker: Worker, until_caught_up: bool) -> None:
+        now, polled = time.monotonic(), self.tally.polled.total()
+        self.tally.events_version = self._events.version
+        if polled != self._polled:
+            self._moved, self._polled = now, polled
+        elif until_caught_up and now - self._moved > _PATIENCE_SECONDS:
+            raise _silent(self._settings, worker.lag())
+        if self._on_progress:
+            landed, quarantined = self.tally.landed.total(), self.tally.quarantined.total()
+            lag = worker.lag()
+            expected = None if lag is None else polled + lag
+            self._on_progress(Progress(polled, landed, quarantined, lag, expected, now - self._began))
+
+    def summary(self) -> IngestSummary:
+        """What the run did."""
+        tally = self.tally
+        return IngestSummary(
+            polled=tally.polled.total(),
+            landed=tally.landed.total(),
+            quarantined=dict(tally.quarantined.most_common()),
+            warned=dict(tally.warned.most_common()),
+            tombstones=tally.tombstones,
+            commits=tally.commits,
+            fenced=tally.fenced,
+            restarts=tally.restarts,
+            events_version=self._events.version,
+            seconds=time.monotonic() - self._began,
+        )
+
+
+def _nothing_to_read() -> ConfigurationError:
+    return ConfigurationError(
+        "No stream is named, so there is nothing to read.",
+        where="[[ingest.streams]]",
+        expected="at least one topic with its kind",
+        do='add to journeys.toml: [[ingest.streams]], topic = "clickstream", kind = "clickstream"',
+    )
+
+
+def _hopeless(settings: IngestSettings, failed: Exception) -> BrokerError:
+    return BrokerError(
+        "Reading from the broker keeps failing.",
+        where=", ".join(settings.brokers),
+        expected="records that can be read",
+        found=str(failed),
+        do="check the broker's log, and with `journeys doctor` that the compressions in use can be read",
+    )
+
+
+def _silent(settings: IngestSettings, lag: int | None) -> Lasting:
+    return Lasting(
+        "The broker has given no record for a minute, though the end is not reached.",
+        where=", ".join(settings.brokers),
+        expected="the records up to the end of each partition",
+        found=f"{lag} records to go" if lag is not None else "no answer to our fetches",
+        do="check the broker, and that no producer holds a transaction open",
+    )

@@ -1,0 +1,1 @@
+"""The `[ingest]` table of journeys.toml."""

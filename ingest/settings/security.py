@@ -1,0 +1,118 @@
+"""The `[ingest.security]` table of journeys.toml: who we are to the brokers, and how we know that they are ours.
+
+Secrets come from the environment (`JOURNEYS_INGEST__SECURITY__PASSWORD`) or from a file, which is read again at every
+start. They are kept so that neither a log line, an error nor a printed setting shows them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field, SecretStr, model_validator
+
+from expectations.config.file import Section
+from expectations.errors import ConfigurationError
+
+SECURITY_FILES: Final = ("ca", "certificate", "key", "password_file", "token_file")
+"""The keys of `[ingest.security]` that name a file."""
+
+Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
+
+
+class Security(Section):
+    """Encryption and login, in the words of Kafka's own clients; by default there is neither.
+
+    `ca` is the PEM file of the authorities to trust (None: the system's), `certificate` and `key` are our own where the
+    brokers ask for one. PLAIN and SCRAM take `username` and `password` or `password_file`, OAUTHBEARER takes
+    `token_file`, which is read whenever a connection is made, so that whoever renews the token needs tell nobody.
+
+    >>> Security(protocol="SASL_SSL", mechanism="PLAIN", username="ann", password="secret").password
+    SecretStr('**********')
+    """
+
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    ca: str | None = None
+    certificate: str | None = None
+    key: str | None = None
+    key_password: SecretStr | None = None
+    check_hostname: bool = True
+    mechanism: Mechanism | None = None
+    username: str | None = Field(default=None, min_length=1)
+    password: SecretStr | None = None
+    password_file: str | None = None
+    token_file: str | None = None
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.protocol in ("SSL", "SASL_SSL")
+
+    @property
+    def uses_login(self) -> bool:
+        """Whether we say who we are by SASL."""
+        return self.protocol.startswith("SASL")
+
+    def login(self) -> tuple[str, str]:
+        """Username and password, from where they were said to be: asked for when a connection is made, so that a verb
+        which makes none needs no secret.
+
+        Raises ConfigurationError when one is missing, or its file cannot be read.
+        """
+        if self.username is None:
+            raise _missing("username", self.mechanism)
+        if self.password_file is not None:
+            return self.username, read_secret(self.password_file, "password_file")
+        if self.password is None:
+            raise _missing("password", self.mechanism)
+        return self.username, self.password.get_secret_value()
+
+    @model_validator(mode="after")
+    def _says_enough(self) -> Security:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: name both files, or neither")
+        if self.password is not None and self.password_file is not None:
+            raise ValueError("password and password_file say the same: name one of the two")
+        if self.uses_login and self.mechanism is None:
+            raise ValueError(f"protocol {self.protocol} needs a mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, ...")
+        if self.uses_login and self.mechanism == "OAUTHBEARER" and self.token_file is None:
+            raise ValueError("mechanism OAUTHBEARER needs a token_file")
+        return self
+
+
+OPEN: Final = Security()
+"""Neither encryption nor login."""
+
+
+def _missing(key: str, mechanism: str | None) -> ConfigurationError:
+    variable = f"JOURNEYS_INGEST__SECURITY__{key.upper()}"
+    return ConfigurationError(
+        "The login to the brokers is not complete.",
+        where="[ingest.security]",
+        expected=f"a {key} for mechanism {mechanism}",
+        found="none",
+        do=f"set it there, or in the environment as {variable}",
+    )
+
+
+def read_secret(file: str, key: str) -> str:
+    """The first line of a file that holds a secret. Raises ConfigurationError when it cannot be read or is empty."""
+    try:
+        lines = Path(file).read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        found = (error.strerror or type(error).__name__) if isinstance(error, OSError) else "no UTF-8 text"
+        raise unusable(key, file, found) from error
+    if not lines or not lines[0].strip():
+        raise unusable(key, file, "nothing in its first line")
+    return lines[0].strip()
+
+
+def unusable(key: str, file: str, found: str) -> ConfigurationError:
+    """The error for a file of `[ingest.security]` that cannot be used; `found` must not tell what it holds."""
+    return ConfigurationError(
+        "A file that the connection to the brokers needs cannot be used.",
+        where=f"[ingest.security] {key} = {file!r}",
+        expected="a file that this process may read",
+        found=found,
+        do="name another file, or mend its content and its permissions",
+    )

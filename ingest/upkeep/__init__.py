@@ -1,0 +1,1 @@
+"""Maintains the tables of the lake: compaction, ordering, clean-up, restore."""

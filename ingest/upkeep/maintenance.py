@@ -1,0 +1,156 @@
+"""Keeps the tables quick to read and small: many small files become few, closed days are ordered by customer, files and
+log entries that nobody needs any more are removed.
+
+A day is *open* while late events are still expected, then *closed*. Open days are compacted; closed days are ordered by
+customer in small row groups, so that one customer is read without reading the day, and again when events have come
+since. Only files change, never rows, and readers and writers may be at work meanwhile.
+
+The lake itself notes when maintenance began last, by compare-and-swap: of several processes with a schedule one does
+the work, and the others see that it is not due.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+import polars as pl
+
+from expectations import contract
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.landing.commit import Table
+from ingest.landing.offsets import Claim
+from ingest.logs import facts
+from ingest.settings.ingest import MaintenanceSettings
+from ingest.upkeep.rewrite import BEGAN, ORDERED, days, tidy, vacuum
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Maintained:
+    """What was done: days compacted by table, rows of the days ordered by customer, files removed by table."""
+
+    compacted: dict[str, int] = field(default_factory=dict)
+    ordered: dict[date, int] = field(default_factory=dict)
+    removed: dict[str, int] = field(default_factory=dict)
+    seconds: float = 0.0
+
+
+def overdue(lake: Lake, settings: MaintenanceSettings, now: float) -> float | None:
+    """For how many seconds maintenance has been due (negative: not yet); None where there is no table yet."""
+    known = days(lake, layout.EVENTS)
+    if known is None:
+        return None
+    return now - known.began - (settings.every or settings.interval).total_seconds()
+
+
+def claim(lake: Lake, settings: MaintenanceSettings, now: float) -> bool:
+    """Whether maintenance is due and ours to do: then it is noted that it begins now."""
+    waited = overdue(lake, settings, now)
+    return waited is not None and waited >= 0 and _note(Table(lake, layout.EVENTS), now)
+
+
+def maintain(
+    lake: Lake,
+    settings: MaintenanceSettings,
+    *,
+    now: float | None = None,
+    go_on: Callable[[], bool] = lambda: True,
+    on_progress: Callable[[int, int | None], None] | None = None,
+) -> Maintained:
+    """Do all that is to be done now, in steps; `go_on` is asked before each whether to.
+
+    Raises StorageError when the lake cannot be written.
+    """
+    began, now = time.monotonic(), time.time() if now is None else now
+    done, steps = Maintained(), _steps(lake, settings, now)
+    for number, step in enumerate(steps):
+        if not go_on():
+            break
+        step(done)
+        if on_progress:
+            on_progress(number + 1, len(steps))
+    if days(lake, layout.EVENTS) is not None:
+        _note(Table(lake, layout.EVENTS), now, done.ordered)
+    done.seconds = time.monotonic() - began
+    told = facts(ordered=len(done.ordered), removed=sum(done.removed.values()), seconds=round(done.seconds, 1))
+    log.info("maintained", extra=told)
+    return done
+
+
+def relieve(lake: Lake, settings: MaintenanceSettings) -> int:
+    """Compact the days that have too many files for commits to stay quick; returns how many those were.
+
+    Of several processes that do so at once one succeeds. Raises StorageError when the lake cannot be written.
+    """
+    done = 0
+    for name in (layout.EVENTS, layout.QUARANTINE):
+        known = days(lake, name)
+        if known is not None:
+            crowded = known.days.filter(pl.col("files") > settings.crowded_files)["day"]
+            done += sum(tidy(lake, name, day) for day in crowded)
+    return done
+
+
+def closed_before(settings: MaintenanceSettings, now: float) -> date:
+    """The first day that is still open."""
+    return (datetime.fromtimestamp(now, UTC) - settings.open_for).date()
+
+
+def _steps(lake: Lake, settings: MaintenanceSettings, now: float) -> list[Callable[[Maintained], None]]:
+    steps: list[Callable[[Maintained], None]] = []
+    closed = closed_before(settings, now)
+    for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES, layout.RESULTS, layout.RUNS):
+        known = days(lake, name)
+        if known is None:
+            continue
+        ordered = name == layout.EVENTS
+        for day, files, rows, when in known.days.iter_rows():
+            if ordered and day is not None and day < closed and when != rows:
+                steps.append(_ordering(lake, day, rows))
+            elif files > settings.most_files and not (ordered and day is not None and day < closed):
+                steps.append(_compacting(lake, name, day))
+        steps.append(_cleaning(lake, name, settings))
+    return steps
+
+
+def _compacting(lake: Lake, name: str, day: date | None) -> Callable[[Maintained], None]:
+    def step(done: Maintained) -> None:
+        if tidy(lake, name, day):
+            done.compacted[name] = done.compacted.get(name, 0) + 1
+
+    return step
+
+
+def _ordering(lake: Lake, day: date, rows: int) -> Callable[[Maintained], None]:
+    def step(done: Maintained) -> None:
+        if tidy(lake, layout.EVENTS, day, by=contract.CUSTOMER_ID):
+            done.ordered[day] = rows
+
+    return step
+
+
+def _cleaning(lake: Lake, name: str, settings: MaintenanceSettings) -> Callable[[Maintained], None]:
+    def step(done: Maintained) -> None:
+        done.removed[name] = vacuum(lake, name, settings.keep)
+
+    return step
+
+
+def _note(events: Table, now: float, ordered: Mapping[date, int] | None = None) -> bool:
+    told = {BEGAN: int(now), **{ORDERED.format(day): rows for day, rows in (ordered or {}).items()}}
+    claims = [Claim(name, events.decided(name), value) for name, value in told.items()]
+    return events.append(contract.EVENTS.to_frame(eager=True), claims)
+
+
+def files_per_day(lake: Lake, since: date) -> int:
+    """The most files that an open day of events has."""
+    known = days(lake, layout.EVENTS)
+    if known is None:
+        return 0
+    return int(known.days.filter(pl.col("day") >= since)["files"].max() or 0)  # type: ignore[arg-type]

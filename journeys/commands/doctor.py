@@ -1,0 +1,85 @@
+"""Is everything in place? One check a line: what was looked at, what was found, and what to do where it is not well."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from expectations.errors import JourneysError
+from journeys.settings import Settings
+
+
+@dataclass(frozen=True)
+class Result:
+    """One check: `what` was looked at, what was `found`, and what to `do` unless it `passed`."""
+
+    what: str
+    passed: bool
+    found: str
+    do: str = ""
+
+
+def examine(config: Path) -> Iterator[Result]:
+    """All checks, in the order in which a failing one explains the next."""
+    yield Result("Python", sys.version_info >= (3, 11), sys.version.split()[0], "")
+    yield Result("journeys", True, version("journeys"))
+    yield _check("codecs", _codecs, "install the product with its dependencies: pip install journeys")
+    yield _check("chart renderer", _renderer, "install vl-convert-python and altair as pyproject.toml asks")
+    yield _check("configuration", lambda: _configuration(config))
+    yield _check("expectations", lambda: _expectations(config))
+    yield _check("lake", lambda: _lake(config))
+    yield _check("brokers", lambda: _brokers(config))
+
+
+def _check(what: str, look: Callable[[], str], do: str = "") -> Result:
+    try:
+        return Result(what, True, look())
+    except JourneysError as error:
+        facts = [error.what, error.where, error.found and f"found {error.found}"]
+        return Result(what, False, " ".join(fact for fact in facts if fact), error.do)
+    except ImportError as error:
+        return Result(what, False, str(error), do)
+
+
+def _codecs() -> str:
+    from ingest.kafka.topics import codecs
+
+    return ", ".join(codecs())
+
+
+def _renderer() -> str:
+    import vl_convert
+
+    return f"Vega-Lite {', '.join(vl_convert.get_vegalite_versions()[-1:])}"
+
+
+def _configuration(config: Path) -> str:
+    settings = Settings(config)
+    streams = ", ".join(stream.topic for stream in settings.ingest.streams)
+    return f"{config}: streams {streams}; {len(settings.paths.stages)} stages; report {settings.report.title!r}"
+
+
+def _expectations(config: Path) -> str:
+    compiled = Settings(config).compiled
+    said = f"{len(compiled.rules)} rules beside the contract judge the stream"
+    by_audit = [f"\n    audited only: {each.type} of {each.name}: {why}" for each, why in compiled.audited]
+    return "".join([said, *by_audit])
+
+
+def _lake(config: Path) -> str:
+    from ingest.landing.commit import probe
+
+    lake = Settings(config).lake
+    probe(lake)
+    return f"{lake.address} can be written"
+
+
+def _brokers(config: Path) -> str:
+    from ingest.kafka.topics import describe_topics
+
+    settings = Settings(config).ingest
+    topics = describe_topics(settings)
+    return f"{', '.join(settings.brokers)}: " + ", ".join(f"{name} ({count})" for name, count in topics.items())

@@ -1,0 +1,162 @@
+"""The verbs of who looks after what has landed: refused messages, and the tables' files. Each imports its room."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from expectations.errors import InputError
+from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+
+
+@app.command()
+def maintain(config: Config = DEFAULT) -> None:
+    """Make few files of many, order closed days by customer, remove files and log entries that nobody needs.
+
+    Rows stay as they are, and events may land meanwhile. A service does it by itself with `every` under
+    [ingest.maintenance].
+
+    Example: journeys maintain
+    """
+    from ingest.upkeep.maintenance import maintain as tend
+    from journeys import terminal
+
+    settings = settings_of(config)
+    with terminal.step("Looking after the tables") as advance:
+        done = tend(settings.lake, settings.ingest.maintenance, on_progress=advance)
+    compacted, removed = sum(done.compacted.values()), sum(done.removed.values())
+    terminal.out.print(f"  {compacted:,} days compacted, {len(done.ordered):,} ordered, {removed:,} files removed")
+
+
+@app.command()
+def restore(
+    to: Annotated[str, typer.Argument(help="A time with a zone, such as 2026-01-31T12:00:00Z.")],
+    config: Config = DEFAULT,
+) -> None:
+    """Set events, quarantine and profiles back to a time, and the offsets with them; what landed since is read again.
+
+    Stop the consumers first. Afterwards: journeys stitch --rebuild
+
+    Example: journeys restore 2026-01-31T12:00:00Z
+    """
+    from datetime import datetime
+
+    from ingest.upkeep.restore import restore as set_back
+    from journeys import terminal
+
+    try:
+        when: datetime | None = datetime.fromisoformat(to)
+    except ValueError:
+        when = None
+    if when is None or when.tzinfo is None:
+        raise InputError("This is no time.", expected="a time with a zone, 2026-01-31T12:00:00Z", found=to)
+    done = set_back(settings_of(config).lake, when)
+    for table, version in done.versions.items():
+        terminal.out.print(f"  {table}: version {version}, {done.offsets[table]} offsets set back", markup=False)
+
+
+quarantine = typer.Typer(
+    help="Messages that were refused: why, how they look, and reading them again.", no_args_is_help=True
+)
+app.add_typer(quarantine, name="quarantine")
+
+
+@quarantine.command(name="list")
+def list_refused(
+    config: Config = DEFAULT,
+    examples: Annotated[int, typer.Option(min=0, max=20, help="Masked examples of each reason.")] = 1,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """Show how many messages were refused for which reason, with examples whose values are masked.
+
+    Example: journeys quarantine list --examples 3
+    """
+    from ingest.quarantine import quarantine as held
+    from journeys import terminal
+
+    lake, how = settings_of(config).lake, printed_as(json=as_json, csv=as_csv)
+    counts = held.refused(lake)
+    if how is not terminal.As.table:
+        terminal.show(counts, how)
+        return
+    if counts.is_empty():
+        terminal.out.print("Nothing was refused.")
+        return
+    some = held.examples(lake, examples) if examples else None
+    for topic, reason, field, count, _, last in counts.iter_rows():
+        about = f"{topic}: {reason}" + (f" ({field})" if field else "")
+        terminal.out.print(f"{count:>9,}  {about}, last {terminal.text(last)}", markup=False, soft_wrap=True)
+        for like in some.iter_rows(named=True) if some is not None else ():
+            if (like["topic"], like["reason"], like["field"]) == (topic, reason, field):
+                place = f"{topic}/{like['partition']}/{like['offset']}"
+                terminal.out.print(f"{'':11}{place}  {like['shape']}", markup=False, soft_wrap=True, style="dim")
+
+
+@quarantine.command()
+def show(
+    place: Annotated[str, typer.Argument(help="topic/partition/offset, as the list shows them.")],
+    raw: Annotated[
+        bool, typer.Option("--raw", help="The message itself, byte for byte: it holds personal data.")
+    ] = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Show why one message was refused, and its masked shape; --raw writes its bytes and nothing else.
+
+    Example: journeys quarantine show orders/2/1041
+    """
+    from ingest.message import Partition
+    from ingest.quarantine.masking import shape
+    from ingest.quarantine.quarantine import message
+    from journeys import terminal
+
+    topic, number, offset = ["", "", "", *place.rsplit("/", 2)][-3:]
+    if not (topic and number.isdecimal() and offset.isdecimal()):
+        raise InputError("This is no place of a message.", expected="topic/partition/offset", found=place)
+    found = message(settings_of(config).lake, Partition(topic, int(number)), int(offset))
+    if found.is_empty():
+        raise InputError("No message from there is in quarantine.", where=place, do="journeys quarantine list")
+    if raw:
+        sys.stdout.buffer.write(found["raw"][0] or b"")
+        return
+    terminal.show(found.select("reason", "field", "part", "message", "received_at"), terminal.As.table)
+    terminal.out.print(f"\n{shape(found['raw'][0], 4_000)}", markup=False, soft_wrap=True)
+
+
+@quarantine.command()
+def replay(
+    config: Config = DEFAULT,
+    reason: Annotated[list[str] | None, typer.Option(help="Only what was refused for this; may be repeated.")] = None,
+    kind: Annotated[str | None, typer.Option(help="What the rows of loaded files are; else they stay.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Read rows of loaded files as messages of this topic.")] = None,
+) -> None:
+    """Read refused messages again with the formats, rules and limits of now; what can be read lands, once.
+
+    Example: journeys quarantine replay --reason bad_timestamp
+    """
+    from expectations import contract
+    from ingest.files.load import like
+    from ingest.quarantine.replay import replay as read_again
+    from journeys import terminal
+
+    if kind is not None and not contract.is_kind(kind):
+        raise InputError("Unknown kind of event.", expected=", ".join(contract.KINDS), found=kind)
+    settings = settings_of(config)
+    with terminal.step("Reading the quarantine again") as advance:
+        done = read_again(
+            settings.ingest,
+            settings.lake,
+            rules=settings.compiled.rules,
+            reasons=reason or (),
+            files=like(settings.ingest, kind=kind, topic=stream or "") if kind or stream else None,
+            on_progress=advance,
+        )
+    terminal.out.print(f"  {done.read:,} refused messages read, {done.landed:,} events landed, {done.left:,} have left")
+    for word, count in done.stay.most_common():
+        terminal.out.print(f"  {count:,} stay: {word}")
+    for topic, count in done.unknown.most_common():
+        how = "rows of a file: say how to read them with --stream or --kind"
+        why = how if topic.startswith(contract.FROM_FILE) else "no stream names it"
+        terminal.out.print(f"  {count:,} of {topic} not read: {why}", markup=False, soft_wrap=True)

@@ -1,0 +1,202 @@
+"""The verbs of who runs the pipeline: set up, land, watch. Each imports its room inside."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from expectations.errors import BrokerError, ConfigurationError, InputError
+from journeys.app import DEFAULT, Config, app, printed_as, settings_of
+
+
+@app.command()
+def init(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT,
+    template: Annotated[str, typer.Option(help="shop (the demo's) or completejourney.")] = "shop",
+    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+) -> None:
+    """Write a commented journeys.toml.
+
+    Example: journeys init && journeys doctor
+    """
+    from journeys import settings, terminal
+
+    text = settings.template(template)
+    if file.exists() and not force:
+        raise ConfigurationError("The file is there already.", where=str(file), do="name another, or add --force")
+    try:
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError("The file cannot be written.", where=str(file), found=str(error.strerror)) from error
+    terminal.out.print(f"Wrote {file}. Next: edit \\[ingest] and \\[paths], then run: journeys doctor")
+
+
+@app.command()
+def doctor(config: Config = DEFAULT) -> None:
+    """Check the installation, the configuration, the lake and the brokers, one line each.
+
+    Ends with 1 when a check failed.
+    """
+    from journeys import terminal
+    from journeys.commands import doctor as checks
+
+    passed = True
+    for result in checks.examine(config):
+        terminal.print_check(result.what, result.found, result.do, passed=result.passed)
+        passed = passed and result.passed
+    if not passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def broker(port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 9092) -> None:
+    """Run the embedded Kafka-compatible broker until Ctrl-C: for trying things out, it keeps events in memory only."""
+    import signal
+
+    from ingest.samples.broker import EmbeddedBroker
+    from journeys import terminal
+
+    with EmbeddedBroker(port=port) as embedded:
+        terminal.out.print(f"Broker on {embedded.address}; everything is gone when it stops (Ctrl-C).")
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.pause()
+
+
+@app.command()
+def simulate(
+    folder: Annotated[Path | None, typer.Argument(help="Write files here instead of sending to the brokers.")] = None,
+    customers: Annotated[int, typer.Option(min=1)] = 20_000,
+    days: Annotated[int, typer.Option(min=1)] = 90,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+    config: Config = DEFAULT,
+) -> None:
+    """Make the events of a multichannel shop, with known truths planted in them.
+
+    Example: journeys simulate shop/ --customers 2000
+    """
+    from ingest.samples.simulator import simulate as simulation_of
+    from journeys import terminal
+    from journeys.commands import demo
+
+    settings = settings_of(config) if folder is None else None
+    with terminal.step("Simulating a shop"):
+        simulation = simulation_of(customers=customers, days=days, seed=seed)
+        if folder is not None:
+            simulation.write(folder)
+    if settings is not None:
+        demo.send(simulation, settings)
+        demo.load_profiles(simulation.profiles, settings)
+
+
+@app.command()
+def ingest(
+    config: Config = DEFAULT,
+    until_caught_up: Annotated[bool, typer.Option(help="Stop when every partition is read to its end.")] = False,
+    accept_gap: Annotated[
+        bool, typer.Option("--accept-gap", help="Go on where brokers have deleted records before they landed.")
+    ] = False,
+    new_generation: Annotated[
+        bool, typer.Option("--new-generation", help="Read topics that were made anew from their beginning.")
+    ] = False,
+    log: Annotated[
+        Literal["text", "json"] | None,
+        typer.Option(help="A line for everything done, to standard error; a service has text."),
+    ] = None,
+) -> None:
+    """Land events from the brokers in the lake, each exactly once, until SIGTERM or Ctrl-C; then end with 0.
+
+    With --until-caught-up, topics that are empty at the very first run end it with 3: mostly a wrong name.
+
+    Example: journeys ingest --log json
+    """
+    from journeys.commands import steps
+
+    settings = settings_of(config)
+    summary = steps.ingest(
+        settings,
+        until_caught_up=until_caught_up,
+        accept_gap=accept_gap,
+        new_generation=new_generation,
+        log=log,
+    )
+    if until_caught_up and not summary.polled and not steps.has_landed(settings):
+        raise BrokerError(
+            "The topics hold no record, and nothing has ever landed.",
+            where=", ".join(stream.topic for stream in settings.ingest.streams),
+            expected="at least one record in one of them",
+            found="every partition is empty",
+            do="check that the producers write to these topics, on these brokers",
+        )
+
+
+@app.command()
+def load(
+    files: Annotated[list[str], typer.Argument(help="NDJSON or .tsv (.gz, .zst too), CSV, Parquet; folders, s3://...")],
+    kind: Annotated[str | None, typer.Option(help="clickstream (default), order, feedback, or profiles.")] = None,
+    stream: Annotated[str | None, typer.Option(help="Read rows as the messages of this topic.")] = None,
+    form: Annotated[
+        Literal["json", "segment", "snowplow", "cloudevents", "ga4"] | None,
+        typer.Option("--format", help="The format of the rows; else the stream's, or json."),
+    ] = None,
+    config: Config = DEFAULT,
+) -> None:
+    """Land events or profiles from files, through the same gate; a file that was landed before adds nothing.
+
+    Example: journeys load old/*.ndjson.gz s3://archive/2025/ --stream web-calls
+    """
+    from journeys.commands import steps
+
+    steps.load(settings_of(config), files, kind, stream=stream, form=form)
+
+
+@app.command()
+def check(config: Config = DEFAULT) -> None:
+    """Audit what has landed since the last check against every expectation; ends with 1 when a critical one failed."""
+    from journeys.commands import steps
+
+    if not steps.check(settings_of(config)).passed:
+        raise typer.Exit(1)
+
+
+@app.command(name="run")
+def run_all(
+    config: Config = DEFAULT,
+    every: Annotated[str | None, typer.Option(help="Repeat at this interval, such as 15m, until SIGTERM.")] = None,
+) -> None:
+    """Ingest until caught up, stitch, check, report; ends with 1 when a critical expectation failed.
+
+    Example: journeys run --every 15m
+    """
+    from journeys.commands import steps
+
+    if not steps.run(settings_of(config), every):
+        raise typer.Exit(1)
+
+
+@app.command()
+def status(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Show what the lake holds: events, refused records by reason, landed offsets, the path store."""
+    from journeys import answers
+
+    answers.status(settings_of(config), printed_as(json=as_json))
+
+
+@app.command()
+def demo(
+    data: Annotated[str, typer.Option(help="shop (simulated) or completejourney (a real retailer's year).")] = "shop",
+    folder: Annotated[
+        Path | None, typer.Option(help="Where everything goes; ./demo or ./demo-completejourney.")
+    ] = None,
+    customers: Annotated[int, typer.Option(min=1, help="Size of the simulated shop.")] = 20_000,
+) -> None:
+    """Run the whole job on example data: broker, events, landing, stitching, report.
+
+    Example: journeys demo --data completejourney
+    """
+    from journeys.commands import demo as whole_job
+
+    if data not in whole_job.DATA:
+        raise InputError("There is no such example data.", expected=" or ".join(whole_job.DATA), found=data)
+    whole_job.run(data, folder or Path("demo" if data == "shop" else f"demo-{data}"), customers)

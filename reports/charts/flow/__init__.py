@@ -1,0 +1,1 @@
+"""The flow of paths, on a wide screen and on a phone."""

@@ -1,0 +1,73 @@
+"""A flow with fewer touchpoints: where there is little room, the smallest of every position join "Other".
+
+Made of what is published alone: counts are sums of published counts, and a share that is put together from one that is
+only known by a bound is said to be about so much.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import replace
+from typing import Any
+
+import polars as pl
+
+from reports.privacy.flow import LINKS, NODES, OTHER, THROUGH, Flow, Node
+from reports.words.numbers import percent
+
+Rows = list[dict[str, Any]]
+
+
+def fewer(flow: Flow, most: int) -> Flow:
+    """The flow with the `most` largest touchpoints of every position, its goals, and the rest as "Other"."""
+    names = _names(flow, most)
+    nodes = _joined(flow.nodes, ("position", "touchpoint"), names, ("left_share", "goal_share"))
+    whole = {(row["position"], row["touchpoint"]): row["units"] for row in nodes}
+    for row in nodes:
+        row["share"] = round(row["units"] / flow.units, 4)
+        row["kind"] = OTHER if row["touchpoint"] == OTHER else row["kind"]
+    links = _joined(flow.links, ("position", "source", "target"), names, ("goal_share",))
+    for row in links:
+        row["share_of_source"] = min(1.0, round(row["units"] / whole[row["position"], row["source"]], 3))
+    through = _joined(flow.through, ("position", "source", "target", "at", "touchpoint"), names, ())
+    return replace(
+        flow,
+        nodes=pl.DataFrame(nodes, schema=NODES).sort("position", "touchpoint"),
+        links=pl.DataFrame(links, schema=LINKS).sort("position", "source", "target"),
+        through=pl.DataFrame(through, schema=THROUGH).sort(pl.all()),
+    )
+
+
+def _names(flow: Flow, most: int) -> dict[Node, str]:
+    """What every node is called in the smaller flow."""
+    names = {}
+    for nodes in flow.nodes.partition_by("position"):
+        ranked = nodes.filter(pl.col("kind") == "touchpoint").sort("units", "touchpoint", descending=[True, False])
+        kept = {*ranked["touchpoint"].head(most), *nodes.filter(pl.col("kind") == "goal")["touchpoint"]}
+        for position, touchpoint in nodes.select("position", "touchpoint").iter_rows():
+            names[position, touchpoint] = touchpoint if touchpoint in kept else OTHER
+    return names
+
+
+def _joined(frame: pl.DataFrame, keys: tuple[str, ...], names: dict[Node, str], shares: tuple[str, ...]) -> Rows:
+    """Rows that come to have the same keys as one: units summed, shares as means by units."""
+    alike: dict[tuple[Any, ...], Rows] = defaultdict(list)
+    for row in frame.to_dicts():
+        if "source" in row:
+            row["source"] = names.get((row["position"], row["source"]), OTHER)
+            row["target"] = names.get((row["position"] + 1, row["target"]), OTHER)
+        if "touchpoint" in row:
+            row["touchpoint"] = names.get((row.get("at", row["position"]), row["touchpoint"]), OTHER)
+        alike[tuple(row[key] for key in keys)].append(row)
+    return [rows[0] if len(rows) == 1 else _one(rows, shares) for rows in alike.values()]
+
+
+def _one(rows: Rows, shares: tuple[str, ...]) -> dict[str, Any]:
+    units = sum(row["units"] for row in rows)
+    one = {**rows[0], "units": units}
+    for share in shares:
+        text = share.replace("share", "text")
+        mean = sum(row[share] * row["units"] for row in rows) / units if units else 0.0
+        known = not any(row[text].startswith(("under", "over")) for row in rows)
+        one |= {share: round(mean, 4), text: percent(mean) if known else f"about {percent(mean)}"}
+    return one

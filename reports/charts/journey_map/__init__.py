@@ -1,0 +1,1 @@
+"""The journey map, on a wide screen and on a phone."""

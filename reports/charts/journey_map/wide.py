@@ -1,0 +1,261 @@
+"""The journey on one page: what customers use at each stage, how they feel, how many leave, and how long it takes.
+
+In: the published stages, the touchpoints used per stage, and, where customers were asked, their satisfaction per
+stage. Every row is read along the same columns, one a stage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import altair as alt
+import polars as pl
+
+from reports.charts import fonts
+from reports.charts.canvas import Canvas, chart_of, only, tips
+from reports.words.numbers import count, interval, percent, shown_name, wait
+
+WIDTH = 1096
+LEFT = 236
+ROW = 23
+FEEL = 130
+DROP = 118
+Rows = list[dict[str, Any]]
+FELT_TIP = tips(stage="Stage", t="Satisfied", t_interval="95 % interval", t_answers="Answers")
+
+
+def journey_map(
+    stages: pl.DataFrame,
+    used: pl.DataFrame,
+    voice: pl.DataFrame | None,
+    wants: dict[str, str],
+    width: int = WIDTH,
+) -> alt.LayerChart:
+    """Stages across; touchpoints, feelings, drop-off and time down."""
+    steps = columns_of(stages, width)
+    touchpoints = _touchpoints(used, steps)
+    felt = felt_of(voice, steps)
+    tops = _tops(len(touchpoints), bool(felt))
+    canvas = Canvas(width, tops["time"] + 44)
+    layers = _head(canvas, steps, wants)
+    layers += _used(canvas, used, steps, touchpoints, tops["used"])
+    if felt:
+        layers += _feelings(canvas, felt, tops["felt"])
+    layers += _drops(canvas, steps, tops["drop"])
+    layers += _times(canvas, steps, tops["time"])
+    layers.append(canvas.lines([{"x": 0, "x2": width, "y": y - 14, "y2": y - 14} for y in tops.values()], "sep"))
+    return canvas.layered(layers, "Journey map. " + " ".join(step["d"] for step in steps))
+
+
+def columns_of(stages: pl.DataFrame, width: int) -> Rows:
+    """The stages with where their columns stand, and what is said of each."""
+    rows = stages.sort("step").to_dicts()
+    room = (width - LEFT) / len(rows)
+    for index, row in enumerate(rows):
+        after = rows[index + 1] if index + 1 < len(rows) else None
+        rate = after["share_of_previous"] if after else None
+        row["x0"], row["x1"] = LEFT + room * index + 5, LEFT + room * (index + 1) - 5
+        row["xm"] = (row["x0"] + row["x1"]) / 2
+        row["leave"] = None if rate is None else 1 - rate
+        row["lost"] = after["dropped"] if after else None
+        row["t_time"] = wait(after["median_wait"]) if after else "–"
+        row["label"] = shown_name(row["name"])
+        row["d"] = f"{row['label']}: {count(row['reached'])} customers, {percent(row['leave'])} leave here."
+    return rows
+
+
+def _tops(touchpoints: int, felt: bool) -> dict[str, float]:
+    tops = {"used": 122.0}
+    at = 122.0 + touchpoints * ROW + 34
+    if felt:
+        tops["felt"], at = at, at + FEEL + 34
+    tops["drop"] = at
+    tops["time"] = at + DROP + 34
+    return tops
+
+
+def _side(canvas: Canvas, head: str, lines: list[str], top: float) -> list[alt.Chart]:
+    below = {"x": 0, "y": top + 22, "t": lines}
+    return [
+        canvas.texts([{"x": 0, "y": top + 6, "t": head}], "label-strong", fontSize=13),
+        canvas.texts([below], "label-muted", lineHeight=15, baseline="top"),
+    ]
+
+
+def _head(canvas: Canvas, steps: Rows, wants: dict[str, str]) -> list[alt.Chart]:
+    room = steps[0]["x1"] - steps[0]["x0"]
+    boxes = [{"x": s["x0"], "x2": s["x1"], "y": 0, "y2": 34} for s in steps]
+    names = [{"x": s["xm"], "y": 17, "t": fonts.fit(s["label"], room - 12, 13.5, 600)} for s in steps]
+    counts = [{"x": s["xm"], "y": 49, "t": f"{count(s['reached'])} customers"} for s in steps]
+    wanted = [
+        {"x": s["xm"], "y": 62, "t": fonts.wrap(wants[s["name"]], room - 8, 11.5)}
+        for s in steps
+        if wants.get(s["name"])
+    ]
+    layers = [
+        *_side(canvas, "Stage", ["customers reaching it", *(["and what they want"] if wanted else [])], 6),
+        canvas.rects(boxes, "bar-primary", cornerRadius=5),
+        canvas.texts(names, "label-on", "center", fontSize=13.5),
+        canvas.texts(counts, "label-strong", "center"),
+    ]
+    if wanted:
+        layers.append(canvas.texts(wanted, "label-muted", "center", lineHeight=14, baseline="top"))
+    return layers
+
+
+def _touchpoints(used: pl.DataFrame, steps: Rows) -> list[str]:
+    """Touchpoints in the order of the stage where they are used most."""
+    order = {step["name"]: index for index, step in enumerate(steps)}
+    best: dict[str, tuple[int, float]] = {}
+    for row in used.sort("share", descending=True).iter_rows(named=True):
+        if row["stage"] in order:
+            best.setdefault(row["touchpoint"], (order[row["stage"]], -row["share"]))
+    return sorted(best, key=lambda name: (*best[name], name))
+
+
+def _used(canvas: Canvas, used: pl.DataFrame, steps: Rows, names: list[str], top: float) -> list[alt.Chart]:
+    middles = {step["name"]: step["xm"] for step in steps}
+    heights = {name: top + ROW * index + ROW / 2 for index, name in enumerate(names)}
+    rows = [
+        {**circle(r, middles[r["stage"]], heights[r["touchpoint"]]), "xt": middles[r["stage"]] + 17}
+        for r in used.iter_rows(named=True)
+        if r["stage"] in middles
+    ]
+    if not rows:
+        return _side(canvas, "Touchpoints", ["used at the stage"], top)
+    guides = [{"x": LEFT, "x2": canvas.width, "y": y, "y2": y} for y in heights.values()]
+    labels = [{"x": LEFT - 8, "y": y, "t": fonts.fit(shown_name(n), LEFT - 96, 11.5)} for n, y in heights.items()]
+    return [
+        canvas.lines(guides, "sep", strokeDash=[1, 3]),
+        *_side(canvas, "Touchpoints", ["used at the", "stage"], top),
+        canvas.texts(labels, "label", "right", fontSize=11.5),
+        circles(canvas, rows),
+        canvas.texts([{"x": r["xt"], "y": r["y"], "t": r["t_share"]} for r in rows], "label-muted", fontSize=11),
+    ]
+
+
+def circle(row: dict[str, Any], x: float, y: float) -> dict[str, Any]:
+    """The circle of a touchpoint at a stage: its area is the share of the stage's customers who used it."""
+    touchpoint, stage, share = shown_name(row["touchpoint"]), shown_name(row["stage"]), percent(row["share"], 0)
+    return {
+        "x": x,
+        "y": y,
+        "size": round(6 + 340 * row["share"], 1),
+        "touchpoint": touchpoint,
+        "stage": stage,
+        "t_share": share,
+        "t_customers": count(row["customers"]),
+        "d": f"{touchpoint} at {stage}: {share} of customers",
+    }
+
+
+def circles(canvas: Canvas, rows: Rows) -> alt.Chart:
+    """The circles of touchpoints, each with what it says to pointer and screen reader."""
+    tip = tips(touchpoint="Touchpoint", stage="Stage", t_share="Of customers in the stage", t_customers="Customers")
+    dots = chart_of(only(rows, "x", "y", "size", "d", tooltip=tip)).mark_circle(style="dot", opacity=1)
+    size = alt.Size("size:Q", scale=None)
+    encoded = dots.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description=alt.Description("d:N"))
+    return cast("alt.Chart", encoded)
+
+
+def felt_of(voice: pl.DataFrame | None, steps: Rows) -> Rows:
+    """What is known of satisfaction, stage by stage; of one stage at most it is clear that it is the worst (`bad`)."""
+    if voice is None:
+        return []
+    known = {row["stage"]: row for row in voice.iter_rows(named=True) if row["satisfied"] is not None}
+    felt = [{**known[step["name"]], "x": step["xm"]} for step in steps if step["name"] in known]
+    worst = min(felt, key=lambda r: r["satisfied"], default=None)
+    clear = worst and len(felt) > 1 and worst["high"] < min(r["low"] for r in felt if r is not worst)
+    return [{**row, "bad": bool(clear) and row is worst} for row in felt]
+
+
+def told_of(felt: dict[str, Any], place: Callable[[float], float]) -> dict[str, Any]:
+    """What a mark tells of the satisfaction at a stage; `place` is where a share stands."""
+    stage = shown_name(felt["stage"])
+    return {
+        "low": place(felt["low"]),
+        "high": place(felt["high"]),
+        "stage": stage,
+        "t": percent(felt["satisfied"], 0),
+        "t_interval": interval(felt["low"], felt["high"]),
+        "t_answers": count(felt["responses"]),
+        "bad": felt["bad"],
+        "d": f"{stage}: {percent(felt['satisfied'])} satisfied of {count(felt['responses'])} answers",
+    }
+
+
+def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
+    low: float = min(r["low"] for r in felt)
+    high: float = max(r["high"] for r in felt)
+    room = max(high - low, 0.05)
+
+    def down(share: float) -> float:
+        return round(top + 18 + (FEEL - 50) * (1 - (share - low) / room), 1)
+
+    rows = [
+        {
+            "x": r["x"],
+            "y": down(r["satisfied"]),
+            **told_of(r, down),
+        }
+        for r in felt
+    ]
+    for place, row in enumerate(rows):
+        beside = [rows[i]["y"] for i in (place - 1, place + 1) if 0 <= i < len(rows)]
+        under = row["y"] > sum(beside, row["y"]) / (len(beside) + 1)
+        row["yt"] = row["low"] + 12 if under else row["high"] - 12
+    spine = [{"x": r["x"], "y": r["y"], "y2": top + FEEL} for r in rows]
+    line = chart_of(only(spine, "x", "y")).mark_line(style="line-primary", interpolate="monotone", aria=False)
+    ground = chart_of(spine).mark_area(style="band", interpolate="monotone", opacity=0.55, aria=False)
+    layers = [
+        *_side(canvas, "How they feel", ["share that gives 4 or 5", "of 5, 95 % interval"], top),
+        cast("alt.Chart", ground.encode(canvas.x(), canvas.y(), alt.Y2("y2:Q"))),
+        cast("alt.Chart", line.encode(canvas.x(), canvas.y())),
+        canvas.lines([{"x": r["x"], "x2": r["x"], "y": r["low"], "y2": r["high"]} for r in rows], "ci-soft"),
+    ]
+    for bad, dot, text in ((False, "dot", "label-strong"), (True, "dot-bad", "label-bad")):
+        some = [r for r in rows if r["bad"] is bad]
+        if some:
+            layers.append(canvas.dots(some, dot, "circle", FELT_TIP, 120))
+            layers.append(canvas.texts([{**r, "y": r["yt"]} for r in some], text, "center"))
+    return layers
+
+
+def _drops(canvas: Canvas, steps: Rows, top: float) -> list[alt.Chart]:
+    most = max([s["leave"] for s in steps if s["leave"] is not None], default=0.0) or 1.0
+    rows = [
+        {
+            "x": s["xm"] - 27,
+            "x2": s["xm"] + 27,
+            "xm": s["xm"],
+            "y": top,
+            "y2": round(top + max(2.0, (DROP - 40) * s["leave"] / most), 1),
+            "t": percent(s["leave"], 0),
+            "leave": s["leave"],
+            "stage": s["label"],
+            "t_lost": count(s["lost"]),
+            "d": f"{percent(s['leave'])} leave at {s['label']}",
+        }
+        for s in steps
+        if s["leave"] is not None
+    ]
+    layers = _side(canvas, "Drop-off", ["do not go on to the", "next stage"], top)
+    if not rows:
+        return layers
+    tip = tips(stage="Stage", t="Leave here", t_lost="Customers lost")
+    for bad, bar, text in ((False, "bar-muted", "label-strong"), (True, "bar-bad", "label-bad")):
+        some = [row for row in rows if (row["leave"] == most) is bad]
+        if some:
+            layers.append(canvas.rects(some, bar, tip, cornerRadius=4))
+            layers.append(canvas.texts([{"x": r["xm"], "y": r["y2"] + 12, "t": r["t"]} for r in some], text, "center"))
+    under = [{"x": r["xm"], "y": r["y2"] + 27, "t": r["t_lost"]} for r in rows]
+    return [*layers, canvas.texts(under, "label-muted", "center", fontSize=11)]
+
+
+def _times(canvas: Canvas, steps: Rows, top: float) -> list[alt.Chart]:
+    rows = [{"x": s["xm"], "y": top + 8, "t": s["t_time"]} for s in steps]
+    return [
+        *_side(canvas, "Time", ["median to the next stage"], top),
+        canvas.texts(rows, "label-strong", "center", fontSize=13),
+    ]

@@ -1,0 +1,1 @@
+"""How customers move between touchpoints: graph, matrix, whole paths."""

@@ -1,0 +1,1 @@
+"""Charts of data quality: checks by day, coverage of identities."""

@@ -1,0 +1,1 @@
+"""Charts by stage: the funnel, and groups against the rest."""

@@ -1,0 +1,1 @@
+"""Charts over time: time to the goal, trend by week."""

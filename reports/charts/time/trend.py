@@ -1,0 +1,170 @@
+"""How does conversion move from week to week?
+
+In: the published weekly frame (`reports.privacy.trends.weekly`) of one group of customers. One strip a step, each with its own
+range: the line is the week's conversion, the band what the weeks before lead one to expect, ◆ a week outside it, ○ a
+week not over yet.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Any, cast
+
+import altair as alt
+import polars as pl
+
+from reports.charts import fonts
+from reports.charts.canvas import Canvas, chart_of, tips
+from reports.charts.stages.segments import ticks
+from reports.privacy.trends import OPEN
+from reports.words.numbers import count, interval, percent, points, shown_name
+
+WIDTH = 1090
+STRIP = 104
+GAP = 34
+FOOT = 44
+LABEL = 150
+AXIS = 44
+
+
+def trend_strips(weekly: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
+    """Weekly step conversion, one strip a step."""
+    weeks = sorted(weekly["week"].unique())
+    steps = weekly.select("step", "name").unique("step", keep="first").sort("step").to_dicts()
+    side = LABEL if width >= WIDTH else 0
+    pitch = STRIP + (GAP if side else 2 * GAP)
+    canvas = Canvas(width, len(steps) * pitch - GAP + FOOT)
+    across = _scale(weeks, side + AXIS, width - 16)
+    layers: list[alt.Chart] = []
+    found: list[str] = []
+    for index, step in enumerate(steps):
+        rows = weekly.filter((pl.col("step") == step["step"]) & pl.col("share").is_not_null()).sort("week").to_dicts()
+        top = index * pitch + (0 if side else GAP)
+        layers += _name(canvas, step, top, side)
+        layers += _strip(canvas, rows, across, top, side + AXIS)
+        found += [r["d"] for r in rows if r.get("unusual")]
+    layers.append(_dates(canvas, weeks, across))
+    text = "; ".join(found) or "no week outside its expected range"
+    return canvas.layered(layers, f"Weekly conversion of {len(steps)} steps over {len(weeks)} weeks: {text}.")
+
+
+def _scale(weeks: list[date], left: float, right: float) -> dict[date, float]:
+    step = (right - left) / max(len(weeks) - 1, 1)
+    return {week: round(left + step * index, 1) for index, week in enumerate(weeks)}
+
+
+def _name(canvas: Canvas, step: dict[str, Any], top: float, side: float) -> list[alt.Chart]:
+    """The step beside its strip, or above it where there is no side."""
+    name = fonts.wrap(f"→ {shown_name(step['name'])}", (side or canvas.width) - 10, 12.5, 600, lines=2 if side else 1)
+    row = {"x": 0, "y": top + 10 if side else top - 16, "t": name}
+    return [canvas.texts([row], "label-strong", fontSize=12.5, lineHeight=16)]
+
+
+def _strip(
+    canvas: Canvas, rows: list[dict[str, Any]], across: dict[date, float], top: float, left: float
+) -> list[alt.Chart]:
+    if not rows:
+        note = "Too few customers in every week"
+        return [canvas.texts([{"x": left, "y": top + STRIP / 2, "t": note}], "label-muted")]
+    low, high = _range(rows)
+
+    def down(share: float) -> float:
+        return round(top + STRIP * (1 - (share - low) / (high - low)), 1)
+
+    for row in rows:
+        row.update(_point(row, across, down))
+    marks = ticks(low, high, 3)
+    digits = 0 if all(abs(t * 100 - round(t * 100)) < 1e-6 for t in marks) else 1
+    guides = [{"x": left, "x2": canvas.width - 8, "y": down(t), "y2": down(t)} for t in marks]
+    labels = [{"x": left - 8, "y": down(t), "t": percent(t, digits)} for t in marks]
+    layers = [canvas.lines(guides, "sep"), canvas.texts(labels, "label", "right", fontSize=11)]
+    return layers + _lines(canvas, rows) + _marks(canvas, rows)
+
+
+def _range(rows: list[dict[str, Any]]) -> tuple[float, float]:
+    ends = [row[name] for row in rows for name in ("share", "low", "high") if row[name] is not None]
+    room = max((max(ends) - min(ends)) * 0.06, 0.005)
+    return max(0.0, min(ends) - room), min(1.0, max(ends) + room)
+
+
+def _point(row: dict[str, Any], across: dict[date, float], down: Any) -> dict[str, Any]:
+    week = f"{row['week'].day} {row['week']:%b %Y}"
+    gap = None if row["usual"] is None else row["share"] - row["usual"]
+    return {
+        "x": across[row["week"]],
+        "y": down(row["share"]),
+        "lowest": None if row["low"] is None else down(row["low"]),
+        "highest": None if row["high"] is None else down(row["high"]),
+        "t_week": week + (" (not over yet)" if row["state"] == OPEN else ""),
+        "t_share": percent(row["share"]),
+        "t_expected": interval(row["low"], row["high"]),
+        "t_many": count(row["previous"]),
+        "gap": gap,
+        "d": f"→ {shown_name(row['name'])}, week of {week}: {percent(row['share'])}, expected "
+        f"{interval(row['low'], row['high'])}",
+    }
+
+
+def _drawable(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    kept = ("x", "y", "lowest", "highest", "t_week", "t_share", "t_expected", "t_many", "d")
+    return [{name: row[name] for name in kept} for row in rows]
+
+
+def _lines(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
+    banded = [{"x": r["x"], "y": r["highest"], "y2": r["lowest"]} for r in rows if r["lowest"] is not None]
+    over = [{"x": r["x"], "y": r["y"]} for r in rows if r["state"] != OPEN]
+    layers = []
+    if len(banded) > 1:
+        band = chart_of(banded).mark_area(style="band", aria=False, opacity=1)
+        layers.append(cast("alt.Chart", band.encode(canvas.x(), canvas.y(), alt.Y2("y2:Q"))))
+    if len(over) > 1:
+        line = chart_of(over).mark_line(style="line-primary", aria=False)
+        layers.append(cast("alt.Chart", line.encode(canvas.x(), canvas.y())))
+    return layers
+
+
+def _marks(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
+    tip = tips(t_week="Week of", t_share="Conversion", t_expected="Expected", t_many="Customers at the stage before")
+    layers = []
+    for style, shape, size, some in (
+        ("dot", "circle", 36, [r for r in rows if r["state"] != OPEN and not r["unusual"]]),
+        ("dot-bad", "diamond", 110, [r for r in rows if r["unusual"]]),
+        ("dot-open", "circle", 60, [r for r in rows if r["state"] == OPEN]),
+    ):
+        if some:
+            layers.append(canvas.dots(_drawable(some), style, shape, tip, size))
+    told = [_told(run, canvas.width) for run in _runs(rows)]
+    return [*layers, canvas.texts(told, "label-bad", "center")] if told else layers
+
+
+def _runs(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Unusual weeks that follow each other, all to the same side."""
+    found: list[list[dict[str, Any]]] = []
+    for row in rows:
+        if not row["unusual"]:
+            continue
+        last = found[-1][-1] if found else None
+        joined = last and (row["week"] - last["week"]).days == 7 and row["gap"] * last["gap"] > 0
+        found[-1].append(row) if joined else found.append([row])
+    return found
+
+
+def _told(run: list[dict[str, Any]], width: float) -> dict[str, Any]:
+    """One label for a run: its furthest week, and when it was; below the line where it fell, above where it rose."""
+    first, last = run[0]["week"], run[-1]["week"]
+    when = f"week of {first.day} {first:%b}"
+    if first != last:
+        when = f"weeks of {first.day} {first:%b} – {last.day} {last:%b}"
+    furthest = max((row["gap"] for row in run), key=abs)
+    text = f"{points(furthest)}, {when}"
+    half = fonts.width(text, 12, 600) / 2
+    middle = (run[0]["x"] + run[-1]["x"]) / 2
+    fell = furthest < 0
+    edge = max(row["y"] for row in run) + 17 if fell else min(row["y"] for row in run) - 17
+    return {"x": round(min(max(middle, half), width - half), 1), "y": edge, "t": text}
+
+
+def _dates(canvas: Canvas, weeks: list[date], across: dict[date, float]) -> alt.Chart:
+    every = max(1, -(-len(weeks) // (9 if canvas.width >= WIDTH else 4)))
+    rows = [{"x": across[w], "y": canvas.height - 8, "t": f"{w.day} {w:%b}"} for w in weeks[::every]]
+    return canvas.texts(rows, "label", "center", fontSize=11)

@@ -1,0 +1,1 @@
+"""Which numbers may be published: small counts are withheld, others rounded or bounded."""

@@ -1,0 +1,164 @@
+"""The flow of paths as it may be published: where units are at each position, and how they move on.
+
+A move that fewer than `k` units make is left out. Wherever that happens every count is rounded to tens, so that what
+was left out cannot be worked out from the rest; leaving out a large move to hide a small one would tell a wrong story.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, Final
+
+import polars as pl
+
+from reports.privacy.rules import bounded_share, small, to_tens
+
+OTHER: Final = "other"
+Node = tuple[int, str]
+Link = tuple[Node, Node]
+
+NODES: Final = pl.Schema(
+    {
+        "position": pl.UInt32,
+        "touchpoint": pl.String,
+        "kind": pl.String,
+        "units": pl.Int64,
+        "share": pl.Float64,
+        "left_share": pl.Float64,
+        "left_text": pl.String,
+        "goal_share": pl.Float64,
+        "goal_text": pl.String,
+    }
+)
+LINKS: Final = pl.Schema(
+    {
+        "position": pl.UInt32,
+        "source": pl.String,
+        "target": pl.String,
+        "units": pl.Int64,
+        "share_of_source": pl.Float64,
+        "goal_share": pl.Float64,
+        "goal_text": pl.String,
+    }
+)
+THROUGH: Final = pl.Schema(
+    {
+        "position": pl.UInt32,
+        "source": pl.String,
+        "target": pl.String,
+        "at": pl.UInt32,
+        "touchpoint": pl.String,
+        "units": pl.Int64,
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Flow:
+    """The published flow.
+
+    `nodes`: a touchpoint at a position; `kind` is touchpoint, goal or other; `left_share` is the share that is
+    abandoned there, `goal_share` the share that reaches the goal in the end, each with the text that may be shown.
+    `links`: a move from `position` to the next. `through`: how many units of a link (`position`, `source`, `target`)
+    pass a node (`at`, `touchpoint`), rounded to tens: they are drawn, never read. `units` counts all routes; `rounded`
+    tells whether counts are rounded to tens.
+    """
+
+    nodes: pl.DataFrame
+    links: pl.DataFrame
+    through: pl.DataFrame
+    units: int
+    rounded: bool
+
+
+def flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
+    """The flow from its distinct routes: `route` List(String), `ended` String, `units` and `converted` Int64."""
+    counted = _Counted()
+    for route, ended, units, converted in routes.select("route", "ended", "units", "converted").iter_rows():
+        counted.add(list(enumerate(route, 1)), ended, units, converted)
+    everything = (*counted.units.values(), *counted.endings.values())
+    rounded = any(small(units, k) for units in everything)
+    hidden = {thing for thing, units in counted.units.items() if small(units, k)}
+    shown = {
+        thing: to_tens(units) if rounded else units
+        for thing, units in sorted(counted.units.items(), key=str)
+        if thing not in hidden and (_is_node(thing) or not hidden & set(thing))
+    }
+    nodes = [_node(thing, units, counted, goals, k) for thing, units in shown.items() if _is_node(thing)]
+    links = [_link(thing, units, shown[thing[0]], counted, k) for thing, units in shown.items() if not _is_node(thing)]
+    return Flow(
+        pl.DataFrame(nodes, schema=NODES, orient="row").sort("position", "touchpoint"),
+        pl.DataFrame(links, schema=LINKS, orient="row").sort("position", "source", "target"),
+        _through(counted, shown),
+        counted.whole,
+        rounded,
+    )
+
+
+class _Counted:
+    """Units by node and by link, and of these who converts, who ends where, and who passes what."""
+
+    def __init__(self) -> None:
+        self.whole = 0
+        self.units: Counter[Any] = Counter()
+        self.converted: Counter[Any] = Counter()
+        self.endings: Counter[tuple[Node, str]] = Counter()
+        self.through: Counter[tuple[Link, Node]] = Counter()
+
+    def add(self, nodes: list[Node], ended: str | None, units: int, converted: int) -> None:
+        links = list(pairwise(nodes))
+        self.whole += units
+        for thing in (*nodes, *links):
+            self.units[thing] += units
+            self.converted[thing] += converted
+        for link in links:
+            self.through.update({(link, node): units for node in nodes})
+        if ended is not None and nodes:
+            self.endings[nodes[-1], ended.removeprefix("END_")] += units
+
+
+def _is_node(thing: Any) -> bool:
+    return isinstance(thing[0], int)
+
+
+def _node(node: Node, units: int, counted: _Counted, goals: Collection[str], k: int) -> dict[str, Any]:
+    position, touchpoint = node
+    left = bounded_share(counted.endings[node, "abandoned"], counted.units[node], k)
+    goal = bounded_share(counted.converted[node], counted.units[node], k)
+    return {
+        "position": position,
+        "touchpoint": touchpoint,
+        "kind": "goal" if touchpoint in goals else OTHER if touchpoint == OTHER else "touchpoint",
+        "units": units,
+        "share": round(units / counted.whole, 4),
+        "left_share": left[0],
+        "left_text": left[1],
+        "goal_share": goal[0],
+        "goal_text": goal[1],
+    }
+
+
+def _link(link: Link, units: int, source_units: int, counted: _Counted, k: int) -> dict[str, Any]:
+    (position, source), (_, target) = link
+    goal = bounded_share(counted.converted[link], counted.units[link], k)
+    return {
+        "position": position,
+        "source": source,
+        "target": target,
+        "units": units,
+        "share_of_source": min(1.0, round(units / source_units, 3)),
+        "goal_share": goal[0],
+        "goal_text": goal[1],
+    }
+
+
+def _through(counted: _Counted, shown: Collection[Any]) -> pl.DataFrame:
+    rows = [
+        (*link[0], link[1][1], *node, to_tens(units))
+        for (link, node), units in sorted(counted.through.items())
+        if link in shown and to_tens(units)
+    ]
+    return pl.DataFrame(rows, schema=THROUGH, orient="row")

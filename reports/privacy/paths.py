@@ -1,0 +1,107 @@
+"""Whole paths, positions and moves as they may be published.
+
+The numbers are those of `analytics.variants`, `step_matrix` and `transitions`. A path that fewer than `least` journeys
+took is not listed. A count at a position, or of moves, that is smaller than `k` is left out, and then every other
+count of its frame is rounded to tens, so that it cannot be worked out from the rest.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import polars as pl
+
+from reports.privacy.rules import small, to_tens
+
+REACHED: Final = "reached"
+ABANDONED: Final = "abandoned"
+OPEN: Final = "open"
+ENDINGS: Final = {"END_converted": REACHED, "END_abandoned": ABANDONED, "END_open": OPEN}
+MOST_TOUCHES: Final = 10
+
+
+def commonest(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame:
+    """The commonest whole paths that reach the goal and that do not, most frequent first within each.
+
+    In: `variants` of the journeys that are over: `path`, `units`, `share`, `converted`. Columns: `route` List(String),
+    `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys that are over. Paths of more
+    than `MOST_TOUCHES` touches find no room in a drawing, and are left out.
+    """
+    short = variants.filter(pl.col("path").list.len() <= MOST_TOUCHES).with_columns(
+        of=pl.col("units") / pl.col("share")
+    )
+    kinds = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
+    parts = [
+        short.select(route="path", ended=pl.lit(kind), units=units, share=(units / pl.col("of")).round(4))
+        .filter(pl.col("units") >= least)
+        .sort("units", "route", descending=[True, False])
+        .head(most)
+        for kind, units in kinds.items()
+    ]
+    return pl.concat(parts)
+
+
+def positions(matrix: pl.DataFrame, k: int, most: int = 14) -> pl.DataFrame:
+    """Where journeys are at each position: `position` UInt32, `touchpoint`, `kind`, `units` Int64, `share` Float64.
+
+    In: a `step_matrix`: `position`, `node`, `units`, `share`. `kind` is touchpoint, or reached, abandoned or open for
+    journeys that are over, or not followed further, before that position; these accumulate. Touchpoints beyond the
+    `most` frequent are joined as "other". Shares are of all journeys.
+    """
+    ended = pl.col("node").replace_strict(ENDINGS, default=None)
+    kept = (
+        matrix.filter(~pl.col("node").is_in(list(ENDINGS)))
+        .group_by("node")
+        .agg(pl.col("units").sum())
+        .sort("units", "node", descending=[True, False])["node"]
+        .head(most)
+    )
+    name = pl.when(pl.col("node").is_in(kept.implode())).then("node").otherwise(pl.lit("other"))
+    cells = matrix.select(
+        "position",
+        pl.coalesce(ended, name).alias("touchpoint"),
+        pl.coalesce(ended, pl.lit("touchpoint")).alias("kind"),
+        "units",
+        of=(pl.col("units") / pl.col("share")),
+    )
+    counted = cells.group_by("position", "touchpoint", "kind").agg(pl.col("units").sum(), pl.col("of").max())
+    return (
+        _published(counted, "units", k)
+        .select("position", "touchpoint", "kind", "units", share=(pl.col("units") / pl.col("of")).round(3))
+        .sort("position", "kind", "touchpoint")
+    )
+
+
+def moves(transitions: pl.DataFrame, k: int) -> pl.DataFrame:
+    """Moves from touchpoint to touchpoint: `source`, `target` String, `transitions`, `customers` Int64.
+
+    START and the ENDs are nodes as they come. A move that fewer than `k` customers made is left out.
+    """
+    kept = transitions.filter(pl.col("customers") >= k)
+    rounded = kept.height < transitions.height
+    counts = pl.col("transitions", "customers")
+    tens = ((counts / 10).round() * 10).cast(pl.Int64)
+    return kept.select("source", "target", tens if rounded else counts).sort(
+        "transitions", "source", "target", descending=[True, False, False]
+    )
+
+
+def used(counts: pl.DataFrame, k: int, least_share: float = 0.02) -> pl.DataFrame:
+    """Touchpoints of every stage: `stage`, `touchpoint` String, `customers` Int64, `share` Float64 of its customers.
+
+    In: `stage`, `touchpoint`, `customers`, and `of` Int64, the customers of the stage. Rare ones are left out, as are
+    stages of fewer than `k` customers.
+    """
+    fine = (pl.col("customers") >= k) & (pl.col("of") >= k) & (pl.col("customers") >= least_share * pl.col("of"))
+    return counts.filter(fine).select(
+        "stage", "touchpoint", "customers", share=(pl.col("customers") / pl.col("of")).round(3)
+    )
+
+
+def _published(frame: pl.DataFrame, column: str, k: int) -> pl.DataFrame:
+    counts: list[Any] = frame[column].to_list()
+    if not any(small(count, k) for count in counts):
+        return frame
+    return frame.with_columns(pl.Series(column, [to_tens(count) for count in counts])).filter(
+        pl.Series([not small(count, k) for count in counts], dtype=pl.Boolean)
+    )

@@ -1,0 +1,249 @@
+"""Analysis frames as they may be published: small counts withheld, rates over few customers taken out.
+
+Everything a page, a table or a file shows is made from what this module returns. The rules are those of
+`reports.privacy.rules`; `k` is the smallest count that is shown, `least` the fewest customers a rate is made of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import polars as pl
+from polars import selectors as cs
+
+from reports.privacy.rules import coarse_step, public_bounds, publishable_steps, small, withheld
+
+_SHARES: Final = (
+    "share_of_entered",
+    "share_of_entered_low",
+    "share_of_entered_high",
+    "share_of_previous",
+    "share_of_previous_low",
+    "share_of_previous_high",
+)
+NO_VALUE: Final = "(no value)"
+OUTCOMES: Final = ("converted", "abandoned", "open")
+SHOWN, FEW, WITHHELD = "shown", "few", "withheld"
+BOUNDED: Final = "bounded"
+"""The rate is known to lie between `bound_low` and `bound_high`: fewer than k were lost, or went on."""
+_WIDEST: Final = 0.25
+_RATES: Final = ("share", "low", "high", "difference", "difference_low", "difference_high")
+
+Cell = tuple[str, str, int]
+
+
+def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
+    """Customers, journeys and outcomes of journeys; null where small, or where a small one could be worked out.
+
+    >>> totals({"customers": 50, "journeys": 60, "converted": 3, "abandoned": 40, "open": 17}, 10)
+    {'customers': 50, 'journeys': 60, 'converted': None, 'abandoned': 40, 'open': None}
+    """
+    hidden = withheld({name: counts[name] for name in OUTCOMES}, [OUTCOMES], k)
+    hidden |= {name for name, count in counts.items() if small(count, k)}
+    return {name: None if name in hidden else count for name, count in counts.items()}
+
+
+def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
+    """The funnel over all customers, one row a step, with `previous` Int64 and `state` String added.
+
+    `state` is `shown`; `bounded` where only bounds of the rate may be told (`bound_low`, `bound_high`); `few` where the
+    step before has fewer than `least` customers (counts stay, rates go); `withheld` where the count, or the difference
+    to a count that is shown, is below `k`.
+    """
+    rows = funnel.sort("step").to_dicts()
+    counts = [row["reached"] for row in rows]
+    seen = publishable_steps(counts, k)
+    bounds = public_bounds(counts, seen, k)
+    still = publishable_steps([row["open"] for row in rows], k)
+    published: list[dict[str, Any]] = []
+    for index, row in enumerate(rows):
+        before = rows[index - 1] if index else None
+        fine = seen[index]
+        known = before is not None and fine and seen[index - 1]
+        row["previous"] = before["reached"] if before is not None and seen[index - 1] else None
+        row["state"] = SHOWN if fine else WITHHELD
+        if not known:
+            _blank(row, "dropped", "share_of_previous", "share_of_previous_low", "share_of_previous_high")
+        if not fine:
+            _blank(row, "reached", *_SHARES)
+        _thin(row, least)
+        row["entered"] = None if small(row["entered"], k) else row["entered"]
+        row["open"] = row["open"] if still[index] else None
+        if not fine or row["reached"] is None or row["reached"] < least:
+            _blank(row, "median_wait", "p90_wait")
+        row["bound_low"], row["bound_high"] = None, None
+        if row["state"] == WITHHELD and index and counts[index - 1] >= least:
+            _bound(row, bounds[index - 1], bounds[index])
+        published.append(row)
+    more = {"previous": pl.Int64, "state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    schema: dict[str, Any] = {**funnel.schema, **more}
+    return pl.DataFrame(published, schema=schema, orient="row").drop("is_total", "tie_sensitive", strict=False)
+
+
+def segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
+    """Step conversion by group, with `state`, `bound_low`, `bound_high` added and what may not be seen set to null.
+
+    In: `dimension`, `segment`, `step`, `previous`, `reached`, `share`, `low`, `high`, `everyone`, `difference`,
+    `difference_low`, `difference_high`, `verdict`; one row per group and step from the second on.
+
+    A rate of which fewer than `k` stand on one side is told by its bounds. A count that would give a withheld one away
+    goes too; its rate stays, rounded so far that `k` counts would fit.
+    """
+    rows = steps.to_dicts()
+    counts: dict[Cell, int] = {}
+    bounds: dict[Cell, tuple[int, int]] = {}
+    hidden: set[Cell] = set()
+    for (dimension, segment), group in _grouped(rows, "dimension", "segment").items():
+        chain = [group[0]["previous"], *(row["reached"] for row in group)]
+        seen = publishable_steps(chain, k)
+        cells = [(dimension, segment, group[0]["step"] - 1 + offset) for offset in range(len(chain))]
+        counts |= zip(cells, chain, strict=True)
+        bounds |= zip(cells, public_bounds(chain, seen, k), strict=True)
+        hidden |= {cell for cell, fine in zip(cells, seen, strict=True) if not fine}
+    second = _giving_away(counts, hidden, k)
+    unseen = _unseen_totals(counts, k)
+    for row in rows:
+        before, cell = ((row["dimension"], row["segment"], row["step"] - back) for back in (1, 0))
+        coarse = coarse_step(row["previous"], k) if {before, cell} & second else 0.0001
+        row["state"] = FEW if row["previous"] < least else SHOWN
+        if {before, cell} & hidden or coarse is None:
+            row["state"] = WITHHELD
+            if row["previous"] >= least and not {before, cell} & second:
+                _bound(row, bounds[before], bounds[cell])
+        if row["state"] != SHOWN:
+            _blank(row, *_RATES, "verdict")
+        if {(row["dimension"], row["step"] - back) for back in (0, 1)} & unseen:
+            _blank(row, "everyone", "difference", "difference_low", "difference_high")
+        row["reached"] = None if cell in hidden | second else row["reached"]
+        row["previous"] = None if before in hidden | second else row["previous"]
+        for name in _RATES:
+            row[name] = None if row[name] is None or coarse is None else round(round(row[name] / coarse) * coarse, 4)
+        row["everyone"] = None if row["everyone"] is None else round(row["everyone"], 4)
+    more = {"state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    return pl.DataFrame([{"bound_low": None, "bound_high": None, **row} for row in rows], {**steps.schema, **more})
+
+
+def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k: int) -> tuple[set[Cell], set[Cell]]:
+    """Cells of groups that may not be seen, and those that would give them away.
+
+    `chains` are the falling counts of every group (dimension, segment), from the step that is named first on; groups of
+    one dimension add up to a total that is known.
+    """
+    counts: dict[Cell, int] = {}
+    hidden: set[Cell] = set()
+    for (dimension, segment), (first, chain) in chains.items():
+        cells = [(dimension, segment, first + offset) for offset in range(len(chain))]
+        counts |= zip(cells, chain, strict=True)
+        hidden |= {cell for cell, fine in zip(cells, publishable_steps(chain, k), strict=True) if not fine}
+    return hidden, _giving_away(counts, hidden, k)
+
+
+def _bound(row: dict[str, Any], before: tuple[int, int], reached: tuple[int, int]) -> None:
+    """Tell between which two whole percents the rate lies, as far as counts that are seen tell it."""
+    low = math.floor(reached[0] / before[1] * 100) / 100 if reached[0] > 1 else 0.0
+    high = min(1.0, math.ceil(reached[1] / before[0] * 100) / 100)
+    if high - low <= _WIDEST:
+        row.update(state=BOUNDED, bound_low=low, bound_high=high)
+
+
+def _unseen_totals(counts: dict[Cell, int], k: int) -> set[tuple[str, int]]:
+    """Steps of a dimension of which not even the count over all groups may be seen."""
+    totals: dict[str, Counter[int]] = defaultdict(Counter)
+    for (dimension, _, step), customers in counts.items():
+        totals[dimension][step] += customers
+    return {
+        (dimension, step)
+        for dimension, falling in totals.items()
+        for step, fine in zip(sorted(falling), publishable_steps([falling[s] for s in sorted(falling)], k), strict=True)
+        if not fine
+    }
+
+
+def _giving_away(counts: dict[Cell, int], hidden: set[Cell], k: int) -> set[Cell]:
+    """Cells from which, with the totals of their dimension, a hidden count could be worked out.
+
+    A count is of those who are there at a step, or of those who were lost before it: both have a total that is known.
+    """
+    lost = {cell: counts[before] - count for cell, count in counts.items() if (before := _before(cell)) in counts}
+    there, away = _by_step(counts), _by_step(lost)
+    out = set(hidden)
+    while True:
+        out = withheld(counts, there, k, out)
+        unknown = {cell for cell in lost if {cell, _before(cell)} & out}
+        more = withheld(lost, away, k, unknown) - unknown
+        if not more:
+            return out - hidden
+        out |= more
+
+
+def _before(cell: Cell) -> Cell:
+    return (*cell[:2], cell[2] - 1)
+
+
+def _by_step(cells: Iterable[Cell]) -> list[list[Cell]]:
+    found: dict[tuple[str, int], list[Cell]] = defaultdict(list)
+    for cell in cells:
+        found[cell[0], cell[2]].append(cell)
+    return list(found.values())
+
+
+def changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataFrame:
+    """Differences between two periods, without those that rest on a small count.
+
+    `counts` has `reached`, `previous` and `entered` of the earlier period, and the same with `_later`.
+    """
+
+    def solid(row: dict[str, Any], of: str) -> bool:
+        pairs = [(row[f"{of}{period}"], row[f"reached{period}"]) for period in ("", "_later")]
+        return all(whole is None or not (small(part, k) or small(whole - part, k)) for whole, part in pairs)
+
+    rows = counts.to_dicts()
+    out = differences.with_columns(cs.float().round(4))
+    for of in ("entered", "previous"):
+        fine = pl.Series([solid(row, of) for row in rows], dtype=pl.Boolean)
+        gaps = pl.when(fine).then(pl.col(f"{of}_difference", f"{of}_low", f"{of}_high"))
+        out = out.with_columns(gaps)
+    return out
+
+
+def voice(told: pl.DataFrame, interval: Callable[..., Any], k: int, least: int) -> pl.DataFrame | None:
+    """Satisfaction by stage: `stage`, `responses` Int64, `satisfied`, `low`, `high` Float64 (shares of CSAT answers).
+
+    Null when no stage has enough answers. A share that rests on a small count is withheld.
+    """
+    many, share = told["csat_n"], told["csat"]
+    part = (many * share).round().fill_null(0).cast(pl.Int64)
+    fine = [n >= least and not small(x, k) and not small(n - x, k) for n, x in zip(many, part, strict=True)]
+    if not any(fine):
+        return None
+    ends = interval(part.to_numpy(), many.to_numpy())
+    rates = {"satisfied": share, "low": pl.Series(ends.low), "high": pl.Series(ends.high)}
+    shown = pl.Series(fine, dtype=pl.Boolean)
+    return told.select(
+        "stage",
+        responses=pl.when(pl.Series([not small(n, k) for n in many], dtype=pl.Boolean)).then(many),
+        **{name: pl.when(shown).then(values.round(4)) for name, values in rates.items()},
+    )
+
+
+def _blank(row: dict[str, Any], *columns: str) -> None:
+    row.update(dict.fromkeys(columns))
+
+
+def _thin(row: dict[str, Any], least: int) -> None:
+    if row["entered"] is not None and row["entered"] < least:
+        _blank(row, *_SHARES)
+    if row["previous"] is not None and row["previous"] < least:
+        _blank(row, "share_of_previous", "share_of_previous_low", "share_of_previous_high")
+    if row["state"] == SHOWN and row["step"] > 1 and row["share_of_previous"] is None:
+        row["state"] = FEW if row["previous"] is not None else WITHHELD
+
+
+def _grouped(rows: list[dict[str, Any]], *columns: str) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = defaultdict(list)
+    for row in sorted(rows, key=lambda row: row["step"]):
+        groups[tuple(row[column] for column in columns)].append(row)
+    return groups

@@ -1,0 +1,145 @@
+"""Has conversion moved, week by week, beyond what chance explains?
+
+A week's share is *unusual* when it lies outside what the weeks before it lead one to expect: their median, give or
+take a number of spreads. The spread is the larger of the weeks' own (median absolute deviation) and that of a share
+over so many customers. A week whose customers still have time is *open*, and is compared with nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from math import sqrt
+from statistics import median
+from typing import Any, Final
+
+import polars as pl
+
+from reports.privacy.rules import coarse_step, small, to_tens
+from reports.privacy.stages import FEW, SHOWN, WITHHELD, Cell, hidden_cells
+
+WEEKS_BEFORE: Final = 8
+LEAST_WEEKS: Final = 4
+SPREADS: Final = 4.0
+SPREADS_OF_GROUPS: Final = 4.5
+"""Many weeks and steps are looked at, and of groups more: where nothing has changed, at most one report in twenty names
+an unusual week (with 3 spreads, one in four did)."""
+
+OPEN: Final = "open"
+SCHEMA: Final = pl.Schema(
+    {
+        "dimension": pl.String,
+        "segment": pl.String,
+        "step": pl.UInt32,
+        "name": pl.String,
+        "week": pl.Date,
+        "previous": pl.Int64,
+        "share": pl.Float64,
+        "usual": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "unusual": pl.Boolean,
+        "state": pl.String,
+    }
+)
+
+
+def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -> pl.DataFrame:
+    """Step conversion by week with its expected range, as it may be published.
+
+    In: `dimension`, `segment` (null: all customers), `step`, `name`, `week` Date, `previous`, `reached` Int64,
+    `is_open` Boolean; one row a week. Out: `SCHEMA`; `usual`, `low`, `high` are null before the fifth week that can be
+    compared. A share is withheld where fewer than `k` went on or did not, or where such a few could be worked out from
+    the step before or after. A group from which one that is withheld could be worked out, by the total of its week, is
+    told roughly: customers in tens, the share so far rounded that `k` of them would fit.
+    """
+    rows: list[dict[str, Any]] = []
+    keys = ("dimension", "segment", "step")
+    hidden, second = _guarded(counts, k)
+    for _, series in counts.sort("week").group_by(*keys, maintain_order=True):
+        before: list[float] = []
+        for row in series.iter_rows(named=True):
+            cells = {(_parted(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
+            coarse = coarse_step(row["previous"], k) if cells & second else None
+            state = WITHHELD if cells & hidden or (cells & second and not coarse) else _state(row, k, least)
+            share = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
+            expected = _expected(before[-WEEKS_BEFORE:], row["previous"], spreads) if share is not None else None
+            out = share is not None and expected is not None and not expected[1] <= share <= expected[2]
+            usual, low, high = expected or (None, None, None)
+            unusual = out and state == SHOWN
+            if share is not None and state == SHOWN and not unusual:
+                before.append(share)
+            told = share if share is None or not coarse else round(share / coarse) * coarse
+            seen = {name: row[name] for name in (*keys, "name", "week")}
+            numbers = {"share": told, "usual": usual, "low": low, "high": high}
+            many = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
+            rows.append({**seen, "previous": many, **_rounded(numbers), "unusual": unusual, "state": state})
+    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _guarded(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[Cell]]:
+    """The cells of every week that may not be seen, and those of groups from which they could be worked out.
+
+    The count before a step is that after the step before: where one is not to be seen, neither is the other.
+    """
+    chains: dict[tuple[str, str], tuple[int, list[int]]] = {}
+    for row in counts.sort("step").iter_rows(named=True):
+        group = (_parted(row), str(row["segment"]))
+        chains.setdefault(group, (row["step"] - 1, [row["previous"]]))[1].append(row["reached"])
+    return hidden_cells(chains, k)
+
+
+def _parted(row: dict[str, Any]) -> str:
+    """What the groups of a week are parts of."""
+    return f"{row['week']} {row['dimension']}"
+
+
+def runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:
+    """Unusual weeks that follow each other as one: the keys of the series, `first`, `last` and `difference`.
+
+    `difference` is the furthest of them from the usual share; the most remarkable comes first.
+    """
+    found: list[dict[str, Any]] = []
+    keys = ("dimension", "segment", "step")
+    for row in unusual.filter("unusual").sort(*keys, "week", nulls_last=True).iter_rows(named=True):
+        gap = row["share"] - row["usual"]
+        last = found[-1] if found else None
+        joined = last and all(last[key] == row[key] for key in keys) and (row["week"] - last["last"]).days == 7
+        if last and joined and gap * last["difference"] > 0:
+            last["last"] = row["week"]
+            last["difference"] = max(last["difference"], gap, key=abs)
+            last["customers"] += row["previous"]
+        else:
+            start = {"first": row["week"], "last": row["week"], "difference": gap, "customers": row["previous"]}
+            found.append({**{key: row[key] for key in (*keys, "name")}, **start})
+    return sorted(found, key=lambda run: -abs(run["difference"]) * sqrt(run["customers"]))
+
+
+def weeks_between(first: date, last: date) -> Sequence[date]:
+    """Mondays from the first whole week on.
+
+    >>> weeks_between(date(2026, 3, 31), date(2026, 4, 14))
+    [datetime.date(2026, 4, 6), datetime.date(2026, 4, 13)]
+    """
+    monday = date.fromordinal(first.toordinal() + (-first.weekday()) % 7)
+    return [date.fromordinal(day) for day in range(monday.toordinal(), last.toordinal() + 1, 7)]
+
+
+def _state(row: dict[str, Any], k: int, least: int) -> str:
+    if small(row["previous"], k) or small(row["reached"], k) or small(row["previous"] - row["reached"], k):
+        return WITHHELD
+    if row["previous"] < least:
+        return FEW
+    return OPEN if row["is_open"] else SHOWN
+
+
+def _expected(before: Sequence[float], many: int, spreads: float) -> tuple[float, float, float] | None:
+    if len(before) < LEAST_WEEKS:
+        return None
+    usual = median(before)
+    spread = max(1.4826 * median(abs(share - usual) for share in before), sqrt(usual * (1 - usual) / many))
+    return usual, max(0.0, usual - spreads * spread), min(1.0, usual + spreads * spread)
+
+
+def _rounded(numbers: dict[str, float | None]) -> dict[str, float | None]:
+    return {name: None if number is None else round(number, 4) for name, number in numbers.items()}

@@ -1,0 +1,1 @@
+"""What a report asks of analytics. The only package of reports that imports analytics."""

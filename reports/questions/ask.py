@@ -1,0 +1,282 @@
+"""What does a report ask of analytics? Everything, once, here; what comes back is made safe to publish at once.
+
+Questions that analytics has no measure for (a group against the rest, one period against the one before) are put
+together from its counts and its statistics, by the definitions of those measures.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+from typing import Any, Final
+
+import polars as pl
+
+from analytics import Funnel, Paths, Selection, Step, duration, funnel, step_matrix, variants
+from analytics.experience.voice import voice
+from analytics.monitoring import runs
+from analytics.paths.flow import flow_routes
+from analytics.paths.transitions import transitions
+from analytics.statistics.intervals import wilson
+from analytics.store.summary import summary
+from analytics.touches.rules import PathRules
+from expectations.errors import StorageError
+from expectations.lake.layout import EVENTS, Lake
+from reports.privacy import flow, trends
+from reports.privacy import paths as routes
+from reports.privacy import stages as published
+from reports.questions import groups, pacing, periods, scope
+from reports.questions.answers import Answers, Facts, Origin
+from reports.questions.cube import Cube, cube, told_counts
+from reports.questions.entrants import Asked, Entrants, counted, entrants, everybody
+from reports.questions.quality import evidence
+from reports.settings import ReportSettings
+
+_POSITIONS: Final = 8
+_WEEKS: Final = 26
+
+
+def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answers | None:
+    """Everything the report shows of a lake's path store, or null when the store holds no touch.
+
+    Raises `DefinitionError` when a breakdown names no column of the store that has words for groups, or when nothing
+    happened in the days asked for.
+    """
+    try:
+        paths = Paths.open(lake)
+    except StorageError as error:
+        if "no path store" in error.what:
+            return None
+        raise
+    within = scope.within(paths, settings)
+    if not len(paths):
+        return None
+    if not len(within):
+        raise scope.no_such_days(paths, settings)
+    answers = answers_about(within, settings, rules)
+    origin = replace(answers.origin, versions=_versions(paths), offsets=_offsets(lake, paths))
+    return replace(answers, origin=origin, evidence=evidence(lake, settings.k))
+
+
+def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
+    """Everything the report shows of these paths, which hold at least one touch."""
+    scope.check_breakdowns(paths, settings.segments)
+    steps = funnel_steps(paths, rules)
+    facts = _facts(paths, settings.k)
+    window = duration(settings.window)
+    asked = Asked(steps, window)
+    entered = everybody(paths, replace(asked, by=settings.segments))
+    stages = published.stages(funnel(paths, Funnel(steps, window=window)), settings.k, settings.least)
+    segments = groups.segments(entered, settings)
+    return Answers(
+        facts=facts,
+        goal=rules.goal[0],
+        window=window,
+        stages=stages,
+        segments=segments,
+        flow=_flow(paths, settings, rules),
+        **_routes(paths, settings),
+        used=_used(paths, settings),
+        weeks=_weeks(paths, Asked(steps, duration(settings.trend_window), settings.segments), settings, facts),
+        linked=_linked(paths),
+        stage_numbers=_stage_numbers(paths, rules),
+        goals=frozenset(rules.goal),
+        cube=_cube(entered, stages, segments, settings),
+        **_pacing(paths, settings, facts),
+        changes=periods.changes(paths, asked, settings, facts),
+        **_voice(paths, settings, rules, facts),
+        origin=Origin(definitions_hash(settings, rules), _versions(paths)),
+    )
+
+
+def _cube(
+    entered: Entrants, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings
+) -> Cube | None:
+    """The customers of the stage funnel, by their groups and the time of their first entry."""
+    columns = _explored(settings)
+    return cube(entered, columns, settings.k, told_counts(stages, segments, [settings.name_of(c) for c in columns]))
+
+
+def _explored(settings: ReportSettings) -> tuple[str, ...]:
+    """The columns of the cube: those asked for, or else device and channel, or else the first two."""
+    usual = [name for name in ("device", "channel") if name in settings.segments]
+    asked = [name for name in settings.explore if name in settings.segments]
+    return tuple(asked or dict.fromkeys([*usual, *settings.segments]))[:2]
+
+
+def funnel_steps(paths: Paths, rules: PathRules) -> list[Step]:
+    """The stages in their order, then the goal, unless the last stage is the goal.
+
+    Where the last stage holds the goal and other touchpoints, its step is those others: a chain's touches differ, and
+    the goal's touch cannot stand for the stage and for itself.
+    """
+    touchpoints = paths.values_of("touchpoint").to_list()
+    goals = [name for name in touchpoints if name in rules.goal]
+    names = list(dict.fromkeys(stage.name for stage in rules.stages))
+    steps = [Step(name, on="stage", name=name) for name in names]
+    last = [
+        name
+        for name in touchpoints
+        if any(fnmatchcase(name, p) for rule in rules.stages if rule.name == names[-1] for p in rule.touchpoints)
+    ]
+    goal = Step(tuple(rules.goal), name=rules.goal[0])
+    if not set(goals) & set(last):
+        return [*steps, goal]
+    others = [name for name in last if name not in goals]
+    return [*steps[:-1], Step(tuple(others), name=names[-1]), goal] if others else steps
+
+
+def definitions_hash(settings: ReportSettings, rules: PathRules) -> str:
+    """A short name of all definitions; the same settings give the same name."""
+    text = json.dumps([settings.model_dump(mode="json"), rules.model_dump(mode="json")], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:10]
+
+
+def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flow.Flow | None:
+    if "journey" not in paths.schema:
+        return None
+    found = flow_routes(
+        paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey", collapse=settings.collapse
+    )
+    return flow.flow(found, set(rules.goal), settings.k)
+
+
+def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
+    """Whole paths, positions and moves, where touches know their journey."""
+    if "journey" not in paths.schema:
+        return {}
+    over, collapse = Selection(where=pl.col("outcome") != "open"), settings.collapse
+    whole = variants(paths, among=over, least=settings.least, collapse=collapse)
+    return {
+        "paths": routes.commonest(whole, settings.least),
+        "positions": routes.positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
+        "moves": routes.moves(transitions(paths, collapse=collapse), settings.k),
+    }
+
+
+def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Any]:
+    """How long journeys take, and which share has reached the goal by when, where touches know their journey."""
+    column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
+    journeys = pacing.journeys_of(paths, column)
+    if journeys is None:
+        return {}
+    k, least = settings.k, settings.least
+    return {
+        "pace": pacing.pace(journeys, least),
+        "pace_shift": periods.pace_shift(journeys, settings, facts),
+        "times": pacing.times(journeys, k, least),
+        "incidence": pacing.incidence(
+            journeys, window=duration(settings.window), end_of_data=facts.end_of_data, k=k, least=least
+        ),
+        "incidence_by": None if column is None else settings.name_of(column),
+    }
+
+
+def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
+    """Customers by stage and touchpoint; customers never span parts, so that counts of parts add up."""
+    if "stage" not in paths.schema:
+        return None
+    pairs, stages = [], []
+    for part in paths.parts:
+        touches = paths.read(part, ["customer", "stage", "touchpoint"]).filter(pl.col("stage").is_not_null())
+        text = touches.with_columns(pl.col("stage", "touchpoint").cast(pl.String))
+        pairs.append(text.group_by("stage", "touchpoint").agg(customers=pl.col("customer").n_unique()))
+        stages.append(text.group_by("stage").agg(of=pl.col("customer").n_unique()))
+    both = pl.concat(pairs).group_by("stage", "touchpoint").agg(pl.col("customers").sum().cast(pl.Int64))
+    total = pl.concat(stages).group_by("stage").agg(pl.col("of").sum().cast(pl.Int64))
+    order = {"stage": False, "customers": True, "touchpoint": False}
+    counts = both.join(total, on="stage").sort(list(order), descending=list(order.values()))
+    return routes.used(counts, settings.k)
+
+
+def _weeks(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+    """Step conversion by week of entry, of all customers and of every group of every breakdown."""
+    frames = []
+    last = facts.end_of_data - timedelta(days=7)
+    for week in trends.weeks_between(facts.first_at.date(), last.date())[-_WEEKS:]:
+        start = datetime(week.year, week.month, week.day, tzinfo=UTC)
+        end = start + timedelta(days=7)
+        is_open = end + asked.window > facts.end_of_data
+        entered = entrants(paths, asked, start, end)
+        for column in (None, *asked.by):
+            by_group = counted(entered, column, also_open=is_open)
+            frames.append(_week_of(by_group, column, settings).with_columns(week=pl.lit(week), is_open=pl.lit(is_open)))
+    if not frames:
+        return None
+    counts = pl.concat(frames)
+    whole, parted = counts.filter(pl.col("dimension").is_null()), counts.filter(pl.col("dimension").is_not_null())
+    return pl.concat(
+        [
+            trends.weekly(whole, settings.k, settings.least),
+            trends.weekly(parted, settings.k, settings.least, trends.SPREADS_OF_GROUPS).filter(
+                pl.col("segment") != published.NO_VALUE
+            ),
+        ]
+    )
+
+
+def _week_of(by_group: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
+    """Customers without a value are a group, too: they could be worked out from the others."""
+    rows = by_group.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
+    return rows.filter(pl.col("step") > 1).select(
+        "step",
+        "name",
+        "reached",
+        dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
+        segment=pl.lit(None, pl.String) if column is None else pl.col(column).fill_null(published.NO_VALUE),
+        previous=pl.col("reached") + pl.col("dropped"),
+    )
+
+
+def _linked(paths: Paths) -> pl.DataFrame | None:
+    row = summary(paths).row(0, named=True)
+    shares = {name.removeprefix("linked_"): share for name, share in row.items() if name.startswith("linked_")}
+    if any(share is None for share in shares.values()):
+        return None
+    return pl.DataFrame({"way": list(shares), "share": [round(share, 4) for share in shares.values()]})
+
+
+def _stage_numbers(paths: Paths, rules: PathRules) -> dict[str, int]:
+    """Touchpoints by the number of their stage; those of none stand with the stage they most often go with."""
+    names = list(dict.fromkeys(stage.name for stage in rules.stages))
+    found: dict[str, int] = {}
+    for touchpoint in paths.values_of("touchpoint").to_list():
+        for rule in rules.stages:
+            if touchpoint not in found and any(fnmatchcase(touchpoint, pattern) for pattern in rule.touchpoints):
+                found[touchpoint] = names.index(rule.name)
+    return found
+
+
+def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Facts) -> dict[str, Any]:
+    """What customers say, stage by stage, where they are asked."""
+    if not {"survey", "score", "stage"} <= set(paths.schema):
+        return {}
+    told = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
+    order = {name: number for number, name in enumerate(dict.fromkeys(stage.name for stage in rules.stages))}
+    told = told.with_columns(order=pl.col("stage").replace_strict(order, default=len(order))).sort("order")
+    said = published.voice(told, wilson, settings.k, settings.least)
+    return {"voice": said, "voice_shifts": periods.voice_shifts(paths, settings, facts)}
+
+
+def _facts(paths: Paths, k: int) -> Facts:
+    row: dict[str, Any] = summary(paths).row(0, named=True)
+    counts = published.totals({name: row[name] or 0 for name in ("customers", "journeys", *published.OUTCOMES)}, k)
+    end_of_data = row["end_of_data"] or row["last_at"]
+    return Facts(row["touches"], **counts, first_at=row["first_at"], end_of_data=end_of_data)
+
+
+def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:
+    """How far every partition had been read when the paths were stitched."""
+    version = paths.built_from.get(EVENTS)
+    found: dict[str, dict[int, int]] = {}
+    for topic, partition, last in runs.offsets(lake, version if isinstance(version, int) else None).iter_rows():
+        found.setdefault(topic, {})[partition] = last
+    return found
+
+
+def _versions(paths: Paths) -> dict[str, str]:
+    """Where a version is a long hash, its beginning names it as well."""
+    return {str(name): str(value)[:10] for name, value in paths.built_from.items() if isinstance(value, str | int)}

@@ -1,0 +1,117 @@
+"""Which counts can a reader filter without a server? A small cube: two dimensions of customers, by time of first entry.
+
+The cube is in the page, so that every cell of it is published. It is as fine as its cells allow: weeks, or else four
+weeks, two dimensions or else one, such that less than 2 % of the customers are in cells of fewer than `k`. Those cells
+are left out, and every count is rounded to a multiple of `k`. What that takes away, or adds, is put back beside the
+cells wherever the sum is published anyway: all customers, and every group of one dimension, count as everywhere else in
+the report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+from typing import Any, Final
+
+import polars as pl
+
+from reports.privacy.stages import NO_VALUE
+from reports.questions.entrants import Entrants
+
+MOST_VALUES: Final = 6
+OTHERS: Final = "All others"
+MOST_LEFT_OUT: Final = 0.02
+WEEKS: Final = (1, 4)
+Told = Mapping[tuple[str | None, str | None], Sequence[int | None]]
+"""Counts by step of a group of the first and the second dimension, null for all of it; what is not told is null."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cube:
+    """`cells`: `a`, `b` String (groups), `start` Date, `n1`, `n2`, .. Int64, customers who reached each step.
+
+    `columns` are the one or two dimensions; `weeks` is the length of a period; `left_out` is the share of customers
+    in cells that are not there. With one dimension `b` is empty. Rows without a `start` are no cells: they hold what is
+    missing from the sum of the cells of group `a`, or `b`, or of all, and may be below 0.
+    """
+
+    cells: pl.DataFrame
+    columns: tuple[str, ...]
+    steps: tuple[str, ...]
+    weeks: int
+    left_out: float
+
+
+def cube(entered: Entrants, columns: Sequence[str], k: int, told: Told | None = None) -> Cube | None:
+    """The finest cube over the first two of `columns` that may be published; null where none may be.
+
+    The entrants are those of `everybody`; `told` are the sums that are published (`told_counts`).
+    """
+    rows = entered.rows.filter(~pl.col("is_open"))
+    if rows.is_empty() or not columns:
+        return None
+    chosen = tuple(columns[:2])
+    for dimensions, weeks in product((chosen, chosen[:1]), WEEKS):
+        cells = _cells(rows, dimensions, weeks, len(entered.steps))
+        fine = cells.filter(pl.col("n1") >= k)
+        left_out = 1 - int(fine["n1"].sum()) / rows.height
+        if left_out < MOST_LEFT_OUT and fine["start"].n_unique() > 1:
+            counts = pl.col(r"^n\d+$")
+            rounded = fine.with_columns(((counts / k).round() * k).cast(pl.Int64)).sort("a", "b", "start")
+            whole = pl.concat([rounded, _missing(rounded, told or {})])
+            return Cube(whole, dimensions, entered.steps, weeks, round(left_out, 4))
+    return None
+
+
+def told_counts(stages: pl.DataFrame, segments: pl.DataFrame | None, names: Sequence[str]) -> Told:
+    """The counts by step that the report publishes of all customers, and of the groups of the dimensions `names`.
+
+    In: the published frames of `reports.privacy.stages`.
+    """
+    found: dict[tuple[str | None, str | None], list[int | None]] = {}
+    if segments is not None:
+        for place, name in enumerate(names[:2]):
+            of_one = segments.filter(pl.col("dimension") == name).sort("step")
+            for (group,), rows in of_one.filter(pl.col("segment") != OTHERS).group_by("segment", maintain_order=True):
+                counts = [rows["previous"][0], *rows["reached"]]
+                found[(str(group), None) if place == 0 else (None, str(group))] = counts
+    return found | {(None, None): stages.sort("step")["reached"].to_list()}
+
+
+def _missing(cells: pl.DataFrame, told: Told) -> pl.DataFrame:
+    """What the sums of the cells lack of the counts that are told; the groups first, as they are part of all."""
+    rows: list[dict[str, Any]] = []
+    counts = [name for name in cells.columns if name.startswith("n")]
+    for (a, b), whole in sorted(told.items(), key=lambda item: item[0] == (None, None)):
+        inside = cells.filter(*(pl.col(name) == group for name, group in (("a", a), ("b", b)) if group is not None))
+        if inside.is_empty():
+            continue
+        before = rows if a is None and b is None else []
+        summed = {name: int(inside[name].sum()) + sum(row[name] for row in before) for name in counts}
+        lacks = {n: 0 if count is None else count - summed[n] for n, count in zip(counts, whole, strict=True)}
+        rows.append({"a": a, "b": b, "start": None, **lacks})
+    return pl.DataFrame(rows, schema=cells.schema, orient="row")
+
+
+def _cells(rows: pl.DataFrame, columns: tuple[str, ...], weeks: int, steps: int) -> pl.DataFrame:
+    named = rows.with_columns(
+        a=_grouped(rows, columns[0]), b=_grouped(rows, columns[1]) if len(columns) > 1 else pl.lit("")
+    ).with_columns(start=pl.col("first_at").dt.truncate(f"{weeks}w").dt.date())
+    sums = [(pl.col("depth") >= step).sum().cast(pl.Int64).alias(f"n{step}") for step in range(1, steps + 1)]
+    return named.group_by("a", "b", "start").agg(sums)
+
+
+def _grouped(rows: pl.DataFrame, column: str) -> pl.Expr:
+    """The largest groups by name, the rest as one."""
+    text = pl.col(column).cast(pl.String).fill_null(NO_VALUE)
+    sizes = (
+        rows.select(text)
+        .to_series()
+        .value_counts(sort=True, name="size")
+        .sort("size", column, descending=[True, False])
+    )
+    kept = sizes[column].to_list()
+    if len(kept) <= MOST_VALUES:
+        return text
+    return pl.when(text.is_in(kept[: MOST_VALUES - 1])).then(text).otherwise(pl.lit(OTHERS))

@@ -1,0 +1,102 @@
+"""What has changed from one period to the next, with its interval? Steps, the time to the goal, satisfaction.
+
+Both periods have the length of `[report] compare`. Of customers and journeys they are the newest whose window is over;
+of answers to surveys, which need no time, they end with the data.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from math import isfinite, sqrt
+from typing import Final
+
+import polars as pl
+
+from analytics import Paths, duration
+from analytics.experience.voice import SCALES, SCORE, SURVEY, responses
+from analytics.statistics.intervals import median_interval, newcombe
+from reports.privacy import stages
+from reports.privacy.rules import small
+from reports.questions import groups
+from reports.questions.answers import Facts, Shift
+from reports.questions.entrants import Asked, counted, entrants
+from reports.settings import ReportSettings
+
+SATISFIED: Final = 4
+"""The lowest of the scores of CSAT that count as satisfied."""
+
+
+def changes(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+    """The newest period whose entrants have used up their window against the one before, step by step."""
+    length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
+    if not length or end - 2 * length < facts.first_at:
+        return None
+    earlier = _counts(paths, asked, end - 2 * length, end - length)
+    later = _counts(paths, asked, end - length, end)
+    if min(earlier["entered"][0], later["entered"][0]) < settings.least:
+        return None
+    both = earlier.join(later, on=["step", "name"], suffix="_later")
+    out = {name: both[name] for name in ("step", "name")}
+    out |= {"earlier_entered": both["entered"], "later_entered": both["entered_later"]}
+    for of in ("entered", "previous"):
+        counts = [both[name] for name in ("reached_later", f"{of}_later", "reached", of)]
+        thin = (both[of] < settings.least) | (both[f"{of}_later"] < settings.least) | (both["step"] == 1)
+        k2, n2, k1, n1 = (series.cast(pl.Float64).set(thin, None) for series in counts)
+        ends = newcombe(groups.floats(k2), groups.floats(n2), groups.floats(k1), groups.floats(n1))
+        out |= {f"{of}_difference": k2 / n2 - k1 / n1}
+        out |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
+    return stages.changes(pl.DataFrame(out), both, settings.k)
+
+
+def _counts(paths: Paths, asked: Asked, start: datetime, end: datetime) -> pl.DataFrame:
+    counts = counted(entrants(paths, asked, start, end))
+    return counts.select("step", "name", "entered", "reached", previous=pl.col("reached").shift(1))
+
+
+def pace_shift(journeys: pl.DataFrame, settings: ReportSettings, facts: Facts) -> Shift | None:
+    """How the median time to the goal has moved, in days: journeys by their start, that reached it within the window.
+
+    The interval joins those of the two medians as Newcombe joins those of two shares.
+    """
+    length, window = duration(settings.compare), duration(settings.window)
+    end = facts.end_of_data - window
+    if end - 2 * length < facts.first_at:
+        return None
+    reached = journeys.filter(pl.col("done") & (pl.col("length") <= window))
+    medians = []
+    for start in (end - 2 * length, end - length):
+        begun = reached.filter((pl.col("start") >= start) & (pl.col("start") < start + length))
+        if begun.height < settings.least or begun["customer"].n_unique() < settings.k:
+            return None
+        days = begun["length"].dt.total_microseconds() / 86_400e6
+        ends = median_interval(days.to_numpy())
+        medians.append((float(days.quantile(0.5, "linear") or 0.0), float(ends.low), float(ends.high)))
+    (then, then_low, then_high), (now, now_low, now_high) = medians
+    low = now - then - sqrt((now - now_low) ** 2 + (then_high - then) ** 2)
+    high = now - then + sqrt((now_high - now) ** 2 + (then - then_low) ** 2)
+    return Shift(now - then, low, high) if isfinite(low) and isfinite(high) else None
+
+
+def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Shift]:
+    """How the share of satisfied customers (CSAT) has moved, by stage; only where both periods have enough answers."""
+    length = duration(settings.compare)
+    if facts.end_of_data - 2 * length < facts.first_at:
+        return {}
+    age = pl.lit(facts.end_of_data) - pl.col("at")
+    told = responses(paths).filter(
+        pl.col("stage").is_not_null(), pl.col(SURVEY) == "csat", pl.col(SCORE).is_between(*SCALES["csat"])
+    )
+    counts = (
+        told.filter(age < 2 * length)
+        .group_by("stage", is_later=age < length)
+        .agg(n=pl.len(), x=(pl.col(SCORE) >= SATISFIED).sum())
+    )
+    found = {(stage, later): (int(x), int(n)) for stage, later, n, x in counts.iter_rows()}
+    shifts = {}
+    for stage in sorted({str(stage) for stage, _ in found}):
+        pair = [found.get((stage, later), (0, 0)) for later in (True, False)]
+        if all(n >= settings.least and not small(x, settings.k) and not small(n - x, settings.k) for x, n in pair):
+            (x2, n2), (x1, n1) = pair
+            ends = newcombe(x2, n2, x1, n1)
+            shifts[stage] = Shift(x2 / n2 - x1 / n1, float(ends.low), float(ends.high))
+    return shifts

@@ -1,0 +1,114 @@
+"""What does the lake itself say about its data: how fresh, what was refused, and did it meet what we expect of it?
+
+Everything here counts rows and messages, or beliefs; a count of rows that is small is not told either, since a row may
+stand for a customer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from expectations import contract
+from expectations.audit import datadocs
+from expectations.audit import results as checks
+from expectations.lake.layout import PROFILES, QUARANTINE, Lake
+from expectations.lake.tables import landed, scan
+from reports.privacy.rules import small
+
+DAYS: Final = 14
+MOST_BELIEFS: Final = 12
+VERDICTS: Final = pl.Schema(
+    {
+        "suite": pl.String,
+        "belief": pl.String,
+        "day": pl.Date,
+        "severity": pl.String,
+        "met": pl.Int64,
+        "of": pl.Int64,
+        "share": pl.Float64,
+    }
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The lake's records. `verdicts` and `refused` are null where nothing was checked, or refused.
+
+    `verdicts` (`VERDICTS`): a suite as a whole where `belief` is null, else a belief that was not met on one of the
+    days; `met` of so many beliefs, `share` Float64 of the day's rows that break it. `refused`: `reason`, `messages`
+    Int64 (null where small). `arrived_at` is when the newest event came, `late` the share of events that came more than
+    a day after they happened, null where all were loaded from files
+    or fewer than `k` came so late; `events` is how many landed, duplicates and all.
+    """
+
+    verdicts: pl.DataFrame | None = None
+    refused: pl.DataFrame | None = None
+    arrived_at: datetime | None = None
+    late: float | None = None
+    events: int | None = None
+
+
+def evidence(lake: Lake, k: int) -> Evidence:
+    """What the lake holds about its own quality."""
+    delay = pl.col(contract.RECEIVED_AT) - pl.col("occurred_at")
+    streamed = ~pl.col(contract.TOPIC).fill_null("").str.starts_with(contract.FROM_FILE)
+    came = landed(lake).select(
+        pl.len(),
+        arrived=pl.col(contract.RECEIVED_AT).max(),
+        late=(delay > pl.duration(days=1)).filter(streamed).mean().round(4),
+        many=(delay > pl.duration(days=1)).filter(streamed).sum(),
+    )
+    row = came.collect().row(0, named=True)
+    late = None if small(row["many"] or 0, k) else row["late"]
+    return Evidence(verdicts(checks.results(lake), k), refused(lake, k), row["arrived"], late, row["len"] or None)
+
+
+def refused(lake: Lake, k: int) -> pl.DataFrame | None:
+    """Messages in quarantine by reason, most frequent first; null where there is none."""
+    counts = scan(lake, QUARANTINE, contract.QUARANTINE).group_by("reason").agg(messages=pl.len().cast(pl.Int64))
+    frame = counts.sort("messages", "reason", descending=[True, False]).collect()
+    hidden = pl.Series([small(count, k) for count in frame["messages"]], dtype=pl.Boolean)
+    return None if frame.is_empty() else frame.with_columns(messages=pl.when(~hidden).then("messages"))
+
+
+def verdicts(results: pl.DataFrame, k: int) -> pl.DataFrame | None:
+    """The newest days by suite, and by each belief that was not met on one of them; null where nothing was checked.
+
+    The share of a few rows, fewer than `k`, is not told.
+    """
+    held = datadocs.by_day(results).filter(pl.col("day").is_not_null())
+    days = held.filter(pl.col("table") != PROFILES)["day"].unique().sort().tail(DAYS)
+    recent = held.filter(pl.col("day").is_in(days.implode()))
+    if recent.is_empty():
+        return None
+    worst = pl.when((~pl.col("passed") & (pl.col("severity") == "refuse")).any()).then(pl.lit("refuse"))
+    keys = ("suite", "day")
+    suites = recent.group_by(keys, maintain_order=True).agg(
+        belief=pl.lit(None, pl.String),
+        severity=worst.otherwise(pl.lit("warn")),
+        met=pl.col("passed").sum().cast(pl.Int64),
+        of=pl.len().cast(pl.Int64),
+        share=pl.lit(None, pl.Float64),
+    )
+    few = pl.col("failed").is_between(1, k, closed="left")
+    missed = recent.filter(~pl.col("passed").all().over("suite", "belief")).select(
+        *keys,
+        "belief",
+        "severity",
+        met=pl.col("passed").cast(pl.Int64),
+        of=pl.lit(1, pl.Int64),
+        share=pl.when(few.not_()).then(pl.col("failed") / pl.col("judged")).fill_nan(None).round(3),
+    )
+    most = missed.group_by("suite", "belief", maintain_order=True).agg(missed=(1 - pl.col("met")).sum())
+    kept = most.sort("missed", descending=True, maintain_order=True).head(MOST_BELIEFS)
+    listed = missed.join(kept, on=["suite", "belief"], how="semi", maintain_order="left")
+    return pl.concat([suites.select(VERDICTS.names()), listed.select(VERDICTS.names())]).sort(
+        pl.col("suite").cast(pl.Enum(suites["suite"].unique(maintain_order=True).to_list())),
+        "belief",
+        "day",
+        nulls_last=[False, False, False],
+    )

@@ -1,0 +1,54 @@
+"""What may a report be asked for: which days of the touches, and which breakdowns of customers?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from analytics import Paths
+from analytics.store.summary import summary
+from expectations.errors import DefinitionError
+from reports.settings import ReportSettings
+
+WORDS: Final = (pl.String, pl.Categorical, pl.Enum, pl.Boolean)
+
+
+def within(paths: Paths, settings: ReportSettings) -> Paths:
+    """The touches from the first to the last day asked for; the paths themselves where no day is given."""
+    first, last = settings.first_day, settings.last_day
+    if first is None and last is None:
+        return paths
+    touches, end = paths.touches, paths.end_of_data
+    if first is not None:
+        touches = touches.filter(pl.col("at") >= datetime(first.year, first.month, first.day, tzinfo=UTC))
+    if last is not None:
+        after = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
+        touches, end = touches.filter(pl.col("at") < after), min(end or after, after)
+    return Paths.from_frame(touches, end_of_data=end)
+
+
+def no_such_days(paths: Paths, settings: ReportSettings) -> DefinitionError:
+    """What is raised where no touch lies in the days asked for: it tells which days there are."""
+    row = summary(paths).row(0, named=True)
+    return DefinitionError(
+        "Nothing happened in the days asked for.",
+        expected=f"days from {row['first_at']:%Y-%m-%d} to {row['last_at']:%Y-%m-%d}",
+        found=f"{settings.first_day or 'the first'} to {settings.last_day or 'the last'}",
+    )
+
+
+def check_breakdowns(paths: Paths, names: Sequence[str]) -> None:
+    """A breakdown is by a column of words; one by customer would be a list of them.
+
+    Raises `DefinitionError` for any other column.
+    """
+    paths.require(*names)
+    known = [name for name, dtype in paths.schema.items() if dtype in WORDS and name != "customer"]
+    for name in names:
+        if name not in known:
+            raise DefinitionError(
+                f"Customers cannot be broken down by '{name}'.", expected=f"a column of words: {', '.join(known)}"
+            )

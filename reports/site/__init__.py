@@ -1,0 +1,1 @@
+"""Answers become a site: pages, files, publication, history."""

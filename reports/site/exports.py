@@ -1,0 +1,115 @@
+"""The charts and their numbers for machines and meetings: pictures, Parquet, and one PDF.
+
+They are drawn in the light mode, without a browser. Drawing takes as long as all the rest of a report, so that they are
+made on request.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from typing import Any, Final
+
+import polars as pl
+import vl_convert
+from pypdf import PageObject, PdfReader, PdfWriter, Transformation
+
+from reports.charts import fonts
+from reports.charts.svg import drawing
+from reports.charts.theme import VEGA_LITE, config
+from reports.pages.cards import Page, Part, Spec
+from reports.words.tables import as_files
+
+_PAPER: Final = (841.89, 595.28)  # A4 across, in points
+_MARGIN: Final = 36.0
+_LARGEST: Final = 0.85  # points a pixel, so that a small chart is no poster
+
+
+def files_of(part: Part) -> dict[str, bytes]:
+    """The part as Parquet, SVG and PNG, by address."""
+    found = {part.addresses["parquet"]: _parquet(part.frame)}
+    if part.spec is not None:
+        fonts.register_fonts()
+        spec = _apart(part.spec)
+        png: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=2)
+        found |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: png}
+    return found
+
+
+def pdf(pages: Iterable[Page], title: str) -> bytes:
+    """Every chart once, a sheet of A4 each, under its conclusion and its subtitle; bookmarks lead to them."""
+    fonts.register_fonts()
+    writer = PdfWriter()
+    writer.add_metadata({"/Title": title})
+    seen: set[str] = set()
+    for page in pages:
+        above: Any = None
+        for part in page.parts:
+            if part.spec is None or part.id in seen:
+                continue
+            seen.add(part.id)
+            drawn: bytes = vl_convert.svg_to_pdf(drawing(_titled(part, part.spec)))
+            reader = PdfReader(io.BytesIO(drawn))
+            _in_order(reader.pages[0], set())
+            writer.add_page(_on_paper(reader.pages[0]))
+            number = len(writer.pages) - 1
+            above = above or writer.add_outline_item(title=page.name, page_number=number)
+            writer.add_outline_item(title=part.title, page_number=number, parent=above)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def _on_paper(drawn: PageObject) -> PageObject:
+    """A sheet with the drawing as large as fits, in the upper left as a reader begins."""
+    width, height = _PAPER
+    size = min(
+        (width - 2 * _MARGIN) / float(drawn.mediabox.width), (height - 2 * _MARGIN) / float(drawn.mediabox.height)
+    )
+    size = min(size, _LARGEST)
+    sheet = PageObject.create_blank_page(width=width, height=height)
+    above = height - _MARGIN - float(drawn.mediabox.height) * size
+    sheet.merge_transformed_page(drawn, Transformation().scale(size).translate(_MARGIN, above))
+    return sheet
+
+
+def _in_order(thing: Any, seen: set[int]) -> None:
+    """Sort what a PDF keeps by name: the drawing library writes it in another order every time."""
+    thing = thing.get_object()
+    if id(thing) in seen or not isinstance(thing, dict | list):
+        return
+    seen.add(id(thing))
+    if isinstance(thing, dict):
+        items = sorted(thing.items())
+        dict.clear(thing)
+        for name, value in items:
+            dict.__setitem__(thing, name, value)
+    for inner in thing.values() if isinstance(thing, dict) else thing:
+        _in_order(inner, seen)
+
+
+def _titled(part: Part, spec: Spec) -> Spec:
+    """The chart under its title and subtitle, which on a page stand above it."""
+    room = float(spec["width"]) if isinstance(spec.get("width"), int | float) else 1000.0
+    title = {
+        "text": fonts.wrap(part.title, room, 17, 600, lines=3),
+        "subtitle": fonts.wrap(part.subtitle, room, 12, lines=8),
+        "anchor": "start",
+        "frame": "group",
+        "fontSize": 17,
+        "subtitleFontSize": 12,
+        "subtitlePadding": 6,
+        "offset": 18,
+    }
+    return spec | {"title": title, "config": config("light")}
+
+
+def _apart(spec: Spec) -> Spec:
+    """The chart with room around it, which on a page its card gives."""
+    return spec | {"config": config("light") | {"padding": 16}}
+
+
+def _parquet(frame: pl.DataFrame) -> bytes:
+    out = io.BytesIO()
+    as_files(frame).write_parquet(out)
+    return out.getvalue()

@@ -1,0 +1,88 @@
+"""Which reports came before, and what moved from one to the next?
+
+Made from the `site.json` of the runs that are kept; a run whose file cannot be read is left out.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import polars as pl
+
+from reports.pages.cards import Page, Part
+from reports.site.html import Site, render_static
+from reports.site.places import Place
+from reports.words.numbers import moment, percent, points, quoted
+
+Run = tuple[str, dict[str, Any]]
+
+
+def runs(place: Place) -> list[Run]:
+    """The kept runs, newest first: the name of the folder and what its `site.json` says."""
+    found: list[Run] = []
+    for run in reversed(place.runs()):
+        try:
+            index = json.loads(place.index(run) or b"")
+        except (OSError, ValueError):
+            continue
+        found.append((run, index))
+    return found
+
+
+def moved(later: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
+    """What changed between two reports, in sentences: definitions, then steps whose conversion moved.
+
+    >>> moved({"definitions": "b"}, {"definitions": "a"})
+    ['The definitions changed: numbers may differ for that reason alone.']
+    """
+    said = []
+    if later.get("definitions") != earlier.get("definitions"):
+        said.append("The definitions changed: numbers may differ for that reason alone.")
+    before = _steps(earlier)
+    for name, now in _steps(later).items():
+        then = before.get(name)
+        if then is None or abs(now["share"] - then["share"]) < 0.0005:
+            continue
+        apart = now["low"] > then["high"] or now["high"] < then["low"]
+        gap = points(now["share"] - then["share"])
+        sure = "" if apart else ", not clear: the intervals overlap"
+        said.append(f"Going on to {quoted(name)}: {percent(now['share'])}, {gap}{sure}.")
+    return said
+
+
+def _steps(index: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """Step conversion of a report, by the name of the step."""
+    frames = [part["frame"] for page in index.get("pages", ()) for part in page["parts"] if part["id"] == "funnel"]
+    if not frames or "share_of_previous" not in frames[0]:
+        return {}
+    frame = frames[0]
+    columns = ("name", "share_of_previous", "share_of_previous_low", "share_of_previous_high")
+    rows = zip(*(frame[column] for column in columns), strict=True)
+    return {name: {"share": s, "low": low, "high": high} for name, s, low, high in rows if s is not None}
+
+
+def history_page(found: list[Run], title: str) -> str:
+    """A page without scripts that lists the runs, newest first, each with what moved since the one before."""
+    parts = []
+    for (name, index), before in zip(found, [*(index for _, index in found[1:]), None], strict=True):
+        built = moment(datetime.fromisoformat(index["built_at"]))
+        changes = ["The first report that is kept."] if before is None else moved(index, before)
+        parts.append(
+            Part(
+                id=f"run-{name}",
+                title=f"{built}: {index['headline']}",
+                subtitle=" ".join(changes or ["Nothing moved since the report before."]),
+                frame=pl.DataFrame(),
+                link=("Open this report", f"runs/{name}/index.html"),
+            )
+        )
+    page = Page(
+        slug="history",
+        name="Earlier reports",
+        title="Earlier reports",
+        lede="Reports that are kept, newest first, and what moved from one to the next.",
+        parts=tuple(parts),
+    )
+    return render_static(page, Site(title, (("Newest report", "index.html"),), (), "./"))

@@ -1,0 +1,142 @@
+"""One page as one HTML file that needs nothing else: no request leaves it, and nothing in its data can run.
+
+Names from the data reach the page in two ways only: as text escaped by the template, and inside a block of JSON in
+which `<` is written as an escape. The policy of the page allows exactly its own two scripts, by their hashes, and
+no `eval`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import jinja2
+import vl_convert
+from markupsafe import Markup
+
+from reports.charts import fonts
+from reports.charts.svg import drawing
+from reports.charts.theme import MODES, TOKENS, VEGA_LITE, Mode, config
+from reports.pages.cards import Page, Part, Spec
+from reports.site.packing import packed
+
+_ASSETS: Final = Path(__file__).parents[1] / "assets"
+
+
+@dataclass(frozen=True)
+class Site:
+    """What all pages share: the title, links to the pages (name, address), and the lines at the foot.
+
+    `within` is the way from the page to the folder of its report; empty where a page travels alone.
+    """
+
+    title: str
+    links: tuple[tuple[str, str], ...]
+    footer: tuple[str, ...]
+    within: str = ""
+
+
+def render(page: Page, site: Site) -> str:
+    """The page with its charts drawn by script when they come into view."""
+    data = {**packed(page.parts), "config": {mode: config(mode) for mode in MODES}}
+    return _filled(page, site, (_bundle(), _asset("page.js")), data, lambda _: Markup())
+
+
+def render_static(page: Page, site: Site) -> str:
+    """The page without any script, its charts as drawings: for mail, archives and print."""
+    return _filled(page, site, (), None, lambda part: _drawing(part) if part.spec is not None else Markup())
+
+
+def _drawing(part: Part) -> Markup:
+    """The chart as SVG, in the light mode; the page's own typeface stands in for the one named in it."""
+    drawn = drawing({**(part.spec or {}), "config": config("light")}, f"{part.id}_")
+    shorter = re.sub(r' font-family="[^"]*"', "", drawn)
+    shorter = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", shorter)
+    described = html.escape(str((part.spec or {}).get("description", "")), quote=True)
+    return Markup(shorter.replace("<svg ", f'<svg role="img" aria-label="{described}" ', 1))
+
+
+def json_block(value: Any) -> Markup:
+    """JSON that can stand inside a script element: it holds no `<`, and no character that ends a line of script.
+
+    >>> str(json_block("</script>"))
+    '"\\\\u003c/script>"'
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for character in "<\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return Markup(text)
+
+
+def _filled(page: Page, site: Site, scripts: tuple[str, ...], data: Any, picture_of: Callable[[Part], Markup]) -> str:
+    environment = jinja2.Environment(autoescape=True, trim_blocks=False, undefined=jinja2.StrictUndefined)
+    template = environment.from_string(_asset("page.html.j2"))
+    return template.render(
+        page=page,
+        site=site,
+        policy=Markup(_policy(scripts)),
+        style=Markup(_style()),
+        data=json_block(data),
+        scripts=[Markup(script) for script in scripts],
+        picture_of=picture_of,
+        size_of=_size_of,
+    )
+
+
+def _size_of(part: Part) -> Markup:
+    """The height that a chart will take, so that the page does not jump when it is drawn."""
+    height = _height(part.spec)
+    return Markup(f' style="--height:{height:.0f}px"') if height else Markup()
+
+
+def _height(spec: Spec | None) -> float:
+    height = (spec or {}).get("height")
+    if spec and "vconcat" in spec:
+        return 480.0
+    return float(height) if isinstance(height, int | float) else 0.0
+
+
+def _policy(scripts: tuple[str, ...]) -> str:
+    hashes = " ".join(
+        "'sha256-" + base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() + "'" for script in scripts
+    )
+    allowed = hashes or "'none'"
+    return (
+        f"default-src 'none'; script-src {allowed}; style-src 'unsafe-inline'; "
+        "img-src data: blob:; font-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _style() -> str:
+    font = base64.b64encode(fonts.web_font()).decode()
+    face = (
+        "@font-face{font-family:Inter;font-weight:400 700;font-display:block;"
+        f"src:url(data:font/woff2;base64,{font}) format('woff2')}}"
+    )
+    return f"{face}\n:root{{{_variables('light')}}}\n:root[data-theme=dark]{{{_variables('dark')}}}\n" + _asset(
+        "page.css"
+    )
+
+
+def _variables(mode: Mode) -> str:
+    names = ";".join(f"--{name}:{colour}" for name, colour in TOKENS[mode].items())
+    return f"{names};color-scheme:{mode}"
+
+
+@cache
+def _asset(name: str) -> str:
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+@cache
+def _bundle() -> str:
+    bundle: str = vl_convert.javascript_bundle(vl_version=VEGA_LITE)  # type: ignore[call-arg]
+    return bundle

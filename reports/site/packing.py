@@ -1,0 +1,200 @@
+"""How do the charts of a page travel? Small: data as columns, and what several charts or layers repeat, told once.
+
+`unpacked` is what the page's script does, for whoever reads a page without one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+from typing import Any, Final
+
+from reports.pages.cards import Part
+
+LEAST: Final = 48
+"""Characters from which on a repeated part of a specification is told once."""
+PLACE: Final = "$"
+PLACES: Final = "".join(chr(code) for code in range(35, 127) if chr(code) not in "<\\")
+"""Places in a short list, a character each: what needs no escape in JSON within a page."""
+SHORTEST: Final = 2
+"""Characters from which on a text is sought within the sentences of its row."""
+
+
+def packed(parts: Iterable[Part]) -> dict[str, Any]:
+    """The charts by the id of their part, and `shared`, the parts of specifications that come again.
+
+    A chart has `wide` and, for a phone, `narrow`; their datasets are columns under `data`, by short names.
+    """
+    charts = {part.id: _chart(part) for part in parts if part.spec is not None}
+    specs = [chart[name] for chart in charts.values() for name in ("wide", "narrow") if name in chart]
+    seen = Counter(text for spec in specs for text in _texts(spec))
+    places: dict[str, int] = {}
+    shared: list[Any] = []
+    for chart in charts.values():
+        for name in ("wide", "narrow"):
+            if name in chart:
+                chart[name] = _told_once(chart[name], seen, places, shared)
+    return {"charts": charts, "shared": shared}
+
+
+def unpacked(value: Any, shared: list[Any]) -> Any:
+    """A packed specification in full.
+
+    >>> unpacked({"x": {"$": 0}, "y": [{"$": 0}]}, [{"field": "a"}])
+    {'x': {'field': 'a'}, 'y': [{'field': 'a'}]}
+    """
+    if isinstance(value, list):
+        return [unpacked(one, shared) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if PLACE in value:
+        return unpacked(shared[value[PLACE]], shared)
+    return {name: unpacked(one, shared) for name, one in value.items()}
+
+
+def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Rows as columns; a field that a row does not have is null. What comes many times on end is told
+    once, with how often; what comes again is told once, then by place, a character of `PLACES` a row.
+
+    >>> columns_of([{"a": 1}, {"a": 2, "b": 3}])
+    {'a': [1, 2], 'b': [None, 3]}
+    >>> columns_of([{"c": word} for word in ("up", "down", "up", "down", "up", "down")])
+    {'c': {'of': ['up', 'down'], 'at': '#$#$#$'}}
+    >>> columns_of([{"c": 1207.0}] * 9)
+    {'c': {'of': [1207], 'times': [9]}}
+
+    A sentence that holds texts of other columns is told by what it is like: in it a column is a list of its name.
+
+    >>> columns_of([{"who": name, "says": f"We like {name}."} for name in ("red", "green", "blue")])["says"]
+    {'like': [['We like ', ['who'], '.']], 'at': '###'}
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    columns = {name: [_shorter(row.get(name)) for row in rows] for name in names}
+    likened = _likened(columns)
+    return {name: likened.get(name) or _column(values) for name, values in columns.items()}
+
+
+def _likened(columns: dict[str, list[Any]]) -> dict[str, Any]:
+    """The columns of sentences that repeat the texts of others; those others are told in full."""
+    texts = {name: values for name, values in columns.items() if values and all(isinstance(v, str) for v in values)}
+    likened: dict[str, Any] = {}
+    needed: set[str] = set()
+    for name in sorted(texts, key=lambda name: -sum(map(len, texts[name]))):
+        others = [other for other in texts if other != name and other not in likened]
+        found = [_like(text, {other: texts[other][row] for other in others}) for row, text in enumerate(texts[name])]
+        told = _sentences(found)
+        if name not in needed and len(_text(told)) < len(_text(_column(texts[name]))):
+            likened[name] = told
+            needed |= {piece[0] for pieces in told["like"] for piece in pieces if isinstance(piece, list)}
+    return likened
+
+
+def _sentences(found: list[list[Any]]) -> dict[str, Any]:
+    kinds = {_text(pieces): pieces for pieces in found}
+    places = {kind: place for place, kind in enumerate(kinds)}
+    return {"like": list(kinds.values()), "at": _at([places[_text(pieces)] for pieces in found])}
+
+
+def _like(text: str, others: dict[str, str]) -> list[Any]:
+    """The sentence in pieces: texts, and the names of columns, each within a list."""
+    pieces: list[Any] = [text]
+    for name, value in sorted(others.items(), key=lambda item: -len(item[1])):
+        if len(value) >= SHORTEST and value in text:
+            pieces = [part for piece in pieces for part in _parted(piece, name, value)]
+    return pieces
+
+
+def _parted(piece: Any, name: str, value: str) -> Iterator[Any]:
+    if isinstance(piece, list):
+        yield piece
+        return
+    for place, part in enumerate(piece.split(value)):
+        if place:
+            yield [name]
+        if part:
+            yield part
+
+
+def _column(values: list[Any]) -> Any:
+    """The shortest of: all values, runs of values, places in a list of values."""
+    runs = [(value, len(list(same))) for value, same in groupby(values)]
+    texts = [_text(value) for value in values]
+    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
+    told = [
+        values,
+        {"of": [value for value, _ in runs], "times": [times for _, times in runs]},
+        {"of": [json.loads(text) for text in places], "at": _at([places[text] for text in texts])},
+    ]
+    return min(told, key=lambda one: len(_text(one)))
+
+
+def _shorter(value: Any) -> Any:
+    """A whole number without its decimals."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _at(places: list[int]) -> str | list[int]:
+    return "".join(PLACES[place] for place in places) if max(places, default=0) < len(PLACES) else places
+
+
+def places_of(at: str | list[int]) -> list[int]:
+    """The places that a column tells, whichever way it tells them.
+
+    >>> places_of("#$#"), places_of([0, 1, 0])
+    ([0, 1, 0], [0, 1, 0])
+    """
+    return [PLACES.index(character) for character in at] if isinstance(at, str) else at
+
+
+def _chart(part: Part) -> dict[str, Any]:
+    chart: dict[str, Any] = {"data": {}}
+    names: dict[str, str] = {}
+    for name, spec in (("wide", part.spec), ("narrow", part.narrow)):
+        if spec is not None:
+            for key, rows in spec.get("datasets", {}).items():
+                chart["data"][names.setdefault(key, f"d{len(names)}")] = columns_of(rows)
+            chart[name] = _renamed({k: v for k, v in spec.items() if k not in ("datasets", "$schema")}, names)
+    return chart
+
+
+def _renamed(value: Any, names: dict[str, str]) -> Any:
+    """The specification with the short names of its datasets: they stand in `{"data": {"name": ...}}` alone."""
+    if isinstance(value, list):
+        return [_renamed(one, names) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {"name"} and value["name"] in names:
+        return {"name": names[value["name"]]}
+    return {key: _renamed(one, names) for key, one in value.items()}
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Every object within a specification, as text."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _texts(one)
+    elif isinstance(value, dict):
+        for one in value.values():
+            yield from _texts(one)
+        yield _text(value)
+
+
+def _told_once(value: Any, seen: Counter[str], places: dict[str, int], shared: list[Any]) -> Any:
+    if isinstance(value, list):
+        return [_told_once(one, seen, places, shared) for one in value]
+    if not isinstance(value, dict):
+        return value
+    text = _text(value)
+    inner = {name: _told_once(one, seen, places, shared) for name, one in value.items() if text not in places}
+    if seen[text] < 2 or len(text) < LEAST:
+        return inner
+    if text not in places:
+        places[text] = len(shared)
+        shared.append(inner)
+    return {PLACE: places[text]}
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,127 @@
+"""From a lake to a site that readers can open: asked once, built in memory, put in place in one step.
+
+Every report is a complete folder `runs/<id>/`, put in place as a whole (`reports.site.places`). Readers come in through
+`index.html` of the site, one self-contained file that points into that folder and is replaced last, in one step: a
+reader sees the old report or the new one, never half of either. The lake keeps a row of every report (`runs`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from expectations.errors import StorageError
+from expectations.lake.layout import Lake
+from reports.site.places import INDEX, Place, place_of
+
+if TYPE_CHECKING:
+    from analytics.touches.rules import PathRules
+    from reports.questions.answers import Answers
+    from reports.settings import ReportSettings
+    from reports.site.site import BuiltSite
+
+
+@dataclass(frozen=True)
+class Published:
+    """A report in place: the address of its front page, its pages, what it says, and whether there was anything."""
+
+    address: str
+    pages: tuple[str, ...]
+    headline: str
+    run: str
+    size: int
+    is_empty: bool
+
+
+def publish(
+    lake: Lake, settings: ReportSettings, rules: PathRules, folder: str | Path, built_at: datetime
+) -> Published:
+    """Build the report of a lake's path store and put it in place at `folder`, which may be an address of a store.
+
+    `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules and `built_at`
+    the bytes are the same. An empty lake gives a page that says so.
+
+    Raises `StorageError` when the folder cannot be written, `DefinitionError` when a breakdown or stage is unknown.
+    """
+    from reports.questions.ask import answers_of
+    from reports.site.site import build_site
+
+    answers = answers_of(lake, settings, rules)
+    at = built_at.astimezone(UTC)
+    run = f"{at:%Y%m%dT%H%M%SZ}-{answers.origin.definitions[:8] if answers else 'empty'}"
+    docs = _data_docs(lake) if answers else {}
+    built = build_site(answers, settings, at, f"runs/{run}")
+    site = str(folder).rstrip("/")
+    try:
+        place = place_of(site)
+        _put_in_place(built, docs, place, run, settings)
+    except OSError as error:
+        raise StorageError(
+            "The report cannot be written.",
+            where=site,
+            found=error.strerror or str(error).splitlines()[0][:200],
+            do="choose a folder or an object store that can be written, with room for about 10 MB",
+        ) from error
+    if answers:
+        _note(lake, answers, run, at, site)
+    return Published(
+        address=f"{site}/index.html",
+        pages=tuple(page.name for page in built.pages),
+        headline=built.headline,
+        run=run,
+        size=len(built.front),
+        is_empty=answers is None,
+    )
+
+
+def _data_docs(lake: Lake) -> dict[str, bytes]:
+    """The pages of the lake's checks by their address within the report; none where nothing was checked."""
+    from expectations.audit import datadocs, results
+
+    found = results.results(lake)
+    if found.is_empty():
+        return {}
+    return {f"data_docs/{name}": text.encode() for name, text in datadocs.pages(found).items()}
+
+
+def _note(lake: Lake, answers: Answers, run: str, at: datetime, site: str) -> None:
+    from analytics.monitoring.runs import record
+
+    origin = answers.origin
+    offsets = [
+        {"topic": topic, "partition": partition, "offset": offset}
+        for topic, read in origin.offsets.items()
+        for partition, offset in read.items()
+    ]
+    noted = {
+        "run": run,
+        "built_at": at,
+        "definitions": origin.definitions,
+        "identity": origin.versions.get("rules", ""),
+        "versions": [{"name": name, "version": version} for name, version in sorted(origin.versions.items())],
+        "offsets": offsets,
+        "site": site,
+    }
+    record(lake, noted)
+
+
+def _put_in_place(built: BuiltSite, docs: dict[str, bytes], place: Place, run: str, settings: ReportSettings) -> None:
+    """The run first, then what leads to it. Old runs go last, when nothing leads to them any more.
+
+    A run that was never completed may still be written by somebody: it goes with those that are older than all kept.
+    """
+    from reports.site.history import history_page
+    from reports.site.history import runs as kept
+
+    place.add(run, built.files | docs)
+    complete = kept(place)
+    stay = {run, *[name for name, _ in complete if name != run][: settings.keep - 1]}
+    listed = [(name, index) for name, index in complete if name in stay]
+    place.replace("history.html", history_page(listed, settings.title).encode())
+    place.replace(INDEX, built.files[INDEX])
+    place.replace("index.html", built.front)
+    for old in place.runs():
+        if old < min(stay):
+            place.remove(old)

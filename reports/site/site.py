@@ -1,0 +1,199 @@
+"""Answers become a site: its pages, the files beside them, and `site.json`, which names them all.
+
+Pages are self-contained; the files hold each chart's numbers in full. Everything is worked out in memory first, from
+nothing but its arguments, so that the same answers give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from types import ModuleType
+from typing import Any, Final
+
+import polars as pl
+
+from reports.charts.theme import unchecked
+from reports.pages import explore, journey_map, overview, paths, quality, stages, trends
+from reports.pages.cards import EMPTY, Page, Part, ValueCard
+from reports.questions.answers import Answers
+from reports.settings import PageName, ReportSettings
+from reports.site.csv import as_csv
+from reports.site.html import Site, render, render_static
+from reports.words.numbers import count, moment, percent
+from reports.words.subtitles import withheld_cells
+from reports.words.tables import as_files, columnar
+
+PAGES: Final[dict[PageName, ModuleType]] = {
+    "overview": overview,
+    "stages": stages,
+    "paths": paths,
+    "map": journey_map,
+    "trends": trends,
+    "explore": explore,
+    "quality": quality,
+}
+FRONT: Final = "index.html"
+"""The first page's file, whichever page that is."""
+STALE: Final = timedelta(hours=36)
+FILES: Final[dict[str, str]] = {str(name): f"{name}.html" for name in PAGES} | {"overview": "index.html"}
+
+
+@dataclass(frozen=True)
+class BuiltSite:
+    """All files of one report, by their address within its folder, and the front page for the site's top folder."""
+
+    files: dict[str, bytes]
+    front: bytes
+    pages: tuple[Page, ...]
+    headline: str
+
+
+def build_site(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> BuiltSite:
+    """The site as files; `folder` is where they will lie below the front page. Without answers it says it is empty."""
+    pages = _pages(answers, settings) if answers is not None else (_empty_page(),)
+    pages = tuple(replace(page, notices=_notices(answers, built_at)) for page in pages)
+    names = [(pages[0].name, FRONT), *((page.name, FILES[page.slug]) for page in pages[1:])]
+    footer = _footer(answers, settings, built_at)
+    within = Site(settings.title, (*names, ("Earlier reports", "../../history.html")), footer, "./")
+    above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer, f"{folder}/")
+    files = {file: render(page, within).encode() for page, (_, file) in zip(pages, names, strict=True)}
+    whole, alone = _all_in_one(pages), Site(settings.title, (), footer)
+    files["report.html"] = render(whole, alone).encode()
+    if settings.static or settings.files:
+        files["report_static.html"] = render_static(whole, alone).encode()
+    for page in pages:
+        for part in page.parts:
+            files[f"data/{part.id}.csv"] = as_csv(as_files(part.frame)).encode()
+    if settings.files:
+        files |= _for_machines(pages, settings.title)
+    files["site.json"] = _index(pages, answers, settings, built_at, folder)
+    front = render(
+        pages[0],
+        Site(
+            above.title,
+            ((pages[0].name, FRONT), *above.links[1:], ("Earlier reports", "history.html")),
+            footer,
+            above.within,
+        ),
+    )
+    return BuiltSite(files, front.encode(), pages, pages[0].title)
+
+
+def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
+    """Pictures, Parquet and the PDF; what draws them is loaded on request."""
+    from reports.site.exports import files_of, pdf
+
+    made = {address: content for page in pages for part in page.parts for address, content in files_of(part).items()}
+    return made | {"report.pdf": pdf(pages, title)}
+
+
+def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
+    """The pages asked for that have something to show; the overview where none of them has."""
+    with unchecked():
+        made = [PAGES[name].page(answers, settings) for name in PAGES if name in settings.pages]
+        found = tuple(page for page in made if page is not None)
+        return found or (overview.page(answers, settings),)
+
+
+def _all_in_one(pages: tuple[Page, ...]) -> Page:
+    """Every card once, on one page; a short version gives way to the full one."""
+    parts = {part.id: part for page in pages for part in page.parts}
+    parts = {name: part for name, part in parts.items() if name.removesuffix("-short") not in parts.keys() - {name}}
+    return replace(pages[0], name="Report", parts=tuple(parts.values()))
+
+
+def _notices(answers: Answers | None, built_at: datetime) -> tuple[str, ...]:
+    """What a reader must know before reading on: that the data are old."""
+    if answers is None or built_at - answers.facts.end_of_data <= STALE:
+        return ()
+    age = round((built_at - answers.facts.end_of_data) / timedelta(days=1))
+    return (f"The data end {age} days before this report was built: {moment(answers.facts.end_of_data)}.",)
+
+
+def _empty_page() -> Page:
+    part = Part(
+        id="empty",
+        title="This report is empty",
+        subtitle="There are no touches to report on.",
+        frame=pl.DataFrame(schema={"touches": pl.Int64}),
+        state=EMPTY,
+    )
+    return Page(
+        slug="overview",
+        name="Overview",
+        title="Nothing has happened yet",
+        lede="The lake holds no journeys. Land events with “journeys ingest” or “journeys load”, then “journeys "
+        "stitch” and build the report again.",
+        parts=(part,),
+        values=(ValueCard("Journeys", "0"),),
+    )
+
+
+def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetime) -> tuple[str, ...]:
+    touches = f"{count(answers.facts.touches)} touches" if answers else "0 touches"
+    landed = answers.evidence.events if answers else None
+    lines = [f"Built {moment(built_at)} from {touches}{'' if landed is None else f' of {count(landed)} events'}."]
+    if answers:
+        versions = ", ".join(f"{name} {version}" for name, version in sorted(answers.origin.versions.items()))
+        lines.append(f"Definitions {answers.origin.definitions}" + (f"; {versions}." if versions else "."))
+        hidden, cells = withheld_cells(answers)
+        lines.append(f"{percent(hidden / cells)} of {count(cells)} cells of the stages and their groups are withheld.")
+    lines.append(
+        f"Counts of 1 to {settings.k - 1} customers are withheld, and what would give them away. "
+        f"Rates over fewer than {settings.least} customers are not shown. Ranges in brackets are 95 % intervals."
+    )
+    return tuple(lines)
+
+
+def _index(
+    pages: tuple[Page, ...], answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str
+) -> bytes:
+    """What `site.json` holds; its addresses are within `folder`, as seen from the site's own `index.html`."""
+    index: dict[str, Any] = {
+        "title": settings.title,
+        "folder": folder,
+        "built_at": built_at.isoformat(),
+        "headline": pages[0].title,
+        "definitions": answers.origin.definitions if answers else "",
+        "versions": answers.origin.versions if answers else {},
+        "offsets": answers.origin.offsets if answers else {},
+        "k": settings.k,
+        "least": settings.least,
+        "values": [
+            {"label": v.label, "value": v.value, "detail": v.detail, "change": v.change}
+            for page in pages
+            for v in page.values
+        ],
+        "pages": [
+            _page_entry(page, FILES[page.slug] if place else FRONT, files=settings.files)
+            for place, page in enumerate(pages)
+        ],
+        "whole": [
+            "report.html",
+            *(["report_static.html"] if settings.static or settings.files else []),
+            *(["report.pdf"] if settings.files else []),
+        ],
+    }
+    return (json.dumps(index, ensure_ascii=False, indent=1) + "\n").encode()
+
+
+def _page_entry(page: Page, file: str, *, files: bool) -> dict[str, Any]:
+    return {
+        "slug": page.slug,
+        "name": page.name,
+        "title": page.title,
+        "file": file,
+        "parts": [
+            {
+                "id": part.id,
+                "title": part.title,
+                "subtitle": part.subtitle,
+                "csv": f"data/{part.id}.csv",
+                **(part.addresses if files else {}),
+                "frame": columnar(part.frame),
+            }
+            for part in page.parts
+        ],
+    }

@@ -1,0 +1,288 @@
+"""What does the report conclude? Sentences computed from the published frames.
+
+A sentence claims only what clears its interval; otherwise it falls back to a neutral title that claims nothing. A share
+that is told is told with its interval, unless that is so narrow that the words hold anywhere in it.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor, sqrt
+from typing import Any
+
+import polars as pl
+
+from analytics.statistics.intervals import normal_quantile, wilson
+from reports.privacy.flow import OTHER, Flow
+from reports.privacy.stages import NO_VALUE, SHOWN
+from reports.privacy.trends import runs
+from reports.words.numbers import count, interval, percent, points, quoted
+
+
+def weakest_step(stages: pl.DataFrame) -> int | None:
+    """The step with the lowest share of the step before, if its interval lies below every other step's.
+
+    The last step counts as well; with two steps there is nothing to compare, and the answer is null. So it is where a
+    step is withheld that may be lower.
+    """
+    rated = stages.filter(pl.col("share_of_previous").is_not_null()).sort("share_of_previous")
+    if rated.height < 2:
+        return None
+    lowest = rated.row(0, named=True)
+    others = stages.filter((pl.col("step") > 1) & (pl.col("step") != lowest["step"])).iter_rows(named=True)
+    clear = all(lowest["share_of_previous_high"] < _floor(row) for row in others)
+    return int(lowest["step"]) if clear else None
+
+
+def _floor(row: dict[str, Any]) -> float:
+    """The least that a step's share may be, as far as published numbers tell."""
+    if row["share_of_previous_low"] is not None:
+        return float(row["share_of_previous_low"])
+    if row["bound_low"] is not None:
+        return float(row["bound_low"])
+    if row["previous"] is not None and row["reached"] is not None:
+        return float(wilson(row["reached"], row["previous"]).low) if row["previous"] else 1.0
+    return 0.0
+
+
+def largest_loss(stages: pl.DataFrame) -> int | None:
+    """The step before which most customers are lost, if clearly more than before any other and none is withheld."""
+    lost = stages.filter(pl.col("step") > 1).sort("dropped", descending=True, nulls_last=True)
+    if lost.is_empty() or lost["dropped"].has_nulls() or not lost["dropped"][0]:
+        return None
+    return int(lost["step"][0]) if _leads(lost["dropped"]) else None
+
+
+def _leads(counts: pl.Series) -> bool:
+    """Whether the first of falling counts is above the second beyond chance (parts of one whole, 95 %).
+
+    >>> _leads(pl.Series([540, 500])), _leads(pl.Series([640, 500])), _leads(pl.Series([40]))
+    (False, True, True)
+    """
+    if len(counts) < 2:
+        return True
+    first, second = float(counts[0]), float(counts[1])
+    return first - second > float(normal_quantile(0.95)) * sqrt(first + second)
+
+
+def overview(stages: pl.DataFrame, goal: str) -> str:
+    """The sentence on top of the report: how many get to the goal, and where they are lost."""
+    rows = {row["step"]: row for row in stages.iter_rows(named=True)}
+    last = rows[max(rows)]
+    if last["share_of_entered"] is None:
+        return "Too few customers so far to say how many reach the goal"
+    ends = last["share_of_entered_low"], last["share_of_entered_high"]
+    sentence = f"{in_words(last['share_of_entered'], *ends)} {quoted(goal)}"
+    weakest, largest = weakest_step(stages), largest_loss(stages)
+    if weakest is not None and weakest == largest:
+        return f"{sentence}; most are lost at {_step(rows, weakest)}"
+    if weakest is not None:
+        return f"{sentence}; the weakest step is {_step(rows, weakest)}"
+    return sentence
+
+
+def funnel(stages: pl.DataFrame) -> str:
+    """The title of the stage funnel."""
+    rows = {row["step"]: row for row in stages.iter_rows(named=True)}
+    weakest, largest = weakest_step(stages), largest_loss(stages)
+    if weakest is None:
+        return "How far customers get, stage by stage"
+    row = rows[weakest]
+    sentence = (
+        f"Weakest step: {percent(row['share_of_previous'])} "
+        f"({interval(row['share_of_previous_low'], row['share_of_previous_high'])}) of customers who reach "
+        f"{quoted(rows[weakest - 1]['name'])} go on to {quoted(row['name'])}"
+    )
+    if largest is not None and largest != weakest:
+        sentence += f"; the largest loss, {count(rows[largest]['dropped'])}, is before {quoted(rows[largest]['name'])}"
+    return sentence
+
+
+def segments(frame: pl.DataFrame, most: int = 2) -> str:
+    """The title of the chart by segment: the groups that cost most, where that is clear, or that gain most."""
+    if frame.filter(pl.col("verdict").is_not_null()).is_empty():
+        return "Conversion from stage to stage, by group"
+    told = [sentence for side in ("below", "above") for sentence in _apart(frame, side, most)]
+    if told:
+        return "; ".join(told[:most])
+    named = frame.filter(pl.col("segment") != NO_VALUE)
+    known = named["state"].is_in([SHOWN]).all()
+    return f"No group of customers{'' if known else ' of which enough is known'} differs clearly from the rest"
+
+
+def _apart(frame: pl.DataFrame, side: str, most: int) -> list[str]:
+    """The groups that are clearly on this side of the rest, those first that make the most of customers."""
+    found = frame.filter((pl.col("verdict") == side) & (pl.col("segment") != NO_VALUE)).with_columns(
+        weight=(pl.col("difference") * pl.col("previous")).abs()
+    )
+    each = found.sort("weight", descending=True, nulls_last=True, maintain_order=True).unique(
+        ["dimension", "segment"], keep="first", maintain_order=True
+    )
+    return [
+        f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−+')} "
+        f"({interval(*sorted((abs(row['difference_low']), abs(row['difference_high']))))}) {side} the rest "
+        f"in going on to {quoted(row['name'])}"
+        for row in each.drop_nulls("difference").head(most).iter_rows(named=True)
+    ]
+
+
+def flow(published: Flow) -> str:
+    """The title of the flow: the commonest first move, if clearly so, and how many of these reach the goal."""
+    first = published.links.filter((pl.col("position") == 1) & (pl.col("source") != OTHER))
+    first = first.sort("units", descending=True, maintain_order=True)
+    if first.is_empty() or not _leads(first["units"]):
+        return "The routes customers take"
+    row = first.row(0, named=True)
+    bounds = row["goal_text"][:1].isalpha()
+    goal = row["goal_text"] if bounds else _estimated(round(row["goal_share"] * row["units"]), row["units"])
+    return (
+        f"The commonest start is {quoted(row['source'])} then {_shown(row['target'])}: "
+        f"{_estimated(row['units'], published.units)} of journeys, of which {goal} reach the goal"
+    )
+
+
+def _estimated(part: int, whole: int) -> str:
+    """A share with its interval."""
+    ends = wilson(part, whole)
+    return f"{percent(part / whole)} ({interval(float(ends.low), float(ends.high))})"
+
+
+def commonest(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
+    """The title of the commonest paths: which is the commonest way to the goal, and which leads to nowhere.
+
+    `reached` and `lost` have `route` and `units`, the commonest first.
+    """
+    said = []
+    if reached.height and _leads(reached["units"]):
+        said.append(f"the commonest way to the goal is {_way(reached['route'][0].to_list())}")
+    if lost.height and _leads(lost["units"]):
+        said.append(f"journeys are most often left after {_way(lost['route'][0].to_list())}")
+    whole = "; ".join(said)
+    return whole[:1].upper() + whole[1:] if len(said) == 2 else "The commonest complete paths"
+
+
+def _way(route: list[str]) -> str:
+    """A path in a sentence: all of it where it is short.
+
+    >>> _way(["Ad"]), _way(["Ad", "Shop"]), _way(["Ad", "Shop", "Ad", "Shop"])
+    ('“Ad” alone', '“Ad” → “Shop”', '4 touches long, from “Ad” to “Shop”')
+    """
+    if len(route) > 3:
+        return f"{len(route)} touches long, from {quoted(route[0])} to {quoted(route[-1])}"
+    return " → ".join(quoted(name) for name in route) if len(route) > 1 else f"{quoted(route[0])} alone"
+
+
+def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
+    """The title of the journey map: the stage customers like least and the one most leave, where these are clear."""
+    rows = {row["step"]: row for row in stages.iter_rows(named=True)}
+    said: list[str] = []
+    felt = None if voice is None else voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
+    if felt is not None and felt.height > 1 and felt["high"][0] < _least(felt["low"][1:]):
+        among = "" if voice is None or felt.height == voice.height else f" of {felt.height} stages with enough answers"
+        said.append(f"satisfaction is lowest at {quoted(felt['stage'][0])}{among}")
+    weakest = weakest_step(stages)
+    if weakest is not None:
+        said.append(f"the largest share leaves after {quoted(rows[weakest - 1]['name'])}")
+    return "Journey map: " + "; ".join(said) if said else "Journey map"
+
+
+def incidence(curves: pl.DataFrame, dimension: str | None) -> str:
+    """The title of the curves: which group ends highest, or else lowest, where its band clears all the others'."""
+    ends = curves.group_by("group", maintain_order=True).last().sort("share", descending=True)
+    if dimension is None or ends.height < 2:
+        return "How many journeys have reached the goal by which day"
+    first, others = ends.row(0, named=True), ends.tail(-1)
+    days = f"{_most(curves['days']):.0f} days"
+    if first["low"] > _most(others["high"]):
+        return f"{dimension} {quoted(first['group'])} gets furthest: {_ended(first)} within {days}"
+    last = ends.row(-1, named=True)
+    if last["high"] < _least(ends.head(-1)["low"]):
+        return f"{dimension} {quoted(last['group'])} falls behind: {_ended(last)} within {days}"
+    return f"No group of {dimension} is clearly ahead after {days}"
+
+
+def _ended(row: dict[str, Any]) -> str:
+    return f"{percent(row['share'])} ({interval(row['low'], row['high'])})"
+
+
+def _most(values: pl.Series) -> float:
+    most = values.max()
+    assert isinstance(most, float)
+    return most
+
+
+def trend(weekly: pl.DataFrame, whose: str = "") -> str:
+    """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none.
+
+    `whose` names the group, and ends so that a sentence can go on after it.
+    """
+    found = runs(weekly)
+    if found:
+        said = _told(found[0])
+    else:
+        said = "No week outside its expected range" if weekly["low"].drop_nulls().len() else "Conversion week by week"
+    return f"{whose}{said[:1].lower()}{said[1:]}" if whose else said
+
+
+def trends(weekly: pl.DataFrame) -> str:
+    """The title of the trends page: the most remarkable run of all customers, or else of a group."""
+    found = runs(weekly.filter(pl.col("dimension").is_null())) or runs(weekly)
+    if not found:
+        return "How conversion moves"
+    told = _told(found[0])
+    if found[0]["dimension"] is None:
+        return told
+    return f"{found[0]['dimension']} {quoted(found[0]['segment'])}: {told[:1].lower()}{told[1:]}"
+
+
+def _told(run: dict[str, Any]) -> str:
+    first, last = run["first"], run["last"]
+    when = (
+        f"week of {first.day} {first:%B}"
+        if first == last
+        else (f"weeks of {first.day} {first:%B} to {last.day} {last:%B}")
+    )
+    way = "below" if run["difference"] < 0 else "above"
+    size = points(abs(run["difference"])).lstrip("+")
+    return f"Going on to {quoted(run['name'])} was {size} {way} usual in the {when}"
+
+
+def _least(values: pl.Series) -> float:
+    least = values.min()
+    assert isinstance(least, float)
+    return least
+
+
+def in_words(share: float, low: float, high: float) -> str:
+    """The beginning of a sentence about a share of customers; a simple fraction where one is close.
+
+    Where the interval is wider than a fifth of the share, its ends are told.
+
+    >>> in_words(0.107, 0.104, 0.110)
+    'About one in nine customers who enter reaches'
+    >>> in_words(0.5, 0.495, 0.505), in_words(0.134, 0.13, 0.138).replace(chr(0x202f), " ")
+    ('Half of the customers who enter reach', '13.4 % of customers who enter reach')
+    >>> in_words(0.5, 0.34, 0.66).replace(chr(0x202f), " ")
+    'Between 34 % and 66 % of customers who enter reach'
+    """
+    if high - low > share / 5:
+        ends = (percent(floor(low * 100) / 100, 0), percent(ceil(high * 100) / 100, 0))
+        return f"Between {ends[0]} and {ends[1]} of customers who enter reach"
+    words = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+    if abs(share - 0.5) < 0.005:
+        return "Half of the customers who enter reach"
+    for above, below in ((2, 3), (3, 4)):
+        if abs(share * below / above - 1) < 0.02:
+            return f"About {words[above - 2]} in {words[below - 2]} customers who enter reach"
+    parts = round(1 / share) if share > 0 else 0
+    if 2 < parts <= 10 and abs(share * parts - 1) < 0.04:
+        about = "One" if abs(share * parts - 1) < 0.01 else "About one"
+        return f"{about} in {words[parts - 2]} customers who enter reaches"
+    return f"{percent(share)} of customers who enter reach"
+
+
+def _step(rows: dict[int, dict[str, Any]], step: int) -> str:
+    return f"{quoted(rows[step - 1]['name'])} → {quoted(rows[step]['name'])}"
+
+
+def _shown(touchpoint: str) -> str:
+    return "another touchpoint" if touchpoint == OTHER else quoted(touchpoint)

@@ -1,0 +1,77 @@
+"""What every subtitle says the same way: who is counted, when, and what is withheld."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from reports.pages.cards import State
+from reports.privacy.stages import BOUNDED, WITHHELD
+from reports.questions.answers import Answers
+from reports.settings import ReportSettings
+from reports.words.numbers import count, length, period, quoted
+
+
+def population(answers: Answers, settings: ReportSettings) -> str:
+    """Whom a funnel counts: those who entered and whose time is over; the others are named and left out."""
+    first = answers.stages.row(0, named=True)
+    text = (
+        f"{told(first['entered'], settings)} customers who entered at {quoted(first['name'])} {entry_dates(answers)} "
+        f"and whose {length(answers.window)} to go on are over."
+    )
+    if first["open"]:
+        text += f" {count(first['open'])} more still have time and are not counted."
+    return text
+
+
+def entry_dates(answers: Answers) -> str:
+    """From the first touch to the last day on which an entrant's time was over by the end of the data."""
+    facts = answers.facts
+    return period(facts.first_at, max(facts.first_at, facts.end_of_data - answers.window))
+
+
+def dates(answers: Answers) -> str:
+    """From the first touch to the end of the data."""
+    return period(answers.facts.first_at, answers.facts.end_of_data)
+
+
+def told(many: int | None, settings: ReportSettings) -> str:
+    """A count in a sentence, or that it is too small to be told."""
+    return f"under {settings.k} or withheld" if many is None else count(many)
+
+
+def too_few(entered: int | None, settings: ReportSettings) -> State | None:
+    """What a card says instead of a rate over too few customers; null where they are enough."""
+    if entered is not None and entered >= settings.least:
+        return None
+    many = f"fewer than {settings.k}" if entered is None or 0 < entered < settings.k else count(entered)
+    return State(
+        f"n < {settings.least}",
+        "Too few customers for a rate",
+        f"{many} customers entered and have used up their time; a rate needs at least {settings.least}.",
+    )
+
+
+def withheld_note(frame: pl.DataFrame, settings: ReportSettings) -> str:
+    """How many cells of a frame with a `state` are withheld or told by bounds; nothing where none is."""
+    hidden = frame.filter(pl.col("state") == WITHHELD).height
+    bounded = frame.filter(pl.col("state") == BOUNDED).height
+    note = ""
+    if bounded:
+        note += f" {bounded} of {frame.height} rates are told by their bounds (▷ over, ◁ under, ◇ between): fewer than "
+        note += f"{settings.k} customers stand on one side."
+    if hidden:
+        note += (
+            f" {hidden} of {frame.height} cells are withheld: fewer than {settings.k} customers could be told apart."
+        )
+    return note
+
+
+def withheld_cells(answers: Answers) -> tuple[int, int]:
+    """How many cells of the stages and their breakdowns are withheld, and of how many."""
+    frames = [frame for frame in (answers.stages, answers.segments) if frame is not None]
+    return sum(int((frame["state"] == WITHHELD).sum()) for frame in frames), sum(frame.height for frame in frames)
+
+
+def rounded_note(rounded: bool, settings: ReportSettings) -> str:
+    """What was left out of a frame of moves, and that its counts are rounded; nothing where nothing was."""
+    return f" Those of fewer than {settings.k} are left out and counts rounded to tens." if rounded else ""

@@ -1,0 +1,261 @@
+"""The numbers behind a chart as a table to read, and as files to calculate with.
+
+A table shows what the chart shows, in the same words; the file holds every column of the published frame.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from reports.pages.cards import Table
+from reports.privacy.flow import OTHER
+from reports.privacy.stages import BOUNDED, FEW, WITHHELD
+from reports.questions.cube import Cube
+from reports.words.numbers import MISSING, bounded, count, interval, percent, points, points_interval, shown_name, wait
+
+
+def stages(frame: pl.DataFrame) -> Table:
+    """The stage funnel."""
+    heads = (
+        "Stage",
+        "Customers",
+        "Of all who entered",
+        "Of the stage before",
+        "95 % interval",
+        "Lost before it",
+        "Still open",
+        "Median time",
+        "90 % within",
+    )
+    rows = [
+        (
+            shown_name(r["name"]),
+            _counted(r["reached"]),
+            percent(r["share_of_entered"]),
+            _rate(r["share_of_previous"], r) if r["step"] > 1 else MISSING,
+            interval(r["share_of_previous_low"], r["share_of_previous_high"]),
+            _counted(r["dropped"]) if r["step"] > 1 else MISSING,
+            _counted(r["open"]),
+            wait(r["median_wait"]),
+            wait(r["p90_wait"]),
+        )
+        for r in frame.sort("step").iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows))
+
+
+def segments(frame: pl.DataFrame) -> Table:
+    """Step conversion by group."""
+    heads = (
+        "Group",
+        "Step",
+        "Conversion",
+        "95 % interval",
+        "Customers before",
+        "Difference from the rest",
+        "95 % interval of it",
+    )
+    rows = [
+        (
+            f"{r['dimension']}: {shown_name(r['segment'])}",
+            f"→ {shown_name(r['name'])}",
+            _rate(r["share"], r),
+            interval(r["low"], r["high"]),
+            _counted(r["previous"]),
+            points(r["difference"]),
+            points_interval(r["difference_low"], r["difference_high"]),
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows), words=(0, 1))
+
+
+def links(frame: pl.DataFrame) -> Table:
+    """The moves of a flow, largest first."""
+    heads = ("From", "To", "Step", "Journeys", "Of the source", "Reach the goal")
+    rows = [
+        (
+            _touchpoint(r["source"]),
+            _touchpoint(r["target"]),
+            f"{r['position']} → {r['position'] + 1}",
+            count(r["units"]),
+            percent(r["share_of_source"]),
+            r["goal_text"],
+        )
+        for r in frame.sort("units", descending=True, maintain_order=True).head(60).iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows), words=(0, 1, 2))
+
+
+def used(frame: pl.DataFrame) -> Table:
+    """Touchpoints by stage."""
+    rows = [
+        (shown_name(r["stage"]), shown_name(r["touchpoint"]), count(r["customers"]), percent(r["share"]))
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(("Stage", "Touchpoint", "Customers", "Of the stage's customers"), tuple(rows), words=(0, 1))
+
+
+def paths(frame: pl.DataFrame) -> Table:
+    """The commonest whole paths."""
+    rows = [
+        (" → ".join(_touchpoint(name) for name in r["route"]), r["ended"], count(r["units"]), percent(r["share"]))
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(("Path", "Ended", "Journeys", "Of all that are over"), tuple(rows), words=(0, 1))
+
+
+def positions(frame: pl.DataFrame) -> Table:
+    """Where journeys are at each position, one row a touchpoint."""
+    wide = frame.with_columns(pl.col("position").cast(pl.String)).pivot(
+        on="position", index="touchpoint", values="share", aggregate_function="first"
+    )
+    steps = [name for name in wide.columns if name != "touchpoint"]
+    steps.sort(key=int)
+    rows = [(_touchpoint(r["touchpoint"]), *(percent(r[step]) for step in steps)) for r in wide.iter_rows(named=True)]
+    return Table(("Touchpoint", *(f"Step {step}" for step in steps)), tuple(rows))
+
+
+def moves(frame: pl.DataFrame) -> Table:
+    """Moves between touchpoints, most frequent first."""
+    ends = {
+        "START": "(start)",
+        "END_converted": "(goal reached)",
+        "END_abandoned": "(abandoned)",
+        "END_open": "(still open)",
+    }
+    rows = [
+        (
+            ends.get(r["source"]) or _touchpoint(r["source"]),
+            ends.get(r["target"]) or _touchpoint(r["target"]),
+            count(r["transitions"]),
+            count(r["customers"]),
+        )
+        for r in frame.head(60).iter_rows(named=True)
+    ]
+    return Table(("From", "To", "Moves", "Customers"), tuple(rows), words=(0, 1))
+
+
+def weeks(frame: pl.DataFrame) -> Table:
+    """Step conversion by week."""
+    rows = [
+        (
+            f"{r['week'].day} {r['week']:%b %Y}",
+            f"→ {shown_name(r['name'])}",
+            _rate(r["share"], r),
+            interval(r["low"], r["high"]),
+            _counted(r["previous"]),
+            "unusual" if r["unusual"] else "not over" if r["state"] == "open" else "",
+        )
+        for r in frame.sort("week", "step").iter_rows(named=True)
+    ]
+    heads = ("Week of", "Step", "Conversion", "Expected", "Customers before", "Note")
+    return Table(heads, tuple(rows), words=(0, 1, 5))
+
+
+def linked(frame: pl.DataFrame, words: dict[str, str]) -> Table:
+    """How touches are tied to customers."""
+    rows = [(words.get(r["way"], r["way"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
+    return Table(("Tied", "Of all touches"), tuple(rows))
+
+
+def verdicts(frame: pl.DataFrame) -> Table:
+    """Expectations by day, those that were not met."""
+    rows = [
+        (
+            f"{r['day'].day} {r['day']:%b %Y}",
+            r["suite"],
+            r["belief"],
+            "refuses" if r["severity"] == "refuse" else "warns",
+            percent(r["share"]),
+        )
+        for r in frame.filter(pl.col("belief").is_not_null() & (pl.col("met") < pl.col("of"))).iter_rows(named=True)
+    ]
+    return Table(("Day", "Suite", "Not met", "If not met", "Of the day's rows"), tuple(rows), words=(0, 1, 2, 3))
+
+
+def refused(frame: pl.DataFrame, k: int) -> Table:
+    """Messages in quarantine by reason."""
+    rows = [
+        (r["reason"].replace("_", " "), f"under {k}" if r["messages"] is None else count(r["messages"]))
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(("Reason", "Messages"), tuple(rows))
+
+
+def times(frame: pl.DataFrame) -> Table:
+    """Journeys by the time they took to the goal."""
+    rows = [(r["name"], count(r["journeys"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
+    return Table(("From the first touch to the goal", "Journeys", "Of those that reached it"), tuple(rows))
+
+
+def incidence(frame: pl.DataFrame) -> Table:
+    """The share that has reached the goal, at about ten moments."""
+    rows = [
+        (
+            "All" if r["group"] is None else shown_name(r["group"]),
+            f"{r['days']:.1f}",
+            percent(r["share"]),
+            interval(r["low"], r["high"]),
+            count(r["journeys"]),
+        )
+        for r in frame.with_row_index().iter_rows(named=True)
+        if r["index"] % 6 == 0 or r["days"] == frame["days"][-1]
+    ]
+    return Table(("Group", "Days since the first touch", "Reached the goal", "95 % interval", "Journeys"), tuple(rows))
+
+
+def cube(published: Cube, names: tuple[str, ...]) -> Table:
+    """The cube, all its periods together: all customers, the groups of each dimension, then those of both."""
+    counts = [name for name in published.cells.columns if name.startswith("n")]
+    fields = ("a", "b")[: len(names)]
+    rows: list[tuple[str, ...]] = []
+    for kept in ((), *((field,) for field in fields), *([fields] if len(fields) > 1 else [])):
+        inside = published.cells.filter(*(pl.col(field).is_not_null() for field in kept))
+        sums = inside.group_by(kept).agg(pl.col(counts).sum()) if kept else inside.select(pl.col(counts).sum())
+        for row in sums.sort("n1", *kept, descending=[True, *(False for _ in kept)]).iter_rows(named=True):
+            groups = (shown_name(row[field]) if field in kept else "all" for field in fields)
+            rows.append((*groups, *(count(row[name]) for name in counts)))
+    heads = (*names, *(shown_name(step) for step in published.steps))
+    return Table(heads, tuple(rows), words=tuple(range(len(names))))
+
+
+def as_files(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame with plain columns, as it is written to a file: times in seconds, lists as text.
+
+    >>> from datetime import timedelta
+    >>> as_files(pl.DataFrame({"median_wait": [timedelta(minutes=2)]})).to_dict(as_series=False)
+    {'median_wait_seconds': [120.0]}
+    """
+    columns: list[pl.Expr] = []
+    for name, dtype in frame.schema.items():
+        if isinstance(dtype, pl.Duration):
+            columns.append((pl.col(name).dt.total_microseconds() / 1e6).alias(f"{name}_seconds"))
+        elif isinstance(dtype, pl.List):
+            columns.append(pl.col(name).list.join(" → ").alias(name))
+        else:
+            columns.append(pl.col(name))
+    return frame.select(columns)
+
+
+def columnar(frame: pl.DataFrame) -> dict[str, list[Any]]:
+    """The frame as lists of JSON values, one a column."""
+    plain = as_files(frame)
+    times = [name for name, dtype in plain.schema.items() if dtype.is_temporal()]
+    return plain.with_columns(pl.col(times).dt.to_string("iso")).to_dict(as_series=False)
+
+
+def _touchpoint(name: str) -> str:
+    return "Other" if name == OTHER else shown_name(name)
+
+
+def _counted(value: int | None) -> str:
+    return "withheld" if value is None else count(value)
+
+
+def _rate(share: float | None, row: dict[str, Any]) -> str:
+    if row["state"] == BOUNDED:
+        return bounded(row["bound_low"], row["bound_high"])
+    return {FEW: "too few", WITHHELD: "withheld"}.get(row["state"], percent(share)) if share is None else percent(share)

@@ -1,0 +1,160 @@
+"""The few numbers on top of the report, each with what it is of and how it has changed.
+
+A change is told with its interval, between the newest period whose customers have used up their time and the one
+before; it is left out where the periods do not hold enough customers.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from analytics import duration
+from analytics.statistics.intervals import wilson
+from reports.pages.cards import ValueCard
+from reports.questions.answers import Answers
+from reports.settings import ReportSettings
+from reports.words.headlines import weakest_step
+from reports.words.numbers import (
+    compared,
+    compared_interval,
+    count,
+    interval,
+    length,
+    percent,
+    period,
+    points,
+    points_interval,
+    quoted,
+    wait,
+    wait_shift,
+)
+from reports.words.subtitles import told
+
+
+def value_cards(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]:
+    """Started, converted, weakest step, time to the goal, and the stage with the lowest satisfaction."""
+    cards = [_started(answers, settings), _converted(answers, settings)]
+    if answers.stages.height > 2:
+        cards.append(_weakest(answers, settings))
+    cards.append(_pace(answers, settings))
+    if answers.voice is not None and answers.voice["satisfied"].drop_nulls().len():
+        cards.append(_satisfaction(answers, answers.voice, settings))
+    return tuple(cards)
+
+
+def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
+    first = answers.stages.row(0, named=True)
+    change = ""
+    row = _changed(answers, 1)
+    if row and row["earlier_entered"] and row["later_entered"]:
+        later, earlier = row["later_entered"], row["earlier_entered"]
+        part = wilson(later, later + earlier)
+        low, high = (float(end) / (1 - float(end)) for end in part)
+        far = compared(later / earlier), compared_interval(low, high)
+        change = _moved("Entered", _newest(answers, settings), settings, far, clear=low > 1 or high < 1)
+    journeys, customers = told(answers.facts.journeys, settings), told(answers.facts.customers, settings)
+    detail = f"{journeys} journeys of {customers} customers in all"
+    return ValueCard("Customers who entered", told(first["entered"], settings), detail, change)
+
+
+def _converted(answers: Answers, settings: ReportSettings) -> ValueCard:
+    last = answers.stages.row(-1, named=True)
+    label = f"Reached {quoted(answers.goal)}"
+    if last["share_of_entered"] is None:
+        return ValueCard(label, count(last["reached"]), _why_not(last, settings))
+    ends = interval(last["share_of_entered_low"], last["share_of_entered_high"])
+    detail = f"{count(last['reached'])} customers (95 %: {ends})"
+    return ValueCard(
+        label, percent(last["share_of_entered"]), detail, _difference(answers, settings, last["step"], "entered")
+    )
+
+
+def _weakest(answers: Answers, settings: ReportSettings) -> ValueCard:
+    rated = answers.stages.filter(pl.col("share_of_previous").is_not_null())
+    if rated.is_empty():
+        return ValueCard("Weakest step", "–", f"fewer than {settings.least} customers at every stage")
+    row = rated.sort("share_of_previous").row(0, named=True)
+    before = answers.stages.filter(pl.col("step") == row["step"] - 1).row(0, named=True)
+    clear = weakest_step(answers.stages) == row["step"]
+    return ValueCard(
+        "Weakest step" if clear else "Lowest step, not clearly the weakest",
+        percent(row["share_of_previous"]),
+        f"{quoted(before['name'])} → {quoted(row['name'])} "
+        f"(95 %: {interval(row['share_of_previous_low'], row['share_of_previous_high'])})",
+        _difference(answers, settings, row["step"], "previous"),
+    )
+
+
+def _pace(answers: Answers, settings: ReportSettings) -> ValueCard:
+    label = f"Median time to {quoted(answers.goal)}"
+    pace = answers.pace
+    if pace is None:
+        return ValueCard(label, "–", f"fewer than {settings.least} journeys reached it")
+    detail = f"from the first touch, of {count(pace.journeys)} journeys; one in ten takes over {wait(pace.nine_in_ten)}"
+    shift, change = answers.pace_shift, ""
+    if shift is not None:
+        far = f"{wait_shift(shift.difference)} against", f"{wait_shift(shift.low)} to {wait_shift(shift.high)}"
+        clear = shift.low > 0 or shift.high < 0
+        change = _moved("Begun", _newest(answers, settings), settings, far, clear=clear)
+    return ValueCard(label, wait(pace.median), detail, change)
+
+
+def _satisfaction(answers: Answers, voice: pl.DataFrame, settings: ReportSettings) -> ValueCard:
+    rated = voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
+    row = rated.row(0, named=True)
+    clear = rated.height > 1 and row["high"] < rated["low"][1:].min()
+    detail = (
+        f"gave 4 or 5 of 5, {'clearly the lowest' if clear else 'lowest'} of {rated.height} stages; "
+        f"{count(row['responses'])} answers (95 %: {interval(row['low'], row['high'])})"
+    )
+    shift, change = answers.voice_shifts.get(row["stage"]), ""
+    if shift is not None:
+        far = f"{points(shift.difference)} against", points_interval(shift.low, shift.high)
+        end = answers.facts.end_of_data
+        when = _days(end - duration(settings.compare), end)
+        change = _moved("Answers", when, settings, far, clear=shift.low > 0 or shift.high < 0)
+    return ValueCard(f"Satisfied at {quoted(row['stage'])}", percent(row["satisfied"]), detail, change)
+
+
+def _changed(answers: Answers, step: int) -> dict[str, Any] | None:
+    if answers.changes is None:
+        return None
+    rows = answers.changes.filter(pl.col("step") == step)
+    return None if rows.is_empty() else rows.row(0, named=True)
+
+
+def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) -> str:
+    row = _changed(answers, step)
+    if row is None or row[f"{of}_difference"] is None:
+        return ""
+    low, high = row[f"{of}_low"], row[f"{of}_high"]
+    far = f"{points(row[f'{of}_difference'])} against", points_interval(low, high)
+    return _moved("Entered", _newest(answers, settings), settings, far, clear=low > 0 or high < 0)
+
+
+def _moved(what: str, when: str, settings: ReportSettings, moved: tuple[str, str], *, clear: bool) -> str:
+    """A change between two periods in words: how far against the one before, and within which bounds."""
+    far, ends = moved
+    before = f"{far} the {length(settings.compare)} before"
+    return f"{what} {when}: {before} (95 %: {ends}{'' if clear else ', not clear'})"
+
+
+def _newest(answers: Answers, settings: ReportSettings) -> str:
+    """The newer of the two periods in which customers entered who are compared."""
+    end = answers.facts.end_of_data - answers.window
+    return _days(end - duration(settings.compare), end)
+
+
+def _days(start: datetime, end: datetime) -> str:
+    """The days of a period, of which the first and the last count where most of them are in it."""
+    half = min(timedelta(hours=12), (end - start) / 2)
+    return period(start + half, end - half)
+
+
+def _why_not(row: dict[str, Any], settings: ReportSettings) -> str:
+    if row["reached"] is None:
+        return f"fewer than {settings.k} customers in a cell: withheld"
+    return f"a rate needs at least {settings.least} customers"
