@@ -2,11 +2,12 @@
 
 from typing import TYPE_CHECKING, Any
 
+from analytics.engine.conditions import Exclude, Step
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
 from analytics.experience.effort import effort
 from analytics.experience.voice import responses, voice
-from analytics.funnels.definition import Exclude, Funnel, Step, duration
+from analytics.funnels.definition import Funnel
 from analytics.funnels.funnel import funnel
 from analytics.funnels.members import members
 from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
@@ -21,10 +22,12 @@ from analytics.paths.variants import variants
 from analytics.paths.view import Selection
 from analytics.segments.cohorts import retention, returns
 from analytics.segments.compare import compare
-from analytics.store.paths import Paths, StoreWriter
+from analytics.store.paths import Paths
 from analytics.store.summary import summary
+from analytics.store.writer import StoreWriter
 from analytics.touches.rules import PathRules
 from analytics.touches.sessions import sessions
+from expectations.config.durations import duration
 
 if TYPE_CHECKING:
     from analytics.identity.links import why, why_apart

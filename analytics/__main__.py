@@ -16,7 +16,8 @@ from typing import Final
 
 import polars as pl
 
-from analytics.funnels.definition import Funnel, Step
+from analytics.engine.conditions import Step
+from analytics.funnels.definition import Funnel
 from analytics.funnels.funnel import funnel
 from analytics.paths.transitions import transitions
 from analytics.store.paths import Paths

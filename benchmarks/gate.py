@@ -18,9 +18,9 @@ import numpy as np
 import polars as pl
 
 from expectations import contract
-from expectations.compile.columns import Columns
 from expectations.compile.compile import compile_suites, narrowed
 from expectations.gate import judge
+from expectations.suites.columns import Columns
 from expectations.suites.defaults import default_suites
 
 NAMES = ("page_viewed", "product_viewed", "cart_viewed", "order_placed", "feedback_given")

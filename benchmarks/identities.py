@@ -18,8 +18,9 @@ from pathlib import Path
 import polars as pl
 
 from analytics.identity.resolution import identify
+from analytics.identity.rules import IdentityRules
 from analytics.touches.deduplication import deduplicate
-from analytics.touches.rules import IdentityRules, PathRules
+from analytics.touches.rules import PathRules
 from expectations.lake.layout import Lake
 from expectations.lake.tables import landed
 from ingest.samples.simulator import simulate

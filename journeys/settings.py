@@ -71,8 +71,8 @@ class Settings:
     @cached_property
     def compiled(self) -> Compiled:
         """The rules that the stream is judged by, beside the contract's, and what is left to the audit."""
+        from expectations.compile.compile import compile_own
         from expectations.contract import TOUCHES
-        from expectations.suites.settings import compile_own
 
         return compile_own(
             self.suites, self._touches() if any(each.table == "touches" for each in self.suites) else TOUCHES

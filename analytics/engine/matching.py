@@ -6,41 +6,23 @@ address and hands back a small table, so that the same function runs on threads 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.funnels.definition import ANY, Exclude, Step
+from analytics.engine.conditions import ANY, Exclude, Step
 from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-S = TypeVar("S")
-T = TypeVar("T")
 Condition = Step | Exclude
 UNIVERSE: Final = 63
 """The bit of a touch that a strict scan minds, whether or not it is a step."""
-
-
-def run(paths: Paths, partial: Callable[[Part], T]) -> list[T]:
-    """The partial of every part, in their order; a thread a core, as many parts in memory as threads."""
-    return on_threads(partial, paths.parts)
-
-
-def on_threads(task: Callable[[S], T], given: Iterable[S]) -> list[T]:
-    """What the task makes of each of the given, in their order; a thread a core."""
-    each = list(given)
-    if len(each) < 2:
-        return [task(one) for one in each]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(task, each))
 
 
 @dataclass(frozen=True)

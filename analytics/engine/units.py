@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.funnels.definition import one_of
+from analytics.engine.conditions import one_of
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from analytics.funnels.definition import ANY, Exclude, Step
+from analytics.engine.conditions import ANY, Exclude, Step
 from analytics.store.paths import Paths
 
 MOST_WORDS: Final = 20_000

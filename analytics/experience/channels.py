@@ -13,9 +13,11 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.units import ABANDONED, CONVERTED, OPEN
-from analytics.paths.view import By, Selection, View, Walks, each, together, words_of
+from analytics.paths.sequences import Walks, each, together
+from analytics.paths.view import By, Selection, View, words_of
 from analytics.statistics.intervals import wilson
-from analytics.store.parts import Part, as_text, decoded
+from analytics.store.encoding import as_text
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 
 CHANNEL: Final = "channel"

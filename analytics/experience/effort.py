@@ -18,8 +18,11 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.units import ENDS
-from analytics.paths.view import By, Selection, View, Walks, each, together, words_of
-from analytics.store.parts import TOUCHPOINT, Part, as_text, decoded
+from analytics.paths.sequences import Walks, each, together
+from analytics.paths.view import By, Selection, View, words_of
+from analytics.store.columns import TOUCHPOINT
+from analytics.store.encoding import as_text
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from analytics.touches.rules import AIDA
 from expectations.errors import DefinitionError, nearest

@@ -20,10 +20,9 @@ from typing import Final
 
 import polars as pl
 
-from analytics.funnels.definition import duration
-from analytics.store.parts import AT, CUSTOMER
+from analytics.store.columns import AT, CUSTOMER, STAGE
 from analytics.store.paths import Paths
-from analytics.touches.naming import STAGE
+from expectations.config.durations import duration
 
 SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 SURVEY: Final = "survey"

@@ -6,164 +6,33 @@ A definition that cannot be meant (a window without a unit, a funnel without ste
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final, Literal, TypeVar
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 import polars as pl
 
-from expectations.config.durations import duration as read_duration
-from expectations.errors import DefinitionError, nearest
+from analytics.engine.conditions import ANY, Exclude, Step, as_utc, fill, one_of
+from expectations.config.durations import duration
+from expectations.errors import DefinitionError
 
 ORDERS: Final = ("ordered", "strict", "unordered")
 MATURITIES: Final = ("mature", "clip", "survival")
 TIES: Final = ("favourable", "adverse", "sequence")
-FIRST_TIMES: Final = ("any", "matching")
 EFFECTS: Final = ("end_attempt", "drop_customer", "void_attempt")
 ATTRIBUTIONS: Final = ("at_entry", "first", "last", "every")
 STOPS: Final = ("repeat", "other", "entry")
 COUNTS: Final = ("customers", "sessions", "journeys", "entries")
 """What can be counted besides the values of a column."""
-ANY: Final = "*"
 MOST_STEPS: Final = 60
 MOST_OPTIONAL: Final = 8
 
 Order = Literal["ordered", "strict", "unordered"]
 Maturity = Literal["mature", "clip", "survival"]
 Ties = Literal["favourable", "adverse", "sequence"]
-FirstTime = Literal["any", "matching"]
 Effect = Literal["end_attempt", "drop_customer", "void_attempt"]
 Stop = Literal["repeat", "other", "entry"]
-T = TypeVar("T")
-Words = str | Sequence[str]
-
-
-def duration(text: str | timedelta) -> timedelta:
-    """A length of time written with its unit: ms, s, m (minutes), h, d or w. Several may follow each other.
-
-    Raises `DefinitionError` for a number without a unit, an unknown unit, or a negative length.
-
-    >>> duration("30m")
-    datetime.timedelta(seconds=1800)
-    >>> duration("1d 12h")
-    datetime.timedelta(days=1, seconds=43200)
-    """
-    try:
-        length = read_duration(text)
-    except (ValueError, OverflowError) as error:
-        raise DefinitionError(
-            "This is not a length of time.", expected='a number with a unit: "30m", "7d"', found=repr(text)
-        ) from error
-    if length < timedelta(0):
-        raise DefinitionError("A length of time cannot be negative.", found=str(length))
-    return length
-
-
-def one_of(what: str, value: T, allowed: Iterable[str]) -> T:
-    """The value, when it is one of the allowed words; else `DefinitionError`."""
-    words = list(allowed)
-    if value not in words:
-        raise DefinitionError(
-            f"Unknown {what} {value!r}.", expected=f"one of {', '.join(words)}", do=nearest(str(value), words)
-        )
-    return value
-
-
-def as_utc(time: datetime | None) -> datetime | None:
-    """A time in UTC; a time without a zone is taken as UTC. Refused when it is none."""
-    if time is not None and not isinstance(time, datetime):
-        raise DefinitionError(
-            "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)
-        )
-    if time is None or time.tzinfo is UTC:
-        return time
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-
-
-def several(what: str, given: Words) -> tuple[str, ...]:
-    """One word or several as a tuple; refused when there is none."""
-    words = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
-    if not words:
-        raise DefinitionError(f"{what} names nothing.", expected="at least one value")
-    return words
-
-
-@dataclass(frozen=True, eq=False, init=False)
-class Step:
-    """One step of a funnel: a touch whose `on` is any of these values, and that meets the condition `where`.
-
-    `any_of` is one value or several; `"*"` is any touch. `on` is `touchpoint`, `stage`, `event_name` or any column.
-    `within` is the longest wait after the step before. An `optional` step may be skipped. A `first_time` step is the
-    customer's first such touch ever: with `"any"` the first of these values, which must then meet `where`; with
-    `"matching"` the first that meets it.
-
-    >>> Step(["buy", "renew"], where=pl.col("value") > 0).name
-    'buy or renew'
-    """
-
-    any_of: tuple[str, ...]
-    where: pl.Expr | None
-    on: str
-    name: str
-    optional: bool
-    within: timedelta | None
-    first_time: FirstTime | None
-
-    def __init__(
-        self,
-        any_of: Words,
-        where: pl.Expr | None = None,
-        *,
-        on: str = "touchpoint",
-        name: str = "",
-        optional: bool = False,
-        within: str | timedelta | None = None,
-        first_time: FirstTime | None = None,
-    ) -> None:
-        values = several("A step", any_of)
-        fill(
-            self,
-            any_of=values,
-            where=where,
-            on=on,
-            name=name or " or ".join(map(str, values)),
-            optional=optional,
-            within=None if within is None else duration(within),
-            first_time=None if first_time is None else one_of("first_time", first_time, FIRST_TIMES),
-        )
-
-
-@dataclass(frozen=True, eq=False, init=False)
-class Exclude:
-    """Touches that break a chain when they fall strictly between step `after` and step `before` (1-based).
-
-    `before` is the last step when it is not given.
-
-    >>> Exclude("refund", after=1, before=2).any_of
-    ('refund',)
-    """
-
-    any_of: tuple[str, ...]
-    where: pl.Expr | None
-    on: str
-    after: int
-    before: int | None
-
-    def __init__(
-        self,
-        any_of: Words,
-        where: pl.Expr | None = None,
-        *,
-        on: str = "touchpoint",
-        after: int = 1,
-        before: int | None = None,
-    ) -> None:
-        fill(self, any_of=several("An exclusion", any_of), where=where, on=on, after=after, before=before)
-
-    def ends_before(self, steps: int) -> int:
-        """The step that closes the exclusion, in a funnel of so many steps."""
-        return steps if self.before is None else self.before
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -280,12 +149,6 @@ class Funnel:
     def previous(self, step: int) -> int:
         """The step that a step is compared with: the nearest before it that is not optional (1 for the first)."""
         return next((k for k in range(step - 1, 0, -1) if not self.steps[k - 1].optional), 1)
-
-
-def fill(frozen: object, **values: Any) -> None:
-    """Set the fields of a frozen definition while it is made."""
-    for name, value in values.items():
-        object.__setattr__(frozen, name, value)
 
 
 def check(funnel: Funnel) -> None:

@@ -9,7 +9,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.funnels.scan import FOREVER, ChainScan, Reading, micros
-from analytics.store.parts import CUSTOMER, Part, decode
+from analytics.store.columns import CUSTOMER
+from analytics.store.parts import Part, decode
 
 Ints = NDArray[Any]
 

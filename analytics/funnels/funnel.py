@@ -15,12 +15,12 @@ from typing import Final
 
 import polars as pl
 
-from analytics.engine.matching import run
+from analytics.engine.run import run
 from analytics.funnels.counts import counted
 from analytics.funnels.definition import Funnel
 from analytics.funnels.scan import ChainScan
 from analytics.statistics.intervals import wilson
-from analytics.store.parts import as_text
+from analytics.store.encoding import as_text
 from analytics.store.paths import Paths
 
 LEAST: Final = 30

@@ -7,11 +7,14 @@ from typing import Final, Literal
 
 import polars as pl
 
-from analytics.engine.matching import run
-from analytics.funnels.definition import Funnel, one_of
+from analytics.engine.conditions import one_of
+from analytics.engine.run import run
+from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants
 from analytics.funnels.scan import ChainScan
-from analytics.store.parts import CUSTOMER, TIME, Part, as_text
+from analytics.store.columns import CUSTOMER, TIME
+from analytics.store.encoding import as_text
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 

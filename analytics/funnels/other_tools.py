@@ -14,9 +14,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.funnels.definition import COUNTS, Funnel, one_of
+from analytics.engine.conditions import one_of
+from analytics.funnels.definition import COUNTS, Funnel
 from analytics.funnels.members import members
-from analytics.store.parts import CUSTOMER
+from analytics.store.columns import CUSTOMER
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 

@@ -16,7 +16,8 @@ from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.funnels.definition import COUNTS, Funnel
 from analytics.funnels.dispatch import Found, best_of_unit, by_attempts, scanned
 from analytics.funnels.sequences import Streams, keys_of, one_per_value, runs_of, whole_customers
-from analytics.store.parts import AT, CUSTOMER, Part, decoded
+from analytics.store.columns import AT, CUSTOMER
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 

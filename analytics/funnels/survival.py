@@ -12,12 +12,13 @@ from typing import Final
 
 import polars as pl
 
-from analytics.engine.matching import run
+from analytics.engine.run import run
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants
 from analytics.funnels.scan import ChainScan, micros
-from analytics.statistics.intervals import kaplan_meier_by
-from analytics.store.parts import Part, as_text
+from analytics.statistics.curves import kaplan_meier_by
+from analytics.store.encoding import as_text
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 
 CURVE: Final = ("time", "at_risk", "events", "censored", "converted", "standard_error", "low", "high")

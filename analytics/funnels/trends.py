@@ -11,13 +11,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import polars as pl
 
-from analytics.engine.matching import run
-from analytics.funnels.definition import Funnel, one_of
+from analytics.engine.conditions import one_of
+from analytics.engine.run import run
+from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants, entrants_of
 from analytics.funnels.members import check_step
 from analytics.funnels.scan import ChainScan, Reading
 from analytics.statistics.intervals import wilson
-from analytics.store.parts import Part, as_text
+from analytics.store.encoding import as_text
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from analytics.identity.columns import CODE, COMBINATION, LINKS
 from analytics.identity.graph import Mask
-from analytics.identity.shared_devices import CODE, COMBINATION, LINKED, LINKS, nearest_logins
+from analytics.identity.rules import LinkRules
+from analytics.identity.shared_devices import nearest_logins
 from analytics.identity.update import Relinked
-from analytics.stitching.refresh_state import counted
-from analytics.touches.rules import PathRules
+from analytics.store.columns import LINKED
 from expectations import contract
 
 AT = contract.OCCURRED_AT
@@ -35,7 +36,7 @@ def events_on_shared(events: pl.DataFrame, known: Relinked, shared: pl.Series | 
     return counted(rows.filter(mask.gather(rows["shared"])))
 
 
-def placements(on_shared: pl.DataFrame, known: Relinked, rules: PathRules) -> pl.DataFrame:
+def placements(on_shared: pl.DataFrame, known: Relinked, rules: LinkRules) -> pl.DataFrame:
     """Whose each time of each combination is that has only shared identities.
 
     Columns: `_combination`, occurred_at, `_customer`, `linked`, events.
@@ -124,3 +125,10 @@ def marked(codes: pl.Series, count: int) -> Mask:
     mask = np.zeros(count, np.bool_)
     mask[codes.to_numpy()] = True
     return mask
+
+
+def counted(on_shared: pl.DataFrame) -> pl.DataFrame:
+    """Events on shared values, those alike as one row with their number."""
+    alike = on_shared.group_by("shared", contract.OCCURRED_AT, COMBINATION)
+    events = pl.col("events").sum() if "events" in on_shared.columns else pl.len()
+    return alike.agg(events.cast(pl.UInt32).alias("events")).sort("shared", contract.OCCURRED_AT, COMBINATION)

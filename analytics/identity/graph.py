@@ -8,7 +8,6 @@ then of values: the smallest node of a component names the customer.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
@@ -17,22 +16,13 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from analytics.identity.shared_devices import CODE, LINKED, LINKS
-from analytics.touches.rules import IdentityRules
+from analytics.identity.columns import CODE, LINKS
+from analytics.identity.rules import IdentityRules
+from analytics.identity.sources import Source
+from analytics.store.columns import LINKED
 
 Codes = NDArray[np.int32] | NDArray[np.int64]
 Mask = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A place of the event that holds identities of one kind; `key` is its name in the map of identities, if there."""
-
-    kind: str
-    rank: int
-    column: str
-    value: pl.Expr
-    key: str | None = None
 
 
 def nodes_of(values: Sequence[tuple[Source, pl.Series]], settings: IdentityRules) -> pl.DataFrame:

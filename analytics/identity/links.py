@@ -18,7 +18,7 @@ from scipy.sparse.csgraph import shortest_path
 
 from analytics.identity.graph import graph_of, tombstoned
 from analytics.identity.resolution import Identities, identify
-from analytics.touches.rules import PathRules
+from analytics.identity.rules import LinkRules
 from expectations import contract
 from expectations.errors import DefinitionError, nearest
 from expectations.lake.layout import LINKS, Lake
@@ -61,7 +61,7 @@ def why(
     events: pl.DataFrame | pl.LazyFrame,
     one: str,
     other: str,
-    rules: PathRules | None = None,
+    rules: LinkRules | None = None,
     removed: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The shortest chain of links that joins two identities, with the evidence of each; no rows when none does.
@@ -75,7 +75,7 @@ def why(
     >>> chain.select("value", "other_value").rows()
     [('x', 'ann'), ('ann', 'y')]
     """
-    frame, rules = conform(events), rules or PathRules()
+    frame, rules = conform(events), rules or LinkRules()
     found = identify(frame, rules, removed)
     nodes = _chain(found, *_ends(found, (one, other), rules))
     return _numbered([_evidence(frame, found, *link) for link in pairwise(nodes)], EVIDENCE)
@@ -85,7 +85,7 @@ def why_apart(
     events: pl.DataFrame | pl.LazyFrame,
     one: str,
     other: str,
-    rules: PathRules | None = None,
+    rules: LinkRules | None = None,
     removed: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """The shortest chain of events between two identities, whether its links join or not; no rows without one.
@@ -95,13 +95,13 @@ def why_apart(
     link). Raises as `why` does.
 
     >>> events = pl.DataFrame({"customer_id": ["ann", "bob"], "anonymous_id": ["x", "x"], "occurred_at": [0, 1]})
-    >>> rules = PathRules.model_validate({"identities": {"max_degree": 1}})
+    >>> rules = LinkRules.model_validate({"identities": {"max_degree": 1}})
     >>> events = events.cast({"occurred_at": pl.Datetime("us")})
     >>> chain = why_apart(events, "customer_id:ann", "customer_id:bob", rules)
     >>> chain.select("value", "other_value", "shared", "other_shared").rows()
     [('ann', 'x', False, True), ('x', 'bob', True, False)]
     """
-    frame, rules = conform(events), rules or PathRules()
+    frame, rules = conform(events), rules or LinkRules()
     free = rules.model_copy(update={"identities": rules.identities.model_copy(update={"max_degree": UNGUARDED})})
     every, shared = identify(frame, free), identify(frame, rules, removed).nodes["shared"]
     none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
@@ -129,7 +129,7 @@ def identity_of(text: str) -> tuple[str, str]:
     return kind, value
 
 
-def known_identity(text: str, rules: PathRules) -> str:
+def known_identity(text: str, rules: LinkRules) -> str:
     """An identity written `kind:value`, as it is known: an address that the rules hash, by its hash.
 
     Raises `DefinitionError` when it is not written so, or is no address.
@@ -140,7 +140,7 @@ def known_identity(text: str, rules: PathRules) -> str:
     return f"{kind}:{value}"
 
 
-def _ends(found: Identities, identities: tuple[str, str], rules: PathRules) -> tuple[int, int]:
+def _ends(found: Identities, identities: tuple[str, str], rules: LinkRules) -> tuple[int, int]:
     """The rows of two identities in `found.nodes`."""
     begin, end = (node_of(found, identity_of(each), rules) for each in identities)
     if begin == end:
@@ -148,7 +148,7 @@ def _ends(found: Identities, identities: tuple[str, str], rules: PathRules) -> t
     return begin, end
 
 
-def node_of(found: Identities, identity: tuple[str, str], rules: PathRules) -> int:
+def node_of(found: Identities, identity: tuple[str, str], rules: LinkRules) -> int:
     """The row of an identity in `found.nodes`."""
     kind, value = rules.identities.known(*identity)
     if pl.select(rules.identities.denied(pl.lit(value, pl.String), kind)).item():

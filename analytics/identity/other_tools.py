@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 
 import polars as pl
 
-from analytics.store.parts import AT
+from analytics.store.columns import AT
 
 STITCHED = "stitched"
 

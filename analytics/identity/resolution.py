@@ -17,20 +17,20 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import count
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from analytics.identity.graph import Codes, Source, components, links_of, nodes_of, placed, with_nodes, without
-from analytics.identity.shared_devices import CODE, COMBINATION, HASH, LINKED, LINKS, nearest_logins, on_shared
-from analytics.store.parts import CUSTOMER
-from analytics.touches.rules import IdentityRules, PathRules
+from analytics.identity.columns import CODE, COMBINATION, HASH, LINKS
+from analytics.identity.graph import Codes, components, links_of, nodes_of, placed, with_nodes, without
+from analytics.identity.rules import LinkRules
+from analytics.identity.shared_devices import nearest_logins, on_shared
+from analytics.identity.sources import Source, combinations_of, distinct_rows, hash_of, sources_of, with_hash
+from analytics.store.columns import CUSTOMER, LINKED
 from expectations import contract
 from expectations.lake.tables import conform
 
-EVENTS_AT_ONCE: Final = 15_000_000
 ARRIVED: Final = pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
 
 
@@ -63,7 +63,7 @@ class Identities:
 
 
 def customers(
-    events: pl.DataFrame | pl.LazyFrame, rules: PathRules | None = None, removed: pl.DataFrame | None = None
+    events: pl.DataFrame | pl.LazyFrame, rules: LinkRules | None = None, removed: pl.DataFrame | None = None
 ) -> pl.DataFrame:
     """The customer of every event: the rows as given, with `customer` (String) and `linked` (String) added.
 
@@ -78,7 +78,7 @@ def customers(
     ['customer_id:ann', 'customer_id:ann', 'anonymous_id:b']
     """
     frame = conform(events).with_row_index("_row").collect().lazy()
-    found = identify(frame, rules or PathRules(), removed)
+    found = identify(frame, rules or LinkRules(), removed)
     known = with_customers(frame, found).collect().sort("_row")
     return known.with_columns(keys_of(known[CODE], found), pl.col(LINKED).cast(pl.String)).drop(
         CODE, COMBINATION, "_row"
@@ -87,7 +87,7 @@ def customers(
 
 def identify(
     events: pl.LazyFrame,
-    rules: PathRules,
+    rules: LinkRules,
     removed: pl.DataFrame | None = None,
     repeated: pl.LazyFrame | None = None,
 ) -> Identities:
@@ -102,9 +102,9 @@ def identify(
     keys = kinds.collect(engine="streaming").to_series()
     sources = sources_of(sorted(keys.drop_nulls()), settings)
     known = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
-    values = [(source, _distinct(every, source.value.alias(source.column)).to_series()) for source in sources]
+    values = [(source, distinct_rows(every, source.value.alias(source.column)).to_series()) for source in sources]
     nodes = nodes_of(values, settings)
-    seed, seen = _combinations(every, sources, known, [column for _, column in values])
+    seed, seen = combinations_of(every, sources, known, [column for _, column in values])
     seen = with_nodes(seen, sources, nodes.with_columns(pl.col("value").hash(seed).alias("hash")))
     seen = seen.drop(source.column for source in sources)
     hashed = hash_of(sources, seed)
@@ -176,38 +176,11 @@ def keys_of(codes: pl.Series, found: Identities) -> pl.Series:
     return found.keys.gather(codes)
 
 
-def with_hash(events: pl.LazyFrame, sources: Sequence[Source], hashed: pl.Expr) -> pl.LazyFrame:
-    """Events with the hash of their identities."""
-    names = [source.column for source in sources]
-    known = events.with_columns(source.value.alias(source.column) for source in sources)
-    return known.with_columns(hashed.alias(HASH)).drop(names)
-
-
-def hash_of(sources: Sequence[Source], seed: int) -> pl.Expr:
-    """The hash of a combination: whole numbers join faster than texts."""
-    return pl.struct(pl.col(source.column).hash(seed) for source in sources).hash(seed)
-
-
 def _carriers(events: pl.LazyFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.LazyFrame:
     """The events that carry a shared value."""
     shared = nodes.filter("shared")
     values = [shared.filter(pl.col("rank") == source.rank)["value"].implode() for source in sources]
     return events.filter(pl.any_horizontal(s.value.is_in(v) for s, v in zip(sources, values, strict=True)))
-
-
-def _distinct(events: pl.LazyFrame, *columns: pl.Expr) -> pl.DataFrame:
-    """What these columns of events say, each once.
-
-    A share of the events at a time: the engine may hold all that it has read until it is through.
-    """
-    count = int(events.select(pl.len()).collect(engine="streaming").item())
-    shares = [events.slice(at, EVENTS_AT_ONCE) for at in range(0, max(1, count), EVENTS_AT_ONCE)]
-    found = [share.select(columns).unique().collect(engine="streaming") for share in shares]
-    if len(found) == 1:
-        return found[0]
-    key = pl.struct(pl.all()).hash() % len(found)
-    alike = [pl.concat([some.lazy().filter(key == number) for some in found]) for number in range(len(found))]
-    return pl.concat(some.unique().collect(engine="streaming") for some in alike)
 
 
 def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame:
@@ -235,43 +208,3 @@ def salted(keys: pl.Series, salt: str | None) -> pl.Series:
         return keys
     names = [key and f"customer:{hmac.digest(salt.encode(), key.encode(), 'sha256')[:16].hex()}" for key in keys]
     return pl.Series(CUSTOMER, names, pl.String)
-
-
-def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ...]:
-    """Where identities are, the most trusted kind first; kinds that the settings do not name come last, by name.
-
-    `keys` are the kinds that the map `identities` has; those that are hashed are of the kind of their hash.
-    """
-    own = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
-    there: list[tuple[str, pl.Expr, str | None]] = [(kind, pl.col(kind), None) for kind in own]
-    there += [(key, pl.col(contract.IDENTITIES).map.get(key), key) for key in keys]
-    places = [(settings.hashed.get(kind, kind), settings.normal(value, kind), key) for kind, value, key in there]
-    order = settings.kinds + sorted({kind for kind, _, _ in places} - set(settings.kinds))
-    places.sort(key=lambda place: order.index(place[0]))
-    return tuple(
-        Source(kind, order.index(kind), f"_identity{number}", value, key)
-        for number, (kind, value, key) in enumerate(places)
-    )
-
-
-def _combinations(
-    events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, values: Sequence[pl.Series]
-) -> tuple[int, pl.DataFrame]:
-    """Each combination of identities that occurs on an event, and the seed by which no two hashes are the same.
-
-    Columns: `_hash`, of each source the hash of the value, `evidence`: whether one had arrived in time.
-    """
-    for seed in count():
-        if all(column.hash(seed).n_unique() == len(column) for column in values):
-            seen = _hashed(events, sources, known, seed)
-            if seen[HASH].n_unique() == len(seen):
-                return seed, seen
-    raise AssertionError("there is always one more seed")
-
-
-def _hashed(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, seed: int) -> pl.DataFrame:
-    names = [source.column for source in sources]
-    seen = _distinct(events, known.alias("evidence"), *(s.value.hash(seed).alias(s.column) for s in sources))
-    if seen["evidence"].n_unique() > 1:
-        seen = seen.sort("evidence").unique(names, keep="last")
-    return seen.with_columns(pl.struct(names).hash(seed).alias(HASH))

@@ -20,15 +20,11 @@ from typing import Final
 
 import polars as pl
 
-from analytics.touches.rules import Policy
+from analytics.identity.columns import CODE, COMBINATION, HASH
+from analytics.identity.rules import Policy
+from analytics.store.columns import LINKED
 from expectations import contract
 
-CODE: Final = "_customer"
-LINKED: Final = "linked"
-HASH: Final = "_hash"
-COMBINATION: Final = "_combination"
-WAYS: Final = ("login", "device", "session", "anonymous")
-LINKS: Final = pl.Enum(WAYS)
 ON_SHARED: Final = pl.Schema(
     {"shared": pl.UInt32(), contract.OCCURRED_AT: contract.TIME, COMBINATION: pl.UInt32(), "login": pl.UInt32()}
 )

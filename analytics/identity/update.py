@@ -9,14 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import polars as pl
 
+from analytics.identity.columns import CODE, LINKS
 from analytics.identity.graph import (
     Codes,
     Mask,
-    Source,
     components,
     links_of,
     nodes_of,
@@ -25,11 +26,27 @@ from analytics.identity.graph import (
     with_nodes,
     without,
 )
-from analytics.identity.shared_devices import CODE, LINKED, LINKS
-from analytics.stitching.refresh_state import Memory
-from analytics.touches.rules import IdentityRules
+from analytics.identity.rules import IdentityRules
+from analytics.identity.sources import Source
+from analytics.store.columns import LINKED
 
 KEY = ["rank", "value"]
+
+
+class Remembered(Protocol):
+    """What is known of earlier events: identities, their combinations, and the links that were removed."""
+
+    @property
+    def nodes(self) -> pl.DataFrame:
+        """One row per identity."""
+
+    @property
+    def seen(self) -> pl.DataFrame:
+        """One row per combination of identities."""
+
+    @property
+    def tombstones(self) -> pl.DataFrame:
+        """One row per removed link."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +58,7 @@ class Relinked:
 
 
 def relink(
-    memory: Memory, unknown: pl.DataFrame, sources: Sequence[Source], removed: pl.DataFrame, settings: IdentityRules
+    memory: Remembered, unknown: pl.DataFrame, sources: Sequence[Source], removed: pl.DataFrame, settings: IdentityRules
 ) -> Relinked:
     """Join again what combinations that are not remembered, and changed tombstones, touch.
 

@@ -17,12 +17,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.conditions import Words, fill, several
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
-from analytics.funnels.definition import Words, fill, several
 from analytics.paths.variants import code_width, distinct_paths, unit_paths
 from analytics.paths.view import By, Indices, Selection, View, place_of, words_of
-from analytics.statistics.intervals import benjamini_hochberg, newcombe, normal_quantile, two_proportions_z, wilson
-from analytics.store.parts import TOUCHPOINT
+from analytics.statistics.corrections import benjamini_hochberg
+from analytics.statistics.intervals import newcombe, normal_quantile, wilson
+from analytics.statistics.tests import two_proportions_z
+from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 
 MEASURED: Final = (

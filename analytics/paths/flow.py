@@ -16,12 +16,15 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.conditions import Words, one_of, several
 from analytics.engine.units import CONVERTED, ENDS, START
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
-from analytics.funnels.definition import Words, duration, one_of, several
-from analytics.paths.view import By, Indices, Selection, View, Walks, each, place_of, together, words_of
-from analytics.store.parts import TOUCHPOINT, Part
+from analytics.paths.sequences import Walks, each, together
+from analytics.paths.view import By, Indices, Selection, View, place_of, words_of
+from analytics.store.columns import TOUCHPOINT
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
+from expectations.config.durations import duration
 from expectations.errors import DefinitionError
 
 REST: Final = "other"

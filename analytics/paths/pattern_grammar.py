@@ -32,7 +32,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from analytics.funnels.definition import duration
+from expectations.config.durations import duration
 from expectations.errors import DefinitionError
 
 TOKEN: Final = re.compile(

@@ -15,12 +15,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.conditions import Step
 from analytics.engine.matching import Matcher
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
-from analytics.funnels.definition import Step
 from analytics.paths.pattern_grammar import Pattern, Touch, pattern, wrong
+from analytics.paths.sequences import Walks
 from analytics.paths.variants import as_bytes
-from analytics.paths.view import Indices, View, Walks
+from analytics.paths.view import Indices, View
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError

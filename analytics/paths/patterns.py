@@ -1,7 +1,7 @@
 """Which paths contain a pattern of touches, where in the path, and after how long?
 
-A pattern is a regular expression over whole touches; how it is written is told in `analytics.paths.pattern_grammar`, how it is
-sought in `analytics.paths.pattern_search`. Matches do not overlap: the next is looked for after the last.
+A pattern is a regular expression over whole touches; how it is written is told in `analytics.paths.pattern_grammar`,
+how it is sought in `analytics.paths.pattern_search`. Matches do not overlap: the next is looked for after the last.
 """
 
 from __future__ import annotations
@@ -13,12 +13,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from analytics.engine.conditions import Step
 from analytics.engine.units import CONVERTED, ENDS, OPEN
-from analytics.funnels.definition import Step
 from analytics.paths.pattern_search import Search
-from analytics.paths.view import By, Selection, View, Walks, each, together, words_of
+from analytics.paths.sequences import Walks, each, together
+from analytics.paths.view import By, Selection, View, words_of
 from analytics.statistics.intervals import wilson
-from analytics.store.parts import AT, CUSTOMER, TOUCHPOINT, Part, as_text, decoded
+from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
+from analytics.store.encoding import as_text
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 
 COUNTED: Final = (

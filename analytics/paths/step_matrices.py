@@ -14,8 +14,10 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.units import ENDS
-from analytics.paths.view import By, Indices, Selection, View, Walks, each, grouped, together, words_of
-from analytics.store.parts import TOUCHPOINT, Part
+from analytics.paths.sequences import Walks, each, grouped, together
+from analytics.paths.view import By, Indices, Selection, View, words_of
+from analytics.store.columns import TOUCHPOINT
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 

@@ -16,8 +16,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.units import ENDS, START
-from analytics.paths.view import By, Selection, View, Walks, each, grouped, together, words_of
-from analytics.store.parts import TOUCHPOINT, Part
+from analytics.paths.sequences import Walks, each, grouped, together
+from analytics.paths.view import By, Selection, View, words_of
+from analytics.store.columns import TOUCHPOINT
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 
 COUNTED: Final = ("source", "target", "transitions", "customers", "share_of_source", "median_wait", "p95_wait")

@@ -13,9 +13,11 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.units import CONVERTED, OPEN
-from analytics.paths.view import By, Selection, View, Walks, each, together, words_of
+from analytics.paths.sequences import Walks, each, together
+from analytics.paths.view import By, Selection, View, words_of
 from analytics.statistics.intervals import wilson
-from analytics.store.parts import TOUCHPOINT, Part
+from analytics.store.columns import TOUCHPOINT
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 

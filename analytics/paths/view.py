@@ -7,7 +7,7 @@ joined or not, in which groups, and which of them (`Selection`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,11 +15,10 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.engine.matching import run, unit_of
-from analytics.engine.units import UNITS, unit_columns, units_of
+from analytics.engine.conditions import Words, fill, one_of
+from analytics.engine.units import UNITS
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
-from analytics.funnels.definition import Words, fill, one_of
-from analytics.store.parts import AT, SECOND, TOUCHPOINT, Part, as_text, decoded
+from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError, nearest
 
@@ -101,52 +100,6 @@ class View:
         return self
 
 
-@dataclass(frozen=True)
-class Walks:
-    """The walks of one part: unit `i` has `nodes[bounds[i] : bounds[i + 1]]`, each at `times` (in units of `scale` us).
-
-    `people` (a number of the customer in the part), `ends` (a place in `ENDS`) and `groups` (the breakdown, at the
-    first touch) have a row a unit. `rows` are the places of the touches in the part. Units of a customer lie side by
-    side.
-    """
-
-    nodes: Codes
-    times: Codes
-    scale: int
-    bounds: Indices
-    people: NDArray[np.uint32]
-    ends: NDArray[np.uint8]
-    groups: pl.DataFrame
-    rows: Indices
-
-    def __len__(self) -> int:
-        return len(self.people)
-
-    @property
-    def lengths(self) -> Indices:
-        """How many touches each unit has."""
-        return np.diff(self.bounds)
-
-    @property
-    def seconds(self) -> NDArray[np.float64]:
-        """How long each unit lasts, from its first touch to its last."""
-        first, last = self.times[self.bounds[:-1]].astype(np.int64), self.times[self.bounds[1:] - 1].astype(np.int64)
-        return np.asarray((last - first) * (self.scale / SECOND), np.float64)
-
-    def microseconds(self, touches: Indices) -> Indices:
-        """The times of some touches since 1970."""
-        return self.times[touches].astype(np.int64) * self.scale
-
-    def units(self) -> Indices:
-        """The unit of every touch."""
-        return np.repeat(np.arange(len(self)), self.lengths)
-
-    def told(self) -> pl.DataFrame:
-        """A row a unit: the groups, `person`, `end`, `touches`."""
-        columns = [pl.Series("person", self.people), pl.Series("end", self.ends), pl.Series("touches", self.lengths)]
-        return pl.DataFrame([*self.groups.get_columns(), *columns])
-
-
 def words_of(paths: Paths, on: str) -> pl.Series:
     """The values that codes of walks stand for; a column that is not text is read as text."""
     if on in paths.dictionaries:
@@ -170,101 +123,5 @@ def known(words: pl.Series, name: str, what: str = "touchpoint") -> str:
     return name
 
 
-def walks(paths: Paths, part: Part, view: View, words: pl.Series) -> Walks:
-    """The walks of a part, as the view asks for them; `words` are those of `words_of`."""
-    frame = part.read([*dict.fromkeys([AT, view.on, *unit_columns(paths, view.unit)])])
-    begins, people, ends = units_of(paths, part, frame, view.unit)
-    nodes, keep = _nodes(paths, frame[view.on], words)
-    if view.among.where is not None:
-        names = list(dict.fromkeys(view.among.where.meta.root_names())) or [AT]
-        seen = decoded(part, names, paths.dictionaries).select(view.among.where.alias("met"))
-        met: NDArray[np.bool_] = seen["met"].fill_null(False).to_numpy()
-        keep = met if keep is None else keep & met
-    rows, bounds, units = _kept(begins, len(frame), keep)
-    nodes = nodes if keep is None else nodes[rows]
-    if view.collapse and len(nodes):
-        apart = np.append(True, nodes[1:] != nodes[:-1])
-        apart[bounds[:-1]] = True
-        counts = np.add.reduceat(apart, bounds[:-1], dtype=np.int64)
-        nodes, rows, bounds = nodes[apart], rows[apart], np.append(0, np.cumsum(counts))
-    chosen = _chosen(nodes, bounds, view.among, words)
-    if chosen is not None:
-        touches = np.repeat(chosen, np.diff(bounds))
-        nodes, rows, units = nodes[touches], rows[touches], units[chosen]
-        bounds = np.append(0, np.cumsum(np.diff(bounds)[chosen]))
-    times = frame[AT].to_numpy() if len(rows) == len(frame) else frame[AT].to_numpy()[rows]
-    groups = _groups(paths, part, view, rows[bounds[:-1]])
-    return Walks(nodes, times, unit_of(frame[AT]), bounds, people[units], ends[units], groups, rows)
-
-
-def each(paths: Paths, view: View, words: pl.Series, partial: Any) -> list[Any]:
-    """`partial(walks, number)` of every part that has walks."""
-
-    def work(part: Part) -> Any:
-        found = walks(paths, part, view, words)
-        return partial(found, part) if len(found) else None
-
-    return [result for result in run(paths, work) if result is not None]
-
-
-def together(paths: Paths, view: View, columns: Mapping[str, Any], found: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Frames of all parts as one; without any, none of the rows but all columns: the groups, then `columns`."""
-    roots = [name for item in view.by for name in item.meta.root_names()]
-    schema = {name: paths.schema[name] for name in roots}
-    groups = as_text(pl.DataFrame(schema=schema).select(*view.by)).schema if view.by else {}
-    return pl.concat([pl.DataFrame(schema={**groups, **columns}), *found])
-
-
-def grouped(groups: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """The groups that occur, and the number of the group of every unit."""
-    if not groups.width:
-        return pl.DataFrame(height=1), np.zeros(groups.height, np.int64)
-    distinct = groups.unique(maintain_order=True)
-    numbered = distinct.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(" number"))
-    joined = groups.join(numbered, on=groups.columns, how="left", nulls_equal=True, maintain_order="left")
-    return distinct, joined[" number"].to_numpy()
-
-
 def _words(given: Words) -> tuple[str, ...]:
     return (given,) if isinstance(given, str) else tuple(given)
-
-
-def _nodes(paths: Paths, column: pl.Series, words: pl.Series) -> tuple[Codes, NDArray[np.bool_] | None]:
-    """The codes of a column, and which touches have one (None when all have)."""
-    codes = column
-    if column.name not in paths.dictionaries:
-        codes = column.cast(pl.String).cast(pl.Enum(words)).to_physical()
-    if not codes.null_count():
-        return codes.to_numpy(), None
-    return codes.fill_null(0).to_numpy(), codes.is_not_null().to_numpy()
-
-
-def _kept(begins: Indices, size: int, keep: NDArray[np.bool_] | None) -> tuple[Indices, Indices, Indices]:
-    """The rows that are left, where their units begin (and the end), and which units are left."""
-    if keep is None or not size:
-        return np.arange(size), np.append(begins, size), np.arange(len(begins))
-    counts = np.add.reduceat(keep, begins, dtype=np.int64)
-    units = np.flatnonzero(counts)
-    return np.flatnonzero(keep), np.append(0, np.cumsum(counts[units])), units
-
-
-def _chosen(nodes: Codes, bounds: Indices, among: Selection, words: pl.Series) -> NDArray[np.bool_] | None:
-    """Which units a selection means; None when it means all."""
-    if not (among.start or among.end or among.through) or len(bounds) < 2:
-        return None
-    chosen = np.ones(len(bounds) - 1, np.bool_)
-    if among.start:
-        chosen &= np.isin(nodes[bounds[:-1]], place_of(words, among.start))
-    if among.end:
-        chosen &= np.isin(nodes[bounds[1:] - 1], place_of(words, among.end))
-    for name in among.through:
-        chosen &= np.logical_or.reduceat(np.isin(nodes, place_of(words, name)), bounds[:-1])
-    return chosen
-
-
-def _groups(paths: Paths, part: Part, view: View, first: Indices) -> pl.DataFrame:
-    """The breakdown of each unit: its value at the unit's first touch."""
-    if not view.by:
-        return pl.DataFrame(height=len(first))
-    roots = list(dict.fromkeys(name for item in view.by for name in item.meta.root_names()))
-    return as_text(decoded(part, roots, paths.dictionaries)[first].select(*view.by))

@@ -15,11 +15,13 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics.engine.matching import Matcher, run
+from analytics.engine.conditions import ANY, Step, one_of
+from analytics.engine.matching import Matcher
+from analytics.engine.run import run
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
-from analytics.funnels.definition import ANY, Step, one_of
 from analytics.statistics.intervals import wilson
-from analytics.store.parts import AT, CUSTOMER, Part, decoded
+from analytics.store.columns import AT, CUSTOMER
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 

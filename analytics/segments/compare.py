@@ -14,9 +14,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from analytics.engine.conditions import one_of
 from analytics.experience.channels import channels, handoffs
 from analytics.experience.effort import effort
-from analytics.funnels.definition import Funnel, one_of
+from analytics.funnels.definition import Funnel
 from analytics.funnels.funnel import funnel
 from analytics.paths.conformance import conformance, deviations
 from analytics.paths.flow import flow, flow_routes
@@ -24,7 +25,9 @@ from analytics.paths.patterns import match
 from analytics.paths.step_matrices import step_matrix
 from analytics.paths.transitions import transitions
 from analytics.paths.variants import variants
-from analytics.statistics.intervals import benjamini_hochberg, newcombe, two_proportions_z
+from analytics.statistics.corrections import benjamini_hochberg
+from analytics.statistics.intervals import newcombe
+from analytics.statistics.tests import two_proportions_z
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 

@@ -18,19 +18,31 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.identity.columns import CODE, COMBINATION
 from analytics.identity.links import tombstones
 from analytics.identity.resolution import Identities, identify, with_customers
-from analytics.identity.shared_devices import CODE, COMBINATION, LINKED, WAYS
 from analytics.stitching.buckets import BUCKET, Spool
 from analytics.stitching.refresh_state import DROPPED, Memory, forget_others, remembered
-from analytics.store.parts import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT, Part, Words, bucket_of, narrow_time
-from analytics.store.paths import StoreWriter
+from analytics.store.columns import (
+    AT,
+    CUSTOMER,
+    JOURNEY,
+    LINKED,
+    OUTCOME,
+    OUTCOMES,
+    SESSION,
+    TIME,
+    TOUCHES,
+    TOUCHPOINT,
+    WAYS,
+)
+from analytics.store.encoding import Words, narrow_time
+from analytics.store.parts import Part, bucket_of
+from analytics.store.writer import StoreWriter
 from analytics.touches.assembly import EVENT, HIDDEN, prepared, touches_of, with_text
 from analytics.touches.attributes import versions
 from analytics.touches.deduplication import Duplicates, deduplicate, duplicates
-from analytics.touches.journeys import JOURNEY, OUTCOME, OUTCOMES
 from analytics.touches.rules import PathRules
-from analytics.touches.sessions import SESSION
 from analytics.touches.watermark import activity, watermark, watermark_of
 from expectations import contract
 from expectations.lake.layout import EVENTS, LINKS, PROFILES, Lake

@@ -12,14 +12,15 @@ from typing import Final
 
 import polars as pl
 
+from analytics.identity.columns import CODE
 from analytics.identity.links import PAIR, identity_of, known_identity, tombstones
 from analytics.identity.resolution import Identities, identify, with_customers
-from analytics.identity.shared_devices import CODE
 from analytics.stitching.build import build
 from analytics.stitching.forget_quarantine import naming
 from analytics.stitching.refresh_state import MEMORY, recall
-from analytics.store.parts import CUSTOMER, TOUCHES
-from analytics.store.paths import Paths, generation_of, holds_paths, remove_generations
+from analytics.store.columns import CUSTOMER, TOUCHES
+from analytics.store.manifest import generation_of, holds_paths, remove_generations
+from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.errors import DefinitionError, nearest

@@ -12,10 +12,9 @@ from typing import Final
 
 import polars as pl
 
-from analytics.engine.matching import on_threads
-from analytics.identity.graph import Source
-from analytics.identity.resolution import hash_of, sources_of, with_hash
-from analytics.identity.shared_devices import COMBINATION, HASH
+from analytics.engine.run import on_threads
+from analytics.identity.columns import COMBINATION, HASH
+from analytics.identity.sources import Source, hash_of, sources_of, with_hash
 from analytics.stitching.refresh_state import Memory
 from analytics.store.parts import Part
 from analytics.touches.assembly import EVENT

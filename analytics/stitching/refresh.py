@@ -22,23 +22,28 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.engine.matching import on_threads
+from analytics.engine.run import on_threads
 from analytics.identity import assignment
+from analytics.identity.assignment import counted
+from analytics.identity.columns import CODE, COMBINATION
 from analytics.identity.graph import Mask
 from analytics.identity.links import tombstones
-from analytics.identity.shared_devices import CODE, COMBINATION
 from analytics.identity.update import Relinked, relink
+from analytics.stitching.affected import NEVER, OF, Loss, Taken, Touched, codes_of, columns_taken
 from analytics.stitching.buckets import remove_orphans
 from analytics.stitching.build import Progress, StitchSummary, build, part_of, plus, sources, write_part
 from analytics.stitching.new_events import Arrivals, arrivals, reads_arrival, same_times
-from analytics.stitching.refresh_state import Memory, counted, forget_others, recall
-from analytics.stitching.restitch import NEVER, OF, Loss, Recast, Taken, Touched, codes_of, columns_taken, recast
+from analytics.stitching.refresh_state import Memory, forget_others, recall
+from analytics.stitching.restitch import Recast, recast
 from analytics.stitching.store_update import keep, parted
 from analytics.stitching.verify import is_current
+from analytics.store.columns import AT, TOUCHES
 from analytics.store.compaction import compact
+from analytics.store.manifest import generation_of
 from analytics.store.ordering import TOUCHES_PER_PART
-from analytics.store.parts import AT, ENDS, TOUCHES, Part
-from analytics.store.paths import Paths, StoreWriter, generation_of
+from analytics.store.parts import ENDS, Part
+from analytics.store.paths import Paths
+from analytics.store.writer import StoreWriter
 from analytics.touches.assembly import EVENT, touches_of
 from analytics.touches.attributes import versions
 from analytics.touches.rules import PathRules

@@ -14,8 +14,10 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
+from analytics.identity.assignment import counted
+from analytics.identity.columns import CODE, COMBINATION, HASH
 from analytics.identity.resolution import Identities
-from analytics.identity.shared_devices import CODE, COMBINATION, HASH, LINKED, WAYS
+from analytics.store.columns import LINKED, WAYS
 from analytics.touches.assembly import EVENT
 from expectations import contract
 from expectations.lake import files
@@ -108,13 +110,6 @@ def remembered(found: Identities, **rest: Any) -> Memory:
         seed=found.seed,
         **rest,
     )
-
-
-def counted(on_shared: pl.DataFrame) -> pl.DataFrame:
-    """Events on shared values, those alike as one row with their number."""
-    alike = on_shared.group_by("shared", contract.OCCURRED_AT, COMBINATION)
-    events = pl.col("events").sum() if "events" in on_shared.columns else pl.len()
-    return alike.agg(events.cast(pl.UInt32).alias("events")).sort("shared", contract.OCCURRED_AT, COMBINATION)
 
 
 def _home(lake: Lake, generation: str) -> str:

@@ -10,10 +10,12 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 
-from analytics.engine.matching import on_threads
-from analytics.stitching.restitch import Loss, Recast, Taken
+from analytics.engine.run import on_threads
+from analytics.stitching.affected import Loss, Taken
+from analytics.stitching.restitch import Recast
 from analytics.store.parts import Part, cut
-from analytics.store.paths import Paths, StoreWriter
+from analytics.store.paths import Paths
+from analytics.store.writer import StoreWriter
 
 
 def keep(writer: StoreWriter, stored: Paths, taken: Taken, later: Part) -> None:

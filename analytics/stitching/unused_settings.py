@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import polars as pl
 
 from analytics.stitching.refresh_state import kinds_of
-from analytics.store.parts import TOUCHPOINT
-from analytics.store.paths import Paths, generation_of
+from analytics.store.columns import TOUCHPOINT
+from analytics.store.manifest import generation_of
+from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules, short
 from expectations import contract
 from expectations.errors import nearest

@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from analytics.stitching.build import build, sources
-from analytics.store.parts import CUSTOMER
+from analytics.store.columns import CUSTOMER
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations.errors import StorageError

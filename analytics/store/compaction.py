@@ -14,7 +14,7 @@ import polars as pl
 
 from analytics.store.ordering import TOUCHES_PER_PART
 from analytics.store.parts import Part, stacked
-from analytics.store.paths import StoreWriter
+from analytics.store.writer import StoreWriter
 
 MANY: Final = 8
 

@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.store.parts import AT, CUSTOMER, SECOND
+from analytics.store.columns import AT, CUSTOMER, SECOND
 
 TOUCHES_PER_PART: Final = 1_000_000
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,20 +23,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.store.columns import AT, CUSTOMER, TOUCHES
+from analytics.store.encoding import Dictionaries, as_enum, as_time
 from expectations.lake import files
 
-CUSTOMER: Final = "customer"
-AT: Final = "at"
-TOUCHPOINT: Final = "touchpoint"
-TOUCHES: Final = "touches"
-TIME: Final = pl.Datetime("us", "UTC")
-SECOND: Final = 1_000_000
 KINDS_OF_FILE: Final = ("touches", "customers", "changes", "later")
 KEPT: Final = "kept"
 MORE: Final = "more"
 ENDS: Final = ("last", "converted")
-
-Dictionaries = Mapping[str, pl.Series]
 
 
 def bucket_of(customer: str, buckets: int) -> int:
@@ -241,69 +235,3 @@ def decode(part: Part, frame: pl.DataFrame, columns: Sequence[str], dictionaries
 def repeated(keys: pl.Series, bounds: NDArray[np.int64]) -> pl.Series:
     """The customer key of every touch."""
     return keys.gather(pl.Series(np.repeat(np.arange(len(keys), dtype=np.uint32), np.diff(bounds)), dtype=pl.UInt32))
-
-
-def as_time(stored: pl.Series) -> pl.Series:
-    """Stored times as Datetime(us, UTC)."""
-    micros = stored.cast(pl.Int64) * SECOND if stored.dtype == pl.UInt32 else stored
-    return micros.cast(TIME).alias(AT)
-
-
-def as_enum(codes: pl.Series, words: pl.Series) -> pl.Series:
-    """Codes with their words. Costs nothing when the codes are as wide as the dictionary asks for."""
-    return codes.cast(code_type(len(words))).cat.to(pl.Enum(words))
-
-
-def code_type(words: int) -> type[pl.DataType]:
-    """The narrowest type that tells `words` words apart."""
-    return pl.UInt8 if words <= 0xFF else pl.UInt16 if words <= 0xFFFF else pl.UInt32
-
-
-def narrow_time(at: pl.Series) -> pl.Series:
-    """Datetime(us) as u32 seconds when every time is a whole second between 1970 and 2106, else as i64 microseconds."""
-    micros = at.cast(TIME).to_physical()
-    if not len(micros):
-        return micros.cast(pl.UInt32)
-    whole = not (micros % SECOND != 0).any()
-    lowest, highest = _as_int(micros.min()), _as_int(micros.max())
-    if whole and lowest >= 0 and highest // SECOND < 2**32:
-        return (micros // SECOND).cast(pl.UInt32)
-    return micros
-
-
-def _as_int(value: Any) -> int:
-    return int(value)
-
-
-class Words:
-    """Dictionaries that grow while parts are written: a word keeps its code for good."""
-
-    def __init__(self, dictionaries: Dictionaries | None = None) -> None:
-        self.dictionaries: dict[str, pl.Series] = dict(dictionaries or {})
-
-    def has(self, name: str, words: pl.Series) -> bool:
-        """Whether all of these words have a code in the dictionary of column `name`."""
-        return name in self.dictionaries and bool(words.is_in(self.dictionaries[name].implode()).all())
-
-    def are_of(self, column: pl.Series) -> bool:
-        """Whether an Enum has the words of its column's dictionary in their order, so that its codes are ours."""
-        known = self.dictionaries.get(column.name)
-        return known is not None and isinstance(column.dtype, pl.Enum) and column.dtype.categories.equals(known)
-
-    def encode(self, column: pl.Series) -> pl.Series:
-        """A text column as codes; words not met before get the next codes, in the order of their first touch."""
-        name = column.name
-        known = self.dictionaries.get(name, pl.Series(name, [], dtype=pl.String))
-        words = column.unique(maintain_order=True).drop_nulls()
-        new = words.filter(~words.is_in(known.implode()))
-        if len(new):
-            known = pl.concat([known, new]).alias(name)
-        self.dictionaries[name] = known
-        return column.cast(pl.Enum(known)).to_physical().alias(name)
-
-
-def as_text(table: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """The table with words of dictionaries as plain text: in these columns, or in all."""
-    asked = table.columns if columns is None else columns
-    words = [name for name in asked if isinstance(table.schema[name], pl.Enum | pl.Categorical)]
-    return table.with_columns(pl.col(words).cast(pl.String))

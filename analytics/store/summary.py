@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import polars as pl
 
-from analytics.identity.shared_devices import LINKED, WAYS
-from analytics.store.parts import AT, CUSTOMER, TIME
+from analytics.store.columns import AT, CUSTOMER, JOURNEY, LINKED, OUTCOME, OUTCOMES, SESSION, TIME, WAYS
 from analytics.store.paths import Paths
-from analytics.touches.journeys import JOURNEY, OUTCOME, OUTCOMES
-from analytics.touches.sessions import SESSION
 
 
 def summary(paths: Paths) -> pl.DataFrame:

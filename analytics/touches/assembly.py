@@ -12,16 +12,15 @@ from typing import Final
 
 import polars as pl
 
-from analytics.identity.shared_devices import CODE, COMBINATION, LINKED
+from analytics.identity.columns import CODE, COMBINATION
+from analytics.store.columns import AT, CUSTOMER, JOURNEY, LINKED, OUTCOME, SESSION, STAGE, TOUCHPOINT
 from analytics.store.ordering import by_code_and_time
-from analytics.store.parts import AT, CUSTOMER, TOUCHPOINT
 from analytics.touches.attributes import with_attributes
-from analytics.touches.journeys import JOURNEY, OUTCOME, split_journeys
-from analytics.touches.naming import STAGE, touchpoint_of, with_stages
+from analytics.touches.journeys import split_journeys
+from analytics.touches.naming import column_of, touchpoint_of, with_stages
 from analytics.touches.rules import PathRules, short
-from analytics.touches.sessions import SESSION, new_customer, new_session, numbered
+from analytics.touches.sessions import new_customer, new_session, numbered
 from expectations import contract
-from expectations.lake.tables import column_of
 
 FIRST: Final = (AT, TOUCHPOINT, STAGE, contract.CHANNEL, SESSION, JOURNEY, OUTCOME, LINKED)
 SURVEY: Final = "survey"

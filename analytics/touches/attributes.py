@@ -11,8 +11,8 @@ from typing import Final
 
 import polars as pl
 
-from analytics.identity.shared_devices import CODE
-from analytics.store.parts import AT
+from analytics.identity.columns import CODE
+from analytics.store.columns import AT
 from analytics.touches.rules import PathRules
 from expectations import contract
 

@@ -14,6 +14,8 @@ from typing import Final
 import polars as pl
 
 from expectations import contract
+from expectations.lake.layout import Lake
+from expectations.lake.tables import landed
 
 ARRIVAL: Final = (contract.RECEIVED_AT, *contract.PLACE, "id_generated", "schema_version", contract.EVENT_DATE)
 """Columns that tell how an event arrived, not what it says: they are no part of its payload."""
@@ -117,3 +119,12 @@ def _comparable(name: str, dtype: pl.DataType) -> pl.Expr:
     if isinstance(dtype, pl.Map):
         return pl.col(name).map.entries().list.sort()
     return pl.col(name)
+
+
+def events(lake: Lake) -> pl.LazyFrame:
+    """The events of a lake, each once, with the columns of `contract.EVENTS`.
+
+    >>> events(Lake("nowhere")).collect().height
+    0
+    """
+    return deduplicate(landed(lake))

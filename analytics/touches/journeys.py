@@ -14,13 +14,10 @@ from typing import Final
 
 import polars as pl
 
-from analytics.funnels.definition import duration
-from analytics.store.parts import AT, CUSTOMER, TOUCHPOINT
+from analytics.store.columns import AT, CUSTOMER, JOURNEY, OUTCOME, OUTCOMES, TOUCHPOINT
 from analytics.touches.sessions import new_customer, numbered
+from expectations.config.durations import duration
 
-JOURNEY: Final = "journey"
-OUTCOME: Final = "outcome"
-OUTCOMES: Final = ("converted", "abandoned", "open")
 ENDS: Final = pl.Enum(OUTCOMES)
 
 

@@ -10,17 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import reduce
-from typing import Final
 
 import numpy as np
 import polars as pl
 
-from analytics.store.parts import TOUCHPOINT
+from analytics.store.columns import STAGE, TOUCHPOINT
 from analytics.touches.rules import StageRule, TouchpointRule
 from expectations import contract
-from expectations.lake.tables import column_of
-
-STAGE: Final = "stage"
 
 
 def with_touchpoints(events: pl.DataFrame, rules: Sequence[TouchpointRule]) -> pl.DataFrame:
@@ -90,3 +86,15 @@ def _address(template: str) -> str:
     """A template such as /product/{id} as a regular expression for whole addresses."""
     path = re.sub(r"\\\{[^}]*\}", "[^/?#]+", re.escape(template.rstrip("/")))
     return rf"^(?:[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*)?{path}/?(?:[?#].*)?$"
+
+
+def column_of(name: str) -> pl.Expr:
+    """A column of an event, or a property of it by its path (`properties.page.title`).
+
+    Only properties whose text names the key are parsed.
+    """
+    table, _, path = name.partition(".")
+    if not path:
+        return pl.col(table)
+    names_it = pl.col(table).str.contains(f'"{path.rpartition(".")[2]}"', literal=True)
+    return pl.when(names_it).then(pl.col(table)).str.json_path_match(f"$.{path}")

@@ -10,11 +10,10 @@ from datetime import timedelta
 
 import polars as pl
 
-from analytics.funnels.definition import duration
+from analytics.store.columns import AT, CUSTOMER, SESSION
 from analytics.store.ordering import by_code_and_time, in_order
-from analytics.store.parts import AT, CUSTOMER
+from expectations.config.durations import duration
 
-SESSION = "session"
 CHANNEL = "channel"
 
 

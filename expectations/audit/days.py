@@ -29,9 +29,9 @@ from expectations.audit import great_expectations
 from expectations.audit.great_expectations import Outcome
 from expectations.audit.landed import DAY, within
 from expectations.audit.rows import COUNT, Counts, Day
-from expectations.compile.columns import Columns
 from expectations.compile.conditions import NotCompiled, considered, where
 from expectations.suites.catalog import UNIQUE
+from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
 
 SPAN: Final = 1_000_000

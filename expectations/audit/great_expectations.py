@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from expectations.compile.columns import Columns
 from expectations.compile.conditions import judged
 from expectations.errors import ConfigurationError
 from expectations.suites.catalog import ROW_LEVEL
+from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the library is loaded

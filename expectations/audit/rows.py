@@ -18,9 +18,9 @@ import polars as pl
 
 from expectations.audit import great_expectations
 from expectations.audit.landed import DAY
-from expectations.compile.columns import Columns
 from expectations.compile.conditions import NotCompiled, judged
 from expectations.suites.catalog import BY_VALUE, ROW_LEVEL
+from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
 
 COUNT: Final = "_count"

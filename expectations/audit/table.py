@@ -9,8 +9,8 @@ import polars as pl
 
 from expectations.audit.findings import Findings, Judged
 from expectations.audit.landed import DAY, Landed, Table, landed_since, within
-from expectations.compile.columns import Columns
 from expectations.compile.compile import narrowed, require_columns
+from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation, Suite
 
 if TYPE_CHECKING:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from expectations.compile.columns import Columns
+from expectations import contract
 from expectations.compile.conditions import NotCompiled
 from expectations.compile.masks import unexpected
 from expectations.errors import ConfigurationError, nearest
+from expectations.lake import layout
+from expectations.suites.columns import Columns
+from expectations.suites.defaults import default_suites
 from expectations.suites.expectation import Expectation, Severity, Suite, both, condition
 
 
@@ -94,3 +97,28 @@ def _rule(expectation: Expectation, kind: str | None, columns: Columns) -> Rule:
         expected=expectation.expected,
         severity=expectation.severity,
     )
+
+
+def compile_own(own: Sequence[Suite], touches: pl.Schema = contract.TOUCHES) -> Compiled:
+    """What the stream judges after the contract, and what only the audit can.
+
+    `own` are the owner's suites, of whatever table, `touches` the columns that touches will have.
+
+    Raises:
+        ConfigurationError: an expectation names a column that its table does not have.
+    """
+    schemas = {
+        layout.EVENTS: contract.EVENTS,
+        layout.PROFILES: contract.PROFILES,
+        layout.LINKS: contract.LINKS,
+        layout.TOUCHES: touches,
+    }
+    left = []
+    for suite in own:
+        if suite.table != layout.EVENTS:
+            for expectation in suite.expectations:
+                require_columns(expectation, Columns(schemas[suite.table]), suite.table)
+                left.append((expectation, f"it is about {suite.table}, which do not come in the stream"))
+    beyond = [suite for suite in default_suites() if suite.kind is not None]
+    compiled = compile_suites([*beyond, *(suite for suite in own if suite.table == layout.EVENTS)], contract.EVENTS)
+    return replace(compiled, audited=(*compiled.audited, *left))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from expectations.compile.columns import Columns, Family
+from expectations.suites.columns import Columns, Family
 
 _EXACT: Final = 2**53
 

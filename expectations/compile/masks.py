@@ -16,9 +16,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from expectations.compile.columns import Columns, Family
 from expectations.compile.conditions import NotCompiled, comparable, considered, is_number, member, where
 from expectations.compile.patterns import Untranslatable, translate
+from expectations.suites.columns import Columns, Family
 from expectations.suites.expectation import Expectation
 
 Builder = Callable[[Mapping[str, Any], Columns], pl.Expr]

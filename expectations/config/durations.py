@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 from pydantic import BeforeValidator, PlainSerializer
 
+from expectations.errors import DefinitionError
+
 UNITS: Final[dict[str, str]] = {
     "ms": "milliseconds",
     "s": "seconds",
@@ -21,16 +23,14 @@ _PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h|d|w)\s*")
 _WHOLE: Final = re.compile(rf"\s*(?:{_PART.pattern})+")
 
 
-def duration(text: str | timedelta) -> timedelta:
+def parse_duration(text: str | timedelta) -> timedelta:
     """Read a duration: a number and one of the units ms, s, m, h, d, w; several may follow each other. A timedelta is
     handed back as it is.
 
     Raises ValueError for anything else, a bare number included.
 
-    >>> duration("30m")
+    >>> parse_duration("30m")
     datetime.timedelta(seconds=1800)
-    >>> duration("1d 12h")
-    datetime.timedelta(days=1, seconds=43200)
     """
     if isinstance(text, timedelta):
         return text
@@ -40,7 +40,7 @@ def duration(text: str | timedelta) -> timedelta:
 
 
 def as_text(length: timedelta) -> str:
-    """A duration as text that `duration` reads.
+    """A duration as text that `parse_duration` reads.
 
     >>> as_text(timedelta(minutes=30))
     '1800s'
@@ -49,5 +49,26 @@ def as_text(length: timedelta) -> str:
     return f"{seconds:.0f}s" if seconds.is_integer() else f"{seconds * 1000:.0f}ms"
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration), PlainSerializer(as_text)]
+Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(as_text)]
 """A settings field that is written as text with a unit and read as a timedelta."""
+
+
+def duration(text: str | timedelta) -> timedelta:
+    """A length of time written with its unit: ms, s, m (minutes), h, d or w. Several may follow each other.
+
+    Raises `DefinitionError` for a number without a unit, an unknown unit, or a negative length.
+
+    >>> duration("30m")
+    datetime.timedelta(seconds=1800)
+    >>> duration("1d 12h")
+    datetime.timedelta(days=1, seconds=43200)
+    """
+    try:
+        length = parse_duration(text)
+    except (ValueError, OverflowError) as error:
+        raise DefinitionError(
+            "This is not a length of time.", expected='a number with a unit: "30m", "7d"', found=repr(text)
+        ) from error
+    if length < timedelta(0):
+        raise DefinitionError("A length of time cannot be negative.", found=str(length))
+    return length

@@ -9,7 +9,6 @@ import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
-from analytics.touches.deduplication import deduplicate
 from expectations import contract
 from expectations.errors import StorageError, said
 from expectations.lake.layout import EVENTS, PROFILES, Lake
@@ -18,15 +17,6 @@ from expectations.lake.layout import EVENTS, PROFILES, Lake
 def landed(lake: Lake, version: int | None = None) -> pl.LazyFrame:
     """Every row of table `events`, duplicates and all, with the columns of the contract; no rows when none landed."""
     return scan(lake, EVENTS, contract.EVENTS, version)
-
-
-def events(lake: Lake) -> pl.LazyFrame:
-    """The events of a lake, each once, with the columns of `contract.EVENTS`.
-
-    >>> events(Lake("nowhere")).collect().height
-    0
-    """
-    return deduplicate(landed(lake))
 
 
 def profiles(lake: Lake) -> pl.LazyFrame:
@@ -124,18 +114,6 @@ def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
         raise StorageError(
             "A table of the lake cannot be written.", where=lake.table(name), found=said(error)
         ) from error
-
-
-def column_of(name: str) -> pl.Expr:
-    """A column of an event, or a property of it by its path (`properties.page.title`).
-
-    Only properties whose text names the key are parsed.
-    """
-    table, _, path = name.partition(".")
-    if not path:
-        return pl.col(table)
-    names_it = pl.col(table).str.contains(f'"{path.rpartition(".")[2]}"', literal=True)
-    return pl.when(names_it).then(pl.col(table)).str.json_path_match(f"$.{path}")
 
 
 def _opened(address: str, version: int | None = None) -> DeltaTable | None:

@@ -25,24 +25,20 @@ share = 0.95
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
-import polars as pl
 from pydantic import Field, model_validator
 
 from expectations import contract
-from expectations.compile.columns import Columns
-from expectations.compile.compile import Compiled, compile_suites, require_columns
 from expectations.config.durations import Duration
 from expectations.config.file import Section
 from expectations.contract import Kind
 from expectations.lake import layout
 from expectations.suites.catalog import ROW_LEVEL
-from expectations.suites.defaults import default_suites
 from expectations.suites.expectation import Expectation, Suite, both, condition
 from expectations.suites.file import read_suite
 from expectations.suites.vocabulary import Vocabulary, require_column
@@ -187,31 +183,6 @@ class ExpectationSettings(Section):
             Suite(f"own {table}", table, tuple(expectations)) for table, expectations in asked.items() if expectations
         ]
         return [*own, *(read_suite(beside / name) for name in self.suites)]
-
-
-def compile_own(own: Sequence[Suite], touches: pl.Schema = contract.TOUCHES) -> Compiled:
-    """What the stream judges after the contract, and what only the audit can.
-
-    `own` are the owner's suites, of whatever table, `touches` the columns that touches will have.
-
-    Raises:
-        ConfigurationError: an expectation names a column that its table does not have.
-    """
-    schemas = {
-        layout.EVENTS: contract.EVENTS,
-        layout.PROFILES: contract.PROFILES,
-        layout.LINKS: contract.LINKS,
-        layout.TOUCHES: touches,
-    }
-    left = []
-    for suite in own:
-        if suite.table != layout.EVENTS:
-            for expectation in suite.expectations:
-                require_columns(expectation, Columns(schemas[suite.table]), suite.table)
-                left.append((expectation, f"it is about {suite.table}, which do not come in the stream"))
-    beyond = [suite for suite in default_suites() if suite.kind is not None]
-    compiled = compile_suites([*beyond, *(suite for suite in own if suite.table == layout.EVENTS)], contract.EVENTS)
-    return replace(compiled, audited=(*compiled.audited, *left))
 
 
 def _ends(least: float | None, most: float | None) -> dict[str, Any]:

@@ -10,8 +10,8 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from expectations import contract
-from expectations.compile.columns import Columns
 from expectations.config.file import Section
+from expectations.suites.columns import Columns
 from expectations.suites.defaults import among, given
 from expectations.suites.expectation import Expectation, condition
 

@@ -14,8 +14,8 @@ read. It answers whether a message can be read at all; whether we believe it is 
 | wrong_type    | has a known field of another type                                    |
 | bad_timestamp | has a time that is no time, or has no zone                           |
 
-A format (`ingest.decoding.formats`) may add reasons of its own. A message may hold several events: its *parts*, numbered from
-0. What is wrong with one part costs that part, and the others land.
+A format (`ingest.decoding.formats`) may add reasons of its own. A message may hold several events: its *parts*,
+numbered from 0. What is wrong with one part costs that part, and the others land.
 
 Records are parsed one by one, so that one bad message costs itself only; the fields are then checked and converted a
 column at a time.
@@ -34,11 +34,12 @@ from expectations import contract
 from ingest.decoding.columns import build, name_of
 from ingest.decoding.formats.document import document, is_cut, unreadable
 from ingest.decoding.formats.envelope import TOMBSTONE, Event, Fault
-from ingest.decoding.formats.plain import FIELDS, plain
+from ingest.decoding.formats.plain import plain
 from ingest.decoding.formats.registry import MAGIC, Find
 from ingest.decoding.reader import Reader, is_plain, reader
 from ingest.message import Partition, Record
 from ingest.settings.ingest import Limits, Stream
+from ingest.settings.mapping import FIELDS
 
 __all__ = ["TOMBSTONE", "Decoded", "Refusal", "decode"]
 

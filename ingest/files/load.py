@@ -30,8 +30,8 @@ from ingest.files.rows import LINES, Row, rows, table, unreadable
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
 from ingest.landing.offsets import Claim, application
+from ingest.landing.refusals import quarantine_rows
 from ingest.message import Chunk, Partition
-from ingest.quarantine.quarantine import rows as quarantine_rows
 from ingest.settings.ingest import Format, IngestSettings, Stream
 
 PIPELINE: Final = "files"

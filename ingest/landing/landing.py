@@ -25,8 +25,8 @@ from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.batch import Buffer, FlushLimits, is_due
 from ingest.landing.flush_result import Flushed, lateness, repeated
 from ingest.landing.offsets import Claim, application, check_generation, fingerprint, forgotten, generation, resume
+from ingest.landing.refusals import quarantine_rows, refusals_of_gate
 from ingest.message import Chunk, Partition
-from ingest.quarantine import quarantine
 from ingest.settings.ingest import IngestSettings
 
 _TRIES: Final = 20
@@ -191,10 +191,10 @@ class Landing:
         stream = self._streams[buffer.partition.topic]
         decoded = decode(buffer.records, buffer.partition, stream, self._settings.limits, self._find)
         verdict = judge(decoded.events, self._rules)
-        refusals: list[Refusal] = decoded.refused + quarantine.from_gate(verdict.refused)
+        refusals: list[Refusal] = decoded.refused + refusals_of_gate(verdict.refused)
         return _Prepared(
             verdict.accepted,
-            quarantine.rows(buffer.partition, buffer.records, refusals),
+            quarantine_rows(buffer.partition, buffer.records, refusals),
             attributes(verdict.accepted, stream) if self._profiles is not None and has_traits(stream) else None,
             Counter(refusal.reason for refusal in refusals),
             Counter(verdict.warned),

@@ -5,73 +5,14 @@ The bytes are kept untouched, so that a mended parser can read them again. Tombs
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-
 import polars as pl
 
-from expectations import contract, gate
+from expectations import contract
 from expectations.lake import layout
 from expectations.lake.layout import Lake
-from ingest.decoding.decode import TOMBSTONE, Refusal
 from ingest.landing.commit import scan
-from ingest.message import Partition, Record
+from ingest.message import Partition
 from ingest.quarantine.masking import shape
-
-
-def from_gate(refused: pl.DataFrame) -> list[Refusal]:
-    """The rows that the gate refused, as refusals: reason and field of the first rule they break."""
-    names = (contract.OFFSET, gate.REASON, gate.FIELD, gate.EXPECTED, contract.PART)
-    return [
-        Refusal(offset, reason, field, f"expected {expected}", part)
-        for offset, reason, field, expected, part in zip(*(refused[name].to_list() for name in names), strict=True)
-    ]
-
-
-def rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Refusal]) -> pl.DataFrame:
-    """The quarantine rows (columns and dtypes of `contract.QUARANTINE`) of one partition, in order of offset and part.
-
-    `records` holds the record of every refusal; tombstones get no row.
-    """
-    kept = _in_order([refusal for refusal in refusals if refusal.reason != TOMBSTONE])
-    if not kept:
-        return contract.QUARANTINE.to_frame(eager=True)
-    by_offset = {record.offset: record for record in records}
-    offsets, reasons, fields, messages, parts = zip(*kept, strict=True)
-    held = [by_offset[offset] for offset in offsets]
-    received = pl.Series([record.timestamp for record in held], dtype=pl.Int64).clip(0)
-    received = received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
-    columns = {
-        "received_date": received.dt.date(),
-        contract.RECEIVED_AT: received,
-        "key": pl.Series([record.key for record in held], dtype=pl.Binary),
-        "raw": pl.Series([record.value for record in held], dtype=pl.Binary),
-        "headers": pl.Series([_headers(record) for record in held], dtype=contract.QUARANTINE["headers"]),
-        "reason": pl.Series(reasons, dtype=pl.String),
-        "field": pl.Series(fields, dtype=pl.String),
-        "message": pl.Series(messages, dtype=pl.String),
-        "schema_version": pl.repeat(contract.VERSION, len(held), dtype=pl.Int32, eager=True),
-        contract.TOPIC: pl.repeat(partition.topic, len(held), eager=True),
-        contract.PARTITION: pl.repeat(partition.number, len(held), dtype=pl.Int32, eager=True),
-        contract.OFFSET: pl.Series(offsets, dtype=pl.Int64),
-        contract.PART: pl.Series(parts, dtype=contract.QUARANTINE[contract.PART]),
-    }
-    return pl.DataFrame(columns, schema=contract.QUARANTINE)
-
-
-def _headers(record: Record) -> list[dict[str, str | bytes]] | None:
-    return [{"name": name, "value": held} for name, held in record.headers] or None
-
-
-def _in_order(refusals: list[Refusal]) -> list[Refusal]:
-    """By offset and part; they mostly are already, and seeing that is quicker than sorting."""
-    offsets = [refusal.offset for refusal in refusals]
-    if offsets == sorted(set(offsets)):
-        return refusals
-    return sorted(refusals, key=_place)
-
-
-def _place(refusal: Refusal) -> tuple[int, int]:
-    return refusal.offset, refusal.part or 0
 
 
 def message(lake: Lake, place: Partition, offset: int) -> pl.DataFrame:

@@ -26,8 +26,8 @@ from ingest.decoding.schemas import finder
 from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.commit import Table, scan
 from ingest.landing.offsets import Claim
+from ingest.landing.refusals import refusals_of_gate
 from ingest.message import Partition
-from ingest.quarantine.quarantine import from_gate
 from ingest.settings.ingest import IngestSettings, Stream
 
 _TRIES: Final = 20
@@ -151,7 +151,7 @@ class _Replay:
         given = zip(messages[contract.OFFSET], times, messages["raw"], messages["key"], headers, strict=True)
         decoded = decode([_Held(*row) for row in given], partition, stream, self._settings.limits, self._find)
         verdict = judge(decoded.events, self._rules)
-        faulty = [*decoded.refused, *from_gate(verdict.refused)]
+        faulty = [*decoded.refused, *refusals_of_gate(verdict.refused)]
         schema = {contract.OFFSET: pl.Int64, "now": pl.String}
         return verdict.accepted, pl.DataFrame([(each.offset, each.reason) for each in faulty], schema, orient="row")
 

@@ -20,9 +20,9 @@ Format = Literal["json", "segment", "snowplow", "cloudevents", "ga4"]
 class Stream(Section):
     """One topic: what its messages are, how they are read, and what holds for those that do not say.
 
-    `fields` says where in a message an event's fields are (see `ingest.settings.mapping`), `rules` what holds for events
-    of some names, and `rest` whether what has no field is kept in `properties`. `traits` names those of Segment's
-    identify and group calls that become customer attributes; by default all do that are no contact data.
+    `fields` says where in a message an event's fields are (see `ingest.settings.mapping`), `rules` what holds for
+    events of some names, and `rest` whether what has no field is kept in `properties`. `traits` names those of
+    Segment's identify and group calls that become customer attributes; by default all do that are no contact data.
 
     >>> Stream(topic="clickstream", kind="clickstream", channel="web").format
     'json'

@@ -11,7 +11,39 @@ from expectations.config.file import Section
 from expectations.contract import Kind
 from expectations.hashing import HASHES
 from expectations.suites.arguments import is_time_format
-from ingest.decoding.formats.plain import FIELDS
+
+FIELDS: Final[tuple[str, ...]] = (
+    "event_id",
+    "event_name",
+    "kind",
+    "channel",
+    "occurred_at",
+    "customer_id",
+    "anonymous_id",
+    "session_id",
+    "identities",
+    "order_id",
+    "revenue",
+    "currency",
+    "items",
+    "survey",
+    "score",
+    "feedback_text",
+    "url",
+    "referrer",
+    "campaign",
+    "source",
+    "medium",
+    "device",
+    "country",
+    "properties",
+    "schema_version",
+)
+"""The fields a message may carry at its top level. Everything else about an event is ours: time of receipt,
+position."""
+
+
+pass
 
 Ambiguous = Literal["refuse", "earlier", "later"]
 UNITS: Final = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}

@@ -7,12 +7,11 @@ import logging
 import threading
 import time
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
 from ingest.logs import told
-from ingest.service.counters import Tally
 from ingest.settings.ingest import MaintenanceSettings
 from ingest.upkeep.maintenance import claim, closed_before, files_per_day, maintain, relieve
 
@@ -20,6 +19,15 @@ log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 10.0
+
+
+class UpkeepCounts(Protocol):
+    """Where the counts of finished upkeep are kept."""
+
+    maintained: int
+    removed_files: int
+    relieved: int
+    files_per_open_day: int
 
 
 class Keeper:
@@ -30,7 +38,7 @@ class Keeper:
     """
 
     def __init__(
-        self, lake: Lake, settings: MaintenanceSettings, tally: Tally, pause_seconds: float = _PAUSE_SECONDS
+        self, lake: Lake, settings: MaintenanceSettings, tally: UpkeepCounts, pause_seconds: float = _PAUSE_SECONDS
     ) -> None:
         self._lake, self._settings, self._tally, self._pause = lake, settings, tally, pause_seconds
         self._done = threading.Event()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from analytics.funnels.definition import duration
+from expectations.config.durations import duration
 from expectations.contract import KINDS, is_kind
 from expectations.errors import ConfigurationError, StorageError, nearest
 from journeys import terminal

@@ -1,7 +1,7 @@
 """How does conversion differ within a selection? Bars to click, weeks to brush, a funnel that follows.
 
-In: a published cube (`reports.questions.cube`). All sums, rates and intervals are worked out in the page, from the cells chosen.
-Its rows without a week belong to the sum of their group, or of all, and to no week.
+In: a published cube (`reports.questions.cube`). All sums, rates and intervals are worked out in the page, from the
+cells chosen. Its rows without a week belong to the sum of their group, or of all, and to no week.
 """
 
 from __future__ import annotations

@@ -15,8 +15,7 @@ from typing import Any, Final
 import vl_convert
 
 from reports.charts import fonts
-from reports.charts.theme import TOKENS, VEGA_LITE, Mode, config
-from reports.pages.cards import Spec
+from reports.charts.theme import TOKENS, VEGA_LITE, Mode, Spec, config
 
 CARD_WIDTH: Final = {12: 1114, 8: 736, 6: 524}
 PHONE_WIDTH: Final = 321

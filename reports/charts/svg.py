@@ -8,8 +8,7 @@ import polars as pl
 import vl_convert
 
 from reports.charts import fonts
-from reports.charts.theme import VEGA_LITE, config
-from reports.pages.cards import Spec
+from reports.charts.theme import VEGA_LITE, Spec, config
 from reports.privacy.stages import stages
 
 

@@ -16,6 +16,9 @@ from altair.utils.schemapi import debug_mode
 
 from reports.charts.fonts import FAMILY
 
+Spec = dict[str, Any]
+
+
 Mode = Literal["light", "dark"]
 MODES: Final[tuple[Mode, ...]] = ("light", "dark")
 VEGA_LITE: Final = "6.4"

@@ -6,29 +6,13 @@ A part is a description. `reports.site.html` turns it into HTML, `reports.site.s
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import polars as pl
 
-Spec = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class State:
-    """What a card says instead of a chart: nothing there, too few, withheld."""
-
-    symbol: str
-    headline: str
-    text: str
-
-
-@dataclass(frozen=True)
-class Table:
-    """Numbers as a reader sees them: column heads, then rows of text; `words` are the columns that hold no numbers."""
-
-    heads: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    words: tuple[int, ...] = (0,)
+from reports.charts.theme import Spec
+from reports.words.subtitles import State
+from reports.words.tables import Table
+from reports.words.value_cards import ValueCard
 
 
 @dataclass(frozen=True)
@@ -57,16 +41,6 @@ class Part:
         """Where the files of the part lie within the report, by kind; pictures only of a part with a chart."""
         kinds = {"csv": "data", "parquet": "data"} | ({"svg": "charts", "png": "charts"} if self.spec else {})
         return {kind: f"{folder}/{self.id}.{kind}" for kind, folder in kinds.items()}
-
-
-@dataclass(frozen=True)
-class ValueCard:
-    """One number on top of the page, what it is, and how it has changed."""
-
-    label: str
-    value: str
-    detail: str = ""
-    change: str = ""
 
 
 @dataclass(frozen=True)

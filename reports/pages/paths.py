@@ -12,8 +12,8 @@ from reports.charts.flow.narrow import narrow_flow
 from reports.charts.moves.graph import move_graph, narrow_move_graph
 from reports.charts.moves.matrix import step_matrix
 from reports.charts.moves.paths import commonest_paths, narrow_commonest_paths
-from reports.charts.theme import specification
-from reports.pages.cards import Page, Part, Spec
+from reports.charts.theme import Spec, specification
+from reports.pages.cards import Page, Part
 from reports.privacy.flow import Flow
 from reports.privacy.paths import ABANDONED, MOST_TOUCHES, REACHED
 from reports.questions.answers import Answers

@@ -8,12 +8,13 @@ from reports.charts.canvas import NARROW
 from reports.charts.quality.checks import check_strip, narrow_check_strip
 from reports.charts.quality.coverage import coverage_bars
 from reports.charts.theme import specification
-from reports.pages.cards import Page, Part, ValueCard
+from reports.pages.cards import Page, Part
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import tables
 from reports.words.numbers import count, day, moment, percent
 from reports.words.subtitles import told
+from reports.words.value_cards import ValueCard
 
 WAYS = {
     "login": "by a login",

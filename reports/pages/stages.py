@@ -6,13 +6,13 @@ import polars as pl
 
 from reports.charts.stages.segments import has_far, narrow_segment_dots, segment_dots
 from reports.charts.theme import specification
-from reports.pages.cards import Page, Part, State
+from reports.pages.cards import Page, Part
 from reports.privacy.stages import SHOWN, WITHHELD
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import headlines, tables
 from reports.words.numbers import count
-from reports.words.subtitles import population, withheld_note
+from reports.words.subtitles import State, population, withheld_note
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page | None:

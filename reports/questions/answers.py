@@ -1,6 +1,7 @@
 """What analytics answered, ready to be published: the material that every page is made from.
 
-`reports.questions.ask` fills it from a lake; tests fill it by hand. Every frame here has been through `reports.privacy.stages`.
+`reports.questions.ask` fills it from a lake; tests fill it by hand. Every frame here has been through
+`reports.privacy.stages`.
 """
 
 from __future__ import annotations
@@ -64,11 +65,11 @@ class Origin:
 class Answers:
     """One report's material; what is null was not there, or nothing of it may be shown.
 
-    `stages`, `segments`, `voice` and `changes` come from `reports.privacy.stages`, `flow` from `reports.privacy.flow`, `paths`,
-    `positions`, `moves` and `used` from `reports.privacy.paths`, `weeks` from `reports.privacy.trends`, `times` and `incidence` (by
-    the groups of `incidence_by`) from `reports.questions.pacing`, `pace_shift` and `voice_shifts` (by stage) from
-    `reports.questions.periods`. `linked` is `way` String and `share` Float64 of touches. `stage_numbers` puts touchpoints in
-    order for the graph; `goals` are its last ones.
+    `stages`, `segments`, `voice` and `changes` come from `reports.privacy.stages`, `flow` from `reports.privacy.flow`,
+    `paths`, `positions`, `moves` and `used` from `reports.privacy.paths`, `weeks` from `reports.privacy.trends`,
+    `times` and `incidence` (by the groups of `incidence_by`) from `reports.questions.pacing`, `pace_shift` and
+    `voice_shifts` (by stage) from `reports.questions.periods`. `linked` is `way` String and `share` Float64 of touches.
+    `stage_numbers` puts touchpoints in order for the graph; `goals` are its last ones.
     """
 
     facts: Facts

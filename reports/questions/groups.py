@@ -11,7 +11,9 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.statistics.intervals import benjamini_hochberg, newcombe, two_proportions_z, wilson
+from analytics.statistics.corrections import benjamini_hochberg
+from analytics.statistics.intervals import newcombe, wilson
+from analytics.statistics.tests import two_proportions_z
 from reports.privacy import stages
 from reports.privacy.stages import NO_VALUE
 from reports.questions.entrants import Entrants, counted

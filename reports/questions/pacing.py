@@ -12,7 +12,7 @@ from typing import Final
 import polars as pl
 
 from analytics import Paths
-from analytics.statistics.intervals import kaplan_meier
+from analytics.statistics.curves import kaplan_meier
 from reports.privacy.rules import small, to_tens
 from reports.questions.answers import Pace
 

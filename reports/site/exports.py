@@ -16,8 +16,8 @@ from pypdf import PageObject, PdfReader, PdfWriter, Transformation
 
 from reports.charts import fonts
 from reports.charts.svg import drawing
-from reports.charts.theme import VEGA_LITE, config
-from reports.pages.cards import Page, Part, Spec
+from reports.charts.theme import VEGA_LITE, Spec, config
+from reports.pages.cards import Page, Part
 from reports.words.tables import as_files
 
 _PAPER: Final = (841.89, 595.28)  # A4 across, in points

@@ -24,8 +24,8 @@ from markupsafe import Markup
 
 from reports.charts import fonts
 from reports.charts.svg import drawing
-from reports.charts.theme import MODES, TOKENS, VEGA_LITE, Mode, config
-from reports.pages.cards import Page, Part, Spec
+from reports.charts.theme import MODES, TOKENS, VEGA_LITE, Mode, Spec, config
+from reports.pages.cards import Page, Part
 from reports.site.packing import packed
 
 _ASSETS: Final = Path(__file__).parents[1] / "assets"

@@ -16,7 +16,7 @@ import polars as pl
 
 from reports.charts.theme import unchecked
 from reports.pages import explore, journey_map, overview, paths, quality, stages, trends
-from reports.pages.cards import EMPTY, Page, Part, ValueCard
+from reports.pages.cards import EMPTY, Page, Part
 from reports.questions.answers import Answers
 from reports.settings import PageName, ReportSettings
 from reports.site.csv import as_csv
@@ -24,6 +24,7 @@ from reports.site.html import Site, render, render_static
 from reports.words.numbers import count, moment, percent
 from reports.words.subtitles import withheld_cells
 from reports.words.tables import as_files, columnar
+from reports.words.value_cards import ValueCard
 
 PAGES: Final[dict[PageName, ModuleType]] = {
     "overview": overview,

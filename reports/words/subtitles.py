@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import polars as pl
 
-from reports.pages.cards import State
 from reports.privacy.stages import BOUNDED, WITHHELD
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words.numbers import count, length, period, quoted
+
+
+@dataclass(frozen=True)
+class State:
+    """What a card says instead of a chart: nothing there, too few, withheld."""
+
+    symbol: str
+    headline: str
+    text: str
 
 
 def population(answers: Answers, settings: ReportSettings) -> str:

@@ -5,15 +5,24 @@ A table shows what the chart shows, in the same words; the file holds every colu
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from reports.pages.cards import Table
 from reports.privacy.flow import OTHER
 from reports.privacy.stages import BOUNDED, FEW, WITHHELD
 from reports.questions.cube import Cube
 from reports.words.numbers import MISSING, bounded, count, interval, percent, points, points_interval, shown_name, wait
+
+
+@dataclass(frozen=True)
+class Table:
+    """Numbers as a reader sees them: column heads, then rows of text; `words` are the columns that hold no numbers."""
+
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    words: tuple[int, ...] = (0,)
 
 
 def stages(frame: pl.DataFrame) -> Table:

@@ -6,6 +6,7 @@ before; it is left out where the periods do not hold enough customers.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,6 @@ import polars as pl
 
 from analytics import duration
 from analytics.statistics.intervals import wilson
-from reports.pages.cards import ValueCard
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words.headlines import weakest_step
@@ -32,6 +32,16 @@ from reports.words.numbers import (
     wait_shift,
 )
 from reports.words.subtitles import told
+
+
+@dataclass(frozen=True)
+class ValueCard:
+    """One number on top of the page, what it is, and how it has changed."""
+
+    label: str
+    value: str
+    detail: str = ""
+    change: str = ""
 
 
 def value_cards(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]:

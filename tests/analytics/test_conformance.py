@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Design, conformance, deviations
-from analytics.statistics.intervals import newcombe, two_proportions_z
+from analytics.statistics.intervals import newcombe
+from analytics.statistics.tests import two_proportions_z
 from expectations.errors import DefinitionError
 from tests.analytics.test_transitions import PEOPLE, paths_of, units_of
 from tests.journeys import paths

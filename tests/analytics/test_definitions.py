@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from analytics import Funnel, Step, duration, funnel
-from analytics.funnels.definition import as_utc
+from analytics.engine.conditions import as_utc
 from expectations.errors import DefinitionError, nearest
 from tests.journeys import paths
 

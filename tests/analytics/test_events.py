@@ -7,10 +7,11 @@ from typing import Any
 import polars as pl
 import pytest
 
+from analytics.touches.deduplication import events
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
-from expectations.lake.tables import conform, events, landed, profiles, table_version
+from expectations.lake.tables import conform, landed, profiles, table_version
 from tests.journeys import START, at
 
 

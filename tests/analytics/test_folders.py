@@ -12,7 +12,8 @@ from analytics import Funnel, funnel
 from analytics.stitching.forget import forget
 from analytics.stitching.refresh import refresh, summary_of
 from analytics.stitching.verify import verify
-from analytics.store.paths import Paths, generation_of
+from analytics.store.manifest import generation_of
+from analytics.store.paths import Paths
 from expectations.errors import StorageError
 from expectations.lake import files
 from expectations.lake.layout import Lake

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.identity.resolution import _places, customers
-from analytics.touches.rules import IdentityRules, PathRules
+from analytics.identity.rules import IdentityRules
+from analytics.touches.rules import PathRules
 from tests.journeys import START
 from tests.oracles.identity import customers as slow
 

@@ -8,9 +8,10 @@ import pytest
 
 from analytics.identity.links import EVIDENCE, PAIR, split, tombstones, why, why_apart
 from analytics.identity.resolution import customers
+from analytics.identity.rules import IdentityRules
 from analytics.stitching.build import build
 from analytics.store.paths import Paths
-from analytics.touches.rules import IdentityRules, PathRules
+from analytics.touches.rules import PathRules
 from expectations.errors import DefinitionError
 from expectations.lake.layout import Lake
 from tests.journeys import START, at

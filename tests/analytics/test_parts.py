@@ -9,7 +9,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.store.parts import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT, Part, in_turn
+from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
+from analytics.store.parts import Part, in_turn
 
 Rows = list[tuple[int, int]]
 

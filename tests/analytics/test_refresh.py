@@ -13,10 +13,11 @@ from deltalake import DeltaTable
 
 import analytics.stitching.refresh
 from analytics.identity.links import split
+from analytics.identity.rules import IdentityRules
 from analytics.stitching.build import StitchSummary, build
 from analytics.stitching.refresh import refresh, summary_of
 from analytics.store.paths import Paths
-from analytics.touches.rules import IdentityRules, PathRules, TouchpointRule
+from analytics.touches.rules import PathRules, TouchpointRule
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
@@ -260,8 +261,8 @@ STEPS = [
     "analytics.stitching.refresh.write_part",
     "analytics.stitching.refresh.compact",
     "analytics.stitching.refresh_state.Memory.save",
-    "analytics.store.paths.StoreWriter.finish",
-    "analytics.store.paths._entry",
+    "analytics.store.writer.StoreWriter.finish",
+    "analytics.store.manifest.entry_of",
     "analytics.stitching.refresh.forget_others",
 ]
 

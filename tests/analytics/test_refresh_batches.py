@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 import analytics.stitching.refresh
 from analytics.identity.links import split
+from analytics.identity.rules import IdentityRules
 from analytics.stitching.build import build
-from analytics.touches.rules import IdentityRules, PathRules, TouchpointRule
+from analytics.touches.rules import PathRules, TouchpointRule
 from expectations import contract
 from expectations.lake.layout import Lake
 from tests.analytics.test_refresh import check, event, land

@@ -8,16 +8,11 @@ import pytest
 from lifelines import KaplanMeierFitter
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
-from analytics.statistics.intervals import (
-    benjamini_hochberg,
-    bootstrap,
-    chi_square,
-    kaplan_meier,
-    newcombe,
-    shares_against,
-    two_proportions_z,
-    wilson,
-)
+from analytics.statistics.corrections import benjamini_hochberg
+from analytics.statistics.curves import kaplan_meier
+from analytics.statistics.intervals import newcombe, wilson
+from analytics.statistics.replicates import bootstrap
+from analytics.statistics.tests import chi_square, shares_against, two_proportions_z
 
 COUNTS = [(0, 1), (1, 1), (0, 30), (5, 30), (30, 30), (123, 4567)]
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 import analytics.identity.resolution
 import analytics.stitching.build
+from analytics.identity.rules import IdentityRules
 from analytics.stitching.build import build, stitch
 from analytics.store.paths import Paths
-from analytics.touches.rules import IdentityRules, PathRules, StageRule, TouchpointRule
+from analytics.touches.rules import PathRules, StageRule, TouchpointRule
 from expectations import contract
 from expectations.lake.layout import Lake
 from expectations.lake.tables import conform

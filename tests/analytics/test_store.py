@@ -11,7 +11,8 @@ from polars.testing import assert_frame_equal
 
 from analytics.store.ordering import split_at_customers
 from analytics.store.parts import bucket_of
-from analytics.store.paths import Paths, StoreWriter
+from analytics.store.paths import Paths
+from analytics.store.writer import StoreWriter
 from expectations.errors import DefinitionError, InputError, StorageError
 from expectations.lake.layout import Lake
 from tests.journeys import at, frame, paths

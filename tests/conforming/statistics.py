@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from analytics.statistics import intervals
+from analytics.statistics import corrections, curves, intervals, tests
 from tests.conforming.cases import Unsupported
 
 Params = Mapping[str, Any]
@@ -43,11 +43,11 @@ def newcombe(p: Params) -> dict[str, Any]:
 
 def z_two_proportions(p: Params) -> dict[str, Any]:
     (k1, k2), (n1, n2) = p["successes"], p["trials"]
-    found = intervals.two_proportions_z(k1, n1, k2, n2)
+    found = tests.two_proportions_z(k1, n1, k2, n2)
     return {"z": float(found.statistic), "p_value": float(found.p_value)}
 
 
-def as_test(found: intervals.Verdict) -> dict[str, Any]:
+def as_test(found: tests.Verdict) -> dict[str, Any]:
     return {"chi2": float(found.statistic), "p_value": float(found.p_value), "df": found.degrees}
 
 
@@ -55,8 +55,8 @@ def chi2_of_shares(p: Params) -> dict[str, Any]:
     """That all shares equal one that is named, or without it that they equal each other."""
     k, n = p["successes"], p["trials"]
     if p.get("null") is not None:
-        return as_test(intervals.shares_against(k, n, p["null"]))
-    return as_test(intervals.chi_square([k, [trials - hits for hits, trials in zip(k, n, strict=True)]]))
+        return as_test(tests.shares_against(k, n, p["null"]))
+    return as_test(tests.chi_square([k, [trials - hits for hits, trials in zip(k, n, strict=True)]]))
 
 
 def corrected(adjust: Callable[[Any], Any]) -> Callable[[Params], dict[str, Any]]:
@@ -68,7 +68,7 @@ def corrected(adjust: Callable[[Any], Any]) -> Callable[[Params], dict[str, Any]
 
 
 def kaplan_meier(p: Params) -> dict[str, Any]:
-    table = intervals.kaplan_meier(p["times"], p["observed"], p.get("confidence", 0.95))
+    table = curves.kaplan_meier(p["times"], p["observed"], p.get("confidence", 0.95))
     half = table.filter(table["survival"] <= 0.5)["time"]
     if not p.get("all_times"):
         table = table.filter(table["events"] > 0)
@@ -87,7 +87,7 @@ def kaplan_meier(p: Params) -> dict[str, Any]:
 
 def logrank(p: Params) -> dict[str, Any]:
     a, b = p["a"], p["b"]
-    return as_test(intervals.log_rank(a["times"], a["observed"], b["times"], b["observed"]))
+    return as_test(tests.log_rank(a["times"], a["observed"], b["times"], b["observed"]))
 
 
 METHODS: dict[str, Callable[[Params], dict[str, Any]]] = {
@@ -96,10 +96,10 @@ METHODS: dict[str, Callable[[Params], dict[str, Any]]] = {
     "z_two_proportions": z_two_proportions,
     "chi2_against": chi2_of_shares,
     "chi2_equal": chi2_of_shares,
-    "chi2_table": lambda p: as_test(intervals.chi_square(p["table"])),
-    "bonferroni": corrected(intervals.bonferroni),
-    "benjamini_hochberg": corrected(intervals.benjamini_hochberg),
+    "chi2_table": lambda p: as_test(tests.chi_square(p["table"])),
+    "bonferroni": corrected(corrections.bonferroni),
+    "benjamini_hochberg": corrected(corrections.benjamini_hochberg),
     "kaplan_meier": kaplan_meier,
     "logrank": logrank,
-    "cohens_h": lambda p: {"h": float(np.asarray(intervals.cohens_h(p["p1"], p["p2"])))},
+    "cohens_h": lambda p: {"h": float(np.asarray(tests.cohens_h(p["p1"], p["p2"])))},
 }

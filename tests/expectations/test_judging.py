@@ -16,8 +16,8 @@ from expectations.audit import great_expectations
 from expectations.audit.days import judge_day, judge_unique
 from expectations.audit.landed import DAY, within
 from expectations.audit.rows import Verdicts, judge_rows
-from expectations.compile.columns import Columns
 from expectations.suites.catalog import AUDITED, BY_VALUE, UNIQUE
+from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation, absent, both, condition
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from expectations.audit import great_expectations
-from expectations.compile.columns import Columns
 from expectations.compile.conditions import NotCompiled, judged
 from expectations.compile.masks import BUILDERS, unexpected
 from expectations.suites.catalog import ROW_LEVEL
+from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
 
 Mask = Callable[[Expectation, Columns], pl.Expr]

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from expectations import contract
-from expectations.compile.compile import compile_suites
+from expectations.compile.compile import compile_own, compile_suites
 from expectations.config.file import ConfigFile
 from expectations.errors import ConfigurationError
 from expectations.gate import judge
 from expectations.suites.defaults import default_suites
 from expectations.suites.file import read_suite
-from expectations.suites.settings import ExpectationSettings, compile_own
+from expectations.suites.settings import ExpectationSettings
 from tests.expectations.events import event, frame
 
 BETWEEN = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "revenue", "max_value": 10}}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ingest.decoding.formats.plain import FIELDS
 from ingest.settings.ingest import IngestSettings, Stream
+from ingest.settings.mapping import FIELDS
 from tests.ingest.reading import read, rows
 
 PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()

@@ -17,10 +17,10 @@ from ingest.landing import commit
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
 from ingest.landing.offsets import Claim
+from ingest.landing.refusals import quarantine_rows
 from ingest.message import Chunk, Partition
 from ingest.quarantine import replay as module
 from ingest.quarantine.quarantine import examples, message, refused
-from ingest.quarantine.quarantine import rows as quarantine_rows
 from ingest.quarantine.replay import ReplaySummary, replay
 from ingest.settings.ingest import IngestSettings
 from tests.ingest.streams import BAD, Sent, event, places

@@ -1,8 +1,8 @@
 """What a format makes of one message: parts, each an event or the reason why it is none.
 
 A *part* is one event of a message; a batch has many, numbered from 0 in their order. An *event* is an object with the
-fields of `plain.FIELDS`, values as JSON has them; `ingest.decoding.columns` types them afterwards, so a format only moves
-values to their places and leaves a value that does not fit to be refused there, by its field.
+fields of `plain.FIELDS`, values as JSON has them; `ingest.decoding.columns` types them afterwards, so a format only
+moves values to their places and leaves a value that does not fit to be refused there, by its field.
 """
 
 from __future__ import annotations

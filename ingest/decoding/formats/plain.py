@@ -8,35 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-FIELDS: Final[tuple[str, ...]] = (
-    "event_id",
-    "event_name",
-    "kind",
-    "channel",
-    "occurred_at",
-    "customer_id",
-    "anonymous_id",
-    "session_id",
-    "identities",
-    "order_id",
-    "revenue",
-    "currency",
-    "items",
-    "survey",
-    "score",
-    "feedback_text",
-    "url",
-    "referrer",
-    "campaign",
-    "source",
-    "medium",
-    "device",
-    "country",
-    "properties",
-    "schema_version",
-)
-"""The fields a message may carry at its top level. Everything else about an event is ours: time of receipt,
-position."""
+from ingest.settings.mapping import FIELDS
 
 _KNOWN: Final = frozenset(FIELDS)
 

@@ -1,8 +1,8 @@
 """Which routes do customers take, position by position, and which of them lead to the goal?
 
-In: a published flow (`reports.privacy.flow.Flow`). A node is a touchpoint at a position, a ribbon a move between two, its
-colour the share that reaches the goal in the end; who leaves is a grey stub on the node. Pointing at a node lights up
-the part of every ribbon made by those who passed through it.
+In: a published flow (`reports.privacy.flow.Flow`). A node is a touchpoint at a position, a ribbon a move between two,
+its colour the share that reaches the goal in the end; who leaves is a grey stub on the node. Pointing at a node lights
+up the part of every ribbon made by those who passed through it.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The flow of paths on a phone: positions from top to bottom, the largest touchpoints of each side by side.
 
-In: a published flow (`reports.privacy.flow.Flow`). Marks mean the same as in `reports.charts.flow.flow`; what follows a touch
-stands below it, who leaves is grey at the right end of its bar.
+In: a published flow (`reports.privacy.flow.Flow`). Marks mean the same as in `reports.charts.flow.flow`; what follows a
+touch stands below it, who leaves is grey at the right end of its bar.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which whole paths do customers take most, to the goal and not?
 
-In: the published frame of commonest paths (`reports.privacy.paths.commonest`). A row is a path, a chip a touchpoint; the bar
-is how many journeys took exactly this path.
+In: the published frame of commonest paths (`reports.privacy.paths.commonest`). A row is a path, a chip a touchpoint;
+the bar is how many journeys took exactly this path.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """How long does it take to the goal, and which groups get there sooner?
 
-In: the frames of `reports.questions.pacing`. Bars grow in width of time, not of drawing; the bar that holds the median is dark.
+In: the frames of `reports.questions.pacing`. Bars grow in width of time, not of drawing; the bar that holds the median
+is dark.
 """
 
 from __future__ import annotations

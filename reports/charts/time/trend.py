@@ -1,8 +1,8 @@
 """How does conversion move from week to week?
 
-In: the published weekly frame (`reports.privacy.trends.weekly`) of one group of customers. One strip a step, each with its own
-range: the line is the week's conversion, the band what the weeks before lead one to expect, ◆ a week outside it, ○ a
-week not over yet.
+In: the published weekly frame (`reports.privacy.trends.weekly`) of one group of customers. One strip a step, each with
+its own range: the line is the week's conversion, the band what the weeks before lead one to expect, ◆ a week outside
+it, ○ a week not over yet.
 """
 
 from __future__ import annotations

@@ -1,0 +1,21 @@
+"""Names and types of the columns of a touch that stitching makes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+CUSTOMER: Final = "customer"
+AT: Final = "at"
+TOUCHPOINT: Final = "touchpoint"
+TOUCHES: Final = "touches"
+TIME: Final = pl.Datetime("us", "UTC")
+SECOND: Final = 1_000_000
+SESSION: Final = "session"
+JOURNEY: Final = "journey"
+OUTCOME: Final = "outcome"
+OUTCOMES: Final = ("converted", "abandoned", "open")
+STAGE: Final = "stage"
+LINKED: Final = "linked"
+WAYS: Final = ("login", "device", "session", "anonymous")

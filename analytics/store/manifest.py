@@ -1,0 +1,87 @@
+"""The manifest of a path store: which generation is current, its format, and which generations are removed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from analytics.store.parts import Part
+from expectations.errors import StorageError
+from expectations.lake import files
+from expectations.lake.layout import PATHS, Lake
+
+MANIFEST: Final = "manifest.json"
+FORMAT: Final = 2
+
+
+def entry_of(part: Part) -> dict[str, Any]:
+    """A part as the manifest lists it."""
+    return {
+        "name": part.address.rpartition("/")[2],
+        "number": part.number,
+        "touches": part.touches,
+        "customers": part.customers,
+        "changed": part.changed,
+    }
+
+
+def generation_of(lake: str | Path | Lake) -> str:
+    """Name of the generation of a store that holds now, in whatever format it was written."""
+    return str(_manifest(store_folder(lake))["generation"])
+
+
+def holds_paths(lake: str | Path | Lake) -> bool:
+    """Whether there is a store."""
+    return files.read(f"{store_folder(lake)}/{MANIFEST}") is not None
+
+
+def remove_generations(lake: str | Path | Lake, *kept: str | None) -> int:
+    """Remove the generations of a store but those named; returns how many files went."""
+    folder = store_folder(lake)
+    others = [name for name in files.names(folder) if name.startswith("generation-") and name not in kept]
+    return sum(files.remove(f"{folder}/{name}") for name in others)
+
+
+def plain_address(address: str | Path) -> str:
+    """The address as text, without a slash at its end."""
+    return str(address).rstrip("/") or "/"
+
+
+def store_folder(lake: str | Path | Lake) -> str:
+    """The folder of the path store: that of a lake, or the folder itself."""
+    folder = plain_address(lake.paths if isinstance(lake, Lake) else lake)
+    if not isinstance(lake, Lake) and files.read(f"{folder}/{MANIFEST}") is None:
+        inside = f"{folder}/{PATHS}"
+        return inside if files.read(f"{inside}/{MANIFEST}") is not None else folder
+    return folder
+
+
+def _manifest(folder: str) -> dict[str, Any]:
+    content = files.read(f"{folder}/{MANIFEST}")
+    if content is None:
+        raise StorageError(
+            "There is no path store.",
+            where=folder,
+            expected=f"{MANIFEST} of a path store, or of a lake with one in its folder paths",
+            do="run `journeys stitch`, or save one with Paths.save",
+        )
+    try:
+        manifest: dict[str, Any] = json.loads(content)
+    except ValueError as error:
+        raise StorageError("The manifest of the path store is damaged.", where=folder, found=str(error)) from None
+    return manifest
+
+
+def read_manifest(folder: str) -> dict[str, Any]:
+    """The manifest of a store in today's format; `StorageError` for any other."""
+    manifest = _manifest(folder)
+    if manifest.get("format") != FORMAT:
+        raise StorageError(
+            "The path store has another format.",
+            where=folder,
+            expected=f"format {FORMAT}",
+            found=f"format {manifest.get('format')}",
+            do="run `journeys stitch` to build it anew",
+        )
+    return manifest

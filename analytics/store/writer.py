@@ -1,0 +1,138 @@
+"""Writes a new generation of a path store, part by part."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final
+
+import polars as pl
+
+from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
+from analytics.store.encoding import Words, encoded, narrow_time
+from analytics.store.frames import in_utc, standard_columns
+from analytics.store.manifest import FORMAT, MANIFEST, entry_of, generation_of, plain_address, remove_generations
+from analytics.store.parts import Part
+from expectations.errors import DefinitionError, StorageError
+from expectations.lake import files
+
+
+class StoreWriter:
+    """Writes a new generation of a path store, one part a call; readers see it when `finish` returns."""
+
+    def __init__(self, address: str | Path) -> None:
+        self.folder: Final = plain_address(address)
+        self.generation: Final = f"generation-{uuid.uuid4().hex}"
+        self.home: Final = f"{self.folder}/{self.generation}"
+        self.words: Final = Words()
+        self.schema: Mapping[str, pl.DataType] = {CUSTOMER: pl.String(), AT: TIME, TOUCHPOINT: pl.String()}
+        self.parts: list[Part] = []
+        self._count = 0
+        self._last: datetime | None = None
+        self._finished = False
+        self._thread: Final = ThreadPoolExecutor(1)
+        self._writing: Future[object] | None = None
+
+    def __enter__(self) -> StoreWriter:
+        try:
+            files.make(self.home)
+        except OSError as error:
+            raise StorageError("The path store cannot be written.", where=self.folder, found=str(error)) from error
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._thread.shutdown()
+        if not self._finished:
+            with suppress(OSError, StorageError):
+                files.remove(self.home)
+
+    def add(self, touches: pl.DataFrame) -> None:
+        """Write the touches of one bucket of customers, sorted by (customer, at), as the next part.
+
+        All calls bring the same columns: customer, at, touchpoint, and any others. A customer comes in one call only.
+        """
+        touches = standard_columns(touches, {})
+        if self.parts and touches.schema != self.schema:
+            raise DefinitionError(
+                "The parts of a path store must have the same columns.",
+                where=self.folder,
+                expected=str(dict(self.schema)),
+                found=str(dict(touches.schema)),
+            )
+        self.schema = touches.schema
+        runs = touches[CUSTOMER].rle().struct.unnest()
+        customers = pl.DataFrame({CUSTOMER: runs["value"], TOUCHES: runs["len"].cast(pl.UInt32)})
+        if customers[CUSTOMER].n_unique() != len(customers):
+            raise DefinitionError(
+                "The touches of a part are not sorted by customer and time.", where=self.folder, do="sort them"
+            )
+        table = encoded(touches.drop(CUSTOMER), self.words).with_columns(narrow_time(touches[AT]))
+        self.keep(Part(len(self.parts), len(table), len(customers), frames=(table, customers)))
+        if len(touches):
+            last = in_utc(touches[AT].max())
+            self._last = last if self._last is None or (last and last > self._last) else self._last
+
+    def keep(self, part: Part) -> None:
+        """Write a part whose codes belong to this writer's dictionaries; meanwhile the next can be made."""
+        address = self._next()
+        self.meanwhile(lambda: part.save(address))
+        self.parts.append(Part(len(self.parts), part.touches, part.customers, address))
+
+    def meanwhile(self, write: Callable[[], object]) -> None:
+        """Write something on the side, one thing at a time."""
+        self.settle()
+        self._writing = self._thread.submit(write)
+
+    def settle(self) -> None:
+        """Wait until all is written."""
+        if self._writing:
+            self._writing.result()
+        self._writing = None
+
+    def adopt(self, part: Part) -> Part:
+        """Take over a part of an older generation as it is."""
+        self.parts.append(part.linked(len(self.parts), self._next()))
+        return self.parts[-1]
+
+    def _next(self) -> str:
+        """An address for one more part."""
+        self._count += 1
+        return f"{self.home}/part-{self._count - 1:05d}"
+
+    def finish(self, *, end_of_data: datetime | None = None, built_from: Mapping[str, Any] | None = None) -> None:
+        """Make the generation visible in one step, then remove generations older than the one replaced."""
+        if not self.parts:
+            self.add(pl.DataFrame(schema=dict(self.schema)))
+        self.settle()
+        pl.DataFrame(schema=dict(self.schema)).write_parquet(f"{self.home}/schema.parquet")
+        words = [
+            s.alias("word").to_frame().select(pl.lit(n).alias("column"), "word")
+            for n, s in self.words.dictionaries.items()
+        ]
+        empty = pl.DataFrame(schema={"column": pl.String, "word": pl.String})
+        pl.concat([empty, *words]).write_parquet(f"{self.home}/dictionaries.parquet")
+        before = None
+        with suppress(StorageError):
+            before = generation_of(self.folder)
+        end = in_utc(end_of_data or self._last)
+        manifest = {
+            "format": FORMAT,
+            "generation": self.generation,
+            "end_of_data": end and end.isoformat(),
+            "built_from": dict(built_from or {}),
+            "text": list(self.words.dictionaries),
+            "parts": [entry_of(replace(part, number=number)) for number, part in enumerate(self.parts)],
+        }
+        files.write(f"{self.folder}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
+        self._finished = True
+        with suppress(OSError):
+            remove_generations(self.folder, self.generation, before)
