@@ -6,6 +6,6 @@ from __future__ import annotations
 def main() -> None:
     """Run the command `journeys`."""
     from journeys.app import run
-    from journeys.commands import funnel, lake, paths, pipeline  # noqa: F401 - they add their verbs
+    from journeys.commands import funnel, identity, lake, paths, pipeline, report, serve  # noqa: F401 - they add verbs
 
     run()

@@ -1,83 +1,30 @@
-"""The verbs of who asks: stitch, publish, count. Each imports its room inside."""
+"""`journeys funnel`: who reaches each step, and where customers drop off."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from expectations.errors import StorageError
+from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
 
-identity = typer.Typer(help="Why two identities are one customer, and how to part them.", no_args_is_help=True)
-app.add_typer(identity, name="identity")
+if TYPE_CHECKING:
+    import polars as pl
 
+    from analytics import Funnel
+    from journeys.settings import Settings
 
-@app.command()
-def stitch(
-    config: Config = DEFAULT,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Stitch all events, not only what is new.")] = False,
-    verify: Annotated[bool, typer.Option(help="Compute the paths anew and compare them with the stored ones.")] = False,
-) -> None:
-    """Stitch landed events into one path per customer and write the path store.
-
-    Only what has landed since, and the customers it touches, are stitched again; the paths are those of --rebuild.
-    With --verify nothing is written; ends with 1 when the stored paths are not what the events say.
-    """
-    from journeys.commands import steps as pipeline
-
-    if not verify:
-        pipeline.stitch(settings_of(config), rebuild=rebuild)
-    elif not pipeline.verify(settings_of(config)):
-        raise typer.Exit(1)
-
-
-@app.command()
-def report(
-    config: Config = DEFAULT,
-    site: Annotated[
-        str | None, typer.Option(help="Publish here instead: a folder, or an address such as s3://bucket/site.")
-    ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only this page; may be repeated.")] = None,
-    by: Annotated[list[str] | None, typer.Option(help="Break down by this column instead; may be repeated.")] = None,
-    first_day: Annotated[str | None, typer.Option("--from", help="First day of the touches, as 2026-03-01.")] = None,
-    last_day: Annotated[str | None, typer.Option("--to", help="Last day of the touches.")] = None,
-    files: Annotated[
-        bool, typer.Option(help="Also every chart as PNG and SVG, every frame as Parquet, a PDF.")
-    ] = False,
-    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
-) -> None:
-    """Publish the report site from the path store.
-
-    Example: journeys report --only stages --only trends --by device --from 2026-03-01 --open
-    """
-    from journeys.commands import steps as pipeline
-
-    asked = {"pages": only, "segments": by, "first_day": first_day, "last_day": last_day, "files": files}
-    published = pipeline.report(settings_of(config), site, **asked)
-    if show:
-        import webbrowser
-
-        address = published.address
-        webbrowser.open(address if "://" in address else Path(address).resolve().as_uri())
-
-
-@app.command()
-def serve(
-    config: Config = DEFAULT,
-    site: Annotated[Path | None, typer.Option(help="Show this folder instead of the configured one.")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8000,
-    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
-) -> None:
-    """Show the published report on this machine only, until interrupted.
-
-    Example: journeys serve --port 0 --open
-    """
-    from journeys.commands.serve import serve as show_site
-
-    settings = settings_of(config)
-    show_site(site or Path(settings.beside(settings.report.site)), port, show=show)
+BAR: Final = ""
+"""The name of the column of bars."""
+DISPENSABLE: Final = (BAR, "95 %", "wait", "open")
+"""Columns that a narrow terminal is spared, the first of them first."""
+LONGEST_NAME: Final = 22
+SHORTEST_NAME: Final = 14
+"""Letters of a step's name, where there is room and where there is not."""
 
 
 @app.command()
@@ -117,50 +64,104 @@ def funnel(
 
     Example: journeys funnel "Product page" Cart Order --by device --window 7d
     """
-    from journeys import answers
 
     rules = {"by": by, "window": window, "order": order, "maturity": maturity, "start": start, "end": end}
     rules |= {"exclude": exclude, "same": same, "count": count, "ties": ties, "attribution": attribution}
     rules |= {"value": value}
-    answers.funnel(settings_of(config), steps or [], rules, printed_as(json=as_json, csv=as_csv), svg)
+    show_funnel(settings_of(config), steps or [], rules, printed_as(json=as_json, csv=as_csv), svg)
 
 
-@identity.command()
-def why(
-    one: Annotated[str, typer.Argument(help="An identity as kind:value, such as customer_id:c123.")],
-    other: Annotated[str, typer.Argument(help="Another identity.")],
-    config: Config = DEFAULT,
-    as_json: AsJson = False,
+def show_funnel(
+    settings: Settings, steps: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None
 ) -> None:
-    """Print the chain of evidence that makes two identities one customer."""
-    from journeys import answers
+    """The funnel over `steps`, the one of that name, or that of the configured stages; `rules` are options of it."""
+    import analytics
+    from analytics.funnels.saved import check_words
 
-    answers.why(settings_of(config), one, other, printed_as(json=as_json))
+    paths = analytics.Paths.open(settings.lake)
+    asked = question(settings, steps, {name: value for name, value in rules.items() if value})
+    answer = analytics.funnel(paths, check_words(paths, asked))
+    if svg is not None:
+        from reports.charts.svg import funnel_svg
+
+        try:
+            svg.write_text(funnel_svg(answer), encoding="utf-8")
+        except OSError as error:
+            raise StorageError("The drawing cannot be written.", where=str(svg), found=error.strerror or "") from None
+    by, window = asked.by, terminal.text(asked.window)
+    counted = (
+        asked.count if asked.count in ("customers", "sessions", "journeys", "entries") else f"{asked.count} values"
+    )
+    if how is not terminal.As.table:
+        terminal.show(answer, how)
+        return
+    for group in answer.partition_by("is_total", *by, maintain_order=True):
+        if by:
+            named = "all" if group["is_total"][0] else ", ".join(f"{name} {group[name][0] or '–'}" for name in by)
+            terminal.out.print(f"\n{terminal.harmless(named)}", style="bold", markup=False)
+        _draw(group, counted, asked.value or "")
+    terminal.out.print(_reading(answer, window, asked.maturity, counted), style="dim", markup=False)
 
 
-@identity.command()
-def split(
-    one: Annotated[str, typer.Argument(help="An identity as kind:value.")],
-    other: Annotated[str, typer.Argument(help="The identity that it must not be linked with.")],
-    reason: Annotated[str, typer.Option(help="Why, for those who ask later.")] = "",
-    undo: Annotated[bool, typer.Option(help="Let the link hold again.")] = False,
-    config: Config = DEFAULT,
-) -> None:
-    """Remove the link between two identities, from the next `journeys stitch` on."""
-    from journeys import answers
+def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
+    """What is asked, in words of a funnel."""
+    from analytics import Funnel
+    from analytics.funnels.saved import step_of
 
-    answers.split(settings_of(config), one, other, reason, undo=undo)
+    if len(steps) == 1 and steps[0] in settings.funnels:
+        named = settings.funnels[steps[0]]
+        steps, rules = named.steps, {**named.model_dump(exclude={"name", "steps"}), **rules}
+    if not steps:  # the report's own question, so that both give its numbers
+        steps = [f"stage:{stage.name}" for stage in settings.paths.stages]
+        rules = {"window": settings.report.window, **rules}
+    return Funnel([step_of(word) for word in steps], **rules)
 
 
-@app.command()
-def forget(
-    customer: Annotated[str, typer.Argument(help="The customer, by any identity, as kind:value.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
-    config: Config = DEFAULT,
-) -> None:
-    """Remove a customer, with all identities, from every table and file of the lake, and print the proof."""
-    from journeys import answers
+def _draw(group: pl.DataFrame, counted: str, value: str) -> None:
+    """The steps as a table with bars; on a narrow terminal without its least columns, so that no number is cut."""
+    rows = [_cells(row, counted, value) for row in group.iter_rows(named=True)]
+    columns = [name for name in rows[0] if name != BAR or not value]  # there is room for one of them
+    left_out = [name for name in DISPENSABLE if name in columns]
+    table = terminal.columns(rows, columns, LONGEST_NAME)
+    if not terminal.fits(table):
+        table = terminal.columns(rows, columns, SHORTEST_NAME)
+    while not terminal.fits(table) and left_out:
+        columns.remove(left_out.pop(0))
+        table = terminal.columns(rows, columns, SHORTEST_NAME)
+    terminal.out.print(table)
 
-    if not yes:
-        typer.confirm(f"Remove everything of {customer}? This cannot be undone", abort=True)
-    answers.forget(settings_of(config), customer)
+
+def _cells(row: dict[str, Any], counted: str, value: str) -> dict[str, str]:
+    """One step in the words of its columns."""
+    later = row["step"] > 1
+    cells = {
+        "step": row["name"],
+        BAR: terminal.bar(row["share_of_entered"], width=12),
+        counted: terminal.text(row["reached"]),
+        "lost": terminal.text(row["dropped"]) if later else "",
+        "went on": terminal.text(row["share_of_previous"], "share") if later else "",
+        "95 %": _interval(row) if later else "",
+        "open": terminal.text(row["open"]),
+        "wait": terminal.text(row["median_wait"]) if later else "",
+    }
+    return cells | ({value: f"{row['value']:,.0f}"} if value else {})
+
+
+def _interval(row: dict[str, Any]) -> str:
+    low, high = row["share_of_previous_low"], row["share_of_previous_high"]
+    return f"{low * 100:.1f}–{high * 100:.1f}" if row["enough"] else "too few"
+
+
+def _reading(answer: pl.DataFrame, window: str, maturity: str, counted: str) -> str:
+    total = answer.filter("is_total")
+    open_, ties = total["open"][0], total["tie_sensitive"][0]
+    whose = {
+        "mature": f"{counted.capitalize()} whose window of {window} is over.",
+        "clip": f"All who entered, within {window}; touches outside the range do not count.",
+        "survival": f"All who entered; shares are estimates after {window} (Kaplan-Meier).",
+    }[maturity]
+    return (
+        f"\n{whose} Went on: share of the step before, with its 95 % interval; "
+        f"wait: the median.\nOpen: {open_:,} {counted} still inside their window, not counted as lost. "
+        f"{ties:,} {counted} depend on the order of touches at one instant."
+    )

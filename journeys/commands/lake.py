@@ -1,14 +1,21 @@
-"""The verbs of who looks after what has landed: refused messages, and the tables' files. Each imports its room."""
+"""`journeys maintain`, `restore`, `status` and `quarantine`: looks after what has landed."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from expectations.errors import InputError
+from expectations.errors import BrokerError, ConfigurationError, InputError
+from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from journeys.settings import Settings
 
 
 @app.command()
@@ -21,7 +28,6 @@ def maintain(config: Config = DEFAULT) -> None:
     Example: journeys maintain
     """
     from ingest.upkeep.maintenance import maintain as tend
-    from journeys import terminal
 
     settings = settings_of(config)
     with terminal.step("Looking after the tables") as advance:
@@ -44,7 +50,6 @@ def restore(
     from datetime import datetime
 
     from ingest.upkeep.restore import restore as set_back
-    from journeys import terminal
 
     try:
         when: datetime | None = datetime.fromisoformat(to)
@@ -75,7 +80,6 @@ def list_refused(
     Example: journeys quarantine list --examples 3
     """
     from ingest.quarantine import quarantine as held
-    from journeys import terminal
 
     lake, how = settings_of(config).lake, printed_as(json=as_json, csv=as_csv)
     counts = held.refused(lake)
@@ -110,7 +114,6 @@ def show(
     from ingest.message import Partition
     from ingest.quarantine.masking import shape
     from ingest.quarantine.quarantine import message
-    from journeys import terminal
 
     topic, number, offset = ["", "", "", *place.rsplit("/", 2)][-3:]
     if not (topic and number.isdecimal() and offset.isdecimal()):
@@ -139,7 +142,6 @@ def replay(
     from expectations import contract
     from ingest.files.load import like
     from ingest.quarantine.replay import replay as read_again
-    from journeys import terminal
 
     if kind is not None and not contract.is_kind(kind):
         raise InputError("Unknown kind of event.", expected=", ".join(contract.KINDS), found=kind)
@@ -160,3 +162,80 @@ def replay(
         how = "rows of a file: say how to read them with --stream or --kind"
         why = how if topic.startswith(contract.FROM_FILE) else "no stream names it"
         terminal.out.print(f"  {count:,} of {topic} not read: {why}", markup=False, soft_wrap=True)
+
+
+def show_status(settings: Settings, how: terminal.As) -> None:
+    """What the lake holds, what was refused, what the brokers hold beyond it, and whether maintenance is due."""
+    import polars as pl
+
+    from ingest.quarantine.quarantine import refused
+    from ingest.service.status import freshness, tables
+
+    held, reasons = tables(settings.lake), refused(settings.lake)
+    fresh = freshness(settings.ingest, settings.lake, datetime.now(UTC))
+    lag, silent = _lag(settings)
+    if how is terminal.As.json:
+        due = pl.DataFrame(
+            {"maintenance_overdue_seconds": [_overdue(settings)]}, {"maintenance_overdue_seconds": pl.Float64}
+        )
+        terminal.show(pl.concat([held, fresh, reasons, lag, due], how="diagonal_relaxed"), how)
+        return
+    terminal.show(held, how, "Tables of the lake")
+    terminal.out.print(f"{_maintenance(settings)}\n")
+    if not fresh.is_empty():
+        terminal.show(fresh.select("topic", "kind", "newest", age=_ages(fresh)), how, "Streams, by what has landed")
+        terminal.out.print()
+    if silent:
+        terminal.out.print(f"Not known how much waits at the brokers: {silent}\n", markup=False)
+    elif not lag.is_empty():
+        terminal.show(lag, how, "At the brokers")
+        terminal.out.print()
+    if reasons.is_empty():
+        terminal.out.print("Nothing was refused.")
+        return
+    terminal.show(reasons.select("topic", "reason", "field", "messages", "last_at"), how, "Refused, by reason")
+
+
+def _lag(settings: Settings) -> tuple[pl.DataFrame, str]:
+    """What waits at the brokers by partition, or why that is not known."""
+    import polars as pl
+
+    from ingest.service.status import behind
+
+    if not settings.ingest.streams:
+        return pl.DataFrame(), ""
+    try:
+        return behind(settings.ingest, settings.lake), ""
+    except (BrokerError, ConfigurationError) as error:
+        return pl.DataFrame(), f"{error.what} {error.found}"
+
+
+def _ages(fresh: pl.DataFrame) -> pl.Series:
+    import polars as pl
+
+    ages = ["–" if age is None else terminal.duration(age) for age in fresh["age_seconds"]]
+    return pl.Series(ages, dtype=pl.String)
+
+
+def _overdue(settings: Settings) -> float | None:
+    """For how many seconds maintenance has been due; negative: not yet."""
+    from time import time
+
+    from ingest.upkeep.maintenance import overdue
+
+    return overdue(settings.lake, settings.ingest.maintenance, time())
+
+
+def _maintenance(settings: Settings) -> str:
+    """Whether the tables' files are to be looked after."""
+    waited = _overdue(settings)
+    if waited is None or waited < 0:
+        return "Maintenance is not due."
+    return f"Maintenance has been due for {terminal.duration(waited)}: journeys maintain"
+
+
+@app.command()
+def status(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
+    """Show what the lake holds: events, refused records by reason, landed offsets, the path store."""
+
+    show_status(settings_of(config), printed_as(json=as_json))

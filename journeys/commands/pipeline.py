@@ -1,4 +1,4 @@
-"""The verbs of who runs the pipeline: set up, land, watch. Each imports its room inside."""
+"""`journeys init`, `doctor`, `ingest`, `load`, `stitch`, `check`, `run`, `demo`: sets up and runs the pipeline."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 import typer
 
 from expectations.errors import BrokerError, ConfigurationError, InputError
-from journeys.app import DEFAULT, Config, app, printed_as, settings_of
+from journeys import terminal
+from journeys.app import DEFAULT, Config, app, settings_of
 
 
 @app.command()
@@ -21,7 +22,7 @@ def init(
 
     Example: journeys init && journeys doctor
     """
-    from journeys import settings, terminal
+    from journeys import settings
 
     text = settings.template(template)
     if file.exists() and not force:
@@ -39,7 +40,6 @@ def doctor(config: Config = DEFAULT) -> None:
 
     Ends with 1 when a check failed.
     """
-    from journeys import terminal
     from journeys.commands import doctor as checks
 
     passed = True
@@ -56,7 +56,6 @@ def broker(port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a 
     import signal
 
     from ingest.samples.broker import EmbeddedBroker
-    from journeys import terminal
 
     with EmbeddedBroker(port=port) as embedded:
         terminal.out.print(f"Broker on {embedded.address}; everything is gone when it stops (Ctrl-C).")
@@ -77,7 +76,6 @@ def simulate(
     Example: journeys simulate shop/ --customers 2000
     """
     from ingest.samples.simulator import simulate as simulation_of
-    from journeys import terminal
     from journeys.commands import demo
 
     settings = settings_of(config) if folder is None else None
@@ -176,14 +174,6 @@ def run_all(
 
 
 @app.command()
-def status(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Show what the lake holds: events, refused records by reason, landed offsets, the path store."""
-    from journeys import answers
-
-    answers.status(settings_of(config), printed_as(json=as_json))
-
-
-@app.command()
 def demo(
     data: Annotated[str, typer.Option(help="shop (simulated) or completejourney (a real retailer's year).")] = "shop",
     folder: Annotated[
@@ -200,3 +190,22 @@ def demo(
     if data not in whole_job.DATA:
         raise InputError("There is no such example data.", expected=" or ".join(whole_job.DATA), found=data)
     whole_job.run(data, folder or Path("demo" if data == "shop" else f"demo-{data}"), customers)
+
+
+@app.command()
+def stitch(
+    config: Config = DEFAULT,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Stitch all events, not only what is new.")] = False,
+    verify: Annotated[bool, typer.Option(help="Compute the paths anew and compare them with the stored ones.")] = False,
+) -> None:
+    """Stitch landed events into one path per customer and write the path store.
+
+    Only what has landed since, and the customers it touches, are stitched again; the paths are those of --rebuild.
+    With --verify nothing is written; ends with 1 when the stored paths are not what the events say.
+    """
+    from journeys.commands import steps as pipeline
+
+    if not verify:
+        pipeline.stitch(settings_of(config), rebuild=rebuild)
+    elif not pipeline.verify(settings_of(config)):
+        raise typer.Exit(1)

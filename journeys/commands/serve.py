@@ -1,4 +1,4 @@
-"""A published site, shown in a browser of this machine and to nobody else."""
+"""`journeys serve`: shows a published site in a browser of this machine and to nobody else."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import webbrowser
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from expectations.errors import ConfigurationError
 from journeys import terminal
+from journeys.app import DEFAULT, Config, app, settings_of
 
 
 class _Handler(SimpleHTTPRequestHandler):
@@ -40,7 +44,7 @@ def server(site: Path, port: int) -> ThreadingHTTPServer:
         ) from error
 
 
-def serve(site: Path, port: int, *, show: bool) -> None:
+def show_site(site: Path, port: int, *, show: bool) -> None:
     """Serve until interrupted."""
     with server(site, port) as running:
         address = f"http://127.0.0.1:{running.server_port}/"
@@ -48,3 +52,19 @@ def serve(site: Path, port: int, *, show: bool) -> None:
         if show:
             webbrowser.open(address)
         running.serve_forever()
+
+
+@app.command()
+def serve(
+    config: Config = DEFAULT,
+    site: Annotated[Path | None, typer.Option(help="Show this folder instead of the configured one.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8000,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Show the published report on this machine only, until interrupted.
+
+    Example: journeys serve --port 0 --open
+    """
+
+    settings = settings_of(config)
+    show_site(site or Path(settings.beside(settings.report.site)), port, show=show)

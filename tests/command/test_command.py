@@ -33,8 +33,9 @@ def loaded_by(statement: str) -> set[str]:
 
 def test_help_loads_no_room_and_no_heavy_library() -> None:
     statement = (
-        "from typer.testing import CliRunner; import journeys; import journeys.commands.funnel, journeys.commands.paths; "
-        "import journeys.commands.pipeline, journeys.commands.lake; "
+        "from typer.testing import CliRunner; import journeys; "
+        "import journeys.commands.funnel, journeys.commands.paths, journeys.commands.report, journeys.commands.serve; "
+        "import journeys.commands.pipeline, journeys.commands.lake, journeys.commands.identity; "
         "from journeys.app import app; CliRunner().invoke(app, ['--help'])"
     )
     heavy = {"polars", "pyarrow", "kafka", "deltalake", "altair", "numba", "pandas", "great_expectations", "scipy"}
@@ -43,7 +44,13 @@ def test_help_loads_no_room_and_no_heavy_library() -> None:
 
 @pytest.mark.parametrize(
     "room",
-    ["ingest.service.service", "ingest.files.load", "analytics.stitching.build", "analytics", "journeys.answers"],
+    [
+        "ingest.service.service",
+        "ingest.files.load",
+        "analytics.stitching.build",
+        "analytics",
+        "journeys.commands.funnel",
+    ],
 )
 def test_only_the_audit_loads_great_expectations(room: str) -> None:
     assert not loaded_by(f"import {room}") & {"great_expectations", "pandas", "altair", "numba"}
@@ -64,7 +71,8 @@ def test_the_verbs_themselves_never_load_great_expectations_or_pandas(tmp_path: 
     frame(days_of(2)).write_delta(str(tmp_path / "lake" / "events"))
     verbs = [["stitch"], ["funnel", "page_viewed", "order_placed"], ["report"], ["ingest", "--until-caught-up"]]
     code = (
-        "import os, sys; from typer.testing import CliRunner; import journeys.commands.pipeline, journeys.commands.funnel\n"
+        "import os, sys; from typer.testing import CliRunner\n"
+        "import journeys.commands.pipeline, journeys.commands.funnel, journeys.commands.report\n"
         f"from journeys.app import app; os.chdir({str(tmp_path)!r})\n"
         f"print([type(CliRunner().invoke(app, verb).exception).__name__ for verb in {verbs!r}])\n"
         "print(*({'great_expectations', 'pandas', 'polars', 'kafka', 'altair'} & set(sys.modules)))"
@@ -138,7 +146,7 @@ def test_a_demo_never_touches_a_folder_of_something_else(tmp_path: Path) -> None
 
 def test_the_funnel_of_stages_is_the_one_of_the_report(tmp_path: Path) -> None:
     from analytics import duration
-    from journeys.answers import question
+    from journeys.commands.funnel import question
     from journeys.settings import Settings
 
     assert command("init", "--template", "completejourney", cwd=tmp_path).returncode == 0

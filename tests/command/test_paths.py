@@ -17,8 +17,8 @@ from analytics import Selection
 from expectations.errors import DefinitionError
 from expectations.lake.layout import Lake
 from journeys.app import app
-from journeys.asking import QUESTIONS
 from journeys.commands import paths as moving  # noqa: F401 - it adds the verbs
+from journeys.commands.paths import QUESTIONS
 from journeys.terminal import plain
 from tests.analytics.test_forget import land
 from tests.journeys import Paths, paths

@@ -1,0 +1,40 @@
+"""`journeys report`: publishes the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from journeys.app import DEFAULT, Config, app, settings_of
+
+
+@app.command()
+def report(
+    config: Config = DEFAULT,
+    site: Annotated[
+        str | None, typer.Option(help="Publish here instead: a folder, or an address such as s3://bucket/site.")
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Only this page; may be repeated.")] = None,
+    by: Annotated[list[str] | None, typer.Option(help="Break down by this column instead; may be repeated.")] = None,
+    first_day: Annotated[str | None, typer.Option("--from", help="First day of the touches, as 2026-03-01.")] = None,
+    last_day: Annotated[str | None, typer.Option("--to", help="Last day of the touches.")] = None,
+    files: Annotated[
+        bool, typer.Option(help="Also every chart as PNG and SVG, every frame as Parquet, a PDF.")
+    ] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+) -> None:
+    """Publish the report site from the path store.
+
+    Example: journeys report --only stages --only trends --by device --from 2026-03-01 --open
+    """
+    from journeys.commands import steps as pipeline
+
+    asked = {"pages": only, "segments": by, "first_day": first_day, "last_day": last_day, "files": files}
+    published = pipeline.report(settings_of(config), site, **asked)
+    if show:
+        import webbrowser
+
+        address = published.address
+        webbrowser.open(address if "://" in address else Path(address).resolve().as_uri())
