@@ -39,8 +39,8 @@ bench: $(VENV)/.test           ## speeds against named peers; long, and never pa
 
 kafka: .cache/kafka/.ready     ## fetch Apache Kafka for the tests that need it (Java 17 and Maven)
 
-.cache/kafka/.ready: tests/kafka/pom.xml
-	mvn -q -B -f tests/kafka/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/kafka
+.cache/kafka/.ready: tests/services/pom.xml
+	mvn -q -B -f tests/services/pom.xml dependency:copy-dependencies -DoutputDirectory=$(CURDIR)/.cache/kafka
 	@touch $@
 
 $(VENV)/bin/python:

@@ -3,8 +3,8 @@
     python benchmarks/faults.py [--faults 300] [--seed 7]
 
 Consumers read three partitions of the embedded broker. Every fault is a signal at a named step of a consumer's work
-(see `tests/ingest/faults.py`): kill -9, SIGSTOP until another has landed what it held, or SIGTERM. Prints how often
-each was met, then what was sent, what landed, what was refused, and what was lost or doubled.
+(see `tests/ingest/service/faults.py`): kill -9, SIGSTOP until another has landed what it held, or SIGTERM. Prints how
+often each was met, then what was sent, what landed, what was refused, and what was lost or doubled.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import time
 from expectations.lake.layout import Lake
 from ingest.kafka.topics import create_topics
 from ingest.samples.broker import EmbeddedBroker
-from tests.ingest.faults import TOPICS, Outcome, drawn, phases, suffer
+from tests.ingest.service.faults import TOPICS, Outcome, drawn, phases, suffer
 
 SIGNALS = ("SIGKILL", "SIGSTOP", "SIGTERM")
 

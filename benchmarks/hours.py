@@ -35,8 +35,8 @@ from ingest.message import Message
 from ingest.samples.broker import EmbeddedBroker
 from ingest.service.service import run
 from ingest.settings.ingest import IngestSettings
-from tests.apache_kafka import ApacheKafka
 from tests.ingest.streams import messages
+from tests.services.apache_kafka import ApacheKafka
 
 TOPICS = {"hours-clicks": 6, "hours-orders": 2}
 PLACE = ["topic", "partition", "offset", "part"]

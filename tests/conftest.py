@@ -25,7 +25,7 @@ def _available(mark: str) -> str:
     if mark == "kafka":
         return "" if os.environ.get("JOURNEYS_KAFKA_HOME") else "JOURNEYS_KAFKA_HOME names no Apache Kafka"
     if mark == "azure":
-        from tests.object_store import azurite
+        from tests.services.object_store import azurite
 
         return "" if azurite() else f"no emulator of Azure's store is installed ({INSTALL})"
     return ""

@@ -62,7 +62,7 @@ def channels(
     without one) with its Wilson interval; `median_touches` Float64; `median_duration` Duration(us). The rows of all
     come first. `on` may name another column, such as the team. No touches give no rows.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> shop = paths({"ann": "look@0m[channel=web] buy@1m[channel=store]", "bo": "look@0m[channel=web]"})
     >>> channels(shop)["reach", "channel", "units"].rows()
     [('one', None, 1), ('one', 'web', 1), ('several', None, 1)]
@@ -112,7 +112,7 @@ def handoffs(
     Wilson interval; `lost_share_staying` Float64: the same share of moves within the target channel, to compare with;
     null without one. Most frequent first. No hand-offs give no rows. Raises `DefinitionError` for an unknown column.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> shop = paths({"ann": "look@0m[channel=web] call@9m[channel=phone]"})
     >>> handoffs(shop)["source", "target", "handoffs", "lost"].rows()
     [('web', 'phone', 1, 0)]

@@ -114,7 +114,7 @@ def conformance(
     (converted of the units that are over, null without one). Units still open count as far as they have come; leave
     them out with `among`. One row, or one a group; no touches give a row of zeros, or no rows with `by`.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> shop = paths({"ann": "home@0m cart@1m pay@2m", "bo": "home@0m help@1m pay@2m"})
     >>> conformance(shop, ["home", "cart", "pay"])["units", "exact", "skips", "inserts"].rows()
     [(2, 1, 1, 1)]
@@ -162,7 +162,7 @@ def deviations(
     Newcombe interval, `p_value` (two proportions) and `p_corrected` (Benjamini-Hochberg over the rows of the group).
     Most frequent first. No touches, or no deviations, give no rows. Arguments as of `conformance`.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> deviations(paths({"bo": "home@0m home@1m pay@2m"}), ["home", "cart", "pay"])["kind", "step", "name"].rows()
     [('repeat', 1, 'home'), ('skip', 2, 'cart')]
     """

@@ -100,7 +100,7 @@ def flow(
     Duration(us), null where the unit leaves. Largest first within a position. No touches give no rows. See
     `flow_routes` for the arguments.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> flow(paths({"ann": "visit@0m pay@5m"}))["position", "source", "target", "units"].rows()
     [(1, 'visit', 'pay', 1), (2, 'pay', 'END_open', 1)]
     """
@@ -161,7 +161,7 @@ def flow_routes(
     `route` List(String), `ended` String (END_..., or START when it runs backwards, if the unit is over within `depth`,
     else null), `units`, `converted` Int64. Most frequent first. Raises `DefinitionError` for an unknown column.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> flow_routes(paths({"ann": "visit@0m pay@5m"})).rows()
     [(['visit', 'pay'], 'END_open', 1, 0)]
     """

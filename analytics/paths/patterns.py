@@ -62,7 +62,7 @@ def match(
     or one a group. `steps` gives names of the pattern a meaning of their own; other names are values of `on`. No
     touches give a row of zeros, or no rows with `by`. Raises `DefinitionError` for a pattern that cannot be read.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> shop = paths({"ann": "home@0m cart@1m look@2m", "bo": "home@0m cart@1m buy@2m"})
     >>> match(shop, "home .* cart (?!buy)* $")["units", "matching", "matches"].rows()
     [(2, 1, 1)]
@@ -91,7 +91,7 @@ def matches(
     `touches` UInt32, `at`, `until` Datetime(us, UTC) (its first and last touch), `end` String (how the unit ends).
     Arguments as of `match`; units are numbered among those selected.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> matches(paths({"ann": "a@0m b@1m a@2m"}), "a")["customer", "match", "position"].rows()
     [('ann', 1, 1), ('ann', 2, 3)]
     """

@@ -47,7 +47,7 @@ def transitions(
     `among` selects units. Touches of one instant keep their order. No touches give no rows. Raises `DefinitionError`
     for an unknown unit or column.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> transitions(paths({"ann": "visit@0m pay@5m"}))["source", "target"].sort("source").rows()
     [('START', 'visit'), ('pay', 'END_open'), ('visit', 'pay')]
     """

@@ -59,7 +59,7 @@ def variants(
     by name; the `top` of each group, and only those that `least` units took. `collapse` joins repeats of one value,
     `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> variants(paths({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
     [(['visit', 'pay'], 2, 1.0)]
     """

@@ -85,7 +85,7 @@ def retention(
     `share_high`. Sorted by cohort and `after`. A cohort of which no cell is over has no rows; no touches give none.
     Raises `DefinitionError` for an unknown word or column.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> shop = paths({"ann": "visit@0d visit@1d", "bo": "visit@0d"}, end="2d")
     >>> retention(shop, period="day")["size", "after", "returned"].rows()
     [(2, 1, 1)]
@@ -132,7 +132,7 @@ def returns(
     Columns: `customer` as in the paths; `cohort` Datetime (its begin); `after` List(Int64): periods after the
     cohort's, 0 for the cohort's own. Sorted by cohort and customer. Arguments as of `retention`.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> returns(paths({"ann": "visit@0d visit@2d"}), period="day")["after"].to_list()
     [[0, 2]]
     """

@@ -98,7 +98,7 @@ def compare(
     independent. Raises `DefinitionError` for an analysis that has no cells, for one group or more than two, and for a
     funnel whose counts of groups do not add up (`attribution="every"`, `maturity="survival"`) or that has groups.
 
-    >>> from tests.journeys import paths
+    >>> from tests.written import paths
     >>> shop = paths({"ann": "visit@0m[device=phone] pay@5m[device=phone]", "bo": "visit@0m[device=desk]"})
     >>> compare(shop, match, "visit pay", group=pl.col("device") == "phone")["share", "share_other"].rows()
     [(1.0, 0.0)]

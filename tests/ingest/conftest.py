@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.ingest.outage import Outage, outage_in
+from tests.services.outage import Outage, outage_in
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,76 @@
+"""Who misspells a word in a question is told; who asks a few paths that lack it has an answer all the same."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from analytics import (
+    Design,
+    Exclude,
+    Funnel,
+    Paths,
+    Selection,
+    Step,
+    UnknownWordWarning,
+    conformance,
+    explain_difference,
+    flow,
+    funnel,
+    match,
+    members,
+    retention,
+    returns,
+    survival,
+    time_to_convert,
+    trend,
+    variants,
+)
+from tests.written import paths
+
+WRONG = Funnel(["hmoe", "pay"])
+QUESTIONS: dict[str, Callable[[Paths], Any]] = {
+    "funnel": lambda shop: funnel(shop, WRONG),
+    "exclusion": lambda shop: funnel(shop, Funnel(["home", "pay"], exclude=Exclude("hmoe"))),
+    "members": lambda shop: members(shop, WRONG),
+    "survival": lambda shop: survival(shop, WRONG),
+    "trend": lambda shop: trend(shop, WRONG),
+    "time_to_convert": lambda shop: time_to_convert(shop, WRONG),
+    "explain_difference": lambda shop: explain_difference(shop, WRONG, "posthog"),
+    "count": lambda shop: funnel(shop, Funnel(["hmoe"], count="device")),
+    "match": lambda shop: match(shop, "hmoe .* pay"),
+    "retention": lambda shop: retention(shop, "hmoe"),
+    "returns": lambda shop: returns(shop, "home", "hmoe"),
+    "flow": lambda shop: flow(shop, start="hmoe"),
+    "flow back": lambda shop: flow(shop, end=["home", "hmoe"]),
+    "variants": lambda shop: variants(shop, among=Selection(through="hmoe")),
+    "conformance": lambda shop: conformance(shop, Design(["home", "pay"], detours="hmoe")),
+}
+
+
+def shop() -> Paths:
+    return paths({"ann": "home@0m[device=phone] pay@5m[device=phone]", "bo": "home@1m[device=desk]"}, end="60d")
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_word_that_no_touch_has_is_told_with_the_nearest_where_it_was_asked(question: str) -> None:
+    with pytest.warns(UnknownWordWarning, match="No touch has the touchpoint 'hmoe': did you mean 'home'") as told:
+        QUESTIONS[question](shop())
+    assert told[0].filename == __file__
+
+
+def test_the_question_is_answered_as_it_was_asked() -> None:
+    with pytest.warns(UnknownWordWarning, match="touches have 'home', 'pay'"):
+        table = funnel(shop(), Funnel(["home", "zzzzzz"]))
+    assert table["reached"].to_list() == [2, 0]
+
+
+def test_words_of_the_data_of_other_columns_and_of_no_paths_at_all_are_not_told_of() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        funnel(shop(), Funnel(["home", Step("*"), Step("desk", on="device")]))
+        funnel(paths({}), WRONG)
+        funnel(paths({"ann": "home@0m[n=1]"}), Funnel([Step(7, on="n")]))  # type: ignore[arg-type]

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.experience.voice import responses, voice
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+from tests.oracles.voice import measures
+from tests.written import START, paths
+
+SCHEMA = {
+    "customer": pl.String,
+    "at": pl.Datetime("us", "UTC"),
+    "touchpoint": pl.String,
+    "stage": pl.String,
+    "survey": pl.String,
+    "score": pl.Float64,
+}
+
+
+def told(rows: list[dict[str, Any]]) -> Paths:
+    days = [row | {"at": START + timedelta(days=row["at"]), "touchpoint": "x"} for row in rows]
+    return Paths.from_frame(pl.DataFrame(days, schema=SCHEMA))
+
+
+touches = st.lists(
+    st.fixed_dictionaries(
+        {
+            "customer": st.sampled_from("ab"),
+            "at": st.integers(0, 12),
+            "stage": st.sampled_from([None, "Interest", "Desire"]),
+            "survey": st.sampled_from([None, None, "nps", "csat", "ces", "other"]),
+            "score": st.sampled_from([None, -1.0, 0.0, 1.0, 4.0, 6.0, 7.0, 9.0, 10.0, 11.0]),
+        }
+    ),
+    max_size=20,
+).filter(lambda rows: len({(r["customer"], r["at"]) for r in rows}) == len(rows))
+
+
+@given(touches)
+def test_answers_count_for_the_stage_before_them(rows: list[dict[str, Any]]) -> None:
+    found = voice(told(rows), lookback="3d").filter(~pl.col("is_total"), pl.col("responses") > 0)
+    columns = ["responses", "nps", "csat", "ces"]
+    by_stage = {row["stage"]: {name: row[name] for name in columns} for row in found.iter_rows(named=True)}
+    assert by_stage == {stage: pytest.approx(values) for stage, values in measures(rows, 3).items()}
+
+
+def test_a_response_belongs_to_the_last_stage_within_the_lookback() -> None:
+    rows = [
+        {"customer": "a", "at": 0, "stage": "Interest", "survey": None, "score": None},
+        {"customer": "a", "at": 6, "stage": None, "survey": None, "score": None},
+        {"customer": "a", "at": 7, "stage": None, "survey": "nps", "score": 9.0},
+        {"customer": "a", "at": 8, "stage": None, "survey": "nps", "score": 3.0},
+    ]
+    found = responses(told(rows))
+    assert found.select("score", "stage").rows() == [(9.0, "Interest"), (3.0, None)]
+
+
+def test_the_total_and_the_counts_are_beside_the_measures() -> None:
+    rows = [{"customer": "a", "at": 0, "stage": "Desire", "survey": None, "score": None}]
+    rows += [
+        {"customer": "a", "at": n, "stage": None, "survey": "nps", "score": float(score)}
+        for n, score in enumerate([10, 9, 8, 0], start=1)
+    ]
+    total = voice(told(rows)).filter("is_total").row(0, named=True)
+    assert (total["touches"], total["responses"], total["response_rate"]) == (1, 4, 4.0)
+    assert (total["promoters"], total["passives"], total["detractors"], total["nps"]) == (2, 1, 1, 0.25)
+    assert total["csat"] is None
+
+
+def test_paths_without_surveys_have_no_responses() -> None:
+    found = voice(paths({"ann": "home@0m"}), by="touchpoint")
+    assert found.select("touchpoint", "is_total", "touches", "responses", "nps").rows() == [
+        ("home", False, 1, 0, None),
+        (None, True, 1, 0, None),
+    ]
+
+
+def test_no_touches_give_a_total_of_nothing() -> None:
+    assert voice(told([])).select("is_total", "responses").rows() == [(True, 0)]
+
+
+def test_unknown_columns_are_refused() -> None:
+    with pytest.raises(DefinitionError, match="stage"):
+        voice(paths({"ann": "home@0m"}))

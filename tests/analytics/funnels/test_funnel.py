@@ -1,0 +1,349 @@
+"""The funnel is what its definition says: hand-made cases, then every chain tried by the oracle."""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import Exclude, Funnel, Paths, Step, funnel, members, time_to_convert, trend
+from expectations.errors import DefinitionError
+from tests.oracles import funnel as oracle
+from tests.written import START, at, paths
+
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "60"))
+
+
+def reached(journeys: dict[str, str], *steps: str | Step, **rules: object) -> list[int]:
+    """How many customers reach each step, with the data ending after 400 days."""
+    return funnel(paths(journeys, end="400d"), Funnel(list(steps), **rules))["reached"].to_list()  # type: ignore[arg-type]
+
+
+def test_customers_count_at_each_step_they_reach() -> None:
+    journeys = {"ann": "visit@0m cart@3m pay@9m", "bo": "visit@0m pay@1m", "cy": "cart@0m"}
+    assert reached(journeys, "visit", "cart", "pay") == [2, 1, 1]
+
+
+def test_the_window_is_inclusive_at_its_edge() -> None:
+    assert reached({"ann": "visit@0m pay@60m"}, "visit", "pay", window="1h") == [1, 1]
+    assert reached({"ann": "visit@0m pay@3601s"}, "visit", "pay", window="1h") == [1, 0]
+
+
+def test_a_later_entry_can_be_the_one_that_converts() -> None:
+    assert reached({"ann": "visit@0m visit@50m pay@70m"}, "visit", "pay", window="1h") == [1, 1]
+
+
+def test_one_touch_is_one_step_only() -> None:
+    assert reached({"ann": "visit@0m"}, "visit", "visit") == [1, 0]
+    assert reached({"ann": "visit@0m visit@1m"}, "visit", "visit") == [1, 1]
+
+
+def test_touches_of_one_instant_help_or_do_not_help_as_declared() -> None:
+    tied = {"ann": "pay@1m visit@1m"}
+    assert reached(tied, "visit", "pay") == [1, 1]
+    assert reached(tied, "visit", "pay", ties="adverse") == [1, 0]
+    assert reached(tied, "visit", "pay", ties="sequence") == [1, 0]
+    assert funnel(paths(tied, end="400d"), Funnel(["visit", "pay"]))["tie_sensitive"].to_list() == [1, 1]
+
+
+def test_a_strict_chain_has_no_other_touch_in_between() -> None:
+    journeys = {"ann": "visit@0m pay@1m", "bo": "visit@0m look@1m pay@2m"}
+    assert reached(journeys, "visit", "pay", order="strict") == [2, 1]
+    universe = pl.col("touchpoint") != "look"
+    assert reached(journeys, "visit", "pay", order="strict", universe=universe) == [2, 2]
+
+
+def test_an_excluded_touch_ends_the_attempt_and_another_may_follow() -> None:
+    journeys = {"ann": "visit@0m refund@1m pay@2m", "bo": "visit@0m refund@1m visit@2m pay@3m"}
+    assert reached(journeys, "visit", "pay", exclude="refund") == [2, 1]
+
+
+def test_an_excluded_touch_outside_its_two_steps_does_nothing() -> None:
+    exclude = [Exclude("refund", after=2, before=3)]
+    assert reached({"ann": "visit@0m refund@1m cart@2m pay@3m"}, "visit", "cart", "pay", exclude=exclude) == [1, 1, 1]
+    assert reached({"ann": "visit@0m cart@1m refund@2m pay@3m"}, "visit", "cart", "pay", exclude=exclude) == [1, 1, 0]
+
+
+def test_who_is_still_inside_the_window_is_open_and_not_lost() -> None:
+    shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@0d", "cy": "visit@9d pay@10d", "di": "visit@9d"}, end="10d")
+    table = funnel(shop, Funnel(["visit", "pay"], window="7d"))
+    assert table["entered"].to_list() == [2, 2]
+    assert table["reached"].to_list() == [2, 1]
+    assert table["open"].to_list() == [2, 1]
+    assert table["dropped"].to_list() == [0, 1]
+
+
+def test_clipping_counts_all_entrants_and_only_touches_in_range() -> None:
+    journeys = {"ann": "visit@0d pay@1d", "bo": "visit@4d pay@6d"}
+    shop = paths(journeys, end="6d")
+    clip = Funnel(["visit", "pay"], window="7d", start=at("0d"), end=at("5d"), maturity="clip")
+    assert funnel(shop, clip)["reached"].to_list() == [2, 1]
+    mature = Funnel(["visit", "pay"], window="1d", start=at("0d"), end=at("5d"))
+    assert funnel(shop, mature)["reached"].to_list() == [2, 1]
+
+
+def test_entries_lie_in_the_range_and_chains_may_complete_after_it() -> None:
+    journeys = {"ann": "visit@0d pay@5d", "bo": "visit@2d pay@3d"}
+    assert reached(journeys, "visit", "pay", window="7d", start=at("0d"), end=at("2d")) == [1, 1]
+    assert reached(journeys, "visit", "pay", window="7d", start=at("2d")) == [1, 1]
+
+
+def test_a_breakdown_takes_the_value_at_entry_and_totals_come_first() -> None:
+    journeys = {"ann": "visit@0m[device=phone] pay@1m[device=desk]", "bo": "visit@0m[device=desk]", "cy": "visit@0m"}
+    table = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"], by=["device"]))
+    rows = table.filter(pl.col("step") == 2).select("device", "is_total", "entered", "reached").rows()
+    assert rows == [(None, True, 3, 1), ("desk", False, 1, 0), ("phone", False, 1, 1), (None, False, 1, 0)]
+
+
+def test_waits_are_exact_ranks_of_the_reported_chains() -> None:
+    journeys = {str(i): f"visit@0m pay@{i}m" for i in range(1, 12)}
+    row = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"])).row(1, named=True)
+    assert (row["median_wait"], row["p90_wait"]) == (timedelta(minutes=6), timedelta(minutes=10))
+
+
+def test_shares_have_intervals_and_thin_counts_are_said_to_be_thin() -> None:
+    journeys = {str(i): "visit@0m pay@1m" if i < 12 else "visit@0m" for i in range(40)}
+    row = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"])).row(1, named=True)
+    assert row["share_of_entered"] == row["share_of_previous"] == 0.3
+    assert round(row["share_of_entered_low"], 4) == 0.1807
+    assert row["enough"]
+    few = funnel(paths({"ann": "visit@0m"}, end="400d"), Funnel(["visit", "pay"]))
+    assert few["enough"].to_list() == [False, False]
+
+
+def test_steps_may_be_stages_any_of_several_with_conditions_or_anything() -> None:
+    journeys = {
+        "ann": "ad@0m[stage=see,value=1] buy@1m[stage=act,value=5]",
+        "bo": "ad@0m[stage=see,value=1] renew@1m[value=0]",
+    }
+    assert reached(journeys, Step("see", on="stage"), Step("act", on="stage")) == [2, 1]
+    assert reached(journeys, "ad", Step(["buy", "renew"], where=pl.col("value") > 0)) == [2, 1]
+    assert reached(journeys, "ad", Step("*")) == [2, 2]
+    assert reached(journeys, Step("see", on="stage"), Step("*")) == [2, 2]
+
+
+def test_no_touches_give_rows_of_zeros() -> None:
+    table = funnel(paths({}), Funnel(["visit", "pay"], by=["touchpoint"]))
+    assert table.select("is_total", "step", "entered", "reached").rows() == [(True, 1, 0, 0), (True, 2, 0, 0)]
+    assert table["share_of_entered"].to_list() == [None, None]
+
+
+def test_one_touch_is_open_at_the_end_of_the_data() -> None:
+    table = funnel(paths({"ann": "visit@0m"}), Funnel(["visit", "pay"]))
+    assert table.select("entered", "open").rows() == [(0, 1), (0, 0)]
+
+
+def test_more_than_ten_steps() -> None:
+    names = [f"s{i}" for i in range(14)]
+    journey = " ".join(f"{name}@{i}m" for i, name in enumerate(names))
+    assert reached({"ann": journey}, *names) == [1] * 14
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Funnel([]), "no steps"),
+        (lambda: Funnel(["a"], window="7"), "not a length of time"),
+        (lambda: Funnel(["a"], window=7), "not a length of time"),  # type: ignore[arg-type]
+        (lambda: Funnel([Step([])]), "names nothing"),
+        (lambda: Funnel(["a", "b"], order="orderd"), "did you mean 'ordered'"),  # type: ignore[arg-type]
+        (lambda: Funnel(["a", "b"], exclude=[Exclude("x", after=2, before=3)]), "between two steps"),
+        (lambda: funnel(paths({"ann": "a@0m[device=x]"}), Funnel(["a"], by="devise")), "did you mean 'device'"),
+        (lambda: funnel(paths({}), Funnel([Step("x", on="satge")])), "no column 'satge'"),
+        (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("1", on="n")])), "values of another kind"),
+        (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("a", pl.col("n") > "x")])), "cannot be worked out"),
+        (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("a", pl.col("n") + 1)])), "neither true nor false"),
+        (lambda: Funnel("visit"), "are a list"),
+        (lambda: Funnel(["a"], start="2026-03-01"), "not a time"),  # type: ignore[arg-type]
+        (lambda: Funnel(["a"], start=at("1d"), end=at("1d")), "range of entries is empty"),
+        (lambda: time_to_convert(paths({}), Funnel(["a", "b"]), from_step=2, to_step=1), "to a later one"),
+        (lambda: trend(paths({}), Funnel(["a", "b"]), from_step=2, to_step=1), "to a later one"),
+        (lambda: time_to_convert(paths({}), Funnel(["a", "b"]), bins=0), "one bin at least"),
+    ],
+)
+def test_a_question_that_cannot_be_meant_is_refused(make: object, message: str) -> None:
+    with pytest.raises(DefinitionError, match=message):
+        make()  # type: ignore[operator]
+
+
+def test_members_are_the_customers_behind_each_number() -> None:
+    journeys = {"ann": "visit@0m pay@5m", "bo": "visit@1m", "cy": "visit@399d"}
+    shop, asked = paths(journeys, end="400d"), Funnel(["visit", "pay"])
+    assert members(shop, asked, step=2)["customer"].to_list() == ["ann"]
+    assert members(shop, asked, step=2, state="dropped")["customer"].to_list() == ["bo"]
+    assert members(shop, asked, step=1, state="open")["customer"].to_list() == ["cy"]
+    assert members(shop, asked)["reached_at"].to_list()[0] == [at("0m"), at("5m")]
+
+
+def test_a_store_on_disk_gives_the_same_answer(tmp_path: object) -> None:
+    shop = paths({"ann": "visit@0m[d=x] cart@3m pay@9m", "bo": "visit@0m[d=y] pay@1m"}, end="40d")
+    shop.save(str(tmp_path))
+    asked = Funnel(["visit", "cart", "pay"], by="d")
+    assert funnel(Paths.open(str(tmp_path)), asked).equals(funnel(shop, asked))
+
+
+NAMES = st.sampled_from("abcx")
+PATH = st.lists(st.tuples(st.integers(0, 9), NAMES), max_size=7)
+STEPS = st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=4)
+WORDS = st.sampled_from([{"x"}, {"x", "b"}, {"b"}, {"c"}, {"a"}])
+EXCLUSIONS = st.lists(st.tuples(WORDS, st.integers(1, 3), st.integers(2, 4)), max_size=2)
+RULES = {
+    "order": st.sampled_from(["ordered", "strict"]),
+    "window": st.integers(0, 9),
+    "start": st.sampled_from([-oracle.FOREVER, 0, 3]),
+    "end": st.sampled_from([oracle.FOREVER, 6, 9]),
+    "clip": st.booleans(),
+    "ties": st.sampled_from(["favourable", "sequence"]),
+    "drop": st.just(False),
+    "reentry": st.booleans(),
+}
+
+
+@st.composite
+def questions(draw: st.DrawFn, special: bool = False) -> oracle.Asked:
+    steps = draw(STEPS)
+    exclude = [e for e in draw(EXCLUSIONS) if e[1] < e[2] <= len(steps)]
+    rules = dict(RULES)
+    if special:
+        rules["drop"] = st.booleans()
+        rules["optional"] = st.tuples(st.just(False), *[st.booleans()] * (len(steps) - 1))
+        rules["within"] = st.tuples(*[st.sampled_from([None, 1, 3])] * len(steps))
+    drawn = {name: draw(rule) for name, rule in rules.items()}
+    return oracle.Asked(steps, exclude=exclude, **drawn | {"reentry": drawn["reentry"] or drawn["drop"]})
+
+
+def as_funnel(asked: oracle.Asked) -> Funnel:
+    optional = asked.optional or [False] * len(asked.steps)
+    within = asked.within or [None] * len(asked.steps)
+    return Funnel(
+        [
+            Step(sorted(names), optional=skip, within=None if wait is None else timedelta(seconds=wait))
+            for names, skip, wait in zip(asked.steps, optional, within, strict=True)
+        ],
+        window=timedelta(seconds=asked.window),
+        order=asked.order,  # type: ignore[arg-type]
+        start=None if asked.start == -oracle.FOREVER else START + timedelta(seconds=asked.start),
+        end=None if asked.end == oracle.FOREVER else START + timedelta(seconds=asked.end),
+        maturity="clip" if asked.clip else "mature",
+        ties=asked.ties,  # type: ignore[arg-type]
+        exclude=[Exclude(sorted(names), after=after, before=before) for names, after, before in asked.exclude],
+        exclude_effect="drop_customer" if asked.drop else "end_attempt",
+        reentry=asked.reentry,
+    )
+
+
+def found(path: list[tuple[int, str]], asked: oracle.Asked) -> oracle.Answer:
+    journeys = {"ann": " ".join(f"{name}@{seconds}s" for seconds, name in path)}
+    table = members(paths(journeys, end="1d"), as_funnel(asked))
+    if table.is_empty():
+        return oracle.Answer(0, (None,) * len(asked.steps))
+    row = table.row(0, named=True)
+    times = tuple(time and int((time - START).total_seconds()) for time in row["reached_at"])
+    return oracle.Answer(row["depth"], times)
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PATH, questions())
+def test_the_reported_chain_is_the_best_of_all_chains(path: list[tuple[int, str]], asked: oracle.Asked) -> None:
+    assert found(path, asked) == oracle.answer(path, asked)
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PATH, questions(special=True))
+def test_step_windows_optional_steps_and_dropped_customers(path: list[tuple[int, str]], asked: oracle.Asked) -> None:
+    assert found(path, asked) == oracle.answer(path, asked)
+
+
+def test_a_strict_chain_that_has_ended_is_not_broken_by_what_comes_later() -> None:
+    rules = {"order": "strict", "exclude": Exclude("pay"), "exclude_effect": "drop_customer"}
+    assert reached({"ann": "visit@0m look@1m pay@2m"}, "visit", "cart", "pay", **rules) == [1, 0, 0]
+    assert reached({"ann": "visit@0m pay@2m"}, "visit", "cart", "pay", **rules) == [0, 0, 0]
+
+
+def test_an_optional_step_that_is_the_excluded_word_itself_closes_the_exclusion() -> None:
+    rules = {"exclude": Exclude("pay"), "exclude_effect": "drop_customer"}
+    steps = ("visit", Step("pay", optional=True))
+    assert reached({"ann": "visit@0m pay@2m"}, *steps, **rules)[0] == 1
+    assert reached({"ann": "visit@0m pay@2m pay@3m"}, *steps, **rules)[0] == 1
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PATH, st.integers(0, 9), st.tuples(st.just(False), st.booleans(), st.booleans()), st.sampled_from([None, 1, 3]))
+def test_adverse_ties_are_the_least_over_all_orders(
+    path: list[tuple[int, str]], window: int, optional: tuple[bool, ...], within: int | None
+) -> None:
+    tied = [(seconds // 3, name) for seconds, name in path]
+    asked = oracle.Asked(
+        [{"a"}, {"b"}, {"c"}], window, ties="adverse", optional=optional, within=(None, within, within)
+    )
+    assert found(tied, asked).depth == oracle.answer(tied, asked).depth
+
+
+@pytest.mark.parametrize(
+    "rules", [{"order": "strict"}, {"exclude": "x"}, {"stop": ["repeat"]}, {"steps": ["a", ["a", "b"]]}]
+)
+def test_adverse_ties_are_refused_where_they_are_not_exact(rules: dict[str, object]) -> None:
+    with pytest.raises(DefinitionError, match="Adverse ties"):
+        Funnel(**{"steps": ["a", "b"], "ties": "adverse", **rules})  # type: ignore[arg-type]
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(
+    PATH,
+    st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=3),
+    st.integers(0, 9),
+    st.booleans(),
+)
+def test_unordered_chains_are_the_best_of_all(
+    path: list[tuple[int, str]], steps: list[set[str]], window: int, reentry: bool
+) -> None:
+    asked = oracle.Asked(steps, window, order="unordered", reentry=reentry)
+    engine, slow = found(path, asked), oracle.answer(path, asked)
+    assert engine.depth == slow.depth
+    assert tuple(time for time in engine.times if time is not None) == slow.times
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(st.lists(st.tuples(st.integers(0, 9), NAMES, st.sampled_from("pq")), max_size=7), st.integers(0, 9))
+def test_same_is_the_best_of_the_paths_of_one_value(path: list[tuple[int, str, str]], window: int) -> None:
+    """A chain of equal values is a chain of the touches that have this value."""
+    asked = oracle.Asked([{"a"}, {"b"}, {"c"}], window)
+    text = " ".join(f"{name}@{seconds}s[item={item}]" for seconds, name, item in path)
+    definition = Funnel(["a", "b", "c"], timedelta(seconds=window), same="item")
+    rows = members(paths({"ann": text}, end="1d"), definition) if path else pl.DataFrame({"depth": []})
+    depths = [oracle.answer([(s, n) for s, n, i in path if i == item], asked).depth for item in "pq"]
+    assert (rows["depth"].to_list() or [0]) == [max(depths)]
+
+
+def test_entries_are_attempts_one_after_the_other() -> None:
+    journeys = {"ann": "visit@0m visit@1m pay@2m visit@3m pay@4m visit@5m"}
+    assert reached(journeys, "visit", "pay", window="1h", count="entries") == [3, 2]
+
+
+def test_an_attempt_sees_all_touches_of_the_instant_of_its_entry() -> None:
+    tied = {"ann": "pay@1m visit@1m"}
+    assert reached(tied, "visit", "pay", count="entries") == [1, 1]
+    assert reached(tied, "visit", "pay", reentry=False) == [1, 1]
+    assert reached(tied, "visit", "pay", reentry=False, ties="sequence") == [1, 0]
+
+
+def test_value_is_added_up_over_the_touches_of_each_step() -> None:
+    journeys = {"ann": "visit@0m[worth=1] pay@1m[worth=5]", "bo": "visit@0m[worth=2] pay@9m[worth=7]"}
+    table = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"], "5m", value="worth"))
+    assert table["value"].to_list() == [3.0, 5.0]
+
+
+def test_attribution_takes_the_value_of_the_touch_that_is_named() -> None:
+    journeys = {"ann": "visit@0m[d=x] cart@1m[d=y] pay@2m[d=z]"}
+    groups = {}
+    for rule in ("at_entry", "first", "last", "step 2"):
+        table = funnel(paths(journeys, end="400d"), Funnel(["visit", "cart", "pay"], by="d", attribution=rule))
+        groups[rule] = table.filter(~pl.col("is_total"))["d"].unique().to_list()
+    assert groups == {"at_entry": ["x"], "first": ["x"], "last": ["z"], "step 2": ["y"]}
+    every = Funnel(["visit", "cart"], by="d", attribution="every")
+    table = funnel(paths(journeys, end="400d"), every).filter(~pl.col("is_total"), pl.col("step") == 1)
+    assert table.select("d", "reached").rows() == [("x", 1)]

@@ -1,0 +1,336 @@
+"""Attempts, first times, values, breakdowns, trends and waits are what the oracle says, over random small paths."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import Funnel, Paths, Step, funnel, members, sessions, time_to_convert, trend
+from analytics.store.parts import Part
+from expectations.errors import DefinitionError
+from tests.oracles import funnel as oracle
+from tests.written import START, at, paths
+
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "40"))
+STEPS = ({"a"}, {"b", "a"}, {"c"})
+NAMED: list[str | list[str]] = [sorted(names) for names in STEPS]
+
+Touch = tuple[int, str, str, int]
+"""Second, touchpoint, group (`-` for none) and worth."""
+TOUCHES = st.lists(
+    st.tuples(st.integers(0, 30), st.sampled_from("abcx"), st.sampled_from("pq-"), st.integers(0, 9)),
+    max_size=8,
+    unique_by=lambda touch: touch[0],
+)
+PEOPLE = st.lists(TOUCHES, min_size=1, max_size=4)
+
+
+def shop(people: Iterable[list[Touch]]) -> Paths:
+    """Paths of customers 0, 1, ...; the data end nine days after they begin."""
+    rows = [(str(who), START + seconds(second), *rest) for who, own in enumerate(people) for second, *rest in own]
+    frame = pl.DataFrame(rows, schema=["customer", "at", "touchpoint", "group", "worth"], orient="row")
+    text = pl.col("customer", "touchpoint", "group").cast(pl.String)
+    frame = frame.with_columns(text, pl.col("at").cast(pl.Datetime("us", "UTC")), pl.col("worth").cast(pl.Int64))
+    return Paths.from_frame(frame.with_columns(pl.col("group").replace("-", None)), end_of_data=at("9d"))
+
+
+def plain(touches: Iterable[Touch]) -> list[tuple[int, str]]:
+    return sorted((second, name) for second, name, _, _ in touches)
+
+
+def chain_of(touches: list[Touch], asked: oracle.Asked) -> list[Touch]:
+    """The touches of the reported chain."""
+    chain = oracle.best(plain(touches), asked)
+    return [sorted(touches)[chain[k].place] for k in sorted(chain)]
+
+
+def seconds(length: int) -> timedelta:
+    return timedelta(seconds=length)
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(TOUCHES, st.integers(0, 20), st.sampled_from(["ordered", "strict"]))
+def test_attempts_follow_each_other(touches: list[Touch], window: int, order: Any) -> None:
+    asked = oracle.Asked(STEPS, window, order=order)
+    found = members(shop([touches]), Funnel(NAMED, seconds(window), order=order, count="entries"))
+    assert found["depth"].to_list() == [len(chain) for chain in oracle.attempts(plain(touches), asked)]
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(TOUCHES, st.integers(0, 20), st.sampled_from(["any", "matching"]))
+def test_a_first_time_step_is_one_touch_of_the_customer(touches: list[Touch], window: int, first: Any) -> None:
+    """The first touch of that name, which must be worth more than 4; or the first that is worth more than 4."""
+    named = [touch for touch in sorted(touches) if touch[1] == "b"]
+    worthy = [touch for touch in (named[:1] if first == "any" else named) if touch[3] > 4][:1]
+    marked = [(s, "first" if (s, n, g, w) in worthy else n, g, w) for s, n, g, w in touches]
+    slow = oracle.best(plain(marked), oracle.Asked(({"a"}, {"first"}, {"c"}), window))
+    steps: list[str | Step | list[str]] = ["a", Step("b", where=pl.col("worth") > 4, first_time=first), "c"]
+    found = members(shop([touches]), Funnel(steps, seconds(window)))
+    assert (found["depth"].to_list() or [0]) == [len(slow)]
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PEOPLE, st.integers(0, 20))
+def test_value_is_that_of_the_touches_of_the_reported_chains(people: list[list[Touch]], window: int) -> None:
+    sums = [0, 0, 0]
+    for touches in people:
+        for step, touch in enumerate(chain_of(touches, oracle.Asked(STEPS, window))):
+            sums[step] += touch[3]
+    assert funnel(shop(people), Funnel(NAMED, seconds(window), value="worth"))["value"].to_list() == sums
+
+
+def group_of(attribution: str, chain: list[Touch], touches: list[Touch]) -> str | None:
+    """Whose value counts, by the definition."""
+    ours = [touch for touch in sorted(touches) if touch[1] in "abc" and touch[2] != "-"]
+    if attribution == "first":
+        chosen = ours[:1]
+    elif attribution == "last":
+        chosen = [touch for touch in ours if touch <= chain[-1]][-1:]
+    else:
+        step = 0 if attribution == "at_entry" else int(attribution[5:]) - 1
+        chosen = chain[step : step + 1]
+    return chosen[0][2].replace("-", "") or None if chosen else None
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PEOPLE, st.integers(0, 20), st.sampled_from(["at_entry", "first", "last", "step 2", "step 3"]))
+def test_a_breakdown_takes_the_value_that_its_attribution_names(
+    people: list[list[Touch]], window: int, attribution: str
+) -> None:
+    expected: dict[str | None, list[int]] = defaultdict(lambda: [0, 0, 0])
+    for touches in people:
+        if chain := chain_of(touches, oracle.Asked(STEPS, window)):
+            group = expected[group_of(attribution, chain, touches)]
+            group[:] = [count + (step < len(chain)) for step, count in enumerate(group)]
+    asked = Funnel(NAMED, seconds(window), by="group", attribution=attribution)
+    assert by_group(shop(people), asked) == expected
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PEOPLE, st.integers(0, 20))
+def test_every_is_the_funnel_of_the_touches_of_each_value(people: list[list[Touch]], window: int) -> None:
+    expected: dict[str | None, list[int]] = {}
+    for value in ("p", "q", "-"):
+        own = [[touch for touch in touches if touch[2] == value] for touches in people]
+        depths = [len(chain_of(touches, oracle.Asked(STEPS, window))) for touches in own]
+        if any(depths):
+            expected[None if value == "-" else value] = [sum(depth > step for depth in depths) for step in range(3)]
+    assert by_group(shop(people), Funnel(NAMED, seconds(window), by="group", attribution="every")) == expected
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PEOPLE, st.integers(0, 20), st.integers(1, 3))
+def test_every_step_is_the_funnel_once_for_each_value_of_a_touch_that_can_be_it(
+    people: list[list[Touch]], window: int, own: int
+) -> None:
+    """A touch of another value, marked here, can be any step but that one."""
+    steps = [names if k == own else names | {f"{name}!" for name in names} for k, names in enumerate(STEPS, 1)]
+    expected: dict[str | None, list[int]] = {}
+    for value in ("p", "q", "-"):
+        depths = []
+        for touches in people:
+            can = [name in STEPS[own - 1] for _, name, _, _ in touches]
+            marked = [
+                (second, name + "!" * (be and group != value))
+                for be, (second, name, group, _) in zip(can, touches, strict=True)
+            ]
+            asked_of = any(be and touch[2] == value for be, touch in zip(can, touches, strict=True))
+            depths.append(len(oracle.best(sorted(marked), oracle.Asked(steps, window))) if asked_of else 0)
+        if any(depths):
+            expected[None if value == "-" else value] = [sum(depth > step for depth in depths) for step in range(3)]
+    assert (
+        by_group(shop(people), Funnel(NAMED, seconds(window), by="group", attribution=f"every step {own}")) == expected
+    )
+
+
+MODES: list[dict[str, Any]] = [
+    {},
+    {"order": "strict"},
+    {"order": "unordered"},
+    {"count": "entries"},
+    {"count": "worth"},
+    {"count": "sessions"},
+    {"same": "group"},
+    {"maturity": "clip"},
+    {"maturity": "survival"},
+    {"exclude": "x"},
+    {"exclude": "x", "exclude_effect": "drop_customer"},
+    {"steps": ["a", Step("b", optional=True), Step("c", within="2h")]},
+    {"steps": ["a", Step("b", optional=True), Step("a", optional=True), "c"], "maturity": "survival"},
+    {"attribution": "every"},
+    {"attribution": "last"},
+    {"ties": "sequence", "reentry": False},
+]
+
+
+@pytest.mark.parametrize("mode", MODES, ids=str)
+@settings(deadline=None, max_examples=max(5, MANY // 8))
+@given(PEOPLE, st.integers(0, 20))
+def test_who_is_behind_a_number_is_as_many_as_it_says(
+    mode: dict[str, Any], people: list[list[Touch]], window: int
+) -> None:
+    """An hour of the paths stands for a second; the data end while some are under way."""
+    slow = [[(3600 * second, *rest) for second, *rest in touches] for touches in people]
+    touches = sessions(shop(slow).touches.collect(), "2h")  # type: ignore[arg-type]
+    store = Paths.from_frame(touches, end_of_data=at("1d"))
+    asked = Funnel(**{"steps": NAMED, "window": timedelta(hours=window), "by": "group", **mode})
+    for row in funnel(store, asked).iter_rows(named=True):
+        for state in ("reached", "dropped", "open"):
+            found = members(store, asked, step=row["step"], state=state)  # type: ignore[arg-type]
+            if not row["is_total"]:
+                found = found.filter(pl.col("group").eq_missing(row["group"]))
+            assert len(found) == row[state], (state, row["step"], row["group"])
+
+
+def by_group(shop: Paths, asked: Funnel) -> dict[str | None, list[int]]:
+    rows = funnel(shop, asked).filter(~pl.col("is_total"))
+    return {key[0]: part["reached"].to_list() for key, part in rows.group_by("group", maintain_order=True)}
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PEOPLE, st.integers(0, 20))
+def test_a_trend_is_the_funnel_of_the_entries_of_each_period(people: list[list[Touch]], window: int) -> None:
+    """An hour of the paths stands for a second of the oracle."""
+    slow = [[(3600 * second, *rest) for second, *rest in touches] for touches in people]
+    expected = []
+    for day in range(2):
+        asked = oracle.Asked(STEPS, 3600 * window, start=86_400 * day, end=86_400 * (day + 1))
+        depths = [len(oracle.best(plain(touches), asked)) for touches in slow]  # type: ignore[arg-type]
+        expected.append((sum(depth > 0 for depth in depths), sum(depth > 2 for depth in depths)))
+    asked_for = Funnel(NAMED, timedelta(hours=window))
+    days = [START.date(), (START + timedelta(days=1)).date()]
+    table = trend(shop(slow), asked_for, starts=days)  # type: ignore[arg-type]
+    counts = {row["period"].day: (row["entered"], row["reached"]) for row in table.to_dicts()}
+    assert [counts.get(day.day, (0, 0)) for day in days] == expected
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PEOPLE, st.integers(0, 20))
+def test_waits_are_those_of_the_reported_chains(people: list[list[Touch]], window: int) -> None:
+    chains = [chain_of(touches, oracle.Asked(STEPS, window)) for touches in people]
+    waits = [chain[2][0] - chain[0][0] for chain in chains if len(chain) == 3]
+    row = time_to_convert(shop(people), Funnel(NAMED, seconds(window))).row(0, named=True)
+    assert row["customers"] == len(waits)
+    if waits:
+        assert row["average_wait"] == timedelta(seconds=sum(waits) / len(waits))
+        assert sum(row["counts"]) == len(waits)
+        assert row["origin"] == seconds(min(waits))
+
+
+def test_touches_of_one_instant_in_sequence_are_read_as_the_source_numbers_them() -> None:
+    frame = pl.DataFrame(
+        {
+            "customer": ["ann", "ann", "bo", "bo"],
+            "at": [at("0m")] * 4,
+            "touchpoint": ["pay", "visit", "pay", "visit"],
+            "number": [2, 1, 1, 2],
+        }
+    )
+    shop = Paths.from_frame(frame, sequence="number", end_of_data=at("400d"))
+    asked = Funnel(["visit", "pay"], ties="sequence")
+    assert members(shop, asked, step=2)["customer"].to_list() == ["ann"]
+    assert funnel(shop, Funnel(["visit", "pay"]))["reached"].to_list() == [2, 2]
+
+
+@pytest.mark.parametrize("steps", [12, 40])
+def test_many_steps_are_those_of_the_oracle(steps: int) -> None:
+    names = [f"s{k}" for k in range(steps)]
+    journey = " ".join(f"{name}@{k}m" for k, name in enumerate(names[:-1]))
+    table = funnel(paths({"ann": journey, "bo": "s0@0m s1@2m"}, end="400d"), Funnel(names))
+    assert table["reached"].to_list() == [2, 2, *[1] * (steps - 3), 0]
+
+
+def test_any_column_can_be_counted_in_the_place_of_customers() -> None:
+    journeys = {"ann": "visit@0m[order=1] pay@1m[order=2]", "bo": "visit@0m[order=2] visit@1m[order=3]"}
+    shop = paths(journeys, end="400d")
+    assert funnel(shop, Funnel(["visit", "pay"], count="order"))["reached"].to_list() == [3, 1]
+    with pytest.raises(DefinitionError, match="cannot be counted"):
+        funnel(shop, Funnel(["visit"], count="at"))
+    numbered = Paths.from_frame(shop.touches.collect().with_columns(session=pl.lit(1)))
+    with pytest.raises(DefinitionError, match="numbers the sessions of each customer"):
+        funnel(numbered, Funnel(["visit"], count="session"))
+
+
+def test_a_trend_reads_each_part_once_for_all_its_periods(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[int] = []
+    read = Part.read
+    monkeypatch.setattr(Part, "read", lambda part, columns: (reads.append(part.number), read(part, columns))[1])
+    days = [date(2024, 1, day) for day in range(1, 11)]
+    store = paths({"ann": "visit@0d pay@1d visit@3d", "bo": "visit@3d pay@9d"}, end="60d")
+    table = trend(store, Funnel(["visit", "pay"]), starts=days)
+    assert table["entered"].to_list() == [1, 0, 0, 2, *[0] * 6]
+    assert table["reached"].to_list() == [1, 0, 0, 1, *[0] * 6]
+    assert len(reads) == 1
+
+
+@pytest.mark.parametrize(
+    ("period", "entered"), [("hour", [1, 1, 1]), ("day", [3]), ("week", [3]), ("week_sunday", [3])]
+)
+def test_periods_are_those_of_the_clock_of_a_zone_when_it_goes_back(period: str, entered: list[int]) -> None:
+    """In Oslo the hour from two to three came twice on 27 October 2024."""
+    times = [datetime(2024, 10, 27, hour, 30, tzinfo=UTC) for hour in (0, 1, 2)]
+    frame = pl.DataFrame({"customer": ["ann", "bo", "cy"], "at": times, "touchpoint": "visit"})
+    store = Paths.from_frame(frame, end_of_data=datetime(2025, 1, 1, tzinfo=UTC))
+    table = trend(store, Funnel(["visit"]), period=period, timezone="Europe/Oslo")
+    assert table["entered"].to_list() == entered
+    if period == "hour":
+        zone = ZoneInfo("Europe/Oslo")
+        named = [
+            datetime(2024, 10, 27, 2, tzinfo=zone),
+            datetime(2024, 10, 27, 1, tzinfo=UTC),
+            datetime(2024, 10, 27, 3),  # noqa: DTZ001
+        ]
+        assert trend(store, Funnel(["visit"]), period=period, timezone="Europe/Oslo", starts=named).equals(table)
+
+
+@pytest.mark.parametrize(("period", "entered"), [("week", [2, 1]), ("week_sunday", [1, 2])])
+def test_a_week_begins_on_monday_or_on_sunday(period: str, entered: list[int]) -> None:
+    """The paths begin on Monday the first of January 2024; its first Sunday is the seventh."""
+    store = paths({"ann": "visit@0d", "bo": "visit@6d", "cy": "visit@7d"}, end="60d")
+    table = trend(store, Funnel(["visit"]), period=period)
+    assert table["entered"].to_list() == entered
+
+
+@pytest.mark.parametrize("ask", [trend, time_to_convert])
+def test_estimates_have_no_trend_and_no_histogram(ask: Any) -> None:
+    with pytest.raises(DefinitionError, match="survival"):
+        ask(paths({"ann": "visit@0m"}), Funnel(["visit", "pay"], maturity="survival"))
+
+
+@pytest.mark.parametrize("column", ["depth", "entered", "first", "step"])
+def test_a_breakdown_by_a_column_of_the_answer_is_refused(column: str) -> None:
+    shop = paths({"ann": f"visit@0m[{column}=1]"})
+    with pytest.raises(DefinitionError, match="cannot be a breakdown"):
+        funnel(shop, Funnel(["visit"], by=column))
+
+
+def test_who_is_behind_a_number_can_be_broken_down_by_customer() -> None:
+    shop = paths({"ann": "visit@0m", "bo": "visit@1m"}, end="400d")
+    assert members(shop, Funnel(["visit"], by="customer"))["customer"].to_list() == ["ann", "bo"]
+
+
+def test_a_first_question_loads_no_library_that_it_does_not_use() -> None:
+    asked = """
+        import sys
+        from analytics import Funnel, funnel
+        from tests.journeys import paths
+        shop = paths({"ann": "visit@0m pay@1m"}, end="60d")
+        assert funnel(shop, Funnel(["visit", "pay"]))["reached"].to_list() == [1, 1]
+        print([name for name in ("pandas", "scipy.stats", "statsmodels", "altair") if name in sys.modules])
+    """
+    home = Path(__file__).resolve().parents[3]
+    done = subprocess.run([sys.executable, "-c", dedent(asked)], capture_output=True, text=True, check=True, cwd=home)
+    assert done.stdout.strip() == "[]"

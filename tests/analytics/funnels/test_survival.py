@@ -1,0 +1,91 @@
+"""Kaplan-Meier over all entrants: nobody under way is lost, and nobody under way is left out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from lifelines import KaplanMeierFitter
+
+from analytics import Funnel, funnel, members
+from analytics.funnels.survival import survival
+from tests.written import paths
+
+JOURNEYS = {
+    "ann": "visit@0d pay@2d",
+    "bo": "visit@0d",
+    "cy": "visit@9d",
+    "di": "visit@5d pay@9d",
+    "ed": "visit@8d cart@9d",
+    "flo": "visit@1d",
+}
+SURVIVAL = Funnel(["visit", "pay"], window="7d", maturity="survival")
+
+
+def test_the_curve_is_that_of_the_library() -> None:
+    curve = survival(paths(JOURNEYS, end="10d"), SURVIVAL)
+    peer = KaplanMeierFitter().fit([2, 7, 1, 4, 2, 7], [1, 0, 0, 1, 0, 0])
+    for row in curve.iter_rows(named=True):
+        days = row["time"] / timedelta(days=1)
+        assert row["converted"] == pytest.approx(1 - peer.predict(days))
+    assert curve["at_risk"].to_list() == [6, 5, 3, 2]
+
+
+def test_all_entrants_count_and_those_under_way_are_not_dropped() -> None:
+    table = funnel(paths(JOURNEYS, end="10d"), SURVIVAL)
+    assert table["entered"].to_list() == [6, 6]
+    assert table["reached"].to_list() == [6, 2]
+    assert table["open"].to_list() == [3 + 0, 1]
+    assert table["dropped"].to_list() == [0, 2]
+    share = 1 - (1 - 1 / 5) * (1 - 1 / 3)
+    assert table["share_of_entered"][1] == table["share_of_previous"][1] == pytest.approx(share)
+    assert table["at_risk"].to_list() == [None, 2]
+
+
+def test_without_anybody_under_way_shares_are_plain_shares() -> None:
+    shop = paths(JOURNEYS, end="90d")
+    estimated, plain = funnel(shop, SURVIVAL), funnel(shop, Funnel(["visit", "pay"], window="7d"))
+    assert estimated["share_of_entered"].to_list() == pytest.approx(plain["share_of_entered"].to_list())
+    assert estimated["reached"].to_list() == plain["reached"].to_list()
+
+
+def test_the_curve_of_every_group_and_of_all() -> None:
+    journeys = {"ann": "visit@0d[device=phone] pay@2d", "bo": "visit@0d[device=desk]", "cy": "visit@9d[device=desk]"}
+    curve = survival(paths(journeys, end="10d"), Funnel(["visit", "pay"], window="7d", by="device"))
+    last = curve.group_by("device", "is_total", maintain_order=True).last()
+    assert last.select("device", "is_total", "converted").rows() == [
+        (None, True, 0.5),
+        ("desk", False, 0.0),
+        ("phone", False, 1.0),
+    ]
+
+
+def test_a_curve_of_a_group_is_that_of_its_customers_alone() -> None:
+    """Also of a group without a value."""
+    marks: dict[str | None, str] = {"x": "[g=x] ", "y": "[g=y] ", None: " "}
+    own = {
+        group: {f"{who}{group}": f"{text} ".replace(" ", mark, 1).strip() for who, text in JOURNEYS.items()}
+        for group, mark in marks.items()
+    }
+    grouped = Funnel(["visit", "pay"], window="7d", by="g", maturity="survival")
+    together = paths({who: text for people in own.values() for who, text in people.items()}, end="10d")
+    for ask in (survival, funnel):
+        table = ask(together, grouped)
+        for group, people in own.items():
+            alone = ask(paths(people, end="10d"), replace(grouped, by=()))
+            here = table.filter(pl.col("g").eq_missing(pl.lit(group)) & ~pl.col("is_total"))
+            assert here.drop("g", "is_total").equals(alone.drop("is_total"))
+
+
+def test_members_are_those_who_are_counted() -> None:
+    shop = paths(JOURNEYS, end="10d")
+    table = funnel(shop, SURVIVAL)
+    for step in (1, 2):
+        assert len(members(shop, SURVIVAL, step=step)) == table["reached"][step - 1]
+
+
+def test_no_touches_have_no_curve() -> None:
+    assert survival(paths({}), SURVIVAL).is_empty()
+    assert funnel(paths({}), SURVIVAL)["share_of_entered"].to_list() == [None, None]

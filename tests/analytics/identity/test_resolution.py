@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics.identity.resolution import _places, customers
+from analytics.identity.rules import IdentityRules
+from analytics.touches.rules import PathRules
+from tests.oracles.identity import customers as slow
+from tests.written import START
+
+KINDS = ["customer_id", "card", "device_id", "anonymous_id"]
+LOGINS = ["customer_id", "card"]
+DENY = ["", "0"]
+
+
+def as_frame(events: list[dict[str, Any]]) -> pl.DataFrame:
+    """Events of the oracle as a frame of the event contract; other kinds than the two columns go into the map."""
+    rows = []
+    for event in events:
+        ids = dict(event["identities"])
+        rows.append(
+            {
+                "event_id": event["id"],
+                "event_name": "visit",
+                "occurred_at": START + timedelta(minutes=event["at"]),
+                "received_at": START + timedelta(minutes=event.get("arrived", event["at"])),
+                "customer_id": ids.pop("customer_id", None),
+                "anonymous_id": ids.pop("anonymous_id", None),
+                "identities": ids,
+            }
+        )
+    time = pl.Datetime("us", "UTC")
+    schema = {"event_id": pl.String, "event_name": pl.String, "occurred_at": time, "received_at": time}
+    schema |= {"customer_id": pl.String, "anonymous_id": pl.String, "identities": pl.Map(pl.String, pl.String)}
+    return pl.DataFrame(rows, schema=schema)
+
+
+def rules(**identities: Any) -> PathRules:
+    return PathRules(identities=IdentityRules(kinds=KINDS, logins=LOGINS, deny=DENY, **identities))
+
+
+def found(events: list[dict[str, Any]], **identities: Any) -> list[tuple[str, str]]:
+    return customers(as_frame(events), rules(**identities)).select("customer", "linked").rows()
+
+
+def story(text: str) -> list[dict[str, Any]]:
+    """`"0 d=k c=ann; 5 d=k"`: time in minutes, then identities (c customer_id, d device_id, a anonymous_id, l card)."""
+    kinds = {"c": "customer_id", "d": "device_id", "a": "anonymous_id", "l": "card", "x": "extra"}
+    events = []
+    for number, part in enumerate(text.split(";")):
+        minute, *pairs = part.split()
+        ids = [(kinds[pair[0]], pair[2:]) for pair in pairs]
+        events.append({"id": f"e{number}", "at": float(minute), "identities": ids})
+    return events
+
+
+identities = st.dictionaries(
+    st.sampled_from([*KINDS, "extra", "more"]), st.sampled_from(["0", "p", "q", "r", "s", "t"]), max_size=3
+)
+event_lists = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200), identities), max_size=25).map(
+    lambda rows: [
+        {"id": f"e{n}", "at": at, "arrived": arrived, "identities": list(ids.items())}
+        for n, (at, arrived, ids) in enumerate(rows)
+    ]
+)
+
+
+@settings(max_examples=150)
+@given(
+    event_lists,
+    st.integers(1, 3),
+    st.sampled_from(["last_login", "first_login", "session", "never"]),
+    st.none() | st.integers(0, 200),
+)
+def test_customers_are_the_components_that_union_find_finds(
+    events: list[dict[str, Any]], degree: int, policy: str, as_of: int | None
+) -> None:
+    moment = None if as_of is None else START + timedelta(minutes=as_of)
+    expected = slow(events, KINDS, LOGINS, DENY, degree, 30, policy, as_of)
+    assert found(events, max_degree=degree, shared=policy, as_of=moment) == expected
+
+
+@given(event_lists, st.integers(0, 99))
+def test_order_of_arrival_changes_nothing(events: list[dict[str, Any]], seed: int) -> None:
+    shuffled = random.Random(seed).sample(events, len(events))
+    straight = dict(zip([e["id"] for e in events], found(events, max_degree=2), strict=True))
+    assert straight == dict(zip([e["id"] for e in shuffled], found(shuffled, max_degree=2), strict=True))
+
+
+def test_a_login_names_the_browsing_before_and_after_it() -> None:
+    assert found(story("0 a=x; 5 a=x c=ann; 9 a=x; 9 a=y")) == [
+        ("customer_id:ann", "device"),
+        ("customer_id:ann", "login"),
+        ("customer_id:ann", "device"),
+        ("anonymous_id:y", "anonymous"),
+    ]
+
+
+def test_the_customer_key_is_the_smallest_identity_of_the_most_trusted_kind() -> None:
+    assert {key for key, _ in found(story("0 a=a l=1; 1 a=a c=zoe; 2 c=zoe d=d; 3 d=d c=ann"))} == {"customer_id:ann"}
+
+
+def test_denied_values_never_link() -> None:
+    assert found(story("0 c=0 a=x; 1 c=0 a=y")) == [("anonymous_id:x", "anonymous"), ("anonymous_id:y", "anonymous")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "settings", "denied"),
+    [
+        ("email_hash", "Unknown", {}, True),  # in small letters first: its kind ignores case
+        ("customer_id", "Unknown", {}, False),  # of a kind that does not
+        ("customer_id", "Unknown", {"lower": ["customer_id"]}, True),
+        ("customer_id", " 0 ", {}, True),
+        ("customer_id", " 0 ", {"trim": False}, False),
+        ("customer_id", "  ", {}, True),
+        ("customer_id", "  ", {"trim": False}, False),
+        ("email_hash", "AB12", {"deny": [" Ab12"]}, True),  # the list is written as people write
+        ("email_hash", "AB12", {"deny": [" Ab12"], "trim": False}, False),
+        ("customer_id", "AB12", {"deny": ["Ab12"]}, False),
+        ("customer_id", "", {"deny": []}, False),
+        ("customer_id", "unknown", {"deny": ["test"]}, False),
+    ],
+)
+def test_a_value_is_denied_as_its_kind_compares_it(
+    kind: str, value: str, settings: dict[str, Any], denied: bool
+) -> None:
+    own = {"identities": [{kind: value}] * 2} if kind == "email_hash" else {kind: [value] * 2}
+    frame = pl.DataFrame({"event_name": "e", "occurred_at": START, "anonymous_id": ["x", "y"], **own})
+    found = customers(frame, PathRules(identities=IdentityRules(**settings)))["customer"]
+    assert found.n_unique() == (2 if denied else 1)
+    assert found.str.starts_with("anonymous_id:").all() == denied
+
+
+def test_blanks_and_the_case_of_hashes_do_not_part_a_customer() -> None:
+    frame = pl.DataFrame(
+        {
+            "event_name": "e",
+            "occurred_at": START,
+            "customer_id": ["ann", " ann ", "Ann", None],
+            "identities": [{"email_hash": "AB"}, None, None, {"email_hash": "ab"}],
+        }
+    )
+    assert customers(frame)["customer"].to_list() == [f"customer_id:{who}" for who in ("ann", "ann", "Ann", "ann")]
+
+
+def test_an_event_without_a_usable_identity_is_a_customer_of_its_own() -> None:
+    assert found(story("0 c=0; 1 c=0")) == [("event_id:e0", "anonymous"), ("event_id:e1", "anonymous")]
+
+
+KIOSK = "0 d=k; 5 d=k c=ann; 10 d=k; 20 d=k c=bob; 25 d=k; 99 d=k; 200 d=k c=cid"
+
+
+def test_a_kiosk_does_not_join_its_users() -> None:
+    events = found(story(KIOSK), max_degree=2)
+    assert [key for key, way in events if way == "login"] == ["customer_id:ann", "customer_id:bob", "customer_id:cid"]
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected"),
+    [
+        ("last_login", ["ann", "ann", "bob", None]),
+        ("first_login", ["ann", "ann", "ann", "ann"]),
+        ("session", [None, None, None, None]),
+        ("never", [None, None, None, None]),
+    ],
+)
+def test_events_of_a_kiosk_go_by_the_policy(policy: str, expected: list[str | None]) -> None:
+    events = found(story(KIOSK), max_degree=2, shared=policy)
+    wanted = [(f"customer_id:{who}", "session") if who else ("device_id:k", "anonymous") for who in expected]
+    assert [events[place] for place in (0, 2, 4, 5)] == wanted
+
+
+def test_a_person_with_many_devices_stays_one_customer() -> None:
+    assert {key for key, _ in found(story("0 c=ann a=1; 1 c=ann a=2; 2 c=ann a=3; 3 a=3"), max_degree=2)} == {
+        "customer_id:ann"
+    }
+
+
+def test_a_card_that_many_people_use_stops_linking() -> None:
+    events = found(story("0 c=ann l=9; 1 c=bob l=9; 2 c=cid l=9; 3 l=9; 99 l=9"), max_degree=2)
+    assert events[3:] == [("customer_id:cid", "session"), ("card:9", "anonymous")]
+
+
+def test_what_arrived_later_does_not_link_as_of_a_time() -> None:
+    events = [
+        {"id": "e0", "at": 0, "arrived": 0, "identities": [("anonymous_id", "x")]},
+        {"id": "e1", "at": 1, "arrived": 90, "identities": [("anonymous_id", "x"), ("customer_id", "ann")]},
+    ]
+    assert found(events, as_of=START + timedelta(minutes=89))[0] == ("anonymous_id:x", "anonymous")
+    assert found(events, as_of=START + timedelta(minutes=90))[0] == ("customer_id:ann", "device")
+
+
+def test_a_salt_turns_keys_into_pseudonyms_and_joins_the_same_customers() -> None:
+    events = story("0 a=x; 5 a=x c=ann; 9 a=y; 12 c=0")
+    plain, salted, other = (
+        [key for key, _ in found(events, salt=salt)] for salt in (None, "a secret of the shop", "another secret here")
+    )
+    assert all(key.startswith("customer:") and len(key) == 41 for key in salted)
+    assert [salted.index(key) for key in salted] == [plain.index(key) for key in plain]
+    assert not set(salted) & set(other)
+    assert "secret" not in repr(IdentityRules(salt="a secret of the shop"))
+
+
+def test_identities_may_come_as_a_struct() -> None:
+    frame = pl.DataFrame(
+        {"event_name": "e", "occurred_at": [START, START], "identities": [{"device_id": "d", "card": None}] * 2}
+    )
+    assert customers(frame)["customer"].to_list() == ["device_id:d"] * 2
+
+
+def test_no_events_give_no_customers() -> None:
+    assert customers(as_frame([])).schema["customer"] == pl.String
+
+
+@given(st.sets(st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 40), st.just(2**64 - 1)), min_size=1), st.randoms())
+def test_hashes_find_their_places_however_they_are_spread(known: set[int], dice: Any) -> None:
+    ordered = sorted(known)
+    asked = dice.choices(ordered, k=50)
+    found = _places(pl.Series(ordered, dtype=pl.UInt64))(pl.Series(asked, dtype=pl.UInt64))
+    assert found.to_list() == [ordered.index(one) for one in asked]

@@ -1,0 +1,111 @@
+"""A flow counts each unit once a position; its anchored prefix is the strict funnel of the same steps."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analytics import Funnel, Step, flow, flow_routes, funnel
+from expectations.errors import DefinitionError
+from tests.analytics.paths.test_transitions import PEOPLE, paths_of, units_of
+from tests.oracles.paths import routes
+from tests.written import paths
+
+ANCHOR = st.sampled_from([None, "a", "b"])
+
+
+def test_links_lead_from_position_to_position_and_out() -> None:
+    journeys = {"ann": "visit@0m cart@1m pay@2m", "bo": "visit@0m cart@1m", "cy": "visit@0m"}
+    assert flow(paths(journeys))["position", "source", "target", "units"].rows() == [
+        (1, "visit", "cart", 2),
+        (1, "visit", "END_open", 1),
+        (2, "cart", "END_open", 1),
+        (2, "cart", "pay", 1),
+        (3, "pay", "END_open", 1),
+    ]
+
+
+def test_the_rest_of_a_position_is_other() -> None:
+    journeys = {"ann": "visit@0m", "bo": "visit@0m", "cy": "ad@0m", "di": "mail@0m"}
+    assert flow(paths(journeys), top=1)["source", "units"].rows() == [("other", 2), ("visit", 2)]
+
+
+def test_a_flow_runs_backwards_from_its_last_goal() -> None:
+    table = flow(paths({"ann": "ad@0m visit@1m pay@2m look@3m"}), end="pay")
+    assert table["source", "target"].rows() == [("pay", "visit"), ("visit", "ad"), ("ad", "START")]
+
+
+def test_between_two_anchors_a_path_ends_with_the_second() -> None:
+    table = flow_routes(
+        paths({"ann": "ad@0m visit@1m look@2m pay@3m look@4m", "bo": "visit@0m"}), start="visit", end="pay"
+    )
+    assert table.rows() == [(["visit", "look", "pay"], None, 1, 0)]
+
+
+def test_a_long_pause_ends_the_path() -> None:
+    assert flow_routes(paths({"ann": "a@0m b@1m c@99m"}), gap="5m").rows() == [(["a", "b"], "END_abandoned", 1, 0)]
+
+
+def test_a_flow_back_from_the_first_goal_on_request() -> None:
+    journey = {"ann": "ad@0m pay@1m visit@2m pay@3m"}
+    assert flow(paths(journey), end="pay", occurrence="first")["source", "target"].rows() == [
+        ("pay", "ad"),
+        ("ad", "START"),
+    ]
+
+
+def test_an_anchor_may_be_any_of_several() -> None:
+    assert flow(paths({"ann": "ad@0m b@1m c@2m"}), start=["c", "b"])["source"].to_list() == ["b", "c"]
+
+
+def test_groups_share_what_is_kept_and_other_counts_customers_as_a_set() -> None:
+    journeys = {
+        "ann": "a@0m[device=phone,journey=1] b@1m[device=phone,journey=1] "
+        "a@2m[device=phone,journey=2] c@3m[device=phone,journey=2]",
+        "bo": "a@0m[device=desk,journey=1] d@1m[device=desk,journey=1] ",
+        "cy": "a@0m[device=desk,journey=1] d@1m[device=desk,journey=1] ",
+    }
+    table = flow(paths(journeys), by="device", top=1).filter(pl.col("position") == 1)
+    assert table["device", "target", "units", "customers"].rows() == [("desk", "d", 2, 2), ("phone", "other", 2, 1)]
+
+
+def test_repeats_are_joined_and_waits_told() -> None:
+    row = flow(paths({"ann": "a@0m a@1m b@5m"}), collapse=True).row(0, named=True)
+    assert (row["source"], row["target"], row["mean_wait"]) == ("a", "b", timedelta(minutes=5))
+
+
+def test_a_flow_too_small_or_of_nothing_is_said() -> None:
+    with pytest.raises(DefinitionError, match="too small"):
+        flow(paths({}), depth=1)
+    assert flow(paths({})).is_empty()
+    assert flow(paths({"ann": "a@0m"}), start="nowhere").is_empty()
+
+
+@settings(deadline=None, max_examples=80)
+@given(PEOPLE, ANCHOR, ANCHOR, st.integers(2, 4), st.integers(1, 2), st.sampled_from([None, 5]))
+def test_routes_are_those_of_the_definition(
+    people: list, start: str | None, end: str | None, depth: int, top: int, gap: int | None
+) -> None:
+    units = units_of(people)
+    pause = None if gap is None else timedelta(seconds=gap)
+    table = flow_routes(paths_of(units), start=start, end=end, depth=depth, top=top, gap=pause)
+    found = Counter({(tuple(row["route"]), row["ended"]): row["units"] for row in table.iter_rows(named=True)})
+    assert found == routes(units, start, end, depth, top, gap)
+
+
+@settings(deadline=None, max_examples=60)
+@given(PEOPLE, st.sampled_from(["ab", "aab", "abc", "ba"]))
+def test_an_anchored_prefix_is_the_strict_funnel_of_the_same_steps(people: list, steps: str) -> None:
+    shop = paths_of(units_of(people))
+    table = flow_routes(shop, start=steps[0], unit="customer", depth=4, top=9)
+    taken = [
+        table.filter(pl.col("route").list.head(k + 1) == list(steps[: k + 1]))["units"].sum() for k in range(len(steps))
+    ]
+    first, *rest = steps
+    asked = Funnel([Step(first, first_time="any"), *rest], "300d", order="strict", maturity="clip", ties="sequence")
+    assert funnel(shop, asked)["reached"].to_list() == taken

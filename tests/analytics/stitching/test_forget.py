@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+from deltalake import DeltaTable
+
+import analytics.stitching.forget
+from analytics.identity.links import split
+from analytics.stitching.build import build
+from analytics.stitching.forget import forget
+from analytics.stitching.forget_quarantine import naming
+from analytics.store.paths import Paths
+from analytics.touches.rules import PathRules
+from expectations import contract
+from expectations.errors import DefinitionError
+from expectations.lake.layout import Lake
+from expectations.lake.tables import conform
+from ingest.landing.commit import Table
+from ingest.landing.offsets import Claim
+from tests.written import START, at
+
+
+def land(lake: Lake, rows: list[dict[str, Any]]) -> None:
+    known = [
+        {
+            "event_id": f"e{number}",
+            "event_name": "home",
+            "kind": "clickstream",
+            "channel": "web",
+            "occurred_at": at(f"{number}m"),
+            "received_at": at(f"{number}m"),
+            "event_date": START.date(),
+            "topic": "it's",
+            "partition": 0,
+            "offset": number,
+        }
+        | row
+        for number, row in enumerate(rows)
+    ]
+    schema = {"customer_id": pl.String, "anonymous_id": pl.String}
+    pl.DataFrame(known, schema_overrides=schema, infer_schema_length=None).write_delta(
+        lake.table("events"), mode="append"
+    )
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    lake = Lake(str(tmp_path))
+    ann = {"anonymous_id": "secret-x", "customer_id": "secret-ann"}
+    land(lake, [ann, {"anonymous_id": "secret-x", "customer_id": None}, {"anonymous_id": None, "customer_id": "bob"}])
+    profile = {"attribute": "region", "value": "north", "valid_from": START, "topic": "p", "partition": 0, "offset": 0}
+    people = [{"identity_kind": "customer_id", "identity": who} | profile for who in (" secret-ann ", "bob")]
+    pl.DataFrame(people).cast(contract.PROFILES).write_delta(lake.table("profiles"))
+    refused = {"topic": "t", "partition": 0, "raw": b'{"customer_id": "secret-ann"', "reason": "not_json"}
+    other = refused | {"raw": b'{"customer_id": "secret-anna"'}
+    rows = [refused | {"offset": 1}, other | {"offset": 2}]
+    pl.DataFrame(rows).with_columns(partition=pl.lit(0, pl.Int32)).write_delta(lake.table("quarantine"))
+    split(lake, "customer_id: secret-ann", "device_id:d", decided_at=at("1d"))
+    build(lake)
+    build(lake)
+    return lake
+
+
+def test_a_customer_is_gone_from_every_table_and_file(lake: Lake) -> None:
+    done = forget(lake, "anonymous_id:secret-x")
+    counts = {table: (before, after) for table, before, after, *_ in done.iter_rows()}
+    assert counts == {
+        "events": (3, 1),
+        "profiles": (2, 1),
+        "links": (1, 0),
+        "quarantine": (2, 1),
+        "paths": (3, 1),
+        "memory": (3, 1),
+    }
+    assert set(Paths.open(lake).touches.collect()["customer"]) == {"customer_id:bob"}
+    assert done["named"].to_list() == [0] * len(done)
+    assert traces(lake, "secret") == {"quarantine"}, "of another: secret-anna"
+    assert not traces(lake, "secret-x") and not traces(lake, '"secret-ann"')
+    for table in ("paths", "memory"):
+        assert done.filter(table=table)["removed"].item() > 0
+    for table in ("events", "profiles", "links", "quarantine"):
+        assert done.filter(table=table)["log"].item() > 0
+
+
+@pytest.mark.parametrize("step", ["profiles", "links", "quarantine", "events", "build"])
+def test_forgetting_that_was_cut_short_can_be_done_again(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    """Killed after rows of a table were deleted, before its files went; or before paths are built."""
+    real = analytics.stitching.forget.erase
+
+    def die(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    def erase(lake: Lake, name: str, predicate: str | None) -> Any:
+        if name != step:
+            return real(lake, name, predicate)
+        DeltaTable(lake.table(name)).delete(predicate)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        if step == "build":
+            patched.setattr(analytics.stitching.forget, "build", die)
+        else:
+            patched.setattr(analytics.stitching.forget, "erase", erase)
+        with pytest.raises(KeyboardInterrupt):
+            forget(lake, "customer_id:secret-ann")
+    assert forget(lake, "customer_id:secret-ann")["named"].sum() == 0
+    assert traces(lake, "secret") == {"quarantine"} and not traces(lake, '"secret-ann"')
+    with pytest.raises(DefinitionError, match="No event carries"):
+        forget(lake, "customer_id:secret-ann")
+
+
+def test_who_has_profiles_and_no_event_is_forgotten_too(lake: Lake) -> None:
+    profile = {"attribute": "region", "value": "n", "valid_from": START, "topic": "p", "partition": 0, "offset": 7}
+    row = [{"identity_kind": "email_hash", "identity": "CAFE-00", **profile}]
+    pl.DataFrame(row).cast(contract.PROFILES).write_delta(lake.table("profiles"), mode="append")
+    done = forget(lake, "email_hash:cafe-00")
+    assert done.filter(table="profiles").select("before", "after", "named").row(0) == (3, 2, 0)
+    assert done.filter(table="events").select("before", "after").row(0) == (3, 3)
+    assert not traces(lake, "CAFE-00")
+
+
+def test_a_consumer_that_is_at_work_lands_on(lake: Lake) -> None:
+    """Its snapshot is of a version whose log is gone: it reads the log anew, and what it lands is there, once."""
+    events = Table(Lake(f"{lake.address}/busy"), "events")
+    first = rows(0, "secret-ann", "bob")
+    assert events.append(first, [Claim("ingest/t/0", None, 2)])
+    forget(Lake(f"{lake.address}/busy"), "customer_id:secret-ann")
+    assert events.append(rows(2, "carl"), [Claim("ingest/t/0", 2, 3)])
+    landed = pl.read_delta(f"{lake.address}/busy/events")
+    assert sorted(landed["customer_id"]) == ["bob", "carl"]
+    assert Table(Lake(f"{lake.address}/busy"), "events").decided("ingest/t/0") == 3
+
+
+def test_a_value_that_is_denied_is_nobody_to_be_forgotten(lake: Lake) -> None:
+    land(lake, [{"event_id": "d", "anonymous_id": "unknown", "customer_id": "bob", "offset": 9}])
+    with pytest.raises(DefinitionError, match="nobody's"):
+        forget(lake, "anonymous_id:unknown")
+
+
+def traces(lake: Lake, text: str) -> set[str]:
+    """The tables that have a file, of data or of the log, with this text: in its bytes, or in what it says."""
+    files = [file for file in Path(lake.address).rglob("*") if file.is_file()]
+    assert any(file.suffix == ".json" and "_delta_log" in file.parts for file in files)
+    said = {file: file.read_bytes() for file in files}
+    said |= {file: said[file] + repr(pl.read_parquet(file).to_dicts()).encode() for file in files if is_parquet(file)}
+    return {file.relative_to(lake.address).parts[0] for file in files if text.encode() in said[file]}
+
+
+def is_parquet(file: Path) -> bool:
+    return file.suffix == ".parquet"
+
+
+def rows(start: int, *customers: str) -> pl.DataFrame:
+    """Events as a consumer lands them."""
+    place = {"event_date": START.date(), "topic": "t", "partition": 0, "part": 0, "kind": "clickstream"}
+    known = [
+        {"event_id": f"r{n}", "customer_id": who, "occurred_at": at(f"{n}m"), "offset": n, "event_name": "home"} | place
+        for n, who in enumerate(customers, start)
+    ]
+    return conform(pl.DataFrame(known)).collect()
+
+
+def test_the_same_identity_starts_afresh(lake: Lake) -> None:
+    forget(lake, "customer_id:secret-ann")
+    land(lake, [{"event_id": "new", "anonymous_id": "secret-x", "customer_id": None, "offset": 9}])
+    build(lake)
+    assert sorted(Paths.open(lake).touches.collect()["customer"]) == ["anonymous_id:secret-x", "customer_id:bob"]
+
+
+def test_a_stranger_cannot_be_forgotten(lake: Lake) -> None:
+    with pytest.raises(DefinitionError, match="No event carries this customer_id"):
+        forget(lake, "customer_id:nobody")
+    assert not DeltaTable(lake.table("events")).version(), "nothing was touched"
+
+
+def test_a_refused_message_whose_header_names_the_customer_goes_too(lake: Lake) -> None:
+    """CloudEvents in binary mode have their subject in a header, and nothing of the customer in the message."""
+
+    def refused(offset: int, name: str, value: bytes) -> dict[str, object]:
+        headers = [{"name": "ce_type", "value": b"order.placed"}, {"name": name, "value": value}]
+        return {"topic": "t", "partition": 0, "offset": offset, "raw": b"{", "headers": headers}
+
+    rows = [
+        refused(100, "ce_subject", b"secret-ann"),
+        refused(101, "ce_customer", b'{"id": "secret-x"}'),
+        refused(102, "ce_subject", b"secret-anna"),
+        {"topic": "t", "partition": 0, "offset": 103, "raw": b"{", "headers": None},
+        refused(104, "ce_subject", b"/customers/secret-ann/orders"),
+        refused(105, "cookie", b"lang=en; uid=secret-x; theme=dark"),
+    ]
+    schema = {name: contract.QUARANTINE[name] for name in ("topic", "partition", "offset", "raw", "headers")}
+    pl.DataFrame(rows, schema=schema).write_delta(
+        lake.table("quarantine"), mode="append", delta_write_options={"schema_mode": "merge"}
+    )
+    forget(lake, "customer_id:secret-ann")
+    left = set(pl.read_delta(lake.table("quarantine"))["offset"])
+    assert left & set(range(100, 106)) == {102, 103}
+
+
+@pytest.mark.parametrize(
+    ("identity", "raw", "names"),
+    [
+        ("customer_id:secret-ann", b"2024\tweb\tsecret-ann\t\t", True),  # Snowplow's rows
+        ("customer_id:secret-ann", b"2024\tweb\tsecret-anna\t", False),
+        ("customer_id:secret-ann", b"uid=secret-ann&e=pv", True),
+        ("customer_id:secret-ann", b"\x00\x00\x00\x00\x07\x14secret-annbuy", True),  # Avro: no letter ends a text
+        ("customer_id:secret-ann", b"SECRET-ANN", False),  # another one: case counts for its kind
+        ("email_hash:cafecafe", b'{"email_hash":"CAFEcafe"', True),
+        ("email_hash:cafecafe", b"\xff\xfe\tCaFecafe\t", True),  # no UTF-8
+        ("customer_id:ann@x.de", b"/home?user=ann%40x.de", True),
+        ("customer_id:j\u00f6rg7", b'{"customer_id": "j\\u00f6rg7"', True),
+        ("customer_id:j\u00f6rg7", '{"customer_id": "j\u00f6rg7"'.encode(), True),
+        ("customer_id:42", b'{"customer_id": "42"', True),
+        ("customer_id:42", b"7\t42\tweb", True),
+        ("customer_id:42", b"42", True),
+        ("customer_id:42", b'{"price": 42}', False),  # a short one could be any number
+        ("customer_id:42", b"\x00\x0042", False),
+    ],
+)
+def test_a_refused_message_is_searched_for_the_identity_however_it_is_written(
+    tmp_path: Path, identity: str, raw: bytes, names: bool
+) -> None:
+    lake = Lake(str(tmp_path))
+    rules = PathRules()
+    kind, _, value = identity.partition(":")
+    refused = {"topic": "t", "partition": 0, "offset": 5, "raw": raw, "reason": "not_json"}
+    pl.DataFrame([refused], schema_overrides={"partition": pl.Int32}).write_delta(lake.table("quarantine"))
+    found = naming(lake, {value: kind in rules.identities.lower})
+    assert found["offset"].to_list() == ([5] if names else [])

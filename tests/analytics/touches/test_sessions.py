@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from datetime import timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analytics.touches.sessions import sessions
+from expectations.errors import DefinitionError
+from tests.oracles.sessions import sessions as slow
+from tests.written import START, frame
+
+touches = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 300), st.sampled_from(["web", "app"])), max_size=30)
+
+
+def as_frame(rows: list[tuple[str, int, str]]) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "customer": [row[0] for row in rows],
+            "at": [START + timedelta(minutes=row[1]) for row in rows],
+            "channel": [row[2] for row in rows],
+        },
+        schema={"customer": pl.String, "at": pl.Datetime("us", "UTC"), "channel": pl.String},
+    )
+
+
+@given(touches, st.booleans())
+def test_sessions_are_numbered_as_by_hand(rows: list[tuple[str, int, str]], split: bool) -> None:
+    expected = slow([(who, at) for who, at, _ in rows], 30, [channel for *_, channel in rows] if split else None)
+    assert sessions(as_frame(rows), "30m", split_on_channel=split)["session"].to_list() == expected
+
+
+def test_a_gap_of_exactly_the_session_gap_stays_in_the_session() -> None:
+    found = sessions(frame({"ann": "a@0m b@30m c@60.1m", "bob": "a@0m"}))
+    assert found["session"].to_list() == [1, 1, 2, 1]
+
+
+@given(touches, st.sampled_from([pl.Int64, pl.UInt8, pl.Int32]))
+def test_customers_may_be_numbers_and_rows_may_lie_in_order(rows: list[tuple[str, int, str]], kind: type) -> None:
+    expected = slow([(who, at) for who, at, _ in rows], 30)
+    numbers = as_frame(rows).with_columns(
+        pl.col("customer").replace_strict({"a": 7, "b": 0, "c": 3}, return_dtype=kind)
+    )
+    assert sessions(numbers)["session"].to_list() == expected
+    in_order = numbers.with_columns(expected=pl.Series(expected, dtype=pl.UInt32)).sort("customer", "at")
+    assert sessions(in_order)["session"].to_list() == in_order["expected"].to_list()
+
+
+def test_times_far_apart_are_sorted_with_large_numbers_of_customers() -> None:
+    times = [START + timedelta(microseconds=1), START.replace(year=9000), START, START.replace(year=9000)]
+    rows = pl.DataFrame({"customer": [2**62, 2**62, 2**62, 5], "at": times})
+    assert sessions(rows)["session"].to_list() == [1, 2, 1, 1]
+
+
+def test_rows_come_back_in_the_order_given() -> None:
+    rows = frame({"ann": "c@90m a@0m b@20m"})
+    found = sessions(rows)
+    assert found["touchpoint"].to_list() == ["c", "a", "b"]
+    assert found["session"].to_list() == [2, 1, 1]
+
+
+def test_no_touches_give_no_sessions() -> None:
+    assert sessions(as_frame([])).schema["session"] == pl.UInt32
+
+
+def test_a_gap_needs_a_unit() -> None:
+    with pytest.raises(DefinitionError, match="length of time"):
+        sessions(as_frame([]), "30")

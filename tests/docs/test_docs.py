@@ -1,0 +1,72 @@
+"""What the documentation shows runs."""
+
+from __future__ import annotations
+
+import doctest
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analytics import PROFILES, Paths, compare
+from analytics.paths import pattern_grammar
+from analytics.segments.compare import CELLS
+from analytics.touches.rules import PathRules
+from tests.written import START
+
+DOCS = Path(__file__).parents[2] / "docs"
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Path:
+    """Random touches of a small shop, in the words of the notebook."""
+    rng, rows = np.random.default_rng(5), 4_000
+    names = ["Product viewed", "Login", "Order placed", "Home or landing page"]
+    seconds = pl.Series(rng.integers(0, 60 * 86_400, rows)) * 1_000_000
+    touches = {
+        "customer": rng.integers(0, 400, rows).astype(str),
+        "at": (seconds + int(START.timestamp() * 1e6)).cast(pl.Datetime("us", "UTC")),
+        "touchpoint": rng.choice(names, rows),
+        "device": rng.choice(["phone", "desk"], rows),
+    }
+    Paths.from_frame(pl.DataFrame(touches)).save(tmp_path / "lake")
+    return tmp_path / "lake"
+
+
+def test_the_funnel_notebook_runs(lake: Path) -> None:
+    cells = json.loads((DOCS / "funnels.ipynb").read_text())["cells"]
+    names: dict[str, Any] = {}
+    for cell in (c for c in cells if c["cell_type"] == "code"):
+        exec("".join(cell["source"]).replace("../demo/lake", str(lake)), names)
+    assert len(names["lost"]) > 0
+
+
+def test_every_profile_is_in_the_table_of_tools() -> None:
+    text = (DOCS / "numbers.md").read_text()
+    assert [name for name in PROFILES if f"| `{name}` |" not in text] == []
+
+
+def test_the_examples_of_paths_give_what_they_say() -> None:
+    found = doctest.testfile(str(DOCS / "paths.md"), module_relative=False)
+    assert found.attempted > 15 and not found.failed
+
+
+def test_the_settings_and_examples_of_stitching_are_taken() -> None:
+    text = (DOCS / "stitching.md").read_text()
+    tables = [tomllib.loads(each) for each in re.findall(r"```toml\n(.*?)```", text, flags=re.DOTALL)]
+    assert len(tables) >= 2 and all(PathRules.model_validate(table["paths"]) for table in tables)
+    found = doctest.testfile(str(DOCS / "stitching.md"), module_relative=False)
+    assert found.attempted and not found.failed
+
+
+def test_the_page_of_paths_has_the_whole_grammar_and_every_measure() -> None:
+    text = (DOCS / "paths.md").read_text()
+    rows = re.findall(r"^\|.*\|$", str(pattern_grammar.__doc__), flags=re.MULTILINE)
+    assert len(rows) > 10 and [row for row in rows if row not in text] == []
+    measures = [each.__name__ for each in (*CELLS, compare)]
+    assert [name for name in measures if f">>> {name}(" not in text] == []

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from analytics.touches.deduplication import events
+from expectations import contract
+from expectations.errors import StorageError
+from expectations.lake.layout import Lake
+from expectations.lake.tables import conform, landed, profiles, table_version
+from tests.written import START, at
+
+
+def event(event_id: str, time: str = "0m", **columns: Any) -> dict[str, Any]:
+    moment = at(time)
+    received = columns.pop("received", moment)
+    position = {"topic": "t", "partition": 0, "offset": 0}
+    return (
+        {"event_id": event_id, "event_name": "visit", "occurred_at": moment, "received_at": received}
+        | position
+        | columns
+    )
+
+
+def frame(*rows: dict[str, Any]) -> pl.LazyFrame:
+    return conform(pl.DataFrame(list(rows), infer_schema_length=None))
+
+
+def test_a_frame_gets_every_column_of_the_contract() -> None:
+    found = frame({"event_name": "a", "occurred_at": datetime(2024, 1, 1), "other": 3}).collect()  # noqa: DTZ001
+    assert found.schema == contract.EVENTS
+    assert found["occurred_at"].to_list() == [START]
+    assert found["event_id"].to_list() == ["row-0"]
+
+
+def test_a_lake_without_tables_is_empty(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    assert landed(lake).collect().schema == contract.EVENTS
+    assert events(lake).collect().is_empty()
+    assert profiles(lake).collect().schema == contract.PROFILES
+    assert table_version(lake, "events") is None
+
+
+def test_landed_events_are_read_back_with_their_types(tmp_path: Path) -> None:
+    rows = frame(event("e", identities={"device_id": "d"}, revenue="9.90"), event("e", offset=5)).collect()
+    rows.write_delta(f"{tmp_path}/events")
+    assert landed(Lake(str(tmp_path))).collect().equals(rows)
+
+
+def test_a_damaged_table_is_a_storage_error(tmp_path: Path) -> None:
+    log = tmp_path / "events" / "_delta_log"
+    log.mkdir(parents=True)
+    (log / "00000000000000000000.json").write_text("no json")
+    with pytest.raises(StorageError, match="cannot be read"):
+        landed(Lake(str(tmp_path)))

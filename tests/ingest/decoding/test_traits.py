@@ -1,0 +1,161 @@
+"""What identify and group calls tell of a customer becomes customer attributes, each call's once."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from expectations import contract
+from expectations.lake import layout
+from expectations.lake.layout import Lake
+from ingest.decoding.traits import attributes
+from ingest.files.load import like, load_events
+from ingest.landing import commit
+from ingest.landing.commit import Table, scan
+from ingest.landing.landing import Landing
+from ingest.message import Chunk, Partition
+from ingest.quarantine.replay import replay
+from ingest.settings.ingest import IngestSettings, Stream
+from tests.ingest.files.test_load import ndjson
+from tests.ingest.landing.test_landing import Crash, Handle, Store
+from tests.ingest.reading import read
+from tests.ingest.streams import BAD, Sent
+
+HERE = Partition("calls", 0)
+AT = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def call(kind: str, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, "userId": "u1", "timestamp": "2026-01-01T00:00:00Z"} | fields
+
+
+def told(*calls: dict[str, Any], traits: list[str] | None = None) -> list[tuple[Any, ...]]:
+    stream = Stream(topic="t", kind="clickstream", format="segment", traits=traits)
+    rows = attributes(read("segment", *calls).events, stream)
+    assert rows.schema == contract.PROFILES
+    return rows.select("identity_kind", "identity", "attribute", "value", "offset").rows()
+
+
+def test_traits_are_attributes_from_the_time_of_the_call() -> None:
+    traits = {
+        "plan": "gold",
+        "loginCount": 7,
+        "isMember": True,
+        "left": None,
+        "address": {"city": "Ulm"},
+        "tags": ["a"],
+    }
+    assert told(call("page"), call("identify", traits=traits)) == [
+        ("customer_id", "u1", "is_member", "true", 1),
+        ("customer_id", "u1", "left", None, 1),
+        ("customer_id", "u1", "login_count", "7", 1),
+        ("customer_id", "u1", "plan", "gold", 1),
+    ]
+    rows = attributes(read("segment", call("identify", traits=traits)).events, settings().streams[0])
+    assert set(rows["valid_from"]) == {AT}
+
+
+def test_contact_data_is_taken_only_when_it_is_asked_for() -> None:
+    identify = call("identify", traits={"email": "a@b.de", "firstName": "Ann", "plan": "gold"})
+    assert [row[2] for row in told(identify)] == ["plan"]
+    assert [row[2] for row in told(identify, traits=["firstName"])] == ["first_name"]
+    assert told(identify, traits=[]) == []
+
+
+def test_a_group_tells_of_its_member_under_names_of_its_own() -> None:
+    group = call("group", groupId="g1", traits={"plan": "enterprise", "name": "Initech", "employees": 40})
+    assert [row[2:4] for row in told(group)] == [
+        ("group_employees", "40"),
+        ("group_id", "g1"),
+        ("group_plan", "enterprise"),
+    ]
+
+
+def test_who_is_not_known_by_name_is_known_by_the_anonymous_id() -> None:
+    identify = call("identify", userId=None, anonymousId="a1", traits={"plan": "free"})
+    assert told(identify) == [("anonymous_id", "a1", "plan", "free", 0)]
+
+
+def test_no_events_and_calls_without_traits_tell_nothing() -> None:
+    assert told() == [] and told(call("identify"), call("group"), call("track", event="Signed Up")) == []
+
+
+def settings(**other: Any) -> IngestSettings:
+    return IngestSettings(streams=[Stream(topic="calls", kind="clickstream", format="segment", **other)])
+
+
+def profiles(lake: Lake) -> list[tuple[Any, ...]]:
+    return (
+        scan(lake, layout.PROFILES).select("offset", "attribute", "value").sort("offset", "attribute").collect().rows()
+    )
+
+
+def identify(number: int) -> bytes:
+    return ndjson(call("identify", messageId=f"m{number}", traits={"visits": number})).strip()
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_attributes_land_once_whatever_crashes(seed: int) -> None:
+    draw, stores = random.Random(seed), [Store() for _ in range(3)]
+    records = [Sent(n, identify(n) if n % 3 else BAD) for n in range(40)]
+    crashes = 0.25
+
+    def trouble() -> str:
+        return "crash" if draw.random() < crashes else ""
+
+    for attempt in range(60):
+        crashes = 0.25 if attempt < 59 else 0.0
+        events, refused, known = (Handle(store, trouble) for store in stores)
+        landing = Landing(events, refused, settings(), [], profiles=known)
+        at = landing.begin(HERE, "id", 0, accept_gap=False)
+        upto = draw.randrange(at, 41) if crashes else 40
+        if upto > at:
+            landing.take(Chunk(HERE, records[at:upto], upto), 0.0)
+        try:
+            landing.flush()
+        except Crash:
+            continue
+    good = [("calls", 0, n) for n in range(40) if n % 3]
+    assert sorted(stores[0].rows) == sorted(stores[2].rows) == good
+
+
+def test_attributes_of_files_and_of_replayed_messages_land_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake, given = Lake(str(tmp_path / "lake")), settings()
+    (tmp_path / "a.ndjson").write_bytes(ndjson(call("identify", traits={"plan": "gold"})))
+    for _ in range(2):
+        load_events(tmp_path / "a.ndjson", like(given, topic="calls"), given, lake)
+    assert profiles(lake) == [(0, "plan", "gold")]
+
+    late = ndjson(call("identify", timestamp=(AT + timedelta(days=9)).isoformat(), traits={"plan": "free"}))
+    known = Table(lake, layout.PROFILES)
+    strict = settings().model_copy(update={"limits": given.limits.model_copy(update={"newest": timedelta(days=1)})})
+    landing = Landing(
+        Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), strict, commit_rules(strict), profiles=known
+    )
+    landing.begin(HERE, "id", 0, accept_gap=False)
+    landing.take(Chunk(HERE, [Sent(5, late.strip())], 6), 0.0)
+    assert landing.flush().refused == {("calls", "time_out_of_range"): 1}
+    mended = given.model_copy(update={"limits": given.limits.model_copy(update={"newest": timedelta(days=30)})})
+    with monkeypatch.context() as patched:
+        patched.setattr(Table, "remove", dies)
+        with pytest.raises(Crash):
+            replay(mended, lake)
+    assert replay(mended, lake).left == 1
+    assert profiles(lake) == [(0, "plan", "gold"), (5, "plan", "free")]
+    assert commit.facts(lake, layout.EVENTS)["rows"] == 2
+
+
+def commit_rules(given: IngestSettings) -> Any:
+    from expectations.gate import contract_rules
+
+    return contract_rules(oldest=given.limits.oldest, newest=given.limits.newest)
+
+
+def dies(*_: object) -> None:
+    raise Crash

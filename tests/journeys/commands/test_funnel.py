@@ -1,0 +1,135 @@
+"""`journeys funnel`: configured funnels by name, options, a drawing, and plain words for a wrong step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+from analytics import Paths
+from expectations.errors import ConfigurationError, DefinitionError, StorageError
+from journeys import terminal
+from journeys.app import app
+from tests.written import START, at, paths
+
+END = "2024-01-01T00:01:00"
+CONFIG = """
+[lake]
+address = "lake"
+[[funnels]]
+name = "purchase"
+steps = ["visit", "pay | renew"]
+window = "1d"
+by = ["device"]
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    journeys = {"ann": "visit@0m[device=phone] pay@1m[device=phone]", "bo": "visit@0m renew@2m", "cy": "visit@1m"}
+    paths(journeys, end="10d").save(tmp_path / "lake" / "paths")
+    (tmp_path / "journeys.toml").write_text(CONFIG)
+    return tmp_path / "journeys.toml"
+
+
+def asked(config: Path, *arguments: str) -> str:
+    done = CliRunner().invoke(app, ["funnel", *arguments, "--config", str(config)], catch_exceptions=False)
+    assert done.exit_code == 0
+    return done.stdout
+
+
+def test_a_funnel_is_asked_by_its_name(config: Path) -> None:
+    rows = json.loads(asked(config, "purchase", "--json"))
+    assert [row["reached"] for row in rows if row["is_total"]] == [3, 2]
+    assert {row["device"] for row in rows} == {None, "phone"}
+
+
+def test_options_change_the_question(config: Path) -> None:
+    rows = json.loads(asked(config, "visit", "pay", "--window", "1d", "--order", "strict", "--end", END, "--json"))
+    assert [row["reached"] for row in rows] == [2, 1]
+    assert "estimates" in asked(config, "visit", "pay", "--maturity", "survival")
+
+
+def test_exclusions_counts_and_values_are_options_too(config: Path) -> None:
+    journeys = {
+        "ann": "visit@0m[session=1,order=x,worth=1] look@1m[session=1,order=x] pay@2m[session=1,order=y,worth=7]",
+        "bo": "visit@0m[session=1,order=x,worth=2] visit@1d[session=2,order=x] pay@1d[session=2,order=x,worth=5]",
+    }
+    paths(journeys, end="90d").save(config.parent / "lake" / "paths")
+    rows = {
+        (): [2, 2],
+        ("--exclude", "look"): [2, 1],
+        ("--same", "order"): [2, 1],
+        ("--count", "sessions"): [3, 2],
+        ("--count", "entries"): [3, 2],
+        ("--ties", "sequence"): [2, 2],
+    }
+    for options, reached in rows.items():
+        found = json.loads(asked(config, "visit", "pay", "--window", "1h", *options, "--json"))
+        assert [row["reached"] for row in found] == reached, options
+    shown = asked(config, "visit", "pay", "--window", "1h", "--count", "sessions", "--value", "worth")
+    assert "sessions" in shown and "worth" in shown and " 12" in shown
+    with pytest.raises(DefinitionError, match="cannot be added up"):
+        asked(config, "visit", "pay", "--value", "order")
+
+
+@pytest.mark.parametrize(("width", "missing"), [(200, ""), (80, ""), (66, "█"), (56, " 95 "), (44, "wait")])
+def test_no_number_is_cut_however_narrow_the_terminal(
+    config: Path, monkeypatch: pytest.MonkeyPatch, width: int, missing: str
+) -> None:
+    shop = {f"c{who}": "visit@0m pay@1m" if who % 3 else "visit@0m" for who in range(1500)}
+    paths(shop, end="90d").save(config.parent / "lake" / "paths")
+    monkeypatch.setattr(terminal.out, "width", width)
+    table, told = asked(config, "visit", "pay").split("\n\n")
+    assert "1,500" in table and "1,000" in table and "66.7 %" in table and "…" not in table
+    assert max(map(len, table.splitlines())) <= width
+    assert not missing or missing not in table
+    assert "wait: the median" in " ".join(told.split())
+
+
+def test_names_of_the_data_are_shown_as_they_are_and_steer_no_terminal(config: Path) -> None:
+    names = ["[/]", "[bold]pay", "red\x1b[31m", "two\nlines"]
+    frame = pl.DataFrame({"customer": "ann", "at": [START] * 4, "touchpoint": names, "device": "[red]x"})
+    Paths.from_frame(frame, end_of_data=at("90d")).save(config.parent / "lake" / "paths")
+    shown = asked(config, *names, "--by", "device")
+    for name in ("[/]", "[bold]pay", "red�[31m", "two lines", "device [red]x"):
+        assert name in shown
+    assert [row["name"] for row in json.loads(asked(config, *names, "--json"))] == names
+
+
+def test_machines_get_the_same_numbers_in_either_form(config: Path) -> None:
+    rows = json.loads(asked(config, "purchase", "--json"))
+    table = pl.read_csv(asked(config, "purchase", "--csv").encode())
+    assert table.columns == list(rows[0])
+    assert table.cast(pl.String).rows() == pl.DataFrame(rows, infer_schema_length=None).cast(pl.String).rows()
+
+
+def test_a_drawing_is_written(config: Path, tmp_path: Path) -> None:
+    asked(config, "visit", "pay", "--svg", str(tmp_path / "funnel.svg"))
+    assert "visit" in (tmp_path / "funnel.svg").read_text()
+    assert "estimates" not in (tmp_path / "funnel.svg").read_text()
+
+
+def test_a_drawing_that_cannot_be_written_is_told(config: Path) -> None:
+    with pytest.raises(StorageError, match="cannot be written"):
+        asked(config, "purchase", "--svg", str(config.parent / "nowhere" / "funnel.svg"))
+
+
+def test_a_drawing_says_that_its_shares_are_estimates(config: Path, tmp_path: Path) -> None:
+    asked(config, "visit", "pay", "--maturity", "survival", "--svg", str(tmp_path / "funnel.svg"))
+    assert "estimates" in (tmp_path / "funnel.svg").read_text()
+
+
+def test_a_wrong_step_is_named_with_the_nearest(config: Path) -> None:
+    with pytest.raises(DefinitionError, match="'vist'") as refused:
+        asked(config, "vist", "pay")
+    assert "visit" in str(refused.value.expected)
+
+
+def test_a_wrong_key_of_a_funnel_is_named(config: Path) -> None:
+    config.write_text(CONFIG.replace("window", "windw"))
+    with pytest.raises(ConfigurationError, match="did you mean 'window'"):
+        asked(config, "purchase")

@@ -1,0 +1,52 @@
+"""`journeys stitch` says how events found their customers, and which settings fit nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from typer.testing import CliRunner
+
+import journeys.commands.funnel
+import journeys.commands.paths  # noqa: F401
+from expectations.lake.tables import conform
+from journeys.app import app
+from tests.written import at
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    who = [("x", "ann"), ("x", None), ("y", None), ("y", None)]
+    rows = [
+        {"event_id": f"e{n}", "event_name": "home", "occurred_at": at(f"{n}m"), "anonymous_id": a, "customer_id": c}
+        for n, (a, c) in enumerate(who)
+    ]
+    conform(pl.DataFrame(rows)).collect().write_delta(tmp_path / "lake" / "events")
+    config = tmp_path / "journeys.toml"
+    config.write_text('[lake]\naddress = "lake"\n\n[paths]\njourney_gap = "7d"\ngoal = ["hme"]\n')
+    return config
+
+
+def test_coverage_is_told_and_a_goal_that_no_touchpoint_has(config: Path) -> None:
+    for words in ([], ["--rebuild"], []):  # the last has nothing to do
+        said = CliRunner().invoke(app, ["stitch", *words, "--config", str(config)]).output
+        shares = "25.0 % by a login of their own, 25.0 % by a device of somebody known, 0.0 % by the session"
+        assert shares in " ".join(said.split()) and "50.0 % anonymous" in " ".join(said.split())
+        assert f"{config}, line 6: paths.goal: no touchpoint is called 'hme'; did you mean 'home'?" in said
+
+
+def test_what_a_rule_drops_is_called_so(config: Path) -> None:
+    with config.open("a") as text:
+        text.write('\n[[paths.touchpoints]]\nevents = ["home"]\ndrop = true\n')
+    assert "(dropped)" in CliRunner().invoke(app, ["touchpoints", "--config", str(config)]).output
+
+
+def test_an_id_that_two_different_events_have_is_told(config: Path) -> None:
+    def say() -> str:
+        return CliRunner().invoke(app, ["stitch", "--config", str(config)]).output
+
+    assert "whose id another event has" not in say()
+    other = {"event_id": "e0", "event_name": "cart", "occurred_at": at("9m"), "customer_id": "ann"}
+    conform(pl.DataFrame([other])).collect().write_delta(config.parent / "lake" / "events", mode="append")
+    assert "0 duplicates left out, 2 customers\n  1 events kept whose id another event has, too" in say()

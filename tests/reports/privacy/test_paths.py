@@ -1,0 +1,71 @@
+"""The page of paths shows the numbers of the public functions."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from analytics import Selection, step_matrix, variants
+from analytics.touches.rules import PathRules
+from reports.privacy.paths import commonest, positions
+from reports.questions.ask import answers_about
+from reports.settings import ReportSettings
+from tests.written import Paths, frame
+
+KINDS = {
+    "END_converted": "ad@0m look@1m cart@2m pay@3m",
+    "END_abandoned": "ad@0m look@1m",
+    "END_open": "look@0m look@1m cart@2m",
+}
+TAKEN = {"END_converted": 31, "END_abandoned": 57, "END_open": 12}
+
+
+def shop() -> Paths:
+    """Journeys of one path for each way to end, each taken by so many customers."""
+    parts = []
+    for kind, path in KINDS.items():
+        rows = frame({f"{kind} {number}": path for number in range(TAKEN[kind])})
+        parts.append(rows.with_columns(outcome=pl.lit(kind.removeprefix("END_"))))
+    stage = {"ad": "Awareness", "look": "Interest", "cart": "Desire", "pay": "Action"}
+    return Paths.from_frame(
+        pl.concat(parts).with_columns(
+            journey=pl.lit(1, pl.UInt32), stage=pl.col("touchpoint").replace_strict(stage, return_dtype=pl.String)
+        )
+    )
+
+
+def test_numbers_of_the_page_are_those_of_variants_and_of_the_step_matrix() -> None:
+    paths = shop()
+    answers = answers_about(paths, ReportSettings(segments=[]), PathRules(goal=["pay"]))
+    whole = variants(paths, among=Selection(where=pl.col("outcome") != "open"))
+    assert answers.paths is not None and answers.positions is not None
+    assert answers.paths.rows() == [
+        (["ad", "look", "cart", "pay"], "reached", 31, 0.3523),
+        (["ad", "look"], "abandoned", 57, 0.6477),
+    ]
+    shown = answers.paths.sort("units", descending=True)
+    assert shown["route"].to_list() == whole["path"].to_list()
+    assert shown["units"].to_list() == whole["units"].to_list()
+    assert shown["share"].to_list() == whole["share"].round(4).to_list()
+    ends = {"reached": "END_converted", "abandoned": "END_abandoned", "open": "END_open"}
+    cells = answers.positions.select("position", pl.col("touchpoint").replace(ends), "units", "share")
+    matrix = step_matrix(paths, 8).with_columns(pl.col("share").round(3))
+    assert sorted(cells.rows()) == sorted(matrix.rows())
+
+
+def test_a_path_that_ends_both_ways_is_listed_in_both_and_long_ones_are_not() -> None:
+    paths = [["a"], ["b"] * 11, ["c"]]
+    table = pl.DataFrame({"path": paths, "units": [70, 60, 40], "share": [0.35, 0.3, 0.2], "converted": [30, 0, 39]})
+    assert commonest(table, 30).rows() == [
+        (["c"], "reached", 39, 0.195),
+        (["a"], "reached", 30, 0.15),
+        (["a"], "abandoned", 40, 0.2),
+    ]
+
+
+def test_rare_touchpoints_are_joined_and_small_cells_left_out() -> None:
+    cells = {"position": pl.Series([1, 1, 1, 1], dtype=pl.UInt32), "node": ["a", "b", "c", "END_open"]}
+    matrix = pl.DataFrame({**cells, "units": [60, 11, 25, 4], "share": [0.6, 0.11, 0.25, 0.04]})
+    assert positions(matrix, 10, most=1).rows() == [
+        (1, "a", "touchpoint", 60, 0.6),
+        (1, "other", "touchpoint", 40, 0.4),
+    ]

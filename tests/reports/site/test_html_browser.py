@@ -1,0 +1,174 @@
+"""The built pages, opened in a real browser without a network: all is drawn, and nothing is asked for.
+
+One visit answers all questions that leave the page as it is; what a reader does with a page is in `test_touching`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reports.pages import paths
+from reports.settings import ReportSettings
+from tests.reports import fixtures
+from tests.reports.chromium import Visit, differing, repainted, visited, written
+
+pytestmark = pytest.mark.browser
+
+HOSTILE = (
+    "</script><script>window.pwned=1</script>",
+    "\"quoted\" & 'single' <img src=x onerror=window.pwned=1>",
+    "مرحبا بالعالم",
+    "🎉 party 🎉 " + "x" * 200,
+    "",
+)
+PAGES = ("index", "stages", "paths", "map", "trends", "explore", "quality")
+AXE = Path(__file__).parents[3] / ".cache/axe/node_modules/axe-core/axe.min.js"
+GOLDEN = Path(__file__).parents[1] / "golden" / "pictures"
+TOLERATED = 0.02
+DARK: dict[str, Any] = {"color_scheme": "dark"}
+PHONE: dict[str, Any] = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+LOOKS: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
+    "light": ({}, ("funnel", "flow", "map")),
+    "dark": (DARK, ("segments",)),
+    "phone": (PHONE, ("trend",)),
+    "phone-dark": ({**PHONE, **DARK}, ("funnel",)),
+}
+
+
+@pytest.fixture(scope="module")
+def hostile_page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("hostile"), fixtures.hostile_answers(HOSTILE), HOSTILE[0])
+
+
+def _all_well(visit: Visit, file: Path) -> None:
+    status = visit.draw_all()
+    assert visit.requests == [file.as_uri()]
+    assert visit.complaints == []
+    assert status["errors"] == []
+    assert status["pwned"] is None
+    assert status["drawn"] == status["charts"] > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "scheme"), [*((name, "light") for name in (*PAGES, "report")), ("index", "dark"), ("report", "dark")]
+)
+def test_page_draws_all_charts_offline_asks_for_nothing_and_can_be_read(
+    browser: Any, page: Path, name: str, scheme: str
+) -> None:
+    file = page.with_name(f"{name}.html")
+    with visited(browser, file, color_scheme=scheme) as visit:
+        _all_well(visit, file)
+        assert visit.page.evaluate("() => document.documentElement.dataset.theme") == scheme
+        if not AXE.exists():
+            pytest.skip("no axe-core: npm install --prefix .cache/axe axe-core")
+        visit.page.evaluate(AXE.read_text(encoding="utf-8"))
+        found = visit.page.evaluate(
+            "() => axe.run({resultTypes: ['violations']}).then((r) => r.violations"
+            ".filter((v) => ['serious', 'critical'].includes(v.impact)).map((v) => v.id + ': ' + v.nodes[0].html))"
+        )
+        assert found == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_hostile_names_run_nothing_and_everything_draws(browser: Any, hostile_page: Path, name: str) -> None:
+    file = hostile_page.with_name(f"{name}.html")
+    with visited(browser, file) as visit:
+        _all_well(visit, file)
+
+
+@pytest.mark.parametrize("name", [*PAGES, "report"])
+def test_page_fits_a_phone(browser: Any, page: Path, name: str) -> None:
+    with visited(browser, page.with_name(f"{name}.html"), **PHONE) as visit:
+        status = visit.draw_all()
+        assert status["wider"] <= 0
+        assert status["errors"] == []
+
+
+@pytest.mark.parametrize("look", LOOKS)
+def test_charts_look_as_they_were_kept(browser: Any, page: Path, tmp_path: Path, look: str) -> None:
+    """Within a tolerance: another build of the browser smooths edges in its own way."""
+    options, charts = LOOKS[look]
+    with visited(browser, page.with_name("report.html"), **options) as visit:
+        visit.draw_all()
+        visit.until("() => document.fonts.status === 'loaded'")
+        seen = {c: visit.page.locator(f"#c-{c} svg").screenshot(path=str(tmp_path / f"{c}.png")) for c in charts}
+    far = {}
+    for chart, picture in seen.items():
+        kept = GOLDEN / f"{chart}-{look}.png"
+        if not kept.exists():
+            kept.parent.mkdir(exist_ok=True)
+            kept.write_bytes(picture)
+            warnings.warn(f"{kept.name} was written: look at it and run again", stacklevel=2)
+        far[chart] = differing(kept.read_bytes(), picture, TOLERATED)
+    assert {chart: share for chart, share in far.items() if share > TOLERATED} == {}
+
+
+def test_a_picture_moved_by_a_pixel_is_the_same_and_one_with_another_bar_is_not() -> None:
+    kept = (GOLDEN / "funnel-light.png").read_bytes()
+    assert differing(kept, repainted(kept, move=(1, -2))) < TOLERATED / 4
+    assert differing(kept, repainted(kept, bar=(200, 30, 400, 90))) > TOLERATED
+
+
+def test_charts_in_sight_are_drawn_first_and_the_others_without_being_asked_for(browser: Any, page: Path) -> None:
+    with visited(browser, page.with_name("report.html"), viewport={"width": 1280, "height": 600}) as visit:
+        visit.until("() => journeys.drawn === document.querySelectorAll('.chart').length")
+        assert visit.page.evaluate("() => Object.keys(journeys.times)[0]") == "funnel"
+        assert visit.page.evaluate("() => scrollY") == 0
+
+
+def test_page_keeps_to_what_a_reader_has_set(browser: Any, page: Path) -> None:
+    style = "(of) => getComputedStyle(document.querySelector(of[0]))[of[1]]"
+    with visited(browser, page) as visit:
+        _all_well(visit, page)
+        visit.page.emulate_media(reduced_motion="reduce")
+        assert visit.page.evaluate(style, ["#mode", "transitionDuration"]) == "0s"
+        for scheme in ("light", "dark"):
+            visit.page.emulate_media(forced_colors="active", color_scheme=scheme)
+            assert visit.page.evaluate(style, ["#funnel", "borderTopStyle"]) == "solid"
+            assert visit.page.evaluate(style, ["#c-funnel", "forcedColorAdjust"]) == "none"
+
+
+def test_a_chart_that_cannot_be_drawn_says_so_and_leaves_the_others(browser: Any, page: Path, tmp_path: Path) -> None:
+    html = page.read_text(encoding="utf-8")
+    broken = tmp_path / "index.html"
+    broken.write_text(html.replace('{"charts":{"funnel":{"data":', '{"charts":{"funnel":{"lost":', 1), encoding="utf-8")
+    with visited(browser, broken) as visit:
+        status = visit.draw_all()
+        assert {error.split(":")[0] for error in status["errors"]} == {"funnel"}
+        assert status["drawn"] == status["charts"] - 1
+        assert "could not be drawn" in visit.page.locator("#c-funnel").inner_text()
+        assert visit.page.locator("#funnel table").count() == 1
+
+
+FAILS_ONCE = (
+    "() => { const real = vegaEmbed; window.vegaEmbed = () => { window.vegaEmbed = real; throw Error('once'); } }"
+)
+MARKED = "() => document.querySelectorAll('.chart svg').forEach((svg) => svg.classList.add('left-alone'))"
+
+
+def test_a_chart_that_failed_once_is_tried_again_and_one_that_is_drawn_is_left_alone(browser: Any, page: Path) -> None:
+    with visited(browser, page) as visit:
+        drawn = visit.draw_all()["charts"]
+        visit.page.evaluate(FAILS_ONCE)
+        visit.page.click("#mode")
+        visit.until("() => journeys.errors.length === 1")
+        assert visit.draw_all()["drawn"] == drawn
+        visit.page.evaluate(MARKED)
+        visit.draw_all()
+        assert visit.page.locator(".chart svg.left-alone").count() == drawn
+
+
+def test_every_mark_of_the_flow_says_what_its_data_say(browser: Any, page: Path) -> None:
+    """The page holds the sentences in parts; a reader of a screen hears them in full."""
+    (flow,) = (part for part in paths.page(fixtures.answers(), ReportSettings()).parts if part.id == "flow")  # type: ignore[union-attr]
+    said = {row["d"] for rows in (flow.spec or {})["datasets"].values() for row in rows if "d" in row}
+    with visited(browser, page) as visit:
+        visit.draw_all()
+        heard = visit.page.evaluate(
+            "() => [...document.querySelectorAll('#c-flow svg [aria-label]')].map((n) => n.getAttribute('aria-label'))"
+        )
+    assert said and said <= set(heard)
