@@ -9,9 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from unittest.mock import patch
 
 import polars as pl
 
+from analytics.store.ordering import split_at_customers
 from analytics.store.paths import Paths
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -42,6 +45,12 @@ def frame(journeys: Mapping[str, str]) -> pl.DataFrame:
 def paths(journeys: Mapping[str, str], end: str | None = None) -> Paths:
     """The same as paths, with the end of the data at `end` (`"40d"`), or else at the last touch."""
     return Paths.from_frame(frame(journeys), end_of_data=at(end) if end else None)
+
+
+def in_parts(touches: pl.DataFrame, size: int, end_of_data: datetime | None = None) -> Paths:
+    """Paths of a frame whose parts have about `size` touches, so that its customers lie in several parts."""
+    with patch("analytics.store.paths.split_at_customers", partial(split_at_customers, size=size)):
+        return Paths.from_frame(touches, end_of_data=end_of_data)
 
 
 def _value(texts: list[str | None]) -> list[float] | list[str | None]:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.conditions import Words, fill, several
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
-from analytics.paths.variants import code_width, distinct_paths, unit_paths
+from analytics.paths.variants import distinct_paths, places_of, unit_paths
 from analytics.paths.view import By, Indices, Selection, View, place_of, words_of
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.intervals import newcombe, normal_quantile, wilson
@@ -195,9 +195,7 @@ def alignments(paths: Paths, design: Design, view: View) -> Alignments:
     words = words_of(paths, view.on)
     distinct = distinct_paths(unit_paths(paths, view, words), view)
     words = words.cast(pl.String).sort()
-    width = np.dtype(code_width(words))
-    nodes = np.frombuffer(b"".join(distinct["key"].to_list()), width).astype(np.int64)
-    bounds = np.append(0, np.cumsum(distinct["key"].bin.size().to_numpy().astype(np.int64) // width.itemsize))
+    nodes, bounds = places_of(distinct["key"], words)
     fits = np.zeros((len(design.steps), len(words)), np.bool_)
     for place, step in enumerate(design.steps):
         fits[place, place_of(words, step)] = True

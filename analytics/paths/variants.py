@@ -89,7 +89,7 @@ def unit_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
 
     A key holds the places of the path's words among all words sorted, so that keys sort as paths do by name.
     """
-    places = words.rank("ordinal").to_numpy().astype(code_width(words)) - 1
+    places = (words.rank("ordinal").to_numpy() - 1).astype(code_width(words))  # arithmetic gives the machine's order
     found = each(paths, view, words, partial(_units, places))
     return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64, "person": pl.UInt64}, found)
 
@@ -112,13 +112,18 @@ def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
     """Paths as lists of words, from their keys."""
     import pyarrow as pa
 
-    width = np.dtype(code_width(words))
-    flat = np.frombuffer(b"".join(keys.to_list()), width).astype(np.int64)
-    lengths = keys.bin.size().to_numpy().astype(np.int64) // width.itemsize
-    offsets = np.append(0, np.cumsum(lengths))
+    flat, offsets = places_of(keys, words)
     names = words.cast(pl.String).sort().gather(flat).to_arrow()
     lists = pa.LargeListArray.from_arrays(pl.Series(offsets, dtype=pl.Int64).to_arrow(), names.cast(pa.large_string()))
     return pl.Series("path", lists, dtype=pl.List(pl.String))
+
+
+def places_of(keys: pl.Series, words: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The places of words, by name, that keys hold, laid end to end, and where each key begins (and the end)."""
+    width = np.dtype(code_width(words))
+    flat = np.frombuffer(b"".join(keys.to_list()), width).astype(np.int64)
+    lengths = keys.bin.size().to_numpy().astype(np.int64) // width.itemsize
+    return flat, np.append(0, np.cumsum(lengths))
 
 
 def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:

@@ -45,28 +45,64 @@ def whole(units: Sequence[Unit], collapse: bool) -> dict[tuple[str, ...], tuple[
     }
 
 
-def switches(units: Sequence[Unit]) -> dict[tuple[str, str], tuple[int, int]]:
-    """Of each change of value: how often, and how often it is the last touch of an abandoned unit."""
-    found: dict[tuple[str, str], list[int]] = defaultdict(list)
-    for _, outcome, path in units:
-        for place, ((_, a), (_, b)) in enumerate(itertools.pairwise(path)):
+def switches(units: Sequence[Unit]) -> dict[tuple[str, str], tuple[int, int, int, int, float]]:
+    """Of each change of value: how often, how often it is the last touch of an abandoned unit, in how many units, of
+    how many customers, and the median seconds from the touch before.
+    """
+    found: dict[tuple[str, str], list[tuple[bool, int, str, int]]] = defaultdict(list)
+    for number, (customer, outcome, path) in enumerate(units):
+        for place, ((before, a), (now, b)) in enumerate(itertools.pairwise(path)):
             if a != b:
-                found[a, b].append(outcome == "abandoned" and place + 2 == len(path))
-    return {edge: (len(lost), sum(lost)) for edge, lost in found.items()}
+                lost = outcome == "abandoned" and place + 2 == len(path)
+                found[a, b].append((lost, number, customer, now - before))
+    return {
+        edge: (
+            len(moves),
+            sum(lost for lost, *_ in moves),
+            len({number for _, number, *_ in moves}),
+            len({customer for *_, customer, _ in moves}),
+            median(wait for *_, wait in moves),
+        )
+        for edge, moves in found.items()
+    }
+
+
+def reaches(units: Sequence[Unit]) -> dict[tuple[str, str | None], tuple[int, int, int, int, float]]:
+    """Of the units that stay at one value, by value and all together (None), and of those that do not: units,
+    customers, over, converted, the median number of touches.
+    """
+    found: dict[tuple[str, str | None], list[Unit]] = defaultdict(list)
+    for unit in units:
+        values = {name for _, name in unit[2]}
+        found["several" if len(values) > 1 else "one", None].append(unit)
+        if len(values) == 1:
+            found["one", values.pop()].append(unit)
+    return {
+        key: (
+            len(own),
+            len({customer for customer, *_ in own}),
+            sum(outcome != "open" for _, outcome, _ in own),
+            sum(outcome == "converted" for _, outcome, _ in own),
+            median(len(path) for *_, path in own),
+        )
+        for key, own in found.items()
+    }
 
 
 def friction(units: Sequence[Unit], stages: dict[str, str | None], order: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """Of each stage: units, touches, repeats, back-tracks, hand-offs (the name is the channel), the median seconds from
-    a unit's first touch in it to its last, and the entropy of what follows.
+    """Of each stage: units, customers, touches, repeats, back-tracks, hand-offs (the name is the channel), the median
+    seconds from a unit's first touch in it to its last, and the entropy of what follows.
     """
     counted = ("units", "touches", "repeats", "backtracks", "handoffs")
     found: dict[str, dict[str, Any]] = defaultdict(lambda: dict.fromkeys(counted, 0))
     elapsed: dict[str, list[int]] = defaultdict(list)
     following: dict[str, Counter[str]] = defaultdict(Counter)
-    for _, outcome, path in units:
+    who: dict[str, set[str]] = defaultdict(set)
+    for customer, outcome, path in units:
         names = [name for _, name in path]
         for stage in {stages[name] for name in names} - {None}:
             found[str(stage)]["units"] += 1
+            who[str(stage)].add(customer)
             times = [time for time, name in path if stages[name] == stage]
             elapsed[str(stage)].append(max(times) - min(times))
         for place, name in enumerate(names):
@@ -82,7 +118,10 @@ def friction(units: Sequence[Unit], stages: dict[str, str | None], order: Sequen
             found[str(before)]["backtracks"] += order.index(str(after)) < order.index(str(before))
     for stage, lengths in elapsed.items():
         found[stage]["median_elapsed"] = timedelta(seconds=median(lengths))
+    for stage, customers in who.items():
+        found[stage]["customers"] = len(customers)
     for stage, counts in following.items():
-        shares = [n / counts.total() for n in counts.values()]
+        total = counts.total()
+        shares = [n / total for n in counts.values()]
         found[stage]["entropy"] = -sum(share * math.log2(share) for share in shares)
     return dict(found)

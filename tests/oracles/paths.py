@@ -50,6 +50,30 @@ def routes(
     )
 
 
+def links(
+    units: Sequence[Unit], start: str | None, end: str | None, depth: int, top: int, gap: int | None
+) -> dict[tuple[int, str, str], tuple[int, int, int]]:
+    """Of each link (position, source, target) the units, the customers and the units that convert."""
+    single = [next(iter(routes([unit], start, end, depth, depth, gap)), None) for unit in units]
+    kept = [
+        {name for route, _ in routes(units, start, end, depth, top, gap) for name in route[position : position + 1]}
+        for position in range(depth)
+    ]
+    who: dict[tuple[int, str, str], list[tuple[str, bool]]] = defaultdict(list)
+    for (customer, outcome, _), told in zip(units, single, strict=True):
+        if told is None:
+            continue
+        route, left = told
+        names = [name if name in kept[place] else "other" for place, name in enumerate(route)]
+        names += [left] if left else []
+        for place, (source, target) in enumerate(itertools.pairwise(names)):
+            who[place + 1, source, target].append((customer, outcome == "converted"))
+    return {
+        link: (len(taken), len({customer for customer, _ in taken}), sum(won for _, won in taken))
+        for link, taken in who.items()
+    }
+
+
 def route_of(
     path: list[tuple[int, str]], leaves: str, start: str | None, end: str | None, gap: int | None
 ) -> tuple[list[str], str | None] | None:
