@@ -27,6 +27,8 @@ from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
 LETTERS: Final = "".join(chr(i) for i in range(0x30, 0x7F) if chr(i) not in "<>\\]^[-&~")
+MOST_NAMES: Final = 64
+"""A touch has a bit for each name that it meets."""
 NOTHING: Final = "\x01"
 OPENS, CLOSES = ord("<"), ord(">")
 
@@ -45,8 +47,8 @@ class Search:
         """The search for a pattern; raises `DefinitionError` for one that cannot be read, or matches no touch."""
         asked = pattern(text)
         meant = tuple(steps.get(name) or Step(name, on=view.on) for name in asked.names)
-        if len(asked.names) > len(LETTERS) - 1:
-            raise wrong(text, f"at most {len(LETTERS) - 1} names")
+        if len(asked.names) > MOST_NAMES:
+            raise wrong(text, f"at most {MOST_NAMES} names")
         try:
             empty = pl.Series([""]).str.contains(asked.regex(lambda _: "a"))[0]
         except pl.exceptions.ComputeError:

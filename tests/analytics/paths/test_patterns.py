@@ -79,6 +79,18 @@ def test_a_pattern_that_cannot_be_meant_is_refused(pattern: str) -> None:
         match(paths(SHOP), pattern)
 
 
+@pytest.mark.parametrize("names", [8, 9, 16, 17, 64])
+def test_every_name_of_a_pattern_is_sought(names: int) -> None:
+    long = " ".join(f"t{place}@{place}m" for place in range(names))
+    pattern = " ".join(f"t{place}" for place in range(names))
+    assert found({"ann": long, "bo": long.replace(f"t{names - 1}@", "t0@")}, pattern) == [("ann", 1, names)]
+
+
+def test_a_pattern_of_more_names_than_can_be_told_apart_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="at most 64 names"):
+        match(paths(SHOP), " ".join(f"t{place}" for place in range(65)))
+
+
 def test_no_touches_give_no_matches() -> None:
     assert match(paths({}), "a")["units", "matching", "share"].rows() == [(0, 0, None)]
     assert matches(paths({}), "a").is_empty()
