@@ -9,11 +9,13 @@ import pytest
 from hypothesis import given, settings
 
 from analytics import Paths, channels, effort, handoffs
+from analytics.engine.units import units_of
 from analytics.statistics.intervals import wilson
+from analytics.store.ordering import TOUCHES_PER_PART
 from expectations.errors import DefinitionError
-from tests.analytics.paths.test_transitions import PEOPLE, paths_of, units_of
-from tests.oracles.moves import friction, switches
-from tests.written import paths
+from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
+from tests.oracles.moves import friction, reaches, switches
+from tests.written import in_parts, paths
 
 STAGES = {"a": "Interest", "b": "Action", "c": None}
 SHOP = {
@@ -22,10 +24,10 @@ SHOP = {
 }
 
 
-def staged(units: list) -> Paths:
+def staged(units: list, size: int = TOUCHES_PER_PART) -> Paths:
     frame = paths_of(units).touches.collect()
     stage = pl.col("touchpoint").replace_strict(STAGES, default=None, return_dtype=pl.String)
-    return Paths.from_frame(frame.with_columns(stage.alias("stage"), pl.col("touchpoint").alias("channel")))
+    return in_parts(frame.with_columns(stage.alias("stage"), pl.col("touchpoint").alias("channel")), size)
 
 
 def test_units_in_one_channel_stand_beside_those_that_cross() -> None:
@@ -94,10 +96,11 @@ def test_no_touches_give_no_rows() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(PEOPLE)
-def test_effort_and_handoffs_are_those_of_the_definition(people: list) -> None:
+@given(PEOPLE, SIZE)
+def test_effort_channels_and_handoffs_are_those_of_the_definition(people: list, size: int) -> None:
     units = units_of(people)
-    table = effort(staged(units))
+    shop = staged(units, size)
+    table = effort(shop)
     expected = friction(units, STAGES, ["Interest", "Action"])
     assert set(table["stage"]) == set(expected)
     for row in table.iter_rows(named=True):
@@ -106,5 +109,8 @@ def test_effort_and_handoffs_are_those_of_the_definition(people: list) -> None:
             k: v for k, v in own.items() if k != "entropy"
         }
         assert row["next_entropy"] == pytest.approx(own["entropy"], abs=1e-9)
-    moves = handoffs(staged(units))["source", "target", "handoffs", "lost"].rows()
-    assert {row[:2]: row[2:] for row in moves} == switches(units)
+    wait = pl.col("median_wait").dt.total_milliseconds() / 1000
+    moves = handoffs(shop).select("source", "target", "handoffs", "lost", "units", "customers", wait)
+    assert {row[:2]: row[2:] for row in moves.rows()} == switches(units)
+    found = channels(shop)["reach", "channel", "units", "customers", "over", "converted", "median_touches"].rows()
+    assert {row[:2]: row[2:] for row in found} == reaches(units)

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.experience.voice import responses, voice
+from analytics.store.ordering import TOUCHES_PER_PART
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 from tests.oracles.voice import measures
-from tests.written import START, paths
+from tests.written import START, in_parts, paths
 
 SCHEMA = {
     "customer": pl.String,
@@ -24,28 +25,28 @@ SCHEMA = {
 }
 
 
-def told(rows: list[dict[str, Any]]) -> Paths:
+def told(rows: list[dict[str, Any]], size: int = TOUCHES_PER_PART) -> Paths:
     days = [row | {"at": START + timedelta(days=row["at"]), "touchpoint": "x"} for row in rows]
-    return Paths.from_frame(pl.DataFrame(days, schema=SCHEMA))
+    return in_parts(pl.DataFrame(days, schema=SCHEMA), size)
 
 
 touches = st.lists(
     st.fixed_dictionaries(
         {
-            "customer": st.sampled_from("ab"),
+            "customer": st.sampled_from("abcdef"),
             "at": st.integers(0, 12),
             "stage": st.sampled_from([None, "Interest", "Desire"]),
             "survey": st.sampled_from([None, None, "nps", "csat", "ces", "other"]),
             "score": st.sampled_from([None, -1.0, 0.0, 1.0, 4.0, 6.0, 7.0, 9.0, 10.0, 11.0]),
         }
     ),
-    max_size=20,
+    max_size=30,
 ).filter(lambda rows: len({(r["customer"], r["at"]) for r in rows}) == len(rows))
 
 
-@given(touches)
-def test_answers_count_for_the_stage_before_them(rows: list[dict[str, Any]]) -> None:
-    found = voice(told(rows), lookback="3d").filter(~pl.col("is_total"), pl.col("responses") > 0)
+@given(touches, st.integers(1, 15))
+def test_answers_count_for_the_stage_before_them(rows: list[dict[str, Any]], size: int) -> None:
+    found = voice(told(rows, size), lookback="3d").filter(~pl.col("is_total"), pl.col("responses") > 0)
     columns = ["responses", "nps", "csat", "ces"]
     by_stage = {row["stage"]: {name: row[name] for name in columns} for row in found.iter_rows(named=True)}
     assert by_stage == {stage: pytest.approx(values) for stage, values in measures(rows, 3).items()}

@@ -9,10 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Design, conformance, deviations
+from analytics.engine.units import units_of
 from analytics.statistics.intervals import newcombe
 from analytics.statistics.tests import two_proportions_z
 from expectations.errors import DefinitionError
-from tests.analytics.paths.test_transitions import PEOPLE, paths_of, units_of
+from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
 from tests.oracles.alignment import alignment
 from tests.written import paths
 
@@ -64,18 +65,18 @@ def test_no_touches_and_no_steps() -> None:
 
 
 @settings(deadline=None, max_examples=80)
-@given(PEOPLE, st.lists(st.sampled_from("abc"), min_size=1, max_size=4))
-def test_alignments_are_the_cheapest(people: list, design: list[str]) -> None:
+@given(PEOPLE, SIZE, st.lists(st.sampled_from("abc"), min_size=1, max_size=4))
+def test_alignments_are_the_cheapest(people: list, size: int, design: list[str]) -> None:
     units = units_of(people)
     found = [alignment(tuple(name for _, name in path), tuple(design)) for _, _, path in units]
-    row = conformance(paths_of(units), design).row(0, named=True)
+    row = conformance(paths_of(units, size), design).row(0, named=True)
     assert (row["units"], row["exact"]) == (len(units), sum(cost == 0 for cost, _ in found))
     if units:
         fitness = [1 - f[0] / (len(u[2]) + len(design)) for f, u in zip(found, units, strict=True)]
         assert row["mean_fitness"] == pytest.approx(sum(fitness) / len(fitness))
     times = Counter(move for _, moves in found for move in moves)
     who = Counter(move for _, moves in found for move in set(moves))
-    table = deviations(paths_of(units), design)
+    table = deviations(paths_of(units, size), design)
     assert {tuple(r[:3]): r[3:] for r in table["kind", "step", "name", "deviations", "units"].rows()} == {
         move: (times[move], who[move]) for move in times
     }

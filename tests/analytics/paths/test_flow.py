@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Funnel, Step, flow, flow_routes, funnel
+from analytics.engine.units import units_of
 from expectations.errors import DefinitionError
-from tests.analytics.paths.test_transitions import PEOPLE, paths_of, units_of
-from tests.oracles.paths import routes
+from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
+from tests.oracles.paths import links, routes
 from tests.written import paths
 
 ANCHOR = st.sampled_from([None, "a", "b"])
@@ -87,21 +88,25 @@ def test_a_flow_too_small_or_of_nothing_is_said() -> None:
 
 
 @settings(deadline=None, max_examples=80)
-@given(PEOPLE, ANCHOR, ANCHOR, st.integers(2, 4), st.integers(1, 2), st.sampled_from([None, 5]))
-def test_routes_are_those_of_the_definition(
-    people: list, start: str | None, end: str | None, depth: int, top: int, gap: int | None
+@given(PEOPLE, SIZE, ANCHOR, ANCHOR, st.integers(2, 4), st.integers(1, 2), st.sampled_from([None, 5]))
+def test_routes_and_links_are_those_of_the_definition(
+    people: list, size: int, start: str | None, end: str | None, depth: int, top: int, gap: int | None
 ) -> None:
     units = units_of(people)
     pause = None if gap is None else timedelta(seconds=gap)
-    table = flow_routes(paths_of(units), start=start, end=end, depth=depth, top=top, gap=pause)
+    shop = paths_of(units, size)
+    table = flow_routes(shop, start=start, end=end, depth=depth, top=top, gap=pause)
     found = Counter({(tuple(row["route"]), row["ended"]): row["units"] for row in table.iter_rows(named=True)})
     assert found == routes(units, start, end, depth, top, gap)
+    table = flow(shop, start=start, end=end, depth=depth, top=top, gap=pause)
+    rows = table["position", "source", "target", "units", "customers", "converted"].rows()
+    assert {row[:3]: row[3:] for row in rows} == links(units, start, end, depth, top, gap)
 
 
 @settings(deadline=None, max_examples=60)
-@given(PEOPLE, st.sampled_from(["ab", "aab", "abc", "ba"]))
-def test_an_anchored_prefix_is_the_strict_funnel_of_the_same_steps(people: list, steps: str) -> None:
-    shop = paths_of(units_of(people))
+@given(PEOPLE, SIZE, st.sampled_from(["ab", "aab", "abc", "ba"]))
+def test_an_anchored_prefix_is_the_strict_funnel_of_the_same_steps(people: list, size: int, steps: str) -> None:
+    shop = paths_of(units_of(people), size)
     table = flow_routes(shop, start=steps[0], unit="customer", depth=4, top=9)
     taken = [
         table.filter(pl.col("route").list.head(k + 1) == list(steps[: k + 1]))["units"].sum() for k in range(len(steps))

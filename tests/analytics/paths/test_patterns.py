@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Selection, Step, match, matches
+from analytics.engine.units import units_of
 from expectations.errors import DefinitionError
-from tests.analytics.paths.test_transitions import PEOPLE, paths_of, units_of
+from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
 from tests.oracles.patterns import spans, timed
 from tests.written import paths
 
@@ -134,22 +135,28 @@ def rows_of(units: list, read: Any) -> list[tuple[str, int, int, int]]:
 
 
 @settings(deadline=None, max_examples=150)
-@given(PEOPLE, NODE, st.sampled_from(["", "begin", "end"]))
-def test_matches_are_those_of_the_slow_reading(people: list, node: Any, anchor: str) -> None:
+@given(PEOPLE, SIZE, NODE, st.sampled_from(["", "begin", "end"]))
+def test_matches_are_those_of_the_slow_reading(people: list, size: int, node: Any, anchor: str) -> None:
     units = units_of(people)
     text = {"": "{}", "begin": "^ {}", "end": "{} $"}[anchor].format(f"({written(node)})")
     node = {"": node, "begin": ("then", ("begin",), node), "end": ("then", node, ("end",))}[anchor]
+    shop = paths_of(units, size)
     try:
-        table = matches(paths_of(units), text)
+        table = matches(shop, text)
     except DefinitionError:
         return
-    assert table["customer", "unit", "position", "touches"].rows() == rows_of(units, lambda path: spans(node, path))
+    expected = rows_of(units, lambda path: spans(node, path))
+    assert table["customer", "unit", "position", "touches"].rows() == expected
+    row = match(shop, text).row(0, named=True)
+    matching = {hit[:2] for hit in expected}
+    assert (row["units"], row["matching"], row["matches"]) == (len(units), len(matching), len(expected))
+    assert row["customers"] == len({customer for customer, _ in matching})
 
 
 @settings(deadline=None, max_examples=60)
-@given(PEOPLE, st.sampled_from("abc"), st.sampled_from(["<", "<=", ">", ">=", "="]), st.integers(0, 12))
-def test_pauses_are_those_of_the_slow_reading(people: list, name: str, sign: str, seconds: int) -> None:
+@given(PEOPLE, SIZE, st.sampled_from("abc"), st.sampled_from(["<", "<=", ">", ">=", "="]), st.integers(0, 12))
+def test_pauses_are_those_of_the_slow_reading(people: list, size: int, name: str, sign: str, seconds: int) -> None:
     units = units_of(people)
-    table = matches(paths_of(units), f"{name} {sign}{seconds}s b")
+    table = matches(paths_of(units, size), f"{name} {sign}{seconds}s b")
     expected = rows_of(units, lambda path: timed(name, sign, seconds, "b", path))
     assert table["customer", "unit", "position", "touches"].rows() == expected

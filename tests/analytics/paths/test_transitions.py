@@ -10,14 +10,28 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Paths, transitions
-from analytics.store.ordering import split_at_customers
+from analytics.store.ordering import TOUCHES_PER_PART, split_at_customers
 from expectations.errors import DefinitionError
 from tests.oracles.paths import Unit, edges
-from tests.written import START, paths
+from tests.written import START, in_parts, paths
 
 OUTCOMES = st.sampled_from(["converted", "abandoned", "open"])
 TOUCHES = st.lists(st.tuples(st.integers(0, 20), st.sampled_from("abc")), min_size=1, max_size=5)
-PEOPLE = st.lists(st.lists(st.tuples(OUTCOMES, TOUCHES), min_size=1, max_size=3), max_size=5)
+JOURNEYS = st.lists(st.tuples(OUTCOMES, TOUCHES), min_size=1, max_size=6)
+CUSTOMERS = st.sampled_from([2, 3, 4, 5, 6, 1, 0])
+"""The first is drawn most often: several, rarely one or none."""
+SIZE = st.integers(1, 15)
+"""About how many touches a part has: so few that the customers of a case lie in several parts."""
+
+
+@st.composite
+def crowds(draw: st.DrawFn) -> list[list[tuple[str, list[tuple[int, str]]]]]:
+    """The journeys of none to six customers, who share some: their paths, and the times of their touches."""
+    journey = st.sampled_from(draw(JOURNEYS))
+    return [draw(st.lists(journey, min_size=1, max_size=3)) for _ in range(draw(CUSTOMERS))]
+
+
+PEOPLE = crowds()
 
 
 def units_of(people: list[list[tuple[str, list[tuple[int, str]]]]]) -> list[Unit]:
@@ -32,16 +46,18 @@ def units_of(people: list[list[tuple[str, list[tuple[int, str]]]]]) -> list[Unit
     return units
 
 
-def paths_of(units: list[Unit]) -> Paths:
+def paths_of(units: list[Unit], size: int = TOUCHES_PER_PART) -> Paths:
+    """The touches of units, in the order of their times; every other customer's clock is half a second late."""
     rows, journeys = [], {}
     for customer, outcome, path in units:
         journeys[customer] = journeys.get(customer, 0) + 1
         for seconds, name in path:
-            at = START + timedelta(seconds=seconds)
+            at = START + timedelta(seconds=seconds + int(customer[1:]) % 2 / 2)
             row = {"customer": customer, "at": at, "touchpoint": name, "journey": journeys[customer]}
             rows.append({**row, "outcome": outcome})
     schema = {"customer": pl.String, "at": pl.Datetime("us", "UTC"), "touchpoint": pl.String}
-    return Paths.from_frame(pl.DataFrame(rows, schema={**schema, "journey": pl.UInt32, "outcome": pl.String}))
+    frame = pl.DataFrame(rows, schema={**schema, "journey": pl.UInt32, "outcome": pl.String})
+    return in_parts(frame.sort("at", maintain_order=True), size)
 
 
 def test_a_journey_runs_from_start_to_its_end() -> None:
@@ -102,10 +118,10 @@ def test_a_session_ends_with_what_its_journey_tells_of_it() -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(PEOPLE, st.booleans())
-def test_edges_are_those_of_the_definition(people: list, collapse: bool) -> None:
+@given(PEOPLE, SIZE, st.booleans())
+def test_edges_are_those_of_the_definition(people: list, size: int, collapse: bool) -> None:
     units = units_of(people)
-    table = transitions(paths_of(units), collapse=collapse)
+    table = transitions(paths_of(units, size), collapse=collapse)
     found = {
         (row["source"], row["target"]): (
             row["transitions"],
@@ -121,9 +137,11 @@ def test_edges_are_those_of_the_definition(people: list, collapse: bool) -> None
 
 
 @settings(deadline=None, max_examples=60)
-@given(PEOPLE, st.sampled_from(["customer", "journey"]), st.booleans())
-def test_inflow_and_starts_equal_outflow_and_ends_at_every_node(people: list, unit: str, collapse: bool) -> None:
-    table = transitions(paths_of(units_of(people)), unit=unit, collapse=collapse)
+@given(PEOPLE, SIZE, st.sampled_from(["customer", "journey"]), st.booleans())
+def test_inflow_and_starts_equal_outflow_and_ends_at_every_node(
+    people: list, size: int, unit: str, collapse: bool
+) -> None:
+    table = transitions(paths_of(units_of(people), size), unit=unit, collapse=collapse)
     inflow = dict(table.group_by("target").agg(pl.col("transitions").sum()).rows())
     outflow = dict(table.group_by("source").agg(pl.col("transitions").sum()).rows())
     nodes = {node for node in inflow | outflow if node != "START" and not node.startswith("END_")}

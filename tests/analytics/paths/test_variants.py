@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Selection, step_matrix, variants
+from analytics.engine.units import units_of
 from analytics.store.ordering import split_at_customers
 from expectations.errors import DefinitionError
-from tests.analytics.paths.test_transitions import PEOPLE, paths_of, units_of
+from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
 from tests.oracles.moves import cells, whole
 from tests.written import paths
 
@@ -79,10 +80,10 @@ def test_no_touches_and_wrong_words() -> None:
 
 
 @settings(deadline=None, max_examples=80)
-@given(PEOPLE, st.booleans())
-def test_variants_are_those_of_the_definition(people: list, collapse: bool) -> None:
+@given(PEOPLE, SIZE, st.booleans())
+def test_variants_are_those_of_the_definition(people: list, size: int, collapse: bool) -> None:
     units = units_of(people)
-    table = variants(paths_of(units), collapse=collapse)
+    table = variants(paths_of(units, size), collapse=collapse)
     lasts = pl.col("median_duration").dt.total_milliseconds() / 1000
     rows = table.select("path", "units", "over", "converted", lasts, "customers", "share_of_customers")
     expected = {path: pytest.approx(told) for path, told in whole(units, collapse).items()}
@@ -91,10 +92,10 @@ def test_variants_are_those_of_the_definition(people: list, collapse: bool) -> N
 
 
 @settings(deadline=None, max_examples=80)
-@given(PEOPLE, st.integers(1, 6))
-def test_every_position_sums_to_one_with_the_ended_units(people: list, depth: int) -> None:
+@given(PEOPLE, SIZE, st.integers(1, 6))
+def test_every_position_sums_to_one_with_the_ended_units(people: list, size: int, depth: int) -> None:
     units = units_of(people)
-    table = step_matrix(paths_of(units), depth)
+    table = step_matrix(paths_of(units, size), depth)
     assert {row[:2]: row[2] for row in table["position", "node", "units"].rows()} == dict(cells(units, depth))
     sums = table.group_by("position").agg(pl.col("share").sum())["share"]
     assert sums.to_list() == pytest.approx([1.0] * (depth if units else 0))
@@ -109,9 +110,9 @@ def test_parts_are_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @settings(deadline=None, max_examples=60)
-@given(PEOPLE, st.integers(1, 4), st.booleans())
-def test_the_top_are_the_first_rows_of_all(people: list, top: int, grouped: bool) -> None:
-    shop, by = paths_of(units_of(people)), ["customer"] if grouped else []
+@given(PEOPLE, SIZE, st.integers(1, 4), st.booleans())
+def test_the_top_are_the_first_rows_of_all(people: list, size: int, top: int, grouped: bool) -> None:
+    shop, by = paths_of(units_of(people), size), ["customer"] if grouped else []
     every = variants(shop, by=by)
     first = every.filter(pl.int_range(pl.len()).over(by) < top) if grouped else every.head(top)
     assert variants(shop, by=by, top=top).equals(first)

@@ -26,10 +26,11 @@ from analytics import (
     transitions,
     variants,
 )
+from analytics.engine.units import units_of
 from tests.analytics.experience.test_channels import staged
-from tests.analytics.paths.test_transitions import PEOPLE, units_of
+from tests.analytics.paths.test_transitions import PEOPLE, SIZE, units_of
 from tests.oracles.paths import Unit
-from tests.written import paths
+from tests.written import in_parts, paths
 
 DESIGN = ["a", "b"]
 ANALYSES: list[tuple[Any, list[Any]]] = [
@@ -62,10 +63,12 @@ def grouped(units: list[Unit]) -> pl.DataFrame:
 
 @pytest.mark.parametrize(("analysis", "arguments"), ANALYSES)
 @settings(deadline=None, max_examples=20)
-@given(people=PEOPLE)
-def test_a_group_is_the_analysis_of_its_units_alone(analysis: Any, arguments: list[Any], people: list) -> None:
+@given(people=PEOPLE, size=SIZE)
+def test_a_group_is_the_analysis_of_its_units_alone(
+    analysis: Any, arguments: list[Any], people: list, size: int
+) -> None:
     frame = grouped(units_of(people))
-    table = analysis(Paths.from_frame(frame), *arguments, by="group")
+    table = analysis(in_parts(frame, size), *arguments, by="group")
     assert set(table["group"]) <= {"x", "y"}
     for name in ("x", "y"):
         own = frame.filter(pl.col("of") == name)
@@ -77,14 +80,14 @@ def test_a_group_is_the_analysis_of_its_units_alone(analysis: Any, arguments: li
 
 @pytest.mark.parametrize(("analysis", "arguments"), [*ANALYSES, (matches, ["a .* b"])])
 @settings(deadline=None, max_examples=20)
-@given(people=PEOPLE, start=NAMES, end=NAMES, through=NAMES)
+@given(people=PEOPLE, size=SIZE, start=NAMES, end=NAMES, through=NAMES)
 def test_filters_leave_the_analysis_of_the_units_that_meet_them(
-    analysis: Any, arguments: list[Any], people: list, start: list[str], end: list[str], through: list[str]
+    analysis: Any, arguments: list[Any], people: list, size: int, start: list[str], end: list[str], through: list[str]
 ) -> None:
     units = units_of(people)
     frame = grouped(units)
     kept = [unit for unit in units if meets([name for _, name in unit[2]], start, end, through)]
-    table = analysis(Paths.from_frame(frame), *arguments, among=Selection(start=start, end=end, through=through))
+    table = analysis(in_parts(frame, size), *arguments, among=Selection(start=start, end=end, through=through))
     apart = analysis(Paths.from_frame(grouped(kept)), *arguments)
     if analysis is matches:
         assert table.drop("unit").rows() == apart.drop("unit").rows()

@@ -10,10 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Paths, retention, returns
+from analytics import retention, returns
 from expectations.errors import DefinitionError
-from tests.written import START, paths
+from tests.written import START, in_parts, paths
 
+TOUCHES = st.lists(st.tuples(st.integers(0, 12 * 24), st.booleans()), min_size=1, max_size=5)
+PEOPLE = st.sampled_from([2, 3, 4, 5, 6, 1, 0]).flatmap(
+    lambda people: st.lists(TOUCHES, min_size=people, max_size=people)
+)
 SHOP = {"ann": "visit@0d pay@1d visit@3d", "bo": "visit@0d visit@2d", "cy": "visit@1d"}
 
 
@@ -54,15 +58,15 @@ def test_no_touches_and_wrong_words() -> None:
 
 
 @settings(deadline=None, max_examples=50)
-@given(st.lists(st.lists(st.tuples(st.integers(0, 12 * 24), st.booleans()), min_size=1, max_size=5), max_size=4))
-def test_cells_are_those_of_the_definition(people: list[list[tuple[int, bool]]]) -> None:
+@given(PEOPLE, st.integers(1, 15))
+def test_cells_are_those_of_the_definition(people: list[list[tuple[int, bool]]], size: int) -> None:
     schema = {"customer": pl.Int64, "at": pl.Datetime("us", "UTC"), "touchpoint": pl.String}
     touches = [
         (who, START + timedelta(hours=hours), "buy" if buy else "look")
         for who, own in enumerate(people)
         for hours, buy in sorted(own)
     ]
-    shop = Paths.from_frame(pl.DataFrame(touches, schema=schema, orient="row"), end_of_data=START + timedelta(days=20))
+    shop = in_parts(pl.DataFrame(touches, schema=schema, orient="row"), size, START + timedelta(days=20))
     sizes: dict[int, int] = defaultdict(int)
     back: dict[tuple[int, int], int] = defaultdict(int)
     for own in people:

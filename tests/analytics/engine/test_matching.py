@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from analytics import Funnel, Step, funnel
-from analytics.engine import UNIVERSE, Matcher
-from tests.journeys import paths
+from analytics.engine.matching import UNIVERSE, Matcher
+from tests.written import paths
 
 WIDTHS = pytest.mark.parametrize("conditions", [1, 7, 8, 9, 15, 16, 17, 60])
 
