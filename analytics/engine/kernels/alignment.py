@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from analytics.engine.kernels.cache import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def align(nodes, bounds, fits, detours, done):
     """Write for every touch the step that it is (from 1), 0 for none, -1 for an allowed detour.
 

@@ -6,8 +6,8 @@ Of the chains as deep at the same instant it takes the most steps, then the earl
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.ordered import fits
 from analytics.engine.kernels.parameters import DROP_CUSTOMER, breaks, ended
 from analytics.engine.kernels.ties import (
@@ -25,7 +25,7 @@ from analytics.engine.kernels.ties import (
 NONE = -2
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def completed(entry, deepest_possible, masks, low, touches, starts, at, excluded, rules):
     """How deep chains from `entry` get that are kept to the end, and the first instant at which one is as deep.
 
@@ -41,7 +41,7 @@ def completed(entry, deepest_possible, masks, low, touches, starts, at, excluded
     return 0, NONE
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def last_within(entry, at, rules):
     """The last instant within the window of an entry."""
     last = entry
@@ -50,7 +50,7 @@ def last_within(entry, at, rules):
     return last
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules):
     """How many steps a chain of length `p` whose last touch is at `h` can still take, if it is to be `depth` deep at
     `done`; -1 where it cannot. Indexed by `h` and `p`.
@@ -66,7 +66,7 @@ def ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules):
     return more
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, chain):
     """Write the chain from `entry` that is `depth` deep at `done`: the most steps, then the earliest."""
     n, last = rules.steps, last_within(entry, at, rules)
@@ -87,7 +87,7 @@ def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, 
         h, p = g, q
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def survives(h, last, p, excluded, rules):
     """Whether no excluded touch comes after instant `h`, up to `last`, that would break a chain of length `p`.
 
@@ -99,14 +99,14 @@ def survives(h, last, p, excluded, rules):
     return True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def takes_earlier(wanted, other):
     """Whether of two sets of steps the first has the earliest step that they do not share."""
     apart = wanted ^ other
     return (wanted & apart & -apart) != 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded, rules, more):
     """The best next instant for a chain of length `p` whose last touch is at `h`: most steps, then soonest.
 

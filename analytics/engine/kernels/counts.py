@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from analytics.engine.kernels.cache import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def tally(chains, times, firsts, groups, latest, everyone, reached, opened):
     """Add up who gets to each step, a row a group and a column a step.
 
@@ -21,7 +22,7 @@ def tally(chains, times, firsts, groups, latest, everyone, reached, opened):
             opened[group, k] += there & (not mature)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def lay_waits(chains, times, firsts, groups, previous, latest, everyone, unit, places, waits):
     """Write the wait of every chain that counts for every step, since step `previous[k]`, in units of one.
 

@@ -12,8 +12,8 @@ Customers are left to `ordered` when two touches of one instant matter, or when 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.parameters import (
     NEVER,
     attempt_from,
@@ -33,7 +33,7 @@ PLACES = 7
 """Places beyond those of the steps. The place before each is never written, so that no chain leads there."""
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_apart(codes, bits, times, bounds, table, words, chains, firsts, depths, owners, left):
     """Write a row for every customer with an entry, or for every attempt: chain, first entry, depth, customer.
 
@@ -90,7 +90,7 @@ def scan_apart(codes, bits, times, bounds, table, words, chains, firsts, depths,
     return row
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def places_of(bits, rules):
     """For every code its place, the steps besides, and the lengths of chains that it ends.
 
@@ -120,7 +120,7 @@ def places_of(bits, rules):
     return places, others, ends
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def seen_part(times, low, high, rules):
     """The customer's touches that can matter: those that the funnel sees, from where an entry can be."""
     while low < high and np.int64(times[low]) < max(rules.touch_from, rules.entry_from):
@@ -130,7 +130,7 @@ def seen_part(times, low, high, rules):
     return np.uint64(low), np.uint64(high)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def has_tie(times, low, high):
     """Whether any two touches share an instant."""
     tied, i = False, low + ONE
@@ -140,7 +140,7 @@ def has_tie(times, low, high):
     return tied
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def next_tie(times, i):
     """The first touch from `i` on that shares its instant with the touch before it; or the number of touches."""
     size = np.uint64(len(times))
@@ -151,7 +151,7 @@ def next_tie(times, i):
     return i
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def first_unclear(codes, times, low, high, places, n):
     """The first touch that is not read here, or `high`: the second that matters at an instant, or one of `LEFT`."""
     before, i = NONE, low
@@ -165,7 +165,7 @@ def first_unclear(codes, times, low, high, places, n):
     return i
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def read_apart(codes, times, low, high, places, others, ends, entries, begun, rules, entry_from, entry_to, plain):
     """Read one customer. Gives the depth, the first entry, and the first and last touch of the chain.
 
@@ -208,7 +208,7 @@ def read_apart(codes, times, low, high, places, others, ends, entries, begun, ru
     return depth, first, begin, done
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def highest(steps):
     """The highest of some steps, and the others."""
     place = np.uint64(64)
@@ -217,7 +217,7 @@ def highest(steps):
     return place, steps & ~(ONE << (place - ONE))
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def end_lengths(entries, lengths):
     """No chain has any of these lengths any more."""
     k = ONE
@@ -228,7 +228,7 @@ def end_lengths(entries, lengths):
         k += ONE
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def write_chain(codes, bits, ends, begin, done, depth, chains, row):
     """Write the chain from touch `begin` to touch `done`: in between the earliest touches that can follow.
 

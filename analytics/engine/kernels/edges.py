@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from analytics.engine.kernels.cache import compiled
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def number_edges(nodes, bounds, ends, groups, words, edges):
     """Write the number of every edge of every unit: from START (`words`) over its nodes to its end (`words + 1 + end`).
 
@@ -26,7 +27,7 @@ def number_edges(nodes, bounds, ends, groups, words, edges):
         place += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_edges(edges, bounds, people, taken, customers):
     """Add up how often each edge is taken, and by how many customers; a customer's units lie side by side."""
     last = np.full(len(taken), -1, np.int64)
@@ -42,7 +43,7 @@ def count_edges(edges, bounds, people, taken, customers):
             place += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def place_waits(edges, times, bounds, cursor, waits):
     """Write the wait of every inner edge to where `cursor` points for its edge, and move the pointer on."""
     for u in range(len(bounds) - 1):
@@ -52,7 +53,7 @@ def place_waits(edges, times, bounds, cursor, waits):
             cursor[edge] += 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def join_slices(flat, begins, lengths, joined):
     """Write slices of `flat` end to end."""
     place = 0

@@ -11,9 +11,9 @@ customer, broken chains are followed further: who gets deeper, or as deep, only 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from analytics.engine.kernels.backtrace import NONE, completed, trace
+from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.parameters import (
     ADVERSE,
     DROP_CUSTOMER,
@@ -31,7 +31,7 @@ from analytics.engine.kernels.ties import counted, fits_some, follows, goes_on, 
 STOPPED = -1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer, or for every attempt; as `ordered.scan`."""
     rules, one = table[0], table[1]
@@ -58,7 +58,7 @@ def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owner
     return row
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_entries(codes, bits, times, low, high, rules, touches, starts, chain):
     """Read one customer. Gives the depth under adverse ties, or -1 when a broken chain takes the customer out."""
     count = lay_out(codes, bits, times, low, high, rules, rules.ties, touches, starts)
@@ -73,7 +73,7 @@ def read_entries(codes, bits, times, low, high, rules, touches, starts, chain):
     return depth_of(spare, rules) if kept else 0
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def depth_of(chain, rules):
     """How many steps of a chain count: all but the optional ones."""
     depth = 0
@@ -82,7 +82,7 @@ def depth_of(chain, rules):
     return depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def lay_out(codes, bits, times, low, high, rules, ties, touches, starts):
     """The touches that matter; instant `g` has `touches[starts[g]:starts[g + 1]]`. Gives the number of instants."""
     count, size = 0, 0
@@ -105,7 +105,7 @@ def lay_out(codes, bits, times, low, high, rules, ties, touches, starts):
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def deepest(masks, times, low, touches, starts, rules, chain):
     """Try every entry; write the best chain. False when the customer leaves because of a broken chain."""
     count = len(starts) - 1
@@ -137,7 +137,7 @@ def deepest(masks, times, low, touches, starts, rules, chain):
     return True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def try_entry(entry, masks, low, touches, starts, at, excluded, rules):
     """Follow the chains that enter at one instant. Gives their depth, when it was reached, and that of broken ones."""
     n = rules.steps

@@ -11,8 +11,8 @@ Everything here is compiled at its first call, which takes seconds once on a mac
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.parameters import (
     ADVERSE,
     FAVOURABLE,
@@ -30,7 +30,7 @@ from analytics.engine.kernels.parameters import (
 )
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer, or for every attempt: chain, first entry, depth under adverse ties, customer.
 
@@ -63,7 +63,7 @@ def scan(codes, bits, times, bounds, table, chains, firsts, least, owners):
     return row
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read one customer. Gives the first entry and the depth under adverse ties."""
     depth, first = read_apart(codes, bits, times, low, high, rules, entries, rows, chain)
@@ -82,7 +82,7 @@ def read(codes, bits, times, low, high, rules, entries, rows, group, chain):
     return first, depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_apart(codes, bits, times, low, high, rules, entries, rows, chain):
     """Read touches that all have their own instant. Gives the depth, or -1 when two share one, and the first entry."""
     one, none = np.uint64(1), np.uint64(0)
@@ -117,7 +117,7 @@ def read_apart(codes, bits, times, low, high, rules, entries, rows, chain):
     return depth, first
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def after_exclusion(mask, alive, rules):
     """The lengths still alive after an excluded touch, and those that a chain may reach with it but not go on from."""
     excluded = excluded_by(mask, rules)
@@ -125,7 +125,7 @@ def after_exclusion(mask, alive, rules):
     return kept, ended_at(excluded, rules)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain):
     """Read one touch: chains of the lengths below `can` get one step longer. Gives the lengths alive, and the depth."""
     one = np.uint64(1)
@@ -155,7 +155,7 @@ def advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain):
     return kept, depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def advance_by(i, t, mask, alive, depth, rules, entries, rows, chain):
     """Read one touch by the rules of the funnel."""
     one = np.uint64(1)
@@ -165,7 +165,7 @@ def advance_by(i, t, mask, alive, depth, rules, entries, rows, chain):
     return advance(i, t, can, kept, blocked, depth, rules.steps, rules.window, entries, rows, chain)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_in_sequence(codes, bits, times, low, high, rules, entries, rows, chain):
     """Read touches one by one as they lie, whatever their instants. An attempt has one entry, the first touch."""
     alive, depth = np.uint64(0), 0
@@ -178,7 +178,7 @@ def read_in_sequence(codes, bits, times, low, high, rules, entries, rows, chain)
     return depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_least(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read touches of one instant with the latest step first, so that none of them follows another."""
     alive, depth = np.uint64(0), 0
@@ -198,7 +198,7 @@ def read_least(codes, bits, times, low, high, rules, entries, rows, group, chain
     return depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def next_group(codes, bits, times, low, high, rules, group):
     """Collect the touches that matter at the next instant. Gives their number and where to go on."""
     size, i, t = 0, low, np.int64(NEVER)
@@ -213,7 +213,7 @@ def next_group(codes, bits, times, low, high, rules, group):
     return size, i
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_groups(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read touches instant by instant; within one, in whichever order lets the customer advance."""
     n = rules.steps
@@ -231,7 +231,7 @@ def read_groups(codes, bits, times, low, high, rules, entries, rows, group, chai
     return depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def advance_group(t, group, masks, alive, depth, rules, entries, rows, chain, taken):
     """Read the touches of one instant: a chain may take several of them, each for one step."""
     one, n = np.uint64(1), rules.steps
@@ -256,7 +256,7 @@ def advance_group(t, group, masks, alive, depth, rules, entries, rows, chain, ta
     return kept, depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def extend(chain, rows, p, q, group, taken):
     """The chain of length `p`, and after it the touches taken for steps `p + 1` to `q`."""
     for k in range(p):
@@ -265,7 +265,7 @@ def extend(chain, rows, p, q, group, taken):
         chain[k] = group[taken[k]]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def newest_source(t, masks, alive, excluded, q, goes_on, rules, entries, taken):
     """The length `p` that reaches `q` at this instant with the newest entry, and of these the longest; or -1.
 
@@ -287,7 +287,7 @@ def newest_source(t, masks, alive, excluded, q, goes_on, rules, entries, taken):
     return best
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fits(masks, p, q, rules, taken):
     """Whether touches of one instant can be steps `p + 1` to `q`; `taken[k]` is then the touch of step `k + 1`.
 
@@ -315,7 +315,7 @@ def fits(masks, p, q, rules, taken):
     return True
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def augment(masks, k, owner, seen, taken):
     """Find a touch for step `k + 1`, moving other steps to other touches where that makes room."""
     for a in range(len(masks)):

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from analytics.engine.kernels.cache import compiled
 
 NEVER: Final = -(2**62)
 FAVOURABLE: Final = 0
@@ -70,13 +71,13 @@ def rules_of(**values: Any) -> NDArray[Any]:
     return table
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def step_bits(rules):
     """All steps, as bits."""
     return (np.uint64(1) << np.uint64(rules.steps)) - np.uint64(1)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def first_entry(codes, bits, times, low, high, rules, entry):
     """The first touch in range that matches one of the steps `entry`, or -1."""
     for i in range(low, high):
@@ -87,7 +88,7 @@ def first_entry(codes, bits, times, low, high, rules, entry):
     return -1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def attempt_from(times, entry, low, rules):
     """Where an attempt begins: at its entry, or where ties help at the first touch of that instant that is not used."""
     if rules.ties == FAVOURABLE:
@@ -96,13 +97,13 @@ def attempt_from(times, entry, low, rules):
     return entry
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def excluded_by(mask, rules):
     """The exclusions that a touch matches, as bits."""
     return (mask & ~OTHER) >> np.uint64(rules.steps)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def ended(excluded, rules):
     """The lengths of chains that an excluded touch ends: from step `after` on, short of step `before`."""
     lengths = np.uint64(0)
@@ -113,7 +114,7 @@ def ended(excluded, rules):
     return lengths
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def breaks(excluded, p, q, rules):
     """Whether a chain that goes from length `p` to `q` at the very instant of an excluded touch ends there."""
     for e in range(rules.exclusions):
@@ -123,7 +124,7 @@ def breaks(excluded, p, q, rules):
     return False
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def ended_at(excluded, rules):
     """The lengths that a chain can reach at the very instant of an excluded touch, but not go on from."""
     lengths = np.uint64(0)
@@ -133,14 +134,14 @@ def ended_at(excluded, rules):
     return lengths
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def clear(chain):
     """No touch in any place."""
     for k in range(len(chain)):
         chain[k] = -1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def last_touch(chain):
     """The last touch of a chain, -1 when there is none."""
     last = -1

@@ -12,7 +12,8 @@ from __future__ import annotations
 from typing import Final
 
 import numpy as np
-from numba import njit
+
+from analytics.engine.kernels.cache import compiled
 
 ZERO, ONE, BYTE, BITS = np.uint64(0), np.uint64(1), np.uint64(255), np.uint64(8)
 MOST_STEPS: Final = 8
@@ -25,7 +26,7 @@ what is left of 255 by the number of the touch, so that of two touches the first
 """
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def is_brief(places, others, ends, n):
     """Whether the loop can read a funnel: few steps, one a touch, and no excluded touch spares a longer chain."""
     for code in range(len(places)):
@@ -36,7 +37,7 @@ def is_brief(places, others, ends, n):
     return n <= MOST_STEPS
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fill_words(words, places, ends, minded, strict, n):
     """What touches of every code do; those at places up to `minded` end all other chains where that is `strict`."""
     for code in range(len(places)):
@@ -54,7 +55,7 @@ def fill_words(words, places, ends, minded, strict, n):
             word.keep = ZERO
 
 
-@njit(nogil=True, cache=True, inline="always")
+@compiled(inline="always")
 def read_brief(codes, times, low, high, words, ages, window):
     """Read one customer. Gives the depth, the first entry, and the first and last touch of the chain.
 

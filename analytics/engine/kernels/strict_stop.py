@@ -6,13 +6,13 @@ It keeps the newest entry for every length, and does not go back: a later entry 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.ordered import next_group
 from analytics.engine.kernels.parameters import first_entry, step_bits
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_until_stopped(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer; as `ordered.scan`."""
     rules, size = table[0], 0
@@ -29,7 +29,7 @@ def scan_until_stopped(codes, bits, times, bounds, table, chains, firsts, least,
     return len(bounds) - 1
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_until_stopped(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read touches until one comes that must not: a step done before, or one that is not the next. Gives the depth.
 

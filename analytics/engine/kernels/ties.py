@@ -6,12 +6,12 @@ The steps that a chain of length `p` takes there are a set of bits: bit 0 is ste
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.ordered import fits
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def counted(rules, q):
     """How many of the first `q` steps count."""
     depth = 0
@@ -20,7 +20,7 @@ def counted(rules, q):
     return depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def read_instant(g, masks, low, touches, starts):
     """The masks of the touches of one instant."""
     here = np.empty(starts[g + 1] - starts[g], np.uint64)
@@ -29,7 +29,7 @@ def read_instant(g, masks, low, touches, starts):
     return here
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def top_bit(wanted):
     """The place of the highest bit, from 1."""
     place = 0
@@ -39,7 +39,7 @@ def top_bit(wanted):
     return place
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def moves(p, size, rules, offers):
     """The sets of steps that a chain of length `p` may take of `size` touches: each required one, any optional ones.
 
@@ -65,13 +65,13 @@ def moves(p, size, rules, offers):
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def goes_on(p, wanted, here, rules):
     """Whether a chain can go on after an instant: a strict one has to take all its touches, but for those before it."""
     return not rules.strict or p == 0 or count_bits(wanted) == len(here)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def follows(last, g, p, wanted, at, rules):
     """Whether the first of the steps `wanted` comes soon enough after the last touch of a chain."""
     if last < 0 or last >= g or (rules.strict and last != g - 1):
@@ -82,7 +82,7 @@ def follows(last, g, p, wanted, at, rules):
     return at[g] - at[last] <= rules.within[k]
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def fits_some(here, p, wanted, rules):
     """Whether touches of one instant, all different, can be the steps `wanted`."""
     q = p + top_bit(wanted)
@@ -90,7 +90,7 @@ def fits_some(here, p, wanted, rules):
     return fits(chosen(here, p, q, wanted), 0, count_bits(wanted), rules, taken)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def count_bits(wanted):
     """How many steps are wanted."""
     count = 0
@@ -100,7 +100,7 @@ def count_bits(wanted):
     return count
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def chosen(here, p, q, wanted):
     """Masks in which bit `j` is the `j`-th of the steps wanted."""
     out = np.zeros(len(here), np.uint64)

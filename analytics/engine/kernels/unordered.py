@@ -7,8 +7,8 @@ makes room (augmenting paths of a bipartite matching). A touch that raises the n
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.parameters import (
     DROP_CUSTOMER,
     END_ATTEMPT,
@@ -20,7 +20,7 @@ from analytics.engine.kernels.parameters import (
 )
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def scan_unordered(codes, bits, times, bounds, table, chains, firsts, least, owners):
     """Write a row for every customer, or for every attempt; as `ordered.scan`. `chains[row, k]` is in time order."""
     rules, one, row = table[0], table[1], 0
@@ -42,7 +42,7 @@ def scan_unordered(codes, bits, times, bounds, table, chains, firsts, least, own
     return row
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def most_steps(codes, bits, times, low, high, rules, chain):
     """Try every entry; write the best chain. Gives its depth, 0 when exclusions leave none."""
     steps = step_bits(rules)
@@ -72,7 +72,7 @@ def most_steps(codes, bits, times, low, high, rules, chain):
     return depth
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def chain_from(codes, bits, times, entry, high, rules, trial, owner):
     """The most steps that one entry gets to: how many, and whether an excluded touch lies between first and last.
 
@@ -98,14 +98,14 @@ def chain_from(codes, bits, times, entry, high, rules, trial, owner):
     return size, tainted
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def give_step(mask, owner, steps):
     """Give a touch a step of its own; `owner[k]` is the mask of the touch that has step `k + 1`, or 0."""
     seen = np.zeros(steps, np.bool_)
     return place(mask, owner, seen, steps)
 
 
-@njit(nogil=True, cache=True)
+@compiled
 def place(mask, owner, seen, steps):
     """Find room for a touch among the steps that it matches."""
     for k in range(steps):
