@@ -14,7 +14,9 @@ from unittest.mock import patch
 
 import polars as pl
 
+from analytics.store.columns import TOUCHES
 from analytics.store.ordering import split_at_customers
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -47,10 +49,21 @@ def paths(journeys: Mapping[str, str], end: str | None = None) -> Paths:
     return Paths.from_frame(frame(journeys), end_of_data=at(end) if end else None)
 
 
-def in_parts(touches: pl.DataFrame, size: int, end_of_data: datetime | None = None) -> Paths:
+def frame_in_parts(touches: pl.DataFrame, size: int, end_of_data: datetime | None = None) -> Paths:
     """Paths of a frame whose parts have about `size` touches, so that its customers lie in several parts."""
     with patch("analytics.store.paths.split_at_customers", partial(split_at_customers, size=size)):
         return Paths.from_frame(touches, end_of_data=end_of_data)
+
+
+def in_parts(whole: Paths, size: int) -> Paths:
+    """The same paths in parts of about `size` touches, each of one customer at least."""
+    parts: list[Part] = []
+    for part in whole.parts:
+        assert part.frames, "paths in memory"
+        table, people = part.frames
+        for rows, own in split_at_customers(people[TOUCHES], size):
+            parts.append(Part(len(parts), len(table[rows]), len(people[own]), frames=(table[rows], people[own])))
+    return Paths(parts, whole.schema, whole.dictionaries, whole.end_of_data)
 
 
 def _value(texts: list[str | None]) -> list[float] | list[str | None]:

@@ -15,7 +15,7 @@ from analytics.store.ordering import TOUCHES_PER_PART
 from expectations.errors import DefinitionError
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
 from tests.oracles.moves import friction, reaches, switches
-from tests.written import in_parts, paths
+from tests.written import frame_in_parts, paths
 
 STAGES = {"a": "Interest", "b": "Action", "c": None}
 SHOP = {
@@ -27,7 +27,7 @@ SHOP = {
 def staged(units: list, size: int = TOUCHES_PER_PART) -> Paths:
     frame = paths_of(units).touches.collect()
     stage = pl.col("touchpoint").replace_strict(STAGES, default=None, return_dtype=pl.String)
-    return in_parts(frame.with_columns(stage.alias("stage"), pl.col("touchpoint").alias("channel")), size)
+    return frame_in_parts(frame.with_columns(stage.alias("stage"), pl.col("touchpoint").alias("channel")), size)
 
 
 def test_units_in_one_channel_stand_beside_those_that_cross() -> None:

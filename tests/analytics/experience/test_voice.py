@@ -13,7 +13,7 @@ from analytics.store.ordering import TOUCHES_PER_PART
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 from tests.oracles.voice import measures
-from tests.written import START, in_parts, paths
+from tests.written import START, frame_in_parts, paths
 
 SCHEMA = {
     "customer": pl.String,
@@ -27,7 +27,7 @@ SCHEMA = {
 
 def told(rows: list[dict[str, Any]], size: int = TOUCHES_PER_PART) -> Paths:
     days = [row | {"at": START + timedelta(days=row["at"]), "touchpoint": "x"} for row in rows]
-    return in_parts(pl.DataFrame(days, schema=SCHEMA), size)
+    return frame_in_parts(pl.DataFrame(days, schema=SCHEMA), size)
 
 
 touches = st.lists(

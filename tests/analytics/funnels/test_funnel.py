@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
@@ -13,7 +15,7 @@ from hypothesis import strategies as st
 from analytics import Exclude, Funnel, Paths, Step, funnel, members, time_to_convert, trend
 from expectations.errors import DefinitionError
 from tests.oracles import funnel as oracle
-from tests.written import START, at, paths
+from tests.written import START, at, in_parts, paths
 
 MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "60"))
 
@@ -187,7 +189,14 @@ def test_a_store_on_disk_gives_the_same_answer(tmp_path: object) -> None:
 
 
 NAMES = st.sampled_from("abcx")
+Path = list[tuple[int, str]]
+"""Seconds and touchpoints of one customer."""
 PATH = st.lists(st.tuples(st.integers(0, 9), NAMES), max_size=7)
+PEOPLE = st.lists(PATH, min_size=1, max_size=6)
+SIZES = st.sampled_from([1, 7, 100])
+"""Touches of a part: one customer a part, a few, all in one."""
+GROUPS = ("p", "q", None)
+"""The value that all touches of customers 0, 1, 2 have, and again of those that follow."""
 STEPS = st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=4)
 WORDS = st.sampled_from([{"x"}, {"x", "b"}, {"b"}, {"c"}, {"a"}])
 EXCLUSIONS = st.lists(st.tuples(WORDS, st.integers(1, 3), st.integers(2, 4)), max_size=2)
@@ -236,26 +245,67 @@ def as_funnel(asked: oracle.Asked) -> Funnel:
     )
 
 
-def found(path: list[tuple[int, str]], asked: oracle.Asked) -> oracle.Answer:
-    journeys = {"ann": " ".join(f"{name}@{seconds}s" for seconds, name in path)}
-    table = members(paths(journeys, end="1d"), as_funnel(asked))
-    if table.is_empty():
-        return oracle.Answer(0, (None,) * len(asked.steps))
-    row = table.row(0, named=True)
-    times = tuple(time and int((time - START).total_seconds()) for time in row["reached_at"])
-    return oracle.Answer(row["depth"], times)
+def store(people: Sequence[Path], size: int) -> Paths:
+    """Paths of customers 0, 1, ... in parts of about `size` touches."""
+    journeys = {}
+    for who, path in enumerate(people):
+        group = GROUPS[who % 3]
+        columns = f"[group={group}]" if group else ""
+        journeys[str(who)] = " ".join(f"{name}@{seconds}s{columns}" for seconds, name in path)
+    unset = pl.lit(None, pl.String).alias("group")
+    whole = paths(journeys, end="1d")
+    if "group" not in whole.schema:
+        whole = Paths.from_frame(whole.touches.with_columns(unset), end_of_data=whole.end_of_data)
+    return in_parts(whole, size)
+
+
+def found(people: Sequence[Path], asked: oracle.Asked, size: int) -> list[oracle.Answer]:
+    """The answer of every customer, each of whom must be in the group of their own."""
+    table = members(store(people, size), replace(as_funnel(asked), by=("group",)))
+    answers = [oracle.Answer(0, (None,) * len(asked.steps)) for _ in people]
+    for row in table.iter_rows(named=True):
+        who = int(row["customer"])
+        times = tuple(time and int((time - START).total_seconds()) for time in row["reached_at"])
+        assert (row["group"], answers[who].depth) == (GROUPS[who % 3], 0), "once, in their own group"
+        answers[who] = oracle.Answer(row["depth"], times)
+    return answers
+
+
+def counts(people: Sequence[Path], asked: oracle.Asked, size: int) -> dict[str | None, list[int]]:
+    """How many reach each step: of every group that anybody entered, and of `all`."""
+    table = funnel(store(people, size), replace(as_funnel(asked), by=("group",)))
+    groups = table.with_columns(pl.when("is_total").then(pl.lit("all")).otherwise("group").alias("group"))
+    return {key[0]: rows["reached"].to_list() for key, rows in groups.group_by("group", maintain_order=True)}
+
+
+def counted(answers: Sequence[oracle.Answer], steps: int) -> dict[str | None, list[int]]:
+    """The same from the answers."""
+    expected: dict[str | None, list[int]] = {"all": [0] * steps}
+    for who, answer in enumerate(answers):
+        if any(time is not None for time in answer.times):
+            for group in ("all", GROUPS[who % 3]):
+                own = expected.setdefault(group, [0] * steps)
+                own[:] = [n + (time is not None) for n, time in zip(own, answer.times, strict=True)]
+    return expected
+
+
+def check(people: Sequence[Path], asked: oracle.Asked, size: int) -> None:
+    """Customers and counts are those of the oracle."""
+    slow = [oracle.answer(path, asked) for path in people]
+    assert found(people, asked, size) == slow
+    assert counts(people, asked, size) == counted(slow, len(asked.steps))
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PATH, questions())
-def test_the_reported_chain_is_the_best_of_all_chains(path: list[tuple[int, str]], asked: oracle.Asked) -> None:
-    assert found(path, asked) == oracle.answer(path, asked)
+@given(PEOPLE, questions(), SIZES)
+def test_the_reported_chain_is_the_best_of_all_chains(people: list[Path], asked: oracle.Asked, size: int) -> None:
+    check(people, asked, size)
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PATH, questions(special=True))
-def test_step_windows_optional_steps_and_dropped_customers(path: list[tuple[int, str]], asked: oracle.Asked) -> None:
-    assert found(path, asked) == oracle.answer(path, asked)
+@given(PEOPLE, questions(special=True), SIZES)
+def test_step_windows_optional_steps_and_dropped_customers(people: list[Path], asked: oracle.Asked, size: int) -> None:
+    check(people, asked, size)
 
 
 def test_a_strict_chain_that_has_ended_is_not_broken_by_what_comes_later() -> None:
@@ -272,15 +322,22 @@ def test_an_optional_step_that_is_the_excluded_word_itself_closes_the_exclusion(
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PATH, st.integers(0, 9), st.tuples(st.just(False), st.booleans(), st.booleans()), st.sampled_from([None, 1, 3]))
+@given(
+    PEOPLE,
+    st.integers(0, 9),
+    st.tuples(st.just(False), st.booleans(), st.booleans()),
+    st.sampled_from([None, 1, 3]),
+    SIZES,
+)
 def test_adverse_ties_are_the_least_over_all_orders(
-    path: list[tuple[int, str]], window: int, optional: tuple[bool, ...], within: int | None
+    people: list[Path], window: int, optional: tuple[bool, ...], within: int | None, size: int
 ) -> None:
-    tied = [(seconds // 3, name) for seconds, name in path]
+    tied = [[(seconds // 3, name) for seconds, name in path] for path in people]
     asked = oracle.Asked(
         [{"a"}, {"b"}, {"c"}], window, ties="adverse", optional=optional, within=(None, within, within)
     )
-    assert found(tied, asked).depth == oracle.answer(tied, asked).depth
+    engine = [answer.depth for answer in found(tied, asked, size)]
+    assert engine == [oracle.answer(path, asked).depth for path in tied]
 
 
 @pytest.mark.parametrize(
@@ -293,30 +350,47 @@ def test_adverse_ties_are_refused_where_they_are_not_exact(rules: dict[str, obje
 
 @settings(deadline=None, max_examples=MANY)
 @given(
-    PATH,
+    PEOPLE,
     st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=3),
     st.integers(0, 9),
     st.booleans(),
+    SIZES,
 )
 def test_unordered_chains_are_the_best_of_all(
-    path: list[tuple[int, str]], steps: list[set[str]], window: int, reentry: bool
+    people: list[Path], steps: list[set[str]], window: int, reentry: bool, size: int
 ) -> None:
     asked = oracle.Asked(steps, window, order="unordered", reentry=reentry)
-    engine, slow = found(path, asked), oracle.answer(path, asked)
-    assert engine.depth == slow.depth
-    assert tuple(time for time in engine.times if time is not None) == slow.times
+    for engine, slow in zip(found(people, asked, size), [oracle.answer(path, asked) for path in people], strict=True):
+        assert engine.depth == slow.depth
+        assert tuple(time for time in engine.times if time is not None) == slow.times
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(st.lists(st.tuples(st.integers(0, 9), NAMES, st.sampled_from("pq")), max_size=7), st.integers(0, 9))
-def test_same_is_the_best_of_the_paths_of_one_value(path: list[tuple[int, str, str]], window: int) -> None:
+@given(
+    st.lists(st.lists(st.tuples(st.integers(0, 9), NAMES, st.sampled_from("pq")), max_size=7), min_size=1, max_size=6),
+    st.integers(0, 9),
+    SIZES,
+)
+def test_same_is_the_best_of_the_paths_of_one_value(
+    people: list[list[tuple[int, str, str]]], window: int, size: int
+) -> None:
     """A chain of equal values is a chain of the touches that have this value."""
     asked = oracle.Asked([{"a"}, {"b"}, {"c"}], window)
-    text = " ".join(f"{name}@{seconds}s[item={item}]" for seconds, name, item in path)
+    journeys = {
+        str(who): " ".join(f"{name}@{seconds}s[item={item}]" for seconds, name, item in path)
+        for who, path in enumerate(people)
+    }
+    expected = {}
+    for who, path in enumerate(people):
+        depths = [oracle.answer([(s, n) for s, n, i in path if i == item], asked).depth for item in "pq"]
+        expected[str(who)] = max(depths)
     definition = Funnel(["a", "b", "c"], timedelta(seconds=window), same="item")
-    rows = members(paths({"ann": text}, end="1d"), definition) if path else pl.DataFrame({"depth": []})
-    depths = [oracle.answer([(s, n) for s, n, i in path if i == item], asked).depth for item in "pq"]
-    assert (rows["depth"].to_list() or [0]) == [max(depths)]
+    engine = dict.fromkeys(expected, 0)
+    if any(people):
+        rows = members(in_parts(paths(journeys, end="1d"), size), definition)
+        assert rows["customer"].is_unique().all()
+        engine |= dict(rows.select("customer", "depth").rows())
+    assert engine == expected
 
 
 def test_entries_are_attempts_one_after_the_other() -> None:

@@ -22,7 +22,7 @@ from analytics import Funnel, Paths, Step, funnel, members, sessions, time_to_co
 from analytics.store.parts import Part
 from expectations.errors import DefinitionError
 from tests.oracles import funnel as oracle
-from tests.written import START, at, paths
+from tests.written import START, at, in_parts, paths
 
 MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "40"))
 STEPS = ({"a"}, {"b", "a"}, {"c"})
@@ -35,16 +35,27 @@ TOUCHES = st.lists(
     max_size=8,
     unique_by=lambda touch: touch[0],
 )
-PEOPLE = st.lists(TOUCHES, min_size=1, max_size=4)
+PEOPLE = st.lists(TOUCHES, min_size=1, max_size=6)
+TIED = st.lists(
+    st.tuples(st.integers(0, 20), st.sampled_from("abcx")).map(
+        lambda touch: (*touch, "pq-"[touch[0] % 3], touch[0] * 7 % 10)
+    ),
+    max_size=8,
+)
+"""Touches of which some are of one instant; group and worth are the same for all of an instant."""
+TIED_PEOPLE = st.lists(TIED, min_size=1, max_size=6)
+SIZES = st.sampled_from([1, 7, 100])
+"""Touches of a part: one customer a part, a few, all in one."""
 
 
-def shop(people: Iterable[list[Touch]]) -> Paths:
-    """Paths of customers 0, 1, ...; the data end nine days after they begin."""
+def shop(people: Iterable[list[Touch]], size: int = 100) -> Paths:
+    """Paths of customers 0, 1, ... in parts of about `size` touches; the data end nine days after they begin."""
     rows = [(str(who), START + seconds(second), *rest) for who, own in enumerate(people) for second, *rest in own]
     frame = pl.DataFrame(rows, schema=["customer", "at", "touchpoint", "group", "worth"], orient="row")
     text = pl.col("customer", "touchpoint", "group").cast(pl.String)
     frame = frame.with_columns(text, pl.col("at").cast(pl.Datetime("us", "UTC")), pl.col("worth").cast(pl.Int64))
-    return Paths.from_frame(frame.with_columns(pl.col("group").replace("-", None)), end_of_data=at("9d"))
+    whole = Paths.from_frame(frame.with_columns(pl.col("group").replace("-", None)), end_of_data=at("9d"))
+    return in_parts(whole, size)
 
 
 def plain(touches: Iterable[Touch]) -> list[tuple[int, str]]:
@@ -52,9 +63,15 @@ def plain(touches: Iterable[Touch]) -> list[tuple[int, str]]:
 
 
 def chain_of(touches: list[Touch], asked: oracle.Asked) -> list[Touch]:
-    """The touches of the reported chain."""
+    """The touches of the reported chain; of some of one instant and name, any."""
     chain = oracle.best(plain(touches), asked)
     return [sorted(touches)[chain[k].place] for k in sorted(chain)]
+
+
+def depths_of(store: Paths, asked: Funnel) -> dict[str, list[int]]:
+    """The depth of every chain of every customer who has one, in the order of their attempts."""
+    rows = members(store, asked).group_by("customer", maintain_order=True).agg("depth")
+    return dict(rows.rows())
 
 
 def seconds(length: int) -> timedelta:
@@ -62,34 +79,43 @@ def seconds(length: int) -> timedelta:
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(TOUCHES, st.integers(0, 20), st.sampled_from(["ordered", "strict"]))
-def test_attempts_follow_each_other(touches: list[Touch], window: int, order: Any) -> None:
+@given(TIED_PEOPLE, st.integers(0, 20), st.sampled_from(["ordered", "strict"]), SIZES)
+def test_attempts_follow_each_other(people: list[list[Touch]], window: int, order: Any, size: int) -> None:
     asked = oracle.Asked(STEPS, window, order=order)
-    found = members(shop([touches]), Funnel(NAMED, seconds(window), order=order, count="entries"))
-    assert found["depth"].to_list() == [len(chain) for chain in oracle.attempts(plain(touches), asked)]
+    slow = {str(who): [len(chain) for chain in oracle.attempts(plain(own), asked)] for who, own in enumerate(people)}
+    fast = depths_of(shop(people, size), Funnel(NAMED, seconds(window), order=order, count="entries"))
+    assert fast == {who: depths for who, depths in slow.items() if depths}
+
+
+def with_first_marked(touches: list[Touch], first: str) -> list[tuple[int, str]]:
+    """The one touch that is the step is called `first`: it must be worth more than 4."""
+    ordered = sorted(touches, key=lambda touch: touch[0])
+    named = [place for place, touch in enumerate(ordered) if touch[1] == "b"]
+    worthy = [place for place in (named[:1] if first == "any" else named) if ordered[place][3] > 4][:1]
+    return [(touch[0], "first" if place in worthy else touch[1]) for place, touch in enumerate(ordered)]
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(TOUCHES, st.integers(0, 20), st.sampled_from(["any", "matching"]))
-def test_a_first_time_step_is_one_touch_of_the_customer(touches: list[Touch], window: int, first: Any) -> None:
+@given(TIED_PEOPLE, st.integers(0, 20), st.sampled_from(["any", "matching"]), SIZES)
+def test_a_first_time_step_is_one_touch_of_the_customer(
+    people: list[list[Touch]], window: int, first: Any, size: int
+) -> None:
     """The first touch of that name, which must be worth more than 4; or the first that is worth more than 4."""
-    named = [touch for touch in sorted(touches) if touch[1] == "b"]
-    worthy = [touch for touch in (named[:1] if first == "any" else named) if touch[3] > 4][:1]
-    marked = [(s, "first" if (s, n, g, w) in worthy else n, g, w) for s, n, g, w in touches]
-    slow = oracle.best(plain(marked), oracle.Asked(({"a"}, {"first"}, {"c"}), window))
+    asked = oracle.Asked(({"a"}, {"first"}, {"c"}), window)
+    slow = {str(who): [len(oracle.best(with_first_marked(own, first), asked))] for who, own in enumerate(people)}
     steps: list[str | Step | list[str]] = ["a", Step("b", where=pl.col("worth") > 4, first_time=first), "c"]
-    found = members(shop([touches]), Funnel(steps, seconds(window)))
-    assert (found["depth"].to_list() or [0]) == [len(slow)]
+    fast = depths_of(shop(people, size), Funnel(steps, seconds(window)))
+    assert fast == {who: depths for who, depths in slow.items() if depths != [0]}
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PEOPLE, st.integers(0, 20))
-def test_value_is_that_of_the_touches_of_the_reported_chains(people: list[list[Touch]], window: int) -> None:
+@given(TIED_PEOPLE, st.integers(0, 20), SIZES)
+def test_value_is_that_of_the_touches_of_the_reported_chains(people: list[list[Touch]], window: int, size: int) -> None:
     sums = [0, 0, 0]
     for touches in people:
         for step, touch in enumerate(chain_of(touches, oracle.Asked(STEPS, window))):
             sums[step] += touch[3]
-    assert funnel(shop(people), Funnel(NAMED, seconds(window), value="worth"))["value"].to_list() == sums
+    assert funnel(shop(people, size), Funnel(NAMED, seconds(window), value="worth"))["value"].to_list() == sums
 
 
 def group_of(attribution: str, chain: list[Touch], touches: list[Touch]) -> str | None:
@@ -98,7 +124,7 @@ def group_of(attribution: str, chain: list[Touch], touches: list[Touch]) -> str 
     if attribution == "first":
         chosen = ours[:1]
     elif attribution == "last":
-        chosen = [touch for touch in ours if touch <= chain[-1]][-1:]
+        chosen = [touch for touch in ours if touch[0] <= chain[-1][0]][-1:]
     else:
         step = 0 if attribution == "at_entry" else int(attribution[5:]) - 1
         chosen = chain[step : step + 1]
@@ -106,9 +132,14 @@ def group_of(attribution: str, chain: list[Touch], touches: list[Touch]) -> str 
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PEOPLE, st.integers(0, 20), st.sampled_from(["at_entry", "first", "last", "step 2", "step 3"]))
+@given(
+    st.one_of(PEOPLE, TIED_PEOPLE),
+    st.integers(0, 20),
+    st.sampled_from(["at_entry", "first", "last", "step 2", "step 3"]),
+    SIZES,
+)
 def test_a_breakdown_takes_the_value_that_its_attribution_names(
-    people: list[list[Touch]], window: int, attribution: str
+    people: list[list[Touch]], window: int, attribution: str, size: int
 ) -> None:
     expected: dict[str | None, list[int]] = defaultdict(lambda: [0, 0, 0])
     for touches in people:
@@ -116,25 +147,26 @@ def test_a_breakdown_takes_the_value_that_its_attribution_names(
             group = expected[group_of(attribution, chain, touches)]
             group[:] = [count + (step < len(chain)) for step, count in enumerate(group)]
     asked = Funnel(NAMED, seconds(window), by="group", attribution=attribution)
-    assert by_group(shop(people), asked) == expected
+    assert by_group(shop(people, size), asked) == expected
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PEOPLE, st.integers(0, 20))
-def test_every_is_the_funnel_of_the_touches_of_each_value(people: list[list[Touch]], window: int) -> None:
+@given(st.one_of(PEOPLE, TIED_PEOPLE), st.integers(0, 20), SIZES)
+def test_every_is_the_funnel_of_the_touches_of_each_value(people: list[list[Touch]], window: int, size: int) -> None:
     expected: dict[str | None, list[int]] = {}
     for value in ("p", "q", "-"):
         own = [[touch for touch in touches if touch[2] == value] for touches in people]
         depths = [len(chain_of(touches, oracle.Asked(STEPS, window))) for touches in own]
         if any(depths):
             expected[None if value == "-" else value] = [sum(depth > step for depth in depths) for step in range(3)]
-    assert by_group(shop(people), Funnel(NAMED, seconds(window), by="group", attribution="every")) == expected
+    asked = Funnel(NAMED, seconds(window), by="group", attribution="every")
+    assert by_group(shop(people, size), asked) == expected
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PEOPLE, st.integers(0, 20), st.integers(1, 3))
+@given(st.one_of(PEOPLE, TIED_PEOPLE), st.integers(0, 20), st.integers(1, 3), SIZES)
 def test_every_step_is_the_funnel_once_for_each_value_of_a_touch_that_can_be_it(
-    people: list[list[Touch]], window: int, own: int
+    people: list[list[Touch]], window: int, own: int, size: int
 ) -> None:
     """A touch of another value, marked here, can be any step but that one."""
     steps = [names if k == own else names | {f"{name}!" for name in names} for k, names in enumerate(STEPS, 1)]
@@ -151,9 +183,8 @@ def test_every_step_is_the_funnel_once_for_each_value_of_a_touch_that_can_be_it(
             depths.append(len(oracle.best(sorted(marked), oracle.Asked(steps, window))) if asked_of else 0)
         if any(depths):
             expected[None if value == "-" else value] = [sum(depth > step for depth in depths) for step in range(3)]
-    assert (
-        by_group(shop(people), Funnel(NAMED, seconds(window), by="group", attribution=f"every step {own}")) == expected
-    )
+    asked = Funnel(NAMED, seconds(window), by="group", attribution=f"every step {own}")
+    assert by_group(shop(people, size), asked) == expected
 
 
 MODES: list[dict[str, Any]] = [
@@ -178,14 +209,14 @@ MODES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("mode", MODES, ids=str)
 @settings(deadline=None, max_examples=max(5, MANY // 8))
-@given(PEOPLE, st.integers(0, 20))
+@given(st.one_of(PEOPLE, TIED_PEOPLE), st.integers(0, 20), SIZES)
 def test_who_is_behind_a_number_is_as_many_as_it_says(
-    mode: dict[str, Any], people: list[list[Touch]], window: int
+    mode: dict[str, Any], people: list[list[Touch]], window: int, size: int
 ) -> None:
     """An hour of the paths stands for a second; the data end while some are under way."""
     slow = [[(3600 * second, *rest) for second, *rest in touches] for touches in people]
     touches = sessions(shop(slow).touches.collect(), "2h")  # type: ignore[arg-type]
-    store = Paths.from_frame(touches, end_of_data=at("1d"))
+    store = in_parts(Paths.from_frame(touches, end_of_data=at("1d")), size)
     asked = Funnel(**{"steps": NAMED, "window": timedelta(hours=window), "by": "group", **mode})
     for row in funnel(store, asked).iter_rows(named=True):
         for state in ("reached", "dropped", "open"):
@@ -201,8 +232,8 @@ def by_group(shop: Paths, asked: Funnel) -> dict[str | None, list[int]]:
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PEOPLE, st.integers(0, 20))
-def test_a_trend_is_the_funnel_of_the_entries_of_each_period(people: list[list[Touch]], window: int) -> None:
+@given(st.one_of(PEOPLE, TIED_PEOPLE), st.integers(0, 20), SIZES)
+def test_a_trend_is_the_funnel_of_the_entries_of_each_period(people: list[list[Touch]], window: int, size: int) -> None:
     """An hour of the paths stands for a second of the oracle."""
     slow = [[(3600 * second, *rest) for second, *rest in touches] for touches in people]
     expected = []
@@ -212,17 +243,17 @@ def test_a_trend_is_the_funnel_of_the_entries_of_each_period(people: list[list[T
         expected.append((sum(depth > 0 for depth in depths), sum(depth > 2 for depth in depths)))
     asked_for = Funnel(NAMED, timedelta(hours=window))
     days = [START.date(), (START + timedelta(days=1)).date()]
-    table = trend(shop(slow), asked_for, starts=days)  # type: ignore[arg-type]
+    table = trend(shop(slow, size), asked_for, starts=days)  # type: ignore[arg-type]
     counts = {row["period"].day: (row["entered"], row["reached"]) for row in table.to_dicts()}
     assert [counts.get(day.day, (0, 0)) for day in days] == expected
 
 
 @settings(deadline=None, max_examples=MANY)
-@given(PEOPLE, st.integers(0, 20))
-def test_waits_are_those_of_the_reported_chains(people: list[list[Touch]], window: int) -> None:
+@given(st.one_of(PEOPLE, TIED_PEOPLE), st.integers(0, 20), SIZES)
+def test_waits_are_those_of_the_reported_chains(people: list[list[Touch]], window: int, size: int) -> None:
     chains = [chain_of(touches, oracle.Asked(STEPS, window)) for touches in people]
     waits = [chain[2][0] - chain[0][0] for chain in chains if len(chain) == 3]
-    row = time_to_convert(shop(people), Funnel(NAMED, seconds(window))).row(0, named=True)
+    row = time_to_convert(shop(people, size), Funnel(NAMED, seconds(window))).row(0, named=True)
     assert row["customers"] == len(waits)
     if waits:
         assert row["average_wait"] == timedelta(seconds=sum(waits) / len(waits))

@@ -13,7 +13,7 @@ from analytics import Paths, transitions
 from analytics.store.ordering import TOUCHES_PER_PART, split_at_customers
 from expectations.errors import DefinitionError
 from tests.oracles.paths import Unit, edges
-from tests.written import START, in_parts, paths
+from tests.written import START, frame_in_parts, paths
 
 OUTCOMES = st.sampled_from(["converted", "abandoned", "open"])
 TOUCHES = st.lists(st.tuples(st.integers(0, 20), st.sampled_from("abc")), min_size=1, max_size=5)
@@ -57,7 +57,7 @@ def paths_of(units: list[Unit], size: int = TOUCHES_PER_PART) -> Paths:
             rows.append({**row, "outcome": outcome})
     schema = {"customer": pl.String, "at": pl.Datetime("us", "UTC"), "touchpoint": pl.String}
     frame = pl.DataFrame(rows, schema={**schema, "journey": pl.UInt32, "outcome": pl.String})
-    return in_parts(frame.sort("at", maintain_order=True), size)
+    return frame_in_parts(frame.sort("at", maintain_order=True), size)
 
 
 def test_a_journey_runs_from_start_to_its_end() -> None:

@@ -30,7 +30,7 @@ from analytics.engine.units import units_of
 from tests.analytics.experience.test_channels import staged
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, units_of
 from tests.oracles.paths import Unit
-from tests.written import in_parts, paths
+from tests.written import frame_in_parts, paths
 
 DESIGN = ["a", "b"]
 ANALYSES: list[tuple[Any, list[Any]]] = [
@@ -68,7 +68,7 @@ def test_a_group_is_the_analysis_of_its_units_alone(
     analysis: Any, arguments: list[Any], people: list, size: int
 ) -> None:
     frame = grouped(units_of(people))
-    table = analysis(in_parts(frame, size), *arguments, by="group")
+    table = analysis(frame_in_parts(frame, size), *arguments, by="group")
     assert set(table["group"]) <= {"x", "y"}
     for name in ("x", "y"):
         own = frame.filter(pl.col("of") == name)
@@ -87,7 +87,7 @@ def test_filters_leave_the_analysis_of_the_units_that_meet_them(
     units = units_of(people)
     frame = grouped(units)
     kept = [unit for unit in units if meets([name for _, name in unit[2]], start, end, through)]
-    table = analysis(in_parts(frame, size), *arguments, among=Selection(start=start, end=end, through=through))
+    table = analysis(frame_in_parts(frame, size), *arguments, among=Selection(start=start, end=end, through=through))
     apart = analysis(Paths.from_frame(grouped(kept)), *arguments)
     if analysis is matches:
         assert table.drop("unit").rows() == apart.drop("unit").rows()

@@ -35,7 +35,7 @@ from tests.oracles.alignment import alignment
 from tests.oracles.moves import cells, friction, reaches, switches, whole
 from tests.oracles.paths import Unit, edges, links, routes
 from tests.oracles.patterns import spans
-from tests.written import START, in_parts
+from tests.written import START, frame_in_parts
 
 SIZES = [1, 255, 256, 257, 65_535, 65_536]
 EDGES = [0, 1, 254, 255, 256, 257, 65_534, 65_535]
@@ -96,7 +96,7 @@ def shop(size: int) -> Paths:
     """The touches of the units, in two parts; a touch's channel is called as its touchpoint."""
     frame = touches(units(size))
     stage = pl.col("touchpoint").replace_strict(stages(size), return_dtype=pl.String).alias("stage")
-    return in_parts(frame.with_columns(stage, pl.col("touchpoint").alias("channel")), len(frame) // 2)
+    return frame_in_parts(frame.with_columns(stage, pl.col("touchpoint").alias("channel")), len(frame) // 2)
 
 
 @sizes
@@ -212,7 +212,7 @@ def test_voice_and_retention_read_the_words(size: int) -> None:
     table = voice(shop(size), by="touchpoint").filter(~pl.col("is_total"))
     assert dict(table["touchpoint", "touches"].rows()) == counts
     last = common(size)[-1]
-    later = in_parts(touches(units(size)), len(counts), START + timedelta(days=9))
+    later = frame_in_parts(touches(units(size)), len(counts), START + timedelta(days=9))
     passing = {who for who, _, path in units(size) if last in [name for _, name in path]}
     assert retention(later, last, period="day", periods=1)["size"].item() == len(passing)
 

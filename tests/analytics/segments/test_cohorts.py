@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from analytics import retention, returns
 from expectations.errors import DefinitionError
-from tests.written import START, in_parts, paths
+from tests.written import START, frame_in_parts, paths
 
 TOUCHES = st.lists(st.tuples(st.integers(0, 12 * 24), st.booleans()), min_size=1, max_size=5)
 PEOPLE = st.sampled_from([2, 3, 4, 5, 6, 1, 0]).flatmap(
@@ -66,7 +66,7 @@ def test_cells_are_those_of_the_definition(people: list[list[tuple[int, bool]]],
         for who, own in enumerate(people)
         for hours, buy in sorted(own)
     ]
-    shop = in_parts(pl.DataFrame(touches, schema=schema, orient="row"), size, START + timedelta(days=20))
+    shop = frame_in_parts(pl.DataFrame(touches, schema=schema, orient="row"), size, START + timedelta(days=20))
     sizes: dict[int, int] = defaultdict(int)
     back: dict[tuple[int, int], int] = defaultdict(int)
     for own in people:
