@@ -421,3 +421,74 @@ def test_attribution_takes_the_value_of_the_touch_that_is_named() -> None:
     every = Funnel(["visit", "cart"], by="d", attribution="every")
     table = funnel(paths(journeys, end="400d"), every).filter(~pl.col("is_total"), pl.col("step") == 1)
     assert table.select("d", "reached").rows() == [("x", 1)]
+
+
+def reached_at(journey: str, *steps: str | Step | list[str], **rules: object) -> list[int | None]:
+    """Seconds of the touches of the chain that is reported of one customer."""
+    asked = Funnel(list(steps), **rules)  # type: ignore[arg-type]
+    times = members(paths({"ann": journey}, end="400d"), asked)["reached_at"].to_list()[0]
+    return [time and int((time - START).total_seconds()) for time in times]
+
+
+@pytest.mark.parametrize(
+    ("journey", "times"),
+    [
+        ("a@0s[d=p] b@3s[d=p] a@1s[d=q] b@5s[d=q]", [0, 3, None]),
+        ("a@0s[d=q] b@3s[d=q] a@1s[d=p] b@5s[d=p]", [0, 3, None]),
+        ("a@0s[d=p] a@1s[d=q] b@5s[d=q] b@5s[d=p]", [1, 5, None]),
+        ("a@0s[d=q] a@1s[d=p] b@5s[d=p] b@5s[d=q]", [1, 5, None]),
+        ("a@0s[d=p] b@3s[d=p] a@4s[d=q] b@5s[d=q] c@9s[d=q]", [4, 5, 9]),
+        ("a@0s[d=q] b@3s[d=q] a@4s[d=p] b@5s[d=p] c@9s[d=p]", [4, 5, 9]),
+    ],
+)
+def test_of_chains_of_two_values_the_deepest_counts_then_the_first_complete_then_the_newest(
+    journey: str, times: list[int | None]
+) -> None:
+    assert reached_at(journey, "a", "b", "c", same="d") == times
+
+
+def test_of_equal_chains_of_two_values_that_of_the_value_first_met_counts() -> None:
+    for first, other in ("pq", "qp"):
+        shop = paths({"ann": f"a@0s[d={first}] a@0s[d={other}] b@5s[d={other}] b@5s[d={first}]"}, end="400d")
+        assert members(shop, Funnel(["a", "b"], same="d", by="d"))["d"].to_list() == [first]
+
+
+def test_who_entered_with_any_value_long_ago_is_not_open() -> None:
+    """And what ties of one value leave open is settled by another value."""
+    shop = paths({"ann": "a@0d[d=p] a@8d[d=q] b@9d[d=q]"}, end="10d")
+    assert funnel(shop, Funnel(["a", "b"], "7d", same="d"))["reached"].to_list() == [1, 1]
+    shop = paths({"ann": "b@1s[d=q] a@1s[d=q] a@2s[d=p] b@3s[d=p]"}, end="400d")
+    assert funnel(shop, Funnel(["a", "b"], same="d"))["tie_sensitive"].to_list() == [0, 0]
+
+
+def test_a_scan_that_stops_has_windows_and_ranges_as_any_other() -> None:
+    """The window's end is inside, the end of the range is not."""
+    for stop in (["repeat"], ["other"]):
+        assert reached({"ann": "a@0m b@60m"}, "a", "b", window="1h", stop=stop) == [1, 1]
+        assert reached({"ann": "a@0m b@3601s"}, "a", "b", window="1h", stop=stop) == [1, 0]
+        two = {"ann": "a@1m b@2m", "bo": "a@2m b@3m"}
+        assert reached(two, "a", "b", start=at("1m"), end=at("2m"), stop=stop) == [1, 1]
+
+
+@pytest.mark.parametrize(
+    ("journey", "rules", "expected"),
+    [
+        ("a@0m b@1m b@2m c@3m", {"stop": ["repeat"]}, [0, 60, None]),
+        ("a@0m a@1m b@2m c@3m", {"stop": ["repeat"]}, [60, 120, 180]),
+        ("a@0m b@1m a@2m c@3m", {"stop": ["repeat", "entry"]}, [0, 60, None]),
+        ("a@0m b@1m a@2m c@3m", {"stop": ["repeat"]}, [0, 60, 180]),
+        ("a@0m b@1m c@1m c@2m b@3m", {"stop": ["repeat"]}, [0, 60, 60]),
+        ("a@0m x@1m b@1m", {"stop": ["other"]}, [0, None, None]),
+        ("x@0m a@0m b@1m", {"stop": ["other"]}, [0, 60, None]),
+        ("x@0m a@1m b@2m c@3m x@4m", {"stop": ["other"]}, [60, 120, 180]),
+        ("a@0m c@1m b@2m", {"stop": ["other"]}, [0, None, None]),
+        ("b@0m a@1m b@2m", {"stop": ["other"]}, [60, 120, None]),
+        ("a@0m b@0m c@1m", {"stop": ["repeat"], "later": True}, [0, None, None]),
+        ("a@0m b@1m c@1m", {"stop": ["repeat"], "later": True}, [0, 60, None]),
+    ],
+)
+def test_a_scan_stops_at_the_first_touch_that_must_not_come(
+    journey: str, rules: dict[str, object], expected: list[int | None]
+) -> None:
+    """Touches of one instant come with what is no step first, then the earliest steps."""
+    assert reached_at(journey, "a", "b", "c", **rules) == expected

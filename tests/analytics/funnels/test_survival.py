@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from datetime import timedelta
 
 import polars as pl
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from lifelines import KaplanMeierFitter
 
 from analytics import Funnel, funnel, members
 from analytics.funnels.survival import survival
-from tests.written import paths
+from tests.oracles import funnel as oracle
+from tests.written import in_parts, paths
 
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "40"))
 JOURNEYS = {
     "ann": "visit@0d pay@2d",
     "bo": "visit@0d",
@@ -89,3 +94,41 @@ def test_members_are_those_who_are_counted() -> None:
 def test_no_touches_have_no_curve() -> None:
     assert survival(paths({}), SURVIVAL).is_empty()
     assert funnel(paths({}), SURVIVAL)["share_of_entered"].to_list() == [None, None]
+
+
+Path = list[tuple[int, str]]
+PEOPLE = st.lists(st.lists(st.tuples(st.integers(0, 9), st.sampled_from("abcx")), max_size=7), min_size=1, max_size=6)
+
+
+def kaplan_meier(waits: list[tuple[int, bool]]) -> list[tuple[int, int, int, int, float]]:
+    """Time, at risk, events, censored and the share converted, by the definition."""
+    rows, share = [], 1.0
+    for time in sorted({wait for wait, _ in waits}):
+        at_risk = sum(wait >= time for wait, _ in waits)
+        events, censored = (sum(wait == time and event is kind for wait, event in waits) for kind in (True, False))
+        share *= 1 - events / at_risk
+        rows.append((time, at_risk, events, censored, round(1 - share, 9)))
+    return rows
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(PEOPLE, st.integers(0, 12), st.sampled_from([1, 7, 100]))
+def test_the_curve_is_that_of_the_chains_of_the_oracle(people: list[Path], window: int, size: int) -> None:
+    """The data end after nine seconds, so that some are under way, each as long as they are seen."""
+    asked = oracle.Asked([{"a"}, {"b"}, {"c"}], window)
+    expected = []
+    for step in (2, 3):
+        waits = []
+        for path in people:
+            if times := [time for time in oracle.answer(path, asked).times if time is not None]:
+                first = min(second for second, name in path if name == "a")
+                seen = window if first + window <= 9 else 9 - first
+                waits.append((times[step - 1] - times[0], True) if len(times) >= step else (seen, False))
+        expected += [(step, *row) for row in kaplan_meier(waits)]
+    journeys = {str(who): " ".join(f"{name}@{second}s" for second, name in path) for who, path in enumerate(people)}
+    store = in_parts(paths(journeys, end="9s"), size)
+    curve = survival(store, Funnel(["a", "b", "c"], timedelta(seconds=window)))
+    found = curve.select(
+        "step", pl.col("time").dt.total_seconds(), "at_risk", "events", "censored", pl.col("converted").round(9)
+    )
+    assert found.rows() == expected

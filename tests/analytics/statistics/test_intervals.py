@@ -8,7 +8,7 @@ import pytest
 from lifelines import KaplanMeierFitter
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
-from analytics.statistics.corrections import benjamini_hochberg
+from analytics.statistics.corrections import benjamini_hochberg, bonferroni
 from analytics.statistics.curves import kaplan_meier
 from analytics.statistics.intervals import newcombe, wilson
 from analytics.statistics.replicates import bootstrap
@@ -38,6 +38,27 @@ def test_the_interval_of_no_difference_holds_zero() -> None:
 def test_an_absent_test_is_not_counted() -> None:
     adjusted = benjamini_hochberg([0.01, np.nan, 0.02])
     assert np.isnan(adjusted[1]) and adjusted[[0, 2]].tolist() == pytest.approx([0.02, 0.02])
+
+
+def test_a_correction_counts_the_tests_that_there_are_and_goes_no_further_than_one() -> None:
+    assert bonferroni([0.01, np.nan, 0.6]) == pytest.approx([0.02, np.nan, 1.0], nan_ok=True)
+    assert np.isnan(bonferroni([np.nan])).all() and not bonferroni([]).size
+
+
+def test_at_the_last_time_all_who_are_left_may_convert_and_nothing_is_unsure() -> None:
+    """Until then the error is Greenwood's: of five one converts, then of four one."""
+    curve = kaplan_meier([1, 2, 3, 3, 2], [1, 1, 1, 1, 0])
+    assert curve["at_risk"].to_list() == [5, 4, 2]
+    assert curve["censored"].to_list() == [0, 1, 0]
+    assert curve["survival"].to_list() == pytest.approx([0.8, 0.6, 0.0])
+    errors = [0.8 * (1 / 20) ** 0.5, 0.6 * (1 / 20 + 1 / 12) ** 0.5, 0.0]
+    assert curve["standard_error"].to_list() == pytest.approx(errors)
+    assert curve.select("low", "high").row(2) == (0.0, 0.0)
+
+
+def test_while_nobody_has_converted_nothing_is_unsure() -> None:
+    curve = kaplan_meier([1, 2], [0, 1])
+    assert curve.select("survival", "standard_error", "low", "high").row(0) == (1.0, 0.0, 1.0, 1.0)
 
 
 def test_kaplan_meier_is_that_of_the_library_with_or_without_counts() -> None:
