@@ -58,10 +58,11 @@ def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, kno
 def nearest_logins(rows: pl.DataFrame, gap: timedelta, policy: Policy) -> pl.DataFrame:
     """For every time of every shared value the customer it goes to: shared, occurred_at, login (null for nobody).
 
-    Of several logins at one instant the smallest customer counts.
+    Of several logins at one instant the smallest customer is the nearest; by `session` they are several all the same.
     """
     at = contract.OCCURRED_AT
-    times = rows.group_by("shared", at).agg(pl.col("login").min()).sort("shared", at)
+    times = rows.group_by("shared", at).agg(pl.col("login").min(), pl.col("login").max().alias("largest"))
+    times = times.sort("shared", at)
     new = (pl.col(at).diff() > gap) | (pl.col("shared") != pl.col("shared").shift(1))
     times = times.with_columns(new.fill_null(True).cum_sum().alias("session"))
     login = pl.col("login")
@@ -70,7 +71,7 @@ def nearest_logins(rows: pl.DataFrame, gap: timedelta, policy: Policy) -> pl.Dat
     if policy == "first_login":
         return times.select("shared", at, login.drop_nulls().first().over("shared"))
     if policy == "session":
-        one = login.min() == login.max()
+        one = login.min() == pl.col("largest").max()
         return times.select("shared", at, pl.when(one.over("session")).then(login.min().over("session")).alias("login"))
     nearest = pl.coalesce(login.forward_fill().over("session"), login.backward_fill().over("session"))
     return times.select("shared", at, nearest.alias("login"))

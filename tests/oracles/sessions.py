@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 
-def sessions(touches: Sequence[tuple[str, float]], gap: float, channels: Sequence[str] | None = None) -> list[int]:
+def sessions(
+    touches: Sequence[tuple[str, float]], gap: float, channels: Sequence[str | None] | None = None
+) -> list[int]:
     """The session number of each touch (customer, seconds), in the order given; ties keep the order given."""
     out = [0] * len(touches)
     for customer in {who for who, _ in touches}:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analytics.identity.links import PAIR
 from analytics.identity.resolution import _places, customers
 from analytics.identity.rules import IdentityRules
 from analytics.touches.rules import PathRules
@@ -64,7 +65,8 @@ def story(text: str) -> list[dict[str, Any]]:
 identities = st.dictionaries(
     st.sampled_from([*KINDS, "extra", "more"]), st.sampled_from(["0", "p", "q", "r", "s", "t"]), max_size=3
 )
-event_lists = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200), identities), max_size=25).map(
+minutes = st.sampled_from([*range(0, 210, 10), 29, 31, 61])  # equal times and gaps of just the session gap are common
+event_lists = st.lists(st.tuples(minutes, minutes, identities), max_size=25).map(
     lambda rows: [
         {"id": f"e{n}", "at": at, "arrived": arrived, "identities": list(ids.items())}
         for n, (at, arrived, ids) in enumerate(rows)
@@ -72,19 +74,26 @@ event_lists = st.lists(st.tuples(st.integers(0, 200), st.integers(0, 200), ident
 )
 
 
+identity = st.tuples(st.sampled_from(KINDS), st.sampled_from("pqrst"))
+tombstones = st.lists(st.tuples(identity, identity), max_size=4)
+
+
 @settings(max_examples=150)
 @given(
     event_lists,
     st.integers(1, 3),
     st.sampled_from(["last_login", "first_login", "session", "never"]),
-    st.none() | st.integers(0, 200),
+    st.none() | minutes,
+    tombstones,
 )
 def test_customers_are_the_components_that_union_find_finds(
-    events: list[dict[str, Any]], degree: int, policy: str, as_of: int | None
+    events: list[dict[str, Any]], degree: int, policy: str, as_of: int | None, removed: list[Any]
 ) -> None:
     moment = None if as_of is None else START + timedelta(minutes=as_of)
-    expected = slow(events, KINDS, LOGINS, DENY, degree, 30, policy, as_of)
-    assert found(events, max_degree=degree, shared=policy, as_of=moment) == expected
+    expected = slow(events, KINDS, LOGINS, DENY, degree, 30, policy, as_of, removed)
+    gone = pl.DataFrame([(*one, *other) for one, other in removed], schema=PAIR, orient="row")
+    stitched = customers(as_frame(events), rules(max_degree=degree, shared=policy, as_of=moment), gone)
+    assert stitched.select("customer", "linked").rows() == expected
 
 
 @given(event_lists, st.integers(0, 99))
@@ -175,6 +184,30 @@ def test_events_of_a_kiosk_go_by_the_policy(policy: str, expected: list[str | No
     events = found(story(KIOSK), max_degree=2, shared=policy)
     wanted = [(f"customer_id:{who}", "session") if who else ("device_id:k", "anonymous") for who in expected]
     assert [events[place] for place in (0, 2, 4, 5)] == wanted
+
+
+CROWD = "0 d=k c=ann; 0 d=k c=bob; 0 d=k c=cid"
+
+
+@pytest.mark.parametrize(
+    ("policy", "inside", "outside"),
+    [("last_login", "ann", None), ("first_login", "ann", "ann"), ("session", None, None), ("never", None, None)],
+)
+def test_the_session_of_a_shared_device_ends_after_a_gap_longer_than_the_session_gap(
+    policy: str, inside: str | None, outside: str | None
+) -> None:
+    for gap, owner in ((30, inside), (30.1, outside)):
+        wanted = (f"customer_id:{owner}", "session") if owner else ("device_id:k", "anonymous")
+        assert found(story(f"{CROWD}; {gap} d=k"), max_degree=2, shared=policy)[3] == wanted
+        only = found(story(f"{CROWD}; 500 d=k c=dan; {500 + gap} d=k; {500 - gap} d=k"), max_degree=2, shared=policy)
+        dan = ("customer_id:dan", "session")
+        if policy in ("last_login", "session"):
+            assert only[4:] == [dan if gap == 30 else ("device_id:k", "anonymous")] * 2
+
+
+def test_the_sessions_of_two_shared_devices_are_apart() -> None:
+    events = found(story(f"{CROWD}; 1 d=l; 5 d=l c=x; 5 d=l c=y; 5 d=l c=z"), max_degree=2)
+    assert events[3] == ("customer_id:x", "session")
 
 
 def test_a_person_with_many_devices_stays_one_customer() -> None:

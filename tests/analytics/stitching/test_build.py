@@ -3,22 +3,30 @@ from __future__ import annotations
 import random
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import analytics.identity
 import analytics.identity.resolution
+import analytics.stitching
 import analytics.stitching.build
-from analytics.identity.rules import IdentityRules
+from analytics.identity.rules import KINDS, LOGINS, IdentityRules
+from analytics.stitching import build
 from analytics.stitching.build import build, stitch
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules, StageRule, TouchpointRule
 from expectations import contract
 from expectations.lake.layout import Lake
 from expectations.lake.tables import conform
+from tests.oracles.identity import customers as slow_customers
+from tests.oracles.journeys import journeys as slow_journeys
+from tests.oracles.sessions import sessions as slow_sessions
 from tests.written import START, at
 
 RULES = PathRules(
@@ -125,8 +133,8 @@ events = st.lists(
             "event_id": st.sampled_from([f"e{n}" for n in range(30)]),
             "event_name": st.sampled_from(["home", "order_placed", "ping"]),
             "minute": st.sampled_from([0, 0, 10, 40, 41, 100_000]),
-            "customer_id": st.sampled_from([None, None, "ann", "bob", "cid"]),
-            "anonymous_id": st.sampled_from([None, "x", "y", "unknown"]),
+            "customer_id": st.sampled_from([None, None, None, "ann", "bob", "cid", "dan", "eve", "fay"]),
+            "anonymous_id": st.sampled_from([None, "x", "y", "z", "unknown"]),
             "identities": st.sampled_from([{}, {}, {"device_id": "k"}]),
             "channel": st.sampled_from(["web", "app"]),
         }
@@ -208,6 +216,67 @@ def test_shares_in_which_events_are_read_change_nothing(tmp_path: Path, monkeypa
     assert build(lake, rules) == summary
     assert (summary.touches, summary.duplicates) == (60, 14)
     assert stored(lake).equals(whole)
+
+
+visit = st.fixed_dictionaries(
+    {
+        "event_name": st.sampled_from(["home", "search", "order_placed", "ping"]),
+        "minute": st.sampled_from([0, 0, 10, 30, 40, 40, 71, 43_240, 43_271, 100_000]),
+        "customer_id": st.sampled_from([None, None, None, *"abcdef"]),
+        "anonymous_id": st.sampled_from([None, *"uvwxyz", "unknown"]),
+        "identities": st.sampled_from([{}, {}, {"device_id": "k"}, {"device_id": "l"}]),
+    }
+)
+END = 100_030
+NAMES = {"home": "home", "search": "search", "order_placed": "Order"}
+"""What the rules call an event; those of other names they drop."""
+
+
+def slowly(rows: list[dict[str, Any]], degree: int) -> list[tuple[Any, ...]]:
+    """Customer, minute, touchpoint, session, journey, outcome and link of every touch, as oracles find them."""
+    own = ("customer_id", "anonymous_id")
+    told = [
+        {
+            "id": f"e{number:02}",
+            "at": row["minute"],
+            "identities": [(kind, row[kind]) for kind in own if row[kind]] + list(row["identities"].items()),
+        }
+        for number, row in enumerate(rows)
+    ]
+    whose = slow_customers(told, list(KINDS), list(LOGINS), ["unknown"], degree, 30)
+    found = [
+        (key, row["minute"], event["id"], NAMES[row["event_name"]], way)
+        for row, event, (key, way) in zip(rows, told, whose, strict=True)
+        if row["event_name"] in NAMES
+    ]
+    found.sort()
+    visits = slow_sessions([(key, minute) for key, minute, *_ in found], 30)
+    ended = slow_journeys([(key, minute, name) for key, minute, _, name, _ in found], {"Order"}, 30 * 24 * 60, END)
+    return [
+        (key, minute, name, session, *journey, way)
+        for (key, minute, _, name, way), session, journey in zip(found, visits, ended, strict=True)
+    ]
+
+
+@settings(max_examples=15)
+@given(st.lists(visit, min_size=6, max_size=30), st.integers(1, 3))
+def test_a_store_of_several_parts_holds_what_the_oracles_find(rows: list[dict[str, Any]], degree: int) -> None:
+    rules = RULES.model_copy(update={"identities": IdentityRules(max_degree=degree)})
+    numbered = [
+        event(row["event_name"], f"{row['minute']}m", number, event_id=f"e{number:02}")
+        | {name: row[name] for name in ("customer_id", "anonymous_id", "identities")}
+        for number, row in enumerate(rows)
+    ]
+    with TemporaryDirectory() as folder, mock.patch.object(analytics.stitching, "EVENTS_PER_PART", 5):
+        lake = Lake(folder)
+        put(lake, "events", frame(*numbered))
+        summary = build(lake, rules, end_of_data=at(f"{END}m"))
+        touches, parts = stored(lake).sort("customer", maintain_order=True), Paths.open(lake).parts
+    minute = ((pl.col("at") - START).dt.total_minutes()).alias("minute")
+    told = touches.select("customer", minute, "touchpoint", "session", "journey", "outcome", "linked").rows()
+    assert told == slowly(rows, degree)
+    assert len(parts) == round(len(rows) / 5)
+    assert summary.customers == len({row[0] for row in told}) == sum(part.customers for part in parts)
 
 
 def test_an_empty_lake_gives_an_empty_store(tmp_path: Path) -> None:

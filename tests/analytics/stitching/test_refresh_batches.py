@@ -15,9 +15,12 @@ from hypothesis import event as seen_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import analytics.stitching.build
 import analytics.stitching.refresh
+import analytics.store.compaction
 from analytics.identity.links import split
 from analytics.identity.rules import IdentityRules
+from analytics.stitching import build
 from analytics.stitching.build import build
 from analytics.touches.rules import PathRules, TouchpointRule
 from expectations import contract
@@ -31,9 +34,9 @@ MAPPED = [{}, {}, {}, {"device_id": "k"}, {"device_id": "p"}, {"email_hash": "AB
 row = st.fixed_dictionaries(
     {
         "event_name": st.sampled_from(["home", "home", "order_placed", "ping"]),
-        "minute": st.sampled_from([0, 0, 0, 10, 40, 41, 60_000, 100_000]),
+        "minute": st.sampled_from([0, 0, 0, 10, 40, 41, 43_200, 43_241, 100_000]),
         "late": st.sampled_from([0, 5]),
-        "customer_id": st.sampled_from([None, None, None, "ann", " ann ", "bob", "cid", "Dan"]),
+        "customer_id": st.sampled_from([None, None, None, None, "ann", " ann ", "bob", "cid", "Dan", "eve", "fay"]),
         "anonymous_id": st.sampled_from([None, "x", "y", "unknown", "p", "p", "q", "r", "s"]),
         "identities": st.sampled_from(MAPPED),
         "n": st.sampled_from([None, 1, 2]),
@@ -139,6 +142,8 @@ def test_whatever_lands_a_refreshed_store_is_the_store_built_anew(
             with (
                 mock.patch.object(analytics.stitching.refresh, "build", wraps=build) as built,
                 mock.patch.object(analytics.stitching.refresh, "TOUCHES_PER_PART", share),
+                mock.patch.object(analytics.stitching.build, "EVENTS_PER_PART", share),
+                mock.patch.object(analytics.store.compaction, "TOUCHES_PER_PART", share),
             ):
                 check(lake, rules, Path(folder))
             anew = bool(built.call_count)

@@ -13,22 +13,29 @@ from expectations import contract
 from tests.oracles.attributes import held
 from tests.written import START
 
-ANN = [("customer_id", "ann"), ("anonymous_id", "x"), ("anonymous_id", "y")]
+PEOPLE = {
+    "ann": [("customer_id", "ann"), ("anonymous_id", "x"), ("anonymous_id", "y")],
+    "bob": [("customer_id", "bob"), ("anonymous_id", "a")],
+    **{who: [("customer_id", who)] for who in ("cid", "dan", "eve", "fay")},
+}
+"""Customers and their identities, the most trusted first."""
 RULES = PathRules(attributes=["region", "age_band"])
 
+identities = [identity for own in PEOPLE.values() for identity in own]
 rows = st.lists(
     st.fixed_dictionaries(
         {
-            "who": st.sampled_from([*ANN, ("customer_id", "bob"), ("customer_id", "nobody")]),
-            "attribute": st.sampled_from(["region", "age_band", "other"]),
+            "who": st.sampled_from([*identities, *PEOPLE["ann"] * 2, ("customer_id", "nobody")]),
+            "attribute": st.sampled_from(["region", "region", "age_band", "other"]),
             "value": st.sampled_from(["north", "south", "west", None]),
-            "since": st.integers(0, 6),
+            "since": st.sampled_from([0, 1, 2, 2, 3, 5, None]),
         }
     ),
-    max_size=12,
+    max_size=20,
 ).map(
     lambda drawn: [row | {"kind": row["who"][0], "identity": row["who"][1], "offset": n} for n, row in enumerate(drawn)]
 )
+later = st.lists(st.tuples(st.sampled_from(list(PEOPLE)), st.integers(0, 6)), max_size=15)
 
 
 def profiles(told: list[dict[str, Any]]) -> pl.DataFrame:
@@ -38,7 +45,7 @@ def profiles(told: list[dict[str, Any]]) -> pl.DataFrame:
             "identity": row["identity"],
             "attribute": row["attribute"],
             "value": row["value"],
-            "valid_from": START + timedelta(minutes=row["since"]),
+            "valid_from": None if row["since"] is None else START + timedelta(minutes=row["since"]),
             "topic": "p",
             "partition": 0,
             "offset": row["offset"],
@@ -48,32 +55,37 @@ def profiles(told: list[dict[str, Any]]) -> pl.DataFrame:
     return pl.DataFrame(columns, schema=contract.PROFILES)
 
 
-def visits() -> pl.DataFrame:
-    who = [("ann", "x"), ("ann", "y"), *[("ann", None)] * 4, ("bob", None), ("bob", None)]
-    minutes = [0, 1, 2, 3, 5, 9, 0, 4]
-    return pl.DataFrame(
-        {
-            "customer_id": [customer for customer, _ in who],
-            "anonymous_id": [device for _, device in who],
-            "event_name": "visit",
-            "occurred_at": [START + timedelta(minutes=minute) for minute in minutes],
-        }
+def visits(seen: list[tuple[str, int]]) -> pl.DataFrame:
+    """Visits at the minutes given, after one for each identity, at minute 0."""
+    known = [(who, value) for who, own in PEOPLE.items() for kind, value in own if kind == "anonymous_id"]
+    rows = [(*one, 0) for one in known] + [(who, None, minute) for who, minute in seen]
+    columns = {"customer_id": pl.String, "anonymous_id": pl.String, "minute": pl.Int64}
+    frame = pl.DataFrame(rows, schema=columns, orient="row")
+    return frame.select(
+        "customer_id",
+        "anonymous_id",
+        event_name=pl.lit("visit"),
+        occurred_at=pl.lit(START) + pl.duration(minutes="minute"),
     )
 
 
 @settings(max_examples=60)
-@given(rows)
-def test_the_value_with_the_latest_start_holds(told: list[dict[str, Any]]) -> None:
-    touches = stitch(visits(), RULES, profiles(told))
+@given(rows, later, st.randoms())
+def test_the_value_with_the_latest_start_holds(
+    told: list[dict[str, Any]], seen: list[tuple[str, int]], dice: Any
+) -> None:
+    touches = stitch(visits(seen), RULES, profiles(dice.sample(told, len(told))))
+    dated = [row for row in told if row["since"] is not None]
+    assert len(touches) == 3 + len(seen)
     for row in touches.iter_rows(named=True):
-        identities = ANN if row["customer"] == "customer_id:ann" else [("customer_id", "bob")]
+        own = PEOPLE[row["customer"].removeprefix("customer_id:")]
         at = (row["at"] - START).total_seconds() / 60
         for attribute in RULES.attributes:
-            assert row[attribute] == held(told, identities, attribute, at)
+            assert row[attribute] == held(dated, own, attribute, at)
 
 
 def test_without_profiles_every_attribute_is_unknown() -> None:
     for given_ in (None, profiles([])):
-        touches = stitch(visits(), RULES, given_)
-        assert touches["region"].null_count() == len(touches) == 8
+        touches = stitch(visits([("bob", 0), ("ann", 4)]), RULES, given_)
+        assert touches["region"].null_count() == len(touches) == 5
         assert touches.schema["age_band"] == pl.String

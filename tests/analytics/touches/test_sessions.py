@@ -12,10 +12,13 @@ from expectations.errors import DefinitionError
 from tests.oracles.sessions import sessions as slow
 from tests.written import START, frame
 
-touches = st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 300), st.sampled_from(["web", "app"])), max_size=30)
+MINUTES = [*range(0, 150, 15), 29, 31, 61, 300]  # equal times, and gaps of exactly the session gap, are common
+touch = st.tuples(st.sampled_from("abcdef"), st.sampled_from(MINUTES), st.sampled_from(["web", "app", None]))
+touches = st.lists(touch, max_size=30)
+Row = tuple[str, int, str | None]
 
 
-def as_frame(rows: list[tuple[str, int, str]]) -> pl.DataFrame:
+def as_frame(rows: list[Row]) -> pl.DataFrame:
     return pl.DataFrame(
         {
             "customer": [row[0] for row in rows],
@@ -27,7 +30,7 @@ def as_frame(rows: list[tuple[str, int, str]]) -> pl.DataFrame:
 
 
 @given(touches, st.booleans())
-def test_sessions_are_numbered_as_by_hand(rows: list[tuple[str, int, str]], split: bool) -> None:
+def test_sessions_are_numbered_as_by_hand(rows: list[Row], split: bool) -> None:
     expected = slow([(who, at) for who, at, _ in rows], 30, [channel for *_, channel in rows] if split else None)
     assert sessions(as_frame(rows), "30m", split_on_channel=split)["session"].to_list() == expected
 
@@ -37,15 +40,22 @@ def test_a_gap_of_exactly_the_session_gap_stays_in_the_session() -> None:
     assert found["session"].to_list() == [1, 1, 2, 1]
 
 
-@given(touches, st.sampled_from([pl.Int64, pl.UInt8, pl.Int32]))
-def test_customers_may_be_numbers_and_rows_may_lie_in_order(rows: list[tuple[str, int, str]], kind: type) -> None:
+@given(touches, st.sampled_from([pl.Int64, pl.UInt8, pl.Int32]), st.booleans())
+def test_customers_may_be_numbers_and_rows_may_lie_in_order(rows: list[Row], kind: type, below: bool) -> None:
     expected = slow([(who, at) for who, at, _ in rows], 30)
+    codes = [7, 0, 3, 100, 1, 2] if kind == pl.UInt8 or not below else [7, -1, 3, 100, 1, -100]
     numbers = as_frame(rows).with_columns(
-        pl.col("customer").replace_strict({"a": 7, "b": 0, "c": 3}, return_dtype=kind)
+        pl.col("customer").replace_strict(dict(zip("abcdef", codes, strict=True)), return_dtype=kind)
     )
     assert sessions(numbers)["session"].to_list() == expected
     in_order = numbers.with_columns(expected=pl.Series(expected, dtype=pl.UInt32)).sort("customer", "at")
     assert sessions(in_order)["session"].to_list() == in_order["expected"].to_list()
+
+
+def test_a_touch_without_a_customer_belongs_to_nobodys_session() -> None:
+    rows = frame({"ann": "a@0m b@20m", "bob": "a@1h b@0m"}).with_columns(customer=pl.Series([5, 5, None, None]))
+    assert sessions(rows)["session"].to_list() == [1, 1, 1, 1]
+    assert sessions(rows[::-1])["session"].to_list() == [1, 1, 1, 1]
 
 
 def test_times_far_apart_are_sorted_with_large_numbers_of_customers() -> None:

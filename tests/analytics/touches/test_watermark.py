@@ -63,9 +63,14 @@ def test_no_events_have_no_end() -> None:
     assert watermark(pl.LazyFrame(schema=contract.EVENTS)) is None
 
 
-@given(st.lists(st.tuples(st.sampled_from("ab"), st.integers(0, 500)), min_size=1), st.integers(0, 20))
-def test_activities_add_up(places: list[tuple[str, int]], cut: int) -> None:
-    rows = [event(f"{n}", f"{minute}m", topic=topic) for n, (topic, minute) in enumerate(places)]
+places = st.tuples(st.sampled_from("ab"), st.integers(0, 2), st.sampled_from([*range(9), 60, 500]))
+
+
+@given(st.lists(places, min_size=1), st.integers(0, 20))
+def test_activities_add_up(places: list[tuple[str, int, int]], cut: int) -> None:
+    rows = [
+        event(f"{n}", f"{minute}m", topic=topic, partition=number) for n, (topic, number, minute) in enumerate(places)
+    ]
     parts = [activity(frame(*some)) for some in (rows[:cut], rows[cut:]) if some]
     whole = parts[0] if len(parts) == 1 else together(*parts)
     assert whole.equals(activity(frame(*rows)))
