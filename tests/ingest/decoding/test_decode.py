@@ -250,3 +250,18 @@ def test_a_record_without_a_time_was_received_when_it_occurred() -> None:
     sent = Sent(0, json.dumps(GOOD).encode(), timestamp=-1)
     row = decode([sent], Partition("clicks", 3), STREAM, Limits()).events.row(0, named=True)
     assert row["received_at"] == row["occurred_at"]
+
+
+def test_a_record_of_time_0_was_received_then() -> None:
+    sent = Sent(0, json.dumps(GOOD).encode(), timestamp=0)
+    row = decode([sent], Partition("clicks", 3), STREAM, Limits()).events.row(0, named=True)
+    assert row["received_at"] == datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("stream", [{}, {"fields": {name: {"path": name} for name in GOOD}}])
+def test_a_message_of_just_the_largest_size_is_read(stream: dict[str, Any]) -> None:
+    value = json.dumps(GOOD).encode()
+    records, given = [Sent(0, value), Sent(1, value + b" ")], Stream.model_validate(STREAM.model_dump() | stream)
+    found = decode(records, Partition("clicks", 3), given, Limits(largest_message=len(value)))
+    assert found.events["offset"].to_list() == [0]
+    assert [(refusal.offset, refusal.reason) for refusal in found.refused] == [(1, "too_large")]

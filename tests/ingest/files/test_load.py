@@ -137,6 +137,39 @@ def test_loading_goes_on_after_a_crash_where_the_last_commit_ended(
     assert [offset for _, _, offset in places(lake)] == list(range(100))
 
 
+def test_an_empty_file_is_not_one_that_landed_before(tmp_path: Path, lake: Lake) -> None:
+    (tmp_path / "e.ndjson").write_bytes(b"")
+    done = load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS, lake)
+    assert (done.known, done.landed, done.quarantined) == (False, 0, {})
+
+
+def test_what_is_refused_is_counted_over_all_flushes(
+    tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "e.ndjson").write_bytes(ndjson(*[b"nonsense", EVENT, b"\xff"] * 10))
+    monkeypatch.setattr(files, "_ROWS_AT_ONCE", 6)
+    done = load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS.model_copy(update={"flush_rows": 6}), lake)
+    assert (done.landed, done.quarantined) == (10, {"not_json": 10, "not_utf8": 10})
+    assert Table(lake, layout.EVENTS).version == 5, "a flush is due at six rows"
+
+
+def test_profiles_that_were_refused_before_a_crash_are_not_refused_twice(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given, real = pl.concat([profiles(), profiles(identity=[""])]), Table.append
+
+    def dies(self: Table, *what: Any) -> bool:
+        if self.name == layout.PROFILES:
+            raise KeyboardInterrupt
+        return real(self, *what)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Table, "append", dies)
+        load_profiles(given, lake)
+    assert load_profiles(given, lake).landed == 1
+    assert len(places(lake, layout.QUARANTINE)) == len(places(lake, layout.PROFILES)) == 1
+
+
 def test_progress_is_told(tmp_path: Path, lake: Lake) -> None:
     told: list[tuple[int, int | None]] = []
     (tmp_path / "e.ndjson").write_bytes(ndjson(EVENT, EVENT))

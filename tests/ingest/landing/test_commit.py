@@ -147,11 +147,19 @@ def test_negative_control_a_write_by_address_lands_the_zombies_rows_twice(lake: 
     assert len(landed) == 6 and len(set(landed)) == 3
 
 
-def test_the_handle_is_read_anew_after_so_many_commits(lake: Lake) -> None:
-    table = Table(lake, layout.EVENTS, reload_every=2)
+def test_the_handle_is_read_anew_after_so_many_commits(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, real = Table(lake, layout.EVENTS, reload_every=2), Table.reload
+    anew: list[int] = []
+
+    def noted(self: Table) -> None:
+        anew.append(self.version)
+        real(self)
+
+    monkeypatch.setattr(Table, "reload", noted)
     for offset in range(5):
         assert table.append(rows(offset), [Claim(APP, offset or None, offset + 1)])
     assert table.version == 5 and len(places(lake)) == 5
+    assert anew == [2, 4]
 
 
 def test_the_table_is_made_once_by_whoever_comes_first(lake: Lake) -> None:

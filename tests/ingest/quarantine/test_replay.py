@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 
+from expectations.gate import Rule
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.decoding.decode import Refusal
 from ingest.files.load import like
+from ingest.files.rows import rows as quarantine_rows
 from ingest.landing import commit
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
@@ -23,7 +26,7 @@ from ingest.quarantine import replay as module
 from ingest.quarantine.quarantine import examples, message, refused
 from ingest.quarantine.replay import ReplaySummary, replay
 from ingest.settings.ingest import IngestSettings
-from tests.ingest.streams import BAD, Sent, event, places
+from tests.ingest.streams import BAD, RECEIVED, Sent, event, places
 
 HERE = Partition("clicks", 1)
 
@@ -197,6 +200,41 @@ def test_one_message_is_shown_by_its_place(lake: Lake) -> None:
     found = message(lake, HERE, 2)
     assert found["reason"].to_list() == ["not_json"] and found["raw"].to_list() == [BAD]
     assert message(lake, HERE, 0).is_empty()
+
+
+def test_refused_messages_are_told_the_most_frequent_reason_first(lake: Lake) -> None:
+    land(lake, [Sent(0, other(0)), Sent(1, BAD), Sent(2, BAD, timestamp=-1), Sent(3, b"\xff"), Sent(4, b"\xff")])
+    told = refused(lake)
+    assert told.select("reason", "messages").rows() == [("not_json", 2), ("not_utf8", 2), ("missing_field", 1)]
+    assert told["first_at"][0] == datetime(1970, 1, 1, tzinfo=UTC), "a record without a time came first of all"
+
+
+def test_the_newest_examples_are_shown(lake: Lake) -> None:
+    land(lake, [Sent(offset, BAD, timestamp=RECEIVED + offset % 5 * 1000) for offset in range(10)])
+    assert examples(lake, each=3)["offset"].to_list() == [4, 8, 9]
+
+
+def batch(*names: str) -> bytes:
+    """A message of calls with these names of events; one that is called `late` has no time."""
+    own = [{"type": "track", "userId": "u", "event": name, "messageId": f"m{n}"} for n, name in enumerate(names)]
+    told = [one | {"timestamp": "soon" if one["event"] == "late" else "2026-01-01T00:00:00Z"} for one in own]
+    return json.dumps({"batch": told}).encode()
+
+
+def test_parts_of_a_message_are_shown_in_order_and_leave_one_by_one(lake: Lake) -> None:
+    given = settings(format="segment")
+    strict = Rule("early names", "event_name", "odd", pl.col("event_name") > "f", "a later name")
+    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), given, [strict])
+    landing.begin(HERE, "id", 0, accept_gap=False)
+    values = [batch("e", "z", "late", "d"), batch("z", "a"), batch("y")]
+    landing.take(Chunk(HERE, [Sent(offset, value) for offset, value in enumerate(values)], 3), 0.0)
+    landing.flush()
+    assert message(lake, HERE, 0)["part"].to_list() == [0, 2, 3]
+    done = replay(given, lake)
+    assert (done.read, done.landed, done.left) == (4, 3, 3)
+    assert message(lake, HERE, 0)["part"].to_list() == [2] and message(lake, HERE, 1).is_empty()
+    found = scan(lake, layout.EVENTS).select("offset", "part").collect().sort("offset", "part").rows()
+    assert found == [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (2, 0)]
 
 
 def cloud(specversion: bytes, offset: int) -> Sent:
