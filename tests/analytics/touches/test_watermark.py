@@ -47,6 +47,23 @@ def test_a_stream_with_one_event_does_not_hold_the_end_back() -> None:
     assert end(*stream("clicks", "0m", "1m", "50m"), *stream("feedback", "30m")) == at("50m")
 
 
+def test_a_stream_is_behind_when_it_is_silent_for_longer_than_ever_before() -> None:
+    orders = stream("orders", "0m", "5m", "10m")
+    assert end(*stream("clicks", "0m", "15m"), *orders) == at("15m")
+    assert end(*stream("clicks", "0m", "16m"), *orders) == at("10m")
+
+
+def test_of_several_streams_behind_the_first_to_stop_holds_the_end_back() -> None:
+    stopped = [*stream("orders", "0m", "5m"), *stream("orders", "0m", "7m", partition=1)]
+    assert end(*stream("clicks", "0m", "60m"), *stopped) == at("5m")
+
+
+def test_a_stream_has_ended_when_it_is_silent_for_longer_than_a_week() -> None:
+    orders = stream("orders", "0m", "5m")
+    assert end(*stream("clicks", "0m", "10085m"), *orders) == at("5m")
+    assert end(*stream("clicks", "0m", "10086m"), *orders) == at("10086m")
+
+
 def test_a_stream_that_ended_long_ago_does_not_hold_the_end_back() -> None:
     assert end(*stream("clicks", "0d", "40d"), *stream("old", "0d", "1d", "2d")) == at("40d")
 
