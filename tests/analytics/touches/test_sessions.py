@@ -56,6 +56,16 @@ def test_a_touch_without_a_customer_belongs_to_nobodys_session() -> None:
     rows = frame({"ann": "a@0m b@20m", "bob": "a@1h b@0m"}).with_columns(customer=pl.Series([5, 5, None, None]))
     assert sessions(rows)["session"].to_list() == [1, 1, 1, 1]
     assert sessions(rows[::-1])["session"].to_list() == [1, 1, 1, 1]
+    nobody = rows[::-1].with_columns(customer=pl.lit(None, pl.Int64))
+    assert sessions(nobody)["session"].to_list() == [1, 1, 1, 1]
+
+
+def test_touches_of_one_instant_split_by_channel_in_the_order_given() -> None:
+    channels = ["web", "app", "app", "web"] * 100
+    rows = pl.DataFrame({"customer": [1, 0] * 200, "at": START, "channel": channels})
+    found = sessions(rows, split_on_channel=True)["session"].to_list()
+    assert found == slow([(str(n % 2), 0) for n in range(400)], 30, channels)
+    assert max(found) == 200
 
 
 def test_times_far_apart_are_sorted_with_large_numbers_of_customers() -> None:
