@@ -20,7 +20,6 @@ import analytics.stitching.refresh
 import analytics.store.compaction
 from analytics.identity.links import split
 from analytics.identity.rules import IdentityRules
-from analytics.stitching import build
 from analytics.stitching.build import build
 from analytics.touches.rules import PathRules, TouchpointRule
 from expectations import contract
