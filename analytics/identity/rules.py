@@ -8,12 +8,12 @@ from functools import partial
 from typing import Annotated, Final, Literal
 
 import polars as pl
-from pydantic import AwareDatetime, BeforeValidator, Field, field_validator
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, field_validator
 
 from expectations.config.durations import duration
 from expectations.config.file import Section
 from expectations.errors import DefinitionError
-from expectations.hashing import email_hash, phone_hash
+from expectations.hashing import email_hash, known_calling_code, phone_hash
 
 Policy = Literal["last_login", "first_login", "session", "never"]
 LOGINS: Final = ("customer_id", "login", "email_hash", "phone_hash", "loyalty_id")
@@ -56,7 +56,7 @@ class IdentityRules(Section):
     hash_phone: list[str] = Field(
         default=[], description="kinds that hold phone numbers: only their hash is kept, as a phone_hash"
     )
-    calling_code: str = Field(
+    calling_code: Annotated[str, AfterValidator(known_calling_code)] = Field(
         default="", pattern=r"^\+?[0-9]{0,3}$", description="calling code of phone numbers that are written without one"
     )
     deny: list[str] = Field(default=["", "unknown", "0"], description="values that never link")

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from expectations.config.file import Section
 from expectations.contract import Kind
-from expectations.hashing import HASHES
+from expectations.hashing import HASHES, known_calling_code
 from expectations.suites.arguments import is_time_format
 
 FIELDS: Final[tuple[str, ...]] = (
@@ -41,10 +41,6 @@ FIELDS: Final[tuple[str, ...]] = (
 )
 """The fields a message may carry at its top level. Everything else about an event is ours: time of receipt,
 position."""
-
-
-pass
-
 Ambiguous = Literal["refuse", "earlier", "later"]
 UNITS: Final = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
 """Units of epoch times, in microseconds."""
@@ -117,7 +113,9 @@ class Origin(Section):
     ambiguous: Ambiguous = "refuse"
     each: Annotated[dict[str, str], AfterValidator(_item_fields)] = Field(default={}, description="fields of an item")
     hash: Annotated[str | None, AfterValidator(_known_hash)] = Field(default=None, description="email or phone")
-    calling_code: str = Field(default="", pattern=r"^\+?[1-9]?[0-9]{0,3}$", description="of phone numbers without one")
+    calling_code: Annotated[str, AfterValidator(known_calling_code)] = Field(
+        default="", pattern=r"^\+?[1-9]?[0-9]{0,3}$", description="of phone numbers without one"
+    )
 
     @model_validator(mode="after")
     def _says_one_thing(self) -> Origin:

@@ -17,7 +17,6 @@ import analytics.identity.resolution
 import analytics.stitching
 import analytics.stitching.build
 from analytics.identity.rules import KINDS, LOGINS, IdentityRules
-from analytics.stitching import build
 from analytics.stitching.build import build, stitch
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules, StageRule, TouchpointRule

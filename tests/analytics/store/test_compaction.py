@@ -10,8 +10,7 @@ import polars as pl
 import pytest
 
 import analytics.compaction
-from analytics.identity.assignment import AT
-from analytics.store.columns import CUSTOMER, TIME, TOUCHES, TOUCHPOINT
+from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
 from analytics.store.compaction import MANY, compact
 from analytics.store.parts import Part
 from analytics.store.writer import StoreWriter
