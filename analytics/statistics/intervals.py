@@ -1,4 +1,4 @@
-"""How sure can one be? Intervals, tests and corrections, thin over scipy and lifelines.
+"""How sure can one be? Intervals, tests and corrections, thin over scipy.
 
 Numbers or arrays go in, arrays come out. Confidence is 95 % unless another level is given.
 """

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import polars as pl
 import pytest
-from lifelines import KaplanMeierFitter
+from scipy import stats
+from statsmodels.duration.survfunc import survdiff
 from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 
 from analytics.statistics.corrections import benjamini_hochberg, bonferroni
 from analytics.statistics.curves import kaplan_meier
 from analytics.statistics.intervals import newcombe, wilson
 from analytics.statistics.replicates import bootstrap
-from analytics.statistics.tests import chi_square, shares_against, two_proportions_z
+from analytics.statistics.tests import chi_square, log_rank, shares_against, two_proportions_z
 
 COUNTS = [(0, 1), (1, 1), (0, 30), (5, 30), (30, 30), (123, 4567)]
 
@@ -64,12 +67,34 @@ def test_while_nobody_has_converted_nothing_is_unsure() -> None:
 def test_kaplan_meier_is_that_of_the_library_with_or_without_counts() -> None:
     rng = np.random.default_rng(1)
     times, seen = rng.integers(1, 20, 200), rng.random(200) < 0.6
-    ours, peer = kaplan_meier(times, seen), KaplanMeierFitter().fit(times, seen)
-    assert ours["survival"].to_list() == pytest.approx([peer.predict(t) for t in ours["time"]])
-    bounds = peer.confidence_interval_.loc[ours["time"].to_list()].to_numpy()
-    assert ours.select("low", "high").to_numpy() == pytest.approx(bounds)
+    ours, peer = kaplan_meier(times, seen), stats.ecdf(stats.CensoredData.right_censored(times, ~seen)).sf
+    assert ours["time"].to_list() == peer.quantiles.tolist()
+    assert ours["survival"].to_list() == pytest.approx(peer.probabilities)
+    bounds = peer.confidence_interval(method="log-log")
+    assert ours["low"].to_list() == pytest.approx(bounds.low.probabilities)
+    assert ours["high"].to_list() == pytest.approx(bounds.high.probabilities)
     rows, counts = np.unique(np.column_stack([times, seen]), axis=0, return_counts=True)
     assert kaplan_meier(rows[:, 0], rows[:, 1], counts=counts).equals(ours)
+
+
+def log_rank_of_a_peer(times: Any, seen: Any, group: Any) -> Any:
+    return pytest.approx(survdiff(times, seen, group), rel=1e-9, abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [3, 40, 400_000])
+def test_two_paces_are_tested_as_a_peer_does_however_many_customers_there_are(size: int) -> None:
+    rng = np.random.default_rng(size)
+    times, group = rng.integers(1, 30, 2 * size), np.repeat([0, 1], size)
+    seen = rng.random(2 * size) < 0.6 + 0.002 * group
+    found = log_rank(times[:size], seen[:size], times[size:], seen[size:])
+    assert (found.statistic, found.p_value) == log_rank_of_a_peer(times, seen, group)
+
+
+def test_without_an_event_paces_are_alike_and_without_a_group_there_is_no_test() -> None:
+    nothing = log_rank([1, 2], [0, 0], [3], [0])
+    assert (nothing.statistic, nothing.p_value) == (0, 1)
+    for one, other in (([], [1.0]), ([1.0], []), ([], [])):
+        assert np.isnan(log_rank(one, [1] * len(one), other, [1] * len(other)).p_value)
 
 
 def test_nobody_has_no_curve() -> None:
