@@ -7,7 +7,6 @@ checkpoint of the table as it is.
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -17,10 +16,9 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 from expectations.errors import StorageError, said
 from expectations.lake import files
 from expectations.lake.layout import Lake
+from expectations.retries import retrying
 
 _DIGITS: Final = 20
-_TRIES: Final = 6
-_PAUSE_SECONDS: Final = 0.05
 _HOURS: Final = 24
 """A file that no version knows may be one that a writer is about to add, unless it is as old as this."""
 
@@ -75,15 +73,9 @@ def _data_files(address: str) -> set[str]:
 
 def _deleted(table: DeltaTable, predicate: str) -> int:
     """Delete rows, again while others write; returns how many files were rewritten."""
-    for attempt in range(_TRIES):
-        try:
-            return int(table.delete(predicate).get("num_removed_files", 0))
-        except CommitFailedError:
-            if attempt == _TRIES - 1:
-                raise
-            time.sleep(_PAUSE_SECONDS * 2**attempt)
-            table.update_incremental()
-    raise AssertionError("the last attempt returns or raises")
+    tries = retrying(CommitFailedError)
+    tries.before = lambda state: table.update_incremental() if state.attempt_number > 1 else None
+    return int(tries(table.delete, predicate).get("num_removed_files", 0))
 
 
 def _shorten(address: str) -> int:

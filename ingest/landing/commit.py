@@ -9,7 +9,6 @@ between and land rows twice.
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +32,7 @@ from expectations import contract
 from expectations.errors import StorageError, said
 from expectations.lake import layout
 from expectations.lake.layout import Lake
+from expectations.retries import retrying
 from ingest.landing.offsets import Claim
 
 _CHECKPOINT_EVERY: Final = 25
@@ -62,8 +62,6 @@ WRITER: Final = WriterProperties(
 _STORE: Final = {"retry_timeout": "15s"}
 """How long the store's client repeats a request that had no answer: then we try again, before the watchdog must take us
 for stuck."""
-_TRIES: Final = 6
-_PAUSE_SECONDS: Final = 0.05
 
 SCHEMAS: Final[dict[str, pl.Schema]] = {
     layout.EVENTS: contract.EVENTS,
@@ -113,17 +111,12 @@ class Table:
 
     def remove(self, predicate: str) -> None:
         """Delete the rows that a SQL predicate names; those that come meanwhile stay."""
-        for attempt in range(_TRIES):
-            self.reload()
-            with writing(self.address):
-                try:
-                    self._table.delete(predicate, writer_properties=WRITER)
-                except CommitFailedError:
-                    if attempt == _TRIES - 1:
-                        raise
-                    time.sleep(_PAUSE_SECONDS * 2**attempt)
-                else:
-                    return
+        with writing(self.address):
+            retrying(CommitFailedError)(self._remove, predicate)
+
+    def _remove(self, predicate: str) -> None:
+        self.reload()
+        self._table.delete(predicate, writer_properties=WRITER)
 
     def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool:
         """Make rows and claims visible together; no rows are fine. Returns False, with nothing written, when a claim's
@@ -131,22 +124,26 @@ class Table:
 
         An error whose outcome is unknown is settled by reading the log: claims found there were landed by this call.
         """
-        error: Exception | None = None
-        for attempt in range(_TRIES):
-            found = [self.decided(claim.application) for claim in claims]
-            if attempt and found == [claim.next for claim in claims]:
-                return True
-            if found != [claim.base for claim in claims]:
-                return False
-            try:
-                self._write(rows, claims)
-            except (DeltaError, OSError) as failed:
-                error = failed
-                time.sleep(_PAUSE_SECONDS * 2**attempt)
-                self.reload()
-            else:
-                return True
-        raise _unwritable(self.address, error)
+        try:
+            for attempt in retrying(DeltaError, OSError):
+                with attempt:
+                    is_first = attempt.retry_state.attempt_number == 1
+                    return self._append(rows, claims, is_first=is_first)
+        except (DeltaError, OSError) as error:
+            self.reload()
+            raise _unwritable(self.address, error) from error
+        raise AssertionError("the last attempt returns or raises")
+
+    def _append(self, rows: pl.DataFrame, claims: Sequence[Claim], *, is_first: bool) -> bool:
+        if not is_first:
+            self.reload()
+        found = [self.decided(claim.application) for claim in claims]
+        if not is_first and found == [claim.next for claim in claims]:
+            return True
+        if found != [claim.base for claim in claims]:
+            return False
+        self._write(rows, claims)
+        return True
 
     def _write(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> None:
         marks = [Transaction(claim.application, claim.next) for claim in claims]
@@ -184,20 +181,16 @@ class Table:
 
     def _complete(self, table: DeltaTable | None) -> DeltaTable:
         """The table with every column of the contract: one of an earlier version gets the columns that are new."""
-        for attempt in range(_TRIES):
-            table = table or _table(self.address)
-            known = {field.name for field in table.schema().fields}
-            new = [field for field in Schema.from_arrow(_arrow(self.name)).fields if field.name not in known]
-            if not new:
-                break
-            try:
-                table.alter.add_columns(new)
-            except CommitFailedError:
-                if attempt == _TRIES - 1:
-                    raise
-                time.sleep(_PAUSE_SECONDS * 2**attempt)
-            table = None
-        return table or _table(self.address)
+        known = iter([table] if table else [])
+        return retrying(CommitFailedError)(lambda: self._completed(next(known, None) or _table(self.address)))
+
+    def _completed(self, table: DeltaTable) -> DeltaTable:
+        known = {field.name for field in table.schema().fields}
+        new = [field for field in Schema.from_arrow(_arrow(self.name)).fields if field.name not in known]
+        if not new:
+            return table
+        table.alter.add_columns(new)
+        return _table(self.address)
 
     def _create(self) -> None:
         if "://" not in self.address:

@@ -8,17 +8,19 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
-import time
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
+
 from expectations.errors import BrokerError
 
 HOST: Final = "127.0.0.1"
 _PATIENCE_SECONDS: Final = 15.0
+_PAUSE_SECONDS: Final = 0.02
 _TRIES: Final = 3
 
 
@@ -110,12 +112,15 @@ def _free_port() -> int:
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
-    deadline = time.monotonic() + _PATIENCE_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection((HOST, port), timeout=1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return True
-    return False
+    is_late = stop_after_delay(_PATIENCE_SECONDS)
+    tries = Retrying(
+        retry=retry_if_exception_type(OSError),
+        stop=lambda state: is_late(state) or process.poll() is not None,
+        wait=wait_fixed(_PAUSE_SECONDS),
+        reraise=True,
+    )
+    try:
+        tries(socket.create_connection, (HOST, port), timeout=1).close()
+    except OSError:
+        return False
+    return process.poll() is None

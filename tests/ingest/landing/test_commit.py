@@ -11,6 +11,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
+from expectations import retries
 from expectations.errors import StorageError
 from expectations.lake import layout
 from expectations.lake.layout import Lake
@@ -110,6 +111,20 @@ def test_an_error_before_the_commit_is_tried_again(lake: Lake, monkeypatch: pyte
     assert calls == 2 and len(places(lake)) == 2
 
 
+def test_a_commit_is_tried_six_times_with_pauses_that_double(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    table, tried, paused = Table(lake, layout.EVENTS), [], []
+
+    def loses(*given: Any, **named: Any) -> None:
+        tried.append(given)
+        raise CommitFailedError("somebody else was first")
+
+    monkeypatch.setattr(commit, "write_deltalake", loses)
+    monkeypatch.setattr("tenacity.nap.time.sleep", paused.append)
+    with pytest.raises(StorageError, match="somebody else was first"):
+        table.append(rows(0), [Claim(APP, None, 1)])
+    assert len(tried) == 6 and paused == [0.05, 0.1, 0.2, 0.4, 0.8]
+
+
 def test_a_store_that_keeps_failing_is_one_clear_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     table = Table(lake, layout.EVENTS)
 
@@ -117,7 +132,7 @@ def test_a_store_that_keeps_failing_is_one_clear_error(lake: Lake, monkeypatch: 
         raise OSError("No space left on device")
 
     monkeypatch.setattr(commit, "write_deltalake", is_full)
-    monkeypatch.setattr(commit, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(retries, "PAUSE_SECONDS", 0)
     with pytest.raises(StorageError, match="No space left on device"):
         table.append(rows(0), [Claim(APP, None, 1)])
 

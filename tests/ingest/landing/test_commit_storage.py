@@ -15,7 +15,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from expectations import contract
+from expectations import contract, retries
 from expectations.errors import StorageError
 from expectations.lake import layout
 from expectations.lake.layout import Lake
@@ -57,7 +57,7 @@ def full_disk(largest: int) -> Iterator[None]:
 def test_a_disk_that_is_full_in_the_middle_of_a_file_lands_nothing_and_later_all(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(commit, "_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(retries, "PAUSE_SECONDS", 0.001)
     table = Table(lake, layout.EVENTS)
     assert table.append(rows(0, 10), [Claim(APP, None, 10)])
     with full_disk(8_000), pytest.raises(StorageError, match="cannot be written"):
