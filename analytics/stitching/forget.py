@@ -15,6 +15,7 @@ import polars as pl
 from analytics.identity.columns import CODE
 from analytics.identity.links import PAIR, identity_of, known_identity, tombstones
 from analytics.identity.resolution import Identities, identify, with_customers
+from analytics.stitching import build
 from analytics.stitching.build import build
 from analytics.stitching.forget_quarantine import naming
 from analytics.stitching.refresh_state import MEMORY, recall
@@ -24,7 +25,7 @@ from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.errors import DefinitionError, nearest
-from expectations.lake import files as folders
+from expectations.lake import files
 from expectations.lake.erase import Erased, erase, is_settled
 from expectations.lake.layout import EVENTS, LINKS, PATHS, PROFILES, QUARANTINE, Lake
 from expectations.lake.tables import landed, scan
@@ -48,13 +49,13 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
     who = _whose(lake, identity, rules)
     if who.is_denied or (who.events.is_empty() and not _traces(lake, who)):
         raise _unknown(identity, who)
-    before, files = _remembered(lake), _memory_files(lake)
+    before, held = _remembered(lake), _memory_files(lake)
     touches = len(Paths.open(lake)) if holds_paths(lake) else 0
     done = [erase(lake, table, who.predicate(lake, table)) for table in TABLES]
     build(lake, rules)
     done.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
     now = _memory_files(lake)
-    done.append(Erased(MEMORY, before, _remembered(lake), len(now - files), len(files - now), 0))
+    done.append(Erased(MEMORY, before, _remembered(lake), len(now - held), len(held - now), 0))
     named = who.named(lake) | {PATHS: who.touches(lake), MEMORY: _remembered(lake, who.values)}
     proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in done])
     return proof.select("table", "before", "after", "named", "rewritten", "removed", "log")
@@ -199,10 +200,10 @@ def _remembered(lake: Lake, who: pl.DataFrame | None = None) -> int:
 
 
 def _memory_files(lake: Lake) -> set[str]:
-    return set(folders.files(lake.table(MEMORY)))
+    return set(files.listing(lake.table(MEMORY)))
 
 
 def _drop_old_generations(lake: Lake) -> tuple[int, int]:
     """Remove what earlier stores left in the folder; returns files rewritten and files removed."""
     current = generation_of(lake)
-    return len(folders.files(f"{lake.paths}/{current}")), remove_generations(lake, current)
+    return len(files.listing(f"{lake.paths}/{current}")), remove_generations(lake, current)

@@ -68,7 +68,7 @@ def is_settled(lake: Lake, name: str) -> bool:
 
 
 def _data_files(address: str) -> set[str]:
-    return {name for name in files.files(address) if not name.startswith("_")}
+    return {name for name in files.listing(address) if not name.startswith("_")}
 
 
 def _deleted(table: DeltaTable, predicate: str) -> int:
@@ -83,7 +83,7 @@ def _shorten(address: str) -> int:
     table = DeltaTable(address)
     table.create_checkpoint()
     log = f"{address}/_delta_log"
-    old = [name for name in files.files(log) if _version(name) < table.version()]
+    old = [name for name in files.listing(log) if _version(name) < table.version()]
     files.discard(log, old)
     return len(old)
 

@@ -7,20 +7,14 @@ read, so that its content is known before the first row lands.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from deltalake.exceptions import DeltaError
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import FileSelector, FileType, PyFileSystem
-
-from expectations.errors import InputError
+from expectations.errors import InputError, StorageError
+from expectations.lake import files
 from ingest.files.rows import ENDINGS, LINES, unreadable
-
-_BLOCK = 1 << 20
 
 
 def files_of(places: Iterable[str]) -> list[str]:
@@ -45,13 +39,11 @@ def at_hand(place: str) -> Iterator[Path]:
     if "://" not in place:
         yield Path(place)
         return
-    folder, _, name = place.rpartition("/")
     with tempfile.TemporaryDirectory() as here:
-        copy = Path(here) / name
+        copy = Path(here) / PurePosixPath(place).name
         try:
-            with _store(folder).open_input_stream(name, compression=None) as given, copy.open("wb") as taken:
-                shutil.copyfileobj(given, taken, _BLOCK)
-        except (OSError, DeltaError) as error:
+            files.fetch(place, copy)
+        except StorageError as error:
             raise unreadable(place, error) from error
         try:
             yield copy
@@ -72,14 +64,9 @@ def _in_store(place: str) -> list[str]:
         return [place]
     folder = place.rstrip("/")
     try:
-        listed = _store(folder).get_file_info(FileSelector("", recursive=True))
-    except (OSError, DeltaError) as error:
+        return [f"{folder}/{name}" for name in files.listing(folder) if _is_loaded(name)]
+    except StorageError as error:
         raise unreadable(place, error) from error
-    return sorted(f"{folder}/{one.path}" for one in listed if one.type == FileType.File and _is_loaded(one.path))
-
-
-def _store(address: str) -> PyFileSystem:
-    return PyFileSystem(DeltaStorageHandler(address))
 
 
 def _is_loaded(name: str) -> bool:

@@ -16,11 +16,9 @@ from typing import Final
 import orjson
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, DeltaError
-from deltalake.fs import DeltaStorageHandler
-from pyarrow.fs import PyFileSystem
 
 from expectations.errors import StorageError
-from expectations.lake import layout
+from expectations.lake import files, layout
 from expectations.lake.layout import Lake
 from ingest.landing.commit import opened
 
@@ -70,11 +68,12 @@ def _back(table: DeltaTable, to: datetime) -> tuple[int, int]:
 
 def _offsets(table: DeltaTable, then: DeltaTable) -> Mapping[str, int]:
     """The offsets that have moved since, as they were; one that was not there yet is 0, from where all is read."""
-    log = PyFileSystem(DeltaStorageHandler(table.table_uri))
     found: dict[str, int] = {}
     for version in range(then.version() + 1, table.version() + 1):
-        with log.open_input_stream(f"_delta_log/{version:020}.json") as commit:
-            actions = [orjson.loads(line) for line in commit.read().splitlines() if line]
+        commit = files.read(f"{table.table_uri.rstrip('/')}/_delta_log/{version:020}.json")
+        if commit is None:
+            raise FileNotFoundError(f"version {version} of the table's log is gone")
+        actions = [orjson.loads(line) for line in commit.splitlines() if line]
         for name in (action["txn"]["appId"] for action in actions if "txn" in action):
             before = then.transaction_version(name)
             if name.startswith(_MOVED) and (before is not None or name.startswith("ingest/")):

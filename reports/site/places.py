@@ -1,11 +1,11 @@
-"""Where does a site lie: in a folder of this machine, or in an object store (`s3://`, `gs://`, `abfs://`)?
+"""Where does a site lie: in a folder of this machine, or in an object store (`s3://`, `gs://`, `az://`)?
 
 A place takes a run as a whole and replaces a file of the site in one step. In a folder a run is written aside and moved
 into place; in a store its files are put one by one, its `site.json` last, and nothing leads to a run before the site's
 own files are replaced. Either way a reader never sees half a site.
 
-Tried are folders and `s3://`, against a store that speaks S3's protocol. `gs://` and `abfs://` go through the same
-library, and have not been tried against a store of theirs.
+Tried are folders, `s3://` against a store that speaks S3's protocol, and `az://` against Azure's emulator. `gs://` goes
+through the same library, and has not been tried against a store of its own.
 """
 
 from __future__ import annotations
@@ -19,16 +19,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Protocol
-from urllib.parse import urlsplit
-from urllib.request import url2pathname
 
-from pyarrow import ArrowException
-from pyarrow.fs import FileSelector, FileSystem, FileType
+from expectations.errors import StorageError
+from expectations.lake import files
 
 RUNS: Final = "runs"
 INDEX: Final = "site.json"
-PATIENCE: Final = {"gs": "retry_limit_seconds=30", "gcs": "retry_limit_seconds=30"}
-"""What is added to an address whose library would try for a quarter of an hour to reach the store."""
 
 
 class Place(Protocol):
@@ -56,9 +52,8 @@ def place_of(address: str) -> Place:
     >>> place_of("site").folder, place_of("file:///srv/site").folder
     (PosixPath('site'), PosixPath('/srv/site'))
     """
-    if address.startswith("file://"):
-        return Folder(Path(url2pathname(urlsplit(address).path)))
-    return Store(address) if "://" in address else Folder(Path(address))
+    folder = files.local(address)
+    return Store(address) if folder is None else Folder(folder)
 
 
 class Folder:
@@ -114,10 +109,7 @@ class Store:
     """An object store; its address and keys come from the environment, as those of a lake do."""
 
     def __init__(self, address: str) -> None:
-        patience = PATIENCE.get(urlsplit(address).scheme)
-        asked = address.rstrip("/")
-        with _failing_as_files_do():
-            self._store, self._root = FileSystem.from_uri(f"{asked}?{patience}" if patience else asked)
+        self._address: Final = address.rstrip("/")
 
     def add(self, run: str, files: Mapping[str, bytes]) -> None:
         """As `Place` says."""
@@ -130,44 +122,32 @@ class Store:
 
     def runs(self) -> list[str]:
         """As `Place` says."""
-        return sorted(one for one in self._folders())
+        with _failing_as_files_do():
+            return files.names(f"{self._address}/{RUNS}")
 
     def index(self, run: str) -> bytes | None:
         """As `Place` says."""
-        file = f"{self._root}/{RUNS}/{run}/{INDEX}"
         with _failing_as_files_do():
-            if self._store.get_file_info(file).type != FileType.File:
-                return None
-            with self._store.open_input_stream(file) as given:
-                return bytes(given.read())
+            return files.read(f"{self._address}/{RUNS}/{run}/{INDEX}")
 
     def remove(self, run: str) -> None:
         """As `Place` says."""
         with _failing_as_files_do():
-            self._store.delete_dir(f"{self._root}/{RUNS}/{run}")
-
-    def _folders(self) -> Iterator[str]:
-        with _failing_as_files_do():
-            listed = self._store.get_file_info(FileSelector(f"{self._root}/{RUNS}", allow_not_found=True))
-        return (one.base_name for one in listed if one.type == FileType.Directory)
+            files.remove(f"{self._address}/{RUNS}/{run}")
 
     def _put(self, name: str, content: bytes) -> None:
         kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
         if kind.startswith("text/"):
             kind += "; charset=utf-8"
         fresh = "no-cache" if "/" not in name else "max-age=3600"
-        told = {"Content-Type": kind, "Cache-Control": fresh}
-        with (
-            _failing_as_files_do(),
-            self._store.open_output_stream(f"{self._root}/{name}", metadata=told) as out,
-        ):
-            out.write(content)
+        with _failing_as_files_do():
+            files.write(f"{self._address}/{name}", content, {"Content-Type": kind, "Cache-Control": fresh})
 
 
 @contextmanager
 def _failing_as_files_do() -> Iterator[None]:
-    """What the library of stores says is wrong, a driver that it was built without among it, is an `OSError`."""
+    """What is wrong with a store is an `OSError`."""
     try:
         yield
-    except ArrowException as error:
-        raise OSError(str(error)) from error
+    except StorageError as error:
+        raise OSError(error.found or error.what) from error

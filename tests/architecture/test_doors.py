@@ -10,9 +10,10 @@ DOORS = {
     "kafka": ("ingest.kafka",),
     "deltalake": (
         "expectations.audit.results",
-        *("ingest.landing.commit", "ingest.upkeep.rewrite", "ingest.files.places", "ingest.upkeep.restore"),
-        *("expectations.lake.tables", "expectations.lake.erase", "expectations.lake.files"),
+        *("ingest.landing.commit", "ingest.upkeep.rewrite", "ingest.upkeep.restore"),
+        *("expectations.lake.tables", "expectations.lake.erase"),
     ),
+    "obstore": ("expectations.lake.files",),
     "great_expectations": ("expectations.audit.great_expectations", "expectations.audit.audit"),
     "pandas": ("expectations.audit.great_expectations", "expectations.audit.audit"),
     "altair": ("reports.charts", "reports.charts.theme"),

@@ -64,11 +64,14 @@ def test_a_lake_at_azure_is_filled_stitched_asked_and_mended(address: str, tmp_p
         "identity", "why", "anonymous_id:x0", "anonymous_id:x2"
     )
     assert "home" in say("funnel", "home", "home")
+    site = f"{address.rpartition('/')[0]}/site"
+    say("report", "--site", site)
+    assert b"<html" in (files.read(f"{site}/index.html") or b"") and len(files.names(f"{site}/runs")) == 1
     say("forget", "customer_id:buyer-1", "--yes")
     assert "0 missing, 0 too many" in say("stitch", "--verify")
     lake = Lake(address)
     assert set(scan(lake, "events", contract.EVENTS).collect()["anonymous_id"]) == {"x0", "x2"}
-    held = [files.read(f"{address}/{name}") or b"" for name in files.files(address)]
+    held = [files.read(f"{address}/{name}") or b"" for name in files.listing(address)]
     assert held and not any(b"buyer-1" in each for each in held if not each.startswith(b"PAR1"))
 
 

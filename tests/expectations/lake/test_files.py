@@ -37,7 +37,7 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def test_a_file_is_there_under_its_name_until_it_is_removed(address: str) -> None:
-    assert files.read(f"{address}/a/b.json") is None and files.files(address) == files.names(address) == []
+    assert files.read(f"{address}/a/b.json") is None and files.listing(address) == files.names(address) == []
     files.make(f"{address}/a")
     for content in (b"one", b"", b"two" * 100_000):
         files.write(f"{address}/a/b.json", content)
@@ -46,10 +46,10 @@ def test_a_file_is_there_under_its_name_until_it_is_removed(address: str) -> Non
     files.write(f"{address}/a/b.json", b"other")
     files.write(f"{address}/ab", b"beside")
     assert files.read(f"{address}/a/c.json") == b"two" * 100_000
-    assert files.files(address) == ["a/b.json", "a/c.json", "ab"] and files.names(address) == ["a", "ab"]
+    assert files.listing(address) == ["a/b.json", "a/c.json", "ab"] and files.names(address) == ["a", "ab"]
     files.remove(f"{address}/a/c.json")
     assert files.remove(f"{address}/a") == 1
-    assert files.files(address) == ["ab"] and files.read(f"{address}/a") is None
+    assert files.listing(address) == ["ab"] and files.read(f"{address}/a") is None
     files.remove(f"{address}/ab")
 
 

@@ -4,37 +4,42 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
+from expectations.lake import files
 from reports.pages.cards import Page
 from reports.settings import ReportSettings
-from reports.site import places
-from reports.site.places import INDEX, Folder, Place, Store, place_of
+from reports.site.places import INDEX, Folder, Place, place_of
 from reports.site.publish import _put_in_place
 from reports.site.site import BuiltSite
-from tests.services.object_store import BUCKET, object_store
+from tests.services.object_store import BUCKET, azure_store, object_store
 
 PAGES = ("index.html", "stages.html", "data/funnel.csv", INDEX)
 INDEXED = b'{"built_at": "2026-08-30T06:00:00+00:00", "headline": "So many", "pages": []}'
 
 
-@pytest.fixture(scope="module")
-def store() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch, object_store() as environment:
+STORES = {"store": (object_store, f"s3://{BUCKET}"), "azure": (azure_store, f"az://{BUCKET}")}
+
+
+@pytest.fixture(scope="module", params=["folder", "store", pytest.param("azure", marks=pytest.mark.azure)])
+def root(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if request.param == "folder":
+        yield str(tmp_path_factory.mktemp("sites"))
+        return
+    opened, address = STORES[request.param]
+    with pytest.MonkeyPatch.context() as patch, opened() as environment:
         for name, value in environment.items():
             patch.setenv(name, value)
-        yield f"s3://{BUCKET}"
+        yield address
 
 
-@pytest.fixture(params=["folder", "store"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "folder":
-        return Folder(tmp_path)
-    return Store(f"{request.getfixturevalue('store')}/{tmp_path.name}")
+@pytest.fixture
+def place(root: str, tmp_path: Path) -> Place:
+    return place_of(f"{root}/{tmp_path.name}")
 
 
 class Stopping:
@@ -77,14 +82,8 @@ def _published(place: Any, run: str, keep: int) -> None:
 
 
 def _read(place: Any, name: str) -> bytes | None:
-    if isinstance(place, Folder):
-        file = place.folder / name
-        return file.read_bytes() if file.exists() else None
-    try:
-        with place._store.open_input_stream(f"{place._root}/{name}") as given:
-            return bytes(given.read())
-    except FileNotFoundError:
-        return None
+    address = place.folder if isinstance(place, Folder) else place._address
+    return files.read(f"{address}/{name}")
 
 
 @pytest.mark.parametrize("keep", [1, 3])
@@ -105,33 +104,25 @@ def test_wherever_it_stops_the_front_page_leads_to_a_whole_report(place: Any, ke
     assert place.runs() == ["run-10", "run-11", "run-12"][-keep:]
 
 
-def test_a_store_whose_driver_is_missing_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Without:
-        @staticmethod
-        def from_uri(_: str) -> None:
-            raise pa.ArrowNotImplementedError("Got GCS URI but Arrow compiled without GCS support")
-
-    monkeypatch.setattr(places, "FileSystem", Without)
-    with pytest.raises(OSError, match="without GCS support"):
-        place_of("gs://bucket/site")
-
-
-def test_what_a_store_fails_with_later_is_an_error_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Failing:
-        def get_file_info(self, _: object) -> None:
-            raise pa.ArrowException("Unknown error: no token")
-
-        delete_dir = open_output_stream = open_input_stream = lambda *_, **__: Failing().get_file_info(None)
-
-        @staticmethod
-        def from_uri(address: str) -> tuple[Failing, str]:
-            asked.append(address)
-            return Failing(), "bucket/site"
-
-    asked: list[str] = []
-    monkeypatch.setattr(places, "FileSystem", Failing)
-    place = place_of("gs://bucket/site/")
-    assert asked == ["gs://bucket/site?retry_limit_seconds=30"]
+def test_what_is_wrong_with_a_store_is_an_error_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"AWS_ENDPOINT": "http://127.0.0.1:9", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "x"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    monkeypatch.setattr(files, "PATIENCE", timedelta(milliseconds=1))
+    files._client.cache_clear()
+    place = place_of("s3://bucket/site/")
     for ask in (place.runs, lambda: place.index("x"), lambda: place.replace("x", b""), lambda: place.remove("x")):
-        with pytest.raises(OSError, match="no token"):
+        with pytest.raises(OSError, match="error sending request"):
             ask()
+    with pytest.raises(OSError, match="nowhere"):
+        place_of("nowhere://bucket/site").runs()
+
+
+@pytest.mark.parametrize("root", ["store", pytest.param("azure", marks=pytest.mark.azure)], indirect=True)
+def test_a_browser_is_told_what_a_file_of_a_store_is(root: str) -> None:
+    place_of(f"{root}/site").replace("index.html", b"<p>")
+    with files._store(f"{root}/site/index.html") as (store, name):
+        attributes = store.get(name).attributes
+    assert attributes["Content-Type"] == "text/html; charset=utf-8"
+    assert attributes["Cache-Control"] == "no-cache"
