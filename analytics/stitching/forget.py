@@ -15,7 +15,6 @@ import polars as pl
 from analytics.identity.columns import CODE
 from analytics.identity.links import PAIR, identity_of, known_identity, tombstones
 from analytics.identity.resolution import Identities, identify, with_customers
-from analytics.stitching import build
 from analytics.stitching.build import build
 from analytics.stitching.forget_quarantine import naming
 from analytics.stitching.refresh_state import MEMORY, recall

@@ -17,7 +17,6 @@ import polars as pl
 from analytics.identity.assignment import counted
 from analytics.identity.columns import CODE, COMBINATION, HASH
 from analytics.identity.resolution import Identities
-from analytics.paths.flow import LINKED
 from analytics.store.columns import LINKED, WAYS
 from analytics.touches.assembly import EVENT
 from expectations import contract

@@ -7,9 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Final
 
 from expectations.errors import JourneysError
 from journeys.settings import Settings
+
+LANDING: Final = "to land events: pip install 'journeys[landing]'"
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,12 @@ def examine(config: Path) -> Iterator[Result]:
     """All checks, in the order in which a failing one explains the next."""
     yield Result("Python", sys.version_info >= (3, 11), sys.version.split()[0], "")
     yield Result("journeys", True, version("journeys"))
-    yield _check("codecs", _codecs, "install the product with its dependencies: pip install journeys")
+    yield _check("codecs", _codecs, LANDING)
     yield _check("chart renderer", _renderer, "install vl-convert-python and altair as pyproject.toml asks")
     yield _check("configuration", lambda: _configuration(config))
     yield _check("expectations", lambda: _expectations(config))
-    yield _check("lake", lambda: _lake(config))
-    yield _check("brokers", lambda: _brokers(config))
+    yield _check("lake", lambda: _lake(config), LANDING)
+    yield _check("brokers", lambda: _brokers(config), LANDING)
 
 
 def _check(what: str, look: Callable[[], str], do: str = "") -> Result:

@@ -14,6 +14,7 @@ DOORS = {
         *("expectations.lake.tables", "expectations.lake.erase"),
     ),
     "obstore": ("expectations.lake.files",),
+    "pyarrow": ("ingest.decoding.columns", "ingest.landing.commit"),
     "great_expectations": ("expectations.audit.great_expectations", "expectations.audit.audit"),
     "pandas": ("expectations.audit.great_expectations", "expectations.audit.audit"),
     "altair": ("reports.charts", "reports.charts.theme"),

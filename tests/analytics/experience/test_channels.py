@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 
 from analytics import Paths, channels, effort, handoffs
-from analytics.engine.units import units_of
 from analytics.statistics.intervals import wilson
 from analytics.store.ordering import TOUCHES_PER_PART
 from expectations.errors import DefinitionError

@@ -9,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Design, conformance, deviations
-from analytics.engine.units import units_of
 from analytics.statistics.intervals import newcombe
 from analytics.statistics.tests import two_proportions_z
 from expectations.errors import DefinitionError

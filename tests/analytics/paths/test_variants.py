@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Selection, step_matrix, variants
-from analytics.engine.units import units_of
 from analytics.store.ordering import split_at_customers
 from expectations.errors import DefinitionError
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of

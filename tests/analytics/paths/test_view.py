@@ -26,7 +26,6 @@ from analytics import (
     transitions,
     variants,
 )
-from analytics.engine.units import units_of
 from tests.analytics.experience.test_channels import staged
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, units_of
 from tests.oracles.paths import Unit

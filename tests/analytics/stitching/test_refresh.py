@@ -262,7 +262,7 @@ STEPS = [
     "analytics.stitching.refresh.compact",
     "analytics.stitching.refresh_state.Memory.save",
     "analytics.store.writer.StoreWriter.finish",
-    "analytics.store.manifest.entry_of",
+    "analytics.store.writer.entry_of",
     "analytics.stitching.refresh.forget_others",
 ]
 

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-import analytics.compaction
+import analytics.store.compaction
 from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
 from analytics.store.compaction import MANY, compact
 from analytics.store.parts import Part
@@ -81,7 +81,7 @@ def test_small_parts_are_put_together_as_soon_as_there_are_many(tmp_path: Path) 
 
 
 def test_parts_are_put_together_up_to_the_usual_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(analytics.compaction, "TOUCHES_PER_PART", 4)
+    monkeypatch.setattr(analytics.store.compaction, "TOUCHES_PER_PART", 4)
     with StoreWriter(tmp_path / "store") as writer:
         writer.keep(part(["large", "enough"]))
         small_parts(writer, 10)

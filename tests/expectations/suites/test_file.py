@@ -154,7 +154,16 @@ def test_no_value_of_the_data_is_in_a_verdict() -> None:
 
 
 def test_only_the_audit_loads_great_expectations() -> None:
-    light = ["gate", "rules", "vocabulary", "suitefile", "datadocs", "checks", "drift", "landed", "audit"]
+    light = [
+        "gate",
+        "suites.settings",
+        "suites.vocabulary",
+        "suites.file",
+        "audit.datadocs",
+        "audit.results",
+        "audit.drift",
+    ]
+    light += ["audit.landed", "audit.audit"]
     modules = [f"expectations.{name}" for name in light] + [
         "ingest.service.service",
         "analytics.stitching.build",

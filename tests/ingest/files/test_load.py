@@ -147,7 +147,7 @@ def test_what_is_refused_is_counted_over_all_flushes(
     tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "e.ndjson").write_bytes(ndjson(*[b"nonsense", EVENT, b"\xff"] * 10))
-    monkeypatch.setattr(files, "_ROWS_AT_ONCE", 6)
+    monkeypatch.setattr(load, "_ROWS_AT_ONCE", 6)
     done = load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS.model_copy(update={"flush_rows": 6}), lake)
     assert (done.landed, done.quarantined) == (10, {"not_json": 10, "not_utf8": 10})
     assert Table(lake, layout.EVENTS).version == 5, "a flush is due at six rows"

@@ -1,0 +1,94 @@
+"""Who only asks and reports installs no package that landing or checks need; a verb that lacks one says which extra."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from expectations.lake.layout import Lake
+from journeys.app import EXTRAS
+from tests.analytics.stitching.test_refresh import event, land
+
+BLOCKED = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in {extras!r}:
+            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+
+sys.meta_path.insert(0, Blocked())
+"""
+RUN = "from journeys import main; sys.argv[0] = 'journeys'; main()"
+CONFIG = """
+[lake]
+address = "lake"
+[ingest]
+brokers = ["127.0.0.1:9"]
+streams = [{ topic = "clicks", kind = "clickstream" }]
+"""
+
+
+def in_base(code: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Python without the packages of any extra."""
+    begun = BLOCKED.format(extras=set(EXTRAS)) + code
+    command = [sys.executable, "-c", begun, *arguments]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=300)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    visits = [event("visit", f"{n}m", n, customer_id=f"c{n % 20}") for n in range(40)]
+    orders = [event("order_placed", f"{100 + n}m", 100 + n, customer_id=f"c{n}") for n in range(10)]
+    land(Lake(str(folder / "lake")), *visits, *orders)
+    (folder / "journeys.toml").write_text(CONFIG)
+    return folder
+
+
+def test_asking_and_reporting_need_no_extra(shop: Path) -> None:
+    everything = """
+from typer.testing import CliRunner
+import analytics, reports, journeys.commands.funnel, journeys.commands.identity, journeys.commands.paths
+import journeys.commands.pipeline, journeys.commands.report, journeys.commands.lake
+from journeys.app import app
+from journeys.commands.serve import server
+
+for line in ("stitch", "funnel visit order_placed", "paths variants", "report --site site", "identity --help"):
+    done = CliRunner().invoke(app, line.split(), catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+server(__import__("pathlib").Path("site"), 0).server_close()
+"""
+    done = in_base(everything, folder=shop)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("verb", "extra"),
+    [
+        ("ingest --until-caught-up", "landing"),
+        ("quarantine list", "landing"),
+        ("check", "checks"),
+    ],
+)
+def test_a_verb_that_lacks_its_packages_says_in_a_sentence_what_to_install(verb: str, extra: str, shop: Path) -> None:
+    done = in_base(RUN, *verb.split(), folder=shop)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1 and f"pip install 'journeys[{extra}]'" in done.stderr
+
+
+def test_the_doctor_says_what_landing_needs(shop: Path) -> None:
+    done = in_base(RUN, "doctor", folder=shop)
+    assert done.returncode == 1 and "pip install 'journeys[landing]'" in done.stdout and not done.stderr
+
+
+def test_every_package_that_is_looked_for_is_brought_by_its_extra() -> None:
+    project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
+    for module, extra in EXTRAS.items():
+        name = {"kafka": "kafka-python"}.get(module, module.replace("_", "-"))
+        assert any(asked.startswith(name) for asked in project["optional-dependencies"][extra])
+        assert not any(asked.startswith(name) for asked in project["dependencies"])
