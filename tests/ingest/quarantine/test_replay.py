@@ -13,7 +13,7 @@ import pytest
 from expectations.gate import Rule
 from expectations.lake import layout
 from expectations.lake.layout import Lake
-from ingest.decoding.decode import Refusal
+from ingest.decoding.decode import Refusal, decode
 from ingest.files.load import like
 from ingest.landing import commit
 from ingest.landing.commit import Table, scan
@@ -24,7 +24,7 @@ from ingest.message import Chunk, Partition
 from ingest.quarantine import replay as module
 from ingest.quarantine.quarantine import examples, message, refused
 from ingest.quarantine.replay import ReplaySummary, replay
-from ingest.settings.ingest import IngestSettings
+from ingest.settings.ingest import IngestSettings, Limits
 from tests.ingest.streams import BAD, RECEIVED, Sent, event, places
 
 HERE = Partition("clicks", 1)
@@ -234,6 +234,45 @@ def test_parts_of_a_message_are_shown_in_order_and_leave_one_by_one(lake: Lake) 
     assert message(lake, HERE, 0)["part"].to_list() == [2] and message(lake, HERE, 1).is_empty()
     found = scan(lake, layout.EVENTS).select("offset", "part").collect().sort("offset", "part").rows()
     assert found == [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (2, 0)]
+
+
+def test_a_message_of_which_one_part_is_still_refused_stays_whole(lake: Lake) -> None:
+    tight = settings(format="segment").model_copy(update={"limits": Limits(largest_message=10)})
+    land(lake, [Sent(0, batch("a", "late", "b")), Sent(1, batch("a", "b"))], tight)
+    assert refused(lake).select("reason", "messages").rows() == [("too_large", 2)]
+    done = replay(settings(format="segment"), lake)
+    assert (done.landed, done.left, dict(done.stay)) == (4, 1, {"bad_timestamp": 1})
+    assert places(lake, layout.QUARANTINE) == [("clicks", 1, 0)]
+    assert replay(settings(format="segment"), lake).landed == 0
+    assert len(places(lake)) == 4
+
+
+def test_only_what_was_read_leaves_whatever_the_topic_is_called(lake: Lake) -> None:
+    odd, fields = Partition("it's", 1), NEW.streams[0].model_dump(include={"fields"})
+    land(lake, [Sent(0, other(0)), Sent(1, BAD)], settings(topic=odd.topic), odd)
+    land(lake, [Sent(0, other(0))])
+    done = replay(settings(topic=odd.topic, **fields), lake)
+    assert (done.landed, done.left) == (1, 1)
+    assert places(lake, layout.QUARANTINE) == [("clicks", 1, 0), ("it's", 1, 1)]
+
+
+def test_an_event_that_an_earlier_version_landed_without_a_part_lands_once(lake: Lake) -> None:
+    land(lake, [Sent(0, other(0))])
+    events = Table(lake, layout.EVENTS)
+    found = decode([Sent(0, other(0))], HERE, NEW.streams[0], Limits()).events
+    assert events.append(found.with_columns(part=pl.lit(None, pl.Int32)), [Claim("earlier", None, 1)])
+    done = replay(NEW, lake)
+    assert (done.landed, done.left) == (0, 1) and len(places(lake)) == 1
+
+
+def test_parts_are_told_in_order_whenever_they_were_refused(lake: Lake) -> None:
+    refusals = [Refusal(0, "odd", None, "", part) for part in (3, None, 1)]
+    sent, table = [Sent(0, BAD)], Table(lake, layout.QUARANTINE)
+    together = quarantine_rows(HERE, sent, [*refusals, Refusal(0, "odd", None, "", 2)])
+    assert together["part"].to_list() == [None, 1, 2, 3]
+    for number, refusal in enumerate(refusals):
+        assert table.append(quarantine_rows(HERE, sent, [refusal]), [Claim("a", number or None, number + 1)])
+    assert message(lake, HERE, 0)["part"].to_list() == [None, 1, 3]
 
 
 def cloud(specversion: bytes, offset: int) -> Sent:

@@ -89,6 +89,13 @@ def test_a_call_sent_twice_in_other_parts_is_one_event_to_analytics() -> None:
     assert deduplicate(landed.lazy()).collect()["event_id"].sort().to_list() == ["m1", "m2"]
 
 
+def test_parts_without_an_id_have_one_each_by_their_place() -> None:
+    calls = [call(number, messageId=None) for number in range(3)]
+    found = decode([sent({"batch": calls}, 7), sent({"batch": calls[:1]}, 8)], PARTITION, STREAM, Limits()).events
+    ids = [f"k:calls:0:{place}" for place in ("7", "7:1", "7:2", "8")]
+    assert found.sort("offset", "part")["event_id"].to_list() == ids and found["id_generated"].all()
+
+
 def test_events_of_plain_messages_are_the_first_of_theirs() -> None:
     record = sent({"event_name": "x", "occurred_at": "2026-01-01T00:00:00Z", "anonymous_id": "a", "part": 7})
     found = decode([record], PARTITION, Stream(topic="calls", kind="clickstream"), Limits())
