@@ -29,6 +29,7 @@ from analytics.store.frames import in_utc, standard_columns
 from analytics.store.manifest import read_manifest, store_folder
 from analytics.store.ordering import sorted_touches, split_at_customers
 from analytics.store.parts import Part, decoded
+from analytics.store.text import time_after_start, touches_of_text
 from analytics.store.writer import StoreWriter
 from expectations.errors import DefinitionError, nearest
 from expectations.lake.layout import Lake
@@ -117,6 +118,19 @@ class Paths:
             frame_ = table[rows].with_columns(narrow_time(ordered[AT][rows]))
             parts.append(Part(number, len(frame_), len(customers), frames=(frame_, customers)))
         return cls(parts, touches.schema, words.dictionaries, in_utc(end))
+
+    @classmethod
+    def from_text(cls, journeys: Mapping[str, str], *, end: str | None = None) -> Paths:
+        """Paths written as text, one customer per key: `name@time`, with the time after 1 January 2024 in s, m, h or d.
+
+        Columns of a touch follow in brackets, names with blanks stand in double quotes: see `analytics.store.text`.
+        The end of the data is `end`, written as the times are, or else the last touch. No text gives empty paths.
+        Raises `DefinitionError` for text that is not a touch.
+
+        >>> Paths.from_text({"ann": "visit@0m pay@2d", "bob": "visit@1h[device=phone]"})
+        Paths(3 touches of 2 customers, to 2024-01-03 00:00 UTC)
+        """
+        return cls.from_frame(touches_of_text(journeys), end_of_data=time_after_start(end) if end else None)
 
     def save(self, folder: str | Path | Lake) -> None:
         """Write the same parts to `folder`; `Paths.open(folder)` gives equal paths. Replaces a store that is there."""
