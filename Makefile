@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := journeys expectations ingest analytics reports
 DATA ?= shop
 
-.PHONY: demo test check setup lint types contracts doctest docs bench kafka clean
+.PHONY: demo test check setup lint types contracts doctest wheel versions docs bench kafka clean
 
 demo: $(VENV)/.demo            ## install, run the main job on a simulated shop, print where the report is
 	@$(BIN)/journeys demo --data $(DATA)
@@ -13,7 +13,7 @@ demo: $(VENV)/.demo            ## install, run the main job on a simulated shop,
 test: $(VENV)/.test            ## the tests; what needs Chromium or Apache Kafka is skipped, with a reason, where absent
 	$(BIN)/python -m pytest
 
-check: lint types contracts doctest docs test  ## all that a change must pass
+check: lint types contracts doctest docs wheel test  ## all that a change must pass
 
 setup: $(VENV)/.test           ## the environment of a developer
 
@@ -29,6 +29,12 @@ contracts: $(VENV)/.test
 
 doctest: $(VENV)/.test
 	$(BIN)/python -m pytest -q --doctest-modules $(PACKAGES)
+
+wheel: $(VENV)/.test           ## builds the wheel, installs it into an empty environment, runs every docstring's example
+	JOURNEYS_TESTS_REQUIRE=wheel $(BIN)/python -m pytest -q tests/architecture/test_wheel.py
+
+versions: $(VENV)/.test        ## a short run with each supported version of Python and polars
+	.ci/versions
 
 docs: $(VENV)/.test            ## reference pages from the docstrings, into build/reference
 	$(BIN)/pdoc -o build/reference $(PACKAGES)

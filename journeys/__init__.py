@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def main() -> None:
     """Run the command `journeys`."""
+    import journeys.commands  # noqa: F401 - the verbs
     from journeys.app import run
-    from journeys.commands import funnel, identity, lake, paths, pipeline, report, serve  # noqa: F401 - they add verbs
 
     run()

@@ -138,7 +138,7 @@ def test_compose_mounts_files_that_exist(compose: dict[str, Any]) -> None:
 
 
 def test_compose_runs_the_broker_that_the_tests_ran(compose: dict[str, Any]) -> None:
-    pinned = (ROOT / "tests" / "kafka" / "pom.xml").read_text()
+    pinned = (ROOT / "tests" / "services" / "pom.xml").read_text()
     version = compose["services"]["kafka"]["image"].removeprefix("apache/kafka:")
     assert f"<artifactId>kafka_2.13</artifactId>\n      <version>{version}</version>" in pinned
 

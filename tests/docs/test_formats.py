@@ -12,7 +12,7 @@ from ingest.settings.ingest import IngestSettings, Stream
 from ingest.settings.mapping import FIELDS
 from tests.ingest.reading import read, rows
 
-PAGE = (Path(__file__).parents[4] / "docs" / "formats.md").read_text()
+PAGE = (Path(__file__).parents[2] / "docs" / "formats.md").read_text()
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
