@@ -230,6 +230,13 @@ def test_what_arrived_later_does_not_link_as_of_a_time() -> None:
     assert found(events, as_of=START + timedelta(minutes=90))[0] == ("customer_id:ann", "device")
 
 
+def test_a_login_that_arrived_later_takes_no_events_of_a_shared_device_as_of_a_time() -> None:
+    events = story(f"{CROWD}; 40 d=k; 45 d=k c=dan")
+    events[4]["arrived"] = 90
+    for moment, owner in ((89, ("device_id:k", "anonymous")), (90, ("customer_id:dan", "session"))):
+        assert found(events, max_degree=2, as_of=START + timedelta(minutes=moment))[3] == owner
+
+
 def test_a_salt_turns_keys_into_pseudonyms_and_joins_the_same_customers() -> None:
     events = story("0 a=x; 5 a=x c=ann; 9 a=y; 12 c=0")
     plain, salted, other = (

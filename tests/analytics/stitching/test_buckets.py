@@ -31,6 +31,20 @@ def test_rows_come_back_by_bucket_from_memory_and_from_disk(budget: int) -> None
     assert found[1].filter(pl.col("word") == "w3")["n"].to_list() == list(range(3, 90, 4))
 
 
+def test_memory_is_written_when_it_is_full_and_then_fills_anew() -> None:
+    frame = pl.DataFrame({"n": [1, 2], "word": ["a", "b"], BUCKET: [0, 0]})
+    frame = frame.with_columns(pl.col("word").cast(pl.Categorical))
+    size = frame.drop(BUCKET).estimated_size()
+    with Spool(1, SCHEMA, int(size * 2)) as spool:
+        files = []
+        for _ in range(7):
+            spool.add(frame)
+            files.append(len(list(spool._folder.path.glob("*.parquet"))) if spool._folder else 0)
+        assert files == [0, 0, 1, 1, 1, 2, 2]
+        (found,) = spool.buckets()
+    assert found["n"].to_list() == [1, 2] * 7
+
+
 def test_nothing_is_left_on_disk() -> None:
     with Spool(1, SCHEMA, 0) as spool:
         spool.add(

@@ -15,6 +15,7 @@ from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.decoding.decode import Refusal, decode
 from ingest.files.load import like
+from ingest.files.rows import rows as quarantine_rows
 from ingest.landing import commit
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
@@ -248,12 +249,20 @@ def test_a_message_of_which_one_part_is_still_refused_stays_whole(lake: Lake) ->
 
 
 def test_only_what_was_read_leaves_whatever_the_topic_is_called(lake: Lake) -> None:
-    odd, fields = Partition("it's", 1), NEW.streams[0].model_dump(include={"fields"})
+    odd, fields = Partition("it's", 0), NEW.streams[0].model_dump(include={"fields"})
     land(lake, [Sent(0, other(0)), Sent(1, BAD)], settings(topic=odd.topic), odd)
     land(lake, [Sent(0, other(0))])
     done = replay(settings(topic=odd.topic, **fields), lake)
     assert (done.landed, done.left) == (1, 1)
-    assert places(lake, layout.QUARANTINE) == [("clicks", 1, 0), ("it's", 1, 1)]
+    assert places(lake, layout.QUARANTINE) == [("clicks", 1, 0), ("it's", 0, 1)]
+
+
+def test_an_offset_of_another_partition_is_another_message(lake: Lake) -> None:
+    land(lake, [Sent(0, event(0))], place=Partition("clicks", 0))
+    land(lake, [Sent(0, other(0))])
+    done = replay(NEW, lake)
+    assert (done.landed, done.left) == (1, 1)
+    assert places(lake) == [("clicks", 0, 0), ("clicks", 1, 0)]
 
 
 def test_an_event_that_an_earlier_version_landed_without_a_part_lands_once(lake: Lake) -> None:
