@@ -113,7 +113,7 @@ def is_nobodys(new: Row) -> bool:
     return all(value in (None, "unknown") for value in (new.get("customer_id"), new.get("anonymous_id"), *mapped))
 
 
-@settings(max_examples=12)
+@settings(max_examples=10)
 @given(
     histories(),
     st.integers(1, 3),
