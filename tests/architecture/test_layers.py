@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from itertools import pairwise
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 

@@ -230,6 +230,13 @@ def test_what_arrived_later_does_not_link_as_of_a_time() -> None:
     assert found(events, as_of=START + timedelta(minutes=90))[0] == ("customer_id:ann", "device")
 
 
+def test_what_had_arrived_links_as_of_a_time_though_it_is_said_again_later() -> None:
+    events = story("0 a=x; 1 a=x c=ann; 2 a=x c=ann; 3 a=x c=ann")
+    for event, arrived in zip(events, (0, 90, 10, 95), strict=True):
+        event["arrived"] = arrived
+    assert found(events, as_of=START + timedelta(minutes=50))[0] == ("customer_id:ann", "device")
+
+
 def test_a_login_that_arrived_later_takes_no_events_of_a_shared_device_as_of_a_time() -> None:
     events = story(f"{CROWD}; 40 d=k; 45 d=k c=dan")
     events[4]["arrived"] = 90

@@ -15,7 +15,6 @@ from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.decoding.decode import Refusal, decode
 from ingest.files.load import like
-from ingest.files.rows import rows as quarantine_rows
 from ingest.landing import commit
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
