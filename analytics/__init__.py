@@ -1,4 +1,8 @@
-"""Lake to answers: stitched paths and the measures over them."""
+"""From the lake to answers: builds customer paths and measures them.
+
+This is the whole public interface: other packages import from `analytics`, never from a module inside it. Names that
+need a heavy library are loaded on first use.
+"""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,7 +10,7 @@ from analytics.engine.conditions import Exclude, Step
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
 from analytics.experience.effort import effort
-from analytics.experience.voice import responses, voice
+from analytics.experience.voice import SCORE, SURVEY, SURVEY_SCALES, responses, voice
 from analytics.funnels.definition import Funnel
 from analytics.funnels.funnel import funnel
 from analytics.funnels.members import members
@@ -15,13 +19,18 @@ from analytics.funnels.survival import survival
 from analytics.funnels.trends import time_to_convert, trend
 from analytics.paths.conformance import Design, conformance, deviations
 from analytics.paths.flow import flow, flow_routes
+from analytics.paths.pattern_grammar import parse_pattern
 from analytics.paths.patterns import match, matches
 from analytics.paths.step_matrices import step_matrix
 from analytics.paths.transitions import transitions
 from analytics.paths.variants import variants
-from analytics.paths.view import Selection
+from analytics.paths.view import Selection, known_value
 from analytics.segments.cohorts import retention, returns
 from analytics.segments.compare import compare
+from analytics.statistics.corrections import benjamini_hochberg
+from analytics.statistics.curves import kaplan_meier
+from analytics.statistics.intervals import median_interval, newcombe, normal_quantile, wilson
+from analytics.statistics.tests import two_proportions_z
 from analytics.store.paths import Paths
 from analytics.store.summary import summary
 from analytics.store.writer import StoreWriter
@@ -30,22 +39,42 @@ from analytics.touches.sessions import sessions
 from expectations.config.durations import duration
 
 if TYPE_CHECKING:
-    from analytics.identity.links import why, why_apart
+    from analytics.funnels.saved import NamedFunnel, check_words, step_of
+    from analytics.identity.links import known_identity, tombstones, why, why_apart
+    from analytics.identity.links import split as split_identities
     from analytics.identity.resolution import customers
-    from analytics.stitching.build import stitch
+    from analytics.monitoring.runs import landed_offsets, published_runs, record_run
+    from analytics.stitching.build import StitchSummary, stitch
+    from analytics.stitching.build import build as build_paths
+    from analytics.stitching.forget import forget as forget_customer
+    from analytics.stitching.refresh import refresh as refresh_paths
+    from analytics.stitching.refresh import summary_of as stitch_summary
+    from analytics.stitching.unused_settings import doubts as unused_settings
+    from analytics.stitching.verify import verify as verify_paths
+    from analytics.touches.assembly import touch_schema
+    from analytics.touches.preview import touchpoints as preview_touchpoints
+    from analytics.touches.preview import url_templates
 
 __all__ = [
     "PROFILES",
+    "SCORE",
+    "SURVEY",
+    "SURVEY_SCALES",
     "Design",
     "Exclude",
     "Funnel",
+    "NamedFunnel",
     "PathRules",
     "Paths",
     "Selection",
     "Step",
+    "StitchSummary",
     "StoreWriter",
     "UnknownWordWarning",
+    "benjamini_hochberg",
+    "build_paths",
     "channels",
+    "check_words",
     "compare",
     "conformance",
     "customers",
@@ -55,35 +84,77 @@ __all__ = [
     "explain_difference",
     "flow",
     "flow_routes",
+    "forget_customer",
     "funnel",
     "handoffs",
+    "kaplan_meier",
+    "known_identity",
+    "known_value",
+    "landed_offsets",
     "match",
     "matches",
+    "median_interval",
     "members",
+    "newcombe",
+    "normal_quantile",
+    "parse_pattern",
+    "preview_touchpoints",
+    "published_runs",
     "read_as",
+    "record_run",
+    "refresh_paths",
     "responses",
     "retention",
     "returns",
     "sessions",
+    "split_identities",
     "step_matrix",
+    "step_of",
     "stitch",
+    "stitch_summary",
     "summary",
     "survival",
     "time_to_convert",
+    "tombstones",
+    "touch_schema",
     "transitions",
     "trend",
+    "two_proportions_z",
+    "unused_settings",
+    "url_templates",
     "variants",
+    "verify_paths",
     "voice",
     "why",
     "why_apart",
+    "wilson",
 ]
 
-# Stitching loads scipy and deltalake: only who stitches waits for them.
+# These load scipy or deltalake, or are needed by few: only their users wait for them.
 _ON_USE = {
-    "customers": "analytics.identity.resolution",
-    "stitch": "analytics.stitching.build",
-    "why": "analytics.identity.links",
-    "why_apart": "analytics.identity.links",
+    "NamedFunnel": "analytics.funnels.saved:NamedFunnel",
+    "StitchSummary": "analytics.stitching.build:StitchSummary",
+    "build_paths": "analytics.stitching.build:build",
+    "check_words": "analytics.funnels.saved:check_words",
+    "customers": "analytics.identity.resolution:customers",
+    "forget_customer": "analytics.stitching.forget:forget",
+    "known_identity": "analytics.identity.links:known_identity",
+    "landed_offsets": "analytics.monitoring.runs:landed_offsets",
+    "preview_touchpoints": "analytics.touches.preview:touchpoints",
+    "published_runs": "analytics.monitoring.runs:published_runs",
+    "record_run": "analytics.monitoring.runs:record_run",
+    "refresh_paths": "analytics.stitching.refresh:refresh",
+    "split_identities": "analytics.identity.links:split",
+    "step_of": "analytics.funnels.saved:step_of",
+    "stitch": "analytics.stitching.build:stitch",
+    "stitch_summary": "analytics.stitching.refresh:summary_of",
+    "tombstones": "analytics.identity.links:tombstones",
+    "touch_schema": "analytics.touches.assembly:touch_schema",
+    "unused_settings": "analytics.stitching.unused_settings:doubts",
+    "url_templates": "analytics.touches.preview:url_templates",
+    "verify_paths": "analytics.stitching.verify:verify",
+    "why": "analytics.identity.links:why",
+    "why_apart": "analytics.identity.links:why_apart",
 }
 
 
@@ -92,4 +163,5 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    return getattr(import_module(_ON_USE[name]), name)
+    module, _, attribute = _ON_USE[name].partition(":")
+    return getattr(import_module(module), attribute)

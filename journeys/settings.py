@@ -11,10 +11,7 @@ from expectations.errors import ConfigurationError
 from expectations.lake.layout import Lake
 
 if TYPE_CHECKING:
-    import polars as pl
-
-    from analytics.funnels.saved import NamedFunnel
-    from analytics.touches.rules import PathRules
+    from analytics import NamedFunnel, PathRules
     from expectations.compile.compile import Compiled
     from expectations.suites.expectation import Suite
     from expectations.suites.settings import ExpectationSettings
@@ -74,33 +71,23 @@ class Settings:
         from expectations.compile.compile import compile_own
         from expectations.contract import TOUCHES
 
-        return compile_own(
-            self.suites, self._touches() if any(each.table == "touches" for each in self.suites) else TOUCHES
-        )
+        if not any(each.table == "touches" for each in self.suites):
+            return compile_own(self.suites, TOUCHES)
+        from analytics import touch_schema
 
-    def _touches(self) -> pl.Schema:
-        """The columns that touches will have; numbers are those that `[paths]` keeps as values."""
-        import polars as pl
-
-        from analytics.touches.assembly import columns
-        from analytics.touches.rules import short
-        from expectations.contract import TOUCHES
-
-        values = [short(name) for name in self.paths.values]
-        kept = {name: pl.Float64() if name in values else pl.String() for name in columns(self.paths)}
-        return pl.Schema({**kept, **TOUCHES})
+        return compile_own(self.suites, touch_schema(self.paths))
 
     @cached_property
     def paths(self) -> PathRules:
         """`[paths]`."""
-        from analytics.touches.rules import PathRules
+        from analytics import PathRules
 
         return self.file.section("paths", PathRules)
 
     @cached_property
     def funnels(self) -> dict[str, NamedFunnel]:
         """`[[funnels]]`, by their names."""
-        from analytics.funnels.saved import NamedFunnel
+        from analytics import NamedFunnel
 
         given = self.file.data.get("funnels", [])
         if not isinstance(given, list):

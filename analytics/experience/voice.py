@@ -24,7 +24,7 @@ from analytics.store.columns import AT, CUSTOMER, STAGE
 from analytics.store.paths import Paths
 from expectations.config.durations import duration
 
-SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
+SURVEY_SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 SURVEY: Final = "survey"
 SCORE: Final = "score"
 
@@ -87,7 +87,7 @@ def _belonging(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta
 
 
 def _is_response() -> pl.Expr:
-    fits = [(pl.col(SURVEY) == name) & pl.col(SCORE).is_between(*scale) for name, scale in SCALES.items()]
+    fits = [(pl.col(SURVEY) == name) & pl.col(SCORE).is_between(*scale) for name, scale in SURVEY_SCALES.items()]
     return pl.any_horizontal(fits).fill_null(False)
 
 
@@ -120,7 +120,7 @@ COUNTS: Final[dict[str, type[pl.DataType]]] = {
 def _counts() -> dict[str, pl.Expr]:
     """The counts that add up over parts; `effort` is the sum of the CES scores."""
     score = pl.col(SCORE)
-    nps, csat, ces = (pl.col(SURVEY) == name for name in SCALES)
+    nps, csat, ces = (pl.col(SURVEY) == name for name in SURVEY_SCALES)
     counts = {
         "responses": pl.len(),
         "nps_n": nps.sum(),

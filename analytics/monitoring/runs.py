@@ -30,7 +30,7 @@ SCHEMA: Final = pl.Schema(
 """`definitions` names all settings behind the numbers, `identity` the rules of stitching; `offset` is the last read."""
 
 
-def offsets(lake: Lake, version: int | None = None) -> pl.DataFrame:
+def landed_offsets(lake: Lake, version: int | None = None) -> pl.DataFrame:
     """The last offset of every partition in table `events`: `topic`, `partition` Int32, `offset` Int64.
 
     Files that were loaded are not partitions. No rows when none landed. `version` is that of the table, the latest
@@ -45,16 +45,16 @@ def offsets(lake: Lake, version: int | None = None) -> pl.DataFrame:
     return last.sort(contract.TOPIC, contract.PARTITION).collect(engine="streaming")
 
 
-def published(lake: Lake) -> pl.DataFrame:
+def published_runs(lake: Lake) -> pl.DataFrame:
     """The reports that were published (`SCHEMA`), oldest first; no rows when there is none."""
     return scan(lake, RUNS, SCHEMA).sort("built_at", "run").collect()
 
 
-def record(lake: Lake, run: dict[str, object]) -> None:
+def record_run(lake: Lake, run: dict[str, object]) -> None:
     """Note a published report; one that is published again under the same name is noted once.
 
     In: a value for every column of `SCHEMA`. Raises `StorageError` where the table cannot be written.
     """
-    if run["run"] in set(published(lake)["run"]):
+    if run["run"] in set(published_runs(lake)["run"]):
         return
     append(lake, RUNS, pl.DataFrame([run], schema=SCHEMA, orient="row"))

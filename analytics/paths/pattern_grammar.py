@@ -167,7 +167,7 @@ class _Reader:
             )
 
 
-def pattern(text: str) -> Pattern:
+def parse_pattern(text: str) -> Pattern:
     """A pattern from its text; raises `DefinitionError` when it cannot be read.
 
     >>> pattern("home .* 'Product page'").names

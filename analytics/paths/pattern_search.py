@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analytics.engine.conditions import Step
 from analytics.engine.matching import Matcher
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
-from analytics.paths.pattern_grammar import Pattern, Touch, pattern, wrong
+from analytics.paths.pattern_grammar import Pattern, Touch, parse_pattern, wrong
 from analytics.paths.sequences import Walks
 from analytics.paths.variants import as_bytes
 from analytics.paths.view import Indices, View
@@ -45,7 +45,7 @@ class Search:
     @classmethod
     def of(cls, paths: Paths, text: str, steps: Mapping[str, Step], view: View) -> Search:
         """The search for a pattern; raises `DefinitionError` for one that cannot be read, or matches no touch."""
-        asked = pattern(text)
+        asked = parse_pattern(text)
         meant = tuple(steps.get(name) or Step(name, on=view.on) for name in asked.names)
         if len(asked.names) > MOST_NAMES:
             raise wrong(text, f"at most {MOST_NAMES} names")

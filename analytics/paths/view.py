@@ -113,7 +113,7 @@ def place_of(words: pl.Series, names: Words) -> Indices:
     return words.is_in(list(_words(names))).arg_true().to_numpy().astype(np.int64)
 
 
-def known(words: pl.Series, name: str, what: str = "touchpoint") -> str:
+def known_value(words: pl.Series, name: str, what: str = "touchpoint") -> str:
     """The name, when it is one of the values; else `DefinitionError` that names the nearest."""
     if name not in words:
         some = ", ".join(words.sort().head(5).to_list())

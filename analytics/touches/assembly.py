@@ -83,6 +83,17 @@ def columns(rules: PathRules) -> list[str]:
     return list(dict.fromkeys([*FIRST, contract.EVENT_NAME, contract.KIND, *kept, *survey]))
 
 
+def touch_schema(rules: PathRules) -> pl.Schema:
+    """The columns that touches have under these rules, with their types: text is String, values are Float64.
+
+    >>> touch_schema(PathRules(values=["properties.price"]))["price"]
+    Float64
+    """
+    values = [short(name) for name in rules.values]
+    configured = {name: pl.Float64() if name in values else pl.String() for name in columns(rules)}
+    return pl.Schema({**configured, **contract.TOUCHES})
+
+
 def given(rules: PathRules) -> list[str]:
     """The columns of a touch that its event gives, whoever its customer is; hidden ones are not among them."""
     made = {STAGE, SESSION, JOURNEY, OUTCOME, LINKED, *rules.attributes}

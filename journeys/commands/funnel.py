@@ -76,11 +76,10 @@ def show_funnel(
 ) -> None:
     """The funnel over `steps`, the one of that name, or that of the configured stages; `rules` are options of it."""
     import analytics
-    from analytics.funnels.saved import check_words
 
     paths = analytics.Paths.open(settings.lake)
     asked = question(settings, steps, {name: value for name, value in rules.items() if value})
-    answer = analytics.funnel(paths, check_words(paths, asked))
+    answer = analytics.funnel(paths, analytics.check_words(paths, asked))
     if svg is not None:
         from reports.charts.svg import funnel_svg
 
@@ -105,8 +104,7 @@ def show_funnel(
 
 def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
     """What is asked, in words of a funnel."""
-    from analytics import Funnel
-    from analytics.funnels.saved import step_of
+    from analytics import Funnel, step_of
 
     if len(steps) == 1 and steps[0] in settings.funnels:
         named = settings.funnels[steps[0]]

@@ -23,8 +23,8 @@ app.add_typer(identity, name="identity")
 
 def show_why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
     """The chain of links from one identity to another."""
-    from analytics.identity.links import tombstones, why_apart
-    from analytics.identity.links import why as evidence
+    from analytics import tombstones, why_apart
+    from analytics import why as evidence
     from expectations.lake.tables import landed
 
     asked = (landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
@@ -62,14 +62,13 @@ def _broken_by(link: Mapping[str, Any], one: str, other: str, most: int) -> Iter
 
 def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:
     """A tombstone on the link between two identities, or its removal; and whether it parts them."""
-    from analytics.identity.links import known_identity, tombstones
-    from analytics.identity.links import split as part
-    from analytics.identity.links import why as evidence
+    from analytics import known_identity, split_identities, tombstones
+    from analytics import why as evidence
     from expectations.errors import DefinitionError
     from expectations.lake.tables import landed
 
     one, other = (known_identity(each, settings.paths) for each in (one, other))
-    part(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
+    split_identities(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
     terminal.out.print("Written. It holds from the next `journeys stitch` on.", markup=False)
     if undo:
         return
@@ -87,10 +86,10 @@ def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: b
 
 def show_forget(settings: Settings, customer: str) -> None:
     """Remove a customer, and show what each table held before and after."""
-    from analytics.stitching.forget import forget as remove
+    from analytics import forget_customer
 
     with terminal.step("Removing, and stitching anew"):
-        proof = remove(settings.lake, customer, settings.paths)
+        proof = forget_customer(settings.lake, customer, settings.paths)
     terminal.show(proof, terminal.As.table)
     terminal.out.print(f"\n{_proven(int(proof['named'].sum()))}", style="dim", markup=False)
 

@@ -330,9 +330,9 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
 
 def _known(paths: Paths, on: str, text: str) -> list[str]:
     """The values that `A | B` means, each one that occurs."""
-    from analytics.paths.view import known
+    from analytics import known_value
 
-    return [known(paths.values_of(on), word.strip(), on) for word in text.split(" | ")]
+    return [known_value(paths.values_of(on), word.strip(), on) for word in text.split(" | ")]
 
 
 def _selection(paths: Paths, on: str, among: dict[str, list[str]]) -> Selection:
@@ -343,11 +343,10 @@ def _selection(paths: Paths, on: str, among: dict[str, list[str]]) -> Selection:
 
 
 def _pattern(paths: Paths, on: str, text: str) -> str:
-    from analytics.paths.pattern_grammar import pattern
-    from analytics.paths.view import known
+    from analytics import known_value, parse_pattern
 
-    for name in pattern(text).names:
-        known(paths.values_of(on), name, on)
+    for name in parse_pattern(text).names:
+        known_value(paths.values_of(on), name, on)
     return text
 
 
@@ -355,22 +354,22 @@ def _group(paths: Paths, text: str) -> pl.Expr:
     """The condition that `COLUMN=VALUE` means."""
     import polars as pl
 
-    from analytics.paths.view import known
+    from analytics import known_value
 
     column, sign, value = text.partition("=")
     if not sign:
         raise DefinitionError("Two groups need a column and a value.", expected="COLUMN=VALUE", found=text)
-    return pl.col(column) == known(paths.values_of(column), value, column)
+    return pl.col(column) == known_value(paths.values_of(column), value, column)
 
 
 def show_touchpoints(settings: Settings, how: terminal.As, *, urls: bool, raw: bool) -> None:
     """Touchpoints by count, or templates of addresses."""
-    from analytics.touches import preview
+    from analytics import preview_touchpoints, url_templates
     from expectations.lake.tables import landed
 
     events = landed(settings.lake)
     rules = [] if raw else settings.paths.touchpoints
-    answer = preview.url_templates(events) if urls else preview.touchpoints(events, rules)
+    answer = url_templates(events) if urls else preview_touchpoints(events, rules)
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return

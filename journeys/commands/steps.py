@@ -17,7 +17,7 @@ from expectations.errors import ConfigurationError, StorageError, nearest
 from journeys import terminal
 
 if TYPE_CHECKING:
-    from analytics.stitching.build import StitchSummary
+    from analytics import StitchSummary
     from expectations.audit.audit import CheckSummary
     from expectations.audit.landed import Table
     from ingest.files.load import FileSummary
@@ -143,7 +143,7 @@ def check(settings: Settings) -> CheckSummary:
 
 def _tables(settings: Settings) -> dict[str, Table]:
     """The tables that are audited, each at its version of now."""
-    from analytics.store.paths import Paths
+    from analytics import Paths
     from expectations import contract
     from expectations.audit.landed import Table
     from expectations.lake import layout
@@ -163,14 +163,13 @@ def _tables(settings: Settings) -> dict[str, Table]:
 
 def stitch(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
     """Bring the path store up to date with what has landed, or build it anew."""
-    from analytics.stitching.build import build
-    from analytics.stitching.refresh import refresh, summary_of
+    from analytics import build_paths, refresh_paths, stitch_summary
 
     with terminal.step("Stitching paths") as advance:
-        found = (build if rebuild else refresh)(settings.lake, settings.paths, on_progress=advance)
+        found = (build_paths if rebuild else refresh_paths)(settings.lake, settings.paths, on_progress=advance)
     if found is None:
         terminal.out.print("  nothing has landed since the paths were stitched")
-    summary = found or summary_of(settings.lake)
+    summary = found or stitch_summary(settings.lake)
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.journeys.items())
     terminal.out.print(f"  {summary.duplicates:,} duplicates left out, {summary.customers:,} customers")
     if summary.id_conflicts:
@@ -184,10 +183,10 @@ def stitch(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
 
 def _tell_doubts(settings: Settings) -> None:
     """Say which settings fit nothing that landed, each with its line."""
-    from analytics.stitching.unused_settings import doubts
+    from analytics import unused_settings
     from expectations.config.file import line_of
 
-    found = doubts(settings.lake, settings.paths)
+    found = unused_settings(settings.lake, settings.paths)
     for doubt in found[:MOST_DOUBTS]:
         where = f"{settings.file.path}, line {line_of(settings.file.text, ('paths', *doubt.key))}"
         key = ".".join(str(part) for part in ("paths", *doubt.key))
@@ -199,10 +198,10 @@ def _tell_doubts(settings: Settings) -> None:
 
 def verify(settings: Settings) -> bool:
     """Compute the paths anew and say whether the stored ones are the same, row by row."""
-    from analytics.stitching.verify import verify as compare
+    from analytics import verify_paths
 
     with terminal.step("Computing the paths anew"):
-        found = compare(settings.lake, settings.paths)
+        found = verify_paths(settings.lake, settings.paths)
     said = f"{found.touches:,} touches stored, {found.missing:,} missing, {found.surplus:,} too many"
     late = "" if found.current else "the lake or the rules have changed since: run `journeys stitch`"
     terminal.print_check("paths", said, late, passed=found.holds)

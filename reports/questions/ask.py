@@ -15,14 +15,23 @@ from typing import Any, Final
 
 import polars as pl
 
-from analytics import Funnel, Paths, Selection, Step, duration, funnel, step_matrix, variants
-from analytics.experience.voice import voice
-from analytics.monitoring import runs
-from analytics.paths.flow import flow_routes
-from analytics.paths.transitions import transitions
-from analytics.statistics.intervals import wilson
-from analytics.store.summary import summary
-from analytics.touches.rules import PathRules
+from analytics import (
+    Funnel,
+    PathRules,
+    Paths,
+    Selection,
+    Step,
+    duration,
+    flow_routes,
+    funnel,
+    landed_offsets,
+    step_matrix,
+    summary,
+    transitions,
+    variants,
+    voice,
+    wilson,
+)
 from expectations.errors import StorageError
 from expectations.lake.layout import EVENTS, Lake
 from reports.privacy import flow, trends
@@ -272,7 +281,8 @@ def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:
     """How far every partition had been read when the paths were stitched."""
     version = paths.built_from.get(EVENTS)
     found: dict[str, dict[int, int]] = {}
-    for topic, partition, last in runs.offsets(lake, version if isinstance(version, int) else None).iter_rows():
+    last_offsets = landed_offsets(lake, version if isinstance(version, int) else None)
+    for topic, partition, last in last_offsets.iter_rows():
         found.setdefault(topic, {})[partition] = last
     return found
 

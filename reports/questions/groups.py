@@ -11,9 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.statistics.corrections import benjamini_hochberg
-from analytics.statistics.intervals import newcombe, wilson
-from analytics.statistics.tests import two_proportions_z
+from analytics import benjamini_hochberg, newcombe, two_proportions_z, wilson
 from reports.privacy import stages
 from reports.privacy.stages import NO_VALUE
 from reports.questions.entrants import Entrants, counted

@@ -11,8 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics import Paths
-from analytics.statistics.curves import kaplan_meier
+from analytics import Paths, kaplan_meier
 from reports.privacy.rules import small, to_tens
 from reports.questions.answers import Pace
 

@@ -12,9 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics import Paths, duration
-from analytics.experience.voice import SCALES, SCORE, SURVEY, responses
-from analytics.statistics.intervals import median_interval, newcombe
+from analytics import SCORE, SURVEY, SURVEY_SCALES, Paths, duration, median_interval, newcombe, responses
 from reports.privacy import stages
 from reports.privacy.rules import small
 from reports.questions import groups
@@ -84,7 +82,7 @@ def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[s
         return {}
     age = pl.lit(facts.end_of_data) - pl.col("at")
     told = responses(paths).filter(
-        pl.col("stage").is_not_null(), pl.col(SURVEY) == "csat", pl.col(SCORE).is_between(*SCALES["csat"])
+        pl.col("stage").is_not_null(), pl.col(SURVEY) == "csat", pl.col(SCORE).is_between(*SURVEY_SCALES["csat"])
     )
     counts = (
         told.filter(age < 2 * length)

@@ -8,8 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics import Paths
-from analytics.store.summary import summary
+from analytics import Paths, summary
 from expectations.errors import DefinitionError
 from reports.settings import ReportSettings
 

@@ -17,7 +17,7 @@ from expectations.lake.layout import Lake
 from reports.site.places import INDEX, Place, place_of
 
 if TYPE_CHECKING:
-    from analytics.touches.rules import PathRules
+    from analytics import PathRules
     from reports.questions.answers import Answers
     from reports.settings import ReportSettings
     from reports.site.site import BuiltSite
@@ -87,7 +87,7 @@ def _data_docs(lake: Lake) -> dict[str, bytes]:
 
 
 def _note(lake: Lake, answers: Answers, run: str, at: datetime, site: str) -> None:
-    from analytics.monitoring.runs import record
+    from analytics import record_run
 
     origin = answers.origin
     offsets = [
@@ -104,7 +104,7 @@ def _note(lake: Lake, answers: Answers, run: str, at: datetime, site: str) -> No
         "offsets": offsets,
         "site": site,
     }
-    record(lake, noted)
+    record_run(lake, noted)
 
 
 def _put_in_place(built: BuiltSite, docs: dict[str, bytes], place: Place, run: str, settings: ReportSettings) -> None:

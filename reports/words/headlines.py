@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from analytics.statistics.intervals import normal_quantile, wilson
+from analytics import normal_quantile, wilson
 from reports.privacy.flow import OTHER, Flow
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import runs

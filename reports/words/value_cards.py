@@ -12,8 +12,7 @@ from typing import Any
 
 import polars as pl
 
-from analytics import duration
-from analytics.statistics.intervals import wilson
+from analytics import duration, wilson
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words.headlines import weakest_step

@@ -14,8 +14,7 @@ import pytest
 from PIL import Image
 from pypdf import PdfReader
 
-from analytics import Paths
-from analytics.monitoring import runs
+from analytics import Paths, landed_offsets, published_runs
 from analytics.touches.rules import PathRules, StageRule
 from expectations.errors import DefinitionError, StorageError
 from expectations.lake.layout import EVENTS, Lake
@@ -166,7 +165,7 @@ def test_the_lake_keeps_a_row_of_every_report_and_one_only(lake: Lake, tmp_path:
     first = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=100))
     publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=100))
     later = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=101))
-    noted = runs.published(lake).filter(pl.col("built_at") >= BUILT_AT + timedelta(days=100))
+    noted = published_runs(lake).filter(pl.col("built_at") >= BUILT_AT + timedelta(days=100))
     index = json.loads((tmp_path / "site.json").read_text())
     assert noted["run"].to_list() == [first.run, later.run]
     assert noted["definitions"].unique().to_list() == [index["definitions"]]
@@ -178,7 +177,7 @@ def test_offsets_are_the_last_of_every_partition_and_files_have_none(tmp_path: P
     rows = [{"event_id": str(place), "topic": t, "partition": p, "offset": o} for place, (t, p, o) in enumerate(places)]
     lake = Lake(str(tmp_path))
     pl.DataFrame(rows, schema_overrides={"partition": pl.Int32}).write_delta(lake.table(EVENTS))
-    assert runs.offsets(lake).rows() == [("clicks", 0, 9), ("clicks", 1, 2)]
+    assert landed_offsets(lake).rows() == [("clicks", 0, 9), ("clicks", 1, 2)]
 
 
 def test_earlier_reports_are_those_that_are_still_there(lake: Lake, tmp_path: Path) -> None:
