@@ -1,8 +1,8 @@
-"""Compiles every scan once and keeps it on disk, so that nobody waits for it later: `python -m analytics`.
+"""Compiles the numba kernels and caches them on disk: `python -m analytics`.
 
-Each scan is asked a small question through the measure that uses it, of paths from disk, so that it is compiled for the
-very types that measures hand in: codes of one byte or more, times in seconds or microseconds. Where everything is
-compiled already this takes about a second.
+Without it, the first question of each kind waits for the compiler. Each kernel is compiled through the measure that
+uses it, on a small store read from disk, so that the cached versions have the types that measures pass in: codes of one
+byte or more, times in seconds or microseconds. With a warm cache this takes about a second.
 """
 
 from __future__ import annotations
@@ -22,30 +22,30 @@ from analytics.funnels.funnel import funnel
 from analytics.paths.transitions import transitions
 from analytics.store.paths import Paths
 
-QUESTIONS: Final = (
+FUNNELS: Final = (
     Funnel(["a", "b"]),
     Funnel(["a", Step("b", within="1h")]),
     Funnel(["a", "b"], order="unordered"),
     Funnel(["a", "b"], stop=["repeat"]),
     Funnel(["a", "b"], count="entries"),
 )
-"""One funnel for each scan."""
-MANY: Final = 300
-"""More words than codes of one byte tell apart."""
+"""One funnel per kernel."""
+EXTRA_WORDS: Final = 300
+"""Enough words to need codes of more than one byte."""
 
 
 def compile_all() -> None:
-    """Ask each scan once, of every kind of times and codes."""
+    """Run each kernel once for every combination of time and code types."""
     for microseconds in (0, 1):
-        for words in (0, MANY):
+        for words in (0, EXTRA_WORDS):
             paths = _on_disk(microseconds, words)
-            for question in QUESTIONS:
-                funnel(paths, question)
+            for definition in FUNNELS:
+                funnel(paths, definition)
             transitions(paths)
 
 
 def _on_disk(microseconds: int, words: int) -> Paths:
-    """A few touches as they come from disk, two of them at one instant, with as many further words."""
+    """A few touches read from disk, two of them at one instant, followed by touches of `words` other touchpoints."""
     start = datetime(2024, 1, 1, microsecond=microseconds, tzinfo=UTC)
     names = ["a", "b", "b", "a", *(f"word {n}" for n in range(words))]
     times = [start + timedelta(hours=max(0, hour - 1)) for hour in range(len(names))]
@@ -58,6 +58,6 @@ def _on_disk(microseconds: int, words: int) -> Paths:
 
 
 if __name__ == "__main__":
-    begun = time.perf_counter()
+    started = time.perf_counter()
     compile_all()
-    sys.stdout.write(f"Scans compiled, in {time.perf_counter() - begun:.0f} s.\n")
+    sys.stdout.write(f"Kernels compiled in {time.perf_counter() - started:.0f} s.\n")

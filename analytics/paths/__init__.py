@@ -1,1 +1,1 @@
-"""Which way customers go: transitions, flows, variants, patterns, conformance."""
+"""Which way customers go: transitions, flows, step matrices, variants, patterns, conformance."""

@@ -1,10 +1,10 @@
-"""How closely do real paths follow the path that was designed for them, and where do they leave it?
+"""How closely do real paths follow a designed path, and where do they deviate from it?
 
-The cheapest alignment turns a path into the design by skipping steps of the design, and by inserting or repeating
-touches that it does not have; each costs 1. Touches that the design allows on the way (detours) cost nothing. With a
-path of `n` touches and a design of `m` steps the worst alignment skips and inserts all: `fitness = 1 - cost / (n + m)`.
-Of several cheapest alignments the one whose steps are done earliest is meant. Source of the idea: van der Aalst,
-Process Mining (2016), alignments.
+The cheapest alignment turns the design into the path by skipping steps of the design, and by inserting or repeating
+touches that are not in it; each of these deviations costs 1. Touches that the design allows anywhere (detours) cost
+nothing. For a path of `n` touches and a design of `m` steps the worst alignment skips and inserts everything, so
+`fitness = 1 - cost / (n + m)`. Among equally cheap alignments, the one whose steps are done earliest counts. Source:
+van der Aalst, Process Mining (2016), alignments.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.conditions import Words, fill, several
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
-from analytics.paths.variants import distinct_paths, places_of, unit_paths
+from analytics.paths.variants import distinct_paths, ranks_of, unit_paths
 from analytics.paths.view import By, Indices, Selection, View, place_of, words_of
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.intervals import newcombe, normal_quantile, wilson
@@ -64,7 +64,7 @@ DEVIATED: Final = (
 
 @dataclass(frozen=True, eq=False, init=False)
 class Design:
-    """A designed path: its steps, each one value or any of several, and the detours that it allows anywhere.
+    """A designed path: its steps (each one value, or any of several), and the detours that are allowed anywhere.
 
     >>> Design(["home", ["cart", "basket"], "pay"], detours="help").names
     ('home', 'cart or basket', 'pay')
@@ -80,16 +80,16 @@ class Design:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What the steps are called."""
+        """The names of the steps."""
         return tuple(" or ".join(step) for step in self.steps)
 
 
 @dataclass(frozen=True)
 class Alignments:
-    """The distinct paths (`paths`: groups, counts, `size` without detours, `cost`), and where each leaves the design.
+    """The distinct paths (`paths`: groups, counts, `path`, `cost`, `fitness`), and the deviations of each.
 
-    `deviations` has `path` (a row of `paths`), `kind` (skip, insert, repeat), `step` (the skipped one, or the last one
-    done before, 0 for none), `name` (of the step, or the touch).
+    `deviations` has `path` (the row in `paths`), `kind` (skip, insert, repeat), `step` (the skipped step, or the last
+    step done before the touch, 0 if none), `name` (of the step, or the touch).
     """
 
     paths: pl.DataFrame
@@ -106,13 +106,13 @@ def conformance(
     collapse: bool = False,
     among: Selection | None = None,
 ) -> pl.DataFrame:
-    """How many units follow a designed path exactly, how closely the others do, and what it means for the goal.
+    """How many units follow a designed path exactly, how closely the others follow it, and the goal rate of both.
 
     Columns: those of `by` (the value at the unit's first touch); `units`, `exact` Int64; `exact_share` Float64 with its
     Wilson interval; `mean_fitness` Float64 (0 to 1, over units) with the normal interval of the mean; `mean_cost`
     Float64; `skips`, `inserts`, `repeats` Int64 (all deviations); `goal_rate_exact`, `goal_rate_other` Float64
-    (converted of the units that are over, null without one). Units still open count as far as they have come; leave
-    them out with `among`. One row, or one a group; no touches give a row of zeros, or no rows with `by`.
+    (converted of the units that are over, null without one). Open units count with the touches they have so far; leave
+    them out with `among`. One row, or one per group; no touches give a row of zeros, or no rows with `by`.
 
     >>> from tests.written import paths
     >>> shop = paths({"ann": "home@0m cart@1m pay@2m", "bo": "home@0m help@1m pay@2m"})
@@ -120,7 +120,7 @@ def conformance(
     [(2, 1, 1, 1)]
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, MEASURED)
-    aligned = alignments(paths, _design(designed), view)
+    aligned = alignments(paths, _as_design(designed), view)
     kinds = aligned.deviations.group_by("path").agg(
         (pl.col("kind") == kind).sum().cast(pl.Int64).alias(f"{kind}s") for kind in ("skip", "insert", "repeat")
     )
@@ -153,21 +153,21 @@ def deviations(
     collapse: bool = False,
     among: Selection | None = None,
 ) -> pl.DataFrame:
-    """Where paths leave the designed one, how often, and whether those that do reach the goal less.
+    """Where paths deviate from the designed one, how often, and how the goal rate differs with the deviation.
 
     Columns: those of `by`; `kind` String (skip, insert, repeat); `step` UInt32 (the skipped step, or the last one done
     before the touch, 0 before the first); `name` String (of the skipped step, or the touch); `deviations` Int64 (all),
-    `units` Int64 (with one or more), `share` Float64 of the units of the group with its Wilson interval; `goal_rate`,
+    `units` Int64 (with at least one), `share` Float64 of the units of the group with its Wilson interval; `goal_rate`,
     `goal_rate_without` Float64 (converted of the units that are over, with and without it); their `difference` with its
     Newcombe interval, `p_value` (two proportions) and `p_corrected` (Benjamini-Hochberg over the rows of the group).
-    Most frequent first. No touches, or no deviations, give no rows. Arguments as of `conformance`.
+    Most frequent first. No touches, or no deviations, give no rows. Takes the arguments of `conformance`.
 
     >>> from tests.written import paths
     >>> deviations(paths({"bo": "home@0m home@1m pay@2m"}), ["home", "cart", "pay"])["kind", "step", "name"].rows()
     [('repeat', 1, 'home'), ('skip', 2, 'cart')]
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, DEVIATED)
-    aligned = alignments(paths, _design(designed), view)
+    aligned = alignments(paths, _as_design(designed), view)
     keys = [*view.groups, "kind", "step", "name"]
     whole = aligned.paths.select(*view.groups, *(pl.col(c).alias(f"all_{c}") for c in ("units", "over", "converted")))
     each = aligned.deviations.group_by("path", "kind", "step", "name").agg(pl.len().cast(pl.Int64).alias("times"))
@@ -187,18 +187,18 @@ def deviations(
 
 
 def alignments(paths: Paths, design: Design, view: View) -> Alignments:
-    """The cheapest alignment of every distinct path with a design."""
+    """Aligns every distinct path with a design at the lowest cost."""
     from analytics.engine.kernels.alignment import align
 
-    named = [word for step in (*design.steps, design.detours) for word in step]
-    warn_of_unknown(unknown_words(paths, view.on, named))
+    values = [word for step in (*design.steps, design.detours) for word in step]
+    warn_of_unknown(unknown_words(paths, view.on, values))
     words = words_of(paths, view.on)
     distinct = distinct_paths(unit_paths(paths, view, words), view)
     words = words.cast(pl.String).sort()
-    nodes, bounds = places_of(distinct["key"], words)
+    nodes, bounds = ranks_of(distinct["key"], words)
     fits = np.zeros((len(design.steps), len(words)), np.bool_)
-    for place, step in enumerate(design.steps):
-        fits[place, place_of(words, step)] = True
+    for row, step in enumerate(design.steps):
+        fits[row, place_of(words, step)] = True
     allowed = np.zeros(len(words), np.bool_)
     allowed[place_of(words, design.detours)] = True
     done = np.zeros(len(nodes), np.int64)
@@ -219,7 +219,7 @@ def alignments(paths: Paths, design: Design, view: View) -> Alignments:
 def _deviations(
     path: Indices, done: Indices, nodes: Indices, fits: NDArray[np.bool_], *, words: pl.Series, design: Design
 ) -> pl.DataFrame:
-    """Every deviation of every distinct path."""
+    """Every deviation of every distinct path, with the columns of `Alignments.deviations`."""
     steps, paths = len(design.steps), int(path[-1]) + 1 if len(path) else 0
     before = np.maximum.accumulate(path * (steps + 1) + np.maximum(done, 0)) - path * (steps + 1) if len(path) else path
     extra = np.flatnonzero(done == 0)
@@ -247,44 +247,44 @@ def _deviations(
     return pl.concat([touches, skips])
 
 
-def _design(designed: Design | Sequence[Words]) -> Design:
+def _as_design(designed: Design | Sequence[Words]) -> Design:
     return designed if isinstance(designed, Design) else Design(designed)
 
 
 def _rate(kept: pl.Expr) -> pl.Expr:
-    """Converted of the units that are over, null without one."""
+    """The goal rate of the rows `kept`: converted of the units that are over, null without one."""
     won, over = pl.col("converted").filter(kept).sum(), pl.col("over").filter(kept).sum()
     return pl.when(over > 0).then(won / over)
 
 
 def _with_intervals(table: pl.DataFrame) -> pl.DataFrame:
     low, high = wilson(table["exact"].to_numpy(), table["units"].to_numpy())
-    some, reach = pl.col("units") > 0, normal_quantile(0.95) * pl.col(" error")
+    counted, reach = pl.col("units") > 0, normal_quantile(0.95) * pl.col(" error")
     mean = pl.col("mean_fitness")
     return table.with_columns(
-        pl.when(some).then(pl.col("exact") / pl.col("units")).alias("exact_share"),
-        *(pl.when(some).then(pl.Series(b)).alias(f"exact_share_{n}") for n, b in (("low", low), ("high", high))),
-        pl.when(some).then(mean).alias("mean_fitness"),
-        pl.when(some).then((mean - reach).clip(0, 1)).alias("mean_fitness_low"),
-        pl.when(some).then((mean + reach).clip(0, 1)).alias("mean_fitness_high"),
-        pl.when(some).then("mean_cost").alias("mean_cost"),
+        pl.when(counted).then(pl.col("exact") / pl.col("units")).alias("exact_share"),
+        *(pl.when(counted).then(pl.Series(b)).alias(f"exact_share_{n}") for n, b in (("low", low), ("high", high))),
+        pl.when(counted).then(mean).alias("mean_fitness"),
+        pl.when(counted).then((mean - reach).clip(0, 1)).alias("mean_fitness_low"),
+        pl.when(counted).then((mean + reach).clip(0, 1)).alias("mean_fitness_high"),
+        pl.when(counted).then("mean_cost").alias("mean_cost"),
     )
 
 
 def _with_effects(table: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
-    """The shares of units, the goal rates with and without, and how far apart they are."""
+    """Adds the shares of units, the goal rates with and without a deviation, and their difference."""
     won, over = table["converted"].to_numpy(), table["over"].to_numpy()
-    won_else, over_else = table["all_converted"].to_numpy() - won, table["all_over"].to_numpy() - over
+    won_without, over_without = table["all_converted"].to_numpy() - won, table["all_over"].to_numpy() - over
     low, high = wilson(table["units"].to_numpy(), table["all_units"].to_numpy())
-    apart = newcombe(won, over, won_else, over_else)
+    interval = newcombe(won, over, won_without, over_without)
     columns = {
         "share_low": low,
         "share_high": high,
-        "difference_low": apart.low,
-        "difference_high": apart.high,
-        "p_value": two_proportions_z(won, over, won_else, over_else).p_value,
+        "difference_low": interval.low,
+        "difference_high": interval.high,
+        "p_value": two_proportions_z(won, over, won_without, over_without).p_value,
         "goal_rate": _over(won, over),
-        "goal_rate_without": _over(won_else, over_else),
+        "goal_rate_without": _over(won_without, over_without),
     }
     table = table.with_columns(pl.Series(name, values).fill_nan(None) for name, values in columns.items())
     corrected = [benjamini_hochberg(part["p_value"].fill_null(np.nan).to_numpy()) for part in _parts(table, groups)]

@@ -1,8 +1,8 @@
 """Where do customers go next, position by position, from an anchor?
 
-A unit's path is read from its first touch, or from the first touch `start`; or backwards from the last (or first) touch
-`end`; or between the two. A route is the values at the first positions; at each position the most frequent are kept,
-the rest is `other`. A unit that is over before the last position leaves to the node of its outcome.
+A unit's path is followed from its first touch, or from its first `start` touch; or backwards from its last (or first)
+`end` touch; or between the two. A **route** is the values at the first positions. Each position keeps its most frequent
+values and joins the rest as `other`. A unit that ends before the last position leaves to the node of its outcome.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ LINKED: Final = (
 
 @dataclass(frozen=True)
 class Anchors:
-    """From where paths are read, and how far: positions, values kept at each, the longest gap, which `end` is meant."""
+    """Where paths start and how far they are followed: positions, values kept at each, longest gap, which `end`."""
 
     start: tuple[str, ...] | None
     end: tuple[str, ...] | None
@@ -57,18 +57,18 @@ class Anchors:
     def __post_init__(self) -> None:
         one_of("occurrence", self.occurrence, ("first", "last"))
         if self.depth < 2 or self.top < 1:
-            found = f"depth {self.depth}, top {self.top}"
-            raise DefinitionError("A flow is too small.", expected="depth of 2 or more, top of 1 or more", found=found)
+            size = f"depth {self.depth}, top {self.top}"
+            raise DefinitionError("A flow is too small.", expected="depth of 2 or more, top of 1 or more", found=size)
 
     @property
     def backwards(self) -> bool:
-        """Whether positions count back in time from `end`."""
+        """Whether positions count back in time, from `end`."""
         return self.end is not None and self.start is None
 
 
 @dataclass(frozen=True)
 class Routes:
-    """One row a unit: codes of its first positions (NOWHERE after its end), how it leaves, and the times at each."""
+    """One row per unit: the codes and times at its first positions (NOWHERE after its end), and how it leaves."""
 
     units: pl.DataFrame
     codes: NDArray[np.int64]
@@ -91,22 +91,21 @@ def flow(
     among: Selection | None = None,
     occurrence: str = "last",
 ) -> pl.DataFrame:
-    """The links of a flow diagram: how many units go from a value at one position to a value at the next.
+    """The links of a flow diagram: the number of units that go from a value at one position to a value at the next.
 
     Columns: those of `by` (the value at the unit's first touch); `position` UInt32 (of the source, from 1); `source`,
     `target` String (`other` for the rest; END_converted, END_abandoned, END_open where the unit leaves, or START when
-    the flow runs backwards); `units`, `customers` Int64 (each counts once in a link, `other` as a set), `converted`
-    Int64 (of the units, those that convert in the end); `share_of_source` Float64; `mean_wait`, `median_wait`
-    Duration(us), null where the unit leaves. Largest first within a position. No touches give no rows. See
-    `flow_routes` for the arguments.
+    the flow runs backwards); `units`, `customers` Int64 (each counts once per link, also in `other`), `converted` Int64
+    (units that finally convert); `share_of_source` Float64; `mean_wait`, `median_wait` Duration(us), null where the
+    unit leaves. Largest first within a position. No touches give no rows. Takes the arguments of `flow_routes`.
 
     >>> from tests.written import paths
     >>> flow(paths({"ann": "visit@0m pay@5m"}))["position", "source", "target", "units"].rows()
     [(1, 'visit', 'pay', 1), (2, 'pay', 'END_open', 1)]
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, LINKED)
-    asked = _asked(start, end, depth, top, gap, occurrence=occurrence)
-    routes = _routes(paths, view, asked)
+    anchors = _anchors(start, end, depth, top, gap, occurrence=occurrence)
+    routes = _routes(paths, view, anchors)
     schema = {"position": pl.UInt32, "source": pl.Int64, "target": pl.Int64, "person": pl.UInt64} | {
         "converted": pl.Boolean,
         "wait": pl.Int64,
@@ -152,21 +151,22 @@ def flow_routes(
     among: Selection | None = None,
     occurrence: str = "last",
 ) -> pl.DataFrame:
-    """The distinct routes through the first `depth` positions, the rest of each position joined as `other`.
+    """The distinct routes through the first `depth` positions; each position keeps its `top` values.
 
-    `start` (a value, or any of several) anchors at the first such touch of a unit, `end` at its last one, or at its
-    first with `occurrence="first"`, and counts back; with both, a path runs from the first `start` to the next `end`.
-    Units without the anchor are left out. A pause longer than `gap` ends a path as abandoned. `collapse` joins repeats
-    of a value, `among` selects units. What is kept at a position is the same for all groups. Columns: those of `by`;
-    `route` List(String), `ended` String (END_..., or START when it runs backwards, if the unit is over within `depth`,
-    else null), `units`, `converted` Int64. Most frequent first. Raises `DefinitionError` for an unknown column.
+    `start` (one value, or any of several) begins a path at the unit's first such touch. `end` alone follows the path
+    backwards from the unit's last such touch, or from its first with `occurrence="first"`. With both, a path runs from
+    the first `start` to the next `end`. Units without the anchor are left out. A pause longer than `gap` ends a path as
+    abandoned. `collapse` joins repeats of a value, `among` selects units. All groups keep the same values at a
+    position. Columns: those of `by`; `route` List(String), `ended` String (END_..., or START when the flow runs
+    backwards; null if the unit goes on beyond `depth`), `units`, `converted` Int64. Most frequent first. Raises
+    `DefinitionError` for an unknown column.
 
     >>> from tests.written import paths
     >>> flow_routes(paths({"ann": "visit@0m pay@5m"})).rows()
     [(['visit', 'pay'], 'END_open', 1, 0)]
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, ("route", "ended", "units", "converted"))
-    routes = _routes(paths, view, _asked(start, end, depth, top, gap, occurrence=occurrence))
+    routes = _routes(paths, view, _anchors(start, end, depth, top, gap, occurrence=occurrence))
     positions = [f" {i}" for i in range(depth)]
     codes = [pl.Series(name, routes.codes[:, i]) for i, name in enumerate(positions)]
     counted = (
@@ -189,37 +189,37 @@ def flow_routes(
     )
 
 
-def _asked(
+def _anchors(
     start: Words | None, end: Words | None, depth: int, top: int, gap: str | timedelta | None, *, occurrence: str
 ) -> Anchors:
-    anchors = [None if anchor is None else several("An anchor", anchor) for anchor in (start, end)]
-    return Anchors(anchors[0], anchors[1], depth, top, None if gap is None else duration(gap), occurrence)
+    values = [None if anchor is None else several("An anchor", anchor) for anchor in (start, end)]
+    return Anchors(values[0], values[1], depth, top, None if gap is None else duration(gap), occurrence)
 
 
 def _named(names: pl.Series, codes: pl.Series) -> pl.Series:
     """The names of codes, null for NOWHERE."""
-    known = pl.select(pl.when(codes >= 0).then(codes)).to_series().cast(pl.UInt32)
-    return names.gather(known)
+    valid = pl.select(pl.when(codes >= 0).then(codes)).to_series().cast(pl.UInt32)
+    return names.gather(valid)
 
 
-def _routes(paths: Paths, view: View, asked: Anchors) -> Routes:
-    """The routes of all units, with all but the most frequent values of each position joined."""
-    warn_of_unknown(unknown_words(paths, view.on, (*(asked.start or ()), *(asked.end or ()))))
+def _routes(paths: Paths, view: View, anchors: Anchors) -> Routes:
+    """The routes of all units; values beyond the `top` of each position are replaced by `other`."""
+    warn_of_unknown(unknown_words(paths, view.on, (*(anchors.start or ()), *(anchors.end or ()))))
     words = words_of(paths, view.on)
     names = pl.concat([words.cast(pl.String), pl.Series([REST, START, *ENDS])])
-    found = each(paths, view, words, partial(_positions, asked, words))
+    found = each(paths, view, words, partial(_positions, anchors, words))
     schema = {"person": pl.UInt64, "converted": pl.Boolean, "left": pl.Int64}
     units = together(paths, view, schema, [table for table, _, _ in found])
-    codes = np.concatenate([np.empty((0, asked.depth), np.int64), *(codes for _, codes, _ in found)])
-    times = np.concatenate([np.empty((0, asked.depth), np.int64), *(times for _, _, times in found)])
+    codes = np.concatenate([np.empty((0, anchors.depth), np.int64), *(codes for _, codes, _ in found)])
+    times = np.concatenate([np.empty((0, anchors.depth), np.int64), *(times for _, _, times in found)])
     ranks = words.cast(pl.String).rank("ordinal").to_numpy()
-    for position in range(asked.depth):
-        codes[:, position] = _kept(codes[:, position], ranks, asked.top)
+    for position in range(anchors.depth):
+        codes[:, position] = _kept(codes[:, position], ranks, anchors.top)
     return Routes(units, codes, times, names)
 
 
 def _kept(codes: Indices, ranks: NDArray[Any], top: int) -> Indices:
-    """Codes with all but the `top` most frequent replaced by that of `other`; of equally frequent the first by name."""
+    """Replaces all codes but the `top` most frequent by the code of `other`; ties are kept by name (`ranks`)."""
     size = len(ranks)
     counts = np.bincount(codes[codes >= 0], minlength=size)
     keep = np.zeros(size + 1, np.bool_)
@@ -227,19 +227,19 @@ def _kept(codes: Indices, ranks: NDArray[Any], top: int) -> Indices:
     return np.where((codes < 0) | keep[codes], codes, size)
 
 
-def _positions(asked: Anchors, words: pl.Series, found: Walks, part: Part) -> tuple[pl.DataFrame, Indices, Indices]:
-    """Of every unit of a part that has the anchor: whose it is, its codes and times by position, how it leaves."""
-    first, last, left = _spans(asked, words, found)
+def _positions(anchors: Anchors, words: pl.Series, found: Walks, part: Part) -> tuple[pl.DataFrame, Indices, Indices]:
+    """One row per unit of a part that has the anchor: customer and outcome, codes by position, times by position."""
+    first, last, left = _spans(anchors, words, found)
     there = np.flatnonzero(first >= 0)
     first, last, left = first[there], last[there], left[there]
-    place = np.arange(asked.depth)
-    touches = first[:, None] - place if asked.backwards else first[:, None] + place
-    inside = touches >= last[:, None] if asked.backwards else touches <= last[:, None]
+    offsets = np.arange(anchors.depth)
+    touches = first[:, None] - offsets if anchors.backwards else first[:, None] + offsets
+    inside = touches >= last[:, None] if anchors.backwards else touches <= last[:, None]
     touches = np.where(inside, touches, 0)
     codes = np.where(inside, found.nodes[touches].astype(np.int64), NOWHERE)
-    complete = np.abs(last - first) + 1 >= asked.depth
-    ends = len(words) + (1 if asked.backwards else 2)
-    left = np.where(complete | (left < 0), NOWHERE, ends if asked.backwards else ends + left)
+    complete = np.abs(last - first) + 1 >= anchors.depth
+    ends = len(words) + (1 if anchors.backwards else 2)
+    left = np.where(complete | (left < 0), NOWHERE, ends if anchors.backwards else ends + left)
     units = found.groups[there].with_columns(
         pl.Series("person", found.people[there].astype(np.uint64) + (part.number << 32)),
         pl.Series("converted", found.ends[there] == CONVERTED),
@@ -248,26 +248,26 @@ def _positions(asked: Anchors, words: pl.Series, found: Walks, part: Part) -> tu
     return units, codes, found.microseconds(touches)
 
 
-def _spans(asked: Anchors, words: pl.Series, found: Walks) -> tuple[Indices, Indices, Indices]:
-    """Of every unit the touch where its path begins (NOWHERE without the anchor), where it is over, how it leaves."""
+def _spans(anchors: Anchors, words: pl.Series, found: Walks) -> tuple[Indices, Indices, Indices]:
+    """For every unit: its path's first touch (NOWHERE without the anchor), its last touch, and how it leaves."""
     low, high = found.bounds[:-1], found.bounds[1:] - 1
     left = found.ends.astype(np.int64)
-    if asked.backwards:
-        first = _hit(found, asked.end, words, first=asked.occurrence == "first")
+    if anchors.backwards:
+        first = _hit(found, anchors.end, words, first=anchors.occurrence == "first")
         last = low.copy()
     else:
-        first = low.copy() if asked.start is None else _hit(found, asked.start, words, first=True)
+        first = low.copy() if anchors.start is None else _hit(found, anchors.start, words, first=True)
         last = high.copy()
-    if asked.start is not None and asked.end is not None:
-        hits = np.append(np.flatnonzero(np.isin(found.nodes, place_of(words, asked.end))), len(found.nodes))
+    if anchors.start is not None and anchors.end is not None:
+        hits = np.append(np.flatnonzero(np.isin(found.nodes, place_of(words, anchors.end))), len(found.nodes))
         arrival = hits[np.minimum(np.searchsorted(hits, first + 1), len(hits) - 1)]
         first = np.where((first >= 0) & (arrival <= high), first, NOWHERE)
         last, left = np.minimum(arrival, high), np.full_like(left, NOWHERE)
-    if asked.gap is None:
+    if anchors.gap is None:
         return first, last, left
-    pauses = np.diff(found.times.astype(np.int64)) * found.scale > asked.gap // timedelta(microseconds=1)
+    pauses = np.diff(found.times.astype(np.int64)) * found.scale > anchors.gap // timedelta(microseconds=1)
     late = np.flatnonzero(pauses) + 1
-    if asked.backwards:
+    if anchors.backwards:
         before = np.append(-1, late)[np.searchsorted(late, first, side="right")]
         return first, np.maximum(last, before), left
     after = np.append(late, len(found.nodes))[np.searchsorted(late, first, side="right")] - 1
@@ -275,16 +275,16 @@ def _spans(asked: Anchors, words: pl.Series, found: Walks) -> tuple[Indices, Ind
 
 
 def _hit(found: Walks, names: tuple[str, ...] | None, words: pl.Series, *, first: bool) -> Indices:
-    """The first, or the last, touch of every unit with one of some values; NOWHERE without."""
+    """The first or last touch of every unit that has one of the values `names`; NOWHERE if it has none."""
     hits = np.flatnonzero(np.isin(found.nodes, place_of(words, names or ())))
     units = np.searchsorted(found.bounds, hits, side="right") - 1
-    place = np.full(len(found), NOWHERE, np.int64)
-    place[units[::-1] if first else units] = hits[::-1] if first else hits
-    return place
+    touches = np.full(len(found), NOWHERE, np.int64)
+    touches[units[::-1] if first else units] = hits[::-1] if first else hits
+    return touches
 
 
 def _links(routes: Routes, view: View, position: int) -> pl.DataFrame:
-    """A row a unit that is at a position: where it goes from there, after what wait; not the ones not followed on."""
+    """One row per unit that leaves a position: its target and wait; units not followed any further are left out."""
     codes, depth = routes.codes, routes.codes.shape[1]
     source, left = codes[:, position], routes.units["left"].to_numpy()
     following = codes[:, position + 1] if position + 1 < depth else np.full(len(codes), NOWHERE, np.int64)

@@ -1,27 +1,27 @@
-"""How is a pattern over touches written?
+"""Defines and parses the syntax of patterns over touches.
 
-A pattern is a regular expression whose letters are whole touches. Blanks only part the words.
+A pattern is a regular expression whose letters are whole touches. Blanks only separate names.
 
 | written | means |
 | --- | --- |
 | `cart` | one touch with this value, or one that meets the step of this name |
 | `'Product page'` or `"..."` | the same, for names with blanks or other letters of this table |
-| `.` | any one touch |
+| `.` | any touch |
 | `[cart pay]` | one touch that is any of these |
 | `[^cart pay]`, `(?!cart)`, `(?!cart\\|pay)` | one touch that is none of these |
-| `a b` | first the one, directly after it the other |
-| `a \\| b` | the one or the other |
+| `a b` | the first, directly followed by the second |
+| `a \\| b` | either of the two |
 | `( ... )` | a group |
-| `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}` | none or more; one or more; none or one; so many; each as many as possible |
-| `*?`, `+?`, `??`, `{2,}?` | each as few as possible |
+| `*`, `+`, `?`, `{2}`, `{2,}`, `{2,5}` | zero or more; one or more; zero or one; exact or range; as many as possible |
+| `*?`, `+?`, `??`, `{2,}?` | the same, as few as possible |
 | `^`, `$` | before the first touch, after the last touch of the unit |
-| `<30m`, `<=30m`, `>1d`, `>=1d`, `=0s` | any touches may pass; so long from the touch before to the touch after |
+| `<30m`, `<=30m`, `>1d`, `>=1d`, `=0s` | the wait from the touch before to the one after; any touches may lie between |
 
-So `home .* cart (?!buy)* $` is a home, later a cart, and no buy from there on. Without `$` the last `(?!buy)*` would
-ask nothing: it is also met by no touch at all. A pattern with a time condition is as short as possible, and
-has conditions outside of groups only and without `|` between them.
+For example, `home .* cart (?!buy)* $` is a home, later a cart, and no buy after that. Without `$` the final `(?!buy)*`
+would have no effect, because it also matches zero touches. A pattern with a time condition matches as few touches as
+possible; time conditions are not allowed inside groups or together with `|`.
 
-Left out, because touches are not letters: captured groups, look-ahead of more than one touch, back references.
+Not supported, because touches are not letters: capturing groups, look-ahead of more than one touch, back references.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ PLAIN: Final = {"open": "(?:", "close": ")", "or": "|", "begin": r"\A"}
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """One touch: any of the named, or none of them. `names` are places in the names of the pattern."""
+    """One touch that meets any of the names, or none of them. `names` are indices into the names of the pattern."""
 
     names: tuple[int, ...]
     negated: bool = False
@@ -66,7 +66,7 @@ class Touch:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """A time condition between two segments: whether `test(wait, limit)` holds, in microseconds."""
+    """A time condition between two segments: `test(wait, limit)` must hold, in microseconds."""
 
     test: Callable[[int, int], bool]
     limit: int
@@ -74,7 +74,7 @@ class Pause:
 
 @dataclass(frozen=True)
 class Pattern:
-    """A pattern as segments, with a pause between each two; a piece is a touch, or part of a regular expression."""
+    """A parsed pattern: segments with a pause between each two. A piece is a touch, or regular-expression syntax."""
 
     text: str
     names: tuple[str, ...]
@@ -82,12 +82,12 @@ class Pattern:
     pauses: tuple[Pause, ...]
 
     def regex(self, letters: Callable[[Touch], str], *, segment: int | None = None) -> str:
-        """The regular expression in which `letters` writes each touch; of one segment, or of all."""
+        """The regular expression of one segment, or of all; `letters` gives the expression of each touch."""
         chosen = self.segments if segment is None else self.segments[segment : segment + 1]
         return ".*?".join("".join(p if isinstance(p, str) else letters(p) for p in pieces) for pieces in chosen)
 
     def fixed(self, segment: int) -> int | None:
-        """How many touches a segment has, when it is always the same number."""
+        """The number of touches in a segment, or None if it varies."""
         pieces = self.segments[segment]
         plain = all(isinstance(piece, Touch) or piece in (r"\A", r"\z") for piece in pieces)
         return sum(isinstance(piece, Touch) for piece in pieces) if plain else None
@@ -95,7 +95,7 @@ class Pattern:
 
 @dataclass
 class _Reader:
-    """Reads tokens from left to right."""
+    """A parser that reads tokens from left to right."""
 
     text: str
     names: list[str] = field(default_factory=list)
@@ -111,7 +111,7 @@ class _Reader:
             if kind in ("set", "none"):
                 self._set(kind, word, tokens)
             elif kind == "name":
-                self.segments[-1].append(Touch((self._place(word),)))
+                self.segments[-1].append(Touch((self._index(word),)))
             elif kind == "any":
                 self.segments[-1].append(Touch((), negated=True))
             elif kind == "time":
@@ -121,20 +121,20 @@ class _Reader:
         self._check()
         return Pattern(self.text, tuple(self.names), tuple(map(tuple, self.segments)), tuple(self.pauses))
 
-    def _place(self, name: str) -> int:
+    def _index(self, name: str) -> int:
         if name not in self.names:
             self.names.append(name)
         return self.names.index(name)
 
     def _set(self, kind: str, word: str, tokens: list[tuple[str, str]]) -> None:
         closing, inside = ("unset", ("name",)) if kind == "set" else ("close", ("name", "or"))
-        places: list[int] = []
+        indices: list[int] = []
         while tokens and tokens[0][0] in inside:
             what, name = tokens.pop(0)
-            places += [self._place(name)] if what == "name" else []
-        if not tokens or tokens.pop(0)[0] != closing or not places:
+            indices += [self._index(name)] if what == "name" else []
+        if not tokens or tokens.pop(0)[0] != closing or not indices:
             raise wrong(self.text, f"names after {word!r}, and its closing bracket")
-        self.segments[-1].append(Touch(tuple(places), negated=kind == "none" or word == "[^"))
+        self.segments[-1].append(Touch(tuple(indices), negated=kind == "none" or word == "[^"))
 
     def _pause(self, word: str) -> None:
         sign = word.rstrip("0123456789. smhdw")
@@ -168,21 +168,21 @@ class _Reader:
 
 
 def parse_pattern(text: str) -> Pattern:
-    """A pattern from its text; raises `DefinitionError` when it cannot be read.
+    """Parses the text of a pattern; raises `DefinitionError` if it is invalid.
 
-    >>> pattern("home .* 'Product page'").names
+    >>> parse_pattern("home .* 'Product page'").names
     ('home', 'Product page')
     """
     return _Reader(text).read()
 
 
 def wrong(text: str, expected: str) -> DefinitionError:
-    """The error of a pattern that cannot be read."""
-    return DefinitionError("This pattern cannot be read.", expected=expected, found=repr(text))
+    """The error for an invalid pattern."""
+    return DefinitionError("This pattern is invalid.", expected=expected, found=repr(text))
 
 
 def quoted(name: str) -> str:
-    """A name as a pattern writes it.
+    """Quotes a name for use in a pattern.
 
     >>> quoted("Product page")
     "'Product page'"
@@ -191,7 +191,7 @@ def quoted(name: str) -> str:
 
 
 def any_of(names: Sequence[str]) -> str:
-    """One touch that is any of these, as a pattern writes it.
+    """The pattern of one touch that is any of these names.
 
     >>> any_of(["cart", "pay"])
     "['cart' 'pay']"
@@ -200,14 +200,14 @@ def any_of(names: Sequence[str]) -> str:
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    """The kind and the word of every token; quoted names are names."""
-    tokens, place = [], 0
-    while place < len(text):
-        found = TOKEN.match(text, place)
-        if found is None:
-            raise wrong(text, f"something that can be read at {text[place : place + 12]!r}")
-        kind = str(found.lastgroup)
+    """The kind and the text of every token; quoted names have kind `name`."""
+    tokens, position = [], 0
+    while position < len(text):
+        token = TOKEN.match(text, position)
+        if token is None:
+            raise wrong(text, f"valid syntax at {text[position : position + 12]!r}")
+        kind = str(token.lastgroup)
         if kind != "blank":
-            tokens.append(("name" if kind in ("single", "double") else kind, found[kind]))
-        place = found.end()
+            tokens.append(("name" if kind in ("single", "double") else kind, token[kind]))
+        position = token.end()
     return tokens

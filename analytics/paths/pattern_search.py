@@ -1,7 +1,8 @@
-"""Where in paths are the matches of a pattern?
+"""Finds the matches of a pattern in paths.
 
-Every touch becomes one letter that says which of the pattern's names it meets; every unit becomes one text; the texts
-are searched by the regular expressions of polars (Rust's regex). A pattern with time conditions is sought unit by unit.
+Every touch becomes one letter that encodes which of the pattern's names it meets, and every unit becomes one text.
+Polars searches the texts with a regular expression (Rust's regex). A pattern with time conditions is searched unit by
+unit, in Python.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ from expectations.errors import DefinitionError
 
 LETTERS: Final = "".join(chr(i) for i in range(0x30, 0x7F) if chr(i) not in "<>\\]^[-&~")
 MOST_NAMES: Final = 64
-"""A touch has a bit for each name that it meets."""
+"""Each touch has one bit per name of the pattern, in 64 bits."""
 NOTHING: Final = "\x01"
 OPENS, CLOSES = ord("<"), ord(">")
 
 
 @dataclass(frozen=True)
 class Search:
-    """A pattern, the steps that its names mean, and the paths that are searched."""
+    """A pattern, the steps that define its names, and the paths to search."""
 
     paths: Paths
     view: View
@@ -44,36 +45,38 @@ class Search:
 
     @classmethod
     def of(cls, paths: Paths, text: str, steps: Mapping[str, Step], view: View) -> Search:
-        """The search for a pattern; raises `DefinitionError` for one that cannot be read, or matches no touch."""
-        asked = parse_pattern(text)
-        meant = tuple(steps.get(name) or Step(name, on=view.on) for name in asked.names)
-        if len(asked.names) > MOST_NAMES:
+        """Parses a pattern; raises `DefinitionError` if it cannot be parsed, or if it matches an empty path."""
+        pattern = parse_pattern(text)
+        definitions = tuple(steps.get(name) or Step(name, on=view.on) for name in pattern.names)
+        if len(pattern.names) > MOST_NAMES:
             raise wrong(text, f"at most {MOST_NAMES} names")
         try:
-            empty = pl.Series([""]).str.contains(asked.regex(lambda _: "a"))[0]
+            empty = pl.Series([""]).str.contains(pattern.regex(lambda _: "a"))[0]
         except pl.exceptions.ComputeError:
             raise wrong(text, "brackets in pairs, and quantifiers after a touch or a group") from None
         if empty:
-            raise DefinitionError("This pattern is met by no touch at all.", expected="a touch at least", found=text)
-        warn_of_unknown(unknown_steps(paths, meant))
-        return cls(paths, view, asked, Matcher(paths, meant))
+            raise DefinitionError(
+                "This pattern matches a path without touches.", expected="at least one touch", found=text
+            )
+        warn_of_unknown(unknown_steps(paths, definitions))
+        return cls(paths, view, pattern, Matcher(paths, definitions))
 
     def hits(self, found: Walks, part: Part) -> tuple[Indices, Indices]:
-        """The first and the last touch of every match, in order."""
+        """The first and the last touch of every match of one part, in order."""
         codes, bits = self.matcher.match(part, part.read(self.matcher.columns))
         codes = codes if len(codes) == len(found.rows) else codes[found.rows]
-        meant, letter_of = np.unique(bits, return_inverse=True)
-        if len(meant) > len(LETTERS):
-            meant, letters = np.unique(bits[codes], return_inverse=True)
+        combinations, letter_of = np.unique(bits, return_inverse=True)
+        if len(combinations) > len(LETTERS):
+            combinations, letters = np.unique(bits[codes], return_inverse=True)
         else:
             letters = letter_of[codes]
-        if len(meant) > len(LETTERS):
+        if len(combinations) > len(LETTERS):
             raise DefinitionError("The steps of a pattern overlap in too many ways.", do="use fewer conditions")
         alphabet = np.frombuffer(LETTERS.encode(), np.uint8)
         texts = as_bytes(alphabet[letters], found.bounds).cast(pl.String)
 
         def classes(touch: Touch) -> str:
-            met = [bool(bits & np.uint64(sum(1 << name for name in set(touch.names)))) for bits in meant]
+            met = [bool(bits & np.uint64(sum(1 << name for name in set(touch.names)))) for bits in combinations]
             chosen = "".join(letter for letter, hit in zip(LETTERS, met, strict=False) if hit != touch.negated)
             return f"[{chosen or NOTHING}]"
 
@@ -82,12 +85,12 @@ class Search:
         return spans(texts, self.pattern.regex(classes))
 
     def _timed(self, found: Walks, texts: pl.Series, classes: Any) -> tuple[Indices, Indices]:
-        """Matches with pauses: those units that match without them, one after the other."""
-        likely = texts.str.contains(f"(?s){self.pattern.regex(classes)}").arg_true()
+        """Matches of a pattern with pauses: searches the units that match without them, one by one."""
+        candidates = texts.str.contains(f"(?s){self.pattern.regex(classes)}").arg_true()
         timed = Timed(self.pattern, classes)
         begins: list[int] = []
         lasts: list[int] = []
-        for unit, text in zip(likely.to_list(), texts.gather(likely).to_list(), strict=True):
+        for unit, text in zip(candidates.to_list(), texts.gather(candidates).to_list(), strict=True):
             low, high = found.bounds[unit], found.bounds[unit + 1]
             times = found.times[low:high].astype(np.int64) * found.scale
             for begin, end in timed.search(text, times.tolist()):
@@ -97,52 +100,52 @@ class Search:
 
 
 class Timed:
-    """A pattern with pauses, on one unit: of the earliest match the shortest, then the next after it."""
+    """Searches one unit for a pattern with pauses: the shortest of the earliest matches, then the next after it."""
 
-    def __init__(self, asked: Pattern, classes: Any) -> None:
-        count = len(asked.segments)
-        self.pauses = asked.pauses
-        self.fixed = [asked.fixed(segment) for segment in range(count)]
-        texts = [asked.regex(classes, segment=segment) for segment in range(count)]
+    def __init__(self, pattern: Pattern, classes: Any) -> None:
+        count = len(pattern.segments)
+        self.pauses = pattern.pauses
+        self.lengths = [pattern.fixed(segment) for segment in range(count)]
+        texts = [pattern.regex(classes, segment=segment) for segment in range(count)]
         self.first, self.last = texts[0].startswith(r"\A"), texts[-1].endswith(r"\z")
         self.segments = [re.compile(text.removeprefix(r"\A").removesuffix(r"\z"), re.DOTALL) for text in texts]
 
     def search(self, text: str, times: list[int]) -> list[tuple[int, int]]:
-        """Where matches begin, and after which touch they end."""
-        found, begin = [], 0
+        """The matches as (begin, end) positions; end is exclusive. `times` are in microseconds."""
+        matches, begin = [], 0
         while begin < len(text):
             end = self._match(text, times, begin)
             if end is None:
                 begin += 1
             else:
-                found.append((begin, end))
+                matches.append((begin, end))
                 begin = end
             if self.first:
                 break
-        return found
+        return matches
 
     def _match(self, text: str, times: list[int], begin: int) -> int | None:
-        """The earliest end of a match that begins at a touch."""
+        """The earliest end of a match that begins at this touch, None if there is none."""
         ends = self._ends(0, text, begin)
-        for place, pause in enumerate(self.pauses, 1):
+        for segment, pause in enumerate(self.pauses, 1):
             starts = {
                 start
                 for end in ends
                 for start in range(end, len(text))
                 if pause.test(times[start] - times[end - 1], pause.limit)
             }
-            ends = {end for start in starts for end in self._ends(place, text, start)}
+            ends = {end for start in starts for end in self._ends(segment, text, start)}
         return min((end for end in ends if not self.last or end == len(text)), default=None)
 
     def _ends(self, segment: int, text: str, start: int) -> set[int]:
-        """Every place where a segment that begins at a touch can end."""
-        fixed = self.fixed[segment]
-        tried = range(start + 1, len(text) + 1) if fixed is None else [start + fixed]
-        return {end for end in tried if end <= len(text) and self.segments[segment].fullmatch(text, start, end)}
+        """Every position at which a segment that begins at `start` can end."""
+        length = self.lengths[segment]
+        candidates = range(start + 1, len(text) + 1) if length is None else [start + length]
+        return {end for end in candidates if end <= len(text) and self.segments[segment].fullmatch(text, start, end)}
 
 
 def spans(texts: pl.Series, regex: str) -> tuple[Indices, Indices]:
-    """The first and the last letter of every match in texts laid end to end, which have no `<` and `>`."""
+    """The first and last letter of every match, counted over all texts concatenated; texts contain no `<` or `>`."""
     marked = texts.str.replace_all(f"(?s){regex}", "<${0}>")
     flat = letters_of(marked)
     opens, closes = np.flatnonzero(flat == OPENS), np.flatnonzero(flat == CLOSES)
@@ -153,5 +156,5 @@ def spans(texts: pl.Series, regex: str) -> tuple[Indices, Indices]:
 
 
 def letters_of(texts: pl.Series) -> NDArray[np.uint8]:
-    """All letters of texts, end to end."""
+    """The letters of all texts, concatenated."""
     return np.frombuffer((texts.str.join("").item() or "").encode(), np.uint8)

@@ -1,7 +1,7 @@
 """Which paths contain a pattern of touches, where in the path, and after how long?
 
-A pattern is a regular expression over whole touches; how it is written is told in `analytics.paths.pattern_grammar`,
-how it is sought in `analytics.paths.pattern_search`. Matches do not overlap: the next is looked for after the last.
+A pattern is a regular expression over whole touches. `analytics.paths.pattern_grammar` describes the syntax,
+`analytics.paths.pattern_search` the search. Matches do not overlap: the search goes on after the end of each match.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ def match(
     collapse: bool = False,
     among: Selection | None = None,
 ) -> pl.DataFrame:
-    """How many units contain a pattern, whose they are, where and when, and how many of them reach the goal.
+    """How many units and customers match a pattern, where and when in the path, and how many reach the goal.
 
     Columns: those of `by` (the value at the unit's first touch); `units`, `matching` (units with a match) Int64;
     `share` Float64 with its Wilson interval `share_low`, `share_high`; `customers` (with a match), `matches` Int64;
     of the first match of each unit `median_position` Float64 (of its first touch, from 1), `median_delay` (since the
     unit's first touch), `median_duration` (from its first touch to its last) Duration(us), null without a match;
     `goal_rate`, `goal_rate_without` Float64 (converted of the units that are over, with and without a match). One row,
-    or one a group. `steps` gives names of the pattern a meaning of their own; other names are values of `on`. No
-    touches give a row of zeros, or no rows with `by`. Raises `DefinitionError` for a pattern that cannot be read.
+    or one per group. `steps` defines names of the pattern as steps; other names are values of `on`. No touches give a
+    row of zeros, or no rows with `by`. Raises `DefinitionError` for a pattern that cannot be parsed.
 
     >>> from tests.written import paths
     >>> shop = paths({"ann": "home@0m cart@1m look@2m", "bo": "home@0m cart@1m buy@2m"})
@@ -84,12 +84,12 @@ def matches(
     collapse: bool = False,
     among: Selection | None = None,
 ) -> pl.DataFrame:
-    """Every match of a pattern, one row each, by customer and time.
+    """One row per match of a pattern, sorted by customer and time.
 
     Columns: `customer` as in the paths; `unit` UInt32 (the number of the unit among the customer's, from 1), `match`
     UInt32 (the number of the match in its unit, from 1), `position` UInt32 (of its first touch in the unit, from 1),
-    `touches` UInt32, `at`, `until` Datetime(us, UTC) (its first and last touch), `end` String (how the unit ends).
-    Arguments as of `match`; units are numbered among those selected.
+    `touches` UInt32, `at`, `until` Datetime(us, UTC) (of its first and last touch), `end` String (how the unit ends).
+    Takes the arguments of `match`. Units are numbered among the selected ones.
 
     >>> from tests.written import paths
     >>> matches(paths({"ann": "a@0m b@1m a@2m"}), "a")["customer", "match", "position"].rows()
@@ -106,7 +106,7 @@ def matches(
 
 
 def _counts(search: Search, found: Walks, part: Part) -> pl.DataFrame:
-    """A row a unit: groups, `person`, `end`, `matches`, and of the first match `position`, `delay`, `lasts`."""
+    """One row per unit: groups, `person`, `end`, `matches`, and of the first match `position`, `delay`, `lasts`."""
     begin, last = search.hits(found, part)
     units = np.searchsorted(found.bounds, begin, side="right") - 1
     there, first = np.unique(units, return_index=True)
@@ -129,7 +129,7 @@ def _counts(search: Search, found: Walks, part: Part) -> pl.DataFrame:
 
 
 def _finish(units: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Units as the columns of `match`."""
+    """Aggregates units into the columns of `match`."""
     hit, over, won = pl.col("matches") > 0, pl.col("end") != OPEN, pl.col("end") == CONVERTED
     aggregates = [
         pl.len().cast(pl.Int64).alias("units"),
@@ -150,15 +150,15 @@ def _finish(units: pl.DataFrame, view: View) -> pl.DataFrame:
         else units.select(aggregates)
     )
     low, high = wilson(table["matching"].to_numpy(), table["units"].to_numpy())
-    some = pl.col("units") > 0
+    counted = pl.col("units") > 0
     return table.with_columns(
-        pl.when(some).then(pl.col("matching") / pl.col("units")).alias("share"),
-        *(pl.when(some).then(pl.Series(b)).alias(f"share_{n}") for n, b in (("low", low), ("high", high))),
+        pl.when(counted).then(pl.col("matching") / pl.col("units")).alias("share"),
+        *(pl.when(counted).then(pl.Series(b)).alias(f"share_{n}") for n, b in (("low", low), ("high", high))),
     ).select(*view.groups, *COUNTED)
 
 
 def _rows(search: Search, found: Walks, part: Part) -> pl.DataFrame:
-    """The matches of one part as the columns of `matches`."""
+    """The matches of one part, with the columns of `matches`."""
     begin, last = search.hits(found, part)
     units = np.searchsorted(found.bounds, begin, side="right") - 1
     people = found.people

@@ -1,8 +1,8 @@
 """Where are paths, position by position?
 
-A step matrix says which share of the units is at each value at their first touch, their second, and so on. A unit
-that is over before a position stays at END_converted, END_abandoned or END_open, so that the shares of every position
-sum to 1.
+A step matrix gives the share of units at each value at their first touch, their second touch, and so on. A unit that
+ends before a position is counted there at END_converted, END_abandoned or END_open, so that the shares of every
+position sum to 1.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ def step_matrix(
     """The share of units at every value, at each of the first `depth` positions.
 
     Columns: those of `by` (the value at the unit's first touch); `position` UInt32 (from 1); `node` String (a value of
-    `on`, or END_converted, END_abandoned, END_open for the units that are over before); `units` Int64; `share` Float64
-    of all units of the group. Cells without units are left out. Sorted by position, largest first. `collapse` joins
-    repeats of one value, `among` selects units; touches without a value are passed over. No touches give no rows.
+    `on`, or END_converted, END_abandoned, END_open for units that ended earlier); `units` Int64; `share` Float64 of all
+    units of the group. Cells without units are left out. Sorted by position, largest first. `collapse` joins repeats
+    of one value, `among` selects units; touches without a value are skipped. No touches give no rows.
     Raises `DefinitionError` for an unknown unit or column, or a depth below 1.
 
     >>> from tests.written import paths
@@ -65,7 +65,7 @@ def step_matrix(
 
 
 def _cells(depth: int, words: int, found: Walks, _: Part) -> pl.DataFrame:
-    """The cells of one part that have units: groups, `position`, `code`, `units`."""
+    """The non-empty cells of one part: groups, `position`, `code`, `units`."""
     groups, of_unit = grouped(found.groups)
     size = words + len(ENDS)
     counts = np.zeros((len(groups), depth, size), np.int64)

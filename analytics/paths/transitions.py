@@ -1,8 +1,8 @@
 """How do customers move from touch to touch?
 
-An edge is a pair of neighbouring touches of a unit (customer, journey or session). START leads to a unit's first
-touch; its last touch leads to END_converted, END_abandoned or END_open. So at every touchpoint inflow plus starts
-equals outflow plus ends.
+An edge is a pair of consecutive touches of a unit (customer, journey or session). START leads to the unit's first
+touch; its last touch leads to END_converted, END_abandoned or END_open. At every touchpoint, inflow plus starts
+therefore equals outflow plus ends.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ COUNTED: Final = ("source", "target", "transitions", "customers", "share_of_sour
 RANKS: Final = {"median_wait": 0.5, "p95_wait": 0.95}
 COUNTS: Final = dict.fromkeys(("source", "target", "transitions", "customers", "waiting"), pl.Int64)
 MOST_CELLS: Final = 1 << 22
-"""Above so many possible edges only those that occur are counted."""
+"""With more possible edges than this, only edges that occur get a counter."""
 
 
 def transitions(
@@ -38,13 +38,13 @@ def transitions(
     collapse: bool = False,
     among: Selection | None = None,
 ) -> pl.DataFrame:
-    """Every edge with how often it was taken, by how many customers, and after what wait.
+    """Every edge with the number of transitions and customers, and the wait between its two touches.
 
     Columns: those of `by` (the value at the unit's first touch); `source`, `target` String; `transitions`, `customers`
     Int64; `share_of_source` Float64 (of the transitions that leave the source, in the same group); `median_wait`,
-    `p95_wait` Duration(us), linear between two ranks, null for START and the ENDs. Most frequent first. `on` is the
-    column whose values are the nodes; touches without a value are passed over. `collapse` joins repeats of one value.
-    `among` selects units. Touches of one instant keep their order. No touches give no rows. Raises `DefinitionError`
+    `p95_wait` Duration(us), interpolated linearly between ranks, null for START and the ENDs. Most frequent first. The
+    nodes are the values of column `on`; touches without a value are skipped. `collapse` joins repeats of one value.
+    `among` selects units. Touches at one instant keep their order. No touches give no rows. Raises `DefinitionError`
     for an unknown unit or column.
 
     >>> from tests.written import paths
@@ -61,9 +61,10 @@ def transitions(
 
 @dataclass(frozen=True)
 class Edges:
-    """The edges of one part: a row an edge in `table` (groups, source and target codes, counts), and the waits.
+    """The edges of one part: one row per edge in `table` (groups, source and target codes, counts), and the waits.
 
-    The waits (in units of `scale` us) of an edge lie side by side, edge after edge; `waiting` tells how many.
+    `waits` (in units of `scale` us) holds the waits of the first edge, then those of the second, and so on; column
+    `waiting` of the table has the number of waits of each edge.
     """
 
     table: pl.DataFrame
@@ -72,7 +73,7 @@ class Edges:
 
 
 def _edges(view: View, words: int, found: Walks, _: Part) -> Edges:
-    """Count the edges of one part."""
+    """Counts the edges of one part."""
     from analytics.engine.kernels.edges import count_edges, number_edges, place_waits
 
     groups, of_unit = grouped(found.groups)
@@ -101,7 +102,7 @@ def _edges(view: View, words: int, found: Walks, _: Part) -> Edges:
 
 
 def _finish(counted: pl.DataFrame, parts: list[Edges], names: pl.Series, by: list[str]) -> pl.DataFrame:
-    """Edges of all parts as the columns of `transitions`."""
+    """Adds up the edges of all parts and returns the columns of `transitions`."""
     keys = [*by, "source", "target"]
     whole = counted.group_by(keys, maintain_order=True).agg(pl.exclude(*keys, "at").sum(), pl.col("at"))
     waits = _ranks(parts, counted["waiting"].to_numpy(), whole)
@@ -115,7 +116,7 @@ def _finish(counted: pl.DataFrame, parts: list[Edges], names: pl.Series, by: lis
 
 
 def _ranks(parts: list[Edges], waiting: NDArray[np.int64], whole: pl.DataFrame) -> pl.DataFrame:
-    """The quantiles of the waits of each edge, exact over all parts."""
+    """The exact quantiles of the waits of each edge, over all parts."""
     from analytics.engine.kernels.edges import join_slices
 
     scale = parts[0].scale if len({part.scale for part in parts}) == 1 else 1
@@ -136,9 +137,10 @@ def _ranks(parts: list[Edges], waiting: NDArray[np.int64], whole: pl.DataFrame) 
 
 
 def quantiles(values: NDArray[Any], counts: NDArray[np.int64], shares: list[float]) -> list[NDArray[np.float64]]:
-    """For each share, that quantile of every slice of so many `values`, linear between two ranks; NaN for empty ones.
+    """The quantiles of consecutive slices of `values`: one array per share, with one number per slice.
 
-    The order of the values inside the slices may change.
+    Slice `i` has `counts[i]` values. Quantiles are interpolated linearly between ranks; empty slices give NaN. Reorders
+    `values` in place within each slice.
 
     >>> quantiles(np.array([4, 1, 3, 7]), np.array([3, 0, 1]), [0.5])
     [array([ 3., nan,  7.])]
@@ -148,9 +150,9 @@ def quantiles(values: NDArray[Any], counts: NDArray[np.int64], shares: list[floa
     below = [np.floor(rank).astype(np.int64) for rank in ranks]
     above = [np.minimum(low + 1, np.maximum(counts - 1, 0)) for low in below]
     wanted = np.stack([*below, *above], axis=1).tolist()
-    for begin, count, places in zip(begins.tolist(), counts.tolist(), wanted, strict=True):
+    for begin, count, positions in zip(begins.tolist(), counts.tolist(), wanted, strict=True):
         if count > 1:
-            values[begin : begin + count].partition(places)
+            values[begin : begin + count].partition(positions)
     padded = np.append(values, np.zeros(1, values.dtype))
     found = []
     for rank, low, high in zip(ranks, below, above, strict=True):

@@ -48,16 +48,17 @@ def variants(
     top: int | None = None,
     least: int = 1,
 ) -> pl.DataFrame:
-    """Whole paths with how many units took each, how many of them reached the goal, and how long it took.
+    """Whole paths with the number of units that took each, their goal rate, and their duration.
 
     Columns: those of `by` (the value at the unit's first touch); `path` List(String); `units` Int64; `share` Float64 of
-    all units of the group (also of those whose variant is left out), `cumulative_share`; `customers` Int64 (who took
-    it at least once), `share_of_customers` Float64 of all customers of the group, so that those of several variants may
-    add up to more than 1; `over` Int64 (units that are not open), `converted` Int64, `goal_rate` Float64 (converted of
-    those that are over, null without one) with its Wilson interval `goal_rate_low`, `goal_rate_high`;
-    `median_duration` Duration(us) from the first touch to the last. Most frequent first, of equally frequent the first
-    by name; the `top` of each group, and only those that `least` units took. `collapse` joins repeats of one value,
-    `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
+    all units of the group (including units of variants that are left out), `cumulative_share`; `customers` Int64 (with
+    at least one such unit), `share_of_customers` Float64 of all customers of the group (a customer with several
+    variants counts in each, so the shares may sum to more than 1); `over` Int64 (units that are not open), `converted`
+    Int64, `goal_rate` Float64 (converted of those that are over, null without one) with its Wilson interval
+    `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last. Most frequent
+    first, ties by name; at most `top` per group, and only variants of at least `least` units. `collapse` joins repeats
+    of one value, `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or
+    column.
 
     >>> from tests.written import paths
     >>> variants(paths({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
@@ -65,13 +66,13 @@ def variants(
     """
     if least < 1 or (top is not None and top < 1):
         found = f"top {top}, least {least}"
-        raise DefinitionError("No variant is asked for.", expected="top and least of 1 or more", found=found)
+        raise DefinitionError("No variant can be listed.", expected="top and least of 1 or more", found=found)
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
     words = words_of(paths, on)
     units = unit_paths(paths, view, words)
     kept = _ranked(distinct_paths(units, view), view, top, least)
     keys = [*view.groups, "key"]
-    told = (
+    measures = (
         units.join(kept, on=keys, how="semi", nulls_equal=True)
         .group_by(keys)
         .agg(
@@ -80,22 +81,23 @@ def variants(
         )
     )
     named = kept.with_columns(decoded_paths(kept["key"], words))
-    whole = named.join(told, on=keys, how="left", nulls_equal=True, maintain_order="left")
+    whole = named.join(measures, on=keys, how="left", nulls_equal=True, maintain_order="left")
     return _finish(_with_customers(whole, units, view), view)
 
 
 def unit_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
-    """A row a unit: groups, `key` Binary, `end`, `lasts` (microseconds), `person` (a number of the customer).
+    """One row per unit: groups, `key` Binary, `end`, `lasts` (microseconds), `person` (the customer's number).
 
-    A key holds the places of the path's words among all words sorted, so that keys sort as paths do by name.
+    A key is the path as bytes: the rank of each of its values among all values, sorted. Keys therefore sort like paths
+    sorted by name.
     """
-    places = (words.rank("ordinal").to_numpy() - 1).astype(code_width(words))  # arithmetic gives the machine's order
-    found = each(paths, view, words, partial(_units, places))
+    ranks = (words.rank("ordinal").to_numpy() - 1).astype(code_width(words))  # arithmetic yields native byte order
+    found = each(paths, view, words, partial(_units, ranks))
     return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64, "person": pl.UInt64}, found)
 
 
 def distinct_paths(units: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Distinct paths: groups, `key`, `units`, `over` (not open), `converted`."""
+    """One row per distinct path: groups, `key`, `units`, `over` (not open), `converted`."""
     return units.group_by(*view.groups, "key").agg(
         pl.len().cast(pl.Int64).alias("units"),
         (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
@@ -104,21 +106,21 @@ def distinct_paths(units: pl.DataFrame, view: View) -> pl.DataFrame:
 
 
 def code_width(words: pl.Series) -> str:
-    """The type of the codes of a path; big-endian, so that bytes sort as codes do."""
+    """The numpy type of the codes in a key; big-endian, so that bytes sort like codes."""
     return ">u1" if len(words) <= 0xFF else ">u2" if len(words) <= 0xFFFF else ">u4"
 
 
 def decoded_paths(keys: pl.Series, words: pl.Series) -> pl.Series:
-    """Paths as lists of words, from their keys."""
+    """Paths as lists of values, decoded from their keys."""
     from arro3.core import ChunkedArray, list_array
 
-    flat, offsets = places_of(keys, words)
+    flat, offsets = ranks_of(keys, words)
     names = ChunkedArray(words.cast(pl.String).sort().gather(flat)).combine_chunks()
     return pl.Series(list_array(offsets, names)).cast(pl.List(pl.String)).alias("path")
 
 
-def places_of(keys: pl.Series, words: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The places of words, by name, that keys hold, laid end to end, and where each key begins (and the end)."""
+def ranks_of(keys: pl.Series, words: pl.Series) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The ranks of values in all keys, concatenated, and the offset at which each key begins (and the last ends)."""
     width = np.dtype(code_width(words))
     flat = np.frombuffer(b"".join(keys.to_list()), width).astype(np.int64)
     lengths = keys.bin.size().to_numpy().astype(np.int64) // width.itemsize
@@ -126,7 +128,7 @@ def places_of(keys: pl.Series, words: pl.Series) -> tuple[NDArray[np.int64], NDA
 
 
 def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
-    """Slices of codes as Binary."""
+    """Slices of `codes` as a Binary series; slice `i` is `codes[bounds[i] : bounds[i + 1]]`."""
     from arro3.core import list_array
 
     flat = np.ascontiguousarray(codes)
@@ -134,17 +136,17 @@ def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
     return pl.Series(slices).cast(pl.Binary).alias("key")
 
 
-def _units(places: NDArray[Any], found: Walks, part: Part) -> pl.DataFrame:
-    """The rows of `unit_paths` of one part."""
+def _units(ranks: NDArray[Any], found: Walks, part: Part) -> pl.DataFrame:
+    """The rows of `unit_paths` for one part."""
     lasts = found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])
-    keys = as_bytes(places[found.nodes], found.bounds)
+    keys = as_bytes(ranks[found.nodes], found.bounds)
     person = found.people.astype(np.uint64) + (part.number << 32)
     rest = {"end": found.ends, "lasts": lasts, "person": person}
     return pl.DataFrame([*found.groups.get_columns(), keys, *(pl.Series(name, each) for name, each in rest.items())])
 
 
 def _ranked(counted: pl.DataFrame, view: View, top: int | None, least: int) -> pl.DataFrame:
-    """Variants, the most frequent first, of equally frequent the first by name, with the shares of all units."""
+    """Variants of at least `least` units, the `top` of each group, sorted, with `share` and `cumulative_share`."""
     groups: Any = view.groups or pl.lit(1)
     whole = counted.with_columns(pl.col("units").sum().over(groups).alias("all")).filter(pl.col("units") >= least)
     if top is not None:
@@ -161,7 +163,7 @@ def _ranked(counted: pl.DataFrame, view: View, top: int | None, least: int) -> p
 
 
 def _with_customers(whole: pl.DataFrame, units: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Variants with the share of all customers of the group that took each."""
+    """Adds `share_of_customers` to variants."""
     people = pl.col("person").n_unique().alias("people")
     if view.by:
         every = units.group_by(view.groups).agg(people)
@@ -172,7 +174,7 @@ def _with_customers(whole: pl.DataFrame, units: pl.DataFrame, view: View) -> pl.
 
 
 def _finish(counted: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Counted variants as the columns of `variants`."""
+    """Adds goal rates and selects the columns of `variants`."""
     low, high = wilson(counted["converted"].to_numpy(), counted["over"].to_numpy())
     over = pl.col("over") > 0
     return counted.with_columns(

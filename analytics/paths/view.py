@@ -1,8 +1,8 @@
-"""What do analyses of whole paths read? Every unit of a part as a walk: the codes of its values, one a touch, in order.
+"""Defines what an analysis of whole paths reads: the unit, the column, the groups and the selected units.
 
-A **walk** is the touches of one unit (customer, journey or session) that have a value of the column asked for, as a
-slice of one array of codes. A `View` says which walks are read: whose, over what values, with repeats of a value
-joined or not, in which groups, and which of them (`Selection`).
+Every unit (customer, journey or session) is read as a sequence of codes, one per touch that has a value in the chosen
+column. A `View` names the unit, the column, the breakdown, and whether repeats of a value are joined; its `Selection`
+restricts which units and touches are read.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False, init=False)
 class Selection:
-    """Which units are read: those that `start` with one of these values, `end` with one, pass `through` all of these.
+    """Selects units that `start` with one of these values, `end` with one of these, and pass `through` all of these.
 
-    Each is one value or several. `where` keeps only touches that meet a condition, before anything else is asked; a
-    unit without touches left is no unit.
+    Each argument is one value or several. `where` is a condition on touches and is applied first: touches that do not
+    meet it are ignored, and units without any touch left are not counted.
 
     >>> Selection(start="home", through=["cart", "pay"]).through
     ('cart', 'pay')
@@ -51,7 +51,7 @@ class Selection:
 
 @dataclass(frozen=True, eq=False, init=False)
 class View:
-    """How paths are read: the unit, the column of the values, the groups, repeats joined or not, and which units.
+    """How paths are read: `unit`, column `on`, breakdown `by`, joined repeats (`collapse`), selected units (`among`).
 
     >>> View(unit="session", by="device").unit
     'session'
@@ -72,36 +72,37 @@ class View:
         collapse: bool = False,
         among: Selection | None = None,
     ) -> None:
-        several = [by] if isinstance(by, str | pl.Expr) else list(by)
+        breakdown = [by] if isinstance(by, str | pl.Expr) else list(by)
         fill(
             self,
             unit=one_of("unit", unit, UNITS),
             on=on,
-            by=tuple(pl.col(item) if isinstance(item, str) else item for item in several),
+            by=tuple(pl.col(item) if isinstance(item, str) else item for item in breakdown),
             collapse=collapse,
             among=among or Selection(),
         )
 
     @property
     def groups(self) -> list[str]:
-        """The names of the columns of the breakdown."""
+        """The names of the breakdown's columns."""
         return [item.meta.output_name() for item in self.by]
 
-    def checked(self, paths: Paths, taken: Sequence[str]) -> View:
-        """The same view, when the paths have what it reads and no group is called as a column of the answer.
+    def checked(self, paths: Paths, reserved: Sequence[str]) -> View:
+        """Returns this view after checking it against the paths.
 
-        Warns of words of `among` that no touch has.
+        `reserved` are the columns of the answer, which a breakdown must not reuse. Warns of values in `among` that no
+        touch has. Raises `DefinitionError` for an unknown column, or a breakdown with a reserved name.
         """
         where = [] if self.among.where is None else [self.among.where]
         paths.require(self.on, *(name for item in (*self.by, *where) for name in item.meta.root_names()))
-        if wrong := [name for name in self.groups if name in taken]:
-            raise DefinitionError(f"Column {wrong[0]!r} cannot be a breakdown.", do="rename it")
+        if clashing := [name for name in self.groups if name in reserved]:
+            raise DefinitionError(f"Column {clashing[0]!r} cannot be a breakdown.", do="rename it")
         warn_of_unknown(unknown_words(paths, self.on, (*self.among.start, *self.among.end, *self.among.through)))
         return self
 
 
 def words_of(paths: Paths, on: str) -> pl.Series:
-    """The values that codes of walks stand for; a column that is not text is read as text."""
+    """The values of column `on`, in the order of their codes; values that are not text are read as text."""
     if on in paths.dictionaries:
         return paths.dictionaries[on]
     values = [paths.read(part, [on])[on].cast(pl.String).unique() for part in paths.parts]
@@ -109,19 +110,21 @@ def words_of(paths: Paths, on: str) -> pl.Series:
 
 
 def place_of(words: pl.Series, names: Words) -> Indices:
-    """The codes of those of `names` that occur."""
+    """The codes of `names`; names that do not occur are left out."""
     return words.is_in(list(_words(names))).arg_true().to_numpy().astype(np.int64)
 
 
 def known_value(words: pl.Series, name: str, what: str = "touchpoint") -> str:
-    """The name, when it is one of the values; else `DefinitionError` that names the nearest."""
+    """Returns `name` if it is one of the values `words`; raises `DefinitionError` naming the nearest one if not."""
     if name not in words:
-        some = ", ".join(words.sort().head(5).to_list())
+        examples = ", ".join(words.sort().head(5).to_list())
         raise DefinitionError(
-            f"There is no {what} {name!r}.", expected=f"one of the {len(words)} such as {some}", do=nearest(name, words)
+            f"There is no {what} {name!r}.",
+            expected=f"one of the {len(words)} such as {examples}",
+            do=nearest(name, words),
         )
     return name
 
 
-def _words(given: Words) -> tuple[str, ...]:
-    return (given,) if isinstance(given, str) else tuple(given)
+def _words(words: Words) -> tuple[str, ...]:
+    return (words,) if isinstance(words, str) else tuple(words)
