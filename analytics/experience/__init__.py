@@ -1,1 +1,1 @@
-"""How the journey is for customers: effort, channels, voice."""
+"""How customers experience the journey: effort, channels, voice of the customer."""

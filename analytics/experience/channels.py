@@ -1,7 +1,7 @@
-"""Do customers who cross channels fare better than those who stay in one, and where do changes of channel lose them?
+"""Do customers who use several channels reach the goal more often, and which changes of channel lose customers?
 
-A **hand-off** is a touch in another channel than the touch before it in the same unit. It **loses** the unit when its
-touch is the last and the unit is abandoned: nothing follows the change of channel.
+A **hand-off** is a touch in a different channel from the touch before it in the same unit. It **loses** the unit when
+its touch is the last and the unit is abandoned: nothing follows the change of channel.
 """
 
 from __future__ import annotations
@@ -54,13 +54,13 @@ HANDED: Final = (
 def channels(
     paths: Paths, *, unit: str = "journey", by: By = (), on: str = CHANNEL, among: Selection | None = None
 ) -> pl.DataFrame:
-    """Units that stay in one channel, by channel and together, beside those that cross channels.
+    """Units that stay in one channel, in total and by channel, next to units that use several.
 
     Columns: those of `by` (the value at the unit's first touch); `reach` String (`one` or `several`); `channel` String
-    (the one channel; null on the row of all with that reach); `units` Int64, `share` Float64 of the units of the group;
+    (the one channel; null on the total row of that reach); `units` Int64, `share` Float64 of the units of the group;
     `customers`, `over` (not open), `converted` Int64; `goal_rate` Float64 (converted of those that are over, null
-    without one) with its Wilson interval; `median_touches` Float64; `median_duration` Duration(us). The rows of all
-    come first. `on` may name another column, such as the team. No touches give no rows.
+    without one) with its Wilson interval; `median_touches` Float64; `median_duration` Duration(us). The total row comes
+    first. `on` may name another column, such as the team. No touches give no rows.
 
     >>> from tests.written import paths
     >>> shop = paths({"ann": "look@0m[channel=web] buy@1m[channel=store]", "bo": "look@0m[channel=web]"})
@@ -86,10 +86,10 @@ def channels(
     whole = pl.col("units").filter(pl.col("channel").is_null()).sum()
     table = table.with_columns((pl.col("units") / (whole.over(view.groups) if view.by else whole)).alias("share"))
     low, high = wilson(table["converted"].to_numpy(), table["over"].to_numpy())
-    some = pl.col("over") > 0
+    finished = pl.col("over") > 0
     table = table.with_columns(
-        pl.when(some).then(pl.col("converted") / pl.col("over")).alias("goal_rate"),
-        *(pl.when(some).then(pl.Series(b)).alias(f"goal_rate_{n}") for n, b in (("low", low), ("high", high))),
+        pl.when(finished).then(pl.col("converted") / pl.col("over")).alias("goal_rate"),
+        *(pl.when(finished).then(pl.Series(b)).alias(f"goal_rate_{n}") for n, b in (("low", low), ("high", high))),
     )
     table = table.sort(*view.groups, "reach", nulls_last=True).sort(*view.groups, "reach", "channel", nulls_last=False)
     return table.select(*view.groups, *REACHED)
@@ -104,12 +104,12 @@ def handoffs(
     at: str | None = None,
     among: Selection | None = None,
 ) -> pl.DataFrame:
-    """The matrix of hand-offs from channel to channel, and how many of them lose the unit.
+    """Hand-offs from channel to channel, with the share that loses the unit.
 
-    Columns: those of `by`; the column `at` where one is named (of the touch handed to: its stage, its touchpoint);
+    Columns: those of `by`; column `at` if given (its value at the second touch, such as its stage or touchpoint);
     `source`, `target` String; `handoffs`, `units`, `customers` Int64; `share_of_source` Float64 (of the hand-offs from
-    the source, in the same group and place); `median_wait` Duration(us); `lost` Int64, `lost_share` Float64 with its
-    Wilson interval; `lost_share_staying` Float64: the same share of moves within the target channel, to compare with;
+    the source, in the same group and `at`); `median_wait` Duration(us); `lost` Int64, `lost_share` Float64 with its
+    Wilson interval; `lost_share_staying` Float64 for comparison: the same share of moves within the target channel,
     null without one. Most frequent first. No hand-offs give no rows. Raises `DefinitionError` for an unknown column.
 
     >>> from tests.written import paths
@@ -118,16 +118,16 @@ def handoffs(
     [('web', 'phone', 1, 0)]
     """
     view = View(unit, on, by, among=among).checked(paths, (*HANDED, *([at] if at else [])))
-    places = [at] if at else []
-    paths.require(*places)
+    at_columns = [at] if at else []
+    paths.require(*at_columns)
     words = words_of(paths, on)
-    found = each(paths, view, words, partial(_moves, paths, words, places))
-    columns: dict[str, Any] = dict.fromkeys((*places, "source", "target"), pl.String) | {
+    found = each(paths, view, words, partial(_moves, paths, words, at_columns))
+    columns: dict[str, Any] = dict.fromkeys((*at_columns, "source", "target"), pl.String) | {
         "person": pl.UInt64,
         "unit": pl.UInt64,
     }
     moves = together(paths, view, columns | {"wait": pl.Int64, "lost": pl.Boolean}, found)
-    where = [*view.groups, *places]
+    where = [*view.groups, *at_columns]
     crossing = pl.col("source") != pl.col("target")
     table = (
         moves.filter(crossing)
@@ -154,10 +154,10 @@ def handoffs(
 
 
 def _reaches(words: pl.Series, found: Walks, part: Part) -> pl.DataFrame:
-    """A row a unit: groups, `reach`, `channel`, `person`, `end`, `touches`, `lasts`."""
+    """One row per unit: groups, `reach`, `channel`, `person`, `end`, `touches`, `lasts`."""
     first = found.nodes[found.bounds[:-1]]
-    apart = found.nodes != np.repeat(first, found.lengths)
-    several = np.logical_or.reduceat(apart, found.bounds[:-1])
+    differs = found.nodes != np.repeat(first, found.lengths)
+    several = np.logical_or.reduceat(differs, found.bounds[:-1])
     names = words.cast(pl.String).gather(first.astype(np.int64))
     return found.groups.with_columns(
         pl.Series("reach", np.where(several, "several", "one"), pl.String),
@@ -169,13 +169,13 @@ def _reaches(words: pl.Series, found: Walks, part: Part) -> pl.DataFrame:
     )
 
 
-def _moves(paths: Paths, words: pl.Series, places: list[str], found: Walks, part: Part) -> pl.DataFrame:
-    """A row a pair of neighbouring touches: groups, places, `source`, `target`, `person`, `unit`, `wait`, `lost`."""
+def _moves(paths: Paths, words: pl.Series, at_columns: list[str], found: Walks, part: Part) -> pl.DataFrame:
+    """One row per pair of consecutive touches: groups, `at_columns`, `source` to `lost`."""
     unit = found.units()
     after = np.flatnonzero(unit[1:] == unit[:-1]) + 1
     of = unit[after]
     last = (after == found.bounds[1:][of] - 1) & (found.ends[of] == ABANDONED)
-    where = [as_text(decoded(part, places, paths.dictionaries)[found.rows[after]])] if places else []
+    where = [as_text(decoded(part, at_columns, paths.dictionaries)[found.rows[after]])] if at_columns else []
     named = words.cast(pl.String)
     moves = pl.DataFrame(
         {

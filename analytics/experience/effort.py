@@ -1,10 +1,11 @@
-"""How hard is each stage for customers: how often do they touch, wait, repeat, turn back, change channel, meet errors?
+"""How much effort does each stage take: touches, time, repeats, back-tracks, hand-offs, errors, slow pages?
 
-- **repeat**: a touch of the same touchpoint as the touch directly before it, in the unit.
-- **back-track**: a move to an earlier stage; it counts at the stage that is left. Touches without a stage lie between.
-- **hand-off**: a touch in another channel than the one directly before it; it counts at the stage of the touch.
-- **entropy** of the next touch: Shannon's, in bits, over what follows the touches of the stage (a touchpoint, or the
-  end of the unit). 0 means that one thing always follows.
+- **repeat**: a touch of the same touchpoint as the touch directly before it in the unit.
+- **back-track**: a move to an earlier stage; it counts at the stage that the unit leaves. Touches without a stage may
+  lie between.
+- **hand-off**: a touch in a different channel from the one directly before it; it counts at the stage of the touch.
+- **entropy** of the next touch: Shannon entropy in bits over what follows the touches of the stage (a touchpoint, or
+  the end of the unit). 0 means that the same thing always follows.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.engine.units import ENDS
 from analytics.paths.sequences import Walks, each, together
 from analytics.paths.view import By, Selection, View, words_of
 from analytics.store.columns import TOUCHPOINT
@@ -49,7 +49,7 @@ MEASURED: Final = (
 
 @dataclass(frozen=True)
 class Friction:
-    """What counts as friction: touches that are an error, and the column of the seconds that a page took to load."""
+    """What counts as friction: a condition for errors, the column of load times, and the limit of a slow page (s)."""
 
     errors: pl.Expr
     load_seconds: str | None
@@ -57,14 +57,14 @@ class Friction:
 
     @property
     def columns(self) -> list[str]:
-        """The columns that must be read."""
+        """The columns to read."""
         return list(
             dict.fromkeys([*self.errors.meta.root_names(), *([self.load_seconds] if self.load_seconds else [])])
         )
 
     @property
     def flags(self) -> list[pl.Expr]:
-        """Whether a touch is an error, and whether it was slow."""
+        """Expressions `errors` and `slow`, one Boolean each per touch."""
         slow = pl.col(self.load_seconds).cast(pl.Float64) > self.slow if self.load_seconds else pl.lit(False)
         return [self.errors.fill_null(False).alias("errors"), slow.fill_null(False).alias("slow")]
 
@@ -80,17 +80,17 @@ def effort(
     slow: float = 3.0,
     among: Selection | None = None,
 ) -> pl.DataFrame:
-    """Effort and friction of every stage.
+    """Measures effort and friction, one row per stage.
 
     Columns: those of `by` (the value at the unit's first touch); `stage` String; `units`, `customers` (with a touch in
-    it), `touches`, `sessions` Int64 (without a column `session` 0); `touches_per_unit`, `sessions_per_unit` Float64;
+    it), `touches`, `sessions` Int64 (0 without a column `session`); `touches_per_unit`, `sessions_per_unit` Float64;
     `median_elapsed` Duration(us) (from a unit's first touch in the stage to its last); `repeats`, `backtracks`,
     `handoffs`, `errors`, `slow` Int64 (touches); `next_entropy` Float64 (bits).
 
-    `stages` is the order of the stages (default: Awareness, Interest, Desire, Action). `errors` tells which touches are
-    errors (default: `error` in the touchpoint's name). A touch is slow when `load_seconds` is above `slow` seconds.
-    Stages without touches are left out; no touches give no rows. Raises `DefinitionError` for paths without stages, or
-    with a stage that `stages` does not name.
+    `stages` is the order of the stages (default: Awareness, Interest, Desire, Action). `errors` is a condition on
+    touches (default: the touchpoint's name contains `error`). A touch is slow when column `load_seconds` exceeds
+    `slow` seconds. Stages without touches are left out; no touches give no rows. Raises `DefinitionError` for paths
+    without stages, or with a stage that is missing in `stages`.
 
     >>> from tests.written import paths
     >>> shop = paths({"ann": "ad@0m[stage=Awareness] look@1m[stage=Interest] look@2m[stage=Interest]"})
@@ -119,17 +119,17 @@ def effort(
         pl.col(SUMS).sum(),
         pl.col("elapsed").median().round().cast(pl.Duration("us")).alias("median_elapsed"),
     )
-    place = pl.col(STAGE).replace_strict(order, list(range(len(order))), default=None, return_dtype=pl.Int64)
+    rank = pl.col(STAGE).replace_strict(order, list(range(len(order))), default=None, return_dtype=pl.Int64)
     return (
         table.join(entropy, on=keys, nulls_equal=True)
         .with_columns((pl.col(name) / pl.col("units")).alias(f"{name}_per_unit") for name in ("touches", "sessions"))
-        .sort(*view.groups, place, nulls_last=True)
+        .sort(*view.groups, rank, nulls_last=True)
         .select(*view.groups, *MEASURED)
     )
 
 
 def _ordered(paths: Paths, stages: Sequence[str] | None) -> list[str]:
-    """The stages in their order, all that occur among them."""
+    """The stages in order; raises `DefinitionError` if the paths have a stage that is not among them."""
     order = [rule.name for rule in AIDA] if stages is None else list(stages)
     if unknown := [stage for stage in words_of(paths, STAGE).to_list() if stage not in order]:
         raise DefinitionError(
@@ -143,17 +143,17 @@ def _ordered(paths: Paths, stages: Sequence[str] | None) -> list[str]:
 def _efforts(
     paths: Paths, friction: Friction, order: list[str], found: Walks, part: Part
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Of one part a row a unit and stage, and how often each touchpoint follows in each stage."""
+    """Of one part: one row per unit and stage, and the count of each next touchpoint by stage."""
     read = [name for name in (STAGE, CHANNEL, SESSION, *friction.columns) if name in paths.schema]
     columns = as_text(decoded(part, list(dict.fromkeys(read)), paths.dictionaries)[found.rows])
     unit = found.units()
     last = np.append(unit[1:] != unit[:-1], True)
     following = np.where(last, -1 - found.ends[unit].astype(np.int64), np.append(found.nodes[1:].astype(np.int64), 0))
-    place = pl.col(STAGE).replace_strict(order, list(range(len(order))), default=None, return_dtype=pl.Int64)
+    rank = pl.col(STAGE).replace_strict(order, list(range(len(order))), default=None, return_dtype=pl.Int64)
     channel = pl.col(CHANNEL) if CHANNEL in columns.columns else pl.lit(None, pl.String)
     session = pl.col(SESSION) if SESSION in columns.columns else pl.lit(None, pl.Int64)
     touches = columns.select(
-        STAGE, place.alias("place"), channel.alias(CHANNEL), session.alias(SESSION), *friction.flags
+        STAGE, rank.alias("rank"), channel.alias(CHANNEL), session.alias(SESSION), *friction.flags
     ).with_columns(
         pl.Series("unit", unit),
         pl.Series("node", found.nodes),
@@ -178,7 +178,7 @@ def _efforts(
 
 
 def _marked(touches: pl.DataFrame) -> pl.DataFrame:
-    """Touches that have a stage, with `repeats`, `handoffs` and `backtracks` (at the touch that is left)."""
+    """Touches with a stage, with Boolean `repeats`, `handoffs` and `backtracks` (at the touch that the unit leaves)."""
     before = pl.col("unit") == pl.col("unit").shift(1)
     changed = (pl.col(CHANNEL) != pl.col(CHANNEL).shift(1)).fill_null(False)
     touches = touches.with_columns(
@@ -186,9 +186,5 @@ def _marked(touches: pl.DataFrame) -> pl.DataFrame:
         (changed & before).fill_null(False).alias("handoffs"),
     ).filter(pl.col(STAGE).is_not_null())
     after = pl.col("unit") == pl.col("unit").shift(-1)
-    back = (pl.col("place").shift(-1) < pl.col("place")) & after
+    back = (pl.col("rank").shift(-1) < pl.col("rank")) & after
     return touches.with_columns(back.fill_null(False).alias("backtracks"))
-
-
-END_CODES: Final = {-1 - place: end for place, end in enumerate(ENDS)}
-"""What the codes of followers below 0 mean: the end of the unit."""

@@ -1,15 +1,15 @@
-"""What do customers say, and after which stage? Survey answers belong to the last touch before them.
+"""What do customers say, and after which stage?
 
-A response is a touch with a survey (`nps`, `csat` or `ces`) and a score. It belongs to the last touch of the same
-customer before it, within the lookback; a touch at the same instant is not before it, another response is no touch to
-answer about, and neither is a touch without a value in the columns asked for: the stage of a response is the last
-stage before it. A response without such a touch belongs to none (null).
+A **response** is a touch with a survey (`nps`, `csat` or `ces`) and a score. It is attributed to the customer's last
+touch before it within the lookback. Touches at the same instant, other responses, and touches with no value in any
+`by` column do not count: the stage of a response is the last stage before it. A response without such a touch
+is attributed to none (null).
 
-- NPS (-1 to 1): the share of 9 and 10 less the share of 0 to 6, on 0..10.
+- NPS (-1 to 1): the share of 9 and 10 minus the share of 0 to 6, on 0..10.
 - CSAT (0 to 1): the share of 4 and 5, on 1..5.
 - CES (1 to 7): the mean, on 1..7.
 
-Scores outside their scale are not counted.
+Scores outside the scale of their survey are ignored.
 """
 
 from __future__ import annotations
@@ -25,17 +25,18 @@ from analytics.store.paths import Paths
 from expectations.config.durations import duration
 
 SURVEY_SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
+"""The lowest and highest score of each survey."""
 SURVEY: Final = "survey"
 SCORE: Final = "score"
 
 
 def voice(paths: Paths, by: str | Sequence[str] = STAGE, lookback: str | timedelta = "7d") -> pl.DataFrame:
-    """Satisfaction by the stage (or any columns) of the touch that a response belongs to.
+    """Satisfaction by stage, or by any columns of the touch that a response is attributed to.
 
-    One row a group that has touches or responses, and one with `is_total`: `by` columns (String), is_total Boolean,
-    touches Int64 (that are no responses), responses Int64, response_rate Float64 (responses a touch), and for each
-    survey its count and its measure: nps_n Int64, nps Float64, promoters, passives, detractors Int64, csat_n, csat,
-    ces_n, ces. Measures are null without a response. Paths without survey columns have no responses. Raises
+    One row per group with touches or responses, and one with `is_total`: `by` columns (String), is_total Boolean,
+    touches Int64 (without responses), responses Int64, response_rate Float64 (responses per touch), and for each survey
+    its count and its score: nps_n Int64, nps Float64, promoters, passives, detractors Int64, csat_n, csat, ces_n, ces.
+    Scores are null without a response. Paths without survey columns have no responses. Raises
     `DefinitionError` for an unknown column or a lookback without a unit.
 
     >>> from datetime import datetime
@@ -54,27 +55,31 @@ def voice(paths: Paths, by: str | Sequence[str] = STAGE, lookback: str | timedel
 
 
 def responses(paths: Paths, by: Sequence[str] = (STAGE,), lookback: str | timedelta = "7d") -> pl.DataFrame:
-    """Every response: customer, at, survey, score, then the `by` columns of the touch that it belongs to.
+    """One row per response: customer, at, survey, score, then the `by` columns of the touch that it is attributed to.
 
-    Columns of the touch are null for a response that belongs to none.
+    The `by` columns are null for a response that is attributed to no touch.
     """
     paths.require(SURVEY, SCORE, *by)
     columns = list(dict.fromkeys([CUSTOMER, AT, *by, SURVEY, SCORE]))
-    found = [_belonging(paths.read(part, columns), list(by), duration(lookback)) for part in paths.parts]
-    if not found:
+    parts = [_attributed(paths.read(part, columns), list(by), duration(lookback)) for part in paths.parts]
+    if not parts:
         return pl.DataFrame(schema={name: paths.schema[name] for name in (CUSTOMER, AT, SURVEY, SCORE, *by)})
-    return pl.concat(found).sort(AT, CUSTOMER)
+    return pl.concat(parts).sort(AT, CUSTOMER)
 
 
-def _belonging(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:
-    """The responses of a part, each with the group columns of the touch that it belongs to."""
+def _attributed(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:
+    """The responses of a part, each with the group columns of the touch that it is attributed to."""
     text = [name for name, dtype in touches.schema.items() if isinstance(dtype, pl.Enum)]
     touches = touches.with_columns(pl.col(text).cast(pl.String))
     answered = _is_response() if SURVEY in touches.columns and SCORE in touches.columns else pl.lit(False)
-    told = touches.filter(answered).select(CUSTOMER, AT, *(name for name in (SURVEY, SCORE) if name in touches.columns))
-    known = pl.any_horizontal(pl.col(name).is_not_null() for name in groups)
-    before = touches.filter(~answered.fill_null(False), known).select(CUSTOMER, pl.col(AT).alias("_touch_at"), *groups)
-    return told.join_asof(
+    answers = touches.filter(answered).select(
+        CUSTOMER, AT, *(name for name in (SURVEY, SCORE) if name in touches.columns)
+    )
+    has_group = pl.any_horizontal(pl.col(name).is_not_null() for name in groups)
+    before = touches.filter(~answered.fill_null(False), has_group).select(
+        CUSTOMER, pl.col(AT).alias("_touch_at"), *groups
+    )
+    return answers.join_asof(
         before,
         left_on=AT,
         right_on="_touch_at",
@@ -92,16 +97,17 @@ def _is_response() -> pl.Expr:
 
 
 def _partial(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:
-    """Counts of a part: for each group its touches, and its responses by survey and score class."""
-    told = _belonging(touches, groups, lookback)
+    """The counts of a part by group: touches, and responses by survey and score class."""
+    answers = _attributed(touches, groups, lookback)
     text = [name for name, dtype in touches.schema.items() if isinstance(dtype, pl.Enum)]
     rows = touches.with_columns(pl.col(text).cast(pl.String))
-    answers = told.group_by(groups).agg(**_counts()) if SURVEY in told.columns and SCORE in told.columns else None
-    silent = ~_is_response() if answers is not None else pl.lit(True)
+    scored = SURVEY in answers.columns and SCORE in answers.columns
+    responded = answers.group_by(groups).agg(**_counts()) if scored else None
+    silent = ~_is_response() if responded is not None else pl.lit(True)
     counts = rows.filter(silent).group_by(groups).agg(pl.len().cast(pl.Int64).alias("touches"))
-    if answers is None:
-        return counts.with_columns(pl.lit(0, expression).alias(name) for name, expression in COUNTS.items())
-    both = counts.join(answers, on=list(groups), how="full", coalesce=True, nulls_equal=True)
+    if responded is None:
+        return counts.with_columns(pl.lit(0, dtype).alias(name) for name, dtype in COUNTS.items())
+    both = counts.join(responded, on=list(groups), how="full", coalesce=True, nulls_equal=True)
     return both.with_columns(pl.col("touches", *COUNTS).fill_null(0)).select(*groups, "touches", *COUNTS)
 
 
@@ -135,11 +141,11 @@ def _counts() -> dict[str, pl.Expr]:
 
 
 def _finish(counts: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
-    """Measures of the added counts, by group and in total."""
-    each = counts.group_by(groups).agg(pl.col("touches", *COUNTS).sum()).sort(groups, nulls_last=True)
+    """Adds up the counts of all parts and computes the measures, by group and in total."""
+    by_group = counts.group_by(groups).agg(pl.col("touches", *COUNTS).sum()).sort(groups, nulls_last=True)
     total = counts.select(pl.lit(None, counts.schema[name]).alias(name) for name in groups)[:0]
     total = pl.concat([total, counts.select(pl.col("touches", *COUNTS).sum())], how="diagonal")
-    both = pl.concat([each.with_columns(is_total=False), total.with_columns(is_total=True)])
+    both = pl.concat([by_group.with_columns(is_total=False), total.with_columns(is_total=True)])
 
     def share(part: pl.Expr, of: str) -> pl.Expr:
         return pl.when(pl.col(of) > 0).then(part / pl.col(of))

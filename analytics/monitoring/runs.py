@@ -1,7 +1,7 @@
-"""Which reports were published, of which state of the lake? Table `runs`: one row a report, and where a lake stands.
+"""Records every published report in the lake's table `runs`, one row per report.
 
-The row is what is needed to make the report's numbers again: the definitions, the versions of the tables, how far each
-partition had been read, and by which rules customers were told apart.
+A row has what is needed to reproduce the report's numbers: the definitions, the versions of the tables, the last offset
+read of each partition, and the rules that identified customers.
 """
 
 from __future__ import annotations
@@ -27,33 +27,36 @@ SCHEMA: Final = pl.Schema(
         "site": pl.String(),
     }
 )
-"""`definitions` names all settings behind the numbers, `identity` the rules of stitching; `offset` is the last read."""
+"""`definitions` is a hash of all settings behind the numbers, `identity` one of the stitching rules.
+
+`offset` is the last one read of its partition.
+"""
 
 
 def landed_offsets(lake: Lake, version: int | None = None) -> pl.DataFrame:
-    """The last offset of every partition in table `events`: `topic`, `partition` Int32, `offset` Int64.
+    """The last offset of every partition in table `events`: `topic` String, `partition` Int32, `offset` Int64.
 
-    Files that were loaded are not partitions. No rows when none landed. `version` is that of the table, the latest
-    unless it is given.
+    Events loaded from files have no partition and are left out. No rows if nothing has landed. `version` is the
+    version of the table, by default the latest.
 
-    >>> offsets(Lake("nowhere")).height
+    >>> landed_offsets(Lake("nowhere")).height
     0
     """
     topic = pl.col(contract.TOPIC)
-    rows = landed(lake, version).filter(topic.is_not_null() & ~topic.str.starts_with(contract.FROM_FILE))
-    last = rows.group_by(contract.TOPIC, contract.PARTITION).agg(pl.col(contract.OFFSET).max())
+    events = landed(lake, version).filter(topic.is_not_null() & ~topic.str.starts_with(contract.FROM_FILE))
+    last = events.group_by(contract.TOPIC, contract.PARTITION).agg(pl.col(contract.OFFSET).max())
     return last.sort(contract.TOPIC, contract.PARTITION).collect(engine="streaming")
 
 
 def published_runs(lake: Lake) -> pl.DataFrame:
-    """The reports that were published (`SCHEMA`), oldest first; no rows when there is none."""
+    """All published reports, oldest first, with the columns of `SCHEMA`; no rows if there are none."""
     return scan(lake, RUNS, SCHEMA).sort("built_at", "run").collect()
 
 
 def record_run(lake: Lake, run: dict[str, object]) -> None:
-    """Note a published report; one that is published again under the same name is noted once.
+    """Records a published report; does nothing if a report of this name is already recorded.
 
-    In: a value for every column of `SCHEMA`. Raises `StorageError` where the table cannot be written.
+    `run` has a value for every column of `SCHEMA`. Raises `StorageError` if the table cannot be written.
     """
     if run["run"] in set(published_runs(lake)["run"]):
         return

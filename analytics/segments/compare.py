@@ -1,8 +1,8 @@
-"""How do two groups differ, cell by cell, and which of the differences are more than chance?
+"""How do two groups differ, cell by cell, and which differences are statistically significant?
 
-Every analysis of paths is a table of cells: a share of something. `compare` runs it once for both groups, takes the
-difference of the shares in every cell with its Newcombe interval, tests it (two proportions, pooled) and corrects the
-p-values over all cells by Benjamini-Hochberg.
+Every analysis of paths returns a table of **cells**: counts that are a share of a total. `compare` runs an analysis
+once for both groups, computes the difference of the shares in every cell with its Newcombe interval and a
+two-proportion test (pooled), and corrects the p-values over all cells by Benjamini-Hochberg.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ FRICTION: Final = ("repeats", "backtracks", "handoffs", "errors", "slow")
 
 @dataclass(frozen=True)
 class Cells:
-    """What the cells of an analysis are: their keys, their count, and of what it is a share.
+    """The cells of an analysis: the key columns, the count column, and the total of which it is a share.
 
-    `of` names a column of the analysis, or is empty: then it is the sum of the counts that are equal in `within`.
+    `of` names the column of the total. If it is empty, the total is the sum of the counts with equal `within` columns.
     """
 
     keys: tuple[str, ...]
@@ -80,23 +80,23 @@ CELLS: Final[dict[Analysis, Cells]] = {
 def compare(
     paths: Paths, analysis: Analysis | Funnel, *arguments: Any, group: str | pl.Expr, **options: Any
 ) -> pl.DataFrame:
-    """The difference between two groups in every cell of an analysis.
+    """Compares two groups in every cell of an analysis.
 
     `analysis` is a `Funnel`, or one of transitions, flow, flow_routes, step_matrix, variants, match, conformance,
-    deviations, channels, handoffs, effort; `arguments` and `options` are its own. `group` is a condition on a unit's
-    first touch (those that meet it against those that do not), or a column with two values (the first by name against
-    the other); units without a value are in neither. In a funnel it is a condition on values as its `attribution` takes
-    them, by default at the entry; its cells are the steps after the first, shares of those who entered, or with
-    `share_of="previous"` of those who reached the step before.
+    deviations, channels, handoffs, effort; `arguments` and `options` are passed to it. `group` is a condition on the
+    unit's first touch (units that meet it against all others), or a column with two values (the first by name against
+    the other); units without a value are in neither group. For a funnel, the condition applies to the values that its
+    `attribution` takes, by default at the entry; the cells are the steps after the first, as shares of those who
+    entered, or with `share_of="previous"` of those who reached the step before.
 
     Columns: the keys of the cells (of a funnel `step`, `name`; of effort `stage` and `measure`: repeats, backtracks,
     handoffs, errors, slow, of the touches); `count`, `of` Int64, `share` Float64 of the group; `count_other`,
     `of_other`, `share_other`; `difference` = share - share_other with its interval (Newcombe, 95 %) `difference_low`,
     `difference_high`; `p_value` (two proportions, pooled) and `p_corrected` (Benjamini-Hochberg over the cells), null
-    where a group has none to count. A cell that one group lacks is a share of 0. Cells are sorted by their count in
-    both groups, the largest first, steps by their order. Shares of moves (transitions, handoffs) take every move as
-    independent. Raises `DefinitionError` for an analysis that has no cells, for one group or more than two, and for a
-    funnel whose counts of groups do not add up (`attribution="every"`, `maturity="survival"`) or that has groups.
+    if a group has a total of 0. A cell that is missing in one group counts as a share of 0. Cells are sorted by the
+    count of both groups, largest first; steps keep their order. Shares of transitions and hand-offs treat every one as
+    independent. Raises `DefinitionError` for an analysis without cells, for one group or more than two, and for a
+    funnel with `by`, or with group counts that do not add up (`attribution="every"`, `maturity="survival"`).
 
     >>> from tests.written import paths
     >>> shop = paths({"ann": "visit@0m[device=phone] pay@5m[device=phone]", "bo": "visit@0m[device=desk]"})
@@ -112,7 +112,7 @@ def compare(
         known = ", ".join(["a Funnel", *(getattr(each, "__name__", "") for each in CELLS)])
         raise DefinitionError("This analysis has no cells to compare.", expected=f"one of {known}")
     cells = CELLS[analysis]
-    listed = {name: options.pop(name) for name in ("top", "least") if name in options and analysis is variants}
+    limits = {name: options.pop(name) for name in ("top", "least") if name in options and analysis is variants}
     table = analysis(paths, *arguments, by=by.alias(GROUP), **options)
     table = _long(table) if analysis is effort else table
     if analysis is channels:
@@ -121,25 +121,25 @@ def compare(
         units = (pl.col("units") / pl.col("share")).round().cast(pl.Int64)
         table = table.with_columns(units.alias(cells.of))
     table = table.filter(pl.col(GROUP).is_not_null())
-    read = {name: options[name] for name in ("unit", "among") if name in options}
-    first, other = _two(step_matrix(paths, 1, by=by.alias(GROUP), **read)[GROUP])
+    selection = {name: options[name] for name in ("unit", "among") if name in options}
+    first, other = _two(step_matrix(paths, 1, by=by.alias(GROUP), **selection)[GROUP])
     if analysis is deviations:
         wholes = conformance(paths, *arguments, by=by.alias(GROUP), **options).select(GROUP, of="units")
         one, two = (_side(table, cells, value, wholes) for value in (first, other))
     else:
         one, two = (_side(table, cells, value) for value in (first, other))
     compared = _compared(one, two, cells)
-    common = compared.filter(pl.col("count") + pl.col("count_other") >= listed.get("least", 1)) if listed else compared
-    return common.head(listed.get("top") or len(common))
+    common = compared.filter(pl.col("count") + pl.col("count_other") >= limits.get("least", 1)) if limits else compared
+    return common.head(limits.get("top") or len(common))
 
 
 def _steps(paths: Paths, asked: Funnel, by: pl.Expr, share_of: str = "entered") -> pl.DataFrame:
-    """The steps of a funnel after the first, compared."""
+    """Compares the steps of a funnel after the first."""
     one_of("share_of", share_of, ("entered", "previous"))
     if asked.by or asked.attribution.startswith("every") or asked.maturity == "survival":
         raise DefinitionError(
-            "The groups of this funnel cannot be added up.",
-            expected="a funnel without `by`, of maturity mature or clip, and one value a customer",
+            "The group counts of this funnel cannot be added up.",
+            expected="a funnel without `by`, of maturity mature or clip, and one value per customer",
             found=f"by {list(asked.by)}, maturity {asked.maturity}, attribution {asked.attribution}",
         )
     table = funnel(paths, replace(asked, by=tuple(dict.fromkeys(by.meta.root_names()))))
@@ -176,7 +176,7 @@ def _two(groups: pl.Series) -> tuple[Any, Any]:
 def _side(
     table: pl.DataFrame, cells: Cells, value: Any, wholes: pl.DataFrame | None = None
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """The counts of one group by cell, and of what they are shares."""
+    """The counts of one group by cell, and the totals of which they are shares."""
     own = table.filter(pl.col(GROUP) == value)
     counts = own.select(*cells.keys, pl.col(cells.count).alias("count"))
     if not cells.keys and own.is_empty():
@@ -194,7 +194,7 @@ def _side(
 def _compared(
     one: tuple[pl.DataFrame, pl.DataFrame], two: tuple[pl.DataFrame, pl.DataFrame], cells: Cells
 ) -> pl.DataFrame:
-    """The cells of both groups side by side, with their differences."""
+    """Joins the cells of both groups and adds their differences."""
     keys = list(cells.keys)
     two = (two[0].rename({"count": "count_other"}), two[1].rename({"of": "of_other"}))
     if keys:
@@ -206,9 +206,9 @@ def _compared(
         both = both.join(whole, on=on, how="left", nulls_equal=True) if on else _beside(both, whole)
     both = both.with_columns(pl.col("count", "count_other", "of", "of_other").fill_null(0))
     k1, n1, k2, n2 = (both[name].to_numpy() for name in ("count", "of", "count_other", "of_other"))
-    apart, p_value = newcombe(k1, n1, k2, n2), two_proportions_z(k1, n1, k2, n2).p_value
+    interval, p_value = newcombe(k1, n1, k2, n2), two_proportions_z(k1, n1, k2, n2).p_value
     p_value = np.where((k1 + k2 == 0) | (k1 + k2 == n1 + n2), np.where((n1 > 0) & (n2 > 0), 1.0, np.nan), p_value)
-    columns = {"difference_low": apart.low, "difference_high": apart.high, "p_value": p_value}
+    columns = {"difference_low": interval.low, "difference_high": interval.high, "p_value": p_value}
     columns["p_corrected"] = benjamini_hochberg(p_value)
     return (
         both.with_columns(pl.Series(name, values, pl.Float64).fill_nan(None) for name, values in columns.items())
@@ -223,13 +223,13 @@ def _compared(
 
 
 def _beside(table: pl.DataFrame, whole: pl.DataFrame) -> pl.DataFrame:
-    """A table with the one number of a group in every row."""
+    """Adds the one total of a group as a column to every row."""
     name = whole.columns[0]
     return table.with_columns(pl.lit(whole[name].max() or 0, pl.Int64).alias(name))
 
 
 def _long(table: pl.DataFrame) -> pl.DataFrame:
-    """The friction of every stage, a row a measure."""
+    """Friction as one row per stage and measure."""
     return table.unpivot(
         FRICTION, index=[GROUP, "stage", "touches"], variable_name="measure", value_name="touches with it"
     )
