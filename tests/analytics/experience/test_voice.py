@@ -25,7 +25,7 @@ SCHEMA = {
 }
 
 
-def told(rows: list[dict[str, Any]], size: int = TOUCHES_PER_PART) -> Paths:
+def survey_paths(rows: list[dict[str, Any]], size: int = TOUCHES_PER_PART) -> Paths:
     days = [row | {"at": START + timedelta(days=row["at"]), "touchpoint": "x"} for row in rows]
     return frame_in_parts(pl.DataFrame(days, schema=SCHEMA), size)
 
@@ -46,7 +46,7 @@ touches = st.lists(
 
 @given(touches, st.integers(1, 15))
 def test_answers_count_for_the_stage_before_them(rows: list[dict[str, Any]], size: int) -> None:
-    found = voice(told(rows, size), lookback="3d").filter(~pl.col("is_total"), pl.col("responses") > 0)
+    found = voice(survey_paths(rows, size), lookback="3d").filter(~pl.col("is_total"), pl.col("responses") > 0)
     columns = ["responses", "nps", "csat", "ces"]
     by_stage = {row["stage"]: {name: row[name] for name in columns} for row in found.iter_rows(named=True)}
     assert by_stage == {stage: pytest.approx(values) for stage, values in measures(rows, 3).items()}
@@ -59,7 +59,7 @@ def test_a_response_belongs_to_the_last_stage_within_the_lookback() -> None:
         {"customer": "a", "at": 7, "stage": None, "survey": "nps", "score": 9.0},
         {"customer": "a", "at": 8, "stage": None, "survey": "nps", "score": 3.0},
     ]
-    found = responses(told(rows))
+    found = responses(survey_paths(rows))
     assert found.select("score", "stage").rows() == [(9.0, "Interest"), (3.0, None)]
 
 
@@ -69,7 +69,7 @@ def test_the_total_and_the_counts_are_beside_the_measures() -> None:
         {"customer": "a", "at": n, "stage": None, "survey": "nps", "score": float(score)}
         for n, score in enumerate([10, 9, 8, 0], start=1)
     ]
-    total = voice(told(rows)).filter("is_total").row(0, named=True)
+    total = voice(survey_paths(rows)).filter("is_total").row(0, named=True)
     assert (total["touches"], total["responses"], total["response_rate"]) == (1, 4, 4.0)
     assert (total["promoters"], total["passives"], total["detractors"], total["nps"]) == (2, 1, 1, 0.25)
     assert total["csat"] is None
@@ -84,7 +84,7 @@ def test_paths_without_surveys_have_no_responses() -> None:
 
 
 def test_no_touches_give_a_total_of_nothing() -> None:
-    assert voice(told([])).select("is_total", "responses").rows() == [(True, 0)]
+    assert voice(survey_paths([])).select("is_total", "responses").rows() == [(True, 0)]
 
 
 def test_unknown_columns_are_refused() -> None:

@@ -1,4 +1,4 @@
-"""Paths are aligned with a designed one at the least cost, and every deviation is told."""
+"""Aligns paths with a designed path at the lowest cost, and reports every deviation."""
 
 from __future__ import annotations
 

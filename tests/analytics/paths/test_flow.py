@@ -74,7 +74,7 @@ def test_groups_share_what_is_kept_and_other_counts_customers_as_a_set() -> None
     assert table["device", "target", "units", "customers"].rows() == [("desk", "d", 2, 2), ("phone", "other", 2, 1)]
 
 
-def test_repeats_are_joined_and_waits_told() -> None:
+def test_repeats_are_joined_and_waits_reported() -> None:
     row = flow(paths({"ann": "a@0m a@1m b@5m"}), collapse=True).row(0, named=True)
     assert (row["source"], row["target"], row["mean_wait"]) == ("a", "b", timedelta(minutes=5))
 

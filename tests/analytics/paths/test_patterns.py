@@ -86,7 +86,7 @@ def test_every_name_of_a_pattern_is_sought(names: int) -> None:
     assert found({"ann": long, "bo": long.replace(f"t{names - 1}@", "t0@")}, pattern) == [("ann", 1, names)]
 
 
-def test_a_pattern_of_more_names_than_can_be_told_apart_is_refused() -> None:
+def test_a_pattern_of_too_many_names_is_rejected() -> None:
     with pytest.raises(DefinitionError, match="at most 64 names"):
         match(paths(SHOP), " ".join(f"t{place}" for place in range(65)))
 

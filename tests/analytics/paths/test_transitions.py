@@ -110,7 +110,7 @@ def test_an_unknown_unit_or_column_is_refused() -> None:
         transitions(paths({"ann": "a@0m"}), by="region")
 
 
-def test_a_session_ends_with_what_its_journey_tells_of_it() -> None:
+def test_a_session_ends_with_the_outcome_of_its_journey() -> None:
     journey = "a@0m[session=1,journey=1,outcome=converted] b@99m[session=2,journey=1,outcome=converted]"
     table = transitions(paths({"ann": journey}), unit="session")
     assert ("a", "END_abandoned") in table["source", "target"].rows()

@@ -102,7 +102,7 @@ def test_an_optional_step_is_no_denominator() -> None:
     assert table["name", "count", "of"].rows() == [("cart", 24, 40), ("buy", 6, 40)]
 
 
-def test_a_funnel_whose_groups_do_not_add_up_is_refused() -> None:
+def test_a_funnel_with_groups_that_do_not_add_up_is_rejected() -> None:
     for wrong in ({"by": "device"}, {"maturity": "survival"}, {"attribution": "every", "by": ()}):
         with pytest.raises(DefinitionError, match="cannot be added up"):
             compare(two_groups(), Funnel(["look", "buy"], **wrong), group=ON_PHONE)  # type: ignore[arg-type]
