@@ -26,7 +26,7 @@ Key = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
-class Doubt:
+class UnusedSetting:
     """A setting, by its key below [paths], what is odd about it, and what to do, if that is known."""
 
     key: Key
@@ -34,7 +34,7 @@ class Doubt:
     do: str = ""
 
 
-def doubts(lake: Lake, rules: PathRules) -> list[Doubt]:
+def unused_settings(lake: Lake, rules: PathRules) -> list[UnusedSetting]:
     """The settings that fit nothing in the stitched paths of a lake. Paths without touches raise no doubt."""
     stored = Paths.open(lake)
     if not len(stored):
@@ -47,36 +47,36 @@ def doubts(lake: Lake, rules: PathRules) -> list[Doubt]:
     ]
 
 
-def _of_touchpoints(rules: PathRules, words: list[str]) -> Iterator[Doubt]:
+def _of_touchpoints(rules: PathRules, words: list[str]) -> Iterator[UnusedSetting]:
     for name in rules.goal:
         if name not in words:
-            yield Doubt(("goal",), f"no touchpoint is called {name!r}", nearest(name, words))
+            yield UnusedSetting(("goal",), f"no touchpoint is called {name!r}", nearest(name, words))
     for place, rule in enumerate(rules.touchpoints):
         if rule.name is not None and rule.name not in words:
-            yield Doubt(("touchpoints", place), f"no event became {rule.name!r}")
+            yield UnusedSetting(("touchpoints", place), f"no event became {rule.name!r}")
     own = rules.stages if "stages" in rules.model_fields_set else []
     for place, stage in enumerate(own):
         for name in stage.touchpoints:
             if not any(re.fullmatch(re.escape(name).replace(r"\*", ".*"), word, re.DOTALL) for word in words):
                 said = f"no touchpoint is called {name!r}"
-                yield Doubt(("stages", place, "touchpoints"), said, nearest(name, words))
+                yield UnusedSetting(("stages", place, "touchpoints"), said, nearest(name, words))
 
 
-def _of_columns(lake: Lake, rules: PathRules, stored: Paths) -> Iterator[Doubt]:
+def _of_columns(lake: Lake, rules: PathRules, stored: Paths) -> Iterator[UnusedSetting]:
     def is_empty(name: str) -> bool:
         return name in stored.dictionaries and stored.dictionaries[name].is_empty()
 
     for name in rules.context:
         if name not in contract.EVENTS and is_empty(short(name)):
-            yield Doubt(("context",), f"no event has {name}")
+            yield UnusedSetting(("context",), f"no event has {name}")
     unknown = [name for name in rules.attributes if is_empty(name)]
     there = profiles(lake).select(pl.col("attribute").unique()).collect().to_series() if unknown else pl.Series([])
     for name in unknown:
         hint = nearest(name, there.drop_nulls())
-        yield Doubt(("attributes",), f"no customer has the attribute {name!r} at a touch", hint)
+        yield UnusedSetting(("attributes",), f"no customer has the attribute {name!r} at a touch", hint)
 
 
-def _of_kinds(rules: PathRules, there: list[str]) -> Iterator[Doubt]:
+def _of_kinds(rules: PathRules, there: list[str]) -> Iterator[UnusedSetting]:
     """A kind may well be named before it comes: it is told only when another one, unnamed, is spelt nearly so."""
     there = [*there, *(known for raw, known in rules.identities.hashed.items() if raw in there)]
     for key in ("kinds", "logins", "lower", "hash_email", "hash_phone"):
@@ -84,4 +84,4 @@ def _of_kinds(rules: PathRules, there: list[str]) -> Iterator[Doubt]:
         for kind in sorted({*named} - {*there}) if key in rules.identities.model_fields_set else ():
             hint = nearest(kind, [other for other in there if other not in (*named, *rules.identities.hashed)])
             if hint:
-                yield Doubt(("identities", key), f"no event carries the identity {kind!r}", hint)
+                yield UnusedSetting(("identities", key), f"no event carries the identity {kind!r}", hint)

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from analytics.stitching.refresh import refresh
-from analytics.stitching.unused_settings import doubts
+from analytics.stitching.unused_settings import unused_settings
 from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.lake.layout import Lake
@@ -65,7 +65,7 @@ def test_a_name_that_nothing_has_is_told(
 ) -> None:
     rules = PathRules.model_validate(table)
     refresh(lake, rules)
-    (doubt,) = doubts(lake, rules)
+    (doubt,) = unused_settings(lake, rules)
     assert doubt.key == key and said in doubt.what
     assert doubt.do == (f"did you mean {near!r}?" if near else "")
 
@@ -73,10 +73,10 @@ def test_a_name_that_nothing_has_is_told(
 def test_settings_that_fit_raise_no_doubt_nor_do_defaults(lake: Lake) -> None:
     for rules in (PathRules(), PathRules.model_validate(FITTING)):
         refresh(lake, rules)
-        assert doubts(lake, rules) == []
+        assert unused_settings(lake, rules) == []
 
 
 def test_without_touches_nothing_can_be_told(tmp_path: Path) -> None:
     lake, rules = Lake(str(tmp_path)), PathRules(goal=["nothing"])
     refresh(lake, rules)
-    assert doubts(lake, rules) == []
+    assert unused_settings(lake, rules) == []
