@@ -6,9 +6,9 @@ from typing import Final
 
 import polars as pl
 
-from analytics.store.columns import WAYS
+from analytics.store.columns import LINKED_VALUES
 
 CODE: Final = "_customer"
 HASH: Final = "_hash"
 COMBINATION: Final = "_combination"
-LINKS: Final = pl.Enum(WAYS)
+LINKED_TYPE: Final = pl.Enum(LINKED_VALUES)

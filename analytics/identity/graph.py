@@ -16,12 +16,12 @@ from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from analytics.identity.columns import CODE, LINKS
+from analytics.identity.columns import CODE, LINKED_TYPE
 from analytics.identity.rules import IdentityRules
 from analytics.identity.sources import Source
 from analytics.store.columns import LINKED
 
-Codes = NDArray[np.int32] | NDArray[np.int64]
+NodeNumbers = NDArray[np.int32] | NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
@@ -60,7 +60,7 @@ def with_nodes(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFram
     return seen
 
 
-def links_of(seen: pl.DataFrame, sources: Sequence[Source]) -> Codes:
+def links_of(seen: pl.DataFrame, sources: Sequence[Source]) -> NodeNumbers:
     """Every pair of identities that occurs on one event, once: the smaller node, the larger node."""
     pairs = [
         seen.select(pl.min_horizontal(a, b).cast(pl.UInt64) * 2**32 + pl.max_horizontal(a, b).cast(pl.UInt64)).filter(
@@ -72,16 +72,18 @@ def links_of(seen: pl.DataFrame, sources: Sequence[Source]) -> Codes:
     return np.stack([(keys >> np.uint64(32)).astype(np.int32), (keys & np.uint64(2**32 - 1)).astype(np.int32)])
 
 
-def without(links: Codes, nodes: pl.DataFrame, removed: pl.DataFrame | None, settings: IdentityRules) -> Codes:
+def without_removed(
+    links: NodeNumbers, nodes: pl.DataFrame, removed: pl.DataFrame | None, settings: IdentityRules
+) -> NodeNumbers:
     """The links that have no tombstone in `removed`: kind, value, other_kind, other_value."""
     if removed is None or removed.is_empty():
         return links
-    gone = tombstoned(nodes, removed, settings).drop_nulls()
+    gone = tombstone_nodes(nodes, removed, settings).drop_nulls()
     keys = gone.select(pl.min_horizontal("a", "b").cast(pl.Int64) * 2**32 + pl.max_horizontal("a", "b"))
     return links[:, ~np.isin((links[0].astype(np.int64) << 32) + links[1], keys.to_series().to_numpy())]
 
 
-def tombstoned(nodes: pl.DataFrame, removed: pl.DataFrame, settings: IdentityRules) -> pl.DataFrame:
+def tombstone_nodes(nodes: pl.DataFrame, removed: pl.DataFrame, settings: IdentityRules) -> pl.DataFrame:
     """The nodes `a` and `b` of each tombstone; null where no event carries the identity."""
     ends = []
     for kind, value in (("kind", "value"), ("other_kind", "other_value")):
@@ -94,8 +96,8 @@ def tombstoned(nodes: pl.DataFrame, removed: pl.DataFrame, settings: IdentityRul
 
 
 def components(
-    nodes: pl.DataFrame, links: Codes, settings: IdentityRules, fixed: Mask | None = None
-) -> tuple[pl.DataFrame, Codes]:
+    nodes: pl.DataFrame, links: NodeNumbers, settings: IdentityRules, fixed: Mask | None = None
+) -> tuple[pl.DataFrame, NodeNumbers]:
     """Which nodes are shared, for every node the smallest of its component, and the links that join components.
 
     Nodes that are `fixed` are shared whatever links are given.
@@ -107,7 +109,7 @@ def components(
     shared = shared if fixed is None else shared | fixed
     links = links[:, ~shared[links].any(axis=0)]
     number, label = (
-        connected_components(graph_of(links, count), directed=False) if count else (0, np.zeros(0, np.int32))
+        connected_components(adjacency_matrix(links, count), directed=False) if count else (0, np.zeros(0, np.int32))
     )
     smallest = np.zeros(number, np.uint32)
     smallest[label[::-1]] = np.arange(count, dtype=np.uint32)[::-1]
@@ -119,12 +121,12 @@ def components(
     ), links
 
 
-def graph_of(links: Codes, count: int) -> coo_matrix:
+def adjacency_matrix(links: NodeNumbers, count: int) -> coo_matrix:
     """The links as the matrix that scipy's graph routines take."""
     return coo_matrix((np.ones(links.shape[1], np.int8), (links[0], links[1])), shape=(count, count))
 
 
-def placed(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
+def assign_combinations(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
     """The combinations with customer (of the most trusted identity that links), `linked`, and the shared identity.
 
     `shared` is the most trusted shared identity of a combination that has none that links.
@@ -145,7 +147,7 @@ def placed(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -
             .otherwise(pl.lit("anonymous"))
         )
         .to_series()
-        .cast(LINKS)
+        .cast(LINKED_TYPE)
         .alias(LINKED),
         pl.select(pl.when(first.is_null()).then(on_shared)).to_series().alias("shared"),
     )

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse.csgraph import shortest_path
 
-from analytics.identity.graph import graph_of, tombstoned
+from analytics.identity.graph import adjacency_matrix, tombstone_nodes
 from analytics.identity.resolution import Identities, identify
 from analytics.identity.rules import LinkRules
 from expectations import contract
@@ -25,14 +25,16 @@ from expectations.lake.layout import LINKS, Lake
 from expectations.lake.tables import append, conform, scan
 
 PAIR: Final = contract.PAIR
-UNGUARDED: Final = 2**31 - 1
+_NO_MAX_DEGREE: Final = 2**31 - 1
 """No identity has as many links as this."""
 EVIDENCE: Final = pl.Schema(
     {"step": pl.UInt32()}
     | {name: pl.String() for name in PAIR}
     | {"events": pl.Int64(), "first_at": contract.TIME, "last_at": contract.TIME, "event_id": pl.String()}
 )
-APART: Final = pl.Schema(EVIDENCE | {"shared": pl.Boolean(), "other_shared": pl.Boolean(), "removed": pl.Boolean()})
+EVIDENCE_APART: Final = pl.Schema(
+    EVIDENCE | {"shared": pl.Boolean(), "other_shared": pl.Boolean(), "removed": pl.Boolean()}
+)
 
 
 def tombstones(lake: Lake, as_of: datetime | None = None) -> pl.DataFrame:
@@ -50,7 +52,7 @@ def split(lake: Lake, one: str, other: str, *, decided_at: datetime, reason: str
     The next stitching parts their customers, unless other links still join them. Raises `DefinitionError` when an
     identity is not written `kind:value`, or both are the same.
     """
-    pair = sorted([identity_of(one), identity_of(other)])
+    pair = sorted([parse_identity(one), parse_identity(other)])
     if pair[0] == pair[1]:
         raise DefinitionError("An identity cannot be split from itself.", expected="two identities")
     row = [*pair[0], *pair[1], removed, decided_at, reason]
@@ -77,8 +79,8 @@ def why(
     """
     frame, rules = conform(events), rules or LinkRules()
     found = identify(frame, rules, removed)
-    nodes = _chain(found, *_ends(found, (one, other), rules))
-    return _numbered([_evidence(frame, found, *link) for link in pairwise(nodes)], EVIDENCE)
+    nodes = _shortest_chain(found, *_endpoints(found, (one, other), rules))
+    return _numbered_steps([_evidence(frame, found, *link) for link in pairwise(nodes)], EVIDENCE)
 
 
 def why_apart(
@@ -102,22 +104,22 @@ def why_apart(
     [('ann', 'x', False, True), ('x', 'bob', True, False)]
     """
     frame, rules = conform(events), rules or LinkRules()
-    free = rules.model_copy(update={"identities": rules.identities.model_copy(update={"max_degree": UNGUARDED})})
+    free = rules.model_copy(update={"identities": rules.identities.model_copy(update={"max_degree": _NO_MAX_DEGREE})})
     every, shared = identify(frame, free), identify(frame, rules, removed).nodes["shared"]
     none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
-    parted = tombstoned(every.nodes, none if removed is None else removed, rules.identities)
+    parted = tombstone_nodes(every.nodes, none if removed is None else removed, rules.identities)
     gone = {frozenset(pair) for pair in parted.iter_rows()}
-    nodes = _chain(every, *_ends(every, (one, other), rules))
+    nodes = _shortest_chain(every, *_endpoints(every, (one, other), rules))
     steps = [
         _evidence(frame, every, a, b).with_columns(
             shared=pl.lit(shared[a]), other_shared=pl.lit(shared[b]), removed=pl.lit(frozenset((a, b)) in gone)
         )
         for a, b in pairwise(nodes)
     ]
-    return _numbered(steps, APART)
+    return _numbered_steps(steps, EVIDENCE_APART)
 
 
-def identity_of(text: str) -> tuple[str, str]:
+def parse_identity(text: str) -> tuple[str, str]:
     """Kind and value of an identity written `kind:value`.
 
     >>> identity_of("customer_id:c:1")
@@ -134,15 +136,15 @@ def known_identity(text: str, rules: LinkRules) -> str:
 
     Raises `DefinitionError` when it is not written so, or is no address.
     """
-    kind, value = rules.identities.known(*identity_of(text))
+    kind, value = rules.identities.known(*parse_identity(text))
     if value is None:
         raise DefinitionError("This identity is to be hashed and is no address.", expected=f"what makes a {kind}")
     return f"{kind}:{value}"
 
 
-def _ends(found: Identities, identities: tuple[str, str], rules: LinkRules) -> tuple[int, int]:
+def _endpoints(found: Identities, identities: tuple[str, str], rules: LinkRules) -> tuple[int, int]:
     """The rows of two identities in `found.nodes`."""
-    begin, end = (node_of(found, identity_of(each), rules) for each in identities)
+    begin, end = (node_of(found, parse_identity(each), rules) for each in identities)
     if begin == end:
         raise DefinitionError("Both are the same identity.", expected="two identities")
     return begin, end
@@ -164,14 +166,14 @@ def node_of(found: Identities, identity: tuple[str, str], rules: LinkRules) -> i
     return int(rows["node"][0])
 
 
-def _chain(found: Identities, begin: int, end: int) -> list[int]:
+def _shortest_chain(found: Identities, begin: int, end: int) -> list[int]:
     """The nodes on the shortest way from one to the other, both ends included; none when there is no way."""
     customer = found.nodes["customer"]
     if customer[begin] != customer[end]:
         return []
     members = (customer == customer[begin]).arg_true().to_numpy()
     inside = found.links[:, np.isin(found.links[0], members)]
-    graph = graph_of(np.searchsorted(members, inside), len(members))
+    graph = adjacency_matrix(np.searchsorted(members, inside), len(members))
     start, place = (int(np.searchsorted(members, node)) for node in (begin, end))
     _, before = shortest_path(graph, directed=False, unweighted=True, indices=start, return_predecessors=True)
     way = [place]
@@ -180,7 +182,7 @@ def _chain(found: Identities, begin: int, end: int) -> list[int]:
     return [int(members[each]) for each in reversed(way)]
 
 
-def _numbered(steps: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
+def _numbered_steps(steps: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
     chain = pl.concat([pl.DataFrame(schema=schema), *steps])
     return chain.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("step"))
 

@@ -55,7 +55,7 @@ def last_person(
         later = pl.when(pl.col(AT) <= moment).then(seen).backward_fill().over("device")
         recent = pl.lit(True) if lookback is None else pl.col(AT) >= moment - lookback
         person = pl.coalesce(person, pl.when(recent, pl.col(AT) <= moment).then(later))
-    return _without(rows.with_columns(person.alias(STITCHED)), forgotten).sort("_row").drop("_row")
+    return _fall_back_to_device(rows.with_columns(person.alias(STITCHED)), forgotten).sort("_row").drop("_row")
 
 
 def last_login(events: pl.DataFrame, *, forgotten: Sequence[str] = ()) -> pl.DataFrame:
@@ -75,10 +75,10 @@ def last_login(events: pl.DataFrame, *, forgotten: Sequence[str] = ()) -> pl.Dat
         .group_by("device")
         .agg(pl.col("person").filter(pl.col(AT) == pl.col(AT).max()).min().alias(STITCHED))
     )
-    return _without(events.join(logins, on="device", how="left", maintain_order="left"), forgotten)
+    return _fall_back_to_device(events.join(logins, on="device", how="left", maintain_order="left"), forgotten)
 
 
-def _without(rows: pl.DataFrame, forgotten: Sequence[str]) -> pl.DataFrame:
+def _fall_back_to_device(rows: pl.DataFrame, forgotten: Sequence[str]) -> pl.DataFrame:
     """Who has nobody, or somebody who is forgotten, is the device itself."""
     known = pl.when(~pl.col(STITCHED).is_in(list(forgotten))).then(STITCHED)
     return rows.with_columns(pl.coalesce(known, "device").alias(STITCHED))
@@ -110,7 +110,7 @@ def person_of_graph(
     found = rows.join_asof(
         known, left_on="_asked", right_on="valid_from", by="device", strategy="backward", check_sortedness=False
     )
-    return _without(found, forgotten).sort("_row").select(*events.columns, STITCHED)
+    return _fall_back_to_device(found, forgotten).sort("_row").select(*events.columns, STITCHED)
 
 
 def first_user(events: pl.DataFrame) -> pl.DataFrame:
@@ -140,7 +140,7 @@ def unique_components(events: pl.DataFrame, unique: Sequence[str] = ()) -> pl.Da
     in the order of their making. One pass in Python over the events: made for reconciliation, not for volume.
     """
     rows = events.with_row_index("_row").sort(AT, maintain_order=True)
-    people = _People(frozenset(unique))
+    people = _PersonGraph(frozenset(unique))
     numbers = [people.place(_identifiers(ids)) for ids in rows["ids"].to_list()]
     names = [f"person_{people.now(number)}" for number in numbers]
     return rows.with_columns(pl.Series(STITCHED, names, pl.String)).sort("_row").drop("_row")
@@ -149,7 +149,7 @@ def unique_components(events: pl.DataFrame, unique: Sequence[str] = ()) -> pl.Da
 Identifier = tuple[str, str]
 
 
-class _People:
+class _PersonGraph:
     """Who holds which identifier while events come in."""
 
     def __init__(self, unique: frozenset[str]) -> None:

@@ -22,8 +22,16 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.identity.columns import CODE, COMBINATION, HASH, LINKS
-from analytics.identity.graph import Codes, components, links_of, nodes_of, placed, with_nodes, without
+from analytics.identity.columns import CODE, COMBINATION, HASH, LINKED_TYPE
+from analytics.identity.graph import (
+    NodeNumbers,
+    assign_combinations,
+    components,
+    links_of,
+    nodes_of,
+    with_nodes,
+    without_removed,
+)
 from analytics.identity.rules import LinkRules
 from analytics.identity.shared_devices import nearest_logins, on_shared
 from analytics.identity.sources import Source, combinations_of, distinct_rows, hash_of, sources_of, with_hash
@@ -48,7 +56,7 @@ class Identities:
 
     sources: tuple[Source, ...]
     nodes: pl.DataFrame
-    links: Codes
+    links: NodeNumbers
     seen: pl.DataFrame
     seed: int
     on_shared: pl.DataFrame
@@ -59,7 +67,7 @@ class Identities:
     @cached_property
     def combinations(self) -> Callable[[pl.Series], pl.Series]:
         """Tells of hashes of combinations their places in `seen`."""
-        return _places(self.seen[HASH])
+        return _row_lookup(self.seen[HASH])
 
 
 def customers(
@@ -80,7 +88,7 @@ def customers(
     frame = conform(events).with_row_index("_row").collect().lazy()
     found = identify(frame, rules or LinkRules(), removed)
     known = with_customers(frame, found).collect().sort("_row")
-    return known.with_columns(keys_of(known[CODE], found), pl.col(LINKED).cast(pl.String)).drop(
+    return known.with_columns(customer_keys(known[CODE], found), pl.col(LINKED).cast(pl.String)).drop(
         CODE, COMBINATION, "_row"
     )
 
@@ -108,13 +116,13 @@ def identify(
     seen = with_nodes(seen, sources, nodes.with_columns(pl.col("value").hash(seed).alias("hash")))
     seen = seen.drop(source.column for source in sources)
     hashed = hash_of(sources, seed)
-    links = without(links_of(seen.filter("evidence"), sources), nodes, removed, settings)
+    links = without_removed(links_of(seen.filter("evidence"), sources), nodes, removed, settings)
     nodes, links = components(nodes, links, settings)
-    seen = placed(seen, sources, nodes).sort(HASH).with_row_index(COMBINATION)
-    touched = on_shared(with_hash(_carriers(events, sources, nodes), sources, hashed), seen, nodes, known)
+    seen = assign_combinations(seen, sources, nodes).sort(HASH).with_row_index(COMBINATION)
+    touched = on_shared(with_hash(_events_with_shared(events, sources, nodes), sources, hashed), seen, nodes, known)
     logins = nearest_logins(touched, rules.session_gap, settings.shared)
-    alone = _alone(with_hash(events, sources, hashed), seen, len(nodes))
-    names = pl.concat([names_of(nodes), alone.select(pl.format("event_id:{}", contract.EVENT_ID).alias(CUSTOMER))])
+    alone = _events_without_identity(with_hash(events, sources, hashed), seen, len(nodes))
+    names = pl.concat([node_keys(nodes), alone.select(pl.format("event_id:{}", contract.EVENT_ID).alias(CUSTOMER))])
     return Identities(
         sources, nodes, links, seen, seed, touched, logins, alone, salted(names.to_series(), settings.salt)
     )
@@ -141,7 +149,7 @@ def with_customers(events: pl.LazyFrame, found: Identities) -> pl.LazyFrame:
         session = pl.col("shared").is_not_null() & pl.col("login").is_not_null()
         known = known.join(logins, on=where, how="left", build_side="force_right").with_columns(
             pl.coalesce(CODE, "login", "own").alias(CODE),
-            pl.when(session).then(pl.lit("session", LINKS)).otherwise(LINKED).alias(LINKED),
+            pl.when(session).then(pl.lit("session", LINKED_TYPE)).otherwise(LINKED).alias(LINKED),
         )
     if len(found.alone):
         known = known.join(found.alone.lazy(), on=contract.EVENT_ID, how="left", build_side="force_right")
@@ -149,7 +157,7 @@ def with_customers(events: pl.LazyFrame, found: Identities) -> pl.LazyFrame:
     return known.drop("shared", "login", "own", strict=False)
 
 
-def _places(known: pl.Series) -> Callable[[pl.Series], pl.Series]:
+def _row_lookup(known: pl.Series) -> Callable[[pl.Series], pl.Series]:
     """Tells the places of hashes (u64) among the known ones, which are sorted and have all of them.
 
     Hashes are spread evenly, so that their leading bits tell the place but for a few steps. For millions of hashes that
@@ -171,19 +179,19 @@ def _places(known: pl.Series) -> Callable[[pl.Series], pl.Series]:
     return places
 
 
-def keys_of(codes: pl.Series, found: Identities) -> pl.Series:
+def customer_keys(codes: pl.Series, found: Identities) -> pl.Series:
     """The customer keys of codes."""
     return found.keys.gather(codes)
 
 
-def _carriers(events: pl.LazyFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.LazyFrame:
+def _events_with_shared(events: pl.LazyFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.LazyFrame:
     """The events that carry a shared value."""
     shared = nodes.filter("shared")
     values = [shared.filter(pl.col("rank") == source.rank)["value"].implode() for source in sources]
     return events.filter(pl.any_horizontal(s.value.is_in(v) for s, v in zip(sources, values, strict=True)))
 
 
-def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame:
+def _events_without_identity(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame:
     """The events without any usable identity: event_id and, above the nodes, the code of their own customer."""
     unusable = seen.filter(pl.col(CODE).is_null(), pl.col("shared").is_null())[HASH]
     if unusable.is_empty():
@@ -196,7 +204,7 @@ def _alone(events: pl.LazyFrame, seen: pl.DataFrame, nodes: int) -> pl.DataFrame
     )
 
 
-def names_of(nodes: pl.DataFrame) -> pl.DataFrame:
+def node_keys(nodes: pl.DataFrame) -> pl.DataFrame:
     """The key of every node that is a customer (null for other nodes): `customer`, a row a node."""
     own = pl.when(pl.col("node") == pl.col("customer")).then(pl.concat_str("kind", pl.lit(":"), "value"))
     return nodes.select(own.alias(CUSTOMER))

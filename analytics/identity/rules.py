@@ -22,17 +22,17 @@ PHONE_HASH: Final = "phone_hash"
 KINDS: Final = (*LOGINS, "device_id", "anonymous_id")
 
 
-def _duration(value: object) -> timedelta:
+def _parsed_duration(value: object) -> timedelta:
     try:
         return duration(value)  # type: ignore[arg-type]
     except DefinitionError as error:
         raise ValueError(f"{error.what} Expected {error.expected}.") from None
 
 
-Length = Annotated[timedelta, BeforeValidator(_duration)]
+Duration = Annotated[timedelta, BeforeValidator(_parsed_duration)]
 
 
-def _hashed(value: pl.Expr, digest: Callable[[str], str | None]) -> pl.Expr:
+def _hashed_values(value: pl.Expr, digest: Callable[[str], str | None]) -> pl.Expr:
     """The hashes of texts, each different text hashed once a batch."""
 
     def hashes(texts: pl.Series) -> pl.Series:
@@ -75,8 +75,8 @@ class IdentityRules(Section):
         value = value.str.strip_chars() if self.trim else value
         changes = [
             (self.lower, value.str.to_lowercase()),
-            (self.hash_email, _hashed(value, email_hash)),
-            (self.hash_phone, _hashed(value, partial(phone_hash, country=self.calling_code))),
+            (self.hash_email, _hashed_values(value, email_hash)),
+            (self.hash_phone, _hashed_values(value, partial(phone_hash, country=self.calling_code))),
         ]
         if isinstance(kind, str):
             return next((changed for kinds, changed in reversed(changes) if kind in kinds), value)
@@ -123,5 +123,5 @@ class IdentityRules(Section):
 class LinkRules(Section):
     """Everything that identity resolution depends on."""
 
-    session_gap: Length = Field(default=timedelta(minutes=30), description="the longest gap within a session")
+    session_gap: Duration = Field(default=timedelta(minutes=30), description="the longest gap within a session")
     identities: IdentityRules = IdentityRules()

@@ -25,7 +25,7 @@ from analytics.identity.rules import Policy
 from analytics.store.columns import LINKED
 from expectations import contract
 
-ON_SHARED: Final = pl.Schema(
+_ON_SHARED: Final = pl.Schema(
     {"shared": pl.UInt32(), contract.OCCURRED_AT: contract.TIME, COMBINATION: pl.UInt32(), "login": pl.UInt32()}
 )
 
@@ -47,7 +47,7 @@ def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, kno
         pl.when(pl.col(LINKED) == "login").then(CODE).alias("login"),
     )
     if some.is_empty():
-        return pl.DataFrame(schema=ON_SHARED)
+        return pl.DataFrame(schema=_ON_SHARED)
     wide = events.select(contract.OCCURRED_AT, known.alias("known"), HASH)
     rows = wide.join(some.lazy(), on=HASH, build_side="force_right").explode("shared")
     login = pl.when("known").then("login").alias("login")

@@ -81,13 +81,13 @@ def combinations_of(
     """
     for seed in count():
         if all(column.hash(seed).n_unique() == len(column) for column in values):
-            seen = _hashed(events, sources, known, seed)
+            seen = _hashed_combinations(events, sources, known, seed)
             if seen[HASH].n_unique() == len(seen):
                 return seed, seen
     raise AssertionError("there is always one more seed")
 
 
-def _hashed(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, seed: int) -> pl.DataFrame:
+def _hashed_combinations(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, seed: int) -> pl.DataFrame:
     names = [source.column for source in sources]
     seen = distinct_rows(events, known.alias("evidence"), *(s.value.hash(seed).alias(s.column) for s in sources))
     if seen["evidence"].n_unique() > 1:

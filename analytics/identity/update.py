@@ -14,26 +14,26 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from analytics.identity.columns import CODE, LINKS
+from analytics.identity.columns import CODE, LINKED_TYPE
 from analytics.identity.graph import (
-    Codes,
     Mask,
+    NodeNumbers,
+    assign_combinations,
     components,
     links_of,
     nodes_of,
-    placed,
-    tombstoned,
+    tombstone_nodes,
     with_nodes,
-    without,
+    without_removed,
 )
 from analytics.identity.rules import IdentityRules
 from analytics.identity.sources import Source
 from analytics.store.columns import LINKED
 
-KEY = ["rank", "value"]
+_NODE_KEY = ["rank", "value"]
 
 
-class Remembered(Protocol):
+class KnownIdentities(Protocol):
     """What is known of earlier events: identities, their combinations, and the links that were removed."""
 
     @property
@@ -50,60 +50,70 @@ class Remembered(Protocol):
 
 
 @dataclass(frozen=True)
-class Relinked:
+class UpdatedIdentities:
     """All identities and combinations after new evidence, numbered as before, the new ones last."""
 
     nodes: pl.DataFrame
     seen: pl.DataFrame
 
 
-def relink(
-    memory: Remembered, unknown: pl.DataFrame, sources: Sequence[Source], removed: pl.DataFrame, settings: IdentityRules
-) -> Relinked:
+def update_identities(
+    memory: KnownIdentities,
+    unknown: pl.DataFrame,
+    sources: Sequence[Source],
+    removed: pl.DataFrame,
+    settings: IdentityRules,
+) -> UpdatedIdentities:
     """Join again what combinations that are not remembered, and changed tombstones, touch.
 
     `unknown` has `_hash`, the identities in the columns of the sources, and `events`. `removed` are all tombstones.
     """
     named = [(source, unknown[source.column]) for source in sources]
-    nodes = _extended(memory.nodes.with_row_index("node"), nodes_of(named, settings))
+    nodes = _with_new_nodes(memory.nodes.with_row_index("node"), nodes_of(named, settings))
     names = [f"{source.column}_node" for source in sources]
-    coded = with_nodes(unknown, sources, _among(nodes, unknown, sources)).drop(source.column for source in sources)
-    blank = [pl.lit(None, pl.UInt32).alias(CODE), pl.lit("anonymous", LINKS).alias(LINKED)]
+    coded = with_nodes(unknown, sources, _candidate_nodes(nodes, unknown, sources)).drop(
+        source.column for source in sources
+    )
+    blank = [pl.lit(None, pl.UInt32).alias(CODE), pl.lit("anonymous", LINKED_TYPE).alias(LINKED)]
     coded = coded.with_columns(*blank, pl.lit(None, pl.UInt32).alias("shared"))
     seen = pl.concat([memory.seen, coded.select(memory.seen.columns)])
     ends = _changed_ends(memory.tombstones, removed, nodes, settings)
     columns = [seen[name].cast(pl.Int64).fill_null(-1).to_numpy() for name in names]
     fresh = np.arange(len(seen)) >= len(memory.seen)
-    hit, reopened = _reach(nodes, columns, fresh, ends)
+    hit, reopened = _affected_combinations(nodes, columns, fresh, ends)
     if not hit.any():
-        return Relinked(nodes, seen)
-    return _joined(nodes, seen, hit, reopened, (sources, removed, settings))
+        return UpdatedIdentities(nodes, seen)
+    return _resolve_again(nodes, seen, hit, reopened, (sources, removed, settings))
 
 
-def _extended(nodes: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
+def _with_new_nodes(nodes: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
     """The nodes with those that were not there before, each a customer of its own so far."""
     few = nodes.filter(pl.col("value").is_in(named["value"].implode()))
-    new = named.drop("node").join(few, on=KEY, how="anti").sort(KEY).with_row_index("node", offset=len(nodes))
+    new = (
+        named.drop("node").join(few, on=_NODE_KEY, how="anti").sort(_NODE_KEY).with_row_index("node", offset=len(nodes))
+    )
     own = pl.col("node").alias("customer")
     return pl.concat([nodes, new.with_columns(own, known=False, shared=False).select(nodes.columns)])
 
 
-def _among(nodes: pl.DataFrame, seen: pl.DataFrame, sources: Sequence[Source]) -> pl.DataFrame:
+def _candidate_nodes(nodes: pl.DataFrame, seen: pl.DataFrame, sources: Sequence[Source]) -> pl.DataFrame:
     """The nodes that could be meant by these combinations."""
     values = pl.concat([seen[source.column].alias("value") for source in sources]).unique()
     return nodes.filter(pl.col("value").is_in(values.implode()))
 
 
-def _changed_ends(before: pl.DataFrame, now: pl.DataFrame, nodes: pl.DataFrame, settings: IdentityRules) -> Codes:
+def _changed_ends(before: pl.DataFrame, now: pl.DataFrame, nodes: pl.DataFrame, settings: IdentityRules) -> NodeNumbers:
     """The nodes of tombstones that are new or were taken back."""
     both = pl.concat([before.join(now, on=now.columns, how="anti"), now.join(before, on=now.columns, how="anti")])
     if both.is_empty():
         return np.zeros(0, np.int64)
-    ends = tombstoned(nodes, both, settings)
+    ends = tombstone_nodes(nodes, both, settings)
     return pl.concat([ends["a"], ends["b"].alias("a")]).drop_nulls().unique().cast(pl.Int64).to_numpy()
 
 
-def _reach(nodes: pl.DataFrame, columns: Sequence[Codes], fresh: Mask, ends: Codes) -> tuple[Mask, Mask]:
+def _affected_combinations(
+    nodes: pl.DataFrame, columns: Sequence[NodeNumbers], fresh: Mask, ends: NodeNumbers
+) -> tuple[Mask, Mask]:
     """The combinations that must be joined again, and the shared nodes whose links must be counted again."""
     customer, shared = nodes["customer"].to_numpy(), nodes["shared"].to_numpy()
     reopened = np.zeros(len(nodes), np.bool_)
@@ -122,13 +132,13 @@ def _reach(nodes: pl.DataFrame, columns: Sequence[Codes], fresh: Mask, ends: Cod
         hit = more
 
 
-def _joined(
+def _resolve_again(
     nodes: pl.DataFrame,
     seen: pl.DataFrame,
     hit: Mask,
     reopened: Mask,
     how: tuple[Sequence[Source], pl.DataFrame, IdentityRules],
-) -> Relinked:
+) -> UpdatedIdentities:
     """Join the combinations that are `hit` as if there were no others."""
     sources, removed, settings = how
     names = [f"{source.column}_node" for source in sources]
@@ -137,14 +147,14 @@ def _joined(
     own = pl.concat([some[name].alias("own") for name in names]).drop_nulls().unique().to_numpy()
     fixed = nodes["shared"].to_numpy() & ~reopened
     few = nodes[own].rename({"node": "own"}).with_columns(pl.Series("fixed", fixed[own]))
-    few = few.select("own", "rank", "kind", "value", "login", "fixed").sort(KEY).with_row_index("node")
+    few = few.select("own", "rank", "kind", "value", "login", "fixed").sort(_NODE_KEY).with_row_index("node")
     place = np.zeros(len(nodes), np.uint32)
     place[few["own"].to_numpy()] = np.arange(len(few))
     places = pl.Series(place)
     some = some.with_columns(places.gather(some[name]).alias(name) for name in names)
-    links = without(links_of(some, sources), few, removed, settings)
+    links = without_removed(links_of(some, sources), few, removed, settings)
     few, _ = components(few, links, settings, few["fixed"].to_numpy())
-    some = placed(some, sources, few)
+    some = assign_combinations(some, sources, few)
     back = few["own"]
     at, loose = few["own"], few.filter(~pl.col("fixed"))
     nodes = nodes.with_columns(
@@ -154,7 +164,7 @@ def _joined(
     )
     seen = seen.with_columns(
         seen[CODE].scatter(rows, back.gather(some[CODE])),
-        seen[LINKED].to_physical().scatter(rows, some[LINKED].to_physical()).cat.to(LINKS),
+        seen[LINKED].to_physical().scatter(rows, some[LINKED].to_physical()).cat.to(LINKED_TYPE),
         seen["shared"].scatter(rows, back.gather(some["shared"])),
     )
-    return Relinked(nodes, seen)
+    return UpdatedIdentities(nodes, seen)

@@ -18,21 +18,21 @@ from analytics.store.columns import AT, CUSTOMER, JOURNEY, OUTCOME, SESSION, TOU
 from analytics.store.encoding import as_enum, as_time
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
-from analytics.touches.assembly import EVENT, HIDDEN, PLACE, given
+from analytics.touches.assembly import EVENT_HASH, HIDDEN_COLUMNS, PREVIOUS_ORDER, event_columns
 from analytics.touches.rules import PathRules
 from expectations import contract
 
-OF: Final = "_of"
+TAKEN_FROM: Final = "_of"
 
 
-OLD: Final = [SESSION, JOURNEY, OUTCOME]
+_CUSTOMER_COLUMNS: Final = [SESSION, JOURNEY, OUTCOME]
 
 
-NEVER: Final = np.iinfo(np.int64).max
+NO_NEW_EVENT: Final = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class Touched:
+class AffectedCustomers:
     """Which customers, by code, cannot stay as they are?
 
     `anew`: their old events may be others now. `since`: when their first new event was, in microseconds, or `NEVER`.
@@ -54,11 +54,11 @@ class Touched:
         code = codes_of(people)
         since = self.since[code]
         whole = self.anew[code] | (since <= people["last"].to_physical().to_numpy())
-        return whole, ~whole & ((since != NEVER) | lapses)
+        return whole, ~whole & ((since != NO_NEW_EVENT) | lapses)
 
 
 @dataclass(frozen=True)
-class Loss:
+class Extract:
     """What is taken out of a part: `places` of customers, who is `late`, taken with the last journey only.
 
     `kept` are how many touches of each stay.
@@ -69,30 +69,30 @@ class Loss:
     kept: NDArray[np.int64]
 
     @classmethod
-    def of(cls, whole: Mask, late: Mask) -> Loss:
+    def of(cls, whole: Mask, late: Mask) -> Extract:
         """The customers marked; what is kept is not known yet."""
         places = np.flatnonzero(whole | late)
         return cls(places, late[places], np.zeros_like(places))
 
 
 @dataclass(frozen=True)
-class Taken:
+class ExtractedTouches:
     """Customers taken out of parts, the loss of each part, and the keys of the customers.
 
     Touches, in order, have `_of`, the number of the customer they were taken from, and `_place`.
     """
 
-    losses: tuple[Loss, ...]
+    losses: tuple[Extract, ...]
     keys: pl.Series
     touches: pl.DataFrame
 
     @classmethod
-    def from_parts(cls, paths: Paths, losses: Sequence[Loss], columns: Sequence[str]) -> Taken:
+    def from_parts(cls, paths: Paths, losses: Sequence[Extract], columns: Sequence[str]) -> ExtractedTouches:
         """Take customers out of every part, with the columns named."""
         first = np.cumsum([0, *(len(loss.places) for loss in losses)])
         some = [number for number, loss in enumerate(losses) if len(loss.places) or not number]
 
-        def taken(number: int) -> tuple[Loss, pl.Series, pl.DataFrame]:
+        def taken(number: int) -> tuple[Extract, pl.Series, pl.DataFrame]:
             part, loss = paths.parts[number], losses[number]
             people = part.people([CUSTOMER, TOUCHES])
             counts = people[TOUCHES].to_numpy().astype(np.int64)
@@ -102,13 +102,13 @@ class Taken:
             return (
                 loss,
                 people[CUSTOMER][loss.places],
-                _touches(paths, part, (loss, counts), columns, int(first[number])),
+                _extracted_touches(paths, part, (loss, counts), columns, int(first[number])),
             )
 
         found, keys, frames = zip(*on_threads(taken, some), strict=True)
         known = dict(zip(some, found, strict=True))
         every = tuple(known.get(number, loss) for number, loss in enumerate(losses))
-        return cls(every, pl.concat(keys), pl.concat(frames).with_row_index(PLACE))
+        return cls(every, pl.concat(keys), pl.concat(frames).with_row_index(PREVIOUS_ORDER))
 
 
 def codes_of(people: pl.DataFrame) -> NDArray[np.int64]:
@@ -116,8 +116,8 @@ def codes_of(people: pl.DataFrame) -> NDArray[np.int64]:
     return people["code"].cast(pl.Int64).fill_null(-1).to_numpy()
 
 
-def _touches(
-    paths: Paths, part: Part, lost: tuple[Loss, NDArray[np.int64]], columns: Sequence[str], first: int
+def _extracted_touches(
+    paths: Paths, part: Part, lost: tuple[Extract, NDArray[np.int64]], columns: Sequence[str], first: int
 ) -> pl.DataFrame:
     """The touches that a part loses, their text as an Enum of the dictionary, from its customers' counts of touches."""
     loss, counts = lost
@@ -128,7 +128,7 @@ def _touches(
     text = [name for name in columns if name in paths.dictionaries]
     words = [as_enum(frame[name], paths.dictionaries[name]) for name in text]
     of = np.repeat(np.arange(first, first + len(loss.places), dtype=np.uint32), take[loss.places])
-    return frame.with_columns(*words, as_time(frame[AT]), pl.Series(OF, of, pl.UInt32))
+    return frame.with_columns(*words, as_time(frame[AT]), pl.Series(TAKEN_FROM, of, pl.UInt32))
 
 
 def _before_last_journey(journeys: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -138,7 +138,7 @@ def _before_last_journey(journeys: NDArray[np.uint32], counts: NDArray[np.int64]
     return np.add.reduceat(earlier, ends - counts, dtype=np.int64)
 
 
-def columns_taken(rules: PathRules) -> list[str]:
+def extracted_columns(rules: PathRules) -> list[str]:
     """The columns that are taken out of parts."""
-    sequence = [name for name in HIDDEN if name in (COMBINATION, EVENT) or rules.sequence]
-    return [*given(rules), *sequence, *OLD]
+    sequence = [name for name in HIDDEN_COLUMNS if name in (COMBINATION, EVENT_HASH) or rules.sequence]
+    return [*event_columns(rules), *sequence, *_CUSTOMER_COLUMNS]

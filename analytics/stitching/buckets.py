@@ -19,25 +19,25 @@ from typing import IO, Final
 
 import polars as pl
 
-BUDGET: Final = 250_000_000
+_BUDGET: Final = 250_000_000
 BUCKET: Final = "_bucket"
-PREFIX: Final = "journeys-spool-"
-LOCK: Final = "lock"
+_PREFIX: Final = "journeys-spool-"
+_LOCK: Final = "lock"
 
 
-class Spool:
+class Buckets:
     """Frames with a column `_bucket`, in any order in, bucket by bucket out."""
 
-    def __init__(self, buckets: int, schema: pl.Schema, budget: int = BUDGET) -> None:
+    def __init__(self, buckets: int, schema: pl.Schema, budget: int = _BUDGET) -> None:
         self.schema: Final = schema
         self.budget: Final = budget
         self._frames: list[list[pl.DataFrame]] = [[] for _ in range(buckets)]
         self.rows = 0
         self._bytes = 0
-        self._folder: _Folder | None = None
+        self._folder: _LockedFolder | None = None
         self._files = 0
 
-    def __enter__(self) -> Spool:
+    def __enter__(self) -> Buckets:
         remove_orphans()
         return self
 
@@ -56,7 +56,7 @@ class Spool:
         if self._bytes > self.budget:
             self._write()
 
-    def buckets(self) -> Iterator[pl.DataFrame]:
+    def read(self) -> Iterator[pl.DataFrame]:
         """The rows of every bucket, the first bucket first; what has been handed out is forgotten."""
         for number, frames in enumerate(self._frames):
             files = sorted(self._folder.path.glob(f"{number}-*.parquet")) if self._folder else []
@@ -68,7 +68,7 @@ class Spool:
 
     def _write(self) -> None:
         """Move everything from memory to disk."""
-        self._folder = self._folder or _Folder()
+        self._folder = self._folder or _LockedFolder()
         for number, frames in enumerate(self._frames):
             if frames:
                 target = self._folder.path / f"{number}-{self._files}.parquet"
@@ -78,13 +78,13 @@ class Spool:
         self._bytes = 0
 
 
-class _Folder:
+class _LockedFolder:
     """A temporary folder, with a lock on it as long as this process lives."""
 
     def __init__(self) -> None:
         self._lock: IO[str] | None = None
         while self._lock is None or not self.path.exists():  # until nobody took it for an orphan before it was locked
-            self.path = Path(tempfile.mkdtemp(prefix=PREFIX))
+            self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
             with suppress(BlockingIOError, FileNotFoundError):
                 self._lock = _locked(self.path, "x")
 
@@ -101,7 +101,7 @@ def remove_orphans() -> int:
     A folder of a living process is locked, by it or, for the moment of removing, by another who removes.
     """
     removed = 0
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with suppress(OSError), _locked(folder, "r"):
             shutil.rmtree(folder)
             removed += 1
@@ -110,7 +110,7 @@ def remove_orphans() -> int:
 
 def _locked(folder: Path, mode: str) -> IO[str]:
     """The lock of a folder, opened and held. Raises `OSError` when there is none, or another process holds it."""
-    lock = (folder / LOCK).open(mode)
+    lock = (folder / _LOCK).open(mode)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:

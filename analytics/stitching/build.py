@@ -21,26 +21,26 @@ from numpy.typing import NDArray
 from analytics.identity.columns import CODE, COMBINATION
 from analytics.identity.links import tombstones
 from analytics.identity.resolution import Identities, identify, with_customers
-from analytics.stitching.buckets import BUCKET, Spool
-from analytics.stitching.refresh_state import DROPPED, Memory, forget_others, remembered
+from analytics.stitching.buckets import BUCKET, Buckets
+from analytics.stitching.refresh_state import DROPPED, RefreshState, refresh_state_of, remove_other_states
 from analytics.store.columns import (
     AT,
     CUSTOMER,
     JOURNEY,
     LINKED,
+    LINKED_VALUES,
     OUTCOME,
     OUTCOMES,
     SESSION,
     TIME,
     TOUCHES,
     TOUCHPOINT,
-    WAYS,
 )
-from analytics.store.encoding import Words, narrow_time
+from analytics.store.encoding import DictionaryBuilder, narrow_time
 from analytics.store.parts import Part, bucket_of
 from analytics.store.writer import StoreWriter
-from analytics.touches.assembly import EVENT, HIDDEN, prepared, touches_of, with_text
-from analytics.touches.attributes import versions
+from analytics.touches.assembly import EVENT_HASH, HIDDEN_COLUMNS, prepare_events, touches_of, with_text
+from analytics.touches.attributes import attribute_versions
 from analytics.touches.deduplication import Duplicates, deduplicate, duplicates
 from analytics.touches.rules import PathRules
 from analytics.touches.watermark import activity, watermark, watermark_of
@@ -67,7 +67,7 @@ class StitchSummary:
     customers: int = 0
     sessions: int = 0
     journeys: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
-    linked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(WAYS, 0))
+    linked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LINKED_VALUES, 0))
     end_of_data: datetime | None = None
 
     @property
@@ -102,8 +102,8 @@ def stitch(
     frame = deduplicate(conform(events)).collect().lazy()
     found = identify(frame, rules)
     end = end_of_data or watermark(conform(events))
-    known = prepared(with_customers(frame, found), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
-    states = versions(profiles.lazy(), found.nodes, rules) if profiles is not None else None
+    known = prepare_events(with_customers(frame, found), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
+    states = attribute_versions(profiles.lazy(), found.nodes, rules) if profiles is not None else None
     return with_text(touches_of(known, rules, states, end), found.keys)
 
 
@@ -120,27 +120,27 @@ def build(
     written so far and the touches in all. `into` names another folder than the lake's own store.
     """
     rules = rules or PathRules()
-    plan = _planned(lake, rules)
+    plan = _plan(lake, rules)
     end = end_of_data or watermark_of(plan.activity)
-    states = versions(landed_profiles(lake), plan.found.nodes, rules) if rules.attributes else None
+    states = attribute_versions(landed_profiles(lake), plan.found.nodes, rules) if rules.attributes else None
     twice = plan.twice
     summary = StitchSummary(twice.events, twice.repeats, twice.conflicts, end_of_data=end)
     buckets = max(1, round((twice.events - twice.repeats) / EVENTS_PER_PART))
-    schema = prepared(with_customers(plan.raw, plan.found), rules).collect_schema()
-    with StoreWriter(into or lake.paths) as writer, Spool(buckets, schema) as spool:
-        linked, events, dropped = _spooled(plan, rules, spool, buckets)
+    schema = prepare_events(with_customers(plan.raw, plan.found), rules).collect_schema()
+    with StoreWriter(into or lake.paths) as writer, Buckets(buckets, schema) as events_by_bucket:
+        linked, events, dropped = _fill_buckets(plan, rules, events_by_bucket, buckets)
         summary = replace(summary, linked=linked)
-        for part in spool.buckets():
+        for part in events_by_bucket.read():
             touches = touches_of(part, rules, states, end)
             write_part(writer, touches, plan.found.keys, len(plan.found.nodes))
-            summary = plus(summary, touches)
+            summary = add_counts(summary, touches)
             if on_progress:
-                on_progress(summary.touches, spool.rows)
+                on_progress(summary.touches, events_by_bucket.rows)
         if into is None:
             plan.remembered(events, dropped, summary).save(lake, writer.generation)
         writer.finish(end_of_data=end, built_from=plan.built_from)
     if into is None:
-        forget_others(lake, writer.generation)
+        remove_other_states(lake, writer.generation)
     return summary
 
 
@@ -155,9 +155,9 @@ class _Plan:
     tombstones: pl.DataFrame
     activity: pl.DataFrame
 
-    def remembered(self, events: pl.Series, dropped: pl.DataFrame, summary: StitchSummary) -> Memory:
+    def remembered(self, events: pl.Series, dropped: pl.DataFrame, summary: StitchSummary) -> RefreshState:
         kinds = tuple(source.key for source in self.found.sources if source.key is not None)
-        return remembered(
+        return refresh_state_of(
             self.found,
             events=events,
             dropped=dropped,
@@ -168,8 +168,8 @@ class _Plan:
         )
 
 
-def _planned(lake: Lake, rules: PathRules) -> _Plan:
-    built_from = sources(lake, rules)
+def _plan(lake: Lake, rules: PathRules) -> _Plan:
+    built_from = build_inputs(lake, rules)
     raw = landed(lake, built_from["events"])
     twice = duplicates(raw)
     removed = tombstones(lake, rules.identities.as_of)
@@ -177,29 +177,29 @@ def _planned(lake: Lake, rules: PathRules) -> _Plan:
     return _Plan(built_from, raw, twice, found, removed, activity(raw))
 
 
-def _spooled(
-    plan: _Plan, rules: PathRules, spool: Spool, buckets: int
+def _fill_buckets(
+    plan: _Plan, rules: PathRules, target: Buckets, buckets: int
 ) -> tuple[dict[str, int], pl.Series, pl.DataFrame]:
     """Put events into their buckets; counts them by how they linked and by combination, and returns the dropped."""
-    linked, number = dict.fromkeys(WAYS, 0), _buckets(plan.found, buckets)
+    linked, number = dict.fromkeys(LINKED_VALUES, 0), _bucket_numbers(plan.found, buckets)
     events, dropped = np.zeros(len(plan.found.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
 
     def place(batch: pl.DataFrame) -> None:
-        linked.update(_added(linked, batch[LINKED].value_counts()))
+        linked.update(_add_word_counts(linked, batch[LINKED].value_counts()))
         np.add.at(events, batch[COMBINATION].to_numpy(), 1)
         placed = batch.with_columns(pl.Series(BUCKET, number[batch[CODE].to_numpy()]))
-        spool.add(placed.filter(pl.col(TOUCHPOINT).is_not_null()))
+        target.add(placed.filter(pl.col(TOUCHPOINT).is_not_null()))
         gone = batch.filter(pl.col(TOUCHPOINT).is_null())
-        dropped.append(gone.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT))
+        dropped.append(gone.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT_HASH))
 
     # While the engine waits for `place` it reads ahead, but not beyond a share.
     for share in plan.twice.in_shares(plan.raw, EVENTS_PER_SHARE):
-        known = prepared(with_customers(share, plan.found), rules)
+        known = prepare_events(with_customers(share, plan.found), rules)
         known.sink_batches(place, chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming")
     return linked, pl.Series("events", events, pl.UInt32), pl.concat(dropped)
 
 
-def sources(lake: Lake, rules: PathRules) -> dict[str, Any]:
+def build_inputs(lake: Lake, rules: PathRules) -> dict[str, Any]:
     """What paths are built from: the versions of the tables, and a digest of the rules."""
     digest = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()
     return {name: table_version(lake, name) for name in (EVENTS, PROFILES, LINKS)} | {"rules": digest}
@@ -207,13 +207,13 @@ def sources(lake: Lake, rules: PathRules) -> dict[str, Any]:
 
 def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, nodes: int) -> None:
     """Write the touches of whole customers as the next part."""
-    columns = touches.drop(CODE, *HIDDEN, strict=False).schema
+    columns = touches.drop(CODE, *HIDDEN_COLUMNS, strict=False).schema
     text = {name: pl.String() for name, dtype in columns.items() if isinstance(dtype, pl.Categorical | pl.Enum)}
     writer.schema = {CUSTOMER: pl.String(), **columns, **text, AT: TIME}
-    writer.keep(part_of(touches, keys, nodes, writer.words))
+    writer.add_part(part_of(touches, keys, nodes, writer.words))
 
 
-def part_of(touches: pl.DataFrame, keys: pl.Series, nodes: int, words: Words) -> Part:
+def part_of(touches: pl.DataFrame, keys: pl.Series, nodes: int, words: DictionaryBuilder) -> Part:
     """The touches of some customers as a part in memory: text as codes of these dictionaries, customers as runs.
 
     Beside its touches a customer has `code` (u32, null from `nodes` on), `last` (the time of the last touch) and
@@ -222,21 +222,21 @@ def part_of(touches: pl.DataFrame, keys: pl.Series, nodes: int, words: Words) ->
     table = []
     for column in touches.drop(CODE).iter_columns():
         if isinstance(column.dtype, pl.Categorical | pl.Enum):
-            table.append(_coded(column, words))
+            table.append(_encode_words(column, words))
         else:
             table.append(narrow_time(column) if column.name == AT else column)
-    customers = _people(touches, keys, nodes)
+    customers = _customer_table(touches, keys, nodes)
     return Part(0, len(touches), len(customers), frames=(pl.DataFrame(table), customers))
 
 
-def _coded(column: pl.Series, words: Words) -> pl.Series:
+def _encode_words(column: pl.Series, words: DictionaryBuilder) -> pl.Series:
     """A column of words as codes of dictionaries; words not met before get the next, in the order of their touches."""
-    if words.are_of(column):
+    if words.matches(column):
         return column.to_physical()
     own = column.to_physical().cast(pl.UInt32)
     places = pl.Series(np.flatnonzero(np.bincount(own.drop_nulls().to_numpy())), dtype=pl.UInt32)
     met = places.cast(column.to_physical().dtype).cat.to(column.dtype).cast(pl.String)
-    if not words.has(column.name, met):
+    if not words.has_words(column.name, met):
         words.encode(column.unique(maintain_order=True).cast(pl.String))
     codes = words.encode(met.alias(column.name))
     code_of = np.zeros(1 + max(places, default=0), codes.to_numpy().dtype)
@@ -246,7 +246,7 @@ def _coded(column: pl.Series, words: Words) -> pl.Series:
     return pl.Series(column.name, code_of[own.to_numpy()])
 
 
-def _people(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.DataFrame:
+def _customer_table(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.DataFrame:
     runs = touches[CODE].rle().struct.unnest()
     last = touches.select(AT, OUTCOME)[runs["len"].cum_sum() - 1]
     return pl.DataFrame({CUSTOMER: keys.gather(runs["value"]), TOUCHES: runs["len"].cast(pl.UInt32)}).with_columns(
@@ -256,7 +256,7 @@ def _people(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.DataFrame:
     )
 
 
-def _buckets(found: Identities, buckets: int) -> NDArray[np.uint32]:
+def _bucket_numbers(found: Identities, buckets: int) -> NDArray[np.uint32]:
     """The bucket of every customer code."""
     if buckets == 1:
         return np.zeros(len(found.keys), np.uint32)
@@ -267,7 +267,7 @@ def _buckets(found: Identities, buckets: int) -> NDArray[np.uint32]:
     return numbers
 
 
-def plus(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> StitchSummary:
+def add_counts(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> StitchSummary:
     """The summary with the touches of some whole customers more, or less with a `sign` of -1."""
     left = (pl.col(CODE) != pl.col(CODE).shift(-1)).fill_null(True)
     ended = left | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
@@ -278,10 +278,10 @@ def plus(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> Stitch
         touches=summary.touches + sign * len(touches),
         customers=summary.customers + sign * len(last),
         sessions=summary.sessions + sign * int(last[SESSION].sum()),
-        journeys=_added(summary.journeys, outcomes.with_columns(pl.col("count").cast(pl.Int64) * sign)),
+        journeys=_add_word_counts(summary.journeys, outcomes.with_columns(pl.col("count").cast(pl.Int64) * sign)),
     )
 
 
-def _added(counts: dict[str, int], more: pl.DataFrame) -> dict[str, int]:
+def _add_word_counts(counts: dict[str, int], more: pl.DataFrame) -> dict[str, int]:
     """Counts with those of a frame of word and count."""
     return counts | {word: counts[word] + count for word, count in more.iter_rows()}

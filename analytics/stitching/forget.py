@@ -13,11 +13,11 @@ from typing import Final
 import polars as pl
 
 from analytics.identity.columns import CODE
-from analytics.identity.links import PAIR, identity_of, known_identity, tombstones
+from analytics.identity.links import PAIR, known_identity, parse_identity, tombstones
 from analytics.identity.resolution import Identities, identify, with_customers
 from analytics.stitching.build import build
-from analytics.stitching.forget_quarantine import naming
-from analytics.stitching.refresh_state import MEMORY, recall
+from analytics.stitching.forget_quarantine import messages_naming
+from analytics.stitching.refresh_state import MEMORY, load_state
 from analytics.store.columns import CUSTOMER, TOUCHES
 from analytics.store.manifest import generation_of, holds_paths, remove_generations
 from analytics.store.paths import Paths
@@ -29,9 +29,9 @@ from expectations.lake.erase import Erased, erase, is_settled
 from expectations.lake.layout import EVENTS, LINKS, PATHS, PROFILES, QUARANTINE, Lake
 from expectations.lake.tables import landed, scan
 
-SCHEMAS: Final = {PROFILES: contract.PROFILES, LINKS: contract.LINKS}
-TABLES: Final = (PROFILES, LINKS, QUARANTINE, EVENTS)
-ENDS: Final = {PROFILES: (("identity_kind", "identity"),), LINKS: (PAIR[:2], PAIR[2:])}
+_SCHEMAS: Final = {PROFILES: contract.PROFILES, LINKS: contract.LINKS}
+_TABLES: Final = (PROFILES, LINKS, QUARANTINE, EVENTS)
+_IDENTITY_COLUMNS: Final = {PROFILES: (("identity_kind", "identity"),), LINKS: (PAIR[:2], PAIR[2:])}
 
 
 def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.DataFrame:
@@ -45,17 +45,17 @@ def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.Data
     when nothing names it.
     """
     rules = rules or PathRules()
-    who = _whose(lake, identity, rules)
-    if who.is_denied or (who.events.is_empty() and not _traces(lake, who)):
-        raise _unknown(identity, who)
-    before, held = _remembered(lake), _memory_files(lake)
+    who = _customer_with(lake, identity, rules)
+    if who.is_denied or (who.events.is_empty() and not _has_traces(lake, who)):
+        raise _unknown_identity(identity, who)
+    before, held = _identities_in_state(lake), _state_files(lake)
     touches = len(Paths.open(lake)) if holds_paths(lake) else 0
-    done = [erase(lake, table, who.predicate(lake, table)) for table in TABLES]
+    done = [erase(lake, table, who.predicate(lake, table)) for table in _TABLES]
     build(lake, rules)
     done.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
-    now = _memory_files(lake)
-    done.append(Erased(MEMORY, before, _remembered(lake), len(now - held), len(held - now), 0))
-    named = who.named(lake) | {PATHS: who.touches(lake), MEMORY: _remembered(lake, who.values)}
+    now = _state_files(lake)
+    done.append(Erased(MEMORY, before, _identities_in_state(lake), len(now - held), len(held - now), 0))
+    named = who.named(lake) | {PATHS: who.touches(lake), MEMORY: _identities_in_state(lake, who.values)}
     proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in done])
     return proof.select("table", "before", "after", "named", "rewritten", "removed", "log")
 
@@ -82,29 +82,31 @@ class _Customer:
     def predicate(self, lake: Lake, table: str) -> str | None:
         """SQL for the customer's rows of a table; None when there is none."""
         if table == EVENTS:
-            return _at(self.events)
+            return _positions_sql(self.events)
         if table == QUARANTINE:
-            return _at(naming(lake, self._spelt()))
+            return _positions_sql(messages_naming(lake, self._spelt()))
         each = [
-            f"({kind} = {_quoted(said)} AND {value} = {_quoted(written)})"
-            for kind, value in ENDS[table]
+            f"({kind} = {_sql_string(said)} AND {value} = {_sql_string(written)})"
+            for kind, value in _IDENTITY_COLUMNS[table]
             for said, written in self._among(lake, table, kind, value).iter_rows()
         ]
         return " OR ".join(each) or None
 
     def named(self, lake: Lake) -> dict[str, int]:
         """How many rows of each table hold one of the identities."""
-        rows = {table: scan(lake, table, SCHEMAS[table]) for table in ENDS}
+        rows = {table: scan(lake, table, _SCHEMAS[table]) for table in _IDENTITY_COLUMNS}
         carries = pl.any_horizontal(
             source.value.is_in(self.values.filter(pl.col("kind") == source.kind)["value"].implode())
             for source in self.found.sources
         )
         return {
             **{
-                table: _count(rows[table].filter(pl.any_horizontal(self._is_mine(*end) for end in ENDS[table])))
-                for table in ENDS
+                table: _count(
+                    rows[table].filter(pl.any_horizontal(self._is_mine(*end) for end in _IDENTITY_COLUMNS[table]))
+                )
+                for table in _IDENTITY_COLUMNS
             },
-            QUARANTINE: len(naming(lake, self._spelt())),
+            QUARANTINE: len(messages_naming(lake, self._spelt())),
             EVENTS: _count(landed(lake).filter(carries)),
         }
 
@@ -126,15 +128,15 @@ class _Customer:
 
     def _among(self, lake: Lake, table: str, kind: str, value: str) -> pl.DataFrame:
         """Kind and value, as they are written, of the rows that name one of the identities."""
-        mine = scan(lake, table, SCHEMAS[table]).filter(self._is_mine(kind, value))
+        mine = scan(lake, table, _SCHEMAS[table]).filter(self._is_mine(kind, value))
         return mine.select(kind, value).unique(maintain_order=True).collect()
 
 
-def _whose(lake: Lake, identity: str, rules: PathRules) -> _Customer:
+def _customer_with(lake: Lake, identity: str, rules: PathRules) -> _Customer:
     """The customer who has an identity; one that no event carries stands for itself."""
-    kind, value = identity_of(known_identity(identity, rules))
+    kind, value = parse_identity(known_identity(identity, rules))
     events = landed(lake)
-    raw = {text for each, text in [identity_of(identity)] if each in rules.identities.hashed}
+    raw = {text for each, text in [parse_identity(identity)] if each in rules.identities.hashed}
     found = identify(events, rules, tombstones(lake))
     node = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == value)
     if node.is_empty():
@@ -153,14 +155,14 @@ def _whose(lake: Lake, identity: str, rules: PathRules) -> _Customer:
     return _Customer(rules, found, who, found.keys[mine], rows.select(contract.PLACE), frozenset(raw))
 
 
-def _traces(lake: Lake, who: _Customer) -> bool:
+def _has_traces(lake: Lake, who: _Customer) -> bool:
     """Whether anything names somebody without events, or forgetting was cut short, so that there is work left."""
-    named = any(who.named(lake).values()) or _remembered(lake, who.values)
-    return bool(named) or not all(is_settled(lake, table) for table in TABLES)
+    named = any(who.named(lake).values()) or _identities_in_state(lake, who.values)
+    return bool(named) or not all(is_settled(lake, table) for table in _TABLES)
 
 
-def _unknown(identity: str, who: _Customer) -> DefinitionError:
-    kind, _ = identity_of(identity)
+def _unknown_identity(identity: str, who: _Customer) -> DefinitionError:
+    kind, _ = parse_identity(identity)
     kinds = who.found.nodes["kind"].unique().sort().to_list()
     return DefinitionError(
         f"No event carries this {kind}, nor does anything else in the lake.",
@@ -169,12 +171,12 @@ def _unknown(identity: str, who: _Customer) -> DefinitionError:
     )
 
 
-def _at(rows: pl.DataFrame) -> str | None:
+def _positions_sql(rows: pl.DataFrame) -> str | None:
     """SQL for the rows at these places; without a part, for all rows of the message."""
     place = (contract.TOPIC, contract.PARTITION, contract.PART)
     groups = rows.group_by(place, maintain_order=True).agg(contract.OFFSET)
     each = [
-        f"({contract.TOPIC} = {_quoted(topic)} AND {contract.PARTITION} = {partition} AND "
+        f"({contract.TOPIC} = {_sql_string(topic)} AND {contract.PARTITION} = {partition} AND "
         f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))})'
         + (")" if part is None else f" AND {contract.PART} = {part})")
         for topic, partition, part, offsets in groups.iter_rows()
@@ -182,7 +184,7 @@ def _at(rows: pl.DataFrame) -> str | None:
     return " OR ".join(each) or None
 
 
-def _quoted(text: str) -> str:
+def _sql_string(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
@@ -190,15 +192,15 @@ def _count(rows: pl.LazyFrame) -> int:
     return int(rows.select(pl.len()).collect(engine="streaming").item())
 
 
-def _remembered(lake: Lake, who: pl.DataFrame | None = None) -> int:
+def _identities_in_state(lake: Lake, who: pl.DataFrame | None = None) -> int:
     """How many identities are remembered for the next refresh: all, or of these."""
-    memory = recall(lake, generation_of(lake)) if holds_paths(lake) else None
+    memory = load_state(lake, generation_of(lake)) if holds_paths(lake) else None
     if memory is None:
         return 0
     return len(memory.nodes if who is None else memory.nodes.join(who, on=["kind", "value"], how="semi"))
 
 
-def _memory_files(lake: Lake) -> set[str]:
+def _state_files(lake: Lake) -> set[str]:
     return set(files.listing(lake.table(MEMORY)))
 
 

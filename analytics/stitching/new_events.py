@@ -15,18 +15,18 @@ import polars as pl
 from analytics.engine.run import on_threads
 from analytics.identity.columns import COMBINATION, HASH
 from analytics.identity.sources import Source, hash_of, sources_of, with_hash
-from analytics.stitching.refresh_state import Memory
+from analytics.stitching.refresh_state import RefreshState
 from analytics.store.parts import Part
-from analytics.touches.assembly import EVENT
-from analytics.touches.deduplication import ARRIVAL, news
+from analytics.touches.assembly import EVENT_HASH
+from analytics.touches.deduplication import ARRIVAL_COLUMNS, drop_known
 from analytics.touches.rules import PathRules
 from expectations import contract
 
-ID: Final = "_id"
+_ID: Final = "_id"
 
 
 @dataclass(frozen=True)
-class Arrivals:
+class NewEvents:
     """New events without duplicates, with `_hash` and `_combination`, and the combinations that are not remembered.
 
     `landed` are all rows that came, `conflicts` those that share an id with another event, `known` the hashes of the
@@ -41,26 +41,26 @@ class Arrivals:
     unknown: pl.DataFrame
 
 
-def arrivals(
-    fresh: pl.DataFrame, landed: pl.LazyFrame, parts: Iterable[Part], memory: Memory, rules: PathRules
-) -> Arrivals | None:
+def find_new_events(
+    fresh: pl.DataFrame, landed: pl.LazyFrame, parts: Iterable[Part], memory: RefreshState, rules: PathRules
+) -> NewEvents | None:
     """What is new in `fresh`, beside the old events in the parts and in memory; None when it cannot be added.
 
     `landed` are all events, the old and the fresh ones.
     """
-    ids = fresh.select(pl.col(contract.EVENT_ID).hash().alias(ID)).to_series()
-    known = _known(ids.unique(), parts, memory)
+    ids = fresh.select(pl.col(contract.EVENT_ID).hash().alias(_ID)).to_series()
+    known = _known_ids(ids.unique(), parts, memory)
     some = fresh.filter(ids.is_in(known.implode()))
-    before = same_times(landed, some[contract.OCCURRED_AT], known)
-    events = news(fresh, before.join(fresh, on=contract.PLACE, how="anti", nulls_equal=True))
+    before = events_at_times(landed, some[contract.OCCURRED_AT], known)
+    events = drop_known(fresh, before.join(fresh, on=contract.PLACE, how="anti", nulls_equal=True))
     kinds = fresh.select(pl.col(contract.IDENTITIES).map.keys().explode().unique()).to_series().drop_nulls()
     if set(kinds) - set(memory.kinds):
         return None
     sources = sources_of(memory.kinds, rules.identities)
     events = with_hash(events.lazy(), sources, hash_of(sources, memory.seed)).collect()
-    distinct = _distinct(events, sources)
+    distinct = _distinct_combinations(events, sources)
     seen = memory.seen.with_row_index(COMBINATION).filter(pl.col(HASH).is_in(distinct[HASH].implode()))
-    if not _told_apart(distinct, sources, (memory.nodes, seen), rules):
+    if not _hashes_are_unique(distinct, sources, (memory.nodes, seen), rules):
         return None
     unknown = distinct.join(seen, on=HASH, how="anti", maintain_order="left")
     more = unknown.select(HASH).with_row_index(COMBINATION, offset=len(memory.seen))
@@ -68,16 +68,16 @@ def arrivals(
     events = events.join(numbers, on=HASH, how="left", maintain_order="left")
     new_ids = events[contract.EVENT_ID].hash()
     conflicts = len(events) - len(new_ids.unique().filter(~new_ids.unique().is_in(known.implode())))
-    return Arrivals(events, len(fresh), conflicts, known, sources, unknown)
+    return NewEvents(events, len(fresh), conflicts, known, sources, unknown)
 
 
-def reads_arrival(rules: PathRules) -> bool:
+def reads_arrival_columns(rules: PathRules) -> bool:
     """Whether touches show how an event arrived, so that it matters which of two duplicates was kept."""
     read = {*rules.context, *rules.values, rules.sequence, *(rule.column for rule in rules.touchpoints)}
-    return bool(read & set(ARRIVAL))
+    return bool(read & set(ARRIVAL_COLUMNS))
 
 
-def same_times(events: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> pl.DataFrame:
+def events_at_times(events: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> pl.DataFrame:
     """The events with one of these times and a hash of their ids among these: few files have those times."""
     if ids.is_empty() or times.is_empty():
         return events.head(0).collect()
@@ -86,24 +86,24 @@ def same_times(events: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> pl.Dat
     return near.filter(pl.col(contract.EVENT_ID).hash().is_in(wanted)).collect()
 
 
-def _known(ids: pl.Series, parts: Iterable[Part], memory: Memory) -> pl.Series:
+def _known_ids(ids: pl.Series, parts: Iterable[Part], memory: RefreshState) -> pl.Series:
     """Those of the hashes of ids that old events have."""
-    wanted = pl.col(EVENT).is_in(ids.implode())
+    wanted = pl.col(EVENT_HASH).is_in(ids.implode())
 
     def there(part: Part) -> pl.DataFrame:
-        return part.read([EVENT]).filter(wanted)
+        return part.read([EVENT_HASH]).filter(wanted)
 
     found = on_threads(there, parts)
-    return pl.concat([memory.dropped.select(EVENT).filter(wanted), *found])[EVENT].unique()
+    return pl.concat([memory.dropped.select(EVENT_HASH).filter(wanted), *found])[EVENT_HASH].unique()
 
 
-def _distinct(events: pl.DataFrame, sources: tuple[Source, ...]) -> pl.DataFrame:
+def _distinct_combinations(events: pl.DataFrame, sources: tuple[Source, ...]) -> pl.DataFrame:
     """Each combination of identities of the new events once; `events` is 0, as none of them is counted yet."""
     wide = events.select(HASH, *(source.value.alias(source.column) for source in sources))
     return wide.unique(maintain_order=True).with_columns(pl.lit(0, pl.UInt32).alias("events"))
 
 
-def _told_apart(
+def _hashes_are_unique(
     distinct: pl.DataFrame, sources: tuple[Source, ...], known: tuple[pl.DataFrame, pl.DataFrame], rules: PathRules
 ) -> bool:
     """Whether equal hashes mean equal combinations, among the new ones and between new and old.

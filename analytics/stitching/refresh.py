@@ -24,38 +24,46 @@ from numpy.typing import NDArray
 
 from analytics.engine.run import on_threads
 from analytics.identity import assignment
-from analytics.identity.assignment import counted
+from analytics.identity.assignment import event_counts
 from analytics.identity.columns import CODE, COMBINATION
 from analytics.identity.graph import Mask
 from analytics.identity.links import tombstones
-from analytics.identity.update import Relinked, relink
-from analytics.stitching.affected import NEVER, OF, Loss, Taken, Touched, codes_of, columns_taken
+from analytics.identity.update import UpdatedIdentities, update_identities
+from analytics.stitching.affected import (
+    NO_NEW_EVENT,
+    TAKEN_FROM,
+    AffectedCustomers,
+    Extract,
+    ExtractedTouches,
+    codes_of,
+    extracted_columns,
+)
 from analytics.stitching.buckets import remove_orphans
-from analytics.stitching.build import Progress, StitchSummary, build, part_of, plus, sources, write_part
-from analytics.stitching.new_events import Arrivals, arrivals, reads_arrival, same_times
-from analytics.stitching.refresh_state import Memory, forget_others, recall
-from analytics.stitching.restitch import Recast, recast
-from analytics.stitching.store_update import keep, parted
+from analytics.stitching.build import Progress, StitchSummary, add_counts, build, build_inputs, part_of, write_part
+from analytics.stitching.new_events import NewEvents, events_at_times, find_new_events, reads_arrival_columns
+from analytics.stitching.refresh_state import RefreshState, load_state, remove_other_states
+from analytics.stitching.restitch import RestitchedEvents, restitch_events
+from analytics.stitching.store_update import update_parts, whole_and_partial
 from analytics.stitching.verify import is_current
 from analytics.store.columns import AT, TOUCHES
 from analytics.store.compaction import compact
 from analytics.store.manifest import generation_of
 from analytics.store.ordering import TOUCHES_PER_PART
-from analytics.store.parts import ENDS, Part
+from analytics.store.parts import PATH_END_COLUMNS, Part
 from analytics.store.paths import Paths
 from analytics.store.writer import StoreWriter
-from analytics.touches.assembly import EVENT, touches_of
-from analytics.touches.attributes import versions
+from analytics.touches.assembly import EVENT_HASH, touches_of
+from analytics.touches.attributes import attribute_versions
 from analytics.touches.rules import PathRules
-from analytics.touches.watermark import activity, together, watermark_of
+from analytics.touches.watermark import activity, merged_activity, watermark_of
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import EVENTS, PROFILES, Lake
 from expectations.lake.tables import added, landed
 from expectations.lake.tables import profiles as landed_profiles
 
-FEW: Final = 200_000
-SHARE: Final = 0.5
+_SMALL_REFRESH: Final = 200_000
+_MAX_SHARE: Final = 0.5
 
 
 def refresh(
@@ -77,7 +85,7 @@ def refresh(
         return build(lake, rules, on_progress, end_of_data)
     if is_current(lake, rules) and end_of_data in (None, stored.end_of_data):
         return None
-    renewal = Renewal.of(lake, rules, stored, end_of_data)
+    renewal = Refresh.of(lake, rules, stored, end_of_data)
     summary = renewal and renewal.done(on_progress)
     return summary or build(lake, rules, on_progress, end_of_data)
 
@@ -85,18 +93,18 @@ def refresh(
 def summary_of(lake: Lake) -> StitchSummary:
     """The numbers of the paths as they are. Raises `StorageError` when there are none."""
     stored = Paths.open(lake)
-    memory = recall(lake, generation_of(lake))
+    memory = load_state(lake, generation_of(lake))
     return StitchSummary(**memory.counts if memory else {}, end_of_data=stored.end_of_data)
 
 
 @dataclass(frozen=True)
-class Renewal:
+class Refresh:
     """Paths, what is remembered of their events, and what came since."""
 
     lake: Lake
     rules: PathRules
     stored: Paths
-    memory: Memory
+    memory: RefreshState
     built_from: dict[str, Any]
     tombstones: pl.DataFrame
     fresh: pl.DataFrame
@@ -104,43 +112,47 @@ class Renewal:
     end_given: datetime | None
 
     @classmethod
-    def of(cls, lake: Lake, rules: PathRules, stored: Paths, end: datetime | None) -> Renewal | None:
+    def of(cls, lake: Lake, rules: PathRules, stored: Paths, end: datetime | None) -> Refresh | None:
         """What came since; None when it cannot be told from what was there before."""
-        now, was = sources(lake, rules), stored.built_from
-        memory = recall(lake, generation_of(lake))
-        if memory is None or was.get("rules") != now["rules"] or reads_arrival(rules) or rules.identities.as_of:
+        now, was = build_inputs(lake, rules), stored.built_from
+        memory = load_state(lake, generation_of(lake))
+        if memory is None or was.get("rules") != now["rules"] or reads_arrival_columns(rules) or rules.identities.as_of:
             return None
         if was[EVENTS] is None or now[EVENTS] is None:
             return None
         fresh = added(lake, EVENTS, contract.EVENTS, was[EVENTS], now[EVENTS])
         profiles = _new_profiles(lake, rules, was[PROFILES], now[PROFILES])
-        if fresh is None or profiles is None or _is_much(fresh.select(pl.len()).collect().item(), stored):
+        if fresh is None or profiles is None or _is_too_large(fresh.select(pl.len()).collect().item(), stored):
             return None
         return cls(lake, rules, stored, memory, now, tombstones(lake), fresh.collect(), profiles, end)
 
     def done(self, on_progress: Progress | None) -> StitchSummary | None:
         """Write the customers concerned anew; None when a build is called for."""
-        got = arrivals(self.fresh, self.landed, self.stored.parts, self.memory, self.rules)
+        got = find_new_events(self.fresh, self.landed, self.stored.parts, self.memory, self.rules)
         if got is None:
             return None
-        known = relink(self.memory, got.unknown, got.sources, self.tombstones, self.rules.identities)
-        known = _counting(known, got.events)
+        known = update_identities(self.memory, got.unknown, got.sources, self.tombstones, self.rules.identities)
+        known = _with_event_counts(known, got.events)
         on_shared = self._on_shared(got, known)
-        places = assignment.placements(on_shared, known, self.rules)
-        minutes = together(self.memory.activity, activity(self.fresh.lazy()))
+        places = assignment.assign_shared(on_shared, known, self.rules)
+        minutes = merged_activity(self.memory.activity, activity(self.fresh.lazy()))
         end = self.end_given or watermark_of(minutes)
-        owners = assignment.assigned(got.events.select(contract.EVENT_ID, *assignment.BY), known, places)
+        owners = assignment.assign_customers(
+            got.events.select(contract.EVENT_ID, *assignment.COMBINATION_AND_TIME), known, places
+        )
         lone = owners.filter(pl.col(CODE).is_null())[contract.EVENT_ID]
         if lone.hash().is_in(got.known.implode()).any():
             return None
-        taken = self._taken(Touched(self._changed(known, places), _first_times(owners, len(known.nodes) + 1)), end)
+        taken = self._taken(
+            AffectedCustomers(self._changed(known, places), _first_new_times(owners, len(known.nodes) + 1)), end
+        )
         if taken is None:
             return None
-        anew = recast(taken, got.events, (known, places), self.rules, self._ids)
+        anew = restitch_events(taken, got.events, (known, places), self.rules, self._ids)
         touches = self._cast(anew, self._states(known.nodes, anew.every[CODE]), end)
         summary = self._summary(got, taken, touches)
-        summary = replace(summary, linked=assignment.ways(known, places), end_of_data=end)
-        dropped = anew.dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT)
+        summary = replace(summary, linked=assignment.linked_counts(known, places), end_of_data=end)
+        dropped = anew.dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT_HASH)
         memory = replace(
             self.memory,
             nodes=known.nodes.drop("node"),
@@ -161,17 +173,17 @@ class Renewal:
 
     def _ids(self, times: pl.Series, hashes: pl.Series) -> pl.DataFrame:
         """The ids of old events with these hashes, at one of these times: `_event`, event_id."""
-        found = same_times(self.landed, times, hashes)
-        return found.select(pl.col(contract.EVENT_ID).hash().alias(EVENT), contract.EVENT_ID).unique(EVENT)
+        found = events_at_times(self.landed, times, hashes)
+        return found.select(pl.col(contract.EVENT_ID).hash().alias(EVENT_HASH), contract.EVENT_ID).unique(EVENT_HASH)
 
     def _states(self, nodes: pl.DataFrame, codes: pl.Series) -> pl.DataFrame | None:
         """The attributes of some customers over time; their nodes are numbered by trust."""
         if not self.rules.attributes:
             return None
         few = nodes.filter(pl.col("customer").is_in(codes.unique().implode())).sort("rank", "value")
-        return versions(landed_profiles(self.lake), few.drop("node").with_row_index("node"), self.rules)
+        return attribute_versions(landed_profiles(self.lake), few.drop("node").with_row_index("node"), self.rules)
 
-    def _on_shared(self, got: Arrivals, known: Relinked) -> pl.DataFrame:
+    def _on_shared(self, got: NewEvents, known: UpdatedIdentities) -> pl.DataFrame:
         """The events on the values that are shared now."""
         shared = known.nodes["shared"]
         kept = self.memory.on_shared.filter(shared.gather(self.memory.on_shared["shared"]))
@@ -180,58 +192,58 @@ class Renewal:
         newly = shared & ~pl.concat([before, shared.slice(len(before))])
         if newly.any():
             rows.append(assignment.events_on_shared(self._events_of(newly, known), known, newly))
-        return counted(pl.concat(rows))
+        return event_counts(pl.concat(rows))
 
-    def _events_of(self, newly: pl.Series, known: Relinked) -> pl.DataFrame:
+    def _events_of(self, newly: pl.Series, known: UpdatedIdentities) -> pl.DataFrame:
         """The old events, with `_combination` and occurred_at, of the customers who had one of these identities."""
         whose = self.memory.nodes["customer"].filter(newly.head(len(self.memory.nodes)))
-        touched = assignment.marked(whose, len(known.nodes))
+        touched = assignment.mask_of(whose, len(known.nodes))
         names = [name for name in self.memory.seen.columns if name.endswith("_node")]
         carry = self.memory.seen.select(pl.any_horizontal(newly.gather(self.memory.seen[n]) for n in names))
-        touched |= assignment.marked(self.memory.seen[CODE].filter(carry.to_series()).drop_nulls(), len(known.nodes))
+        touched |= assignment.mask_of(self.memory.seen[CODE].filter(carry.to_series()).drop_nulls(), len(known.nodes))
         mask = np.append(touched, False)
         wholes = [mask[codes_of(part.people(["code"]))] for part in self.stored.parts]
-        losses = [Loss.of(whole, np.zeros_like(whole)) for whole in wholes]
-        taken = Taken.from_parts(self.stored, losses, [AT, COMBINATION])
+        losses = [Extract.of(whole, np.zeros_like(whole)) for whole in wholes]
+        taken = ExtractedTouches.from_parts(self.stored, losses, [AT, COMBINATION])
         rows = taken.touches.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT))
-        return pl.concat([rows, self.memory.dropped.select(assignment.BY)])
+        return pl.concat([rows, self.memory.dropped.select(assignment.COMBINATION_AND_TIME)])
 
-    def _changed(self, known: Relinked, places: pl.DataFrame) -> Mask:
+    def _changed(self, known: UpdatedIdentities, places: pl.DataFrame) -> Mask:
         """The customers, by code, whose old events are others now, or have other attributes."""
-        before = Relinked(self.memory.nodes.with_row_index("node"), self.memory.seen)
-        placed = assignment.placements(self.memory.on_shared, before, self.rules)
+        before = UpdatedIdentities(self.memory.nodes.with_row_index("node"), self.memory.seen)
+        placed = assignment.assign_shared(self.memory.on_shared, before, self.rules)
         some = [
-            assignment.regrouped(before.seen, known.seen),
-            assignment.placed_anew(placed, places),
-            assignment.moved(before.nodes, known.nodes),
+            assignment.customers_of_changed_combinations(before.seen, known.seen),
+            assignment.customers_of_changed_assignments(placed, places),
+            assignment.customers_of_changed_identities(before.nodes, known.nodes),
         ]
         if self.rules.attributes:  # a profile may have been there before its identity
             some += [self._profiled(known), known.nodes["customer"].slice(len(before.nodes))]
-        return assignment.marked(pl.concat([codes.cast(pl.UInt32) for codes in some]), len(known.nodes) + 1)
+        return assignment.mask_of(pl.concat([codes.cast(pl.UInt32) for codes in some]), len(known.nodes) + 1)
 
-    def _profiled(self, known: Relinked) -> pl.Series:
+    def _profiled(self, known: UpdatedIdentities) -> pl.Series:
         """The customers, by code, with a new profile."""
         kind = pl.col("identity_kind")
         identity = self.rules.identities.normal(pl.col("identity"), kind)
         named = self.profiles.select(kind.replace(self.rules.identities.hashed).alias("kind"), identity.alias("value"))
         return known.nodes.join(named, on=["kind", "value"], how="semi")["customer"]
 
-    def _taken(self, touched: Touched, end: datetime | None) -> Taken | None:
+    def _taken(self, touched: AffectedCustomers, end: datetime | None) -> ExtractedTouches | None:
         """The customers concerned, out of their parts; None when there are so many that a build is cheaper."""
         lapse = (self.stored.end_of_data, end)
 
-        def lost(part: Part) -> tuple[Loss, int]:
-            people = part.people([TOUCHES, "code", *ENDS])
+        def lost(part: Part) -> tuple[Extract, int]:
+            people = part.people([TOUCHES, "code", *PATH_END_COLUMNS])
             whole, late = touched.concern(people, lapse, self.rules.journey_gap)
-            return Loss.of(whole, late), int(people[TOUCHES].filter(pl.Series(whole)).sum())
+            return Extract.of(whole, late), int(people[TOUCHES].filter(pl.Series(whole)).sum())
 
         losses, touches = zip(*on_threads(lost, self.stored.parts), strict=True)
-        if _is_much(sum(touches), self.stored):
+        if _is_too_large(sum(touches), self.stored):
             return None
-        taken = Taken.from_parts(self.stored, losses, columns_taken(self.rules))
-        return None if _is_much(len(taken.touches), self.stored) else taken
+        taken = ExtractedTouches.from_parts(self.stored, losses, extracted_columns(self.rules))
+        return None if _is_too_large(len(taken.touches), self.stored) else taken
 
-    def _cast(self, anew: Recast, states: pl.DataFrame | None, end: datetime | None) -> list[pl.DataFrame]:
+    def _cast(self, anew: RestitchedEvents, states: pl.DataFrame | None, end: datetime | None) -> list[pl.DataFrame]:
         """The touches of all customers concerned in shares of about a part, each of whole customers and on a thread."""
         shares = round(len(anew.every) / TOUCHES_PER_PART) or 1
         shares += -shares % (os.cpu_count() or 1) if shares > 1 else 0
@@ -242,11 +254,11 @@ class Renewal:
 
         return on_threads(touches, range(shares))
 
-    def _summary(self, got: Arrivals, taken: Taken, touches: Sequence[pl.DataFrame]) -> StitchSummary:
+    def _summary(self, got: NewEvents, taken: ExtractedTouches, touches: Sequence[pl.DataFrame]) -> StitchSummary:
         """The numbers of the paths with those of the customers concerned exchanged."""
-        summary = plus(StitchSummary(**self.memory.counts), taken.touches.rename({OF: CODE}), -1)
+        summary = add_counts(StitchSummary(**self.memory.counts), taken.touches.rename({TAKEN_FROM: CODE}), -1)
         for some in touches:
-            summary = plus(summary, some)
+            summary = add_counts(summary, some)
         return replace(
             summary,
             events=summary.events + got.landed,
@@ -256,9 +268,9 @@ class Renewal:
 
     def _write(
         self,
-        taken: Taken,
-        cast: tuple[Recast, Sequence[pl.DataFrame]],
-        memory: Memory,
+        taken: ExtractedTouches,
+        cast: tuple[RestitchedEvents, Sequence[pl.DataFrame]],
+        memory: RefreshState,
         end: datetime | None,
         on_progress: Progress | None,
     ) -> None:
@@ -266,11 +278,11 @@ class Renewal:
         anew, touches = cast
         nodes, total = len(memory.nodes), sum(map(len, touches))
         with StoreWriter(self.lake.paths) as writer:
-            writer.meanwhile(lambda: memory.save(self.lake, writer.generation))
+            writer.write_in_background(lambda: memory.save(self.lake, writer.generation))
             writer.words.dictionaries.update(self.stored.dictionaries)
             writer.schema = self.stored.schema
-            wholes, late = parted(anew, touches)
-            keep(writer, self.stored, taken, part_of(late, anew.keys, nodes, writer.words))
+            wholes, late = whole_and_partial(anew, touches)
+            update_parts(writer, self.stored, taken, part_of(late, anew.keys, nodes, writer.words))
             done = len(late)
             for whole in wholes:
                 if len(whole):
@@ -280,13 +292,13 @@ class Renewal:
                     on_progress(done, total)
             compact(writer)
             writer.finish(end_of_data=end, built_from=self.built_from)
-        forget_others(self.lake, writer.generation)
+        remove_other_states(self.lake, writer.generation)
 
 
-def _first_times(owners: pl.DataFrame, count: int) -> NDArray[np.int64]:
+def _first_new_times(owners: pl.DataFrame, count: int) -> NDArray[np.int64]:
     """When the first new event of each customer was, by code, in microseconds; `NEVER` without one."""
     known = owners.filter(pl.col(CODE).is_not_null())
-    since = np.full(count, NEVER)
+    since = np.full(count, NO_NEW_EVENT)
     np.minimum.at(since, known[CODE].to_numpy(), known[contract.OCCURRED_AT].to_physical().to_numpy())
     return since
 
@@ -301,13 +313,13 @@ def _new_profiles(lake: Lake, rules: PathRules, was: int | None, now: int | None
     return None if rows is None else rows.collect()
 
 
-def _counting(known: Relinked, fresh: pl.DataFrame) -> Relinked:
+def _with_event_counts(known: UpdatedIdentities, fresh: pl.DataFrame) -> UpdatedIdentities:
     """The combinations with their new events counted."""
     counts = np.bincount(fresh[COMBINATION].to_numpy(), minlength=len(known.seen))
     events = (known.seen["events"] + pl.Series(counts, dtype=pl.UInt32)).alias("events")
     return replace(known, seen=known.seen.with_columns(events))
 
 
-def _is_much(rows: int, stored: Paths) -> bool:
+def _is_too_large(rows: int, stored: Paths) -> bool:
     """Whether so many rows make a build cheaper."""
-    return rows > max(FEW, SHARE * len(stored))
+    return rows > max(_SMALL_REFRESH, _MAX_SHARE * len(stored))

@@ -14,24 +14,24 @@ from typing import Any, Final, Literal
 
 import polars as pl
 
-from analytics.identity.assignment import counted
+from analytics.identity.assignment import event_counts
 from analytics.identity.columns import CODE, COMBINATION, HASH
 from analytics.identity.resolution import Identities
-from analytics.store.columns import LINKED, WAYS
-from analytics.touches.assembly import EVENT
+from analytics.store.columns import LINKED
+from analytics.touches.assembly import EVENT_HASH
 from expectations import contract
 from expectations.lake import files
 from expectations.lake.layout import Lake
 
 MEMORY: Final = "memory"
-FORMAT: Final = 2
-TABLES: Final = ("nodes", "seen", "on_shared", "dropped", "activity", "tombstones")
-Table = Literal["nodes", "seen", "on_shared", "dropped", "activity", "tombstones"]
-DROPPED: Final = pl.Schema({COMBINATION: pl.UInt32(), contract.OCCURRED_AT: contract.TIME, EVENT: pl.UInt64()})
+_FORMAT: Final = 2
+_TABLES: Final = ("nodes", "seen", "on_shared", "dropped", "activity", "tombstones")
+_Table = Literal["nodes", "seen", "on_shared", "dropped", "activity", "tombstones"]
+DROPPED: Final = pl.Schema({COMBINATION: pl.UInt32(), contract.OCCURRED_AT: contract.TIME, EVENT_HASH: pl.UInt64()})
 
 
 @dataclass(frozen=True)
-class Memory:
+class RefreshState:
     """What is remembered of the events of a store.
 
     `nodes`: a row an identity, with its customer, known and shared, as `components` gives them. `seen`: a row a
@@ -55,58 +55,58 @@ class Memory:
         """Write the memory of a generation that is not visible yet."""
         home = _home(lake, generation)
         files.make(home)
-        for name in TABLES:
+        for name in _TABLES:
             table: pl.DataFrame = getattr(self, name)
             table.write_parquet(f"{home}/{name}.parquet", compression="lz4", statistics=False)
-        facts = {"format": FORMAT, "probe": probe(), "kinds": self.kinds, "seed": self.seed, "counts": self.counts}
+        facts = {
+            "format": _FORMAT,
+            "probe": hash_probe(),
+            "kinds": self.kinds,
+            "seed": self.seed,
+            "counts": self.counts,
+        }
         files.write(f"{home}/facts.json", json.dumps(facts, default=str).encode())
 
-    def of_linked(self) -> dict[str, int]:
-        """How many events found their customer in each way."""
-        ways = self.seen.group_by(LINKED).agg(pl.col("events").sum())
-        found = dict.fromkeys(WAYS, 0) | dict(ways.iter_rows())
-        return {way: int(found[way]) for way in WAYS}
 
-
-def kinds_of(lake: Lake, generation: str) -> tuple[str, ...]:
+def known_kinds(lake: Lake, generation: str) -> tuple[str, ...]:
     """The kinds in the map of identities of what a generation was made of; none where nothing is remembered of it."""
     content = files.read(f"{_home(lake, generation)}/facts.json")
     return tuple(json.loads(content)["kinds"]) if content else ()
 
 
-def recall(lake: Lake, generation: str) -> Memory | None:
+def load_state(lake: Lake, generation: str) -> RefreshState | None:
     """The memory of a generation; None when there is none, or none that can be used here."""
     home = _home(lake, generation)
     content = files.read(f"{home}/facts.json")
     if content is None:
         return None
     facts = json.loads(content)
-    if facts["format"] != FORMAT or facts["probe"] != probe():
+    if facts["format"] != _FORMAT or facts["probe"] != hash_probe():
         return None
-    tables = {name: pl.read_parquet(f"{home}/{name}.parquet", memory_map=False) for name in TABLES}
-    return Memory(**tables, kinds=tuple(facts["kinds"]), seed=facts["seed"], counts=facts["counts"])
+    tables = {name: pl.read_parquet(f"{home}/{name}.parquet", memory_map=False) for name in _TABLES}
+    return RefreshState(**tables, kinds=tuple(facts["kinds"]), seed=facts["seed"], counts=facts["counts"])
 
 
-def forget_others(lake: Lake, *generations: str) -> int:
+def remove_other_states(lake: Lake, *generations: str) -> int:
     """Remove the memories of all other generations; returns how many files went."""
     home = lake.table(MEMORY)
     return sum(files.remove(f"{home}/{name}") for name in files.names(home) if name not in generations)
 
 
-def probe() -> list[int]:
+def hash_probe() -> list[int]:
     """Hashes of known values: where they differ, hashes that were stored mean nothing."""
     texts = pl.DataFrame({"a": ["journeys", None, "x"], "b": [None, "é", "x" * 40]})
     return [*texts["b"].hash().to_list(), *texts.select(pl.struct(pl.all().hash(1)).hash(1)).to_series().to_list()]
 
 
-def remembered(found: Identities, **rest: Any) -> Memory:
+def refresh_state_of(found: Identities, **rest: Any) -> RefreshState:
     """What identity resolution leaves to remember; `events` counts the events of each combination."""
     nodes = [name for name in found.seen.columns if name.endswith("_node")]
     seen = found.seen.select(HASH, *nodes, CODE, LINKED, "shared", rest.pop("events"))
-    return Memory(
+    return RefreshState(
         nodes=found.nodes.select("rank", "kind", "value", "login", "customer", "known", "shared"),
         seen=seen,
-        on_shared=counted(found.on_shared),
+        on_shared=event_counts(found.on_shared),
         seed=found.seed,
         **rest,
     )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from analytics.stitching.refresh_state import kinds_of
+from analytics.stitching.refresh_state import known_kinds
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.manifest import generation_of
 from analytics.store.paths import Paths
@@ -22,14 +22,14 @@ from expectations.errors import nearest
 from expectations.lake.layout import Lake
 from expectations.lake.tables import profiles
 
-Key = tuple[str | int, ...]
+_Key = tuple[str | int, ...]
 
 
 @dataclass(frozen=True)
 class UnusedSetting:
     """A setting, by its key below [paths], what is odd about it, and what to do, if that is known."""
 
-    key: Key
+    key: _Key
     what: str
     do: str = ""
 
@@ -43,7 +43,7 @@ def unused_settings(lake: Lake, rules: PathRules) -> list[UnusedSetting]:
     return [
         *_of_touchpoints(rules, words),
         *_of_columns(lake, rules, stored),
-        *_of_kinds(rules, [contract.CUSTOMER_ID, contract.ANONYMOUS_ID, *kinds_of(lake, generation_of(lake))]),
+        *_of_kinds(rules, [contract.CUSTOMER_ID, contract.ANONYMOUS_ID, *known_kinds(lake, generation_of(lake))]),
     ]
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
-from analytics.stitching.build import build, sources
+from analytics.stitching.build import build, build_inputs
 from analytics.store.columns import CUSTOMER
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
@@ -34,7 +34,7 @@ class Verification:
 def is_current(lake: Lake, rules: PathRules) -> bool:
     """Whether the stored paths were built from the tables and the rules of now."""
     try:
-        return Paths.open(lake).built_from == sources(lake, rules)
+        return Paths.open(lake).built_from == build_inputs(lake, rules)
     except StorageError:
         return False
 

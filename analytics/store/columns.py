@@ -18,4 +18,4 @@ OUTCOME: Final = "outcome"
 OUTCOMES: Final = ("converted", "abandoned", "open")
 STAGE: Final = "stage"
 LINKED: Final = "linked"
-WAYS: Final = ("login", "device", "session", "anonymous")
+LINKED_VALUES: Final = ("login", "device", "session", "anonymous")

@@ -13,30 +13,30 @@ from typing import Final
 import polars as pl
 
 from analytics.store.ordering import TOUCHES_PER_PART
-from analytics.store.parts import Part, stacked
+from analytics.store.parts import Part, concat_tables
 from analytics.store.writer import StoreWriter
 
-MANY: Final = 8
+MAX_SMALL_PARTS: Final = 8
 
 
 def compact(writer: StoreWriter) -> None:
     """Put together the small parts of a generation that is being written, and those that lost most touches."""
-    writer.settle()
+    writer.wait()
     small = [part for part in writer.parts if part.touches < TOUCHES_PER_PART // 2]
-    chosen = [part for part in writer.parts if _is_worn(part)]
-    chosen += [part for part in small if part not in chosen] if len(small) > MANY else []
+    chosen = [part for part in writer.parts if _needs_rewrite(part)]
+    chosen += [part for part in small if part not in chosen] if len(small) > MAX_SMALL_PARTS else []
     writer.parts = [part for part in writer.parts if part not in chosen]
     for group in _groups(chosen):
-        writer.keep(joined(group))
-    writer.settle()
+        writer.add_part(merge_parts(group))
+    writer.wait()
     for part in chosen:
         part.remove()
 
 
-def joined(parts: Sequence[Part]) -> Part:
+def merge_parts(parts: Sequence[Part]) -> Part:
     """The customers of several parts as one part in memory."""
     tables, people = zip(*(part.physical() for part in parts), strict=True)
-    table = stacked(tables)
+    table = concat_tables(tables)
     return Part(0, len(table), sum(map(len, people)), frames=(table, pl.concat(people)))
 
 
@@ -52,7 +52,7 @@ def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
         yield group
 
 
-def _is_worn(part: Part) -> bool:
+def _needs_rewrite(part: Part) -> bool:
     """Whether a part lost more than half of its touches, or has so many later ones that reading it takes longer."""
     if not part.changed:
         return False

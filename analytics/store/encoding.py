@@ -44,17 +44,17 @@ def _as_int(value: Any) -> int:
     return int(value)
 
 
-class Words:
+class DictionaryBuilder:
     """Dictionaries that grow while parts are written: a word keeps its code for good."""
 
     def __init__(self, dictionaries: Dictionaries | None = None) -> None:
         self.dictionaries: dict[str, pl.Series] = dict(dictionaries or {})
 
-    def has(self, name: str, words: pl.Series) -> bool:
+    def has_words(self, name: str, words: pl.Series) -> bool:
         """Whether all of these words have a code in the dictionary of column `name`."""
         return name in self.dictionaries and bool(words.is_in(self.dictionaries[name].implode()).all())
 
-    def are_of(self, column: pl.Series) -> bool:
+    def matches(self, column: pl.Series) -> bool:
         """Whether an Enum has the words of its column's dictionary in their order, so that its codes are ours."""
         known = self.dictionaries.get(column.name)
         return known is not None and isinstance(column.dtype, pl.Enum) and column.dtype.categories.equals(known)
@@ -78,7 +78,7 @@ def as_text(table: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.Dat
     return table.with_columns(pl.col(words).cast(pl.String))
 
 
-def encoded(table: pl.DataFrame, words: Words) -> pl.DataFrame:
+def encoded(table: pl.DataFrame, words: DictionaryBuilder) -> pl.DataFrame:
     """The table with its text columns as codes of the dictionaries."""
     text = [name for name, dtype in table.schema.items() if dtype == pl.String]
     return table.with_columns([words.encode(table[name]) for name in text])

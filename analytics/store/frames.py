@@ -11,7 +11,7 @@ import polars as pl
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
 from expectations.errors import DefinitionError, InputError, nearest
 
-TEXT: Final = (pl.String, pl.Categorical, pl.Enum)
+_TEXT_TYPES: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
 def standard_columns(frame: pl.DataFrame, names: Mapping[str, str], sequence: str | None = None) -> pl.DataFrame:
@@ -30,7 +30,7 @@ def standard_columns(frame: pl.DataFrame, names: Mapping[str, str], sequence: st
     zone = getattr(frame.schema[AT], "time_zone", None)
     time = pl.col(AT).cast(pl.Datetime("us", zone))
     time = time.dt.convert_time_zone("UTC") if zone else time.dt.replace_time_zone("UTC")
-    text = [name for name, dtype in frame.schema.items() if isinstance(dtype, TEXT) or name == TOUCHPOINT]
+    text = [name for name, dtype in frame.schema.items() if isinstance(dtype, _TEXT_TYPES) or name == TOUCHPOINT]
     frame = frame.with_columns(pl.col(text).cast(pl.String), time)
     for column in (CUSTOMER, AT):
         if missing := frame[column].null_count():

@@ -12,7 +12,7 @@ from expectations.lake import files
 from expectations.lake.layout import PATHS, Lake
 
 MANIFEST: Final = "manifest.json"
-FORMAT: Final = 2
+STORE_FORMAT: Final = 2
 
 
 def entry_of(part: Part) -> dict[str, Any]:
@@ -76,11 +76,11 @@ def _manifest(folder: str) -> dict[str, Any]:
 def read_manifest(folder: str) -> dict[str, Any]:
     """The manifest of a store in today's format; `StorageError` for any other."""
     manifest = _manifest(folder)
-    if manifest.get("format") != FORMAT:
+    if manifest.get("format") != STORE_FORMAT:
         raise StorageError(
             "The path store has another format.",
             where=folder,
-            expected=f"format {FORMAT}",
+            expected=f"format {STORE_FORMAT}",
             found=f"format {manifest.get('format')}",
             do="run `journeys stitch` to build it anew",
         )

@@ -27,10 +27,10 @@ from analytics.store.columns import AT, CUSTOMER, TOUCHES
 from analytics.store.encoding import Dictionaries, as_enum, as_time
 from expectations.lake import files
 
-KINDS_OF_FILE: Final = ("touches", "customers", "changes", "later")
+FILE_KINDS: Final = ("touches", "customers", "changes", "later")
 KEPT: Final = "kept"
 MORE: Final = "more"
-ENDS: Final = ("last", "converted")
+PATH_END_COLUMNS: Final = ("last", "converted")
 
 
 def bucket_of(customer: str, buckets: int) -> int:
@@ -71,8 +71,8 @@ class Part:
         if not self.changed:
             return touches if some is None else touches.filter(some)
         changes = self._file("changes", [KEPT, MORE])
-        rows = in_turn(self._held(), changes[KEPT].to_numpy(), changes[MORE].to_numpy())
-        return stacked((touches, self._file("later", columns)))[rows if some is None else rows[some]]
+        rows = interleaved_rows(self._held(), changes[KEPT].to_numpy(), changes[MORE].to_numpy())
+        return concat_tables((touches, self._file("later", columns)))[rows if some is None else rows[some]]
 
     def people(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The customers' own columns, in the order in which their touches lie."""
@@ -83,7 +83,9 @@ class Part:
             return people
         changes = self._changes().with_columns((pl.col(KEPT) + pl.col(MORE)).alias(TOUCHES))
         there = changes[TOUCHES] > 0
-        return people.with_columns(changes[name] for name in (TOUCHES, *ENDS) if name in people.columns).filter(there)
+        return people.with_columns(
+            changes[name] for name in (TOUCHES, *PATH_END_COLUMNS) if name in people.columns
+        ).filter(there)
 
     def keys(self) -> pl.Series:
         """The customer keys, in the order in which their touches lie."""
@@ -111,13 +113,13 @@ class Part:
             return self.frames
         return self.read(list(pl.read_parquet_schema(f"{self.address}.touches.parquet"))), self.people()
 
-    def linked(self, number: int, address: str) -> Part:
+    def copied(self, number: int, address: str) -> Part:
         """The same files under another name, which costs no space where the file system has hard links."""
         for kind in self._kinds:
             files.copy(f"{self.address}.{kind}.parquet", f"{address}.{kind}.parquet")
         return Part(number, self.touches, self.customers, address, changed=self.changed)
 
-    def altered(self, kept: NDArray[np.int64], places: NDArray[np.int64], later: Part) -> Part:
+    def with_changes(self, kept: NDArray[np.int64], places: NDArray[np.int64], later: Part) -> Part:
         """The part with the first `kept` touches of every customer who is there, and others after them.
 
         The customers at `places`, in their order, are those of `later`. Both large files stay as they are.
@@ -132,11 +134,11 @@ class Part:
         first = np.minimum(stay, was)
         old = stay - first
         before = self._file("later", tail.columns) if self.changed else tail.clear()
-        self._put("later", stacked((before, tail))[in_turn(more, old, new)])
+        self._put("later", concat_tables((before, tail))[interleaved_rows(more, old, new)])
         changes = changes.with_columns(
             pl.Series(KEPT, first, pl.UInt32),
             pl.Series(MORE, old + new, pl.UInt32),
-            *(changes[name].scatter(there[places], people[name]) for name in ENDS),
+            *(changes[name].scatter(there[places], people[name]) for name in PATH_END_COLUMNS),
         )
         self._put("changes", changes)
         touches, customers = int(stay.sum() + new.sum()), int(np.count_nonzero(stay + new))
@@ -149,7 +151,7 @@ class Part:
 
     @property
     def _kinds(self) -> tuple[str, ...]:
-        return KINDS_OF_FILE if self.changed else KINDS_OF_FILE[:2]
+        return FILE_KINDS if self.changed else FILE_KINDS[:2]
 
     def _file(self, kind: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         wanted = list(columns) if columns else None
@@ -169,11 +171,11 @@ class Part:
         """Of each customer in the files: kept, more (u32), last, converted."""
         if self.changed:
             return self._file("changes")
-        people = self._file("customers", [TOUCHES, *ENDS]).rename({TOUCHES: KEPT})
+        people = self._file("customers", [TOUCHES, *PATH_END_COLUMNS]).rename({TOUCHES: KEPT})
         return people.with_columns(pl.lit(0, pl.UInt32).alias(MORE))
 
 
-def in_turn(held: NDArray[Any], kept: NDArray[Any], more: NDArray[Any]) -> NDArray[np.uint32]:
+def interleaved_rows(held: NDArray[Any], kept: NDArray[Any], more: NDArray[Any]) -> NDArray[np.uint32]:
     """The rows of two tables, one below the other: of each customer the first `kept` of the rows `held` in one table,
     then `more` rows in the other.
 
@@ -196,7 +198,7 @@ def rows_of_runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArra
     return rows
 
 
-def cut(part: Part, ends: NDArray[np.int64]) -> list[Part]:
+def split_part(part: Part, ends: NDArray[np.int64]) -> list[Part]:
     """A part in memory as several: the customers from one of these places to the next."""
     table, people = part.physical()
     pieces = zip(ends, ends[1:], part.bounds()[ends], part.bounds()[ends[1:]], strict=False)
@@ -204,7 +206,7 @@ def cut(part: Part, ends: NDArray[np.int64]) -> list[Part]:
     return [Part(number, len(some[0]), len(some[1]), frames=some) for number, some in enumerate(frames)]
 
 
-def stacked(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def concat_tables(tables: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Physical tables one below the other: codes as wide as the widest, times in seconds if all of them are."""
     if AT in tables[0].columns and len({table.schema[AT] for table in tables}) > 1:
         tables = [table.with_columns(as_time(table[AT]).to_physical()) for table in tables]
@@ -222,7 +224,7 @@ def decode(part: Part, frame: pl.DataFrame, columns: Sequence[str], dictionaries
     out: list[pl.Series] = []
     for name in columns:
         if name == CUSTOMER:
-            out.append(repeated(part.keys(), part.bounds()))
+            out.append(key_per_touch(part.keys(), part.bounds()))
         elif name == AT:
             out.append(as_time(frame[AT]))
         elif name in dictionaries:
@@ -232,6 +234,6 @@ def decode(part: Part, frame: pl.DataFrame, columns: Sequence[str], dictionaries
     return pl.DataFrame(out)
 
 
-def repeated(keys: pl.Series, bounds: NDArray[np.int64]) -> pl.Series:
+def key_per_touch(keys: pl.Series, bounds: NDArray[np.int64]) -> pl.Series:
     """The customer key of every touch."""
     return keys.gather(pl.Series(np.repeat(np.arange(len(keys), dtype=np.uint32), np.diff(bounds)), dtype=pl.UInt32))

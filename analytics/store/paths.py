@@ -24,7 +24,7 @@ import polars as pl
 from polars.io.plugins import register_io_source
 
 from analytics.store.columns import AT, CUSTOMER, TOUCHES, TOUCHPOINT
-from analytics.store.encoding import Words, encoded, narrow_time
+from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
 from analytics.store.frames import in_utc, standard_columns
 from analytics.store.manifest import read_manifest, store_folder
 from analytics.store.ordering import sorted_touches, split_at_customers
@@ -109,7 +109,7 @@ class Paths:
             frame.lazy().collect(), {customer: CUSTOMER, at: AT, touchpoint: TOUCHPOINT}, sequence
         )
         ordered, keys, counts = sorted_touches(touches, sequence)
-        words = Words()
+        words = DictionaryBuilder()
         end = end_of_data or (ordered[AT].max() if len(ordered) else None)
         table = encoded(ordered.drop(CUSTOMER), words)
         parts = []
@@ -137,7 +137,7 @@ class Paths:
         address = folder.paths if isinstance(folder, Lake) else folder
         with StoreWriter(address) as writer:
             for part in self.parts:
-                writer.keep(part)
+                writer.add_part(part)
             writer.words.dictionaries.update(self.dictionaries)
             writer.schema = self.schema
             writer.finish(end_of_data=self.end_of_data, built_from=self.built_from)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from analytics.store.columns import AT, CUSTOMER, JOURNEY, LINKED, OUTCOME, OUTCOMES, SESSION, TIME, WAYS
+from analytics.store.columns import AT, CUSTOMER, JOURNEY, LINKED, LINKED_VALUES, OUTCOME, OUTCOMES, SESSION, TIME
 from analytics.store.paths import Paths
 
 
@@ -25,22 +25,22 @@ def summary(paths: Paths) -> pl.DataFrame:
     parts = [_counts(paths.read(part, held)) for part in paths.parts]
     counts = pl.concat(parts) if parts else _counts(pl.DataFrame(schema={name: paths.schema[name] for name in held}))
     total = counts.select(pl.exclude("first_at", "last_at").sum(), pl.col("first_at").min(), pl.col("last_at").max())
-    absent = [name for name in COUNTS if name not in total.columns]
+    absent = [name for name in _COUNTS if name not in total.columns]
     end = pl.lit(paths.end_of_data, TIME).alias("end_of_data")
     return total.with_columns(end, *(pl.lit(None, pl.Int64).alias(name) for name in absent)).select(
-        *(name for name in COUNTS if not name.startswith(LINKED)),
+        *(name for name in _COUNTS if not name.startswith(LINKED)),
         "first_at",
         "last_at",
         "end_of_data",
         *(
             pl.when(pl.col("touches") > 0).then(pl.col(name) / pl.col("touches")).alias(name)
-            for name in COUNTS
+            for name in _COUNTS
             if name.startswith(LINKED)
         ),
     )
 
 
-COUNTS = ("touches", "customers", "sessions", "journeys", *OUTCOMES, *(f"{LINKED}_{way}" for way in WAYS))
+_COUNTS = ("touches", "customers", "sessions", "journeys", *OUTCOMES, *(f"{LINKED}_{way}" for way in LINKED_VALUES))
 
 
 def _counts(touches: pl.DataFrame) -> pl.DataFrame:
@@ -55,6 +55,6 @@ def _counts(touches: pl.DataFrame) -> pl.DataFrame:
         if OUTCOME in touches.columns:
             out += [(ended & (pl.col(OUTCOME).cast(pl.String) == name)).sum().alias(name) for name in OUTCOMES]
     if LINKED in touches.columns:
-        out += [(pl.col(LINKED).cast(pl.String) == way).sum().alias(f"{LINKED}_{way}") for way in WAYS]
+        out += [(pl.col(LINKED).cast(pl.String) == way).sum().alias(f"{LINKED}_{way}") for way in LINKED_VALUES]
     counts = touches.select(expression.cast(pl.Int64) for expression in out)
     return counts.with_columns(touches.select(pl.col(AT).min().alias("first_at"), pl.col(AT).max().alias("last_at")))

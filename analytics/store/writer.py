@@ -16,9 +16,9 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
-from analytics.store.encoding import Words, encoded, narrow_time
+from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
 from analytics.store.frames import in_utc, standard_columns
-from analytics.store.manifest import FORMAT, MANIFEST, entry_of, generation_of, plain_address, remove_generations
+from analytics.store.manifest import MANIFEST, STORE_FORMAT, entry_of, generation_of, plain_address, remove_generations
 from analytics.store.parts import Part
 from expectations.errors import DefinitionError, StorageError
 from expectations.lake import files
@@ -31,7 +31,7 @@ class StoreWriter:
         self.folder: Final = plain_address(address)
         self.generation: Final = f"generation-{uuid.uuid4().hex}"
         self.home: Final = f"{self.folder}/{self.generation}"
-        self.words: Final = Words()
+        self.words: Final = DictionaryBuilder()
         self.schema: Mapping[str, pl.DataType] = {CUSTOMER: pl.String(), AT: TIME, TOUCHPOINT: pl.String()}
         self.parts: list[Part] = []
         self._count = 0
@@ -76,31 +76,31 @@ class StoreWriter:
                 "The touches of a part are not sorted by customer and time.", where=self.folder, do="sort them"
             )
         table = encoded(touches.drop(CUSTOMER), self.words).with_columns(narrow_time(touches[AT]))
-        self.keep(Part(len(self.parts), len(table), len(customers), frames=(table, customers)))
+        self.add_part(Part(len(self.parts), len(table), len(customers), frames=(table, customers)))
         if len(touches):
             last = in_utc(touches[AT].max())
             self._last = last if self._last is None or (last and last > self._last) else self._last
 
-    def keep(self, part: Part) -> None:
+    def add_part(self, part: Part) -> None:
         """Write a part whose codes belong to this writer's dictionaries; meanwhile the next can be made."""
         address = self._next()
-        self.meanwhile(lambda: part.save(address))
+        self.write_in_background(lambda: part.save(address))
         self.parts.append(Part(len(self.parts), part.touches, part.customers, address))
 
-    def meanwhile(self, write: Callable[[], object]) -> None:
+    def write_in_background(self, write: Callable[[], object]) -> None:
         """Write something on the side, one thing at a time."""
-        self.settle()
+        self.wait()
         self._writing = self._thread.submit(write)
 
-    def settle(self) -> None:
+    def wait(self) -> None:
         """Wait until all is written."""
         if self._writing:
             self._writing.result()
         self._writing = None
 
-    def adopt(self, part: Part) -> Part:
+    def reuse_part(self, part: Part) -> Part:
         """Take over a part of an older generation as it is."""
-        self.parts.append(part.linked(len(self.parts), self._next()))
+        self.parts.append(part.copied(len(self.parts), self._next()))
         return self.parts[-1]
 
     def _next(self) -> str:
@@ -112,7 +112,7 @@ class StoreWriter:
         """Make the generation visible in one step, then remove generations older than the one replaced."""
         if not self.parts:
             self.add(pl.DataFrame(schema=dict(self.schema)))
-        self.settle()
+        self.wait()
         pl.DataFrame(schema=dict(self.schema)).write_parquet(f"{self.home}/schema.parquet")
         words = [
             s.alias("word").to_frame().select(pl.lit(n).alias("column"), "word")
@@ -125,7 +125,7 @@ class StoreWriter:
             before = generation_of(self.folder)
         end = in_utc(end_of_data or self._last)
         manifest = {
-            "format": FORMAT,
+            "format": STORE_FORMAT,
             "generation": self.generation,
             "end_of_data": end and end.isoformat(),
             "built_from": dict(built_from or {}),

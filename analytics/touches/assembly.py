@@ -19,35 +19,35 @@ from analytics.touches.attributes import with_attributes
 from analytics.touches.journeys import split_journeys
 from analytics.touches.naming import column_of, touchpoint_of, with_stages
 from analytics.touches.rules import PathRules, short
-from analytics.touches.sessions import new_customer, new_session, numbered
+from analytics.touches.sessions import new_customer, new_session, number_runs
 from expectations import contract
 
-FIRST: Final = (AT, TOUCHPOINT, STAGE, contract.CHANNEL, SESSION, JOURNEY, OUTCOME, LINKED)
-SURVEY: Final = "survey"
-SEQUENCE: Final = "_sequence"
-EVENT: Final = "_event"
-PLACE: Final = "_place"
-HIDDEN: Final = (COMBINATION, EVENT, SEQUENCE)
+_LEADING_COLUMNS: Final = (AT, TOUCHPOINT, STAGE, contract.CHANNEL, SESSION, JOURNEY, OUTCOME, LINKED)
+_SURVEY: Final = "survey"
+_SEQUENCE: Final = "_sequence"
+EVENT_HASH: Final = "_event"
+PREVIOUS_ORDER: Final = "_place"
+HIDDEN_COLUMNS: Final = (COMBINATION, EVENT_HASH, _SEQUENCE)
 """What a refresh must know of a touch: its identities, a hash of its event's id, what orders it."""
-WORD: Final = pl.Categorical()
+CATEGORICAL: Final = pl.Categorical()
 
 
-def prepared(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
+def prepare_events(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
     """Of events with their customers the columns that touches need; the touchpoint is null where a rule drops it."""
-    context = [column_of(name).cast(pl.String).cast(WORD).alias(short(name)) for name in rules.context]
+    context = [column_of(name).cast(pl.String).cast(CATEGORICAL).alias(short(name)) for name in rules.context]
     values = [column_of(name).cast(pl.Float64, strict=False).alias(short(name)) for name in rules.values]
-    sequence = [column_of(rules.sequence).cast(pl.Float64, strict=False).alias(SEQUENCE)] if rules.sequence else []
-    own = [pl.col(name).cast(WORD) for name in (contract.CHANNEL, contract.EVENT_NAME, contract.KIND)]
+    sequence = [column_of(rules.sequence).cast(pl.Float64, strict=False).alias(_SEQUENCE)] if rules.sequence else []
+    own = [pl.col(name).cast(CATEGORICAL) for name in (contract.CHANNEL, contract.EVENT_NAME, contract.KIND)]
     taken = {short(name) for name in rules.context}
-    survey = [pl.col(SURVEY).cast(WORD)] if "score" in rules.values and SURVEY not in taken else []
+    survey = [pl.col(_SURVEY).cast(CATEGORICAL)] if "score" in rules.values and _SURVEY not in taken else []
     return events.select(
         CODE,
         pl.col(contract.OCCURRED_AT).alias(AT),
-        touchpoint_of(rules.touchpoints).cast(WORD).alias(TOUCHPOINT),
+        touchpoint_of(rules.touchpoints).cast(CATEGORICAL).alias(TOUCHPOINT),
         LINKED,
         contract.EVENT_ID,
         COMBINATION,
-        pl.col(contract.EVENT_ID).hash().alias(EVENT),
+        pl.col(contract.EVENT_ID).hash().alias(EVENT_HASH),
         *(column for column in own if column.meta.output_name() not in taken),
         *context,
         *values,
@@ -63,24 +63,24 @@ def touches_of(
 
     Columns of `HIDDEN` follow the others.
     """
-    touches = events.drop(contract.EVENT_ID)[_in_order(events)]
+    touches = events.drop(contract.EVENT_ID)[_sort_order(events)]
     new = touches.select(new_customer(CODE)).to_series()
     first = new | touches.select(new_session(AT, rules.session_gap, rules.split_on_channel)).to_series()
-    touches = touches.with_columns(numbered(first, new).alias(SESSION))
+    touches = touches.with_columns(number_runs(first, new).alias(SESSION))
     touches = with_stages(split_journeys(touches, new, rules.goal, rules.journey_gap, end), rules.stages)
     if states is not None:
         touches = with_attributes(touches, states)
     missing = [name for name in rules.attributes if name not in touches.columns]
-    hidden = [name for name in HIDDEN if name in touches.columns]
-    touches = touches.with_columns(pl.lit(None, WORD).alias(name) for name in missing)
+    hidden = [name for name in HIDDEN_COLUMNS if name in touches.columns]
+    touches = touches.with_columns(pl.lit(None, CATEGORICAL).alias(name) for name in missing)
     return touches.select(CODE, *columns(rules), *hidden)
 
 
 def columns(rules: PathRules) -> list[str]:
     """The columns of a touch but the customer, in their order."""
     kept = [*map(short, rules.context), *rules.attributes, *map(short, rules.values)]
-    survey = [SURVEY] if "score" in rules.values else []
-    return list(dict.fromkeys([*FIRST, contract.EVENT_NAME, contract.KIND, *kept, *survey]))
+    survey = [_SURVEY] if "score" in rules.values else []
+    return list(dict.fromkeys([*_LEADING_COLUMNS, contract.EVENT_NAME, contract.KIND, *kept, *survey]))
 
 
 def touch_schema(rules: PathRules) -> pl.Schema:
@@ -94,7 +94,7 @@ def touch_schema(rules: PathRules) -> pl.Schema:
     return pl.Schema({**configured, **contract.TOUCHES})
 
 
-def given(rules: PathRules) -> list[str]:
+def event_columns(rules: PathRules) -> list[str]:
     """The columns of a touch that its event gives, whoever its customer is; hidden ones are not among them."""
     made = {STAGE, SESSION, JOURNEY, OUTCOME, LINKED, *rules.attributes}
     return [name for name in columns(rules) if name not in made]
@@ -102,14 +102,14 @@ def given(rules: PathRules) -> list[str]:
 
 def with_text(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
     """Touches with their customer's key first, text as String, and nothing hidden."""
-    touches = touches.drop(HIDDEN, strict=False)
+    touches = touches.drop(HIDDEN_COLUMNS, strict=False)
     text = [name for name, dtype in touches.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     return touches.select(
         keys.gather(touches[CODE]).alias(CUSTOMER), pl.exclude(CODE, *text), pl.col(text).cast(pl.String)
     ).select(CUSTOMER, *(name for name in touches.columns if name != CODE))
 
 
-def _in_order(events: pl.DataFrame) -> pl.Series:
+def _sort_order(events: pl.DataFrame) -> pl.Series:
     """The order of touches: customer, time, sequence, event id, then what they say, so that no two orders are left.
 
     Those whose order is known from before have it in `_place`.
@@ -121,8 +121,10 @@ def _in_order(events: pl.DataFrame) -> pl.Series:
     if tied.is_empty():
         return order
     rows = order.gather(tied)
-    sequence = [name for name in (SEQUENCE, PLACE) if name in events.columns]
-    said = sorted(name for name in events.columns if name not in (CODE, AT, contract.EVENT_ID, PLACE, *HIDDEN))
+    sequence = [name for name in (_SEQUENCE, PREVIOUS_ORDER) if name in events.columns]
+    said = sorted(
+        name for name in events.columns if name not in (CODE, AT, contract.EVENT_ID, PREVIOUS_ORDER, *HIDDEN_COLUMNS)
+    )
     few = events[rows].with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
     again = few.select(pl.arg_sort_by(CODE, AT, *sequence, contract.EVENT_ID, *said)).to_series()
     return order.scatter(tied, rows.gather(again))

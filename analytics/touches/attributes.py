@@ -16,11 +16,11 @@ from analytics.store.columns import AT
 from analytics.touches.rules import PathRules
 from expectations import contract
 
-SINCE: Final = "valid_from"
-UNKNOWN: Final = "\x00"
+_SINCE: Final = "valid_from"
+_UNKNOWN: Final = "\x00"
 
 
-def versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, rules: PathRules) -> pl.DataFrame:
+def attribute_versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, rules: PathRules) -> pl.DataFrame:
     """Every state of every customer's attributes: `_customer`, `valid_from`, a Categorical column an attribute."""
     attributes = rules.attributes
     kind = pl.col("identity_kind")
@@ -29,21 +29,21 @@ def versions(profiles: pl.LazyFrame, nodes: pl.DataFrame, rules: PathRules) -> p
         pl.col("kind").alias("identity_kind"), pl.col("value").alias("identity"), "node", pl.col("customer").alias(CODE)
     )
     changes = (
-        profiles.filter(pl.col("attribute").is_in(attributes), pl.col(SINCE).is_not_null())
+        profiles.filter(pl.col("attribute").is_in(attributes), pl.col(_SINCE).is_not_null())
         .with_columns(identity.alias("identity"), kind.replace(rules.identities.hashed).alias("identity_kind"))
         .join(who, on=["identity_kind", "identity"])
-        .sort(CODE, SINCE, -pl.col("node").cast(pl.Int64), *contract.POSITION)
+        .sort(CODE, _SINCE, -pl.col("node").cast(pl.Int64), *contract.POSITION)
     )
-    value = pl.col("value").fill_null(UNKNOWN)
-    state = changes.group_by(CODE, SINCE, maintain_order=True).agg(
+    value = pl.col("value").fill_null(_UNKNOWN)
+    state = changes.group_by(CODE, _SINCE, maintain_order=True).agg(
         value.filter(pl.col("attribute") == name).last().alias(name) for name in attributes
     )
     held = state.with_columns(pl.col(name).forward_fill().over(CODE) for name in attributes)
-    return held.with_columns(pl.col(attributes).replace(UNKNOWN, None).cast(pl.Categorical)).collect()
+    return held.with_columns(pl.col(attributes).replace(_UNKNOWN, None).cast(pl.Categorical)).collect()
 
 
 def with_attributes(touches: pl.DataFrame, states: pl.DataFrame) -> pl.DataFrame:
     """Touches, sorted by customer and time, with the attributes that held at the time; null where none is known."""
     return touches.join_asof(
-        states, left_on=AT, right_on=SINCE, by=CODE, strategy="backward", check_sortedness=False, coalesce=True
-    ).drop(SINCE, strict=False)
+        states, left_on=AT, right_on=_SINCE, by=CODE, strategy="backward", check_sortedness=False, coalesce=True
+    ).drop(_SINCE, strict=False)

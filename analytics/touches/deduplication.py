@@ -17,14 +17,14 @@ from expectations import contract
 from expectations.lake.layout import Lake
 from expectations.lake.tables import landed
 
-ARRIVAL: Final = (contract.RECEIVED_AT, *contract.PLACE, "id_generated", "schema_version", contract.EVENT_DATE)
+ARRIVAL_COLUMNS: Final = (contract.RECEIVED_AT, *contract.PLACE, "id_generated", "schema_version", contract.EVENT_DATE)
 """Columns that tell how an event arrived, not what it says: they are no part of its payload."""
 
 HASHES_AT_ONCE: Final = 25_000_000
 IDS_AT_ONCE: Final = 500_000
-ROW: Final = "_row"
-ID: Final = pl.col(contract.EVENT_ID).hash()
-KEY: Final = pl.struct(contract.EVENT_ID, *contract.PLACE).hash().alias("key")
+_ROW: Final = "_row"
+_ID_HASH: Final = pl.col(contract.EVENT_ID).hash()
+_ROW_KEY: Final = pl.struct(contract.EVENT_ID, *contract.PLACE).hash().alias("key")
 """Tells rows apart: where an event came from is unique in the lake."""
 
 
@@ -55,7 +55,7 @@ class Duplicates:
             yield self.put_back.lazy()
 
     def _first(self, frame: pl.LazyFrame) -> pl.LazyFrame:
-        return frame if self.keys.is_empty() else frame.filter(~KEY.is_in(self.keys.implode()))
+        return frame if self.keys.is_empty() else frame.filter(~_ROW_KEY.is_in(self.keys.implode()))
 
 
 def deduplicate(frame: pl.LazyFrame) -> pl.LazyFrame:
@@ -66,9 +66,9 @@ def deduplicate(frame: pl.LazyFrame) -> pl.LazyFrame:
 def duplicates(frame: pl.LazyFrame) -> Duplicates:
     """The rows of a frame of events that are duplicates of others, and the count of id conflicts."""
     events = int(frame.select(pl.len()).collect(engine="streaming").item())
-    ids = _met_again(frame, events)
+    ids = _repeated_ids(frame, events)
     empty = Duplicates(0, 0, 0, pl.Series("key", [], pl.UInt64), pl.DataFrame(schema=frame.collect_schema()))
-    found = [empty, *(_compared(frame, ids[at : at + IDS_AT_ONCE]) for at in range(0, len(ids), IDS_AT_ONCE))]
+    found = [empty, *(_compare_payloads(frame, ids[at : at + IDS_AT_ONCE]) for at in range(0, len(ids), IDS_AT_ONCE))]
     return Duplicates(
         events,
         sum(some.repeats for some in found),
@@ -78,39 +78,43 @@ def duplicates(frame: pl.LazyFrame) -> Duplicates:
     )
 
 
-def news(fresh: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
+def drop_known(fresh: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
     """The fresh events that say what neither an old one says under the same `event_id`, nor a fresh one before them."""
-    rows = fresh.with_row_index(ROW)
+    rows = fresh.with_row_index(_ROW)
     again = rows[contract.EVENT_ID].is_duplicated() | rows[contract.EVENT_ID].is_in(old[contract.EVENT_ID].implode())
-    twice = rows.filter(again).sort(contract.RECEIVED_AT, *contract.PLACE, ROW)
-    both = pl.concat([old.with_columns(pl.lit(None, pl.UInt32).alias(ROW)).select(twice.columns), twice])
-    first = both.filter(_is_first(both.drop(ROW)))[ROW].drop_nulls()
-    return rows.filter(~again | pl.col(ROW).is_in(first.implode())).drop(ROW)
+    twice = rows.filter(again).sort(contract.RECEIVED_AT, *contract.PLACE, _ROW)
+    both = pl.concat([old.with_columns(pl.lit(None, pl.UInt32).alias(_ROW)).select(twice.columns), twice])
+    first = both.filter(_is_first(both.drop(_ROW)))[_ROW].drop_nulls()
+    return rows.filter(~again | pl.col(_ROW).is_in(first.implode())).drop(_ROW)
 
 
-def _met_again(frame: pl.LazyFrame, events: int) -> pl.Series:
+def _repeated_ids(frame: pl.LazyFrame, events: int) -> pl.Series:
     """The hashes of the ids that occur more than once."""
     shares = events // HASHES_AT_ONCE + 1
     again = [pl.Series([], dtype=pl.UInt64)]
     for share in range(shares):
-        some = frame.select(ID.alias("id")).filter(pl.col("id") % shares == share)
+        some = frame.select(_ID_HASH.alias("id")).filter(pl.col("id") % shares == share)
         ids = some.collect(engine="streaming").to_series().sort()
         again.append(ids.filter(ids == ids.shift(1)).unique())
     return pl.concat([ids.alias("id") for ids in again])
 
 
-def _compared(frame: pl.LazyFrame, ids: pl.Series) -> Duplicates:
+def _compare_payloads(frame: pl.LazyFrame, ids: pl.Series) -> Duplicates:
     """The duplicates among the rows with these ids."""
-    rows = frame.filter(ID.is_in(ids.implode())).collect(engine="streaming").sort(contract.RECEIVED_AT, *contract.PLACE)
+    rows = (
+        frame.filter(_ID_HASH.is_in(ids.implode()))
+        .collect(engine="streaming")
+        .sort(contract.RECEIVED_AT, *contract.PLACE)
+    )
     first = _is_first(rows)
-    kept, keys = rows.filter(first), rows.filter(~first).select(KEY).to_series()
+    kept, keys = rows.filter(first), rows.filter(~first).select(_ROW_KEY).to_series()
     conflicts = len(kept) - kept[contract.EVENT_ID].n_unique()
-    return Duplicates(len(rows), len(keys), conflicts, keys, kept.filter(KEY.is_in(keys.implode())))
+    return Duplicates(len(rows), len(keys), conflicts, keys, kept.filter(_ROW_KEY.is_in(keys.implode())))
 
 
 def _is_first(rows: pl.DataFrame) -> pl.Series:
     """Whether a row is the first that says what it says."""
-    payload = [name for name in rows.columns if name not in ARRIVAL]
+    payload = [name for name in rows.columns if name not in ARRIVAL_COLUMNS]
     said = rows.select(_comparable(name, rows.schema[name]) for name in payload)
     return said.select(pl.struct(payload).is_first_distinct()).to_series()
 

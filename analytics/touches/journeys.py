@@ -15,10 +15,10 @@ from typing import Final
 import polars as pl
 
 from analytics.store.columns import AT, CUSTOMER, JOURNEY, OUTCOME, OUTCOMES, TOUCHPOINT
-from analytics.touches.sessions import new_customer, numbered
+from analytics.touches.sessions import new_customer, number_runs
 from expectations.config.durations import duration
 
-ENDS: Final = pl.Enum(OUTCOMES)
+_OUTCOME_TYPE: Final = pl.Enum(OUTCOMES)
 
 
 def journeys(
@@ -59,12 +59,12 @@ def split_journeys(
     lost = ~left | (pl.lit(end, touches.schema[AT]) - at > gap)
     ended = (
         pl.when(pl.col("_goal_at") == at)
-        .then(pl.lit("converted", ENDS))
+        .then(pl.lit("converted", _OUTCOME_TYPE))
         .when(lost)
-        .then(pl.lit("abandoned", ENDS))
-        .otherwise(pl.lit("open", ENDS))
+        .then(pl.lit("abandoned", _OUTCOME_TYPE))
+        .otherwise(pl.lit("open", _OUTCOME_TYPE))
     )
     return touches.with_columns(
-        numbered(touches["_first"], touches["_new"]).alias(JOURNEY),
+        number_runs(touches["_first"], touches["_new"]).alias(JOURNEY),
         pl.when(is_last).then(ended).backward_fill().alias(OUTCOME),
     ).drop("_new", "_goal_at", "_first")

@@ -32,7 +32,7 @@ def with_touchpoints(events: pl.DataFrame, rules: Sequence[TouchpointRule]) -> p
 
 def touchpoint_of(rules: Sequence[TouchpointRule]) -> pl.Expr:
     """The touchpoint of an event (String), null where a rule drops it."""
-    cases = [(_fits(rule), pl.lit(None, pl.String) if rule.drop else pl.lit(rule.name)) for rule in rules]
+    cases = [(_matches_rule(rule), pl.lit(None, pl.String) if rule.drop else pl.lit(rule.name)) for rule in rules]
     return _first_match(cases, pl.col(contract.EVENT_NAME))
 
 
@@ -45,7 +45,7 @@ def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFra
     """
     name = pl.col(TOUCHPOINT)
     stage = _first_match(
-        [(_named(name, rule.touchpoints), pl.lit(rule.name)) for rule in rules], pl.lit(None, pl.String)
+        [(_matches_names(name, rule.touchpoints), pl.lit(rule.name)) for rule in rules], pl.lit(None, pl.String)
     )
     names = touches[TOUCHPOINT]
     words = names.unique()
@@ -57,15 +57,15 @@ def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFra
     return touches.with_columns(found.cast(pl.Categorical()).gather(place[names.to_physical().to_numpy()]))
 
 
-def _fits(rule: TouchpointRule) -> pl.Expr:
+def _matches_rule(rule: TouchpointRule) -> pl.Expr:
     """Whether an event fulfils all conditions of a rule."""
     conditions = []
     if rule.events:
-        conditions.append(_named(pl.col(contract.EVENT_NAME), rule.events))
+        conditions.append(_matches_names(pl.col(contract.EVENT_NAME), rule.events))
     if rule.pattern:
         conditions.append(column_of(rule.column).str.contains(rule.pattern))
     if rule.url:
-        conditions.append(pl.col("url").str.contains(_address(rule.url)))
+        conditions.append(pl.col("url").str.contains(_url_pattern(rule.url)))
     return reduce(pl.Expr.and_, conditions).fill_null(False)
 
 
@@ -74,7 +74,7 @@ def _first_match(cases: Sequence[tuple[pl.Expr, pl.Expr]], otherwise: pl.Expr) -
     return reduce(lambda rest, case: pl.when(case[0]).then(case[1]).otherwise(rest), reversed(cases), otherwise)
 
 
-def _named(column: pl.Expr, names: Sequence[str]) -> pl.Expr:
+def _matches_names(column: pl.Expr, names: Sequence[str]) -> pl.Expr:
     """Whether a text is one of `names`, in which `*` stands for any letters."""
     plain = [name for name in names if "*" not in name]
     found = column.is_in(plain)
@@ -82,7 +82,7 @@ def _named(column: pl.Expr, names: Sequence[str]) -> pl.Expr:
     return found | column.str.contains(f"^(?s:{'|'.join(globs)})$") if globs else found
 
 
-def _address(template: str) -> str:
+def _url_pattern(template: str) -> str:
     """A template such as /product/{id} as a regular expression for whole addresses."""
     path = re.sub(r"\\\{[^}]*\}", "[^/?#]+", re.escape(template.rstrip("/")))
     return rf"^(?:[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*)?{path}/?(?:[?#].*)?$"

@@ -16,9 +16,9 @@ from analytics.touches.naming import touchpoint_of
 from analytics.touches.rules import TouchpointRule
 from expectations import contract
 
-ID: Final = "{id}"
-CODE: Final = r"^(?:\d+|[0-9a-fA-F-]{16,}|(?:[A-Za-z]+[-_]?)?\d{3,}[A-Za-z]*|[^/]{40,})$"
-MANY: Final = 12
+_PLACEHOLDER: Final = "{id}"
+_LOOKS_LIKE_ID: Final = r"^(?:\d+|[0-9a-fA-F-]{16,}|(?:[A-Za-z]+[-_]?)?\d{3,}[A-Za-z]*|[^/]{40,})$"
+_MAX_WORDS: Final = 12
 """More different words than this in one place of an address are taken for identities."""
 
 
@@ -38,7 +38,7 @@ def touchpoints(events: pl.LazyFrame, rules: Sequence[TouchpointRule] = ()) -> p
         .agg(
             pl.col(contract.EVENT_NAME).unique().sort().head(5).alias("event_names"),
             pl.len().cast(pl.Int64).alias("events"),
-            _path(pl.col("url")).drop_nulls().n_unique().cast(pl.Int64).alias("templates"),
+            _template_of(pl.col("url")).drop_nulls().n_unique().cast(pl.Int64).alias("templates"),
         )
         .with_columns((pl.col("events") / pl.col("events").sum()).alias("share"))
         .sort("events", "touchpoint", descending=[True, False])
@@ -56,14 +56,14 @@ def url_templates(events: pl.LazyFrame) -> pl.DataFrame:
     >>> url_templates(pl.LazyFrame({"url": urls}))["template", "events"].rows()
     [('/product/{id}', 2), ('/cart', 1)]
     """
-    plain = _bare(pl.col("url").cast(pl.String)).alias("example")
+    plain = _path_of(pl.col("url").cast(pl.String)).alias("example")
     counts = (
         events.select(plain).drop_nulls().group_by("example").agg(pl.len().cast(pl.Int64).alias("events")).collect()
     )
-    parts = counts.with_columns(_path(pl.col("example")).str.split("/").alias("parts"))
+    parts = counts.with_columns(_template_of(pl.col("example")).str.split("/").alias("parts"))
     depth = int(parts["parts"].list.len().max() or 0)  # type: ignore[arg-type]
     for place in range(1, depth):
-        parts = _joined(parts, place)
+        parts = _merge_variable_parts(parts, place)
     return (
         parts.with_columns(pl.col("parts").list.join("/").alias("template"))
         .group_by("template")
@@ -72,7 +72,7 @@ def url_templates(events: pl.LazyFrame) -> pl.DataFrame:
     )
 
 
-def _bare(url: pl.Expr) -> pl.Expr:
+def _path_of(url: pl.Expr) -> pl.Expr:
     """The path of an address."""
     bare = (
         url.str.replace(r"^[a-zA-Z][a-zA-Z0-9+.-]*://[^/?#]*", "").str.replace(r"[?#].*$", "").str.strip_chars_end("/")
@@ -80,17 +80,19 @@ def _bare(url: pl.Expr) -> pl.Expr:
     return pl.when(url.is_not_null()).then(pl.when(bare == "").then(pl.lit("/")).otherwise(bare))
 
 
-def _path(url: pl.Expr) -> pl.Expr:
+def _template_of(url: pl.Expr) -> pl.Expr:
     """The path of an address with each part that looks like a code as `{id}`."""
-    parts = _bare(url).str.split("/")
-    return parts.list.eval(pl.when(pl.element().str.contains(CODE)).then(pl.lit(ID)).otherwise(pl.element())).list.join(
-        "/"
-    )
+    parts = _path_of(url).str.split("/")
+    return parts.list.eval(
+        pl.when(pl.element().str.contains(_LOOKS_LIKE_ID)).then(pl.lit(_PLACEHOLDER)).otherwise(pl.element())
+    ).list.join("/")
 
 
-def _joined(parts: pl.DataFrame, place: int) -> pl.DataFrame:
+def _merge_variable_parts(parts: pl.DataFrame, place: int) -> pl.DataFrame:
     """Addresses whose part at a place is `{id}` where too many different words follow the same beginning."""
     before, word = pl.col("parts").list.head(place).list.join("/"), pl.col("parts").list.get(place, null_on_oob=True)
-    many = word.n_unique().over(before) > MANY
-    joined = pl.concat_list(pl.col("parts").list.head(place), pl.lit(ID), pl.col("parts").list.slice(place + 1))
+    many = word.n_unique().over(before) > _MAX_WORDS
+    joined = pl.concat_list(
+        pl.col("parts").list.head(place), pl.lit(_PLACEHOLDER), pl.col("parts").list.slice(place + 1)
+    )
     return parts.with_columns(pl.when(word.is_not_null() & many).then(joined).otherwise("parts").alias("parts"))

@@ -13,12 +13,12 @@ from typing import Final
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
-from analytics.identity.rules import Length, LinkRules
+from analytics.identity.rules import Duration, LinkRules
 from expectations import contract
 from expectations.config.file import Section
 from expectations.errors import nearest
 
-OWN: Final = ("customer", "at", "touchpoint", "stage", "session", "journey", "outcome", "linked")
+_STITCHED_COLUMNS: Final = ("customer", "at", "touchpoint", "stage", "session", "journey", "outcome", "linked")
 """Columns of a touch that stitching makes."""
 
 
@@ -77,7 +77,7 @@ class PathRules(LinkRules):
     """Table [paths]: everything that stitching depends on, and nothing else."""
 
     split_on_channel: bool = Field(default=False, description="a change of channel also ends a session")
-    journey_gap: Length = timedelta(days=30)
+    journey_gap: Duration = timedelta(days=30)
     goal: list[str] = Field(default=["order_placed"], description="touchpoints that end a journey as converted")
     context: list[str] = Field(default=["device", "campaign", "country"], description="event columns kept on touches")
     attributes: list[str] = Field(default=[], description="customer attributes, as of the event")
@@ -96,7 +96,7 @@ class PathRules(LinkRules):
     @model_validator(mode="after")
     def _one_name_each(self) -> PathRules:
         names = [short(column) for column in (*self.context, *self.attributes, *self.values)]
-        if twice := sorted({name for name in names if names.count(name) > 1 or name in OWN}):
+        if twice := sorted({name for name in names if names.count(name) > 1 or name in _STITCHED_COLUMNS}):
             raise ValueError(f"two columns of a touch would be called {twice[0]!r}")
         return self
 

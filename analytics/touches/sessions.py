@@ -12,9 +12,8 @@ import polars as pl
 
 from analytics.store.columns import AT, CUSTOMER, SESSION
 from analytics.store.ordering import by_code_and_time, in_order
+from expectations import contract
 from expectations.config.durations import duration
-
-CHANNEL = "channel"
 
 
 def sessions(
@@ -35,22 +34,22 @@ def sessions(
     >>> sessions(pl.DataFrame({"customer": "ann", "at": times}))["session"].to_list()
     [1, 1, 2]
     """
-    rows = touches.select(customer, at, *([CHANNEL] if split_on_channel else []))
-    order = None if in_order(rows[customer], rows[at]) else _order(rows, customer, at)
+    rows = touches.select(customer, at, *([contract.CHANNEL] if split_on_channel else []))
+    order = None if in_order(rows[customer], rows[at]) else _sort_order(rows, customer, at)
     rows = rows if order is None else rows[order]
     new = rows.select(new_customer(customer)).to_series()
     first = new | rows.select(new_session(at, duration(gap), split_on_channel)).to_series()
-    numbers = numbered(first, new)
+    numbers = number_runs(first, new)
     if order is not None:
         numbers = numbers.clone().scatter(order, numbers)
     return touches.with_columns(numbers.alias(SESSION))
 
 
-def _order(rows: pl.DataFrame, customer: str, at: str) -> pl.Series:
+def _sort_order(rows: pl.DataFrame, customer: str, at: str) -> pl.Series:
     """The rows by customer and time; where channels split sessions, those of one instant as they are given."""
     who = rows[customer]
     whole = who.dtype.is_integer() and not who.null_count() and not rows[at].null_count()
-    if whole and int(who.min()) >= 0 and CHANNEL not in rows.columns:  # type: ignore[arg-type]
+    if whole and int(who.min()) >= 0 and contract.CHANNEL not in rows.columns:  # type: ignore[arg-type]
         return by_code_and_time(who, rows[at].cast(pl.Datetime("us")))
     return rows.select(pl.arg_sort_by(customer, at, maintain_order=True)).to_series()
 
@@ -63,10 +62,10 @@ def new_customer(customer: str) -> pl.Expr:
 def new_session(at: str, gap: timedelta, split_on_channel: bool) -> pl.Expr:
     """Whether a touch begins a session, given that the touch before it is of the same customer."""
     late = (pl.col(at).diff() > gap).fill_null(True)
-    return late | pl.col(CHANNEL).ne_missing(pl.col(CHANNEL).shift(1)) if split_on_channel else late
+    return late | pl.col(contract.CHANNEL).ne_missing(pl.col(contract.CHANNEL).shift(1)) if split_on_channel else late
 
 
-def numbered(first: pl.Series, new: pl.Series) -> pl.Series:
+def number_runs(first: pl.Series, new: pl.Series) -> pl.Series:
     """Numbers 1, 2, ... (UInt32) for each customer; `first` begins a number, `new` begins a customer and a number.
 
     >>> numbered(pl.Series([True, True, True]), pl.Series([True, False, True])).to_list()

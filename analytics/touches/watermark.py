@@ -37,7 +37,7 @@ def activity(frame: pl.LazyFrame) -> pl.DataFrame:
     return found.sort(*STREAM, "minute").collect(engine="streaming")
 
 
-def together(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+def merged_activity(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
     """The activity of two sets of events."""
     both = pl.concat([one, other]).group_by(*STREAM, "minute").agg(pl.col("time").max())
     return both.sort(*STREAM, "minute")

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.identity.links import PAIR
-from analytics.identity.resolution import _places, customers
+from analytics.identity.resolution import _row_lookup, customers
 from analytics.identity.rules import IdentityRules
 from analytics.touches.rules import PathRules
 from tests.oracles.identity import customers as slow
@@ -270,5 +270,5 @@ def test_no_events_give_no_customers() -> None:
 def test_hashes_find_their_places_however_they_are_spread(known: set[int], dice: Any) -> None:
     ordered = sorted(known)
     asked = dice.choices(ordered, k=50)
-    found = _places(pl.Series(ordered, dtype=pl.UInt64))(pl.Series(asked, dtype=pl.UInt64))
+    found = _row_lookup(pl.Series(ordered, dtype=pl.UInt64))(pl.Series(asked, dtype=pl.UInt64))
     assert found.to_list() == [ordered.index(one) for one in asked]

@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.stitching.buckets import BUCKET, Spool, remove_orphans
+from analytics.stitching.buckets import BUCKET, Buckets, remove_orphans
 from analytics.stitching.refresh import refresh
 from expectations.lake.layout import Lake
 
@@ -16,15 +16,15 @@ SCHEMA = pl.Schema({"n": pl.Int64(), "word": pl.Categorical()})
 
 @pytest.mark.parametrize("budget", [0, 100, 10_000_000])
 def test_rows_come_back_by_bucket_from_memory_and_from_disk(budget: int) -> None:
-    with Spool(3, SCHEMA, budget) as spool:
+    with Buckets(3, SCHEMA, budget) as buckets:
         for start in range(0, 90, 10):
             numbers = list(range(start, start + 10))
             frame = pl.DataFrame(
                 {"n": numbers, "word": [f"w{n % 4}" for n in numbers], BUCKET: [n % 2 for n in numbers]}
             )
-            spool.add(frame.with_columns(pl.col("word").cast(pl.Categorical)))
-        assert spool.rows == 90
-        found = list(spool.buckets())
+            buckets.add(frame.with_columns(pl.col("word").cast(pl.Categorical)))
+        assert buckets.rows == 90
+        found = list(buckets.read())
     assert [len(rows) for rows in found] == [45, 45, 0]
     assert all(rows.schema == SCHEMA for rows in found)
     assert sorted(found[1]["n"]) == list(range(1, 90, 2))
@@ -46,13 +46,13 @@ def test_memory_is_written_when_it_is_full_and_then_fills_anew() -> None:
 
 
 def test_nothing_is_left_on_disk() -> None:
-    with Spool(1, SCHEMA, 0) as spool:
-        spool.add(
+    with Buckets(1, SCHEMA, 0) as buckets:
+        buckets.add(
             pl.DataFrame({"n": [1], "word": ["a"], BUCKET: [0]}).with_columns(pl.col("word").cast(pl.Categorical))
         )
-        assert spool._folder is not None and (spool._folder.path / "0-0.parquet").exists()
+        assert buckets._folder is not None and (buckets._folder.path / "0-0.parquet").exists()
         assert remove_orphans() == 0, "a folder in use is no orphan"
-        folder = spool._folder.path
+        folder = buckets._folder.path
     assert not folder.exists()
 
 
@@ -61,9 +61,9 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path, monkeypatch: pyte
     spills = (
         "import polars as pl, tempfile\n"
         f"tempfile.tempdir = {str(tmp_path)!r}\n"
-        "from analytics.stitching.buckets import BUCKET, Spool\n"
-        "with Spool(1, pl.Schema({'n': pl.Int64()}), 0) as spool:\n"
-        "    spool.add(pl.DataFrame({'n': [1], BUCKET: [0]}))\n"
+        "from analytics.stitching.buckets import BUCKET, Buckets\n"
+        "with Buckets(1, pl.Schema({'n': pl.Int64()}), 0) as buckets:\n"
+        "    buckets.add(pl.DataFrame({'n': [1], BUCKET: [0]}))\n"
         "    print('spilled', flush=True)\n"
         "    input()\n"
     )

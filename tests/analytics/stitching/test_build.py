@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import analytics.identity
-import analytics.identity.resolution
+import analytics.identity.sources
 import analytics.stitching
 import analytics.stitching.build
 from analytics.identity.rules import KINDS, LOGINS, IdentityRules
@@ -211,7 +211,7 @@ def test_shares_in_which_events_are_read_change_nothing(tmp_path: Path, monkeypa
     summary = build(lake, rules)
     whole = stored(lake)
     monkeypatch.setattr(analytics.stitching.build, "EVENTS_PER_SHARE", 7)
-    monkeypatch.setattr(analytics.identity.resolution, "EVENTS_AT_ONCE", 11)
+    monkeypatch.setattr(analytics.identity.sources, "EVENTS_AT_ONCE", 11)
     assert build(lake, rules) == summary
     assert (summary.touches, summary.duplicates) == (60, 14)
     assert stored(lake).equals(whole)
@@ -303,7 +303,7 @@ def test_a_crash_half_way_leaves_the_old_paths(tmp_path: Path, monkeypatch: pyte
     def crash(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(analytics.stitching.build, "plus", crash)
+    monkeypatch.setattr(analytics.stitching.build, "add_counts", crash)
     with pytest.raises(KeyboardInterrupt):
         build(lake, RULES)
     assert stored(lake).equals(before)

@@ -11,7 +11,7 @@ import analytics.stitching.forget
 from analytics.identity.links import split
 from analytics.stitching.build import build
 from analytics.stitching.forget import forget
-from analytics.stitching.forget_quarantine import naming
+from analytics.stitching.forget_quarantine import messages_naming
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
@@ -230,5 +230,5 @@ def test_a_refused_message_is_searched_for_the_identity_however_it_is_written(
     kind, _, value = identity.partition(":")
     refused = {"topic": "t", "partition": 0, "offset": 5, "raw": raw, "reason": "not_json"}
     pl.DataFrame([refused], schema_overrides={"partition": pl.Int32}).write_delta(lake.table("quarantine"))
-    found = naming(lake, {value: kind in rules.identities.lower})
+    found = messages_naming(lake, {value: kind in rules.identities.lower})
     assert found["offset"].to_list() == ([5] if names else [])

@@ -251,19 +251,19 @@ class Killed(BaseException):
 
 
 STEPS = [
-    "analytics.stitching.refresh.arrivals",
-    "analytics.stitching.refresh.relink",
-    "analytics.stitching.refresh.recast",
+    "analytics.stitching.refresh.find_new_events",
+    "analytics.stitching.refresh.update_identities",
+    "analytics.stitching.refresh.restitch_events",
     "analytics.stitching.refresh.touches_of",
-    "analytics.store.parts.Part.linked",
-    "analytics.store.parts.Part.altered",
+    "analytics.store.parts.Part.copied",
+    "analytics.store.parts.Part.with_changes",
     "analytics.store.parts.Part.save",
     "analytics.stitching.refresh.write_part",
     "analytics.stitching.refresh.compact",
-    "analytics.stitching.refresh_state.Memory.save",
+    "analytics.stitching.refresh_state.RefreshState.save",
     "analytics.store.writer.StoreWriter.finish",
     "analytics.store.writer.entry_of",
-    "analytics.stitching.refresh.forget_others",
+    "analytics.stitching.refresh.remove_other_states",
 ]
 
 

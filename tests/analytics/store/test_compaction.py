@@ -11,7 +11,7 @@ import pytest
 
 import analytics.store.compaction
 from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
-from analytics.store.compaction import MANY, compact
+from analytics.store.compaction import MAX_SMALL_PARTS, compact
 from analytics.store.parts import Part
 from analytics.store.writer import StoreWriter
 from tests.written import START
@@ -29,7 +29,7 @@ def part(keys: Sequence[str]) -> Part:
 
 def compacted(writer: StoreWriter, *changed: Part) -> list[Part]:
     """The parts of a writer after compaction, with those that a refresh has changed."""
-    writer.settle()
+    writer.wait()
     writer.parts += changed
     compact(writer)
     return writer.parts
@@ -49,7 +49,7 @@ def test_a_part_that_lost_more_than_half_or_gained_more_than_a_quarter_is_writte
     everyone = [f"c{number}" for number in range(40)]
     old = part(everyone).save(f"{tmp_path}/old")
     kept = np.array([0] * gone + [1] * (40 - gone))
-    changed = old.altered(kept, np.arange(40 - later, 40), part(everyone[:later]))
+    changed = old.with_changes(kept, np.arange(40 - later, 40), part(everyone[:later]))
     with StoreWriter(tmp_path / "store") as writer:
         (found,) = compacted(writer, changed)
         assert found.changed is not worn
@@ -61,18 +61,18 @@ def test_a_part_that_lost_more_than_half_or_gained_more_than_a_quarter_is_writte
 
 def test_a_part_that_nothing_has_changed_is_left_alone(tmp_path: Path) -> None:
     with StoreWriter(tmp_path / "store") as writer:
-        writer.keep(part(["ann", "bob"]))
+        writer.add_part(part(["ann", "bob"]))
         before = list(writer.parts)
         assert compacted(writer) == before
 
 
 def small_parts(writer: StoreWriter, count: int) -> None:
     for number in range(count):
-        writer.keep(part([f"c{number}"]))
+        writer.add_part(part([f"c{number}"]))
 
 
 def test_small_parts_are_put_together_as_soon_as_there_are_many(tmp_path: Path) -> None:
-    for count, left in ((MANY, MANY), (MANY + 1, 1)):
+    for count, left in ((MAX_SMALL_PARTS, MAX_SMALL_PARTS), (MAX_SMALL_PARTS + 1, 1)):
         with StoreWriter(tmp_path / "store") as writer:
             small_parts(writer, count)
             found = compacted(writer)
@@ -83,7 +83,7 @@ def test_small_parts_are_put_together_as_soon_as_there_are_many(tmp_path: Path) 
 def test_parts_are_put_together_up_to_the_usual_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analytics.store.compaction, "TOUCHES_PER_PART", 4)
     with StoreWriter(tmp_path / "store") as writer:
-        writer.keep(part(["large", "enough"]))
+        writer.add_part(part(["large", "enough"]))
         small_parts(writer, 10)
         found = compacted(writer)
         assert [each.touches for each in found] == [2, 4, 4, 2]
@@ -93,7 +93,7 @@ def test_parts_are_put_together_up_to_the_usual_size(tmp_path: Path, monkeypatch
 def test_a_small_part_that_is_worn_is_put_together_once(tmp_path: Path) -> None:
     old = part(["ann", "bob", "cid"]).save(f"{tmp_path}/old")
     with StoreWriter(tmp_path / "store") as writer:
-        small_parts(writer, MANY)
-        found = compacted(writer, old.altered(np.array([1, 0, 0]), NOBODY, part([])))
-        assert keys_of(found) == sorted(["ann", *(f"c{number}" for number in range(MANY))])
+        small_parts(writer, MAX_SMALL_PARTS)
+        found = compacted(writer, old.with_changes(np.array([1, 0, 0]), NOBODY, part([])))
+        assert keys_of(found) == sorted(["ann", *(f"c{number}" for number in range(MAX_SMALL_PARTS))])
         assert len(found) == 1

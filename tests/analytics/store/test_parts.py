@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
-from analytics.store.parts import Part, in_turn
+from analytics.store.parts import Part, interleaved_rows
 
 Rows = list[tuple[int, int]]
 
@@ -41,12 +41,12 @@ def test_later_touches_follow_those_that_are_kept(tmp_path: Path) -> None:
     seconds, micros = pl.UInt32(), pl.Int64()
     first = part({"ann": [(1, 0), (2, 1)], "bob": [(3, 2)], "cid": [(4, 1)]}, seconds, pl.UInt8()).save(f"{tmp_path}/p")
     kept, places = np.array([1, 0, 1]), np.array([0, 2])
-    second = first.altered(kept, places, part({"ann": [(5, 300)], "cid": [(6, 0)]}, seconds, pl.UInt16()))
+    second = first.with_changes(kept, places, part({"ann": [(5, 300)], "cid": [(6, 0)]}, seconds, pl.UInt16()))
     assert shown(second) == {"ann": [(1, 0), (5, 300)], "cid": [(4, 1), (6, 0)]}
     assert second.people(["last"])["last"].to_physical().to_list() == [5, 6]
     assert second.read([TOUCHPOINT], np.array([False, True, False, True])).rows() == [(300,), (0,)]
 
-    third = second.altered(np.array([2, 1]), np.array([1]), part({"cid": [(7_500_000, 2)]}, micros, pl.UInt8()))
+    third = second.with_changes(np.array([2, 1]), np.array([1]), part({"cid": [(7_500_000, 2)]}, micros, pl.UInt8()))
     assert shown(third)["ann"] == [(1_000_000, 0), (5_000_000, 300)], "times in microseconds, as soon as some must be"
     assert shown(third)["cid"] == [(4_000_000, 1), (7_500_000, 2)]
 
@@ -54,8 +54,8 @@ def test_later_touches_follow_those_that_are_kept(tmp_path: Path) -> None:
 def test_what_others_have_under_the_same_name_stays_as_it_was(tmp_path: Path) -> None:
     first = part({"ann": [(1, 0), (2, 1)]}, pl.UInt32(), pl.UInt8()).save(f"{tmp_path}/p")
     tail = part({"ann": [(3, 2)]}, pl.UInt32(), pl.UInt8())
-    second = first.altered(np.array([2]), np.array([0]), tail)
-    copy = second.linked(1, f"{tmp_path}/q").altered(
+    second = first.with_changes(np.array([2]), np.array([0]), tail)
+    copy = second.copied(1, f"{tmp_path}/q").with_changes(
         np.array([0]), np.array([], np.int64), part({}, pl.UInt32(), pl.UInt8())
     )
     assert shown(copy) == {}
@@ -72,5 +72,5 @@ def test_rows_of_two_tables_come_in_turn(customers: list[tuple[int, int, int]]) 
     for who, (held, kept, more) in enumerate(customers):
         expected += [(who, "one", n) for n in range(min(kept, held))] + [(who, "two", n) for n in range(more)]
     counts = np.array(customers, np.int64).reshape(-1, 3)
-    rows = in_turn(counts[:, 0], np.minimum(counts[:, 0], counts[:, 1]), counts[:, 2])
+    rows = interleaved_rows(counts[:, 0], np.minimum(counts[:, 0], counts[:, 1]), counts[:, 2])
     assert [(one + two)[row] for row in rows] == expected

@@ -7,7 +7,7 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analytics.touches.watermark import activity, together, watermark, watermark_of
+from analytics.touches.watermark import activity, merged_activity, watermark, watermark_of
 from expectations import contract
 from expectations.lake.tables import conform
 from tests.written import at
@@ -89,6 +89,6 @@ def test_activities_add_up(places: list[tuple[str, int, int]], cut: int) -> None
         event(f"{n}", f"{minute}m", topic=topic, partition=number) for n, (topic, number, minute) in enumerate(places)
     ]
     parts = [activity(frame(*some)) for some in (rows[:cut], rows[cut:]) if some]
-    whole = parts[0] if len(parts) == 1 else together(*parts)
+    whole = parts[0] if len(parts) == 1 else merged_activity(*parts)
     assert whole.equals(activity(frame(*rows)))
     assert watermark_of(whole) == watermark(frame(*rows))
