@@ -1,4 +1,4 @@
-"""Names of the columns in which identity resolution keeps customers, links and combinations."""
+"""Names and types of the columns that identity resolution adds: customer codes, hashes, combinations, link types."""
 
 from __future__ import annotations
 

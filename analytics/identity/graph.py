@@ -1,8 +1,8 @@
-"""Which identities are one customer? Combinations of identities are taken apart into links, links join components.
+"""Joins identities into customers: the connected components of the graph of links.
 
-A *combination* is the set of identities that an event carries, a *node* one identity. Many events carry the same
-combination, so that what is decided here is decided once for all of them. Nodes are numbered in the order of trust,
-then of values: the smallest node of a component names the customer.
+A *node* is one identity. A *combination* is the set of identities on one event; many events carry the same one, so
+identities are resolved once per combination, not once per event. A *link* joins two nodes of one combination. Nodes
+are numbered by trust, then by value: the smallest node of a component names the customer.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Mask = NDArray[np.bool_]
 
 
 def nodes_of(values: Sequence[tuple[Source, pl.Series]], settings: IdentityRules) -> pl.DataFrame:
-    """Every identity once, sorted by trust, then value, without the denied ones; `values` are those of each source."""
+    """One row per identity that is not denied, sorted by trust, then value; `values` holds those of each source."""
     ranks = sorted({(source.rank, source.kind) for source, _ in values})
     tables = [
         pl.concat([column.alias("value") for source, column in values if source.rank == rank])
@@ -47,21 +47,21 @@ def nodes_of(values: Sequence[tuple[Source, pl.Series]], settings: IdentityRules
 
 
 def with_nodes(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
-    """The combinations, with the node of every identity in a column `<column>_node`.
+    """Adds the node of every identity of a combination, in columns named `<column>_node`.
 
-    Identities are known by the column of `nodes` that has the type of theirs: `value`, or its `hash`.
+    Identities are matched by the column of `nodes` that has their type: `value` for text, else `hash`.
     """
     for source in sources:
-        by = "value" if seen.schema[source.column] == pl.String else "hash"
-        kind = nodes.filter(pl.col("rank") == source.rank).select(
-            pl.col(by).alias(source.column), pl.col("node").alias(f"{source.column}_node")
+        key = "value" if seen.schema[source.column] == pl.String else "hash"
+        candidates = nodes.filter(pl.col("rank") == source.rank).select(
+            pl.col(key).alias(source.column), pl.col("node").alias(f"{source.column}_node")
         )
-        seen = seen.join(kind, on=source.column, how="left", maintain_order="left")
+        seen = seen.join(candidates, on=source.column, how="left", maintain_order="left")
     return seen
 
 
 def links_of(seen: pl.DataFrame, sources: Sequence[Source]) -> NodeNumbers:
-    """Every pair of identities that occurs on one event, once: the smaller node, the larger node."""
+    """Every pair of identities that occurs on one event, once: row 0 is the smaller node, row 1 the larger."""
     pairs = [
         seen.select(pl.min_horizontal(a, b).cast(pl.UInt64) * 2**32 + pl.max_horizontal(a, b).cast(pl.UInt64)).filter(
             seen[a].is_not_null() & seen[b].is_not_null() & (seen[a] != seen[b])
@@ -75,11 +75,11 @@ def links_of(seen: pl.DataFrame, sources: Sequence[Source]) -> NodeNumbers:
 def without_removed(
     links: NodeNumbers, nodes: pl.DataFrame, removed: pl.DataFrame | None, settings: IdentityRules
 ) -> NodeNumbers:
-    """The links that have no tombstone in `removed`: kind, value, other_kind, other_value."""
+    """The links without those that have a tombstone in `removed`: kind, value, other_kind, other_value."""
     if removed is None or removed.is_empty():
         return links
-    gone = tombstone_nodes(nodes, removed, settings).drop_nulls()
-    keys = gone.select(pl.min_horizontal("a", "b").cast(pl.Int64) * 2**32 + pl.max_horizontal("a", "b"))
+    tombstones = tombstone_nodes(nodes, removed, settings).drop_nulls()
+    keys = tombstones.select(pl.min_horizontal("a", "b").cast(pl.Int64) * 2**32 + pl.max_horizontal("a", "b"))
     return links[:, ~np.isin((links[0].astype(np.int64) << 32) + links[1], keys.to_series().to_numpy())]
 
 
@@ -98,9 +98,10 @@ def tombstone_nodes(nodes: pl.DataFrame, removed: pl.DataFrame, settings: Identi
 def components(
     nodes: pl.DataFrame, links: NodeNumbers, settings: IdentityRules, fixed: Mask | None = None
 ) -> tuple[pl.DataFrame, NodeNumbers]:
-    """Which nodes are shared, for every node the smallest of its component, and the links that join components.
+    """Finds shared nodes and connected components.
 
-    Nodes that are `fixed` are shared whatever links are given.
+    Returns the nodes with `customer` (the smallest node of the component), `known` (the component has a login) and
+    `shared`, and the links that join components. Nodes marked in `fixed` are shared whatever their links.
     """
     count, login = len(nodes), nodes["login"].to_numpy()
     counts = [~login[a] | login[b] for a, b in (links, links[::-1])]
@@ -108,12 +109,12 @@ def components(
     shared = np.asarray(degree > settings.max_degree)
     shared = shared if fixed is None else shared | fixed
     links = links[:, ~shared[links].any(axis=0)]
-    number, label = (
+    component_count, label = (
         connected_components(adjacency_matrix(links, count), directed=False) if count else (0, np.zeros(0, np.int32))
     )
-    smallest = np.zeros(number, np.uint32)
+    smallest = np.zeros(component_count, np.uint32)
     smallest[label[::-1]] = np.arange(count, dtype=np.uint32)[::-1]
-    known = np.bincount(label, weights=login & ~shared, minlength=number) > 0
+    known = np.bincount(label, weights=login & ~shared, minlength=component_count) > 0
     return nodes.with_columns(
         pl.Series("customer", smallest[label], dtype=pl.UInt32),
         pl.Series("known", known[label], dtype=pl.Boolean),
@@ -122,14 +123,15 @@ def components(
 
 
 def adjacency_matrix(links: NodeNumbers, count: int) -> coo_matrix:
-    """The links as the matrix that scipy's graph routines take."""
+    """The links as a sparse matrix for scipy's graph routines."""
     return coo_matrix((np.ones(links.shape[1], np.int8), (links[0], links[1])), shape=(count, count))
 
 
 def assign_combinations(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:
-    """The combinations with customer (of the most trusted identity that links), `linked`, and the shared identity.
+    """Adds `_customer`, `linked` and `shared` to combinations.
 
-    `shared` is the most trusted shared identity of a combination that has none that links.
+    The customer is that of the most trusted identity that links. `shared` is the most trusted shared identity of a
+    combination in which no identity links, else null.
     """
     columns = [f"{source.column}_node" for source in sources]
     is_shared = seen.select(nodes["shared"].gather(seen[name]).alias(name) for name in columns)

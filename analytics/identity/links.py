@@ -1,8 +1,8 @@
-"""Why are two identities one customer, and how are they parted? Links, their evidence, and tombstones.
+"""Why are two identities one customer, and how are they split? Links, their evidence, and tombstones.
 
-A link joins two identities that occur on one event. A tombstone says that a link must not join, whatever the events
-say: a row of the lake's table `links` with `removed`. A later row without it takes the tombstone back. Identities are
-written `kind:value`.
+A *link* joins two identities that occur on one event. A *tombstone* removes a link, whatever the events say: it is a
+row of the lake's table `links` with `removed` true. A later row with `removed` false restores the link. Identities
+are written `kind:value`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from expectations.lake.tables import append, conform, scan
 
 PAIR: Final = contract.PAIR
 _NO_MAX_DEGREE: Final = 2**31 - 1
-"""No identity has as many links as this."""
+"""More links than any identity has: a `max_degree` that makes nothing shared."""
 EVIDENCE: Final = pl.Schema(
     {"step": pl.UInt32()}
     | {name: pl.String() for name in PAIR}
@@ -38,19 +38,19 @@ EVIDENCE_APART: Final = pl.Schema(
 
 
 def tombstones(lake: Lake, as_of: datetime | None = None) -> pl.DataFrame:
-    """The links that were removed and not taken back (by `as_of`): kind, value, other_kind, other_value."""
-    said = scan(lake, LINKS, contract.LINKS)
+    """The links that are removed and not restored (as of `as_of`): kind, value, other_kind, other_value."""
+    rows = scan(lake, LINKS, contract.LINKS)
     if as_of is not None:
-        said = said.filter(pl.col("decided_at") <= as_of)
-    last = said.sort("decided_at", "removed").unique(PAIR, keep="last", maintain_order=True)
-    return last.filter("removed").select(PAIR).sort(PAIR).collect()
+        rows = rows.filter(pl.col("decided_at") <= as_of)
+    latest = rows.sort("decided_at", "removed").unique(PAIR, keep="last", maintain_order=True)
+    return latest.filter("removed").select(PAIR).sort(PAIR).collect()
 
 
 def split(lake: Lake, one: str, other: str, *, decided_at: datetime, reason: str = "", removed: bool = True) -> None:
-    """Write a tombstone for the link of two identities, or take it back with `removed=False`.
+    """Writes a tombstone for the link of two identities, or restores the link with `removed=False`.
 
-    The next stitching parts their customers, unless other links still join them. Raises `DefinitionError` when an
-    identity is not written `kind:value`, or both are the same.
+    The next stitching splits their customer, unless other links still join them. Raises `DefinitionError` when an
+    identity is not written `kind:value`, or when both are the same.
     """
     pair = sorted([parse_identity(one), parse_identity(other)])
     if pair[0] == pair[1]:
@@ -66,11 +66,11 @@ def why(
     rules: LinkRules | None = None,
     removed: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """The shortest chain of links that joins two identities, with the evidence of each; no rows when none does.
+    """The shortest chain of links that joins two identities, with their evidence; empty if there is none.
 
-    Columns: step (UInt32, from 1), kind, value, other_kind, other_value, events (Int64 that carry both), first_at,
+    Columns: step (UInt32, from 1), kind, value, other_kind, other_value, events (Int64, that carry both), first_at,
     last_at (Datetime(us, UTC)), event_id (of the first). Raises `DefinitionError` for an identity that no event
-    carries, that is denied or not written `kind:value`, and where both are the same.
+    carries, that is denied or not written `kind:value`, and when both are the same.
 
     >>> events = pl.DataFrame({"customer_id": ["ann", "ann"], "anonymous_id": ["x", "y"], "occurred_at": [0, 1]})
     >>> chain = why(events.cast({"occurred_at": pl.Datetime("us")}), "anonymous_id:x", "anonymous_id:y")
@@ -78,9 +78,9 @@ def why(
     [('x', 'ann'), ('ann', 'y')]
     """
     frame, rules = conform(events), rules or LinkRules()
-    found = identify(frame, rules, removed)
-    nodes = _shortest_chain(found, *_endpoints(found, (one, other), rules))
-    return _numbered_steps([_evidence(frame, found, *link) for link in pairwise(nodes)], EVIDENCE)
+    identities = identify(frame, rules, removed)
+    nodes = _shortest_chain(identities, *_endpoints(identities, (one, other), rules))
+    return _numbered_steps([_evidence(frame, identities, *link) for link in pairwise(nodes)], EVIDENCE)
 
 
 def why_apart(
@@ -90,11 +90,11 @@ def why_apart(
     rules: LinkRules | None = None,
     removed: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """The shortest chain of events between two identities, whether its links join or not; no rows without one.
+    """The shortest chain of events between two identities, whether or not its links join; empty if there is none.
 
-    It tells why two identities are two customers although events lead from one to the other. The columns of `why`, then
-    shared, other_shared (Boolean: the identity is shared and joins nobody) and removed (Boolean: a tombstone is on the
-    link). Raises as `why` does.
+    Shows why two identities are two customers although events lead from one to the other. Columns: those of `why`, then
+    shared, other_shared (Boolean: the identity is shared and joins no customers) and removed (Boolean: the link has a
+    tombstone). Raises the same errors as `why`.
 
     >>> events = pl.DataFrame({"customer_id": ["ann", "bob"], "anonymous_id": ["x", "x"], "occurred_at": [0, 1]})
     >>> rules = LinkRules.model_validate({"identities": {"max_degree": 1}})
@@ -104,15 +104,17 @@ def why_apart(
     [('ann', 'x', False, True), ('x', 'bob', True, False)]
     """
     frame, rules = conform(events), rules or LinkRules()
-    free = rules.model_copy(update={"identities": rules.identities.model_copy(update={"max_degree": _NO_MAX_DEGREE})})
-    every, shared = identify(frame, free), identify(frame, rules, removed).nodes["shared"]
+    unlimited = rules.model_copy(
+        update={"identities": rules.identities.model_copy(update={"max_degree": _NO_MAX_DEGREE})}
+    )
+    unguarded, shared = identify(frame, unlimited), identify(frame, rules, removed).nodes["shared"]
     none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
-    parted = tombstone_nodes(every.nodes, none if removed is None else removed, rules.identities)
-    gone = {frozenset(pair) for pair in parted.iter_rows()}
-    nodes = _shortest_chain(every, *_endpoints(every, (one, other), rules))
+    removed_links = tombstone_nodes(unguarded.nodes, none if removed is None else removed, rules.identities)
+    removed_pairs = {frozenset(pair) for pair in removed_links.iter_rows()}
+    nodes = _shortest_chain(unguarded, *_endpoints(unguarded, (one, other), rules))
     steps = [
-        _evidence(frame, every, a, b).with_columns(
-            shared=pl.lit(shared[a]), other_shared=pl.lit(shared[b]), removed=pl.lit(frozenset((a, b)) in gone)
+        _evidence(frame, unguarded, a, b).with_columns(
+            shared=pl.lit(shared[a]), other_shared=pl.lit(shared[b]), removed=pl.lit(frozenset((a, b)) in removed_pairs)
         )
         for a, b in pairwise(nodes)
     ]
@@ -121,6 +123,8 @@ def why_apart(
 
 def parse_identity(text: str) -> tuple[str, str]:
     """Kind and value of an identity written `kind:value`.
+
+    Raises `DefinitionError` for any other text.
 
     >>> identity_of("customer_id:c:1")
     ('customer_id', 'c:1')
@@ -132,32 +136,34 @@ def parse_identity(text: str) -> tuple[str, str]:
 
 
 def known_identity(text: str, rules: LinkRules) -> str:
-    """An identity written `kind:value`, as it is known: an address that the rules hash, by its hash.
+    """Normalizes an identity written `kind:value`; addresses that the rules hash are replaced by their hash.
 
-    Raises `DefinitionError` when it is not written so, or is no address.
+    Raises `DefinitionError` when it is not written that way, or cannot be hashed as an address.
     """
     kind, value = rules.identities.known(*parse_identity(text))
     if value is None:
-        raise DefinitionError("This identity is to be hashed and is no address.", expected=f"what makes a {kind}")
+        raise DefinitionError(
+            "This identity must be hashed, but it is not a valid address.", expected=f"an address that gives a {kind}"
+        )
     return f"{kind}:{value}"
 
 
-def _endpoints(found: Identities, identities: tuple[str, str], rules: LinkRules) -> tuple[int, int]:
-    """The rows of two identities in `found.nodes`."""
-    begin, end = (node_of(found, parse_identity(each), rules) for each in identities)
+def _endpoints(identities: Identities, pair: tuple[str, str], rules: LinkRules) -> tuple[int, int]:
+    """The rows of two identities in `identities.nodes`."""
+    begin, end = (node_of(identities, parse_identity(each), rules) for each in pair)
     if begin == end:
         raise DefinitionError("Both are the same identity.", expected="two identities")
     return begin, end
 
 
-def node_of(found: Identities, identity: tuple[str, str], rules: LinkRules) -> int:
-    """The row of an identity in `found.nodes`."""
+def node_of(identities: Identities, identity: tuple[str, str], rules: LinkRules) -> int:
+    """The row of an identity in `identities.nodes`."""
     kind, value = rules.identities.known(*identity)
     if pl.select(rules.identities.denied(pl.lit(value, pl.String), kind)).item():
-        raise DefinitionError(f"This value of {kind} is on the deny list: it links nobody.", expected="another value")
-    rows = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == pl.lit(value, pl.String))
+        raise DefinitionError(f"This value of {kind} is on the deny list: it never links.", expected="another value")
+    rows = identities.nodes.filter(pl.col("kind") == kind, pl.col("value") == pl.lit(value, pl.String))
     if rows.is_empty():
-        kinds = found.nodes["kind"].unique().sort().to_list()
+        kinds = identities.nodes["kind"].unique().sort().to_list()
         raise DefinitionError(
             f"No event carries this {kind}.",
             expected=f"a kind among {', '.join(kinds)}",
@@ -166,20 +172,20 @@ def node_of(found: Identities, identity: tuple[str, str], rules: LinkRules) -> i
     return int(rows["node"][0])
 
 
-def _shortest_chain(found: Identities, begin: int, end: int) -> list[int]:
-    """The nodes on the shortest way from one to the other, both ends included; none when there is no way."""
-    customer = found.nodes["customer"]
+def _shortest_chain(identities: Identities, begin: int, end: int) -> list[int]:
+    """The nodes on the shortest path between two nodes, both included; empty if there is none."""
+    customer = identities.nodes["customer"]
     if customer[begin] != customer[end]:
         return []
     members = (customer == customer[begin]).arg_true().to_numpy()
-    inside = found.links[:, np.isin(found.links[0], members)]
+    inside = identities.links[:, np.isin(identities.links[0], members)]
     graph = adjacency_matrix(np.searchsorted(members, inside), len(members))
-    start, place = (int(np.searchsorted(members, node)) for node in (begin, end))
+    start, goal = (int(np.searchsorted(members, node)) for node in (begin, end))
     _, before = shortest_path(graph, directed=False, unweighted=True, indices=start, return_predecessors=True)
-    way = [place]
-    while way[-1] != start:
-        way.append(int(before[way[-1]]))
-    return [int(members[each]) for each in reversed(way)]
+    chain = [goal]
+    while chain[-1] != start:
+        chain.append(int(before[chain[-1]]))
+    return [int(members[each]) for each in reversed(chain)]
 
 
 def _numbered_steps(steps: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.DataFrame:
@@ -187,11 +193,11 @@ def _numbered_steps(steps: Sequence[pl.DataFrame], schema: pl.Schema) -> pl.Data
     return chain.with_columns(pl.int_range(1, pl.len() + 1, dtype=pl.UInt32).alias("step"))
 
 
-def _evidence(events: pl.LazyFrame, found: Identities, one: int, other: int) -> pl.DataFrame:
-    """The events that carry both identities of one link."""
-    ends = [found.nodes.row(node, named=True) for node in (one, other)]
+def _evidence(events: pl.LazyFrame, identities: Identities, one: int, other: int) -> pl.DataFrame:
+    """Counts the events that carry both identities of one link, and finds the first and the last."""
+    ends = [identities.nodes.row(node, named=True) for node in (one, other)]
     carries = [
-        pl.any_horizontal(source.value == end["value"] for source in found.sources if source.kind == end["kind"])
+        pl.any_horizontal(source.value == end["value"] for source in identities.sources if source.kind == end["kind"])
         for end in ends
     ]
     first = pl.col(contract.EVENT_ID).sort_by(contract.OCCURRED_AT, contract.EVENT_ID).first()

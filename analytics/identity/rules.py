@@ -1,4 +1,8 @@
-"""Settings of identity resolution: table [paths.identities] of journeys.toml, and the session gap of shared devices."""
+"""Settings of identity resolution: table [paths.identities] of journeys.toml, and the session gap.
+
+`IdentityRules` says which kinds of identity exist, how far each is trusted, how values are compared, and when a value
+stops linking. `LinkRules` adds the session gap, which bounds the sessions of shared devices.
+"""
 
 from __future__ import annotations
 
@@ -33,18 +37,20 @@ Duration = Annotated[timedelta, BeforeValidator(_parsed_duration)]
 
 
 def _hashed_values(value: pl.Expr, digest: Callable[[str], str | None]) -> pl.Expr:
-    """The hashes of texts, each different text hashed once a batch."""
+    """Hashes text; within a batch each distinct text is hashed once."""
 
     def hashes(texts: pl.Series) -> pl.Series:
-        known = texts.unique().drop_nulls()
-        found = pl.DataFrame({"text": known, "hash": pl.Series([digest(text) for text in known], dtype=pl.String)})
-        return texts.alias("text").to_frame().join(found, on="text", how="left", maintain_order="left")["hash"]
+        distinct = texts.unique().drop_nulls()
+        table = pl.DataFrame(
+            {"text": distinct, "hash": pl.Series([digest(text) for text in distinct], dtype=pl.String)}
+        )
+        return texts.alias("text").to_frame().join(table, on="text", how="left", maintain_order="left")["hash"]
 
     return value.map_batches(hashes, return_dtype=pl.String, is_elementwise=True)
 
 
 class IdentityRules(Section):
-    """Who is one customer."""
+    """Which identities belong to one customer: table [paths.identities]."""
 
     kinds: list[str] = Field(default=list(KINDS), description="kinds of identity, the most trusted first")
     logins: list[str] = Field(default=list(LOGINS), description="kinds that name a person; others name a device")
@@ -61,16 +67,17 @@ class IdentityRules(Section):
     )
     deny: list[str] = Field(default=["", "unknown", "0"], description="values that never link")
     max_degree: int = Field(default=20, ge=1, description="a value linked to more others stops linking")
-    shared: Policy = Field(default="last_login", description="whose the events of a value that stopped linking are")
+    shared: Policy = Field(default="last_login", description="customer of the events of a value that stopped linking")
     salt: str | None = Field(
         default=None, min_length=16, repr=False, description="secret: customer keys in the paths become pseudonyms"
     )
     as_of: AwareDatetime | None = Field(default=None, description="link only by what had arrived by this time")
 
     def normal(self, value: pl.Expr, kind: str | pl.Expr) -> pl.Expr:
-        """A value of a kind as it is compared: trimmed, in small letters where its kind ignores case, or hashed.
+        """A value as it is compared: trimmed, lower-cased where its kind ignores case, or hashed.
 
-        What is hashed is compared as of another kind, see `hashed`; what is no address is null.
+        Hashed values are compared as values of another kind, see `hashed`. A value that is not a valid address gives
+        null.
         """
         value = value.str.strip_chars() if self.trim else value
         changes = [
@@ -86,11 +93,11 @@ class IdentityRules(Section):
 
     @property
     def hashed(self) -> dict[str, str]:
-        """The kinds whose values are hashed, each with the kind under which its hashes are known."""
+        """The kinds whose values are hashed, each with the kind that its hashes get."""
         return dict.fromkeys(self.hash_email, EMAIL_HASH) | dict.fromkeys(self.hash_phone, PHONE_HASH)
 
     def known(self, kind: str, value: str) -> tuple[str, str | None]:
-        """Kind and value under which an identity is known; the value is null for what is no address.
+        """Normalized kind and value of an identity; the value is None when it is not a valid address to hash.
 
         >>> IdentityRules(lower=["card"]).known("card", " A1 ")
         ('card', 'a1')
@@ -98,7 +105,7 @@ class IdentityRules(Section):
         return self.hashed.get(kind, kind), pl.select(self.normal(pl.lit(value), kind)).item()
 
     def denied(self, value: pl.Expr, kind: str) -> pl.Expr:
-        """Whether a value that is already `normal` is denied: the list is compared as the values of the kind are.
+        """Whether a `normal` value is denied; the deny list is normalized like the values of the kind.
 
         >>> rules = IdentityRules(deny=["Unknown"])
         >>> values = pl.lit(pl.Series(["unknown"]))
@@ -121,7 +128,7 @@ class IdentityRules(Section):
 
 
 class LinkRules(Section):
-    """Everything that identity resolution depends on."""
+    """All settings that identity resolution depends on."""
 
     session_gap: Duration = Field(default=timedelta(minutes=30), description="the longest gap within a session")
     identities: IdentityRules = IdentityRules()

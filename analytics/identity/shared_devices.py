@@ -1,13 +1,13 @@
-"""Whose are the events of a shared device? A kiosk, or a card that many people use, links nobody.
+"""Assigns the events of shared devices. A kiosk, or a card that many people use, links no customers.
 
-An event that carries nothing but shared values goes to a login nearby, by the policy of the settings:
+An event that carries only shared values goes to a nearby login, by the policy in the settings:
 
 | policy | the event goes to |
 | --- | --- |
 | `last_login` | the nearest login on that value before it, else after it, within the session of the value |
-| `first_login` | the first login that the value ever saw |
-| `session` | the only customer who logged in during the session of the value; nobody when there were several |
-| `never` | nobody |
+| `first_login` | the first login on that value |
+| `session` | the only customer who logged in during the session of the value; no customer when there were several |
+| `never` | no customer |
 
 The session of a value is a run of its events in which no gap is longer than the session gap. A login is an event that
 carries the value and a login that links.
@@ -31,34 +31,34 @@ _ON_SHARED: Final = pl.Schema(
 
 
 def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, known: pl.Expr) -> pl.DataFrame:
-    """Every event on every shared value that it carries.
+    """One row for every event and every shared value that it carries.
 
-    Columns: shared (node), occurred_at, `_combination`, login (the customer whose login the event carries, if any).
-
-    `known` says of an event whether it had arrived when the question is asked.
+    Columns: shared (node), occurred_at, `_combination`, login (the customer of the login on the event, if any). `known`
+    is true for events that had arrived by the time of `as_of`: only their logins count.
     """
-    coded = [name for name in seen.columns if name.endswith("_node")]
+    node_columns = [name for name in seen.columns if name.endswith("_node")]
     is_shared = nodes["shared"]
-    marks = [is_shared.gather(seen[name]).fill_null(False).alias(name) for name in coded]
-    some = seen.filter(pl.DataFrame(marks).select(pl.any_horizontal(coded)).to_series()).select(
+    marks = [is_shared.gather(seen[name]).fill_null(False).alias(name) for name in node_columns]
+    carriers = seen.filter(pl.DataFrame(marks).select(pl.any_horizontal(node_columns)).to_series()).select(
         HASH,
         COMBINATION,
-        pl.concat_list(coded).list.drop_nulls().list.unique().alias("shared"),
+        pl.concat_list(node_columns).list.drop_nulls().list.unique().alias("shared"),
         pl.when(pl.col(LINKED) == "login").then(CODE).alias("login"),
     )
-    if some.is_empty():
+    if carriers.is_empty():
         return pl.DataFrame(schema=_ON_SHARED)
     wide = events.select(contract.OCCURRED_AT, known.alias("known"), HASH)
-    rows = wide.join(some.lazy(), on=HASH, build_side="force_right").explode("shared")
+    rows = wide.join(carriers.lazy(), on=HASH, build_side="force_right").explode("shared")
     login = pl.when("known").then("login").alias("login")
     each = rows.select("shared", contract.OCCURRED_AT, COMBINATION, login).collect(engine="streaming")
     return each.filter(is_shared.gather(each["shared"]))
 
 
 def nearest_logins(rows: pl.DataFrame, gap: timedelta, policy: Policy) -> pl.DataFrame:
-    """For every time of every shared value the customer it goes to: shared, occurred_at, login (null for nobody).
+    """Assigns a customer to every time of every shared value: shared, occurred_at, login (null for no customer).
 
-    Of several logins at one instant the smallest customer is the nearest; by `session` they are several all the same.
+    Of several logins at one instant the smallest customer is the nearest; the policy `session` still counts them as
+    several.
     """
     at = contract.OCCURRED_AT
     times = rows.group_by("shared", at).agg(pl.col("login").min(), pl.col("login").max().alias("largest"))

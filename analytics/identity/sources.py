@@ -1,4 +1,7 @@
-"""Where an event carries identities, and the combinations of identities that occur."""
+"""Reads identities from events, and lists the combinations of identities that occur.
+
+A *source* is a column of the event, or a key of its map `identities`, that holds identities of one kind.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ from expectations import contract
 
 @dataclass(frozen=True)
 class Source:
-    """A place of the event that holds identities of one kind; `key` is its name in the map of identities, if there."""
+    """A field of the event that holds identities of one kind; `key` is its name in the map of identities, else None."""
 
     kind: str
     rank: int
@@ -26,58 +29,59 @@ class Source:
 
 
 EVENTS_AT_ONCE: Final = 15_000_000
+"""Events that `distinct_rows` reads at a time."""
 
 
 def with_hash(events: pl.LazyFrame, sources: Sequence[Source], hashed: pl.Expr) -> pl.LazyFrame:
-    """Events with the hash of their identities."""
+    """Adds `_hash`, the hash of the combination of identities, to events."""
     names = [source.column for source in sources]
     known = events.with_columns(source.value.alias(source.column) for source in sources)
     return known.with_columns(hashed.alias(HASH)).drop(names)
 
 
 def hash_of(sources: Sequence[Source], seed: int) -> pl.Expr:
-    """The hash of a combination: whole numbers join faster than texts."""
+    """The hash of a combination: integers join faster than text."""
     return pl.struct(pl.col(source.column).hash(seed) for source in sources).hash(seed)
 
 
 def distinct_rows(events: pl.LazyFrame, *columns: pl.Expr) -> pl.DataFrame:
-    """What these columns of events say, each once.
+    """The distinct rows of some columns of events.
 
-    A share of the events at a time: the engine may hold all that it has read until it is through.
+    Reads a share of the events at a time: the engine may hold all that it has read until it is done.
     """
     count = int(events.select(pl.len()).collect(engine="streaming").item())
-    shares = [events.slice(at, EVENTS_AT_ONCE) for at in range(0, max(1, count), EVENTS_AT_ONCE)]
-    found = [share.select(columns).unique().collect(engine="streaming") for share in shares]
-    if len(found) == 1:
-        return found[0]
-    key = pl.struct(pl.all()).hash() % len(found)
-    alike = [pl.concat([some.lazy().filter(key == number) for some in found]) for number in range(len(found))]
-    return pl.concat(some.unique().collect(engine="streaming") for some in alike)
+    shares = [events.slice(start, EVENTS_AT_ONCE) for start in range(0, max(1, count), EVENTS_AT_ONCE)]
+    parts = [share.select(columns).unique().collect(engine="streaming") for share in shares]
+    if len(parts) == 1:
+        return parts[0]
+    key = pl.struct(pl.all()).hash() % len(parts)
+    groups = [pl.concat([part.lazy().filter(key == number) for part in parts]) for number in range(len(parts))]
+    return pl.concat(part.unique().collect(engine="streaming") for part in groups)
 
 
 def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ...]:
-    """Where identities are, the most trusted kind first; kinds that the settings do not name come last, by name.
+    """The sources of identities, the most trusted kind first; kinds missing from the settings come last, by name.
 
-    `keys` are the kinds that the map `identities` has; those that are hashed are of the kind of their hash.
+    `keys` are the keys that occur in the map `identities`. Sources whose values are hashed have the kind of the hash.
     """
     own = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
-    there: list[tuple[str, pl.Expr, str | None]] = [(kind, pl.col(kind), None) for kind in own]
-    there += [(key, pl.col(contract.IDENTITIES).map.get(key), key) for key in keys]
-    places = [(settings.hashed.get(kind, kind), settings.normal(value, kind), key) for kind, value, key in there]
-    order = settings.kinds + sorted({kind for kind, _, _ in places} - set(settings.kinds))
-    places.sort(key=lambda place: order.index(place[0]))
+    fields: list[tuple[str, pl.Expr, str | None]] = [(kind, pl.col(kind), None) for kind in own]
+    fields += [(key, pl.col(contract.IDENTITIES).map.get(key), key) for key in keys]
+    normalized = [(settings.hashed.get(kind, kind), settings.normal(value, kind), key) for kind, value, key in fields]
+    order = settings.kinds + sorted({kind for kind, _, _ in normalized} - set(settings.kinds))
+    normalized.sort(key=lambda field: order.index(field[0]))
     return tuple(
         Source(kind, order.index(kind), f"_identity{number}", value, key)
-        for number, (kind, value, key) in enumerate(places)
+        for number, (kind, value, key) in enumerate(normalized)
     )
 
 
 def combinations_of(
     events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, values: Sequence[pl.Series]
 ) -> tuple[int, pl.DataFrame]:
-    """Each combination of identities that occurs on an event, and the seed by which no two hashes are the same.
+    """Every combination of identities that occurs on an event, and a hash seed without collisions.
 
-    Columns: `_hash`, of each source the hash of the value, `evidence`: whether one had arrived in time.
+    Columns: `_hash`, the hash of each source's value, `evidence` (whether an event with it had arrived by `as_of`).
     """
     for seed in count():
         if all(column.hash(seed).n_unique() == len(column) for column in values):

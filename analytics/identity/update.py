@@ -1,8 +1,8 @@
-"""Whose are events now that more evidence came? Only the components that new evidence touches are joined anew.
+"""Updates customers after new identity evidence; only the affected components are resolved again.
 
-New evidence is a combination of identities that was not seen before, or a change of tombstones. It may join customers,
-and part them: an identity that came to be shared no longer links. Everything that could change lies in the components
-of the identities it names; a shared identity passes nothing on.
+New evidence is a combination of identities that was not seen before, or a changed tombstone. It may join customers
+or split them: an identity that becomes shared no longer links. All that can change lies in the components of the
+identities that the evidence names; a shared identity connects nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NODE_KEY = ["rank", "value"]
 
 
 class KnownIdentities(Protocol):
-    """What is known of earlier events: identities, their combinations, and the links that were removed."""
+    """The identities of earlier events, their combinations, and the links that were removed."""
 
     @property
     def nodes(self) -> pl.DataFrame:
@@ -51,59 +51,62 @@ class KnownIdentities(Protocol):
 
 @dataclass(frozen=True)
 class UpdatedIdentities:
-    """All identities and combinations after new evidence, numbered as before, the new ones last."""
+    """All identities and combinations after new evidence; old ones keep their numbers, new ones come last."""
 
     nodes: pl.DataFrame
     seen: pl.DataFrame
 
 
 def update_identities(
-    memory: KnownIdentities,
+    known: KnownIdentities,
     unknown: pl.DataFrame,
     sources: Sequence[Source],
     removed: pl.DataFrame,
     settings: IdentityRules,
 ) -> UpdatedIdentities:
-    """Join again what combinations that are not remembered, and changed tombstones, touch.
+    """Resolves identities again where unknown combinations or changed tombstones affect them.
 
-    `unknown` has `_hash`, the identities in the columns of the sources, and `events`. `removed` are all tombstones.
+    `unknown` has `_hash`, the identities in the columns of the sources, and `events`. `removed` holds all tombstones.
     """
     named = [(source, unknown[source.column]) for source in sources]
-    nodes = _with_new_nodes(memory.nodes.with_row_index("node"), nodes_of(named, settings))
+    nodes = _with_new_nodes(known.nodes.with_row_index("node"), nodes_of(named, settings))
     names = [f"{source.column}_node" for source in sources]
-    coded = with_nodes(unknown, sources, _candidate_nodes(nodes, unknown, sources)).drop(
+    new_seen = with_nodes(unknown, sources, _candidate_nodes(nodes, unknown, sources)).drop(
         source.column for source in sources
     )
     blank = [pl.lit(None, pl.UInt32).alias(CODE), pl.lit("anonymous", LINKED_TYPE).alias(LINKED)]
-    coded = coded.with_columns(*blank, pl.lit(None, pl.UInt32).alias("shared"))
-    seen = pl.concat([memory.seen, coded.select(memory.seen.columns)])
-    ends = _changed_ends(memory.tombstones, removed, nodes, settings)
+    new_seen = new_seen.with_columns(*blank, pl.lit(None, pl.UInt32).alias("shared"))
+    seen = pl.concat([known.seen, new_seen.select(known.seen.columns)])
+    changed = _changed_ends(known.tombstones, removed, nodes, settings)
     columns = [seen[name].cast(pl.Int64).fill_null(-1).to_numpy() for name in names]
-    fresh = np.arange(len(seen)) >= len(memory.seen)
-    hit, reopened = _affected_combinations(nodes, columns, fresh, ends)
+    is_new = np.arange(len(seen)) >= len(known.seen)
+    hit, reopened = _affected_combinations(nodes, columns, is_new, changed)
     if not hit.any():
         return UpdatedIdentities(nodes, seen)
     return _resolve_again(nodes, seen, hit, reopened, (sources, removed, settings))
 
 
 def _with_new_nodes(nodes: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
-    """The nodes with those that were not there before, each a customer of its own so far."""
-    few = nodes.filter(pl.col("value").is_in(named["value"].implode()))
+    """Appends the nodes that are new, each a customer of its own so far."""
+    candidates = nodes.filter(pl.col("value").is_in(named["value"].implode()))
     new = (
-        named.drop("node").join(few, on=_NODE_KEY, how="anti").sort(_NODE_KEY).with_row_index("node", offset=len(nodes))
+        named.drop("node")
+        .join(candidates, on=_NODE_KEY, how="anti")
+        .sort(_NODE_KEY)
+        .with_row_index("node", offset=len(nodes))
     )
     own = pl.col("node").alias("customer")
     return pl.concat([nodes, new.with_columns(own, known=False, shared=False).select(nodes.columns)])
 
 
 def _candidate_nodes(nodes: pl.DataFrame, seen: pl.DataFrame, sources: Sequence[Source]) -> pl.DataFrame:
-    """The nodes that could be meant by these combinations."""
+    """The nodes that have a value of these combinations."""
     values = pl.concat([seen[source.column].alias("value") for source in sources]).unique()
     return nodes.filter(pl.col("value").is_in(values.implode()))
 
 
 def _changed_ends(before: pl.DataFrame, now: pl.DataFrame, nodes: pl.DataFrame, settings: IdentityRules) -> NodeNumbers:
-    """The nodes of tombstones that are new or were taken back."""
+    """The nodes of tombstones that were added or taken back."""
     both = pl.concat([before.join(now, on=now.columns, how="anti"), now.join(before, on=now.columns, how="anti")])
     if both.is_empty():
         return np.zeros(0, np.int64)
@@ -112,24 +115,24 @@ def _changed_ends(before: pl.DataFrame, now: pl.DataFrame, nodes: pl.DataFrame, 
 
 
 def _affected_combinations(
-    nodes: pl.DataFrame, columns: Sequence[NodeNumbers], fresh: Mask, ends: NodeNumbers
+    nodes: pl.DataFrame, columns: Sequence[NodeNumbers], is_new: Mask, ends: NodeNumbers
 ) -> tuple[Mask, Mask]:
-    """The combinations that must be joined again, and the shared nodes whose links must be counted again."""
+    """The combinations to resolve again, and the shared nodes whose links must be counted again."""
     customer, shared = nodes["customer"].to_numpy(), nodes["shared"].to_numpy()
     reopened = np.zeros(len(nodes), np.bool_)
     reopened[ends] = shared[ends]
     touched = np.zeros(len(nodes), np.bool_)
     touched[customer[ends]] = ~shared[ends]
-    hit = fresh.copy()
+    hit = is_new.copy()
     while True:
         for column in columns:
             named = column[hit & (column >= 0)]
             touched[customer[named[~shared[named]]]] = True
         open_nodes = np.append((touched[customer] & ~shared) | reopened, False)
-        more = np.logical_or.reduce([open_nodes[column] for column in columns]) | hit
-        if (more == hit).all():
+        extended = np.logical_or.reduce([open_nodes[column] for column in columns]) | hit
+        if (extended == hit).all():
             return hit, reopened
-        hit = more
+        hit = extended
 
 
 def _resolve_again(
@@ -137,34 +140,36 @@ def _resolve_again(
     seen: pl.DataFrame,
     hit: Mask,
     reopened: Mask,
-    how: tuple[Sequence[Source], pl.DataFrame, IdentityRules],
+    context: tuple[Sequence[Source], pl.DataFrame, IdentityRules],
 ) -> UpdatedIdentities:
-    """Join the combinations that are `hit` as if there were no others."""
-    sources, removed, settings = how
+    """Resolves the combinations marked in `hit` on their own, and writes the result back."""
+    sources, removed, settings = context
     names = [f"{source.column}_node" for source in sources]
     rows = np.flatnonzero(hit)
-    some = seen[rows].drop(CODE, LINKED, "shared")
-    own = pl.concat([some[name].alias("own") for name in names]).drop_nulls().unique().to_numpy()
+    subset = seen[rows].drop(CODE, LINKED, "shared")
+    own = pl.concat([subset[name].alias("own") for name in names]).drop_nulls().unique().to_numpy()
     fixed = nodes["shared"].to_numpy() & ~reopened
-    few = nodes[own].rename({"node": "own"}).with_columns(pl.Series("fixed", fixed[own]))
-    few = few.select("own", "rank", "kind", "value", "login", "fixed").sort(_NODE_KEY).with_row_index("node")
-    place = np.zeros(len(nodes), np.uint32)
-    place[few["own"].to_numpy()] = np.arange(len(few))
-    places = pl.Series(place)
-    some = some.with_columns(places.gather(some[name]).alias(name) for name in names)
-    links = without_removed(links_of(some, sources), few, removed, settings)
-    few, _ = components(few, links, settings, few["fixed"].to_numpy())
-    some = assign_combinations(some, sources, few)
-    back = few["own"]
-    at, loose = few["own"], few.filter(~pl.col("fixed"))
+    sub_nodes = nodes[own].rename({"node": "own"}).with_columns(pl.Series("fixed", fixed[own]))
+    sub_nodes = (
+        sub_nodes.select("own", "rank", "kind", "value", "login", "fixed").sort(_NODE_KEY).with_row_index("node")
+    )
+    position = np.zeros(len(nodes), np.uint32)
+    position[sub_nodes["own"].to_numpy()] = np.arange(len(sub_nodes))
+    positions = pl.Series(position)
+    subset = subset.with_columns(positions.gather(subset[name]).alias(name) for name in names)
+    links = without_removed(links_of(subset, sources), sub_nodes, removed, settings)
+    sub_nodes, _ = components(sub_nodes, links, settings, sub_nodes["fixed"].to_numpy())
+    subset = assign_combinations(subset, sources, sub_nodes)
+    node_of = sub_nodes["own"]
+    rows_of_nodes, free = sub_nodes["own"], sub_nodes.filter(~pl.col("fixed"))
     nodes = nodes.with_columns(
-        nodes["customer"].scatter(loose["own"], back.gather(loose["customer"])),
-        nodes["known"].scatter(at, few["known"]),
-        nodes["shared"].scatter(at, few["shared"]),
+        nodes["customer"].scatter(free["own"], node_of.gather(free["customer"])),
+        nodes["known"].scatter(rows_of_nodes, sub_nodes["known"]),
+        nodes["shared"].scatter(rows_of_nodes, sub_nodes["shared"]),
     )
     seen = seen.with_columns(
-        seen[CODE].scatter(rows, back.gather(some[CODE])),
-        seen[LINKED].to_physical().scatter(rows, some[LINKED].to_physical()).cat.to(LINKED_TYPE),
-        seen["shared"].scatter(rows, back.gather(some["shared"])),
+        seen[CODE].scatter(rows, node_of.gather(subset[CODE])),
+        seen[LINKED].to_physical().scatter(rows, subset[LINKED].to_physical()).cat.to(LINKED_TYPE),
+        seen["shared"].scatter(rows, node_of.gather(subset["shared"])),
     )
     return UpdatedIdentities(nodes, seen)
