@@ -1,4 +1,8 @@
-"""Which customers a refresh affects, and their touches as they lie in the parts."""
+"""Finds the customers that a refresh affects, and extracts their touches from the parts.
+
+An affected customer is extracted *whole*, or *partially*: with the last journey only, when all new events come after
+the last touch.
+"""
 
 from __future__ import annotations
 
@@ -23,92 +27,93 @@ from analytics.touches.rules import PathRules
 from expectations import contract
 
 TAKEN_FROM: Final = "_of"
-
-
 _CUSTOMER_COLUMNS: Final = [SESSION, JOURNEY, OUTCOME]
-
-
 NO_NEW_EVENT: Final = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
 class AffectedCustomers:
-    """Which customers, by code, cannot stay as they are?
+    """The customers that cannot stay as they are, by code.
 
-    `anew`: their old events may be others now. `since`: when their first new event was, in microseconds, or `NEVER`.
-    The last place of both is that of customers without a code.
+    `rebuilt`: their old events may have changed. `since`: the time of their first new event in microseconds, or
+    `NO_NEW_EVENT`. The last entry of both stands for customers without a code.
     """
 
-    anew: Mask
+    rebuilt: Mask
     since: NDArray[np.int64]
 
-    def concern(
+    def select(
         self, people: pl.DataFrame, lapse: tuple[datetime | None, datetime | None], gap: timedelta
     ) -> tuple[Mask, Mask]:
-        """Which of these customers are concerned whole, and which with their last journey only.
+        """Masks over customers: those affected whole, and those affected with their last journey only.
 
-        Also concerned is whose last journey lapses as the end of the data moves from one time to another.
+        Customers whose last journey changes between open and abandoned, as the end of the data moves from the first to
+        the second time of `lapse`, are affected, too.
         """
-        one, other = (pl.lit(end, contract.TIME) - pl.col("last") > gap for end in lapse)
-        lapses = people.select((~pl.col("converted") & (one != other)).fill_null(False)).to_series().to_numpy()
+        lapsed_before, lapsed_now = (pl.lit(end, contract.TIME) - pl.col("last") > gap for end in lapse)
+        lapses = (
+            people.select((~pl.col("converted") & (lapsed_before != lapsed_now)).fill_null(False))
+            .to_series()
+            .to_numpy()
+        )
         code = codes_of(people)
         since = self.since[code]
-        whole = self.anew[code] | (since <= people["last"].to_physical().to_numpy())
+        whole = self.rebuilt[code] | (since <= people["last"].to_physical().to_numpy())
         return whole, ~whole & ((since != NO_NEW_EVENT) | lapses)
 
 
 @dataclass(frozen=True)
 class Extract:
-    """What is taken out of a part: `places` of customers, who is `late`, taken with the last journey only.
+    """What a refresh takes out of one part: `positions` of customers; `partial` marks those with the last journey only.
 
-    `kept` are how many touches of each stay.
+    `kept` is how many touches of each customer stay.
     """
 
-    places: NDArray[np.int64]
-    late: Mask
+    positions: NDArray[np.int64]
+    partial: Mask
     kept: NDArray[np.int64]
 
     @classmethod
-    def of(cls, whole: Mask, late: Mask) -> Extract:
-        """The customers marked; what is kept is not known yet."""
-        places = np.flatnonzero(whole | late)
-        return cls(places, late[places], np.zeros_like(places))
+    def of(cls, whole: Mask, partial: Mask) -> Extract:
+        """The customers marked; `kept` is not known yet."""
+        positions = np.flatnonzero(whole | partial)
+        return cls(positions, partial[positions], np.zeros_like(positions))
 
 
 @dataclass(frozen=True)
 class ExtractedTouches:
-    """Customers taken out of parts, the loss of each part, and the keys of the customers.
+    """Touches taken out of parts, the extract of each part, and the keys of the customers.
 
-    Touches, in order, have `_of`, the number of the customer they were taken from, and `_place`.
+    Touches are in order, with `_of`, the number of the customer they were taken from, and `_place`, their row.
     """
 
-    losses: tuple[Extract, ...]
+    extracts: tuple[Extract, ...]
     keys: pl.Series
     touches: pl.DataFrame
 
     @classmethod
-    def from_parts(cls, paths: Paths, losses: Sequence[Extract], columns: Sequence[str]) -> ExtractedTouches:
-        """Take customers out of every part, with the columns named."""
-        first = np.cumsum([0, *(len(loss.places) for loss in losses)])
-        some = [number for number, loss in enumerate(losses) if len(loss.places) or not number]
+    def from_parts(cls, paths: Paths, extracts: Sequence[Extract], columns: Sequence[str]) -> ExtractedTouches:
+        """Extracts customers from every part, with the columns named."""
+        first = np.cumsum([0, *(len(extract.positions) for extract in extracts)])
+        numbers = [number for number, extract in enumerate(extracts) if len(extract.positions) or not number]
 
-        def taken(number: int) -> tuple[Extract, pl.Series, pl.DataFrame]:
-            part, loss = paths.parts[number], losses[number]
+        def extracted(number: int) -> tuple[Extract, pl.Series, pl.DataFrame]:
+            part, extract = paths.parts[number], extracts[number]
             people = part.people([CUSTOMER, TOUCHES])
             counts = people[TOUCHES].to_numpy().astype(np.int64)
-            if loss.late.any():
+            if extract.partial.any():
                 before = _before_last_journey(part.read([JOURNEY])[JOURNEY].to_numpy(), counts)
-                loss = replace(loss, kept=np.where(loss.late, before[loss.places], 0))
+                extract = replace(extract, kept=np.where(extract.partial, before[extract.positions], 0))
             return (
-                loss,
-                people[CUSTOMER][loss.places],
-                _extracted_touches(paths, part, (loss, counts), columns, int(first[number])),
+                extract,
+                people[CUSTOMER][extract.positions],
+                _extracted_touches(paths, part, (extract, counts), columns, int(first[number])),
             )
 
-        found, keys, frames = zip(*on_threads(taken, some), strict=True)
-        known = dict(zip(some, found, strict=True))
-        every = tuple(known.get(number, loss) for number, loss in enumerate(losses))
-        return cls(every, pl.concat(keys), pl.concat(frames).with_row_index(PREVIOUS_ORDER))
+        completed, keys, frames = zip(*on_threads(extracted, numbers), strict=True)
+        by_number = dict(zip(numbers, completed, strict=True))
+        all_extracts = tuple(by_number.get(number, extract) for number, extract in enumerate(extracts))
+        return cls(all_extracts, pl.concat(keys), pl.concat(frames).with_row_index(PREVIOUS_ORDER))
 
 
 def codes_of(people: pl.DataFrame) -> NDArray[np.int64]:
@@ -117,17 +122,17 @@ def codes_of(people: pl.DataFrame) -> NDArray[np.int64]:
 
 
 def _extracted_touches(
-    paths: Paths, part: Part, lost: tuple[Extract, NDArray[np.int64]], columns: Sequence[str], first: int
+    paths: Paths, part: Part, source: tuple[Extract, NDArray[np.int64]], columns: Sequence[str], first: int
 ) -> pl.DataFrame:
-    """The touches that a part loses, their text as an Enum of the dictionary, from its customers' counts of touches."""
-    loss, counts = lost
+    """The touches that a part gives up, text as an Enum of the dictionary; `lost` has the extract and the counts."""
+    extract, counts = source
     take = np.zeros_like(counts)
-    take[loss.places] = counts[loss.places] - loss.kept
+    take[extract.positions] = counts[extract.positions] - extract.kept
     rows = np.repeat(np.tile([False, True], len(counts)), np.column_stack((counts - take, take)).ravel())
     frame = part.read(columns, rows)
     text = [name for name in columns if name in paths.dictionaries]
     words = [as_enum(frame[name], paths.dictionaries[name]) for name in text]
-    of = np.repeat(np.arange(first, first + len(loss.places), dtype=np.uint32), take[loss.places])
+    of = np.repeat(np.arange(first, first + len(extract.positions), dtype=np.uint32), take[extract.positions])
     return frame.with_columns(*words, as_time(frame[AT]), pl.Series(TAKEN_FROM, of, pl.UInt32))
 
 
@@ -139,6 +144,6 @@ def _before_last_journey(journeys: NDArray[np.uint32], counts: NDArray[np.int64]
 
 
 def extracted_columns(rules: PathRules) -> list[str]:
-    """The columns that are taken out of parts."""
+    """The columns that are extracted from parts."""
     sequence = [name for name in HIDDEN_COLUMNS if name in (COMBINATION, EVENT_HASH) or rules.sequence]
     return [*event_columns(rules), *sequence, *_CUSTOMER_COLUMNS]

@@ -1,9 +1,9 @@
-"""How do events larger than memory come together customer by customer? They wait in buckets, and on disk when many.
+"""Groups events by customer when they do not fit in memory: temporary buckets, on disk if large.
 
-Every event goes to the bucket of its customer. Buckets are kept in memory up to a budget, then written to temporary
-files that are gone when the spool is closed. A bucket is read back whole. A process that is killed leaves its files
-behind, and they tell of customers: whoever stitches next on the machine removes them. A lock, which ends with its
-process, tells the folders of the living.
+Every event goes to the bucket of its customer. Buckets are kept in memory up to a budget, then moved to temporary
+files that are removed on exit. A bucket is read back whole. A process that is killed leaves its files behind, and
+they contain customer data: the next stitching on the machine removes them. A lock file, which the operating system
+releases with its process, protects the folders of running processes.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LOCK: Final = "lock"
 
 
 class Buckets:
-    """Frames with a column `_bucket`, in any order in, bucket by bucket out."""
+    """Takes frames with a column `_bucket` in any order, and returns their rows bucket by bucket."""
 
     def __init__(self, buckets: int, schema: pl.Schema, budget: int = _BUDGET) -> None:
         self.schema: Final = schema
@@ -48,7 +48,7 @@ class Buckets:
             self._folder.remove()
 
     def add(self, frame: pl.DataFrame) -> None:
-        """Put the rows of a frame into their buckets."""
+        """Adds the rows of a frame to their buckets."""
         for (bucket,), rows in frame.partition_by(BUCKET, as_dict=True, include_key=False).items():
             self._frames[int(bucket)].append(rows)
             self._bytes += int(rows.estimated_size())
@@ -57,7 +57,7 @@ class Buckets:
             self._write()
 
     def read(self) -> Iterator[pl.DataFrame]:
-        """The rows of every bucket, the first bucket first; what has been handed out is forgotten."""
+        """The rows of every bucket, in the order of bucket numbers; a bucket is released once it is returned."""
         for number, frames in enumerate(self._frames):
             files = sorted(self._folder.path.glob(f"{number}-*.parquet")) if self._folder else []
             spilled = [pl.read_parquet(file, memory_map=False) for file in files]
@@ -67,7 +67,7 @@ class Buckets:
                 file.unlink()
 
     def _write(self) -> None:
-        """Move everything from memory to disk."""
+        """Moves all rows from memory to disk."""
         self._folder = self._folder or _LockedFolder()
         for number, frames in enumerate(self._frames):
             if frames:
@@ -79,26 +79,26 @@ class Buckets:
 
 
 class _LockedFolder:
-    """A temporary folder, with a lock on it as long as this process lives."""
+    """A temporary folder that stays locked while this process runs."""
 
     def __init__(self) -> None:
         self._lock: IO[str] | None = None
-        while self._lock is None or not self.path.exists():  # until nobody took it for an orphan before it was locked
+        while self._lock is None or not self.path.exists():  # again if another process removed it before it was locked
             self.path = Path(tempfile.mkdtemp(prefix=_PREFIX))
             with suppress(BlockingIOError, FileNotFoundError):
                 self._lock = _locked(self.path, "x")
 
     def remove(self) -> None:
-        """Remove the folder with all in it."""
+        """Removes the folder and its content."""
         shutil.rmtree(self.path)
         if self._lock:
             self._lock.close()
 
 
 def remove_orphans() -> int:
-    """Remove the files that killed processes left behind; returns how many folders went.
+    """Removes the folders that killed processes left behind; returns how many were removed.
 
-    A folder of a living process is locked, by it or, for the moment of removing, by another who removes.
+    The folder of a running process is locked by it, or briefly by another process that removes orphans.
     """
     removed = 0
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
@@ -109,7 +109,7 @@ def remove_orphans() -> int:
 
 
 def _locked(folder: Path, mode: str) -> IO[str]:
-    """The lock of a folder, opened and held. Raises `OSError` when there is none, or another process holds it."""
+    """Opens and holds the lock of a folder. Raises `OSError` when there is none or another process holds it."""
     lock = (folder / _LOCK).open(mode)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""How do landed events become paths? Events in, touches out: customer, session, touchpoint, stage, journey, context.
+"""Builds paths from landed events: events in, touches out.
 
-`stitch` does it for a frame; `build` for a lake, bucket by bucket of customers, into the path store. A touch has the
-columns customer, at, touchpoint, stage, channel, session, journey, outcome, linked, event_name and kind, then the
-context columns, the customer's attributes as of the event, and the values that the rules name.
+`stitch` does it for a frame; `build` for a lake, in buckets of customers, into the path store. A touch has the columns
+customer, at, touchpoint, stage, channel, session, journey, outcome, linked, event_name and kind, then the context
+columns, the customer's attributes as of the event, and the values that the rules name.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True)
 class StitchSummary:
-    """What stitching did, in counts."""
+    """The counts of a stitching run: events, duplicates, touches, customers, sessions, journeys by outcome, links."""
 
     events: int = 0
     duplicates: int = 0
@@ -72,12 +72,12 @@ class StitchSummary:
 
     @property
     def counts(self) -> dict[str, Any]:
-        """The numbers as plain data; the end of the data is none of them."""
+        """The counts as plain data, without the end of the data."""
         return {name: value for name, value in asdict(self).items() if name != "end_of_data"}
 
     @property
     def coverage(self) -> dict[str, float]:
-        """The share of events that found their customer in each way."""
+        """The share of events by how they were linked to their customer."""
         events = sum(self.linked.values())
         return {way: count / events if events else 0.0 for way, count in self.linked.items()}
 
@@ -91,8 +91,8 @@ def stitch(
     """The touches of all customers, sorted by customer and time.
 
     Needs occurred_at, event_name and at least one identity (customer_id, anonymous_id, or the map `identities`); other
-    columns of the event contract are used where they are there. `profiles` has the columns of `contract.PROFILES`. The
-    end of the data is the watermark of the events unless it is given. No events give a frame without rows.
+    columns of the event contract are used where they exist. `profiles` has the columns of `contract.PROFILES`. The end
+    of the data is `end_of_data`, by default the watermark of the events. No events give a frame without rows.
 
     >>> events = pl.DataFrame({"customer_id": ["ann"], "event_name": ["home"], "occurred_at": [0]})
     >>> stitch(events.cast({"occurred_at": pl.Datetime("us")})).select("customer", "touchpoint", "outcome").rows()
@@ -100,11 +100,11 @@ def stitch(
     """
     rules = rules or PathRules()
     frame = deduplicate(conform(events)).collect().lazy()
-    found = identify(frame, rules)
+    identities = identify(frame, rules)
     end = end_of_data or watermark(conform(events))
-    known = prepare_events(with_customers(frame, found), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
-    states = attribute_versions(profiles.lazy(), found.nodes, rules) if profiles is not None else None
-    return with_text(touches_of(known, rules, states, end), found.keys)
+    ready = prepare_events(with_customers(frame, identities), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
+    states = attribute_versions(profiles.lazy(), identities.nodes, rules) if profiles is not None else None
+    return with_text(touches_of(ready, rules, states, end), identities.keys)
 
 
 def build(
@@ -114,30 +114,30 @@ def build(
     end_of_data: datetime | None = None,
     into: Path | None = None,
 ) -> StitchSummary:
-    """Stitch all events of a lake into its path store, which is replaced in one step; without events it is empty.
+    """Stitches all events of a lake and replaces its path store in one step; without events the store is empty.
 
-    The end of the data is the watermark of the events unless it is given. `on_progress` is called with the touches
-    written so far and the touches in all. `into` names another folder than the lake's own store.
+    The end of the data is `end_of_data`, by default the watermark of the events. `on_progress` is called with the
+    touches written so far and the total. `into` writes to another folder than the lake's own store.
     """
     rules = rules or PathRules()
     plan = _plan(lake, rules)
     end = end_of_data or watermark_of(plan.activity)
-    states = attribute_versions(landed_profiles(lake), plan.found.nodes, rules) if rules.attributes else None
-    twice = plan.twice
-    summary = StitchSummary(twice.events, twice.repeats, twice.conflicts, end_of_data=end)
-    buckets = max(1, round((twice.events - twice.repeats) / EVENTS_PER_PART))
-    schema = prepare_events(with_customers(plan.raw, plan.found), rules).collect_schema()
+    states = attribute_versions(landed_profiles(lake), plan.identities.nodes, rules) if rules.attributes else None
+    repeated = plan.repeated
+    summary = StitchSummary(repeated.events, repeated.repeats, repeated.conflicts, end_of_data=end)
+    buckets = max(1, round((repeated.events - repeated.repeats) / EVENTS_PER_PART))
+    schema = prepare_events(with_customers(plan.raw, plan.identities), rules).collect_schema()
     with StoreWriter(into or lake.paths) as writer, Buckets(buckets, schema) as events_by_bucket:
         linked, events, dropped = _fill_buckets(plan, rules, events_by_bucket, buckets)
         summary = replace(summary, linked=linked)
         for part in events_by_bucket.read():
             touches = touches_of(part, rules, states, end)
-            write_part(writer, touches, plan.found.keys, len(plan.found.nodes))
+            write_part(writer, touches, plan.identities.keys, len(plan.identities.nodes))
             summary = add_counts(summary, touches)
             if on_progress:
                 on_progress(summary.touches, events_by_bucket.rows)
         if into is None:
-            plan.remembered(events, dropped, summary).save(lake, writer.generation)
+            plan.refresh_state(events, dropped, summary).save(lake, writer.generation)
         writer.finish(end_of_data=end, built_from=plan.built_from)
     if into is None:
         remove_other_states(lake, writer.generation)
@@ -146,19 +146,20 @@ def build(
 
 @dataclass(frozen=True)
 class _Plan:
-    """What a build reads: versions of tables, all events, those that only repeat others, and whose they are."""
+    """What a build reads: table versions, all events, their duplicates, and the identities."""
 
     built_from: dict[str, Any]
     raw: pl.LazyFrame
-    twice: Duplicates
-    found: Identities
+    repeated: Duplicates
+    identities: Identities
     tombstones: pl.DataFrame
     activity: pl.DataFrame
 
-    def remembered(self, events: pl.Series, dropped: pl.DataFrame, summary: StitchSummary) -> RefreshState:
-        kinds = tuple(source.key for source in self.found.sources if source.key is not None)
+    def refresh_state(self, events: pl.Series, dropped: pl.DataFrame, summary: StitchSummary) -> RefreshState:
+        """What the next refresh must know of this build."""
+        kinds = tuple(source.key for source in self.identities.sources if source.key is not None)
         return refresh_state_of(
-            self.found,
+            self.identities,
             events=events,
             dropped=dropped,
             activity=self.activity,
@@ -171,31 +172,31 @@ class _Plan:
 def _plan(lake: Lake, rules: PathRules) -> _Plan:
     built_from = build_inputs(lake, rules)
     raw = landed(lake, built_from["events"])
-    twice = duplicates(raw)
+    duplicate_rows = duplicates(raw)
     removed = tombstones(lake, rules.identities.as_of)
-    found = identify(twice.without(raw), rules, removed, repeated=raw)
-    return _Plan(built_from, raw, twice, found, removed, activity(raw))
+    identities = identify(duplicate_rows.without(raw), rules, removed, repeated=raw)
+    return _Plan(built_from, raw, duplicate_rows, identities, removed, activity(raw))
 
 
 def _fill_buckets(
     plan: _Plan, rules: PathRules, target: Buckets, buckets: int
 ) -> tuple[dict[str, int], pl.Series, pl.DataFrame]:
-    """Put events into their buckets; counts them by how they linked and by combination, and returns the dropped."""
-    linked, number = dict.fromkeys(LINKED_VALUES, 0), _bucket_numbers(plan.found, buckets)
-    events, dropped = np.zeros(len(plan.found.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
+    """Puts events into their buckets; returns counts by link type and by combination, and the dropped events."""
+    linked, bucket_of_code = dict.fromkeys(LINKED_VALUES, 0), _bucket_numbers(plan.identities, buckets)
+    events, dropped = np.zeros(len(plan.identities.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
 
-    def place(batch: pl.DataFrame) -> None:
+    def add_batch(batch: pl.DataFrame) -> None:
         linked.update(_add_word_counts(linked, batch[LINKED].value_counts()))
         np.add.at(events, batch[COMBINATION].to_numpy(), 1)
-        placed = batch.with_columns(pl.Series(BUCKET, number[batch[CODE].to_numpy()]))
-        target.add(placed.filter(pl.col(TOUCHPOINT).is_not_null()))
-        gone = batch.filter(pl.col(TOUCHPOINT).is_null())
-        dropped.append(gone.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT_HASH))
+        with_bucket = batch.with_columns(pl.Series(BUCKET, bucket_of_code[batch[CODE].to_numpy()]))
+        target.add(with_bucket.filter(pl.col(TOUCHPOINT).is_not_null()))
+        dropped_rows = batch.filter(pl.col(TOUCHPOINT).is_null())
+        dropped.append(dropped_rows.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT_HASH))
 
-    # While the engine waits for `place` it reads ahead, but not beyond a share.
-    for share in plan.twice.in_shares(plan.raw, EVENTS_PER_SHARE):
-        known = prepare_events(with_customers(share, plan.found), rules)
-        known.sink_batches(place, chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming")
+    # The engine reads ahead while it waits for `add_batch`, but never beyond the current share.
+    for share in plan.repeated.in_shares(plan.raw, EVENTS_PER_SHARE):
+        ready = prepare_events(with_customers(share, plan.identities), rules)
+        ready.sink_batches(add_batch, chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming")
     return linked, pl.Series("events", events, pl.UInt32), pl.concat(dropped)
 
 
@@ -206,7 +207,7 @@ def build_inputs(lake: Lake, rules: PathRules) -> dict[str, Any]:
 
 
 def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, nodes: int) -> None:
-    """Write the touches of whole customers as the next part."""
+    """Writes the touches of whole customers as the next part."""
     columns = touches.drop(CODE, *HIDDEN_COLUMNS, strict=False).schema
     text = {name: pl.String() for name, dtype in columns.items() if isinstance(dtype, pl.Categorical | pl.Enum)}
     writer.schema = {CUSTOMER: pl.String(), **columns, **text, AT: TIME}
@@ -214,10 +215,10 @@ def write_part(writer: StoreWriter, touches: pl.DataFrame, keys: pl.Series, node
 
 
 def part_of(touches: pl.DataFrame, keys: pl.Series, nodes: int, words: DictionaryBuilder) -> Part:
-    """The touches of some customers as a part in memory: text as codes of these dictionaries, customers as runs.
+    """The touches of some customers as a part in memory: text as codes of `words`, customers as runs.
 
-    Beside its touches a customer has `code` (u32, null from `nodes` on), `last` (the time of the last touch) and
-    `converted` (whether the last journey is), for a refresh.
+    For a refresh every customer also has `code` (UInt32, null from `nodes` on), `last` (time of the last touch) and
+    `converted` (whether the last journey converted).
     """
     table = []
     for column in touches.drop(CODE).iter_columns():
@@ -230,23 +231,24 @@ def part_of(touches: pl.DataFrame, keys: pl.Series, nodes: int, words: Dictionar
 
 
 def _encode_words(column: pl.Series, words: DictionaryBuilder) -> pl.Series:
-    """A column of words as codes of dictionaries; words not met before get the next, in the order of their touches."""
+    """A text column as codes; words not in the dictionary yet are appended in the order of their first touch."""
     if words.matches(column):
         return column.to_physical()
-    own = column.to_physical().cast(pl.UInt32)
-    places = pl.Series(np.flatnonzero(np.bincount(own.drop_nulls().to_numpy())), dtype=pl.UInt32)
-    met = places.cast(column.to_physical().dtype).cat.to(column.dtype).cast(pl.String)
-    if not words.has_words(column.name, met):
+    local_codes = column.to_physical().cast(pl.UInt32)
+    used = pl.Series(np.flatnonzero(np.bincount(local_codes.drop_nulls().to_numpy())), dtype=pl.UInt32)
+    used_words = used.cast(column.to_physical().dtype).cat.to(column.dtype).cast(pl.String)
+    if not words.has_words(column.name, used_words):
         words.encode(column.unique(maintain_order=True).cast(pl.String))
-    codes = words.encode(met.alias(column.name))
-    code_of = np.zeros(1 + max(places, default=0), codes.to_numpy().dtype)
-    code_of[places.to_numpy()] = codes.to_numpy()
-    if own.null_count():
-        return pl.Series(code_of).gather(own).alias(column.name)
-    return pl.Series(column.name, code_of[own.to_numpy()])
+    codes = words.encode(used_words.alias(column.name))
+    code_of = np.zeros(1 + max(used, default=0), codes.to_numpy().dtype)
+    code_of[used.to_numpy()] = codes.to_numpy()
+    if local_codes.null_count():
+        return pl.Series(code_of).gather(local_codes).alias(column.name)
+    return pl.Series(column.name, code_of[local_codes.to_numpy()])
 
 
 def _customer_table(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.DataFrame:
+    """One row per customer: key, count of touches, code, last, converted."""
     runs = touches[CODE].rle().struct.unnest()
     last = touches.select(AT, OUTCOME)[runs["len"].cum_sum() - 1]
     return pl.DataFrame({CUSTOMER: keys.gather(runs["value"]), TOUCHES: runs["len"].cast(pl.UInt32)}).with_columns(
@@ -256,32 +258,32 @@ def _customer_table(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.Da
     )
 
 
-def _bucket_numbers(found: Identities, buckets: int) -> NDArray[np.uint32]:
+def _bucket_numbers(identities: Identities, buckets: int) -> NDArray[np.uint32]:
     """The bucket of every customer code."""
     if buckets == 1:
-        return np.zeros(len(found.keys), np.uint32)
-    codes = np.concatenate([found.nodes["customer"].to_numpy(), found.alone["alone"].to_numpy()])
-    own = np.unique(codes)
-    numbers = np.zeros(len(found.keys), np.uint32)
-    numbers[own] = [bucket_of(key, buckets) for key in found.keys.gather(own)]
+        return np.zeros(len(identities.keys), np.uint32)
+    codes = np.concatenate([identities.nodes["customer"].to_numpy(), identities.alone["alone"].to_numpy()])
+    used_codes = np.unique(codes)
+    numbers = np.zeros(len(identities.keys), np.uint32)
+    numbers[used_codes] = [bucket_of(key, buckets) for key in identities.keys.gather(used_codes)]
     return numbers
 
 
 def add_counts(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> StitchSummary:
-    """The summary with the touches of some whole customers more, or less with a `sign` of -1."""
-    left = (pl.col(CODE) != pl.col(CODE).shift(-1)).fill_null(True)
-    ended = left | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
-    outcomes = touches.select(CODE, JOURNEY, OUTCOME).filter(ended)[OUTCOME].cast(pl.String).value_counts()
-    last = touches.select(CODE, SESSION).filter(left)
+    """Adds the touches of whole customers to a summary, or subtracts them with a `sign` of -1."""
+    is_last_touch = (pl.col(CODE) != pl.col(CODE).shift(-1)).fill_null(True)
+    journey_ends = is_last_touch | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
+    outcomes = touches.select(CODE, JOURNEY, OUTCOME).filter(journey_ends)[OUTCOME].cast(pl.String).value_counts()
+    customers = touches.select(CODE, SESSION).filter(is_last_touch)
     return replace(
         summary,
         touches=summary.touches + sign * len(touches),
-        customers=summary.customers + sign * len(last),
-        sessions=summary.sessions + sign * int(last[SESSION].sum()),
+        customers=summary.customers + sign * len(customers),
+        sessions=summary.sessions + sign * int(customers[SESSION].sum()),
         journeys=_add_word_counts(summary.journeys, outcomes.with_columns(pl.col("count").cast(pl.Int64) * sign)),
     )
 
 
 def _add_word_counts(counts: dict[str, int], more: pl.DataFrame) -> dict[str, int]:
-    """Counts with those of a frame of word and count."""
+    """Adds the counts of a frame (word, count) to a dictionary."""
     return counts | {word: counts[word] + count for word, count in more.iter_rows()}

@@ -1,8 +1,8 @@
-"""How does a customer disappear? Every event, profile, link and touch goes, from all tables, files and logs.
+"""Removes a customer: every event, profile, link and touch, from all tables, files and logs.
 
-The customer is asked for by one identity and found as stitching finds it. Rows are deleted, the files that held them
-and the log entries that tell of them are removed, and the paths are built anew. Events go last, so that forgetting
-which was cut short can be done again. Kafka's own copy is outside the lake.
+The customer is named by one identity and resolved as stitching resolves it. Rows are deleted, the files that held them
+and the log entries that mention them are removed, and the paths are built again. Events go last, so that a run that
+was interrupted can be repeated. Kafka's own copy is outside the lake.
 """
 
 from __future__ import annotations
@@ -35,39 +35,42 @@ _IDENTITY_COLUMNS: Final = {PROFILES: (("identity_kind", "identity"),), LINKS: (
 
 
 def forget(lake: Lake, identity: str, rules: PathRules | None = None) -> pl.DataFrame:
-    """Remove a customer, named by one of its identities (`kind:value`), from the lake and build the paths anew.
+    """Removes a customer, named by one identity (`kind:value`), from the lake and builds the paths again.
 
-    One row a table: table String; before, after (rows; of `memory`, what a refresh remembers, identities), named (rows
-    that still hold one of the customer's identities, counted when all is done: events of others), rewritten, removed
-    (files), log (entries removed from the table's log), Int64. Identities are found however their blanks and case are
-    written. Refused messages go when they or their headers name the customer (`refused`). An identity that no event
-    carries is removed from where else it is. Landing the same identity again starts afresh. Raises `DefinitionError`
-    when nothing names it.
+    One row per table: table String; then Int64: before, after (rows; for `memory`, the refresh state, identities),
+    named (rows that still hold one of the customer's identities afterwards: events of others), rewritten, removed
+    (files), log (entries removed from the table's log). Identities match whatever their blanks and case. Quarantined
+    messages are removed when they or their headers name the customer. An identity that no event carries is removed from
+    all other tables. If the identity lands again, it is a new customer. Raises `DefinitionError` when nothing names the
+    identity.
     """
     rules = rules or PathRules()
-    who = _customer_with(lake, identity, rules)
-    if who.is_denied or (who.events.is_empty() and not _has_traces(lake, who)):
-        raise _unknown_identity(identity, who)
-    before, held = _identities_in_state(lake), _state_files(lake)
+    customer = _customer_with(lake, identity, rules)
+    if customer.is_denied or (customer.events.is_empty() and not _has_traces(lake, customer)):
+        raise _unknown_identity(identity, customer)
+    before, old_files = _identities_in_state(lake), _state_files(lake)
     touches = len(Paths.open(lake)) if holds_paths(lake) else 0
-    done = [erase(lake, table, who.predicate(lake, table)) for table in _TABLES]
+    erased = [erase(lake, table, customer.predicate(lake, table)) for table in _TABLES]
     build(lake, rules)
-    done.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
-    now = _state_files(lake)
-    done.append(Erased(MEMORY, before, _identities_in_state(lake), len(now - held), len(held - now), 0))
-    named = who.named(lake) | {PATHS: who.touches(lake), MEMORY: _identities_in_state(lake, who.values)}
-    proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in done])
+    erased.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
+    new_files = _state_files(lake)
+    erased.append(
+        Erased(MEMORY, before, _identities_in_state(lake), len(new_files - old_files), len(old_files - new_files), 0)
+    )
+    named = customer.named(lake) | {PATHS: customer.touches(lake), MEMORY: _identities_in_state(lake, customer.values)}
+    proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in erased])
     return proof.select("table", "before", "after", "named", "rewritten", "removed", "log")
 
 
 @dataclass(frozen=True)
 class _Customer:
-    """A customer: identities (kind, value), their key, the events (place) that are theirs, and addresses as they came
-    where only their hashes are identities.
+    """A customer to remove: identities (kind, value), key, positions of events, and raw addresses.
+
+    `raw` holds addresses as they were sent, where only their hashes are identities.
     """
 
     rules: PathRules
-    found: Identities
+    identities: Identities
     values: pl.DataFrame
     key: str | None
     events: pl.DataFrame
@@ -75,12 +78,12 @@ class _Customer:
 
     @property
     def is_denied(self) -> bool:
-        """Whether the identity that was named is one that never links: nobody's."""
+        """Whether the named identity is on the deny list and so belongs to no customer."""
         kind, value = self.values.row(0)
         return bool(pl.select(self.rules.identities.denied(pl.lit(value), kind)).item())
 
     def predicate(self, lake: Lake, table: str) -> str | None:
-        """SQL for the customer's rows of a table; None when there is none."""
+        """SQL for the customer's rows of a table; None when it has none."""
         if table == EVENTS:
             return _positions_sql(self.events)
         if table == QUARANTINE:
@@ -97,7 +100,7 @@ class _Customer:
         rows = {table: scan(lake, table, _SCHEMAS[table]) for table in _IDENTITY_COLUMNS}
         carries = pl.any_horizontal(
             source.value.is_in(self.values.filter(pl.col("kind") == source.kind)["value"].implode())
-            for source in self.found.sources
+            for source in self.identities.sources
         )
         return {
             **{
@@ -111,7 +114,7 @@ class _Customer:
         }
 
     def touches(self, lake: Lake) -> int:
-        """How many touches of the paths are the customer's."""
+        """How many touches the customer has in the paths."""
         counts = [part.people([CUSTOMER, TOUCHES]) for part in Paths.open(lake).parts]
         return sum(int(each.filter(pl.col(CUSTOMER).is_in([self.key]))[TOUCHES].sum()) for each in counts)
 
@@ -127,52 +130,54 @@ class _Customer:
         return pl.any_horizontal(mine).fill_null(False)
 
     def _among(self, lake: Lake, table: str, kind: str, value: str) -> pl.DataFrame:
-        """Kind and value, as they are written, of the rows that name one of the identities."""
+        """Kind and value, as written, of the rows that name one of the identities."""
         mine = scan(lake, table, _SCHEMAS[table]).filter(self._is_mine(kind, value))
         return mine.select(kind, value).unique(maintain_order=True).collect()
 
 
 def _customer_with(lake: Lake, identity: str, rules: PathRules) -> _Customer:
-    """The customer who has an identity; one that no event carries stands for itself."""
+    """The customer with an identity; an identity that no event carries is a customer by itself."""
     kind, value = parse_identity(known_identity(identity, rules))
     events = landed(lake)
     raw = {text for each, text in [parse_identity(identity)] if each in rules.identities.hashed}
-    found = identify(events, rules, tombstones(lake))
-    node = found.nodes.filter(pl.col("kind") == kind, pl.col("value") == value)
+    identities = identify(events, rules, tombstones(lake))
+    node = identities.nodes.filter(pl.col("kind") == kind, pl.col("value") == value)
     if node.is_empty():
-        alone = pl.DataFrame({"kind": [kind], "value": [value]})
-        nothing = pl.DataFrame(schema={name: contract.EVENTS[name] for name in contract.PLACE})
-        return _Customer(rules, found, alone, None, nothing, frozenset(raw))
-    mine = node["customer"].item()
-    who = found.nodes.filter(pl.col("customer") == mine).select("kind", "value")
+        own_identity = pl.DataFrame({"kind": [kind], "value": [value]})
+        no_events = pl.DataFrame(schema={name: contract.EVENTS[name] for name in contract.PLACE})
+        return _Customer(rules, identities, own_identity, None, no_events, frozenset(raw))
+    code = node["customer"].item()
+    members = identities.nodes.filter(pl.col("customer") == code).select("kind", "value")
     own = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
-    said = [
+    raw_columns = [
         (pl.col(each) if each in own else pl.col(contract.IDENTITIES).map.get(each)).alias(each)
         for each in rules.identities.hashed
     ]
-    rows = with_customers(events, found).filter(pl.col(CODE) == mine).select(*contract.PLACE, *said).collect()
+    rows = (
+        with_customers(events, identities).filter(pl.col(CODE) == code).select(*contract.PLACE, *raw_columns).collect()
+    )
     raw |= {text.strip() for each in rules.identities.hashed for text in rows[each].drop_nulls()}
-    return _Customer(rules, found, who, found.keys[mine], rows.select(contract.PLACE), frozenset(raw))
+    return _Customer(rules, identities, members, identities.keys[code], rows.select(contract.PLACE), frozenset(raw))
 
 
-def _has_traces(lake: Lake, who: _Customer) -> bool:
-    """Whether anything names somebody without events, or forgetting was cut short, so that there is work left."""
-    named = any(who.named(lake).values()) or _identities_in_state(lake, who.values)
+def _has_traces(lake: Lake, customer: _Customer) -> bool:
+    """Whether anything names a customer without events, or an earlier run was interrupted: then there is work left."""
+    named = any(customer.named(lake).values()) or _identities_in_state(lake, customer.values)
     return bool(named) or not all(is_settled(lake, table) for table in _TABLES)
 
 
-def _unknown_identity(identity: str, who: _Customer) -> DefinitionError:
+def _unknown_identity(identity: str, customer: _Customer) -> DefinitionError:
     kind, _ = parse_identity(identity)
-    kinds = who.found.nodes["kind"].unique().sort().to_list()
+    kinds = customer.identities.nodes["kind"].unique().sort().to_list()
     return DefinitionError(
         f"No event carries this {kind}, nor does anything else in the lake.",
         expected=f"a kind among {', '.join(kinds) or '(no event has landed)'}, and a value that is not denied",
-        do=(kind not in kinds and nearest(kind, kinds)) or "check the identity; denied values are nobody's",
+        do=(kind not in kinds and nearest(kind, kinds)) or "check the identity; denied values belong to no customer",
     )
 
 
 def _positions_sql(rows: pl.DataFrame) -> str | None:
-    """SQL for the rows at these places; without a part, for all rows of the message."""
+    """SQL for the rows at these positions; without a part, for all rows of the message."""
     place = (contract.TOPIC, contract.PARTITION, contract.PART)
     groups = rows.group_by(place, maintain_order=True).agg(contract.OFFSET)
     each = [
@@ -192,12 +197,12 @@ def _count(rows: pl.LazyFrame) -> int:
     return int(rows.select(pl.len()).collect(engine="streaming").item())
 
 
-def _identities_in_state(lake: Lake, who: pl.DataFrame | None = None) -> int:
-    """How many identities are remembered for the next refresh: all, or of these."""
-    memory = load_state(lake, generation_of(lake)) if holds_paths(lake) else None
-    if memory is None:
+def _identities_in_state(lake: Lake, subset: pl.DataFrame | None = None) -> int:
+    """How many identities the refresh state holds: all, or those given."""
+    state = load_state(lake, generation_of(lake)) if holds_paths(lake) else None
+    if state is None:
         return 0
-    return len(memory.nodes if who is None else memory.nodes.join(who, on=["kind", "value"], how="semi"))
+    return len(state.nodes if subset is None else state.nodes.join(subset, on=["kind", "value"], how="semi"))
 
 
 def _state_files(lake: Lake) -> set[str]:
@@ -205,6 +210,6 @@ def _state_files(lake: Lake) -> set[str]:
 
 
 def _drop_old_generations(lake: Lake) -> tuple[int, int]:
-    """Remove what earlier stores left in the folder; returns files rewritten and files removed."""
+    """Removes earlier generations of the store; returns the number of files rewritten and removed."""
     current = generation_of(lake)
     return len(files.listing(f"{lake.paths}/{current}")), remove_generations(lake, current)

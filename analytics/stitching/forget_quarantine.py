@@ -1,8 +1,8 @@
-"""Which refused messages name a customer? What could not be read is searched byte by byte.
+"""Finds the quarantined messages that name a customer, by searching their bytes.
 
-An identity counts where it stands as a word of its own, in the message or in a header: as it is written, as JSON or an
-address escapes it, and in any case where its kind ignores case. A short identity, which could be any number, counts
-only between quotes or separators, or alone. In bytes that are no text there are no words: anywhere counts.
+An identity counts where it stands as a word of its own, in the message or in a header: as written, as escaped in JSON
+or in a URL, and in any case where its kind ignores case. A short identity, which could be any number, counts only
+between quotes or separators, or alone. Bytes that are not text have no words: there a match anywhere counts.
 """
 
 from __future__ import annotations
@@ -20,63 +20,65 @@ from expectations.lake.layout import QUARANTINE, Lake
 from expectations.lake.tables import scan
 
 _SHORT: Final = 6
-"""An identity of fewer letters is short."""
+"""Identities with fewer characters are short."""
 
 _EDGE: Final = rb"[\"'\t\r\n,;&=|]"
 _ROW: Final = "_row"
 
 
 def messages_naming(lake: Lake, values: Mapping[str, bool]) -> pl.DataFrame:
-    """Positions (topic, partition, offset, and part, null for all) of the messages that hold one of these identities.
+    """Positions (topic, partition, offset, and part, always null) of the messages that contain one of these identities.
 
-    `values` tells of each whether case does not matter.
+    `values` maps each identity to whether its case is ignored.
     """
-    place = pl.lit(None, pl.Int32).alias(contract.PART)
-    refused = (
+    part = pl.lit(None, pl.Int32).alias(contract.PART)
+    quarantined = (
         scan(lake, QUARANTINE, contract.QUARANTINE).select(*contract.POSITION, "raw", "headers").with_row_index(_ROW)
     )
-    written = {form: loose for value, loose in values.items() for form in _spellings(value)}
+    written = {form: ignores_case for value, ignores_case in values.items() for form in _spellings(value)}
     header = pl.element().struct.field("value")
-    said = pl.col("headers").list.eval(_contains_any(header, written)).list.any()
-    near = refused.filter(_contains_any(pl.col("raw"), written) | said.fill_null(False)).collect()
+    in_headers = pl.col("headers").list.eval(_contains_any(header, written)).list.any()
+    candidates = quarantined.filter(_contains_any(pl.col("raw"), written) | in_headers.fill_null(False)).collect()
     searched = _patterns(written)
     rows = [
         row[_ROW]
-        for row in near.iter_rows(named=True)
+        for row in candidates.iter_rows(named=True)
         if any(_names_customer(text, searched) for text in (row["raw"], *(h["value"] for h in row["headers"] or ())))
     ]
-    return near.filter(pl.col(_ROW).is_in(rows)).select(*contract.POSITION, place)
+    return candidates.filter(pl.col(_ROW).is_in(rows)).select(*contract.POSITION, part)
 
 
 def _spellings(value: str) -> set[str]:
-    """An identity as it may be written: plainly, within JSON, within an address."""
+    """The ways an identity may be written: plain, in JSON, in a URL."""
     escaped = {json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (True, False)}
     return {value, *escaped, quote(value, safe=""), quote_plus(value)}
 
 
 def _contains_any(column: pl.Expr, written: Mapping[str, bool]) -> pl.Expr:
-    """Whether bytes hold one of the forms, wherever."""
-    exact = [column.bin.contains(form.encode()) for form, loose in sorted(written.items()) if not loose]
+    """Whether bytes contain one of the spellings, anywhere."""
+    exact = [column.bin.contains(form.encode()) for form, ignores_case in sorted(written.items()) if not ignores_case]
     any_case = [
-        column.bin.encode("hex").str.contains(_hex_pattern(form)) for form, loose in sorted(written.items()) if loose
+        column.bin.encode("hex").str.contains(_hex_pattern(form))
+        for form, ignores_case in sorted(written.items())
+        if ignores_case
     ]
     return pl.any_horizontal(*exact, *any_case).fill_null(False)
 
 
 def _hex_pattern(form: str) -> str:
-    """A pattern for bytes written as hexadecimal digits, in any case."""
+    """A pattern that matches hexadecimal bytes in either case of the text."""
     small, large = form.lower().encode(), form.upper().encode()
-    if len(small) != len(large):  # as with few letters of few languages
+    if len(small) != len(large):  # rare letters change their length with their case
         return f"{small.hex()}|{large.hex()}|{form.encode().hex()}"
     return "".join(f"(?:{a:02x}|{b:02x})" for a, b in zip(small, large, strict=True))
 
 
 def _patterns(written: Mapping[str, bool]) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
-    """What to search for in text, and in bytes that are none."""
+    """The patterns to search for in text, and in bytes that are not text."""
     each = {form: re.escape(form.encode()) for form in sorted(written, key=len, reverse=True)}
-    cased = {form: b"(?i:%s)" % found if written[form] else found for form, found in each.items()}
-    long = [found for form, found in cased.items() if len(form) >= _SHORT]
-    short = [found for form, found in cased.items() if len(form) < _SHORT]
+    cased = {form: b"(?i:%s)" % pattern if written[form] else pattern for form, pattern in each.items()}
+    long = [pattern for form, pattern in cased.items() if len(form) >= _SHORT]
+    short = [pattern for form, pattern in cased.items() if len(form) < _SHORT]
     words = [rb"(?<!\w)(?:%s)(?!\w)" % b"|".join(long)] if long else []
     words += [rb"(?:^|(?<=%s))(?:%s)(?=%s|$)" % (_EDGE, b"|".join(short), _EDGE)] if short else []
     nothing = rb"(?!)"

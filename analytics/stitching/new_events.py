@@ -1,7 +1,7 @@
-"""Which events came since the paths were made, and can they be added to what is remembered of the others?
+"""Finds the events that landed since the last stitching, and whether a refresh can add them.
 
-Some changes cannot be added and ask for paths built anew: rows that went, a kind of identity never seen, rules that
-read how an event arrived, more events than a rebuild is worth.
+Some changes cannot be added and need a build: deleted rows, a new kind of identity, rules that read how an event
+arrived, or more new events than a refresh is worth.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _ID: Final = "_id"
 
 @dataclass(frozen=True)
 class NewEvents:
-    """New events without duplicates, with `_hash` and `_combination`, and the combinations that are not remembered.
+    """New events without duplicates, with `_hash` and `_combination`, and their unknown combinations.
 
-    `landed` are all rows that came, `conflicts` those that share an id with another event, `known` the hashes of the
-    ids that old events have.
+    `landed` counts all new rows, `conflicts` the events that share an id with another event; `known` holds the hashes
+    of the ids that old events have.
     """
 
     events: pl.DataFrame
@@ -42,29 +42,29 @@ class NewEvents:
 
 
 def find_new_events(
-    fresh: pl.DataFrame, landed: pl.LazyFrame, parts: Iterable[Part], memory: RefreshState, rules: PathRules
+    fresh: pl.DataFrame, landed: pl.LazyFrame, parts: Iterable[Part], state: RefreshState, rules: PathRules
 ) -> NewEvents | None:
-    """What is new in `fresh`, beside the old events in the parts and in memory; None when it cannot be added.
+    """What is new in `fresh`, compared with the old events in the parts and the state; None when it cannot be added.
 
-    `landed` are all events, the old and the fresh ones.
+    `landed` are all events, old and fresh.
     """
     ids = fresh.select(pl.col(contract.EVENT_ID).hash().alias(_ID)).to_series()
-    known = _known_ids(ids.unique(), parts, memory)
-    some = fresh.filter(ids.is_in(known.implode()))
-    before = events_at_times(landed, some[contract.OCCURRED_AT], known)
-    events = drop_known(fresh, before.join(fresh, on=contract.PLACE, how="anti", nulls_equal=True))
+    known = _known_ids(ids.unique(), parts, state)
+    repeated = fresh.filter(ids.is_in(known.implode()))
+    old_events = events_at_times(landed, repeated[contract.OCCURRED_AT], known)
+    events = drop_known(fresh, old_events.join(fresh, on=contract.PLACE, how="anti", nulls_equal=True))
     kinds = fresh.select(pl.col(contract.IDENTITIES).map.keys().explode().unique()).to_series().drop_nulls()
-    if set(kinds) - set(memory.kinds):
+    if set(kinds) - set(state.kinds):
         return None
-    sources = sources_of(memory.kinds, rules.identities)
-    events = with_hash(events.lazy(), sources, hash_of(sources, memory.seed)).collect()
+    sources = sources_of(state.kinds, rules.identities)
+    events = with_hash(events.lazy(), sources, hash_of(sources, state.seed)).collect()
     distinct = _distinct_combinations(events, sources)
-    seen = memory.seen.with_row_index(COMBINATION).filter(pl.col(HASH).is_in(distinct[HASH].implode()))
-    if not _hashes_are_unique(distinct, sources, (memory.nodes, seen), rules):
+    seen = state.seen.with_row_index(COMBINATION).filter(pl.col(HASH).is_in(distinct[HASH].implode()))
+    if not _hashes_are_unique(distinct, sources, (state.nodes, seen), rules):
         return None
     unknown = distinct.join(seen, on=HASH, how="anti", maintain_order="left")
-    more = unknown.select(HASH).with_row_index(COMBINATION, offset=len(memory.seen))
-    numbers = pl.concat([seen.select(COMBINATION, HASH), more])
+    new_combinations = unknown.select(HASH).with_row_index(COMBINATION, offset=len(state.seen))
+    numbers = pl.concat([seen.select(COMBINATION, HASH), new_combinations])
     events = events.join(numbers, on=HASH, how="left", maintain_order="left")
     new_ids = events[contract.EVENT_ID].hash()
     conflicts = len(events) - len(new_ids.unique().filter(~new_ids.unique().is_in(known.implode())))
@@ -72,13 +72,13 @@ def find_new_events(
 
 
 def reads_arrival_columns(rules: PathRules) -> bool:
-    """Whether touches show how an event arrived, so that it matters which of two duplicates was kept."""
+    """Whether touches show how an event arrived, so that it matters which duplicate was kept."""
     read = {*rules.context, *rules.values, rules.sequence, *(rule.column for rule in rules.touchpoints)}
     return bool(read & set(ARRIVAL_COLUMNS))
 
 
 def events_at_times(events: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> pl.DataFrame:
-    """The events with one of these times and a hash of their ids among these: few files have those times."""
+    """The events at one of these times with one of these id hashes; few files cover these times."""
     if ids.is_empty() or times.is_empty():
         return events.head(0).collect()
     at, wanted = pl.col(contract.OCCURRED_AT), ids.implode()
@@ -86,19 +86,19 @@ def events_at_times(events: pl.LazyFrame, times: pl.Series, ids: pl.Series) -> p
     return near.filter(pl.col(contract.EVENT_ID).hash().is_in(wanted)).collect()
 
 
-def _known_ids(ids: pl.Series, parts: Iterable[Part], memory: RefreshState) -> pl.Series:
-    """Those of the hashes of ids that old events have."""
+def _known_ids(ids: pl.Series, parts: Iterable[Part], state: RefreshState) -> pl.Series:
+    """The id hashes among `ids` that old events have."""
     wanted = pl.col(EVENT_HASH).is_in(ids.implode())
 
     def there(part: Part) -> pl.DataFrame:
         return part.read([EVENT_HASH]).filter(wanted)
 
-    found = on_threads(there, parts)
-    return pl.concat([memory.dropped.select(EVENT_HASH).filter(wanted), *found])[EVENT_HASH].unique()
+    stored = on_threads(there, parts)
+    return pl.concat([state.dropped.select(EVENT_HASH).filter(wanted), *stored])[EVENT_HASH].unique()
 
 
 def _distinct_combinations(events: pl.DataFrame, sources: tuple[Source, ...]) -> pl.DataFrame:
-    """Each combination of identities of the new events once; `events` is 0, as none of them is counted yet."""
+    """One row per combination of identities of the new events; `events` is 0, as none is counted yet."""
     wide = events.select(HASH, *(source.value.alias(source.column) for source in sources))
     return wide.unique(maintain_order=True).with_columns(pl.lit(0, pl.UInt32).alias("events"))
 
@@ -108,7 +108,7 @@ def _hashes_are_unique(
 ) -> bool:
     """Whether equal hashes mean equal combinations, among the new ones and between new and old.
 
-    `known` are all nodes and the combinations that are remembered under one of these hashes.
+    `known` holds all nodes, and the known combinations with one of these hashes.
     """
     if distinct[HASH].n_unique() < len(distinct):
         return False

@@ -1,13 +1,13 @@
-"""How do paths keep up with what lands? New events cost what they and the customers they touch cost, not all history.
+"""Brings the path store up to date with new events, at the cost of the affected customers, not of all history.
 
-A refresh finds the new events, joins again the components of identities that they touch, takes the touches of all
-customers concerned out of the store, and writes these customers anew as a recent part. The older parts stay as they
-are, but for a note of who is gone from them. Concerned are: who has new events; who won or lost events because
-customers merged, were parted, or a value came to be shared; who has a new profile; whose journey lapses from open to
-abandoned, or back, as the end of the data moves.
+A refresh finds the new events, resolves again the components of identities that they affect, extracts the touches of
+the affected customers from the store, and writes these customers again as a recent part. Older parts stay as they are,
+except for a note of the customers that left them. A customer is affected by new events; by gaining or losing events,
+because customers merged or split, or a value became shared; by a new profile; and when a journey changes between open
+and abandoned because the end of the data moved.
 
-The result equals paths built anew, row for row. Where that cannot be had for less, paths are built anew: rules changed,
-rows went from the lake, a new kind of identity, or a good part of the customers concerned.
+The result equals a build, row for row. Where a refresh cannot guarantee that, or would cost more, it builds: the rules
+changed, rows were deleted from the lake, a new kind of identity appeared, or a large share of the touches is affected.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ def refresh(
     on_progress: Progress | None = None,
     end_of_data: datetime | None = None,
 ) -> StitchSummary | None:
-    """Bring the paths up to date with the lake, in one step; None when they are.
+    """Brings the paths up to date with the lake, in one step; None when they already are.
 
-    The end of the data is the watermark of the events unless it is given. `on_progress` is called with the touches
-    written so far and the touches to write.
+    The end of the data is `end_of_data`, by default the watermark of the events. `on_progress` is called with the
+    touches written so far and the touches to write.
     """
     rules = rules or PathRules()
     remove_orphans()
@@ -85,26 +85,26 @@ def refresh(
         return build(lake, rules, on_progress, end_of_data)
     if is_current(lake, rules) and end_of_data in (None, stored.end_of_data):
         return None
-    renewal = Refresh.of(lake, rules, stored, end_of_data)
-    summary = renewal and renewal.done(on_progress)
+    update = Refresh.plan(lake, rules, stored, end_of_data)
+    summary = update and update.run(on_progress)
     return summary or build(lake, rules, on_progress, end_of_data)
 
 
 def summary_of(lake: Lake) -> StitchSummary:
-    """The numbers of the paths as they are. Raises `StorageError` when there are none."""
+    """The counts of the stored paths. Raises `StorageError` when there are none."""
     stored = Paths.open(lake)
-    memory = load_state(lake, generation_of(lake))
-    return StitchSummary(**memory.counts if memory else {}, end_of_data=stored.end_of_data)
+    state = load_state(lake, generation_of(lake))
+    return StitchSummary(**state.counts if state else {}, end_of_data=stored.end_of_data)
 
 
 @dataclass(frozen=True)
 class Refresh:
-    """Paths, what is remembered of their events, and what came since."""
+    """Stored paths, what is known of their events, and what landed since."""
 
     lake: Lake
     rules: PathRules
     stored: Paths
-    memory: RefreshState
+    state: RefreshState
     built_from: dict[str, Any]
     tombstones: pl.DataFrame
     fresh: pl.DataFrame
@@ -112,11 +112,11 @@ class Refresh:
     end_given: datetime | None
 
     @classmethod
-    def of(cls, lake: Lake, rules: PathRules, stored: Paths, end: datetime | None) -> Refresh | None:
-        """What came since; None when it cannot be told from what was there before."""
+    def plan(cls, lake: Lake, rules: PathRules, stored: Paths, end: datetime | None) -> Refresh | None:
+        """Finds what landed since the last stitching; None when the paths must be built instead."""
         now, was = build_inputs(lake, rules), stored.built_from
-        memory = load_state(lake, generation_of(lake))
-        if memory is None or was.get("rules") != now["rules"] or reads_arrival_columns(rules) or rules.identities.as_of:
+        state = load_state(lake, generation_of(lake))
+        if state is None or was.get("rules") != now["rules"] or reads_arrival_columns(rules) or rules.identities.as_of:
             return None
         if was[EVENTS] is None or now[EVENTS] is None:
             return None
@@ -124,169 +124,176 @@ class Refresh:
         profiles = _new_profiles(lake, rules, was[PROFILES], now[PROFILES])
         if fresh is None or profiles is None or _is_too_large(fresh.select(pl.len()).collect().item(), stored):
             return None
-        return cls(lake, rules, stored, memory, now, tombstones(lake), fresh.collect(), profiles, end)
+        return cls(lake, rules, stored, state, now, tombstones(lake), fresh.collect(), profiles, end)
 
-    def done(self, on_progress: Progress | None) -> StitchSummary | None:
-        """Write the customers concerned anew; None when a build is called for."""
-        got = find_new_events(self.fresh, self.landed, self.stored.parts, self.memory, self.rules)
-        if got is None:
+    def run(self, on_progress: Progress | None) -> StitchSummary | None:
+        """Writes the affected customers again; None when the paths must be built instead."""
+        new = find_new_events(self.fresh, self.landed, self.stored.parts, self.state, self.rules)
+        if new is None:
             return None
-        known = update_identities(self.memory, got.unknown, got.sources, self.tombstones, self.rules.identities)
-        known = _with_event_counts(known, got.events)
-        on_shared = self._on_shared(got, known)
-        places = assignment.assign_shared(on_shared, known, self.rules)
-        minutes = merged_activity(self.memory.activity, activity(self.fresh.lazy()))
+        identities = update_identities(self.state, new.unknown, new.sources, self.tombstones, self.rules.identities)
+        identities = _with_event_counts(identities, new.events)
+        on_shared = self._on_shared(new, identities)
+        shared_assignments = assignment.assign_shared(on_shared, identities, self.rules)
+        minutes = merged_activity(self.state.activity, activity(self.fresh.lazy()))
         end = self.end_given or watermark_of(minutes)
         owners = assignment.assign_customers(
-            got.events.select(contract.EVENT_ID, *assignment.COMBINATION_AND_TIME), known, places
+            new.events.select(contract.EVENT_ID, *assignment.COMBINATION_AND_TIME), identities, shared_assignments
         )
-        lone = owners.filter(pl.col(CODE).is_null())[contract.EVENT_ID]
-        if lone.hash().is_in(got.known.implode()).any():
+        without_customer = owners.filter(pl.col(CODE).is_null())[contract.EVENT_ID]
+        if without_customer.hash().is_in(new.known.implode()).any():
             return None
-        taken = self._taken(
-            AffectedCustomers(self._changed(known, places), _first_new_times(owners, len(known.nodes) + 1)), end
+        extracted = self._extracted(
+            AffectedCustomers(
+                self._changed(identities, shared_assignments), _first_new_times(owners, len(identities.nodes) + 1)
+            ),
+            end,
         )
-        if taken is None:
+        if extracted is None:
             return None
-        anew = restitch_events(taken, got.events, (known, places), self.rules, self._ids)
-        touches = self._cast(anew, self._states(known.nodes, anew.every[CODE]), end)
-        summary = self._summary(got, taken, touches)
-        summary = replace(summary, linked=assignment.linked_counts(known, places), end_of_data=end)
-        dropped = anew.dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT_HASH)
-        memory = replace(
-            self.memory,
-            nodes=known.nodes.drop("node"),
-            seen=known.seen,
+        restitched = restitch_events(extracted, new.events, (identities, shared_assignments), self.rules, self._ids)
+        touches = self._restitched_touches(restitched, self._states(identities.nodes, restitched.events[CODE]), end)
+        summary = self._summary(new, extracted, touches)
+        summary = replace(summary, linked=assignment.linked_counts(identities, shared_assignments), end_of_data=end)
+        dropped = restitched.dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT_HASH)
+        state = replace(
+            self.state,
+            nodes=identities.nodes.drop("node"),
+            seen=identities.seen,
             on_shared=on_shared,
-            dropped=pl.concat([self.memory.dropped, dropped]),
+            dropped=pl.concat([self.state.dropped, dropped]),
             activity=minutes,
             tombstones=self.tombstones,
             counts=summary.counts,
         )
-        self._write(taken, (anew, touches), memory, end, on_progress)
+        self._write(extracted, (restitched, touches), state, end, on_progress)
         return summary
 
     @property
     def landed(self) -> pl.LazyFrame:
-        """All events of now, duplicates and all."""
+        """All events of the lake as of now, with duplicates."""
         return landed(self.lake, self.built_from[EVENTS])
 
     def _ids(self, times: pl.Series, hashes: pl.Series) -> pl.DataFrame:
-        """The ids of old events with these hashes, at one of these times: `_event`, event_id."""
-        found = events_at_times(self.landed, times, hashes)
-        return found.select(pl.col(contract.EVENT_ID).hash().alias(EVENT_HASH), contract.EVENT_ID).unique(EVENT_HASH)
+        """Finds the ids of old events by their hashes and times: `_event`, event_id."""
+        events = events_at_times(self.landed, times, hashes)
+        return events.select(pl.col(contract.EVENT_ID).hash().alias(EVENT_HASH), contract.EVENT_ID).unique(EVENT_HASH)
 
     def _states(self, nodes: pl.DataFrame, codes: pl.Series) -> pl.DataFrame | None:
-        """The attributes of some customers over time; their nodes are numbered by trust."""
+        """The attributes of some customers over time, None without attributes."""
         if not self.rules.attributes:
             return None
-        few = nodes.filter(pl.col("customer").is_in(codes.unique().implode())).sort("rank", "value")
-        return attribute_versions(landed_profiles(self.lake), few.drop("node").with_row_index("node"), self.rules)
+        subset = nodes.filter(pl.col("customer").is_in(codes.unique().implode())).sort("rank", "value")
+        return attribute_versions(landed_profiles(self.lake), subset.drop("node").with_row_index("node"), self.rules)
 
-    def _on_shared(self, got: NewEvents, known: UpdatedIdentities) -> pl.DataFrame:
+    def _on_shared(self, new: NewEvents, identities: UpdatedIdentities) -> pl.DataFrame:
         """The events on the values that are shared now."""
-        shared = known.nodes["shared"]
-        kept = self.memory.on_shared.filter(shared.gather(self.memory.on_shared["shared"]))
-        rows = [kept, assignment.events_on_shared(got.events, known)]
-        before = self.memory.nodes["shared"]
+        shared = identities.nodes["shared"]
+        kept = self.state.on_shared.filter(shared.gather(self.state.on_shared["shared"]))
+        rows = [kept, assignment.events_on_shared(new.events, identities)]
+        before = self.state.nodes["shared"]
         newly = shared & ~pl.concat([before, shared.slice(len(before))])
         if newly.any():
-            rows.append(assignment.events_on_shared(self._events_of(newly, known), known, newly))
+            rows.append(assignment.events_on_shared(self._events_of(newly, identities), identities, newly))
         return event_counts(pl.concat(rows))
 
-    def _events_of(self, newly: pl.Series, known: UpdatedIdentities) -> pl.DataFrame:
-        """The old events, with `_combination` and occurred_at, of the customers who had one of these identities."""
-        whose = self.memory.nodes["customer"].filter(newly.head(len(self.memory.nodes)))
-        touched = assignment.mask_of(whose, len(known.nodes))
-        names = [name for name in self.memory.seen.columns if name.endswith("_node")]
-        carry = self.memory.seen.select(pl.any_horizontal(newly.gather(self.memory.seen[n]) for n in names))
-        touched |= assignment.mask_of(self.memory.seen[CODE].filter(carry.to_series()).drop_nulls(), len(known.nodes))
-        mask = np.append(touched, False)
-        wholes = [mask[codes_of(part.people(["code"]))] for part in self.stored.parts]
-        losses = [Extract.of(whole, np.zeros_like(whole)) for whole in wholes]
-        taken = ExtractedTouches.from_parts(self.stored, losses, [AT, COMBINATION])
-        rows = taken.touches.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT))
-        return pl.concat([rows, self.memory.dropped.select(assignment.COMBINATION_AND_TIME)])
+    def _events_of(self, newly: pl.Series, identities: UpdatedIdentities) -> pl.DataFrame:
+        """The old events (`_combination`, occurred_at) of the customers who had one of these identities."""
+        customers = self.state.nodes["customer"].filter(newly.head(len(self.state.nodes)))
+        affected = assignment.mask_of(customers, len(identities.nodes))
+        names = [name for name in self.state.seen.columns if name.endswith("_node")]
+        carry = self.state.seen.select(pl.any_horizontal(newly.gather(self.state.seen[n]) for n in names))
+        affected |= assignment.mask_of(
+            self.state.seen[CODE].filter(carry.to_series()).drop_nulls(), len(identities.nodes)
+        )
+        mask = np.append(affected, False)
+        selected = [mask[codes_of(part.people(["code"]))] for part in self.stored.parts]
+        extracts = [Extract.of(whole, np.zeros_like(whole)) for whole in selected]
+        extracted = ExtractedTouches.from_parts(self.stored, extracts, [AT, COMBINATION])
+        rows = extracted.touches.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT))
+        return pl.concat([rows, self.state.dropped.select(assignment.COMBINATION_AND_TIME)])
 
-    def _changed(self, known: UpdatedIdentities, places: pl.DataFrame) -> Mask:
-        """The customers, by code, whose old events are others now, or have other attributes."""
-        before = UpdatedIdentities(self.memory.nodes.with_row_index("node"), self.memory.seen)
-        placed = assignment.assign_shared(self.memory.on_shared, before, self.rules)
-        some = [
-            assignment.customers_of_changed_combinations(before.seen, known.seen),
-            assignment.customers_of_changed_assignments(placed, places),
-            assignment.customers_of_changed_identities(before.nodes, known.nodes),
+    def _changed(self, identities: UpdatedIdentities, shared_assignments: pl.DataFrame) -> Mask:
+        """A mask over codes: the customers whose old events or attributes changed."""
+        before = UpdatedIdentities(self.state.nodes.with_row_index("node"), self.state.seen)
+        old_assignments = assignment.assign_shared(self.state.on_shared, before, self.rules)
+        changes = [
+            assignment.customers_of_changed_combinations(before.seen, identities.seen),
+            assignment.customers_of_changed_assignments(old_assignments, shared_assignments),
+            assignment.customers_of_changed_identities(before.nodes, identities.nodes),
         ]
-        if self.rules.attributes:  # a profile may have been there before its identity
-            some += [self._profiled(known), known.nodes["customer"].slice(len(before.nodes))]
-        return assignment.mask_of(pl.concat([codes.cast(pl.UInt32) for codes in some]), len(known.nodes) + 1)
+        if self.rules.attributes:  # a profile may have landed before its identity
+            changes += [self._profiled(identities), identities.nodes["customer"].slice(len(before.nodes))]
+        return assignment.mask_of(pl.concat([codes.cast(pl.UInt32) for codes in changes]), len(identities.nodes) + 1)
 
-    def _profiled(self, known: UpdatedIdentities) -> pl.Series:
-        """The customers, by code, with a new profile."""
+    def _profiled(self, identities: UpdatedIdentities) -> pl.Series:
+        """The codes of customers with a new profile."""
         kind = pl.col("identity_kind")
         identity = self.rules.identities.normal(pl.col("identity"), kind)
         named = self.profiles.select(kind.replace(self.rules.identities.hashed).alias("kind"), identity.alias("value"))
-        return known.nodes.join(named, on=["kind", "value"], how="semi")["customer"]
+        return identities.nodes.join(named, on=["kind", "value"], how="semi")["customer"]
 
-    def _taken(self, touched: AffectedCustomers, end: datetime | None) -> ExtractedTouches | None:
-        """The customers concerned, out of their parts; None when there are so many that a build is cheaper."""
+    def _extracted(self, affected: AffectedCustomers, end: datetime | None) -> ExtractedTouches | None:
+        """Extracts the affected customers from their parts; None when there are so many that a build is cheaper."""
         lapse = (self.stored.end_of_data, end)
 
-        def lost(part: Part) -> tuple[Extract, int]:
+        def extract_of(part: Part) -> tuple[Extract, int]:
             people = part.people([TOUCHES, "code", *PATH_END_COLUMNS])
-            whole, late = touched.concern(people, lapse, self.rules.journey_gap)
-            return Extract.of(whole, late), int(people[TOUCHES].filter(pl.Series(whole)).sum())
+            whole, partial = affected.select(people, lapse, self.rules.journey_gap)
+            return Extract.of(whole, partial), int(people[TOUCHES].filter(pl.Series(whole)).sum())
 
-        losses, touches = zip(*on_threads(lost, self.stored.parts), strict=True)
+        extracts, touches = zip(*on_threads(extract_of, self.stored.parts), strict=True)
         if _is_too_large(sum(touches), self.stored):
             return None
-        taken = ExtractedTouches.from_parts(self.stored, losses, extracted_columns(self.rules))
-        return None if _is_too_large(len(taken.touches), self.stored) else taken
+        extracted = ExtractedTouches.from_parts(self.stored, extracts, extracted_columns(self.rules))
+        return None if _is_too_large(len(extracted.touches), self.stored) else extracted
 
-    def _cast(self, anew: RestitchedEvents, states: pl.DataFrame | None, end: datetime | None) -> list[pl.DataFrame]:
-        """The touches of all customers concerned in shares of about a part, each of whole customers and on a thread."""
-        shares = round(len(anew.every) / TOUCHES_PER_PART) or 1
+    def _restitched_touches(
+        self, restitched: RestitchedEvents, states: pl.DataFrame | None, end: datetime | None
+    ) -> list[pl.DataFrame]:
+        """The touches of all affected customers, in shares of about one part; each share runs on its own thread."""
+        shares = round(len(restitched.events) / TOUCHES_PER_PART) or 1
         shares += -shares % (os.cpu_count() or 1) if shares > 1 else 0
 
         def touches(share: int) -> pl.DataFrame:
-            some = anew.every.filter(pl.col(CODE) % shares == share)
-            return anew.numbered_on(touches_of(some, self.rules, states, end))
+            subset = restitched.events.filter(pl.col(CODE) % shares == share)
+            return restitched.continue_numbers(touches_of(subset, self.rules, states, end))
 
         return on_threads(touches, range(shares))
 
-    def _summary(self, got: NewEvents, taken: ExtractedTouches, touches: Sequence[pl.DataFrame]) -> StitchSummary:
-        """The numbers of the paths with those of the customers concerned exchanged."""
-        summary = add_counts(StitchSummary(**self.memory.counts), taken.touches.rename({TAKEN_FROM: CODE}), -1)
-        for some in touches:
-            summary = add_counts(summary, some)
+    def _summary(self, new: NewEvents, extracted: ExtractedTouches, touches: Sequence[pl.DataFrame]) -> StitchSummary:
+        """Replaces the counts of the affected customers in the stored summary."""
+        summary = add_counts(StitchSummary(**self.state.counts), extracted.touches.rename({TAKEN_FROM: CODE}), -1)
+        for share in touches:
+            summary = add_counts(summary, share)
         return replace(
             summary,
-            events=summary.events + got.landed,
-            duplicates=summary.duplicates + got.landed - len(got.events),
-            id_conflicts=summary.id_conflicts + got.conflicts,
+            events=summary.events + new.landed,
+            duplicates=summary.duplicates + new.landed - len(new.events),
+            id_conflicts=summary.id_conflicts + new.conflicts,
         )
 
     def _write(
         self,
-        taken: ExtractedTouches,
-        cast: tuple[RestitchedEvents, Sequence[pl.DataFrame]],
-        memory: RefreshState,
+        extracted: ExtractedTouches,
+        result: tuple[RestitchedEvents, Sequence[pl.DataFrame]],
+        state: RefreshState,
         end: datetime | None,
         on_progress: Progress | None,
     ) -> None:
-        """Write a generation of the old parts without what was taken, and of recent parts."""
-        anew, touches = cast
-        nodes, total = len(memory.nodes), sum(map(len, touches))
+        """Writes a generation of the old parts without the extracted touches, and of recent parts."""
+        restitched, touches = result
+        nodes, total = len(state.nodes), sum(map(len, touches))
         with StoreWriter(self.lake.paths) as writer:
-            writer.write_in_background(lambda: memory.save(self.lake, writer.generation))
+            writer.write_in_background(lambda: state.save(self.lake, writer.generation))
             writer.words.dictionaries.update(self.stored.dictionaries)
             writer.schema = self.stored.schema
-            wholes, late = whole_and_partial(anew, touches)
-            update_parts(writer, self.stored, taken, part_of(late, anew.keys, nodes, writer.words))
-            done = len(late)
+            wholes, partial = whole_and_partial(restitched, touches)
+            update_parts(writer, self.stored, extracted, part_of(partial, restitched.keys, nodes, writer.words))
+            done = len(partial)
             for whole in wholes:
                 if len(whole):
-                    write_part(writer, whole, anew.keys, nodes)
+                    write_part(writer, whole, restitched.keys, nodes)
                 done += len(whole)
                 if on_progress:
                     on_progress(done, total)
@@ -296,30 +303,36 @@ class Refresh:
 
 
 def _first_new_times(owners: pl.DataFrame, count: int) -> NDArray[np.int64]:
-    """When the first new event of each customer was, by code, in microseconds; `NEVER` without one."""
-    known = owners.filter(pl.col(CODE).is_not_null())
+    """The time of each customer's first new event, by code, in microseconds; `NO_NEW_EVENT` without one."""
+    assigned = owners.filter(pl.col(CODE).is_not_null())
     since = np.full(count, NO_NEW_EVENT)
-    np.minimum.at(since, known[CODE].to_numpy(), known[contract.OCCURRED_AT].to_physical().to_numpy())
+    np.minimum.at(since, assigned[CODE].to_numpy(), assigned[contract.OCCURRED_AT].to_physical().to_numpy())
     return since
 
 
-def _new_profiles(lake: Lake, rules: PathRules, was: int | None, now: int | None) -> pl.DataFrame | None:
-    """The profiles that came since; None when that cannot be told. No attribute makes all profiles the same."""
-    if not rules.attributes or was == now:
+def _new_profiles(
+    lake: Lake, rules: PathRules, old_version: int | None, new_version: int | None
+) -> pl.DataFrame | None:
+    """The profiles that landed since; None when that is unknown. Without attributes in the rules, none are needed."""
+    if not rules.attributes or old_version == new_version:
         return pl.DataFrame(schema=contract.PROFILES)
-    if now is None:
+    if new_version is None:
         return None
-    rows = landed_profiles(lake) if was is None else added(lake, PROFILES, contract.PROFILES, was, now)
+    rows = (
+        landed_profiles(lake)
+        if old_version is None
+        else added(lake, PROFILES, contract.PROFILES, old_version, new_version)
+    )
     return None if rows is None else rows.collect()
 
 
-def _with_event_counts(known: UpdatedIdentities, fresh: pl.DataFrame) -> UpdatedIdentities:
-    """The combinations with their new events counted."""
-    counts = np.bincount(fresh[COMBINATION].to_numpy(), minlength=len(known.seen))
-    events = (known.seen["events"] + pl.Series(counts, dtype=pl.UInt32)).alias("events")
-    return replace(known, seen=known.seen.with_columns(events))
+def _with_event_counts(identities: UpdatedIdentities, new_events: pl.DataFrame) -> UpdatedIdentities:
+    """Adds the new events to the counts of their combinations."""
+    counts = np.bincount(new_events[COMBINATION].to_numpy(), minlength=len(identities.seen))
+    events = (identities.seen["events"] + pl.Series(counts, dtype=pl.UInt32)).alias("events")
+    return replace(identities, seen=identities.seen.with_columns(events))
 
 
 def _is_too_large(rows: int, stored: Paths) -> bool:
-    """Whether so many rows make a build cheaper."""
+    """Whether so many rows make a build cheaper than a refresh."""
     return rows > max(_SMALL_REFRESH, _MAX_SHARE * len(stored))

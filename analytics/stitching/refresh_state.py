@@ -1,8 +1,8 @@
-"""What must be remembered of old events, so that new ones can be stitched without reading the old ones again?
+"""Stores what a refresh must know of old events, so that it can stitch new events without reading the old ones again.
 
-A memory belongs to one generation of the paths and lies in the lake's folder `memory`, under the generation's name: it
-holds identities as they came, which the paths with their pseudonyms must not. Its numbers are kept for good: a node or
-a combination that has one keeps it, new ones get the next.
+A refresh state belongs to one generation of the path store. It lies in the lake's folder `memory`, under the name of
+the generation: it holds identities as they were sent, which the paths with their pseudonyms must not. Numbers are
+permanent: a node or a combination keeps its number, new ones are appended.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ DROPPED: Final = pl.Schema({COMBINATION: pl.UInt32(), contract.OCCURRED_AT: cont
 
 @dataclass(frozen=True)
 class RefreshState:
-    """What is remembered of the events of a store.
+    """What is known of the events of a store.
 
-    `nodes`: a row an identity, with its customer, known and shared, as `components` gives them. `seen`: a row a
-    combination, with `_hash`, its nodes, `_customer`, `linked`, `shared` and `events`, how many carry it. `on_shared`:
-    shared, occurred_at, `_combination`, events, of the events on shared values. `dropped`: the events that rules drop.
-    `activity` as in the watermark. `tombstones`: the links that were removed. `kinds`: what the map of identities has.
-    `counts`: the numbers of the summary.
+    - `nodes`: one row per identity, with customer, known and shared, as `components` returns them.
+    - `seen`: one row per combination: `_hash`, its nodes, `_customer`, `linked`, `shared`, and `events`, its count.
+    - `on_shared`: the events on shared values: shared, occurred_at, `_combination`, events.
+    - `dropped`: the events that rules drop. `activity`: see the watermark. `tombstones`: the links that were removed.
+    - `kinds`: the keys of the map of identities. `seed`: of the hashes. `counts`: the counts of the summary.
     """
 
     nodes: pl.DataFrame
@@ -52,7 +52,7 @@ class RefreshState:
     counts: Mapping[str, Any]
 
     def save(self, lake: Lake, generation: str) -> None:
-        """Write the memory of a generation that is not visible yet."""
+        """Writes the state of a generation that is not visible yet."""
         home = _home(lake, generation)
         files.make(home)
         for name in _TABLES:
@@ -69,13 +69,13 @@ class RefreshState:
 
 
 def known_kinds(lake: Lake, generation: str) -> tuple[str, ...]:
-    """The kinds in the map of identities of what a generation was made of; none where nothing is remembered of it."""
+    """The kinds in the map of identities of a generation's events; empty when there is no state."""
     content = files.read(f"{_home(lake, generation)}/facts.json")
     return tuple(json.loads(content)["kinds"]) if content else ()
 
 
 def load_state(lake: Lake, generation: str) -> RefreshState | None:
-    """The memory of a generation; None when there is none, or none that can be used here."""
+    """The refresh state of a generation; None when there is none, or when this machine hashes differently."""
     home = _home(lake, generation)
     content = files.read(f"{home}/facts.json")
     if content is None:
@@ -88,26 +88,26 @@ def load_state(lake: Lake, generation: str) -> RefreshState | None:
 
 
 def remove_other_states(lake: Lake, *generations: str) -> int:
-    """Remove the memories of all other generations; returns how many files went."""
+    """Removes the states of all other generations; returns the number of files removed."""
     home = lake.table(MEMORY)
     return sum(files.remove(f"{home}/{name}") for name in files.names(home) if name not in generations)
 
 
 def hash_probe() -> list[int]:
-    """Hashes of known values: where they differ, hashes that were stored mean nothing."""
+    """Hashes of known values: where they differ from stored ones, stored hashes are useless."""
     texts = pl.DataFrame({"a": ["journeys", None, "x"], "b": [None, "é", "x" * 40]})
     return [*texts["b"].hash().to_list(), *texts.select(pl.struct(pl.all().hash(1)).hash(1)).to_series().to_list()]
 
 
-def refresh_state_of(found: Identities, **rest: Any) -> RefreshState:
-    """What identity resolution leaves to remember; `events` counts the events of each combination."""
-    nodes = [name for name in found.seen.columns if name.endswith("_node")]
-    seen = found.seen.select(HASH, *nodes, CODE, LINKED, "shared", rest.pop("events"))
+def refresh_state_of(identities: Identities, **rest: Any) -> RefreshState:
+    """The refresh state after a build; `events` holds the count of events of each combination."""
+    nodes = [name for name in identities.seen.columns if name.endswith("_node")]
+    seen = identities.seen.select(HASH, *nodes, CODE, LINKED, "shared", rest.pop("events"))
     return RefreshState(
-        nodes=found.nodes.select("rank", "kind", "value", "login", "customer", "known", "shared"),
+        nodes=identities.nodes.select("rank", "kind", "value", "login", "customer", "known", "shared"),
         seen=seen,
-        on_shared=event_counts(found.on_shared),
-        seed=found.seed,
+        on_shared=event_counts(identities.on_shared),
+        seed=identities.seed,
         **rest,
     )
 

@@ -1,7 +1,7 @@
-"""Which settings of [paths] fit nothing that landed? Mostly a misspelt name, which no check of the file can see.
+"""Finds settings of [paths] that match nothing that landed: mostly misspelt names, which no check of the file can see.
 
-A goal that no touchpoint has converts nobody, a stage without touchpoints is empty, and neither is an error: the events
-may still come. So each is told beside what was stitched, with the nearest name that is there.
+A goal that is no touchpoint converts no customer, a stage without touchpoints is empty, and neither is an error: the
+events may still come. So each is reported after stitching, with the nearest existing name.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _Key = tuple[str | int, ...]
 
 @dataclass(frozen=True)
 class UnusedSetting:
-    """A setting, by its key below [paths], what is odd about it, and what to do, if that is known."""
+    """A setting that matches nothing: its key below [paths], what is wrong, and what to do, if that is known."""
 
     key: _Key
     what: str
@@ -35,7 +35,7 @@ class UnusedSetting:
 
 
 def unused_settings(lake: Lake, rules: PathRules) -> list[UnusedSetting]:
-    """The settings that fit nothing in the stitched paths of a lake. Paths without touches raise no doubt."""
+    """The settings that match nothing in the stitched paths of a lake; empty for paths without touches."""
     stored = Paths.open(lake)
     if not len(stored):
         return []
@@ -51,15 +51,15 @@ def _of_touchpoints(rules: PathRules, words: list[str]) -> Iterator[UnusedSettin
     for name in rules.goal:
         if name not in words:
             yield UnusedSetting(("goal",), f"no touchpoint is called {name!r}", nearest(name, words))
-    for place, rule in enumerate(rules.touchpoints):
+    for position, rule in enumerate(rules.touchpoints):
         if rule.name is not None and rule.name not in words:
-            yield UnusedSetting(("touchpoints", place), f"no event became {rule.name!r}")
-    own = rules.stages if "stages" in rules.model_fields_set else []
-    for place, stage in enumerate(own):
+            yield UnusedSetting(("touchpoints", position), f"no event became {rule.name!r}")
+    custom = rules.stages if "stages" in rules.model_fields_set else []
+    for position, stage in enumerate(custom):
         for name in stage.touchpoints:
             if not any(re.fullmatch(re.escape(name).replace(r"\*", ".*"), word, re.DOTALL) for word in words):
-                said = f"no touchpoint is called {name!r}"
-                yield UnusedSetting(("stages", place, "touchpoints"), said, nearest(name, words))
+                what = f"no touchpoint is called {name!r}"
+                yield UnusedSetting(("stages", position, "touchpoints"), what, nearest(name, words))
 
 
 def _of_columns(lake: Lake, rules: PathRules, stored: Paths) -> Iterator[UnusedSetting]:
@@ -70,18 +70,18 @@ def _of_columns(lake: Lake, rules: PathRules, stored: Paths) -> Iterator[UnusedS
         if name not in contract.EVENTS and is_empty(short(name)):
             yield UnusedSetting(("context",), f"no event has {name}")
     unknown = [name for name in rules.attributes if is_empty(name)]
-    there = profiles(lake).select(pl.col("attribute").unique()).collect().to_series() if unknown else pl.Series([])
+    existing = profiles(lake).select(pl.col("attribute").unique()).collect().to_series() if unknown else pl.Series([])
     for name in unknown:
-        hint = nearest(name, there.drop_nulls())
+        hint = nearest(name, existing.drop_nulls())
         yield UnusedSetting(("attributes",), f"no customer has the attribute {name!r} at a touch", hint)
 
 
-def _of_kinds(rules: PathRules, there: list[str]) -> Iterator[UnusedSetting]:
-    """A kind may well be named before it comes: it is told only when another one, unnamed, is spelt nearly so."""
-    there = [*there, *(known for raw, known in rules.identities.hashed.items() if raw in there)]
+def _of_kinds(rules: PathRules, existing: list[str]) -> Iterator[UnusedSetting]:
+    """Kinds may be named before they occur: one is reported only when an unnamed kind has nearly the same name."""
+    existing = [*existing, *(known for raw, known in rules.identities.hashed.items() if raw in existing)]
     for key in ("kinds", "logins", "lower", "hash_email", "hash_phone"):
         named: list[str] = getattr(rules.identities, key)
-        for kind in sorted({*named} - {*there}) if key in rules.identities.model_fields_set else ():
-            hint = nearest(kind, [other for other in there if other not in (*named, *rules.identities.hashed)])
+        for kind in sorted({*named} - {*existing}) if key in rules.identities.model_fields_set else ():
+            hint = nearest(kind, [other for other in existing if other not in (*named, *rules.identities.hashed)])
             if hint:
                 yield UnusedSetting(("identities", key), f"no event carries the identity {kind!r}", hint)

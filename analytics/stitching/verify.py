@@ -1,4 +1,4 @@
-"""Are the paths as they should be? Computed anew, they must be the same, row by row."""
+"""Checks stored paths: computes them again and compares them with the stored ones, row by row."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from expectations.lake.layout import Lake
 
 @dataclass(frozen=True)
 class Verification:
-    """How stored paths compare with paths built anew: touches in both, and in one of them only."""
+    """How stored paths compare with rebuilt paths: touches compared, and touches in only one of them."""
 
     touches: int
     missing: int
@@ -27,12 +27,12 @@ class Verification:
 
     @property
     def holds(self) -> bool:
-        """Whether the stored paths are exactly those of what they were built from."""
+        """Whether the stored paths are exactly those of the tables they were built from."""
         return not (self.missing or self.surplus)
 
 
 def is_current(lake: Lake, rules: PathRules) -> bool:
-    """Whether the stored paths were built from the tables and the rules of now."""
+    """Whether the stored paths were built from the current tables and rules."""
     try:
         return Paths.open(lake).built_from == build_inputs(lake, rules)
     except StorageError:
@@ -40,29 +40,29 @@ def is_current(lake: Lake, rules: PathRules) -> bool:
 
 
 def verify(lake: Lake, rules: PathRules | None = None) -> Verification:
-    """Recompute the paths and compare them with the stored ones, row by row, whatever the order of customers.
+    """Computes the paths again and compares them with the stored ones, row by row, in any order of customers.
 
-    Raises `StorageError` when there are no paths. `current` tells whether the lake has changed since they were built:
-    then differences are no fault.
+    `current` says whether the lake is unchanged since the paths were built; if not, differences are no fault. Raises
+    `StorageError` when there are no paths.
     """
     rules = rules or PathRules()
     stored = Paths.open(lake)
     with tempfile.TemporaryDirectory(prefix="journeys-") as folder:
         build(lake, rules, end_of_data=stored.end_of_data, into=Path(folder))
-        anew = Paths.open(folder)
-        ours, theirs = _rows(stored), _rows(anew)
-    missing = _not_in(theirs, ours)
-    surplus = _not_in(ours, theirs)
-    return Verification(len(ours), missing, surplus, is_current(lake, rules))
+        rebuilt = Paths.open(folder)
+        stored_rows, rebuilt_rows = _rows(stored), _rows(rebuilt)
+    missing = _not_in(rebuilt_rows, stored_rows)
+    surplus = _not_in(stored_rows, rebuilt_rows)
+    return Verification(len(stored_rows), missing, surplus, is_current(lake, rules))
 
 
 def _rows(paths: Paths) -> pl.DataFrame:
-    """A hash of every touch with its place on its customer's path."""
-    place = pl.int_range(pl.len()).over(CUSTOMER).alias("_place")
+    """A hash of every touch with its position on its customer's path."""
+    position = pl.int_range(pl.len()).over(CUSTOMER).alias("_place")
     columns = sorted(paths.columns)
     parts = [
         paths.read(part, columns)
-        .with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String), place)
+        .with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String), position)
         .select(pl.struct(*columns, "_place").hash().alias("row"))
         for part in paths.parts
     ]
