@@ -126,7 +126,7 @@ def parse_identity(text: str) -> tuple[str, str]:
 
     Raises `DefinitionError` for any other text.
 
-    >>> identity_of("customer_id:c:1")
+    >>> parse_identity("customer_id:c:1")
     ('customer_id', 'c:1')
     """
     kind, colon, value = text.partition(":")

@@ -1,9 +1,9 @@
-"""Whose event would another tool say this is? The stitching rules of other products, so that numbers can be reconciled.
+"""To which customer would another tool assign an event? Stitching rules of other products, to reconcile numbers.
 
 | function | product and rule |
 | --- | --- |
 | `last_person` | Adobe, field based: the person last seen on the device; a replay looks forward, too |
-| `last_login` | Adobe, shared devices by last authentication: all of a device is whose login came last |
+| `last_login` | Adobe, shared devices by last authentication: all events of a device go to its last login |
 | `person_of_graph` | Adobe, graph based: the person that a given graph names for the device at the time |
 | `first_user` | Mixpanel, simplified merge: a device belongs to its first user |
 | `unique_components` | Snowplow: components that never join two values of a unique identifier |
@@ -36,7 +36,7 @@ def last_person(
 
     Live, an event takes the person last seen on its device, and the device itself before anybody was seen. After a
     `replay` those earlier events take the first person seen after them: all of them, or, `replayed_at` a time (else the
-    last event's), those of the `lookback` before it. Of several persons at one instant the smallest holds. Events of
+    last event's), those of the `lookback` before it. Of several persons at one instant the smallest counts. Events of
     `forgotten` persons, whose privacy request was carried out, fall back to the device.
 
     >>> from datetime import datetime
@@ -61,8 +61,8 @@ def last_person(
 def last_login(events: pl.DataFrame, *, forgotten: Sequence[str] = ()) -> pl.DataFrame:
     """Adobe's last authentication on shared devices: columns `device`, `person` (String, may be null) and `at`.
 
-    All events of a device, also those that name another person, are whose login came last on it; without any login they
-    stay the device's. Of several persons at the last instant the smallest holds; `forgotten` as in `last_person`.
+    All events of a device, also those that name another person, go to the person of its last login; without any login
+    they stay the device's. Of several persons at the last instant the smallest counts; `forgotten` as in `last_person`.
 
     >>> from datetime import datetime
     >>> at = [datetime(2024, 1, day) for day in (1, 2, 3)]
@@ -79,7 +79,7 @@ def last_login(events: pl.DataFrame, *, forgotten: Sequence[str] = ()) -> pl.Dat
 
 
 def _fall_back_to_device(rows: pl.DataFrame, forgotten: Sequence[str]) -> pl.DataFrame:
-    """Who has nobody, or somebody who is forgotten, is the device itself."""
+    """Replaces missing and forgotten persons by the device."""
     known = pl.when(~pl.col(STITCHED).is_in(list(forgotten))).then(STITCHED)
     return rows.with_columns(pl.coalesce(known, "device").alias(STITCHED))
 
@@ -150,7 +150,7 @@ Identifier = tuple[str, str]
 
 
 class _PersonGraph:
-    """Who holds which identifier while events come in."""
+    """Which person holds which identifier while events are read."""
 
     def __init__(self, unique: frozenset[str]) -> None:
         self.unique = unique
@@ -189,7 +189,7 @@ class _PersonGraph:
         return len(kinds) != len(set(kinds))
 
     def _divide(self, identifiers: Sequence[Identifier]) -> int:
-        """The event is its unique identifier's; the identifiers that others hold are nobody's: a new person's."""
+        """Gives the event to its unique identifier; identifiers of other persons start a new person."""
         own = [each for each in identifiers if each[0] in self.unique]
         if not own:
             return min(self.holder[each] for each in identifiers if each in self.holder)

@@ -1,4 +1,4 @@
-"""Names and types of the columns of a touch that stitching makes."""
+"""Names and types of the columns that stitching computes for every touch."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""When do recent parts become one? Refreshes leave small parts, and parts that have changed.
+"""Compacts a store: merges small parts, and rewrites parts that changed much.
 
-A part that lost more than half of its touches to other parts is written anew without them, and one with later touches
-beyond a quarter of its own is written anew with them. When there are many small parts they are put together, up to the
-usual size. So each touch is written again a few times at most, and old files do not grow.
+Refreshes leave small parts, and changed ones. A part that lost more than half of its touches is rewritten without
+them; one with later touches beyond a quarter of its own is rewritten with them. Many small parts are merged, up to the
+usual size. So each touch is rewritten only a few times, and old files do not grow.
 """
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ MAX_SMALL_PARTS: Final = 8
 
 
 def compact(writer: StoreWriter) -> None:
-    """Put together the small parts of a generation that is being written, and those that lost most touches."""
+    """Merges the small parts of a generation that is being written, and rewrites its worn ones."""
     writer.wait()
     small = [part for part in writer.parts if part.touches < TOUCHES_PER_PART // 2]
-    chosen = [part for part in writer.parts if _needs_rewrite(part)]
-    chosen += [part for part in small if part not in chosen] if len(small) > MAX_SMALL_PARTS else []
-    writer.parts = [part for part in writer.parts if part not in chosen]
-    for group in _groups(chosen):
+    rewritten = [part for part in writer.parts if _needs_rewrite(part)]
+    rewritten += [part for part in small if part not in rewritten] if len(small) > MAX_SMALL_PARTS else []
+    writer.parts = [part for part in writer.parts if part not in rewritten]
+    for group in _groups(rewritten):
         writer.add_part(merge_parts(group))
     writer.wait()
-    for part in chosen:
+    for part in rewritten:
         part.remove()
 
 
@@ -41,7 +41,7 @@ def merge_parts(parts: Sequence[Part]) -> Part:
 
 
 def _groups(parts: Sequence[Part]) -> Iterator[list[Part]]:
-    """Parts, the small ones together up to the usual size."""
+    """Groups parts up to the usual size."""
     group: list[Part] = []
     for part in parts:
         if group and sum(each.touches for each in group) + part.touches > TOUCHES_PER_PART:
@@ -56,7 +56,7 @@ def _needs_rewrite(part: Part) -> bool:
     """Whether a part lost more than half of its touches, or has so many later ones that reading it takes longer."""
     if not part.changed:
         return False
-    first, later = (_rows(f"{part.address}.{kind}.parquet") for kind in ("touches", "later"))
+    first, later = (_rows(f"{part.address}.{file}.parquet") for file in ("touches", "later"))
     return part.touches < first / 2 or later > first / 4
 
 

@@ -1,4 +1,4 @@
-"""How touches are encoded: codes for text, seconds or microseconds for times, dictionaries of words."""
+"""Encodes touches: codes for text, with a dictionary per column; seconds or microseconds for times."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ def as_time(stored: pl.Series) -> pl.Series:
 
 
 def as_enum(codes: pl.Series, words: pl.Series) -> pl.Series:
-    """Codes with their words. Costs nothing when the codes are as wide as the dictionary asks for."""
+    """Codes as an Enum of their words. Free when the codes already have the width that the dictionary needs."""
     return codes.cast(code_type(len(words))).cat.to(pl.Enum(words))
 
 
 def code_type(words: int) -> type[pl.DataType]:
-    """The narrowest type that tells `words` words apart."""
+    """The narrowest integer type for `words` different words."""
     return pl.UInt8 if words <= 0xFF else pl.UInt16 if words <= 0xFFFF else pl.UInt32
 
 
 def narrow_time(at: pl.Series) -> pl.Series:
-    """Datetime(us) as u32 seconds when every time is a whole second between 1970 and 2106, else as i64 microseconds."""
+    """Datetime(us) as UInt32 seconds if all times are whole seconds from 1970 to 2106, else as Int64 microseconds."""
     micros = at.cast(TIME).to_physical()
     if not len(micros):
         return micros.cast(pl.UInt32)
@@ -45,7 +45,7 @@ def _as_int(value: Any) -> int:
 
 
 class DictionaryBuilder:
-    """Dictionaries that grow while parts are written: a word keeps its code for good."""
+    """Dictionaries that grow while parts are written; a word keeps its code."""
 
     def __init__(self, dictionaries: Dictionaries | None = None) -> None:
         self.dictionaries: dict[str, pl.Series] = dict(dictionaries or {})
@@ -55,12 +55,14 @@ class DictionaryBuilder:
         return name in self.dictionaries and bool(words.is_in(self.dictionaries[name].implode()).all())
 
     def matches(self, column: pl.Series) -> bool:
-        """Whether an Enum has the words of its column's dictionary in their order, so that its codes are ours."""
+        """Whether an Enum has exactly the words of its column's dictionary, in order, so that its codes can be
+        stored.
+        """
         known = self.dictionaries.get(column.name)
         return known is not None and isinstance(column.dtype, pl.Enum) and column.dtype.categories.equals(known)
 
     def encode(self, column: pl.Series) -> pl.Series:
-        """A text column as codes; words not met before get the next codes, in the order of their first touch."""
+        """A text column as codes; new words get the next codes, in the order of their first touch."""
         name = column.name
         known = self.dictionaries.get(name, pl.Series(name, [], dtype=pl.String))
         words = column.unique(maintain_order=True).drop_nulls()
@@ -72,13 +74,13 @@ class DictionaryBuilder:
 
 
 def as_text(table: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:
-    """The table with words of dictionaries as plain text: in these columns, or in all."""
-    asked = table.columns if columns is None else columns
-    words = [name for name in asked if isinstance(table.schema[name], pl.Enum | pl.Categorical)]
+    """Converts dictionary columns to String: those named in `columns`, by default all."""
+    selected = table.columns if columns is None else columns
+    words = [name for name in selected if isinstance(table.schema[name], pl.Enum | pl.Categorical)]
     return table.with_columns(pl.col(words).cast(pl.String))
 
 
 def encoded(table: pl.DataFrame, words: DictionaryBuilder) -> pl.DataFrame:
-    """The table with its text columns as codes of the dictionaries."""
+    """Replaces the text columns of a table by codes of the dictionaries."""
     text = [name for name, dtype in table.schema.items() if dtype == pl.String]
     return table.with_columns([words.encode(table[name]) for name in text])

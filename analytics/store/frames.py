@@ -1,4 +1,4 @@
-"""Brings a caller's frame to the columns of touches."""
+"""Converts a caller's frame to the columns of touches: names, types, and times in UTC."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ _TEXT_TYPES: Final = (pl.String, pl.Categorical, pl.Enum)
 
 
 def standard_columns(frame: pl.DataFrame, names: Mapping[str, str], sequence: str | None = None) -> pl.DataFrame:
-    """The frame under our names: customer, at as Datetime(us, UTC), touchpoint as text, then the other columns."""
-    for given in [*(names or (CUSTOMER, AT, TOUCHPOINT)), *([sequence] if sequence else [])]:
-        if given not in frame.columns:
+    """The frame with our column names: customer, at as Datetime(us, UTC), touchpoint as text, then all others.
+
+    Raises `DefinitionError` for a missing column, a name used twice or times without a date, and `InputError` for
+    touches without customer or time.
+    """
+    for theirs in [*(names or (CUSTOMER, AT, TOUCHPOINT)), *([sequence] if sequence else [])]:
+        if theirs not in frame.columns:
             expected = f"one of {', '.join(frame.columns)}"
-            raise DefinitionError(f"There is no column {given!r}.", expected=expected, do=nearest(given, frame.columns))
-    renamed = {given: ours for given, ours in names.items() if given != ours}
-    taken = [ours for ours in renamed.values() if ours in frame.columns]
-    if taken:
-        raise DefinitionError(f"Two columns would be called {taken[0]!r}.", do="rename one of them first")
+            raise DefinitionError(
+                f"There is no column {theirs!r}.", expected=expected, do=nearest(theirs, frame.columns)
+            )
+    renamed = {theirs: ours for theirs, ours in names.items() if theirs != ours}
+    clashes = [ours for ours in renamed.values() if ours in frame.columns]
+    if clashes:
+        raise DefinitionError(f"Two columns would be called {clashes[0]!r}.", do="rename one of them first")
     frame = frame.rename(renamed)
     if not frame.schema[AT].is_temporal() or frame.schema[AT] in (pl.Time, pl.Duration):
         raise DefinitionError("Times must be dates with a time.", expected="Datetime", found=str(frame.schema[AT]))
@@ -34,13 +40,13 @@ def standard_columns(frame: pl.DataFrame, names: Mapping[str, str], sequence: st
     frame = frame.with_columns(pl.col(text).cast(pl.String), time)
     for column in (CUSTOMER, AT):
         if missing := frame[column].null_count():
-            raise InputError(f"{missing} touches have no {column}.", do="remove or mend these rows")
+            raise InputError(f"{missing} touches have no {column}.", do="remove or fix these rows")
     first = [CUSTOMER, AT, TOUCHPOINT]
     return frame.select(first + [name for name in frame.columns if name not in first])
 
 
 def in_utc(time: Any) -> datetime | None:
-    """Any time of a caller as an aware time in UTC; without a zone it is taken as UTC."""
+    """A caller's time as an aware time in UTC; a time without a zone is taken as UTC."""
     if time is None:
         return None
     assert isinstance(time, datetime)

@@ -1,4 +1,4 @@
-"""The manifest of a path store: which generation is current, its format, and which generations are removed."""
+"""Reads the manifest of a path store: the current generation and its format; removes old generations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ STORE_FORMAT: Final = 2
 
 
 def entry_of(part: Part) -> dict[str, Any]:
-    """A part as the manifest lists it."""
+    """The entry of a part in the manifest."""
     return {
         "name": part.address.rpartition("/")[2],
         "number": part.number,
@@ -27,29 +27,29 @@ def entry_of(part: Part) -> dict[str, Any]:
 
 
 def generation_of(lake: str | Path | Lake) -> str:
-    """Name of the generation of a store that holds now, in whatever format it was written."""
+    """The name of the current generation of a store, in any format. Raises `StorageError` without a store."""
     return str(_manifest(store_folder(lake))["generation"])
 
 
 def holds_paths(lake: str | Path | Lake) -> bool:
-    """Whether there is a store."""
+    """Whether there is a path store."""
     return files.read(f"{store_folder(lake)}/{MANIFEST}") is not None
 
 
 def remove_generations(lake: str | Path | Lake, *kept: str | None) -> int:
-    """Remove the generations of a store but those named; returns how many files went."""
+    """Removes all generations of a store except those named; returns the number of files removed."""
     folder = store_folder(lake)
     others = [name for name in files.names(folder) if name.startswith("generation-") and name not in kept]
     return sum(files.remove(f"{folder}/{name}") for name in others)
 
 
 def plain_address(address: str | Path) -> str:
-    """The address as text, without a slash at its end."""
+    """The address as text, without a trailing slash."""
     return str(address).rstrip("/") or "/"
 
 
 def store_folder(lake: str | Path | Lake) -> str:
-    """The folder of the path store: that of a lake, or the folder itself."""
+    """The folder of a path store: that of a lake, or the folder itself if it has a manifest."""
     folder = plain_address(lake.paths if isinstance(lake, Lake) else lake)
     if not isinstance(lake, Lake) and files.read(f"{folder}/{MANIFEST}") is None:
         inside = f"{folder}/{PATHS}"
@@ -74,7 +74,7 @@ def _manifest(folder: str) -> dict[str, Any]:
 
 
 def read_manifest(folder: str) -> dict[str, Any]:
-    """The manifest of a store in today's format; `StorageError` for any other."""
+    """The manifest of a store in the current format. Raises `StorageError` for any other format."""
     manifest = _manifest(folder)
     if manifest.get("format") != STORE_FORMAT:
         raise StorageError(
@@ -82,6 +82,6 @@ def read_manifest(folder: str) -> dict[str, Any]:
             where=folder,
             expected=f"format {STORE_FORMAT}",
             found=f"format {manifest.get('format')}",
-            do="run `journeys stitch` to build it anew",
+            do="run `journeys stitch` to rebuild it",
         )
     return manifest

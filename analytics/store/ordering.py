@@ -1,6 +1,6 @@
-"""How are touches brought into order: customer after customer, each by time, ties as declared?
+"""Sorts touches by customer and time, and cuts them into parts.
 
-A customer key of any type is first turned into a dense whole number. Then one pass over (number, time) orders all.
+A customer key of any type is first mapped to a dense integer; one pass over (integer, time) then sorts all touches.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ TOUCHES_PER_PART: Final = 1_000_000
 
 
 def sorted_touches(touches: pl.DataFrame, sequence: str | None = None) -> tuple[pl.DataFrame, pl.Series, pl.Series]:
-    """Touches in order, the customer keys in that order, and each customer's count of touches (u32).
+    """The sorted touches, the customer keys in that order, and each customer's number of touches (UInt32).
 
-    Touches of one instant follow `sequence` when it is given, else the order of the frame.
+    Touches of one instant are ordered by `sequence`, if there is one, else as in the frame.
     """
     by = [CUSTOMER, AT, *([sequence] if sequence else [])]
     ordered = touches.sort(by, maintain_order=True)
@@ -28,21 +28,21 @@ def sorted_touches(touches: pl.DataFrame, sequence: str | None = None) -> tuple[
 
 
 def in_order(customers: pl.Series, times: pl.Series) -> bool:
-    """Whether rows without nulls lie customer after customer, each in time order.
+    """Whether rows are sorted by customer, then time, and contain no nulls.
 
     >>> in_order(pl.Series([1, 1, 2]), pl.Series([5, 7, 3])), in_order(pl.Series([1, 1]), pl.Series([7, 5]))
     (True, False)
     """
     if not customers.is_sorted() or customers.null_count() or times.null_count():
         return False
-    back = (times < times.shift(1)).arg_true()
-    return not (customers.gather(back) == customers.gather(back - 1)).any()
+    decreasing = (times < times.shift(1)).arg_true()
+    return not (customers.gather(decreasing) == customers.gather(decreasing - 1)).any()
 
 
 def by_code_and_time(codes: pl.Series, times: pl.Series) -> pl.Series:
-    """The order by customer (a whole number from 0) and time (Datetime); of ties any.
+    """The sort order by customer code (an integer from 0) and time (Datetime); ties come in any order.
 
-    By one whole number when both fit into 64 bits, which is twice as fast.
+    Sorts a single integer when both fit into 64 bits, which is twice as fast.
 
     >>> from datetime import datetime
     >>> by_code_and_time(pl.Series([2, 1]), pl.Series([datetime(2024, 1, 1), datetime(2024, 1, 2)])).to_list()
@@ -53,9 +53,9 @@ def by_code_and_time(codes: pl.Series, times: pl.Series) -> pl.Series:
     time = times.to_physical()
     if not (time % SECOND != 0).any():
         time //= SECOND
-    lowest, highest, most = (int(bound) for bound in (time.min(), time.max(), codes.max()))  # type: ignore[arg-type]
+    lowest, highest, largest_code = (int(bound) for bound in (time.min(), time.max(), codes.max()))  # type: ignore[arg-type]
     bits = (highest - lowest).bit_length()
-    if bits + most.bit_length() > 64:
+    if bits + largest_code.bit_length() > 64:
         both = pl.DataFrame([codes.alias("code"), time.alias("time")])
         return both.select(pl.arg_sort_by("code", "time")).to_series()
     key = codes.cast(pl.UInt64) * 2**bits + (time - lowest).cast(pl.UInt64)
@@ -64,9 +64,9 @@ def by_code_and_time(codes: pl.Series, times: pl.Series) -> pl.Series:
 
 
 def split_at_customers(counts: pl.Series, size: int = TOUCHES_PER_PART) -> Iterator[tuple[slice, slice]]:
-    """Slices of touches and of customers, each of about `size` touches, that never cut a customer in two.
+    """Slices of touches and of customers, each of about `size` touches; no customer is cut in two.
 
-    No touches give one empty part.
+    Without touches there is one empty slice of each.
     """
     ends = counts.cast(pl.Int64).cum_sum().to_numpy()
     touch = person = 0

@@ -1,16 +1,16 @@
 """The path store: every customer's touches in time order, in parts that analyses scan one by one.
 
-`Paths` is what every analysis asks. It is opened from a lake (`Paths.open`) or made from any frame
-(`Paths.from_frame`). A store on disk is a folder, of this machine or of an object store:
+Every analysis takes a `Paths`. It is opened from a lake (`Paths.open`) or made from any frame
+(`Paths.from_frame`). A stored one is a folder, local or in an object store:
 
-    manifest.json            which generation holds, its parts, the end of the data; replaced in one atomic step
+    manifest.json            the current generation, its parts, the end of the data; replaced in one atomic step
     <generation>/            part-00000.touches.parquet, part-00000.customers.parquet, ..., and where refreshes changed
                              a part part-00000.changes.parquet, which of its touches are kept, and
                              part-00000.later.parquet, those that follow them;
                              dictionaries.parquet, schema.parquet
 
 A new generation is written beside the old one and becomes visible when the manifest is replaced, so that a writer
-that dies half-way leaves the old store as it was.
+that is killed leaves the old store as it was.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from expectations.lake.layout import Lake
 
 
 class Paths:
-    """The touches of all customers, ready to be asked."""
+    """The touches of all customers, in parts, with the dictionaries of their text columns."""
 
     def __init__(
         self,
@@ -54,9 +54,9 @@ class Paths:
 
     @classmethod
     def open(cls, lake: str | Path | Lake) -> Paths:
-        """The stitched store of a lake, or a folder that `save` wrote.
+        """Opens the stitched store of a lake, or a folder that `save` wrote.
 
-        Raises `StorageError` when there is none, or when it was written in another format.
+        Raises `StorageError` when there is none, or when it has another format.
 
         >>> Paths.open("nowhere")
         Traceback (most recent call last):
@@ -93,12 +93,12 @@ class Paths:
         end_of_data: datetime | None = None,
         sequence: str | None = None,
     ) -> Paths:
-        """Paths of any frame: one row a touch, in any order, every other column kept.
+        """Paths from any frame: one row per touch, in any order; all other columns are kept.
 
-        `customer` may be of any type. `at` is a Datetime or Date; without a zone it is taken as UTC. `touchpoint` is
-        text, or is turned into it. Touches of one instant keep the order of column `sequence`, or else of the frame.
-        The end of the data is the last touch unless `end_of_data` is given. A frame without rows gives empty paths.
-        Raises `DefinitionError` for a column that is not there, `InputError` for a touch without customer or time.
+        `customer` may have any type. `at` is a Datetime or Date; without a zone it is taken as UTC. `touchpoint` is
+        text, or is cast to it. Touches of one instant are ordered by column `sequence`, by default as in the frame. The
+        end of the data is `end_of_data`, by default the last touch. A frame without rows gives empty paths. Raises
+        `DefinitionError` for a missing column, `InputError` for a touch without customer or time.
 
         >>> from datetime import datetime
         >>> frame = pl.DataFrame({"user": [1, 1], "t": [datetime(2024, 1, 1), datetime(2024, 1, 2)], "e": ["a", "b"]})
@@ -133,7 +133,7 @@ class Paths:
         return cls.from_frame(touches_of_text(journeys), end_of_data=time_after_start(end) if end else None)
 
     def save(self, folder: str | Path | Lake) -> None:
-        """Write the same parts to `folder`; `Paths.open(folder)` gives equal paths. Replaces a store that is there."""
+        """Writes the parts to `folder` and replaces a store that is there; `Paths.open(folder)` gives equal paths."""
         address = folder.paths if isinstance(folder, Lake) else folder
         with StoreWriter(address) as writer:
             for part in self.parts:
@@ -144,12 +144,12 @@ class Paths:
 
     @property
     def columns(self) -> list[str]:
-        """Names of the columns of a touch; `customer`, `at` and `touchpoint` first."""
+        """The columns of a touch; `customer`, `at` and `touchpoint` first."""
         return self.schema.names()
 
     @property
     def customers(self) -> int:
-        """How many customers there are."""
+        """The number of customers."""
         return sum(part.customers for part in self.parts)
 
     def __len__(self) -> int:
@@ -160,14 +160,14 @@ class Paths:
         return f"Paths({len(self)} touches of {self.customers} customers{end})"
 
     def values_of(self, column: str) -> pl.Series:
-        """The words that occur in a text column, in the order of their codes."""
+        """The words of a text column, in the order of their codes. Raises `DefinitionError` for other columns."""
         self.require(column)
         if column not in self.dictionaries:
             raise DefinitionError(f"Column {column!r} has no dictionary.", expected="a text column")
         return self.dictionaries[column]
 
     def require(self, *columns: str) -> None:
-        """Raise `DefinitionError` naming the nearest column when one of `columns` is not there."""
+        """Raises `DefinitionError` with the nearest name when one of `columns` does not exist."""
         for column in columns:
             if column not in self.schema:
                 raise DefinitionError(
@@ -177,7 +177,7 @@ class Paths:
                 )
 
     def read(self, part: Part, columns: Sequence[str]) -> pl.DataFrame:
-        """Columns of one part, decoded: Enum for text, Datetime(us, UTC) for `at`; sorted by customer and time."""
+        """Decoded columns of one part: Enum for text, Datetime(us, UTC) for `at`; sorted by customer and time."""
         self.require(*columns)
         return decoded(part, columns, self.dictionaries)
 

@@ -1,4 +1,6 @@
-"""How much is in the paths? One row of counts: touches, customers, sessions, journeys by outcome, how they linked."""
+"""How much is in the paths? Touches, customers, sessions, journeys by outcome, and how events were linked, in one
+row.
+"""
 
 from __future__ import annotations
 
@@ -45,15 +47,15 @@ _COUNTS = ("touches", "customers", "sessions", "journeys", *OUTCOMES, *(f"{LINKE
 
 def _counts(touches: pl.DataFrame) -> pl.DataFrame:
     """The counts of one part; its touches are sorted by customer and time."""
-    left = (pl.col(CUSTOMER) != pl.col(CUSTOMER).shift(-1)).fill_null(True)
-    out = [pl.len().alias("touches"), left.sum().alias("customers")]
+    is_last_touch = (pl.col(CUSTOMER) != pl.col(CUSTOMER).shift(-1)).fill_null(True)
+    out = [pl.len().alias("touches"), is_last_touch.sum().alias("customers")]
     if SESSION in touches.columns:
-        out.append(pl.col(SESSION).filter(left).sum().alias("sessions"))
+        out.append(pl.col(SESSION).filter(is_last_touch).sum().alias("sessions"))
     if JOURNEY in touches.columns:
-        ended = left | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
-        out.append(ended.sum().alias("journeys"))
+        journey_ends = is_last_touch | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
+        out.append(journey_ends.sum().alias("journeys"))
         if OUTCOME in touches.columns:
-            out += [(ended & (pl.col(OUTCOME).cast(pl.String) == name)).sum().alias(name) for name in OUTCOMES]
+            out += [(journey_ends & (pl.col(OUTCOME).cast(pl.String) == name)).sum().alias(name) for name in OUTCOMES]
     if LINKED in touches.columns:
         out += [(pl.col(LINKED).cast(pl.String) == way).sum().alias(f"{LINKED}_{way}") for way in LINKED_VALUES]
     counts = touches.select(expression.cast(pl.Int64) for expression in out)

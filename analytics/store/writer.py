@@ -25,7 +25,7 @@ from expectations.lake import files
 
 
 class StoreWriter:
-    """Writes a new generation of a path store, one part a call; readers see it when `finish` returns."""
+    """Writes a new generation of a path store, one part per call; it becomes visible when `finish` returns."""
 
     def __init__(self, address: str | Path) -> None:
         self.folder: Final = plain_address(address)
@@ -56,9 +56,10 @@ class StoreWriter:
                 files.remove(self.home)
 
     def add(self, touches: pl.DataFrame) -> None:
-        """Write the touches of one bucket of customers, sorted by (customer, at), as the next part.
+        """Writes the touches of some customers, sorted by (customer, at), as the next part.
 
-        All calls bring the same columns: customer, at, touchpoint, and any others. A customer comes in one call only.
+        Every call has the same columns: customer, at, touchpoint, and any others. Each customer occurs in one call
+        only. Raises `DefinitionError` for other columns than before, or touches that are not sorted.
         """
         touches = standard_columns(touches, {})
         if self.parts and touches.schema != self.schema:
@@ -82,34 +83,34 @@ class StoreWriter:
             self._last = last if self._last is None or (last and last > self._last) else self._last
 
     def add_part(self, part: Part) -> None:
-        """Write a part whose codes belong to this writer's dictionaries; meanwhile the next can be made."""
+        """Writes a part whose codes belong to this writer's dictionaries, in the background."""
         address = self._next()
         self.write_in_background(lambda: part.save(address))
         self.parts.append(Part(len(self.parts), part.touches, part.customers, address))
 
     def write_in_background(self, write: Callable[[], object]) -> None:
-        """Write something on the side, one thing at a time."""
+        """Runs one write in the background; waits for the previous one first."""
         self.wait()
         self._writing = self._thread.submit(write)
 
     def wait(self) -> None:
-        """Wait until all is written."""
+        """Waits until everything is written."""
         if self._writing:
             self._writing.result()
         self._writing = None
 
     def reuse_part(self, part: Part) -> Part:
-        """Take over a part of an older generation as it is."""
+        """Takes over a part of an older generation unchanged."""
         self.parts.append(part.copied(len(self.parts), self._next()))
         return self.parts[-1]
 
     def _next(self) -> str:
-        """An address for one more part."""
+        """The address of the next part."""
         self._count += 1
         return f"{self.home}/part-{self._count - 1:05d}"
 
     def finish(self, *, end_of_data: datetime | None = None, built_from: Mapping[str, Any] | None = None) -> None:
-        """Make the generation visible in one step, then remove generations older than the one replaced."""
+        """Makes the generation visible in one step, then removes generations older than the one it replaced."""
         if not self.parts:
             self.add(pl.DataFrame(schema=dict(self.schema)))
         self.wait()

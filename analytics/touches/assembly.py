@@ -1,8 +1,8 @@
-"""What does a touch hold? Events with their customers become touches, all the touches of a customer at a time.
+"""Makes touches: events with their customers become touches, all touches of a customer at a time.
 
-`prepared` keeps of each event what a touch needs, in narrow columns. `touches_of` takes all events of some customers,
-brings them into order and cuts sessions and journeys. Touches of one customer at one instant are ordered by the
-source's own sequence number, if there is one, then by event id, then by what they say: never by order of arrival.
+`prepare_events` keeps what a touch needs of each event, in narrow columns. `touches_of` takes all events of some
+customers, sorts them, and cuts sessions and journeys. Touches of one customer at one instant are ordered by the
+source's own sequence number, if there is one, then by event id, then by content: never by order of arrival.
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ _SEQUENCE: Final = "_sequence"
 EVENT_HASH: Final = "_event"
 PREVIOUS_ORDER: Final = "_place"
 HIDDEN_COLUMNS: Final = (COMBINATION, EVENT_HASH, _SEQUENCE)
-"""What a refresh must know of a touch: its identities, a hash of its event's id, what orders it."""
+"""Columns of a touch that only a refresh reads: its identities, the hash of its event's id, its sequence number."""
 CATEGORICAL: Final = pl.Categorical()
 
 
 def prepare_events(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
-    """Of events with their customers the columns that touches need; the touchpoint is null where a rule drops it."""
+    """Selects the columns that touches need from events with their customers; dropped events have a null touchpoint."""
     context = [column_of(name).cast(pl.String).cast(CATEGORICAL).alias(short(name)) for name in rules.context]
     values = [column_of(name).cast(pl.Float64, strict=False).alias(short(name)) for name in rules.values]
     sequence = [column_of(rules.sequence).cast(pl.Float64, strict=False).alias(_SEQUENCE)] if rules.sequence else []
     own = [pl.col(name).cast(CATEGORICAL) for name in (contract.CHANNEL, contract.EVENT_NAME, contract.KIND)]
-    taken = {short(name) for name in rules.context}
-    survey = [pl.col(_SURVEY).cast(CATEGORICAL)] if "score" in rules.values and _SURVEY not in taken else []
+    context_names = {short(name) for name in rules.context}
+    survey = [pl.col(_SURVEY).cast(CATEGORICAL)] if "score" in rules.values and _SURVEY not in context_names else []
     return events.select(
         CODE,
         pl.col(contract.OCCURRED_AT).alias(AT),
@@ -48,7 +48,7 @@ def prepare_events(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
         contract.EVENT_ID,
         COMBINATION,
         pl.col(contract.EVENT_ID).hash().alias(EVENT_HASH),
-        *(column for column in own if column.meta.output_name() not in taken),
+        *(column for column in own if column.meta.output_name() not in context_names),
         *context,
         *values,
         *survey,
@@ -59,9 +59,9 @@ def prepare_events(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
 def touches_of(
     events: pl.DataFrame, rules: PathRules, states: pl.DataFrame | None, end: datetime | None
 ) -> pl.DataFrame:
-    """The touches of whole customers, from all their prepared events, with `_customer` in place of the key.
+    """The touches of whole customers, from all their prepared events, with `_customer` instead of the key.
 
-    Columns of `HIDDEN` follow the others.
+    Columns of `HIDDEN_COLUMNS` come last. `states` holds the attributes over time, `end` is the end of the data.
     """
     touches = events.drop(contract.EVENT_ID)[_sort_order(events)]
     new = touches.select(new_customer(CODE)).to_series()
@@ -77,7 +77,7 @@ def touches_of(
 
 
 def columns(rules: PathRules) -> list[str]:
-    """The columns of a touch but the customer, in their order."""
+    """The columns of a touch except the customer, in order."""
     kept = [*map(short, rules.context), *rules.attributes, *map(short, rules.values)]
     survey = [_SURVEY] if "score" in rules.values else []
     return list(dict.fromkeys([*_LEADING_COLUMNS, contract.EVENT_NAME, contract.KIND, *kept, *survey]))
@@ -95,13 +95,13 @@ def touch_schema(rules: PathRules) -> pl.Schema:
 
 
 def event_columns(rules: PathRules) -> list[str]:
-    """The columns of a touch that its event gives, whoever its customer is; hidden ones are not among them."""
-    made = {STAGE, SESSION, JOURNEY, OUTCOME, LINKED, *rules.attributes}
-    return [name for name in columns(rules) if name not in made]
+    """The columns of a touch that come from its event, whichever customer it has; without hidden columns."""
+    computed = {STAGE, SESSION, JOURNEY, OUTCOME, LINKED, *rules.attributes}
+    return [name for name in columns(rules) if name not in computed]
 
 
 def with_text(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
-    """Touches with their customer's key first, text as String, and nothing hidden."""
+    """Touches with their customer's key first, text as String, and no hidden columns."""
     touches = touches.drop(HIDDEN_COLUMNS, strict=False)
     text = [name for name, dtype in touches.schema.items() if isinstance(dtype, pl.Categorical | pl.Enum)]
     return touches.select(
@@ -110,9 +110,9 @@ def with_text(touches: pl.DataFrame, keys: pl.Series) -> pl.DataFrame:
 
 
 def _sort_order(events: pl.DataFrame) -> pl.Series:
-    """The order of touches: customer, time, sequence, event id, then what they say, so that no two orders are left.
+    """The order of touches: customer, time, sequence, event id, then content, so that the order is unique.
 
-    Those whose order is known from before have it in `_place`.
+    Touches whose order is known from the store have it in `_place`.
     """
     order = by_code_and_time(events[CODE], events[AT])
     keys = events.select(CODE, AT)[order]
@@ -122,9 +122,9 @@ def _sort_order(events: pl.DataFrame) -> pl.Series:
         return order
     rows = order.gather(tied)
     sequence = [name for name in (_SEQUENCE, PREVIOUS_ORDER) if name in events.columns]
-    said = sorted(
+    content = sorted(
         name for name in events.columns if name not in (CODE, AT, contract.EVENT_ID, PREVIOUS_ORDER, *HIDDEN_COLUMNS)
     )
-    few = events[rows].with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
-    again = few.select(pl.arg_sort_by(CODE, AT, *sequence, contract.EVENT_ID, *said)).to_series()
-    return order.scatter(tied, rows.gather(again))
+    tied_events = events[rows].with_columns(pl.col(pl.Categorical, pl.Enum).cast(pl.String))
+    tied_order = tied_events.select(pl.arg_sort_by(CODE, AT, *sequence, contract.EVENT_ID, *content)).to_series()
+    return order.scatter(tied, rows.gather(tied_order))

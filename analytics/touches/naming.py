@@ -1,8 +1,8 @@
-"""What is a touch called, and which step of the journey map is it? Rules turn events into touchpoints and stages.
+"""Names touches and assigns their stages: rules turn events into touchpoints and stages.
 
-A touchpoint is the name under which a touch is shown: by default the event's name. Touchpoint rules rename events,
-group them by a pattern or by a template of their address, or drop them. Stage rules then give each touchpoint its
-stage; a touchpoint that no rule names has none. In both lists the first rule that fits wins.
+A *touchpoint* is the name under which a touch is shown: by default the name of the event. Touchpoint rules rename
+events, group them by a pattern or by a URL template, or drop them. Stage rules then give each touchpoint its stage; a
+touchpoint that no rule names has none. In both lists the first matching rule wins.
 """
 
 from __future__ import annotations
@@ -20,7 +20,9 @@ from expectations import contract
 
 
 def with_touchpoints(events: pl.DataFrame, rules: Sequence[TouchpointRule]) -> pl.DataFrame:
-    """Events with `touchpoint` (String) added; the dropped ones are gone. Needs `event_name` and what the rules read.
+    """Adds `touchpoint` (String) to events and removes dropped ones.
+
+    Needs `event_name` and the columns that the rules read.
 
     >>> rule = TouchpointRule(events=["product_*"], name="Product page")
     >>> with_touchpoints(pl.DataFrame({"event_name": ["product_viewed", "home"]}), [rule])["touchpoint"].to_list()
@@ -37,7 +39,7 @@ def touchpoint_of(rules: Sequence[TouchpointRule]) -> pl.Expr:
 
 
 def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFrame:
-    """Touches with `stage` (String like the touchpoint, else Categorical; null where no rule names it) added.
+    """Adds `stage` to touches: String if the touchpoint is, else Categorical; null where no rule matches.
 
     >>> rule = StageRule(name="Action", touchpoints=["order*"])
     >>> with_stages(pl.DataFrame({"touchpoint": ["order_placed", "home"]}), [rule])["stage"].to_list()
@@ -49,16 +51,16 @@ def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFra
     )
     names = touches[TOUCHPOINT]
     words = names.unique()
-    found = words.cast(pl.String).to_frame().with_columns(stage.alias(STAGE))[STAGE]
+    stages = words.cast(pl.String).to_frame().with_columns(stage.alias(STAGE))[STAGE]
     if names.dtype == pl.String:
-        return touches.with_columns(name.replace_strict(words, found, return_dtype=pl.String).alias(STAGE))
-    place = np.zeros(1 + max(words.to_physical(), default=0), np.uint32)
-    place[words.to_physical().to_numpy()] = np.arange(len(words))
-    return touches.with_columns(found.cast(pl.Categorical()).gather(place[names.to_physical().to_numpy()]))
+        return touches.with_columns(name.replace_strict(words, stages, return_dtype=pl.String).alias(STAGE))
+    row_of_code = np.zeros(1 + max(words.to_physical(), default=0), np.uint32)
+    row_of_code[words.to_physical().to_numpy()] = np.arange(len(words))
+    return touches.with_columns(stages.cast(pl.Categorical()).gather(row_of_code[names.to_physical().to_numpy()]))
 
 
 def _matches_rule(rule: TouchpointRule) -> pl.Expr:
-    """Whether an event fulfils all conditions of a rule."""
+    """Whether an event meets all conditions of a rule."""
     conditions = []
     if rule.events:
         conditions.append(_matches_names(pl.col(contract.EVENT_NAME), rule.events))
@@ -70,31 +72,31 @@ def _matches_rule(rule: TouchpointRule) -> pl.Expr:
 
 
 def _first_match(cases: Sequence[tuple[pl.Expr, pl.Expr]], otherwise: pl.Expr) -> pl.Expr:
-    """The value of the first case that holds."""
+    """The value of the first case that is true."""
     return reduce(lambda rest, case: pl.when(case[0]).then(case[1]).otherwise(rest), reversed(cases), otherwise)
 
 
 def _matches_names(column: pl.Expr, names: Sequence[str]) -> pl.Expr:
-    """Whether a text is one of `names`, in which `*` stands for any letters."""
+    """Whether text is one of `names`, in which `*` stands for any characters."""
     plain = [name for name in names if "*" not in name]
-    found = column.is_in(plain)
+    is_plain = column.is_in(plain)
     globs = [re.escape(name).replace(r"\*", ".*") for name in names if "*" in name]
-    return found | column.str.contains(f"^(?s:{'|'.join(globs)})$") if globs else found
+    return is_plain | column.str.contains(f"^(?s:{'|'.join(globs)})$") if globs else is_plain
 
 
 def _url_pattern(template: str) -> str:
-    """A template such as /product/{id} as a regular expression for whole addresses."""
+    """A template such as /product/{id} as a regular expression for whole URLs."""
     path = re.sub(r"\\\{[^}]*\}", "[^/?#]+", re.escape(template.rstrip("/")))
     return rf"^(?:[a-zA-Z][a-zA-Z0-9+.-]*://[^/]*)?{path}/?(?:[?#].*)?$"
 
 
 def column_of(name: str) -> pl.Expr:
-    """A column of an event, or a property of it by its path (`properties.page.title`).
+    """A column of an event, or a property by its path (`properties.page.title`).
 
-    Only properties whose text names the key are parsed.
+    Only properties whose text contains the key are parsed.
     """
     table, _, path = name.partition(".")
     if not path:
         return pl.col(table)
-    names_it = pl.col(table).str.contains(f'"{path.rpartition(".")[2]}"', literal=True)
-    return pl.when(names_it).then(pl.col(table)).str.json_path_match(f"$.{path}")
+    contains_key = pl.col(table).str.contains(f'"{path.rpartition(".")[2]}"', literal=True)
+    return pl.when(contains_key).then(pl.col(table)).str.json_path_match(f"$.{path}")

@@ -1,7 +1,7 @@
-"""How do events become touches? The settings of stitching: table [paths] of journeys.toml.
+"""Settings of stitching: table [paths] of journeys.toml.
 
-Identities say who is one customer, gaps cut sessions and journeys, touchpoint and stage rules name what happened, and
-`context`, `attributes` and `values` choose what every touch carries for breakdowns.
+Identities determine who is one customer, gaps cut sessions and journeys, touchpoint and stage rules name what happened,
+and `context`, `attributes` and `values` choose the columns that every touch carries for breakdowns.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from expectations.config.file import Section
 from expectations.errors import nearest
 
 _STITCHED_COLUMNS: Final = ("customer", "at", "touchpoint", "stage", "session", "journey", "outcome", "linked")
-"""Columns of a touch that stitching makes."""
+"""Columns of a touch that stitching computes."""
 
 
 class TouchpointRule(Section):
-    """Events that are shown under one name, or are dropped. A rule without `name` keeps the name of the event."""
+    """Events that get one name, or are dropped."""
 
     events: list[str] = Field(default=[], description="event names; `*` stands for any letters")
     pattern: str | None = Field(default=None, description="regular expression that must occur in `column`")
@@ -45,8 +45,8 @@ class TouchpointRule(Section):
         try:
             pl.Series([""]).str.contains(pattern or "")
         except pl.exceptions.ComputeError as error:
-            said = re.search(r"error: (?!regex parse)(.*)", str(error))
-            raise ValueError(f"not a regular expression: {said[1] if said else error}") from None
+            reason = re.search(r"error: (?!regex parse)(.*)", str(error))
+            raise ValueError(f"not a regular expression: {reason[1] if reason else error}") from None
         return pattern
 
     @model_validator(mode="after")
@@ -59,7 +59,7 @@ class TouchpointRule(Section):
 
 
 class StageRule(Section):
-    """Touchpoints that make up one stage of the journey map."""
+    """The touchpoints of one stage of the journey map."""
 
     name: str
     touchpoints: list[str] = Field(min_length=1, description="touchpoint names; `*` stands for any letters")
@@ -74,7 +74,7 @@ AIDA: Final = (
 
 
 class PathRules(LinkRules):
-    """Table [paths]: everything that stitching depends on, and nothing else."""
+    """Table [paths]: all settings that stitching depends on."""
 
     split_on_channel: bool = Field(default=False, description="a change of channel also ends a session")
     journey_gap: Duration = timedelta(days=30)
@@ -102,7 +102,7 @@ class PathRules(LinkRules):
 
 
 def known_column(column: str) -> str:
-    """The column, when an event has it or it is a property; else a `ValueError` that names the nearest."""
+    """Returns the column if events have it or it is a property; else raises `ValueError` with the nearest name."""
     if column in contract.EVENTS or column.startswith("properties."):
         return column
     hint = nearest(column, contract.EVENTS)
@@ -110,7 +110,7 @@ def known_column(column: str) -> str:
 
 
 def short(column: str) -> str:
-    """The name of a column on a touch: the last part of where it comes from.
+    """The name of a column on a touch: the last part of its path.
 
     >>> short("properties.page")
     'page'

@@ -1,6 +1,6 @@
 """Where does a visit begin? A session is a run of a customer's touches in which no gap is longer than the session gap.
 
-A gap of exactly the session gap stays in the session. On request a change of channel begins a session, too. Sessions
+A gap of exactly the session gap stays in the session. Optionally, a change of channel also begins a session. Sessions
 are numbered 1, 2, ... for each customer.
 """
 
@@ -24,10 +24,11 @@ def sessions(
     at: str = AT,
     split_on_channel: bool = False,
 ) -> pl.DataFrame:
-    """The rows as given, in their order, with `session` (UInt32, from 1 for each customer) added.
+    """Adds `session` (UInt32, from 1 for each customer); rows and their order are kept.
 
-    `customer` is of any type, `at` a Datetime; `channel` is read only with `split_on_channel`. Touches of one instant
-    are in one session; a frame without rows gives one without rows. Raises `DefinitionError` for a gap without a unit.
+    `customer` may have any type, `at` is a Datetime; `channel` is read only with `split_on_channel`. Touches of one
+    instant are in one session. A frame without rows gives a frame without rows. Raises `DefinitionError` for a gap
+    without a unit.
 
     >>> from datetime import datetime
     >>> times = [datetime(2024, 1, 1, 9, 0), datetime(2024, 1, 1, 9, 30), datetime(2024, 1, 1, 10, 1)]
@@ -46,29 +47,31 @@ def sessions(
 
 
 def _sort_order(rows: pl.DataFrame, customer: str, at: str) -> pl.Series:
-    """The rows by customer and time; where channels split sessions, those of one instant as they are given."""
-    who = rows[customer]
-    whole = who.dtype.is_integer() and not who.null_count() and not rows[at].null_count()
-    if whole and int(who.min()) >= 0 and contract.CHANNEL not in rows.columns:  # type: ignore[arg-type]
-        return by_code_and_time(who, rows[at].cast(pl.Datetime("us")))
+    """The order of rows by customer and time; with `split_on_channel`, rows of one instant keep their order."""
+    customers = rows[customer]
+    is_code = customers.dtype.is_integer() and not customers.null_count() and not rows[at].null_count()
+    if is_code and int(customers.min()) >= 0 and contract.CHANNEL not in rows.columns:  # type: ignore[arg-type]
+        return by_code_and_time(customers, rows[at].cast(pl.Datetime("us")))
     return rows.select(pl.arg_sort_by(customer, at, maintain_order=True)).to_series()
 
 
 def new_customer(customer: str) -> pl.Expr:
-    """Whether a touch is the first of its customer; for rows sorted by customer."""
+    """Whether a touch is the first of its customer; rows must be sorted by customer."""
     return (pl.col(customer) != pl.col(customer).shift(1)).fill_null(True)
 
 
 def new_session(at: str, gap: timedelta, split_on_channel: bool) -> pl.Expr:
-    """Whether a touch begins a session, given that the touch before it is of the same customer."""
+    """Whether a touch begins a session, if the touch before it has the same customer."""
     late = (pl.col(at).diff() > gap).fill_null(True)
     return late | pl.col(contract.CHANNEL).ne_missing(pl.col(contract.CHANNEL).shift(1)) if split_on_channel else late
 
 
 def number_runs(first: pl.Series, new: pl.Series) -> pl.Series:
-    """Numbers 1, 2, ... (UInt32) for each customer; `first` begins a number, `new` begins a customer and a number.
+    """Numbers runs 1, 2, ... (UInt32) within each customer.
 
-    >>> numbered(pl.Series([True, True, True]), pl.Series([True, False, True])).to_list()
+    `first` marks the first row of each run, `new` the first row of each customer.
+
+    >>> number_runs(pl.Series([True, True, True]), pl.Series([True, False, True])).to_list()
     [1, 2, 1]
     """
     count = first.cast(pl.UInt32).cum_sum()

@@ -1,7 +1,7 @@
-"""Up to when are the data complete? The watermark: the highest event time that every stream has been read past.
+"""Up to when are the data complete? Up to the watermark: the latest time that every stream has been read past.
 
-The lake holds rows, not positions, so a partition that is behind must be told from one that is merely quiet. What is
-needed for that is each partition's *activity*: its minutes with events. Activities of two sets of events add up.
+The lake holds rows, not consumer positions, so a partition that is behind must be distinguished from a quiet one. This
+takes each partition's *activity*: its minutes with events. The activities of two sets of events can be merged.
 """
 
 from __future__ import annotations
@@ -20,11 +20,10 @@ STREAM: Final = (contract.TOPIC, contract.PARTITION)
 def watermark(frame: pl.LazyFrame, idle_after: timedelta = IDLE_AFTER) -> datetime | None:
     """The watermark of events; None without events. Duplicates count: they, too, show what has been read.
 
-    A partition is behind when it has been silent for longer than it ever was before (since the first event of all), but
-    not longer than `idle_after`: after that its stream is taken to have ended. A sparse topic such as feedback thus
-    does not hold the others back, and a consumer that stopped does, until somebody sees it. A file that was loaded has
-    been read to its end and is never behind. An event time ahead of the time it was received counts as that time:
-    clocks run ahead, data does not.
+    A partition is behind when it has been silent for longer than ever before (since the first event of all), but not
+    longer than `idle_after`: after that its stream counts as ended. So a sparse topic such as feedback does not hold
+    the others back, and a consumer that stopped does, for `idle_after`. A loaded file has been read to its end and is
+    never behind. An event time later than the time it was received counts as the latter: clocks may be fast.
     """
     return watermark_of(activity(frame), idle_after)
 
@@ -33,8 +32,8 @@ def activity(frame: pl.LazyFrame) -> pl.DataFrame:
     """The minutes in which each partition has events: topic, partition, minute (since 1970), time (the last in it)."""
     time = pl.min_horizontal(contract.OCCURRED_AT, pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT))
     minute = (pl.col("time").to_physical() // 60_000_000).alias("minute")
-    found = frame.select(*STREAM, time.alias("time")).group_by(*STREAM, minute).agg(pl.col("time").max())
-    return found.sort(*STREAM, "minute").collect(engine="streaming")
+    minutes = frame.select(*STREAM, time.alias("time")).group_by(*STREAM, minute).agg(pl.col("time").max())
+    return minutes.sort(*STREAM, "minute").collect(engine="streaming")
 
 
 def merged_activity(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
@@ -44,7 +43,7 @@ def merged_activity(one: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
 
 
 def watermark_of(minutes: pl.DataFrame, idle_after: timedelta = IDLE_AFTER) -> datetime | None:
-    """The watermark of events with this activity."""
+    """The watermark of events with this activity; None without events."""
     if minutes.is_empty():
         return None
     streams = minutes.group_by(*STREAM).agg(
