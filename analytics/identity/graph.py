@@ -114,10 +114,10 @@ def components(
     )
     smallest = np.zeros(component_count, np.uint32)
     smallest[label[::-1]] = np.arange(count, dtype=np.uint32)[::-1]
-    known = np.bincount(label, weights=login & ~shared, minlength=component_count) > 0
+    has_login = np.bincount(label, weights=login & ~shared, minlength=component_count) > 0
     return nodes.with_columns(
         pl.Series("customer", smallest[label], dtype=pl.UInt32),
-        pl.Series("known", known[label], dtype=pl.Boolean),
+        pl.Series("known", has_login[label], dtype=pl.Boolean),
         pl.Series("shared", shared, dtype=pl.Boolean),
     ), links
 

@@ -80,8 +80,8 @@ def last_login(events: pl.DataFrame, *, forgotten: Sequence[str] = ()) -> pl.Dat
 
 def _fall_back_to_device(rows: pl.DataFrame, forgotten: Sequence[str]) -> pl.DataFrame:
     """Replaces missing and forgotten persons by the device."""
-    known = pl.when(~pl.col(STITCHED).is_in(list(forgotten))).then(STITCHED)
-    return rows.with_columns(pl.coalesce(known, "device").alias(STITCHED))
+    person = pl.when(~pl.col(STITCHED).is_in(list(forgotten))).then(STITCHED)
+    return rows.with_columns(pl.coalesce(person, "device").alias(STITCHED))
 
 
 def person_of_graph(
@@ -98,19 +98,19 @@ def person_of_graph(
     A replay at `replayed_at` asks the graph of that moment for all events of the `lookback` before it, or for all.
     Events of `forgotten` persons fall back to the device.
     """
-    known = graph.sort("valid_from", maintain_order=True).select(
+    persons = graph.sort("valid_from", maintain_order=True).select(
         "device", pl.col("valid_from").cast(events.schema[AT]), pl.col("persons").list.min().alias(STITCHED)
     )
-    asked = pl.col(AT)
+    asked_at = pl.col(AT)
     if replayed_at is not None:
         moment = pl.lit(replayed_at).cast(events.schema[AT])
         recent = pl.lit(True) if lookback is None else pl.col(AT) >= moment - lookback
-        asked = pl.when(recent, pl.col(AT) <= moment).then(moment).otherwise(pl.col(AT))
-    rows = events.with_row_index("_row").with_columns(asked.alias("_asked")).sort("_asked", maintain_order=True)
-    found = rows.join_asof(
-        known, left_on="_asked", right_on="valid_from", by="device", strategy="backward", check_sortedness=False
+        asked_at = pl.when(recent, pl.col(AT) <= moment).then(moment).otherwise(pl.col(AT))
+    rows = events.with_row_index("_row").with_columns(asked_at.alias("_asked")).sort("_asked", maintain_order=True)
+    joined = rows.join_asof(
+        persons, left_on="_asked", right_on="valid_from", by="device", strategy="backward", check_sortedness=False
     )
-    return _fall_back_to_device(found, forgotten).sort("_row").select(*events.columns, STITCHED)
+    return _fall_back_to_device(joined, forgotten).sort("_row").select(*events.columns, STITCHED)
 
 
 def first_user(events: pl.DataFrame) -> pl.DataFrame:
@@ -127,8 +127,8 @@ def first_user(events: pl.DataFrame) -> pl.DataFrame:
     """
     rows = events.with_row_index("_row").sort(AT, maintain_order=True)
     bound = pl.when(pl.col("device").is_not_null()).then(pl.col("user").drop_nulls().first().over("device"))
-    who = pl.coalesce("user", bound, pl.format("device:{}", "device"))
-    return rows.with_columns(who.alias(STITCHED)).sort("_row").drop("_row")
+    user = pl.coalesce("user", bound, pl.format("device:{}", "device"))
+    return rows.with_columns(user.alias(STITCHED)).sort("_row").drop("_row")
 
 
 def unique_components(events: pl.DataFrame, unique: Sequence[str] = ()) -> pl.DataFrame:

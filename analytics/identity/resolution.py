@@ -89,8 +89,8 @@ def customers(
     """
     frame = conform(events).with_row_index("_row").collect().lazy()
     identities = identify(frame, rules or LinkRules(), removed)
-    known = with_customers(frame, identities).collect().sort("_row")
-    return known.with_columns(customer_keys(known[CODE], identities), pl.col(LINKED).cast(pl.String)).drop(
+    assigned = with_customers(frame, identities).collect().sort("_row")
+    return assigned.with_columns(customer_keys(assigned[CODE], identities), pl.col(LINKED).cast(pl.String)).drop(
         CODE, COMBINATION, "_row"
     )
 
@@ -111,10 +111,10 @@ def identify(
     kinds = readable.select(pl.col(contract.IDENTITIES).map.keys().explode().unique())
     keys = kinds.collect(engine="streaming").to_series()
     sources = sources_of(sorted(keys.drop_nulls()), settings)
-    known = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
+    had_arrived = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
     values = [(source, distinct_rows(readable, source.value.alias(source.column)).to_series()) for source in sources]
     nodes = nodes_of(values, settings)
-    seed, seen = combinations_of(readable, sources, known, [column for _, column in values])
+    seed, seen = combinations_of(readable, sources, had_arrived, [column for _, column in values])
     seen = with_nodes(seen, sources, nodes.with_columns(pl.col("value").hash(seed).alias("hash")))
     seen = seen.drop(source.column for source in sources)
     hashed = hash_of(sources, seed)
@@ -122,7 +122,7 @@ def identify(
     nodes, links = components(nodes, links, settings)
     seen = assign_combinations(seen, sources, nodes).sort(HASH).with_row_index(COMBINATION)
     shared_events = on_shared(
-        with_hash(_events_with_shared(events, sources, nodes), sources, hashed), seen, nodes, known
+        with_hash(_events_with_shared(events, sources, nodes), sources, hashed), seen, nodes, had_arrived
     )
     logins = nearest_logins(shared_events, rules.session_gap, settings.shared)
     alone = _events_without_identity(with_hash(events, sources, hashed), seen, len(nodes))

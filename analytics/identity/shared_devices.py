@@ -30,11 +30,11 @@ _ON_SHARED: Final = pl.Schema(
 )
 
 
-def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, known: pl.Expr) -> pl.DataFrame:
+def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, had_arrived: pl.Expr) -> pl.DataFrame:
     """One row for every event and every shared value that it carries.
 
-    Columns: shared (node), occurred_at, `_combination`, login (the customer of the login on the event, if any). `known`
-    is true for events that had arrived by the time of `as_of`: only their logins count.
+    Columns: shared (node), occurred_at, `_combination`, login (the customer of the login on the event, if any).
+    `had_arrived` is true for events that had arrived by the time of `as_of`: only their logins count.
     """
     node_columns = [name for name in seen.columns if name.endswith("_node")]
     is_shared = nodes["shared"]
@@ -47,7 +47,7 @@ def on_shared(events: pl.LazyFrame, seen: pl.DataFrame, nodes: pl.DataFrame, kno
     )
     if carriers.is_empty():
         return pl.DataFrame(schema=_ON_SHARED)
-    wide = events.select(contract.OCCURRED_AT, known.alias("known"), HASH)
+    wide = events.select(contract.OCCURRED_AT, had_arrived.alias("known"), HASH)
     rows = wide.join(carriers.lazy(), on=HASH, build_side="force_right").explode("shared")
     login = pl.when("known").then("login").alias("login")
     each = rows.select("shared", contract.OCCURRED_AT, COMBINATION, login).collect(engine="streaming")

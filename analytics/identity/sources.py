@@ -35,8 +35,8 @@ EVENTS_AT_ONCE: Final = 15_000_000
 def with_hash(events: pl.LazyFrame, sources: Sequence[Source], hashed: pl.Expr) -> pl.LazyFrame:
     """Adds `_hash`, the hash of the combination of identities, to events."""
     names = [source.column for source in sources]
-    known = events.with_columns(source.value.alias(source.column) for source in sources)
-    return known.with_columns(hashed.alias(HASH)).drop(names)
+    with_values = events.with_columns(source.value.alias(source.column) for source in sources)
+    return with_values.with_columns(hashed.alias(HASH)).drop(names)
 
 
 def hash_of(sources: Sequence[Source], seed: int) -> pl.Expr:
@@ -77,7 +77,7 @@ def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ..
 
 
 def combinations_of(
-    events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, values: Sequence[pl.Series]
+    events: pl.LazyFrame, sources: Sequence[Source], had_arrived: pl.Expr, values: Sequence[pl.Series]
 ) -> tuple[int, pl.DataFrame]:
     """Every combination of identities that occurs on an event, and a hash seed without collisions.
 
@@ -85,15 +85,17 @@ def combinations_of(
     """
     for seed in count():
         if all(column.hash(seed).n_unique() == len(column) for column in values):
-            seen = _hashed_combinations(events, sources, known, seed)
+            seen = _hashed_combinations(events, sources, had_arrived, seed)
             if seen[HASH].n_unique() == len(seen):
                 return seed, seen
     raise AssertionError("there is always one more seed")
 
 
-def _hashed_combinations(events: pl.LazyFrame, sources: Sequence[Source], known: pl.Expr, seed: int) -> pl.DataFrame:
+def _hashed_combinations(
+    events: pl.LazyFrame, sources: Sequence[Source], had_arrived: pl.Expr, seed: int
+) -> pl.DataFrame:
     names = [source.column for source in sources]
-    seen = distinct_rows(events, known.alias("evidence"), *(s.value.hash(seed).alias(s.column) for s in sources))
+    seen = distinct_rows(events, had_arrived.alias("evidence"), *(s.value.hash(seed).alias(s.column) for s in sources))
     if seen["evidence"].n_unique() > 1:
         seen = seen.sort("evidence").unique(names, keep="last")
     return seen.with_columns(pl.struct(names).hash(seed).alias(HASH))

@@ -87,11 +87,11 @@ class _Customer:
         if table == EVENTS:
             return _positions_sql(self.events)
         if table == QUARANTINE:
-            return _positions_sql(messages_naming(lake, self._spelt()))
+            return _positions_sql(messages_naming(lake, self._ignores_case()))
         each = [
-            f"({kind} = {_sql_string(said)} AND {value} = {_sql_string(written)})"
+            f"({kind} = {_sql_string(raw_kind)} AND {value} = {_sql_string(raw_value)})"
             for kind, value in _IDENTITY_COLUMNS[table]
-            for said, written in self._among(lake, table, kind, value).iter_rows()
+            for raw_kind, raw_value in self._among(lake, table, kind, value).iter_rows()
         ]
         return " OR ".join(each) or None
 
@@ -105,11 +105,11 @@ class _Customer:
         return {
             **{
                 table: _count(
-                    rows[table].filter(pl.any_horizontal(self._is_mine(*end) for end in _IDENTITY_COLUMNS[table]))
+                    rows[table].filter(pl.any_horizontal(self._is_named_in(*end) for end in _IDENTITY_COLUMNS[table]))
                 )
                 for table in _IDENTITY_COLUMNS
             },
-            QUARANTINE: len(messages_naming(lake, self._spelt())),
+            QUARANTINE: len(messages_naming(lake, self._ignores_case())),
             EVENTS: _count(landed(lake).filter(carries)),
         }
 
@@ -118,21 +118,21 @@ class _Customer:
         counts = [part.people([CUSTOMER, TOUCHES]) for part in Paths.open(lake).parts]
         return sum(int(each.filter(pl.col(CUSTOMER).is_in([self.key]))[TOUCHES].sum()) for each in counts)
 
-    def _spelt(self) -> dict[str, bool]:
+    def _ignores_case(self) -> dict[str, bool]:
         lower = self.values.filter(pl.col("kind").is_in(self.rules.identities.lower))["value"]
         return dict.fromkeys(self.values["value"], False) | dict.fromkeys([*lower, *self.raw], True)
 
-    def _is_mine(self, kind: str, value: str) -> pl.Expr:
+    def _is_named_in(self, kind: str, value: str) -> pl.Expr:
         rules = self.rules.identities
         normal, known = rules.normal(pl.col(value), pl.col(kind)), pl.col(kind).replace(rules.hashed)
         each = self.values.group_by("kind", maintain_order=True).agg("value")
-        mine = [(known == name) & normal.is_in(values) for name, values in each.iter_rows()]
-        return pl.any_horizontal(mine).fill_null(False)
+        matches = [(known == name) & normal.is_in(values) for name, values in each.iter_rows()]
+        return pl.any_horizontal(matches).fill_null(False)
 
     def _among(self, lake: Lake, table: str, kind: str, value: str) -> pl.DataFrame:
         """Kind and value, as written, of the rows that name one of the identities."""
-        mine = scan(lake, table, _SCHEMAS[table]).filter(self._is_mine(kind, value))
-        return mine.select(kind, value).unique(maintain_order=True).collect()
+        rows = scan(lake, table, _SCHEMAS[table]).filter(self._is_named_in(kind, value))
+        return rows.select(kind, value).unique(maintain_order=True).collect()
 
 
 def _customer_with(lake: Lake, identity: str, rules: PathRules) -> _Customer:
@@ -178,8 +178,8 @@ def _unknown_identity(identity: str, customer: _Customer) -> DefinitionError:
 
 def _positions_sql(rows: pl.DataFrame) -> str | None:
     """SQL for the rows at these positions; without a part, for all rows of the message."""
-    place = (contract.TOPIC, contract.PARTITION, contract.PART)
-    groups = rows.group_by(place, maintain_order=True).agg(contract.OFFSET)
+    message = (contract.TOPIC, contract.PARTITION, contract.PART)
+    groups = rows.group_by(message, maintain_order=True).agg(contract.OFFSET)
     each = [
         f"({contract.TOPIC} = {_sql_string(topic)} AND {contract.PARTITION} = {partition} AND "
         f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))})'

@@ -58,19 +58,19 @@ class DictionaryBuilder:
         """Whether an Enum has exactly the words of its column's dictionary, in order, so that its codes can be
         stored.
         """
-        known = self.dictionaries.get(column.name)
-        return known is not None and isinstance(column.dtype, pl.Enum) and column.dtype.categories.equals(known)
+        words = self.dictionaries.get(column.name)
+        return words is not None and isinstance(column.dtype, pl.Enum) and column.dtype.categories.equals(words)
 
     def encode(self, column: pl.Series) -> pl.Series:
         """A text column as codes; new words get the next codes, in the order of their first touch."""
         name = column.name
-        known = self.dictionaries.get(name, pl.Series(name, [], dtype=pl.String))
+        dictionary = self.dictionaries.get(name, pl.Series(name, [], dtype=pl.String))
         words = column.unique(maintain_order=True).drop_nulls()
-        new = words.filter(~words.is_in(known.implode()))
+        new = words.filter(~words.is_in(dictionary.implode()))
         if len(new):
-            known = pl.concat([known, new]).alias(name)
-        self.dictionaries[name] = known
-        return column.cast(pl.Enum(known)).to_physical().alias(name)
+            dictionary = pl.concat([dictionary, new]).alias(name)
+        self.dictionaries[name] = dictionary
+        return column.cast(pl.Enum(dictionary)).to_physical().alias(name)
 
 
 def as_text(table: pl.DataFrame, columns: Sequence[str] | None = None) -> pl.DataFrame:

@@ -59,20 +59,20 @@ class Part:
     frames: tuple[pl.DataFrame, pl.DataFrame] | None = None
     changed: bool = False
 
-    def read(self, columns: Sequence[str], some: NDArray[np.bool_] | None = None) -> pl.DataFrame:
+    def read(self, columns: Sequence[str], mask: NDArray[np.bool_] | None = None) -> pl.DataFrame:
         """The stored columns: codes for text, UInt32 seconds or Int64 microseconds for `at`; one row per touch.
 
-        With `some`, a mask over touches, only the marked ones.
+        With `mask`, only the touches that it marks.
         """
         if self.frames is not None:
             table = self.frames[0][list(columns)]  # no query plan: `select` would wait for a thread of polars
-            return table if some is None else table.filter(some)
+            return table if mask is None else table.filter(mask)
         touches = self._file("touches", columns)
         if not self.changed:
-            return touches if some is None else touches.filter(some)
+            return touches if mask is None else touches.filter(mask)
         changes = self._file("changes", [KEPT, MORE])
         rows = interleaved_rows(self._held(), changes[KEPT].to_numpy(), changes[MORE].to_numpy())
-        return concat_tables((touches, self._file("later", columns)))[rows if some is None else rows[some]]
+        return concat_tables((touches, self._file("later", columns)))[rows if mask is None else rows[mask]]
 
     def people(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The customer table, in the order of the touches: all columns, or those named."""
@@ -82,10 +82,10 @@ class Part:
         if not self.changed:
             return people
         changes = self._changes().with_columns((pl.col(KEPT) + pl.col(MORE)).alias(TOUCHES))
-        there = changes[TOUCHES] > 0
+        present = changes[TOUCHES] > 0
         return people.with_columns(
             changes[name] for name in (TOUCHES, *PATH_END_COLUMNS) if name in people.columns
-        ).filter(there)
+        ).filter(present)
 
     def keys(self) -> pl.Series:
         """The customer keys, in the order of their touches."""
@@ -115,8 +115,8 @@ class Part:
 
     def copied(self, number: int, address: str) -> Part:
         """Copies the files to another name; free where the file system has hard links."""
-        for kind in self._kinds:
-            files.copy(f"{self.address}.{kind}.parquet", f"{address}.{kind}.parquet")
+        for file in self._file_kinds:
+            files.copy(f"{self.address}.{file}.parquet", f"{address}.{file}.parquet")
         return Part(number, self.touches, self.customers, address, changed=self.changed)
 
     def with_changes(self, kept: NDArray[np.int64], positions: NDArray[np.int64], later: Part) -> Part:
@@ -146,22 +146,22 @@ class Part:
 
     def remove(self) -> None:
         """Deletes the files."""
-        for kind in self._kinds:
-            files.remove(f"{self.address}.{kind}.parquet")
+        for file in self._file_kinds:
+            files.remove(f"{self.address}.{file}.parquet")
 
     @property
-    def _kinds(self) -> tuple[str, ...]:
+    def _file_kinds(self) -> tuple[str, ...]:
         return FILE_KINDS if self.changed else FILE_KINDS[:2]
 
-    def _file(self, kind: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    def _file(self, file: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         wanted = list(columns) if columns else None
-        return pl.read_parquet(f"{self.address}.{kind}.parquet", columns=wanted, memory_map=False)
+        return pl.read_parquet(f"{self.address}.{file}.parquet", columns=wanted, memory_map=False)
 
-    def _put(self, kind: str, table: pl.DataFrame) -> None:
+    def _put(self, file: str, table: pl.DataFrame) -> None:
         """Replaces a file; other generations may share the old one, which stays as it was for them."""
         buffer = io.BytesIO()
         table.write_parquet(buffer, compression="lz4", statistics=False)
-        files.write(f"{self.address}.{kind}.parquet", buffer.getvalue())
+        files.write(f"{self.address}.{file}.parquet", buffer.getvalue())
 
     def _held(self) -> NDArray[np.int64]:
         """How many touches each customer has in the first file."""

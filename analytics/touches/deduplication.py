@@ -93,12 +93,12 @@ def drop_known(fresh: pl.DataFrame, old: pl.DataFrame) -> pl.DataFrame:
 def _repeated_ids(frame: pl.LazyFrame, events: int) -> pl.Series:
     """The hashes of the ids that occur more than once."""
     shares = events // HASHES_AT_ONCE + 1
-    found = [pl.Series([], dtype=pl.UInt64)]
+    repeated = [pl.Series([], dtype=pl.UInt64)]
     for share in range(shares):
         hashes = frame.select(_ID_HASH.alias("id")).filter(pl.col("id") % shares == share)
         ids = hashes.collect(engine="streaming").to_series().sort()
-        found.append(ids.filter(ids == ids.shift(1)).unique())
-    return pl.concat([ids.alias("id") for ids in found])
+        repeated.append(ids.filter(ids == ids.shift(1)).unique())
+    return pl.concat([ids.alias("id") for ids in repeated])
 
 
 def _compare_payloads(frame: pl.LazyFrame, ids: pl.Series) -> Duplicates:

@@ -46,7 +46,7 @@ STORY = events(
 )
 
 
-def test_the_shortest_chain_is_told_with_its_evidence() -> None:
+def test_the_shortest_chain_is_returned_with_its_evidence() -> None:
     chain = why(STORY, "anonymous_id:x", "anonymous_id:y")
     assert chain.select("step", "value", "other_value", "events", "event_id").rows() == [
         (1, "x", "phone", 1, "e0"),
@@ -61,13 +61,13 @@ def test_strangers_have_no_chain() -> None:
     assert why_apart(STORY, "anonymous_id:x", "anonymous_id:z").is_empty()
 
 
-def test_an_identity_is_no_chain_to_itself() -> None:
+def test_an_identity_has_no_chain_to_itself() -> None:
     for asked in (why, why_apart):
         with pytest.raises(DefinitionError, match="same identity"):
             asked(STORY, "anonymous_id:x", "anonymous_id: x")
 
 
-def test_what_keeps_a_chain_from_joining_is_told() -> None:
+def test_what_keeps_a_chain_from_joining_is_shown() -> None:
     gone = pl.DataFrame([("device_id", "phone", "customer_id", "ann")], schema=PAIR, orient="row")
     broken = why_apart(STORY, "anonymous_id:x", "anonymous_id:y", removed=gone)
     assert broken.select("value", "other_value", "shared", "other_shared", "removed").rows() == [
@@ -87,7 +87,7 @@ def test_what_keeps_a_chain_from_joining_is_told() -> None:
     assert not joined.select(pl.any_horizontal("shared", "other_shared", "removed").any()).item()
 
 
-def test_a_denied_value_is_told_from_one_that_never_came() -> None:
+def test_a_denied_value_and_an_unknown_value_give_different_errors() -> None:
     with pytest.raises(DefinitionError, match="deny list"):
         why(STORY, "customer_id:unknown", "anonymous_id:x")
     with pytest.raises(DefinitionError, match="No event carries"):
@@ -102,13 +102,13 @@ def test_a_chain_does_not_lead_over_a_shared_value() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["ann", "customer_id:", "customer_id:nobody", ":ann"])
-def test_an_identity_that_cannot_be_asked_for_is_refused(wrong: str) -> None:
+def test_an_invalid_or_unknown_identity_raises_an_error(wrong: str) -> None:
     with pytest.raises(DefinitionError) as error:
         why(STORY, wrong, "anonymous_id:x")
     assert "nobody" not in str(error.value)
 
 
-def test_a_tombstone_parts_two_customers_until_it_is_taken_back(tmp_path: Path) -> None:
+def test_a_tombstone_splits_a_customer_until_it_is_taken_back(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     STORY.write_delta(lake.table("events"))
 
@@ -125,7 +125,7 @@ def test_a_tombstone_parts_two_customers_until_it_is_taken_back(tmp_path: Path) 
     assert found() == {"customer_id:ann", "anonymous_id:z"}
 
 
-def test_an_event_of_parted_identities_is_its_most_trusted_ones() -> None:
+def test_an_event_of_split_identities_goes_to_the_most_trusted_one() -> None:
     gone = pl.DataFrame(
         [("customer_id", "ann", "device_id", "phone")],
         schema=["kind", "value", "other_kind", "other_value"],

@@ -54,7 +54,7 @@ def test_of_two_persons_at_one_instant_the_smaller_has_the_device() -> None:
     assert stitched(last_login(seen)) == ["Bob"] * 4
 
 
-def test_by_last_authentication_all_of_a_device_is_whose_login_came_last() -> None:
+def test_by_last_authentication_all_events_of_a_device_go_to_its_last_login() -> None:
     assert stitched(last_login(hits(None, "Bob", "Sue", None))) == ["Sue"] * 4
     assert stitched(last_login(hits(None, None))) == ["d", "d"]
     assert stitched(last_login(hits("Bob", "Sue"), forgotten=["Sue"])) == ["d", "d"]
@@ -85,11 +85,11 @@ SEEN = pl.DataFrame(
 )
 
 
-def test_a_graph_is_asked_as_it_was_and_of_two_persons_the_smaller_counts() -> None:
+def test_a_graph_is_read_as_of_the_event_and_of_two_persons_the_smaller_counts() -> None:
     assert stitched(person_of_graph(SEEN, GRAPH)) == ["246", "bob.a", "bob.a", "3579", "ted.w", "bob.a", "a.b"]
 
 
-def test_a_replay_asks_the_graph_of_now_for_the_lookback() -> None:
+def test_a_replay_reads_the_current_graph_for_the_lookback() -> None:
     now = datetime(2023, 5, 13, 16, 30, tzinfo=UTC)
     one_day = person_of_graph(SEEN, GRAPH, replayed_at=now, lookback=timedelta(days=1))
     assert stitched(one_day) == ["246", "bob.a", "bob.a", "ted.w", "ted.w", "a.b", "a.b"]
@@ -117,7 +117,7 @@ def test_a_unique_identifier_is_never_joined_with_another() -> None:
     assert stitched(unique_components(frame, unique=["user"])) == ["person_1", "person_2", "person_3"]
 
 
-def test_no_events_stay_none() -> None:
+def test_no_events_give_no_rows() -> None:
     empty: dict[str, Any] = {
         "at": TIME,
         "device": pl.String,

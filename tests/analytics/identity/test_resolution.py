@@ -147,7 +147,7 @@ def test_a_value_is_denied_as_its_kind_compares_it(
     assert found.str.starts_with("anonymous_id:").all() == denied
 
 
-def test_blanks_and_the_case_of_hashes_do_not_part_a_customer() -> None:
+def test_blanks_and_the_case_of_hashes_do_not_split_a_customer() -> None:
     frame = pl.DataFrame(
         {
             "event_name": "e",
@@ -267,7 +267,7 @@ def test_no_events_give_no_customers() -> None:
 
 
 @given(st.sets(st.one_of(st.integers(0, 2**64 - 1), st.integers(0, 40), st.just(2**64 - 1)), min_size=1), st.randoms())
-def test_hashes_find_their_places_however_they_are_spread(known: set[int], dice: Any) -> None:
+def test_hashes_find_their_rows_however_they_are_distributed(known: set[int], dice: Any) -> None:
     ordered = sorted(known)
     asked = dice.choices(ordered, k=50)
     found = _row_lookup(pl.Series(ordered, dtype=pl.UInt64))(pl.Series(asked, dtype=pl.UInt64))

@@ -1,4 +1,4 @@
-"""Stitching finds again whom the simulated shop's identities belong to."""
+"""Stitching finds the customers to which the identities of the simulated shop belong."""
 
 from __future__ import annotations
 

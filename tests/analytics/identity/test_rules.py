@@ -1,4 +1,4 @@
-"""Addresses that arrive as they are become hashes when paths are stitched: they find those that were hashed before."""
+"""Addresses that arrive unhashed are hashed by stitching: they match those that were hashed before."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def lake(tmp_path: Path) -> Lake:
     return lake
 
 
-def test_an_address_and_its_hash_are_one_identity_and_what_is_no_address_is_none() -> None:
+def test_an_address_and_its_hash_are_one_identity_and_an_invalid_address_is_none() -> None:
     names = customers(pl.DataFrame(EVENTS), RULES)["customer"].to_list()
     assert names[:4] == [f"email_hash:{ANN}"] * 4
     assert names[4:] == ["event_id:home4", "event_id:home5", "event_id:home6", "customer_id:ann@x.de"]
@@ -74,7 +74,7 @@ def test_a_refresh_is_a_build_and_keeps_no_address(lake: Lake) -> None:
     assert traces(lake, "x.de") == {"events", "profiles", "quarantine"}, "as they came"
 
 
-def test_an_address_is_asked_for_as_it_is_or_by_its_hash(lake: Lake) -> None:
+def test_an_address_can_be_looked_up_as_it_is_or_by_its_hash(lake: Lake) -> None:
     land(lake, *EVENTS)
     for one in ("email:ann@x.de", "mail: ANN@X.DE", f"email_hash:{ANN}"):
         chain = why(pl.DataFrame(EVENTS), one, "phone:+49 30 123456", RULES)
@@ -85,7 +85,7 @@ def test_an_address_is_asked_for_as_it_is_or_by_its_hash(lake: Lake) -> None:
     assert why(pl.DataFrame(EVENTS), "email:ann@x.de", "phone:030123456", RULES, tombstones(lake)).is_empty()
 
 
-def test_who_is_forgotten_by_an_address_is_gone_however_it_was_written(lake: Lake) -> None:
+def test_a_customer_forgotten_by_an_address_is_gone_however_it_was_written(lake: Lake) -> None:
     land(lake, *EVENTS[:4], event("home", "9m", 9, customer_id="bob"))
     split(lake, "email:ann@x.de", "device_id:d", decided_at=at("1d"))
     refresh(lake, RULES)
@@ -96,7 +96,7 @@ def test_who_is_forgotten_by_an_address_is_gone_however_it_was_written(lake: Lak
     assert not traces(lake, "ann@") and not traces(lake, "Ann@") and not traces(lake, ANN) and not traces(lake, PHONE)
 
 
-def test_what_is_no_address_cannot_be_asked_for(lake: Lake) -> None:
+def test_an_invalid_address_cannot_be_looked_up(lake: Lake) -> None:
     land(lake, *EVENTS)
     with pytest.raises(DefinitionError, match="no address"):
         forget(lake, "email:ann", RULES)

@@ -56,7 +56,7 @@ def test_nothing_is_left_on_disk() -> None:
     assert not folder.exists()
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_of_a_killed_process_are_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     spills = (
         "import polars as pl, tempfile\n"

@@ -285,7 +285,7 @@ def test_an_empty_lake_gives_an_empty_store(tmp_path: Path) -> None:
     assert len(Paths.open(str(tmp_path))) == 0
 
 
-def test_the_end_of_the_data_may_be_given(tmp_path: Path) -> None:
+def test_the_end_of_the_data_can_be_set(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     put(lake, "events", SHOP)
     build(lake, RULES, end_of_data=START + timedelta(days=100))

@@ -86,10 +86,8 @@ def test_a_customer_is_gone_from_every_table_and_file(lake: Lake) -> None:
 
 
 @pytest.mark.parametrize("step", ["profiles", "links", "quarantine", "events", "build"])
-def test_forgetting_that_was_cut_short_can_be_done_again(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch, step: str
-) -> None:
-    """Killed after rows of a table were deleted, before its files went; or before paths are built."""
+def test_an_interrupted_forget_can_be_repeated(lake: Lake, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """Killed after rows of a table were deleted, before its files were removed; or before the paths are built."""
     real = analytics.stitching.forget.erase
 
     def die(*_: Any) -> None:
@@ -114,7 +112,7 @@ def test_forgetting_that_was_cut_short_can_be_done_again(
         forget(lake, "customer_id:secret-ann")
 
 
-def test_who_has_profiles_and_no_event_is_forgotten_too(lake: Lake) -> None:
+def test_a_customer_with_profiles_and_no_events_is_forgotten_too(lake: Lake) -> None:
     profile = {"attribute": "region", "value": "n", "valid_from": START, "topic": "p", "partition": 0, "offset": 7}
     row = [{"identity_kind": "email_hash", "identity": "CAFE-00", **profile}]
     pl.DataFrame(row).cast(contract.PROFILES).write_delta(lake.table("profiles"), mode="append")
@@ -124,8 +122,8 @@ def test_who_has_profiles_and_no_event_is_forgotten_too(lake: Lake) -> None:
     assert not traces(lake, "CAFE-00")
 
 
-def test_a_consumer_that_is_at_work_lands_on(lake: Lake) -> None:
-    """Its snapshot is of a version whose log is gone: it reads the log anew, and what it lands is there, once."""
+def test_a_running_consumer_keeps_landing(lake: Lake) -> None:
+    """Its snapshot is of a version whose log is gone: it reads the log again, and what it lands is there, once."""
     events = Table(Lake(f"{lake.address}/busy"), "events")
     first = rows(0, "secret-ann", "bob")
     assert events.append(first, [Claim("ingest/t/0", None, 2)])
@@ -136,14 +134,14 @@ def test_a_consumer_that_is_at_work_lands_on(lake: Lake) -> None:
     assert Table(Lake(f"{lake.address}/busy"), "events").decided("ingest/t/0") == 3
 
 
-def test_a_value_that_is_denied_is_nobody_to_be_forgotten(lake: Lake) -> None:
+def test_a_denied_value_cannot_be_forgotten(lake: Lake) -> None:
     land(lake, [{"event_id": "d", "anonymous_id": "unknown", "customer_id": "bob", "offset": 9}])
     with pytest.raises(DefinitionError, match="belong to no customer"):
         forget(lake, "anonymous_id:unknown")
 
 
 def traces(lake: Lake, text: str) -> set[str]:
-    """The tables that have a file, of data or of the log, with this text: in its bytes, or in what it says."""
+    """The tables that have a file, of data or of the log, with this text: in its bytes, or in its decoded rows."""
     files = [file for file in Path(lake.address).rglob("*") if file.is_file()]
     assert any(file.suffix == ".json" and "_delta_log" in file.parts for file in files)
     said = {file: file.read_bytes() for file in files}
@@ -165,20 +163,20 @@ def rows(start: int, *customers: str) -> pl.DataFrame:
     return conform(pl.DataFrame(known)).collect()
 
 
-def test_the_same_identity_starts_afresh(lake: Lake) -> None:
+def test_an_identity_that_lands_again_is_a_new_customer(lake: Lake) -> None:
     forget(lake, "customer_id:secret-ann")
     land(lake, [{"event_id": "new", "anonymous_id": "secret-x", "customer_id": None, "offset": 9}])
     build(lake)
     assert sorted(Paths.open(lake).touches.collect()["customer"]) == ["anonymous_id:secret-x", "customer_id:bob"]
 
 
-def test_a_stranger_cannot_be_forgotten(lake: Lake) -> None:
+def test_an_unknown_identity_cannot_be_forgotten(lake: Lake) -> None:
     with pytest.raises(DefinitionError, match="No event carries this customer_id"):
         forget(lake, "customer_id:nobody")
     assert not DeltaTable(lake.table("events")).version(), "nothing was touched"
 
 
-def test_a_refused_message_whose_header_names_the_customer_goes_too(lake: Lake) -> None:
+def test_a_quarantined_message_that_names_the_customer_in_a_header_is_removed(lake: Lake) -> None:
     """CloudEvents in binary mode have their subject in a header, and nothing of the customer in the message."""
 
     def refused(offset: int, name: str, value: bytes) -> dict[str, object]:
@@ -222,7 +220,7 @@ def test_a_refused_message_whose_header_names_the_customer_goes_too(lake: Lake) 
         ("customer_id:42", b"\x00\x0042", False),
     ],
 )
-def test_a_refused_message_is_searched_for_the_identity_however_it_is_written(
+def test_a_quarantined_message_is_searched_for_every_spelling_of_the_identity(
     tmp_path: Path, identity: str, raw: bytes, names: bool
 ) -> None:
     lake = Lake(str(tmp_path))

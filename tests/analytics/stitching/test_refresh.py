@@ -1,4 +1,4 @@
-"""A refreshed store is the store built anew, whatever came, in whichever order, and however it was cut into batches."""
+"""A refreshed store equals a rebuilt store, whatever landed, in whatever order, and however it was cut into batches."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def check(lake: Lake, rules: PathRules, tmp_path: Path) -> StitchSummary:
     return summary
 
 
-def test_paths_are_made_when_something_changed_and_only_then(tmp_path: Path) -> None:
+def test_paths_are_refreshed_only_when_something_changed(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     land(lake, event("home", "0m", 0, customer_id="ann"), event("cart", "1m", 1, customer_id="bob"))
     assert refresh(lake) is not None
@@ -130,7 +130,7 @@ SMALL = PathRules(
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_refresh_is_a_build(tmp_path: Path, case: str, request: pytest.FixtureRequest) -> None:
+def test_a_refresh_equals_a_build(tmp_path: Path, case: str, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     first, then = CASES[case]
     land(lake, *first)
@@ -140,7 +140,7 @@ def test_a_refresh_is_a_build(tmp_path: Path, case: str, request: pytest.Fixture
     check(lake, SMALL, tmp_path)
 
 
-def test_paths_without_a_touch_take_what_comes(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_empty_paths_can_be_refreshed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     land(lake, event("ping", "0m", 0, customer_id="ann"))
     refresh(lake, SMALL)
@@ -151,7 +151,7 @@ def test_paths_without_a_touch_take_what_comes(tmp_path: Path, request: pytest.F
     assert len(Paths.open(lake)) == 2 and all(part.touches for part in Paths.open(lake).parts)
 
 
-def test_tombstones_part_customers_and_join_them_again(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_tombstones_split_customers_and_join_them_again(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     land(lake, *(event("home", f"{n}m", n, customer_id="ann", anonymous_id=f"x{n}") for n in range(4)))
     refresh(lake)
@@ -164,7 +164,7 @@ def test_tombstones_part_customers_and_join_them_again(tmp_path: Path, request: 
     assert check(lake, PathRules(), tmp_path).customers == 1
 
 
-def test_a_profile_goes_with_an_identity_that_came_to_be_shared(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_profile_leaves_with_an_identity_that_became_shared(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake, rules = Lake(str(tmp_path)), PathRules(identities=IdentityRules(max_degree=1), attributes=["region"])
     land(
         lake,
@@ -181,7 +181,7 @@ def test_a_profile_goes_with_an_identity_that_came_to_be_shared(tmp_path: Path, 
     assert stored(Paths.open(lake)).filter(customer="customer_id:dan")["region"].to_list() == [None]
 
 
-def test_files_written_anew_bring_no_events(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_rewritten_files_bring_no_events(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     land(lake, event("home", "0m", 0, customer_id="ann"))
     land(lake, event("home", "1m", 1, customer_id="ann"))
@@ -196,7 +196,7 @@ def test_files_written_anew_bring_no_events(tmp_path: Path, request: pytest.Fixt
     assert check(lake, PathRules(), tmp_path).duplicates == 2
 
 
-def test_events_that_went_are_gone_from_the_paths(tmp_path: Path) -> None:
+def test_deleted_events_are_gone_from_the_paths(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     land(lake, *(event("home", f"{n}m", n, customer_id="ann") for n in range(3)))
     refresh(lake)
@@ -204,7 +204,9 @@ def test_events_that_went_are_gone_from_the_paths(tmp_path: Path) -> None:
     assert check(lake, PathRules(), tmp_path).touches == 2
 
 
-def test_of_who_goes_on_only_the_last_journey_is_written(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_of_a_customer_with_only_later_events_the_last_journey_is_rewritten(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     lake = Lake(str(tmp_path))
     bought = [event(name, f"{n}m", n, customer_id="ann") for n, name in enumerate(["home", "order_placed", "cart"])]
     others = [event("home", "0m", 10 + n, customer_id=f"c{n}") for n in range(40)]
@@ -221,7 +223,7 @@ def test_of_who_goes_on_only_the_last_journey_is_written(tmp_path: Path, request
     assert len(pl.read_parquet(f"{Paths.open(lake).parts[0].address}.later.parquet")) == 5
 
 
-def test_paths_of_another_format_are_built_anew(tmp_path: Path) -> None:
+def test_paths_of_another_format_are_rebuilt(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     land(lake, event("home", "0m", 0, customer_id="ann"))
     refresh(lake)
@@ -234,7 +236,7 @@ def test_paths_of_another_format_are_built_anew(tmp_path: Path) -> None:
     check(lake, PathRules(), tmp_path)
 
 
-def test_recent_parts_are_put_together(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_recent_parts_are_merged(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     land(lake, *(event("home", f"{n}m", n, customer_id=f"c{n}") for n in range(40)))
     refresh(lake)
@@ -247,7 +249,7 @@ def test_recent_parts_are_put_together(tmp_path: Path, request: pytest.FixtureRe
 
 
 class Killed(BaseException):
-    """What a process that dies looks like from inside."""
+    """Simulates a process that is killed."""
 
 
 STEPS = [
@@ -269,7 +271,7 @@ STEPS = [
 
 @pytest.mark.parametrize("step", STEPS)
 @pytest.mark.parametrize("after", [False, True])
-def test_a_refresh_that_dies_leaves_paths_that_can_be_read_and_refreshed(
+def test_a_killed_refresh_leaves_paths_that_can_be_read_and_refreshed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str, *, after: bool
 ) -> None:
     lake = Lake(str(tmp_path))

@@ -1,4 +1,4 @@
-"""However a history is cut into batches and shuffled, each refresh takes only what is new, and is the store anew."""
+"""However a history is cut into batches and shuffled, each refresh reads only new events and equals a build."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def is_nobodys(new: Row) -> bool:
     st.booleans(),
     st.sampled_from([4, 1_000_000]),
 )
-def test_whatever_lands_a_refreshed_store_is_the_store_built_anew(
+def test_a_refreshed_store_equals_a_rebuilt_store_whatever_lands(
     history: History, degree: int, policy: Any, salted: bool, share: int
 ) -> None:
     salt = "a secret of the shop" if salted else None

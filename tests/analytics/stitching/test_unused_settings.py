@@ -1,4 +1,4 @@
-"""Settings that fit nothing that landed are told, with the nearest name; those that fit are not."""
+"""Settings that match nothing that landed are reported, with the nearest name; matching settings are not."""
 
 from __future__ import annotations
 
@@ -60,23 +60,23 @@ FITTING: dict[str, Any] = {
         ({"identities": {"lower": ["anonymus_id"]}}, ("identities", "lower"), "'anonymus_id'", "anonymous_id"),
     ],
 )
-def test_a_name_that_nothing_has_is_told(
+def test_a_name_that_matches_nothing_is_reported(
     lake: Lake, table: dict[str, Any], key: tuple[str | int, ...], said: str, near: str
 ) -> None:
     rules = PathRules.model_validate(table)
     refresh(lake, rules)
-    (doubt,) = unused_settings(lake, rules)
-    assert doubt.key == key and said in doubt.what
-    assert doubt.do == (f"did you mean {near!r}?" if near else "")
+    (setting,) = unused_settings(lake, rules)
+    assert setting.key == key and said in setting.what
+    assert setting.do == (f"did you mean {near!r}?" if near else "")
 
 
-def test_settings_that_fit_raise_no_doubt_nor_do_defaults(lake: Lake) -> None:
+def test_matching_settings_and_defaults_are_not_reported(lake: Lake) -> None:
     for rules in (PathRules(), PathRules.model_validate(FITTING)):
         refresh(lake, rules)
         assert unused_settings(lake, rules) == []
 
 
-def test_without_touches_nothing_can_be_told(tmp_path: Path) -> None:
+def test_without_touches_nothing_is_reported(tmp_path: Path) -> None:
     lake, rules = Lake(str(tmp_path)), PathRules(goal=["nothing"])
     refresh(lake, rules)
     assert unused_settings(lake, rules) == []

@@ -23,7 +23,7 @@ def land(lake: Lake, *names: str, first: int = 0) -> None:
     conform(pl.DataFrame(rows)).collect().write_delta(lake.table("events"), mode="append")
 
 
-def test_stored_paths_are_verified_by_computing_them_anew(tmp_path: Path) -> None:
+def test_stored_paths_are_verified_by_computing_them_again(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     land(lake, "home", "cart", "home")
     refresh(lake)
@@ -44,7 +44,7 @@ def test_a_changed_touch_is_found(tmp_path: Path) -> None:
     assert (found.holds, found.missing, found.surplus) == (False, 3, 3)
 
 
-def test_events_that_landed_later_are_told_apart_from_faults(tmp_path: Path) -> None:
+def test_events_that_landed_later_are_distinguished_from_faults(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     land(lake, "home")
     refresh(lake)

@@ -1,4 +1,4 @@
-"""Which parts are written anew, and into how many: old files neither grow nor are written again for little."""
+"""Which parts are rewritten, and into how many: old files neither grow nor are rewritten for small changes."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def keys_of(parts: Sequence[Part]) -> list[str]:
     ("gone", "later", "worn"),
     [(20, 0, False), (21, 0, True), (0, 10, False), (0, 11, True), (15, 10, False), (32, 1, True)],
 )
-def test_a_part_that_lost_more_than_half_or_gained_more_than_a_quarter_is_written_anew(
+def test_a_part_that_lost_more_than_half_or_gained_more_than_a_quarter_is_rewritten(
     tmp_path: Path, gone: int, later: int, worn: bool
 ) -> None:
     everyone = [f"c{number}" for number in range(40)]
@@ -71,7 +71,7 @@ def small_parts(writer: StoreWriter, count: int) -> None:
         writer.add_part(part([f"c{number}"]))
 
 
-def test_small_parts_are_put_together_as_soon_as_there_are_many(tmp_path: Path) -> None:
+def test_small_parts_are_merged_as_soon_as_there_are_many(tmp_path: Path) -> None:
     for count, left in ((MAX_SMALL_PARTS, MAX_SMALL_PARTS), (MAX_SMALL_PARTS + 1, 1)):
         with StoreWriter(tmp_path / "store") as writer:
             small_parts(writer, count)
@@ -80,7 +80,7 @@ def test_small_parts_are_put_together_as_soon_as_there_are_many(tmp_path: Path) 
             assert keys_of(found) == [f"c{number}" for number in range(count)]
 
 
-def test_parts_are_put_together_up_to_the_usual_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_are_merged_up_to_the_usual_size(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(analytics.store.compaction, "TOUCHES_PER_PART", 4)
     with StoreWriter(tmp_path / "store") as writer:
         writer.add_part(part(["large", "enough"]))
@@ -90,7 +90,7 @@ def test_parts_are_put_together_up_to_the_usual_size(tmp_path: Path, monkeypatch
         assert keys_of(found[:1]) == ["enough", "large"], "half the usual size is not small"
 
 
-def test_a_small_part_that_is_worn_is_put_together_once(tmp_path: Path) -> None:
+def test_a_small_worn_part_is_merged_once(tmp_path: Path) -> None:
     old = part(["ann", "bob", "cid"]).save(f"{tmp_path}/old")
     with StoreWriter(tmp_path / "store") as writer:
         small_parts(writer, MAX_SMALL_PARTS)

@@ -1,4 +1,4 @@
-"""A part that refreshes changed reads as if it had been written anew, whatever its columns were wide enough for."""
+"""A part that refreshes changed reads as if it had been rewritten, whatever the width of its columns."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_later_touches_follow_those_that_are_kept(tmp_path: Path) -> None:
     assert shown(third)["cid"] == [(4_000_000, 1), (7_500_000, 2)]
 
 
-def test_what_others_have_under_the_same_name_stays_as_it_was(tmp_path: Path) -> None:
+def test_changing_a_part_leaves_the_files_of_other_generations_unchanged(tmp_path: Path) -> None:
     first = part({"ann": [(1, 0), (2, 1)]}, pl.UInt32(), pl.UInt8()).save(f"{tmp_path}/p")
     tail = part({"ann": [(3, 2)]}, pl.UInt32(), pl.UInt8())
     second = first.with_changes(np.array([2]), np.array([0]), tail)
@@ -65,7 +65,7 @@ def test_what_others_have_under_the_same_name_stays_as_it_was(tmp_path: Path) ->
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4), st.integers(0, 3)), max_size=8))
-def test_rows_of_two_tables_come_in_turn(customers: list[tuple[int, int, int]]) -> None:
+def test_rows_of_two_tables_are_interleaved_by_customer(customers: list[tuple[int, int, int]]) -> None:
     one = [(who, "one", n) for who, (held, _, _) in enumerate(customers) for n in range(held)]
     two = [(who, "two", n) for who, (_, _, more) in enumerate(customers) for n in range(more)]
     expected = []

@@ -1,4 +1,4 @@
-"""The path store keeps every touch, in order, whatever it was made from, and survives a writer that dies."""
+"""The path store keeps every touch, in order, whatever it was made from, and survives a killed writer."""
 
 from __future__ import annotations
 
@@ -87,13 +87,13 @@ def test_touches_of_one_instant_keep_the_order_of_the_frame_or_of_their_sequence
     assert Paths.from_frame(table, sequence="sequence").touches.collect()["touchpoint"].to_list() == ["a", "b", "c"]
 
 
-def test_a_missing_customer_is_refused_without_naming_any() -> None:
+def test_a_missing_customer_raises_an_error_that_names_no_customer() -> None:
     table = frame({"ann": "visit@0s"}).with_columns(customer=pl.lit(None, pl.String))
     with pytest.raises(InputError, match="1 touches have no customer"):
         Paths.from_frame(table)
 
 
-def test_an_unknown_column_is_refused_with_the_nearest_one() -> None:
+def test_an_unknown_column_raises_an_error_with_the_nearest_name() -> None:
     with pytest.raises(DefinitionError, match="did you mean 'touchpoint'"):
         Paths.from_frame(frame({"ann": "visit@0s"}), touchpoint="touchpiont")
     with pytest.raises(DefinitionError, match="did you mean 'device'"):
@@ -105,7 +105,7 @@ def test_a_folder_without_a_store_is_named(tmp_path: Path) -> None:
         Paths.open(tmp_path)
 
 
-def test_a_writer_that_dies_leaves_the_old_store_as_it_was(tmp_path: Path) -> None:
+def test_a_killed_writer_leaves_the_old_store_as_it_was(tmp_path: Path) -> None:
     before = paths(JOURNEYS)
     before.save(tmp_path)
     with pytest.raises(RuntimeError), StoreWriter(tmp_path) as writer:
@@ -132,7 +132,7 @@ def test_parts_written_one_by_one_share_their_dictionaries(tmp_path: Path) -> No
     assert opened.built_from == {"events": 4}
 
 
-def test_more_words_than_a_byte_can_tell_apart(tmp_path: Path) -> None:
+def test_more_words_than_fit_into_a_byte(tmp_path: Path) -> None:
     with StoreWriter(tmp_path) as writer:
         writer.add(frame({"ann": "visit@0m"}))
         writer.add(frame({"bo": " ".join(f"page{i}@{i}m" for i in range(300))}))
@@ -142,7 +142,7 @@ def test_more_words_than_a_byte_can_tell_apart(tmp_path: Path) -> None:
     ]
 
 
-def test_touches_that_are_not_sorted_are_refused(tmp_path: Path) -> None:
+def test_unsorted_touches_raise_an_error(tmp_path: Path) -> None:
     table = pl.concat([frame({"ann": "visit@0m"}), frame({"bo": "visit@0m"}), frame({"ann": "pay@1m"})])
     with pytest.raises(DefinitionError, match="not sorted"), StoreWriter(tmp_path) as writer:
         writer.add(table)

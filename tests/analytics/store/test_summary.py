@@ -32,7 +32,7 @@ def test_everything_is_counted_once() -> None:
     }
 
 
-def test_what_the_paths_do_not_hold_is_unknown() -> None:
+def test_columns_that_the_paths_lack_give_null_counts() -> None:
     found = summary(paths({"ann": "home@0m"}, end="1d"))
     assert found.select("customers", "sessions", "open", "linked_login").row(0) == (1, None, None, None)
     assert found["end_of_data"].item() == at("1d")

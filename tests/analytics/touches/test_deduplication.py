@@ -57,7 +57,7 @@ def test_the_same_id_with_another_payload_is_kept_and_counted() -> None:
     st.sampled_from([1, 2, 100]),
     st.booleans(),
 )
-def test_which_events_remain_depends_neither_on_order_nor_on_shares(
+def test_deduplication_depends_neither_on_order_nor_on_shares(
     monkeypatch: pytest.MonkeyPatch, pairs: list[tuple[str, str]], seed: int, share: int, placed: bool
 ) -> None:
     monkeypatch.setattr(analytics.touches.deduplication, "HASHES_AT_ONCE", share)

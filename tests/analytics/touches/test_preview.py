@@ -12,7 +12,7 @@ def events(rows: list[tuple[str, str | None]]) -> pl.LazyFrame:
     return pl.LazyFrame(rows, schema={"event_name": pl.String, "url": pl.String}, orient="row")
 
 
-def test_touchpoints_are_named_by_the_rules_and_dropped_ones_told() -> None:
+def test_touchpoints_are_named_by_the_rules_and_dropped_events_are_listed() -> None:
     rules = [TouchpointRule(events=["view_*"], name="View"), TouchpointRule(events=["ping"], drop=True)]
     table = touchpoints(events([("view_a", None), ("view_b", None), ("ping", None)]), rules)
     assert table["touchpoint", "event_names", "events"].rows() == [

@@ -32,7 +32,7 @@ def test_gaps_are_written_with_a_unit() -> None:
         ({"goals": ["x"]}, "Extra inputs"),
     ],
 )
-def test_a_wrong_setting_is_refused_with_a_reason(table: dict[str, Any], said: str) -> None:
+def test_an_invalid_setting_raises_an_error_with_a_reason(table: dict[str, Any], said: str) -> None:
     with pytest.raises(ValidationError, match=said.replace("(", r"\(")):
         PathRules.model_validate(table)
 
