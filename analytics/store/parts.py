@@ -194,9 +194,8 @@ def rows_of_runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArra
     >>> rows_of_runs(np.array([7, 0]), np.array([2, 3])).tolist()
     [7, 8, 0, 1, 2]
     """
-    rows = np.repeat(
-        (starts - (np.cumsum(counts) - counts)).astype(np.uint32), counts
-    )  # negative offsets wrap around, and back
+    # Negative offsets wrap around, and the addition below wraps them back.
+    rows = np.repeat((starts - (np.cumsum(counts) - counts)).astype(np.uint32), counts)
     rows += np.arange(len(rows), dtype=np.uint32)
     return rows
 
