@@ -150,7 +150,7 @@ _ON_USE = {
     "stitch_summary": "analytics.stitching.refresh:summary_of",
     "tombstones": "analytics.identity.links:tombstones",
     "touch_schema": "analytics.touches.assembly:touch_schema",
-    "unused_settings": "analytics.stitching.unused_settings:doubts",
+    "unused_settings": "analytics.stitching.unused_settings:unused_settings",
     "url_templates": "analytics.touches.preview:url_templates",
     "verify_paths": "analytics.stitching.verify:verify",
     "why": "analytics.identity.links:why",

@@ -143,7 +143,8 @@ def known_identity(text: str, rules: LinkRules) -> str:
     kind, value = rules.identities.known(*parse_identity(text))
     if value is None:
         raise DefinitionError(
-            "This identity must be hashed, but it is not a valid address.", expected=f"an address that gives a {kind}"
+            "This identity must be hashed, but it is not a valid address.",
+            expected=f"an address that can be hashed as {kind}",
         )
     return f"{kind}:{value}"
 

@@ -98,7 +98,7 @@ def test_a_customer_forgotten_by_an_address_is_gone_however_it_was_written(lake:
 
 def test_an_invalid_address_cannot_be_looked_up(lake: Lake) -> None:
     land(lake, *EVENTS)
-    with pytest.raises(DefinitionError, match="no address"):
+    with pytest.raises(DefinitionError, match="not a valid address"):
         forget(lake, "email:ann", RULES)
 
 

@@ -12,9 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import analytics.identity
 import analytics.identity.sources
-import analytics.stitching
 import analytics.stitching.build
 from analytics.identity.rules import KINDS, LOGINS, IdentityRules
 from analytics.stitching.build import build, stitch
@@ -77,9 +75,11 @@ def test_events_become_touches_with_all_their_columns() -> None:
         *("customer", "at", "touchpoint", "stage", "channel", "session", "journey", "outcome", "linked"),
         *("event_name", "kind", "device", "title", "region", "revenue", "score", "load", "survey"),
     ]
-    told = touches.select("customer", "touchpoint", "stage", "session", "journey", "outcome", "linked").rows()
+    rows_of_touches = touches.select(
+        "customer", "touchpoint", "stage", "session", "journey", "outcome", "linked"
+    ).rows()
     ann = "customer_id:ann"
-    assert told == [
+    assert rows_of_touches == [
         (ann, "home", None, 1, 1, "converted", "device"),
         (ann, "Order", "Action", 1, 1, "converted", "login"),
         (ann, "survey", None, 2, 2, "open", "login"),
@@ -234,7 +234,7 @@ NAMES = {"home": "home", "search": "search", "order_placed": "Order"}
 def slowly(rows: list[dict[str, Any]], degree: int) -> list[tuple[Any, ...]]:
     """Customer, minute, touchpoint, session, journey, outcome and link of every touch, as oracles find them."""
     own = ("customer_id", "anonymous_id")
-    told = [
+    rows_of_touches = [
         {
             "id": f"e{number:02}",
             "at": row["minute"],
@@ -242,10 +242,10 @@ def slowly(rows: list[dict[str, Any]], degree: int) -> list[tuple[Any, ...]]:
         }
         for number, row in enumerate(rows)
     ]
-    whose = slow_customers(told, list(KINDS), list(LOGINS), ["unknown"], degree, 30)
+    whose = slow_customers(rows_of_touches, list(KINDS), list(LOGINS), ["unknown"], degree, 30)
     found = [
         (key, row["minute"], event["id"], NAMES[row["event_name"]], way)
-        for row, event, (key, way) in zip(rows, told, whose, strict=True)
+        for row, event, (key, way) in zip(rows, rows_of_touches, whose, strict=True)
         if row["event_name"] in NAMES
     ]
     found.sort()
@@ -266,16 +266,16 @@ def test_a_store_of_several_parts_holds_what_the_oracles_find(rows: list[dict[st
         | {name: row[name] for name in ("customer_id", "anonymous_id", "identities")}
         for number, row in enumerate(rows)
     ]
-    with TemporaryDirectory() as folder, mock.patch.object(analytics.stitching, "EVENTS_PER_PART", 5):
+    with TemporaryDirectory() as folder, mock.patch.object(analytics.stitching.build, "EVENTS_PER_PART", 5):
         lake = Lake(folder)
         put(lake, "events", frame(*numbered))
         summary = build(lake, rules, end_of_data=at(f"{END}m"))
         touches, parts = stored(lake).sort("customer", maintain_order=True), Paths.open(lake).parts
     minute = ((pl.col("at") - START).dt.total_minutes()).alias("minute")
-    told = touches.select("customer", minute, "touchpoint", "session", "journey", "outcome", "linked").rows()
-    assert told == slowly(rows, degree)
+    rows_of_touches = touches.select("customer", minute, "touchpoint", "session", "journey", "outcome", "linked").rows()
+    assert rows_of_touches == slowly(rows, degree)
     assert len(parts) == round(len(rows) / 5)
-    assert summary.customers == len({row[0] for row in told}) == sum(part.customers for part in parts)
+    assert summary.customers == len({row[0] for row in rows_of_touches}) == sum(part.customers for part in parts)
 
 
 def test_an_empty_lake_gives_an_empty_store(tmp_path: Path) -> None:
