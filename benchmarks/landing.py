@@ -146,7 +146,7 @@ def commits(count: int) -> tuple[float, float]:
     from ingest.landing.offsets import Claim
     from ingest.message import Partition
     from ingest.settings.ingest import Limits, MaintenanceSettings, Stream
-    from ingest.upkeep.maintenance import relieve
+    from ingest.upkeep.maintenance import compact_crowded_days
     from tests.ingest.streams import Sent
 
     sent = [Sent(place, message.value, START) for place, message in enumerate(messages("events", 500, 0.0))]
@@ -160,7 +160,7 @@ def commits(count: int) -> tuple[float, float]:
             assert table.append(rows, [Claim("app", number or None, number + 1)])
             taken.append((time.process_time() - began) * 1000)
             if number % 12 == 0:
-                relieve(lake, MaintenanceSettings())
+                compact_crowded_days(lake, MaintenanceSettings())
     return statistics.median(taken[50:150]), statistics.median(taken[-200:])
 
 

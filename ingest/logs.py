@@ -14,20 +14,20 @@ import orjson
 
 from expectations.errors import JourneysError
 
-ROOMS: Final = ("ingest",)
+LOGGERS: Final = ("ingest",)
 _FACTS: Final = "facts"
 
 
-def facts(**known: object) -> dict[str, Any]:
+def log_fields(**known: object) -> dict[str, Any]:
     """The numbers and names that belong to a log line."""
     return {_FACTS: known}
 
 
-def told(error: Exception) -> dict[str, Any]:
+def error_fields(error: Exception) -> dict[str, Any]:
     """An error on a log line: of one that a reader can mend, what, where, what was found, and what to do."""
     if isinstance(error, JourneysError):
-        return facts(error=error.what, where=error.where, found=error.found, do=error.do)
-    return facts(error=str(error))
+        return log_fields(error=error.what, where=error.where, found=error.found, do=error.do)
+    return log_fields(error=str(error))
 
 
 def configure(
@@ -39,7 +39,7 @@ def configure(
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
-    for name, least in (*((room, level) for room in ROOMS), ("kafka", logging.ERROR)):
+    for name, least in (*((room, level) for room in LOGGERS), ("kafka", logging.ERROR)):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
         logger.setLevel(least)
@@ -57,8 +57,8 @@ class _Json(logging.Formatter):
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        told = "".join(f" {name}={value}" for name, value in getattr(record, _FACTS, {}).items())
-        return f"{_instant(record)} {record.levelname.lower():7} {record.getMessage()}{told}"
+        error_fields = "".join(f" {name}={value}" for name, value in getattr(record, _FACTS, {}).items())
+        return f"{_instant(record)} {record.levelname.lower():7} {record.getMessage()}{error_fields}"
 
 
 def _instant(record: logging.LogRecord) -> str:

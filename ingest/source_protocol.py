@@ -14,18 +14,18 @@ class SourceFailed(Exception):
     """The client raised: nothing more can be asked of it, a new one is needed."""
 
 
-class Lasting(BrokerError):
+class PermanentBrokerError(BrokerError):
     """What the broker holds cannot be read, and trying again does not mend it."""
 
 
-class Changes(NamedTuple):
+class AssignmentChanges(NamedTuple):
     """Partitions that came and went since the last time they were asked for."""
 
     gained: list[Partition]
     lost: list[Partition]
 
 
-class Reader(Protocol):
+class RecordSource(Protocol):
     """A consumer of topics at offsets that the caller decides (`ingest.kafka.consumer.Source`)."""
 
     @property
@@ -43,7 +43,7 @@ class Reader(Protocol):
     def check_topics(self) -> None:
         """Raise LandingError when a topic is no longer the one that it was when reading began."""
 
-    def changes(self) -> Changes:
+    def changes(self) -> AssignmentChanges:
         """What came and went since the last call."""
 
     def assigned(self) -> set[Partition]:

@@ -44,7 +44,7 @@ def name_of(value: object) -> str:
     return _NAMES.get(type(value), "something else")
 
 
-def build(fields: Mapping[str, Values]) -> tuple[list[pl.Series], dict[int, Fault]]:
+def build_columns(fields: Mapping[str, Values]) -> tuple[list[pl.Series], dict[int, Fault]]:
     """Make the typed columns of `contract.EVENTS` from JSON values, a row a message.
 
     Returns the columns and, by row, the first fault in order of the fields; a faulty value is null in its column.

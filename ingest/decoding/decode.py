@@ -31,11 +31,11 @@ import orjson
 import polars as pl
 
 from expectations import contract
-from ingest.decoding.columns import build, name_of
-from ingest.decoding.formats.document import document, is_cut, unreadable
+from ingest.decoding.columns import build_columns, name_of
+from ingest.decoding.formats.document import is_truncated, parse_document, parse_fault
 from ingest.decoding.formats.envelope import TOMBSTONE, Event, Fault
 from ingest.decoding.formats.plain import plain
-from ingest.decoding.formats.registry import MAGIC, Find
+from ingest.decoding.formats.registry import MAGIC, FindSchema
 from ingest.decoding.reader import Reader, is_plain, reader
 from ingest.message import Partition, Record
 from ingest.settings.ingest import Limits, Stream
@@ -75,7 +75,7 @@ class Decoded(NamedTuple):
 
 
 def decode(
-    records: Sequence[Record], partition: Partition, stream: Stream, limits: Limits, find: Find | None = None
+    records: Sequence[Record], partition: Partition, stream: Stream, limits: Limits, find: FindSchema | None = None
 ) -> Decoded:
     """Read the records of one partition as events. `find` looks up the schemas of a registry by their number.
 
@@ -104,7 +104,7 @@ def decode(
     return Decoded(_complete(pl.concat(frames, how="diagonal"), partition, stream), refused)
 
 
-def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema: Find | None) -> _Shapes:
+def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema: FindSchema | None) -> _Shapes:
     """One pass over records that are events as they stand. Messages of one shape (the same fields in the same order)
     are kept together, as tuples of offset, time and values: that costs half of looking every known field up in every
     message.
@@ -116,13 +116,13 @@ def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema
         if value is None or len(value) > largest:
             refuse(_unwanted(record, largest))
             continue
-        if value[-1:] != _CLOSE and value[:1] == _OPEN and is_cut(value):
+        if value[-1:] != _CLOSE and value[:1] == _OPEN and is_truncated(value):
             refuse(Refusal(record.offset, *_CUT))  # half of the cost of having the parser find it and raise
             continue
         try:
             event = loads(value)
         except orjson.JSONDecodeError as error:
-            event = document(value, find_schema) if value[:1] == MAGIC else unreadable(value, error)
+            event = parse_document(value, find_schema) if value[:1] == MAGIC else parse_fault(value, error)
             if isinstance(event, Fault):
                 refuse(Refusal(record.offset, *event))
                 continue
@@ -199,7 +199,7 @@ def _frame(columns: dict[str, list[Any]], refused: list[Refusal]) -> pl.DataFram
     """The typed fields of one block, and the places of its messages; rows with a faulty field are refused instead."""
     offsets, timestamps = columns.pop(contract.OFFSET), columns.pop(contract.RECEIVED_AT)
     parts = columns.pop(contract.PART, None) or [0] * len(offsets)
-    series, wrong = build(columns)
+    series, wrong = build_columns(columns)
     place = [pl.Series(contract.OFFSET, offsets, pl.Int64), pl.Series(contract.PART, parts, pl.Int32)]
     received = pl.Series(contract.RECEIVED_AT, timestamps, pl.Int64)
     events = pl.DataFrame([*series, *place, received])

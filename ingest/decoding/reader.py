@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ingest.decoding.columns import name_of
 from ingest.decoding.formats.cloudevents import cloudevents
-from ingest.decoding.formats.document import document
-from ingest.decoding.formats.envelope import TOMBSTONE, Fault, Given, Outcome, Outcomes, Part, Unfit
+from ingest.decoding.formats.document import parse_document
+from ingest.decoding.formats.envelope import TOMBSTONE, Document, Fault, InvalidPart, Outcome, Outcomes, Part
 from ingest.decoding.formats.ga4 import ga4
 from ingest.decoding.formats.mapping import (
-    Overlay,
-    Take,
-    by_rule,
-    lay_over,
-    message_facts,
-    overlays,
-    taken_whole,
-    takes,
+    CompiledRule,
+    FieldReader,
+    apply_fields,
+    apply_rules,
+    compile_fields,
+    compile_rules,
+    message_metadata,
+    moved_fields,
 )
 from ingest.decoding.formats.plain import plain
-from ingest.decoding.formats.registry import Find
+from ingest.decoding.formats.registry import FindSchema
 from ingest.decoding.formats.segment import segment
 from ingest.decoding.formats.snowplow import from_line, is_tsv, snowplow
 from ingest.message import Record
@@ -41,9 +41,9 @@ def is_plain(stream: Stream) -> bool:
     return stream.format == "json" and not stream.fields and not stream.rules and stream.rest == "properties"
 
 
-def reader(stream: Stream, find: Find | None = None) -> Reader:
+def reader(stream: Stream, find: FindSchema | None = None) -> Reader:
     """The reader of a stream's messages; `find` looks up schemas of a registry by their number."""
-    wanted, rules = takes(stream.fields), overlays(stream.rules)
+    wanted, rules = compile_fields(stream.fields), compile_rules(stream.rules)
     read = _format(stream, find, wanted)
     if not wanted and not rules and stream.rest == "properties":
         return read
@@ -51,20 +51,20 @@ def reader(stream: Stream, find: Find | None = None) -> Reader:
     return partial(_overlaid, read=read, overlay=_Overlay(wanted, rules, stream.rest == "properties", made))
 
 
-def _format(stream: Stream, find: Find | None, wanted: tuple[Take, ...]) -> Reader:
+def _format(stream: Stream, find: FindSchema | None, wanted: tuple[FieldReader, ...]) -> Reader:
     """The format alone; with a mapping, plain JSON gives nothing but what the mapping leaves over."""
     if stream.format == "cloudevents":
-        return partial(_cloudevents, read=partial(document, find=find), mapped=bool(wanted))
+        return partial(_cloudevents, read=partial(parse_document, find=find), mapped=bool(wanted))
     if stream.format == "snowplow":
         return partial(_snowplow, find=find)
-    objects = _OBJECTS.get(stream.format) or partial(_json, moved=taken_whole(wanted) if wanted else None)
+    objects = _OBJECTS.get(stream.format) or partial(_json, moved=moved_fields(wanted) if wanted else None)
     return partial(_read, find=find, objects=objects)
 
 
-def _read(record: Record, *, find: Find | None, objects: Callable[[Any], Outcomes]) -> Outcomes:
+def _read(record: Record, *, find: FindSchema | None, objects: Callable[[Any], Outcomes]) -> Outcomes:
     if record.value is None:
         return Fault(TOMBSTONE, None, "the message has no value")
-    given = document(record.value, find)
+    given = parse_document(record.value, find)
     return given if isinstance(given, Fault) else objects(given)
 
 
@@ -77,7 +77,7 @@ def _json(given: Any, moved: frozenset[str] | None) -> Outcomes:
     return [Part({"properties": {name: held for name, held in given.items() if name not in moved}}, given)]
 
 
-def _snowplow(record: Record, *, find: Find | None) -> Outcomes:
+def _snowplow(record: Record, *, find: FindSchema | None) -> Outcomes:
     if record.value is not None and is_tsv(record.value):
         return from_line(record.value)
     return _read(record, find=find, objects=snowplow)
@@ -94,8 +94,8 @@ class _Overlay(NamedTuple):
     has made, rather than a field of the message.
     """
 
-    wanted: tuple[Take, ...]
-    rules: tuple[Overlay, ...]
+    wanted: tuple[FieldReader, ...]
+    rules: tuple[CompiledRule, ...]
     keep: bool
     made: bool
 
@@ -104,14 +104,14 @@ def _overlaid(record: Record, *, read: Reader, overlay: _Overlay) -> Outcomes:
     parts = read(record)
     if isinstance(parts, Fault):
         return parts
-    facts = message_facts(record)
+    facts = message_metadata(record)
     return [part if isinstance(part, Fault) else _lay_over(part, overlay, facts) for part in parts]
 
 
-def _lay_over(part: Part, overlay: _Overlay, facts: Given) -> Outcome:
+def _lay_over(part: Part, overlay: _Overlay, facts: Document) -> Outcome:
     given = {**part.given, **facts, **({"properties": part.event.get("properties")} if overlay.made else {})}
     event = part.event if overlay.keep else part.event | {"properties": None}
     try:
-        return Part(by_rule(lay_over(event, overlay.wanted, given), overlay.rules, given), part.given)
-    except Unfit as unfit:
+        return Part(apply_rules(apply_fields(event, overlay.wanted, given), overlay.rules, given), part.given)
+    except InvalidPart as unfit:
         return unfit.fault

@@ -19,7 +19,7 @@ from urllib.request import Request, urlopen
 import orjson
 
 from expectations.errors import RegistryError
-from ingest.decoding.formats.registry import AvroSchema, Find, JsonSchema, Schema, UnusableSchema, avro
+from ingest.decoding.formats.registry import AvroSchema, FindSchema, JsonSchema, Schema, UnusableSchema, avro
 from ingest.settings.ingest import SchemaSettings
 
 _ASK_AGAIN_SECONDS: Final = 60.0
@@ -27,7 +27,7 @@ _ACCEPT: Final = "application/vnd.schemaregistry.v1+json, application/json"
 _LARGEST: Final = 16 << 20
 
 
-def finder(settings: SchemaSettings) -> Find | None:
+def schema_finder(settings: SchemaSettings) -> FindSchema | None:
     """The look-up that the settings describe; None when they name neither folder nor address.
 
     >>> finder(SchemaSettings()) is None

@@ -54,7 +54,9 @@ class FileSummary:
     quarantined: dict[str, int]
 
 
-def like(settings: IngestSettings, *, kind: Kind | None = None, form: Format | None = None, topic: str = "") -> Stream:
+def file_stream(
+    settings: IngestSettings, *, kind: Kind | None = None, form: Format | None = None, topic: str = ""
+) -> Stream:
     """How the rows of files are read: as the messages of the stream of a topic, or as events of a kind, which have the
     channel of the first stream of that kind. `kind` and `form` go before what the stream says.
 

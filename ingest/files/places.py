@@ -17,7 +17,7 @@ from expectations.lake import files
 from ingest.files.rows import ENDINGS, LINES, unreadable
 
 
-def files_of(places: Iterable[str]) -> list[str]:
+def list_files(places: Iterable[str]) -> list[str]:
     """The files at some places: a folder stands for all files in it and below it that can be loaded, by name.
 
     Raises InputError where there is nothing to load.
@@ -32,7 +32,7 @@ def files_of(places: Iterable[str]) -> list[str]:
 
 
 @contextmanager
-def at_hand(place: str) -> Iterator[Path]:
+def local_copy(place: str) -> Iterator[Path]:
     """The file at a place, on this machine for as long as the `with` block lasts. Raises InputError when it cannot be
     fetched.
     """

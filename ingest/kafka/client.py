@@ -15,15 +15,15 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaConnectionError, KafkaError
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
-from ingest.kafka.failures import no_tls, unreachable
-from ingest.settings.security import Security, read_secret, unusable
+from ingest.kafka.failures import tls_failed, unreachable
+from ingest.settings.security import Security, read_secret, unusable_file
 
 _client_log = logging.getLogger("kafka")
 _client_log.addHandler(logging.NullHandler())  # it is shown only where one is set up
 _client_log.setLevel(logging.INFO)  # its debugging lines hold passwords and messages
 
 
-def options(brokers: Sequence[str], security: Security, timeout: timedelta) -> dict[str, Any]:
+def client_options(brokers: Sequence[str], security: Security, timeout: timedelta) -> dict[str, Any]:
     """What every client is given. Raises ConfigurationError when a file of `[ingest.security]` cannot be used."""
     given: dict[str, Any] = {
         "bootstrap_servers": list(brokers),
@@ -41,9 +41,9 @@ def options(brokers: Sequence[str], security: Security, timeout: timedelta) -> d
     return given
 
 
-def admin_of(brokers: Sequence[str], security: Security, timeout: timedelta) -> KafkaAdminClient:
+def admin_client(brokers: Sequence[str], security: Security, timeout: timedelta) -> KafkaAdminClient:
     """A client that asks about topics and makes them. Raises BrokerError when the brokers do not answer."""
-    given = options(brokers, security, timeout)
+    given = client_options(brokers, security, timeout)
     _knock(brokers, given.get("ssl_context"), timeout)
     try:
         return KafkaAdminClient(**given)
@@ -82,13 +82,13 @@ def _tls(security: Security) -> ssl.SSLContext:
         try:
             context.load_verify_locations(cafile=str(Path(security.ca)))
         except OSError as error:
-            raise unusable("ca", security.ca, _reason(error)) from error
+            raise unusable_file("ca", security.ca, _reason(error)) from error
     if security.certificate is not None and security.key is not None:
         password = security.key_password.get_secret_value() if security.key_password else ""
         try:
             context.load_cert_chain(security.certificate, security.key, password)
         except OSError as error:
-            raise unusable("certificate and key", security.certificate, _reason(error)) from error
+            raise unusable_file("certificate and key", security.certificate, _reason(error)) from error
     return context
 
 
@@ -118,7 +118,7 @@ def _knock(brokers: Sequence[str], tls: ssl.SSLContext | None, timeout: timedelt
             if not untrusted:
                 return
     if untrusted:
-        raise no_tls(brokers, untrusted)
+        raise tls_failed(brokers, untrusted)
     raise unreachable(brokers, KafkaConnectionError("; ".join(refusals[:5])))
 
 

@@ -22,12 +22,12 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
 
 from expectations.errors import BrokerError
-from ingest.kafka.client import admin_of, milliseconds, options
-from ingest.kafka.failures import made_anew, out_of_range, unreachable, unreadable
-from ingest.kafka.topics import described, retentions, topic_of
+from ingest.kafka.client import admin_client, client_options, milliseconds
+from ingest.kafka.failures import codec_missing, offset_out_of_range, topic_recreated, unreachable
+from ingest.kafka.topics import describe_by_name, parse_topic, retention_seconds
 from ingest.message import Chunk, Partition
 from ingest.settings.ingest import IngestSettings
-from ingest.source_protocol import Changes, SourceFailed
+from ingest.source_protocol import AssignmentChanges, SourceFailed
 
 log = logging.getLogger(__name__)
 
@@ -44,9 +44,9 @@ class Source:
     def __init__(self, settings: IngestSettings) -> None:
         self._settings = settings
         names = [stream.topic for stream in settings.streams]
-        self._admin = admin_of(settings.brokers, settings.security, settings.connect_timeout)
+        self._admin = admin_client(settings.brokers, settings.security, settings.connect_timeout)
         try:
-            self.topics = described(self._admin, settings.brokers, names)
+            self.topics = describe_by_name(self._admin, settings.brokers, names)
             self._consumer = _consumer(settings)
         except BrokerError:
             self._admin.close()
@@ -79,8 +79,8 @@ class Source:
         except KafkaError as error:
             raise SourceFailed(f"{type(error).__name__}: {error}") from error
         for name, topic in self.topics.items():
-            if found[name]["error_code"] == 0 and topic_of(found[name]).id != topic.id:
-                raise made_anew(name)
+            if found[name]["error_code"] == 0 and parse_topic(found[name]).id != topic.id:
+                raise topic_recreated(name)
             if found[name]["error_code"]:
                 raise SourceFailed(f"the broker does not describe the topic {name}")
 
@@ -88,9 +88,9 @@ class Source:
         """For how many seconds the broker keeps records of each topic; a topic that keeps all, or of which the broker
         does not say, is left out.
         """
-        return retentions(self._admin, list(self.topics))
+        return retention_seconds(self._admin, list(self.topics))
 
-    def changes(self) -> Changes:
+    def changes(self) -> AssignmentChanges:
         """What came and went since the last call."""
         return self._noted.take()
 
@@ -129,9 +129,9 @@ class Source:
             found = self._consumer.poll(timeout_ms=int(wait.total_seconds() * 1000))
             return [Chunk(_ours(theirs), records, self._next(theirs, records)) for theirs, records in found.items()]
         except OffsetOutOfRangeError as error:
-            raise out_of_range(error) from error
+            raise offset_out_of_range(error) from error
         except UnsupportedCodecError as error:
-            raise unreadable(error) from error
+            raise codec_missing(error) from error
         except Exception as error:
             raise SourceFailed(f"{type(error).__name__}: {error}") from error
 
@@ -229,9 +229,11 @@ class _Noted(ConsumerRebalanceListener):  # type: ignore[misc]
         """The group went on without us: the same to us as revoked."""
         self.on_partitions_revoked(lost)
 
-    def take(self) -> Changes:
+    def take(self) -> AssignmentChanges:
         with self._lock:
-            changes = Changes([_ours(theirs) for theirs in self._gained], [_ours(theirs) for theirs in self._lost])
+            changes = AssignmentChanges(
+                [_ours(theirs) for theirs in self._gained], [_ours(theirs) for theirs in self._lost]
+            )
             self._gained, self._lost = {}, {}
         return changes
 
@@ -239,7 +241,7 @@ class _Noted(ConsumerRebalanceListener):  # type: ignore[misc]
 def _consumer(settings: IngestSettings) -> KafkaConsumer:
     try:
         return KafkaConsumer(
-            **options(settings.brokers, settings.security, settings.connect_timeout),
+            **client_options(settings.brokers, settings.security, settings.connect_timeout),
             group_id=settings.group,
             enable_auto_commit=False,
             auto_offset_reset="none",

@@ -18,7 +18,7 @@ from kafka.errors import (
 
 from expectations.errors import BrokerError, LandingError
 from ingest.settings.security import OPEN, Security
-from ingest.source_protocol import Lasting
+from ingest.source_protocol import PermanentBrokerError
 
 _REFUSED: Final = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
 
@@ -50,7 +50,7 @@ def _not_let_in(brokers: Sequence[str], error: BaseException) -> BrokerError:
     )
 
 
-def no_tls(brokers: Sequence[str], found: str) -> BrokerError:
+def tls_failed(brokers: Sequence[str], found: str) -> BrokerError:
     """The broker's end of an encrypted connection is not one that we trust."""
     return BrokerError(
         "No encrypted connection to the Kafka broker.",
@@ -72,7 +72,7 @@ def unknown_topic(topic: str, brokers: Sequence[str], known: Sequence[str]) -> B
     )
 
 
-def made_anew(topic: str) -> LandingError:
+def topic_recreated(topic: str) -> LandingError:
     """A topic that is no longer the one that was read."""
     return LandingError(
         f"Topic {topic} was deleted and made anew while it was read.",
@@ -83,11 +83,11 @@ def made_anew(topic: str) -> LandingError:
     )
 
 
-def unreadable(error: UnsupportedCodecError) -> Lasting:
+def codec_missing(error: UnsupportedCodecError) -> PermanentBrokerError:
     """Messages are compressed in a way that this installation cannot undo."""
     named = re.search(r"\b(gzip|snappy|lz4|zstd)\b", str(error))
     codec = named.group(1) if named else None
-    return Lasting(
+    return PermanentBrokerError(
         f"Messages compressed with {codec or 'an unknown codec'} cannot be read.",
         expected="one of gzip, snappy, lz4 and zstd, with its package installed",
         found=f"no package for {codec}" if codec else "a compression that the client library does not know",
@@ -97,7 +97,7 @@ def unreadable(error: UnsupportedCodecError) -> Lasting:
     )
 
 
-def out_of_range(error: OffsetOutOfRangeError) -> LandingError:
+def offset_out_of_range(error: OffsetOutOfRangeError) -> LandingError:
     """The broker has nothing at the offset where we are."""
     gone = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     places = ", ".join(f"{theirs.topic}/{theirs.partition} at {offset}" for theirs, offset in list(gone.items())[:5])

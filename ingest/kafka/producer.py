@@ -9,7 +9,7 @@ from typing import Any, Final
 from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
-from ingest.kafka.client import options
+from ingest.kafka.client import client_options
 from ingest.kafka.failures import unreachable
 from ingest.message import Message
 from ingest.settings.security import OPEN, Security
@@ -36,7 +36,7 @@ def produce(
     """
     sent = 0
     try:
-        producer = KafkaProducer(**options(brokers, security, _PATIENCE), **_PRODUCER)
+        producer = KafkaProducer(**client_options(brokers, security, _PATIENCE), **_PRODUCER)
         failures: list[BaseException] = []
         try:
             for message in messages:

@@ -12,7 +12,7 @@ from kafka.codec import has_gzip, has_lz4, has_snappy, has_zstd
 from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from expectations.errors import BrokerError
-from ingest.kafka.client import admin_of
+from ingest.kafka.client import admin_client
 from ingest.kafka.failures import unknown_topic, unreachable
 from ingest.settings.ingest import IngestSettings
 from ingest.settings.security import OPEN, Security
@@ -33,9 +33,9 @@ class Topic(NamedTuple):
 
 def describe(settings: IngestSettings) -> dict[str, Topic]:
     """The configured topics by name. Raises BrokerError when the broker is not reached or does not know one of them."""
-    admin = admin_of(settings.brokers, settings.security, settings.connect_timeout)
+    admin = admin_client(settings.brokers, settings.security, settings.connect_timeout)
     try:
-        return described(admin, settings.brokers, list(settings.by_topic))
+        return describe_by_name(admin, settings.brokers, list(settings.by_topic))
     finally:
         admin.close()
 
@@ -47,7 +47,7 @@ def describe_topics(settings: IngestSettings) -> dict[str, int]:
 
 def create_topics(brokers: Sequence[str], topics: Mapping[str, int], security: Security = OPEN) -> None:
     """Create the topics that are not there yet, each with so many partitions."""
-    admin = admin_of(brokers, security, timedelta(seconds=10))
+    admin = admin_client(brokers, security, timedelta(seconds=10))
     try:
         for name, partitions in topics.items():
             try:
@@ -60,7 +60,7 @@ def create_topics(brokers: Sequence[str], topics: Mapping[str, int], security: S
         admin.close()
 
 
-def codecs() -> list[str]:
+def readable_codecs() -> list[str]:
     """The compressions of messages that this installation can read.
 
     Raises BrokerError when one that producers commonly use is missing, since the first such message would stop a
@@ -77,7 +77,7 @@ def codecs() -> list[str]:
     return [name for name, here in present.items() if here]
 
 
-def described(admin: KafkaAdminClient, brokers: Sequence[str], topics: Sequence[str]) -> dict[str, Topic]:
+def describe_by_name(admin: KafkaAdminClient, brokers: Sequence[str], topics: Sequence[str]) -> dict[str, Topic]:
     """The topics of these names. Raises BrokerError when the broker does not answer or does not know one of them."""
     try:
         found = {topic["name"]: topic for topic in admin.describe_topics(list(topics))}
@@ -87,10 +87,10 @@ def described(admin: KafkaAdminClient, brokers: Sequence[str], topics: Sequence[
             raise unknown_topic(unknown[0], brokers, known)
     except KafkaError as error:
         raise unreachable(brokers, error) from error
-    return {name: topic_of(found[name]) for name in topics}
+    return {name: parse_topic(found[name]) for name in topics}
 
 
-def retentions(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[str, float]:
+def retention_seconds(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[str, float]:
     """Seconds for which records are kept, by topic; without those that keep all, or of which the broker does not
     say."""
     try:
@@ -103,7 +103,7 @@ def retentions(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[str, floa
     return {name: int(milliseconds) / 1000 for name, milliseconds in kept.items() if int(milliseconds or -1) >= 0}
 
 
-def topic_of(found: Mapping[str, Any]) -> Topic:
+def parse_topic(found: Mapping[str, Any]) -> Topic:
     """A topic from the client's description of it."""
     identity = str(found.get("topic_id") or _NO_ID)
     name: str = found["name"]

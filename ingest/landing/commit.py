@@ -51,13 +51,13 @@ _UNIQUE: Final = (
     "offset",
     "raw",
 )
-PLAIN: Final = {name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE}
+NO_DICTIONARY: Final = {name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE}
 """A dictionary of values that hardly repeat costs time and space."""
 WRITER: Final = WriterProperties(
     compression="ZSTD",
     compression_level=1,
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
-    column_properties=PLAIN,
+    column_properties=NO_DICTIONARY,
 )
 _STORE: Final = {"retry_timeout": "15s"}
 """How long the store's client repeats a request that had no answer: then we try again, before the watchdog must take us
@@ -93,10 +93,10 @@ class Table:
 
         The library looks it up in the log. Where that was begun anew, since a customer was forgotten, it is read anew.
         """
-        with reading(self.address), suppress(DeltaError):
+        with read_errors(self.address), suppress(DeltaError):
             return self._table.transaction_version(application)
         self.reload()
-        with reading(self.address):
+        with read_errors(self.address):
             return self._table.transaction_version(application)
 
     def reload(self) -> None:
@@ -111,7 +111,7 @@ class Table:
 
     def remove(self, predicate: str) -> None:
         """Delete the rows that a SQL predicate names; those that come meanwhile stay."""
-        with writing(self.address):
+        with write_errors(self.address):
             retrying(CommitFailedError)(self._remove, predicate)
 
     def _remove(self, predicate: str) -> None:
@@ -168,7 +168,7 @@ class Table:
         return len(self._table.schema().fields) > len(SCHEMAS[self.name])
 
     def _open(self, *, make: bool = False) -> DeltaTable:
-        with writing(self.address):
+        with write_errors(self.address):
             table = _found(self.address)
             if table is None and not make:
                 raise _gone(self.address)
@@ -208,9 +208,9 @@ def _arrow(name: str) -> pa.Schema:
     return pa.schema(SCHEMAS[name].to_frame(eager=True).to_arrow().schema)
 
 
-def opened(address: str) -> DeltaTable | None:
+def open_table(address: str) -> DeltaTable | None:
     """The table at an address as it is now; None where there is none yet. Raises StorageError."""
-    with reading(address):
+    with read_errors(address):
         return _found(address)
 
 
@@ -229,16 +229,16 @@ def _table(address: str) -> DeltaTable:
 
 def scan(lake: Lake, name: str) -> pl.LazyFrame:
     """A table as it is now; where there is none yet, an empty frame with its columns."""
-    table = opened(lake.table(name))
+    table = open_table(lake.table(name))
     return SCHEMAS[name].to_frame(eager=False) if table is None else pl.scan_delta(table)
 
 
-def facts(lake: Lake, name: str) -> dict[str, int | None]:
+def table_statistics(lake: Lake, name: str) -> dict[str, int | None]:
     """Version, rows, files and bytes of a table, from its log alone; None where there is no table yet."""
-    held = opened(lake.table(name))
+    held = open_table(lake.table(name))
     if held is None:
         return dict.fromkeys(("version", "rows", "files", "bytes"))
-    with reading(lake.table(name)):
+    with read_errors(lake.table(name)):
         files = pl.DataFrame(held.get_add_actions(flatten=True))
     return {
         "version": held.version(),
@@ -248,13 +248,13 @@ def facts(lake: Lake, name: str) -> dict[str, int | None]:
     }
 
 
-def probe(lake: Lake) -> None:
+def check_writable(lake: Lake) -> None:
     """Open the table of events, making it when it is not there. Raises StorageError when the lake cannot be written."""
     Table(lake, layout.EVENTS)
 
 
 @contextmanager
-def reading(address: str) -> Iterator[None]:
+def read_errors(address: str) -> Iterator[None]:
     """What goes wrong with the store meanwhile is a StorageError."""
     try:
         yield
@@ -269,7 +269,7 @@ def reading(address: str) -> Iterator[None]:
 
 
 @contextmanager
-def writing(address: str) -> Iterator[None]:
+def write_errors(address: str) -> Iterator[None]:
     """What goes wrong with the store meanwhile is a StorageError."""
     try:
         yield

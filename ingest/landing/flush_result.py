@@ -12,12 +12,12 @@ import polars as pl
 from expectations import contract
 from ingest.message import Partition
 
-LATENESS: Final[tuple[float, ...]] = (1, 10, 60, 300, 3_600, 21_600, 86_400, 604_800)
+LATENESS_BOUNDS: Final[tuple[float, ...]] = (1, 10, 60, 300, 3_600, 21_600, 86_400, 604_800)
 """Bounds in seconds of how late an event is counted to be."""
 
 
 @dataclass(slots=True)
-class Flushed:
+class FlushResult:
     """What one flush did.
 
     `landed` counts events by topic, `refused` records by topic and reason, `warned` events by rule. `decided` is the
@@ -42,7 +42,7 @@ class Flushed:
     commit_seconds: float = 0.0
 
 
-def repeated(events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
+def count_duplicates(events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
     """By topic, how many events have the id of an earlier one of the same flush, and how many of these differ from
     it."""
     again = events.filter(events[contract.EVENT_ID].is_duplicated())
@@ -59,11 +59,11 @@ def repeated(events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
     )
 
 
-def lateness(events: pl.DataFrame) -> tuple[Counter[float], float]:
+def measure_lateness(events: pl.DataFrame) -> tuple[Counter[float], float]:
     """How many events were received so long after they occurred (by bound, in seconds), and the sum of it."""
     late = events.select(
         (pl.col(contract.RECEIVED_AT) - pl.col(contract.OCCURRED_AT)).dt.total_seconds().clip(0).alias("late")
     )["late"]
-    under = [int((late <= bound).sum()) for bound in LATENESS]
+    under = [int((late <= bound).sum()) for bound in LATENESS_BOUNDS]
     counts = [count - before for before, count in pairwise((0, *under, late.len()))]
-    return Counter(dict(zip((*LATENESS, float("inf")), counts, strict=True))), float(late.sum())
+    return Counter(dict(zip((*LATENESS_BOUNDS, float("inf")), counts, strict=True))), float(late.sum())

@@ -20,11 +20,11 @@ from expectations import contract
 from expectations.errors import StorageError
 from expectations.gate import Rule, judge
 from ingest.decoding.decode import Refusal, decode
-from ingest.decoding.schemas import finder
+from ingest.decoding.schemas import schema_finder
 from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.batch import Buffer, FlushLimits, is_due
-from ingest.landing.flush_result import Flushed, lateness, repeated
-from ingest.landing.offsets import Claim, application, check_generation, fingerprint, forgotten, generation, resume
+from ingest.landing.flush_result import FlushResult, count_duplicates, measure_lateness
+from ingest.landing.offsets import Claim, application, check_generation, fingerprint, generation, offset_missing, resume
 from ingest.landing.refusals import quarantine_rows, refusals_of_gate
 from ingest.message import Chunk, Partition
 from ingest.settings.ingest import IngestSettings
@@ -66,7 +66,7 @@ class Landing:
         self._clock = clock
         self._events, self._refused, self._profiles = events, refused, profiles
         self._settings, self._rules = settings, rules
-        self._streams, self._find = settings.by_topic, finder(settings.schemas)
+        self._streams, self._find = settings.by_topic, schema_finder(settings.schemas)
         self._limits = FlushLimits(settings.flush_rows, settings.flush_bytes, settings.flush_age)
         self._buffers: dict[Partition, Buffer] = {}
         self._oldest: float | None = None
@@ -149,9 +149,9 @@ class Landing:
         """Whether it is time to flush."""
         return is_due(self.rows, self.bytes, self._oldest, now, self._limits)
 
-    def flush(self) -> Flushed:
+    def flush(self) -> FlushResult:
         """Land what is held of every partition that is still ours; rewind the others to what the lake holds."""
-        done = Flushed()
+        done = FlushResult()
         held = [buffer for buffer in self._buffers.values() if buffer.has_moved]
         prepared: dict[Partition, _Prepared] = {}
         for _ in range(_TRIES):
@@ -173,7 +173,7 @@ class Landing:
         self._oldest = None
         return done
 
-    def _is_fenced(self, buffer: Buffer, done: Flushed) -> bool:
+    def _is_fenced(self, buffer: Buffer, done: FlushResult) -> bool:
         """Whether someone else has moved the partition; then it is rewound to where they are.
 
         Raises LandingError when the lake has no offset of it any more.
@@ -182,7 +182,7 @@ class Landing:
         if landed == buffer.base:
             return False
         if landed is None:
-            raise forgotten(buffer.partition, buffer.start)
+            raise offset_missing(buffer.partition, buffer.start)
         self._buffers[buffer.partition] = Buffer(buffer.partition, buffer.application, landed, landed)
         done.rewound[buffer.partition] = landed
         return True
@@ -200,7 +200,7 @@ class Landing:
             Counter(verdict.warned),
         )
 
-    def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> bool:
+    def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: FlushResult) -> bool:
         """Quarantine and customer attributes first, then events: a crash in between leaves v where it was, and each of
         these tables knows its own offset."""
         began = self._clock()
@@ -214,8 +214,8 @@ class Landing:
         landed = self._events.append(rows.sort(someone, contract.OCCURRED_AT), claims)
         done.commit_seconds += self._clock() - began
         if landed:
-            done.lateness, done.lateness_seconds = lateness(rows)
-            done.duplicates, done.conflicting = repeated(rows)
+            done.lateness, done.lateness_seconds = measure_lateness(rows)
+            done.duplicates, done.conflicting = count_duplicates(rows)
         return landed
 
     def _beside(self, table: Ledger, held: Sequence[Buffer], given: dict[Partition, pl.DataFrame]) -> bool:
@@ -236,7 +236,7 @@ class Landing:
         return False
 
 
-def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: Flushed) -> None:
+def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: FlushResult) -> None:
     for buffer in held:
         ready = prepared[buffer.partition]
         topic = buffer.partition.topic

@@ -82,7 +82,7 @@ def resume(partition: Partition, landed: int | None, beginning: int, *, accept_g
     )
 
 
-def forgotten(partition: Partition, landed: int) -> LandingError:
+def offset_missing(partition: Partition, landed: int) -> LandingError:
     """Another lake lies where the one was that we landed in: to go on would leave a hole in it."""
     return LandingError(
         f"The lake no longer says how far {partition} has landed.",

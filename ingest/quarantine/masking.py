@@ -15,7 +15,7 @@ _LETTER: Final = re.compile(r"[^\W\d_]")
 _DIGIT: Final = re.compile(r"\d")
 
 
-def shape(raw: bytes | None, longest: int = 240) -> str:
+def masked(raw: bytes | None, longest: int = 240) -> str:
     """The shape of a message, cut after so many characters.
 
     >>> shape(b'{"customer_id": "ann-17", "score": 9, "vip": true}')

@@ -12,10 +12,10 @@ from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.landing.commit import scan
 from ingest.message import Partition
-from ingest.quarantine.masking import shape
+from ingest.quarantine.masking import masked
 
 
-def message(lake: Lake, place: Partition, offset: int) -> pl.DataFrame:
+def message_rows(lake: Lake, place: Partition, offset: int) -> pl.DataFrame:
     """Why the message at one place was refused: one row for each part at fault, with the columns of
     `contract.QUARANTINE`; no rows when it is not in quarantine.
     """
@@ -31,11 +31,11 @@ def examples(lake: Lake, each: int = 3) -> pl.DataFrame:
     group = [contract.TOPIC, "reason", "field"]
     newest = scan(lake, layout.QUARANTINE).sort(contract.RECEIVED_AT, contract.OFFSET, descending=True)
     some = newest.group_by(group, maintain_order=True).head(each).collect()
-    shapes = pl.Series("shape", [shape(raw) for raw in some["raw"]], pl.String)
+    shapes = pl.Series("shape", [masked(raw) for raw in some["raw"]], pl.String)
     return some.select(*group, contract.PARTITION, contract.OFFSET).with_columns(shapes).sort(*group, contract.OFFSET)
 
 
-def refused(lake: Lake) -> pl.DataFrame:
+def refusal_counts(lake: Lake) -> pl.DataFrame:
     """How many messages are quarantined: topic, reason, field (String, null when no field is at fault), messages
     (Int64), first_at and last_at (time of receipt); most frequent first. An empty lake gives no rows.
     """

@@ -22,7 +22,7 @@ from expectations.gate import Rule, contract_rules, judge
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.decoding.decode import decode
-from ingest.decoding.schemas import finder
+from ingest.decoding.schemas import schema_finder
 from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.commit import Table, scan
 from ingest.landing.offsets import Claim
@@ -110,7 +110,7 @@ class _Replay:
 
     def __init__(self, settings: IngestSettings, lake: Lake, rules: Sequence[Rule]) -> None:
         limits = settings.limits
-        self._lake, self._settings, self._find = lake, settings, finder(settings.schemas)
+        self._lake, self._settings, self._find = lake, settings, schema_finder(settings.schemas)
         self._rules = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
         self._events, self._refused = Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE)
 

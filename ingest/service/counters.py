@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 
 from expectations.errors import RegistryError, StorageError
 from ingest.decoding.decode import TOMBSTONE
-from ingest.landing.flush_result import Flushed
+from ingest.landing.flush_result import FlushResult
 from ingest.message import Partition
 
-SECONDS: tuple[float, ...] = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-ROWS: tuple[float, ...] = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
+SECONDS_BOUNDS: tuple[float, ...] = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
+ROWS_BOUNDS: tuple[float, ...] = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_000, 100_000)
 
 
 @dataclass(slots=True)
@@ -33,7 +33,7 @@ class Histogram:
 
 
 @dataclass(slots=True)
-class Tally:
+class Counters:
     """Counts since the run began, over all its consumers, and the state at the last look. Times are Unix seconds."""
 
     polled: Counter[str] = field(default_factory=Counter)
@@ -51,9 +51,9 @@ class Tally:
     storage_failures: int = 0
     lake_is_away: bool = False
     rebalances: int = 0
-    decode_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
-    commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS))
-    flush_rows: Histogram = field(default_factory=lambda: Histogram(ROWS))
+    decode_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS_BOUNDS))
+    commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS_BOUNDS))
+    flush_rows: Histogram = field(default_factory=lambda: Histogram(ROWS_BOUNDS))
     newest: dict[Partition, float] = field(default_factory=dict)
     lag: dict[Partition, int] = field(default_factory=dict)
     retention: dict[str, float] = field(default_factory=dict)
@@ -86,7 +86,7 @@ class Tally:
             self.storage_failures += 1
             self.lake_is_away = True
 
-    def add_flush(self, flushed: Flushed, now: float) -> None:
+    def add_flush(self, flushed: FlushResult, now: float) -> None:
         """Count one flush."""
         self.lake_is_away = False
         self.landed += flushed.landed

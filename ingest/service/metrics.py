@@ -23,9 +23,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from expectations.errors import ConfigurationError
-from ingest.landing.flush_result import LATENESS
+from ingest.landing.flush_result import LATENESS_BOUNDS
 from ingest.message import Partition
-from ingest.service.counters import Histogram, Tally
+from ingest.service.counters import Counters, Histogram
 from ingest.service.watchdog import Watchdog
 
 PREFIX: Final = "journeys_"
@@ -33,105 +33,109 @@ _HEARD_SECONDS: Final = 60.0
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-class TallyCollector(Collector):
-    """Reads a tally whenever it is scraped."""
+class CountersCollector(Collector):
+    """Reads a counters whenever it is scraped."""
 
-    def __init__(self, tally: Tally, clock: Callable[[], float] = time.time) -> None:
-        self._tally, self._clock = tally, clock
+    def __init__(self, counters: Counters, clock: Callable[[], float] = time.time) -> None:
+        self._counters, self._clock = counters, clock
 
     def collect(self) -> Iterable[Metric]:
         """All metrics, as they are now."""
-        yield from self._counters()
-        yield from self._gauges()
-        yield from self._by_partition()
-        yield from self._histograms()
+        yield from self._counter_metrics()
+        yield from self._gauge_metrics()
+        yield from self._partition_metrics()
+        yield from self._histogram_metrics()
 
-    def _counters(self) -> Iterator[Metric]:
-        tally = self._tally
+    def _counter_metrics(self) -> Iterator[Metric]:
+        counters = self._counters
         for name, text, counts in (
-            ("records_polled", "Records read from the broker.", tally.polled),
-            ("bytes_polled", "Bytes of message values read.", tally.bytes),
-            ("records_landed", "Events that became visible in the lake.", tally.landed),
-            ("records_redelivered", "Records that came again and were dropped.", tally.redelivered),
-            ("duplicate_events", "Events with the id of another in their flush; readers count one.", tally.duplicates),
-            ("id_conflicts", "Of these, events that say something else than the other.", tally.conflicting),
+            ("records_polled", "Records read from the broker.", counters.polled),
+            ("bytes_polled", "Bytes of message values read.", counters.bytes),
+            ("records_landed", "Events that became visible in the lake.", counters.landed),
+            ("records_redelivered", "Records that came again and were dropped.", counters.redelivered),
+            (
+                "duplicate_events",
+                "Events that repeat an id within one flush.",
+                counters.duplicates,
+            ),
+            ("id_conflicts", "Of these, events that say something else than the other.", counters.conflicting),
         ):
             family = CounterMetricFamily(PREFIX + name, text, labels=["topic"])
             for topic, count in counts.copy().items():
                 family.add_metric([topic], count)
             yield family
         family = CounterMetricFamily(PREFIX + "records_quarantined", "Records refused.", labels=["topic", "reason"])
-        for labels, count in tally.refused.copy().items():
+        for labels, count in counters.refused.copy().items():
             family.add_metric(labels, count)
         yield family
         family = CounterMetricFamily(PREFIX + "records_warned", "Events landed in spite of a rule.", labels=["rule"])
-        for rule, count in tally.warned.copy().items():
+        for rule, count in counters.warned.copy().items():
             family.add_metric([rule], count)
         yield family
         for name, text, value in (
-            ("commits", "Commits of events.", tally.commits),
-            ("commit_conflicts", "Commits that another process was faster with.", tally.conflicts),
-            ("fenced", "Partitions found moved by another process and read again.", tally.fenced),
-            ("restarts", "Consumers thrown away after an error.", tally.restarts),
-            ("registry_failures", "Look-ups that the schema registry did not answer.", tally.registry_failures),
-            ("storage_failures", "Attempts to land that the lake did not take.", tally.storage_failures),
-            ("rebalances", "Changes of the assignment.", tally.rebalances),
-            ("watchdog_restarts", "Processes of this machine that the watchdog has ended.", tally.watchdog_restarts),
-            ("maintenance_runs", "Times that the tables' files were looked after.", tally.maintained),
-            ("days_relieved", "Days that had too many files and were compacted at once.", tally.relieved),
-            ("files_removed", "Files removed that no table needs any more.", tally.removed_files),
+            ("commits", "Commits of events.", counters.commits),
+            ("commit_conflicts", "Commits that another process was faster with.", counters.conflicts),
+            ("fenced", "Partitions found moved by another process and read again.", counters.fenced),
+            ("restarts", "Consumers thrown away after an error.", counters.restarts),
+            ("registry_failures", "Look-ups that the schema registry did not answer.", counters.registry_failures),
+            ("storage_failures", "Attempts to land that the lake did not take.", counters.storage_failures),
+            ("rebalances", "Changes of the assignment.", counters.rebalances),
+            ("watchdog_restarts", "Processes of this machine that the watchdog has ended.", counters.watchdog_restarts),
+            ("maintenance_runs", "Times that the tables' files were looked after.", counters.maintained),
+            ("days_relieved", "Days that had too many files and were compacted at once.", counters.relieved),
+            ("files_removed", "Files removed that no table needs any more.", counters.removed_files),
         ):
             yield CounterMetricFamily(PREFIX + name, text, value=value)
 
-    def _gauges(self) -> Iterator[Metric]:
-        tally = self._tally
+    def _gauge_metrics(self) -> Iterator[Metric]:
+        counters = self._counters
         for name, text, value in (
-            ("assigned_partitions", "Partitions that this process reads.", tally.assigned),
-            ("buffer_records", "Records read and not landed yet.", tally.held_rows),
-            ("buffer_bytes", "Bytes of messages read and not landed yet.", tally.held_bytes),
-            ("delta_version", "Version of the table of events.", tally.events_version),
-            ("files_per_open_day", "Files of the open day that has the most.", tally.files_per_open_day),
-            ("last_successful_poll_timestamp_seconds", "When a broker last answered.", tally.last_poll),
-            ("last_successful_commit_timestamp_seconds", "When a commit last succeeded.", tally.last_commit),
+            ("assigned_partitions", "Partitions that this process reads.", counters.assigned),
+            ("buffer_records", "Records read and not landed yet.", counters.held_rows),
+            ("buffer_bytes", "Bytes of messages read and not landed yet.", counters.held_bytes),
+            ("delta_version", "Version of the table of events.", counters.events_version),
+            ("files_per_open_day", "Files of the open day that has the most.", counters.files_per_open_day),
+            ("last_successful_poll_timestamp_seconds", "When a broker last answered.", counters.last_poll),
+            ("last_successful_commit_timestamp_seconds", "When a commit last succeeded.", counters.last_commit),
         ):
             yield GaugeMetricFamily(PREFIX + name, text, value=value)
 
-    def _by_partition(self) -> Iterator[Metric]:
+    def _partition_metrics(self) -> Iterator[Metric]:
         labels = ["topic", "partition"]
         lag = GaugeMetricFamily(PREFIX + "lag_records", "Records between what landed and the end.", labels=labels)
-        for partition, records in self._tally.lag.copy().items():
+        for partition, records in self._counters.lag.copy().items():
             lag.add_metric([partition.topic, str(partition.number)], records)
         yield lag
         text = "Age of the newest record that has landed."
         fresh = GaugeMetricFamily(PREFIX + "landed_freshness_seconds", text, labels=labels)
-        for partition, newest in self._tally.newest.copy().items():
+        for partition, newest in self._counters.newest.copy().items():
             fresh.add_metric([partition.topic, str(partition.number)], self._clock() - newest)
         yield fresh
         text = "Time until the broker deletes what has not landed; all of the retention where nothing waits."
         headroom = GaugeMetricFamily(PREFIX + "retention_headroom_seconds", text, labels=labels)
-        for partition, seconds in _headroom(self._tally, self._clock()).items():
+        for partition, seconds in _headroom(self._counters, self._clock()).items():
             headroom.add_metric([partition.topic, str(partition.number)], seconds)
         yield headroom
 
-    def _histograms(self) -> Iterator[Metric]:
-        tally = self._tally
-        late = Histogram(LATENESS)
-        late.counts = [tally.lateness[bound] for bound in (*LATENESS, float("inf"))]
-        late.total = tally.lateness_seconds
+    def _histogram_metrics(self) -> Iterator[Metric]:
+        counters = self._counters
+        late = Histogram(LATENESS_BOUNDS)
+        late.counts = [counters.lateness[bound] for bound in (*LATENESS_BOUNDS, float("inf"))]
+        late.total = counters.lateness_seconds
         for name, text, histogram in (
-            ("parse_seconds", "Decoding and judging one flush.", tally.decode_seconds),
-            ("commit_seconds", "Making one flush visible, quarantine included.", tally.commit_seconds),
-            ("flush_rows", "Records of one flush.", tally.flush_rows),
+            ("parse_seconds", "Decoding and judging one flush.", counters.decode_seconds),
+            ("commit_seconds", "Making one flush visible, quarantine included.", counters.commit_seconds),
+            ("flush_rows", "Records of one flush.", counters.flush_rows),
             ("event_lateness_seconds", "From an event to its receipt by the broker.", late),
         ):
             yield HistogramMetricFamily(PREFIX + name, text, buckets=_cumulative(histogram), sum_value=histogram.total)
 
 
-def _headroom(tally: Tally, now: float) -> dict[Partition, float]:
+def _headroom(counters: Counters, now: float) -> dict[Partition, float]:
     """Seconds by partition. What waits is not older than what has landed last, so the truth is not below this."""
     found = {}
-    for partition, waiting in tally.lag.copy().items():
-        retention, newest = tally.retention.get(partition.topic), tally.newest.get(partition)
+    for partition, waiting in counters.lag.copy().items():
+        retention, newest = counters.retention.get(partition.topic), counters.newest.get(partition)
         if retention is None:
             continue
         if not waiting:
@@ -150,8 +154,8 @@ def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
 
 
 @contextmanager
-def served(tally: Tally, watchdog: Watchdog, address: str, port: int | None) -> Iterator[int | None]:
-    """Serve a tally over HTTP for as long as the `with` block lasts; gives the port, which is chosen when it is 0.
+def serve_metrics(counters: Counters, watchdog: Watchdog, address: str, port: int | None) -> Iterator[int | None]:
+    """Serve a counters over HTTP for as long as the `with` block lasts; gives the port, which is chosen when it is 0.
 
     Without a port nothing is served. Raises ConfigurationError when the address or the port cannot be had.
     """
@@ -159,9 +163,9 @@ def served(tally: Tally, watchdog: Watchdog, address: str, port: int | None) -> 
         yield None
         return
     registry = CollectorRegistry()
-    registry.register(TallyCollector(tally))
+    registry.register(CountersCollector(counters))
     try:
-        server = ThreadingHTTPServer((address, port), _handler(registry, tally, watchdog))
+        server = ThreadingHTTPServer((address, port), _handler(registry, counters, watchdog))
     except OSError as error:
         raise ConfigurationError(
             "The port for metrics cannot be opened.",
@@ -180,16 +184,16 @@ def served(tally: Tally, watchdog: Watchdog, address: str, port: int | None) -> 
         thread.join()
 
 
-def _missing(tally: Tally, now: float) -> str:
+def _missing(counters: Counters, now: float) -> str:
     """What keeps the consumer from landing what comes; empty when nothing does."""
-    if tally.lake_is_away:
+    if counters.lake_is_away:
         return "the lake does not take what is read, it is tried again"
-    if not tally.joined:
+    if not counters.joined:
         return "the group has not handed out its partitions yet"
-    return "no broker has answered for a minute" if now - tally.last_poll > _HEARD_SECONDS else ""
+    return "no broker has answered for a minute" if now - counters.last_poll > _HEARD_SECONDS else ""
 
 
-def _handler(registry: CollectorRegistry, tally: Tally, watchdog: Watchdog) -> type[BaseHTTPRequestHandler]:
+def _handler(registry: CollectorRegistry, counters: Counters, watchdog: Watchdog) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         """Answers the three paths."""
 
@@ -200,8 +204,8 @@ def _handler(registry: CollectorRegistry, tally: Tally, watchdog: Watchdog) -> t
             elif self.path == "/healthz":
                 self._say(watchdog.is_patient, f"the loop turned {watchdog.silence:.0f} s ago")
             elif self.path == "/readyz":
-                missing = _missing(tally, time.time())
-                self._say(not missing, missing or f"{tally.assigned} partitions")
+                missing = _missing(counters, time.time())
+                self._say(not missing, missing or f"{counters.assigned} partitions")
             else:
                 self._answer(404, b"/metrics, /healthz, /readyz\n")
 

@@ -26,15 +26,15 @@ from ingest.kafka.consumer import Source
 from ingest.kafka.topics import describe
 from ingest.landing.commit import Table
 from ingest.landing.landing import Landing
-from ingest.logs import told
-from ingest.service.counters import Tally
-from ingest.service.metrics import served
-from ingest.service.signals import stopped_by_signals
-from ingest.service.watchdog import Watchdog, restarts
+from ingest.logs import error_fields
+from ingest.service.counters import Counters
+from ingest.service.metrics import serve_metrics
+from ingest.service.signals import stop_on_signals
+from ingest.service.watchdog import Watchdog, count_restarts
 from ingest.service.worker import Patience, Worker
 from ingest.settings.ingest import IngestSettings
-from ingest.source_protocol import Lasting, SourceFailed
-from ingest.upkeep.schedule import Keeper
+from ingest.source_protocol import PermanentBrokerError, SourceFailed
+from ingest.upkeep.schedule import MaintenanceScheduler
 
 log = logging.getLogger(__name__)
 
@@ -109,11 +109,11 @@ def run(
     profiles = Table(lake, layout.PROFILES) if any(map(has_traits, settings.streams)) else None
     landing = Landing(events, refused, settings, every_rule, profiles=profiles)
     loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
-    keeper = nullcontext() if until_caught_up else Keeper(lake, settings.maintenance, loop.tally)
+    keeper = nullcontext() if until_caught_up else MaintenanceScheduler(lake, settings.maintenance, loop.counters)
     with (
-        stopped_by_signals(stop or Event(), settings.stop_timeout) as stopping,
+        stop_on_signals(stop or Event(), settings.stop_timeout) as stopping,
         loop.watchdog,
-        served(loop.tally, loop.watchdog, settings.http_address, settings.http_port),
+        serve_metrics(loop.counters, loop.watchdog, settings.http_address, settings.http_port),
         keeper,
     ):
         loop.supervise(stopping, until_caught_up=until_caught_up)
@@ -141,9 +141,9 @@ class _Loop:
     ) -> None:
         self._settings, self._landing, self._events = settings, landing, events
         self._accepted, self._on_progress = accepted, on_progress
-        self.tally = Tally()
+        self.counters = Counters()
         self.watchdog = Watchdog(settings.watchdog)
-        self.tally.watchdog_restarts = restarts()
+        self.counters.watchdog_restarts = count_restarts()
         self._polled = 0
         self._began = self._moved = self._swept = time.monotonic()
 
@@ -151,21 +151,21 @@ class _Loop:
         """Work until the end; a consumer that failed is thrown away, and the next one begins where the lake says."""
         failures = 0
         while True:
-            before = self.tally.landed.total()
+            before = self.counters.landed.total()
             try:
                 self._consume(stopping, until_caught_up)
                 return
             except (SourceFailed, BrokerError, RegistryError, StorageError) as failed:
-                failures = 1 if self.tally.landed.total() > before else failures + 1
+                failures = 1 if self.counters.landed.total() > before else failures + 1
                 if not self._goes_on(failed, failures, until_caught_up):
                     if isinstance(failed, SourceFailed):
                         raise _hopeless(self._settings, failed) from failed
                     raise
                 if isinstance(failed, StorageError | RegistryError):
-                    self.tally.add_failure(failed)
-                log.warning("the consumer failed, a new one is built", extra=told(failed))
+                    self.counters.add_failure(failed)
+                log.warning("the consumer failed, a new one is built", extra=error_fields(failed))
             self._landing.drop_all()
-            self.tally.restarts += 1
+            self.counters.restarts += 1
             gc.collect()  # the client that is gone lies in circles, with its sockets
             if self._rests(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1], stopping):
                 return
@@ -177,14 +177,14 @@ class _Loop:
 
     def _goes_on(self, failed: Exception, failures: int, until_caught_up: bool) -> bool:
         """A run that is to end gives up in time; a service goes on, but does not begin without a broker."""
-        if isinstance(failed, Lasting) or (isinstance(failed, BrokerError) and not self.tally.restarts):
+        if isinstance(failed, PermanentBrokerError) or (isinstance(failed, BrokerError) and not self.counters.restarts):
             return False
         if isinstance(failed, StorageError) and until_caught_up:
             return False
         return not until_caught_up or failures <= len(_BACKOFF_SECONDS)
 
     def _consume(self, stopping: Event, until_caught_up: bool) -> None:
-        if self.tally.lake_is_away:  # while it is, no group need be troubled
+        if self.counters.lake_is_away:  # while it is, no group need be troubled
             self._landing.reload()
         with Source(self._settings) as source:
             self._work(source, stopping, until_caught_up)
@@ -193,11 +193,11 @@ class _Loop:
         for topic, topic_id in source.topic_ids.items():
             self._landing.remember(topic, topic_id, new_generation=self._accepted.new_generation)
         if not until_caught_up:
-            self.tally.retention = source.retentions()
+            self.counters.retention = source.retentions()
         worker = Worker(
             source,
             self._landing,
-            self.tally,
+            self.counters,
             patience=self._patience(until_caught_up),
             accept_gap=self._accepted.gap,
             beat=self.watchdog.beat,
@@ -228,30 +228,30 @@ class _Loop:
             self._swept = now
 
     def _tell(self, worker: Worker, until_caught_up: bool) -> None:
-        now, polled = time.monotonic(), self.tally.polled.total()
-        self.tally.events_version = self._events.version
+        now, polled = time.monotonic(), self.counters.polled.total()
+        self.counters.events_version = self._events.version
         if polled != self._polled:
             self._moved, self._polled = now, polled
         elif until_caught_up and now - self._moved > _PATIENCE_SECONDS:
             raise _silent(self._settings, worker.lag())
         if self._on_progress:
-            landed, quarantined = self.tally.landed.total(), self.tally.quarantined.total()
+            landed, quarantined = self.counters.landed.total(), self.counters.quarantined.total()
             lag = worker.lag()
             expected = None if lag is None else polled + lag
             self._on_progress(Progress(polled, landed, quarantined, lag, expected, now - self._began))
 
     def summary(self) -> IngestSummary:
         """What the run did."""
-        tally = self.tally
+        counters = self.counters
         return IngestSummary(
-            polled=tally.polled.total(),
-            landed=tally.landed.total(),
-            quarantined=dict(tally.quarantined.most_common()),
-            warned=dict(tally.warned.most_common()),
-            tombstones=tally.tombstones,
-            commits=tally.commits,
-            fenced=tally.fenced,
-            restarts=tally.restarts,
+            polled=counters.polled.total(),
+            landed=counters.landed.total(),
+            quarantined=dict(counters.quarantined.most_common()),
+            warned=dict(counters.warned.most_common()),
+            tombstones=counters.tombstones,
+            commits=counters.commits,
+            fenced=counters.fenced,
+            restarts=counters.restarts,
             events_version=self._events.version,
             seconds=time.monotonic() - self._began,
         )
@@ -276,8 +276,8 @@ def _hopeless(settings: IngestSettings, failed: Exception) -> BrokerError:
     )
 
 
-def _silent(settings: IngestSettings, lag: int | None) -> Lasting:
-    return Lasting(
+def _silent(settings: IngestSettings, lag: int | None) -> PermanentBrokerError:
+    return PermanentBrokerError(
         "The broker has given no record for a minute, though the end is not reached.",
         where=", ".join(settings.brokers),
         expected="the records up to the end of each partition",

@@ -11,11 +11,11 @@ from datetime import timedelta
 from types import FrameType
 from typing import Final
 
-AT_ONCE: Final = 75  # EX_TEMPFAIL: nothing is lost, start me again
+EXIT_AT_ONCE: Final = 75  # EX_TEMPFAIL: nothing is lost, start me again
 
 
 @contextmanager
-def stopped_by_signals(stopping: threading.Event, patience: timedelta) -> Iterator[threading.Event]:
+def stop_on_signals(stopping: threading.Event, patience: timedelta) -> Iterator[threading.Event]:
     """Set `stopping` at the first signal; leave the process at the second, or when `patience` is over.
 
     Outside the main thread, where Python takes no signals, only the event counts.
@@ -26,11 +26,11 @@ def stopped_by_signals(stopping: threading.Event, patience: timedelta) -> Iterat
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         if stopping.is_set():
-            os._exit(AT_ONCE)
+            os._exit(EXIT_AT_ONCE)
         stopping.set()
         timer.start()
 
-    timer = threading.Timer(patience.total_seconds(), os._exit, [AT_ONCE])
+    timer = threading.Timer(patience.total_seconds(), os._exit, [EXIT_AT_ONCE])
     timer.daemon = True
     before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
     try:

@@ -13,7 +13,7 @@ from expectations import contract
 from expectations.errors import LandingError
 from expectations.lake import layout
 from expectations.lake.layout import Lake
-from ingest.landing.commit import Table, facts, scan
+from ingest.landing.commit import Table, scan, table_statistics
 from ingest.landing.offsets import application
 from ingest.message import Partition
 from ingest.settings.ingest import IngestSettings
@@ -26,14 +26,14 @@ _RECENT: Final = timedelta(days=2)
 _NEWEST = {layout.EVENTS: contract.RECEIVED_AT, layout.QUARANTINE: contract.RECEIVED_AT, layout.PROFILES: "valid_from"}
 
 
-def tables(lake: Lake) -> pl.DataFrame:
+def table_status(lake: Lake) -> pl.DataFrame:
     """One row a table: table (String), version, rows, files, bytes (Int64, null where there is no table yet), newest
     (time of receipt of its newest row, UTC microseconds; of profiles, the latest `valid_from`).
     """
     rows = []
     for name, column in _NEWEST.items():
         newest = scan(lake, name).select(pl.col(column).max()).collect().item()
-        rows.append({"table": name, **facts(lake, name), "newest": newest})
+        rows.append({"table": name, **table_statistics(lake, name), "newest": newest})
     numbers = dict.fromkeys(("version", "rows", "files", "bytes"), pl.Int64)
     return pl.DataFrame(rows, schema={"table": pl.String, **numbers, "newest": contract.TIME})
 
@@ -57,7 +57,7 @@ def freshness(settings: IngestSettings, lake: Lake, now: datetime) -> pl.DataFra
     return found.with_columns(age.alias("age_seconds"))
 
 
-def behind(settings: IngestSettings, lake: Lake, patience: timedelta = timedelta(seconds=3)) -> pl.DataFrame:
+def partition_lag(settings: IngestSettings, lake: Lake, patience: timedelta = timedelta(seconds=3)) -> pl.DataFrame:
     """One row a partition of the configured topics: topic (String), partition (Int32), landed (the offset below which
     all has landed), end (the highwater that the broker tells; null when it does not within `patience`), lag (records
     between the two, null as well). All Int64; nothing is landed, and the group is not joined.
@@ -67,7 +67,7 @@ def behind(settings: IngestSettings, lake: Lake, patience: timedelta = timedelta
     from ingest.kafka.consumer import Source
 
     asked = {"assignment": "all", "connect_timeout": min(settings.connect_timeout, patience), "poll_records": 1}
-    events = None if facts(lake, layout.EVENTS)["version"] is None else Table(lake, layout.EVENTS)
+    events = None if table_statistics(lake, layout.EVENTS)["version"] is None else Table(lake, layout.EVENTS)
     with Source(settings.model_copy(update=asked)) as source:
         gained = source.changes().gained
         names = {place: application(settings.pipeline, source.topic_ids[place.topic], place.number) for place in gained}

@@ -19,10 +19,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-STUCK: Final = 70  # EX_SOFTWARE
+EXIT_STUCK: Final = 70  # EX_SOFTWARE
 
 
-def restarts(folder: str | None = None) -> int:
+def count_restarts(folder: str | None = None) -> int:
     """How many processes of this user the watchdog has ended since the machine's, or the container's, temporary folder
     was made."""
     try:
@@ -34,7 +34,7 @@ def restarts(folder: str | None = None) -> int:
 def _end_process() -> None:
     faulthandler.dump_traceback(file=sys.__stderr__ or 2, all_threads=True)
     _note()
-    os._exit(STUCK)
+    os._exit(EXIT_STUCK)
 
 
 def _note(folder: str | None = None) -> None:

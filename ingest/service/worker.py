@@ -9,13 +9,13 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from expectations.errors import RegistryError, StorageError
-from ingest.landing.flush_result import Flushed
+from ingest.landing.flush_result import FlushResult
 from ingest.landing.landing import Landing
 from ingest.landing.offsets import check_end
-from ingest.logs import facts, told
+from ingest.logs import error_fields, log_fields
 from ingest.message import Chunk, Partition
-from ingest.service.counters import Tally
-from ingest.source_protocol import Reader, SourceFailed
+from ingest.service.counters import Counters
+from ingest.source_protocol import RecordSource, SourceFailed
 
 log = logging.getLogger(__name__)
 
@@ -42,9 +42,9 @@ class Worker:
 
     def __init__(
         self,
-        source: Reader,
+        source: RecordSource,
         landing: Landing,
-        tally: Tally,
+        counters: Counters,
         *,
         patience: Patience,
         accept_gap: bool,
@@ -52,7 +52,7 @@ class Worker:
         rest: Callable[[float], bool] = _sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._source, self._landing, self._tally = source, landing, tally
+        self._source, self._landing, self._counters = source, landing, counters
         self._patience, self._accept_gap = patience, accept_gap
         self._beat, self._rest, self._clock = beat, rest, clock
         self._begun: set[Partition] = set()
@@ -63,7 +63,7 @@ class Worker:
         """One poll, and a flush when it is due."""
         chunks = self._source.poll(self._patience.poll)
         self._beat()
-        self._tally.last_poll = time.time() - self._source.silence
+        self._counters.last_poll = time.time() - self._source.silence
         moved = self._reassign()
         for chunk in chunks:
             if chunk.partition not in moved:  # what was read before a partition moved is read again after it
@@ -83,14 +83,14 @@ class Worker:
         self._source.check_topics()
         flushed = self._landed()
         self._beat()
-        self._tally.add_flush(flushed, time.time())
+        self._counters.add_flush(flushed, time.time())
         _log_flush(flushed)
         for partition, offset in flushed.rewound.items():
             self._source.begin(partition, offset)
         if flushed.decided:
             self._source.commit(flushed.decided)
 
-    def _landed(self) -> Flushed:
+    def _landed(self) -> FlushResult:
         """Land what is held; while the lake or the registry of schemas is away, keep it and try again, as long as the
         group allows.
 
@@ -103,8 +103,8 @@ class Worker:
             except (RegistryError, StorageError) as error:
                 if self._clock() + pause > until:
                     raise
-                self._tally.add_failure(error)
-                log.warning("what is held cannot land now, it is tried again", extra=told(error))
+                self._counters.add_failure(error)
+                log.warning("what is held cannot land now, it is tried again", extra=error_fields(error))
             self._beat()
             if self._rest(pause):
                 return self._landing.flush()
@@ -135,9 +135,9 @@ class Worker:
     def _take(self, chunk: Chunk) -> None:
         before = self._landing.bytes
         kept = self._landing.take(chunk, self._clock())
-        self._tally.add_read(chunk.partition.topic, kept, self._landing.bytes - before)
+        self._counters.add_read(chunk.partition.topic, kept, self._landing.bytes - before)
         if kept < len(chunk.records):
-            self._tally.redelivered[chunk.partition.topic] += len(chunk.records) - kept
+            self._counters.redelivered[chunk.partition.topic] += len(chunk.records) - kept
         self._last_record = self._clock()
 
     def _reassign(self) -> set[Partition]:
@@ -156,7 +156,7 @@ class Worker:
                 self._source.begin(partition, offset)
                 self._begun.add(partition)
         if gained or lost:
-            self._tally.rebalances += 1
+            self._counters.rebalances += 1
             self._last_record = self._clock()
         elif not self._source.joined and self._clock() - self._began > self._patience.join.total_seconds():
             raise SourceFailed("the group gives us no assignment")
@@ -171,21 +171,21 @@ class Worker:
                 self._targets[partition] = highwater
 
     def _note_state(self) -> None:
-        tally, landing = self._tally, self._landing
-        tally.assigned, tally.joined = len(self._begun), self._source.joined
-        tally.held_rows, tally.held_bytes = landing.rows, landing.bytes
-        tally.lag = {
+        counters, landing = self._counters, self._landing
+        counters.assigned, counters.joined = len(self._begun), self._source.joined
+        counters.held_rows, counters.held_bytes = landing.rows, landing.bytes
+        counters.lag = {
             partition: max(highwater - landing.decided(partition), 0)
             for partition in self._begun
             if (highwater := self._source.highwater(partition)) is not None
         }
-        if tally.joined and len(tally.lag) == len(self._begun) and not any(tally.lag.values()):
-            tally.lake_is_away = False  # another process has landed what we could not
+        if counters.joined and len(counters.lag) == len(self._begun) and not any(counters.lag.values()):
+            counters.lake_is_away = False  # another process has landed what we could not
 
 
-def _log_flush(flushed: Flushed) -> None:
+def _log_flush(flushed: FlushResult) -> None:
     refused, seconds = flushed.refused.total(), round(flushed.decode_seconds + flushed.commit_seconds, 3)
-    log.info("landed", extra=facts(landed=flushed.landed.total(), quarantined=refused, seconds=seconds))
+    log.info("landed", extra=log_fields(landed=flushed.landed.total(), quarantined=refused, seconds=seconds))
     for partition, offset in flushed.rewound.items():
-        moved = facts(topic=partition.topic, partition=partition.number, offset=offset)
+        moved = log_fields(topic=partition.topic, partition=partition.number, offset=offset)
         log.warning("another process has moved a partition, it is read again", extra=moved)

@@ -101,13 +101,13 @@ def read_secret(file: str, key: str) -> str:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         found = (error.strerror or type(error).__name__) if isinstance(error, OSError) else "no UTF-8 text"
-        raise unusable(key, file, found) from error
+        raise unusable_file(key, file, found) from error
     if not lines or not lines[0].strip():
-        raise unusable(key, file, "nothing in its first line")
+        raise unusable_file(key, file, "nothing in its first line")
     return lines[0].strip()
 
 
-def unusable(key: str, file: str, found: str) -> ConfigurationError:
+def unusable_file(key: str, file: str, found: str) -> ConfigurationError:
     """The error for a file of `[ingest.security]` that cannot be used; `found` must not tell what it holds."""
     return ConfigurationError(
         "A file that the connection to the brokers needs cannot be used.",

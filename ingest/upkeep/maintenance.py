@@ -24,15 +24,15 @@ from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.landing.commit import Table
 from ingest.landing.offsets import Claim
-from ingest.logs import facts
+from ingest.logs import log_fields
 from ingest.settings.ingest import MaintenanceSettings
-from ingest.upkeep.rewrite import BEGAN, ORDERED, days, tidy, vacuum
+from ingest.upkeep.rewrite import BEGAN, ORDERED, rewrite, table_state, vacuum
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Maintained:
+class MaintenanceResult:
     """What was done: days compacted by table, rows of the days ordered by customer, files removed by table."""
 
     compacted: dict[str, int] = field(default_factory=dict)
@@ -41,17 +41,17 @@ class Maintained:
     seconds: float = 0.0
 
 
-def overdue(lake: Lake, settings: MaintenanceSettings, now: float) -> float | None:
+def seconds_overdue(lake: Lake, settings: MaintenanceSettings, now: float) -> float | None:
     """For how many seconds maintenance has been due (negative: not yet); None where there is no table yet."""
-    known = days(lake, layout.EVENTS)
+    known = table_state(lake, layout.EVENTS)
     if known is None:
         return None
     return now - known.began - (settings.every or settings.interval).total_seconds()
 
 
-def claim(lake: Lake, settings: MaintenanceSettings, now: float) -> bool:
+def claim_maintenance(lake: Lake, settings: MaintenanceSettings, now: float) -> bool:
     """Whether maintenance is due and ours to do: then it is noted that it begins now."""
-    waited = overdue(lake, settings, now)
+    waited = seconds_overdue(lake, settings, now)
     return waited is not None and waited >= 0 and _note(Table(lake, layout.EVENTS), now)
 
 
@@ -62,51 +62,51 @@ def maintain(
     now: float | None = None,
     go_on: Callable[[], bool] = lambda: True,
     on_progress: Callable[[int, int | None], None] | None = None,
-) -> Maintained:
+) -> MaintenanceResult:
     """Do all that is to be done now, in steps; `go_on` is asked before each whether to.
 
     Raises StorageError when the lake cannot be written.
     """
     began, now = time.monotonic(), time.time() if now is None else now
-    done, steps = Maintained(), _steps(lake, settings, now)
+    done, steps = MaintenanceResult(), _steps(lake, settings, now)
     for number, step in enumerate(steps):
         if not go_on():
             break
         step(done)
         if on_progress:
             on_progress(number + 1, len(steps))
-    if days(lake, layout.EVENTS) is not None:
+    if table_state(lake, layout.EVENTS) is not None:
         _note(Table(lake, layout.EVENTS), now, done.ordered)
     done.seconds = time.monotonic() - began
-    told = facts(ordered=len(done.ordered), removed=sum(done.removed.values()), seconds=round(done.seconds, 1))
+    told = log_fields(ordered=len(done.ordered), removed=sum(done.removed.values()), seconds=round(done.seconds, 1))
     log.info("maintained", extra=told)
     return done
 
 
-def relieve(lake: Lake, settings: MaintenanceSettings) -> int:
+def compact_crowded_days(lake: Lake, settings: MaintenanceSettings) -> int:
     """Compact the days that have too many files for commits to stay quick; returns how many those were.
 
     Of several processes that do so at once one succeeds. Raises StorageError when the lake cannot be written.
     """
     done = 0
     for name in (layout.EVENTS, layout.QUARANTINE):
-        known = days(lake, name)
+        known = table_state(lake, name)
         if known is not None:
             crowded = known.days.filter(pl.col("files") > settings.crowded_files)["day"]
-            done += sum(tidy(lake, name, day) for day in crowded)
+            done += sum(rewrite(lake, name, day) for day in crowded)
     return done
 
 
-def closed_before(settings: MaintenanceSettings, now: float) -> date:
+def first_open_day(settings: MaintenanceSettings, now: float) -> date:
     """The first day that is still open."""
     return (datetime.fromtimestamp(now, UTC) - settings.open_for).date()
 
 
-def _steps(lake: Lake, settings: MaintenanceSettings, now: float) -> list[Callable[[Maintained], None]]:
-    steps: list[Callable[[Maintained], None]] = []
-    closed = closed_before(settings, now)
+def _steps(lake: Lake, settings: MaintenanceSettings, now: float) -> list[Callable[[MaintenanceResult], None]]:
+    steps: list[Callable[[MaintenanceResult], None]] = []
+    closed = first_open_day(settings, now)
     for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES, layout.RESULTS, layout.RUNS):
-        known = days(lake, name)
+        known = table_state(lake, name)
         if known is None:
             continue
         ordered = name == layout.EVENTS
@@ -119,24 +119,24 @@ def _steps(lake: Lake, settings: MaintenanceSettings, now: float) -> list[Callab
     return steps
 
 
-def _compacting(lake: Lake, name: str, day: date | None) -> Callable[[Maintained], None]:
-    def step(done: Maintained) -> None:
-        if tidy(lake, name, day):
+def _compacting(lake: Lake, name: str, day: date | None) -> Callable[[MaintenanceResult], None]:
+    def step(done: MaintenanceResult) -> None:
+        if rewrite(lake, name, day):
             done.compacted[name] = done.compacted.get(name, 0) + 1
 
     return step
 
 
-def _ordering(lake: Lake, day: date, rows: int) -> Callable[[Maintained], None]:
-    def step(done: Maintained) -> None:
-        if tidy(lake, layout.EVENTS, day, by=contract.CUSTOMER_ID):
+def _ordering(lake: Lake, day: date, rows: int) -> Callable[[MaintenanceResult], None]:
+    def step(done: MaintenanceResult) -> None:
+        if rewrite(lake, layout.EVENTS, day, by=contract.CUSTOMER_ID):
             done.ordered[day] = rows
 
     return step
 
 
-def _cleaning(lake: Lake, name: str, settings: MaintenanceSettings) -> Callable[[Maintained], None]:
-    def step(done: Maintained) -> None:
+def _cleaning(lake: Lake, name: str, settings: MaintenanceSettings) -> Callable[[MaintenanceResult], None]:
+    def step(done: MaintenanceResult) -> None:
         done.removed[name] = vacuum(lake, name, settings.keep)
 
     return step
@@ -148,9 +148,9 @@ def _note(events: Table, now: float, ordered: Mapping[date, int] | None = None) 
     return events.append(contract.EVENTS.to_frame(eager=True), claims)
 
 
-def files_per_day(lake: Lake, since: date) -> int:
+def files_per_open_day(lake: Lake, since: date) -> int:
     """The most files that an open day of events has."""
-    known = days(lake, layout.EVENTS)
+    known = table_state(lake, layout.EVENTS)
     if known is None:
         return 0
     return int(known.days.filter(pl.col("day") >= since)["files"].max() or 0)  # type: ignore[arg-type]

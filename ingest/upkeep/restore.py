@@ -20,7 +20,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from expectations.errors import StorageError
 from expectations.lake import files, layout
 from expectations.lake.layout import Lake
-from ingest.landing.commit import opened
+from ingest.landing.commit import open_table
 
 TABLES: Final = (layout.EVENTS, layout.PROFILES, layout.QUARANTINE)
 """Events first: quarantine and profiles may be ahead of them, never behind."""
@@ -28,23 +28,23 @@ _MOVED: Final = ("ingest/", "generation/")
 
 
 @dataclass(slots=True)
-class Restored:
+class RestoreResult:
     """What was done: the version that each table has gone back to, and how many offsets went back with it."""
 
     versions: dict[str, int] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
 
 
-def restore(lake: Lake, to: datetime) -> Restored:
+def restore(lake: Lake, to: datetime) -> RestoreResult:
     """Set quarantine, profiles and events back to how they were at a time; a table that was not there yet becomes
     empty, and one that is not there is left out.
 
     Consumers should be stopped; one that is not lands nothing that it has read before. Raises StorageError when a
     table cannot go back so far, or when something lands meanwhile.
     """
-    done = Restored()
+    done = RestoreResult()
     for name in TABLES:
-        table = opened(lake.table(name))
+        table = open_table(lake.table(name))
         if table is not None:
             try:
                 done.versions[name], done.offsets[name] = _back(table, to)

@@ -14,13 +14,13 @@ from deltalake.exceptions import CommitFailedError
 
 from expectations.lake import layout
 from expectations.lake.layout import Lake
-from ingest.landing.commit import PLAIN, WRITER, opened, reading, writing
+from ingest.landing.commit import NO_DICTIONARY, WRITER, open_table, read_errors, write_errors
 
 _GROUPS: Final = WriterProperties(
     compression="ZSTD",
     max_row_group_size=20_000,  # one customer of an ordered day is read without the rest of the day
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
-    column_properties=PLAIN,
+    column_properties=NO_DICTIONARY,
 )
 BEGAN: Final = "maintenance/began"
 """Under this name a table notes when maintenance began last, in Unix seconds."""
@@ -28,7 +28,7 @@ ORDERED: Final = "ordered/{}"
 """Under this name, with a day in it, a table notes how many rows the day had when it was ordered last."""
 
 
-class Days(NamedTuple):
+class TableState(NamedTuple):
     """The files of a table: one row a day (null where it has no days), with files, rows, and how many rows the day had
     when it was ordered last; `began` is when maintenance began last, or the table was made, in Unix seconds.
     """
@@ -37,17 +37,17 @@ class Days(NamedTuple):
     began: float
 
 
-def days(lake: Lake, name: str) -> Days | None:
+def table_state(lake: Lake, name: str) -> TableState | None:
     """What there is to maintain of a table, from its log alone; None where there is no table yet."""
-    table = opened(lake.table(name))
+    table = open_table(lake.table(name))
     if table is None:
         return None
     column = next(iter(layout.PARTITION_COLUMNS[name]), None)
-    with reading(lake.table(name)):
+    with read_errors(lake.table(name)):
         return _days(table, column)
 
 
-def _days(table: DeltaTable, column: str | None) -> Days:
+def _days(table: DeltaTable, column: str | None) -> TableState:
     adds = pl.DataFrame(table.get_add_actions(flatten=True))
     day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)
     count = (pl.len().alias("files"), pl.col("num_records").sum().cast(pl.Int64).alias("rows"))
@@ -55,17 +55,17 @@ def _days(table: DeltaTable, column: str | None) -> Days:
     ordered = [table.transaction_version(ORDERED.format(day)) for day in found["day"]]
     found = found.with_columns(pl.Series("ordered", ordered, pl.Int64))
     began = table.transaction_version(BEGAN) or (table.metadata().created_time or 0) / 1000
-    return Days(found, began)
+    return TableState(found, began)
 
 
-def tidy(lake: Lake, name: str, day: date | None, *, by: str | None = None) -> bool:
+def rewrite(lake: Lake, name: str, day: date | None, *, by: str | None = None) -> bool:
     """Write the files of one day, or of a table without days, anew: few large ones, ordered `by` a column if one is
     named. Returns False when somebody else rewrote them first.
     """
     address = lake.table(name)
     column = next(iter(layout.PARTITION_COLUMNS[name]), None)
     where = [(column, "=", str(day))] if column and day else None
-    with writing(address):
+    with write_errors(address):
         table = DeltaTable(address)
         try:
             if by is None:
@@ -84,7 +84,7 @@ def vacuum(lake: Lake, name: str, keep: timedelta) -> int:
     """
     if keep < timedelta(hours=24):
         raise ValueError("files must be kept for 24 hours at least")
-    with writing(lake.table(name)):
+    with write_errors(lake.table(name)):
         table = DeltaTable(lake.table(name))
         removed = table.vacuum(
             int(keep.total_seconds() // 3600), dry_run=False, enforce_retention_duration=False, full=True

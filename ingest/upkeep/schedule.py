@@ -11,9 +11,15 @@ from typing import Final, Protocol, Self
 
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
-from ingest.logs import told
+from ingest.logs import error_fields
 from ingest.settings.ingest import MaintenanceSettings
-from ingest.upkeep.maintenance import claim, closed_before, files_per_day, maintain, relieve
+from ingest.upkeep.maintenance import (
+    claim_maintenance,
+    compact_crowded_days,
+    files_per_open_day,
+    first_open_day,
+    maintain,
+)
 
 log = logging.getLogger(__name__)
 
@@ -21,7 +27,7 @@ _PAUSE_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 10.0
 
 
-class UpkeepCounts(Protocol):
+class MaintenanceCounters(Protocol):
     """Where the counts of finished upkeep are kept."""
 
     maintained: int
@@ -30,7 +36,7 @@ class UpkeepCounts(Protocol):
     files_per_open_day: int
 
 
-class Keeper:
+class MaintenanceScheduler:
     """A thread beside the loop for as long as the `with` block lasts; its failures are logged, and tried again later.
 
     When the block ends it finishes the step that it is at, if that does not take long: left in the middle, a step has
@@ -38,9 +44,13 @@ class Keeper:
     """
 
     def __init__(
-        self, lake: Lake, settings: MaintenanceSettings, tally: UpkeepCounts, pause_seconds: float = _PAUSE_SECONDS
+        self,
+        lake: Lake,
+        settings: MaintenanceSettings,
+        counters: MaintenanceCounters,
+        pause_seconds: float = _PAUSE_SECONDS,
     ) -> None:
-        self._lake, self._settings, self._tally, self._pause = lake, settings, tally, pause_seconds
+        self._lake, self._settings, self._counters, self._pause = lake, settings, counters, pause_seconds
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
 
@@ -59,12 +69,12 @@ class Keeper:
             try:
                 self._turn(time.time())
             except StorageError as error:
-                log.warning("maintenance failed, it is tried again", extra=told(error))
+                log.warning("maintenance failed, it is tried again", extra=error_fields(error))
 
     def _turn(self, now: float) -> None:
-        if self._settings.every is not None and claim(self._lake, self._settings, now):
+        if self._settings.every is not None and claim_maintenance(self._lake, self._settings, now):
             done = maintain(self._lake, self._settings, now=now, go_on=lambda: not self._done.is_set())
-            self._tally.maintained += 1
-            self._tally.removed_files += sum(done.removed.values())
-        self._tally.relieved += relieve(self._lake, self._settings)
-        self._tally.files_per_open_day = files_per_day(self._lake, closed_before(self._settings, now))
+            self._counters.maintained += 1
+            self._counters.removed_files += sum(done.removed.values())
+        self._counters.relieved += compact_crowded_days(self._lake, self._settings)
+        self._counters.files_per_open_day = files_per_open_day(self._lake, first_open_day(self._settings, now))

@@ -48,9 +48,9 @@ def _check(what: str, look: Callable[[], str], do: str = "") -> Result:
 
 
 def _codecs() -> str:
-    from ingest.kafka.topics import codecs
+    from ingest.kafka.topics import readable_codecs
 
-    return ", ".join(codecs())
+    return ", ".join(readable_codecs())
 
 
 def _renderer() -> str:
@@ -73,10 +73,10 @@ def _expectations(config: Path) -> str:
 
 
 def _lake(config: Path) -> str:
-    from ingest.landing.commit import probe
+    from ingest.landing.commit import check_writable
 
     lake = Settings(config).lake
-    probe(lake)
+    check_writable(lake)
     return f"{lake.address} can be written"
 
 

@@ -82,7 +82,7 @@ def list_refused(
     from ingest.quarantine import quarantine as held
 
     lake, how = settings_of(config).lake, printed_as(json=as_json, csv=as_csv)
-    counts = held.refused(lake)
+    counts = held.refusal_counts(lake)
     if how is not terminal.As.table:
         terminal.show(counts, how)
         return
@@ -93,10 +93,10 @@ def list_refused(
     for topic, reason, field, count, _, last in counts.iter_rows():
         about = f"{topic}: {reason}" + (f" ({field})" if field else "")
         terminal.out.print(f"{count:>9,}  {about}, last {terminal.text(last)}", markup=False, soft_wrap=True)
-        for like in some.iter_rows(named=True) if some is not None else ():
-            if (like["topic"], like["reason"], like["field"]) == (topic, reason, field):
-                place = f"{topic}/{like['partition']}/{like['offset']}"
-                terminal.out.print(f"{'':11}{place}  {like['shape']}", markup=False, soft_wrap=True, style="dim")
+        for example in some.iter_rows(named=True) if some is not None else ():
+            if (example["topic"], example["reason"], example["field"]) == (topic, reason, field):
+                place = f"{topic}/{example['partition']}/{example['offset']}"
+                terminal.out.print(f"{'':11}{place}  {example['shape']}", markup=False, soft_wrap=True, style="dim")
 
 
 @quarantine.command()
@@ -112,20 +112,20 @@ def show(
     Example: journeys quarantine show orders/2/1041
     """
     from ingest.message import Partition
-    from ingest.quarantine.masking import shape
-    from ingest.quarantine.quarantine import message
+    from ingest.quarantine.masking import masked
+    from ingest.quarantine.quarantine import message_rows
 
     topic, number, offset = ["", "", "", *place.rsplit("/", 2)][-3:]
     if not (topic and number.isdecimal() and offset.isdecimal()):
         raise InputError("This is no place of a message.", expected="topic/partition/offset", found=place)
-    found = message(settings_of(config).lake, Partition(topic, int(number)), int(offset))
+    found = message_rows(settings_of(config).lake, Partition(topic, int(number)), int(offset))
     if found.is_empty():
         raise InputError("No message from there is in quarantine.", where=place, do="journeys quarantine list")
     if raw:
         sys.stdout.buffer.write(found["raw"][0] or b"")
         return
     terminal.show(found.select("reason", "field", "part", "message", "received_at"), terminal.As.table)
-    terminal.out.print(f"\n{shape(found['raw'][0], 4_000)}", markup=False, soft_wrap=True)
+    terminal.out.print(f"\n{masked(found['raw'][0], 4_000)}", markup=False, soft_wrap=True)
 
 
 @quarantine.command()
@@ -140,7 +140,7 @@ def replay(
     Example: journeys quarantine replay --reason bad_timestamp
     """
     from expectations import contract
-    from ingest.files.load import like
+    from ingest.files.load import file_stream
     from ingest.quarantine.replay import replay as read_again
 
     if kind is not None and not contract.is_kind(kind):
@@ -152,7 +152,7 @@ def replay(
             settings.lake,
             rules=settings.compiled.rules,
             reasons=reason or (),
-            files=like(settings.ingest, kind=kind, topic=stream or "") if kind or stream else None,
+            files=file_stream(settings.ingest, kind=kind, topic=stream or "") if kind or stream else None,
             on_progress=advance,
         )
     terminal.out.print(f"  {done.read:,} refused messages read, {done.landed:,} events landed, {done.left:,} have left")
@@ -168,10 +168,10 @@ def show_status(settings: Settings, how: terminal.As) -> None:
     """What the lake holds, what was refused, what the brokers hold beyond it, and whether maintenance is due."""
     import polars as pl
 
-    from ingest.quarantine.quarantine import refused
-    from ingest.service.status import freshness, tables
+    from ingest.quarantine.quarantine import refusal_counts
+    from ingest.service.status import freshness, table_status
 
-    held, reasons = tables(settings.lake), refused(settings.lake)
+    held, reasons = table_status(settings.lake), refusal_counts(settings.lake)
     fresh = freshness(settings.ingest, settings.lake, datetime.now(UTC))
     lag, silent = _lag(settings)
     if how is terminal.As.json:
@@ -200,12 +200,12 @@ def _lag(settings: Settings) -> tuple[pl.DataFrame, str]:
     """What waits at the brokers by partition, or why that is not known."""
     import polars as pl
 
-    from ingest.service.status import behind
+    from ingest.service.status import partition_lag
 
     if not settings.ingest.streams:
         return pl.DataFrame(), ""
     try:
-        return behind(settings.ingest, settings.lake), ""
+        return partition_lag(settings.ingest, settings.lake), ""
     except (BrokerError, ConfigurationError) as error:
         return pl.DataFrame(), f"{error.what} {error.found}"
 
@@ -221,9 +221,9 @@ def _overdue(settings: Settings) -> float | None:
     """For how many seconds maintenance has been due; negative: not yet."""
     from time import time
 
-    from ingest.upkeep.maintenance import overdue
+    from ingest.upkeep.maintenance import seconds_overdue
 
-    return overdue(settings.lake, settings.ingest.maintenance, time())
+    return seconds_overdue(settings.lake, settings.ingest.maintenance, time())
 
 
 def _maintenance(settings: Settings) -> str:

@@ -74,9 +74,9 @@ def ingest(
 def has_landed(settings: Settings) -> bool:
     """Whether the lake holds any event."""
     from expectations.lake.layout import EVENTS
-    from ingest.landing.commit import facts
+    from ingest.landing.commit import table_statistics
 
-    return bool(facts(settings.lake, EVENTS)["rows"])
+    return bool(table_statistics(settings.lake, EVENTS)["rows"])
 
 
 def load(
@@ -91,13 +91,13 @@ def load(
     if kind is not None and not is_kind(kind) and kind != "profiles":
         raise ConfigurationError("Unknown kind of file.", expected=", ".join((*KINDS, "profiles")), found=kind)
     from ingest.files import load as landing
-    from ingest.files.places import at_hand, files_of
+    from ingest.files.places import list_files, local_copy
 
     of_events = kind if kind is None or is_kind(kind) else None
-    read_as = landing.like(settings.ingest, kind=of_events, form=form, topic=stream or "")
+    read_as = landing.file_stream(settings.ingest, kind=of_events, form=form, topic=stream or "")
     refused = 0
-    for place in files_of(places):
-        with terminal.step(f"Loading {place}") as advance, at_hand(place) as file:
+    for place in list_files(places):
+        with terminal.step(f"Loading {place}") as advance, local_copy(place) as file:
             summary: FileSummary = (
                 landing.load_profiles(file, settings.lake, on_progress=advance)
                 if kind == "profiles"

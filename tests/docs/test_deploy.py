@@ -20,8 +20,8 @@ import yaml
 from check_jsonschema.builtin_schemas import get_builtin_schema
 from dockerfile_parse import DockerfileParser
 
-from ingest.service.counters import Tally
-from ingest.service.metrics import TallyCollector
+from ingest.service.counters import Counters
+from ingest.service.metrics import CountersCollector
 from ingest.settings.ingest import IngestSettings
 from journeys.settings import TABLES, LakeSettings, Settings
 from reports.settings import ReportSettings
@@ -274,7 +274,9 @@ def metrics(query: str) -> set[str]:
 def exported() -> set[str]:
     """The names of the samples that `/metrics` shows."""
     samples = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-    return {family.name + ending for family in TallyCollector(Tally()).collect() for ending in samples[family.type]}
+    return {
+        family.name + ending for family in CountersCollector(Counters()).collect() for ending in samples[family.type]
+    }
 
 
 @pytest.mark.parametrize("query", [pytest.param(query, id=title) for title, query in queries()])

@@ -20,8 +20,8 @@ import journeys.commands.lake  # noqa: F401 - the verbs are added on import
 from expectations import errors
 from expectations.suites.settings import ExpectationSettings
 from ingest.service import signals, watchdog
-from ingest.service.counters import Tally
-from ingest.service.metrics import TallyCollector
+from ingest.service.counters import Counters
+from ingest.service.metrics import CountersCollector
 from ingest.settings.ingest import IngestSettings
 from journeys.app import app
 
@@ -94,7 +94,7 @@ def test_every_variable_of_the_environment_is_a_setting() -> None:
 
 def test_every_metric_that_is_named_is_exported() -> None:
     endings = {"counter": "_total", "gauge": "", "histogram": ""}
-    exported = {family.name + endings[family.type] for family in TallyCollector(Tally()).collect()}
+    exported = {family.name + endings[family.type] for family in CountersCollector(Counters()).collect()}
     named = set(re.findall(r"\b(journeys_[a-z_]+)\b", ALL))
     assert named and named <= exported
 
@@ -109,7 +109,7 @@ def test_the_table_of_alerts_has_every_alert() -> None:
 def test_the_exit_codes_of_a_consumer_are_told() -> None:
     told = {int(row[0]) for row in table("production", "exit code")}
     landing = (errors.ConfigurationError, errors.BrokerError, errors.LandingError, errors.StorageError)
-    ends = {error.exit_code for error in (*landing, errors.RegistryError)} | {watchdog.STUCK, signals.AT_ONCE}
+    ends = {error.exit_code for error in (*landing, errors.RegistryError)} | {watchdog.EXIT_STUCK, signals.EXIT_AT_ONCE}
     assert told == ends
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.decoding.decode import Decoded, decode
-from ingest.decoding.formats.registry import Find
+from ingest.decoding.formats.registry import FindSchema
 from ingest.message import Partition
 from ingest.settings.ingest import Limits, Stream
 from tests.ingest.streams import Sent
@@ -27,7 +27,7 @@ def sent(value: Any, offset: int = 0, headers: Headers = ()) -> Sent:
     return Sent(offset, raw, headers=headers)
 
 
-def read(form: str, *values: Any, headers: Headers = (), find: Find | None = None, **stream: Any) -> Decoded:
+def read(form: str, *values: Any, headers: Headers = (), find: FindSchema | None = None, **stream: Any) -> Decoded:
     """What the messages of a stream in this format become, the first at offset 0."""
     settings = Stream.model_validate({"topic": "t", "kind": "clickstream", "channel": "web", "format": form} | stream)
     records = [sent(value, offset, headers) for offset, value in enumerate(values)]

@@ -14,7 +14,7 @@ from expectations.errors import StorageError
 from expectations.lake.layout import Lake
 from ingest.kafka.producer import produce
 from ingest.kafka.topics import create_topics
-from ingest.logs import configure, facts, told
+from ingest.logs import configure, error_fields, log_fields
 from ingest.message import Message
 from ingest.samples.broker import EmbeddedBroker
 from ingest.service.service import run
@@ -38,8 +38,8 @@ def test_an_error_is_one_line_that_says_what_to_do() -> None:
     out = io.StringIO()
     configure("text", stream=out)
     error = StorageError("The lake cannot be written.", where="lake", found="No space left", do="make room")
-    logging.getLogger("ingest.service.service").warning("tried again", extra=told(error))
-    logging.getLogger("ingest.service.service").warning("tried again", extra=told(OSError("gone")))
+    logging.getLogger("ingest.service.service").warning("tried again", extra=error_fields(error))
+    logging.getLogger("ingest.service.service").warning("tried again", extra=error_fields(OSError("gone")))
     first, second = out.getvalue().splitlines()
     assert first.endswith("error=The lake cannot be written. where=lake found=No space left do=make room")
     assert second.endswith("error=gone")
@@ -48,7 +48,7 @@ def test_an_error_is_one_line_that_says_what_to_do() -> None:
 def test_a_line_is_json_for_machines() -> None:
     out = io.StringIO()
     configure("json", stream=out)
-    logging.getLogger("ingest.service.service").info("landed", extra=facts(rows=3, topic="orders"))
+    logging.getLogger("ingest.service.service").info("landed", extra=log_fields(rows=3, topic="orders"))
     line = json.loads(out.getvalue())
     assert line.pop("time").endswith("Z")
     assert line == {
@@ -63,7 +63,7 @@ def test_a_line_is_json_for_machines() -> None:
 def test_a_line_is_text_for_people() -> None:
     out = io.StringIO()
     configure("text", stream=out)
-    logging.getLogger("ingest.service.service").warning("the consumer failed", extra=facts(error="KafkaError"))
+    logging.getLogger("ingest.service.service").warning("the consumer failed", extra=log_fields(error="KafkaError"))
     assert out.getvalue().endswith("Z warning the consumer failed error=KafkaError\n")
 
 

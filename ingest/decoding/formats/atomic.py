@@ -13,7 +13,7 @@ from typing import Any, Final
 import orjson
 
 from ingest.decoding.columns import name_of
-from ingest.decoding.formats.envelope import Fault, Unfit
+from ingest.decoding.formats.envelope import Fault, InvalidPart
 from ingest.decoding.formats.values import snake, whole
 
 _IN_ORDER: Final = """
@@ -62,7 +62,7 @@ def from_tsv(value: bytes) -> dict[str, Any] | Fault:
     return dict(zip(COLUMNS, cells, strict=True))
 
 
-def flat(given: dict[str, Any]) -> dict[str, Any]:
+def flatten(given: dict[str, Any]) -> dict[str, Any]:
     """The object with typed values, without those that are null or blank, its contexts spread out.
 
     Raises Unfit, with the column at fault.
@@ -93,7 +93,7 @@ def _typed(name: str, held: str) -> Any:
 
 def _asked(value: Any, kind: type, name: str, expected: str) -> Any:
     if type(value) is not kind:
-        raise Unfit("wrong_type", name, f"expected {expected}, found {name_of(value)}")
+        raise InvalidPart("wrong_type", name, f"expected {expected}, found {name_of(value)}")
     return value
 
 
@@ -103,12 +103,12 @@ def _spread(column: str, held: Any) -> dict[str, Any]:
         try:
             held = orjson.loads(held)
         except orjson.JSONDecodeError:
-            raise Unfit("wrong_type", column, "expected self-describing JSON, found other text") from None
+            raise InvalidPart("wrong_type", column, "expected self-describing JSON, found other text") from None
     data = held.get("data") if type(held) is dict else None
     if column == "unstruct_event":
         return {f"unstruct_event_{_key(column, data)}": data["data"]}  # type: ignore[index] # _key has looked
     if type(data) is not list:
-        raise Unfit("wrong_type", column, f"expected a list of self-describing data, found {name_of(data)}")
+        raise InvalidPart("wrong_type", column, f"expected a list of self-describing data, found {name_of(data)}")
     spread: dict[str, Any] = {}
     for context in data:
         spread.setdefault(f"contexts_{_key(column, context)}", []).append(context["data"])
@@ -119,6 +119,6 @@ def _key(column: str, described: Any) -> str:
     schema = described.get("schema") if type(described) is dict else None
     found = _IGLU.fullmatch(schema) if type(schema) is str else None
     if found is None or "data" not in described:
-        raise Unfit("wrong_type", column, "expected data with an iglu: schema")
+        raise InvalidPart("wrong_type", column, "expected data with an iglu: schema")
     vendor, name, model = found.groups()
     return f"{vendor.lower().replace('.', '_').replace('-', '_')}_{snake(name)}_{model}"

@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
-from ingest.decoding.formats.envelope import TOMBSTONE, Event, Fault, Outcomes, Unfit, parts_of
+from ingest.decoding.formats.envelope import TOMBSTONE, Event, Fault, InvalidPart, Outcomes, read_parts
 from ingest.decoding.formats.plain import plain
 from ingest.decoding.formats.values import name
 
@@ -46,7 +46,7 @@ def cloudevents(value: bytes | None, headers: Headers, read: Read, *, mapped: bo
         if isinstance(data, Fault):
             return data
         attributes["data"] = data
-    return parts_of([attributes], partial(_event, read=read, mapped=mapped))
+    return read_parts([attributes], partial(_event, read=read, mapped=mapped))
 
 
 def _utf8(held: bytes | None) -> str:
@@ -62,7 +62,7 @@ def _structured(value: bytes | None, content: str, read: Read, mapped: bool) -> 
     if isinstance(document, Fault):
         return document
     events = document if type(document) is list else [document]
-    return parts_of(events, partial(_event, read=read, mapped=mapped))
+    return read_parts(events, partial(_event, read=read, mapped=mapped))
 
 
 def _event(given: dict[str, Any], *, read: Read, mapped: bool) -> Event:
@@ -82,11 +82,11 @@ def _require(given: dict[str, Any]) -> None:
     for field in _NEEDED:
         held = given.get(field)
         if held is None or held == "":
-            raise Unfit("missing_field", field, f"{field} is needed in a CloudEvent")
+            raise InvalidPart("missing_field", field, f"{field} is needed in a CloudEvent")
         if type(held) is not str:
-            raise Unfit("wrong_type", field, "expected text")
+            raise InvalidPart("wrong_type", field, "expected text")
     if not given["specversion"].startswith("1."):
-        raise Unfit("unsupported_version", "specversion", "expected 1.0")
+        raise InvalidPart("unsupported_version", "specversion", "expected 1.0")
 
 
 def _envelope(given: dict[str, Any]) -> Event:
@@ -105,7 +105,7 @@ def _data(given: dict[str, Any], read: Read) -> Any:
     try:
         raw = b64decode(encoded, validate=True)
     except (binascii.Error, TypeError, ValueError):
-        raise Unfit("wrong_type", "data_base64", "expected base64 text") from None
+        raise InvalidPart("wrong_type", "data_base64", "expected base64 text") from None
     data = read(raw)
     given["data"] = encoded if isinstance(data, Fault) else data
     return given["data"]

@@ -7,10 +7,10 @@ from typing import Any
 import orjson
 
 from ingest.decoding.formats.envelope import Fault
-from ingest.decoding.formats.registry import MAGIC, Find, unframe
+from ingest.decoding.formats.registry import MAGIC, FindSchema, unframe
 
 
-def document(value: bytes, find: Find | None = None) -> Any:
+def parse_document(value: bytes, find: FindSchema | None = None) -> Any:
     """The JSON value of a message, or the Fault that keeps it from being read. `find` looks schemas up by number.
 
     >>> document(b'{"a": 1}'), document(b"").reason
@@ -25,10 +25,10 @@ def document(value: bytes, find: Find | None = None) -> Any:
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return unreadable(text, error)
+        return parse_fault(text, error)
 
 
-def unreadable(text: bytes, error: orjson.JSONDecodeError) -> Fault:
+def parse_fault(text: bytes, error: orjson.JSONDecodeError) -> Fault:
     """Why bytes are no JSON, without saying what they hold."""
     try:
         text.decode("utf-8")
@@ -37,7 +37,7 @@ def unreadable(text: bytes, error: orjson.JSONDecodeError) -> Fault:
     return Fault("not_json", None, str(error.args[0]).split(":", 1)[0] + f", at character {error.pos}")
 
 
-def is_cut(text: bytes) -> bool:
+def is_truncated(text: bytes) -> bool:
     """Whether text that begins an object is UTF-8 and does not end one, so that it cannot be JSON.
 
     >>> is_cut(b'{"a": 1'), is_cut(b'{"a": 1}\\n'), is_cut(b'{"a": "\\xff')

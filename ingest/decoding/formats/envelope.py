@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from ingest.decoding.columns import name_of
 
 Event = dict[str, Any]
-Given = Mapping[str, Any]
+Document = Mapping[str, Any]
 
 TOMBSTONE: Final = "tombstone"
 
@@ -30,7 +30,7 @@ class Part(NamedTuple):
     """One event, and the object of the message that it was made from, in which a mapping finds more."""
 
     event: Event
-    given: Given
+    given: Document
 
 
 Outcome = Part | Fault
@@ -38,7 +38,7 @@ Outcomes = list[Outcome] | Fault
 """The parts of a message, or one fault when the message as a whole cannot be read."""
 
 
-class Unfit(Exception):
+class InvalidPart(Exception):
     """Raised inside a format where a part cannot become an event; `parts_of` turns it into its fault."""
 
     def __init__(self, reason: str, field: str | None, message: str) -> None:
@@ -46,7 +46,7 @@ class Unfit(Exception):
         self.fault = Fault(reason, field, message)
 
 
-def parts_of(documents: list[Any], read: Callable[[dict[str, Any]], Event]) -> list[Outcome]:
+def read_parts(documents: list[Any], read: Callable[[dict[str, Any]], Event]) -> list[Outcome]:
     """Read every document of a message on its own: what is wrong with one costs that one.
 
     >>> parts_of([{"event_name": "search"}, 5], lambda document: document)[1].reason
@@ -60,5 +60,5 @@ def _part(document: Any, read: Callable[[dict[str, Any]], Event]) -> Outcome:
         return Fault("not_object", None, f"expected an object, found {name_of(document)}")
     try:
         return Part(read(document), document)
-    except Unfit as unfit:
+    except InvalidPart as unfit:
         return unfit.fault

@@ -16,8 +16,19 @@ from __future__ import annotations
 from typing import Any, Final
 
 from ingest.decoding.columns import name_of
-from ingest.decoding.formats.envelope import Event, Outcome, Unfit, parts_of
-from ingest.decoding.formats.values import among, capitals, child, children, device, filled, instant, name, text, whole
+from ingest.decoding.formats.envelope import Event, InvalidPart, Outcome, read_parts
+from ingest.decoding.formats.values import (
+    child,
+    children,
+    device,
+    is_one_of,
+    microseconds_to_time,
+    name,
+    text,
+    upper_case,
+    whole,
+    without_blanks,
+)
 
 _TYPES: Final = ("string_value", "int_value", "double_value", "float_value")
 _BATCH: Final = ("batch_page_id", "batch_ordering_id", "batch_event_index")
@@ -38,7 +49,7 @@ def ga4(document: Any) -> list[Outcome]:
     >>> ga4(row)[0].event["occurred_at"]
     '2026-01-01T00:00:00+00:00'
     """
-    return parts_of(document if type(document) is list else [document], _event)
+    return read_parts(document if type(document) is list else [document], _event)
 
 
 def _event(row: dict[str, Any]) -> Event:
@@ -48,9 +59,9 @@ def _event(row: dict[str, Any]) -> Event:
     return {
         "event_id": _id(row, event_name, pseudo),
         "event_name": event_name,
-        "kind": "order" if among(event_name, _ORDERS) else None,
+        "kind": "order" if is_one_of(event_name, _ORDERS) else None,
         "channel": _CHANNELS.get(str(row.get("platform")).upper()),
-        "occurred_at": instant(row.get("event_timestamp")),
+        "occurred_at": microseconds_to_time(row.get("event_timestamp")),
         "customer_id": text(row.get("user_id")),
         "anonymous_id": pseudo,
         "session_id": _session(params, pseudo),
@@ -74,7 +85,7 @@ def _plain(pairs: list[Any], field: str) -> dict[str, Any]:
 
 def _pair(pair: Any, field: str) -> tuple[str, Any]:
     if type(pair) is not dict or type(pair.get("key")) is not str:
-        raise Unfit("wrong_type", field, f"expected objects with key and value, found {name_of(pair)}")
+        raise InvalidPart("wrong_type", field, f"expected objects with key and value, found {name_of(pair)}")
     value = child(pair, "value")
     for kind in _TYPES:
         held = value.get(kind)
@@ -101,17 +112,17 @@ def _session(params: dict[str, Any], pseudo: Any) -> str | None:
 
 
 def _identities(machine: dict[str, Any]) -> dict[str, Any] | None:
-    return filled(device_id=text(machine.get("vendor_id")), advertising_id=text(machine.get("advertising_id")))
+    return without_blanks(device_id=text(machine.get("vendor_id")), advertising_id=text(machine.get("advertising_id")))
 
 
 def _order(row: dict[str, Any], event_name: Any, params: dict[str, Any]) -> dict[str, Any]:
     fields: dict[str, Any] = dict.fromkeys(("order_id", "revenue", "currency", "items"))
-    if not among(event_name, _ORDERS):
+    if not is_one_of(event_name, _ORDERS):
         return fields
     commerce = child(row, "ecommerce")
     fields["order_id"] = text(_set(commerce.get("transaction_id")) or _set(params.get("transaction_id")))
     fields["items"] = [_item(item) for item in children(row, "items")] or None
-    fields["currency"] = capitals(params.get("currency"))
+    fields["currency"] = upper_case(params.get("currency"))
     if event_name != "refund":
         fields |= _revenue(commerce, params, fields["currency"])
     return fields

@@ -20,8 +20,8 @@ from zoneinfo import ZoneInfo
 from expectations.hashing import email_hash, phone_hash
 from ingest.decoding.columns import name_of
 from ingest.decoding.formats import values
-from ingest.decoding.formats.envelope import Event, Given, Unfit
-from ingest.decoding.formats.times import epoch, written
+from ingest.decoding.formats.envelope import Document, Event, InvalidPart
+from ingest.decoding.formats.times import parse_epoch, parse_time
 from ingest.message import Record
 from ingest.settings.mapping import UNITS, EventRule, Origin
 
@@ -30,7 +30,7 @@ Path = tuple[str, ...]
 _STEP: Final = re.compile(r'"([^"]*)"|([^.]+)')
 _READERS: Final[dict[str, Callable[[Any], Any]]] = {
     "event_name": values.name,
-    "currency": values.capitals,
+    "currency": values.upper_case,
     "score": values.number,
     "schema_version": values.whole,
 }
@@ -38,7 +38,7 @@ _JOINED: Final = frozenset({"identities", "properties"})
 _AS_THEY_ARE: Final = frozenset({"identities", "items", "occurred_at", "properties", "revenue"})
 
 
-class Take(NamedTuple):
+class FieldReader(NamedTuple):
     """One field, ready to be taken; `key` is its name within identities or properties, else blank."""
 
     name: str
@@ -49,15 +49,15 @@ class Take(NamedTuple):
     is_secret: bool
 
 
-class Overlay(NamedTuple):
+class CompiledRule(NamedTuple):
     """What is laid over an event, and the names of the events that it is for."""
 
     events: frozenset[str]
     kind: str | None
-    takes: tuple[Take, ...]
+    takes: tuple[FieldReader, ...]
 
 
-def steps(path: str) -> Path:
+def path_keys(path: str) -> Path:
     """The keys of a dotted path.
 
     >>> steps('user."e.mail".0')
@@ -66,23 +66,26 @@ def steps(path: str) -> Path:
     return tuple(quoted or bare for quoted, bare in _STEP.findall(path))
 
 
-def takes(origins: Mapping[str, Origin]) -> tuple[Take, ...]:
+def compile_fields(origins: Mapping[str, Origin]) -> tuple[FieldReader, ...]:
     """The origins of journeys.toml, compiled."""
     return tuple(_take(name, origin) for name, origin in origins.items())
 
 
-def overlays(rules: Iterable[EventRule]) -> tuple[Overlay, ...]:
+def compile_rules(rules: Iterable[EventRule]) -> tuple[CompiledRule, ...]:
     """The rules of journeys.toml, compiled."""
-    return tuple(Overlay(frozenset(map(values.snake, rule.events)), rule.kind, takes(rule.fields)) for rule in rules)
+    return tuple(
+        CompiledRule(frozenset(map(values.snake, rule.events)), rule.kind, compile_fields(rule.fields))
+        for rule in rules
+    )
 
 
-def message_facts(record: Record) -> Given:
+def message_metadata(record: Record) -> Document:
     """What a path finds under `@`: the key, the time and the headers of the message itself."""
     headers = {name: _text(held) for name, held in record.headers}
     return {"@key": _text(record.key), "@timestamp": max(record.timestamp, 0), "@header": headers}
 
 
-def lay_over(event: Event, wanted: Iterable[Take], given: Given) -> Event:
+def apply_fields(event: Event, wanted: Iterable[FieldReader], given: Document) -> Event:
     """The event with the fields that are found; one that is not found leaves the event's own.
 
     Raises Unfit when a time cannot be read, or identities or properties are no objects.
@@ -108,25 +111,25 @@ def lay_over(event: Event, wanted: Iterable[Take], given: Given) -> Event:
     return event
 
 
-def by_rule(event: Event, rules: Iterable[Overlay], given: Given) -> Event:
+def apply_rules(event: Event, rules: Iterable[CompiledRule], given: Document) -> Event:
     """The event with what the first rule for its name says."""
     for rule in rules:
-        if values.among(event.get("event_name"), rule.events):
+        if values.is_one_of(event.get("event_name"), rule.events):
             kind = {"kind": rule.kind} if rule.kind else {}
-            return lay_over(event | kind, rule.takes, given)
+            return apply_fields(event | kind, rule.takes, given)
     return event
 
 
-def taken_whole(wanted: Iterable[Take]) -> frozenset[str]:
+def moved_fields(wanted: Iterable[FieldReader]) -> frozenset[str]:
     """The top-level fields of a message that a path takes whole."""
     return frozenset(path[0] for take in wanted for path in take.paths if len(path) == 1)
 
 
-def _take(name: str, origin: Origin) -> Take:
+def _take(name: str, origin: Origin) -> FieldReader:
     within, _, key = name.partition(".")
-    paths = tuple(map(steps, origin.path))
+    paths = tuple(map(path_keys, origin.path))
     otherwise = origin.default if origin.value is None else origin.value
-    return Take(within, key, paths, otherwise, _reader(within, key, origin), origin.hash is not None)
+    return FieldReader(within, key, paths, otherwise, _reader(within, key, origin), origin.hash is not None)
 
 
 def _hash_reader(origin: Origin) -> Callable[[Any], Any]:
@@ -158,7 +161,7 @@ def _reader(name: str, key: str, origin: Origin) -> Callable[[Any], Any]:
     if name == "occurred_at":
         return _time_reader(origin)
     if name == "items":
-        return _items_reader({field: steps(path) for field, path in origin.each.items()})
+        return _items_reader({field: path_keys(path) for field, path in origin.each.items()})
     if name in _AS_THEY_ARE and not (name == "identities" and key):
         return _unchanged
     return _READERS.get(name, values.text)
@@ -167,10 +170,10 @@ def _reader(name: str, key: str, origin: Origin) -> Callable[[Any], Any]:
 def _time_reader(origin: Origin) -> Callable[[Any], Any]:
     zone = ZoneInfo(origin.zone) if origin.zone else None
     if origin.time in UNITS:
-        return lambda value: epoch(value, origin.time)
+        return lambda value: parse_epoch(value, origin.time)
     if origin.time == "rfc3339":
         return _unchanged
-    return lambda value: written(value, origin.time, zone, origin.ambiguous)
+    return lambda value: parse_time(value, origin.time, zone, origin.ambiguous)
 
 
 def _items_reader(each: dict[str, Path]) -> Callable[[Any], Any]:
@@ -189,7 +192,7 @@ def _item(item: dict[str, Any], paths: dict[str, Path]) -> dict[str, Any]:
     return {"sku": values.text(found["sku"]), "quantity": values.whole(found["quantity"]), "price": found["price"]}
 
 
-def _find(take: Take, given: Given) -> Any:
+def _find(take: FieldReader, given: Document) -> Any:
     for path in take.paths:
         found = _walk(given, path)
         if found is not None and found != "":
@@ -212,7 +215,7 @@ def _object(held: Any, name: str) -> dict[str, Any]:
     if held is None:
         return {}
     if type(held) is not dict:
-        raise Unfit("wrong_type", name, f"expected an object, found {name_of(held)}")
+        raise InvalidPart("wrong_type", name, f"expected an object, found {name_of(held)}")
     return held
 
 

@@ -57,7 +57,7 @@ class UnusableSchema:
 
 
 Schema = JsonSchema | AvroSchema | UnusableSchema
-Find = Callable[[int], Schema | None]
+FindSchema = Callable[[int], Schema | None]
 """From the number of a schema to the schema; None when there is none of that number."""
 
 
@@ -74,7 +74,7 @@ def avro(text: bytes | str) -> AvroSchema | UnusableSchema:
         return UnusableSchema("is no Avro schema")
 
 
-def unframe(value: bytes, find: Find | None) -> bytes | Fault:
+def unframe(value: bytes, find: FindSchema | None) -> bytes | Fault:
     """The JSON text inside a framed message, or why there is none."""
     if len(value) < _FRAME:
         return Fault("not_json", None, f"expected a frame of {_FRAME} bytes, found {len(value)}")

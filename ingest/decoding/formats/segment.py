@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest.decoding.formats.envelope import Event, Outcome, Unfit, parts_of
-from ingest.decoding.formats.values import among, capitals, child, device, filled, name, text, whole
+from ingest.decoding.formats.envelope import Event, InvalidPart, Outcome, read_parts
+from ingest.decoding.formats.values import child, device, is_one_of, name, text, upper_case, whole, without_blanks
 
 _NAMES: Final = {
     "page": "page_viewed",
@@ -43,11 +43,11 @@ def segment(document: Any) -> list[Outcome]:
     'cart_viewed'
     """
     if type(document) is list:
-        return parts_of(document, _event)
+        return read_parts(document, _event)
     if type(document) is dict and type(document.get("batch")) is list:
         shared = {field: value for field, value in document.items() if field != "batch"}
-        return parts_of([_inheriting(call, shared) for call in document["batch"]], _event)
-    return parts_of([document], _event)
+        return read_parts([_inheriting(call, shared) for call in document["batch"]], _event)
+    return read_parts([document], _event)
 
 
 def _inheriting(call: Any, shared: dict[str, Any]) -> Any:
@@ -65,20 +65,20 @@ def _event(call: dict[str, Any]) -> Event:
     kind = call.get("type")
     if kind not in _CALLS:
         reason = "missing_field" if kind is None else "not_allowed"
-        raise Unfit(reason, "type", f"expected one of {', '.join(_CALLS)}")
+        raise InvalidPart(reason, "type", f"expected one of {', '.join(_CALLS)}")
     properties, context = child(call, "properties"), child(call, "context")
     page, campaign, machine = child(context, "page"), child(context, "campaign"), child(context, "device")
     event_name = _NAMES[kind] if kind in _NAMES else name(call.get("event"))
     return {
         "event_id": call.get("messageId"),
         "event_name": event_name,
-        "kind": "order" if among(event_name, _ORDERS) else None,
+        "kind": "order" if is_one_of(event_name, _ORDERS) else None,
         "channel": _channel(call, context),
         "occurred_at": _first(call, "timestamp", "originalTimestamp", "sentAt"),
         "customer_id": text(call.get("userId")),
         "anonymous_id": text(call.get("anonymousId")),
         "session_id": text(context.get("sessionId")),
-        "identities": filled(
+        "identities": without_blanks(
             device_id=text(machine.get("id")),
             advertising_id=text(machine.get("advertisingId")),
             anonymous_id=text(call.get("previousId")),
@@ -112,12 +112,12 @@ def _page_field(kind: str, properties: dict[str, Any], field: str) -> Any:
 def _order(event_name: Any, properties: dict[str, Any]) -> dict[str, Any]:
     """The order of an order event. Only the event that completes it has revenue, so that each order counts once."""
     fields: dict[str, Any] = dict.fromkeys(("order_id", "revenue", "currency", "items"))
-    if not among(event_name, _ORDERS):
+    if not is_one_of(event_name, _ORDERS):
         return fields
     fields["order_id"] = text(properties.get("order_id"))
-    fields["currency"] = capitals(properties.get("currency"))
+    fields["currency"] = upper_case(properties.get("currency"))
     fields["items"] = _items(properties.get("products"))
-    if among(event_name, _ORDERED):
+    if is_one_of(event_name, _ORDERED):
         fields["revenue"] = _first(properties, "revenue", "total")
     return fields
 

@@ -13,9 +13,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest.decoding.formats.atomic import flat, from_tsv
-from ingest.decoding.formats.envelope import Event, Fault, Given, Outcomes, parts_of
-from ingest.decoding.formats.values import capitals, device, filled, name, text, whole
+from ingest.decoding.formats.atomic import flatten, from_tsv
+from ingest.decoding.formats.envelope import Document, Event, Fault, Outcomes, read_parts
+from ingest.decoding.formats.values import device, name, text, upper_case, whole, without_blanks
 
 _COMMERCE: Final = "com_snowplowanalytics_snowplow_ecommerce_"
 _ACTION: Final = f"unstruct_event_{_COMMERCE}snowplow_ecommerce_action_1"
@@ -39,7 +39,7 @@ def is_tsv(value: bytes) -> bool:
 def from_line(value: bytes) -> Outcomes:
     """The one event of a line of tab separated values."""
     cells = from_tsv(value)
-    return cells if isinstance(cells, Fault) else parts_of([cells], _event)
+    return cells if isinstance(cells, Fault) else read_parts([cells], _event)
 
 
 def snowplow(document: Any) -> Outcomes:
@@ -49,11 +49,11 @@ def snowplow(document: Any) -> Outcomes:
     >>> snowplow(given)[0].event["anonymous_id"]
     'd1'
     """
-    return parts_of(document if type(document) is list else [document], _event)
+    return read_parts(document if type(document) is list else [document], _event)
 
 
 def _event(given: dict[str, Any]) -> Event:
-    row = flat(given)
+    row = flatten(given)
     session = _entity(row, _CLIENT_SESSION)
     return {
         "event_id": row.get("event_id"),
@@ -63,7 +63,7 @@ def _event(given: dict[str, Any]) -> Event:
         "customer_id": text(row.get("user_id")),
         "anonymous_id": row.get("domain_userid"),
         "session_id": row.get("domain_sessionid") or session.get("sessionId"),
-        "identities": filled(
+        "identities": without_blanks(
             network_userid=row.get("network_userid"),
             user_fingerprint=text(row.get("user_fingerprint")),
             device_id=session.get("userId"),
@@ -80,7 +80,7 @@ def _event(given: dict[str, Any]) -> Event:
     }
 
 
-def _name(row: Given) -> Any:
+def _name(row: Document) -> Any:
     action = row.get(_ACTION)
     if type(action) is dict and action.get("type") is not None:
         return name(action["type"])
@@ -89,14 +89,14 @@ def _name(row: Given) -> Any:
     return name(row.get("event_name") or row.get("event"))
 
 
-def _entity(row: Given, column: str) -> dict[str, Any]:
+def _entity(row: Document, column: str) -> dict[str, Any]:
     """The first entity of a kind; an empty object where there is none."""
     held = row.get(column)
     first = held[0] if type(held) is list and held else held
     return first if type(first) is dict else {}
 
 
-def _order(row: Given) -> dict[str, Any]:
+def _order(row: Document) -> dict[str, Any]:
     transaction, refund = _entity(row, _TRANSACTION), _entity(row, _REFUND)
     fields: dict[str, Any] = dict.fromkeys(("kind", "order_id", "revenue", "currency", "items"))
     if transaction or refund:
@@ -105,16 +105,16 @@ def _order(row: Given) -> dict[str, Any]:
             "kind": "order",
             "order_id": text(told.get("transaction_id")),
             "revenue": transaction.get("revenue"),
-            "currency": capitals(told.get("currency")),
+            "currency": upper_case(told.get("currency")),
             "items": _products(row.get(_PRODUCT)),
         }
     if row.get("event") == "transaction":
-        currency = capitals(row.get("tr_currency"))
+        currency = upper_case(row.get("tr_currency"))
         order = {"order_id": row.get("tr_orderid"), "revenue": row.get("tr_total"), "currency": currency}
         return fields | {"kind": "order"} | order
     if row.get("event") == "transaction_item":
         item = {"sku": row.get("ti_sku"), "quantity": row.get("ti_quantity"), "price": row.get("ti_price")}
-        currency = capitals(row.get("ti_currency"))
+        currency = upper_case(row.get("ti_currency"))
         return fields | {"kind": "order", "order_id": row.get("ti_orderid"), "currency": currency, "items": [item]}
     return fields
 

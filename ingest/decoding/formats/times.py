@@ -12,13 +12,13 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from ingest.decoding.formats.envelope import Unfit
+from ingest.decoding.formats.envelope import InvalidPart
 from ingest.settings.mapping import UNITS, Ambiguous
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def epoch(value: Any, unit: str) -> str:
+def parse_epoch(value: Any, unit: str) -> str:
     """A number of seconds, milliseconds or microseconds since 1970 UTC, or its text, as RFC 3339.
 
     Raises Unfit when it is none.
@@ -35,7 +35,7 @@ def epoch(value: Any, unit: str) -> str:
     raise _unreadable(f"{unit} since 1970")
 
 
-def written(value: Any, pattern: str, zone: ZoneInfo | None, ambiguous: Ambiguous) -> str:
+def parse_time(value: Any, pattern: str, zone: ZoneInfo | None, ambiguous: Ambiguous) -> str:
     """A text that is a time in a pattern (`iso`, or one of `strptime`), as RFC 3339.
 
     Raises Unfit when it is none, or has no zone where none is named.
@@ -67,5 +67,5 @@ def _local(time: datetime, zone: ZoneInfo | None, ambiguous: Ambiguous) -> datet
     return first if ambiguous == "earlier" else second
 
 
-def _unreadable(expected: str) -> Unfit:
-    return Unfit("bad_timestamp", "occurred_at", f"expected {expected}")
+def _unreadable(expected: str) -> InvalidPart:
+    return InvalidPart("bad_timestamp", "occurred_at", f"expected {expected}")

@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any, Final
 
 from ingest.decoding.columns import name_of
-from ingest.decoding.formats.envelope import Unfit
+from ingest.decoding.formats.envelope import InvalidPart
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
@@ -37,7 +37,7 @@ def name(value: Any) -> Any:
     return snake(value) if type(value) is str else value
 
 
-def among(value: Any, names: frozenset[str]) -> bool:
+def is_one_of(value: Any, names: frozenset[str]) -> bool:
     """Whether a JSON value is one of some names; what is no text is none."""
     return type(value) is str and value in names
 
@@ -68,7 +68,7 @@ def number(value: Any) -> Any:
         return value
 
 
-def capitals(value: Any) -> Any:
+def upper_case(value: Any) -> Any:
     """A currency in capital letters; blank is none."""
     return (value.strip().upper() or None) if type(value) is str else value
 
@@ -84,7 +84,7 @@ def child(given: Mapping[str, Any], field: str) -> dict[str, Any]:
     if held is None:
         return _NOTHING
     if type(held) is not dict:
-        raise Unfit("wrong_type", field, f"expected an object, found {name_of(held)}")
+        raise InvalidPart("wrong_type", field, f"expected an object, found {name_of(held)}")
     return held
 
 
@@ -94,11 +94,11 @@ def children(given: Mapping[str, Any], field: str) -> list[Any]:
     if held is None:
         return []
     if type(held) is not list:
-        raise Unfit("wrong_type", field, f"expected a list, found {name_of(held)}")
+        raise InvalidPart("wrong_type", field, f"expected a list, found {name_of(held)}")
     return held
 
 
-def instant(microseconds: Any, field: str = "occurred_at") -> str | None:
+def microseconds_to_time(microseconds: Any, field: str = "occurred_at") -> str | None:
     """Whole microseconds since 1970 UTC, as a number or its text, as RFC 3339; None where there is nothing.
 
     Raises Unfit when it is no such time.
@@ -114,10 +114,10 @@ def instant(microseconds: Any, field: str = "occurred_at") -> str | None:
             return (_EPOCH + timedelta(microseconds=value)).isoformat()
     except OverflowError:
         pass
-    raise Unfit("bad_timestamp", field, "expected whole microseconds since 1970")
+    raise InvalidPart("bad_timestamp", field, "expected whole microseconds since 1970")
 
 
-def filled(**values: Any) -> dict[str, Any] | None:
+def without_blanks(**values: Any) -> dict[str, Any] | None:
     """Those of the values that say something; None when none does.
 
     >>> filled(device_id="d1", card="", email=None)

@@ -13,7 +13,7 @@ from expectations import contract
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.decoding.traits import attributes
-from ingest.files.load import like, load_events
+from ingest.files.load import file_stream, load_events
 from ingest.landing import commit
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
@@ -129,7 +129,7 @@ def test_attributes_of_files_and_of_replayed_messages_land_once(
     lake, given = Lake(str(tmp_path / "lake")), settings()
     (tmp_path / "a.ndjson").write_bytes(ndjson(call("identify", traits={"plan": "gold"})))
     for _ in range(2):
-        load_events(tmp_path / "a.ndjson", like(given, topic="calls"), given, lake)
+        load_events(tmp_path / "a.ndjson", file_stream(given, topic="calls"), given, lake)
     assert profiles(lake) == [(0, "plan", "gold")]
 
     late = ndjson(call("identify", timestamp=(AT + timedelta(days=9)).isoformat(), traits={"plan": "free"}))
@@ -148,7 +148,7 @@ def test_attributes_of_files_and_of_replayed_messages_land_once(
             replay(mended, lake)
     assert replay(mended, lake).left == 1
     assert profiles(lake) == [(0, "plan", "gold"), (5, "plan", "free")]
-    assert commit.facts(lake, layout.EVENTS)["rows"] == 2
+    assert commit.table_statistics(lake, layout.EVENTS)["rows"] == 2
 
 
 def commit_rules(given: IngestSettings) -> Any:

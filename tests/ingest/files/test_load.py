@@ -18,8 +18,8 @@ from expectations.gate import Rule
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.files import load
-from ingest.files.load import like, load_events, load_profiles
-from ingest.files.places import files_of
+from ingest.files.load import file_stream, load_events, load_profiles
+from ingest.files.places import list_files
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
 from ingest.settings.ingest import IngestSettings, Stream
@@ -27,7 +27,7 @@ from tests.ingest.decoding.formats.test_snowplow import VIEW_LINE
 from tests.ingest.streams import places
 
 SETTINGS = IngestSettings(streams=[Stream(topic="orders", kind="order", channel="store")])
-ORDERS = like(SETTINGS, kind="order")
+ORDERS = file_stream(SETTINGS, kind="order")
 EVENT: dict[str, Any] = {
     "event_id": "e1",
     "event_name": "order_placed",
@@ -260,14 +260,14 @@ def test_any_format_can_be_loaded_as_its_stream_is_read(tmp_path: Path, lake: La
     given = IngestSettings(streams=streams)
     call = {"type": "track", "event": "Cart Viewed", "userId": "u1", "timestamp": "2026-01-01T00:00:00Z"}
     (tmp_path / "a.jsonl").write_bytes(ndjson({"batch": [call, call | {"messageId": "m2"}]}))
-    assert load_events(tmp_path / "a.jsonl", like(given, topic="calls"), given, lake).landed == 2
+    assert load_events(tmp_path / "a.jsonl", file_stream(given, topic="calls"), given, lake).landed == 2
     (tmp_path / "b.tsv.gz").write_bytes(gzip.compress(VIEW_LINE + b"\n" + VIEW_LINE[:200]))
-    done = load_events(tmp_path / "b.tsv.gz", like(given, form="snowplow"), given, lake)
+    done = load_events(tmp_path / "b.tsv.gz", file_stream(given, form="snowplow"), given, lake)
     assert (done.landed, done.quarantined) == (1, {"not_tsv": 1})
     pl.DataFrame({"what": ["sale"], "who": [7], "occurred_at": ["2026-01-01T00:00:00Z"]}).write_parquet(
         tmp_path / "c.parquet"
     )
-    assert load_events(tmp_path / "c.parquet", like(given, topic="tills"), given, lake).landed == 1
+    assert load_events(tmp_path / "c.parquet", file_stream(given, topic="tills"), given, lake).landed == 1
     rows = scan(lake, layout.EVENTS).collect()
     assert rows.filter(event_name="cart_viewed").select("channel", "part").rows() == [("web", 0), ("web", 1)]
     assert rows.filter(customer_id="7").select("event_name", "kind", "channel").rows() == [("sale", "order", "store")]
@@ -275,7 +275,7 @@ def test_any_format_can_be_loaded_as_its_stream_is_read(tmp_path: Path, lake: La
 
 def test_a_stream_that_is_not_there_is_named(lake: Lake) -> None:
     with pytest.raises(InputError, match="No stream") as refused:
-        like(SETTINGS, topic="nowhere")
+        file_stream(SETTINGS, topic="nowhere")
     assert refused.value.expected == "orders"
 
 
@@ -283,7 +283,7 @@ def test_a_folder_stands_for_the_files_in_it(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     for name in ("b.ndjson", "a.csv", "deep/c.jsonl.gz", "readme.txt", "_SUCCESS", "d.csv.gz"):
         (tmp_path / name).touch()
-    found = files_of([str(tmp_path), str(tmp_path / "readme.txt")])
+    found = list_files([str(tmp_path), str(tmp_path / "readme.txt")])
     assert [str(Path(name).relative_to(tmp_path)) for name in found] == [
         "a.csv",
         "b.ndjson",
@@ -291,7 +291,7 @@ def test_a_folder_stands_for_the_files_in_it(tmp_path: Path) -> None:
         "readme.txt",
     ]
     with pytest.raises(InputError, match="nothing to load"):
-        files_of([str(tmp_path / "deep" / ".."), str(empty(tmp_path))])
+        list_files([str(tmp_path / "deep" / ".."), str(empty(tmp_path))])
 
 
 def empty(folder: Path) -> Path:

@@ -17,7 +17,7 @@ from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.decoding.decode import decode
 from ingest.landing import commit
-from ingest.landing.commit import Table, facts, scan
+from ingest.landing.commit import Table, scan, table_statistics
 from ingest.landing.offsets import Claim
 from ingest.message import Partition
 from ingest.settings.ingest import Limits, Stream
@@ -140,13 +140,13 @@ def test_a_store_that_keeps_failing_is_one_clear_error(lake: Lake, monkeypatch: 
 def test_what_a_store_says_is_one_line_without_colours_and_signatures() -> None:
     arrow = "\n   \x1b[31m↳\x1b[0m "
     text = f"Kernel error{arrow}Error performing GET https://store/x?sig=abc%3D in 2 s{arrow}refused\n"
-    with pytest.raises(StorageError) as failed, commit.writing("lake"):
+    with pytest.raises(StorageError) as failed, commit.write_errors("lake"):
         raise OSError(text)
     assert failed.value.found == "Kernel error Error performing GET https://store/x?... in 2 s refused"
-    with pytest.raises(StorageError) as failed, commit.reading("lake"):
+    with pytest.raises(StorageError) as failed, commit.read_errors("lake"):
         raise DeltaError("Generic error\nof values")
     assert failed.value.found == "Generic error"
-    with pytest.raises(StorageError) as failed, commit.reading("lake"):
+    with pytest.raises(StorageError) as failed, commit.read_errors("lake"):
         raise OSError
     assert failed.value.found == "OSError"
 
@@ -185,7 +185,7 @@ def test_the_table_is_made_once_by_whoever_comes_first(lake: Lake) -> None:
 
 def test_a_lake_without_tables_is_empty(lake: Lake) -> None:
     assert scan(lake, layout.EVENTS).collect().height == 0
-    assert facts(lake, layout.EVENTS)["rows"] is None
+    assert table_statistics(lake, layout.EVENTS)["rows"] is None
 
 
 def test_a_lake_that_cannot_be_written_is_one_clear_error(tmp_path: Path) -> None:

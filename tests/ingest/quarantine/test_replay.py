@@ -14,7 +14,7 @@ from expectations.gate import Rule
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.decoding.decode import Refusal, decode
-from ingest.files.load import like
+from ingest.files.load import file_stream
 from ingest.landing import commit
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
@@ -22,7 +22,7 @@ from ingest.landing.offsets import Claim
 from ingest.landing.refusals import quarantine_rows
 from ingest.message import Chunk, Partition
 from ingest.quarantine import replay as module
-from ingest.quarantine.quarantine import examples, message, refused
+from ingest.quarantine.quarantine import examples, message_rows, refusal_counts
 from ingest.quarantine.replay import ReplaySummary, replay
 from ingest.settings.ingest import IngestSettings, Limits
 from tests.ingest.streams import BAD, RECEIVED, Sent, event, places
@@ -165,13 +165,13 @@ def test_rows_of_a_file_are_read_when_their_kind_is_said(lake: Lake) -> None:
     file = Partition("file:0123", 0)
     land(lake, [Sent(0, BAD)], settings(topic=file.topic), file)
     assert replay(OLD, lake).unknown == {file.topic: 1}
-    assert dict(replay(OLD, lake, files=like(OLD, kind="clickstream")).stay) == {"not_json": 1}
+    assert dict(replay(OLD, lake, files=file_stream(OLD, kind="clickstream")).stay) == {"not_json": 1}
 
 
 def test_rows_of_a_file_may_be_as_old_when_they_are_read_again(lake: Lake) -> None:
     file, old = Partition("file:0123", 0), json.loads(other(0)) | {"occurred_at": "1999-01-01T00:00:00Z"}
     land(lake, [Sent(0, json.dumps(old).encode())], settings(topic=file.topic), file)
-    assert refused(lake)["reason"].to_list() == ["missing_field"]
+    assert refusal_counts(lake)["reason"].to_list() == ["missing_field"]
     assert replay(NEW, lake, files=NEW.streams[0]).landed == 1
 
 
@@ -184,7 +184,7 @@ def test_what_stays_is_told_by_the_reason_of_now(lake: Lake) -> None:
 
 def test_an_empty_lake_has_nothing_to_replay(lake: Lake) -> None:
     assert replay(OLD, lake) == ReplaySummary()
-    assert refused(lake).is_empty() and examples(lake).is_empty() and message(lake, HERE, 0).is_empty()
+    assert refusal_counts(lake).is_empty() and examples(lake).is_empty() and message_rows(lake, HERE, 0).is_empty()
 
 
 def test_examples_are_few_and_masked(lake: Lake) -> None:
@@ -196,14 +196,14 @@ def test_examples_are_few_and_masked(lake: Lake) -> None:
 
 def test_one_message_is_shown_by_its_place(lake: Lake) -> None:
     land(lake, mixed())
-    found = message(lake, HERE, 2)
+    found = message_rows(lake, HERE, 2)
     assert found["reason"].to_list() == ["not_json"] and found["raw"].to_list() == [BAD]
-    assert message(lake, HERE, 0).is_empty()
+    assert message_rows(lake, HERE, 0).is_empty()
 
 
 def test_refused_messages_are_told_the_most_frequent_reason_first(lake: Lake) -> None:
     land(lake, [Sent(0, other(0)), Sent(1, BAD), Sent(2, BAD, timestamp=-1), Sent(3, b"\xff"), Sent(4, b"\xff")])
-    told = refused(lake)
+    told = refusal_counts(lake)
     assert told.select("reason", "messages").rows() == [("not_json", 2), ("not_utf8", 2), ("missing_field", 1)]
     assert told["first_at"][0] == datetime(1970, 1, 1, tzinfo=UTC), "a record without a time came first of all"
 
@@ -228,10 +228,10 @@ def test_parts_of_a_message_are_shown_in_order_and_leave_one_by_one(lake: Lake) 
     values = [batch("e", "z", "late", "d"), batch("z", "a"), batch("y")]
     landing.take(Chunk(HERE, [Sent(offset, value) for offset, value in enumerate(values)], 3), 0.0)
     landing.flush()
-    assert message(lake, HERE, 0)["part"].to_list() == [0, 2, 3]
+    assert message_rows(lake, HERE, 0)["part"].to_list() == [0, 2, 3]
     done = replay(given, lake)
     assert (done.read, done.landed, done.left) == (4, 3, 3)
-    assert message(lake, HERE, 0)["part"].to_list() == [2] and message(lake, HERE, 1).is_empty()
+    assert message_rows(lake, HERE, 0)["part"].to_list() == [2] and message_rows(lake, HERE, 1).is_empty()
     found = scan(lake, layout.EVENTS).select("offset", "part").collect().sort("offset", "part").rows()
     assert found == [(0, 0), (0, 1), (0, 3), (1, 0), (1, 1), (2, 0)]
 
@@ -239,7 +239,7 @@ def test_parts_of_a_message_are_shown_in_order_and_leave_one_by_one(lake: Lake) 
 def test_a_message_of_which_one_part_is_still_refused_stays_whole(lake: Lake) -> None:
     tight = settings(format="segment").model_copy(update={"limits": Limits(largest_message=10)})
     land(lake, [Sent(0, batch("a", "late", "b")), Sent(1, batch("a", "b"))], tight)
-    assert refused(lake).select("reason", "messages").rows() == [("too_large", 2)]
+    assert refusal_counts(lake).select("reason", "messages").rows() == [("too_large", 2)]
     done = replay(settings(format="segment"), lake)
     assert (done.landed, done.left, dict(done.stay)) == (4, 1, {"bad_timestamp": 1})
     assert places(lake, layout.QUARANTINE) == [("clicks", 1, 0)]
@@ -280,7 +280,7 @@ def test_parts_are_told_in_order_whenever_they_were_refused(lake: Lake) -> None:
     assert together["part"].to_list() == [None, 1, 2, 3]
     for number, refusal in enumerate(refusals):
         assert table.append(quarantine_rows(HERE, sent, [refusal]), [Claim("a", number or None, number + 1)])
-    assert message(lake, HERE, 0)["part"].to_list() == [None, 1, 3]
+    assert message_rows(lake, HERE, 0)["part"].to_list() == [None, 1, 3]
 
 
 def cloud(specversion: bytes, offset: int) -> Sent:

@@ -15,15 +15,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from expectations.errors import ConfigurationError
 from ingest.landing.landing import Flushed
 from ingest.message import Partition
-from ingest.service.counters import Histogram, Tally
-from ingest.service.metrics import TallyCollector, served
+from ingest.service.counters import Counters, Histogram
+from ingest.service.metrics import CountersCollector, serve_metrics
 from ingest.service.watchdog import Watchdog
 
 HERE = Partition("clicks", 2)
 
 
-def tally() -> Tally:
-    told = Tally(joined=True, assigned=3, last_poll=time.time(), lag={HERE: 42}, storage_failures=2)
+def counters() -> Counters:
+    told = Counters(joined=True, assigned=3, last_poll=time.time(), lag={HERE: 42}, storage_failures=2)
     told.retention["clicks"] = 3600.0
     told.duplicates["clicks"], told.watchdog_restarts, told.files_per_open_day = 4, 1, 12
     told.add_read("clicks", 2, 5)
@@ -35,9 +35,9 @@ def tally() -> Tally:
     return told
 
 
-def sample(told: Tally, name: str, **labels: str) -> float | None:
+def sample(told: Counters, name: str, **labels: str) -> float | None:
     registry = CollectorRegistry()
-    registry.register(TallyCollector(told, clock=lambda: 100.0))
+    registry.register(CountersCollector(told, clock=lambda: 100.0))
     return registry.get_sample_value("journeys_" + name, labels)
 
 
@@ -67,11 +67,11 @@ def sample(told: Tally, name: str, **labels: str) -> float | None:
     ],
 )
 def test_a_scrape_gives_what_the_tally_holds(name: str, labels: dict[str, str], value: float) -> None:
-    assert sample(tally(), name, **labels) == value
+    assert sample(counters(), name, **labels) == value
 
 
 def test_the_headroom_is_all_of_the_retention_where_nothing_waits() -> None:
-    told = tally()
+    told = counters()
     told.lag[HERE] = 0
     assert sample(told, "retention_headroom_seconds", topic="clicks", partition="2") == 3600
     told.retention = {}
@@ -95,7 +95,7 @@ def get(port: int | None, path: str) -> tuple[int, str]:
 
 
 def test_the_port_answers_scrapes_health_and_readiness() -> None:
-    with Watchdog(timedelta(seconds=60)) as watchdog, served(tally(), watchdog, "127.0.0.1", 0) as port:
+    with Watchdog(timedelta(seconds=60)) as watchdog, serve_metrics(counters(), watchdog, "127.0.0.1", 0) as port:
         status, text = get(port, "/metrics")
         assert status == 200
         families = {family.name for family in text_string_to_metric_families(text)}
@@ -113,10 +113,10 @@ def test_the_port_answers_scrapes_health_and_readiness() -> None:
     ],
 )
 def test_who_cannot_land_what_comes_is_not_ready_and_says_why(how: dict[str, Any], said: str) -> None:
-    told = tally()
+    told = counters()
     for name, value in how.items():
         setattr(told, name, value)
-    with Watchdog(timedelta(seconds=60)) as watchdog, served(told, watchdog, "127.0.0.1", 0) as port:
+    with Watchdog(timedelta(seconds=60)) as watchdog, serve_metrics(told, watchdog, "127.0.0.1", 0) as port:
         assert get(port, "/healthz")[0] == 200
         status, text = get(port, "/readyz")
     assert status == 503 and said in text
@@ -126,21 +126,21 @@ def test_a_loop_that_stands_is_not_healthy_and_one_without_partitions_not_ready(
     barks: list[str] = []
     with (
         Watchdog(timedelta(seconds=0), bark=lambda: barks.append("!")) as watchdog,
-        served(Tally(), watchdog, "127.0.0.1", 0) as port,
+        serve_metrics(Counters(), watchdog, "127.0.0.1", 0) as port,
     ):
         assert get(port, "/healthz")[0] == get(port, "/readyz")[0] == 503
 
 
 def test_without_a_port_nothing_is_served() -> None:
-    with served(Tally(), Watchdog(timedelta(seconds=60)), "127.0.0.1", None) as port:
+    with serve_metrics(Counters(), Watchdog(timedelta(seconds=60)), "127.0.0.1", None) as port:
         assert port is None
 
 
 def test_a_port_that_is_taken_is_one_clear_error() -> None:
     watchdog = Watchdog(timedelta(seconds=60))
     with (
-        served(Tally(), watchdog, "127.0.0.1", 0) as port,
+        serve_metrics(Counters(), watchdog, "127.0.0.1", 0) as port,
         pytest.raises(ConfigurationError, match="cannot be opened"),
-        served(Tally(), watchdog, "127.0.0.1", port),
+        serve_metrics(Counters(), watchdog, "127.0.0.1", port),
     ):
         pass

@@ -18,17 +18,17 @@ from expectations.lake import layout
 from expectations.lake.layout import Lake
 from ingest.kafka.consumer import Source
 from ingest.kafka.producer import produce
-from ingest.kafka.topics import codecs, create_topics, describe_topics
+from ingest.kafka.topics import create_topics, describe_topics, readable_codecs
 from ingest.landing.commit import scan
-from ingest.landing.flush_result import Flushed
+from ingest.landing.flush_result import FlushResult
 from ingest.landing.landing import Landing
 from ingest.message import Chunk, Message, Partition
-from ingest.quarantine.quarantine import refused
+from ingest.quarantine.quarantine import refusal_counts
 from ingest.samples.broker import EmbeddedBroker
 from ingest.service import service as loop
-from ingest.service.counters import Tally
+from ingest.service.counters import Counters
 from ingest.service.service import IngestSummary, Progress, run
-from ingest.service.status import behind, freshness, tables
+from ingest.service.status import freshness, partition_lag, table_status
 from ingest.settings.ingest import IngestSettings
 from ingest.source_protocol import SourceFailed
 from tests.ingest.streams import BAD, RECEIVED, event, messages, places
@@ -142,11 +142,13 @@ def test_defaults_keys_and_record_times_arrive(broker: str, lake: Lake) -> None:
 
 @pytest.mark.broker
 def test_the_status_counts_what_is_there(broker: str, lake: Lake) -> None:
-    assert tables(lake)["rows"].to_list() == [None, None, None]
+    assert table_status(lake)["rows"].to_list() == [None, None, None]
     fill(broker, "status", 100, partitions=1)
     caught_up(settings(broker, "status"), lake)
-    assert tables(lake).select("table", "rows").rows()[:2] == [("events", 90), ("quarantine", 10)]
-    assert refused(lake).select("topic", "reason", "field", "messages").rows() == [("status", "not_json", None, 10)]
+    assert table_status(lake).select("table", "rows").rows()[:2] == [("events", 90), ("quarantine", 10)]
+    assert refusal_counts(lake).select("topic", "reason", "field", "messages").rows() == [
+        ("status", "not_json", None, 10)
+    ]
 
 
 @pytest.mark.broker
@@ -168,10 +170,10 @@ def test_the_status_tells_how_fresh_each_stream_is(broker: str, lake: Lake) -> N
 def test_the_status_tells_what_waits_at_the_broker(broker: str, lake: Lake) -> None:
     fill(broker, "waits", 100, partitions=1)
     given = settings(broker, "waits")
-    assert behind(given, lake).rows() == [("waits", 0, 0, 100, 100)] and not Path(lake.address).exists()
+    assert partition_lag(given, lake).rows() == [("waits", 0, 0, 100, 100)] and not Path(lake.address).exists()
     caught_up(given, lake)
     produce([broker], messages("waits", range(100, 107)))
-    assert behind(given, lake).rows() == [("waits", 0, 100, 107, 7)]
+    assert partition_lag(given, lake).rows() == [("waits", 0, 100, 107, 7)]
     assert len(places(lake)) == 90
 
 
@@ -223,7 +225,7 @@ def test_partitions_and_codecs_are_told(broker: str) -> None:
     create_topics([broker], {"told": 3})
     create_topics([broker], {"told": 3})
     assert describe_topics(settings(broker, "told")) == {"told": 3}
-    assert {"gzip", "lz4", "zstd"} <= set(codecs())
+    assert {"gzip", "lz4", "zstd"} <= set(readable_codecs())
 
 
 @pytest.mark.broker
@@ -270,7 +272,7 @@ def test_a_registry_that_is_away_for_a_while_quarantines_and_loses_nothing(
     fill(broker, "registry", 60, partitions=2)
     real, looks = Landing.flush, 0
 
-    def fails_twice(self: Landing) -> Flushed:
+    def fails_twice(self: Landing) -> FlushResult:
         nonlocal looks
         looks += 1
         if looks <= 2:
@@ -300,25 +302,25 @@ def test_a_lake_that_goes_away_is_waited_for_and_nothing_is_lost_or_doubled(
             time.sleep(0.05)
 
     monkeypatch.setattr(loop, "_BACKOFF_SECONDS", (0.2,) * 6)
-    tally, stop, done = Tally(), threading.Event(), list[IngestSummary]()
-    monkeypatch.setattr(loop, "Tally", lambda: tally)
+    counters, stop, done = Counters(), threading.Event(), list[IngestSummary]()
+    monkeypatch.setattr(loop, "Counters", lambda: counters)
     fill(broker, "afloat", 100, partitions=2)
     given = settings(broker, "afloat", assignment="all", flush_age="100ms", max_poll_interval="2s")
     service = threading.Thread(target=lambda: done.append(run(given, lake, stop=stop)))
     service.start()
     try:
-        until(lambda: tally.polled.total() == 100 and tally.held_rows == 0)
+        until(lambda: counters.polled.total() == 100 and counters.held_rows == 0)
         here, aside = Path(lake.address), Path(lake.address + ".aside")
         here.rename(aside)
         here.write_text("no folder")  # as a file system that is not there: nothing can be read or written
         produce([broker], messages("afloat", range(100, 200)))
-        until(lambda: tally.storage_failures > 0 and tally.restarts > 1 and tally.lake_is_away)
+        until(lambda: counters.storage_failures > 0 and counters.restarts > 1 and counters.lake_is_away)
         with pytest.raises(StorageError, match="The lake cannot be"):  # a run that is to end does not wait
             caught_up(given, lake)
         here.unlink()
         aside.rename(here)
         until(lambda: len(places(lake) + places(lake, layout.QUARANTINE)) == 200)
-        until(lambda: not tally.lake_is_away)
+        until(lambda: not counters.lake_is_away)
     finally:
         stop.set()
         service.join(20)
@@ -326,7 +328,7 @@ def test_a_lake_that_goes_away_is_waited_for_and_nothing_is_lost_or_doubled(
     assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 200
 
 
-def fails(_: object) -> Flushed:
+def fails(_: object) -> FlushResult:
     raise RegistryError("The schema registry does not answer.")
 
 

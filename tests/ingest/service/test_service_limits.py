@@ -23,7 +23,7 @@ from ingest.landing.commit import scan
 from ingest.message import Message
 from ingest.samples.broker import EmbeddedBroker
 from ingest.service import service
-from ingest.service.counters import Tally
+from ingest.service.counters import Counters
 from ingest.service.service import run
 from ingest.settings.ingest import IngestSettings
 from tests.ingest.streams import RECEIVED, event, messages, places
@@ -71,10 +71,10 @@ def test_memory_stays_under_its_ceiling_at_the_default_limits(broker: str, lake:
 def test_no_more_is_held_than_the_limits_and_one_poll(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     create_topics([broker], {"held": 3})
     produce([broker], messages("held", range(2_000)))
-    tally, held = Tally(), list[tuple[int, int]]()
-    monkeypatch.setattr(service, "Tally", lambda: tally)
+    counters, held = Counters(), list[tuple[int, int]]()
+    monkeypatch.setattr(service, "Counters", lambda: counters)
     given = settings(broker, "held", flush_rows=300, flush_bytes=20_000, poll_records=50)
-    run(given, lake, until_caught_up=True, on_progress=lambda _: held.append((tally.held_rows, tally.held_bytes)))
+    run(given, lake, until_caught_up=True, on_progress=lambda _: held.append((counters.held_rows, counters.held_bytes)))
     assert max(rows for rows, _ in held) <= 350 and max(size for _, size in held) <= 20_000 + 50 * 150
     assert len(places(lake)) == 1_800
 

@@ -14,8 +14,8 @@ import pytest
 from expectations.errors import InputError, StorageError
 from expectations.lake import layout
 from expectations.lake.layout import Lake
-from ingest.files.load import like, load_events
-from ingest.files.places import at_hand, files_of
+from ingest.files.load import file_stream, load_events
+from ingest.files.places import list_files, local_copy
 from ingest.kafka.producer import produce
 from ingest.kafka.topics import create_topics
 from ingest.landing import commit
@@ -119,7 +119,7 @@ def test_a_store_that_takes_requests_and_never_answers_is_given_up_before_the_wa
             monkeypatch.setenv(name, value)
         began = time.monotonic()
         with pytest.raises(StorageError, match="cannot be read") as failed:
-            commit.opened(f"s3://{BUCKET}/silent")
+            commit.open_table(f"s3://{BUCKET}/silent")
     assert time.monotonic() - began < 10 and "timed out" in failed.value.found
 
 
@@ -145,16 +145,16 @@ def test_files_of_an_object_store_are_loaded_once_whichever_way_they_are_named(
     put(bucket, "old/2025/readme.txt", b"no events")
     put(bucket, "old/20251/c.ndjson", b"another folder")
     folder = f"s3://{BUCKET}/old/2025"
-    assert files_of([folder]) == files_of([folder + "/"]) == [first, f"{folder}/deep/b.ndjson.gz"]
-    assert [loaded(place, lake) for place in files_of([folder])] == [10, 20]
+    assert list_files([folder]) == list_files([folder + "/"]) == [first, f"{folder}/deep/b.ndjson.gz"]
+    assert [loaded(place, lake) for place in list_files([folder])] == [10, 20]
     assert loaded(first, lake) == 0 and len(places(lake)) == 30
     with pytest.raises(InputError, match="cannot be read"):
         loaded(f"{folder}/missing.ndjson", lake)
     with pytest.raises(InputError, match="nothing to load"):
-        files_of([f"s3://{BUCKET}/none/"])
+        list_files([f"s3://{BUCKET}/none/"])
 
 
 def loaded(place: str, lake: Lake) -> int:
     given = IngestSettings()
-    with at_hand(place) as file:
-        return load_events(file, like(given), given, lake).landed
+    with local_copy(place) as file:
+        return load_events(file, file_stream(given), given, lake).landed

@@ -9,14 +9,14 @@ import time
 from datetime import timedelta
 from pathlib import Path
 
-from ingest.service.watchdog import STUCK, Watchdog, _note, restarts
+from ingest.service.watchdog import EXIT_STUCK, Watchdog, _note, count_restarts
 
 
 def test_processes_that_were_ended_are_counted(tmp_path: Path) -> None:
-    assert restarts(str(tmp_path)) == 0
+    assert count_restarts(str(tmp_path)) == 0
     _note(str(tmp_path))
     _note(str(tmp_path))
-    assert restarts(str(tmp_path)) == 2
+    assert count_restarts(str(tmp_path)) == 2
 
 
 def test_it_barks_once_when_the_loop_stands_still() -> None:
@@ -46,4 +46,4 @@ with Watchdog(timedelta(milliseconds=200)):
     spins_forever()
 """
     ended = subprocess.run([sys.executable, "-c", stuck], capture_output=True, text=True, timeout=30, check=False)
-    assert ended.returncode == STUCK and "spins_forever" in ended.stderr
+    assert ended.returncode == EXIT_STUCK and "spins_forever" in ended.stderr

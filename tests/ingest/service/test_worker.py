@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 
 from expectations.errors import LandingError, RegistryError, StorageError
-from ingest.landing.flush_result import Flushed
+from ingest.landing.flush_result import FlushResult
 from ingest.landing.landing import Landing
 from ingest.landing.offsets import Claim
 from ingest.message import Chunk, Partition
-from ingest.service.counters import Tally
+from ingest.service.counters import Counters
 from ingest.service.worker import Patience, Worker
 from ingest.settings.ingest import IngestSettings, Stream
-from ingest.source_protocol import Changes, SourceFailed
+from ingest.source_protocol import AssignmentChanges, SourceFailed
 from tests.ingest.streams import Sent, event
 
 A, B = Partition("clicks", 0), Partition("clicks", 1)
@@ -46,7 +46,7 @@ class Script:
     """A stream of which every answer can be set."""
 
     def __init__(self, *gained: Partition) -> None:
-        self.next_changes = Changes(list(gained), [])
+        self.next_changes = AssignmentChanges(list(gained), [])
         self.ours = set(gained)
         self.joined = True
         self.topic_ids: Mapping[str, str] = {"clicks": "id"}
@@ -63,8 +63,8 @@ class Script:
         if self.anew:
             raise LandingError("made anew")
 
-    def changes(self) -> Changes:
-        now, self.next_changes = self.next_changes, Changes([], [])
+    def changes(self) -> AssignmentChanges:
+        now, self.next_changes = self.next_changes, AssignmentChanges([], [])
         return now
 
     def assigned(self) -> set[Partition]:
@@ -110,12 +110,12 @@ class Bench:
     """A worker with everything around it."""
 
     def __init__(self, *gained: Partition) -> None:
-        self.events, self.script, self.tally, self.clock = Table(), Script(*gained), Tally(), Clock()
+        self.events, self.script, self.counters, self.clock = Table(), Script(*gained), Counters(), Clock()
         self.landing = Landing(self.events, Table(), SETTINGS, [])
         self.worker = Worker(
             self.script,
             self.landing,
-            self.tally,
+            self.counters,
             patience=Patience(timedelta(0), timedelta(seconds=30), away=timedelta(seconds=60)),
             accept_gap=False,
             rest=self.clock.rest,
@@ -136,14 +136,14 @@ def test_what_is_read_lands_when_it_is_old_enough_and_the_broker_is_told() -> No
     bench.clock.now = 5.0
     bench.worker.step()
     assert len(bench.events.rows) == 2 and bench.script.committed == {A: 2}
-    assert (bench.tally.polled.total(), bench.tally.landed.total(), bench.tally.held_rows) == (2, 2, 2)
+    assert (bench.counters.polled.total(), bench.counters.landed.total(), bench.counters.held_rows) == (2, 2, 2)
 
 
 def test_what_was_read_before_a_partition_moved_is_read_again() -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1)
-    bench.script.next_changes = Changes([A], [A])
+    bench.script.next_changes = AssignmentChanges([A], [A])
     bench.deliver(A, 2, 3)  # polled in the moment in which the partition went and came back
     assert bench.script.at[A] == 0
     bench.deliver(A, 0, 1, 2, 3)
@@ -156,7 +156,7 @@ def test_a_partition_that_is_lost_takes_what_is_held_of_it_along() -> None:
     bench.worker.step()
     bench.deliver(A, 0)
     bench.deliver(B, 0)
-    bench.script.next_changes, bench.script.ours = Changes([], [A]), {B}
+    bench.script.next_changes, bench.script.ours = AssignmentChanges([], [A]), {B}
     bench.worker.step()
     bench.worker.flush()
     assert bench.events.rows == [("clicks", 1, 0)]
@@ -209,7 +209,7 @@ def test_another_process_that_was_faster_is_followed() -> None:
     bench.deliver(A, 0, 1, 2)
     bench.events.versions["ingest/journeys/id/0"] = 2
     bench.worker.flush()
-    assert bench.script.at[A] == 2 and bench.tally.fenced == 1 and bench.events.rows == []
+    assert bench.script.at[A] == 2 and bench.counters.fenced == 1 and bench.events.rows == []
     bench.deliver(A, 2, 3)
     bench.worker.flush()
     assert [offset for _, _, offset in bench.events.rows] == [2, 3]
@@ -241,7 +241,7 @@ def away(bench: Bench, monkeypatch: pytest.MonkeyPatch, failures: int, error: Ex
     """The registry, or the lake, does not answer the next times that it is asked."""
     real, left = bench.landing.flush, [failures]
 
-    def flush() -> Flushed:
+    def flush() -> FlushResult:
         left[0] -= 1
         if left[0] >= 0:
             raise error
@@ -256,8 +256,8 @@ def test_a_registry_that_is_away_is_asked_again_and_what_is_held_lands(monkeypat
     bench.deliver(A, 0, 1, 2)
     away(bench, monkeypatch, failures=4)
     bench.worker.flush()
-    assert bench.clock.now == 1 + 2 + 4 + 8 and bench.tally.registry_failures == 4
-    assert len(bench.events.rows) == 3 and bench.tally.quarantined.total() == 0
+    assert bench.clock.now == 1 + 2 + 4 + 8 and bench.counters.registry_failures == 4
+    assert len(bench.events.rows) == 3 and bench.counters.quarantined.total() == 0
 
 
 def test_a_registry_that_stays_away_costs_the_consumer_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,10 +287,10 @@ def test_a_lake_that_is_full_for_a_while_is_tried_again_and_what_is_held_lands(m
     bench.deliver(A, 0, 1, 2)
     away(bench, monkeypatch, failures=3, error=STORE)
     seen: list[bool] = []
-    monkeypatch.setattr(bench.worker, "_rest", lambda _: seen.append(bench.tally.lake_is_away))
+    monkeypatch.setattr(bench.worker, "_rest", lambda _: seen.append(bench.counters.lake_is_away))
     bench.worker.flush()
-    assert seen == [True] * 3 and bench.tally.storage_failures == 3 and bench.tally.registry_failures == 0
-    assert len(bench.events.rows) == 3 and bench.script.committed == {A: 3} and not bench.tally.lake_is_away
+    assert seen == [True] * 3 and bench.counters.storage_failures == 3 and bench.counters.registry_failures == 0
+    assert len(bench.events.rows) == 3 and bench.script.committed == {A: 3} and not bench.counters.lake_is_away
 
 
 def test_a_lake_that_stays_away_costs_the_consumer_and_the_broker_is_told_nothing(
@@ -302,18 +302,18 @@ def test_a_lake_that_stays_away_costs_the_consumer_and_the_broker_is_told_nothin
     away(bench, monkeypatch, failures=99, error=STORE)
     with pytest.raises(StorageError):
         bench.worker.flush()
-    assert bench.clock.now <= 60 and bench.script.committed == {} and bench.tally.lake_is_away
+    assert bench.clock.now <= 60 and bench.script.committed == {} and bench.counters.lake_is_away
 
 
 def test_who_has_nothing_left_to_land_is_ready_again_though_another_has_landed_it() -> None:
     bench = Bench(A)
-    bench.tally.lake_is_away, bench.script.ends = True, {A: 3}
+    bench.counters.lake_is_away, bench.script.ends = True, {A: 3}
     bench.worker.step()
-    assert bench.tally.lake_is_away
+    assert bench.counters.lake_is_away
     bench.events.versions["ingest/journeys/id/0"] = 3
-    bench.script.next_changes = Changes([A], [A])
+    bench.script.next_changes = AssignmentChanges([A], [A])
     bench.worker.step()
-    assert not bench.tally.lake_is_away
+    assert not bench.counters.lake_is_away
 
 
 def test_another_lake_in_the_place_of_ours_stops_the_run() -> None:
@@ -332,4 +332,4 @@ def test_a_poll_counts_as_heard_only_when_a_broker_has_answered() -> None:
     bench = Bench(A)
     bench.script.silence = 300.0
     bench.worker.step()
-    assert time.time() - bench.tally.last_poll == pytest.approx(300, abs=5)
+    assert time.time() - bench.counters.last_poll == pytest.approx(300, abs=5)

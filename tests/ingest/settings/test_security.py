@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from expectations.config.file import ConfigFile
 from expectations.errors import BrokerError, ConfigurationError
-from ingest.kafka.client import admin_of, options
+from ingest.kafka.client import admin_client, client_options
 from ingest.kafka.topics import describe
 from ingest.settings.ingest import IngestSettings
 from ingest.settings.security import OPEN, Security
@@ -27,7 +27,7 @@ SECOND = timedelta(seconds=1)
 
 
 def given(**said: Any) -> dict[str, Any]:
-    return options(["here:9092"], Security.model_validate(said), SECOND)
+    return client_options(["here:9092"], Security.model_validate(said), SECOND)
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +60,11 @@ def test_what_is_needed_is_asked_for(said: dict[str, Any], complaint: str) -> No
 def test_a_login_is_asked_for_when_it_is_needed(missing: str) -> None:
     security = Security.model_validate(LOGIN | {missing: None})
     with pytest.raises(ConfigurationError, match=f"JOURNEYS_INGEST__SECURITY__{missing.upper()}"):
-        options(["here:9092"], security, SECOND)
+        client_options(["here:9092"], security, SECOND)
 
 
 def test_without_security_nothing_is_said_of_it() -> None:
-    assert options(["here:9092"], OPEN, SECOND) == {
+    assert client_options(["here:9092"], OPEN, SECOND) == {
         "bootstrap_servers": ["here:9092"],
         "bootstrap_timeout_ms": 1000,
         "security_protocol": "PLAINTEXT",
@@ -187,7 +187,7 @@ def test_a_broker_that_wants_no_login_and_no_tls_is_told_apart(
 
     with EmbeddedBroker() as broker, caplog.at_level(logging.DEBUG):
         with pytest.raises(BrokerError, match="No encrypted connection") as refused:
-            admin_of([broker.address], Security(protocol="SSL", ca=str(certificate[0])), SECOND)
+            admin_client([broker.address], Security(protocol="SSL", ca=str(certificate[0])), SECOND)
         assert SECRET not in str(refused.value)
         asked = {"brokers": [broker.address], "security": LOGIN, "connect_timeout": "1s"}
         with pytest.raises(BrokerError, match="does not let us in") as refused:

@@ -20,11 +20,17 @@ from ingest.decoding.decode import decode
 from ingest.landing.commit import Table, scan
 from ingest.landing.offsets import Claim
 from ingest.message import Partition
-from ingest.service.counters import Tally
+from ingest.service.counters import Counters
 from ingest.settings.ingest import Limits, MaintenanceSettings, Stream
-from ingest.upkeep.maintenance import claim, files_per_day, maintain, overdue, relieve
-from ingest.upkeep.rewrite import days, vacuum
-from ingest.upkeep.schedule import Keeper
+from ingest.upkeep.maintenance import (
+    claim_maintenance,
+    compact_crowded_days,
+    files_per_open_day,
+    maintain,
+    seconds_overdue,
+)
+from ingest.upkeep.rewrite import table_state, vacuum
+from ingest.upkeep.schedule import MaintenanceScheduler
 from tests.ingest.streams import RECEIVED, Sent, event
 
 APP = "ingest/test/topic/0"
@@ -61,7 +67,7 @@ def rows(lake: Lake) -> list[str]:
 
 
 def files(lake: Lake) -> dict[str, int]:
-    known = days(lake, layout.EVENTS)
+    known = table_state(lake, layout.EVENTS)
     assert known is not None
     return {str(day): count for day, count in known.days.select("day", "files").iter_rows()}
 
@@ -133,7 +139,7 @@ def test_results_of_checks_and_runs_become_few_files_and_all_of_them_are_kept(la
     done = maintain(lake, SETTINGS, now=NOW)
     assert done.compacted == {layout.RESULTS: 1, layout.RUNS: 1}
     for name in (layout.RESULTS, layout.RUNS):
-        known = days(lake, name)
+        known = table_state(lake, name)
         assert known is not None and known.days["files"].to_list() == [1]
     assert results.results(lake).equals(before) and before.height == 30
     assert before["suite"].to_list() == ["s0", "s1", "s2", "s3", "s4"] * 6
@@ -148,18 +154,18 @@ def test_files_are_never_removed_within_a_day() -> None:
 
 
 def test_it_is_due_once_an_interval_and_for_one_process(lake: Lake) -> None:
-    assert overdue(lake, SETTINGS, NOW) is None and not claim(lake, SETTINGS, NOW)
+    assert seconds_overdue(lake, SETTINGS, NOW) is None and not claim_maintenance(lake, SETTINGS, NOW)
     land(lake, 1)
     soon, then = time.time(), time.time() + 2 * 3600
-    assert not claim(lake, SETTINGS, soon)
-    assert claim(lake, SETTINGS, then)
-    assert not claim(lake, SETTINGS, then + 60)
-    assert claim(lake, SETTINGS, then + 3700)
+    assert not claim_maintenance(lake, SETTINGS, soon)
+    assert claim_maintenance(lake, SETTINGS, then)
+    assert not claim_maintenance(lake, SETTINGS, then + 60)
+    assert claim_maintenance(lake, SETTINGS, then + 3700)
 
 
 def test_a_lake_without_tables_needs_none(lake: Lake) -> None:
     assert maintain(lake, SETTINGS, now=NOW).removed == {}
-    assert files_per_day(lake, datetime.now(UTC).date()) == 0
+    assert files_per_open_day(lake, datetime.now(UTC).date()) == 0
 
 
 def test_events_land_once_while_it_is_at_work(lake: Lake) -> None:
@@ -187,24 +193,24 @@ def test_a_service_does_it_when_it_is_due(lake: Lake) -> None:
     Table(lake, layout.EVENTS).append(
         scan(lake, layout.EVENTS).head(0).collect(), [Claim("maintenance/began", None, int(time.time()) - 7200)]
     )
-    tally, deadline = Tally(), time.monotonic() + 20
-    with Keeper(lake, SETTINGS, tally, pause_seconds=0.01):
-        while not (tally.maintained and tally.removed_files == 0) and time.monotonic() < deadline:
+    counters, deadline = Counters(), time.monotonic() + 20
+    with MaintenanceScheduler(lake, SETTINGS, counters, pause_seconds=0.01):
+        while not (counters.maintained and counters.removed_files == 0) and time.monotonic() < deadline:
             time.sleep(0.02)
-    assert tally.maintained == 1 and max(files(lake).values()) == 1
+    assert counters.maintained == 1 and max(files(lake).values()) == 1
 
 
 def test_a_service_relieves_a_crowded_day_at_once_and_keeps_its_rows(lake: Lake) -> None:
     land(lake, 6)
-    before, tally = rows(lake), Tally()
+    before, counters = rows(lake), Counters()
     crowded = MaintenanceSettings(crowded_files=5)
-    assert relieve(lake, MaintenanceSettings(crowded_files=6)) == 0
-    with Keeper(lake, crowded, tally, pause_seconds=0.05):
+    assert compact_crowded_days(lake, MaintenanceSettings(crowded_files=6)) == 0
+    with MaintenanceScheduler(lake, crowded, counters, pause_seconds=0.05):
         deadline = time.monotonic() + 20
-        while tally.relieved < 2 and time.monotonic() < deadline:
+        while counters.relieved < 2 and time.monotonic() < deadline:
             time.sleep(0.02)
-    known = days(lake, layout.EVENTS)
-    assert known is not None and known.days["files"].to_list() == [1, 1] and tally.relieved == 2
-    assert rows(lake) == before and relieve(lake, crowded) == 0
+    known = table_state(lake, layout.EVENTS)
+    assert known is not None and known.days["files"].to_list() == [1, 1] and counters.relieved == 2
+    assert rows(lake) == before and compact_crowded_days(lake, crowded) == 0
     land(lake, 1, first=6)
     assert len(rows(lake)) == len(before) + 40

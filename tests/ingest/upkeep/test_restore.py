@@ -13,7 +13,7 @@ from expectations.errors import StorageError
 from expectations.gate import contract_rules
 from expectations.lake import layout
 from expectations.lake.layout import Lake
-from ingest.files.load import like, load_events
+from ingest.files.load import file_stream, load_events
 from ingest.landing.commit import Table
 from ingest.landing.landing import Landing
 from ingest.message import Chunk, Partition
@@ -105,10 +105,10 @@ def test_files_loaded_since_can_be_loaded_again(tmp_path: Path, lake: Lake) -> N
     then, given = moment(), IngestSettings()
     (tmp_path / "a.ndjson").write_bytes(ndjson(event(1), event(2), BAD))
     for _ in range(2):
-        load_events(tmp_path / "a.ndjson", like(given), given, lake)
+        load_events(tmp_path / "a.ndjson", file_stream(given), given, lake)
         restore(lake, then)
         assert everything(lake) == [("clicks", 0, n) for n in range(10)]
-    assert load_events(tmp_path / "a.ndjson", like(given), given, lake).landed == 2
+    assert load_events(tmp_path / "a.ndjson", file_stream(given), given, lake).landed == 2
 
 
 def test_before_the_tables_were_made_they_are_empty_and_now_they_are_as_they_are(lake: Lake) -> None:

@@ -18,8 +18,8 @@ from expectations.config.file import ConfigFile
 from expectations.errors import ConfigurationError
 from expectations.hashing import email_hash, phone_hash
 from ingest.decoding.decode import decode
-from ingest.decoding.formats.envelope import Unfit
-from ingest.decoding.formats.times import epoch, written
+from ingest.decoding.formats.envelope import InvalidPart
+from ingest.decoding.formats.times import parse_epoch, parse_time
 from ingest.message import Partition
 from ingest.settings.ingest import IngestSettings, Limits, Stream
 from tests.ingest.decoding.formats.test_segment import anything
@@ -152,13 +152,13 @@ def test_the_first_rule_for_a_name_counts() -> None:
     ],
 )
 def test_epoch_times(value: Any, unit: str, instant: str) -> None:
-    assert epoch(value, unit) == instant
+    assert parse_epoch(value, unit) == instant
 
 
 @pytest.mark.parametrize("value", ["", "soon", "NaN", "Infinity", 1e300, None, True, [], {}, "1e999"])
 def test_an_epoch_that_is_none_is_refused(value: Any) -> None:
-    with pytest.raises(Unfit) as unfit:
-        epoch(value, "seconds")
+    with pytest.raises(InvalidPart) as unfit:
+        parse_epoch(value, "seconds")
     assert unfit.value.fault[:2] == ("bad_timestamp", "occurred_at")
 
 
@@ -177,18 +177,18 @@ def test_an_epoch_that_is_none_is_refused(value: Any) -> None:
 )
 def test_local_times_in_the_hours_that_come_twice_or_never(value: str, ambiguous: Any, instant: str | None) -> None:
     if instant is None:
-        with pytest.raises(Unfit):
-            written(value, "iso", BERLIN, ambiguous)
+        with pytest.raises(InvalidPart):
+            parse_time(value, "iso", BERLIN, ambiguous)
     else:
-        assert written(value, "iso", BERLIN, ambiguous) == instant
+        assert parse_time(value, "iso", BERLIN, ambiguous) == instant
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1)))  # noqa: DTZ001 - a clock on a wall
 def test_a_local_time_is_read_as_the_zones_clock_showed_it(moment: datetime) -> None:
     try:
-        instant = datetime.fromisoformat(written(moment.isoformat(), "iso", BERLIN, "refuse"))
-    except Unfit:
+        instant = datetime.fromisoformat(parse_time(moment.isoformat(), "iso", BERLIN, "refuse"))
+    except InvalidPart:
         hour = moment.replace(minute=0, second=0, microsecond=0)
         changes = {(hour + timedelta(hours=step)).replace(tzinfo=BERLIN).utcoffset() for step in (-3, 3)}
         assert len(changes) == 2

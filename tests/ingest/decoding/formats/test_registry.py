@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from expectations.errors import RegistryError
-from ingest.decoding.formats.registry import Find
-from ingest.decoding.schemas import finder
+from ingest.decoding.formats.registry import FindSchema
+from ingest.decoding.schemas import schema_finder
 from ingest.settings.ingest import SchemaSettings
 from tests.ingest.reading import FIXTURES, events, read, refused, rows
 
@@ -52,8 +52,8 @@ def avro(**fields: Any) -> bytes:
     return out.getvalue()
 
 
-def folder(where: Path = FOLDER) -> Find:
-    find = finder(SchemaSettings(folder=str(where)))
+def folder(where: Path = FOLDER) -> FindSchema:
+    find = schema_finder(SchemaSettings(folder=str(where)))
     assert find is not None
     return find
 
@@ -143,7 +143,7 @@ def test_a_schema_that_is_none_is_no_reason_to_stop(tmp_path: Path, text: str) -
 
 
 @contextmanager
-def registry(answers: dict[str, tuple[int, Any]]) -> Iterator[tuple[Find, list[str]]]:
+def registry(answers: dict[str, tuple[int, Any]]) -> Iterator[tuple[FindSchema, list[str]]]:
     """A registry on loopback, and the paths that it was asked for."""
     asked: list[str] = []
 
@@ -162,7 +162,7 @@ def registry(answers: dict[str, tuple[int, Any]]) -> Iterator[tuple[Find, list[s
     thread.start()
     try:
         address = f"http://127.0.0.1:{server.server_port}/registry/"
-        find = finder(SchemaSettings(address=address, timeout=timedelta(seconds=2)))
+        find = schema_finder(SchemaSettings(address=address, timeout=timedelta(seconds=2)))
         assert find is not None
         yield find, asked
     finally:
@@ -199,5 +199,5 @@ def test_a_registry_that_is_gone_is_an_error() -> None:
 
 
 def test_the_folder_goes_before_the_address() -> None:
-    find = finder(SchemaSettings(folder=str(FOLDER), address="http://127.0.0.1:9"))
+    find = schema_finder(SchemaSettings(folder=str(FOLDER), address="http://127.0.0.1:9"))
     assert len(rows(read("json", framed(7, avro()), find=find))) == 1
