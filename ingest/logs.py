@@ -1,6 +1,7 @@
-"""One line a fact, for people or for machines. Places and counts only: no value of a message is ever logged.
+"""Configures logging: one line per event of the consumer, as text or JSON, with named fields.
 
-A fact is logged as `log.info("landed", extra=facts(rows=120, topic="orders"))`.
+Fields hold positions and counts only; no value of a message is ever logged. To log fields:
+`log.info("landed", extra=log_fields(rows=120, topic="orders"))`.
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ import orjson
 from expectations.errors import JourneysError
 
 LOGGERS: Final = ("ingest",)
-_FACTS: Final = "facts"
+_FIELDS: Final = "facts"
 
 
-def log_fields(**known: object) -> dict[str, Any]:
-    """The numbers and names that belong to a log line."""
-    return {_FACTS: known}
+def log_fields(**fields: object) -> dict[str, Any]:
+    """Named fields for a log line, passed as `extra`."""
+    return {_FIELDS: fields}
 
 
 def error_fields(error: Exception) -> dict[str, Any]:
-    """An error on a log line: of one that a reader can mend, what, where, what was found, and what to do."""
+    """The fields of an error. A JourneysError gives its what, where, found and do; any other error its message."""
     if isinstance(error, JourneysError):
         return log_fields(error=error.what, where=error.where, found=error.found, do=error.do)
     return log_fields(error=str(error))
@@ -33,23 +34,23 @@ def error_fields(error: Exception) -> dict[str, Any]:
 def configure(
     form: Literal["text", "json"] = "text", *, stream: TextIO | None = None, level: int = logging.INFO
 ) -> None:
-    """Log what the consumer does to `stream` (default: standard error), and only warnings of the Kafka client.
+    """Log the consumer at `level` and the Kafka client's errors to `stream` (default: standard error).
 
     >>> configure("json")
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(_Json() if form == "json" else _Text())
-    for name, least in (*((room, level) for room in LOGGERS), ("kafka", logging.ERROR)):
+    for name, lowest in (*((room, level) for room in LOGGERS), ("kafka", logging.ERROR)):
         logger = logging.getLogger(name)
         logger.handlers = [handler]
-        logger.setLevel(least)
+        logger.setLevel(lowest)
         logger.propagate = False
 
 
 class _Json(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         known = {"time": _instant(record), "level": record.levelname.lower(), "logger": record.name}
-        line = known | {"message": record.getMessage()} | getattr(record, _FACTS, {})
+        line = known | {"message": record.getMessage()} | getattr(record, _FIELDS, {})
         if record.exc_info and record.exc_info[0]:
             line["error"] = record.exc_info[0].__name__
         return orjson.dumps(line, default=str).decode()
@@ -57,8 +58,8 @@ class _Json(logging.Formatter):
 
 class _Text(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
-        error_fields = "".join(f" {name}={value}" for name, value in getattr(record, _FACTS, {}).items())
-        return f"{_instant(record)} {record.levelname.lower():7} {record.getMessage()}{error_fields}"
+        fields = "".join(f" {name}={value}" for name, value in getattr(record, _FIELDS, {}).items())
+        return f"{_instant(record)} {record.levelname.lower():7} {record.getMessage()}{fields}"
 
 
 def _instant(record: logging.LogRecord) -> str:

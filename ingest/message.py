@@ -1,4 +1,8 @@
-"""What travels on the stream: a message on its way in, a record in its partition, and the place it came from."""
+"""The types of the stream: a *message* to produce, a *record* read from a *partition*, and a *chunk* of records.
+
+Formats and landing see records through the `Record` protocol only, so rows of files and quarantined messages can take
+the place of Kafka records.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,7 @@ class Message:
 
 
 class Record(Protocol):
-    """A message as it lies in a partition, at its offset. `timestamp` is milliseconds, negative when unknown."""
+    """A record of a partition. `timestamp` is milliseconds since 1970, UTC; negative when unknown."""
 
     @property
     def offset(self) -> int: ...  # noqa: D102
@@ -44,9 +48,10 @@ class Partition(NamedTuple):
 
 
 class Chunk(NamedTuple):
-    """Records of one partition from one poll, ascending, and the offset to read next.
+    """The records of one partition from one poll, in order of offset, and the offset to read next.
 
-    Offsets may have gaps (transaction markers, compaction), so `next_offset` is the reader's position, not last + 1.
+    Offsets may have gaps (transaction markers, compaction), so `next_offset` is the consumer's position, not the last
+    offset plus one.
     """
 
     partition: Partition

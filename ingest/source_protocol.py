@@ -1,4 +1,4 @@
-"""What the loop asks of a stream, so that a test can hand it another one than Kafka."""
+"""The interface between the consumer loop and Kafka. Tests implement `RecordSource` without a broker."""
 
 from __future__ import annotations
 
@@ -11,61 +11,61 @@ from ingest.message import Chunk, Partition
 
 
 class SourceFailed(Exception):
-    """The client raised: nothing more can be asked of it, a new one is needed."""
+    """The Kafka client failed and must be replaced: it may never return from another call."""
 
 
 class PermanentBrokerError(BrokerError):
-    """What the broker holds cannot be read, and trying again does not mend it."""
+    """A broker failure that a retry cannot fix, such as a compression codec that is not installed."""
 
 
 class AssignmentChanges(NamedTuple):
-    """Partitions that came and went since the last time they were asked for."""
+    """Partitions gained and lost since the previous call."""
 
     gained: list[Partition]
     lost: list[Partition]
 
 
 class RecordSource(Protocol):
-    """A consumer of topics at offsets that the caller decides (`ingest.kafka.consumer.Source`)."""
+    """A consumer that reads at offsets the caller chooses; `ingest.kafka.consumer.Source` implements it."""
 
     @property
     def joined(self) -> bool:
-        """Whether partitions have been handed out at all; none may be among them for us."""
+        """Whether the group has assigned partitions; this consumer may have received none."""
 
     @property
     def topic_ids(self) -> Mapping[str, str]:
-        """The id of each topic when reading began."""
+        """The id that each topic had when the consumer was created."""
 
     @property
     def silence(self) -> float:
         """Seconds since a broker last answered."""
 
     def check_topics(self) -> None:
-        """Raise LandingError when a topic is no longer the one that it was when reading began."""
+        """Raise LandingError when a topic was deleted and recreated since the consumer was created."""
 
     def changes(self) -> AssignmentChanges:
-        """What came and went since the last call."""
+        """Partitions gained and lost since the previous call."""
 
     def assigned(self) -> set[Partition]:
-        """The partitions that are ours now."""
+        """The partitions currently assigned to this consumer."""
 
     def begin(self, partition: Partition, offset: int) -> None:
-        """Read a partition from this offset on; also to read again."""
+        """Start, or restart, reading a partition at `offset`."""
 
     def poll(self, wait: timedelta) -> list[Chunk]:
-        """Records that have arrived, waiting at most so long for the first. Raises SourceFailed."""
+        """Return fetched records, waiting at most `wait` for the first one. Raises SourceFailed."""
 
     def position(self, partition: Partition) -> int | None:
-        """The offset that will be read next."""
+        """The offset to be read next."""
 
     def highwater(self, partition: Partition) -> int | None:
-        """The end of the partition when it was last fetched; None before the first fetch."""
+        """The end offset reported by the last fetch; None before the first fetch."""
 
     def readable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """The ends as the broker tells them: not behind an open transaction, and not always exact."""
+        """The end offsets reported by the broker. They stop at an open transaction and are not always exact."""
 
     def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """The offset of the oldest record that the broker still has."""
+        """The offset of the oldest record that the broker still holds."""
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Tell the broker how far we are, for tools that show lag."""
+        """Commit offsets to the broker, for tools that show lag. Landing never reads them."""

@@ -1,4 +1,7 @@
-"""What was read and is not landed yet, and whether it is time to land it. Decisions only: time is an argument."""
+"""Buffers the records of each partition between commits and decides when a flush is due.
+
+Pure decisions: no storage and no clock, time is an argument.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from ingest.message import Chunk, Partition, Record
 
 @dataclass(frozen=True, slots=True)
 class FlushLimits:
-    """A flush is due at so many rows, so many bytes of messages, or when the oldest has waited this long."""
+    """A flush is due when the buffers reach `rows`, `bytes` of messages, or when the oldest record reaches `age`."""
 
     rows: int
     bytes: int
@@ -23,8 +26,8 @@ class FlushLimits:
 class Buffer:
     """The records of one partition since its last commit.
 
-    `base` is what the lake says is decided (None: nothing yet), `start` the offset we were told to read from, and
-    `next_offset` the place to read after what is held.
+    `base` is the offset stored in the lake (None: none yet), `start` the offset where reading began, and `next_offset`
+    the offset after the last buffered record.
     """
 
     partition: Partition
@@ -39,9 +42,9 @@ class Buffer:
         self.next_offset = self.start
 
     def add(self, chunk: Chunk) -> int:
-        """Keep the records that are new here; those below `next_offset` were delivered before and are dropped.
+        """Buffer new records and drop redelivered ones, which lie below `next_offset`.
 
-        Returns how many were kept.
+        Returns the number of records kept.
         """
         first = bisect_left(chunk.records, self.next_offset, key=attrgetter("offset"))
         fresh = chunk.records[first:] if first else chunk.records
@@ -52,19 +55,19 @@ class Buffer:
 
     @property
     def has_moved(self) -> bool:
-        """Whether there is anything to land: records, or places passed that hold none."""
+        """Whether there is anything to land: records, or offsets passed without a record."""
         return bool(self.records) or self.next_offset > self.start
 
     def settle(self) -> None:
-        """All that was held is decided: forget it."""
+        """Empty the buffer after a successful commit."""
         self.base = self.start = self.next_offset
         self.records = []
         self.bytes = 0
 
 
 def is_due(rows: int, size: int, oldest: float | None, now: float, limits: FlushLimits) -> bool:
-    """Whether to flush: `oldest` is when the first record held was read, None when nothing is held (seconds of a
-    clock).
+    """Whether to flush. `oldest` is when the first buffered record was read (None: the buffer is empty), `now` the
+    current time, both in seconds of the same clock.
 
     >>> is_due(10, 900, 100.0, 105.0, FlushLimits(50_000, 1 << 24, timedelta(seconds=5)))
     True

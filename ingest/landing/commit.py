@@ -1,9 +1,9 @@
-"""Rows and offsets become visible in one atomic step. The only module that adds rows to the lake's Delta tables.
+"""Commits rows and offsets to a Delta table in one atomic step. The only module that adds rows to the lake's tables.
 
-A commit is a compare-and-swap. The table's log is read into a snapshot; the claims of a commit are compared with the
-transaction versions of *that* snapshot; and the write is handed the *same* snapshot, so that the log refuses it when
-anyone has moved one of those versions since. Writing to the table's address instead would read a new snapshot in
-between and land rows twice.
+A commit is a compare-and-swap. `Table` reads the table's log into a snapshot, compares the claims of the commit with
+the transaction versions of that snapshot, and writes through the *same* snapshot, so Delta rejects the write if another
+process has moved one of those versions since. Writing to the table's address instead would read a newer snapshot
+between comparison and write, and land rows twice.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _UNIQUE: Final = (
     "raw",
 )
 NO_DICTIONARY: Final = {name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE}
-"""A dictionary of values that hardly repeat costs time and space."""
+"""Columns without dictionary encoding: for values that hardly repeat it costs time and space."""
 WRITER: Final = WriterProperties(
     compression="ZSTD",
     compression_level=1,
@@ -60,8 +60,8 @@ WRITER: Final = WriterProperties(
     column_properties=NO_DICTIONARY,
 )
 _STORE: Final = {"retry_timeout": "15s"}
-"""How long the store's client repeats a request that had no answer: then we try again, before the watchdog must take us
-for stuck."""
+"""How long the object store client retries a request without an answer. Our own retries begin after that, and before
+the watchdog considers the process stuck."""
 
 SCHEMAS: Final[dict[str, pl.Schema]] = {
     layout.EVENTS: contract.EVENTS,
@@ -71,7 +71,7 @@ SCHEMAS: Final[dict[str, pl.Schema]] = {
 
 
 class Table:
-    """One Delta table of the lake, made when it is not there, and grown by compare-and-swap.
+    """One Delta table of the lake, appended to by compare-and-swap. The table is created if it does not exist.
 
     Raises StorageError when the lake cannot be written.
     """
@@ -85,13 +85,13 @@ class Table:
 
     @property
     def version(self) -> int:
-        """The version of the snapshot that is held."""
+        """The version of the current snapshot."""
         return self._table.version()
 
     def decided(self, application: str) -> int | None:
-        """The offset up to which the snapshot holds everything of an application; None when it holds nothing.
+        """The offset stored for an application (a partition's name); None if there is none.
 
-        The library looks it up in the log. Where that was begun anew, since a customer was forgotten, it is read anew.
+        When the log was rewritten meanwhile, as forgetting a customer does, it is reloaded.
         """
         with read_errors(self.address), suppress(DeltaError):
             return self._table.transaction_version(application)
@@ -100,17 +100,17 @@ class Table:
             return self._table.transaction_version(application)
 
     def reload(self) -> None:
-        """Read the log anew. Raises StorageError when there is no table any more: a file system that is not mounted
-        looks like an empty folder, and a new table in it would take the place of the one that comes back."""
+        """Read the log again. Raises StorageError if the table is gone: an unmounted file system looks like an empty
+        folder, and a table created there would hide the real one once it is mounted again."""
         self._table = self._open()
         self._commits = 0
 
     def scan(self) -> pl.LazyFrame:
-        """The rows of the snapshot that is held."""
+        """The rows of the current snapshot."""
         return pl.scan_delta(self._table)
 
     def remove(self, predicate: str) -> None:
-        """Delete the rows that a SQL predicate names; those that come meanwhile stay."""
+        """Delete the rows that match a SQL predicate. Rows committed meanwhile stay."""
         with write_errors(self.address):
             retrying(CommitFailedError)(self._remove, predicate)
 
@@ -119,10 +119,11 @@ class Table:
         self._table.delete(predicate, writer_properties=WRITER)
 
     def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool:
-        """Make rows and claims visible together; no rows are fine. Returns False, with nothing written, when a claim's
-        base is not what the table holds: someone else has moved it, and what was read has to be read again.
+        """Commit rows (possibly none) and claims together.
 
-        An error whose outcome is unknown is settled by reading the log: claims found there were landed by this call.
+        Returns False, with nothing written, if the base of a claim differs from the stored offset: another process has
+        moved the partition, and its records must be read again. When an error leaves the outcome unknown, the log
+        decides: if it holds the claims, this call has landed them.
         """
         try:
             for attempt in retrying(DeltaError, OSError):
@@ -137,24 +138,24 @@ class Table:
     def _append(self, rows: pl.DataFrame, claims: Sequence[Claim], *, is_first: bool) -> bool:
         if not is_first:
             self.reload()
-        found = [self.decided(claim.application) for claim in claims]
-        if not is_first and found == [claim.next for claim in claims]:
+        stored = [self.decided(claim.application) for claim in claims]
+        if not is_first and stored == [claim.next for claim in claims]:
             return True
-        if found != [claim.base for claim in claims]:
+        if stored != [claim.base for claim in claims]:
             return False
         self._write(rows, claims)
         return True
 
     def _write(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> None:
-        marks = [Transaction(claim.application, claim.next) for claim in claims]
-        # to find expired entries is to ask for the age of every entry, seven days of them: once a checkpoint
+        transactions = [Transaction(claim.application, claim.next) for claim in claims]
+        # finding expired log entries asks for the age of each of them, so it is done once per checkpoint
         cleans = (self.version + 1) % _CHECKPOINT_EVERY == 0
         write_deltalake(
             self._table,
             rows,
             mode="append",
             writer_properties=WRITER,
-            commit_properties=CommitProperties(app_transactions=marks),
+            commit_properties=CommitProperties(app_transactions=transactions),
             post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=cleans),
             schema_mode="merge" if self._is_newer else None,
         )
@@ -164,7 +165,7 @@ class Table:
 
     @property
     def _is_newer(self) -> bool:
-        """Whether a later version of the product has added columns: they stay null in what we write."""
+        """Whether a later version of the product has added columns; this version leaves them null."""
         return len(self._table.schema().fields) > len(SCHEMAS[self.name])
 
     def _open(self, *, make: bool = False) -> DeltaTable:
@@ -180,7 +181,7 @@ class Table:
         return table
 
     def _complete(self, table: DeltaTable | None) -> DeltaTable:
-        """The table with every column of the contract: one of an earlier version gets the columns that are new."""
+        """Add the columns of the contract that a table of an earlier version lacks."""
         known = iter([table] if table else [])
         return retrying(CommitFailedError)(lambda: self._completed(next(known, None) or _table(self.address)))
 
@@ -209,14 +210,14 @@ def _arrow(name: str) -> pa.Schema:
 
 
 def open_table(address: str) -> DeltaTable | None:
-    """The table at an address as it is now; None where there is none yet. Raises StorageError."""
+    """Open the table at an address; None if there is none yet. Raises StorageError."""
     with read_errors(address):
         return _found(address)
 
 
 def _found(address: str) -> DeltaTable | None:
-    """Asking the library whether there is a table would hold up every other thread, heartbeats and watchdog among them,
-    until the store has answered."""
+    """Open the table, or return None. `DeltaTable.is_deltatable` is avoided: it blocks every other thread, heartbeats
+    and watchdog included, until the store answers."""
     try:
         return _table(address)
     except TableNotFoundError:
@@ -228,20 +229,20 @@ def _table(address: str) -> DeltaTable:
 
 
 def scan(lake: Lake, name: str) -> pl.LazyFrame:
-    """A table as it is now; where there is none yet, an empty frame with its columns."""
+    """The rows of a table; an empty frame with its columns if there is no table yet."""
     table = open_table(lake.table(name))
     return SCHEMAS[name].to_frame(eager=False) if table is None else pl.scan_delta(table)
 
 
 def table_statistics(lake: Lake, name: str) -> dict[str, int | None]:
-    """Version, rows, files and bytes of a table, from its log alone; None where there is no table yet."""
-    held = open_table(lake.table(name))
-    if held is None:
+    """Version, rows, files and bytes of a table, read from its log alone; all None if there is no table yet."""
+    table = open_table(lake.table(name))
+    if table is None:
         return dict.fromkeys(("version", "rows", "files", "bytes"))
     with read_errors(lake.table(name)):
-        files = pl.DataFrame(held.get_add_actions(flatten=True))
+        files = pl.DataFrame(table.get_add_actions(flatten=True))
     return {
-        "version": held.version(),
+        "version": table.version(),
         "rows": int(files["num_records"].sum()),
         "files": files.height,
         "bytes": int(files["size_bytes"].sum()),
@@ -249,13 +250,13 @@ def table_statistics(lake: Lake, name: str) -> dict[str, int | None]:
 
 
 def check_writable(lake: Lake) -> None:
-    """Open the table of events, making it when it is not there. Raises StorageError when the lake cannot be written."""
+    """Open the events table, creating it if needed. Raises StorageError when the lake cannot be written."""
     Table(lake, layout.EVENTS)
 
 
 @contextmanager
 def read_errors(address: str) -> Iterator[None]:
-    """What goes wrong with the store meanwhile is a StorageError."""
+    """Turn errors of the store into StorageError while the table at `address` is read."""
     try:
         yield
     except (DeltaError, OSError) as error:
@@ -270,7 +271,7 @@ def read_errors(address: str) -> Iterator[None]:
 
 @contextmanager
 def write_errors(address: str) -> Iterator[None]:
-    """What goes wrong with the store meanwhile is a StorageError."""
+    """Turn errors of the store into StorageError while the table at `address` is written."""
     try:
         yield
     except (DeltaError, OSError) as error:

@@ -1,4 +1,4 @@
-"""What one flush did, and the figures of the events that it landed."""
+"""The result of one flush, and the duplicate and lateness counts of the events it landed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from expectations import contract
 from ingest.message import Partition
 
 LATENESS_BOUNDS: Final[tuple[float, ...]] = (1, 10, 60, 300, 3_600, 21_600, 86_400, 604_800)
-"""Bounds in seconds of how late an event is counted to be."""
+"""Upper bounds of the lateness histogram, in seconds."""
 
 
 @dataclass(slots=True)
 class FlushResult:
-    """What one flush did.
+    """The result of one flush.
 
     `landed` counts events by topic, `refused` records by topic and reason, `warned` events by rule. `decided` is the
-    new offset by partition, `rewound` where to read again. `duplicates` and `conflicting` count by topic events with
-    the id of another, and those that differ from it. `newest` is the time of the last record, in Unix seconds;
-    `lateness` counts events by the bound of LATENESS that they fall under, infinity above the last.
+    committed offset by partition, `rewound` the offset to read again from. `duplicates` counts, by topic, events that
+    repeat an id of the same flush, and `conflicting` those of them with other content. `newest` is the time of the last
+    record in Unix seconds; `lateness` counts events by bound of LATENESS_BOUNDS, infinity above the last.
     """
 
     rows: int = 0
@@ -43,8 +43,8 @@ class FlushResult:
 
 
 def count_duplicates(events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
-    """By topic, how many events have the id of an earlier one of the same flush, and how many of these differ from
-    it."""
+    """Count, by topic, events that repeat the id of an earlier event of the same flush, and those of them whose content
+    differs."""
     again = events.filter(events[contract.EVENT_ID].is_duplicated())
     if again.is_empty():
         return Counter(), Counter()
@@ -60,7 +60,7 @@ def count_duplicates(events: pl.DataFrame) -> tuple[Counter[str], Counter[str]]:
 
 
 def measure_lateness(events: pl.DataFrame) -> tuple[Counter[float], float]:
-    """How many events were received so long after they occurred (by bound, in seconds), and the sum of it."""
+    """Count events by the seconds from occurrence to receipt (by bound), and sum these seconds."""
     late = events.select(
         (pl.col(contract.RECEIVED_AT) - pl.col(contract.OCCURRED_AT)).dt.total_seconds().clip(0).alias("late")
     )["late"]

@@ -1,10 +1,10 @@
-"""What was read becomes visible in the lake, exactly once.
+"""Lands buffered records in the lake exactly once: decode, judge by the gate, commit.
 
-Invariants, of every partition, whatever is killed and whenever:
-1. The lake's transaction version v says that every record below v is decided: in `events`, or in `quarantine` before
-   that; and what it tells of a customer is in `profiles`.
-2. A flush moves v from the value it read from to the reader's next offset, or does nothing (compare-and-swap).
-3. A flush that has lost a partition to someone else drops what it holds of it, and reads again from the lake's v.
+Invariants that hold for every partition, whichever process is killed and whenever:
+1. The lake's transaction version v states that every record below v is decided: landed in `events`, or written to
+   `quarantine` before; its customer attributes are in `profiles`.
+2. A flush moves v from the value it started from to the consumer's next offset, or changes nothing (compare-and-swap).
+3. A flush that has lost a partition to another process drops its buffer and reads again from the lake's v.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _TRIES: Final = 20
 
 
 class Ledger(Protocol):
-    """A table that grows by compare-and-swap (`ingest.landing.commit.Table`)."""
+    """A table appended to by compare-and-swap; `ingest.landing.commit.Table` implements it."""
 
     def decided(self, application: str) -> int | None: ...  # noqa: D102
     def reload(self) -> None: ...  # noqa: D102
@@ -41,7 +41,7 @@ class Ledger(Protocol):
 
 
 class _Prepared(NamedTuple):
-    """A buffer's records, decoded and judged."""
+    """The records of one buffer, decoded and judged."""
 
     events: pl.DataFrame
     quarantined: pl.DataFrame
@@ -51,7 +51,7 @@ class _Prepared(NamedTuple):
 
 
 class Landing:
-    """Holds what was read of each partition, and lands it."""
+    """Buffers the records of each partition and lands them."""
 
     def __init__(
         self,
@@ -72,8 +72,7 @@ class Landing:
         self._oldest: float | None = None
 
     def remember(self, topic: str, topic_id: str, *, new_generation: bool) -> None:
-        """Note in the lake which topic is read. Raises LandingError when it was made anew since (see
-        `check_generation`)."""
+        """Store the topic's id in the lake. Raises LandingError if the topic was recreated (`check_generation`)."""
         name = generation(self._settings.pipeline, topic)
         for _ in range(_TRIES):
             known = self._events.decided(name)
@@ -85,7 +84,7 @@ class Landing:
         raise _crowded(name)
 
     def begin(self, partition: Partition, topic_id: str, beginning: int, *, accept_gap: bool) -> int:
-        """Take a partition up: the offset to read it from. Raises LandingError when records are gone (see `resume`)."""
+        """Start a partition; returns the offset to read from. Raises LandingError if records are gone (`resume`)."""
         name = application(self._settings.pipeline, topic_id, partition.number)
         landed = self._events.decided(name)
         start = resume(partition, landed, beginning, accept_gap=accept_gap)
@@ -93,33 +92,32 @@ class Landing:
         return start
 
     def reload(self) -> None:
-        """Read the lake's offsets anew: before partitions are taken up."""
+        """Read the lake's offsets again, before partitions are started."""
         self._events.reload()
         self._refused.reload()
         if self._profiles is not None:
             self._profiles.reload()
 
     def drop(self, partition: Partition) -> None:
-        """Forget a partition and what is held of it; nothing is lost, since its offset in the lake has not moved."""
+        """Drop a partition and its buffer. Nothing is lost, since its offset in the lake has not moved."""
         self._buffers.pop(partition, None)
         if self.is_idle:
             self._oldest = None
 
     def drop_all(self) -> None:
-        """Forget every partition."""
+        """Drop every partition."""
         for partition in list(self._buffers):
             self.drop(partition)
 
     def advance(self, partition: Partition, position: int, now: float) -> None:
-        """The reader has passed places that hold no record for us, such as transaction markers: they are decided
-        too."""
+        """Move a buffer past offsets without records, such as transaction markers: they count as decided."""
         buffer = self._buffers.get(partition)
         if buffer is not None and position > buffer.next_offset:
             buffer.next_offset = position
             self._oldest = now if self._oldest is None else self._oldest
 
     def take(self, chunk: Chunk, now: float) -> int:
-        """Keep what was read, if the partition is ours; returns the number of records that are new."""
+        """Buffer a chunk if its partition is assigned to us; returns the number of new records."""
         buffer = self._buffers.get(chunk.partition)
         kept = buffer.add(chunk) if buffer else 0
         if kept and self._oldest is None:
@@ -127,7 +125,7 @@ class Landing:
         return kept
 
     def decided(self, partition: Partition) -> int:
-        """The offset up to which a partition that is ours is decided."""
+        """The offset below which every record of an assigned partition is decided."""
         return self._buffers[partition].start
 
     @property
@@ -137,12 +135,12 @@ class Landing:
 
     @property
     def rows(self) -> int:
-        """How many records are held."""
+        """The number of buffered records."""
         return sum(len(buffer.records) for buffer in self._buffers.values())
 
     @property
     def bytes(self) -> int:
-        """How many bytes of messages are held."""
+        """The bytes of buffered messages."""
         return sum(buffer.bytes for buffer in self._buffers.values())
 
     def due(self, now: float) -> bool:
@@ -150,7 +148,7 @@ class Landing:
         return is_due(self.rows, self.bytes, self._oldest, now, self._limits)
 
     def flush(self) -> FlushResult:
-        """Land what is held of every partition that is still ours; rewind the others to what the lake holds."""
+        """Land the buffers of all partitions still owned, and rewind the others to the lake's offsets."""
         done = FlushResult()
         held = [buffer for buffer in self._buffers.values() if buffer.has_moved]
         prepared: dict[Partition, _Prepared] = {}
@@ -174,9 +172,9 @@ class Landing:
         return done
 
     def _is_fenced(self, buffer: Buffer, done: FlushResult) -> bool:
-        """Whether someone else has moved the partition; then it is rewound to where they are.
+        """Whether another process has moved the partition; if so, rewind it to the stored offset.
 
-        Raises LandingError when the lake has no offset of it any more.
+        Raises LandingError when the lake no longer has an offset for it.
         """
         landed = self._events.decided(buffer.application)
         if landed == buffer.base:
@@ -201,32 +199,34 @@ class Landing:
         )
 
     def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: FlushResult) -> bool:
-        """Quarantine and customer attributes first, then events: a crash in between leaves v where it was, and each of
-        these tables knows its own offset."""
+        """Commit quarantine and customer attributes first, then events. A crash in between leaves v unchanged, and each
+        table has its own offset, so nothing is written twice."""
         began = self._clock()
-        told = {place: ready.attributes for place, ready in prepared.items() if ready.attributes is not None}
-        beside = self._beside(self._refused, held, {place: ready.quarantined for place, ready in prepared.items()})
-        if not beside or (self._profiles is not None and not self._beside(self._profiles, held, told)):
+        profiles = {where: ready.attributes for where, ready in prepared.items() if ready.attributes is not None}
+        quarantined = {where: ready.quarantined for where, ready in prepared.items()}
+        if not self._land_first(self._refused, held, quarantined):
+            return False
+        if self._profiles is not None and not self._land_first(self._profiles, held, profiles):
             return False
         rows = pl.concat([prepared[buffer.partition].events for buffer in held])
-        someone = pl.coalesce(contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
+        customer = pl.coalesce(contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
         claims = [Claim(buffer.application, buffer.base, buffer.next_offset) for buffer in held]
-        landed = self._events.append(rows.sort(someone, contract.OCCURRED_AT), claims)
+        landed = self._events.append(rows.sort(customer, contract.OCCURRED_AT), claims)
         done.commit_seconds += self._clock() - began
         if landed:
             done.lateness, done.lateness_seconds = measure_lateness(rows)
             done.duplicates, done.conflicting = count_duplicates(rows)
         return landed
 
-    def _beside(self, table: Ledger, held: Sequence[Buffer], given: dict[Partition, pl.DataFrame]) -> bool:
-        """Land rows that go with the events, those that are not there yet.
+    def _land_first(self, table: Ledger, held: Sequence[Buffer], by_partition: dict[Partition, pl.DataFrame]) -> bool:
+        """Commit the rows that accompany the events, unless they are there already.
 
-        Returns False where another process has moved an offset meanwhile: then it is to be seen whether the partitions
-        are still ours.
+        Returns False if another process has moved an offset meanwhile: the caller must check again which partitions it
+        still owns.
         """
         frames, claims = [], []
         for buffer in held:
-            rows, known = given.get(buffer.partition), table.decided(buffer.application)
+            rows, known = by_partition.get(buffer.partition), table.decided(buffer.application)
             if rows is not None and rows.height and (known is None or known < buffer.next_offset):
                 frames.append(rows.filter(pl.col(contract.OFFSET) >= (-1 if known is None else known)))
                 claims.append(Claim(buffer.application, known, buffer.next_offset))

@@ -1,7 +1,7 @@
-"""Where to resume, and whether a flush still owns what it read: decisions over offsets, without touching storage.
+"""Decides where to resume and whether to stop, from offsets alone; storage is not touched.
 
-The lake is the only store of offsets. For every partition its event table keeps a transaction version under a name that
-`application` makes; version v says that every record below offset v is decided: landed, or quarantined before.
+The lake is the only store of offsets. The events table keeps one transaction version per partition, under the name that
+`application` builds. Version v states that every record below offset v is decided: landed, or quarantined before.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ingest.message import Partition
 
 
 class Claim(NamedTuple):
-    """What one commit says of one partition: it was decided up to `base` (None: nothing yet), now up to `next`."""
+    """The offset change of one partition in one commit: from `base` (None: no offset yet) to `next`."""
 
     application: str
     base: int | None
@@ -22,8 +22,7 @@ class Claim(NamedTuple):
 
 
 def application(pipeline: str, topic_id: str, partition: int) -> str:
-    """The name under which the lake keeps a partition's offset. A topic that is made anew has another id, so another
-    name.
+    """The name under which the lake stores a partition's offset. A recreated topic has another id, so another name.
 
     >>> application("journeys", "6f2c", 3)
     'ingest/journeys/6f2c/3'
@@ -32,19 +31,19 @@ def application(pipeline: str, topic_id: str, partition: int) -> str:
 
 
 def generation(pipeline: str, topic: str) -> str:
-    """The name under which the lake remembers which topic id it read last."""
+    """The name under which the lake stores the id of the topic that was read last."""
     return f"generation/{pipeline}/{topic}"
 
 
 def fingerprint(topic_id: str) -> int:
-    """A topic id as a number that fits a transaction version (63 bits)."""
+    """Hash a topic id to a number that fits a transaction version (63 bits)."""
     return int.from_bytes(sha256(topic_id.encode()).digest()[:8]) >> 1
 
 
 def check_generation(topic: str, topic_id: str, remembered: int | None, *, new_generation: bool) -> bool:
-    """Whether the topic's id has still to be remembered.
+    """Whether the topic's id still has to be stored.
 
-    Raises LandingError when the topic was made anew since it was read last, unless `new_generation` accepts that.
+    Raises LandingError if the topic was recreated since it was last read, unless `new_generation` accepts that.
     """
     if remembered == fingerprint(topic_id):
         return False
@@ -60,9 +59,9 @@ def check_generation(topic: str, topic_id: str, remembered: int | None, *, new_g
 
 
 def resume(partition: Partition, landed: int | None, beginning: int, *, accept_gap: bool) -> int:
-    """The offset to read next.
+    """The offset to resume from: the landed one, or the beginning of a partition that has none.
 
-    Raises LandingError when records after the landed ones are gone from the broker, unless `accept_gap`.
+    Raises LandingError if the broker has deleted records that were not landed, unless `accept_gap` skips them.
 
     >>> resume(Partition("orders", 0), 120, 0, accept_gap=False)
     120
@@ -83,7 +82,7 @@ def resume(partition: Partition, landed: int | None, beginning: int, *, accept_g
 
 
 def offset_missing(partition: Partition, landed: int) -> LandingError:
-    """Another lake lies where the one was that we landed in: to go on would leave a hole in it."""
+    """The error for a lake that was replaced while we landed in it: continuing would leave a gap in the new one."""
     return LandingError(
         f"The lake no longer says how far {partition} has landed.",
         where=f"topic {partition.topic}, partition {partition.number}",
@@ -94,8 +93,10 @@ def offset_missing(partition: Partition, landed: int) -> LandingError:
 
 
 def check_end(partition: Partition, position: int, highwater: int | None) -> None:
-    """Raise LandingError when the partition ends before the place we read from: the broker lost records that we
-    landed. It is the same topic, so that neither of the two switches helps."""
+    """Raise LandingError if the partition ends before our position: the broker has lost records that we landed.
+
+    The topic is the same, so neither --accept-gap nor --new-generation applies.
+    """
     if highwater is not None and position > highwater:
         raise LandingError(
             f"Partition {partition} ends before the place where landing stopped.",

@@ -1,4 +1,4 @@
-"""Quarantine rows of the messages that one flush refused."""
+"""Builds the quarantine rows of the messages that a flush refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ingest.message import Partition, Record
 
 
 def refusals_of_gate(refused: pl.DataFrame) -> list[Refusal]:
-    """The rows that the gate refused, as refusals: reason and field of the first rule they break."""
+    """The refusals of rows that the gate rejected: reason and field of the first broken rule."""
     names = (contract.OFFSET, gate.REASON, gate.FIELD, gate.EXPECTED, contract.PART)
     return [
         Refusal(offset, reason, field, f"expected {expected}", part)
@@ -21,9 +21,9 @@ def refusals_of_gate(refused: pl.DataFrame) -> list[Refusal]:
 
 
 def quarantine_rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Refusal]) -> pl.DataFrame:
-    """The quarantine rows (columns and dtypes of `contract.QUARANTINE`) of one partition, in order of offset and part.
+    """Build the quarantine rows of one partition (`contract.QUARANTINE`), in order of offset and part.
 
-    `records` holds the record of every refusal; tombstones get no row.
+    `records` must contain the record of every refusal. Tombstones get no row.
     """
     kept = _in_order([refusal for refusal in refusals if refusal.reason != TOMBSTONE])
     if not kept:
@@ -56,12 +56,12 @@ def _headers(record: Record) -> list[dict[str, str | bytes]] | None:
 
 
 def _in_order(refusals: list[Refusal]) -> list[Refusal]:
-    """By offset and part; they mostly are already, and seeing that is quicker than sorting."""
+    """Sort by offset and part. Refusals mostly are in order, and checking that is faster than sorting."""
     offsets = [refusal.offset for refusal in refusals]
     if offsets == sorted(set(offsets)):
         return refusals
-    return sorted(refusals, key=_place)
+    return sorted(refusals, key=_offset_and_part)
 
 
-def _place(refusal: Refusal) -> tuple[int, int]:
+def _offset_and_part(refusal: Refusal) -> tuple[int, int]:
     return refusal.offset, refusal.part or 0
