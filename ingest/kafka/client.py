@@ -1,4 +1,4 @@
-"""How the client library is told of our settings: addresses, patience, encryption and login."""
+"""Builds the options of the Kafka clients from our settings: addresses, timeouts, encryption and login."""
 
 from __future__ import annotations
 
@@ -19,40 +19,40 @@ from ingest.kafka.failures import tls_failed, unreachable
 from ingest.settings.security import Security, read_secret, unusable_file
 
 _client_log = logging.getLogger("kafka")
-_client_log.addHandler(logging.NullHandler())  # it is shown only where one is set up
-_client_log.setLevel(logging.INFO)  # its debugging lines hold passwords and messages
+_client_log.addHandler(logging.NullHandler())  # output only where a handler is configured
+_client_log.setLevel(logging.INFO)  # its debug lines contain passwords and messages
 
 
 def client_options(brokers: Sequence[str], security: Security, timeout: timedelta) -> dict[str, Any]:
-    """What every client is given. Raises ConfigurationError when a file of `[ingest.security]` cannot be used."""
-    given: dict[str, Any] = {
+    """The options common to all clients. Raises ConfigurationError when a file of `[ingest.security]` is unusable."""
+    options: dict[str, Any] = {
         "bootstrap_servers": list(brokers),
         "bootstrap_timeout_ms": milliseconds(timeout),
         "security_protocol": security.protocol,
     }
     if security.uses_tls:
-        given["ssl_context"] = _tls(security)
+        options["ssl_context"] = _tls(security)
     if security.uses_login:
-        given["sasl_mechanism"] = security.mechanism
+        options["sasl_mechanism"] = security.mechanism
         if security.token_file is not None and security.mechanism == "OAUTHBEARER":
-            given["sasl_oauth_token_provider"] = _TokenFile(security.token_file)
+            options["sasl_oauth_token_provider"] = _TokenFile(security.token_file)
         else:
-            given["sasl_plain_username"], given["sasl_plain_password"] = security.login()
-    return given
+            options["sasl_plain_username"], options["sasl_plain_password"] = security.login()
+    return options
 
 
 def admin_client(brokers: Sequence[str], security: Security, timeout: timedelta) -> KafkaAdminClient:
-    """A client that asks about topics and makes them. Raises BrokerError when the brokers do not answer."""
-    given = client_options(brokers, security, timeout)
-    _knock(brokers, given.get("ssl_context"), timeout)
+    """A client that describes and creates topics. Raises BrokerError when the brokers do not answer."""
+    options = client_options(brokers, security, timeout)
+    _check_reachable(brokers, options.get("ssl_context"), timeout)
     try:
-        return KafkaAdminClient(**given)
+        return KafkaAdminClient(**options)
     except (KafkaError, ValueError, OSError) as error:
         raise unreachable(brokers, error, security) from error
 
 
 def milliseconds(span: timedelta) -> int:
-    """A duration as the client takes it.
+    """A duration in the client's unit.
 
     >>> milliseconds(timedelta(seconds=1.5))
     1500
@@ -61,10 +61,10 @@ def milliseconds(span: timedelta) -> int:
 
 
 class _TokenFile(AbstractTokenProvider):  # type: ignore[misc]
-    """A token that is read whenever a connection is made, so that a renewed one is used."""
+    """Reads the token from its file at every connection, so a renewed token is used."""
 
     def __init__(self, file: str) -> None:
-        read_secret(file, "token_file")  # not only when the first connection is made, on the client's thread
+        read_secret(file, "token_file")  # fail now rather than at the first connection, on the client's thread
         super().__init__()
         self._file = file
 
@@ -93,16 +93,14 @@ def _tls(security: Security) -> ssl.SSLContext:
 
 
 def _reason(error: OSError) -> str:
-    """Why a file is of no use; of what is in it nothing is told."""
+    """Why a file is unusable, without its content."""
     if isinstance(error, ssl.SSLError):
         return f"no PEM file of the kind that is needed, or another key password ({error.reason or 'not readable'})"
     return error.strerror or type(error).__name__
 
 
-def _knock(brokers: Sequence[str], tls: ssl.SSLContext | None, timeout: timedelta) -> None:
-    """See that somebody listens at one of the addresses, and is who we trust: the client would go on trying, and not
-    say what is wrong.
-    """
+def _check_reachable(brokers: Sequence[str], tls: ssl.SSLContext | None, timeout: timedelta) -> None:
+    """Connect to one of the brokers and verify its certificate. The client itself would retry without a reason."""
     refusals, untrusted = [], ""
     for broker in brokers:
         host, colon, port = broker.rpartition(":")
@@ -123,7 +121,7 @@ def _knock(brokers: Sequence[str], tls: ssl.SSLContext | None, timeout: timedelt
 
 
 def _distrust(plain: socket.socket, tls: ssl.SSLContext, host: str) -> str:
-    """Why the other end of a connection is not to be trusted; empty when it is."""
+    """Why the other end of a connection is not trusted; empty if it is."""
     try:
         tls.wrap_socket(plain, server_hostname=host).close()
     except ssl.SSLError as error:

@@ -1,8 +1,8 @@
-"""A consumer of the streams' topics, at offsets that the caller decides.
+"""Reads the streams' topics from Kafka, at offsets the caller chooses.
 
-What it guards against: a client that has raised out of `poll` may never return from the next one, so it is to be thrown
-away (`SourceFailed` says so); the rebalance listener runs on the client's own thread, so it only notes what changed;
-`end_offsets` is not trusted, the end of a partition is the highwater of what was fetched.
+It guards against three properties of the client: after an exception `poll` may never return again, so `SourceFailed`
+asks for a new client; the rebalance listener runs on the client's own thread, so it only records changes; `end_offsets`
+is not reliable, so the end of a partition is the high watermark of its last fetch.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _ASSIGNORS: Final = {"cooperative-sticky": CooperativeStickyAssignor, "range": R
 
 
 class Source:
-    """A consumer of the streams' topics, at offsets that the caller decides.
+    """A consumer of the streams' topics, at offsets the caller chooses.
 
-    A gained partition gives no record before `begin` has told it where. Raises BrokerError when the broker is not
-    reached or does not know a topic.
+    A gained partition stays paused until `begin` sets its offset. Raises BrokerError when the broker cannot be reached
+    or does not know a topic.
     """
 
     def __init__(self, settings: IngestSettings) -> None:
@@ -51,11 +51,11 @@ class Source:
         except BrokerError:
             self._admin.close()
             raise
-        self._noted = _Noted(self._consumer)
+        self._listener = _AssignmentListener(self._consumer)
         if settings.assignment == "all":
             self._assign_all()
         else:
-            self._consumer.subscribe(topics=names, listener=self._noted)
+            self._consumer.subscribe(topics=names, listener=self._listener)
 
     def __enter__(self) -> Self:
         return self
@@ -67,67 +67,68 @@ class Source:
 
     @property
     def topic_ids(self) -> dict[str, str]:
-        """The id of each topic; where the broker knows none, its name."""
+        """The id of each topic; its name if the broker knows no ids."""
         return {name: topic.id for name, topic in self.topics.items()}
 
     def check_topics(self) -> None:
-        """Raise LandingError when a topic is no longer the one that it was when reading began, SourceFailed when the
-        broker does not say. Called before what was read is landed: then all of it came from the topic it seems to.
+        """Raise LandingError if a topic was recreated since this consumer was created, SourceFailed if the broker does
+        not answer. Called before each flush, so no record lands under the offsets of another topic.
         """
         try:
-            found = {topic["name"]: topic for topic in self._admin.describe_topics(list(self.topics))}
+            answer = {topic["name"]: topic for topic in self._admin.describe_topics(list(self.topics))}
         except KafkaError as error:
             raise SourceFailed(f"{type(error).__name__}: {error}") from error
         for name, topic in self.topics.items():
-            if found[name]["error_code"] == 0 and parse_topic(found[name]).id != topic.id:
+            if answer[name]["error_code"] == 0 and parse_topic(answer[name]).id != topic.id:
                 raise topic_recreated(name)
-            if found[name]["error_code"]:
+            if answer[name]["error_code"]:
                 raise SourceFailed(f"the broker does not describe the topic {name}")
 
     def retentions(self) -> dict[str, float]:
-        """For how many seconds the broker keeps records of each topic; a topic that keeps all, or of which the broker
-        does not say, is left out.
-        """
+        """The retention of each topic in seconds, without topics of unlimited or unknown retention."""
         return retention_seconds(self._admin, list(self.topics))
 
     def changes(self) -> AssignmentChanges:
-        """What came and went since the last call."""
-        return self._noted.take()
+        """Partitions gained and lost since the previous call."""
+        return self._listener.take()
 
     def assigned(self) -> set[Partition]:
-        """The partitions that are ours now."""
-        return {_ours(theirs) for theirs in self._consumer.assignment()}
+        """The partitions currently assigned to this consumer."""
+        return {_from_client(client_partition) for client_partition in self._consumer.assignment()}
 
     @property
     def joined(self) -> bool:
-        """Whether partitions have been handed out at all; none may be among them for us."""
-        return self._noted.heard
+        """Whether the group has assigned partitions; this consumer may have received none."""
+        return self._listener.joined
 
     @property
     def silence(self) -> float:
-        """Seconds since a broker last answered a fetch or, where no partition is ours to fetch, anything.
+        """Seconds since a broker last answered a fetch or, without assigned partitions, any request.
 
-        The client raises nothing while the brokers are away, and a poll comes back empty as on a quiet night.
+        While the brokers are unreachable the client raises nothing, and polls return empty as on a quiet stream.
         """
         metrics = self._consumer._metrics
         sensor = metrics.get_sensor("fetch-latency" if self._consumer.assignment() else "bytes-received")
         return 0.0 if sensor is None else time.monotonic() - sensor._last_record_time / 1000
 
     def begin(self, partition: Partition, offset: int) -> None:
-        """Read a partition from this offset on; also to read again."""
-        self._consumer.seek(_theirs(partition), offset)
-        self._consumer.resume(_theirs(partition))
+        """Start, or restart, reading a partition at `offset`."""
+        self._consumer.seek(_to_client(partition), offset)
+        self._consumer.resume(_to_client(partition))
 
     def poll(self, wait: timedelta) -> list[Chunk]:
-        """Records that have arrived, waiting at most so long for the first.
+        """Return fetched records, waiting at most `wait` for the first one.
 
-        Raises LandingError when an offset is gone from the broker, Lasting when a compression cannot be read,
-        SourceFailed for all else that goes wrong.
+        Raises LandingError when the broker no longer has an offset, PermanentBrokerError when a compression codec is
+        missing, and SourceFailed for any other failure.
         """
         try:
             self._finish_joining()
-            found = self._consumer.poll(timeout_ms=int(wait.total_seconds() * 1000))
-            return [Chunk(_ours(theirs), records, self._next(theirs, records)) for theirs, records in found.items()]
+            answer = self._consumer.poll(timeout_ms=int(wait.total_seconds() * 1000))
+            return [
+                Chunk(_from_client(client_partition), records, self._next(client_partition, records))
+                for client_partition, records in answer.items()
+            ]
         except OffsetOutOfRangeError as error:
             raise offset_out_of_range(error) from error
         except UnsupportedCodecError as error:
@@ -136,36 +137,36 @@ class Source:
             raise SourceFailed(f"{type(error).__name__}: {error}") from error
 
     def position(self, partition: Partition) -> int | None:
-        """The offset that will be read next."""
-        position: int | None = self._consumer.position(_theirs(partition), timeout_ms=0)
+        """The offset to be read next."""
+        position: int | None = self._consumer.position(_to_client(partition), timeout_ms=0)
         return position
 
     def highwater(self, partition: Partition) -> int | None:
-        """The end of the partition when it was last fetched; None before the first fetch."""
-        highwater: int | None = self._consumer.highwater(_theirs(partition))
+        """The end offset reported by the last fetch; None before the first fetch."""
+        highwater: int | None = self._consumer.highwater(_to_client(partition))
         return highwater
 
     def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """The offset of the oldest record that the broker still has."""
+        """The offset of the oldest record that the broker still holds."""
         try:
-            found = self._consumer.beginning_offsets([_theirs(partition) for partition in partitions])
+            answer = self._consumer.beginning_offsets([_to_client(partition) for partition in partitions])
         except KafkaError as error:
             raise SourceFailed(f"{type(error).__name__}: {error}") from error
-        return {_ours(theirs): offset for theirs, offset in found.items()}
+        return {_from_client(client_partition): offset for client_partition, offset in answer.items()}
 
     def readable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """The ends as the broker tells them: not behind an open transaction, and not always exact."""
+        """The end offsets reported by the broker. They stop at an open transaction and are not always exact."""
         try:
-            found = self._consumer.end_offsets([_theirs(partition) for partition in partitions])
+            answer = self._consumer.end_offsets([_to_client(partition) for partition in partitions])
         except KafkaError as error:
             raise SourceFailed(f"{type(error).__name__}: {error}") from error
-        return {_ours(theirs): offset for theirs, offset in found.items()}
+        return {_from_client(client_partition): offset for client_partition, offset in answer.items()}
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Tell the broker how far we are, for tools that show lag. The lake decides, so a failure is only logged."""
-        told = {_theirs(partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
+        """Commit offsets to the broker, for tools that show lag. A failure is only logged: the lake's offsets count."""
+        committed = {_to_client(partition): OffsetAndMetadata(offset, "", -1) for partition, offset in offsets.items()}
         try:
-            self._consumer.commit(told, timeout_ms=int(self._settings.connect_timeout.total_seconds() * 1000))
+            self._consumer.commit(committed, timeout_ms=int(self._settings.connect_timeout.total_seconds() * 1000))
         except KafkaError as error:
             log.warning("the broker did not take our offsets: %s", type(error).__name__)
 
@@ -177,17 +178,17 @@ class Source:
         except KafkaError as error:
             log.warning("the consumer did not close cleanly: %s", type(error).__name__)
 
-    def _next(self, theirs: TopicPartition, records: Sequence[Any]) -> int:
-        position = self._consumer.position(theirs, timeout_ms=0) if records else None
+    def _next(self, client_partition: TopicPartition, records: Sequence[Any]) -> int:
+        position = self._consumer.position(client_partition, timeout_ms=0) if records else None
         last: int = records[-1].offset + 1
         return last if position is None else max(last, position)
 
     def _finish_joining(self) -> None:
-        """Have the client go on with a join that it has lost sight of.
+        """Make the client finish a join that it has lost track of.
 
-        A member that leads the group joins again when a topic's partitions change. Where a poll's time is over between
-        the two answers of that join, the client takes it for done: it never hears of its partitions, sends no
-        heartbeat, and no call fails. Asking for a join makes it wait for the answer that is under way.
+        The group leader rejoins when a topic's partitions change. If a poll times out between the two responses of that
+        join, the client considers it finished: it learns no partitions, sends no heartbeats, and no call fails.
+        Requesting a join makes it wait for the pending response.
         """
         coordinator = self._consumer._coordinator
         if coordinator.rejoining and not coordinator.need_rejoin():
@@ -195,44 +196,45 @@ class Source:
 
     def _assign_all(self) -> None:
         every = [Partition(topic.name, n) for topic in self.topics.values() for n in range(topic.partitions)]
-        self._consumer.assign([_theirs(partition) for partition in every])
-        self._noted.on_partitions_assigned([_theirs(partition) for partition in every])
+        self._consumer.assign([_to_client(partition) for partition in every])
+        self._listener.on_partitions_assigned([_to_client(partition) for partition in every])
 
 
-class _Noted(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Notes what the client was assigned, on the client's thread, and holds it still until we know where to read."""
+class _AssignmentListener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Records the client's assignment, on the client's thread, and pauses partitions until their offset is known."""
 
     def __init__(self, consumer: KafkaConsumer) -> None:
         self._consumer = consumer
         self._lock = Lock()
         self._gained: dict[TopicPartition, None] = {}
         self._lost: dict[TopicPartition, None] = {}
-        self.heard = False
+        self.joined = False
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        """Pause each partition at a place of no meaning, so that neither a record nor a reset comes before `begin`."""
+        """Pause each partition at an arbitrary offset, so that no record and no reset arrives before `begin`."""
         with self._lock:
             for partition in assigned:
                 self._consumer.pause(partition)
                 self._consumer.seek(partition, 0)
                 self._gained[partition] = None
-            self.heard = True
+            self.joined = True
 
     def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """Note that these are no longer ours."""
+        """Record partitions that are no longer assigned."""
         with self._lock:
             for partition in revoked:
                 self._gained.pop(partition, None)
                 self._lost[partition] = None
 
     def on_partitions_lost(self, lost: Iterable[TopicPartition]) -> None:
-        """The group went on without us: the same to us as revoked."""
+        """Treat partitions lost to an expired session like revoked ones."""
         self.on_partitions_revoked(lost)
 
     def take(self) -> AssignmentChanges:
         with self._lock:
             changes = AssignmentChanges(
-                [_ours(theirs) for theirs in self._gained], [_ours(theirs) for theirs in self._lost]
+                [_from_client(client_partition) for client_partition in self._gained],
+                [_from_client(client_partition) for client_partition in self._lost],
             )
             self._gained, self._lost = {}, {}
         return changes
@@ -257,9 +259,9 @@ def _consumer(settings: IngestSettings) -> KafkaConsumer:
         raise unreachable(settings.brokers, error, settings.security) from error
 
 
-def _ours(theirs: TopicPartition) -> Partition:
-    return Partition(theirs.topic, theirs.partition)
+def _from_client(client_partition: TopicPartition) -> Partition:
+    return Partition(client_partition.topic, client_partition.partition)
 
 
-def _theirs(ours: Partition) -> TopicPartition:
-    return TopicPartition(ours.topic, ours.number)
+def _to_client(partition: Partition) -> TopicPartition:
+    return TopicPartition(partition.topic, partition.number)

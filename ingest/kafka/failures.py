@@ -1,4 +1,4 @@
-"""What went wrong at the brokers, as errors that say what to do; neither a message nor a secret is told."""
+"""Builds the errors for failures at the brokers, each with what to do. They contain no message and no secret."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _REFUSED: Final = (SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
 
 
 def unreachable(brokers: Sequence[str], error: BaseException, security: Security = OPEN) -> BrokerError:
-    """The brokers are silent, do not let us in, or refuse what was asked."""
+    """The error for brokers that do not answer, reject the login, or reject a request."""
     silent = isinstance(error, KafkaTimeoutError | KafkaConnectionError)
     if isinstance(error, (*_REFUSED, AuthorizationError)) or (silent and security.uses_login):
-        return _not_let_in(brokers, error)
+        return _login_rejected(brokers, error)
     return BrokerError(
         "The Kafka broker was not reached." if silent else "The Kafka broker refused what was asked.",
         where=", ".join(brokers),
@@ -37,8 +37,8 @@ def unreachable(brokers: Sequence[str], error: BaseException, security: Security
     )
 
 
-def _not_let_in(brokers: Sequence[str], error: BaseException) -> BrokerError:
-    """The client library tells a login that was refused at the start as silence."""
+def _login_rejected(brokers: Sequence[str], error: BaseException) -> BrokerError:
+    """The error for a rejected login, which the client library reports as a timeout at the start."""
     return BrokerError(
         "We may not do that at the Kafka broker."
         if isinstance(error, AuthorizationError)
@@ -51,7 +51,7 @@ def _not_let_in(brokers: Sequence[str], error: BaseException) -> BrokerError:
 
 
 def tls_failed(brokers: Sequence[str], found: str) -> BrokerError:
-    """The broker's end of an encrypted connection is not one that we trust."""
+    """The error for a broker whose certificate is not trusted."""
     return BrokerError(
         "No encrypted connection to the Kafka broker.",
         where=", ".join(brokers),
@@ -62,7 +62,7 @@ def tls_failed(brokers: Sequence[str], found: str) -> BrokerError:
 
 
 def unknown_topic(topic: str, brokers: Sequence[str], known: Sequence[str]) -> BrokerError:
-    """A topic that the settings name and the broker does not know."""
+    """The error for a configured topic that the broker does not know."""
     return BrokerError(
         f"The broker does not know the topic {topic}.",
         where=", ".join(brokers),
@@ -73,7 +73,7 @@ def unknown_topic(topic: str, brokers: Sequence[str], known: Sequence[str]) -> B
 
 
 def topic_recreated(topic: str) -> LandingError:
-    """A topic that is no longer the one that was read."""
+    """The error for a topic that was deleted and recreated while it was read."""
     return LandingError(
         f"Topic {topic} was deleted and made anew while it was read.",
         where=f"topic {topic}",
@@ -84,7 +84,7 @@ def topic_recreated(topic: str) -> LandingError:
 
 
 def codec_missing(error: UnsupportedCodecError) -> PermanentBrokerError:
-    """Messages are compressed in a way that this installation cannot undo."""
+    """The error for a compression codec that this installation cannot read."""
     named = re.search(r"\b(gzip|snappy|lz4|zstd)\b", str(error))
     codec = named.group(1) if named else None
     return PermanentBrokerError(
@@ -98,7 +98,7 @@ def codec_missing(error: UnsupportedCodecError) -> PermanentBrokerError:
 
 
 def offset_out_of_range(error: OffsetOutOfRangeError) -> LandingError:
-    """The broker has nothing at the offset where we are."""
+    """The error for an offset that the broker no longer holds."""
     gone = error.args[0] if error.args and isinstance(error.args[0], dict) else {}
     places = ", ".join(f"{theirs.topic}/{theirs.partition} at {offset}" for theirs, offset in list(gone.items())[:5])
     return LandingError(

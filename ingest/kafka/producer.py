@@ -1,4 +1,4 @@
-"""Messages sent to topics: by the demo, the simulator and the tests."""
+"""Sends messages to topics, for the demo, the simulator and the tests."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ def produce(
     on_progress: Callable[[int], None] | None = None,
     security: Security = OPEN,
 ) -> int:
-    """Send messages, in order within a key, and wait until the broker has them all. Returns how many.
+    """Send messages, in order within a key, and wait until the broker has acknowledged them all. Returns their number.
 
-    `on_progress` is told the number sent so far, now and then. Raises BrokerError when the broker cannot take them.
+    `on_progress` is called with the number sent so far. Raises BrokerError when the broker rejects messages.
     """
     sent = 0
     try:

@@ -1,4 +1,4 @@
-"""Topics as the broker describes them, and making those that are missing."""
+"""Describes topics, creates missing ones, and lists the compression codecs that can be read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _UNKNOWN_TOPIC: Final = 3
 
 
 class Topic(NamedTuple):
-    """A topic as the broker describes it. Brokers before Kafka 2.8 know no ids: there the name stands in."""
+    """A topic as described by the broker. Brokers before Kafka 2.8 know no ids; the name replaces it there."""
 
     name: str
     id: str
@@ -32,7 +32,7 @@ class Topic(NamedTuple):
 
 
 def describe(settings: IngestSettings) -> dict[str, Topic]:
-    """The configured topics by name. Raises BrokerError when the broker is not reached or does not know one of them."""
+    """Describe the configured topics. Raises BrokerError when the broker cannot be reached or does not know a topic."""
     admin = admin_client(settings.brokers, settings.security, settings.connect_timeout)
     try:
         return describe_by_name(admin, settings.brokers, list(settings.by_topic))
@@ -46,7 +46,7 @@ def describe_topics(settings: IngestSettings) -> dict[str, int]:
 
 
 def create_topics(brokers: Sequence[str], topics: Mapping[str, int], security: Security = OPEN) -> None:
-    """Create the topics that are not there yet, each with so many partitions."""
+    """Create the missing ones of these topics, with their numbers of partitions."""
     admin = admin_client(brokers, security, timedelta(seconds=10))
     try:
         for name, partitions in topics.items():
@@ -61,9 +61,9 @@ def create_topics(brokers: Sequence[str], topics: Mapping[str, int], security: S
 
 
 def readable_codecs() -> list[str]:
-    """The compressions of messages that this installation can read.
+    """The compression codecs that this installation can read.
 
-    Raises BrokerError when one that producers commonly use is missing, since the first such message would stop a
+    Raises BrokerError when a codec that producers commonly use is missing: the first such message would stop a
     consumer.
     """
     present = {"gzip": has_gzip(), "lz4": has_lz4(), "zstd": has_zstd(), "snappy": has_snappy()}
@@ -78,7 +78,7 @@ def readable_codecs() -> list[str]:
 
 
 def describe_by_name(admin: KafkaAdminClient, brokers: Sequence[str], topics: Sequence[str]) -> dict[str, Topic]:
-    """The topics of these names. Raises BrokerError when the broker does not answer or does not know one of them."""
+    """Describe topics by name. Raises BrokerError when the broker does not answer or does not know one of them."""
     try:
         found = {topic["name"]: topic for topic in admin.describe_topics(list(topics))}
         unknown = [name for name in topics if found.get(name, {"error_code": _UNKNOWN_TOPIC})["error_code"]]
@@ -91,8 +91,7 @@ def describe_by_name(admin: KafkaAdminClient, brokers: Sequence[str], topics: Se
 
 
 def retention_seconds(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[str, float]:
-    """Seconds for which records are kept, by topic; without those that keep all, or of which the broker does not
-    say."""
+    """The retention of each topic in seconds, without topics of unlimited or unknown retention."""
     try:
         asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in topics]
         found = admin.describe_configs(asked, config_filter="all").get("topic", {})
@@ -104,7 +103,7 @@ def retention_seconds(admin: KafkaAdminClient, topics: Sequence[str]) -> dict[st
 
 
 def parse_topic(found: Mapping[str, Any]) -> Topic:
-    """A topic from the client's description of it."""
+    """Parse a topic from the client's description."""
     identity = str(found.get("topic_id") or _NO_ID)
     name: str = found["name"]
     return Topic(name, name if identity == _NO_ID else identity, len(found["partitions"]))

@@ -1,6 +1,6 @@
-"""What a refused message looks like, without what it says: letters become x, digits 9, the rest stays.
+"""Masks refused messages for display: letters become x, digits become 9, everything else stays.
 
-Of JSON the names of fields stay, as long as they look like names; values are masked, whatever they are.
+In JSON, field names stay if they look like names; every value is masked.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _DIGIT: Final = re.compile(r"\d")
 
 
 def masked(raw: bytes | None, longest: int = 240) -> str:
-    """The shape of a message, cut after so many characters.
+    """Mask a message, cut to `longest` characters.
 
-    >>> shape(b'{"customer_id": "ann-17", "score": 9, "vip": true}')
+    >>> masked(b'{"customer_id": "ann-17", "score": 9, "vip": true}')
     '{"customer_id":"xxx-99","score":9,"vip":true}'
-    >>> shape(b"\\xffAnn")
+    >>> masked(b"\\xffAnn")
     '\ufffdxxx'
     """
     if raw is None:

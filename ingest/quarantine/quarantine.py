@@ -1,6 +1,6 @@
-"""Messages that are no events: what is kept of them, and how many there are for which reason.
+"""Reads the quarantine: counts of refused messages by reason, examples, and the rows of one message.
 
-The bytes are kept untouched, so that a mended parser can read them again. Tombstones are only counted.
+Quarantine keeps the original bytes, so a corrected mapping can read them again. Tombstones are only counted.
 """
 
 from __future__ import annotations
@@ -15,29 +15,29 @@ from ingest.message import Partition
 from ingest.quarantine.masking import masked
 
 
-def message_rows(lake: Lake, place: Partition, offset: int) -> pl.DataFrame:
-    """Why the message at one place was refused: one row for each part at fault, with the columns of
-    `contract.QUARANTINE`; no rows when it is not in quarantine.
+def message_rows(lake: Lake, partition: Partition, offset: int) -> pl.DataFrame:
+    """The quarantine rows of one message (columns of `contract.QUARANTINE`): one row per refused part, or one for the
+    whole message; no rows if it is not in quarantine.
     """
-    here = (pl.col(contract.TOPIC) == place.topic) & (pl.col(contract.PARTITION) == place.number)
-    found = scan(lake, layout.QUARANTINE).filter(here & (pl.col(contract.OFFSET) == offset))
-    return found.sort(contract.PART, nulls_last=False).collect()
+    here = (pl.col(contract.TOPIC) == partition.topic) & (pl.col(contract.PARTITION) == partition.number)
+    rows = scan(lake, layout.QUARANTINE).filter(here & (pl.col(contract.OFFSET) == offset))
+    return rows.sort(contract.PART, nulls_last=False).collect()
 
 
 def examples(lake: Lake, each: int = 3) -> pl.DataFrame:
-    """The newest messages of every reason: topic, reason, field, partition, offset, shape (String: the message with its
-    values masked, see `ingest.quarantine.masking`); at most `each` of a topic, reason and field.
+    """The newest messages of every reason: topic, reason, field, partition, offset, shape (String: the masked message,
+    see `ingest.quarantine.masking`); at most `each` rows per topic, reason and field.
     """
     group = [contract.TOPIC, "reason", "field"]
     newest = scan(lake, layout.QUARANTINE).sort(contract.RECEIVED_AT, contract.OFFSET, descending=True)
-    some = newest.group_by(group, maintain_order=True).head(each).collect()
-    shapes = pl.Series("shape", [masked(raw) for raw in some["raw"]], pl.String)
-    return some.select(*group, contract.PARTITION, contract.OFFSET).with_columns(shapes).sort(*group, contract.OFFSET)
+    subset = newest.group_by(group, maintain_order=True).head(each).collect()
+    shapes = pl.Series("shape", [masked(raw) for raw in subset["raw"]], pl.String)
+    return subset.select(*group, contract.PARTITION, contract.OFFSET).with_columns(shapes).sort(*group, contract.OFFSET)
 
 
 def refusal_counts(lake: Lake) -> pl.DataFrame:
-    """How many messages are quarantined: topic, reason, field (String, null when no field is at fault), messages
-    (Int64), first_at and last_at (time of receipt); most frequent first. An empty lake gives no rows.
+    """Count quarantined messages: topic, reason, field (String, null if no field is at fault), messages (Int64),
+    first_at and last_at (times of receipt); most frequent first. An empty lake gives no rows.
     """
     received = pl.col(contract.RECEIVED_AT)
     return (

@@ -1,9 +1,8 @@
-"""Read the quarantine again with the parser of now: what has become readable lands in events, each message once.
+"""Replays the quarantine: reads refused messages again with the current mapping, and lands the readable ones once.
 
-Every block of messages of one partition is one commit of events, as compare-and-swap on the snapshot in which it was
-seen which of them are there already. So two replays at once, or one that was killed and run again, add nothing twice.
-Position and time of receipt are those of the first arrival. What has landed leaves the quarantine; what still cannot be
-read stays as it is.
+Each block of messages of one partition is one commit of events: a compare-and-swap on the snapshot that was searched
+for events landed before. Two replays at once, or one that was killed and repeated, therefore add nothing twice. Events
+keep the position and time of receipt of their first arrival. Landed messages leave the quarantine; the others stay.
 """
 
 from __future__ import annotations
@@ -32,18 +31,18 @@ from ingest.settings.ingest import IngestSettings, Stream
 
 _TRIES: Final = 20
 _AT_ONCE: Final = 10_000
-_PLACE: Final = [contract.OFFSET, contract.PART]
-_TOLD: Final = [contract.OFFSET, "identity_kind", "identity", "attribute", "valid_from"]
+_EVENT_KEY: Final = [contract.OFFSET, contract.PART]
+_ATTRIBUTE_KEY: Final = [contract.OFFSET, "identity_kind", "identity", "attribute", "valid_from"]
 
 Advance = Callable[[int, int | None], None]
 
 
 @dataclass(slots=True)
 class ReplaySummary:
-    """What a replay did: quarantine rows looked at, events landed, rows that left, and those that stay, by the reason
-    for which they are refused now.
+    """The result of a replay: quarantine rows read, events landed, rows that left the quarantine, and rows that stay by
+    current reason.
 
-    `unknown` counts rows of topics that no stream names; they are not looked at.
+    `unknown` counts rows of topics without a configured stream; they are skipped.
     """
 
     read: int = 0
@@ -54,7 +53,7 @@ class ReplaySummary:
 
 
 class _Held(NamedTuple):
-    """A quarantined message in the place of a record."""
+    """A quarantined message as a `Record`."""
 
     offset: int
     timestamp: int
@@ -72,13 +71,13 @@ def replay(
     files: Stream | None = None,
     on_progress: Advance | None = None,
 ) -> ReplaySummary:
-    """Read quarantined messages again, those refused for `reasons` only (default: all), and land what can be read.
+    """Read quarantined messages again (only those refused for `reasons`, default: all) and land the readable ones.
 
-    `files` says how the rows of files are read; without it they are not looked at. `rules` are judged after the
+    `files` is the stream that describes rows of files; without it they are skipped. `rules` are judged after the
     contract's.
     Raises StorageError when the lake cannot be written.
     """
-    replayer = _Replay(settings, lake, rules)  # brings a table of an earlier version up to date
+    replayer = _Replay(settings, lake, rules)  # adds the columns that a table of an earlier version lacks
     wanted = scan(lake, layout.QUARANTINE).filter(pl.col("reason").is_in(list(reasons)) if reasons else pl.lit(True))
     counts = wanted.group_by(contract.TOPIC, contract.PARTITION).len().sort(pl.all()).collect()
     done, streams = ReplaySummary(), settings.by_topic
@@ -90,7 +89,7 @@ def replay(
             done.unknown[topic] += count
             continue
         for block in _blocks(wanted, topic, number):
-            replayer.one(stream, Partition(topic, number), block, done)
+            replayer.replay_block(stream, Partition(topic, number), block, done)
             if on_progress:
                 on_progress(done.read, int(counts["len"].sum()))
     return done
@@ -101,8 +100,8 @@ def _blocks(wanted: pl.LazyFrame, topic: str, number: int) -> Iterator[pl.DataFr
     here = (pl.col(contract.TOPIC) == topic) & (pl.col(contract.PARTITION) == number)
     offsets = wanted.filter(here).select(pl.col(contract.OFFSET).unique().sort()).collect()[contract.OFFSET]
     for first in range(0, offsets.len(), _AT_ONCE):
-        some = offsets[first : first + _AT_ONCE]
-        yield wanted.filter(here & pl.col(contract.OFFSET).is_between(some[0], some[-1])).collect()
+        block = offsets[first : first + _AT_ONCE]
+        yield wanted.filter(here & pl.col(contract.OFFSET).is_between(block[0], block[-1])).collect()
 
 
 class _Replay:
@@ -114,59 +113,59 @@ class _Replay:
         self._rules = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
         self._events, self._refused = Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE)
 
-    def one(self, stream: Stream, partition: Partition, block: pl.DataFrame, done: ReplaySummary) -> None:
-        """Land what of one block can be read now, then take it out of the quarantine."""
+    def replay_block(self, stream: Stream, partition: Partition, block: pl.DataFrame, done: ReplaySummary) -> None:
+        """Land the readable messages of one block, then remove them from the quarantine."""
         accepted, refused = self._read(stream, partition, block)
-        parts = block.filter(pl.col(contract.PART).is_not_null()).select(_PLACE)
-        whole = block.filter(pl.col(contract.PART).is_null()).select(_PLACE)
+        parts = block.filter(pl.col(contract.PART).is_not_null()).select(_EVENT_KEY)
+        whole = block.filter(pl.col(contract.PART).is_null()).select(_EVENT_KEY)
         events = pl.concat(
             [
                 accepted.join(whole, on=contract.OFFSET, how="semi"),
-                accepted.join(whole, on=contract.OFFSET, how="anti").join(parts, on=_PLACE, how="semi"),
+                accepted.join(whole, on=contract.OFFSET, how="anti").join(parts, on=_EVENT_KEY, how="semi"),
             ]
         )
         done.read += block.height
         if has_traits(stream):
             profiles = Table(self._lake, layout.PROFILES)
-            self._land(profiles, partition, attributes(events, stream), _TOLD)
-        done.landed += self._land(self._events, partition, events, _PLACE)
+            self._land(profiles, partition, attributes(events, stream), _ATTRIBUTE_KEY)
+        done.landed += self._land(self._events, partition, events, _EVENT_KEY)
         readable = pl.concat(
             [
-                parts.join(accepted, on=_PLACE, how="semi"),
+                parts.join(accepted, on=_EVENT_KEY, how="semi"),
                 whole.join(accepted, on=contract.OFFSET, how="semi").join(refused, on=contract.OFFSET, how="anti"),
             ]
         )
         if readable.height:
-            self._refused.remove(_places(partition, readable))
+            self._refused.remove(_predicate(partition, readable))
             done.left += readable.height
-        left = block.join(readable, on=_PLACE, how="anti", nulls_equal=True)
+        left = block.join(readable, on=_EVENT_KEY, how="anti", nulls_equal=True)
         now = left.join(refused.unique(contract.OFFSET, keep="first"), on=contract.OFFSET, how="left")
         done.stay += Counter(now.select(pl.coalesce("now", "reason")).to_series().to_list())
 
     def _read(self, stream: Stream, partition: Partition, block: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The events that the block's messages are now, and the offsets of what is refused of them and why."""
+        """Decode the block again: the accepted events, and offset and current reason of the refusals."""
         messages = block.unique(contract.OFFSET, keep="first").sort(contract.OFFSET)
         times = messages[contract.RECEIVED_AT].dt.epoch("ms")
         headers = [_headers(held) for held in messages["headers"].to_list()]
-        given = zip(messages[contract.OFFSET], times, messages["raw"], messages["key"], headers, strict=True)
-        decoded = decode([_Held(*row) for row in given], partition, stream, self._settings.limits, self._find)
+        records = zip(messages[contract.OFFSET], times, messages["raw"], messages["key"], headers, strict=True)
+        decoded = decode([_Held(*row) for row in records], partition, stream, self._settings.limits, self._find)
         verdict = judge(decoded.events, self._rules)
         faulty = [*decoded.refused, *refusals_of_gate(verdict.refused)]
         schema = {contract.OFFSET: pl.Int64, "now": pl.String}
         return verdict.accepted, pl.DataFrame([(each.offset, each.reason) for each in faulty], schema, orient="row")
 
     def _land(self, table: Table, partition: Partition, rows: pl.DataFrame, key: list[str]) -> int:
-        """Make visible the rows whose key is not there yet; returns how many that were."""
+        """Commit the rows whose key has not landed yet; returns their number."""
         name = f"replay/{self._settings.pipeline}/{partition}"
         for _ in range(_TRIES if rows.height else 0):
             base = table.decided(name)
             offsets = rows[contract.OFFSET]
-            there = table.scan().filter(
+            landed = table.scan().filter(
                 pl.col(contract.TOPIC) == partition.topic,
                 pl.col(contract.PARTITION) == partition.number,
                 pl.col(contract.OFFSET).is_between(offsets.min(), offsets.max()),
             )
-            known = there.select(key).with_columns(pl.col(contract.PART).fill_null(0) if contract.PART in key else [])
+            known = landed.select(key).with_columns(pl.col(contract.PART).fill_null(0) if contract.PART in key else [])
             new = rows.join(known.collect(), on=key, how="anti")
             if new.is_empty() or table.append(new, [Claim(name, base, _mark())]):
                 return new.height
@@ -183,12 +182,12 @@ def _headers(held: list[dict[str, Any]] | None) -> tuple[tuple[str, bytes], ...]
 
 
 def _mark() -> int:
-    """A version that no other replay writes, so that a commit in doubt is known as ours or not."""
+    """A random version, so that a commit with unknown outcome can be recognised as ours."""
     return secrets.randbits(62)
 
 
-def _places(partition: Partition, rows: pl.DataFrame) -> str:
-    """SQL for rows of the quarantine."""
+def _predicate(partition: Partition, rows: pl.DataFrame) -> str:
+    """The SQL predicate of quarantine rows."""
     topic = partition.topic.replace("'", "''")
     groups = rows.group_by(contract.PART).agg(contract.OFFSET)
     each = [

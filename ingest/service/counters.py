@@ -1,4 +1,4 @@
-"""What a run has done so far, and how it stands: plain numbers that the summary, progress and metrics are read from."""
+"""The counters and gauges of a run: plain numbers from which summary, progress and metrics are read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ROWS_BOUNDS: tuple[float, ...] = (1, 10, 100, 1_000, 5_000, 10_000, 25_000, 50_0
 
 @dataclass(slots=True)
 class Histogram:
-    """How often a value fell at or below each bound, and above the last."""
+    """Counts values by the upper bound they fall under, and those above the last bound."""
 
     bounds: tuple[float, ...]
     counts: list[int] = field(init=False)
@@ -34,7 +34,7 @@ class Histogram:
 
 @dataclass(slots=True)
 class Counters:
-    """Counts since the run began, over all its consumers, and the state at the last look. Times are Unix seconds."""
+    """Counts since the run began, over all its consumers, and its latest state. Times are Unix seconds."""
 
     polled: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
@@ -74,48 +74,48 @@ class Counters:
     last_commit: float = 0.0
 
     def add_read(self, topic: str, records: int, size: int) -> None:
-        """Count what was read: records, and bytes of their values."""
+        """Count records read, and the bytes of their values."""
         self.polled[topic] += records
         self.bytes[topic] += size
 
     def add_failure(self, error: RegistryError | StorageError) -> None:
-        """Count one attempt to land that failed."""
+        """Count a failed attempt to land."""
         if isinstance(error, RegistryError):
             self.registry_failures += 1
         else:
             self.storage_failures += 1
             self.lake_is_away = True
 
-    def add_flush(self, flushed: FlushResult, now: float) -> None:
+    def add_flush(self, result: FlushResult, now: float) -> None:
         """Count one flush."""
         self.lake_is_away = False
-        self.landed += flushed.landed
-        self.refused += flushed.refused
-        self.warned += flushed.warned
-        self.duplicates += flushed.duplicates
-        self.conflicting += flushed.conflicting
-        self.lateness += flushed.lateness
-        self.lateness_seconds += flushed.lateness_seconds
-        self.newest |= flushed.newest
-        self.conflicts += flushed.conflicts
-        self.fenced += len(flushed.rewound)
-        if flushed.decided:
+        self.landed += result.landed
+        self.refused += result.refused
+        self.warned += result.warned
+        self.duplicates += result.duplicates
+        self.conflicting += result.conflicting
+        self.lateness += result.lateness
+        self.lateness_seconds += result.lateness_seconds
+        self.newest |= result.newest
+        self.conflicts += result.conflicts
+        self.fenced += len(result.rewound)
+        if result.decided:
             self.commits += 1
             self.last_commit = now
-            self.decode_seconds.observe(flushed.decode_seconds)
-            self.commit_seconds.observe(flushed.commit_seconds)
-            self.flush_rows.observe(flushed.rows)
+            self.decode_seconds.observe(result.decode_seconds)
+            self.commit_seconds.observe(result.commit_seconds)
+            self.flush_rows.observe(result.rows)
 
     @property
     def quarantined(self) -> Counter[str]:
-        """Records in quarantine by reason."""
-        found: Counter[str] = Counter()
+        """The number of quarantined records by reason."""
+        counts: Counter[str] = Counter()
         for (_, reason), count in self.refused.items():
             if reason != TOMBSTONE:
-                found[reason] += count
-        return found
+                counts[reason] += count
+        return counts
 
     @property
     def tombstones(self) -> int:
-        """Records without a value."""
+        """The number of records without a value."""
         return sum(count for (_, reason), count in self.refused.items() if reason == TOMBSTONE)

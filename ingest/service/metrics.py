@@ -1,11 +1,12 @@
-"""How a consumer stands, for Prometheus and for who keeps it running: `/metrics`, `/healthz`, `/readyz` on one port.
+"""Serves the state of a consumer over HTTP, for Prometheus and for the platform's probes, on one port.
 
-- `/healthz` answers 200 while the loop turns, 503 when it has been silent for longer than the watchdog allows;
-- `/readyz` answers 200 while partitions are handed out, a broker has answered within the last minute and the lake takes
-  what is read, else 503 with what is missing.
+- `/metrics` gives the counters and gauges of the run.
+- `/healthz` answers 200 while the loop runs, and 503 once it has been silent for longer than the watchdog allows.
+- `/readyz` answers 200 while partitions are assigned, a broker has answered within the last minute and the lake accepts
+  commits; otherwise 503 with what is missing.
 
-Lag is counted from what has landed to the highwater of the last fetch. Names begin with `journeys_`; no label ever
-holds a value of a message.
+Lag is the high watermark of the last fetch minus the landed offset. Names begin with `journeys_`; no label ever holds a
+value of a message.
 """
 
 from __future__ import annotations
@@ -34,13 +35,13 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 class CountersCollector(Collector):
-    """Reads a counters whenever it is scraped."""
+    """Reads the counters of a run at every scrape."""
 
     def __init__(self, counters: Counters, clock: Callable[[], float] = time.time) -> None:
         self._counters, self._clock = counters, clock
 
     def collect(self) -> Iterable[Metric]:
-        """All metrics, as they are now."""
+        """Yield all metrics with their current values."""
         yield from self._counter_metrics()
         yield from self._gauge_metrics()
         yield from self._partition_metrics()
@@ -132,17 +133,17 @@ class CountersCollector(Collector):
 
 
 def _headroom(counters: Counters, now: float) -> dict[Partition, float]:
-    """Seconds by partition. What waits is not older than what has landed last, so the truth is not below this."""
-    found = {}
+    """Seconds by partition, a lower bound: waiting records are at most as old as the newest landed one."""
+    headroom = {}
     for partition, waiting in counters.lag.copy().items():
         retention, newest = counters.retention.get(partition.topic), counters.newest.get(partition)
         if retention is None:
             continue
         if not waiting:
-            found[partition] = retention
+            headroom[partition] = retention
         elif newest is not None:
-            found[partition] = max(retention - (now - newest), 0.0)
-    return found
+            headroom[partition] = max(retention - (now - newest), 0.0)
+    return headroom
 
 
 def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
@@ -155,9 +156,9 @@ def _cumulative(histogram: Histogram) -> list[tuple[str, float]]:
 
 @contextmanager
 def serve_metrics(counters: Counters, watchdog: Watchdog, address: str, port: int | None) -> Iterator[int | None]:
-    """Serve a counters over HTTP for as long as the `with` block lasts; gives the port, which is chosen when it is 0.
+    """Serve the counters over HTTP while the `with` block runs; yields the port, which is chosen if it is 0.
 
-    Without a port nothing is served. Raises ConfigurationError when the address or the port cannot be had.
+    If `port` is None, nothing is served. Raises ConfigurationError when the address or port is not available.
     """
     if port is None:
         yield None
@@ -185,7 +186,7 @@ def serve_metrics(counters: Counters, watchdog: Watchdog, address: str, port: in
 
 
 def _missing(counters: Counters, now: float) -> str:
-    """What keeps the consumer from landing what comes; empty when nothing does."""
+    """The reason why the consumer cannot land records; empty if it can."""
     if counters.lake_is_away:
         return "the lake does not take what is read, it is tried again"
     if not counters.joined:
@@ -195,7 +196,7 @@ def _missing(counters: Counters, now: float) -> str:
 
 def _handler(registry: CollectorRegistry, counters: Counters, watchdog: Watchdog) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        """Answers the three paths."""
+        """Answers `/metrics`, `/healthz` and `/readyz`."""
 
         def do_GET(self) -> None:
             """Answer one request."""
@@ -210,10 +211,10 @@ def _handler(registry: CollectorRegistry, counters: Counters, watchdog: Watchdog
                 self._answer(404, b"/metrics, /healthz, /readyz\n")
 
         def log_message(self, format: str, *args: object) -> None:
-            """Scrapes are not worth a line."""
+            """Do not log requests."""
 
-        def _say(self, well: bool, text: str) -> None:
-            self._answer(200 if well else 503, f"{'ok' if well else 'no'}: {text}\n".encode())
+        def _say(self, ok: bool, text: str) -> None:
+            self._answer(200 if ok else 503, f"{'ok' if ok else 'no'}: {text}\n".encode())
 
         def _answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
             self.send_response(status)

@@ -1,8 +1,8 @@
-"""Poll, decode, gate, commit, for as long as it is wanted: the consumer process.
+"""Runs the consumer process: poll, decode, judge, commit, until it is caught up or stopped.
 
-One process reads several topics. An exception out of the client throws the client away and builds a new one; what was
-held is read again, since offsets live in the lake. SIGTERM and SIGINT end the loop in order: flush, leave the group,
-return. A second signal, or a flush that takes too long, ends the process at once, which is safe as well.
+One process reads several topics. If the Kafka client raises, it is replaced by a new one, and buffered records are read
+again, since the offsets are in the lake. SIGTERM and SIGINT stop the loop in order: flush, leave the group, return. A
+second signal, or a flush that takes too long, ends the process at once, which is safe as well.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ log = logging.getLogger(__name__)
 _BACKOFF_SECONDS: Final = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 _SWEEP_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 60.0
-"""How long a run that is to end waits for a broker that has nothing to say, though the end is not reached."""
+"""How long a run until caught up waits for records before it gives up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: counts of records since it began.
+    """The progress of a run: counts of records since it began.
 
-    `lag` is how many are still to be read, `expected` how many there will have been then; None while it is not known.
+    `lag` is the number of records still to be read, `expected` the total once they are; None while unknown.
     """
 
     polled: int
@@ -61,9 +61,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
-    """What a run did. `quarantined` and `warned` count records by reason and by rule; `tombstones` are kept nowhere.
+    """The result of a run. `quarantined` and `warned` count records by reason and by rule; `tombstones` are not stored.
 
-    `fenced` counts partitions that another process had moved, `restarts` the times the client was built anew.
+    `fenced` counts partitions that another process had moved, `restarts` how often the client was replaced.
     """
 
     polled: int
@@ -89,18 +89,18 @@ def run(
     rules: Sequence[Rule] = (),
     stop: Event | None = None,
 ) -> IngestSummary:
-    """Land the streams of `settings` in the lake, until a signal or `stop`, or until all is read that is there now.
+    """Land the streams of `settings` in the lake until a signal or `stop`, or (`until_caught_up`) to their current end.
 
-    `rules` are judged after the contract's. `accept_gap` goes on where the broker has deleted records that were not
-    landed, `new_generation` reads a topic that was made anew from its beginning; without them either stops the run.
-    Raises BrokerError, LandingError, StorageError or ConfigurationError; what was committed until then stays.
+    `rules` are judged after the contract's. `accept_gap` continues where the broker has deleted records that were not
+    landed; `new_generation` reads a recreated topic from its beginning. Without them either case stops the run.
+    Raises BrokerError, LandingError, StorageError, RegistryError or ConfigurationError; earlier commits stay.
     """
     if not settings.streams:
         raise _nothing_to_read()
     if settings.assignment is None:
         settings = settings.model_copy(update={"assignment": "all" if until_caught_up else "group"})
-    gc.set_threshold(100_000, 50, 50)  # records are many, small and free of cycles: looking for cycles costs a third
-    describe(settings)  # before the lake is touched
+    gc.set_threshold(100_000, 50, 50)  # records form no cycles: searching for them takes a third of the time
+    describe(settings)  # fail before the lake is touched
     events, refused = (
         Table(lake, name, reload_every=settings.reload_every) for name in (layout.EVENTS, layout.QUARANTINE)
     )
@@ -109,12 +109,12 @@ def run(
     profiles = Table(lake, layout.PROFILES) if any(map(has_traits, settings.streams)) else None
     landing = Landing(events, refused, settings, every_rule, profiles=profiles)
     loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
-    keeper = nullcontext() if until_caught_up else MaintenanceScheduler(lake, settings.maintenance, loop.counters)
+    scheduler = nullcontext() if until_caught_up else MaintenanceScheduler(lake, settings.maintenance, loop.counters)
     with (
         stop_on_signals(stop or Event(), settings.stop_timeout) as stopping,
         loop.watchdog,
         serve_metrics(loop.counters, loop.watchdog, settings.http_address, settings.http_port),
-        keeper,
+        scheduler,
     ):
         loop.supervise(stopping, until_caught_up=until_caught_up)
     return loop.summary()
@@ -122,14 +122,14 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class _Accepted:
-    """What the operator has said is no reason to stop."""
+    """The losses that the operator has accepted for this run."""
 
     gap: bool
     new_generation: bool
 
 
 class _Loop:
-    """The consumers of one run, one after the other, over one landing."""
+    """Runs one consumer after another over the same landing."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ class _Loop:
         self._began = self._moved = self._swept = time.monotonic()
 
     def supervise(self, stopping: Event, *, until_caught_up: bool) -> None:
-        """Work until the end; a consumer that failed is thrown away, and the next one begins where the lake says."""
+        """Consume until the end. A failed consumer is replaced; the next one resumes at the lake's offsets."""
         failures = 0
         while True:
             before = self.counters.landed.total()
@@ -166,17 +166,17 @@ class _Loop:
                 log.warning("the consumer failed, a new one is built", extra=error_fields(failed))
             self._landing.drop_all()
             self.counters.restarts += 1
-            gc.collect()  # the client that is gone lies in circles, with its sockets
+            gc.collect()  # the old client is part of reference cycles that hold its sockets
             if self._rests(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1], stopping):
                 return
 
     def _rests(self, seconds: float, stopping: Event) -> bool:
-        """Wait before the next consumer; whether we are told to stop meanwhile."""
+        """Wait before the next consumer; returns whether to stop."""
         self.watchdog.beat()
         return stopping.wait(seconds)
 
     def _goes_on(self, failed: Exception, failures: int, until_caught_up: bool) -> bool:
-        """A run that is to end gives up in time; a service goes on, but does not begin without a broker."""
+        """Whether to try again: a run until caught up gives up after a while; a service only if it cannot start."""
         if isinstance(failed, PermanentBrokerError) or (isinstance(failed, BrokerError) and not self.counters.restarts):
             return False
         if isinstance(failed, StorageError) and until_caught_up:
@@ -184,7 +184,7 @@ class _Loop:
         return not until_caught_up or failures <= len(_BACKOFF_SECONDS)
 
     def _consume(self, stopping: Event, until_caught_up: bool) -> None:
-        if self.counters.lake_is_away:  # while it is, no group need be troubled
+        if self.counters.lake_is_away:  # do not join the group before the lake is back
             self._landing.reload()
         with Source(self._settings) as source:
             self._work(source, stopping, until_caught_up)
@@ -206,28 +206,28 @@ class _Loop:
         while not stopping.is_set():
             worker.step()
             self._sweep()
-            self._tell(worker, until_caught_up)
+            self._report(worker, until_caught_up)
             if until_caught_up and worker.is_caught_up():
                 worker.flush()
-                if worker.is_caught_up():  # a flush that lost a partition's race goes back and reads again
+                if worker.is_caught_up():  # a flush that lost a partition has rewound it
                     break
         worker.flush()
-        self._tell(worker, until_caught_up=False)
+        self._report(worker, until_caught_up=False)
 
     def _patience(self, until_caught_up: bool) -> Patience:
-        """A service stays in its group while lake or registry are away; a run that is to end does not."""
-        given = self._settings
-        away = timedelta(0) if until_caught_up else min(given.max_poll_interval, given.watchdog) / 2
-        return Patience(given.poll_wait, max(3 * given.session_timeout, timedelta(seconds=10)), away)
+        """A service stays in its group while the lake or registry is unavailable; a run until caught up does not."""
+        settings = self._settings
+        away = timedelta(0) if until_caught_up else min(settings.max_poll_interval, settings.watchdog) / 2
+        return Patience(settings.poll_wait, max(3 * settings.session_timeout, timedelta(seconds=10)), away)
 
     def _sweep(self) -> None:
-        """On a quiet stream too little is made for Python to look for garbage, while refused connections pile up."""
+        """Collect garbage on a quiet stream, where refused connections pile up but too little else triggers it."""
         now = time.monotonic()
         if now - self._swept > _SWEEP_SECONDS and self._landing.is_idle:
             gc.collect()
             self._swept = now
 
-    def _tell(self, worker: Worker, until_caught_up: bool) -> None:
+    def _report(self, worker: Worker, until_caught_up: bool) -> None:
         now, polled = time.monotonic(), self.counters.polled.total()
         self.counters.events_version = self._events.version
         if polled != self._polled:
@@ -241,7 +241,7 @@ class _Loop:
             self._on_progress(Progress(polled, landed, quarantined, lag, expected, now - self._began))
 
     def summary(self) -> IngestSummary:
-        """What the run did."""
+        """The result of the run so far."""
         counters = self.counters
         return IngestSummary(
             polled=counters.polled.total(),

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT ask for an orderly end; a second one, or patience run out, ends the process at once."""
+"""Stops the process on SIGTERM and SIGINT: in order at the first, at once at the second or after a timeout."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from datetime import timedelta
 from types import FrameType
 from typing import Final
 
-EXIT_AT_ONCE: Final = 75  # EX_TEMPFAIL: nothing is lost, start me again
+EXIT_AT_ONCE: Final = 75  # EX_TEMPFAIL: nothing is lost, start the process again
 
 
 @contextmanager
 def stop_on_signals(stopping: threading.Event, patience: timedelta) -> Iterator[threading.Event]:
-    """Set `stopping` at the first signal; leave the process at the second, or when `patience` is over.
+    """Set `stopping` at the first signal; exit the process at the second, or `patience` after the first.
 
-    Outside the main thread, where Python takes no signals, only the event counts.
+    Outside the main thread, where Python receives no signals, only the event counts.
     """
     if threading.current_thread() is not threading.main_thread():
         yield stopping

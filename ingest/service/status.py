@@ -1,5 +1,4 @@
-"""How things stand: each table with its version, rows, files and newest row, how fresh each stream is, and what the
-brokers hold that has not landed."""
+"""Reports the state of landing: size and newest row of each table, freshness of each stream, lag of each partition."""
 
 from __future__ import annotations
 
@@ -27,7 +26,7 @@ _NEWEST = {layout.EVENTS: contract.RECEIVED_AT, layout.QUARANTINE: contract.RECE
 
 
 def table_status(lake: Lake) -> pl.DataFrame:
-    """One row a table: table (String), version, rows, files, bytes (Int64, null where there is no table yet), newest
+    """One row per table: table (String), version, rows, files, bytes (Int64, null if there is no table yet), newest
     (time of receipt of its newest row, UTC microseconds; of profiles, the latest `valid_from`).
     """
     rows = []
@@ -39,56 +38,59 @@ def table_status(lake: Lake) -> pl.DataFrame:
 
 
 def freshness(settings: IngestSettings, lake: Lake, now: datetime) -> pl.DataFrame:
-    """One row a configured stream, in their order: topic, kind (String), newest (when the broker received the newest of
-    its events that have landed, UTC microseconds), age_seconds (Float64, from then to `now`); null where none has.
+    """One row per configured stream, in their order: topic, kind (String), newest (when the broker received the newest
+    landed event, UTC microseconds), age_seconds (Float64, from then to `now`); both null if none has landed.
 
-    Recent days are looked at first; all others only for streams that have nothing there.
+    Recent days are read first, the others only for streams without events there.
     """
     events, known = scan(lake, layout.EVENTS), dict[str, datetime]()
     recent = pl.col(contract.EVENT_DATE) >= (now - _RECENT).date()
     for days in (recent, ~recent):
         missing = [stream.topic for stream in settings.streams if stream.topic not in known]
         if missing:
-            some = events.filter(days & pl.col(contract.TOPIC).is_in(missing))
-            known |= dict(some.group_by(contract.TOPIC).agg(pl.col(contract.RECEIVED_AT).max()).collect().iter_rows())
+            subset = events.filter(days & pl.col(contract.TOPIC).is_in(missing))
+            known |= dict(subset.group_by(contract.TOPIC).agg(pl.col(contract.RECEIVED_AT).max()).collect().iter_rows())
     rows = [(stream.topic, stream.kind, known.get(stream.topic)) for stream in settings.streams]
-    found = pl.DataFrame(rows, {contract.TOPIC: pl.String, "kind": pl.String, "newest": contract.TIME}, orient="row")
+    result = pl.DataFrame(rows, {contract.TOPIC: pl.String, "kind": pl.String, "newest": contract.TIME}, orient="row")
     age = (pl.lit(now, contract.TIME) - pl.col("newest")).dt.total_microseconds() / 1e6
-    return found.with_columns(age.alias("age_seconds"))
+    return result.with_columns(age.alias("age_seconds"))
 
 
 def partition_lag(settings: IngestSettings, lake: Lake, patience: timedelta = timedelta(seconds=3)) -> pl.DataFrame:
-    """One row a partition of the configured topics: topic (String), partition (Int32), landed (the offset below which
-    all has landed), end (the highwater that the broker tells; null when it does not within `patience`), lag (records
-    between the two, null as well). All Int64; nothing is landed, and the group is not joined.
+    """One row per partition of the configured topics: topic (String), partition (Int32), landed (the offset below which
+    every record has landed), end (the high watermark; null if the broker does not answer within `patience`), lag (the
+    difference, or null), all three Int64. Nothing is landed, and the group is not joined.
 
-    Raises BrokerError when the brokers are not reached.
+    Raises BrokerError when the brokers cannot be reached.
     """
     from ingest.kafka.consumer import Source
 
-    asked = {"assignment": "all", "connect_timeout": min(settings.connect_timeout, patience), "poll_records": 1}
+    overrides = {"assignment": "all", "connect_timeout": min(settings.connect_timeout, patience), "poll_records": 1}
     events = None if table_statistics(lake, layout.EVENTS)["version"] is None else Table(lake, layout.EVENTS)
-    with Source(settings.model_copy(update=asked)) as source:
+    with Source(settings.model_copy(update=overrides)) as source:
         gained = source.changes().gained
-        names = {place: application(settings.pipeline, source.topic_ids[place.topic], place.number) for place in gained}
-        landed = {place: (events and events.decided(name)) or 0 for place, name in names.items()}
+        names = {
+            partition: application(settings.pipeline, source.topic_ids[partition.topic], partition.number)
+            for partition in gained
+        }
+        landed = {partition: (events and events.decided(name)) or 0 for partition, name in names.items()}
         ends = _ends(source, landed, patience)
     columns = {contract.TOPIC: pl.String, contract.PARTITION: pl.Int32, "landed": pl.Int64, "end": pl.Int64}
-    rows = [(*place, landed[place], ends[place]) for place in sorted(landed)]
+    rows = [(*partition, landed[partition], ends[partition]) for partition in sorted(landed)]
     lag = (pl.col("end") - pl.col("landed")).clip(0).alias("lag")
     return pl.DataFrame(rows, schema=columns, orient="row").with_columns(lag)
 
 
 def _ends(source: Source, landed: dict[Partition, int], patience: timedelta) -> dict[Partition, int | None]:
-    """The highwaters, as fetching tells them."""
+    """The high watermarks, as reported by fetches."""
     deadline = time.monotonic() + patience.total_seconds()
     ends: dict[Partition, int | None] = dict.fromkeys(landed)
     try:
-        for place, beginning in source.beginnings(list(landed)).items():
-            source.begin(place, max(landed[place], beginning))
+        for partition, beginning in source.beginnings(list(landed)).items():
+            source.begin(partition, max(landed[partition], beginning))
         while None in ends.values() and time.monotonic() < deadline:
             source.poll(timedelta(milliseconds=100))
-            ends = {place: source.highwater(place) for place in landed}
-    except (SourceFailed, LandingError):  # it is told by nulls; a consumer says what is the matter
+            ends = {partition: source.highwater(partition) for partition in landed}
+    except (SourceFailed, LandingError):  # nulls report it; a consumer gives the reason
         return ends
     return ends

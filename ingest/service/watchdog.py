@@ -1,7 +1,7 @@
-"""Ends a process whose loop no longer turns, so that whoever runs it starts a new one.
+"""Ends a process whose loop has stopped, so that the platform starts a new one.
 
-The client library can fall into an endless loop, and a store can hang; no exception tells. The process is left without
-a flush, which is safe: offsets live in the lake.
+The client library can fall into an endless loop and a store can hang, both without an exception. The process exits
+without a flush, which is safe: the offsets are in the lake.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ EXIT_STUCK: Final = 70  # EX_SOFTWARE
 
 
 def count_restarts(folder: str | None = None) -> int:
-    """How many processes of this user the watchdog has ended since the machine's, or the container's, temporary folder
-    was made."""
+    """Count the processes of this user that the watchdog has ended, since the temporary folder of the machine or
+    container was created."""
     try:
         return _notes(folder).stat().st_size
     except OSError:
@@ -38,11 +38,11 @@ def _end_process() -> None:
 
 
 def _note(folder: str | None = None) -> None:
-    """One byte for each process that was ended, so that the next one can count them."""
+    """Append one byte per ended process, so that the next process can count them."""
     with suppress(OSError):
-        held = os.open(_notes(folder), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
-        os.write(held, b".")
-        os.close(held)
+        file = os.open(_notes(folder), os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        os.write(file, b".")
+        os.close(file)
 
 
 def _notes(folder: str | None) -> Path:
@@ -50,7 +50,7 @@ def _notes(folder: str | None) -> Path:
 
 
 class Watchdog:
-    """Calls `bark` when `beat` has not been called for so long, for as long as the `with` block lasts."""
+    """Calls `bark` when `beat` has not been called for `patience`, while the `with` block runs."""
 
     def __init__(self, patience: timedelta, bark: Callable[[], None] = _end_process) -> None:
         self._patience = patience.total_seconds()
@@ -60,7 +60,7 @@ class Watchdog:
         self._thread = threading.Thread(target=self._watch, name="watchdog", daemon=True)
 
     def beat(self) -> None:
-        """The loop has turned."""
+        """Report that the loop is running."""
         self._last = time.monotonic()
 
     @property

@@ -1,4 +1,4 @@
-"""One consumer at work: follow the assignment, poll, hold, flush. From the client's birth to its end."""
+"""Drives one Kafka client over its lifetime: follow the assignment, poll, buffer, flush."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from ingest.source_protocol import RecordSource, SourceFailed
 log = logging.getLogger(__name__)
 
 _QUIET_SECONDS: Final = 5.0
-"""How long nothing must come before an end that the broker tells is believed over the highwater."""
+"""After how long without records the end offset of the broker is trusted over the high watermark."""
 _FIRST_PAUSE_SECONDS: Final = 1.0
 
 
 class Patience(NamedTuple):
-    """How long to wait: for the first record of a poll, for an assignment, for a registry or a lake that is away."""
+    """How long to wait for the first record of a poll, for an assignment, and for an unavailable registry or lake."""
 
     poll: timedelta
     join: timedelta = timedelta(seconds=36)
@@ -38,7 +38,7 @@ def _sleep(seconds: float) -> bool:
 
 
 class Worker:
-    """Reads one consumer's partitions into one landing."""
+    """Reads the partitions of one consumer into the landing."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class Worker:
         self._counters.last_poll = time.time() - self._source.silence
         moved = self._reassign()
         for chunk in chunks:
-            if chunk.partition not in moved:  # what was read before a partition moved is read again after it
+            if chunk.partition not in moved:  # records polled before a partition moved are read again
                 self._take(chunk)
         self._check_ends()
         self._note_state()
@@ -74,27 +74,27 @@ class Worker:
             self.flush()
 
     def flush(self) -> None:
-        """Land what is held, tell the broker, and go back where another process was first."""
+        """Land the buffers, commit offsets to the broker, and rewind partitions moved by another process."""
         now = self._clock()
         for partition in self._begun:
             self._landing.advance(partition, self._source.position(partition) or 0, now)
         if self._landing.is_idle:
             return
         self._source.check_topics()
-        flushed = self._landed()
+        result = self._landed()
         self._beat()
-        self._counters.add_flush(flushed, time.time())
-        _log_flush(flushed)
-        for partition, offset in flushed.rewound.items():
+        self._counters.add_flush(result, time.time())
+        _log_flush(result)
+        for partition, offset in result.rewound.items():
             self._source.begin(partition, offset)
-        if flushed.decided:
-            self._source.commit(flushed.decided)
+        if result.decided:
+            self._source.commit(result.decided)
 
     def _landed(self) -> FlushResult:
-        """Land what is held; while the lake or the registry of schemas is away, keep it and try again, as long as the
+        """Land the buffers. While the lake or registry is unavailable, keep them and try again for as long as the
         group allows.
 
-        Raises StorageError or RegistryError when that is over, or when we are told to stop.
+        Raises StorageError or RegistryError when that time is over, or on a request to stop.
         """
         until, pause = self._clock() + self._patience.away.total_seconds(), _FIRST_PAUSE_SECONDS
         while True:
@@ -111,19 +111,19 @@ class Worker:
             pause *= 2
 
     def is_caught_up(self) -> bool:
-        """Whether everything that each partition held when we first saw its end has been read."""
+        """Whether every partition has been read up to the end it had when that was first known."""
         if not self._source.joined or self._source.assigned() != self._begun or self._begun > self._targets.keys():
             return False
-        behind = [place for place in self._begun if (self._source.position(place) or 0) < self._targets[place]]
+        behind = [it for it in self._begun if (self._source.position(it) or 0) < self._targets[it]]
         if behind and self._clock() - self._last_record > _QUIET_SECONDS:
-            # an open transaction lies before the highwater, and whoever opened it may never come back
+            # an open transaction ends before the high watermark, and its producer may never return
             self._targets |= self._source.readable_ends(behind)
             self._last_record = self._clock()
             return self.is_caught_up()
         return not behind
 
     def lag(self) -> int | None:
-        """Records between the reader's positions and the ends of the partitions; None while an end is unknown."""
+        """The number of records between our positions and the ends of the partitions; None while an end is unknown."""
         total = 0
         for partition in self._begun:
             highwater, position = self._source.highwater(partition), self._source.position(partition)
@@ -141,7 +141,7 @@ class Worker:
         self._last_record = self._clock()
 
     def _reassign(self) -> set[Partition]:
-        """Follow what the group decided; returns the partitions that came or went."""
+        """Follow the group's assignment; returns the partitions gained or lost."""
         gained, lost = self._source.changes()
         for partition in lost:
             self._landing.drop(partition)
@@ -163,7 +163,7 @@ class Worker:
         return {*gained, *lost}
 
     def _check_ends(self) -> None:
-        """Note the end of each partition when it is first known, and refuse one that lies before what was landed."""
+        """Store the end of each partition once it is known; raises LandingError if it lies before the landed offset."""
         for partition in self._begun - self._targets.keys():
             highwater = self._source.highwater(partition)
             if highwater is not None:
@@ -180,12 +180,12 @@ class Worker:
             if (highwater := self._source.highwater(partition)) is not None
         }
         if counters.joined and len(counters.lag) == len(self._begun) and not any(counters.lag.values()):
-            counters.lake_is_away = False  # another process has landed what we could not
+            counters.lake_is_away = False  # another process has landed our records
 
 
-def _log_flush(flushed: FlushResult) -> None:
-    refused, seconds = flushed.refused.total(), round(flushed.decode_seconds + flushed.commit_seconds, 3)
-    log.info("landed", extra=log_fields(landed=flushed.landed.total(), quarantined=refused, seconds=seconds))
-    for partition, offset in flushed.rewound.items():
+def _log_flush(result: FlushResult) -> None:
+    refused, seconds = result.refused.total(), round(result.decode_seconds + result.commit_seconds, 3)
+    log.info("landed", extra=log_fields(landed=result.landed.total(), quarantined=refused, seconds=seconds))
+    for partition, offset in result.rewound.items():
         moved = log_fields(topic=partition.topic, partition=partition.number, offset=offset)
         log.warning("another process has moved a partition, it is read again", extra=moved)

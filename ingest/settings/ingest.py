@@ -61,7 +61,7 @@ class Limits(Section):
 
 
 class MaintenanceSettings(Section):
-    """How the tables' files are looked after (see `ingest.maintenance`).
+    """How the tables' files are looked after (see `ingest.upkeep.maintenance`).
 
     `every` has a running service do it; without, `journeys maintain` does, and `status` says when `interval` is over.
     `open_for` is how long late events are expected, `most_files` how many files an open day may have, `keep` how long

@@ -1,12 +1,11 @@
-"""Keeps the tables quick to read and small: many small files become few, closed days are ordered by customer, files and
-log entries that nobody needs any more are removed.
+"""Maintains the tables: compacts small files, orders closed days by customer, removes unused files and log entries.
 
-A day is *open* while late events are still expected, then *closed*. Open days are compacted; closed days are ordered by
-customer in small row groups, so that one customer is read without reading the day, and again when events have come
-since. Only files change, never rows, and readers and writers may be at work meanwhile.
+A day is *open* while late events are still expected, then *closed*. Open days are compacted. Closed days are ordered by
+customer in small row groups, so that one customer is read without the rest of the day, and again after new events.
+Only files change, never rows; readers and writers may work meanwhile.
 
-The lake itself notes when maintenance began last, by compare-and-swap: of several processes with a schedule one does
-the work, and the others see that it is not due.
+The lake stores when maintenance last began, by compare-and-swap: of several scheduled processes one does the work, and
+the others see that it is not due.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class MaintenanceResult:
-    """What was done: days compacted by table, rows of the days ordered by customer, files removed by table."""
+    """The result: days compacted by table, rows of each day ordered by customer, files removed by table."""
 
     compacted: dict[str, int] = field(default_factory=dict)
     ordered: dict[date, int] = field(default_factory=dict)
@@ -42,7 +41,7 @@ class MaintenanceResult:
 
 
 def seconds_overdue(lake: Lake, settings: MaintenanceSettings, now: float) -> float | None:
-    """For how many seconds maintenance has been due (negative: not yet); None where there is no table yet."""
+    """The seconds since maintenance was due (negative: not yet due); None if there is no table yet."""
     known = table_state(lake, layout.EVENTS)
     if known is None:
         return None
@@ -50,7 +49,7 @@ def seconds_overdue(lake: Lake, settings: MaintenanceSettings, now: float) -> fl
 
 
 def claim_maintenance(lake: Lake, settings: MaintenanceSettings, now: float) -> bool:
-    """Whether maintenance is due and ours to do: then it is noted that it begins now."""
+    """Claim a due maintenance run by storing its begin. Returns False if it is not due or already claimed."""
     waited = seconds_overdue(lake, settings, now)
     return waited is not None and waited >= 0 and _note(Table(lake, layout.EVENTS), now)
 
@@ -63,7 +62,7 @@ def maintain(
     go_on: Callable[[], bool] = lambda: True,
     on_progress: Callable[[int, int | None], None] | None = None,
 ) -> MaintenanceResult:
-    """Do all that is to be done now, in steps; `go_on` is asked before each whether to.
+    """Do all maintenance that is due now, in steps; stops before a step if `go_on` returns False.
 
     Raises StorageError when the lake cannot be written.
     """
@@ -78,15 +77,15 @@ def maintain(
     if table_state(lake, layout.EVENTS) is not None:
         _note(Table(lake, layout.EVENTS), now, done.ordered)
     done.seconds = time.monotonic() - began
-    told = log_fields(ordered=len(done.ordered), removed=sum(done.removed.values()), seconds=round(done.seconds, 1))
-    log.info("maintained", extra=told)
+    fields = log_fields(ordered=len(done.ordered), removed=sum(done.removed.values()), seconds=round(done.seconds, 1))
+    log.info("maintained", extra=fields)
     return done
 
 
 def compact_crowded_days(lake: Lake, settings: MaintenanceSettings) -> int:
-    """Compact the days that have too many files for commits to stay quick; returns how many those were.
+    """Compact the days with more than `crowded_files` files, which slow down commits; returns their number.
 
-    Of several processes that do so at once one succeeds. Raises StorageError when the lake cannot be written.
+    Of several processes at once one succeeds. Raises StorageError when the lake cannot be written.
     """
     done = 0
     for name in (layout.EVENTS, layout.QUARANTINE):
@@ -143,13 +142,13 @@ def _cleaning(lake: Lake, name: str, settings: MaintenanceSettings) -> Callable[
 
 
 def _note(events: Table, now: float, ordered: Mapping[date, int] | None = None) -> bool:
-    told = {BEGAN: int(now), **{ORDERED.format(day): rows for day, rows in (ordered or {}).items()}}
-    claims = [Claim(name, events.decided(name), value) for name, value in told.items()]
+    versions = {BEGAN: int(now), **{ORDERED.format(day): rows for day, rows in (ordered or {}).items()}}
+    claims = [Claim(name, events.decided(name), value) for name, value in versions.items()]
     return events.append(contract.EVENTS.to_frame(eager=True), claims)
 
 
 def files_per_open_day(lake: Lake, since: date) -> int:
-    """The most files that an open day of events has."""
+    """The number of files of the open day that has the most."""
     known = table_state(lake, layout.EVENTS)
     if known is None:
         return 0

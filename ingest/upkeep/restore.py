@@ -1,9 +1,9 @@
-"""The lake as it was at a time: rows go back, and with them the offsets, in one commit a table.
+"""Restores the lake to an earlier time: rows and offsets go back together, in one commit per table.
 
-After a deployment that landed nonsense, or a mistake in the lake itself, tables are set back to a moment before it.
-Delta's own restore keeps the offsets where they are, so that what was rolled back would never be read again. Here each
-table's offsets go back with its rows: the lake is then as if every consumer had crashed at that moment, and consumers
-read on from there, as far back as the brokers still hold records.
+Use it after a faulty deployment, or a mistake in the lake itself. Delta's own restore leaves the offsets unchanged, so
+records that were rolled back would never be read again. Here each table's offsets go back with its rows: the lake is
+then in the state as if every consumer had crashed at that time, and consumers resume from there, as far back as the
+brokers still hold records.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ _MOVED: Final = ("ingest/", "generation/")
 
 @dataclass(slots=True)
 class RestoreResult:
-    """What was done: the version that each table has gone back to, and how many offsets went back with it."""
+    """The result: the version that each table was restored to, and the number of offsets restored with it."""
 
     versions: dict[str, int] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
 
 
 def restore(lake: Lake, to: datetime) -> RestoreResult:
-    """Set quarantine, profiles and events back to how they were at a time; a table that was not there yet becomes
-    empty, and one that is not there is left out.
+    """Restore events, profiles and quarantine to their state at time `to`. A table created later becomes empty; a
+    missing table is skipped.
 
-    Consumers should be stopped; one that is not lands nothing that it has read before. Raises StorageError when a
-    table cannot go back so far, or when something lands meanwhile.
+    Stop the consumers first; one that still runs drops its buffers. Raises StorageError when the files of that time are
+    gone, or when something lands meanwhile.
     """
     done = RestoreResult()
     for name in TABLES:
         table = open_table(lake.table(name))
         if table is not None:
             try:
-                done.versions[name], done.offsets[name] = _back(table, to)
+                done.versions[name], done.offsets[name] = _restore(table, to)
             except (DeltaError, OSError) as error:
                 raise _too_far(table.table_uri, to, error) from error
     return done
 
 
-def _back(table: DeltaTable, to: datetime) -> tuple[int, int]:
+def _restore(table: DeltaTable, to: datetime) -> tuple[int, int]:
     then = DeltaTable(table.table_uri)
     try:
         then.load_as_version(to)
@@ -61,14 +61,14 @@ def _back(table: DeltaTable, to: datetime) -> tuple[int, int]:
         then.load_as_version(0)
     if then.version() == table.version():
         return table.version(), 0
-    marks = [Transaction(name, offset) for name, offset in _offsets(table, then).items()]
-    table.restore(then.version(), commit_properties=CommitProperties(app_transactions=marks))
-    return then.version(), len(marks)
+    transactions = [Transaction(name, offset) for name, offset in _offsets(table, then).items()]
+    table.restore(then.version(), commit_properties=CommitProperties(app_transactions=transactions))
+    return then.version(), len(transactions)
 
 
 def _offsets(table: DeltaTable, then: DeltaTable) -> Mapping[str, int]:
-    """The offsets that have moved since, as they were; one that was not there yet is 0, from where all is read."""
-    found: dict[str, int] = {}
+    """The earlier values of offsets that have moved since; 0 for those that did not exist, so all is read again."""
+    offsets: dict[str, int] = {}
     for version in range(then.version() + 1, table.version() + 1):
         commit = files.read(f"{table.table_uri.rstrip('/')}/_delta_log/{version:020}.json")
         if commit is None:
@@ -77,8 +77,8 @@ def _offsets(table: DeltaTable, then: DeltaTable) -> Mapping[str, int]:
         for name in (action["txn"]["appId"] for action in actions if "txn" in action):
             before = then.transaction_version(name)
             if name.startswith(_MOVED) and (before is not None or name.startswith("ingest/")):
-                found[name] = before or 0
-    return found
+                offsets[name] = before or 0
+    return offsets
 
 
 def _too_far(address: str, to: datetime, error: Exception) -> StorageError:

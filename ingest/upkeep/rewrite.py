@@ -1,6 +1,6 @@
-"""What there is to maintain of a table, and the steps of doing it: files written anew, files and log entries removed.
+"""The steps of maintenance: read the state of a table's files, rewrite them, remove unused files and log entries.
 
-Only files change, never rows. When to do what is decided in `ingest.maintenance`.
+Only files change, never rows. `ingest.upkeep.maintenance` decides which step is due.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ _GROUPS: Final = WriterProperties(
     column_properties=NO_DICTIONARY,
 )
 BEGAN: Final = "maintenance/began"
-"""Under this name a table notes when maintenance began last, in Unix seconds."""
+"""The name under which a table stores when maintenance last began, in Unix seconds."""
 ORDERED: Final = "ordered/{}"
-"""Under this name, with a day in it, a table notes how many rows the day had when it was ordered last."""
+"""The name under which a table stores the rows that a day had when it was last ordered."""
 
 
 class TableState(NamedTuple):
-    """The files of a table: one row a day (null where it has no days), with files, rows, and how many rows the day had
-    when it was ordered last; `began` is when maintenance began last, or the table was made, in Unix seconds.
+    """The state of a table's files.
+
+    `days` has one row per day (null for a table without days): day, files, rows, and ordered, the rows that the day had
+    when it was last ordered. `began` is when maintenance last began, else when the table was created, in Unix seconds.
     """
 
     days: pl.DataFrame
@@ -38,29 +40,30 @@ class TableState(NamedTuple):
 
 
 def table_state(lake: Lake, name: str) -> TableState | None:
-    """What there is to maintain of a table, from its log alone; None where there is no table yet."""
+    """Read the state of a table from its log alone; None if there is no table yet."""
     table = open_table(lake.table(name))
     if table is None:
         return None
     column = next(iter(layout.PARTITION_COLUMNS[name]), None)
     with read_errors(lake.table(name)):
-        return _days(table, column)
+        return _state(table, column)
 
 
-def _days(table: DeltaTable, column: str | None) -> TableState:
+def _state(table: DeltaTable, column: str | None) -> TableState:
     adds = pl.DataFrame(table.get_add_actions(flatten=True))
     day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)
     count = (pl.len().alias("files"), pl.col("num_records").sum().cast(pl.Int64).alias("rows"))
-    found = adds.group_by(day.alias("day")).agg(count).sort("day")
-    ordered = [table.transaction_version(ORDERED.format(day)) for day in found["day"]]
-    found = found.with_columns(pl.Series("ordered", ordered, pl.Int64))
+    days = adds.group_by(day.alias("day")).agg(count).sort("day")
+    ordered = [table.transaction_version(ORDERED.format(day)) for day in days["day"]]
+    days = days.with_columns(pl.Series("ordered", ordered, pl.Int64))
     began = table.transaction_version(BEGAN) or (table.metadata().created_time or 0) / 1000
-    return TableState(found, began)
+    return TableState(days, began)
 
 
 def rewrite(lake: Lake, name: str, day: date | None, *, by: str | None = None) -> bool:
-    """Write the files of one day, or of a table without days, anew: few large ones, ordered `by` a column if one is
-    named. Returns False when somebody else rewrote them first.
+    """Rewrite the files of one day, or of a table without days, as few large ones, ordered `by` a column if given.
+
+    Returns False if another process has rewritten them meanwhile.
     """
     address = lake.table(name)
     column = next(iter(layout.PARTITION_COLUMNS[name]), None)
@@ -78,9 +81,9 @@ def rewrite(lake: Lake, name: str, day: date | None, *, by: str | None = None) -
 
 
 def vacuum(lake: Lake, name: str, keep: timedelta) -> int:
-    """Remove files that have not been part of a table for so long, and its log's old entries; returns how many files.
+    """Remove files unused for longer than `keep`, and expired log entries; returns the number of files.
 
-    A file that is not part of the table may be one that a writer is about to add, so `keep` is at least a day.
+    A file outside the table may belong to a commit in progress, so `keep` must be at least a day.
     """
     if keep < timedelta(hours=24):
         raise ValueError("files must be kept for 24 hours at least")

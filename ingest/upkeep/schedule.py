@@ -1,5 +1,4 @@
-"""Looks after the tables while a service runs: counts the files of open days, compacts crowded ones, and does
-maintenance when it is due."""
+"""Schedules maintenance while a service runs: compacts crowded days at once, and maintains the tables when due."""
 
 from __future__ import annotations
 
@@ -28,7 +27,7 @@ _PATIENCE_SECONDS: Final = 10.0
 
 
 class MaintenanceCounters(Protocol):
-    """Where the counts of finished upkeep are kept."""
+    """The counters that the scheduler updates; `ingest.service.counters.Counters` has them."""
 
     maintained: int
     removed_files: int
@@ -37,10 +36,10 @@ class MaintenanceCounters(Protocol):
 
 
 class MaintenanceScheduler:
-    """A thread beside the loop for as long as the `with` block lasts; its failures are logged, and tried again later.
+    """Runs maintenance in a thread while the `with` block runs. Failures are logged and tried again later.
 
-    When the block ends it finishes the step that it is at, if that does not take long: left in the middle, a step has
-    done nothing.
+    When the block ends, the current step may finish if it takes less than ten seconds; an interrupted step has no
+    effect.
     """
 
     def __init__(
@@ -52,7 +51,7 @@ class MaintenanceScheduler:
     ) -> None:
         self._lake, self._settings, self._counters, self._pause = lake, settings, counters, pause_seconds
         self._done = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -64,14 +63,14 @@ class MaintenanceScheduler:
         self._done.set()
         self._thread.join(_PATIENCE_SECONDS)
 
-    def _keep(self) -> None:
+    def _run(self) -> None:
         while not self._done.wait(self._pause):
             try:
-                self._turn(time.time())
+                self._maintain(time.time())
             except StorageError as error:
                 log.warning("maintenance failed, it is tried again", extra=error_fields(error))
 
-    def _turn(self, now: float) -> None:
+    def _maintain(self, now: float) -> None:
         if self._settings.every is not None and claim_maintenance(self._lake, self._settings, now):
             done = maintain(self._lake, self._settings, now=now, go_on=lambda: not self._done.is_set())
             self._counters.maintained += 1

@@ -59,7 +59,7 @@ def other(number: int) -> bytes:
 
 def land(lake: Lake, records: list[Sent], given: IngestSettings = OLD, place: Partition = HERE) -> None:
     landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), given, module.contract_rules())
-    landing.begin(place, "id", 0, accept_gap=False)
+    landing.begin(place, place.topic, 0, accept_gap=False)
     landing.take(Chunk(place, records, records[-1].offset + 1), 0.0)
     landing.flush()
 

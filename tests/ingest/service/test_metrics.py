@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from expectations.errors import ConfigurationError
-from ingest.landing.landing import Flushed
+from ingest.landing.flush_result import FlushResult
 from ingest.message import Partition
 from ingest.service.counters import Counters, Histogram
 from ingest.service.metrics import CountersCollector, serve_metrics
@@ -27,7 +27,7 @@ def counters() -> Counters:
     told.retention["clicks"] = 3600.0
     told.duplicates["clicks"], told.watchdog_restarts, told.files_per_open_day = 4, 1, 12
     told.add_read("clicks", 2, 5)
-    flushed = Flushed(rows=2, decided={HERE: 2}, newest={HERE: 90.0}, commit_seconds=0.2, lateness_seconds=61.0)
+    flushed = FlushResult(rows=2, decided={HERE: 2}, newest={HERE: 90.0}, commit_seconds=0.2, lateness_seconds=61.0)
     flushed.landed["clicks"] += 1
     flushed.refused["clicks", "not_json"] += 1
     flushed.lateness.update({60: 1, float("inf"): 2})

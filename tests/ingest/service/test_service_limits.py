@@ -34,7 +34,7 @@ ALONE = """
 import re, sys
 from pathlib import Path
 from expectations.layout import Lake
-from ingest.loop import run
+from ingest.service.service import run
 from ingest.settings.ingest import IngestSettings
 done = run(IngestSettings.model_validate_json(sys.argv[1]), Lake(sys.argv[2]), until_caught_up=True)
 peak = re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())  # rusage has the parent's in it

@@ -39,7 +39,7 @@ def test_it_is_quiet_while_the_loop_turns_and_after_it() -> None:
 def test_a_process_that_is_stuck_ends_and_says_where() -> None:
     stuck = """
 from datetime import timedelta
-from ingest.watchdog import Watchdog
+from ingest.service.watchdog import Watchdog
 def spins_forever():
     while True: pass
 with Watchdog(timedelta(milliseconds=200)):
