@@ -97,7 +97,7 @@ def _content(file: Path) -> bytes | None:
             "The folder of schemas cannot be read.",
             where=str(file),
             found=error.strerror or type(error).__name__,
-            do="mend the permissions, or name another folder under [ingest.schemas]",
+            do="fix the permissions, or name another folder under [ingest.schemas]",
         ) from error
 
 

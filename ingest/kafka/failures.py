@@ -33,7 +33,7 @@ def unreachable(brokers: Sequence[str], error: BaseException, security: Security
         where=", ".join(brokers),
         expected="a Kafka broker that answers",
         found=(str(error.args[0]) if error.args else "no answer") if silent else type(error).__name__,
-        do="start the broker (`journeys broker` starts a small one), or mend its address under [ingest] brokers",
+        do="start the broker (`journeys broker` starts a small one), or fix its address under [ingest] brokers",
     )
 
 
@@ -46,7 +46,7 @@ def _login_rejected(brokers: Sequence[str], error: BaseException) -> BrokerError
         where=", ".join(brokers),
         expected="a login that the broker knows, with the rights to read the topics and to join the group",
         found=type(error).__name__,
-        do="mend protocol, mechanism, username and secret under [ingest.security], or the rights at the broker",
+        do="fix protocol, mechanism, username and secret under [ingest.security], or the rights at the broker",
     )
 
 
@@ -57,7 +57,7 @@ def tls_failed(brokers: Sequence[str], found: str) -> BrokerError:
         where=", ".join(brokers),
         expected="a certificate for this address from an authority that we trust",
         found=found,
-        do="name the authority's PEM file as ca under [ingest.security], or mend protocol and port",
+        do="name the authority's PEM file as ca under [ingest.security], or fix protocol and port",
     )
 
 
@@ -68,14 +68,14 @@ def unknown_topic(topic: str, brokers: Sequence[str], known: Sequence[str]) -> B
         where=", ".join(brokers),
         expected=topic,
         found="topics: " + (", ".join(known[:5]) + (", ..." if len(known) > 5 else "") if known else "none"),
-        do="create the topic, or mend its name under [[ingest.streams]]",
+        do="create the topic, or fix its name under [[ingest.streams]]",
     )
 
 
 def topic_recreated(topic: str) -> LandingError:
     """The error for a topic that was deleted and recreated while it was read."""
     return LandingError(
-        f"Topic {topic} was deleted and made anew while it was read.",
+        f"Topic {topic} was deleted and recreated while it was read.",
         where=f"topic {topic}",
         expected="the topic that it was when reading began",
         found="another topic of the same name; its offsets start again",

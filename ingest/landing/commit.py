@@ -265,7 +265,7 @@ def read_errors(address: str) -> Iterator[None]:
             where=address,
             expected="the table that was written there, and a store that answers",
             found=said(error),
-            do="mend the permissions, the credentials or the way to the store",
+            do="fix the permissions, the credentials or the way to the store",
         ) from error
 
 
@@ -294,5 +294,5 @@ def _unwritable(address: str, error: Exception | None) -> StorageError:
         where=address,
         expected="a folder or object store that this process may write",
         found=said(error) if error else "no permission to write there",
-        do="mend the permissions or the free space, or name another place under [lake] address",
+        do="fix the permissions or the free space, or name another place under [lake] address",
     )

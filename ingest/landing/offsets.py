@@ -49,7 +49,7 @@ def check_generation(topic: str, topic_id: str, remembered: int | None, *, new_g
         return False
     if remembered is not None and not new_generation:
         raise LandingError(
-            f"Topic {topic} is not the one that was read before: it was deleted and made anew.",
+            f"Topic {topic} is not the one that was read before: it was deleted and recreated.",
             where=f"topic {topic}, id {topic_id}",
             expected="the topic whose offsets the lake holds",
             found="another topic of the same name; its offsets start again",

@@ -114,5 +114,5 @@ def unusable_file(key: str, file: str, found: str) -> ConfigurationError:
         where=f"[ingest.security] {key} = {file!r}",
         expected="a file that this process may read",
         found=found,
-        do="name another file, or mend its content and its permissions",
+        do="name another file, or fix its content and its permissions",
     )

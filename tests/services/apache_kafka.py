@@ -163,7 +163,7 @@ class ApacheKafka:
                 time.sleep(0.05)
 
     def topic_id(self, name: str) -> str:
-        """The id that the broker gave to the topic of this name; a topic made anew has another."""
+        """The id that the broker gave to the topic of this name; a topic recreated has another."""
         with self.admin() as admin:
             return str(admin.describe_topics([name])[0]["topic_id"])
 

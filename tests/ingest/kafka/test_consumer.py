@@ -1,6 +1,6 @@
 """Landing from Apache Kafka itself: what the embedded broker cannot show, because it does otherwise there.
 
-Groups as Kafka rebalances them, transactions and the gaps that their markers leave, retention, topics made anew, who
+Groups as Kafka rebalances them, transactions and the gaps that their markers leave, retention, topics recreated, who
 may connect, and a broker that goes away and comes back with its data. One node serves all tests; every test has topics,
 a group and a lake of its own.
 """

@@ -27,7 +27,7 @@ def test_a_topic_made_anew_stops_the_run_until_that_is_accepted() -> None:
     known = fingerprint("id-1")
     assert check_generation("orders", "id-1", None, new_generation=False)
     assert not check_generation("orders", "id-1", known, new_generation=False)
-    with pytest.raises(LandingError, match="made anew") as stopped:
+    with pytest.raises(LandingError, match="recreated") as stopped:
         check_generation("orders", "id-2", known, new_generation=False)
     assert "--new-generation" in stopped.value.do
     assert check_generation("orders", "id-2", known, new_generation=True)

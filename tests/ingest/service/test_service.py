@@ -213,7 +213,7 @@ def test_a_topic_made_anew_stops_the_run_until_it_is_accepted(tmp_path: Path) ->
             if generation == 0:
                 caught_up(given, lake)
                 continue
-            with pytest.raises(LandingError, match="made anew") as stopped:
+            with pytest.raises(LandingError, match="recreated") as stopped:
                 caught_up(given, lake)
             assert "--new-generation" in stopped.value.do
             assert caught_up(given, lake, new_generation=True).polled == 21

@@ -61,7 +61,7 @@ class Script:
 
     def check_topics(self) -> None:
         if self.anew:
-            raise LandingError("made anew")
+            raise LandingError("recreated")
 
     def changes(self) -> AssignmentChanges:
         now, self.next_changes = self.next_changes, AssignmentChanges([], [])
@@ -198,7 +198,7 @@ def test_a_topic_made_anew_meanwhile_lands_nothing() -> None:
     bench.worker.step()
     bench.deliver(A, 0)
     bench.script.anew = True
-    with pytest.raises(LandingError, match="made anew"):
+    with pytest.raises(LandingError, match="recreated"):
         bench.worker.flush()
     assert bench.events.rows == []
 
