@@ -1,8 +1,7 @@
-"""One field of many messages at a time: from JSON values to a typed column, and which rows hold something else.
+"""Converts one field of many messages to a typed column, and collects the rows whose value has another type.
 
-Values come from orjson, so they are str, int, float, bool, None, list or dict. The types of a whole column are looked
-at together (`set(map(type, values))`), which costs nothing where all is well; rows are visited only where something
-is not.
+Values come from orjson, so they are str, int, float, bool, None, list or dict. The types of a whole column are checked
+at once (`set(map(type, values))`), which is cheap; single rows are visited only if a type does not fit.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ def name_of(value: object) -> str:
 
 
 def build_columns(fields: Mapping[str, Values]) -> tuple[list[pl.Series], dict[int, Fault]]:
-    """Make the typed columns of `contract.EVENTS` from JSON values, a row a message.
+    """Make the typed columns of `contract.EVENTS` from JSON values, one row per message.
 
     Returns the columns and, by row, the first fault in order of the fields; a faulty value is null in its column.
     """

@@ -1,8 +1,7 @@
-"""From the bytes of a partition to events with types, and for every message that is none the reason why.
+"""Decodes the messages of a partition into typed events, and gives a reason for every message it refuses.
 
 Decoding is a pure function of the records: the same records give the same rows, whenever and however often they are
-read. It answers whether a message can be read at all; whether we believe it is the gate's question
-(`expectations.gate`).
+read. It decides whether a message can be read; the gate (`expectations.gate`) decides whether it is plausible.
 
 | reason        | the message                                                          |
 | ------------- | -------------------------------------------------------------------- |
@@ -15,9 +14,9 @@ read. It answers whether a message can be read at all; whether we believe it is 
 | bad_timestamp | has a time that is no time, or has no zone                           |
 
 A format (`ingest.decoding.formats`) may add reasons of its own. A message may hold several events: its *parts*,
-numbered from 0. What is wrong with one part costs that part, and the others land.
+numbered from 0. A faulty part is refused alone, and the others land.
 
-Records are parsed one by one, so that one bad message costs itself only; the fields are then checked and converted a
+Records are parsed one by one, so a malformed message is refused alone; fields are then checked and converted one
 column at a time.
 """
 
@@ -55,9 +54,9 @@ _Refuse = Callable[["Refusal"], None]
 
 
 class Refusal(NamedTuple):
-    """Why the message at `offset` is no event: a stable reason, the field at fault if there is one, and a sentence.
+    """Why the message at `offset` was refused: a stable reason, the field at fault (if any), and a sentence.
 
-    `part` is the place of the event within the message; None when nothing of the message can be read.
+    `part` is the number of the event within the message; None if the whole message was refused.
     """
 
     offset: int
@@ -68,7 +67,7 @@ class Refusal(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """`events` has the columns of the contract, in no particular order; `refused` all else, by offset and part."""
+    """`events` has the columns of the contract, in no particular order; `refused` is sorted by offset and part."""
 
     events: pl.DataFrame
     refused: list[Refusal]
@@ -210,7 +209,7 @@ def _frame(columns: dict[str, list[Any]], refused: list[Refusal]) -> pl.DataFram
 
 
 def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.DataFrame:
-    """Add what messages do not say: fields that none has, defaults of the stream, time of receipt, position."""
+    """Add what messages lack: absent fields, the stream's defaults, time of receipt, position."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]
     missing_id = pl.col("event_id").is_null()
     offset, received = pl.col(contract.OFFSET), pl.col(contract.RECEIVED_AT)

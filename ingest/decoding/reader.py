@@ -1,4 +1,4 @@
-"""Which format reads the messages of a stream, and what its mapping and rules lay over the events."""
+"""Builds the reader of a stream: its format, with its mapping and rules applied to the events."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The schemas of a Schema Registry, looked up by number: in a folder, or at the registry's address over HTTP.
+"""Looks up schemas of a Schema Registry by number, in a folder or over HTTP.
 
-A schema that is known stays known. One that is not is looked up again, so that a message which came before its schema
-costs quarantine, not a restart; over HTTP not more often than once a minute. A registry that cannot be reached is an
-error that ends the flush with nothing decided, never a reason to refuse a message.
+A known schema is cached. An unknown one is looked up again, over HTTP at most once a minute, so a message that arrives
+before its schema goes to quarantine and needs no restart. A registry that cannot be reached is an error that ends the
+flush with nothing decided, never a reason to refuse a message.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _LARGEST: Final = 16 << 20
 def schema_finder(settings: SchemaSettings) -> FindSchema | None:
     """The look-up that the settings describe; None when they name neither folder nor address.
 
-    >>> finder(SchemaSettings()) is None
+    >>> schema_finder(SchemaSettings()) is None
     True
     """
     if settings.folder is None and settings.address is None:

@@ -1,4 +1,4 @@
-"""What Segment's identify and group calls say about a customer, as customer attributes.
+"""Extracts customer attributes from the traits of Segment's identify and group calls.
 
 A trait holds from the time of the call until another call says otherwise; one that is null has ended. Names become
 lower case words; those of a group begin with `group_`, and the group itself is `group_id`. Traits that are objects or
@@ -21,7 +21,7 @@ _CONTACT: Final = """
     address avatar birthday email first_name id last_name name phone title username website
 """
 CONTACT: Final = frozenset(_CONTACT.split())
-"""Traits that name or reach a person: nobody is divided into segments by them, so they are taken only when asked."""
+"""Traits that name or reach a person. They define no segments, so they are taken only if the stream lists them."""
 _GROUP: Final = "group"
 _CALLS: Final = ("identify", _GROUP)
 

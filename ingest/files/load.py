@@ -1,7 +1,7 @@
-"""Events and profiles from files, through the decoder, gate and commit of the stream.
+"""Loads events and profiles from files, through the decoder, gate and commit of the stream.
 
-A file is known by its content: what of it has landed is kept in the lake under its SHA-256, so that loading it again,
-under any name, adds nothing, and loading it after a crash goes on where the last commit ended. In the lake its topic
+A file is identified by its content: the lake stores its progress under its SHA-256, so loading it again under any name
+adds nothing, and loading it after a crash resumes after the last commit. In the lake its topic
 is `file:<first half of the digest>`, its partition 0, and the offset the row in the file.
 """
 
@@ -39,7 +39,7 @@ _ATTRIBUTES: Final = ("identity_kind", "identity", "attribute", "value", "valid_
 _ROWS_AT_ONCE: Final = 20_000
 
 Advance = Callable[[int, int | None], None]
-"""Told how many rows are read, and how many there are (None: not known)."""
+"""Called with the number of rows read and the total (None: unknown)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,4 +224,4 @@ def _digest(file: Path) -> str:
 
 
 def _silent(done: int, total: int | None) -> None:
-    """Progress that nobody asked for."""
+    """Report no progress."""

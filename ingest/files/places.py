@@ -1,4 +1,4 @@
-"""Files to load, by name: of this machine or of an object store, one by one or a whole folder.
+"""Finds files to load, on this machine or in an object store, single files or whole folders.
 
 A place is a file, a folder, or either of them in an object store (`s3://bucket/old/`, `gs://`, `abfs://`), which is
 reached as the lake is: address and keys come from the environment. A file of a store is fetched whole before it is

@@ -1,4 +1,4 @@
-"""The rows of a file as records: lines (plain, .gz, .zst), CSV and Parquet, each row the message it would have been.
+"""Reads the rows of a file as records: lines (plain, .gz, .zst), CSV and Parquet; each row is one message.
 
 A record's offset is its row in the file, from 0. Lines are taken as they are, bad ones too; the rows of a
 table are written as JSON, so that every file goes through the decoder and the gate of the stream.
@@ -34,7 +34,7 @@ ENDINGS: Final = (*LINES, ".csv", ".parquet")
 
 
 class Row(NamedTuple):
-    """One row of a file in the place of a record: `timestamp` is when the file was loaded, in milliseconds."""
+    """One row of a file as a `Record`: `timestamp` is when the file was loaded, in milliseconds."""
 
     offset: int
     timestamp: int

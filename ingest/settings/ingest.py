@@ -50,7 +50,7 @@ class SchemaSettings(Section):
 
 
 class Limits(Section):
-    """What is refused at the door. Times are judged against the record's own time, so a replay decides the same.
+    """Limits of accepted messages. Times are judged against the record's own time, so a replay decides the same.
 
     `oldest` and `newest` say how far before and after the record's time an event may have occurred; None is no limit.
     """
@@ -61,7 +61,7 @@ class Limits(Section):
 
 
 class MaintenanceSettings(Section):
-    """How the tables' files are looked after (see `ingest.upkeep.maintenance`).
+    """Maintenance of the tables' files (see `ingest.upkeep.maintenance`).
 
     `every` has a running service do it; without, `journeys maintain` does, and `status` says when `interval` is over.
     `open_for` is how long late events are expected, `most_files` how many files an open day may have, `keep` how long
@@ -122,7 +122,7 @@ class IngestSettings(Section):
         return self
 
     def beside(self, place: Callable[[str], str]) -> IngestSettings:
-        """The same settings with every file and folder they name put in its place."""
+        """Return the settings with every file and folder resolved by `place`."""
         security = {name: place(file) for name in SECURITY_FILES if (file := getattr(self.security, name)) is not None}
         folder = self.schemas.folder
         return self.model_copy(

@@ -1,4 +1,4 @@
-"""The `[ingest.security]` table of journeys.toml: who we are to the brokers, and how we know that they are ours.
+"""The `[ingest.security]` table of journeys.toml: login to the brokers, and verification of their certificates.
 
 Secrets come from the environment (`JOURNEYS_INGEST__SECURITY__PASSWORD`) or from a file, which is read again at every
 start. They are kept so that neither a log line, an error nor a printed setting shows them.
@@ -50,12 +50,11 @@ class Security(Section):
 
     @property
     def uses_login(self) -> bool:
-        """Whether we say who we are by SASL."""
+        """Whether the login uses SASL."""
         return self.protocol.startswith("SASL")
 
     def login(self) -> tuple[str, str]:
-        """Username and password, from where they were said to be: asked for when a connection is made, so that a verb
-        which makes none needs no secret.
+        """Read username and password. Called when a connection is made, so commands without one need no secret.
 
         Raises ConfigurationError when one is missing, or its file cannot be read.
         """

@@ -1,4 +1,4 @@
-"""From the bytes of a message to a JSON value, with or without a Schema Registry's frame around it."""
+"""Parses the bytes of a message as a JSON value, with or without a Schema Registry frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ingest.decoding.formats.registry import MAGIC, FindSchema, unframe
 def parse_document(value: bytes, find: FindSchema | None = None) -> Any:
     """The JSON value of a message, or the Fault that keeps it from being read. `find` looks schemas up by number.
 
-    >>> document(b'{"a": 1}'), document(b"").reason
+    >>> parse_document(b'{"a": 1}'), parse_document(b"").reason
     ({'a': 1}, 'not_json')
     """
     text = value
@@ -40,7 +40,7 @@ def parse_fault(text: bytes, error: orjson.JSONDecodeError) -> Fault:
 def is_truncated(text: bytes) -> bool:
     """Whether text that begins an object is UTF-8 and does not end one, so that it cannot be JSON.
 
-    >>> is_cut(b'{"a": 1'), is_cut(b'{"a": 1}\\n'), is_cut(b'{"a": "\\xff')
+    >>> is_truncated(b'{"a": 1'), is_truncated(b'{"a": 1}\\n'), is_truncated(b'{"a": "\\xff')
     (True, False, False)
     """
     if text.rstrip(b" \t\r\n")[-1:] == b"}":

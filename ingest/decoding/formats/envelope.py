@@ -1,8 +1,8 @@
-"""What a format makes of one message: parts, each an event or the reason why it is none.
+"""The result types of a format: the parts of a message, each an event or the fault that refuses it.
 
 A *part* is one event of a message; a batch has many, numbered from 0 in their order. An *event* is an object with the
-fields of `plain.FIELDS`, values as JSON has them; `ingest.decoding.columns` types them afterwards, so a format only
-moves values to their places and leaves a value that does not fit to be refused there, by its field.
+fields of `ingest.settings.mapping.FIELDS` and JSON values. `ingest.decoding.columns` types them afterwards, so a format
+only moves values to fields; a value of the wrong type is refused there, with its field.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class InvalidPart(Exception):
 def read_parts(documents: list[Any], read: Callable[[dict[str, Any]], Event]) -> list[Outcome]:
     """Read every document of a message on its own: what is wrong with one costs that one.
 
-    >>> parts_of([{"event_name": "search"}, 5], lambda document: document)[1].reason
+    >>> read_parts([{"event_name": "search"}, 5], lambda document: document)[1].reason
     'not_object'
     """
     return [_part(document, read) for document in documents]

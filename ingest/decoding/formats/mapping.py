@@ -60,7 +60,7 @@ class CompiledRule(NamedTuple):
 def path_keys(path: str) -> Path:
     """The keys of a dotted path.
 
-    >>> steps('user."e.mail".0')
+    >>> path_keys('user."e.mail".0')
     ('user', 'e.mail', '0')
     """
     return tuple(quoted or bare for quoted, bare in _STEP.findall(path))

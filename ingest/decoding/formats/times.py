@@ -23,7 +23,7 @@ def parse_epoch(value: Any, unit: str) -> str:
 
     Raises Unfit when it is none.
 
-    >>> epoch("1767225600.5", "seconds")
+    >>> parse_epoch("1767225600.5", "seconds")
     '2026-01-01T00:00:00.500000+00:00'
     """
     try:
@@ -40,7 +40,7 @@ def parse_time(value: Any, pattern: str, zone: ZoneInfo | None, ambiguous: Ambig
 
     Raises Unfit when it is none, or has no zone where none is named.
 
-    >>> written("31.01.2026 13:00", "%d.%m.%Y %H:%M", ZoneInfo("Europe/Berlin"), "refuse")
+    >>> parse_time("31.01.2026 13:00", "%d.%m.%Y %H:%M", ZoneInfo("Europe/Berlin"), "refuse")
     '2026-01-31T12:00:00+00:00'
     """
     if type(value) is not str:

@@ -1,7 +1,7 @@
-"""Small readings that published formats share: names, ids, numbers and times as senders write them.
+"""Conversions shared by the formats: names, ids, numbers and times as senders write them.
 
-Each takes a JSON value and hands back a better one where there is exactly one way to read it, and the value itself
-otherwise: whoever types the column refuses it then, and names the field.
+Each converts a JSON value if there is exactly one way to read it, and returns it unchanged otherwise; the typed column
+then refuses it and names the field.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ def microseconds_to_time(microseconds: Any, field: str = "occurred_at") -> str |
 
     Raises Unfit when it is no such time.
 
-    >>> instant("1767225600000001")
+    >>> microseconds_to_time("1767225600000001")
     '2026-01-01T00:00:00.000001+00:00'
     """
     if microseconds is None:
@@ -120,7 +120,7 @@ def microseconds_to_time(microseconds: Any, field: str = "occurred_at") -> str |
 def without_blanks(**values: Any) -> dict[str, Any] | None:
     """Those of the values that say something; None when none does.
 
-    >>> filled(device_id="d1", card="", email=None)
+    >>> without_blanks(device_id="d1", card="", email=None)
     {'device_id': 'd1'}
     """
     return {key: value for key, value in values.items() if value is not None and value != ""} or None
