@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from analytics.stitching.forget import forget as forget_customer
     from analytics.stitching.refresh import refresh as refresh_paths
     from analytics.stitching.refresh import summary_of as stitch_summary
-    from analytics.stitching.unused_settings import doubts as unused_settings
+    from analytics.stitching.unused_settings import unused_settings
     from analytics.stitching.verify import verify as verify_paths
     from analytics.touches.assembly import touch_schema
     from analytics.touches.preview import touchpoints as preview_touchpoints

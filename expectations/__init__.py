@@ -1,1 +1,1 @@
-"""What we believe about events: the contract, the layout of the lake, the gate. Imports none of our other rooms."""
+"""The event contract, rules about events, gate, audit, and access to the lake. Imports no other package of ours."""

@@ -1,9 +1,9 @@
-"""The event: column names, polars types, version. Every room that reads or writes events takes them from here.
+"""The event contract: names and polars types of the columns of all tables, and the version.
 
-One table holds clickstream, orders and feedback. `(topic, partition, offset, part)` is the exactness key: it tells
-where an event came from and is unique in the lake. `part` is the event's place in its message, 0 for the first; most
-messages hold one event. Times are UTC in microseconds; `received_at` is the broker's record time, so
-that landing a message again gives the same row. Money is decimal, never float.
+One table holds clickstream, orders and feedback. `(topic, partition, offset, part)` identifies an event: it says where
+the event came from and is unique in the lake. `part` is the event's index in its message, 0 for the first; most
+messages contain one event. Times are UTC in microseconds. `received_at` is the broker's record time, so landing a
+message again gives the same row. Money is decimal, never float.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ PARTITION: Final = "partition"
 OFFSET: Final = "offset"
 PART: Final = "part"
 FROM_FILE: Final = "file:"
-"""How the topic of an event begins that was loaded from a file."""
+"""Prefix of the topic of events that were loaded from a file."""
 POSITION: Final[tuple[str, str, str]] = (TOPIC, PARTITION, OFFSET)
-"""Where a message is."""
+"""Identifies a message."""
 PLACE: Final[tuple[str, str, str, str]] = (*POSITION, PART)
-"""Where an event is: its message, and its place in it."""
+"""Identifies an event: its message, and its index in the message."""
 
 TIME: Final = pl.Datetime("us", "UTC")
 MONEY: Final = pl.Decimal(18, 2)
@@ -80,7 +80,7 @@ _events: SchemaDict = {
     PART: pl.Int32,
 }
 EVENTS: Final = pl.Schema(_events)
-"""`properties` is canonical JSON text of every field that has no column. `survey` is nps, csat or ces."""
+"""`properties` is canonical JSON text with every field that has no column. `survey` is nps, csat or ces."""
 
 REQUIRED: Final[tuple[str, ...]] = (
     EVENT_ID,
@@ -111,8 +111,8 @@ _quarantine: SchemaDict = {
     PART: pl.Int32,
 }
 QUARANTINE: Final = pl.Schema(_quarantine)
-"""`raw` is the whole message. `part` is null when nothing of it can be read; else the part at fault, and its other
-parts may have landed."""
+"""`raw` is the whole message. `part` is the index of the invalid event, whose neighbours may have landed; null when the
+whole message is unreadable."""
 
 _profiles: SchemaDict = {
     "identity_kind": pl.String,
@@ -125,14 +125,14 @@ _profiles: SchemaDict = {
     OFFSET: pl.Int64,
 }
 PROFILES: Final = pl.Schema(_profiles)
-"""One row a changed attribute: who, which, its value, and since when."""
+"""One row per changed attribute: identity, attribute, value, and the time from which it holds."""
 
 PAIR: Final = ("kind", "value", "other_kind", "other_value")
 """Two identities, each by its kind and value."""
 
 _links: SchemaDict = {**dict.fromkeys(PAIR, pl.String), "removed": pl.Boolean, "decided_at": TIME, "reason": pl.String}
 LINKS: Final = pl.Schema(_links)
-"""One row a decision about the link of two identities: whether it is `removed`, or taken back, and when."""
+"""One row per decision about the link between two identities: the link is `removed` or restored, and when."""
 
 _touches: SchemaDict = {
     "customer": pl.String,
@@ -146,7 +146,7 @@ _touches: SchemaDict = {
     "linked": pl.String,
 }
 TOUCHES: Final = pl.Schema(_touches)
-"""One row an event in its place on its customer's path. What `[paths]` keeps of events and customers comes beside."""
+"""One row per touch, an event on its customer's path. The columns that `[paths]` keeps are added to these."""
 
 
 def is_kind(word: str) -> TypeGuard[Kind]:

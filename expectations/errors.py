@@ -1,6 +1,6 @@
-"""The errors that a reader can mend, each with a stable code.
+"""The errors that a user can fix, each with a stable code.
 
-A message says what happened, where, what was expected against what was found, and what to do. The command prints it
+A message says what happened, where, what was expected, what was found, and what to do. The command line prints it
 without a traceback and exits with `exit_code`.
 """
 
@@ -16,9 +16,9 @@ _QUERY: Final = re.compile(r"(?<!<)\?\S+")
 
 
 class JourneysError(Exception):
-    """Base of every error that a user of the product can mend.
+    """Base class of every error that a user can fix.
 
-    `code` is stable and may be searched for; `exit_code` is what the command ends with.
+    `code` is stable and searchable; `exit_code` is the exit code of the command.
     """
 
     code: ClassVar[str] = "JOURNEYS"
@@ -30,62 +30,62 @@ class JourneysError(Exception):
 
     @property
     def message(self) -> str:
-        """The whole message, one fact a line."""
+        """The whole message, one fact per line."""
         facts = (("where", self.where), ("expected", self.expected), ("found", self.found), ("do", self.do))
         return "\n".join([self.what, *(f"  {name}: {text}" for name, text in facts if text)])
 
 
 class ConfigurationError(JourneysError):
-    """journeys.toml, or an environment variable in its place, cannot be used as it stands."""
+    """journeys.toml, or an environment variable that overrides it, is invalid."""
 
     code = "CONFIGURATION"
     exit_code = 2
 
 
 class BrokerError(JourneysError):
-    """The Kafka broker cannot be reached, refuses us, or does not know the topic."""
+    """The Kafka broker cannot be reached, denies access, or does not have the topic."""
 
     code = "BROKER"
     exit_code = 3
 
 
 class LandingError(JourneysError):
-    """Events could not be landed: offsets disagree, a topic was made anew, records are gone."""
+    """Events cannot be landed: offsets disagree, a topic was recreated, or records are gone."""
 
     code = "LANDING"
     exit_code = 4
 
 
 class StorageError(JourneysError):
-    """A folder or object store cannot be read or written."""
+    """A folder or an object store cannot be read or written."""
 
     code = "STORAGE"
     exit_code = 5
 
 
 class InputError(JourneysError):
-    """A file that was handed in cannot be read as what it claims to be."""
+    """An input file or value cannot be read as what it claims to be."""
 
     code = "INPUT"
     exit_code = 6
 
 
 class DefinitionError(JourneysError):
-    """A question about paths cannot be asked this way: unknown column, empty step, window without a unit."""
+    """The definition of a question about paths is invalid: unknown column, empty step, window without a unit."""
 
     code = "DEFINITION"
     exit_code = 7
 
 
 class RegistryError(JourneysError):
-    """The schemas that messages refer to cannot be looked up: no answer from the registry, or no folder to read."""
+    """The schemas of messages cannot be read: the registry does not answer, or there is no such folder."""
 
     code = "REGISTRY"
     exit_code = 8
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Advice that names the known word nearest to a wrong one; empty when none is near.
+    """Advice with the known word most similar to an unknown one; empty when none is similar.
 
     >>> nearest("adress", ["address", "group"])
     "did you mean 'address'?"
@@ -95,13 +95,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 
 def said(error: Exception) -> str:
-    """What a library says, on one line: of a store's error all of it, but for colours, and for queries of addresses.
+    """The message of a library's error on one line, without colours and without the query strings of addresses.
 
-    A query may hold a signature.
+    Query strings may contain signatures. Of an OSError every line is kept, of others the first.
 
     >>> said(OSError("List failed\\n GET http://store/shop?sig=secret\\n404 Not Found"))
     'List failed GET http://store/shop?... 404 Not Found'
     """
     lines = [part for line in str(error).splitlines() if (part := _COLOURS.sub("", line).strip())]
-    told = _QUERY.sub("?...", " ".join(lines if isinstance(error, OSError) else lines[:1]))
-    return told or type(error).__name__
+    text = _QUERY.sub("?...", " ".join(lines if isinstance(error, OSError) else lines[:1]))
+    return text or type(error).__name__

@@ -1,8 +1,8 @@
-"""Which rows of a batch do we believe? The row-level expectations of the suites, judged in one lazy pass.
+"""The gate: which rows of a batch may land? Evaluates the row-level expectations of the suites in one lazy pass.
 
-A rule is an expectation as a condition on one row. A null is not the rule's business: only a rule that asks for a
-value refuses its absence. Severity `refuse` keeps the row out of the lake (it goes to quarantine with the reason and
-the field of the first rule it fails, in the order of the rules); severity `warn` lets it in and counts it.
+A rule is an expectation as a condition on one row. Null passes every rule, except one that requires a value. A row that
+fails a rule of severity `refuse` goes to quarantine, with the reason and the field of the first rule it fails; a row
+that fails a rule of severity `warn` lands and is counted.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _FIRST: Final = "first failed rule"
 
 
 class Verdict(NamedTuple):
-    """`accepted` and `refused` part the batch; `refused` has the columns rule, field, reason and expected besides.
+    """The batch split into `accepted` and `refused`; `refused` has additional columns rule, field, reason and expected.
 
-    `warned` counts the accepted rows that fail a rule of severity `warn`, by its name; rules that all rows keep are
-    absent.
+    `warned` counts accepted rows that fail a rule of severity `warn`, by the name of the rule; rules that no row fails
+    are absent.
     """
 
     accepted: pl.DataFrame
@@ -41,9 +41,9 @@ class Verdict(NamedTuple):
 def contract_rules(
     *, oldest: timedelta | None = timedelta(days=400), newest: timedelta | None = timedelta(days=1)
 ) -> tuple[Rule, ...]:
-    """What every event must keep, in the order in which a reader wants to hear of it.
+    """The rules for every event, the most informative first.
 
-    `oldest` and `newest` say how far an event may have occurred before and after it was received; None is no limit.
+    `oldest` and `newest` limit how long an event may have occurred before and after it was received; None is no limit.
 
     >>> [rule.field for rule in contract_rules()][:2]
     ['schema_version', 'event_id']
@@ -52,9 +52,9 @@ def contract_rules(
 
 
 def judge(batch: pl.DataFrame, rules: Sequence[Rule]) -> Verdict:
-    """Part a batch into the rows that keep all refusing rules and the others, in their order.
+    """Split a batch into the rows that pass all refusing rules and the others, without changing their order.
 
-    A batch in which nothing is refused is handed back as it is, without a copy.
+    A batch without refused rows is returned as it is, without a copy.
 
     >>> batch = pl.DataFrame({"kind": ["order", "dream"]})
     >>> rule = Rule("kind is known", "kind", "not_allowed", pl.col("kind") == "order", "order")
@@ -63,35 +63,35 @@ def judge(batch: pl.DataFrame, rules: Sequence[Rule]) -> Verdict:
     """
     refusing = [rule for rule in rules if rule.severity == "refuse"]
     warning = [rule for rule in rules if rule.severity == "warn"]
-    broken = [_breaks(rule).alias(f"{place}") for place, rule in enumerate(warning)]
-    judged = batch.lazy().select(_first_broken(refusing), *broken).collect()
+    failed = [_fails(rule).alias(f"{index}") for index, rule in enumerate(warning)]
+    judged = batch.lazy().select(_first_failed(refusing), *failed).collect()
     first = judged.to_series(0)
     accepted, refused = batch, batch.clear()
     kept = first.is_null()
     if first.null_count() < batch.height:
         accepted, refused = batch.filter(kept), batch.filter(~kept)
-    told = _explain(refused, first.drop_nulls(), refusing)
-    counts = {rule.name: int((judged[f"{place}"] & kept).sum()) for place, rule in enumerate(warning)}
-    return Verdict(accepted, told, {name: count for name, count in counts.items() if count})
+    explained = _explain(refused, first.drop_nulls(), refusing)
+    counts = {rule.name: int((judged[f"{index}"] & kept).sum()) for index, rule in enumerate(warning)}
+    return Verdict(accepted, explained, {name: count for name, count in counts.items() if count})
 
 
-def _breaks(rule: Rule) -> pl.Expr:
+def _fails(rule: Rule) -> pl.Expr:
     return ~rule.holds.fill_null(True)
 
 
-def _first_broken(rules: Sequence[Rule]) -> pl.Expr:
-    """The place of the first rule that a row breaks, null where it keeps all."""
+def _first_failed(rules: Sequence[Rule]) -> pl.Expr:
+    """The index of the first rule that a row fails; null when it passes all."""
     if not rules:
         return pl.repeat(None, pl.len(), dtype=pl.UInt16).alias(_FIRST)
-    places = [pl.when(_breaks(rule)).then(pl.lit(place, pl.UInt16)) for place, rule in enumerate(rules)]
-    return pl.coalesce(places).alias(_FIRST)
+    indexes = [pl.when(_fails(rule)).then(pl.lit(index, pl.UInt16)) for index, rule in enumerate(rules)]
+    return pl.coalesce(indexes).alias(_FIRST)
 
 
 def _explain(refused: pl.DataFrame, first: pl.Series, rules: Sequence[Rule]) -> pl.DataFrame:
-    broken = [rules[place] for place in first.to_list()]
+    failed = [rules[index] for index in first.to_list()]
     return refused.with_columns(
-        pl.Series(RULE, [rule.name for rule in broken], pl.String),
-        pl.Series(FIELD, [rule.field for rule in broken], pl.String),
-        pl.Series(REASON, [rule.reason for rule in broken], pl.String),
-        pl.Series(EXPECTED, [rule.expected for rule in broken], pl.String),
+        pl.Series(RULE, [rule.name for rule in failed], pl.String),
+        pl.Series(FIELD, [rule.field for rule in failed], pl.String),
+        pl.Series(REASON, [rule.reason for rule in failed], pl.String),
+        pl.Series(EXPECTED, [rule.expected for rule in failed], pl.String),
     )

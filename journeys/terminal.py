@@ -1,4 +1,4 @@
-"""How answers, progress and errors look on a terminal, and what machines get instead (JSON, CSV)."""
+"""Prints results, progress and errors on a terminal; results also as JSON or CSV."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
     from expectations.errors import JourneysError
 
-HEAD = 9
-"""Letters of a column's name on one line."""
-LEAST_PATH = 30
-"""Letters that a column of lists has at least."""
-SHORT = 12
-"""Letters of a text that is never broken into lines."""
+HEADER_WIDTH = 9
+"""Characters of a column's name per line."""
+MIN_LIST_WIDTH = 30
+"""Minimum width of a column of lists, in characters."""
+MAX_UNWRAPPED = 12
+"""Text up to this many characters is never wrapped."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 Advance = Callable[[int, int | None], None]
-"""Report progress: how many are done, and of how many (None where nobody knows)."""
+"""Report progress: how many are done, and the total (None when unknown)."""
 
 
 class As(StrEnum):
-    """How an answer is printed."""
+    """Output format of a result."""
 
     table = "table"
     json = "json"
@@ -43,7 +43,7 @@ class As(StrEnum):
 
 
 def print_error(error: JourneysError) -> None:
-    """The error as facts on lines, without a traceback."""
+    """Print an error, one fact per line, without a traceback."""
     first, *rest = error.message.split("\n")
     err.print(Text.assemble(("Error ", "bold red"), (f"[{error.code}] ", "dim"), harmless(first)), soft_wrap=True)
     for line in rest:
@@ -51,7 +51,7 @@ def print_error(error: JourneysError) -> None:
 
 
 def print_check(what: str, found: str, do: str, *, passed: bool) -> None:
-    """One check on a line: its mark, what was looked at, what was found, and what to do."""
+    """Print one check: a mark, what was checked, the result, and on a second line what to do."""
     mark = ("✓ ", "green") if passed else ("✗ ", "bold red")
     out.print(Text.assemble(mark, f"{what:<16}", found), soft_wrap=True)
     if do:
@@ -60,9 +60,9 @@ def print_check(what: str, found: str, do: str, *, passed: bool) -> None:
 
 @contextmanager
 def step(title: str, *, bar: bool = True) -> Iterator[Advance]:
-    """One step of a longer job: a bar while it runs on a terminal, a line with its time when it is done.
+    """One step of a longer job: a progress bar while it runs on a terminal, a line with its duration when it is done.
 
-    Without `bar` there is none: where lines of a log come meanwhile.
+    Without `bar` there is no progress bar, for steps that write log lines.
     """
     progress = Progress(
         SpinnerColumn(),
@@ -86,7 +86,7 @@ def step(title: str, *, bar: bool = True) -> Iterator[Advance]:
 
 
 def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
-    """A frame as a table for people, or as JSON rows or CSV for machines."""
+    """Print a frame as a table, or as JSON rows or CSV."""
     if how is As.json:
         sys.stdout.write(plain(frame).write_json() + "\n")
     elif how is As.csv:
@@ -98,12 +98,12 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
 
         table = Table(title=title or None, title_justify="left", header_style="bold", box=None, pad_edge=False)
         for name, dtype in frame.schema.items():
-            path = isinstance(dtype, pl.List)
-            long = dtype == pl.String and (frame[name].str.len_chars().max() or 0) > SHORT  # type: ignore[operator]
+            is_list = isinstance(dtype, pl.List)
+            is_long = dtype == pl.String and (frame[name].str.len_chars().max() or 0) > MAX_UNWRAPPED  # type: ignore[operator]
             table.add_column(
-                Text(textwrap.fill(name.replace("_", " "), HEAD, break_long_words=False)),
-                no_wrap=not (path or long),
-                min_width=LEAST_PATH if path else None,
+                Text(textwrap.fill(name.replace("_", " "), HEADER_WIDTH, break_long_words=False)),
+                no_wrap=not (is_list or is_long),
+                min_width=MIN_LIST_WIDTH if is_list else None,
                 justify="right" if _is_number(dtype) else "left",
             )
         for row in frame.iter_rows():
@@ -113,11 +113,11 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
 
 
 def columns(rows: list[dict[str, str]], names: list[str], name_width: int) -> Table:
-    """A table of some of the cells of each row: the first column is a name, cut where it is long, the rest is whole."""
+    """A table of the named cells of each row. The first column is cut where it is too long, the others never."""
     table = Table(box=None, pad_edge=False, header_style="dim")
-    for place, name in enumerate(names):
-        if place == 0:
-            table.add_column(name, overflow="ellipsis", no_wrap=True, min_width=SHORT, max_width=name_width)
+    for index, name in enumerate(names):
+        if index == 0:
+            table.add_column(name, overflow="ellipsis", no_wrap=True, min_width=MAX_UNWRAPPED, max_width=name_width)
         else:
             table.add_column(Text(name), justify="right" if name else "left", no_wrap=True)
     for row in rows:
@@ -126,13 +126,13 @@ def columns(rows: list[dict[str, str]], names: list[str], name_width: int) -> Ta
 
 
 def fits(table: Table) -> bool:
-    """Whether a table is shown whole at the width of the terminal."""
-    whole = out.measure(table, options=out.options.update(max_width=sys.maxsize)).maximum
-    return whole <= out.width
+    """Whether a table fits the width of the terminal."""
+    width = out.measure(table, options=out.options.update(max_width=sys.maxsize)).maximum
+    return width <= out.width
 
 
 def plain(frame: pl.DataFrame) -> pl.DataFrame:
-    """Durations as seconds (the column says so), the rest as it is: what JSON and CSV can hold."""
+    """The frame as JSON and CSV can hold it: durations in columns `<name>_seconds`, lists as text."""
     import polars as pl
     import polars.selectors as cs
 
@@ -142,7 +142,7 @@ def plain(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def text(value: Any, name: str = "") -> str:
-    """One value for people: shares and rates in per cent, their differences in points, times in the unit that fits.
+    """One value as text: shares and rates in per cent, their differences in points, durations in a fitting unit.
 
     >>> text(0.4461, "share_of_previous"), text(12345), text(timedelta(minutes=27)), text(None)
     ('44.6 %', '12,345', '27 min', '–')
@@ -167,7 +167,7 @@ def text(value: Any, name: str = "") -> str:
 
 
 def _number(value: float, name: str) -> str:
-    """A number by what it is: a difference of shares, a share or rate, a p-value, or any other."""
+    """A number, formatted by its column: a difference of shares, a share or rate, a p-value, or any other."""
     if "difference" in name:
         return f"{value * 100:+.1f} pts"
     if "share" in name or "rate" in name:
@@ -177,17 +177,17 @@ def _number(value: float, name: str) -> str:
     return f"{value:,.2f}"
 
 
-def harmless(words: str) -> str:
-    """Words of the data without characters that steer a terminal: each is shown as a mark.
+def harmless(text: str) -> str:
+    """Text from the data without the control characters of a terminal; each is replaced by a mark.
 
     >>> harmless("red\\x1b[31m"), harmless("two\\nlines")
     ('red�[31m', 'two lines')
     """
-    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in words)
+    return "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in text)
 
 
 def duration(seconds: float) -> str:
-    """Seconds in the unit that fits.
+    """A number of seconds as text, in a fitting unit.
 
     >>> duration(79), duration(60_000), duration(1_000_000), duration(2_592_000)
     ('79 s', '16.7 h', '11.6 d', '30 d')
@@ -199,7 +199,7 @@ def duration(seconds: float) -> str:
 
 
 def bar(share: float | None, width: int = 30) -> str:
-    """A share of 1 as a bar of blocks.
+    """A share from 0 to 1 as a bar of block characters.
 
     >>> bar(0.5, width=4)
     '██  '

@@ -1,1 +1,1 @@
-"""Checks what has landed against the suites, day by day, and keeps the results."""
+"""Checks landed rows against the suites, day by day, and stores the results."""

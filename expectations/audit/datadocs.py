@@ -1,9 +1,9 @@
-"""The data docs: what we believe about the lake, on which days it held and what each check found, as safe pages.
+"""Data docs: HTML pages about the expectations, the days on which they passed, and the result of each check.
 
-They say what Great Expectations' own pages say of suites and validations, in its words: every expectation with what was
-observed and counted, every run, an index. But those pages load scripts and styles from other hosts, and a picture that
-counts views, and write values of the data into the page. These have neither script nor outside address, forbid
-themselves every request, and know the data by counts only, none of them from 1 to 9: few rows may be one person.
+The pages show what Great Expectations' own pages show, in its wording: every expectation with counts and the observed
+value, every run, an index. But its pages load scripts, styles and a tracking image from other hosts, and contain values
+of the data. These pages have no script and no external address, forbid every request, and contain only counts, never
+counts from 1 to 9, since few rows may be one person.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from typing import Any, Final
 import jinja2
 import polars as pl
 
-from expectations.audit import results as checks
+from expectations.audit import results
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
 
 DAYS: Final = 14
-"""The newest days that a page shows."""
+"""Number of the newest days that a page shows."""
 CHECKS: Final = 20
-"""The newest checks that have a page."""
-LEAST: Final = 10
-"""The least count of rows that is told."""
+"""Number of the newest checks that have a page."""
+MIN_COUNT: Final = 10
+"""The smallest count of rows that is shown."""
 _TEMPLATE: Final = Path(__file__).parents[1] / "templates" / "datadocs.html.j2"
 _BELIEF: Final = ["suite", "table", "columns", "belief", "severity"]
 _CONSEQUENCE: Final = {"refuse": "fails", "warn": "warns"}
@@ -59,7 +59,7 @@ class _Table:
 
 
 def publish(lake: Lake, folder: Path) -> list[Path]:
-    """Write the pages of a lake's checks into a folder, `index.html` last. Returns their paths.
+    """Write the pages about a lake's checks into a folder, `index.html` last, and return their paths.
 
     Raises:
         StorageError: the results cannot be read, or the folder cannot be written.
@@ -67,7 +67,7 @@ def publish(lake: Lake, folder: Path) -> list[Path]:
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in pages(checks.results(lake)).items():
+        for name, text in pages(results.results(lake)).items():
             part = folder / f".{name}.part"
             part.write_text(text, encoding="utf-8")
             part.replace(folder / name)
@@ -78,46 +78,46 @@ def publish(lake: Lake, folder: Path) -> list[Path]:
     return written
 
 
-def pages(results: pl.DataFrame) -> dict[str, str]:
-    """The pages by file name, made from results of checks (columns and dtypes of `checks.RESULTS`).
+def pages(found: pl.DataFrame) -> dict[str, str]:
+    """The pages by file name, made from the results of checks (schema `results.RESULTS`).
 
-    One page a suite, one for each of the newest checks, and `index.html`, the last. No results give an index that says
-    so.
+    One page per suite, one for each of the newest checks, and `index.html` last. Without results there is only an index
+    that says so.
 
-    >>> list(pages(checks.RESULTS.to_frame(eager=True)))
+    >>> list(pages(results.RESULTS.to_frame(eager=True)))
     ['index.html']
     """
-    verdicts = by_day(results)
+    verdicts = by_day(found)
     days = _newest(verdicts)
     made, overview, runs = {}, [], []
-    for (suite,), found in verdicts.group_by("suite", maintain_order=True):
+    for (suite,), of_suite in verdicts.group_by("suite", maintain_order=True):
         name = f"suite-{re.sub(r'[^a-z0-9]+', '-', str(suite).lower()).strip('-')}.html"
-        made[name] = _suite_page(str(suite), found)
-        beliefs = found.select(_BELIEF).unique().height
-        overview.append(_Row(str(suite), (found["table"][0], str(beliefs)), _worst(found, days), name))
-    times = results["checked_at"].unique().sort(descending=True)
+        made[name] = _suite_page(str(suite), of_suite)
+        beliefs = of_suite.select(_BELIEF).unique().height
+        overview.append(_Row(str(suite), (of_suite["table"][0], str(beliefs)), _worst(of_suite, days), name))
+    times = found["checked_at"].unique().sort(descending=True)
     for at in times.head(CHECKS):
-        found = results.filter(pl.col("checked_at") == at)
+        of_check = found.filter(pl.col("checked_at") == at)
         name = f"check-{at:%Y%m%dT%H%M%S%f}.html"
-        made[name] = _check_page(at, found)
-        runs.append(_Row(f"{at:%Y-%m-%d %H:%M:%S} UTC", _run(found), link=name))
+        made[name] = _check_page(at, of_check)
+        runs.append(_Row(f"{at:%Y-%m-%d %H:%M:%S} UTC", _run(of_check), link=name))
     lead = f"Last checked {times[0]:%Y-%m-%d %H:%M} UTC." if len(times) else "Nothing has been checked yet."
     tables = [
-        _Table("Suites", ("Suite", "Table", "Beliefs"), _headings(days), tuple(overview)),
-        _Table("Checks, newest first", ("Check", "Result", "Judged", "Not met", "Versions"), (), tuple(runs)),
+        _Table("Suites", ("Suite", "Table", "Expectations"), _headings(days), tuple(overview)),
+        _Table("Checks, newest first", ("Check", "Result", "Evaluated", "Failed", "Versions"), (), tuple(runs)),
     ]
     made["index.html"] = _page("Data docs", lead, [table for table in tables if table.rows])
     return made
 
 
-def by_day(results: pl.DataFrame) -> pl.DataFrame:
-    """One row an expectation and day: `passed`, `judged` and `failed` over all checks of the day's rows.
+def by_day(found: pl.DataFrame) -> pl.DataFrame:
+    """One row per expectation and day: `passed`, `judged` and `failed` over all checks of the day's rows.
 
-    A check of the rows that came since a version adds to the check that saw that version; a check of whole days
-    replaces those before, and so does one that begins where an earlier one began, which was cut short.
+    A check of the rows added after a version is added to the check of that version. A check of whole days replaces
+    earlier checks, and so does one that begins at the same version as an earlier, interrupted one.
     """
     keys = [*_BELIEF, "day"]
-    ordered = results.with_columns(pl.col("since").fill_null(-1), pl.col("version").fill_null(-1))
+    ordered = found.with_columns(pl.col("since").fill_null(-1), pl.col("version").fill_null(-1))
     later = pl.col("since").reverse().cum_min().reverse().shift(-1).over(keys)
     held = ordered.filter(later.is_null() | ((later >= 0) & (later >= pl.col("version"))))
     merged = [pl.col("passed").all(), pl.col("judged", "failed").sum(), pl.col("observed", "failure").last()]
@@ -128,7 +128,7 @@ def by_day(results: pl.DataFrame) -> pl.DataFrame:
 
 
 def _newest(verdicts: pl.DataFrame) -> list[Day]:
-    """The newest days, after None where something is judged as a whole."""
+    """The newest days, preceded by None when a table is evaluated as a whole."""
     known = verdicts["day"].unique()
     whole: list[Day] = [None] if known.null_count() else []
     return whole + sorted(known.drop_nulls())[-DAYS:]
@@ -139,7 +139,7 @@ def _headings(days: Sequence[Day]) -> tuple[str, ...]:
 
 
 def _suite_page(suite: str, found: pl.DataFrame) -> str:
-    """Every belief of a suite: what follows when it is not met, its counts over all days, and its newest days."""
+    """Every expectation of a suite: the consequence of a failure, counts over the days shown, and the newest days."""
     days = _newest(found)
     rows = []
     for (_, _, columns, belief, severity), held in found.group_by(_BELIEF, maintain_order=True):
@@ -147,13 +147,13 @@ def _suite_page(suite: str, found: pl.DataFrame) -> str:
         texts = (", ".join(columns), _CONSEQUENCE[str(severity)], judged, failed, observed)
         rows.append(_Row(str(belief), texts, _cells(held, days)))
     missed, checked = found.filter(~pl.col("passed"))["day"].n_unique(), found["day"].n_unique()
-    lead = f"{len(rows)} beliefs about {found['table'][0]}, not all met on {missed} of {checked} days."
-    headings = ("Belief", "Columns", "If not met", "Rows judged", "Rows against it", "Last measured")
+    lead = f"{len(rows)} expectations about {found['table'][0]}; at least one failed on {missed} of {checked} days."
+    headings = ("Expectation", "Columns", "On failure", "Rows evaluated", "Unexpected rows", "Last measured")
     return _page(f"Suite {suite}", lead, [_Table("", headings, _headings(days), tuple(rows))])
 
 
 def _check_page(at: datetime, found: pl.DataFrame) -> str:
-    """What one check found: each belief once, over the days it judged, those that were not met first."""
+    """The results of one check: each expectation once, over the days of the check, failed ones first."""
     tables = []
     for (suite,), part in found.group_by("suite", maintain_order=True):
         rows = []
@@ -164,47 +164,52 @@ def _check_page(at: datetime, found: pl.DataFrame) -> str:
             texts = (", ".join(columns), held["expectation"][0], *_measured(held), failures or "–")
             rows.append(_Row(str(belief), texts, (cell,)))
         rows.sort(key=lambda row: row.cells[0] is None or row.cells[0].passed)
-        headings = ("Belief", "Columns", "Expectation", "Rows judged", "Rows against it", "Last measured", "Exception")
-        tables.append(_Table(str(suite), headings, ("Not met",), tuple(rows)))
+        headings = ("Expectation", "Columns", "Type", "Rows evaluated", "Unexpected rows", "Last measured", "Exception")
+        tables.append(_Table(str(suite), headings, ("Failed",), tuple(rows)))
     return _page(f"Check of {at:%Y-%m-%d %H:%M:%S} UTC", " · ".join(_run(found)), tables)
 
 
 def _run(found: pl.DataFrame) -> tuple[str, str, str, str]:
-    """The verdict of one check, how many verdicts it gave and how many were not met, and the versions it looked at."""
+    """The result of one check, the number of evaluated and failed expectations, and the table versions."""
     missed = found.filter(~pl.col("passed"))
     failed = missed.filter(pl.col("severity") == "refuse").height
     seen = found.select("table", "since", "version").unique().drop_nulls("version").sort("table", "version")
     spans = seen.group_by("table", maintain_order=True).agg(pl.col("since").max(), pl.col("version").max())
-    told = ", ".join(
+    versions = ", ".join(
         f"{table} {version}" if since is None else f"{table} {since} to {version}"
         for table, since, version in spans.iter_rows()
     )
     verdict = "failed" if failed else "passed with warnings" if missed.height else "passed"
-    return verdict, f"{found.height:,} verdicts", f"{failed:,} failed, {missed.height - failed:,} warned", told or "–"
+    return (
+        verdict,
+        f"{found.height:,} evaluated",
+        f"{failed:,} failed, {missed.height - failed:,} warned",
+        versions or "–",
+    )
 
 
 def _measured(held: pl.DataFrame) -> tuple[str, str, str]:
-    """Rows judged, rows against, and the last number measured, as far as they may be told."""
+    """Rows evaluated, unexpected rows, and the last measured number, as far as they may be shown."""
     judged, failed = (int(held[name].sum()) if held[name].count() else None for name in ("judged", "failed"))
     last = held.filter(pl.col("observed").is_not_null()).tail(1)
-    few = bool(last.height) and 0 < (last["judged"][0] or LEAST) < LEAST
+    few = bool(last.height) and 0 < (last["judged"][0] or MIN_COUNT) < MIN_COUNT
     observed = "–" if last.is_empty() or few else f"{last['observed'][0]:,.4g}"
-    return _told(judged), _against(failed, judged), observed
+    return _shown(judged), _against(failed, judged), observed
 
 
-def _told(count: int | None) -> str:
-    """A count of rows, unless it is so small that it may be one person."""
+def _shown(count: int | None) -> str:
+    """A count of rows; small counts, which may be one person, are shown as such."""
     if count is None:
         return "–"
-    return f"<{LEAST}" if 0 < count < LEAST else f"{count:,}"
+    return f"<{MIN_COUNT}" if 0 < count < MIN_COUNT else f"{count:,}"
 
 
 def _against(failed: int | None, judged: int | None) -> str:
-    """The rows against a belief, unless they, or the others, are few."""
+    """The number of unexpected rows; withheld when these or the other rows are few."""
     others = (judged or 0) - (failed or 0)
-    if failed and 0 < others < LEAST <= failed:
-        return f"all but <{LEAST}"
-    return _told(failed)
+    if failed and 0 < others < MIN_COUNT <= failed:
+        return f"all but <{MIN_COUNT}"
+    return _shown(failed)
 
 
 def _cells(held: pl.DataFrame, days: Sequence[Day]) -> tuple[_Cell | None, ...]:
@@ -218,7 +223,7 @@ def _cell(row: dict[str, Any]) -> _Cell:
 
 
 def _worst(found: pl.DataFrame, days: Sequence[Day]) -> tuple[_Cell | None, ...]:
-    """For each day how many beliefs of the suite were not met."""
+    """For each day the number of failed expectations of the suite."""
     cells: list[_Cell | None] = []
     for day in days:
         held = found.filter(pl.col("day").eq_missing(pl.lit(day, pl.Date)))
@@ -231,4 +236,4 @@ def _worst(found: pl.DataFrame, days: Sequence[Day]) -> tuple[_Cell | None, ...]
 def _page(title: str, lead: str, tables: Sequence[_Table]) -> str:
     environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(title=title, lead=lead, tables=tables, least=LEAST, back=title != "Data docs")
+    return template.render(title=title, lead=lead, tables=tables, min_count=MIN_COUNT, back=title != "Data docs")

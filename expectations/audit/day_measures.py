@@ -1,6 +1,6 @@
-"""What does a day look like in numbers? Rows, names of events, values in columns, events by hour; and when is it over?
+"""Measures each day for drift (rows, event names, values in columns, events by hour), and finds the settled days.
 
-A day is settled when it is over, and has been for so long, in the data's own time, that late events are in.
+A day is settled when it has been over, in the time of the data, for long enough that late events are included.
 """
 
 from __future__ import annotations
@@ -13,14 +13,15 @@ import polars as pl
 from expectations import contract
 from expectations.audit.results import MEASURES
 
-_AT_ONCE: Final = 4
-"""Columns that are read at one time: a group of rows is held in memory with all the columns that are read."""
+_COLUMNS_PER_PASS: Final = 4
+"""Columns that are read in one pass: a row group is in memory with all the columns that are read."""
 
 
 def measure(events: pl.LazyFrame) -> pl.DataFrame:
-    """Measure every day of some events (columns and dtypes of `MEASURES`)."""
-    held = [name for name in events.collect_schema() if name in contract.EVENTS and name != contract.EVENT_DATE]
-    given = [_counted_given(events, held[place : place + _AT_ONCE]) for place in range(0, len(held), _AT_ONCE)]
+    """Measure every day of the events (schema `MEASURES`)."""
+    names = [name for name in events.collect_schema() if name in contract.EVENTS and name != contract.EVENT_DATE]
+    passes = [names[start : start + _COLUMNS_PER_PASS] for start in range(0, len(names), _COLUMNS_PER_PASS)]
+    given = [_counted_given(events, columns) for columns in passes]
     rows = events.group_by(contract.EVENT_DATE).agg(pl.len().alias("count")).collect(engine="streaming")
     hour = pl.col(contract.OCCURRED_AT).dt.hour().cast(pl.String)
     parts = [
@@ -37,7 +38,7 @@ def measure(events: pl.LazyFrame) -> pl.DataFrame:
 
 
 def settled(days: list[date], end_of_data: datetime | None, settle: timedelta) -> list[date]:
-    """The days that are over, and have been for `settle` at the end of the data."""
+    """The days that had been over for `settle` at the end of the data."""
     if end_of_data is None:
         return []
     midnight = time(tzinfo=UTC)

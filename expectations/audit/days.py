@@ -1,19 +1,19 @@
-"""Great Expectations' verdict on a day as a whole, from a column of the same answer that is smaller.
+"""Evaluates expectations about a whole day, on a smaller column that gives Great Expectations the same result.
 
-| expectation about                     | Great Expectations is given                               |
+| expectation about                     | column for Great Expectations                             |
 | ------------------------------------- | --------------------------------------------------------- |
-| unique values                         | what may occur twice on a day: two rows of each           |
+| unique values                         | possible duplicates of the day: two rows of each          |
 | distinct values and their number      | each value once                                           |
-| the least, the greatest               | those two                                                 |
-| the most common                       | the values that are, each once                            |
-| the share of unique ones              | a number for each row in place of the value               |
-| the share of given ones, row counts   | for each row whether it has one                           |
+| minimum, maximum                      | that value                                                |
+| most common value                     | the most common values, each once                         |
+| share of unique values                | a number per row in place of the value                    |
+| share of non-null values, row counts  | per row whether it has a value                            |
 | mean, median, sum, quantiles, others  | the column                                                |
 
-Values that occur twice are sought in pieces of a day, with like values in one piece: memory does not grow with the day.
-For all others it is bounded by a number for each row of a day, and by the texts of a column only where an expectation
-is about the shares of texts (Kullback-Leibler). Row conditions are applied before; a property test compares the
-verdicts with those on the whole day.
+Duplicates are searched in pieces of a day, with equal values in the same piece, so memory does not grow with the day.
+The other columns take at most one number per row of a day; strings are loaded only for expectations about the shares of
+strings (Kullback-Leibler). Row conditions are applied first. A property test compares the outcomes with those on the
+whole day.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from expectations.suites.catalog import UNIQUE
 from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
 
-SPAN: Final = 1_000_000
-"""Rows of neighbouring days whose values are sought twice in one pass; a day that has more takes several."""
+MAX_ROWS: Final = 1_000_000
+"""Rows of neighbouring days in which duplicates are searched in one pass; a larger day takes several passes."""
 _KEY: Final = "_key"
 
 _SMALLER: Final[Mapping[str, Callable[[pl.Expr], pl.Expr]]] = {
@@ -59,9 +59,9 @@ _SMALLER: Final[Mapping[str, Callable[[pl.Expr], pl.Expr]]] = {
 }
 
 
-def judge_day(rows: pl.LazyFrame, columns: Columns, asked: Sequence[Expectation]) -> list[Outcome]:
-    """Judge the rows of one day; `judged` of an outcome is the number of those that have a value."""
-    return [_judge(rows, columns, each) for each in asked]
+def judge_day(rows: pl.LazyFrame, columns: Columns, expectations: Sequence[Expectation]) -> list[Outcome]:
+    """Evaluate expectations on the rows of one day; `judged` of an outcome counts the rows with a value."""
+    return [_judge(rows, columns, expectation) for expectation in expectations]
 
 
 def _judge(rows: pl.LazyFrame, columns: Columns, asked: Expectation) -> Outcome:
@@ -74,7 +74,7 @@ def _judge(rows: pl.LazyFrame, columns: Columns, asked: Expectation) -> Outcome:
         except NotCompiled:
             return great_expectations.judge(given.drop(DAY).collect(engine="streaming"), [asked])[0]
     column = pl.col(asked.columns[0]) if asked.columns else pl.col(DAY).is_null()
-    smaller = _SMALLER.get(asked.type, _as_it_is)
+    smaller = _SMALLER.get(asked.type, _unchanged)
     frame, counted = pl.collect_all(
         [given.select(smaller(column), *asked.columns[1:]), given.select(column.count())], engine="streaming"
     )
@@ -83,19 +83,19 @@ def _judge(rows: pl.LazyFrame, columns: Columns, asked: Expectation) -> Outcome:
     return outcome._replace(expectation=asked, judged=counted.item())
 
 
-def _as_it_is(column: pl.Expr) -> pl.Expr:
+def _unchanged(column: pl.Expr) -> pl.Expr:
     return column
 
 
 def _numbers(column: pl.Expr) -> pl.Expr:
-    """Numbers that are alike where values are alike; that others share one is unlikely beyond concern."""
+    """Numbers that are equal for equal values; collisions are negligibly rare."""
     return column.hash() // 2
 
 
 def judge_unique(
     rows: pl.LazyFrame, columns: Columns, asked: Expectation, sizes: Mapping[Day, int]
 ) -> Iterator[tuple[Day, Counts]]:
-    """Of each day (`sizes` says how many rows it has), the rows judged, and those whose values others have too."""
+    """For each day (`sizes` holds its number of rows): the rows evaluated, and those with duplicate values."""
     names = sorted({*asked.columns, *asked.condition_columns})
     given = rows.select(DAY, *(columns.expression(name).alias(name) for name in names))
     judged = Columns(given.collect_schema())
@@ -106,54 +106,56 @@ def judge_unique(
         keeps &= where(condition, judged)
     key = pl.struct(asked.columns).hash().alias(_KEY)
     for days in _spans(sizes):
-        some = within(given, days).filter(keeps).select(DAY, key, *asked.columns)
-        found = {day: Counts() for day in days}
-        pieces = -(-sum(sizes[day] for day in days) // SPAN)  # of a day with more rows: like values are in like pieces
+        kept = within(given, days).filter(keeps).select(DAY, key, *asked.columns)
+        counts = {day: Counts() for day in days}
+        pieces = -(-sum(sizes[day] for day in days) // MAX_ROWS)  # equal values are in the same piece
         for piece in range(pieces):
-            _count_unique(some.filter(pl.col(_KEY) % pieces == piece), asked, found)
-        yield from found.items()
+            _count_unique(kept.filter(pl.col(_KEY) % pieces == piece), asked, counts)
+        yield from counts.items()
 
 
-def _count_unique(rows: pl.LazyFrame, asked: Expectation, found: Mapping[Day, Counts]) -> None:
-    """Add the rows of some days, and those whose values others of them have too, to what was found."""
+def _count_unique(rows: pl.LazyFrame, asked: Expectation, counts: Mapping[Day, Counts]) -> None:
+    """Add the rows, and those with duplicate values on the same day, to the counts of their days."""
     keys = rows.select(DAY, _KEY).collect(engine="streaming")
     twice = keys.group_by(DAY, _KEY).len(COUNT).filter(pl.col(COUNT) > 1).drop(COUNT)
-    again = (
+    duplicates = (
         rows.join(twice.lazy(), on=[DAY, _KEY], how="semi", nulls_equal=True)
         .group_by(DAY, *asked.columns)
         .len(COUNT)
         .collect(engine="streaming")
     )
-    shown = again.select(pl.all().repeat_by(pl.min_horizontal(COUNT, 2)).explode()) if again.height else again
-    wanted = Expectation(
+    sample = duplicates
+    if duplicates.height:
+        sample = duplicates.select(pl.all().repeat_by(pl.min_horizontal(COUNT, 2)).explode())
+    unique = Expectation(
         "expect_compound_columns_to_be_unique", {"column_list": [DAY, *asked.columns], "ignore_row_if": "never"}
     )
-    places, failure = great_expectations.unexpected(
-        shown.drop(COUNT).with_columns(pl.col(DAY).cast(pl.String)), [wanted]
+    positions, failure = great_expectations.unexpected(
+        sample.drop(COUNT).with_columns(pl.col(DAY).cast(pl.String)), [unique]
     )[0]
     for day, judged in keys.group_by(DAY).len().iter_rows():
-        found[day].judged += judged
-        found[day].failure = found[day].failure or failure
-    for day, failed in shown[places].unique().group_by(DAY).agg(pl.col(COUNT).sum()).iter_rows():
-        found[day].failed += failed
+        counts[day].judged += judged
+        counts[day].failure = counts[day].failure or failure
+    for day, failed in sample[positions].unique().group_by(DAY).agg(pl.col(COUNT).sum()).iter_rows():
+        counts[day].failed += failed
 
 
 def _spans(sizes: Mapping[Day, int]) -> Iterator[list[Day]]:
-    """Neighbouring days whose rows are not too many together."""
+    """Neighbouring days with at most `MAX_ROWS` rows together; a larger day alone."""
     span: list[Day] = []
-    held = 0
+    size = 0
     for day in sorted(sizes, key=lambda day: day or date.min):
-        if span and held + sizes[day] > SPAN:
+        if span and size + sizes[day] > MAX_ROWS:
             yield span
-            span, held = [], 0
+            span, size = [], 0
         span.append(day)
-        held += sizes[day]
+        size += sizes[day]
     if span:
         yield span
 
 
 def is_unique(asked: Expectation, columns: Columns) -> bool:
-    """Whether an expectation is about values that occur twice, and polars can tell which rows it is about."""
+    """Whether an expectation is about duplicate values, and polars can evaluate its row condition."""
     if asked.type not in UNIQUE:
         return False
     try:

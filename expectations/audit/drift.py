@@ -1,22 +1,22 @@
-"""Does a day look like the days before it? Shares of event names, shares of values in columns, events by hour.
+"""Drift: does a day look like the days before it? Compares event names, values in columns, and events by hour.
 
-Only settled days are compared, and only with settled days (`measures`). So neither the day that is still filling nor
-late arrivals are taken for drift; a day that late events change after all is measured and compared anew.
+Only settled days are compared, with settled days before them (`day_measures`), so an incomplete day or late events are
+not mistaken for drift. A day that late events change afterwards is measured and compared again.
 
-| number                  | of the day                                                | expected                     |
+| number                  | meaning                                                   | expected                     |
 | ----------------------- | --------------------------------------------------------- | ---------------------------- |
-| `event_name.divergence` | Kullback-Leibler divergence of its shares of names, nats  | at most `names`              |
+| `event_name.divergence` | Kullback-Leibler divergence of the shares of names, nats  | at most `names`              |
 | `<event>.share`         | share of the day's events, for the most frequent names    | within a factor of `shares`  |
 | `<event>.weekly`        | the same over the seven days that end with it             | within a factor of `shares`  |
 | `<column>.given`        | share of rows with a value                                | as before, +/- `nulls`       |
 | `hours.strayed`         | hours whose events are not within a factor of `volume` of | none                         |
 |                         | the median of that hour of the week                       |                              |
 
-The baseline of a share is its median over the days before: one odd day does not move it. A day shows what broke at
-once, a week what has become a little worse and stays so. What chance explains is not held against a day: shares and
-hours that differ by less than four standard deviations, divergence below what so many standard deviations make of it,
-hours of fewer than thirty events both then and now. A deviation is that of a count of independent events, or as much
-larger as the days before were apart among themselves, and grows as they get fewer.
+The baseline of a share is its median over the days before, so one unusual day does not move it. The day shows what
+broke at once, the week what has become slightly worse and stays so. Random variation is not reported: shares and hours
+that differ by less than four standard deviations, a divergence below what four standard deviations cause, and hours
+with fewer than thirty events both before and now. The standard deviation is that of independent events, increased by
+the spread among the days before, and larger when these are few.
 """
 
 from __future__ import annotations
@@ -39,29 +39,29 @@ NUMBERS: Final = pl.Schema(
         "belief": pl.String,
     }
 )
-"""A number of a day and the ends within which it is expected, null where there is none."""
+"""A number of a day, with its expected minimum and maximum; null means no limit."""
 
 _SMOOTHING: Final = 0.5
 _SIGMAS: Final = 4.0
 _WEEK: Final = 7
-_ENOUGH: Final = 30
-"""Events of an hour, expected or there, below which it is left to chance: visits come in bursts."""
-_NAMES: Final = 50
-"""So many of the most frequent event names are watched one by one."""
+_MIN_EVENTS: Final = 30
+"""Hours with fewer events, expected and observed, are not compared, since visits come in bursts."""
+_MAX_NAMES: Final = 50
+"""Number of the most frequent event names that are compared one by one."""
 
 
 class _Compared(NamedTuple):
-    """Which days (`inside`) make up the number of a `day`, and with which days before (`then`) it is compared."""
+    """For each `day`, the days that its number covers (`inside`), and the earlier days it is compared with (`then`)."""
 
     now: pl.DataFrame
     before: pl.DataFrame
 
 
 def compare(measures: pl.DataFrame, days: list[date], baseline: list[date], limits: Drift) -> pl.DataFrame:
-    """The numbers of some days and what is expected of them after the settled days before (`NUMBERS`).
+    """The numbers of the days, with the range expected from the settled days before (schema `NUMBERS`).
 
-    `measures` has the columns of `checks.MEASURES`, `baseline` are all settled days. A day with fewer than `least_days`
-    of them before it is left out.
+    `measures` has the schema `results.MEASURES`, `baseline` are all settled days. A day with fewer than `least_days` of
+    them before it is left out.
     """
     a_day, a_week = (_compared(days, sorted(baseline), length, limits) for length in (1, _WEEK))
     parts = (
@@ -77,11 +77,11 @@ def compare(measures: pl.DataFrame, days: list[date], baseline: list[date], limi
 def _compared(days: list[date], baseline: list[date], length: int, limits: Drift) -> _Compared:
     now, before = [], []
     for day in sorted(days):
-        known = [each for each in baseline if each < day]
+        known = [other for other in baseline if other < day]
         inside, then = [*known, day][-length:], [*known, day][:-length][-limits.days :]
         if len(then) >= limits.least_days:
-            now += [(day, each) for each in inside]
-            before += [(day, each) for each in then]
+            now += [(day, other) for other in inside]
+            before += [(day, other) for other in then]
     schemas = ({"day": pl.Date, name: pl.Date} for name in ("inside", "then"))
     return _Compared(
         *(pl.DataFrame(rows, schema=schema, orient="row") for rows, schema in zip((now, before), schemas, strict=True))
@@ -93,10 +93,10 @@ def _number(numbers: pl.DataFrame, **parts: pl.Expr) -> pl.DataFrame:
 
 
 def _diverged(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
-    """Kullback-Leibler divergence in nats; half a count is added everywhere, so that a new name is not infinite.
+    """Kullback-Leibler divergence in nats, with 0.5 added to every count so that a new name does not make it infinite.
 
-    Twice the divergence times the events is about chi-square of (names - 1) degrees where nothing but chance is at
-    work (S. S. Wilks, Annals of Mathematical Statistics 9, 1938), times the spread where events come in bursts.
+    Under random variation, twice the divergence times the number of events is about chi-square with (names - 1) degrees
+    of freedom (S. S. Wilks, Annals of Mathematical Statistics 9, 1938), times the spread when events come in bursts.
     """
     counts = _of(measures, "name")
     now = counts.join(compared.now.select("day").unique(), on="day", how="semi")
@@ -113,7 +113,7 @@ def _diverged(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.
     free, events = pl.len() - 1, 1 / (1 / pl.col("count").sum() + 1 / pl.col("count_then").sum())
     by_chance = (free + _SIGMAS * (2 * free).sqrt()) / (2 * events)
     found = both.group_by("day").agg((p * (p / q).log()).sum().alias("value"), by_chance.alias("by_chance"))
-    belief = f"shares of event names as in the days before, within a divergence of {limits.names:g}"
+    belief = f"shares of event names as on the days before, within a divergence of {limits.names:g}"
     return _number(
         found.join(spread, on="day"),
         number=pl.lit("event_name.divergence"),
@@ -128,7 +128,7 @@ def _names(measures: pl.DataFrame, compared: _Compared, limits: Drift, suffix: s
     """The share of each of the most frequent names."""
     counts = _of(measures, "name")
     frequent = counts.group_by("key").agg(pl.col("count").sum()).sort("count", "key", descending=[True, False])
-    shares = _usual(measures, counts.join(frequent.head(_NAMES), on="key", how="semi"), compared)
+    shares = _usual(measures, counts.join(frequent.head(_MAX_NAMES), on="key", how="semi"), compared)
     return _number(
         shares.filter(pl.col("usual") > 0),
         number=pl.format(f"{{}}.{suffix}", "key"),
@@ -140,24 +140,24 @@ def _names(measures: pl.DataFrame, compared: _Compared, limits: Drift, suffix: s
 
 
 def _given(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
-    """The share of rows with a value, of each column that ever has one."""
+    """The share of rows with a value, for each column that ever has one."""
     shares = _usual(measures, _of(measures, "given"), compared)
-    note = f"as many rows with a value as before, give or take a share of {limits.nulls:g}"
-    apart = pl.max_horizontal(pl.lit(limits.nulls), _by_chance())
+    note = f"share of rows with a value as before, within {limits.nulls:g}"
+    tolerance = pl.max_horizontal(pl.lit(limits.nulls), _by_chance())
     return _number(
         shares.filter((pl.col("share") > 0) | (pl.col("usual") > 0)),
         number=pl.format("{}.given", "key"),
         value=pl.col("share"),
-        least=pl.col("usual") - apart,
-        most=pl.col("usual") + apart,
+        least=pl.col("usual") - tolerance,
+        most=pl.col("usual") + tolerance,
         belief=pl.format(f"{{}}: {note}", "key"),
     )
 
 
 def _usual(measures: pl.DataFrame, counts: pl.DataFrame, compared: _Compared) -> pl.DataFrame:
-    """The `share` of each `key` in the `rows` compared, the `usual` one, and the `spread` of the days before.
+    """The `share` of each `key` in the `rows` compared, the `usual` share, and the `spread` of the days before.
 
-    `spread` is the mean square difference from the median in units of that of independent rows, at least 1.
+    `spread` is the mean squared difference from the median, relative to that of independent rows; at least 1.
     """
     rows = _of(measures, "rows").select("day", pl.col("count").alias("rows"))
     grid = rows.join(counts.select("key").unique(), how="cross").join(counts, on=["day", "key"], how="left")
@@ -170,28 +170,28 @@ def _usual(measures: pl.DataFrame, counts: pl.DataFrame, compared: _Compared) ->
     )
     then = daily.rename({"day": "then"}).join(compared.before, on="then")
     share = pl.col("count") / pl.col("rows")
-    apart = ((share - share.median()) ** 2 / _variance(share.median(), pl.col("rows"))).mean().fill_null(1).clip(1)
-    before = then.group_by("day", "key").agg(share.median().alias("usual"), (apart * _few(pl.len())).alias("spread"))
+    spread = ((share - share.median()) ** 2 / _variance(share.median(), pl.col("rows"))).mean().fill_null(1).clip(1)
+    before = then.group_by("day", "key").agg(share.median().alias("usual"), (spread * _few(pl.len())).alias("spread"))
     return now.join(before, on=["day", "key"])
 
 
 def _variance(share: pl.Expr, rows: pl.Expr) -> pl.Expr:
-    """That of the share among so many independent rows; a share of 0 or 1 counts as one row away from it."""
+    """The variance of a share over so many independent rows; a share of 0 or 1 counts as one row away from it."""
     return pl.max_horizontal(share * (1 - share), 1 / rows) / rows
 
 
 def _by_chance() -> pl.Expr:
-    """How far chance moves a share (`_usual`)."""
+    """How far random variation moves a share (`_usual`)."""
     return _SIGMAS * (_variance(pl.col("usual"), pl.col("rows")) * pl.col("spread")).sqrt()
 
 
 def _few(days: pl.Expr) -> pl.Expr:
-    """How much wider chance reaches when a median and a spread are known from few days only."""
+    """The factor by which random variation is larger when median and spread come from only a few days."""
     return (1 + 1.5 / days) * days / (days - 1)
 
 
 def _strayed(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
-    """How many hours of the day have far more or fewer events than that hour of the week has."""
+    """The number of hours of the day with far more or fewer events than the same hour of the week before."""
     same = pl.col("day").dt.weekday() == pl.col("then").dt.weekday()
     alike = compared.before.with_columns(same.alias("same")).filter(
         pl.col("same") | (pl.col("same").sum().over("day") < 2)
@@ -210,14 +210,14 @@ def _strayed(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.D
     expected = pl.col("usual")
     beyond = (count > limits.volume * expected) | (count < expected / limits.volume)
     by_chance = (count - expected).abs() <= _SIGMAS * (expected * pl.col("spread")).sqrt()
-    by_chance |= pl.max_horizontal(count, expected) < _ENOUGH
+    by_chance |= pl.max_horizontal(count, expected) < _MIN_EVENTS
     return _number(
         both.group_by("day").agg((beyond & ~by_chance).sum().cast(pl.Float64).alias("value")),
         number=pl.lit("hours.strayed"),
         value=pl.col("value"),
         least=pl.lit(None, pl.Float64),
         most=pl.lit(0.0),
-        belief=pl.lit(f"no hour beyond a factor of {limits.volume:g} of the same hours of the weeks before"),
+        belief=pl.lit(f"every hour within a factor of {limits.volume:g} of the same hour in the weeks before"),
     )
 
 

@@ -1,4 +1,4 @@
-"""What one check finds, as it comes: verdicts become rows of `checks.RESULTS`."""
+"""Collects the outcomes of one check as rows with the schema `results.RESULTS`."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from expectations.audit.great_expectations import Outcome
 
 MEASURED: Final = ("drift", "freshness")
-"""Suites about numbers that were measured, of which a result says the number and counts no rows."""
-_SAID_BY_NOTE: Final = (*MEASURED, "references")
-"""Suites about columns that are made for them, which only their notes explain."""
+"""Suites about measured numbers: their results hold the number and count no rows."""
+_DESCRIBED_BY_NOTE: Final = (*MEASURED, "references")
+"""Suites about derived columns: their notes describe the expectations."""
 
 Judged = tuple[Suite, "Outcome"]
 
@@ -33,16 +33,25 @@ class Findings:
     def add(
         self, judged: Iterable[Judged], day: date | None, since: int | None = None, version: int | None = None
     ) -> None:
-        """Add verdicts on a day of a version of their table; `since` as in `checks.RESULTS`."""
+        """Add outcomes for a day and a version of their table; `since` as in `results.RESULTS`."""
         for suite, outcome in judged:
-            asked = outcome.expectation
-            said = (suite.name, suite.table, day, asked.type, asked.columns, self._belief(suite, asked), asked.severity)
+            expectation = outcome.expectation
+            belief = self._belief(suite, expectation)
+            subject = (
+                suite.name,
+                suite.table,
+                day,
+                expectation.type,
+                expectation.columns,
+                belief,
+                expectation.severity,
+            )
             verdict = (outcome.passed, outcome.judged, outcome.failed, outcome.observed, outcome.failure)
-            self._rows.append((self.at, *said, *verdict, since, version))
+            self._rows.append((self.at, *subject, *verdict, since, version))
 
     @property
     def frame(self) -> pl.DataFrame:
-        """What was found so far (columns and dtypes of `checks.RESULTS`)."""
+        """The results so far (schema `results.RESULTS`)."""
         if not self._rows:
             return results.RESULTS.to_frame(eager=True)
         return pl.DataFrame(
@@ -50,7 +59,7 @@ class Findings:
         )
 
     def _belief(self, suite: Suite, expectation: Expectation) -> str:
-        if suite.name in _SAID_BY_NOTE:
+        if suite.name in _DESCRIBED_BY_NOTE:
             return expectation.note
         key = id(expectation)
         if key not in self._prose:

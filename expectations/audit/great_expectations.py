@@ -1,7 +1,8 @@
-"""Suites as Great Expectations' own objects, and its verdict on a frame. The only module that loads it, and pandas.
+"""Converts expectations to objects of Great Expectations, and evaluates them on a frame.
 
-Loading takes seconds, so nothing but the audit imports this module. No value of a customer leaves it: results carry
-counts, shares and numbers that were measured over many rows, never rows, texts or messages of exceptions.
+The only module that loads Great Expectations and pandas. Loading takes seconds, so only the audit imports it. No value
+of a customer leaves it: results contain counts, shares and numbers measured over many rows, never rows, strings of the
+data or messages of exceptions.
 """
 
 from __future__ import annotations
@@ -32,18 +33,18 @@ with warnings.catch_warnings():
     from great_expectations.expectations.registry import get_expectation_impl
 
 _RESULT_FORMAT: Final = {"result_format": "SUMMARY", "partial_unexpected_count": 0}
-"""Counts only. Every other format writes values of the data into results and pages."""
+"""Counts only: every other format writes values of the data into results and pages."""
 
 
 _SINGLE: Final = ("expect_column_max_to_be_between", "expect_column_min_to_be_between")
-"""What they observe is the value of one row, so it is not told."""
+"""These observe the value of a single row, so the value is not reported."""
 
 
 class Outcome(NamedTuple):
-    """The verdict on one expectation over `judged` rows with a value, `failed` of them against it.
+    """The outcome of one expectation: `judged` rows with a value, `failed` unexpected ones among them.
 
-    For an expectation about many rows both are null and `observed` is what was measured, where that is a number.
-    `failure` names the exception when Great Expectations could not evaluate it; `passed` is False then.
+    For an expectation about many rows both are None, and `observed` is the measured value if it is a number.
+    `failure` names the exception when Great Expectations could not evaluate it; `passed` is then False.
     """
 
     expectation: Expectation
@@ -55,16 +56,16 @@ class Outcome(NamedTuple):
 
 
 def as_objects(expectations: Sequence[Expectation]) -> list[GxExpectation]:
-    """The expectations as Great Expectations' objects, in their order.
+    """The expectations as objects of Great Expectations, in the same order.
 
     Raises:
-        ConfigurationError: Great Expectations refuses an argument.
+        ConfigurationError: Great Expectations rejects an argument.
     """
     return [_object(expectation) for expectation in expectations]
 
 
 def judge(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[Outcome]:
-    """Let Great Expectations judge a frame, whose columns are in their judged form (`columns.Columns.frame`).
+    """Evaluate expectations on a frame whose columns have the form of `columns.Columns.frame`.
 
     >>> from expectations.suites.expectation import Expectation
     >>> asked = Expectation("expect_column_values_to_not_be_null", {"column": "a"})
@@ -76,7 +77,7 @@ def judge(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[Outc
 
 
 def unexpected(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[tuple[list[int], str]]:
-    """For each expectation about values: the places of the rows that Great Expectations reports, and its exception.
+    """For each expectation about values: the indexes of the unexpected rows, and the exception if any.
 
     >>> asked = Expectation("expect_column_values_to_not_be_null", {"column": "a"})
     >>> unexpected(pl.DataFrame({"a": ["x", None]}), [asked])
@@ -85,62 +86,62 @@ def unexpected(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list
     results = evaluate(frame, expectations, {"result_format": "COMPLETE"})
     return [
         (
-            list((each.get("result") or {}).get("unexpected_index_list") or []),
-            _failure(each.get("exception_info") or {}),
+            list((result.get("result") or {}).get("unexpected_index_list") or []),
+            _failure(result.get("exception_info") or {}),
         )
-        for each in results
+        for result in results
     ]
 
 
 def within_ends(numbers: pl.DataFrame) -> list[bool]:
-    """Whether each `value` is at least `least` and at most `most`; an end that is null is none."""
+    """Whether each `value` is at least `least` and at most `most`; null means no limit."""
     pairs = (("value", "least"), ("most", "value"))
     either = {"or_equal": True, "ignore_row_if": "either_value_is_missing"}
     asked = [
         Expectation("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": a, "column_B": b, **either})
         for a, b in pairs
     ]
-    beyond = {place for places, _ in unexpected(numbers.select("value", "least", "most"), asked) for place in places}
-    return [place not in beyond for place in range(numbers.height)]
+    outside = {row for rows, _ in unexpected(numbers.select("value", "least", "most"), asked) for row in rows}
+    return [row not in outside for row in range(numbers.height)]
 
 
 def selected(frame: pl.DataFrame, expectation: Expectation) -> pl.Series:
-    """The rows that Great Expectations selects by the row condition of an expectation, and that hold what it needs."""
-    row = frame.with_row_index("_row")
+    """The rows that an expectation evaluates: selected by Great Expectations by its row condition, with a value."""
+    numbered = frame.with_row_index("_row")
     kwargs = {
         key: expectation.kwargs[key] for key in ("row_condition", "condition_parser") if key in expectation.kwargs
     }
     none = Expectation("expect_column_values_to_be_in_set", {"column": "_row", "value_set": [-1], **kwargs})
-    places, _ = unexpected(row, [none])[0]
+    rows, _ = unexpected(numbered, [none])[0]
     asked = {key: value for key, value in expectation.kwargs.items() if key != "row_condition"}
-    given = row.select(judged(expectation.type, asked, Columns(frame.schema)).alias("given"))["given"]
-    return given & row["_row"].is_in(places)
+    judged_rows = numbered.select(judged(expectation.type, asked, Columns(frame.schema)).alias("judged"))["judged"]
+    return judged_rows & numbered["_row"].is_in(rows)
 
 
 def evaluate(
     frame: pl.DataFrame | pd.DataFrame, expectations: Sequence[Expectation], result_format: dict[str, Any]
 ) -> list[dict[str, Any]]:
-    """Great Expectations' own results for the frame, in the order of the expectations.
+    """The results of Great Expectations for the frame, in the order of the expectations.
 
-    A result format other than that of `judge` may put values of the data into them.
+    With a result format other than that of `judge` they may contain values of the data.
     """
     if not expectations:
         return []
     with _python_strings():
         pandas = frame.to_pandas() if isinstance(frame, pl.DataFrame) else frame
         batch = _whole_frame().get_batch({"dataframe": pandas})
-        numbered = [_object(each, place) for place, each in enumerate(expectations)]
-        suite = gx.ExpectationSuite(name="asked", expectations=numbered)
-        found = batch.validate(suite, result_format=result_format).results
-    results: list[dict[str, Any]] = [each.to_json_dict() for each in found]
-    return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["place"]))
+        numbered = [_object(expectation, position) for position, expectation in enumerate(expectations)]
+        suite = gx.ExpectationSuite(name="check", expectations=numbered)
+        validated = batch.validate(suite, result_format=result_format).results
+    results: list[dict[str, Any]] = [result.to_json_dict() for result in validated]
+    return sorted(results, key=lambda result: int(result["expectation_config"]["meta"]["position"]))
 
 
 def in_prose(expectation: Expectation) -> str:
-    """The expectation in Great Expectations' words, as plain text."""
-    found = _object(expectation)
-    found.render()
-    rendered = next(iter(found.rendered_content or []), None)
+    """The expectation in the wording of Great Expectations, as plain text."""
+    described = _object(expectation)
+    described.render()
+    rendered = next(iter(described.rendered_content or []), None)
     if rendered is None or not rendered.value.template:
         return expectation.name
     return _filled(str(rendered.value.template), rendered.value.to_json_dict().get("params") or {})
@@ -152,15 +153,19 @@ def _filled(template: str, params: Any) -> str:
     return template
 
 
-def _object(expectation: Expectation, place: int = 0) -> GxExpectation:
+def _object(expectation: Expectation, position: int = 0) -> GxExpectation:
     written = expectation.as_json()
     implementation = get_expectation_impl(expectation.type)
-    arguments = {**written["kwargs"], "severity": written["severity"], "meta": {**written["meta"], "place": place}}
+    arguments = {
+        **written["kwargs"],
+        "severity": written["severity"],
+        "meta": {**written["meta"], "position": position},
+    }
     try:
         return implementation(**arguments)
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"Great Expectations refuses {expectation.type}.",
+            f"Great Expectations rejects {expectation.type}.",
             where=expectation.place or expectation.name,
             found="; ".join(str(error).splitlines()[1:3]) or str(error),
         ) from error
@@ -168,7 +173,7 @@ def _object(expectation: Expectation, place: int = 0) -> GxExpectation:
 
 @cache
 def _whole_frame() -> BatchDefinition[Any]:
-    """Any frame as a batch. One context a process: each makes a folder of its own for pages that nobody asked for."""
+    """The batch definition for any frame. One context per process, since each creates a folder for unused pages."""
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     asset = context.data_sources.add_pandas("lake").add_dataframe_asset("rows")
@@ -177,7 +182,7 @@ def _whole_frame() -> BatchDefinition[Any]:
 
 @contextmanager
 def _python_strings() -> Iterator[None]:
-    """Texts as Python objects (Arrow's are matched by another regular expression engine), and no hints on patterns."""
+    """Strings as Python objects (Arrow uses another regular expression engine), and no warnings about patterns."""
     with pd.option_context("mode.string_storage", "python"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         yield
@@ -199,7 +204,7 @@ def _outcome(expectation: Expectation, result: dict[str, Any]) -> Outcome:
 
 
 def _failure(info: dict[str, Any]) -> str:
-    """The type of the exception; its message may quote the data."""
+    """The type of the exception; its message is left out because it may quote the data."""
     for each in [info, *(value for value in info.values() if isinstance(value, dict))]:
         if each.get("raised_exception"):
             trace = str(each.get("exception_traceback") or "").strip().splitlines()

@@ -1,9 +1,9 @@
-"""What has come into a table since it was checked last? Told by the version of the table, never by the clock.
+"""Determines which rows a table has gained since its last check, by version of the table, never by the clock.
 
-A Delta table knows which files each version added; files that were only written anew, to have fewer of them, bring
-nothing. Where versions can no longer tell (their history was vacuumed, or rows went, as when somebody was forgotten),
-the whole table counts as new, and that is said. A table without versions (the path store's touches, which a refresh may
-change anywhere) is compared day by day by a fingerprint of its rows.
+A Delta table knows which files each version added; compacted files add no rows. When the versions no longer show it
+(their history was vacuumed, or rows were removed, for example to forget a customer), the whole table counts as new,
+with a note. A table without versions (the touches of the path store, which a refresh may change anywhere) is compared
+day by day with a fingerprint of its rows.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ _ROWS: Final = "_rows"
 
 @dataclass(frozen=True)
 class Table:
-    """The rows of one version of a table; `since(v)` are those that came after version `v`, None where none can tell.
+    """The rows of one version of a table; `since(v)` returns those added after version `v`, None when unknown.
 
-    Without a `version`, days of the table are compared by their content.
+    Days of a table without a `version` are compared by their content.
     """
 
     rows: pl.LazyFrame
@@ -33,7 +33,7 @@ class Table:
     since: Callable[[int], pl.LazyFrame | None] = lambda _: None
 
     def mapped(self, change: Callable[[pl.LazyFrame], pl.LazyFrame]) -> Table:
-        """The table with every frame of it changed the same way."""
+        """The table with `change` applied to each of its frames."""
 
         def since(version: int) -> pl.LazyFrame | None:
             rows = self.since(version)
@@ -44,10 +44,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Landed:
-    """`new` rows came after version `since` of the table (None: all rows of the days they belong to are there).
+    """`new` rows were added after version `since` of the table (None: `new` contains all rows of its days).
 
-    `whole` are all rows of the table, `seen` is what to remember (columns and dtypes of `checks.SEEN`), `note` says why
-    more is checked than has landed.
+    `whole` are all rows of the table, `seen` is the state to store (schema `results.SEEN`), `note` says why more is
+    checked than has landed.
     """
 
     new: pl.LazyFrame
@@ -59,9 +59,9 @@ class Landed:
 
 
 def landed_since(name: str, table: Table, day: pl.Expr, columns: Sequence[pl.Expr], before: pl.DataFrame) -> Landed:
-    """What is to be checked of a table, after what was seen `before` (columns and dtypes of `checks.SEEN`).
+    """The rows of a table to check, given the state `before` (schema `results.SEEN`).
 
-    `day` is the day of a row, null in a table that is judged as a whole; `columns` are those that are judged.
+    `day` is the day of a row, null in a table that is evaluated as a whole; `columns` are those used by expectations.
     """
     old = before.filter(pl.col("table") == name)
     rows = table.rows.with_columns(day.alias(DAY))
@@ -74,16 +74,16 @@ def landed_since(name: str, table: Table, day: pl.Expr, columns: Sequence[pl.Exp
         return Landed(rows, rows, None, table.version, seen)
     new = rows.head(0) if since == table.version else table.since(since) if since < table.version else None
     if new is None:
-        note = f"{name}: what came after version {since} can no longer be told, so all of version {table.version} is"
-        return Landed(rows, rows, None, table.version, seen, f"{note} checked")
+        note = f"{name}: the rows added after version {since} are unknown, so all of version {table.version} is checked"
+        return Landed(rows, rows, None, table.version, seen, note)
     return Landed(new.with_columns(day.alias(DAY)), rows, since, table.version, seen)
 
 
 def _compared(name: str, rows: pl.LazyFrame, columns: Sequence[pl.Expr], old: pl.DataFrame) -> Landed:
-    """The days whose rows are not those that were seen: other ones, more, or fewer."""
-    print_of = pl.struct(pl.col(DAY), *columns).hash().sum()
-    prints = rows.group_by(DAY).agg(print_of.alias("mark"), pl.len().alias(_ROWS)).collect(engine="streaming")
-    seen = prints.select(
+    """The days whose rows have changed since they were seen."""
+    fingerprint = pl.struct(pl.col(DAY), *columns).hash().sum()
+    fingerprints = rows.group_by(DAY).agg(fingerprint.alias("mark"), pl.len().alias(_ROWS)).collect(engine="streaming")
+    seen = fingerprints.select(
         pl.lit(name).alias("table"),
         pl.col(DAY).cast(pl.Date).alias("day"),
         pl.format("{}/{}", _ROWS, "mark").alias("mark"),
@@ -94,6 +94,6 @@ def _compared(name: str, rows: pl.LazyFrame, columns: Sequence[pl.Expr], old: pl
 
 
 def within(rows: pl.LazyFrame, days: Sequence[date | None]) -> pl.LazyFrame:
-    """The rows of some days; None stands for the rows without one."""
+    """The rows of these days; None stands for rows without a day."""
     dated = pl.col(DAY).is_in([day for day in days if day is not None])
     return rows.filter(dated.fill_null(None in days))

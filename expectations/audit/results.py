@@ -1,11 +1,11 @@
-"""What the checks of a lake have found, and what they have seen: kept in the lake itself, under `checks`.
+"""Stores results and state of the checks in the lake, under `checks`.
 
-- `checks/results`: a Delta table of the validation results, a row for each expectation, day and check (`RESULTS`); each
-  check adds a file, and maintenance makes few of many.
-- `checks/marks.parquet`: which version of each table the last check has seen (`SEEN`).
-- `checks/measures.parquet`: what a day looks like in numbers, for drift (`MEASURES`).
+- `checks/results`: a Delta table of validation results, one row per expectation, day and check (`RESULTS`). Each check
+  adds a file; maintenance compacts them.
+- `checks/marks.parquet`: the version of each table that the last check has seen (`SEEN`).
+- `checks/measures.parquet`: measures of each day, for drift (`MEASURES`).
 
-No value of a customer is in any of them.
+None of them contains a customer's values.
 """
 
 from __future__ import annotations
@@ -41,24 +41,24 @@ _results: SchemaDict = {
     "version": pl.Int64,
 }
 RESULTS: Final = pl.Schema(_results)
-"""`day` is null for a table that is judged as a whole. `belief` is the expectation in words. `judged` counts the rows
-with a value; `failed` those against it, null for an expectation about a day as a whole, of which `observed` is what was
-measured. `failure` names an exception that kept it from being judged. `version` of the table was checked; the rows are
-those that came after version `since`, or all rows of the day when it is null."""
+"""`day` is null for a table that is evaluated as a whole. `belief` is the expectation in words. `judged` counts rows
+with a value, `failed` the unexpected ones; `failed` is null for an expectation about a day as a whole, whose measured
+value is `observed`. `failure` names the exception that prevented the evaluation. The rows are those of `version` that
+were added after version `since`, or all rows of the day when `since` is null."""
 
 SEEN: Final = pl.Schema({"table": pl.String, "day": pl.Date, "mark": pl.String})
-"""`mark` is the version of the table, or the fingerprint of a day (null: of the rest) in a table without versions."""
+"""`mark` is the version of the table; without versions, the fingerprint of a day (null: rows without day)."""
 
 MEASURES: Final = pl.Schema({"day": pl.Date, "measure": pl.String, "key": pl.String, "count": pl.Int64})
-"""`measure` is rows, name (of events), given (values in a column), hour, or settled (the day was judged for drift)."""
+"""`measure` is rows, name (of events), given (values in a column), hour, or settled (drift of the day was checked)."""
 
 _FOLDER: Final = "checks"
-_PLACE: Final = "place"
-"""The place of a result in its check: files that are written anew do not keep the order of rows."""
+_POSITION: Final = "place"
+"""The position of a result in its check; compacted files do not keep the order of rows."""
 
 
 def results(lake: Lake) -> pl.DataFrame:
-    """The results of all checks so far, oldest first (columns and dtypes of `RESULTS`); none give the empty frame."""
+    """The results of all checks, oldest first (schema `RESULTS`); empty before the first check."""
     address = lake.table(RESULTS_TABLE)
     try:
         found = pl.scan_delta(DeltaTable(address)).collect()
@@ -66,30 +66,30 @@ def results(lake: Lake) -> pl.DataFrame:
         return RESULTS.to_frame(eager=True)
     except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
         raise _failed("read", address, error) from error
-    return found.sort("checked_at", _PLACE).select(RESULTS.names())
+    return found.sort("checked_at", _POSITION).select(RESULTS.names())
 
 
 def add_results(lake: Lake, found: pl.DataFrame) -> None:
-    """Keep the results of one check, all of them or none."""
+    """Append the results of one check atomically."""
     address = lake.table(RESULTS_TABLE)
     try:
-        found.with_columns(pl.int_range(pl.len()).alias(_PLACE)).write_delta(address, mode="append")
+        found.with_columns(pl.int_range(pl.len()).alias(_POSITION)).write_delta(address, mode="append")
     except (DeltaError, OSError) as error:
         raise _failed("written", address, error) from error
 
 
 def seen(lake: Lake) -> pl.DataFrame:
-    """What the last check has seen (columns and dtypes of `SEEN`)."""
+    """What the last check has seen (schema `SEEN`)."""
     return _kept(lake, "marks.parquet", SEEN)
 
 
 def measures(lake: Lake) -> pl.DataFrame:
-    """What the days look like (columns and dtypes of `MEASURES`)."""
+    """The measures of the days (schema `MEASURES`)."""
     return _kept(lake, "measures.parquet", MEASURES)
 
 
 def keep(lake: Lake, seen_now: pl.DataFrame, measured: pl.DataFrame) -> None:
-    """Replace what was seen and measured. Comes after the results: a check that is cut short is done again."""
+    """Replace marks and measures. Written after the results, so an interrupted check is repeated."""
     _write(lake, "measures.parquet", measured)
     _write(lake, "marks.parquet", seen_now)
 
@@ -109,7 +109,7 @@ def _read(frame: pl.LazyFrame, where: str) -> pl.DataFrame:
 
 
 def _write(lake: Lake, name: str, frame: pl.DataFrame) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file atomically."""
     address = f"{lake.table(_FOLDER)}/{name}"
     target = f"{address}.part" if lake.is_local else address
     try:

@@ -1,9 +1,9 @@
-"""Great Expectations' verdict on rows, at the cost of their distinct values: what holds of a value holds of its rows.
+"""Evaluates expectations about rows on their distinct values: rows with equal values have equal outcomes.
 
-Rows are read a chunk at a time. Of each chunk, the values that an expectation looks at are counted by day, Great
-Expectations judges every distinct one once, and the counts tell how many rows of each day it judged and found against
-it. That is exact: a property test compares the counts with those of Great Expectations on the rows themselves. Where
-only presence matters, values are reduced to it.
+Rows are read in chunks. In each chunk, the values that an expectation uses are counted by day, Great Expectations
+evaluates every distinct value once, and the counts give the number of rows evaluated and unexpected on each day. The
+result is exact: a property test compares it with that of Great Expectations on the rows themselves. Where only presence
+matters, values are reduced to it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Day = date | None
 
 @dataclass
 class Counts:
-    """Of one expectation on one day: rows `judged`, rows `failed`, and the exception that kept it from being judged."""
+    """Counts of one expectation on one day: rows `judged`, rows `failed`, and the exception that prevented it."""
 
     judged: int = 0
     failed: int = 0
@@ -39,49 +39,49 @@ class Counts:
 
 @dataclass
 class Verdicts:
-    """Rows of each day, and the counts of each expectation (by its place in what was asked) on each day."""
+    """Number of rows per day, and the counts per expectation (by its position) and day."""
 
     rows: dict[Day, int] = field(default_factory=dict)
     counts: dict[tuple[int, Day], Counts] = field(default_factory=dict)
 
-    def of(self, place: int, day: Day) -> Counts:
-        """The counts of one expectation on one day; zero when no row was looked at."""
-        return self.counts.setdefault((place, day), Counts())
+    def of(self, position: int, day: Day) -> Counts:
+        """The counts of one expectation on one day; zero when no row was evaluated."""
+        return self.counts.setdefault((position, day), Counts())
 
 
 def is_by_value(expectation: Expectation) -> bool:
-    """Whether the verdict on a row depends on its values alone, though the gate may not be able to compile it."""
+    """Whether the outcome for a row depends on its values alone, even if the gate cannot compile the expectation."""
     return expectation.type in ROW_LEVEL or expectation.type in BY_VALUE
 
 
 def judge_rows(
-    rows: pl.LazyFrame, columns: Columns, asked: Sequence[Expectation], chunk: int, found: Verdicts
+    rows: pl.LazyFrame, columns: Columns, asked: Sequence[Expectation], chunk: int, verdicts: Verdicts
 ) -> Iterator[int]:
-    """Judge rows that have a column `DAY`, at most `chunk` of them in memory at a time, and add to what was `found`.
+    """Evaluate rows with a column `DAY`, at most `chunk` of them in memory at a time, and add to `verdicts`.
 
-    Yields after each chunk how many rows it had.
+    Yields the number of rows of each chunk.
     """
     groups = [_Group(list(members)) for _, members in _grouped(asked)]
-    needed = {name for each in asked for name in [*each.columns, *each.condition_columns]}
+    needed = {name for expectation in asked for name in [*expectation.columns, *expectation.condition_columns]}
     read = rows.select(DAY, *(columns.expression(name).alias(name) for name in sorted(needed)))
     for part in _chunks(read, chunk):
         for day, count in part.group_by(DAY).len().iter_rows():
-            found.rows[day] = found.rows.get(day, 0) + count
-        for group, counted in zip(groups, pl.collect_all([each.counted(part) for each in groups]), strict=True):
-            group.judge(counted, found)
+            verdicts.rows[day] = verdicts.rows.get(day, 0) + count
+        for group, counted in zip(groups, pl.collect_all([group.counted(part) for group in groups]), strict=True):
+            group.judge(counted, verdicts)
         yield part.height
 
 
 def _chunks(rows: pl.LazyFrame, chunk: int) -> Iterator[pl.DataFrame]:
-    """The rows in slices: unlike batches of a stream, nothing is read ahead of what is judged."""
-    place = 0
-    while (part := rows.slice(place, chunk).collect(engine="streaming")).height:
+    """The rows in slices; unlike the batches of a stream, none is read ahead."""
+    start = 0
+    while (part := rows.slice(start, chunk).collect(engine="streaming")).height:
         yield part
-        place += chunk
+        start += chunk
 
 
 def _grouped(asked: Sequence[Expectation]) -> Iterable[tuple[list[str], Iterator[tuple[int, Expectation]]]]:
-    """The expectations with their places, by the columns whose values they look at."""
+    """The expectations with their positions, grouped by the columns whose values they use."""
 
     def values(pair: tuple[int, Expectation]) -> list[str]:
         return sorted(name for name, presence in _uses(pair[1]).items() if not presence)
@@ -90,7 +90,7 @@ def _grouped(asked: Sequence[Expectation]) -> Iterable[tuple[list[str], Iterator
 
 
 class _Group:
-    """Expectations that look at the values of the same columns, and at the presence of any."""
+    """Expectations that use the values of the same columns, and the presence of any others."""
 
     def __init__(self, asked: list[tuple[int, Expectation]]) -> None:
         self._asked = asked
@@ -104,19 +104,19 @@ class _Group:
         ]
 
     def counted(self, part: pl.DataFrame) -> pl.LazyFrame:
-        """How many rows of each day have the same values."""
+        """The number of rows per day and combination of values."""
         return part.lazy().group_by(DAY, *self._forms).agg(pl.len().alias(COUNT))
 
-    def judge(self, counted: pl.DataFrame, found: Verdicts) -> None:
-        """Add the verdicts on counted values."""
+    def judge(self, counted: pl.DataFrame, verdicts: Verdicts) -> None:
+        """Evaluate the counted values, and add the counts to `verdicts`."""
         names = [name for name in counted.columns if name not in (DAY, COUNT)]
-        distinct = counted.select(names).unique().with_row_index("_place")
-        values, asked = distinct.drop("_place"), [each for _, each in self._asked]
+        distinct = counted.select(names).unique().with_row_index("_position")
+        values, asked = distinct.drop("_position"), [each for _, each in self._asked]
         applies = [_applies(each, values) for each in asked]
         wrong = great_expectations.unexpected(values, asked)
         flags = distinct.with_columns(
             *(mask.alias(f"_judged {n}") for n, mask in enumerate(applies)),
-            *(pl.col("_place").is_in(places).alias(f"_failed {n}") for n, (places, _) in enumerate(wrong)),
+            *(pl.col("_position").is_in(positions).alias(f"_failed {n}") for n, (positions, _) in enumerate(wrong)),
         )
         sums = [
             (pl.col(COUNT) * pl.col(f"_{word} {n}")).sum() for n in range(len(asked)) for word in ("judged", "failed")
@@ -124,18 +124,18 @@ class _Group:
         totals = (
             counted.join(flags, on=names, how="left", nulls_equal=True)
             .group_by(DAY)
-            .agg(total.alias(str(place)) for place, total in enumerate(sums))
+            .agg(total.alias(str(index)) for index, total in enumerate(sums))
         )
         for day, *numbers in totals.iter_rows():
-            for n, (place, _) in enumerate(self._asked):
-                counts = found.of(place, day)
+            for n, (position, _) in enumerate(self._asked):
+                counts = verdicts.of(position, day)
                 counts.judged += numbers[2 * n]
                 counts.failed += numbers[2 * n + 1]
                 counts.failure = counts.failure or wrong[n][1]
 
 
 def _uses(expectation: Expectation) -> Mapping[str, bool]:
-    """The columns that an expectation looks at, and whether only at their presence."""
+    """The columns that an expectation uses, and whether it uses only their presence."""
     about_null = expectation.type in _ABOUT_NULL
     uses = dict.fromkeys(expectation.columns, about_null)
     for name, presence in _conditions(expectation.kwargs.get("row_condition")):
@@ -154,7 +154,7 @@ def _conditions(asked: Any) -> Iterator[tuple[str, bool]]:
 
 
 def _applies(expectation: Expectation, values: pl.DataFrame) -> pl.Series:
-    """Which values an expectation judges."""
+    """The values that an expectation evaluates."""
     try:
         rows = judged(expectation.type, expectation.kwargs, Columns(values.schema))
     except NotCompiled:

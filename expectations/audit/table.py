@@ -1,4 +1,4 @@
-"""One table in one check: what of it is to be judged, and the verdicts on it, day by day."""
+"""One table in one check: the rows to evaluate, and the outcomes day by day."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from expectations.audit.rows import Counts, Day
 
 CHUNK: Final = 250_000
-"""Rows that are in memory at one time."""
+"""Rows in memory at one time."""
 
 
 class TableAudit:
-    """A table, what is asked of it, and what has landed in it since it was seen last.
+    """A table, its expectations, and the rows that have landed since the last check.
 
     Raises:
         ConfigurationError: an expectation names a column that the table does not have.
@@ -31,67 +31,74 @@ class TableAudit:
     def __init__(self, name: str, table: Table, day: pl.Expr, suites: Sequence[Suite], before: pl.DataFrame) -> None:
         self.name = name
         self._columns = Columns(table.rows.collect_schema())
-        self._asked: list[tuple[Suite, Expectation]] = []
+        self._expectations: list[tuple[Suite, Expectation]] = []
         for suite in suites:
             for expectation in suite.expectations:
                 require_columns(expectation, self._columns, suite.table)
-                self._asked.append((suite, narrowed(expectation, suite.kind)))
-        named = {name for _, asked in self._asked for name in [*asked.columns, *asked.condition_columns]}
-        looked_at = [self._columns.expression(each).alias(each) for each in sorted(named)]
-        self.landed: Landed = landed_since(name, table, day, looked_at, before)
+                self._expectations.append((suite, narrowed(expectation, suite.kind)))
+        named = {name for _, asked in self._expectations for name in [*asked.columns, *asked.condition_columns]}
+        used = [self._columns.expression(column).alias(column) for column in sorted(named)]
+        self.landed: Landed = landed_since(name, table, day, used, before)
         self.rows: int = self.landed.new.select(pl.len()).collect(engine="streaming").item()
         self.days: list[Day] = []
 
-    def judge(self, found: Findings, advance: Callable[[int], None]) -> None:
-        """Judge what has landed; `advance` gets how many of its rows are done."""
+    def judge(self, findings: Findings, advance: Callable[[int], None]) -> None:
+        """Evaluate the new rows; `advance` receives the number of rows done."""
         if not self.rows:
             return
         from expectations.audit.days import judge_day
         from expectations.audit.rows import Verdicts, is_by_value, judge_rows
 
-        by_value = [place for place, (_, asked) in enumerate(self._asked) if is_by_value(asked)]
+        by_value = [position for position, (_, asked) in enumerate(self._expectations) if is_by_value(asked)]
         done, verdicts = 0, Verdicts()
-        asked = [self._asked[place][1] for place in by_value]
+        asked = [self._expectations[position][1] for position in by_value]
         for height in judge_rows(self.landed.new, self._columns, asked, CHUNK, verdicts):
             done += height
             advance(done)
         self.days = sorted(verdicts.rows, key=lambda day: (day is not None, day))
         unique = self._unique()
         rest = [
-            (place, asked)
-            for place, (_, asked) in enumerate(self._asked)
-            if place not in by_value and place not in unique
+            (position, asked)
+            for position, (_, asked) in enumerate(self._expectations)
+            if position not in by_value and position not in unique
         ]
         for day in self.days:
             outcomes = {
-                place: _outcome(self._asked[place][1], verdicts.of(number, day))
-                for number, place in enumerate(by_value)
+                position: _outcome(self._expectations[position][1], verdicts.of(number, day))
+                for number, position in enumerate(by_value)
             }
-            outcomes |= {place: _outcome(self._asked[place][1], counts[day]) for place, counts in unique.items()}
+            outcomes |= {
+                position: _outcome(self._expectations[position][1], counts[day]) for position, counts in unique.items()
+            }
             if rest:
                 whole = within(self.landed.whole, [day])
                 judged = judge_day(whole, self._columns, [asked for _, asked in rest])
-                outcomes |= {place: outcome for (place, _), outcome in zip(rest, judged, strict=True)}
-            self._add(found, day, outcomes)
+                outcomes |= {position: outcome for (position, _), outcome in zip(rest, judged, strict=True)}
+            self._add(findings, day, outcomes)
 
     def _unique(self) -> dict[int, dict[Day, Counts]]:
-        """The counts of the expectations about values that occur twice, by their places."""
+        """The counts of the expectations about duplicate values, by their positions."""
         from expectations.audit.days import is_unique, judge_unique
 
-        places = [place for place, (_, asked) in enumerate(self._asked) if is_unique(asked, self._columns)]
-        if not places:
+        positions = [
+            position for position, (_, asked) in enumerate(self._expectations) if is_unique(asked, self._columns)
+        ]
+        if not positions:
             return {}
         rows = within(self.landed.whole, self.days)
         sizes = dict(rows.group_by(DAY).len().collect(engine="streaming").iter_rows())
-        return {place: dict(judge_unique(rows, self._columns, self._asked[place][1], sizes)) for place in places}
+        return {
+            position: dict(judge_unique(rows, self._columns, self._expectations[position][1], sizes))
+            for position in positions
+        }
 
-    def _add(self, found: Findings, day: Day, outcomes: dict[int, Outcome]) -> None:
+    def _add(self, findings: Findings, day: Day, outcomes: dict[int, Outcome]) -> None:
         from expectations.audit.rows import is_by_value
 
-        for place in sorted(outcomes):
-            judged: Judged = (self._asked[place][0], outcomes[place])
-            since = self.landed.since if is_by_value(outcomes[place].expectation) else None
-            found.add([judged], day, since, self.landed.version)
+        for position in sorted(outcomes):
+            judged: Judged = (self._expectations[position][0], outcomes[position])
+            since = self.landed.since if is_by_value(outcomes[position].expectation) else None
+            findings.add([judged], day, since, self.landed.version)
 
 
 def _outcome(asked: Expectation, counts: Counts) -> Outcome:

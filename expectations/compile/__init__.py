@@ -1,1 +1,1 @@
-"""From expectations to polars expressions: conditions, masks, the rules of the gate."""
+"""Compiles expectations to polars expressions: row conditions, masks, the rules of the gate."""

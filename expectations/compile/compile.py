@@ -1,4 +1,4 @@
-"""From suites to the rules of the gate: what can be judged row by row, and what is left to the audit, and why."""
+"""Compiles suites to rules of the gate; what cannot be evaluated row by row is left to the audit, with the reason."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from expectations.suites.expectation import Expectation, Severity, Suite, both, 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An expectation that is judged row by row: `holds` is a Boolean expression, null where it has nothing to say.
+    """An expectation that is evaluated row by row: `holds` is a Boolean expression, null where the rule does not apply.
 
-    `field` is the column at fault, `reason` the stable code that quarantine shows, `expected` a sentence for people.
+    `field` is the invalid column, `reason` the stable code in quarantine, `expected` a description for people.
     """
 
     name: str
@@ -35,14 +35,14 @@ class Rule:
 
 @dataclass(frozen=True)
 class Compiled:
-    """`rules` for the gate, in the order of the suites; `audited` are the expectations left to the audit, and why."""
+    """`rules` of the gate, in the order of the suites; `audited` expectations with the reason why the gate cannot."""
 
     rules: tuple[Rule, ...]
     audited: tuple[tuple[Expectation, str], ...]
 
 
 def compile_suites(suites: Iterable[Suite], schema: pl.Schema) -> Compiled:
-    """Compile the row-level expectations of the suites; those of a suite with a kind hold for rows of that kind only.
+    """Compile the row-level expectations of the suites; a suite with a kind applies only to rows of that kind.
 
     Raises:
         ConfigurationError: an expectation names a column that the table does not have.
@@ -61,21 +61,20 @@ def compile_suites(suites: Iterable[Suite], schema: pl.Schema) -> Compiled:
 
 
 def narrowed(expectation: Expectation, kind: str | None) -> Expectation:
-    """The expectation with its row condition narrowed to the events of one kind."""
+    """The expectation with its row condition restricted to events of one kind."""
     if kind is None or not expectation.takes_condition:
         return expectation
-    given = expectation.kwargs.get("row_condition")
-    asked: str | dict[str, Any] = condition("kind", "==", kind)
-    if isinstance(given, str):
-        asked = f"(kind == {kind!r}) and ({given})"
-    elif isinstance(given, dict):
-        asked = both(condition("kind", "==", kind), given)
-    narrow = {**expectation.kwargs, "row_condition": asked}
-    return replace(expectation, kwargs=narrow)
+    original = expectation.kwargs.get("row_condition")
+    restricted: str | dict[str, Any] = condition("kind", "==", kind)
+    if isinstance(original, str):
+        restricted = f"(kind == {kind!r}) and ({original})"
+    elif isinstance(original, dict):
+        restricted = both(condition("kind", "==", kind), original)
+    return replace(expectation, kwargs={**expectation.kwargs, "row_condition": restricted})
 
 
 def require_columns(expectation: Expectation, columns: Columns, table: str) -> None:
-    """Raise ConfigurationError when the expectation names a column that is not in the table."""
+    """Raise ConfigurationError when the expectation names a column that the table does not have."""
     hint = "a field of `properties` is named properties.<field>" if "properties" in columns.schema else ""
     for name in [*expectation.columns, *expectation.condition_columns]:
         if name not in columns:
@@ -100,9 +99,9 @@ def _rule(expectation: Expectation, kind: str | None, columns: Columns) -> Rule:
 
 
 def compile_own(own: Sequence[Suite], touches: pl.Schema = contract.TOUCHES) -> Compiled:
-    """What the stream judges after the contract, and what only the audit can.
+    """The rules of the gate in addition to the contract, and the expectations that only the audit can evaluate.
 
-    `own` are the owner's suites, of whatever table, `touches` the columns that touches will have.
+    `own` are the user's suites, of any table; `touches` are the columns of touches under the settings.
 
     Raises:
         ConfigurationError: an expectation names a column that its table does not have.
@@ -113,12 +112,12 @@ def compile_own(own: Sequence[Suite], touches: pl.Schema = contract.TOUCHES) -> 
         layout.LINKS: contract.LINKS,
         layout.TOUCHES: touches,
     }
-    left = []
+    audited = []
     for suite in own:
         if suite.table != layout.EVENTS:
             for expectation in suite.expectations:
                 require_columns(expectation, Columns(schemas[suite.table]), suite.table)
-                left.append((expectation, f"it is about {suite.table}, which do not come in the stream"))
-    beyond = [suite for suite in default_suites() if suite.kind is not None]
-    compiled = compile_suites([*beyond, *(suite for suite in own if suite.table == layout.EVENTS)], contract.EVENTS)
-    return replace(compiled, audited=(*compiled.audited, *left))
+                audited.append((expectation, f"it is about {suite.table}, which are not in the stream"))
+    of_kinds = [suite for suite in default_suites() if suite.kind is not None]
+    compiled = compile_suites([*of_kinds, *(suite for suite in own if suite.table == layout.EVENTS)], contract.EVENTS)
+    return replace(compiled, audited=(*compiled.audited, *audited))

@@ -1,6 +1,6 @@
-"""Which rows is an expectation about? Great Expectations' row conditions in polars, and which values are equal.
+"""Compiles Great Expectations' row conditions to polars, and compares values as Great Expectations does.
 
-A row condition selects what pandas' `query` selects: `!=` and `NOT_IN` hold for a null, other comparisons do not.
+A row condition selects the rows that pandas' `query` selects: `!=` and `NOT_IN` hold for null, others do not.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ _EXACT: Final = 2**53
 
 
 class NotCompiled(ValueError):
-    """The expectation is sound, but a row cannot be judged with the same meaning in polars."""
+    """The expectation is valid, but polars cannot evaluate it on a row with the same meaning."""
 
 
 _COMPARISONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
@@ -30,46 +30,47 @@ _COMPARISONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
 }
 
 
-def where(asked: Any, columns: Columns) -> pl.Expr:
-    """The rows that the condition selects, as pandas' `query` does."""
-    if not isinstance(asked, dict):
+def where(condition: Any, columns: Columns) -> pl.Expr:
+    """The rows that the row condition selects, as pandas' `query` does."""
+    if not isinstance(condition, dict):
         raise NotCompiled("its row condition is text for pandas")
-    form = asked.get("type")
-    if form in ("and", "or") and asked.get("conditions"):
-        inner = [where(part, columns) for part in asked["conditions"]]
+    form = condition.get("type")
+    if form in ("and", "or") and condition.get("conditions"):
+        inner = [where(part, columns) for part in condition["conditions"]]
         return pl.all_horizontal(inner) if form == "and" else pl.any_horizontal(inner)
     if form == "nullity":
-        value = columns.expression(asked["column"]["name"])
-        return value.is_null() if asked["is_null"] else value.is_not_null()
+        value = columns.expression(condition["column"]["name"])
+        return value.is_null() if condition["is_null"] else value.is_not_null()
     if form == "comparison":
-        return _comparison(asked["column"]["name"], asked["operator"], asked["parameter"], columns).fill_null(False)
+        parts = condition["column"]["name"], condition["operator"], condition["parameter"]
+        return _comparison(*parts, columns).fill_null(False)
     raise NotCompiled("its row condition is of an unknown type")
 
 
 def judged(type_: str, kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
-    """The rows that an expectation about values judges: those that its condition selects and that hold what it needs.
+    """The rows that an expectation about values evaluates: selected by its condition, with the values that it needs.
 
     A Boolean expression of the frame's height, without nulls.
     """
     rows = pl.int_range(pl.len()) >= 0
-    asked = kwargs.get("row_condition")
-    if asked is not None:
-        rows &= where(asked, columns)
+    condition = kwargs.get("row_condition")
+    if condition is not None:
+        rows &= where(condition, columns)
     if "column" in kwargs:
         return rows if type_.endswith("be_null") else rows & columns.expression(kwargs["column"]).is_not_null()
     return rows & considered(kwargs, columns)
 
 
 def considered(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
-    """Of several columns, the rows that `ignore_row_if` leaves."""
+    """For an expectation about several columns, the rows that `ignore_row_if` keeps."""
     pair = "column_A" in kwargs
     names = [kwargs["column_A"], kwargs["column_B"]] if pair else kwargs["column_list"]
-    given = [columns.expression(name).is_not_null() for name in names]
+    present = [columns.expression(name).is_not_null() for name in names]
     ignore = kwargs.get("ignore_row_if") or ("both_values_are_missing" if pair else "all_values_are_missing")
     if ignore in ("both_values_are_missing", "all_values_are_missing"):
-        return pl.any_horizontal(given)
+        return pl.any_horizontal(present)
     if ignore in ("either_value_is_missing", "any_value_is_missing"):
-        return pl.all_horizontal(given)
+        return pl.all_horizontal(present)
     if ignore not in ("neither", "never"):
         raise NotCompiled("unknown ignore_row_if")
     return pl.lit(True)
@@ -79,8 +80,8 @@ def _comparison(column: str, operator: str, parameter: Any, columns: Columns) ->
     if operator in ("IN", "NOT_IN"):
         if not parameter:
             raise NotCompiled("its row condition has an empty set")
-        found = member(column, parameter, columns).fill_null(False)
-        return found if operator == "IN" else ~found
+        is_member = member(column, parameter, columns).fill_null(False)
+        return is_member if operator == "IN" else ~is_member
     family = columns.family(column)
     if operator not in ("==", "!=") and family not in ("number", "whole"):
         raise NotCompiled("its row condition orders values that are not numbers")
@@ -98,7 +99,7 @@ def member(column: str, values: Iterable[Any], columns: Columns) -> pl.Expr:
 
 
 def comparable(item: Any, family: Family) -> Any:
-    """The item when Python, pandas and polars agree on what it equals in a column of the family."""
+    """The item, when Python, pandas and polars agree on what it equals in a column of the family; else NotCompiled."""
     numeric = family in ("number", "whole") and is_number(item)
     if numeric or (family == "text" and isinstance(item, str)) or (family == "flag" and isinstance(item, bool)):
         return item
@@ -106,7 +107,7 @@ def comparable(item: Any, family: Family) -> Any:
 
 
 def is_number(value: Any) -> bool:
-    """Whether the value is a finite number that a floating number holds exactly."""
+    """Whether the value is a finite number that a float represents exactly."""
     if isinstance(value, int):
         return not isinstance(value, bool) and abs(value) < _EXACT
     return isinstance(value, float) and math.isfinite(value)

@@ -1,7 +1,7 @@
-"""Which rows does Great Expectations report? The same rows, as a polars expression for each type of expectation.
+"""Selects the rows that Great Expectations reports as unexpected, with one polars expression per type of expectation.
 
-Great Expectations' pandas engine is the judge of what an expectation means. A property test holds the two against each
-other on random rows. What polars cannot say with that meaning raises `NotCompiled`, with the reason.
+The pandas engine of Great Expectations defines the meaning of an expectation; a property test compares the two on
+random rows. Where polars cannot express that meaning, `NotCompiled` is raised with the reason.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from expectations.suites.columns import Columns, Family
 from expectations.suites.expectation import Expectation
 
 Builder = Callable[[Mapping[str, Any], Columns], pl.Expr]
-_FEW: Final = 200
+_MAX_PAIRS: Final = 200
 
 
 def unexpected(expectation: Expectation, columns: Columns) -> pl.Expr:
-    """The rows that do not meet the expectation, as a Boolean expression without nulls.
+    """The rows that fail the expectation, as a Boolean expression without nulls.
 
     Raises:
-        NotCompiled: the expectation looks at many rows, or polars would mean something else by it.
+        NotCompiled: the expectation needs many rows at once, or has another meaning in polars.
     """
     if expectation.kwargs.get("mostly", 1) != 1:
         raise NotCompiled("it is about a share of rows (mostly)")
     builder = BUILDERS.get(expectation.type)
     if builder is None:
-        raise NotCompiled("it looks at many rows at once, or only Python can judge it")
+        raise NotCompiled("it needs many rows at once, or only Python can evaluate it")
     mask = builder(expectation.kwargs, columns)
-    asked = expectation.kwargs.get("row_condition")
-    return (mask & where(asked, columns)).fill_null(False) if asked else mask.fill_null(False)
+    condition = expectation.kwargs.get("row_condition")
+    return (mask & where(condition, columns)).fill_null(False) if condition else mask.fill_null(False)
 
 
 def _not_null(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
@@ -82,11 +82,11 @@ def _not_regex(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
 
 
 def _regex_list(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
-    found = _each_pattern(kwargs, columns)
+    matches = _each_pattern(kwargs, columns)
     match_on = kwargs.get("match_on") or "any"
     if match_on not in ("any", "all"):
         raise NotCompiled("match_on is neither any nor all")
-    return ~(pl.any_horizontal(found) if match_on == "any" else pl.all_horizontal(found))
+    return ~(pl.any_horizontal(matches) if match_on == "any" else pl.all_horizontal(matches))
 
 
 def _not_regex_list(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
@@ -94,12 +94,12 @@ def _not_regex_list(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
 
 
 def _outside(value: pl.Expr, family: Family, kwargs: Mapping[str, Any]) -> pl.Expr:
-    least, most = (_bound(kwargs.get(name), family) for name in ("min_value", "max_value"))
+    low, high = (_bound(kwargs.get(name), family) for name in ("min_value", "max_value"))
     outside = []
-    if least is not None:
-        outside.append(value <= least if kwargs.get("strict_min") else value < least)
-    if most is not None:
-        outside.append(value >= most if kwargs.get("strict_max") else value > most)
+    if low is not None:
+        outside.append(value <= low if kwargs.get("strict_min") else value < low)
+    if high is not None:
+        outside.append(value >= high if kwargs.get("strict_max") else value > high)
     return outside[0] if len(outside) == 1 else outside[0] | outside[1]
 
 
@@ -116,7 +116,7 @@ def _bound(value: Any, family: Family) -> pl.Expr | None:
         if instant.tzinfo is not None and "T" in value:
             return pl.lit(instant, dtype=pl.Datetime("us", "UTC"))
         raise NotCompiled("a bound has no time zone")
-    raise NotCompiled("the column and its bounds are of different types, or texts")
+    raise NotCompiled("the column and its bounds have different types, or are text")
 
 
 def _number(value: Any) -> pl.Expr:
@@ -140,12 +140,12 @@ def _matches(column: str, pattern: str, columns: Columns) -> pl.Expr:
 
 def _each_pattern(kwargs: Mapping[str, Any], columns: Columns) -> list[pl.Expr]:
     if not kwargs["regex_list"]:
-        raise NotCompiled("there is no regular expression in the list")
+        raise NotCompiled("the list of regular expressions is empty")
     return [_matches(kwargs["column"], pattern, columns) for pattern in kwargs["regex_list"]]
 
 
 def _pair(kwargs: Mapping[str, Any], columns: Columns) -> tuple[pl.Expr, pl.Expr, pl.Expr]:
-    """Both columns, and which rows are judged."""
+    """Both columns, and the rows to evaluate."""
     left, right = (columns.expression(kwargs[name]) for name in ("column_A", "column_B"))
     return left, right, considered(kwargs, columns)
 
@@ -168,12 +168,14 @@ def _pair_in_set(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
     pairs = kwargs["value_pairs_set"]
     if pairs is None:
         return pl.lit(False)
-    if not 0 < len(pairs) <= _FEW or kwargs.get("row_condition"):
-        raise NotCompiled(f"there is no pair, more than {_FEW}, or a row condition, which it does not have")
+    if not 0 < len(pairs) <= _MAX_PAIRS or kwargs.get("row_condition"):
+        raise NotCompiled(
+            f"it has no pair, more than {_MAX_PAIRS} pairs, or a row condition, which it does not support"
+        )
     families = [columns.family(kwargs[name]) for name in ("column_A", "column_B")]
     left, right, judged = _pair(kwargs, columns)
-    found = [_is(left, a, families[0]) & _is(right, b, families[1]) for a, b in pairs]
-    return judged & ~pl.any_horizontal(found)
+    equal = [_is(left, a, families[0]) & _is(right, b, families[1]) for a, b in pairs]
+    return judged & ~pl.any_horizontal(equal)
 
 
 def _is(value: pl.Expr, item: Any, family: Family) -> pl.Expr:
@@ -181,13 +183,13 @@ def _is(value: pl.Expr, item: Any, family: Family) -> pl.Expr:
 
 
 def _many(kwargs: Mapping[str, Any], columns: Columns) -> tuple[list[pl.Expr], pl.Expr]:
-    """All columns, and which rows are judged."""
+    """All columns, and the rows to evaluate."""
     return [columns.expression(name) for name in kwargs["column_list"]], considered(kwargs, columns)
 
 
 def _sum_equal(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
     if _same_family(kwargs["column_list"], columns) != "whole":
-        raise NotCompiled("sums are compared for whole numbers only, others depend on the order of addition")
+        raise NotCompiled("only sums of whole numbers are compared; others depend on the order of addition")
     values, judged = _many(kwargs, columns)
     total = reduce(add, (value.cast(pl.Int64) for value in values))
     return judged & ~(total == _number(kwargs["sum_total"])).fill_null(False)
@@ -201,7 +203,7 @@ def _all_equal(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
 
 def _all_different(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
     if len(kwargs["column_list"]) < 2:
-        raise NotCompiled("there is nothing to compare with")
+        raise NotCompiled("it names fewer than two columns")
     _same_family(kwargs["column_list"], columns)
     values, judged = _many(kwargs, columns)
     return judged & pl.any_horizontal(a.eq_missing(b) for a, b in combinations(values, 2))
@@ -210,7 +212,7 @@ def _all_different(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
 def _same_family(names: Sequence[str], columns: Columns) -> Family:
     families = {columns.family(name) for name in names}
     if len(families) != 1 or families == {"present"}:
-        raise NotCompiled("the columns are of different types")
+        raise NotCompiled("the columns have different types")
     return families.pop()
 
 

@@ -1,12 +1,12 @@
-"""Which values does a regular expression match? The same ones in polars as in Great Expectations.
+"""Translates Python regular expressions for polars, so that gate and audit match the same values.
 
-Great Expectations searches with Python's `re`; polars with Rust's `regex`, which reads some patterns another way (`$`
-before a final line feed, the members of `\\w`) and refuses others. `translate` writes a Python pattern so that polars
-finds the same texts, and says so where it cannot.
+Great Expectations searches with Python's `re`; polars with Rust's `regex`, which interprets some patterns differently
+(`$` before a final line feed, the members of `\\w`) and rejects others. `translate` rewrites a Python pattern so that
+polars matches the same strings, or raises `Untranslatable`.
 
 | in the pattern                                        | translated                                       |
 | ----------------------------------------------------- | ------------------------------------------------ |
-| text, `.`, `[...]`, `\\d \\w \\s` and their negations | yes; classes as the code points Python has in them |
+| text, `.`, `[...]`, `\\d \\w \\s` and their negations | yes; classes as the code points they have in Python |
 | groups, alternatives, repetitions                     | yes                                              |
 | `^`, `\\A`, `\\Z`; `$` where a match ends             | yes                                              |
 | `\\b`, look-around, back-references, flags `(?i)`     | no                                               |
@@ -42,13 +42,13 @@ _HOLDS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 class Untranslatable(ValueError):
-    """The pattern is sound, but polars cannot be made to match the same texts."""
+    """The pattern is valid, but no pattern for polars matches the same strings."""
 
 
 def translate(pattern: str) -> str:
-    r"""Write a Python regular expression so that `pl.Expr.str.contains` finds what `re.search` finds.
+    r"""Rewrite a Python regular expression so that `pl.Expr.str.contains` finds what `re.search` finds.
 
-    Raises `re.error` for a pattern that is none, and `Untranslatable` for one that only Python can match.
+    Raises `re.error` for an invalid pattern, and `Untranslatable` for one that only Python can match.
 
     >>> translate("^[A-Z]{3}$")
     '\\A(?:[\\x{41}-\\x{5a}]){3}\\n?\\z'
@@ -65,9 +65,9 @@ def translate(pattern: str) -> str:
 
 
 def _sequence(nodes: Iterable[Any], last: bool) -> str:
-    """`last`: whether a match ends where these nodes end."""
+    """Translate neighbouring nodes; `last` says whether a match ends where they end."""
     items = list(nodes)
-    return "".join(_node(node, last and place == len(items)) for place, node in enumerate(items, 1))
+    return "".join(_node(node, last and position == len(items)) for position, node in enumerate(items, 1))
 
 
 def _node(node: tuple[Any, Any], last: bool) -> str:
@@ -87,8 +87,8 @@ def _node(node: tuple[Any, Any], last: bool) -> str:
     if code is op.SUBPATTERN:
         return _group(value, last)
     if code in (op.MAX_REPEAT, op.MIN_REPEAT):
-        least, most, repeated = value
-        bounds = f"{{{least},}}" if most is _UNBOUNDED else f"{{{least}}}" if least == most else f"{{{least},{most}}}"
+        low, high, repeated = value
+        bounds = f"{{{low},}}" if high is _UNBOUNDED else f"{{{low}}}" if low == high else f"{{{low},{high}}}"
         return f"(?:{_sequence(repeated, last=False)}){bounds}"
     raise Untranslatable(f"{str(code).lower().replace('_', ' ')} in the pattern")
 
@@ -132,7 +132,7 @@ def _point(code: int) -> str:
 
 @cache
 def _ranges(category: str, negated: bool) -> str:
-    """The code points of a category as this Python has them, as the inside of a character class."""
+    """The code points of a category in this version of Python, as the inside of a character class."""
     holds = _HOLDS[category]
     starts: list[int] = []
     inside = False

@@ -1,1 +1,1 @@
-"""The configuration file: `journeys.toml`, and the lengths of time in it."""
+"""The configuration file `journeys.toml`, and durations."""

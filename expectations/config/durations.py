@@ -1,5 +1,4 @@
-"""How long: text with a unit, such as `30m`, becomes a timedelta. A bare number is refused, since nobody can say of
-what."""
+"""Durations: text with a unit, such as `30m`, becomes a timedelta. A number without a unit is invalid."""
 
 from __future__ import annotations
 
@@ -25,9 +24,9 @@ _WHOLE: Final = re.compile(rf"\s*(?:{_PART.pattern})+")
 
 def parse_duration(text: str | timedelta) -> timedelta:
     """Read a duration: a number and one of the units ms, s, m, h, d, w; several may follow each other. A timedelta is
-    handed back as it is.
+    returned unchanged.
 
-    Raises ValueError for anything else, a bare number included.
+    Raises ValueError for anything else, including a number without a unit.
 
     >>> parse_duration("30m")
     datetime.timedelta(seconds=1800)
@@ -50,11 +49,11 @@ def as_text(length: timedelta) -> str:
 
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(as_text)]
-"""A settings field that is written as text with a unit and read as a timedelta."""
+"""A settings field: text with a unit in the file, a timedelta in the program."""
 
 
 def duration(text: str | timedelta) -> timedelta:
-    """A length of time written with its unit: ms, s, m (minutes), h, d or w. Several may follow each other.
+    """Read a duration with its unit: ms, s, m (minutes), h, d or w. Several may follow each other.
 
     Raises `DefinitionError` for a number without a unit, an unknown unit, or a negative length.
 
@@ -70,5 +69,5 @@ def duration(text: str | timedelta) -> timedelta:
             "This is not a length of time.", expected='a number with a unit: "30m", "7d"', found=repr(text)
         ) from error
     if length < timedelta(0):
-        raise DefinitionError("A length of time cannot be negative.", found=str(length))
+        raise DefinitionError("A duration must not be negative.", found=str(length))
     return length

@@ -1,8 +1,8 @@
-"""journeys.toml: one file, one table a room; every key can be overridden by an environment variable.
+"""Reads journeys.toml: one table per package; environment variables override its keys.
 
-`[ingest]`, `[paths]`, `[report]` are each a `Section` that its room defines, so that a command loads only the rooms it
-needs. The key `brokers` of `[ingest]` is overridden by `JOURNEYS_INGEST__BROKERS` (lists and tables as JSON). Whatever
-is wrong is named with file, line, what was expected and the nearest valid word.
+`[ingest]`, `[paths]` and `[report]` are each a `Section` that their package defines, so a command loads only the
+packages it needs. `JOURNEYS_INGEST__BROKERS` overrides the key `brokers` of `[ingest]` (lists and tables as JSON). An
+error names file and line, the expected value, and the most similar valid key.
 """
 
 from __future__ import annotations
@@ -30,20 +30,20 @@ S = TypeVar("S", bound="Section")
 
 
 class Section(BaseModel):
-    """One table of journeys.toml: frozen, and an unknown key is an error."""
+    """One table of journeys.toml. Frozen; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class _Overridable(BaseSettings):
-    """The file's table, with the environment's keys laid over it."""
+    """A table of the file, overridden by environment variables."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True)
 
     @classmethod
     def settings_customise_sources(
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is the library's
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library defines the signature
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
@@ -54,7 +54,7 @@ class _Overridable(BaseSettings):
 
 @dataclass(frozen=True)
 class ConfigFile:
-    """A read journeys.toml, whose tables are validated one by one as rooms ask for them."""
+    """A journeys.toml that has been read. Each table is validated when it is first used."""
 
     path: Path
     text: str
@@ -65,7 +65,7 @@ class ConfigFile:
         """Read `path`; its tables must be among `sections`.
 
         Raises:
-            ConfigurationError: the file is absent, is not TOML, or has a table of another name.
+            ConfigurationError: the file does not exist, is not TOML, or has another table.
         """
         try:
             text = path.read_text(encoding="utf-8")
@@ -75,7 +75,7 @@ class ConfigFile:
                 "The configuration file cannot be read.",
                 where=str(path),
                 found=error.strerror or str(error),
-                do="write one with `journeys init`, or name another with --config",
+                do="write one with `journeys init`, or name another one with --config",
             ) from error
         except UnicodeDecodeError as error:
             raise ConfigurationError(
@@ -96,13 +96,13 @@ class ConfigFile:
         return cls(path, text, data)
 
     def section(self, name: str, model: type[S]) -> S:
-        """The table `name` as `model`, environment over file over the model's defaults.
+        """The table `name` as `model`: environment before file before the defaults of the model.
 
         Raises:
-            ConfigurationError: a key is unknown or a value is not what its key takes; the first five are named.
+            ConfigurationError: a key is unknown or a value is invalid; the message lists the first five.
         """
         table = self.data.get(name, {})
-        # pydantic cannot type a field that is only known at run time
+        # pydantic cannot type a field whose name is known only at run time
         loaded = create_model("Loaded", __base__=_Overridable, **{name: (model, ...)})  # type: ignore[call-overload]
         try:
             return getattr(loaded(**{name: table}), name)  # type: ignore[no-any-return]
@@ -116,42 +116,46 @@ class ConfigFile:
         except ValidationError as error:
             raise self._explain(error, name, model) from error
 
-    def item(self, name: str, place: int, model: type[S]) -> S:
-        """Table `place` (from 0) of the list of tables `name` as `model`; the environment does not reach it.
+    def item(self, name: str, index: int, model: type[S]) -> S:
+        """Table number `index` (from 0) of the array of tables `name`, as `model`; never overridden by the environment.
 
         Raises:
-            ConfigurationError: a key is unknown or a value is not what its key takes.
+            ConfigurationError: a key is unknown or a value is invalid.
         """
         try:
-            return model.model_validate(self.data[name][place])
+            return model.model_validate(self.data[name][index])
         except ValidationError as error:
             listed: Any = list[model]  # type: ignore[valid-type]
-            details = [each | {"loc": (name, place, *each["loc"])} for each in error.errors(include_url=False)[:5]]
-            lines = [self._complaint(each, listed) for each in details]
-            raise ConfigurationError(f"[[{name}]] cannot be used as it stands.\n  " + "\n  ".join(lines)) from error
+            details = [
+                detail | {"loc": (name, index, *detail["loc"])} for detail in error.errors(include_url=False)[:5]
+            ]
+            lines = [self._complaint(detail, listed) for detail in details]
+            raise ConfigurationError(f"[[{name}]] is invalid.\n  " + "\n  ".join(lines)) from error
 
     def _explain(self, error: ValidationError, name: str, model: type[Section]) -> ConfigurationError:
         details = error.errors(include_url=False)
         lines = [self._complaint(detail, model) for detail in details[:5]]
         if len(details) > len(lines):
             lines.append(f"… and {len(details) - len(lines)} more")
-        return ConfigurationError(f"[{name}] cannot be used as it stands.\n  " + "\n  ".join(lines))
+        return ConfigurationError(f"[{name}] is invalid.\n  " + "\n  ".join(lines))
 
     def _complaint(self, detail: ErrorDetails, model: type[Section]) -> str:
         location = tuple(part for part in detail["loc"] if not str(part).startswith(("function-", "tagged-")))
         key = ".".join(str(part) for part in location)
-        said = f"{self._place(location)}: {key}: "
+        start = f"{self._position(location)}: {key}: "
         if detail["type"] == "extra_forbidden":
             known = _keys_at(model, location[1:-1])
-            return said + f"unknown key; {nearest(str(location[-1]), known) or 'known: ' + ', '.join(known)}"
+            return start + f"unknown key; {nearest(str(location[-1]), known) or 'known: ' + ', '.join(known)}"
         if detail["type"] == "literal_error":
             expected = str(detail.get("ctx", {}).get("expected", ""))
             near = nearest(str(detail["input"]), re.findall(r"'([^']*)'", expected))
-            return said + f"expected {expected}, found {detail['input']!r}" + (f"; {near}" if near else "")
-        told = detail["msg"].removeprefix("Value error, ")
-        return said + told + ("" if _is_hidden(model, location[1:]) else _found(detail, _type_at(model, location[1:])))
+            return start + f"expected {expected}, found {detail['input']!r}" + (f"; {near}" if near else "")
+        reason = detail["msg"].removeprefix("Value error, ")
+        return (
+            start + reason + ("" if _is_hidden(model, location[1:]) else _found(detail, _type_at(model, location[1:])))
+        )
 
-    def _place(self, location: Location) -> str:
+    def _position(self, location: Location) -> str:
         for depth in range(len(location), 1, -1):
             variable = PREFIX + "__".join(str(part).upper() for part in location[:depth])
             if variable in {name.upper() for name in os.environ}:
@@ -160,7 +164,7 @@ class ConfigFile:
 
 
 def line_of(text: str, location: Location) -> int:
-    """Line (from 1) of the deepest part of `location` that the TOML `text` holds.
+    """Line (from 1) of the deepest part of `location` that occurs in the TOML `text`.
 
     >>> line_of('[a]\\nx = 1\\n[[a.b]]\\ny = 2\\n', ("a", "b", 0, "y"))
     4
@@ -178,7 +182,7 @@ def line_of(text: str, location: Location) -> int:
 
 
 def _keys(document: Node) -> Iterator[tuple[tuple[str, ...], Node]]:
-    """Every key of the document with its full path; elements of an array of tables by their number."""
+    """Every key of the document with its full path; elements of an array of tables have their number as key."""
     seen: dict[tuple[str, ...], int] = {}
     for node in document.children:
         table: tuple[str, ...] = ()
@@ -204,11 +208,11 @@ def _names(key: Node) -> tuple[str, ...]:
 
 
 def _found(detail: ErrorDetails, annotation: Any) -> str:
-    """What stood there, unless it is nothing, a whole table, or where a secret belongs."""
-    given = detail["input"]
-    if detail["type"] == "missing" or (isinstance(given, Mapping) and given) or _holds_secret(annotation):
+    """The invalid value as text; empty when it is missing, a whole table, or may be a secret."""
+    value = detail["input"]
+    if detail["type"] == "missing" or (isinstance(value, Mapping) and value) or _holds_secret(annotation):
         return ""
-    return f", found {given!r}"
+    return f", found {value!r}"
 
 
 def _holds_secret(annotation: Any) -> bool:
@@ -218,19 +222,19 @@ def _holds_secret(annotation: Any) -> bool:
 
 
 def _is_hidden(model: type[BaseModel], location: Location) -> bool:
-    """Whether the model keeps what it has at `location` out of its own text, as it does with a secret."""
+    """Whether the model hides the field at `location` from its own text, as it does with a secret."""
     field = getattr(_type_at(model, location[:-1]), "model_fields", {}).get(str(location[-1]) if location else "")
     return field is not None and not field.repr
 
 
 def _keys_at(model: type[BaseModel], location: Location) -> list[str]:
-    """The keys that the model knows at `location` (its lists and tables are walked into)."""
+    """The valid keys at `location` of the model, also inside lists and tables."""
     annotation = _type_at(model, location)
     return list(annotation.model_fields) if hasattr(annotation, "model_fields") else []
 
 
 def _type_at(model: type[BaseModel], location: Location) -> Any:
-    """The type of what the model has at `location`; None where it knows nothing of that name."""
+    """The type of the model's field at `location`; None when there is no such field."""
     annotation: Any = model
     for part in location:
         if isinstance(annotation, type) and issubclass(annotation, BaseModel):

@@ -1,1 +1,1 @@
-"""Where things lie in the lake, and the only door to its tables and files."""
+"""The layout of the lake, and the only access to its tables and files."""

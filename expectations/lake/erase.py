@@ -1,8 +1,8 @@
-"""How does a row leave a Delta table for good? It is deleted, then its files go, then what the log tells of it.
+"""Erases rows from a Delta table for good: deletes them, then removes their files, then the log entries about them.
 
-A deletion alone hides rows: files that held them stay for readers of older versions, and the log keeps the condition of
-the deletion and the smallest and largest values of each file. Here nothing of that is left: the log begins anew with a
-checkpoint of the table as it is.
+A deletion alone only hides rows: files with the rows stay for readers of older versions, and the log keeps the
+condition of the deletion and the minimum and maximum of each file. After `erase` none of this remains: the log begins
+with a checkpoint of the current table.
 """
 
 from __future__ import annotations
@@ -20,14 +20,12 @@ from expectations.retries import retrying
 
 _DIGITS: Final = 20
 _HOURS: Final = 24
-"""A file that no version knows may be one that a writer is about to add, unless it is as old as this."""
+"""A younger file that belongs to no version may be one that a writer is about to commit."""
 
 
 @dataclass(frozen=True)
 class Erased:
-    """What erasing did to one table: rows before and after, data files rewritten, files removed from storage, entries
-    removed from the log.
-    """
+    """The effect of `erase` on one table: rows before and after, files rewritten and removed, log entries removed."""
 
     table: str
     before: int
@@ -38,33 +36,33 @@ class Erased:
 
 
 def erase(lake: Lake, name: str, predicate: str | None) -> Erased:
-    """Delete the rows that fulfil `predicate` (SQL; None for no row), and remove files and log that tell of them.
+    """Delete the rows that match `predicate` (SQL; None for no row), and remove the files and log entries about them.
 
     Events may land meanwhile. Older versions of the table can no longer be read.
     """
     address = lake.table(name)
     try:
         table = DeltaTable(address)
-        before, there = table.count(), _data_files(address)
+        before, files_before = table.count(), _data_files(address)
         rewritten = _deleted(table, predicate) if predicate else 0
         table.vacuum(0, dry_run=False, enforce_retention_duration=False)
         table.vacuum(_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
-        removed = len(there - _data_files(address))
+        removed = len(files_before - _data_files(address))
         return Erased(name, before, table.count(), rewritten, removed, _shorten(address))
     except TableNotFoundError:
         return Erased(name, 0, 0, 0, 0, 0)
     except (DeltaError, OSError) as error:
-        raise StorageError("A table of the lake cannot be erased from.", where=address, found=said(error)) from error
+        raise StorageError("Rows of a table cannot be erased.", where=address, found=said(error)) from error
 
 
 def is_settled(lake: Lake, name: str) -> bool:
-    """Whether no file of a table waits to be removed, as one does after an erasing that was cut short."""
+    """Whether no file of a table waits for removal, as after an interrupted `erase`."""
     address = lake.table(name)
     try:
-        gone = DeltaTable(address).vacuum(0, dry_run=True, enforce_retention_duration=False)
+        obsolete = DeltaTable(address).vacuum(0, dry_run=True, enforce_retention_duration=False)
     except TableNotFoundError:
         return True
-    return not gone or _data_files(address).isdisjoint(gone)
+    return not obsolete or _data_files(address).isdisjoint(obsolete)
 
 
 def _data_files(address: str) -> set[str]:
@@ -72,14 +70,14 @@ def _data_files(address: str) -> set[str]:
 
 
 def _deleted(table: DeltaTable, predicate: str) -> int:
-    """Delete rows, again while others write; returns how many files were rewritten."""
+    """Delete rows, with retries while others write; return how many files were rewritten."""
     tries = retrying(CommitFailedError)
     tries.before = lambda state: table.update_incremental() if state.attempt_number > 1 else None
     return int(tries(table.delete, predicate).get("num_removed_files", 0))
 
 
 def _shorten(address: str) -> int:
-    """Let the log begin with the table as it is; returns how many entries went."""
+    """Start the log with the current table; return how many entries were removed."""
     table = DeltaTable(address)
     table.create_checkpoint()
     log = f"{address}/_delta_log"
@@ -89,6 +87,6 @@ def _shorten(address: str) -> int:
 
 
 def _version(name: str) -> float:
-    """The version that a file of the log is of; without end for one that is of none."""
+    """The version that a log file belongs to; infinity for a file of no version."""
     digits = name[:_DIGITS]
     return int(digits) if len(digits) == _DIGITS and digits.isdecimal() else float("inf")

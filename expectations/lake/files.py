@@ -1,9 +1,9 @@
-"""How are files kept that belong to no table: in folders of this machine, or in an object store?
+"""Reads and writes files that belong to no table, in local folders or in object stores.
 
-The path store, what is remembered for a refresh, files to load and the site are such files. The only door to object
-stores: an address with a scheme (`s3://bucket/lake/paths`, `gs://`, `az://`, `abfs://`) leads to a store, which is
-reached as the lake's tables are: endpoint and keys come from the environment. Parquet files are read and written by
-polars, which takes either address; what is more than that is here.
+Such files are the path store, the state of a refresh, files to load, and the site. This module is the only access to
+object stores: an address with a scheme (`s3://bucket/lake/paths`, `gs://`, `az://`, `abfs://`) refers to a store, which
+is configured like the lake's tables: endpoint and keys come from the environment. Parquet files are read and written by
+polars, which accepts both kinds of address.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from urllib.request import url2pathname
 
 from expectations.errors import StorageError, said
 
-LONGEST: Final = 500
-PATIENCE: Final = timedelta(seconds=30)
-"""How long a request is repeated that a store did not answer."""
+MAX_MESSAGE: Final = 500
+"""Longest message of a store that an error quotes, in characters."""
+RETRY_TIMEOUT: Final = timedelta(seconds=30)
+"""How long a request is retried when the store does not answer."""
 
 _ENVIRONMENT: Final = ("AWS_", "AZURE_", "AZURITE_", "GOOGLE_")
 
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 
 def read(address: str) -> bytes | None:
-    """What a file holds; None when there is none."""
+    """The content of a file; None when it does not exist."""
     if (here := local(address)) is not None:
         try:
             return here.read_bytes()
@@ -52,16 +53,16 @@ def read(address: str) -> bytes | None:
 
 
 def fetch(address: str, target: Path) -> None:
-    """Copy a file of a store to this machine, piece by piece."""
-    with _store(address) as (store, name), target.open("wb") as taken:
+    """Download a file of a store to this machine, in pieces."""
+    with _store(address) as (store, name), target.open("wb") as file:
         for piece in store.get(name):
-            taken.write(piece)
+            file.write(piece)
 
 
 def write(address: str, content: bytes, served_as: Mapping[str, str] | None = None) -> None:
-    """Write a file or replace it, in one step: a reader finds the old one or the new one, whole.
+    """Write or replace a file atomically: a reader finds the old or the new file, complete.
 
-    `served_as`: what a store tells browsers of it, such as its `Content-Type`.
+    `served_as` holds the headers with which a store serves the file, such as its `Content-Type`.
     """
     if (here := local(address)) is not None:
         draft = Path(f"{here}.{uuid.uuid4().hex}.new")
@@ -74,7 +75,7 @@ def write(address: str, content: bytes, served_as: Mapping[str, str] | None = No
 
 
 def copy(source: str, target: str) -> None:
-    """The same file under a second name of the same store: where the file system has hard links it costs no space."""
+    """Copy a file within one store. Where the file system has hard links, the copy takes no space."""
     here, there = local(source), local(target)
     if here is not None and there is not None:
         try:
@@ -87,13 +88,13 @@ def copy(source: str, target: str) -> None:
 
 
 def make(address: str) -> None:
-    """Make a folder, where folders are to be made."""
+    """Create a folder; object stores need none."""
     if (here := local(address)) is not None:
         here.mkdir(parents=True)
 
 
 def names(address: str) -> list[str]:
-    """The names of what lies in a folder, sorted; none when there is no folder."""
+    """The names of the files and folders in a folder, sorted; empty when the folder does not exist."""
     if (here := local(address)) is not None:
         return sorted({name.partition("/")[0] for name in _below(here)})
     with _store(address) as (store, name):
@@ -102,7 +103,7 @@ def names(address: str) -> list[str]:
 
 
 def listing(address: str) -> list[str]:
-    """The files in a folder and below it, by their names from there on, sorted; none when there is no folder."""
+    """The files in a folder and its subfolders, as relative names, sorted; empty when the folder does not exist."""
     if (here := local(address)) is not None:
         return _below(here)
     with _store(address) as (store, name):
@@ -111,32 +112,32 @@ def listing(address: str) -> list[str]:
 
 
 def remove(address: str) -> int:
-    """Remove a file, or a folder with all in it; returns how many files of the folder went."""
-    found = listing(address)
+    """Remove a file, or a folder with all its files; return how many files of the folder were removed."""
+    inside = listing(address)
     here = local(address)
     if here is None:
-        discard(address, found or [""])
+        discard(address, inside or [""])
     elif here.is_dir():
         shutil.rmtree(here)
     else:
         here.unlink()
-    return len(found)
+    return len(inside)
 
 
-def discard(address: str, some: Sequence[str]) -> None:
-    """Remove some files of a folder, by the names that `listing` gives; those that are gone already do not matter."""
+def discard(address: str, file_names: Sequence[str]) -> None:
+    """Remove files of a folder, named as by `listing`; files that no longer exist are ignored."""
     if (here := local(address)) is not None:
-        for name in some:
+        for name in file_names:
             (here / name).unlink(missing_ok=True)
         return
     with _store(address) as (store, folder):
-        for name in some:
+        for name in file_names:
             with suppress(FileNotFoundError):
                 store.delete(f"{folder}/{name}".strip("/"))
 
 
 def local(address: str) -> Path | None:
-    """The place on this machine that an address leads to; None for one in a store.
+    """The local path of an address; None for an address in a store.
 
     >>> local("site"), local("file:///srv/site"), local("s3://shop/site")
     (PosixPath('site'), PosixPath('/srv/site'), None)
@@ -156,7 +157,7 @@ def _last(path: str) -> str:
 
 @contextmanager
 def _store(address: str) -> Iterator[tuple[ObjectStore, str]]:
-    """The store that an address leads to, and the name of what lies there."""
+    """The store of an address, and the name of the file or folder in it."""
     from obstore.exceptions import BaseError
 
     scheme, _, rest = address.partition("://")
@@ -165,11 +166,11 @@ def _store(address: str) -> Iterator[tuple[ObjectStore, str]]:
         yield _client(f"{scheme}://{bucket}", _environment()), name
     except (OSError, ValueError, BaseError) as error:
         raise StorageError(
-            "The object store does not answer as it should.",
+            "The object store request failed.",
             where=address,
-            expected="a store that this process may read and write",
-            found=said(OSError(str(error).partition("\n\nDebug source")[0]))[:LONGEST],
-            do="check the address and, in the environment, endpoint, region and keys",
+            expected="a store that this process can read and write",
+            found=said(OSError(str(error).partition("\n\nDebug source")[0]))[:MAX_MESSAGE],
+            do="check the address, and endpoint, region and keys in the environment",
         ) from error
 
 
@@ -179,8 +180,8 @@ def _environment() -> tuple[tuple[str, str], ...]:
 
 @lru_cache(maxsize=8)
 def _client(address: str, environment: tuple[tuple[str, str], ...]) -> ObjectStore:
-    """One client, with its open connections, for a store as the environment now tells how to reach it."""
+    """One client, with its open connections, per store and environment."""
     from obstore.store import from_url
 
-    del environment  # the library reads it itself; another one is another client
-    return from_url(address, retry_config={"retry_timeout": PATIENCE})
+    del environment  # read by the library itself; part of the cache key only
+    return from_url(address, retry_config={"retry_timeout": RETRY_TIMEOUT})

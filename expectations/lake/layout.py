@@ -1,7 +1,7 @@
-"""Where things lie in the lake: table names, partition columns, the path store.
+"""The layout of the lake: names of tables, partition columns, the address of the path store.
 
-A lake is a folder, or an address of an object store such as `s3://bucket/lake`. Both are plain text here: this module
-joins names and touches no storage.
+A lake is a folder or an address in an object store such as `s3://bucket/lake`. Both are plain text here: this module
+joins names and does not access storage.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ RUNS: Final = "runs"
 RESULTS: Final = "checks/results"
 PATHS: Final = "paths"
 TOUCHES: Final = "touches"
-"""Not a table of its own: what the path store holds."""
+"""Not a Delta table: the rows of the path store."""
 
 PARTITION_COLUMNS: Final[dict[str, list[str]]] = {
     EVENTS: ["event_date"],
@@ -31,7 +31,7 @@ PARTITION_COLUMNS: Final[dict[str, list[str]]] = {
 
 @dataclass(frozen=True)
 class Lake:
-    """The address of a lake and of what lies in it.
+    """The address of a lake, and of the tables and files in it.
 
     >>> Lake("lake").table("events")
     'lake/events'

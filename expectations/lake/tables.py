@@ -1,4 +1,4 @@
-"""What landed? Reads events and profiles of a lake, and brings frames of callers to the same columns."""
+"""Reads and appends to the Delta tables of a lake, and gives frames of callers the columns of the contract."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from expectations.lake.layout import EVENTS, PROFILES, Lake
 
 
 def landed(lake: Lake, version: int | None = None) -> pl.LazyFrame:
-    """Every row of table `events`, duplicates and all, with the columns of the contract; no rows when none landed."""
+    """Every row of table `events`, duplicates included, with the columns of the contract; may be empty."""
     return scan(lake, EVENTS, contract.EVENTS, version)
 
 
 def profiles(lake: Lake) -> pl.LazyFrame:
-    """The customer attributes of a lake, with the columns of `contract.PROFILES`; no rows when there are none."""
+    """The customer attributes of a lake, with the columns of `contract.PROFILES`; may be empty."""
     return scan(lake, PROFILES, contract.PROFILES)
 
 
@@ -35,9 +35,9 @@ def table_version(lake: Lake, name: str) -> int | None:
 
 
 def conform(frame: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
-    """Any frame of events with every column of the contract: the missing ones are null, others are dropped.
+    """Give a frame of events the columns of the contract: missing columns are null, others are dropped.
 
-    Times without a zone are taken as UTC. Without an `event_id` each row is an event of its own, named by its number.
+    Times without a zone are read as UTC. Without a column `event_id` each row is one event, named by its number.
     """
     lazy = frame.lazy()
     schema = lazy.collect_schema()
@@ -48,9 +48,9 @@ def conform(frame: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
 
 
 def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -> pl.LazyFrame:
-    """Every row of a table of the lake, with the columns of `schema`; no rows when the table does not exist.
+    """Every row of a table of the lake, with the columns of `schema`; empty when the table does not exist.
 
-    The frame stays with one version of the table, the latest unless it is given: what lands later is not in it.
+    The frame reads one version of the table, by default the latest: rows that land later are not in it.
     """
     address = lake.table(name)
     try:
@@ -65,10 +65,10 @@ def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -
 
 
 def added(lake: Lake, name: str, schema: pl.Schema, since: int, until: int) -> pl.LazyFrame | None:
-    """The rows that a table of the lake got after version `since` and up to version `until`.
+    """The rows that a table of the lake gained after version `since` and up to version `until`.
 
-    Files that were only written anew, to have fewer of them, bring no rows. None when it cannot be told: rows went as
-    well, or a version or a file is no longer kept.
+    Compacted files add no rows. None when the rows cannot be determined: rows were removed as well, or a version or a
+    file is no longer kept.
     """
     address = lake.table(name)
     files: list[str] = []
@@ -99,15 +99,15 @@ def added(lake: Lake, name: str, schema: pl.Schema, since: int, until: int) -> p
 
 
 def _runs(table: DeltaTable, since: int, until: int) -> list[tuple[int, int]]:
-    """The versions after `since` and up to `until`, without those that only wrote files anew, as pairs of bounds."""
-    told = {int(entry["version"]): entry["operation"] for entry in table.history()}
-    anew = [version for version in range(since + 1, until + 1) if told.get(version) == "OPTIMIZE"]
-    begins, ends = [since, *anew], [*(version - 1 for version in anew), until]
+    """The versions after `since` and up to `until`, without those that only compacted files, as pairs of bounds."""
+    operations = {int(entry["version"]): entry["operation"] for entry in table.history()}
+    compacted = [version for version in range(since + 1, until + 1) if operations.get(version) == "OPTIMIZE"]
+    begins, ends = [since, *compacted], [*(version - 1 for version in compacted), until]
     return [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
 
 
 def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
-    """Add rows to a table of the lake, which is made when it does not exist."""
+    """Append rows to a table of the lake; create the table when it does not exist."""
     try:
         rows.write_delta(lake.table(name), mode="append")
     except (DeltaError, OSError) as error:
@@ -117,7 +117,7 @@ def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
 
 
 def _opened(address: str, version: int | None = None) -> DeltaTable | None:
-    """The table at an address; None where there is none. Asking the library first would hold up all other threads."""
+    """The table at an address; None when there is none. (`DeltaTable.is_deltatable` would block all other threads.)"""
     try:
         return DeltaTable(address, version=version)
     except TableNotFoundError:
@@ -127,16 +127,16 @@ def _opened(address: str, version: int | None = None) -> DeltaTable | None:
 def _as_contract(name: str, dtype: pl.DataType, found: Mapping[str, pl.DataType]) -> pl.Expr:
     if name not in found:
         return pl.lit(None, dtype=dtype).alias(name)
-    column, has = pl.col(name), found[name]
-    if has == dtype or isinstance(dtype, pl.Map):
-        return column if has == dtype else _as_map(column, has).alias(name)
-    if isinstance(has, pl.Datetime) and has.time_zone is None:
+    column, stored = pl.col(name), found[name]
+    if stored == dtype or isinstance(dtype, pl.Map):
+        return column if stored == dtype else _as_map(column, stored).alias(name)
+    if isinstance(stored, pl.Datetime) and stored.time_zone is None:
         return column.cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
     return column.cast(dtype)
 
 
 def _as_map(column: pl.Expr, found: pl.DataType) -> pl.Expr:
-    """A struct of texts, or a list of key and value, as a map."""
+    """Convert a struct of strings, or a list of keys and values, to a map."""
     text = pl.Map(pl.String, pl.String)
     if not isinstance(found, pl.Struct):
         return column.cast(text)

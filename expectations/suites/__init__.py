@@ -1,1 +1,1 @@
-"""What is expected of the data: expectations, suites, and the settings that name them."""
+"""Expectations about the data, suites of them, and the settings that define them."""

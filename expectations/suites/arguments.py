@@ -1,6 +1,6 @@
-"""Can an argument of an expectation be meant? Types of arguments, checked without Great Expectations.
+"""Validates the arguments of expectations by type, without loading Great Expectations.
 
-Each check raises ValueError with what is wrong; a missing or null argument is nobody's business here.
+Each check raises ValueError with a reason. Missing and null arguments are not checked here.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _QUOTED: Final = re.compile(r"`([^`]+)`")
 
 
 def require(type_: str, name: str, value: Any) -> None:
-    """Raise ValueError, which names the argument and what it takes, when the value cannot be meant.
+    """Raise ValueError, with the argument's name and what it expects, when the value is invalid.
 
     >>> require("share", "mostly", 2)
     Traceback (most recent call last):
@@ -32,7 +32,7 @@ def require(type_: str, name: str, value: Any) -> None:
 
 
 def columns_of(row_condition: object) -> Iterator[str]:
-    """The columns that a row condition names, in JSON or as text for pandas; some may come twice."""
+    """The columns named by a row condition, JSON or text for pandas; may contain duplicates."""
     if isinstance(row_condition, str):
         tree = ast.parse(_QUOTED.sub("_quoted", row_condition.strip()), mode="eval")
         names = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)} - {"_quoted"}
@@ -44,11 +44,11 @@ def columns_of(row_condition: object) -> Iterator[str]:
             yield from columns_of(inner)
 
 
-def require_range(least: Any, most: Any) -> None:
+def require_range(low: Any, high: Any) -> None:
     """Raise ValueError when the ends of a range are in the wrong order."""
-    both = (_is_number(least) and _is_number(most)) or (isinstance(least, str) and isinstance(most, str))
-    if both and least > most:
-        raise ValueError(f"min_value {least} is greater than max_value {most}")
+    both = (_is_number(low) and _is_number(high)) or (isinstance(low, str) and isinstance(high, str))
+    if both and low > high:
+        raise ValueError(f"min_value {low} is greater than max_value {high}")
 
 
 def _is_number(value: Any) -> bool:
@@ -87,8 +87,8 @@ def _is_name(value: Any) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-def _is_list(of: Callable[[Any], bool], least: int = 1) -> Callable[[Any], bool]:
-    return lambda value: isinstance(value, list | tuple) and len(value) >= least and all(map(of, value))
+def _is_list(is_item: Callable[[Any], bool], min_length: int = 1) -> Callable[[Any], bool]:
+    return lambda value: isinstance(value, list | tuple) and len(value) >= min_length and all(map(is_item, value))
 
 
 def _is_scalar(value: Any) -> bool:
@@ -100,7 +100,7 @@ def _is_pair(value: Any) -> bool:
 
 
 def is_time_format(value: Any) -> bool:
-    """Whether it is a pattern that `strptime` knows.
+    """Whether the value is a format of `strptime`.
 
     >>> is_time_format("%d.%m.%Y"), is_time_format("%H:%M%.f")
     (True, False)
@@ -108,7 +108,7 @@ def is_time_format(value: Any) -> bool:
     if not isinstance(value, str):
         return False
     try:
-        datetime.strptime(datetime(2026, 1, 31, tzinfo=UTC).strftime(value), value)  # noqa: DTZ007 - it is thrown away
+        datetime.strptime(datetime(2026, 1, 31, tzinfo=UTC).strftime(value), value)  # noqa: DTZ007 - the result is discarded
     except ValueError:
         return False
     return True
@@ -123,7 +123,7 @@ def _is_schema(value: Any) -> bool:
     try:
         validator_for(value).check_schema(value)
     except SchemaError as error:
-        raise ValueError(f"the JSON schema cannot be used: {error.message}") from error
+        raise ValueError(f"the JSON schema is invalid: {error.message}") from error
     return True
 
 
@@ -154,7 +154,7 @@ def _is_condition(value: Any) -> bool:
         try:
             return bool(value.strip()) and list(columns_of(value)) != []
         except SyntaxError as error:
-            raise ValueError(f"row_condition: {value!r} cannot be read as an expression of pandas") from error
+            raise ValueError(f"row_condition: {value!r} is not a valid expression for pandas") from error
     if not isinstance(value, dict):
         return False
     form, column = value.get("type"), value.get("column")
@@ -187,9 +187,9 @@ TYPES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "pairs": ("a list of pairs of values", _is_list(_is_pair)),
     "pattern": ("a regular expression", _is_pattern),
     "patterns": ("a list of regular expressions", _is_list(_is_pattern)),
-    "format": ("a format of times such as %Y-%m-%d", is_time_format),
+    "format": ("a time format such as %Y-%m-%d", is_time_format),
     "schema": ("a JSON schema", _is_schema),
-    "quantiles": ('{"quantiles": [shares], "value_ranges": [[least, most], ...]}, one range a share', _is_quantiles),
+    "quantiles": ('{"quantiles": [shares], "value_ranges": [[least, most], ...]}, one range per share', _is_quantiles),
     "partition": (
         '{"values": [...], "weights": [shares]}, or "bins" in ascending order with one weight fewer',
         _is_partition,
@@ -203,4 +203,4 @@ TYPES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "condition": (f"a comparison ({', '.join(_OPERATORS)}), a nullity, or several joined by and, or", _is_condition),
     "windows": ("a list", lambda value: isinstance(value, list)),
 }
-"""What each type of argument takes, in words and as a check."""
+"""For each type of argument, what it expects in words, and the check."""

@@ -1,6 +1,6 @@
-"""Which expectations are there, and with which arguments? What Great Expectations 1.24 knows, by who can judge it here.
+"""The expectation types of Great Expectations 1.24 with their arguments, by whether gate or audit evaluates them.
 
-A test holds every name, argument and type against the library, so that none goes stale and the gate need not load it.
+A test compares every name, argument and type with the library, so the gate need not load it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 Signature = Mapping[str, str]
-"""Arguments by name, each with the word for its type in `arguments.TYPES`; those with `!` cannot be left out."""
+"""Arguments by name, each with its type in `arguments.TYPES`; `!` marks required arguments."""
 
 _CONDITION: Final = {"row_condition": "condition", "condition_parser": "parser", "windows": "windows"}
 _MOSTLY: Final = {**_CONDITION, "mostly": "share"}
@@ -42,7 +42,7 @@ ROW_LEVEL: Final[Mapping[str, Signature]] = {
     "expect_multicolumn_values_to_be_equal": _MANY,
     "expect_select_column_values_to_be_unique_within_record": _MANY,
 }
-"""Every expectation that is judged row by row."""
+"""Expectations that are evaluated row by row."""
 
 AUDITED: Final[Mapping[str, Signature]] = {
     "expect_column_distinct_values_to_be_in_set": {**_WHOLE, "value_set": "values!"},
@@ -85,10 +85,10 @@ AUDITED: Final[Mapping[str, Signature]] = {
     "expect_table_row_count_to_be_between": {**_CONDITION, **_COUNTS},
     "expect_table_row_count_to_equal": {**_CONDITION, "value": "whole!"},
 }
-"""Expectations that Great Expectations can judge on a day of the lake, and the gate cannot on a row."""
+"""Expectations that Great Expectations evaluates on the rows of a day, and the gate cannot evaluate on a row."""
 
 SIGNATURES: Final[Mapping[str, Signature]] = {**ROW_LEVEL, **AUDITED}
-"""Every expectation that can be used, with its arguments."""
+"""All supported expectations, with their arguments."""
 
 BY_VALUE: Final = frozenset(
     {
@@ -98,10 +98,10 @@ BY_VALUE: Final = frozenset(
         "expect_column_values_to_match_strftime_format",
     }
 )
-"""Those of them that look at one row after the other, but only Python can."""
+"""Audited expectations that look at each row alone; only Python can evaluate them."""
 
 UNIQUE: Final = frozenset({"expect_column_values_to_be_unique", "expect_compound_columns_to_be_unique"})
-"""Those of them that look for values that occur twice."""
+"""Audited expectations about duplicate values."""
 
 UNSUITED: Final = frozenset(
     {
@@ -124,8 +124,8 @@ UNSUITED: Final = frozenset(
         "unexpected_rows_expectation",
     }
 )
-"""Expectations about SQL databases, about types and columns, which the contract fixes, about the order of rows, which a
-lake does not have, or without a pandas engine."""
+"""Unsupported expectations: about SQL databases, about types and columns (which the contract fixes), about the order of
+rows (which a lake does not have), or without an implementation for pandas."""
 
 REASONS: Final[Mapping[str, str]] = {
     "expect_column_values_to_not_be_null": "missing_field",
@@ -140,4 +140,4 @@ REASONS: Final[Mapping[str, str]] = {
     "expect_column_values_to_match_regex_list": "bad_format",
     "expect_column_values_to_not_match_regex_list": "bad_format",
 }
-"""The code in the quarantine of a row that fails, unless the expectation names another."""
+"""The default reason of a failing row in quarantine, by type."""

@@ -1,15 +1,15 @@
-"""The columns of a table as a rule sees them: one form that polars and pandas read alike, and columns made from others.
+"""The columns that rules see: in a form that polars and pandas read alike, with derived columns.
 
-A rule is judged twice, by the gate in polars and by the audit in pandas. Both take the columns from here, so that they
-judge the same values: decimals and NaN as floating numbers and nulls, days as instants, lists and maps by whether they
-hold anything.
+The gate evaluates rules in polars, the audit in pandas. Both take the columns from here, so that they see the same
+values: decimals become floating-point numbers, NaN becomes null, dates become timestamps, and of lists and maps only
+remains whether they are empty.
 
-| made from others    | what                                                                       |
+| derived column      | what                                                                       |
 | ------------------- | -------------------------------------------------------------------------- |
-| `seconds_late`      | from `occurred_at` to `received_at`; negative for an event of the future   |
+| `seconds_late`      | from `occurred_at` to `received_at`; negative for an event in the future   |
 | `from_file`         | whether it was loaded from a file, not read from a stream                  |
 | `score_is_finite`   | whether `score` is a number, not infinite and not NaN                      |
-| `item_count`        | how many items an order has                                                |
+| `item_count`        | number of items of an order                                                |
 | `properties.<name>` | a field of `properties` as text                                            |
 """
 
@@ -24,10 +24,10 @@ import polars as pl
 from expectations import contract
 
 Family = Literal["text", "number", "whole", "time", "flag", "present"]
-"""What the values of a column can be compared with. `present`: only whether there is one (lists, maps, structs)."""
+"""The type of values for comparisons. `present`: only whether there is a value (lists, maps, structs)."""
 
 PROPERTY: Final = "properties."
-_MADE: Final[dict[str, tuple[Callable[[], pl.Expr], Family, frozenset[str]]]] = {
+_DERIVED: Final[dict[str, tuple[Callable[[], pl.Expr], Family, frozenset[str]]]] = {
     "seconds_late": (
         lambda: (pl.col(contract.RECEIVED_AT) - pl.col(contract.OCCURRED_AT)).dt.total_microseconds() / 1e6,
         "number",
@@ -45,7 +45,7 @@ _MADE: Final[dict[str, tuple[Callable[[], pl.Expr], Family, frozenset[str]]]] = 
 
 @dataclass(frozen=True)
 class Columns:
-    """The columns of a frame with this schema, and those made from them.
+    """The columns of a frame with this schema, and those derived from them.
 
     >>> Columns(contract.EVENTS).family("revenue")
     'number'
@@ -56,7 +56,7 @@ class Columns:
     @property
     def names(self) -> list[str]:
         """Every column that a rule may name, without the fields of `properties`."""
-        return [*self.schema, *(name for name, (_, _, needed) in _MADE.items() if needed <= self.schema.keys())]
+        return [*self.schema, *(name for name, (_, _, needed) in _DERIVED.items() if needed <= self.schema.keys())]
 
     def __contains__(self, name: str) -> bool:
         return name in self.names or (name.startswith(PROPERTY) and "properties" in self.schema)
@@ -67,21 +67,21 @@ class Columns:
             return _family(self.schema[name])
         if name not in self:
             raise KeyError(name)
-        return _MADE[name][1] if name in _MADE else "text"
+        return _DERIVED[name][1] if name in _DERIVED else "text"
 
     def expression(self, name: str) -> pl.Expr:
-        """The column in the form in which it is judged; KeyError when there is none."""
+        """The column in the form that rules see; KeyError when there is none."""
         if name in self.schema:
             return _judged(pl.col(name), self.schema[name])
         if name not in self:
             raise KeyError(name)
-        if name in _MADE:
-            return _MADE[name][0]()
+        if name in _DERIVED:
+            return _DERIVED[name][0]()
         quoted = name.removeprefix(PROPERTY).replace("\\", "\\\\").replace("'", "\\'")
         return pl.col("properties").str.json_path_match(f"$['{quoted}']")
 
     def frame(self, rows: pl.LazyFrame, names: list[str]) -> pl.DataFrame:
-        """The rows with the columns `names`, each in the form in which it is judged."""
+        """The rows with the columns `names`, in the form that rules see."""
         return rows.select(self.expression(name).alias(name) for name in names).collect(engine="streaming")
 
 

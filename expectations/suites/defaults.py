@@ -1,7 +1,7 @@
-"""What we believe about every lake, before its owner has said a word: the default suites, one a table or kind of event.
+"""The default suites, which hold for every lake: one per table and per kind of event.
 
-The suite `events` is the contract: its row-level expectations are the gate's rules, in the order in which a reader
-wants to hear of them. The suites of the kinds only warn: what they ask for is missing in many a sound source.
+The suite `events` is the contract: its row-level expectations are the rules of the gate, the most informative first.
+The suites of the kinds only warn, since many sound sources lack the fields that they ask for.
 """
 
 from __future__ import annotations
@@ -15,19 +15,21 @@ from expectations.lake import layout
 from expectations.suites.expectation import Expectation, Severity, Suite, absent, both, condition
 
 SURVEYS: Final[dict[str, tuple[int, int]]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
-"""The surveys and the range of their scores, both ends included."""
+"""The surveys and the range of their scores, inclusive."""
 OUTCOMES: Final = ("converted", "abandoned", "open")
 LINKED: Final = ("login", "device", "session", "anonymous")
 _OLDEST, _NEWEST = timedelta(days=400), timedelta(days=1)
-_SENT_AGAIN: Final = 0.05
-"""The share of a day's events that may have the id of another: one in forty was sent twice."""
-_OLDEST_IN_FILES: Final = timedelta(days=40 * 365)  # a back-fill may be old, but 1970 is a clock that was never set
+_MAX_DUPLICATES: Final = 0.05
+"""The largest share of a day's events that share their id with another: one in forty was sent twice."""
+_OLDEST_IN_FILES: Final = timedelta(
+    days=40 * 365
+)  # a backfill may be old, but 1970 comes from a clock that was never set
 
 
 def default_suites(*, oldest: timedelta | None = _OLDEST, newest: timedelta | None = _NEWEST) -> tuple[Suite, ...]:
     """The suites of all tables.
 
-    `oldest` and `newest` say how far an event may have occurred before and after it was received; None is no limit.
+    `oldest` and `newest` limit how long an event may have occurred before and after it was received; None is no limit.
     An event from a file may be decades old.
 
     >>> [suite.name for suite in default_suites()]
@@ -37,8 +39,8 @@ def default_suites(*, oldest: timedelta | None = _OLDEST, newest: timedelta | No
 
 
 def contract_suite(*, oldest: timedelta | None = _OLDEST, newest: timedelta | None = _NEWEST) -> Suite:
-    """What every event must keep, of whatever kind."""
-    asked = (
+    """The expectations about events of every kind."""
+    expectations = (
         _version(),
         *map(given, contract.REQUIRED),
         _someone(),
@@ -48,23 +50,23 @@ def contract_suite(*, oldest: timedelta | None = _OLDEST, newest: timedelta | No
         Expectation("expect_compound_columns_to_be_unique", {"column_list": list(contract.PLACE)}),
         _own_id(),
     )
-    return Suite("events", layout.EVENTS, asked)
+    return Suite("events", layout.EVENTS, expectations)
 
 
 def given(
     column: str, severity: Severity = "refuse", where: dict[str, Any] | None = None, note: str = ""
 ) -> Expectation:
-    """The column has a value, in the rows that the condition selects."""
+    """The column has a value in the rows that the condition selects."""
     return Expectation("expect_column_values_to_not_be_null", _kwargs(column, where), severity, note=note)
 
 
 def mostly_given(column: str, share: float, note: str) -> Expectation:
-    """Some rows may lack the column's value: worth a warning only where fewer than `share` of a day's have it."""
+    """Warn when fewer than `share` of a day's rows have a value in the column."""
     return Expectation("expect_column_values_to_not_be_null", {"column": column, "mostly": share}, "warn", note=note)
 
 
 def among(column: str, values: Iterable[object], severity: Severity = "refuse", note: str = "") -> Expectation:
-    """The column's values are among these."""
+    """The column's values are in the set."""
     kwargs = {"column": column, "value_set": list(values)}
     return Expectation("expect_column_values_to_be_in_set", kwargs, severity, note=note)
 
@@ -76,11 +78,11 @@ def shaped(column: str, pattern: str, note: str, severity: Severity = "refuse") 
 
 
 def between(
-    column: str, least: float | None, most: float | None, where: dict[str, Any] | None = None, **said: Any
+    column: str, low: float | None, high: float | None, where: dict[str, Any] | None = None, **options: Any
 ) -> Expectation:
-    """The column's values lie in a range, both ends included."""
-    ends = {name: end for name, end in (("min_value", least), ("max_value", most)) if end is not None}
-    return Expectation("expect_column_values_to_be_between", {**_kwargs(column, where), **ends}, **said)
+    """The column's values lie in the range, ends included; `options` are further fields of the expectation."""
+    ends = {name: end for name, end in (("min_value", low), ("max_value", high)) if end is not None}
+    return Expectation("expect_column_values_to_be_between", {**_kwargs(column, where), **ends}, **options)
 
 
 def _kwargs(column: str, where: dict[str, Any] | None) -> dict[str, Any]:
@@ -88,9 +90,9 @@ def _kwargs(column: str, where: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def _own_id() -> Expectation:
-    """Clients that hear no answer send again, which is harmless; a loop, or two that send the same, is not."""
-    kwargs = {"column": contract.EVENT_ID, "mostly": 1 - _SENT_AGAIN}
-    note = f"at most {_SENT_AGAIN:.0%} of a day's events share their id; readers count each id once"
+    """Few duplicates are harmless: clients resend. Many mean a loop, or two clients that send the same events."""
+    kwargs = {"column": contract.EVENT_ID, "mostly": 1 - _MAX_DUPLICATES}
+    note = f"at most {_MAX_DUPLICATES:.0%} of a day's events share their id; readers count each id once"
     return Expectation("expect_column_values_to_be_unique", kwargs, "warn", note=note)
 
 
@@ -100,7 +102,7 @@ def _version() -> Expectation:
 
 
 def _someone() -> Expectation:
-    """Somebody is named; blank identities have become null, or were left out, when the message was decoded."""
+    """The event has an identity. Decoding has turned blank identities into null or left them out."""
     nobody = both(absent(contract.CUSTOMER_ID), absent(contract.ANONYMOUS_ID))
     kwargs = _kwargs(contract.IDENTITIES, nobody)
     note = "customer_id, anonymous_id or an entry of identities"
@@ -109,21 +111,21 @@ def _someone() -> Expectation:
 
 
 def _in_time(oldest: timedelta | None, newest: timedelta | None) -> list[Expectation]:
-    told: dict[str, Any] = {"reason": "time_out_of_range", "field": contract.OCCURRED_AT}
-    asked = []
+    common: dict[str, Any] = {"reason": "time_out_of_range", "field": contract.OCCURRED_AT}
+    expectations = []
     if oldest is not None:
-        for from_file, most in ((False, oldest), (True, max(oldest, _OLDEST_IN_FILES))):
-            note = f"not more than {most.total_seconds() / 86400:g} days before it was received"
+        for from_file, limit in ((False, oldest), (True, max(oldest, _OLDEST_IN_FILES))):
+            note = f"not more than {limit.total_seconds() / 86400:g} days before it was received"
             where = condition("from_file", "==", from_file)
-            asked.append(between("seconds_late", None, most.total_seconds(), where, note=note, **told))
+            expectations.append(between("seconds_late", None, limit.total_seconds(), where, note=note, **common))
     if newest is not None:
         note = f"not more than {newest.total_seconds() / 86400:g} days after it was received"
-        asked.append(between("seconds_late", -newest.total_seconds(), None, note=note, **told))
-    return asked
+        expectations.append(between("seconds_late", -newest.total_seconds(), None, note=note, **common))
+    return expectations
 
 
 def _values() -> list[Expectation]:
-    """Sets, shapes and ranges of single fields."""
+    """Sets, patterns and ranges of single fields."""
     finite: dict[str, Any] = {"reason": "not_allowed", "field": "score", "note": "a finite number"}
     spans = [
         between(
@@ -148,11 +150,11 @@ def _kinds() -> list[Suite]:
     priced = {"type": "nullity", "column": {"name": "revenue"}, "is_null": False}
     orders = (
         given("order_id", "warn"),
-        mostly_given("revenue", 0.5, "half of a day's events about orders, as refunds and updates have none"),
+        mostly_given("revenue", 0.5, "half of a day's order events, as refunds and updates have none"),
         given("currency", "warn", priced),
         between("revenue", 0, None, severity="warn"),
     )
-    note = "revenue stands on the events of orders alone, else sums count it twice"
+    note = "only order events have revenue, otherwise sums count it twice"
     unpaid = Expectation("expect_column_values_to_be_null", {"column": "revenue"}, "warn", note=note)
     return [
         Suite("clickstream", layout.EVENTS, (unpaid,), "clickstream"),
@@ -167,23 +169,23 @@ def _profiles() -> Suite:
 
 
 def _links() -> Suite:
-    asked = (
+    expectations = (
         *map(given, (*contract.PAIR, "removed", "decided_at")),
         *(
             Expectation("expect_column_value_lengths_to_be_between", {"column": name, "min_value": 1})
             for name in contract.PAIR
         ),
     )
-    return Suite("links", layout.LINKS, asked)
+    return Suite("links", layout.LINKS, expectations)
 
 
 def _touches() -> Suite:
     columns = ("customer", "at", "touchpoint", "channel", "session", "journey", "outcome", "linked")
-    asked = (
+    expectations = (
         *map(given, columns),
         among("outcome", OUTCOMES),
         among("linked", LINKED),
         between("session", 1, None),
         between("journey", 1, None),
     )
-    return Suite(layout.TOUCHES, layout.TOUCHES, asked)
+    return Suite(layout.TOUCHES, layout.TOUCHES, expectations)

@@ -1,10 +1,10 @@
-"""One belief about a table, written once: plain data in the words of Great Expectations' own JSON.
+"""An expectation about a table, as plain data in the JSON format of Great Expectations.
 
-The gate compiles it (`compiled`), the audit hands it to Great Expectations (`suites`), the documentation prints it. A
-slip in a suite is told before a stream starts, without loading Great Expectations (`catalog`).
+The gate compiles it (`compile`), the audit passes it to Great Expectations (`audit.great_expectations`), the data docs
+print it. Mistakes in a suite are reported before a stream starts, without loading Great Expectations (`catalog`).
 
-- **row-level**: its verdict on a row depends on that row alone; the gate can enforce it.
-- **audited**: it looks at many rows at once, or only Python can judge it; the audit runs it on what has landed.
+- **row-level**: the result for a row depends on that row alone; the gate can enforce it.
+- **audited**: it needs many rows at once, or only Python can evaluate it; the audit checks landed rows.
 """
 
 from __future__ import annotations
@@ -19,21 +19,19 @@ from expectations.suites import arguments
 from expectations.suites.catalog import RANGE, REASONS, ROW_LEVEL, SIGNATURES, UNSUITED
 
 Severity = Literal["refuse", "warn"]
-"""`refuse`: a row that fails goes to quarantine, a day that fails fails the check. `warn`: it lands and is counted."""
+"""`refuse`: a failing row goes to quarantine, a failing day fails the check. `warn`: it lands and is counted."""
 
-UNSUITED_WHY: Final = (
-    "it is about other databases, about types and columns, which the contract fixes, or about an order"
-)
+UNSUITED_WHY: Final = "it needs a database, an order of rows, or checks types and columns, which the contract fixes"
 
 _SEVERITIES: Final[dict[str, Severity]] = {"critical": "refuse", "warning": "warn", "info": "warn"}
 
 
 @dataclass(frozen=True)
 class Expectation:
-    """A type of Great Expectations with its arguments, and what follows when it is not met.
+    """A type of Great Expectations with its arguments, and the consequence when it fails.
 
-    `reason` is the code in the quarantine and `field` the column named there (unless said: by the type, and the first
-    column); `note` says what is expected, for people; `place` is the file and line it was written in.
+    `reason` is the code in the quarantine (default: by type) and `field` the column named there (default: the first
+    column); `note` describes the expectation; `place` is the file and line of its definition.
 
     >>> Expectation("expect_column_values_to_not_be_null", {"column": "order_id"}).reason
     'missing_field'
@@ -55,12 +53,12 @@ class Expectation:
 
     @property
     def name(self) -> str:
-        """What it is called in counts and results: the columns, and what is expected of them."""
+        """Its name in counts and results: the columns, and what is expected of them."""
         return f"{', '.join(self.columns) or 'table'}: {self.expected}"
 
     @property
     def columns(self) -> list[str]:
-        """The columns that the arguments name, without those of the row condition."""
+        """The columns named by the arguments, without those of the row condition."""
         listed = self.kwargs.get("column_list")
         named = [self.kwargs.get(key) for key in ("column", "column_A", "column_B")]
         return [
@@ -69,22 +67,22 @@ class Expectation:
 
     @property
     def condition_columns(self) -> list[str]:
-        """The columns that the row condition names."""
+        """The columns named by the row condition."""
         return list(arguments.columns_of(self.kwargs.get("row_condition")))
 
     @property
     def takes_condition(self) -> bool:
-        """Whether it can be asked of some rows only."""
+        """Whether it accepts a row condition."""
         return "row_condition" in SIGNATURES[self.type]
 
     @property
     def expected(self) -> str:
-        """What a value is expected to be, for people: the note, or the arguments in words."""
+        """What is expected of a value: the note, or the arguments in words."""
         return self.note or _in_words(self.type, self.kwargs)
 
     @property
     def is_row_level(self) -> bool:
-        """Whether a row can be judged alone: a type that looks at one row, and a verdict that is no share of rows."""
+        """Whether each row can be judged alone: a type that looks at one row, and all rows must pass."""
         return self.type in ROW_LEVEL and self.kwargs.get("mostly", 1) == 1
 
     def as_json(self) -> dict[str, Any]:
@@ -98,13 +96,13 @@ class Expectation:
         """Read one element of `expectations` in a suite file.
 
         Raises:
-            ValueError: it is no expectation, has an unknown type, severity or argument, or lacks an argument.
+            ValueError: it is not an expectation, an argument is missing, or type, severity or an argument is unknown.
         """
         if not isinstance(written, dict) or not isinstance(written.get("kwargs"), dict):
-            raise ValueError('an expectation is an object with "type" and "kwargs"')
+            raise ValueError('an expectation must be an object with "type" and "kwargs"')
         meta = written.get("meta") or {}
         if not isinstance(meta, dict):
-            raise ValueError('"meta" is an object')
+            raise ValueError('"meta" must be an object')
         severity = _SEVERITIES.get(str(written.get("severity") or "critical"))
         if severity is None:
             raise ValueError(f"unknown severity; expected {', '.join(_SEVERITIES)}")
@@ -112,12 +110,12 @@ class Expectation:
         note = notes if isinstance(notes, str) else json.dumps(notes)
         kwargs = {key: value for key, value in written["kwargs"].items() if key not in ("batch_id", "result_format")}
         reason, at = (str(meta.get(key, "")) for key in ("reason", "field"))
-        found = cls(str(written.get("type")), kwargs, severity, reason=reason, field=at, note=note, place=place)
-        found.require_sound()
-        return found
+        expectation = cls(str(written.get("type")), kwargs, severity, reason=reason, field=at, note=note, place=place)
+        expectation.require_valid()
+        return expectation
 
-    def require_sound(self) -> None:
-        """Raise ValueError, with what was expected, when type or arguments cannot be meant."""
+    def require_valid(self) -> None:
+        """Raise ValueError, with the expected value, when the type or an argument is invalid."""
         if self.type not in SIGNATURES:
             if self.type in UNSUITED:
                 raise ValueError(f"{self.type} cannot be used on a lake: {UNSUITED_WHY}")
@@ -134,10 +132,10 @@ class Expectation:
         self._require_together(signature)
 
     def _require_together(self, signature: Mapping[str, str]) -> None:
-        least, most = self.kwargs.get("min_value"), self.kwargs.get("max_value")
-        if signature.keys() >= RANGE and least is None and most is None:
+        low, high = self.kwargs.get("min_value"), self.kwargs.get("max_value")
+        if signature.keys() >= RANGE and low is None and high is None:
             raise ValueError(f"{self.type} needs min_value or max_value")
-        arguments.require_range(least, most)
+        arguments.require_range(low, high)
         if isinstance(self.kwargs.get("row_condition"), str) and self.kwargs.get("condition_parser") != "pandas":
             raise ValueError('a row_condition that is text needs condition_parser "pandas"')
 
@@ -153,7 +151,7 @@ class Suite:
 
 
 def condition(column: str, operator: str, parameter: object) -> dict[str, Any]:
-    """A row condition in Great Expectations' JSON: rows in which the comparison holds.
+    """A row condition in Great Expectations' JSON: the rows for which the comparison holds.
 
     >>> condition("kind", "==", "order")["operator"]
     '=='
@@ -162,12 +160,12 @@ def condition(column: str, operator: str, parameter: object) -> dict[str, Any]:
 
 
 def absent(column: str) -> dict[str, Any]:
-    """A row condition: rows in which the column is null."""
+    """A row condition: the rows in which the column is null."""
     return {"type": "nullity", "column": {"name": column}, "is_null": True}
 
 
 def both(*conditions: dict[str, Any]) -> dict[str, Any]:
-    """A row condition: rows in which all the conditions hold."""
+    """A row condition: the rows for which all conditions hold."""
     return conditions[0] if len(conditions) == 1 else {"type": "and", "conditions": list(conditions)}
 
 
@@ -181,8 +179,8 @@ def _in_words(type_: str, kwargs: Mapping[str, Any]) -> str:
         which = "none of " if "not_be_in" in type_ else "one of " if len(listed) > 1 else ""
         return which + ", ".join(listed[:5]) + (", ..." if len(listed) > 5 else "")
     if RANGE & kwargs.keys():
-        least, most = kwargs.get("min_value"), kwargs.get("max_value")
-        ends = [f"{word} {end}" for word, end in (("at least", least), ("at most", most)) if end is not None]
+        low, high = kwargs.get("min_value"), kwargs.get("max_value")
+        ends = [f"{word} {end}" for word, end in (("at least", low), ("at most", high)) if end is not None]
         return ("a length of " if "lengths" in type_ else "") + " and ".join(ends)
     if "regex" in kwargs:
         return f"text that {'does not match' if 'not_match' in type_ else 'matches'} {kwargs['regex']}"

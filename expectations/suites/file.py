@@ -1,10 +1,10 @@
-"""A suite file in Great Expectations' own JSON, read without Great Expectations; what is wrong is told with its line.
+"""Reads suite files in Great Expectations' JSON, without loading Great Expectations; errors name the line.
 
     {"name": "prices", "meta": {"table": "events", "kind": "order"},
      "expectations": [{"type": "expect_column_values_to_be_between", "kwargs": {"column": "revenue", "max_value": 1e5},
                        "severity": "warning", "meta": {"notes": "no order of ours is larger"}}]}
 
-`meta` says which table the suite is about (`events` unless said) and, of events, which kind.
+`meta` names the table of the suite (default `events`) and, for events, the kind.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ def read_suite(path: Path) -> Suite:
     """Read a suite file.
 
     Raises:
-        ConfigurationError: the file cannot be read, is no suite, or holds an expectation that cannot be meant.
+        ConfigurationError: the file cannot be read, is not a suite, or contains an invalid expectation.
     """
     text = _text(path)
     try:
         written = json.loads(text)
     except json.JSONDecodeError as error:
-        raise _refuse("The suite is not JSON.", f"{path}, line {error.lineno}", found=error.msg) from error
+        raise _error("The suite file is not JSON.", f"{path}, line {error.lineno}", found=error.msg) from error
     if not isinstance(written, dict) or not isinstance(written.get("expectations"), list):
-        raise _refuse("The file is no suite of Great Expectations.", str(path), expected='"expectations": [...]')
+        raise _error("The file is not a suite of Great Expectations.", str(path), expected='"expectations": [...]')
     places = [f"{path}, line {line}" for line in _lines(text)]
     read = tuple(_expectation(one, place) for one, place in zip(written["expectations"], places, strict=True))
     meta = written.get("meta") or {}
     table, kind = meta.get("table", layout.EVENTS), meta.get("kind")
     if table not in TABLES:
-        raise _refuse("The suite is about an unknown table.", str(path), expected=", ".join(TABLES), found=str(table))
+        raise _error("The table of the suite is unknown.", str(path), expected=", ".join(TABLES), found=str(table))
     if kind is not None and (kind not in contract.KINDS or table != layout.EVENTS):
-        expected = f"{', '.join(contract.KINDS)}, of the table {layout.EVENTS}"
-        raise _refuse("The suite is about an unknown kind of event.", str(path), expected=expected, found=str(kind))
+        expected = f"{', '.join(contract.KINDS)}, for the table {layout.EVENTS}"
+        raise _error("The kind of event of the suite is unknown.", str(path), expected=expected, found=str(kind))
     return Suite(str(written.get("name") or path.stem), table, read, kind)
 
 
@@ -54,30 +54,30 @@ def _text(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         found = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        raise _refuse("The suite cannot be read.", str(path), found=found or "") from error
+        raise _error("The suite file cannot be read.", str(path), found=found or "") from error
 
 
 def _expectation(written: Any, place: str) -> Expectation:
     try:
         return Expectation.from_json(written, place)
     except ValueError as error:
-        raise _refuse("An expectation of the suite cannot be used.", place, found=str(error)) from error
+        raise _error("An expectation of the suite is invalid.", place, found=str(error)) from error
 
 
 def _lines(text: str) -> Iterator[int]:
-    """The line, from 1, on which each element of `expectations` begins; the text is known to be JSON with that list."""
+    """The line, from 1, on which each element of `expectations` begins; `text` must be JSON with such a list."""
     decoder, found = json.JSONDecoder(), _LIST.search(text)
-    place = found.end() if found else len(text)
-    while (place := _skip(text, place)) < len(text) and text[place] != "]":
-        yield text.count("\n", 0, place) + 1
-        _, place = decoder.raw_decode(text, place)
+    position = found.end() if found else len(text)
+    while (position := _skip(text, position)) < len(text) and text[position] != "]":
+        yield text.count("\n", 0, position) + 1
+        _, position = decoder.raw_decode(text, position)
 
 
-def _skip(text: str, place: int) -> int:
-    while place < len(text) and text[place] in " \t\r\n,":
-        place += 1
-    return place
+def _skip(text: str, position: int) -> int:
+    while position < len(text) and text[position] in " \t\r\n,":
+        position += 1
+    return position
 
 
-def _refuse(what: str, where: str, expected: str = "", found: str = "") -> ConfigurationError:
+def _error(what: str, where: str, expected: str = "", found: str = "") -> ConfigurationError:
     return ConfigurationError(what, where=where, expected=expected, found=found)

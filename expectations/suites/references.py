@@ -1,6 +1,6 @@
-"""Is a value of the events known to the profiles? References, such as an order's customer, as expectations.
+"""References: does a value of an event, such as the customer of an order, have a profile?
 
-A reference becomes a column that says whether the profiles know the value, and an expectation about that column.
+A reference becomes a column that says whether a profile exists for the value, and an expectation about that column.
 """
 
 from __future__ import annotations
@@ -27,16 +27,17 @@ def as_suites(references: Iterable[Reference]) -> list[Suite]:
     suites = []
     for reference in references:
         note = f"{reference.column} has a profile"
-        asked = among(_known(reference.column), [True], reference.severity, note)
-        asked = replace(asked, kwargs={**asked.kwargs, "mostly": reference.share})
+        expectation = among(_known(reference.column), [True], reference.severity, note)
+        expectation = replace(expectation, kwargs={**expectation.kwargs, "mostly": reference.share})
         if reference.kind:
-            asked = replace(asked, kwargs={**asked.kwargs, "row_condition": condition("kind", "==", reference.kind)})
-        suites.append(Suite(NAME, layout.EVENTS, (asked,)))
+            in_kind = condition("kind", "==", reference.kind)
+            expectation = replace(expectation, kwargs={**expectation.kwargs, "row_condition": in_kind})
+        suites.append(Suite(NAME, layout.EVENTS, (expectation,)))
     return suites
 
 
 def known_identities(profiles: pl.LazyFrame | None, references: Iterable[Reference]) -> Mapping[str, pl.Series]:
-    """For each column that is referred to, the hashes of the values that the profiles know: eight bytes each."""
+    """For each referenced column, the hashes of the values that have a profile: eight bytes each."""
     columns = sorted({reference.column for reference in references})
     table = profiles if profiles is not None else pl.LazyFrame(schema=contract.PROFILES)
     value = pl.col("identity").hash()
@@ -50,7 +51,7 @@ def known_identities(profiles: pl.LazyFrame | None, references: Iterable[Referen
 
 
 def with_known(events: pl.LazyFrame, known: Mapping[str, pl.Series]) -> pl.LazyFrame:
-    """Events with, for each column that is referred to, whether its value is known; null without a value."""
+    """Events with one more column per referenced column: whether its value has a profile; null without a value."""
     return events.with_columns(
         pl.when(pl.col(name).is_not_null()).then(pl.col(name).hash().is_in(hashes.implode())).alias(_known(name))
         for name, hashes in known.items()

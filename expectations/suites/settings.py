@@ -1,4 +1,4 @@
-"""`[expectations]` of journeys.toml: what the owner of the lake believes about its events, beside the contract.
+"""`[expectations]` of journeys.toml: the user's own expectations, in addition to the contract.
 
 [expectations]
 suites = ["suites/prices.json"]          # Great Expectations' own JSON
@@ -47,10 +47,10 @@ Values = list[str] | list[int | float]
 
 
 class ColumnRule(Section):
-    """What is expected of one column, in all rows or in those of one kind, or of some events.
+    """Expectations about one column, in all rows or in those of one kind or of certain events.
 
-    `share` asks it of that share of the rows only: such a rule, `unique` and `given_share` are audited, the others are
-    enforced in the stream too.
+    With `share` only that share of the rows must pass. Rules with `share`, `unique` or `given_share` are audited only,
+    the gate enforces the others as well.
     """
 
     column: str = Field(min_length=1)
@@ -72,34 +72,34 @@ class ColumnRule(Section):
     note: str = ""
 
     @model_validator(mode="after")
-    def _is_sound(self) -> ColumnRule:
+    def _is_valid(self) -> ColumnRule:
         if self.table == layout.EVENTS:
             require_column(self.column)
         elif self.kind or self.events:
-            raise ValueError(f"kind and events are about the table events, not {self.table}")
+            raise ValueError(f"kind and events are only for the table events, not {self.table}")
         known = {layout.PROFILES: contract.PROFILES, layout.LINKS: contract.LINKS}.get(self.table)
         if known is not None and self.column not in known:
-            raise ValueError(f"{self.column!r} is no column of {self.table}; columns: {', '.join(known)}")
+            raise ValueError(f"{self.column!r} is not a column of {self.table}; columns: {', '.join(known)}")
         if self.pattern is not None:
             try:
                 re.compile(self.pattern)
             except re.error as error:
                 raise ValueError(f"the pattern does not compile: {error}") from error
-        asked = self.expectations()
-        if not asked:
-            raise ValueError("the rule asks for nothing: add required, values, pattern, least, most, unique, ...")
-        for expectation in asked:
-            expectation.require_sound()
+        expectations = self.expectations()
+        if not expectations:
+            raise ValueError("the rule requires nothing: add required, values, pattern, least, most, unique, ...")
+        for expectation in expectations:
+            expectation.require_valid()
         return self
 
     def expectations(self) -> list[Expectation]:
-        """The rule as expectations, one for each thing it asks."""
+        """The rule as expectations, one per requirement."""
         return [
             Expectation(type_, self._kwargs(type_, arguments), self.severity, reason=self.reason, note=self.note)
-            for type_, arguments in self._asked()
+            for type_, arguments in self._requirements()
         ]
 
-    def _asked(self) -> Iterator[tuple[str, dict[str, Any]]]:
+    def _requirements(self) -> Iterator[tuple[str, dict[str, Any]]]:
         if self.required:
             yield "expect_column_values_to_not_be_null", {}
         if self.values is not None:
@@ -126,7 +126,7 @@ class ColumnRule(Section):
 
 
 class Reference(Section):
-    """An identity on events of one kind (or all) is known to the profiles, for a share of the values at least."""
+    """An identity on events of one kind (or of all) has a profile, for at least this share of the rows."""
 
     column: Literal["customer_id", "anonymous_id"] = "customer_id"
     kind: Kind | None = None
@@ -135,10 +135,10 @@ class Reference(Section):
 
 
 class Drift(Section):
-    """How far a day may stray from the days before it.
+    """How far a day may differ from the days before it.
 
-    A day is judged when it is over and `settle` has passed since in the data's own time, so that late events are in. It
-    needs `least_days` such days before it, and is compared with the newest `days` of them.
+    A day is compared once it is over and `settle` has passed in the time of the data, so that late events are included.
+    It needs `least_days` such days before it, and is compared with the newest `days` of them.
     """
 
     enabled: bool = True
@@ -153,7 +153,7 @@ class Drift(Section):
 
 
 class ExpectationSettings(Section):
-    """What is believed beside the contract. Everything may be left out."""
+    """Expectations in addition to the contract. Every key is optional."""
 
     suites: list[str] = Field(default=[])
     plan: Vocabulary = Vocabulary()
@@ -163,26 +163,30 @@ class ExpectationSettings(Section):
     freshness: Duration | None = None
     drift: Drift = Drift()
 
-    def own_suites(self, beside: Path, place: Callable[[int], str] = "[[expectations.rules]] {}".format) -> list[Suite]:
-        """The owner's suites: plan and rules by table, then the files, which lie beside the configuration file.
+    def own_suites(
+        self, folder: Path, location: Callable[[int], str] = "[[expectations.rules]] {}".format
+    ) -> list[Suite]:
+        """The user's suites: the plan and the rules by table, then the suite files, relative to `folder`.
 
-        `place` says where a rule is written, by its number from 0.
+        `location` returns file and line of a rule, by its number from 0.
 
         Raises:
-            ConfigurationError: a suite file cannot be used; file and line are named.
+            ConfigurationError: a suite file is invalid; the message names file and line.
         """
-        asked: dict[str, list[Expectation]] = {layout.EVENTS: list(self.plan.expectations())}
+        by_table: dict[str, list[Expectation]] = {layout.EVENTS: list(self.plan.expectations())}
         for number, rule in enumerate(self.rules):
-            written = (replace(each, place=place(number)) for each in rule.expectations())
-            asked.setdefault(rule.table, []).extend(written)
+            written = (replace(each, place=location(number)) for each in rule.expectations())
+            by_table.setdefault(rule.table, []).extend(written)
         if self.daily_rows is not None:
             least, most = self.daily_rows
             kwargs = {"min_value": least, "max_value": most}
-            asked[layout.EVENTS].append(Expectation("expect_table_row_count_to_be_between", kwargs, "warn"))
+            by_table[layout.EVENTS].append(Expectation("expect_table_row_count_to_be_between", kwargs, "warn"))
         own = [
-            Suite(f"own {table}", table, tuple(expectations)) for table, expectations in asked.items() if expectations
+            Suite(f"own {table}", table, tuple(expectations))
+            for table, expectations in by_table.items()
+            if expectations
         ]
-        return [*own, *(read_suite(beside / name) for name in self.suites)]
+        return [*own, *(read_suite(folder / name) for name in self.suites)]
 
 
 def _ends(least: float | None, most: float | None) -> dict[str, Any]:

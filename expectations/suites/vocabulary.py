@@ -1,6 +1,6 @@
-"""The tracking plan: which events and channels we know, and what each event must say.
+"""The tracking plan: the known events and channels, and the fields that each event must have.
 
-It is configuration: an event that is not in the plan is landed, landed and counted, or refused, as the plan says.
+It is configuration. `severity` decides whether an event outside the plan is counted or refused.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ from expectations.suites.expectation import Expectation, condition
 
 
 def require_column(name: str) -> str:
-    """Hand back the name of a column of events; ValueError, with the names there are, for another."""
+    """Return the name when it is a column of events; otherwise raise ValueError with the valid names."""
     columns = Columns(contract.EVENTS)
     if name not in columns:
-        raise ValueError(f"{name!r} is no column of an event; columns: {', '.join(columns.names)}, properties.<field>")
+        raise ValueError(f"{name!r} is not a column of events; columns: {', '.join(columns.names)}, properties.<field>")
     return name
 
 
 class KnownEvent(Section):
-    """One event of the plan: the fields (columns of the contract, or `properties.<field>`) that it must carry."""
+    """One event of the plan: the required fields (columns of the contract, or `properties.<field>`)."""
 
     required: list[str] = Field(default=[])
 
@@ -36,7 +36,7 @@ class KnownEvent(Section):
 
 
 class Vocabulary(Section):
-    """Known events by name, and known channels. An empty plan asks for nothing.
+    """Known events by name, and known channels. An empty plan requires nothing.
 
     >>> Vocabulary(channels=["web", "app"]).expectations()[0].name
     'channel: one of web, app'
@@ -49,8 +49,10 @@ class Vocabulary(Section):
     def expectations(self) -> tuple[Expectation, ...]:
         """The plan as expectations about events."""
         known = ((contract.EVENT_NAME, list(self.events)), (contract.CHANNEL, self.channels))
-        asked = [among(column, names, self.severity) for column, names in known if names]
+        expectations = [among(column, names, self.severity) for column, names in known if names]
         for name, event in self.events.items():
             where = condition(contract.EVENT_NAME, "==", name)
-            asked += [given(column, self.severity, where, note=f"a value in {name}") for column in event.required]
-        return tuple(asked)
+            expectations += [
+                given(column, self.severity, where, note=f"a value in {name}") for column in event.required
+            ]
+        return tuple(expectations)

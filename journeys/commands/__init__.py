@@ -1,3 +1,3 @@
-"""The verbs of the command line, one file for each group of verbs; importing the package adds them all."""
+"""The commands of the command line, one file per group of commands; importing the package registers them all."""
 
-from journeys.commands import funnel, identity, lake, paths, pipeline, report, serve  # noqa: F401 - they add their verbs
+from journeys.commands import funnel, identity, lake, paths, pipeline, report, serve  # noqa: F401 - they register commands

@@ -1,4 +1,4 @@
-"""The whole job on example data, in a folder of its own: broker, events, landing, stitching, check, report."""
+"""`journeys demo`: the whole pipeline on example data, in a folder of its own, from the broker to the report."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Example(Protocol):
         """Customer attributes: identity_kind, identity, attribute, value, valid_from."""
 
     def messages(self) -> Iterator[Message]:
-        """The messages of all topics in the order in which they arrive."""
+        """The messages of all topics, in order of arrival."""
 
     def write(self, folder: Path) -> None:
-        """The same as files, one a topic."""
+        """Write the messages to files, one per topic."""
 
     def write_known(self, folder: Path) -> None:
-        """What is known to be true of the data, beside it: what the report should find."""
+        """Write what is known about the data, and so what the report should find."""
 
 
 def _shop(customers: int) -> Example:
@@ -54,14 +54,14 @@ DATA: Final[dict[str, Callable[[int], Example]]] = {"shop": _shop, "completejour
 
 
 def run(data: str, folder: Path, customers: int) -> None:
-    """Run the example `data` in `folder`, replacing an earlier run there, and say where the report is."""
+    """Run the example `data` in `folder`, replace an earlier run there, and print where the report is."""
     from ingest.samples.broker import EmbeddedBroker
 
     config = _fresh(folder, data)
     with terminal.step(f"Making example data: {data}"):
         example = DATA[data](customers)
         example.write_known(folder / "data")
-        gc.freeze()  # millions of objects that stay: what comes after need not walk them again and again
+        gc.freeze()  # millions of long-lived objects: later collections need not scan them
     if EmbeddedBroker.available():
         with EmbeddedBroker() as broker:
             terminal.out.print(f"  broker on {broker.address}")
@@ -71,7 +71,7 @@ def run(data: str, folder: Path, customers: int) -> None:
             steps.ingest(settings, until_caught_up=True)
     else:
         terminal.out.print(
-            "  no embedded broker for this platform: the same events come from files, through the same gate"
+            "  no embedded broker on this platform: the same events are loaded from files, through the same gate"
         )
         settings = Settings(config)
         _land_files(example, folder / "data", settings)
@@ -79,18 +79,18 @@ def run(data: str, folder: Path, customers: int) -> None:
     steps.check(settings)
     published = steps.report(settings)
     terminal.out.print(f"\n[bold]Open {published.address}[/]", soft_wrap=True)
-    terminal.out.print(f"Ask more: cd {folder} && journeys funnel --by channel", markup=False)
+    terminal.out.print(f"Next: cd {folder} && journeys funnel --by channel", markup=False)
 
 
 def send(example: Example, settings: Settings) -> int:
-    """Create the configured topics where they are missing and produce the example's messages."""
+    """Create missing topics and send the example's messages to the brokers."""
     from ingest.kafka.producer import produce
     from ingest.kafka.topics import create_topics
 
-    asked = settings.ingest
-    create_topics(asked.brokers, {stream.topic: 4 for stream in asked.streams}, asked.security)
+    ingest = settings.ingest
+    create_topics(ingest.brokers, {stream.topic: 4 for stream in ingest.streams}, ingest.security)
     with terminal.step("Producing events") as advance:
-        sent = produce(asked.brokers, example.messages(), lambda done: advance(done, None), asked.security)
+        sent = produce(ingest.brokers, example.messages(), lambda done: advance(done, None), ingest.security)
     terminal.out.print(f"  {sent:,} messages sent")
     return sent
 
@@ -112,10 +112,10 @@ def _land_files(example: Example, folder: Path, settings: Settings) -> None:
 
 
 def _fresh(folder: Path, data: str) -> Path:
-    """An empty demo folder with its journeys.toml; a folder that is not a demo's is never touched."""
+    """Empty the demo folder and write its journeys.toml. A folder that no demo has made is never touched."""
     if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
         raise StorageError(
-            "The folder holds something else than a demo.", where=str(folder), do="name another with --folder"
+            "The folder contains something else than a demo.", where=str(folder), do="name another one with --folder"
         )
     config = folder / "journeys.toml"
     try:
@@ -124,5 +124,5 @@ def _fresh(folder: Path, data: str) -> Path:
         (folder / MARK).touch()
         config.write_text(template(data), encoding="utf-8")
     except OSError as error:
-        raise StorageError("The demo's folder cannot be written.", where=str(folder), found=str(error)) from error
+        raise StorageError("The demo folder cannot be written.", where=str(folder), found=str(error)) from error
     return config

@@ -1,4 +1,4 @@
-"""Is everything in place? One check a line: what was looked at, what was found, and what to do where it is not well."""
+"""`journeys doctor`: checks the installation, the configuration, the lake and the brokers, one line per check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LANDING: Final = "to land events: pip install 'journeys[landing]'"
 
 @dataclass(frozen=True)
 class Result:
-    """One check: `what` was looked at, what was `found`, and what to `do` unless it `passed`."""
+    """One check: `what` was checked, what was `found`, and what to `do` when it has not `passed`."""
 
     what: str
     passed: bool
@@ -26,7 +26,7 @@ class Result:
 
 
 def examine(config: Path) -> Iterator[Result]:
-    """All checks, in the order in which a failing one explains the next."""
+    """All checks. When one fails, it may be the reason why later ones fail."""
     yield Result("Python", sys.version_info >= (3, 11), sys.version.split()[0], "")
     yield Result("journeys", True, version("journeys"))
     yield _check("codecs", _codecs, LANDING)
@@ -37,9 +37,9 @@ def examine(config: Path) -> Iterator[Result]:
     yield _check("brokers", lambda: _brokers(config), LANDING)
 
 
-def _check(what: str, look: Callable[[], str], do: str = "") -> Result:
+def _check(what: str, check: Callable[[], str], do: str = "") -> Result:
     try:
-        return Result(what, True, look())
+        return Result(what, True, check())
     except JourneysError as error:
         facts = [error.what, error.where, error.found and f"found {error.found}"]
         return Result(what, False, " ".join(fact for fact in facts if fact), error.do)
@@ -67,9 +67,11 @@ def _configuration(config: Path) -> str:
 
 def _expectations(config: Path) -> str:
     compiled = Settings(config).compiled
-    said = f"{len(compiled.rules)} rules beside the contract judge the stream"
-    by_audit = [f"\n    audited only: {each.type} of {each.name}: {why}" for each, why in compiled.audited]
-    return "".join([said, *by_audit])
+    summary = f"{len(compiled.rules)} rules of the gate besides the contract"
+    audited = [
+        f"\n    audit only: {expectation.type} of {expectation.name}: {why}" for expectation, why in compiled.audited
+    ]
+    return "".join([summary, *audited])
 
 
 def _lake(config: Path) -> str:
@@ -77,7 +79,7 @@ def _lake(config: Path) -> str:
 
     lake = Settings(config).lake
     check_writable(lake)
-    return f"{lake.address} can be written"
+    return f"{lake.address} is writable"
 
 
 def _brokers(config: Path) -> str:

@@ -1,4 +1,4 @@
-"""`journeys funnel`: who reaches each step, and where customers drop off."""
+"""`journeys funnel`: how many customers reach each step, and where they drop off."""
 
 from __future__ import annotations
 
@@ -19,48 +19,64 @@ if TYPE_CHECKING:
     from journeys.settings import Settings
 
 BAR: Final = ""
-"""The name of the column of bars."""
-DISPENSABLE: Final = (BAR, "95 %", "wait", "open")
-"""Columns that a narrow terminal is spared, the first of them first."""
-LONGEST_NAME: Final = 22
-SHORTEST_NAME: Final = 14
-"""Letters of a step's name, where there is room and where there is not."""
+"""Name of the column of bars."""
+OPTIONAL_COLUMNS: Final = (BAR, "95 %", "wait", "open")
+"""Columns that a narrow terminal leaves out, in this order."""
+NAME_WIDTH: Final = 22
+NARROW_NAME_WIDTH: Final = 14
+"""Width of a step's name, in characters, on a wide and on a narrow terminal."""
 
 
 @app.command()
 def funnel(
     steps: Annotated[
         list[str] | None,
-        typer.Argument(help="Touchpoints in order, or stages as `stage:NAME`; or the name of a configured funnel."),
+        typer.Argument(help="Touchpoints in order, stages as `stage:NAME`, or the name of a configured funnel."),
     ] = None,
-    by: Annotated[list[str] | None, typer.Option(help="Break down by this column; may be repeated.")] = None,
+    by: Annotated[list[str] | None, typer.Option(help="Break down by this column; repeatable.")] = None,
     window: Annotated[
-        str | None, typer.Option(help="Longest time from first step to last; 30d, or for stages the report's.")
+        str | None,
+        typer.Option(
+            help="Longest time from the first step to the last; default 30d, without steps that of the report."
+        ),
     ] = None,
-    order: Annotated[str | None, typer.Option(help="ordered, strict or unordered.")] = None,
-    maturity: Annotated[str | None, typer.Option(help="mature, clip or survival.")] = None,
+    order: Annotated[
+        str | None, typer.Option(help="How steps are matched: ordered (default), strict or unordered.")
+    ] = None,
+    maturity: Annotated[
+        str | None,
+        typer.Option(help="How customers still inside the window count: mature (default), clip or survival."),
+    ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option(help="Touchpoint that ends an attempt between two steps; may be repeated.")
+        list[str] | None, typer.Option(help="A touchpoint that ends an attempt when it lies between steps; repeatable.")
     ] = None,
     same: Annotated[
-        list[str] | None, typer.Option(help="Column that is equal over all steps; may be repeated.")
+        list[str] | None, typer.Option(help="A column that must be equal at all steps; repeatable.")
     ] = None,
     count: Annotated[
-        str | None, typer.Option(help="customers, sessions, journeys, entries, or a column whose values are counted.")
+        str | None,
+        typer.Option(
+            help="What is counted: customers (default), sessions, journeys, entries, or the values of a column."
+        ),
     ] = None,
-    ties: Annotated[str | None, typer.Option(help="favourable, adverse or sequence.")] = None,
+    ties: Annotated[
+        str | None, typer.Option(help="Order of touches at the same time: favourable (default), adverse or sequence.")
+    ] = None,
     attribution: Annotated[
-        str | None, typer.Option(help="Whose value --by takes: at_entry, first, last, 'step 2', every.")
+        str | None,
+        typer.Option(
+            help="Which touch the value of --by comes from: at_entry (default), first, last, 'step 2' or every."
+        ),
     ] = None,
-    value: Annotated[str | None, typer.Option(help="Number that is added up over the touches of each step.")] = None,
-    start: Annotated[datetime | None, typer.Option(help="Only entries from this time on, UTC.")] = None,
-    end: Annotated[datetime | None, typer.Option(help="Only entries before this time, UTC.")] = None,
-    svg: Annotated[Path | None, typer.Option(help="Also draw it into this file.")] = None,
+    value: Annotated[str | None, typer.Option(help="A numeric column to add up at each step.")] = None,
+    start: Annotated[datetime | None, typer.Option(help="Only customers who enter at or after this time, UTC.")] = None,
+    end: Annotated[datetime | None, typer.Option(help="Only customers who enter before this time, UTC.")] = None,
+    svg: Annotated[Path | None, typer.Option(help="Also draw the funnel into this SVG file.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
 ) -> None:
-    """Count how many customers reach each step, and where they drop off. Without steps: the configured stages.
+    """Count how many customers reach each step, and where they drop off; without steps, over the configured stages.
 
     Example: journeys funnel "Product page" Cart Order --by device --window 7d
     """
@@ -74,12 +90,12 @@ def funnel(
 def show_funnel(
     settings: Settings, steps: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None
 ) -> None:
-    """The funnel over `steps`, the one of that name, or that of the configured stages; `rules` are options of it."""
+    """Print a funnel over `steps`, over a configured funnel, or over the stages; `rules` are the funnel's options."""
     import analytics
 
     paths = analytics.Paths.open(settings.lake)
-    asked = question(settings, steps, {name: value for name, value in rules.items() if value})
-    answer = analytics.funnel(paths, analytics.check_words(paths, asked))
+    definition = question(settings, steps, {name: value for name, value in rules.items() if value})
+    answer = analytics.funnel(paths, analytics.check_words(paths, definition))
     if svg is not None:
         from reports.charts.svg import funnel_svg
 
@@ -87,10 +103,9 @@ def show_funnel(
             svg.write_text(funnel_svg(answer), encoding="utf-8")
         except OSError as error:
             raise StorageError("The drawing cannot be written.", where=str(svg), found=error.strerror or "") from None
-    by, window = asked.by, terminal.text(asked.window)
-    counted = (
-        asked.count if asked.count in ("customers", "sessions", "journeys", "entries") else f"{asked.count} values"
-    )
+    by, window = definition.by, terminal.text(definition.window)
+    unit = definition.count
+    counted = unit if unit in ("customers", "sessions", "journeys", "entries") else f"{unit} values"
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return
@@ -98,39 +113,39 @@ def show_funnel(
         if by:
             named = "all" if group["is_total"][0] else ", ".join(f"{name} {group[name][0] or '–'}" for name in by)
             terminal.out.print(f"\n{terminal.harmless(named)}", style="bold", markup=False)
-        _draw(group, counted, asked.value or "")
-    terminal.out.print(_reading(answer, window, asked.maturity, counted), style="dim", markup=False)
+        _draw(group, counted, definition.value or "")
+    terminal.out.print(_reading(answer, window, definition.maturity, counted), style="dim", markup=False)
 
 
 def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
-    """What is asked, in words of a funnel."""
+    """The funnel's definition, from the arguments and the configuration."""
     from analytics import Funnel, step_of
 
     if len(steps) == 1 and steps[0] in settings.funnels:
         named = settings.funnels[steps[0]]
         steps, rules = named.steps, {**named.model_dump(exclude={"name", "steps"}), **rules}
-    if not steps:  # the report's own question, so that both give its numbers
+    if not steps:  # as in the report, so that both give the same numbers
         steps = [f"stage:{stage.name}" for stage in settings.paths.stages]
         rules = {"window": settings.report.window, **rules}
     return Funnel([step_of(word) for word in steps], **rules)
 
 
 def _draw(group: pl.DataFrame, counted: str, value: str) -> None:
-    """The steps as a table with bars; on a narrow terminal without its least columns, so that no number is cut."""
+    """Print the steps as a table with bars. A narrow terminal leaves out columns, so that no number is cut."""
     rows = [_cells(row, counted, value) for row in group.iter_rows(named=True)]
-    columns = [name for name in rows[0] if name != BAR or not value]  # there is room for one of them
-    left_out = [name for name in DISPENSABLE if name in columns]
-    table = terminal.columns(rows, columns, LONGEST_NAME)
+    columns = [name for name in rows[0] if name != BAR or not value]  # there is room for only one of the two
+    left_out = [name for name in OPTIONAL_COLUMNS if name in columns]
+    table = terminal.columns(rows, columns, NAME_WIDTH)
     if not terminal.fits(table):
-        table = terminal.columns(rows, columns, SHORTEST_NAME)
+        table = terminal.columns(rows, columns, NARROW_NAME_WIDTH)
     while not terminal.fits(table) and left_out:
         columns.remove(left_out.pop(0))
-        table = terminal.columns(rows, columns, SHORTEST_NAME)
+        table = terminal.columns(rows, columns, NARROW_NAME_WIDTH)
     terminal.out.print(table)
 
 
 def _cells(row: dict[str, Any], counted: str, value: str) -> dict[str, str]:
-    """One step in the words of its columns."""
+    """One step as text, by column."""
     later = row["step"] > 1
     cells = {
         "step": row["name"],
@@ -153,13 +168,13 @@ def _interval(row: dict[str, Any]) -> str:
 def _reading(answer: pl.DataFrame, window: str, maturity: str, counted: str) -> str:
     total = answer.filter("is_total")
     open_, ties = total["open"][0], total["tie_sensitive"][0]
-    whose = {
-        "mature": f"{counted.capitalize()} whose window of {window} is over.",
+    population = {
+        "mature": f"Only {counted} with the whole window of {window} before the end of data.",
         "clip": f"All who entered, within {window}; touches outside the range do not count.",
         "survival": f"All who entered; shares are estimates after {window} (Kaplan-Meier).",
     }[maturity]
     return (
-        f"\n{whose} Went on: share of the step before, with its 95 % interval; "
+        f"\n{population} Went on: share of the previous step, with its 95 % interval; "
         f"wait: the median.\nOpen: {open_:,} {counted} still inside their window, not counted as lost. "
-        f"{ties:,} {counted} depend on the order of touches at one instant."
+        f"For {ties:,} {counted} the result depends on the order of simultaneous touches."
     )

@@ -1,4 +1,4 @@
-"""`journeys identity` and `journeys forget`: why two identities are one customer, parting them, removing a customer."""
+"""`journeys identity` and `journeys forget`: explain why two identities are linked, split them, remove a customer."""
 
 from __future__ import annotations
 
@@ -17,93 +17,97 @@ if TYPE_CHECKING:
 
     from journeys.settings import Settings
 
-identity = typer.Typer(help="Why two identities are one customer, and how to part them.", no_args_is_help=True)
+identity = typer.Typer(help="Explain why two identities are one customer, and split them.", no_args_is_help=True)
 app.add_typer(identity, name="identity")
 
 
 def show_why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
-    """The chain of links from one identity to another."""
+    """Print the chain of links from one identity to another."""
     from analytics import tombstones, why_apart
     from analytics import why as evidence
     from expectations.lake.tables import landed
 
-    asked = (landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
-    chain = evidence(*asked)
+    arguments = (landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
+    chain = evidence(*arguments)
     if how is not terminal.As.table:
         terminal.show(chain, how)
     elif not chain.is_empty():
         _print_chain(chain)
-    elif (broken := why_apart(*asked)).is_empty():
+    elif (broken := why_apart(*arguments)).is_empty():
         terminal.out.print(f"{one} and {other} are two customers: no chain of events links them.", markup=False)
     else:
-        terminal.out.print(f"{one} and {other} are two customers: events lead there, but do not join:", markup=False)
+        terminal.out.print(
+            f"{one} and {other} are two customers: events connect them, but at least one link does not count:",
+            markup=False,
+        )
         _print_chain(broken, settings.paths.identities.max_degree)
 
 
-def _print_chain(chain: pl.DataFrame, most: int = 0) -> None:
-    for link in chain.iter_rows(named=True):  # in full, however narrow the terminal: identities are copied from here
+def _print_chain(chain: pl.DataFrame, max_degree: int = 0) -> None:
+    for link in chain.iter_rows(named=True):  # never cut: users copy identities from here
         one, other = f"{link['kind']}:{link['value']}", f"{link['other_kind']}:{link['other_value']}"
         first, last = (f"{link[name]:%Y-%m-%d %H:%M}" for name in ("first_at", "last_at"))
         times = f"1 event, {first}" if link["events"] == 1 else f"{link['events']:,} events, {first} to {last}"
         terminal.out.print(f"{link['step']}. {one}  and  {other}", markup=False, soft_wrap=True)
         terminal.out.print(f"   on {times}; first {link['event_id']}", markup=False, soft_wrap=True, style="dim")
-        for reason in _broken_by(link, one, other, most):
-            terminal.out.print(f"   does not join: {reason}", markup=False, soft_wrap=True)
+        for reason in _broken_by(link, one, other, max_degree):
+            terminal.out.print(f"   does not count: {reason}", markup=False, soft_wrap=True)
 
 
-def _broken_by(link: Mapping[str, Any], one: str, other: str, most: int) -> Iterator[str]:
-    """What keeps a link from joining, in words."""
+def _broken_by(link: Mapping[str, Any], one: str, other: str, max_degree: int) -> Iterator[str]:
+    """The reasons why a link does not count."""
     if link.get("removed"):
-        yield "parted by a tombstone; `journeys identity split` with --undo takes it back"
+        yield "removed by `journeys identity split`; --undo restores it"
     for end, name in (("shared", one), ("other_shared", other)):
         if link.get(end):
-            yield f"{name} is shared: more than {most} others (max_degree) occur with it"
+            yield f"{name} is shared: it occurs with more than {max_degree} others (max_degree)"
 
 
 def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:
-    """A tombstone on the link between two identities, or its removal; and whether it parts them."""
-    from analytics import known_identity, split_identities, tombstones
+    """Remove the link between two identities, or restore it, and print whether they are two customers now."""
+    from analytics import known_identity, tombstones
+    from analytics import split_identities as split_link
     from analytics import why as evidence
     from expectations.errors import DefinitionError
     from expectations.lake.tables import landed
 
     one, other = (known_identity(each, settings.paths) for each in (one, other))
-    split_identities(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
-    terminal.out.print("Written. It holds from the next `journeys stitch` on.", markup=False)
+    split_link(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
+    terminal.out.print("Saved. It takes effect with the next `journeys stitch`.", markup=False)
     if undo:
         return
     try:
         chain = evidence(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
     except DefinitionError as error:
-        terminal.out.print(f"So far it parts nothing. {error.what} {error.do}", markup=False)
+        terminal.out.print(f"It has no effect so far. {error.what} {error.do}", markup=False)
         return
     if chain.is_empty():
         terminal.out.print("Nothing else links them: they will be two customers.", markup=False)
         return
-    terminal.out.print("They stay one customer, since other links join them. Split one of these, too:", markup=False)
+    terminal.out.print("They stay one customer because of other links. Split one of these as well:", markup=False)
     _print_chain(chain)
 
 
 def show_forget(settings: Settings, customer: str) -> None:
-    """Remove a customer, and show what each table held before and after."""
-    from analytics import forget_customer
+    """Remove a customer, and print how many of the customer's rows each table held before and after."""
+    from analytics import forget_customer as remove
 
-    with terminal.step("Removing, and stitching anew"):
-        proof = forget_customer(settings.lake, customer, settings.paths)
+    with terminal.step("Removing the customer and stitching again"):
+        proof = remove(settings.lake, customer, settings.paths)
     terminal.show(proof, terminal.As.table)
     terminal.out.print(f"\n{_proven(int(proof['named'].sum()))}", style="dim", markup=False)
 
 
 def _proven(named: int) -> str:
-    """What the last count says, in words."""
+    """How to read the last two columns."""
     found = (
-        f"{named:,} rows still do: events of other customers, whose guards or tombstones keep them apart."
+        f"{named:,} rows remain: events of other customers, kept separate by a guard or a split."
         if named
-        else "none does."
+        else "none remain."
     )
     return (
-        f"Named: rows that hold one of the customer's identities, counted again at the end: {found}\n"
-        "Log: entries removed, so that no table's log tells of what was there."
+        f"Named: rows with one of the customer's identities, counted again at the end: {found}\n"
+        "Log: log entries removed, so that no table's log reveals what it held."
     )
 
 
@@ -114,7 +118,7 @@ def why(
     config: Config = DEFAULT,
     as_json: AsJson = False,
 ) -> None:
-    """Print the chain of evidence that makes two identities one customer."""
+    """Print the chain of links that makes two identities one customer."""
 
     show_why(settings_of(config), one, other, printed_as(json=as_json))
 
@@ -122,24 +126,24 @@ def why(
 @identity.command()
 def split(
     one: Annotated[str, typer.Argument(help="An identity as kind:value.")],
-    other: Annotated[str, typer.Argument(help="The identity that it must not be linked with.")],
-    reason: Annotated[str, typer.Option(help="Why, for those who ask later.")] = "",
-    undo: Annotated[bool, typer.Option(help="Let the link hold again.")] = False,
+    other: Annotated[str, typer.Argument(help="The identity to separate from it.")],
+    reason: Annotated[str, typer.Option(help="Why; kept with the decision.")] = "",
+    undo: Annotated[bool, typer.Option(help="Restore the link.")] = False,
     config: Config = DEFAULT,
 ) -> None:
-    """Remove the link between two identities, from the next `journeys stitch` on."""
+    """Remove the link between two identities, with effect from the next `journeys stitch`."""
 
     show_split(settings_of(config), one, other, reason, undo=undo)
 
 
 @app.command()
 def forget(
-    customer: Annotated[str, typer.Argument(help="The customer, by any identity, as kind:value.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    customer: Annotated[str, typer.Argument(help="Any identity of the customer, as kind:value.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     config: Config = DEFAULT,
 ) -> None:
-    """Remove a customer, with all identities, from every table and file of the lake, and print the proof."""
+    """Remove a customer with all identities from every table and file of the lake, and print the proof."""
 
     if not yes:
-        typer.confirm(f"Remove everything of {customer}? This cannot be undone", abort=True)
+        typer.confirm(f"Remove all data of {customer}? This cannot be undone", abort=True)
     show_forget(settings_of(config), customer)

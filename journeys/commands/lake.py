@@ -1,4 +1,4 @@
-"""`journeys maintain`, `restore`, `status` and `quarantine`: looks after what has landed."""
+"""`journeys maintain`, `restore`, `status` and `quarantine`: maintain and inspect the tables of the lake."""
 
 from __future__ import annotations
 
@@ -20,20 +20,19 @@ if TYPE_CHECKING:
 
 @app.command()
 def maintain(config: Config = DEFAULT) -> None:
-    """Make few files of many, order closed days by customer, remove files and log entries that nobody needs.
+    """Compact small files, sort closed days by customer, and remove files and log entries that are no longer needed.
 
-    Rows stay as they are, and events may land meanwhile. A service does it by itself with `every` under
-    [ingest.maintenance].
+    Rows do not change, and events may land meanwhile. With `every` under `ingest.maintenance` a service does it itself.
 
     Example: journeys maintain
     """
-    from ingest.upkeep.maintenance import maintain as tend
+    from ingest.upkeep.maintenance import maintain as maintain_tables
 
     settings = settings_of(config)
-    with terminal.step("Looking after the tables") as advance:
-        done = tend(settings.lake, settings.ingest.maintenance, on_progress=advance)
+    with terminal.step("Maintaining the tables") as advance:
+        done = maintain_tables(settings.lake, settings.ingest.maintenance, on_progress=advance)
     compacted, removed = sum(done.compacted.values()), sum(done.removed.values())
-    terminal.out.print(f"  {compacted:,} days compacted, {len(done.ordered):,} ordered, {removed:,} files removed")
+    terminal.out.print(f"  {compacted:,} days compacted, {len(done.ordered):,} days sorted, {removed:,} files removed")
 
 
 @app.command()
@@ -41,73 +40,71 @@ def restore(
     to: Annotated[str, typer.Argument(help="A time with a zone, such as 2026-01-31T12:00:00Z.")],
     config: Config = DEFAULT,
 ) -> None:
-    """Set events, quarantine and profiles back to a time, and the offsets with them; what landed since is read again.
+    """Restore events, quarantine, profiles and offsets to an earlier time; the consumer reads later records again.
 
-    Stop the consumers first. Afterwards: journeys stitch --rebuild
+    Stop the consumers first. Afterwards run: journeys stitch --rebuild
 
     Example: journeys restore 2026-01-31T12:00:00Z
     """
     from datetime import datetime
 
-    from ingest.upkeep.restore import restore as set_back
+    from ingest.upkeep.restore import restore as restore_tables
 
     try:
         when: datetime | None = datetime.fromisoformat(to)
     except ValueError:
         when = None
     if when is None or when.tzinfo is None:
-        raise InputError("This is no time.", expected="a time with a zone, 2026-01-31T12:00:00Z", found=to)
-    done = set_back(settings_of(config).lake, when)
+        raise InputError("The time is invalid.", expected="a time with a zone, such as 2026-01-31T12:00:00Z", found=to)
+    done = restore_tables(settings_of(config).lake, when)
     for table, version in done.versions.items():
-        terminal.out.print(f"  {table}: version {version}, {done.offsets[table]} offsets set back", markup=False)
+        terminal.out.print(f"  {table}: version {version}, {done.offsets[table]} offsets restored", markup=False)
 
 
-quarantine = typer.Typer(
-    help="Messages that were refused: why, how they look, and reading them again.", no_args_is_help=True
-)
+quarantine = typer.Typer(help="List and show refused messages, and read them again.", no_args_is_help=True)
 app.add_typer(quarantine, name="quarantine")
 
 
 @quarantine.command(name="list")
 def list_refused(
     config: Config = DEFAULT,
-    examples: Annotated[int, typer.Option(min=0, max=20, help="Masked examples of each reason.")] = 1,
+    examples: Annotated[int, typer.Option(min=0, max=20, help="Number of masked examples per reason.")] = 1,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
 ) -> None:
-    """Show how many messages were refused for which reason, with examples whose values are masked.
+    """List the reasons for which messages were refused, with counts and masked examples.
 
     Example: journeys quarantine list --examples 3
     """
-    from ingest.quarantine import quarantine as held
+    from ingest.quarantine import quarantine as store
 
     lake, how = settings_of(config).lake, printed_as(json=as_json, csv=as_csv)
-    counts = held.refusal_counts(lake)
+    counts = store.refusal_counts(lake)
     if how is not terminal.As.table:
         terminal.show(counts, how)
         return
     if counts.is_empty():
         terminal.out.print("Nothing was refused.")
         return
-    some = held.examples(lake, examples) if examples else None
+    masked = store.examples(lake, examples) if examples else None
     for topic, reason, field, count, _, last in counts.iter_rows():
         about = f"{topic}: {reason}" + (f" ({field})" if field else "")
         terminal.out.print(f"{count:>9,}  {about}, last {terminal.text(last)}", markup=False, soft_wrap=True)
-        for example in some.iter_rows(named=True) if some is not None else ():
+        for example in masked.iter_rows(named=True) if masked is not None else ():
             if (example["topic"], example["reason"], example["field"]) == (topic, reason, field):
-                place = f"{topic}/{example['partition']}/{example['offset']}"
-                terminal.out.print(f"{'':11}{place}  {example['shape']}", markup=False, soft_wrap=True, style="dim")
+                position = f"{topic}/{example['partition']}/{example['offset']}"
+                terminal.out.print(f"{'':11}{position}  {example['shape']}", markup=False, soft_wrap=True, style="dim")
 
 
 @quarantine.command()
 def show(
-    place: Annotated[str, typer.Argument(help="topic/partition/offset, as the list shows them.")],
+    position: Annotated[str, typer.Argument(help="topic/partition/offset, as `quarantine list` prints it.")],
     raw: Annotated[
-        bool, typer.Option("--raw", help="The message itself, byte for byte: it holds personal data.")
+        bool, typer.Option("--raw", help="Print the message byte for byte; it may contain personal data.")
     ] = False,
     config: Config = DEFAULT,
 ) -> None:
-    """Show why one message was refused, and its masked shape; --raw writes its bytes and nothing else.
+    """Show why one message was refused, and its shape with masked values; --raw prints only its bytes.
 
     Example: journeys quarantine show orders/2/1041
     """
@@ -115,12 +112,12 @@ def show(
     from ingest.quarantine.masking import masked
     from ingest.quarantine.quarantine import message_rows
 
-    topic, number, offset = ["", "", "", *place.rsplit("/", 2)][-3:]
+    topic, number, offset = ["", "", "", *position.rsplit("/", 2)][-3:]
     if not (topic and number.isdecimal() and offset.isdecimal()):
-        raise InputError("This is no place of a message.", expected="topic/partition/offset", found=place)
+        raise InputError("The position of the message is invalid.", expected="topic/partition/offset", found=position)
     found = message_rows(settings_of(config).lake, Partition(topic, int(number)), int(offset))
     if found.is_empty():
-        raise InputError("No message from there is in quarantine.", where=place, do="journeys quarantine list")
+        raise InputError("No such message is in quarantine.", where=position, do="journeys quarantine list")
     if raw:
         sys.stdout.buffer.write(found["raw"][0] or b"")
         return
@@ -131,11 +128,13 @@ def show(
 @quarantine.command()
 def replay(
     config: Config = DEFAULT,
-    reason: Annotated[list[str] | None, typer.Option(help="Only what was refused for this; may be repeated.")] = None,
-    kind: Annotated[str | None, typer.Option(help="What the rows of loaded files are; else they stay.")] = None,
-    stream: Annotated[str | None, typer.Option(help="Read rows of loaded files as messages of this topic.")] = None,
+    reason: Annotated[list[str] | None, typer.Option(help="Only messages refused for this reason; repeatable.")] = None,
+    kind: Annotated[str | None, typer.Option(help="Also read rows of loaded files, as events of this kind.")] = None,
+    stream: Annotated[
+        str | None, typer.Option(help="Also read rows of loaded files, as messages of this topic.")
+    ] = None,
 ) -> None:
-    """Read refused messages again with the formats, rules and limits of now; what can be read lands, once.
+    """Read refused messages again with the current formats, rules and limits, and land those that pass.
 
     Example: journeys quarantine replay --reason bad_timestamp
     """
@@ -155,17 +154,19 @@ def replay(
             files=file_stream(settings.ingest, kind=kind, topic=stream or "") if kind or stream else None,
             on_progress=advance,
         )
-    terminal.out.print(f"  {done.read:,} refused messages read, {done.landed:,} events landed, {done.left:,} have left")
+    terminal.out.print(
+        f"  {done.read:,} refused messages read, {done.landed:,} events landed, {done.left:,} removed from quarantine"
+    )
     for word, count in done.stay.most_common():
-        terminal.out.print(f"  {count:,} stay: {word}")
+        terminal.out.print(f"  {count:,} still refused: {word}")
     for topic, count in done.unknown.most_common():
-        how = "rows of a file: say how to read them with --stream or --kind"
-        why = how if topic.startswith(contract.FROM_FILE) else "no stream names it"
+        hint = "rows of a file: say how to read them with --stream or --kind"
+        why = hint if topic.startswith(contract.FROM_FILE) else "no stream reads this topic"
         terminal.out.print(f"  {count:,} of {topic} not read: {why}", markup=False, soft_wrap=True)
 
 
 def show_status(settings: Settings, how: terminal.As) -> None:
-    """What the lake holds, what was refused, what the brokers hold beyond it, and whether maintenance is due."""
+    """Print the tables of the lake, refused messages, the lag at the brokers, and whether maintenance is due."""
     import polars as pl
 
     from ingest.quarantine.quarantine import refusal_counts
@@ -183,12 +184,12 @@ def show_status(settings: Settings, how: terminal.As) -> None:
     terminal.show(held, how, "Tables of the lake")
     terminal.out.print(f"{_maintenance(settings)}\n")
     if not fresh.is_empty():
-        terminal.show(fresh.select("topic", "kind", "newest", age=_ages(fresh)), how, "Streams, by what has landed")
+        terminal.show(fresh.select("topic", "kind", "newest", age=_ages(fresh)), how, "Streams: newest landed event")
         terminal.out.print()
     if silent:
-        terminal.out.print(f"Not known how much waits at the brokers: {silent}\n", markup=False)
+        terminal.out.print(f"The lag at the brokers is unknown: {silent}\n", markup=False)
     elif not lag.is_empty():
-        terminal.show(lag, how, "At the brokers")
+        terminal.show(lag, how, "Lag at the brokers")
         terminal.out.print()
     if reasons.is_empty():
         terminal.out.print("Nothing was refused.")
@@ -197,7 +198,7 @@ def show_status(settings: Settings, how: terminal.As) -> None:
 
 
 def _lag(settings: Settings) -> tuple[pl.DataFrame, str]:
-    """What waits at the brokers by partition, or why that is not known."""
+    """The lag by partition, or the reason why it is unknown."""
     import polars as pl
 
     from ingest.service.status import partition_lag
@@ -218,7 +219,7 @@ def _ages(fresh: pl.DataFrame) -> pl.Series:
 
 
 def _overdue(settings: Settings) -> float | None:
-    """For how many seconds maintenance has been due; negative: not yet."""
+    """For how many seconds maintenance has been due; negative when it is not due yet."""
     from time import time
 
     from ingest.upkeep.maintenance import seconds_overdue
@@ -227,15 +228,17 @@ def _overdue(settings: Settings) -> float | None:
 
 
 def _maintenance(settings: Settings) -> str:
-    """Whether the tables' files are to be looked after."""
-    waited = _overdue(settings)
-    if waited is None or waited < 0:
+    """A sentence that says whether maintenance is due."""
+    overdue = _overdue(settings)
+    if overdue is None or overdue < 0:
         return "Maintenance is not due."
-    return f"Maintenance has been due for {terminal.duration(waited)}: journeys maintain"
+    return f"Maintenance has been due for {terminal.duration(overdue)}: run journeys maintain"
 
 
 @app.command()
-def status(config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False) -> None:
-    """Show what the lake holds: events, refused records by reason, landed offsets, the path store."""
+def status(
+    config: Config = DEFAULT, as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False
+) -> None:
+    """Show the state of the lake: tables, newest events, lag at the brokers, refused messages by reason."""
 
     show_status(settings_of(config), printed_as(json=as_json))

@@ -1,4 +1,4 @@
-"""`journeys paths` and `journeys touchpoints`: how customers move, and the touchpoints that paths are made of."""
+"""`journeys paths` and `journeys touchpoints`: which paths customers take, and how events become touchpoints."""
 
 from __future__ import annotations
 
@@ -22,38 +22,60 @@ QUESTION = (
     "channels or handoffs."
 )
 Words = list[str] | None
-TWO: Final = ("share", "count", "share_other", "count_other", "difference", "p_corrected")
-"""The columns of a comparison for people."""
+COMPARED: Final = ("share", "count", "share_other", "count_other", "difference", "p_corrected")
+"""The columns of a comparison that a table shows."""
 ROWS: Final = 40
-"""Rows of an answer that a terminal shows; machines get all."""
+"""Rows that a table shows; JSON and CSV contain all rows."""
 
 
 @app.command()
 def paths(
     question: Annotated[str | None, typer.Argument(help=QUESTION, show_default=False)] = None,
-    words: Annotated[Words, typer.Argument(help="The pattern, or the steps of the designed path.")] = None,
-    start: Annotated[str | None, typer.Option("--from", help="Follow paths from their first such touchpoint.")] = None,
-    end: Annotated[str | None, typer.Option("--to", help="Follow paths back from their last such touchpoint.")] = None,
-    by: Annotated[Words, typer.Option(help="Break down by this column; may be repeated.")] = None,
-    compare: Annotated[str | None, typer.Option(help="COLUMN=VALUE: these against all others.")] = None,
-    starts: Annotated[Words, typer.Option("--starts-with", help="Only paths that start with one of these.")] = None,
-    ends: Annotated[Words, typer.Option("--ends-with", help="Only paths that end with one of these.")] = None,
-    through: Annotated[Words, typer.Option(help="Only paths through this one; may be repeated.")] = None,
-    unit: Annotated[str, typer.Option(help="Whose paths: journey, session or customer.")] = "journey",
-    on: Annotated[str | None, typer.Option(help="What is followed: touchpoint, stage, channel, ...")] = None,
-    depth: Annotated[int | None, typer.Option(help="Positions that are followed: 6, of a matrix 8.")] = None,
-    top: Annotated[int | None, typer.Option(help="Paths, or touchpoints at each position, that are listed: 8.")] = None,
-    gap: Annotated[str | None, typer.Option(help="A pause that ends a flow, such as 7d.")] = None,
-    detour: Annotated[Words, typer.Option(help="A touchpoint that the design allows anywhere; repeatable.")] = None,
-    at: Annotated[str | None, typer.Option(help="Hand-offs at each value of this column, such as stage.")] = None,
+    words: Annotated[Words, typer.Argument(help="The pattern of `match`, or the steps of the designed path.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", help="Follow each path from its first touch of this touchpoint.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", help="Follow each path backwards from its last touch of this touchpoint.")
+    ] = None,
+    by: Annotated[Words, typer.Option(help="Break down by this column; repeatable.")] = None,
+    compare: Annotated[
+        str | None, typer.Option(help="COLUMN=VALUE: compare the paths with this value with all others.")
+    ] = None,
+    starts: Annotated[
+        Words,
+        typer.Option("--starts-with", help="Only paths that start with this touchpoint; repeatable, one must match."),
+    ] = None,
+    ends: Annotated[
+        Words, typer.Option("--ends-with", help="Only paths that end with this touchpoint; repeatable, one must match.")
+    ] = None,
+    through: Annotated[Words, typer.Option(help="Only paths that contain this touchpoint; repeatable.")] = None,
+    unit: Annotated[str, typer.Option(help="What one path is: a journey, a session or a customer.")] = "journey",
+    on: Annotated[
+        str | None, typer.Option(help="Column whose values form the path: touchpoint, stage, channel, ...")
+    ] = None,
+    depth: Annotated[int | None, typer.Option(help="Number of positions; default 6, for a matrix 8.")] = None,
+    top: Annotated[
+        int | None, typer.Option(help="Number of paths to list, or of touchpoints per position; default 8.")
+    ] = None,
+    gap: Annotated[
+        str | None, typer.Option(help="Longest time between touches before a flow ends, such as 7d.")
+    ] = None,
+    detour: Annotated[
+        Words, typer.Option(help="A touchpoint that the designed path allows anywhere; repeatable.")
+    ] = None,
+    at: Annotated[str | None, typer.Option(help="Count hand-offs by the values of this column, such as stage.")] = None,
     collapse: Annotated[
-        bool | None, typer.Option("--collapse/--repeats", help="Join repeats of one touchpoint, or not: as configured.")
+        bool | None,
+        typer.Option(
+            "--collapse/--repeats", help="Join repeats of a touchpoint, or keep them; default: as configured."
+        ),
     ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
 ) -> None:
-    """Show how customers really move: the commonest whole paths; with --from or --to, where they go or come from.
+    """Show which paths customers take: the most frequent ones, or with --from or --to where they go or come from.
 
     Examples: journeys paths --from "Product page" --to Order --by device
 
@@ -76,20 +98,22 @@ def paths(
 
 @app.command()
 def touchpoints(
-    urls: Annotated[bool, typer.Option("--urls", help="Group the addresses instead, as rules could.")] = False,
-    raw: Annotated[bool, typer.Option("--raw", help="As the events are named, without the configured rules.")] = False,
+    urls: Annotated[bool, typer.Option("--urls", help="List templates of page addresses instead.")] = False,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Show the names of the events, without the configured rules.")
+    ] = False,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
 ) -> None:
-    """Preview the touchpoints that landed events become, by count; with --urls templates for addresses."""
+    """Preview the touchpoints that landed events become, with counts; with --urls, templates of page addresses."""
 
     show_touchpoints(settings_of(config), printed_as(json=as_json, csv=as_csv), urls=urls, raw=raw)
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question: the function that answers it, what it takes, the columns for people, how to read them."""
+    """A question about paths: the function that answers it, its options, the columns to show, how to read them."""
 
     function: str
     shown: tuple[str, ...]
@@ -109,24 +133,24 @@ QUESTIONS: Final = {
         "variants",
         ("path", "units", "share", "share_of_customers", "goal_rate", "median_duration"),
         ("on", "collapse", "top"),
-        reading=f"Share: of all paths. Share of customers: of all who have a path. {RATE}",
+        reading=f"Share: of all paths. Share of customers: of all customers with a path. {RATE}",
     ),
     "flow": Question(
         "flow",
         ("position", "source", "target", "units", "share_of_source", "median_wait", "converted"),
         ("on", "collapse", "start", "end", "depth", "top", "gap"),
-        reading="A path counts once at each position. Converted: of the units, those that reach the goal in the end.",
+        reading="A path counts once at each position. Converted: how many of the units reach the goal in the end.",
     ),
     "transitions": Question(
         "transitions",
         ("source", "target", "transitions", "customers", "share_of_source", "median_wait", "p95_wait"),
-        reading="A path begins at START and leads to one of three ENDs.",
+        reading="A path begins at START and ends at one of three END nodes.",
     ),
     "matrix": Question(
         "step_matrix",
         ("position", "node", "units", "share"),
         ("on", "collapse", "depth"),
-        reading="Share of all paths at each position; those that are over stay at their END.",
+        reading="Share of all paths at each position; paths that are over stay at their END node.",
     ),
     "match": Question(
         "match",
@@ -149,14 +173,14 @@ QUESTIONS: Final = {
         ),
         ("on", "collapse", "detour"),
         words="the steps of the designed path",
-        reading=f"Fitness: 1 is the design, 0 nothing of it. {RATE}",
+        reading=f"Fitness: 1 for the designed path itself, 0 for nothing of it. {RATE}",
     ),
     "deviations": Question(
         "deviations",
         ("kind", "step", "name", *SHARES),
         ("on", "collapse", "detour"),
         words="the steps of the designed path",
-        reading=f"Step: the skipped one, or the last done. Difference: of the goal rates with and without it. {RATE}",
+        reading=f"Step: the skipped or the last one. Difference: goal rate with less without the deviation. {RATE}",
     ),
     "effort": Question(
         "effort",
@@ -172,13 +196,13 @@ QUESTIONS: Final = {
             "next_entropy",
         ),
         (),
-        reading="Repeats to slow: touches. Entropy: bits; 0 means that one thing always follows.",
+        reading="Repeats to slow: numbers of touches. Entropy: bits; 0 means that the next touch is always the same.",
     ),
     "channels": Question(
         "channels",
         ("reach", "channel", "units", "share", "goal_rate", "median_touches", "median_duration"),
         ("on",),
-        reading=f"Rows without a channel are all paths of that reach. {RATE}",
+        reading=f"Rows without a channel count all paths of that reach. {RATE}",
     ),
     "handoffs": Question(
         "handoffs",
@@ -194,7 +218,7 @@ QUESTIONS: Final = {
             "lost_share_staying",
         ),
         ("on", "at"),
-        reading="Lost: the last touch of an abandoned path was a hand-off. Staying: the same of touches without one.",
+        reading="Lost: hand-offs after which the path was abandoned. Staying: the same for touches without a hand-off.",
     ),
 }
 
@@ -204,7 +228,7 @@ COMMON: Final = ("by", "unit", "compare")
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked: the question, its words, its options, and which paths are read (`start`, `end`, `through`)."""
+    """The arguments: the question, its words, its options, and which paths are read (`start`, `end`, `through`)."""
 
     question: str
     words: tuple[str, ...]
@@ -213,10 +237,10 @@ class Asked:
 
 
 def checked(asked: Asked) -> Question:
-    """The question, when there is one of that name that takes these words and options."""
+    """Look up the question, and raise DefinitionError when its name, words or options are invalid."""
     if asked.question not in QUESTIONS:
         raise DefinitionError(
-            f"There is no question {asked.question!r} about paths.",
+            f"`journeys paths` has no question {asked.question!r}.",
             expected=f"one of {', '.join(QUESTIONS)}",
             do=nearest(asked.question, QUESTIONS),
         )
@@ -230,18 +254,18 @@ def checked(asked: Asked) -> Question:
         found = options.get(wrong[0], f"--{wrong[0]}")
         raise DefinitionError(f"`journeys paths {asked.question}` has no {found}.", expected=", ".join(takes))
     if {"by", "compare"} <= set(asked.options):
-        raise DefinitionError("Two groups are compared, or several are listed.", expected="either --compare or --by")
+        raise DefinitionError("--compare and --by exclude each other.", expected="one of the two")
     return question
 
 
 def show_answer(settings: Settings, asked: Asked, how: terminal.As) -> None:
-    """Answer a question about paths."""
+    """Answer a question about paths, and print the result."""
     import analytics
 
     question = checked(asked)
     paths = analytics.Paths.open(settings.lake)
     if not len(paths):
-        raise DefinitionError("There are no touches to ask about.", do="land events, then run `journeys stitch`")
+        raise DefinitionError("There are no touches.", do="land events, then run `journeys stitch`")
     words, options = _arguments(settings, paths, asked)
     function = getattr(analytics, question.function)
     compared = options.pop("compare", None)
@@ -252,13 +276,13 @@ def show_answer(settings: Settings, asked: Asked, how: terminal.As) -> None:
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return
-    _print(question, answer, asked, None if compared is None else TWO)
+    _print(question, answer, asked, None if compared is None else COMPARED)
 
 
 def _print(question: Question, answer: pl.DataFrame, asked: Asked, instead: tuple[str, ...] | None) -> None:
-    """The answer as a table with how to read it."""
+    """Print the result as a table, with a line that says how to read it."""
     if answer.is_empty():
-        terminal.out.print("No path is like that: nothing to show.")
+        terminal.out.print("No path matches.")
         return
     groups = list(asked.options.get("by", [])) + ([asked.options["at"]] if "at" in asked.options else [])
     shown = [name for name in answer.columns if name in question.shown or name in groups or name in (instead or ())]
@@ -268,31 +292,31 @@ def _print(question: Question, answer: pl.DataFrame, asked: Asked, instead: tupl
         table = _wide(table, groups)
     terminal.show(table.head(ROWS), terminal.As.table)
     if len(table) > ROWS:
-        terminal.out.print(f"{len(table) - ROWS:,} more rows: --csv or --json has all.", style="dim")
+        terminal.out.print(f"{len(table) - ROWS:,} more rows: use --csv or --json to get all.", style="dim")
     reading = (
         question.reading
         if instead is None
         else (
-            f"Share: of those with {asked.options['compare']}; other: of all others. p corrected: Benjamini-Hochberg."
+            f"Share: of paths with {asked.options['compare']}; other: of all others. p corrected by Benjamini-Hochberg."
         )
     )
     terminal.out.print(f"\n{reading}", style="dim", markup=False)
 
 
 def _measures(answer: pl.DataFrame) -> list[str]:
-    """The columns of a comparison that are not keys of its cells."""
+    """The columns of a comparison that do not identify its rows."""
     return answer.columns[answer.columns.index("count") :]
 
 
 def _wide(cells: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
-    """A step matrix with a column a position."""
+    """A step matrix with one column per position."""
     import polars as pl
 
-    places = sorted(cells["position"].unique())
+    positions = sorted(cells["position"].unique())
     wide = cells.with_columns(pl.format("share {}", "position").alias("position")).pivot(
         on="position", index=[*groups, "node"], values="share", aggregate_function="first"
     )
-    names = [f"share {place}" for place in places]
+    names = [f"share {position}" for position in positions]
     over = pl.col("node").str.starts_with("END_")
     return wide.select(*groups, "node", *names).sort(
         *groups, over, pl.sum_horizontal(names), descending=[*(False for _ in groups), False, True], nulls_last=True
@@ -300,7 +324,7 @@ def _wide(cells: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
 
 
 def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any], dict[str, Any]]:
-    """The arguments of the function, every name among them a name of the data."""
+    """The arguments of the function; names of touchpoints and columns are checked against the data."""
     from analytics import Design
 
     options = dict(asked.options)
@@ -329,7 +353,7 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
 
 
 def _known(paths: Paths, on: str, text: str) -> list[str]:
-    """The values that `A | B` means, each one that occurs."""
+    """Split `A | B` into values, and check that each occurs in the data."""
     from analytics import known_value
 
     return [known_value(paths.values_of(on), word.strip(), on) for word in text.split(" | ")]
@@ -338,7 +362,7 @@ def _known(paths: Paths, on: str, text: str) -> list[str]:
 def _selection(paths: Paths, on: str, among: dict[str, list[str]]) -> Selection:
     from analytics import Selection
 
-    names = {name: [word for each in given for word in _known(paths, on, each)] for name, given in among.items()}
+    names = {name: [word for text in texts for word in _known(paths, on, text)] for name, texts in among.items()}
     return Selection(start=names.get("start", ()), end=names.get("end", ()), through=names.get("through", ()))
 
 
@@ -351,19 +375,19 @@ def _pattern(paths: Paths, on: str, text: str) -> str:
 
 
 def _group(paths: Paths, text: str) -> pl.Expr:
-    """The condition that `COLUMN=VALUE` means."""
+    """The condition for `COLUMN=VALUE`."""
     import polars as pl
 
     from analytics import known_value
 
     column, sign, value = text.partition("=")
     if not sign:
-        raise DefinitionError("Two groups need a column and a value.", expected="COLUMN=VALUE", found=text)
+        raise DefinitionError("The group of --compare is invalid.", expected="COLUMN=VALUE", found=text)
     return pl.col(column) == known_value(paths.values_of(column), value, column)
 
 
 def show_touchpoints(settings: Settings, how: terminal.As, *, urls: bool, raw: bool) -> None:
-    """Touchpoints by count, or templates of addresses."""
+    """Print touchpoints with counts, or templates of page addresses."""
     from analytics import preview_touchpoints, url_templates
     from expectations.lake.tables import landed
 
@@ -376,8 +400,8 @@ def show_touchpoints(settings: Settings, how: terminal.As, *, urls: bool, raw: b
     if "touchpoint" in answer.columns:
         answer = answer.with_columns(answer["touchpoint"].fill_null("(dropped)"))
     terminal.show(answer.head(ROWS), how)
-    reading = "Each template may be the `url` of a touchpoint rule; {id} stands for any one part of an address."
+    reading = "A template can be the `url` of a touchpoint rule; {id} stands for any one part of an address."
     if not urls:
-        reading = "Templates: kinds of addresses under the name; `journeys touchpoints --urls` lists them."
-    more = f"{len(answer) - ROWS:,} more rows: --csv or --json has all. " if len(answer) > ROWS else ""
+        reading = "Templates: different page addresses under this name; `journeys touchpoints --urls` lists them."
+    more = f"{len(answer) - ROWS:,} more rows: use --csv or --json to get all. " if len(answer) > ROWS else ""
     terminal.out.print(f"\n{more}{reading}", style="dim", markup=False)

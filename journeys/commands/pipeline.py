@@ -1,4 +1,4 @@
-"""`journeys init`, `doctor`, `ingest`, `load`, `stitch`, `check`, `run`, `demo`: sets up and runs the pipeline."""
+"""`journeys init`, `doctor`, `ingest`, `load`, `stitch`, `check`, `run`, `demo`: set up and run the pipeline."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from journeys.app import DEFAULT, Config, app, settings_of
 
 @app.command()
 def init(
-    file: Annotated[Path, typer.Argument(help="Where to write it.")] = DEFAULT,
-    template: Annotated[str, typer.Option(help="shop (the demo's) or completejourney.")] = "shop",
-    force: Annotated[bool, typer.Option(help="Replace a file that is there.")] = False,
+    file: Annotated[Path, typer.Argument(help="The file to write.")] = DEFAULT,
+    template: Annotated[str, typer.Option(help="Which template: shop (used by the demo) or completejourney.")] = "shop",
+    force: Annotated[bool, typer.Option(help="Replace an existing file.")] = False,
 ) -> None:
-    """Write a commented journeys.toml.
+    """Write a commented configuration file, journeys.toml.
 
     Example: journeys init && journeys doctor
     """
@@ -26,7 +26,7 @@ def init(
 
     text = settings.template(template)
     if file.exists() and not force:
-        raise ConfigurationError("The file is there already.", where=str(file), do="name another, or add --force")
+        raise ConfigurationError("The file exists already.", where=str(file), do="name another file, or add --force")
     try:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
@@ -38,12 +38,12 @@ def init(
 def doctor(config: Config = DEFAULT) -> None:
     """Check the installation, the configuration, the lake and the brokers, one line each.
 
-    Ends with 1 when a check failed.
+    The exit code is 1 when a check fails.
     """
-    from journeys.commands import doctor as checks
+    from journeys.commands import doctor as doctor_checks
 
     passed = True
-    for result in checks.examine(config):
+    for result in doctor_checks.examine(config):
         terminal.print_check(result.what, result.found, result.do, passed=result.passed)
         passed = passed and result.passed
     if not passed:
@@ -51,27 +51,29 @@ def doctor(config: Config = DEFAULT) -> None:
 
 
 @app.command()
-def broker(port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 takes a free one.")] = 9092) -> None:
-    """Run the embedded Kafka-compatible broker until Ctrl-C: for trying things out, it keeps events in memory only."""
+def broker(port: Annotated[int, typer.Option(help="Port on 127.0.0.1; 0 picks a free port.")] = 9092) -> None:
+    """Run an embedded Kafka-compatible broker until Ctrl-C, for experiments: it keeps events in memory only."""
     import signal
 
     from ingest.samples.broker import EmbeddedBroker
 
     with EmbeddedBroker(port=port) as embedded:
-        terminal.out.print(f"Broker on {embedded.address}; everything is gone when it stops (Ctrl-C).")
+        terminal.out.print(f"Broker on {embedded.address}; its events are lost when it stops (Ctrl-C).")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         signal.pause()
 
 
 @app.command()
 def simulate(
-    folder: Annotated[Path | None, typer.Argument(help="Write files here instead of sending to the brokers.")] = None,
-    customers: Annotated[int, typer.Option(min=1)] = 20_000,
-    days: Annotated[int, typer.Option(min=1)] = 90,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same bytes.")] = 7,
+    folder: Annotated[
+        Path | None, typer.Argument(help="Write files into this folder instead of sending events to the brokers.")
+    ] = None,
+    customers: Annotated[int, typer.Option(min=1, help="Number of customers.")] = 20_000,
+    days: Annotated[int, typer.Option(min=1, help="Number of days.")] = 90,
+    seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same events.")] = 7,
     config: Config = DEFAULT,
 ) -> None:
-    """Make the events of a multichannel shop, with known truths planted in them.
+    """Generate the events of a simulated multichannel shop, with known effects for analyses to find.
 
     Example: journeys simulate shop/ --customers 2000
     """
@@ -91,21 +93,21 @@ def simulate(
 @app.command()
 def ingest(
     config: Config = DEFAULT,
-    until_caught_up: Annotated[bool, typer.Option(help="Stop when every partition is read to its end.")] = False,
+    until_caught_up: Annotated[bool, typer.Option(help="Stop at the end of every partition.")] = False,
     accept_gap: Annotated[
-        bool, typer.Option("--accept-gap", help="Go on where brokers have deleted records before they landed.")
+        bool, typer.Option("--accept-gap", help="Continue although the brokers deleted records before they landed.")
     ] = False,
     new_generation: Annotated[
-        bool, typer.Option("--new-generation", help="Read topics that were made anew from their beginning.")
+        bool, typer.Option("--new-generation", help="Read recreated topics from their beginning.")
     ] = False,
     log: Annotated[
         Literal["text", "json"] | None,
-        typer.Option(help="A line for everything done, to standard error; a service has text."),
+        typer.Option(help="Write log lines to standard error; a service does so as text by default."),
     ] = None,
 ) -> None:
-    """Land events from the brokers in the lake, each exactly once, until SIGTERM or Ctrl-C; then end with 0.
+    """Land events from the brokers in the lake, each exactly once, until SIGTERM or Ctrl-C.
 
-    With --until-caught-up, topics that are empty at the very first run end it with 3: mostly a wrong name.
+    With --until-caught-up the first run ends with exit code 3 when all topics are empty: their names may be wrong.
 
     Example: journeys ingest --log json
     """
@@ -121,7 +123,7 @@ def ingest(
     )
     if until_caught_up and not summary.polled and not steps.has_landed(settings):
         raise BrokerError(
-            "The topics hold no record, and nothing has ever landed.",
+            "The topics hold no record, and nothing has landed yet.",
             where=", ".join(stream.topic for stream in settings.ingest.streams),
             expected="at least one record in one of them",
             found="every partition is empty",
@@ -131,16 +133,21 @@ def ingest(
 
 @app.command()
 def load(
-    files: Annotated[list[str], typer.Argument(help="NDJSON or .tsv (.gz, .zst too), CSV, Parquet; folders, s3://...")],
-    kind: Annotated[str | None, typer.Option(help="clickstream (default), order, feedback, or profiles.")] = None,
-    stream: Annotated[str | None, typer.Option(help="Read rows as the messages of this topic.")] = None,
+    files: Annotated[
+        list[str],
+        typer.Argument(help="NDJSON or TSV (also .gz and .zst), CSV or Parquet; files, folders or s3://..."),
+    ],
+    kind: Annotated[
+        str | None, typer.Option(help="What the rows are: clickstream (default), order, feedback or profiles.")
+    ] = None,
+    stream: Annotated[str | None, typer.Option(help="Read the rows as messages of this topic.")] = None,
     form: Annotated[
         Literal["json", "segment", "snowplow", "cloudevents", "ga4"] | None,
-        typer.Option("--format", help="The format of the rows; else the stream's, or json."),
+        typer.Option("--format", help="Format of the rows; default: that of the stream, or json."),
     ] = None,
     config: Config = DEFAULT,
 ) -> None:
-    """Land events or profiles from files, through the same gate; a file that was landed before adds nothing.
+    """Land events or profiles from files, through the same gate; a file that has landed before adds nothing.
 
     Example: journeys load old/*.ndjson.gz s3://archive/2025/ --stream web-calls
     """
@@ -151,7 +158,10 @@ def load(
 
 @app.command()
 def check(config: Config = DEFAULT) -> None:
-    """Audit what has landed since the last check against every expectation; ends with 1 when a critical one failed."""
+    """Check everything that has landed since the last check against all expectations.
+
+    The exit code is 1 when a critical expectation failed.
+    """
     from journeys.commands import steps
 
     if not steps.check(settings_of(config)).passed:
@@ -163,7 +173,9 @@ def run_all(
     config: Config = DEFAULT,
     every: Annotated[str | None, typer.Option(help="Repeat at this interval, such as 15m, until SIGTERM.")] = None,
 ) -> None:
-    """Ingest until caught up, stitch, check, report; ends with 1 when a critical expectation failed.
+    """Ingest until caught up, stitch, check and report.
+
+    The exit code is 1 when a critical expectation failed.
 
     Example: journeys run --every 15m
     """
@@ -175,33 +187,37 @@ def run_all(
 
 @app.command()
 def demo(
-    data: Annotated[str, typer.Option(help="shop (simulated) or completejourney (a real retailer's year).")] = "shop",
+    data: Annotated[
+        str, typer.Option(help="Which data: shop (simulated) or completejourney (one year of a real retailer).")
+    ] = "shop",
     folder: Annotated[
-        Path | None, typer.Option(help="Where everything goes; ./demo or ./demo-completejourney.")
+        Path | None, typer.Option(help="Folder for all files; default: demo or demo-completejourney.")
     ] = None,
-    customers: Annotated[int, typer.Option(min=1, help="Size of the simulated shop.")] = 20_000,
+    customers: Annotated[int, typer.Option(min=1, help="Number of customers of the simulated shop.")] = 20_000,
 ) -> None:
-    """Run the whole job on example data: broker, events, landing, stitching, report.
+    """Run the whole pipeline on example data: broker, events, landing, stitching, report.
 
     Example: journeys demo --data completejourney
     """
-    from journeys.commands import demo as whole_job
+    from journeys.commands import demo as demo_run
 
-    if data not in whole_job.DATA:
-        raise InputError("There is no such example data.", expected=" or ".join(whole_job.DATA), found=data)
-    whole_job.run(data, folder or Path("demo" if data == "shop" else f"demo-{data}"), customers)
+    if data not in demo_run.DATA:
+        raise InputError("There is no such example data.", expected=" or ".join(demo_run.DATA), found=data)
+    demo_run.run(data, folder or Path("demo" if data == "shop" else f"demo-{data}"), customers)
 
 
 @app.command()
 def stitch(
     config: Config = DEFAULT,
-    rebuild: Annotated[bool, typer.Option("--rebuild", help="Stitch all events, not only what is new.")] = False,
-    verify: Annotated[bool, typer.Option(help="Compute the paths anew and compare them with the stored ones.")] = False,
+    rebuild: Annotated[bool, typer.Option("--rebuild", help="Stitch all events, not only new ones.")] = False,
+    verify: Annotated[
+        bool, typer.Option(help="Compute the paths again and compare them with the stored ones.")
+    ] = False,
 ) -> None:
     """Stitch landed events into one path per customer and write the path store.
 
-    Only what has landed since, and the customers it touches, are stitched again; the paths are those of --rebuild.
-    With --verify nothing is written; ends with 1 when the stored paths are not what the events say.
+    Only customers with new events are stitched again; the resulting paths are the same as with --rebuild.
+    --verify writes nothing; its exit code is 1 when the stored paths differ from those of the events.
     """
     from journeys.commands import steps as pipeline
 

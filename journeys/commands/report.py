@@ -1,4 +1,4 @@
-"""`journeys report`: publishes the site."""
+"""`journeys report`: publish the report site."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ def report(
     site: Annotated[
         str | None, typer.Option(help="Publish here instead: a folder, or an address such as s3://bucket/site.")
     ] = None,
-    only: Annotated[list[str] | None, typer.Option(help="Only this page; may be repeated.")] = None,
-    by: Annotated[list[str] | None, typer.Option(help="Break down by this column instead; may be repeated.")] = None,
-    first_day: Annotated[str | None, typer.Option("--from", help="First day of the touches, as 2026-03-01.")] = None,
-    last_day: Annotated[str | None, typer.Option("--to", help="Last day of the touches.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="Publish only this page; repeatable.")] = None,
+    by: Annotated[
+        list[str] | None, typer.Option(help="Break down by this column instead of the configured ones; repeatable.")
+    ] = None,
+    first_day: Annotated[str | None, typer.Option("--from", help="First day to report on, such as 2026-03-01.")] = None,
+    last_day: Annotated[str | None, typer.Option("--to", help="Last day to report on.")] = None,
     files: Annotated[
-        bool, typer.Option(help="Also every chart as PNG and SVG, every frame as Parquet, a PDF.")
+        bool, typer.Option(help="Also write every chart as PNG and SVG, every table as Parquet, and a PDF.")
     ] = False,
-    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
 ) -> None:
-    """Publish the report site from the path store.
+    """Publish the report as a site of HTML pages, from the path store.
 
     Example: journeys report --only stages --only trends --by device --from 2026-03-01 --open
     """

@@ -1,4 +1,4 @@
-"""`journeys serve`: shows a published site in a browser of this machine and to nobody else."""
+"""`journeys serve`: serve a published site to browsers on this machine only."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ from journeys.app import DEFAULT, Config, app, settings_of
 
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Files as they are now, without a line for every request."""
+    """Serves the current files, without a log line per request."""
 
     def end_headers(self) -> None:
-        """Never cached: the site may be published anew at any time."""
+        """Forbid caching: the site may be published again at any time."""
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Nothing."""
+        """Log nothing."""
 
 
 def server(site: Path, port: int) -> ThreadingHTTPServer:
-    """A server of the folder on the loopback address; port 0 takes any that is free.
+    """A server of the folder on the loopback address; port 0 picks a free port.
 
     Raises:
-        ConfigurationError: nothing has been published there, or the port is taken.
+        ConfigurationError: nothing has been published there, or the port is in use.
     """
     if not (site / "index.html").exists():
         raise ConfigurationError("There is no report to show.", where=str(site), do="run `journeys report`")
@@ -40,7 +40,7 @@ def server(site: Path, port: int) -> ThreadingHTTPServer:
         return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, directory=str(site)))
     except OSError as error:
         raise ConfigurationError(
-            "The port cannot be used.", found=f"{port}: {error.strerror}", do="name another one with --port"
+            "The port cannot be used.", found=f"{port}: {error.strerror}", do="choose another port with --port"
         ) from error
 
 
@@ -48,7 +48,7 @@ def show_site(site: Path, port: int, *, show: bool) -> None:
     """Serve until interrupted."""
     with server(site, port) as running:
         address = f"http://127.0.0.1:{running.server_port}/"
-        terminal.out.print(f"{address}  (Ctrl+C ends)", soft_wrap=True)
+        terminal.out.print(f"{address}  (Ctrl-C stops it)", soft_wrap=True)
         if show:
             webbrowser.open(address)
         running.serve_forever()
@@ -57,11 +57,11 @@ def show_site(site: Path, port: int, *, show: bool) -> None:
 @app.command()
 def serve(
     config: Config = DEFAULT,
-    site: Annotated[Path | None, typer.Option(help="Show this folder instead of the configured one.")] = None,
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 takes a free one.")] = 8000,
-    show: Annotated[bool, typer.Option("--open", help="Open it in a browser.")] = False,
+    site: Annotated[Path | None, typer.Option(help="Serve this folder instead of the configured one.")] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0 picks a free port.")] = 8000,
+    show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
 ) -> None:
-    """Show the published report on this machine only, until interrupted.
+    """Serve the published report to browsers on this machine, until interrupted.
 
     Example: journeys serve --port 0 --open
     """

@@ -1,4 +1,4 @@
-"""The steps of the pipeline as a user runs them: land, load, stitch, report, and all of them again at an interval."""
+"""The steps of the pipeline with their terminal output: ingest, load, stitch, check, report, and `run` for all."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from reports.settings import ReportSettings
     from reports.site.publish import Published
 
-MOST_DOUBTS: Final = 10
-"""So many settings that fit nothing are named on the terminal."""
-_WAYS: Final = {
-    "login": "by a login of their own",
-    "device": "by a device of somebody known",
+MAX_UNUSED: Final = 10
+"""Number of unused settings that the terminal lists."""
+_LINKED: Final = {
+    "login": "by their own login",
+    "device": "by the device of a known customer",
     "session": "by the session of a shared device",
     "anonymous": "anonymous",
 }
-MOST_MISSED: Final = 5
-"""So many beliefs of a suite that were not met are named on the terminal."""
+MAX_FAILED: Final = 5
+"""Number of failed expectations per suite that the terminal lists."""
 
 
 def ingest(
@@ -47,9 +47,9 @@ def ingest(
     new_generation: bool = False,
     log: Literal["text", "json"] | None = None,
 ) -> IngestSummary:
-    """Land what the brokers hold, with a line that says what landed and what was refused, and why.
+    """Land events from the brokers, and print how many landed and how many were refused, by reason.
 
-    A service logs, as text unless `log` says otherwise; a run that ends shows how far it is, unless `log` is wanted.
+    A service writes a log, as text by default. A run until caught up shows its progress, unless `log` is set.
     """
     from ingest.logs import configure
     from ingest.service.service import run
@@ -72,7 +72,7 @@ def ingest(
 
 
 def has_landed(settings: Settings) -> bool:
-    """Whether the lake holds any event."""
+    """Whether the lake contains any event."""
     from expectations.lake.layout import EVENTS
     from ingest.landing.commit import table_statistics
 
@@ -81,23 +81,23 @@ def has_landed(settings: Settings) -> bool:
 
 def load(
     settings: Settings,
-    places: Iterable[str],
+    addresses: Iterable[str],
     kind: str | None,
     *,
     stream: str | None = None,
     form: Format | None = None,
 ) -> None:
-    """Land files of events, read as a stream's messages or as events of one kind, or files of profiles."""
+    """Land files: events, read as messages of a stream or as events of one kind, or profiles."""
     if kind is not None and not is_kind(kind) and kind != "profiles":
-        raise ConfigurationError("Unknown kind of file.", expected=", ".join((*KINDS, "profiles")), found=kind)
+        raise ConfigurationError("The kind of file is unknown.", expected=", ".join((*KINDS, "profiles")), found=kind)
     from ingest.files import load as landing
     from ingest.files.places import list_files, local_copy
 
     of_events = kind if kind is None or is_kind(kind) else None
     read_as = landing.file_stream(settings.ingest, kind=of_events, form=form, topic=stream or "")
     refused = 0
-    for place in list_files(places):
-        with terminal.step(f"Loading {place}") as advance, local_copy(place) as file:
+    for address in list_files(addresses):
+        with terminal.step(f"Loading {address}") as advance, local_copy(address) as file:
             summary: FileSummary = (
                 landing.load_profiles(file, settings.lake, on_progress=advance)
                 if kind == "profiles"
@@ -110,7 +110,7 @@ def load(
                     on_progress=advance,
                 )
             )
-        done = "landed before, nothing added" if summary.known else f"{summary.landed:,} rows landed"
+        done = "landed before; nothing added" if summary.known else f"{summary.landed:,} rows landed"
         terminal.out.print(f"  {done}{_refused(summary.quarantined)}")
         refused += sum(summary.quarantined.values())
     if refused and kind != "profiles":
@@ -121,28 +121,28 @@ def load(
 
 
 def check(settings: Settings) -> CheckSummary:
-    """Audit what has landed since the last check, with a line a suite and one a belief that was not met."""
+    """Check what has landed since the last check, and print one line per suite and per failed expectation."""
     from expectations.audit.audit import check as audit
     from expectations.suites.defaults import default_suites
 
     limits = settings.ingest.limits
     defaults = default_suites(oldest=limits.oldest, newest=limits.newest)
     suites = [*defaults, *settings.suites]
-    with terminal.step("Checking what landed") as advance:
+    with terminal.step("Checking what has landed") as advance:
         summary = audit(settings.lake, _tables(settings), suites, settings.expectations, on_progress=advance)
     terminal.out.print(f"  {summary.rows:,} new rows on {summary.days:,} days")
     for note in summary.notes:
         terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
     for suite in summary.suites:
-        found = f"{suite.failed:,} failed, {suite.warned:,} warned" if suite.failed or suite.warned else "all met"
-        terminal.print_check(suite.name, found, "", passed=suite.passed)
-        for belief, days in suite.missed[:MOST_MISSED]:
+        outcome = f"{suite.failed:,} failed, {suite.warned:,} warned" if suite.failed or suite.warned else "all met"
+        terminal.print_check(suite.name, outcome, "", passed=suite.passed)
+        for belief, days in suite.missed[:MAX_FAILED]:
             terminal.out.print(f"    {days:,} × {belief}", markup=False, soft_wrap=True, style="dim")
     return summary
 
 
 def _tables(settings: Settings) -> dict[str, Table]:
-    """The tables that are audited, each at its version of now."""
+    """The tables to check, each at its current version."""
     from analytics import Paths
     from expectations import contract
     from expectations.audit.landed import Table
@@ -162,64 +162,64 @@ def _tables(settings: Settings) -> dict[str, Table]:
 
 
 def stitch(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
-    """Bring the path store up to date with what has landed, or build it anew."""
+    """Update the path store with newly landed events, or rebuild it; print a summary and unused settings."""
     from analytics import build_paths, refresh_paths, stitch_summary
 
     with terminal.step("Stitching paths") as advance:
-        found = (build_paths if rebuild else refresh_paths)(settings.lake, settings.paths, on_progress=advance)
-    if found is None:
-        terminal.out.print("  nothing has landed since the paths were stitched")
-    summary = found or stitch_summary(settings.lake)
+        done = (build_paths if rebuild else refresh_paths)(settings.lake, settings.paths, on_progress=advance)
+    if done is None:
+        terminal.out.print("  nothing has landed since the last stitching")
+    summary = done or stitch_summary(settings.lake)
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in summary.journeys.items())
     terminal.out.print(f"  {summary.duplicates:,} duplicates left out, {summary.customers:,} customers")
     if summary.id_conflicts:
-        terminal.out.print(f"  {summary.id_conflicts:,} events kept whose id another event has, too")
+        terminal.out.print(f"  {summary.id_conflicts:,} events kept although another event has the same id")
     terminal.out.print(f"  {sum(summary.journeys.values()):,} journeys: {outcomes}")
-    ways = ", ".join(f"{share * 100:.1f} % {_WAYS[way]}" for way, share in summary.coverage.items())
-    terminal.out.print(f"  events found their customer: {ways}")
-    _tell_doubts(settings)
+    ways = ", ".join(f"{share * 100:.1f} % {_LINKED[way]}" for way, share in summary.coverage.items())
+    terminal.out.print(f"  events linked to customers: {ways}")
+    _print_unused_settings(settings)
     return summary
 
 
-def _tell_doubts(settings: Settings) -> None:
-    """Say which settings fit nothing that landed, each with its line."""
+def _print_unused_settings(settings: Settings) -> None:
+    """Print the settings that match nothing in the lake, each with its line."""
     from analytics import unused_settings
     from expectations.config.file import line_of
 
-    found = unused_settings(settings.lake, settings.paths)
-    for doubt in found[:MOST_DOUBTS]:
-        where = f"{settings.file.path}, line {line_of(settings.file.text, ('paths', *doubt.key))}"
-        key = ".".join(str(part) for part in ("paths", *doubt.key))
-        said = f"{doubt.what}; {doubt.do}" if doubt.do else doubt.what
-        terminal.out.print(f"  {where}: {key}: {said}", markup=False, soft_wrap=True)
-    if len(found) > MOST_DOUBTS:
-        terminal.out.print(f"  … and {len(found) - MOST_DOUBTS} more settings fit nothing that landed")
+    unused = unused_settings(settings.lake, settings.paths)
+    for setting in unused[:MAX_UNUSED]:
+        where = f"{settings.file.path}, line {line_of(settings.file.text, ('paths', *setting.key))}"
+        key = ".".join(str(part) for part in ("paths", *setting.key))
+        message = f"{setting.what}; {setting.do}" if setting.do else setting.what
+        terminal.out.print(f"  {where}: {key}: {message}", markup=False, soft_wrap=True)
+    if len(unused) > MAX_UNUSED:
+        terminal.out.print(f"  … and {len(unused) - MAX_UNUSED} more settings that match nothing")
 
 
 def verify(settings: Settings) -> bool:
-    """Compute the paths anew and say whether the stored ones are the same, row by row."""
+    """Compute the paths again and print whether the stored ones are equal, row by row."""
     from analytics import verify_paths
 
-    with terminal.step("Computing the paths anew"):
-        found = verify_paths(settings.lake, settings.paths)
-    said = f"{found.touches:,} touches stored, {found.missing:,} missing, {found.surplus:,} too many"
-    late = "" if found.current else "the lake or the rules have changed since: run `journeys stitch`"
-    terminal.print_check("paths", said, late, passed=found.holds)
-    return found.holds
+    with terminal.step("Computing the paths again"):
+        result = verify_paths(settings.lake, settings.paths)
+    counts = f"{result.touches:,} touches stored, {result.missing:,} missing, {result.surplus:,} surplus"
+    advice = "" if result.current else "the lake or the rules have changed since: run `journeys stitch`"
+    terminal.print_check("paths", counts, advice, passed=result.holds)
+    return result.holds
 
 
-def report(settings: Settings, site: str | None = None, **asked: Any) -> Published:
-    """Publish the report site. `asked` replaces settings of `[report]`; what is null or empty does not.
+def report(settings: Settings, site: str | None = None, **options: Any) -> Published:
+    """Publish the report site. `options` override settings of `[report]`, unless they are null or empty.
 
     Raises:
-        ConfigurationError: a page, column or day asked for is none.
+        ConfigurationError: a page, a column or a day is invalid.
     """
     from reports.site.publish import publish
 
     address = site or settings.beside(settings.report.site)
     with terminal.step("Publishing the report"):
         published = publish(
-            settings.lake, _asked_for(settings.report, asked), settings.paths, address, datetime.now(UTC)
+            settings.lake, _overridden(settings.report, options), settings.paths, address, datetime.now(UTC)
         )
     terminal.out.print(f"  {published.headline}", markup=False)
     terminal.out.print(f"  {published.address}", soft_wrap=True)
@@ -229,14 +229,14 @@ def report(settings: Settings, site: str | None = None, **asked: Any) -> Publish
 _OPTIONS: Final = {"pages": "--only", "segments": "--by", "first_day": "--from", "last_day": "--to"}
 
 
-def _asked_for(configured: ReportSettings, asked: dict[str, Any]) -> ReportSettings:
+def _overridden(configured: ReportSettings, options: dict[str, Any]) -> ReportSettings:
     from pydantic import ValidationError
 
     from reports.settings import PAGES
 
-    given = {name: value for name, value in asked.items() if value}
+    overrides = {name: value for name, value in options.items() if value}
     try:
-        return type(configured).model_validate(configured.model_dump() | given)
+        return type(configured).model_validate(configured.model_dump() | overrides)
     except ValidationError as error:
         first = error.errors()[0]
         name, found = str(first["loc"][0]) if first["loc"] else "last_day", str(first["input"])
@@ -244,18 +244,22 @@ def _asked_for(configured: ReportSettings, asked: dict[str, Any]) -> ReportSetti
         if name == "pages":
             expected, do = f"one of {', '.join(PAGES)}", nearest(found, PAGES)
         elif first["loc"] and name in ("first_day", "last_day"):
-            expected = "a day of the calendar, as 2026-03-01"
+            expected = "a calendar day such as 2026-03-01"
         elif not first["loc"]:
-            found = f"{given.get('first_day')} and {given.get('last_day')}"
+            found = f"{overrides.get('first_day')} and {overrides.get('last_day')}"
         raise ConfigurationError(
-            "The report cannot be asked for so.", where=_OPTIONS.get(name, name), expected=expected, found=found, do=do
+            "The options of the report are invalid.",
+            where=_OPTIONS.get(name, name),
+            expected=expected,
+            found=found,
+            do=do,
         ) from error
 
 
 def run(settings: Settings, every: str | None) -> bool:
-    """Ingest until caught up, stitch, check, report; again at each interval until told to stop.
+    """Ingest until caught up, stitch, check, report; repeat at each interval until SIGTERM.
 
-    Returns whether the last check passed; a failed one does not keep the report back.
+    Returns whether the last check passed. The report is published even when the check fails.
     """
     stop = threading.Event()
     interval = duration(every).total_seconds() if every else None

@@ -35,7 +35,7 @@ def test_memory_is_written_when_it_is_full_and_then_fills_anew() -> None:
     frame = pl.DataFrame({"n": [1, 2], "word": ["a", "b"], BUCKET: [0, 0]})
     frame = frame.with_columns(pl.col("word").cast(pl.Categorical))
     size = frame.drop(BUCKET).estimated_size()
-    with Spool(1, SCHEMA, int(size * 2)) as spool:
+    with Buckets(1, SCHEMA, int(size * 2)) as spool:
         files = []
         for _ in range(7):
             spool.add(frame)

@@ -114,9 +114,7 @@ def test_a_table_whose_versions_cannot_tell_is_checked_whole_and_that_is_said(la
     forgotten = Table(frame(rows[1:]).lazy(), len(rows) + 1, lambda _: None)
     summary = run(lake, {"events": forgotten})
     assert (summary.days, summary.rows) == (2, 95)
-    assert summary.notes == (
-        "events: what came after version 96 can no longer be told, so all of version 97 is checked",
-    )
+    assert summary.notes == ("events: the rows added after version 96 are unknown, so all of version 97 is checked",)
     assert summary.results["since"].unique().to_list() == [None]
     assert run(lake, {"events": forgotten}).notes == ()
 

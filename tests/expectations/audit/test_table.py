@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from expectations.audit import days as daywise
+from expectations.audit import days as whole_days
 from expectations.audit import great_expectations
 from expectations.audit.days import judge_day, judge_unique
 from expectations.audit.landed import DAY, within
@@ -124,7 +124,7 @@ def asked(draw: st.DrawFn, types: dict[str, st.SearchStrategy[dict[str, Any]]]) 
             text = {"row_condition": "other == 'a'", "condition_parser": "pandas"}
             kwargs = kwargs | (text if draw(st.integers(0, 3)) == 0 else {"row_condition": wanted})
         expectations.append(Expectation(type_, kwargs))
-        expectations[-1].require_sound()
+        expectations[-1].require_valid()
     return expectations
 
 
@@ -175,10 +175,10 @@ def test_what_occurs_twice_is_found_as_on_the_whole_day(
     frame = pl.DataFrame(given_rows, schema=SCHEMA)
     sizes = dict(frame.group_by(DAY).len().iter_rows())
     for asked_for in expectations:
-        if not daywise.is_unique(asked_for, COLUMNS):
+        if not whole_days.is_unique(asked_for, COLUMNS):
             continue
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(daywise, "SPAN", span)
+            patch.setattr(whole_days, "MAX_ROWS", span)
             found = dict(judge_unique(frame.lazy(), COLUMNS, asked_for, sizes))
         for day in days_of(frame):
             [result] = whole(frame, day, [asked_for])

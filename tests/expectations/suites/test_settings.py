@@ -108,7 +108,7 @@ def test_what_the_gate_cannot_judge_is_left_to_the_audit_and_said(tmp_path: Path
     [
         ('column = "revenu"\nleast = 1', "no column of an event"),
         ('column = "url"\npattern = "("', "does not compile"),
-        ('column = "url"', "asks for nothing"),
+        ('column = "url"', "requires nothing"),
         ('column = "revenue"\nleast = 9\nmost = 1', "greater than"),
         ('column = "value"\ntable = "profiles"\nkind = "order"\nrequired = true', "about the table events"),
     ],

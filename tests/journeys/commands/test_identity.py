@@ -1,4 +1,4 @@
-"""`journeys identity` shows why two identities are one customer, in words that can be copied, and parts them."""
+"""`journeys identity` shows why two identities are one customer, in full for copying, and splits them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def test_a_chain_is_shown_in_full_and_a_split_ends_it(tmp_path: Path) -> None:
     assert "on 2 events" in chain
     kept = say("split", "anonymous_id:x", "anonymous_id:y")
     assert "They stay one customer" in kept and f"1. anonymous_id:x  and  customer_id:{LONG}" in kept
-    assert "parts nothing" in say("split", "anonymous_id:nobody", "anonymous_id:y")
+    assert "has no effect" in say("split", "anonymous_id:nobody", "anonymous_id:y")
     assert "did you mean 'anonymous_id'?" in " ".join(say("split", "anonymus_id:x", "anonymous_id:y").split())
     assert "will be two customers" in say("split", "anonymous_id:y", f"customer_id:{LONG}")
     parted = say(*asked)
-    assert "two customers" in parted and parted.count("does not join: parted by a tombstone") == 1
+    assert "two customers" in parted and parted.count("does not count: removed by `journeys identity split`") == 1
     say("split", "anonymous_id:y", f"customer_id:{LONG}", "--undo")
     assert say(*asked) == chain
     assert "on 1 event, 2024-01-01 00:00; first e0" in chain
     config.write_text('[lake]\naddress = "lake"\n[paths.identities]\nlogins = []\nmax_degree = 1\n')
-    assert f"customer_id:{LONG} is shared: more than 1 others (max_degree) occur with it" in say(*asked)
+    assert f"customer_id:{LONG} is shared: it occurs with more than 1 others (max_degree)" in say(*asked)

@@ -1,4 +1,4 @@
-"""`journeys forget` asks first, removes, and says what is left."""
+"""`journeys forget` asks for confirmation, removes the customer, and prints what remains."""
 
 from __future__ import annotations
 
@@ -30,6 +30,6 @@ def test_forgetting_asks_first_and_proves_what_it_did(tmp_path: Path) -> None:
     assert len(pl.read_delta(str(tmp_path / "lake" / "events"))) == 3
     proof = say("customer_id:ann", "--yes")
     assert any(line.split()[:4] == ["events", "3", "1", "0"] for line in proof.splitlines())
-    assert "none does" in proof
+    assert "none remain" in proof
     again = CliRunner().invoke(app, ["forget", "customer_id:ann", "--yes", "--config", str(config)])
     assert again.exit_code != 0 and "No event carries" in str(again.exception or again.output)

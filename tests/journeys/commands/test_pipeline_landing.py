@@ -57,13 +57,13 @@ def test_one_message_is_shown_masked_unless_asked_for(folder: Path) -> None:
 
 def test_a_replay_says_what_landed_and_what_stays(folder: Path) -> None:
     said = command("quarantine", "replay", "--kind", "clickstream", cwd=folder)
-    assert said.returncode == 0 and "0 events landed" in said.stdout and "1 stay: not_json" in said.stdout
+    assert said.returncode == 0 and "0 events landed" in said.stdout and "1 still refused: not_json" in said.stdout
     assert command("quarantine", "replay", "--kind", "click", cwd=folder).returncode == 6
 
 
 def test_a_file_whose_rows_were_refused_says_how_to_go_on(folder: Path) -> None:
     said = command("load", "clicks.ndjson", cwd=folder)
-    assert "landed before, nothing added, 2 refused" in said.stdout
+    assert "landed before; nothing added, 2 refused" in said.stdout
     assert "journeys quarantine replay --kind clickstream" in said.stdout
     assert "say how to read them with --stream or --kind" in command("quarantine", "replay", cwd=folder).stdout
 
@@ -73,7 +73,7 @@ def test_maintenance_runs_and_status_says_when_it_is_due(folder: Path) -> None:
     assert done.returncode == 0 and "1 ordered" in done.stdout
     said = command("status", cwd=folder)
     assert said.returncode == 0 and "Maintenance is not due." in said.stdout
-    assert "Not known how much waits at the brokers: The Kafka broker was not reached." in said.stdout
+    assert "The lag at the brokers is unknown: The Kafka broker was not reached." in said.stdout
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def test_files_are_loaded_as_the_messages_of_a_stream(tmp_path: Path) -> None:
     (tmp_path / "old" / "a.ndjson").write_text(json.dumps({"batch": [call]}))
     said = command("load", "old", "--stream", "calls", cwd=tmp_path)
     assert said.returncode == 0 and "1 rows landed" in said.stdout
-    assert "landed before, nothing added" in command("load", "old", "--format", "segment", cwd=tmp_path).stdout
+    assert "landed before; nothing added" in command("load", "old", "--format", "segment", cwd=tmp_path).stdout
     unknown = command("load", "old", "--stream", "other", cwd=tmp_path)
     assert unknown.returncode == 6 and "calls" in unknown.stderr
 

@@ -107,8 +107,8 @@ def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch
     ("arguments", "said"),
     [
         (["--only", "stage"], "--only(.|\n)*did you mean 'stages'"),
-        (["--from", "yesterday"], "--from(.|\n)*a day of the calendar"),
-        (["--to", "2026-06-31"], "--to(.|\n)*a day of the calendar"),
+        (["--from", "yesterday"], "--from(.|\n)*a calendar day such as"),
+        (["--to", "2026-06-31"], "--to(.|\n)*a calendar day such as"),
         (["--from", "2026-06-09", "--to", "2026-06-02"], "no later than the last(.|\n)*2026-06-09 and 2026-06-02"),
         (["--from", "2027-01-01"], "Nothing happened(.|\n)*from 2026-06-01 to 2026-07-08"),
         (["--by", "divice"], "device"),

@@ -72,7 +72,7 @@ def test_a_history_that_is_gone_is_no_reason_to_skip_rows(lake: Lake) -> None:
     table.vacuum(0, dry_run=False, enforce_retention_duration=False)
     said = check(lake)[1]
     assert "49 new rows on 1 days" in said
-    assert "events: what came after version 0 can no longer be told, so all of version" in said
+    assert "events: the rows added after version 0 are unknown, so all of version" in said
     DeltaTable(lake.table("events")).delete("event_id = 'e7'")
     assert "48 new rows on 1 days" in check(lake)[1]
     assert "0 new rows" in check(lake)[1]

@@ -1,4 +1,4 @@
-"""`journeys stitch` says how events found their customers, and which settings fit nothing."""
+"""`journeys stitch` reports how events were linked to customers, and which settings match nothing."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ def config(tmp_path: Path) -> Path:
     return config
 
 
-def test_coverage_is_told_and_a_goal_that_no_touchpoint_has(config: Path) -> None:
+def test_coverage_and_a_goal_without_touchpoint_are_reported(config: Path) -> None:
     for words in ([], ["--rebuild"], []):  # the last has nothing to do
         said = CliRunner().invoke(app, ["stitch", *words, "--config", str(config)]).output
-        shares = "25.0 % by a login of their own, 25.0 % by a device of somebody known, 0.0 % by the session"
+        shares = "25.0 % by their own login, 25.0 % by the device of a known customer, 0.0 % by the session"
         assert shares in " ".join(said.split()) and "50.0 % anonymous" in " ".join(said.split())
         assert f"{config}, line 6: paths.goal: no touchpoint is called 'hme'; did you mean 'home'?" in said
 
 
-def test_what_a_rule_drops_is_called_so(config: Path) -> None:
+def test_events_that_a_rule_drops_are_listed_as_dropped(config: Path) -> None:
     with config.open("a") as text:
         text.write('\n[[paths.touchpoints]]\nevents = ["home"]\ndrop = true\n')
     assert "(dropped)" in CliRunner().invoke(app, ["touchpoints", "--config", str(config)]).output
 
 
-def test_an_id_that_two_different_events_have_is_told(config: Path) -> None:
+def test_an_id_of_two_different_events_is_reported(config: Path) -> None:
     def say() -> str:
         return CliRunner().invoke(app, ["stitch", "--config", str(config)]).output
 
-    assert "whose id another event has" not in say()
+    assert "another event has the same id" not in say()
     other = {"event_id": "e0", "event_name": "cart", "occurred_at": at("9m"), "customer_id": "ann"}
     conform(pl.DataFrame([other])).collect().write_delta(config.parent / "lake" / "events", mode="append")
-    assert "0 duplicates left out, 2 customers\n  1 events kept whose id another event has, too" in say()
+    assert "0 duplicates left out, 2 customers\n  1 events kept although another event has the same id" in say()
