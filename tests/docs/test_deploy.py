@@ -1,4 +1,4 @@
-"""The files under deploy/ are read by the parsers and schemas of the tools that will read them: no engine runs here.
+"""The files under deploy/ are valid for the parsers and schemas of their tools; no container engine runs here.
 
 Beyond their form, they must agree with the product and with one another: settings that exist, metrics that are
 exported, ports, names and folders that meet.

@@ -1,4 +1,4 @@
-"""What the documentation shows runs."""
+"""The code and commands shown in the documentation work."""
 
 from __future__ import annotations
 

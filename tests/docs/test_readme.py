@@ -1,4 +1,4 @@
-"""README says nothing that is not so: its commands, links, exit codes and names exist."""
+"""The README is correct: its commands, links, exit codes and names exist."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def test_a_link_of_the_readme_leads_somewhere(target: str) -> None:
 
 
 def test_exit_codes_are_those_of_the_errors() -> None:
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", README, flags=re.MULTILINE)}
+    documented = {int(code) for code in re.findall(r"^\| (\d+) \|", README, flags=re.MULTILINE)}
     raised = {error.exit_code for error in errors.JourneysError.__subclasses__()}
-    assert told == raised | {0, 1}
+    assert documented == raised | {0, 1}
 
 
 @pytest.mark.parametrize("block", re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))

@@ -1,4 +1,4 @@
-"""Days of plain events, as they lie in the lake."""
+"""Days of plain events, as stored in the lake."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gate parts a batch as a plain reading of the contract does, one row after the other."""
+"""The gate splits a batch as a plain reading of the contract does, row by row."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command: quick to start, plain when something is wrong, honest in its exit code."""
+"""The command starts fast, reports errors clearly, and returns the right exit code."""
 
 from __future__ import annotations
 

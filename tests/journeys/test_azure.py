@@ -1,4 +1,4 @@
-"""A lake at Azure, by the verbs that make, ask and mend one; skipped where no emulator of its store is installed."""
+"""A lake in Azure, through the commands that write, read and repair it; skipped without an emulator of its store."""
 
 from __future__ import annotations
 

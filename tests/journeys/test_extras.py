@@ -1,4 +1,4 @@
-"""Who only asks and reports installs no package that landing or checks need; a verb that lacks one says which extra."""
+"""Analysis and reporting need no package of landing or checks; a command that lacks one names the extra."""
 
 from __future__ import annotations
 

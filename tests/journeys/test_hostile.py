@@ -1,4 +1,4 @@
-"""Names that somebody outside chose, all the way: from the broker through the lake and the paths into every output."""
+"""Hostile names from outside, on the whole way from the broker through lake and paths into every output."""
 
 from __future__ import annotations
 

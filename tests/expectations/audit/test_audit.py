@@ -1,4 +1,4 @@
-"""A check judges what has landed since the last one, day by day, and keeps what it found in the lake."""
+"""A check evaluates what has landed since the last one, day by day, and stores the results in the lake."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_day_that_fails_fails_the_check_and_a_warning_does_not(lake: Lake) -> 
     assert run(Lake(lake.address + "2"), rows).passed
 
 
-def test_some_events_sent_twice_are_sound_and_many_are_told(lake: Lake) -> None:
+def test_few_duplicate_events_pass_and_many_are_reported(lake: Lake) -> None:
     def again(rows: list[dict[str, Any]], count: int) -> list[dict[str, Any]]:
         return rows + [row | {"partition": 1} for row in rows[:count]]
 
@@ -95,7 +95,7 @@ def test_some_events_sent_twice_are_sound_and_many_are_told(lake: Lake) -> None:
     assert "at most 5% of a day's events share their id" in summary.results["belief"][0]
 
 
-def test_only_what_has_landed_since_is_judged_again(lake: Lake) -> None:
+def test_only_rows_landed_since_the_last_check_are_evaluated(lake: Lake) -> None:
     rows = days_of(3, 2)
     run(lake, rows)
     assert run(lake, rows).days == 0
@@ -108,7 +108,7 @@ def test_only_what_has_landed_since_is_judged_again(lake: Lake) -> None:
     assert run(lake, rows + late).days == 0
 
 
-def test_a_table_whose_versions_cannot_tell_is_checked_whole_and_that_is_said(lake: Lake) -> None:
+def test_a_table_with_incomplete_history_is_checked_as_a_whole_with_a_note(lake: Lake) -> None:
     rows = days_of(2, 2)
     run(lake, rows)
     forgotten = Table(frame(rows[1:]).lazy(), len(rows) + 1, lambda _: None)
@@ -119,7 +119,7 @@ def test_a_table_whose_versions_cannot_tell_is_checked_whole_and_that_is_said(la
     assert run(lake, {"events": forgotten}).notes == ()
 
 
-def test_a_version_that_only_wrote_files_anew_brings_nothing(lake: Lake) -> None:
+def test_a_version_that_only_compacted_files_adds_no_rows(lake: Lake) -> None:
     rows = days_of(2, 2)
     run(lake, rows)
     compacted = Table(frame(rows).lazy(), len(rows) + 1, lambda _: frame([]).lazy())
@@ -186,14 +186,14 @@ def test_a_customer_without_a_profile_is_counted(lake: Lake) -> None:
     assert result["belief"] == "customer_id has a profile"
 
 
-def test_freshness_is_asked_even_when_nothing_has_landed(lake: Lake) -> None:
+def test_freshness_is_evaluated_even_when_nothing_has_landed(lake: Lake) -> None:
     settings = ExpectationSettings.model_validate({"freshness": "2h", "drift": {"enabled": False}})
     end = START + timedelta(days=1)
     assert run(lake, days_of(1, 1), (), settings, end).passed
     assert not run(lake, days_of(1, 1), (), settings, end + timedelta(hours=3)).passed
 
 
-def test_an_unknown_column_is_told_before_anything_is_judged(lake: Lake) -> None:
+def test_an_unknown_column_is_reported_before_anything_is_evaluated(lake: Lake) -> None:
     suite = Suite("own", "events", (Expectation("expect_column_mean_to_be_between", {"column": "price"}),))
     with pytest.raises(ConfigurationError, match="price"):
         run(lake, days_of(1, 1), [suite])
@@ -219,7 +219,7 @@ def test_touches_are_judged_without_positions(lake: Lake) -> None:
     assert (again.days, again.rows, again.passed) == (1, 1, True)  # the other day is as it was
 
 
-def test_profiles_and_links_are_judged_as_one_and_what_comes_later_alone(lake: Lake) -> None:
+def test_profiles_and_links_are_evaluated_as_a_whole_and_later_rows_alone(lake: Lake) -> None:
     row = {"kind": "device_id", "value": "d1", "other_kind": "customer_id", "other_value": "c1", "removed": True}
     first = pl.DataFrame([row | {"decided_at": START, "reason": "asked"}], schema=contract.LINKS)
     later = pl.DataFrame([row | {"decided_at": None, "reason": None, "value": ""}], schema=contract.LINKS)
@@ -230,7 +230,7 @@ def test_profiles_and_links_are_judged_as_one_and_what_comes_later_alone(lake: L
     assert missed(summary) == [(None, ["decided_at"], 1), (None, ["value"], 1)]
 
 
-def test_a_check_that_was_cut_short_is_done_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_check_is_repeated(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> None:
         raise KeyboardInterrupt
 

@@ -1,4 +1,4 @@
-"""The data docs say what held when, ask nothing of anybody, and let nothing in their texts run."""
+"""The data docs show which expectations passed when, make no request, and run nothing from the data."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from expectations.audit import results as checks
+from expectations.audit import results
 from expectations.audit.datadocs import by_day, pages, publish
 from expectations.lake.layout import Lake
 from tests.expectations.events import START
@@ -39,14 +39,14 @@ def result(**changed: Any) -> dict[str, Any]:
     return row | changed
 
 
-def results(*rows: dict[str, Any]) -> pl.DataFrame:
-    return pl.DataFrame(list(rows), schema=checks.RESULTS)
+def results_of(*rows: dict[str, Any]) -> pl.DataFrame:
+    return pl.DataFrame(list(rows), schema=results.RESULTS)
 
 
-def test_checks_of_what_came_later_add_up_and_the_last_holds_for_a_day_as_a_whole() -> None:
+def test_checks_of_later_rows_add_up_and_the_last_one_counts_for_a_whole_day() -> None:
     mean = {"expectation": "expect_column_mean_to_be_between", "belief": "mean", "failed": None}
     found = by_day(
-        results(
+        results_of(
             result(passed=False, failed=2),
             result(**mean, passed=False, observed=1.0, judged=3),
             result(judged=5, since=1, version=3),
@@ -60,19 +60,19 @@ def test_checks_of_what_came_later_add_up_and_the_last_holds_for_a_day_as_a_whol
     ]
 
 
-def test_a_check_that_was_done_again_counts_once() -> None:
+def test_a_repeated_check_counts_once() -> None:
     cut_short = result(failed=2, passed=False, since=1, version=3)
     again = result(failed=3, judged=20, passed=False, since=1, version=4)
-    found = by_day(results(result(), cut_short, again))
+    found = by_day(results_of(result(), cut_short, again))
     assert found.select("judged", "failed").rows() == [(30, 3)]
     whole = result(judged=40, failed=0, version=5)
-    assert by_day(results(result(), again, whole)).select("judged", "failed", "passed").rows() == [(40, 0, True)]
+    assert by_day(results_of(result(), again, whole)).select("judged", "failed", "passed").rows() == [(40, 0, True)]
 
 
-def test_a_page_a_suite_with_the_failures_of_its_newest_days() -> None:
+def test_one_page_per_suite_with_the_failures_of_its_newest_days() -> None:
     old = [result(day=date(2026, 1, day), suite="own events") for day in range(1, 25)]
     made = pages(
-        results(
+        results_of(
             *old, result(passed=False, failed=1234, day=date(2026, 1, 24)), result(suite="a/b & c", severity="warn")
         )
     )
@@ -85,9 +85,9 @@ def test_a_page_a_suite_with_the_failures_of_its_newest_days() -> None:
     assert "Last checked 2026-01-05 00:00 UTC." in made["index.html"]
 
 
-def test_few_rows_are_not_told_neither_as_they_are_nor_as_the_rest() -> None:
+def test_small_counts_are_not_shown_neither_directly_nor_as_the_rest() -> None:
     made = pages(
-        results(
+        results_of(
             result(passed=False, judged=2_007, failed=3, belief="few"),
             result(passed=False, judged=2_011, failed=2_004, belief="but few"),
             result(judged=8, belief="small"),
@@ -106,7 +106,7 @@ def test_few_rows_are_not_told_neither_as_they_are_nor_as_the_rest() -> None:
 def test_each_check_says_what_it_looked_at_and_what_it_found() -> None:
     first = result(judged=100, failed=20, passed=False)
     second = result(checked_at=START + timedelta(hours=1), since=1, version=4, judged=50)
-    made = pages(results(first, second))
+    made = pages(results_of(first, second))
     newest, oldest = (made[f"check-20260105T0{hour}0000000000.html"] for hour in (1, 0))
     assert "events 1 to 4" in newest and "passed" in newest and ">50<" in newest
     assert "failed · " in oldest and ">20<" in oldest and "expect_column_values_to_not_be_null" in oldest
@@ -119,7 +119,7 @@ def test_without_results_the_index_says_so(tmp_path: Path) -> None:
 
 
 def test_texts_are_escaped_and_no_page_names_another_host() -> None:
-    for text in pages(results(result(suite=HOSTILE, belief=HOSTILE, columns=[HOSTILE]))).values():
+    for text in pages(results_of(result(suite=HOSTILE, belief=HOSTILE, columns=[HOSTILE]))).values():
         assert "<script" not in text and "<img" not in text
         assert 'src="' not in text and 'href="http' not in text
 
@@ -129,7 +129,7 @@ def test_offline_in_a_browser_nothing_is_asked_for_and_nothing_runs(tmp_path: Pa
     from playwright.sync_api import sync_playwright
 
     lake = Lake(str(tmp_path / "lake"))
-    checks.add_results(lake, results(result(suite=HOSTILE, belief=HOSTILE, columns=[HOSTILE])))
+    results.add_results(lake, results_of(result(suite=HOSTILE, belief=HOSTILE, columns=[HOSTILE])))
     written = publish(lake, tmp_path / "docs")
     asked: list[str] = []
     said: list[str] = []

@@ -1,4 +1,4 @@
-"""A day that is unlike the days before it is told, once late events are in, and late events alone are no drift."""
+"""A day unlike the days before is reported once late events are included; late events alone are not drift."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ LAST = date(2026, 1, 14)  # the tenth day
 
 
 def strayed(lake: Lake, rows: list[dict[str, Any]]) -> list[tuple[date, str]]:
-    results = check(lake, {"events": Table(frame(rows).lazy())}, [], SETTINGS, now=START + timedelta(days=60)).results
-    return results.filter(~pl.col("passed")).select("day", pl.col("columns").list.first()).rows()
+    found = check(lake, {"events": Table(frame(rows).lazy())}, [], SETTINGS, now=START + timedelta(days=60)).results
+    return found.filter(~pl.col("passed")).select("day", pl.col("columns").list.first()).rows()
 
 
 @pytest.fixture
@@ -33,9 +33,9 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def test_days_that_are_alike_do_not_stray(lake: Lake) -> None:
-    results = check(lake, {"events": Table(frame(days_of(14)).lazy())}, [], SETTINGS).results
-    assert results["passed"].all()
-    assert results["day"].unique().sort().to_list() == [date(2026, 1, day) for day in range(12, 17)]
+    found = check(lake, {"events": Table(frame(days_of(14)).lazy())}, [], SETTINGS).results
+    assert found["passed"].all()
+    assert found["day"].unique().sort().to_list() == [date(2026, 1, day) for day in range(12, 17)]
 
 
 def test_a_lost_event_a_lost_column_and_a_silent_night_stray(lake: Lake) -> None:
@@ -62,9 +62,9 @@ def test_the_day_that_is_filling_is_not_compared(lake: Lake) -> None:
 
 
 def compared(lake: Lake) -> list[date]:
-    from expectations.audit import results as checks
+    from expectations.audit import results
 
-    return checks.results(lake)["day"].to_list()
+    return results.results(lake)["day"].to_list()
 
 
 def test_a_day_is_compared_when_it_has_settled_and_again_when_late_events_change_it(lake: Lake) -> None:

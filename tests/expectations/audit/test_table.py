@@ -1,4 +1,4 @@
-"""Chunks, distinct values and smaller columns change nothing: the verdicts are those on whole days."""
+"""Chunks, distinct values and smaller columns give the same outcomes as whole days."""
 
 from __future__ import annotations
 

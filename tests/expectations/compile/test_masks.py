@@ -1,4 +1,4 @@
-"""The gate finds the rows that Great Expectations reports, for every expectation that the gate can judge."""
+"""The gate selects the rows that Great Expectations reports, for every expectation that the gate supports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A wrong journeys.toml is explained: file, line, what was expected, the nearest valid word."""
+"""Errors in journeys.toml are explained: file, line, expected value, the most similar valid key."""
 
 from __future__ import annotations
 

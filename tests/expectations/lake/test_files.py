@@ -1,4 +1,4 @@
-"""Files of the lake that belong to no table: the same in a folder of this machine as in an object store."""
+"""Files of the lake that belong to no table work the same in a local folder and in an object store."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Great Expectations knows the catalog, takes every default expectation, and no value of the data leaks."""
+"""Great Expectations accepts the catalog and every default expectation, and no value of the data leaks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the owner writes in [expectations] becomes rules of the gate, or is refused with file and place."""
+"""[expectations] of journeys.toml becomes rules of the gate, or is rejected with file and line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole job on the simulated shop, through a real broker: nothing lost, and the planted truths are found."""
+"""The whole pipeline on the simulated shop, with a real broker: no event is lost, and the known effects are found."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`journeys funnel`: configured funnels by name, options, a drawing, and plain words for a wrong step."""
+"""`journeys funnel`: configured funnels by name, options, a drawing, and clear errors for an unknown step."""
 
 from __future__ import annotations
 

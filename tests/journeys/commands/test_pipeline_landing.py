@@ -1,4 +1,4 @@
-"""The verbs of landing as an operator runs them: a service that is told to stop, refused messages, maintenance."""
+"""The landing commands as an operator runs them: stopping a service, refused messages, maintenance."""
 
 from __future__ import annotations
 

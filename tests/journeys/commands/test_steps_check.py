@@ -1,4 +1,4 @@
-"""`journeys check` on a lake as it lives: rows come, files are written anew, somebody is forgotten, history goes."""
+"""`journeys check` on a lake in use: rows are added, files compacted, a customer is forgotten, history is removed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 import journeys.commands.pipeline  # noqa: F401 - adds the verb
-from expectations.audit import results as checks
+from expectations.audit import results
 from expectations.lake.layout import Lake
 from journeys.app import app
 from tests.expectations.events import days_of, event, frame
@@ -44,14 +44,14 @@ def test_a_check_looks_at_what_has_landed_since_the_version_it_saw_last(lake: La
     assert code == 1
     assert "2 new rows on 1 days" in said and "✗ events" in said
     assert "1 × kind values must belong to this set: clickstream order feedback." in " ".join(said.split())
-    results = checks.results(lake).filter(pl.col("checked_at") == pl.col("checked_at").max())
-    by_row = results.filter(expectation="expect_column_values_to_be_in_set", columns=["kind"])
+    found = results.results(lake).filter(pl.col("checked_at") == pl.col("checked_at").max())
+    by_row = found.filter(expectation="expect_column_values_to_be_in_set", columns=["kind"])
     assert by_row.select("judged", "failed", "since", "version").rows() == [(2, 1, 0, 1)]
     code, said = check(lake)
     assert code == 0 and "0 new rows on 0 days" in said
 
 
-def test_files_that_were_only_written_anew_bring_nothing_and_rows_after_them_are_found(lake: Lake) -> None:
+def test_compacted_files_add_no_rows_and_rows_after_them_are_found(lake: Lake) -> None:
     land(lake, *days_of(1, 2))
     land(lake, event(1000, 0, 3))
     check(lake)
@@ -122,7 +122,7 @@ def test_a_history_that_is_gone_is_no_reason_to_skip_rows(lake: Lake) -> None:
         ),
     ],
 )
-def test_what_is_wrong_with_a_suite_is_told_with_its_place_before_the_stream_starts(
+def test_errors_in_a_suite_are_reported_with_their_line_before_the_stream_starts(
     lake: Lake, config: str, suite: str | None, said: list[str]
 ) -> None:
     folder = Path(lake.address).parent
@@ -131,6 +131,6 @@ def test_what_is_wrong_with_a_suite_is_told_with_its_place_before_the_stream_sta
     if suite is not None:
         (folder / "own.json").write_text(suite, encoding="utf-8")
     result = CliRunner().invoke(app, ["ingest", "--until-caught-up", "--config", str(file)])
-    told = f"{result.exception}"
-    assert all(word in told for word in said), told
+    message = f"{result.exception}"
+    assert all(word in message for word in said), message
     assert not Path(lake.address).exists()
