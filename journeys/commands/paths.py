@@ -254,7 +254,7 @@ def checked(asked: Asked) -> Question:
         found = options.get(wrong[0], f"--{wrong[0]}")
         raise DefinitionError(f"`journeys paths {asked.question}` has no {found}.", expected=", ".join(takes))
     if {"by", "compare"} <= set(asked.options):
-        raise DefinitionError("--compare and --by exclude each other.", expected="one of the two")
+        raise DefinitionError("--compare and --by exclude each other.", expected="either --compare or --by")
     return question
 
 
@@ -282,7 +282,7 @@ def show_answer(settings: Settings, asked: Asked, how: terminal.As) -> None:
 def _print(question: Question, answer: pl.DataFrame, asked: Asked, instead: tuple[str, ...] | None) -> None:
     """Print the result as a table, with a line that says how to read it."""
     if answer.is_empty():
-        terminal.out.print("No path matches.")
+        terminal.out.print("No path matches: nothing to show.")
         return
     groups = list(asked.options.get("by", [])) + ([asked.options["at"]] if "at" in asked.options else [])
     shown = [name for name in answer.columns if name in question.shown or name in groups or name in (instead or ())]

@@ -202,7 +202,7 @@ def verify(settings: Settings) -> bool:
 
     with terminal.step("Computing the paths again"):
         result = verify_paths(settings.lake, settings.paths)
-    counts = f"{result.touches:,} touches stored, {result.missing:,} missing, {result.surplus:,} surplus"
+    counts = f"{result.touches:,} touches stored, {result.missing:,} missing, {result.surplus:,} too many"
     advice = "" if result.current else "the lake or the rules have changed since: run `journeys stitch`"
     terminal.print_check("paths", counts, advice, passed=result.holds)
     return result.holds

@@ -66,13 +66,13 @@ def words(value: object) -> str:
 
 def test_every_key_and_default_of_the_table_of_settings_is_the_settings_own() -> None:
     rows = list(table("production", "key of `[ingest]`"))
-    told = {
+    documented = {
         key: default
         for keys, defaults, _ in rows
         for key, default in zip(re.findall(r"`([\w.]+)`", keys), defaults.replace("`", "").split(", "), strict=True)
     }
-    assert len(told) > 10
-    assert {key: words(field(key).default) for key in told} == told
+    assert len(documented) > 10
+    assert {key: words(field(key).default) for key in documented} == documented
 
 
 def test_every_key_of_security_and_maintenance_exists() -> None:
@@ -106,11 +106,11 @@ def test_the_table_of_alerts_has_every_alert() -> None:
     ]
 
 
-def test_the_exit_codes_of_a_consumer_are_told() -> None:
-    told = {int(row[0]) for row in table("production", "exit code")}
+def test_the_exit_codes_of_a_consumer_are_documented() -> None:
+    documented = {int(row[0]) for row in table("production", "exit code")}
     landing = (errors.ConfigurationError, errors.BrokerError, errors.LandingError, errors.StorageError)
     ends = {error.exit_code for error in (*landing, errors.RegistryError)} | {watchdog.EXIT_STUCK, signals.EXIT_AT_ONCE}
-    assert told == ends
+    assert documented == ends
 
 
 @pytest.mark.parametrize(

@@ -36,13 +36,13 @@ def test_a_lake_at_azure_is_filled_stitched_asked_and_mended(address: str, tmp_p
     config.write_text(f'[lake]\naddress = "{address}"\n')
 
     def say(*words: str) -> str:
-        told = CliRunner().invoke(app, [*words, "--config", str(config)])
-        assert told.exit_code == 0, told.output
-        return told.output
+        done = CliRunner().invoke(app, [*words, "--config", str(config)])
+        assert done.exit_code == 0, done.output
+        return done.output
 
     def visits(first: int) -> bytes:
         each = ({"anonymous_id": f"x{n % 4}"} | ({"customer_id": f"buyer-{n % 2}"} if n % 3 else {}) for n in range(12))
-        told = [
+        events = [
             {
                 "event_id": f"e{first + n}",
                 "event_name": "home",
@@ -52,7 +52,7 @@ def test_a_lake_at_azure_is_filled_stitched_asked_and_mended(address: str, tmp_p
             | who
             for n, who in enumerate(each)
         ]
-        return "\n".join(map(json.dumps, told)).encode()
+        return "\n".join(map(json.dumps, events)).encode()
 
     old = f"{address.rpartition('/')[0]}/old"
     for first in (0, 100):

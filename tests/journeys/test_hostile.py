@@ -190,9 +190,9 @@ def test_the_table_saved_from_a_page_holds_no_formula(site: Path, browser: Any) 
     with visited(browser, site / "stages.html", accept_downloads=True) as visit:
         visit.draw_all()
         visit.page.evaluate("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
-        with visit.page.expect_download() as told:
+        with visit.page.expect_download() as download:
             visit.page.locator("[data-save=segments]").click()
-        saved = Path(told.value.path()).read_text(encoding="utf-8")
+        saved = Path(download.value.path()).read_text(encoding="utf-8")
     rows = list(csv.reader(io.StringIO(saved, newline="")))
     assert len(rows) > 20 and "HYPERLINK" in saved
     assert not [cell for row in rows for cell in row if FORMULA.match(cell)]

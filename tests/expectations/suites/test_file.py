@@ -95,7 +95,7 @@ def test_arguments_are_those_of_great_expectations(type_: str) -> None:
 
 @pytest.mark.parametrize("type_", sorted(SIGNATURES))
 def test_what_is_held_sound_is_taken_by_great_expectations(type_: str) -> None:
-    """Otherwise a slip would be told at the check, after the stream has started."""
+    """Otherwise a mistake would be reported only by the check, after the stream has started."""
     base = given_arguments(type_)
     sound = 0
     for name in SIGNATURES[type_]:

@@ -106,14 +106,14 @@ def test_what_the_gate_cannot_judge_is_left_to_the_audit_and_said(tmp_path: Path
 @pytest.mark.parametrize(
     ("lines", "said"),
     [
-        ('column = "revenu"\nleast = 1', "no column of an event"),
+        ('column = "revenu"\nleast = 1', "is not a column of events"),
         ('column = "url"\npattern = "("', "does not compile"),
         ('column = "url"', "requires nothing"),
         ('column = "revenue"\nleast = 9\nmost = 1', "greater than"),
-        ('column = "value"\ntable = "profiles"\nkind = "order"\nrequired = true', "about the table events"),
+        ('column = "value"\ntable = "profiles"\nkind = "order"\nrequired = true', "only for the table events"),
     ],
 )
-def test_a_bad_rule_is_told_with_its_line(tmp_path: Path, lines: str, said: str) -> None:
+def test_an_invalid_rule_is_reported_with_its_line(tmp_path: Path, lines: str, said: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         settings(tmp_path, f"[expectations]\nfreshness = '2h'\n[[expectations.rules]]\n{lines}\n")
     assert said in str(caught.value) and "journeys.toml, line 3" in str(caught.value)
@@ -133,7 +133,7 @@ def test_a_bad_rule_is_told_with_its_line(tmp_path: Path, lines: str, said: str)
         ("revenue", '"type" and "kwargs"'),
     ],
 )
-def test_a_bad_expectation_of_a_suite_is_told_with_its_line(tmp_path: Path, bad: Any, said: str) -> None:
+def test_an_invalid_expectation_of_a_suite_is_reported_with_its_line(tmp_path: Path, bad: Any, said: str) -> None:
     path = suite_file(tmp_path, BETWEEN, bad)
     with pytest.raises(ConfigurationError) as caught:
         read_suite(path)
@@ -145,12 +145,12 @@ def test_a_bad_expectation_of_a_suite_is_told_with_its_line(tmp_path: Path, bad:
     ("text", "said"),
     [
         ("{", "not JSON"),
-        ("[]", "no suite"),
-        ('{"expectations": [], "meta": {"table": "orders"}}', "unknown table"),
-        ('{"expectations": [], "meta": {"kind": "dream"}}', "unknown kind"),
+        ("[]", "not a suite"),
+        ('{"expectations": [], "meta": {"table": "orders"}}', "table of the suite is unknown"),
+        ('{"expectations": [], "meta": {"kind": "dream"}}', "kind of event of the suite is unknown"),
     ],
 )
-def test_a_file_that_is_no_suite_is_refused(tmp_path: Path, text: str, said: str) -> None:
+def test_a_file_that_is_not_a_suite_is_rejected(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "bad.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(ConfigurationError, match=said):

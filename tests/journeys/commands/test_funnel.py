@@ -83,11 +83,11 @@ def test_no_number_is_cut_however_narrow_the_terminal(
     shop = {f"c{who}": "visit@0m pay@1m" if who % 3 else "visit@0m" for who in range(1500)}
     paths(shop, end="90d").save(config.parent / "lake" / "paths")
     monkeypatch.setattr(terminal.out, "width", width)
-    table, told = asked(config, "visit", "pay").split("\n\n")
+    table, reading = asked(config, "visit", "pay").split("\n\n")
     assert "1,500" in table and "1,000" in table and "66.7 %" in table and "…" not in table
     assert max(map(len, table.splitlines())) <= width
     assert not missing or missing not in table
-    assert "wait: the median" in " ".join(told.split())
+    assert "wait: the median" in " ".join(reading.split())
 
 
 def test_names_of_the_data_are_shown_as_they_are_and_steer_no_terminal(config: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_drawing_is_written(config: Path, tmp_path: Path) -> None:
     assert "estimates" not in (tmp_path / "funnel.svg").read_text()
 
 
-def test_a_drawing_that_cannot_be_written_is_told(config: Path) -> None:
+def test_a_drawing_that_cannot_be_written_is_an_error(config: Path) -> None:
     with pytest.raises(StorageError, match="cannot be written"):
         asked(config, "purchase", "--svg", str(config.parent / "nowhere" / "funnel.svg"))
 

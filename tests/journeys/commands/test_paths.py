@@ -118,13 +118,13 @@ def test_any_of_several_touchpoints_may_be_meant(config: Path) -> None:
     assert [row["source"] for row in answer(config, "--from", "cart | buy", "--depth", "2")] == ["cart", "cart"]
 
 
-def test_nothing_to_show_is_said_and_is_no_error(config: Path) -> None:
+def test_an_empty_result_says_so_and_is_no_error(config: Path) -> None:
     assert "nothing to show" in said(config, "--starts-with", "buy")
     assert answer(config, "--starts-with", "buy") == []
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--from", "crt"], "did you mean 'cart'"),
         (["--ends-with", "crt"], "did you mean 'cart'"),
@@ -143,10 +143,10 @@ def test_nothing_to_show_is_said_and_is_no_error(config: Path) -> None:
         (["--compare", "device=phone", "--by", "device"], "either"),
     ],
 )
-def test_a_wrong_word_is_told_the_nearest(config: Path, options: list[str], told: str) -> None:
+def test_an_unknown_word_gets_the_most_similar_one(config: Path, options: list[str], message: str) -> None:
     with pytest.raises(DefinitionError) as error:
         answer(config, *options)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_repeats_are_joined_where_the_configuration_says_so(config: Path, tmp_path: Path) -> None:
