@@ -10,7 +10,12 @@ import pytest
 from typer.main import get_command
 
 import journeys.commands.funnel
-import journeys.commands.lake  # noqa: F401 - the verbs are added on import
+import journeys.commands.identity
+import journeys.commands.lake
+import journeys.commands.paths
+import journeys.commands.pipeline
+import journeys.commands.report
+import journeys.commands.serve  # noqa: F401 - commands are registered on import
 from expectations import errors
 from journeys.app import app
 

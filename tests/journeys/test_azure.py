@@ -12,7 +12,9 @@ from deltalake.exceptions import CommitFailedError
 from typer.testing import CliRunner
 
 import journeys.commands.funnel
-import journeys.commands.pipeline  # noqa: F401
+import journeys.commands.identity
+import journeys.commands.pipeline
+import journeys.commands.report  # noqa: F401 - commands are registered on import
 from expectations import contract
 from expectations.lake import files
 from expectations.lake.layout import Lake

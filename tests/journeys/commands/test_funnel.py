@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
+import journeys.commands.funnel  # noqa: F401 - registers the command
 from analytics import Paths
 from expectations.errors import ConfigurationError, DefinitionError, StorageError
 from journeys import terminal

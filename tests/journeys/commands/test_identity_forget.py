@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 from typer.testing import CliRunner
 
-import journeys.commands.funnel  # noqa: F401
+import journeys.commands.identity  # noqa: F401 - registers the commands
 from expectations.lake.tables import conform
 from journeys.app import app
 from tests.written import at

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-import journeys.commands.funnel
-import journeys.commands.paths  # noqa: F401
+import journeys.commands.paths
+import journeys.commands.pipeline  # noqa: F401 - registers the commands
 from expectations.lake.tables import conform
 from journeys.app import app
 from tests.written import at
