@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 from analytics import Paths
 from expectations.errors import ConfigurationError
 from journeys.app import app
-from journeys.commands import funnel  # noqa: F401 - it adds the verbs
+from journeys.commands import funnel, report  # noqa: F401 - commands are registered on import
 from journeys.commands.serve import server
 
 CONFIG = """
