@@ -53,10 +53,9 @@ def public_bounds(counts: Sequence[int], seen: Sequence[bool], k: int) -> list[t
     for count, fine in zip(counts, seen, strict=True):
         if fine:
             last = count
-        if fine or last is None:
-            bounds.append((count, count) if fine else (1, k - 1))
-        elif small(count, k):
-            bounds.append((1, min(k - 1, last)))
+            bounds.append((count, count))
+        elif last is None or small(count, k):
+            bounds.append((1, k - 1))
         else:
             bounds.append((last - k + 1, last - 1))
     return bounds

@@ -6,15 +6,15 @@ that is told is told with its interval, unless that is so narrow that the words 
 
 from __future__ import annotations
 
-from math import ceil, floor, sqrt
+from math import ceil, floor
 from typing import Any
 
 import polars as pl
 
-from analytics import normal_quantile, wilson
 from reports.privacy.flow import OTHER, Flow
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import runs
+from reports.questions.intervals import clearly_larger, share_interval
 from reports.words.numbers import count, interval, percent, points, quoted
 
 
@@ -40,7 +40,7 @@ def _floor(row: dict[str, Any]) -> float:
     if row["bound_low"] is not None:
         return float(row["bound_low"])
     if row["previous"] is not None and row["reached"] is not None:
-        return float(wilson(row["reached"], row["previous"]).low) if row["previous"] else 1.0
+        return share_interval(row["reached"], row["previous"])[0] if row["previous"] else 1.0
     return 0.0
 
 
@@ -58,10 +58,7 @@ def _leads(counts: pl.Series) -> bool:
     >>> _leads(pl.Series([540, 500])), _leads(pl.Series([640, 500])), _leads(pl.Series([40]))
     (False, True, True)
     """
-    if len(counts) < 2:
-        return True
-    first, second = float(counts[0]), float(counts[1])
-    return first - second > float(normal_quantile(0.95)) * sqrt(first + second)
+    return len(counts) < 2 or clearly_larger(float(counts[0]), float(counts[1]))
 
 
 def overview(stages: pl.DataFrame, goal: str) -> str:
@@ -142,8 +139,7 @@ def flow(published: Flow) -> str:
 
 def _estimated(part: int, whole: int) -> str:
     """A share with its interval."""
-    ends = wilson(part, whole)
-    return f"{percent(part / whole)} ({interval(float(ends.low), float(ends.high))})"
+    return f"{percent(part / whole)} ({interval(*share_interval(part, whole))})"
 
 
 def commonest(reached: pl.DataFrame, lost: pl.DataFrame) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -229,17 +228,6 @@ def shown_name(name: str | None, longest: int = 40) -> str:
     short = line if len(line) <= longest else line[: longest - 3].rstrip() + "..."
     turned = any(unicodedata.bidirectional(character) in ("R", "AL") for character in short)
     return f"\u2068{short}\u2069" if turned else short
-
-
-def listing(names: Sequence[str]) -> str:
-    """Names in a row.
-
-    >>> listing(["a", "b", "c"])
-    'a, b and c'
-    """
-    if len(names) < 2:
-        return "".join(names)
-    return ", ".join(names[:-1]) + " and " + names[-1]
 
 
 def _signed(value: float, decimals: int) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 
 import polars as pl
 
-from analytics import duration, wilson
+from expectations.config.durations import duration
 from reports.questions.answers import Answers
+from reports.questions.intervals import share_interval
 from reports.settings import ReportSettings
 from reports.words.headlines import weakest_step
 from reports.words.numbers import (
@@ -60,8 +61,7 @@ def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
     row = _changed(answers, 1)
     if row and row["earlier_entered"] and row["later_entered"]:
         later, earlier = row["later_entered"], row["earlier_entered"]
-        part = wilson(later, later + earlier)
-        low, high = (float(end) / (1 - float(end)) for end in part)
+        low, high = (end / (1 - end) for end in share_interval(later, later + earlier))
         far = compared(later / earlier), compared_interval(low, high)
         change = _moved("Entered", _newest(answers, settings), settings, far, clear=low > 1 or high < 1)
     journeys, customers = told(answers.facts.journeys, settings), told(answers.facts.customers, settings)
