@@ -20,8 +20,8 @@ from reports.charts.theme import TOKENS, VEGA_LITE, Mode, Spec, config
 CARD_WIDTH: Final = {12: 1114, 8: 736, 6: 524}
 PHONE_WIDTH: Final = 321
 """What a screen of 375 pixels leaves to a chart."""
-LEAST_CONTRAST: Final = 4.5
-LEAST_SIZE: Final = 10.5
+MIN_CONTRAST: Final = 4.5
+MIN_SIZE: Final = 10.5
 CUT: Final = ("…", "...")
 
 
@@ -70,7 +70,7 @@ def findings(spec: Spec, mode: Mode = "light", room: float = CARD_WIDTH[12]) -> 
         found.append(f"too wide: {width:.0f} of {room:.0f} px")
     texts = list(_texts(drawn["scenegraph"]))
     found += [f"cut off: {text.text}" for text in texts if text.text.endswith(CUT)]
-    found += [f"too small: {text.text}" for text in texts if text.size < LEAST_SIZE]
+    found += [f"too small: {text.text}" for text in texts if text.size < MIN_SIZE]
     found += [f"{a.text!r} over {b.text!r}" for a, b in combinations(texts, 2) if a.covers(b)]
     boxes = list(_boxes(drawn["scenegraph"], TOKENS[mode]["surface"]))
     for text in texts:
@@ -79,7 +79,7 @@ def findings(spec: Spec, mode: Mode = "light", room: float = CARD_WIDTH[12]) -> 
             f"wider than its box: {text.text}" for box in under if text.left < box.left and text.right > box.right
         ]
         contrast = contrast_of(text.colour, under[0].colour if under else TOKENS[mode]["surface"])
-        if contrast < LEAST_CONTRAST:
+        if contrast < MIN_CONTRAST:
             found.append(f"contrast {contrast:.1f}: {text.text}")
     return found
 

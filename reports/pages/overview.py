@@ -12,10 +12,10 @@ from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import headlines, tables
 from reports.words.numbers import count, length, moment, quoted, wait
-from reports.words.subtitles import population, told, too_few, withheld_note
+from reports.words.subtitles import population, shown_count, too_few, withheld_note
 from reports.words.value_cards import value_cards
 
-MOST_GROUPS = 14
+MAX_GROUPS = 14
 """Groups shown in the short version of the breakdown."""
 
 
@@ -25,7 +25,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page:
         funnel(answers, settings),
         time_to_goal(answers),
         by_day(answers, settings),
-        stages.segments(answers, settings, MOST_GROUPS),
+        stages.segments(answers, settings, MAX_GROUPS),
         paths.flow(answers, settings),
     )
     return Page(
@@ -85,7 +85,9 @@ def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
     if frame is None:
         return None
     ends = frame.unique("group")
-    some = f"Share of {count(int(ends['journeys'].sum()))} of the {told(answers.facts.journeys, settings)} journeys"
+    some = (
+        f"Share of {count(int(ends['journeys'].sum()))} of the {shown_count(answers.facts.journeys, settings)} journeys"
+    )
     largest = f"{ends.height} largest groups" if ends.height > 1 else "largest group"
     whose = "" if answers.incidence_by is None else f", those of the {largest} by {answers.incidence_by},"
     return Part(
@@ -104,12 +106,12 @@ def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
 
 def _lede(answers: Answers, settings: ReportSettings) -> str:
     facts = answers.facts
-    journeys, customers = told(facts.journeys, settings), told(facts.customers, settings)
-    reached, lost, still = (told(n, settings) for n in (facts.converted, facts.abandoned, facts.open))
+    journeys, customers = shown_count(facts.journeys, settings), shown_count(facts.customers, settings)
+    reached, lost, still = (shown_count(n, settings) for n in (facts.converted, facts.abandoned, facts.open))
     first = answers.stages.row(0, named=True)
     return (
         f"In all {journeys} journeys of {customers} customers up to {moment(facts.end_of_data)}: {reached} reached "
         f"{quoted(answers.goal)}, {lost} were abandoned, {still} are still open and are never counted as lost. The "
-        f"shares above and in the funnel are of the {told(first['entered'], settings)} customers who entered at "
+        f"shares above and in the funnel are of the {shown_count(first['entered'], settings)} customers who entered at "
         f"{quoted(first['name'])} and have had {length(answers.window)} since."
     )

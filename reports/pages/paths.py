@@ -15,7 +15,7 @@ from reports.charts.moves.paths import commonest_paths, narrow_commonest_paths
 from reports.charts.theme import Spec, specification
 from reports.pages.cards import Page, Part
 from reports.privacy.flow import Flow
-from reports.privacy.paths import ABANDONED, MOST_TOUCHES, REACHED
+from reports.privacy.paths import ABANDONED, MAX_TOUCHES, REACHED
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import headlines, tables
@@ -71,7 +71,7 @@ def commonest(answers: Answers, settings: ReportSettings) -> Part | None:
         id="commonest",
         title=headlines.commonest(*(paths.filter(pl.col("ended") == kind) for kind in (REACHED, ABANDONED))),
         subtitle=f"Whole journeys that are over, first touch to last, {dates(answers)}. Only paths of up to "
-        f"{MOST_TOUCHES} touches that at least {settings.least} journeys took are listed, up to six of a kind; all "
+        f"{MAX_TOUCHES} touches that at least {settings.least} journeys took are listed, up to six of a kind; all "
         f"others together are "
         f"{percent(max(0.0, 1 - listed))} of these journeys.",
         frame=paths,

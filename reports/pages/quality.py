@@ -13,7 +13,7 @@ from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import tables
 from reports.words.numbers import count, day, moment, percent
-from reports.words.subtitles import told
+from reports.words.subtitles import shown_count
 from reports.words.value_cards import ValueCard
 
 WAYS = {
@@ -106,7 +106,7 @@ def _values(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]
     hidden = sum(int((frame["state"] == "withheld").sum()) for frame in frames)
     few = sum(int((frame["state"] == "few").sum()) for frame in frames)
     return (
-        ValueCard("Touches", count(facts.touches), f"{told(facts.customers, settings)} customers"),
+        ValueCard("Touches", count(facts.touches), f"{shown_count(facts.customers, settings)} customers"),
         ValueCard(
             "End of data", day(facts.end_of_data), f"{moment(facts.end_of_data)}; first touch {day(facts.first_at)}"
         ),

@@ -35,7 +35,7 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
     frame = answers.segments
     if frame is None or frame.is_empty():
         return None
-    short = frame if most_groups is None else _telling(frame, most_groups)
+    short = frame if most_groups is None else _most_different(frame, most_groups)
     drawable = not short.filter(pl.col("state") == SHOWN).is_empty()
     left_out = frame["dimension"].n_unique() - short["dimension"].n_unique()
     return Part(
@@ -80,7 +80,7 @@ def definitions(answers: Answers) -> Part | None:
     )
 
 
-def _telling(frame: pl.DataFrame, most_groups: int) -> pl.DataFrame:
+def _most_different(frame: pl.DataFrame, most_groups: int) -> pl.DataFrame:
     """The dimensions in which customers differ most, as many as fit, in their own order; at least one."""
     clear = pl.col("verdict").is_in(["above", "below"])
     weight = (pl.col("difference").abs() * pl.col("previous").sqrt()).filter(clear).max()

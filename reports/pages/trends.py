@@ -8,7 +8,7 @@ from reports.charts.canvas import NARROW
 from reports.charts.theme import specification
 from reports.charts.time.trend import trend_strips
 from reports.pages.cards import Page, Part
-from reports.privacy.trends import LEAST_WEEKS, SPREADS, SPREADS_OF_GROUPS, WEEKS_BEFORE, runs
+from reports.privacy.trends import MIN_WEEKS, SPREADS, SPREADS_OF_GROUPS, WEEKS_BEFORE, runs
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import headlines, tables
@@ -42,7 +42,7 @@ def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, whose: str
         title=headlines.trend(frame, whose),
         subtitle=f"{'Customers of this group' if whose else 'All customers'} by the week of their entry, who have "
         f"{length(settings.trend_window)} to go on. Band: expected from up to {WEEKS_BEFORE} ordinary "
-        f"weeks before, at least {LEAST_WEEKS} (median ± {spreads:g} robust standard errors). ◆ outside it. ○ week "
+        f"weeks before, at least {MIN_WEEKS} (median ± {spreads:g} robust standard errors). ◆ outside it. ○ week "
         "whose customers still have time, compared with nothing.",
         frame=frame,
         table=tables.weeks(frame),

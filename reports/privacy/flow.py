@@ -76,7 +76,7 @@ class Flow:
 
 def flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
     """The flow from its distinct routes: `route` List(String), `ended` String, `units` and `converted` Int64."""
-    counted = _Counted()
+    counted = _Counts()
     for route, ended, units, converted in routes.select("route", "ended", "units", "converted").iter_rows():
         counted.add(list(enumerate(route, 1)), ended, units, converted)
     everything = (*counted.units.values(), *counted.endings.values())
@@ -98,7 +98,7 @@ def flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
     )
 
 
-class _Counted:
+class _Counts:
     """Units by node and by link, and of these who converts, who ends where, and who passes what."""
 
     def __init__(self) -> None:
@@ -124,7 +124,7 @@ def _is_node(thing: Any) -> bool:
     return isinstance(thing[0], int)
 
 
-def _node(node: Node, units: int, counted: _Counted, goals: Collection[str], k: int) -> dict[str, Any]:
+def _node(node: Node, units: int, counted: _Counts, goals: Collection[str], k: int) -> dict[str, Any]:
     position, touchpoint = node
     left = bounded_share(counted.endings[node, "abandoned"], counted.units[node], k)
     goal = bounded_share(counted.converted[node], counted.units[node], k)
@@ -141,7 +141,7 @@ def _node(node: Node, units: int, counted: _Counted, goals: Collection[str], k: 
     }
 
 
-def _link(link: Link, units: int, source_units: int, counted: _Counted, k: int) -> dict[str, Any]:
+def _link(link: Link, units: int, source_units: int, counted: _Counts, k: int) -> dict[str, Any]:
     (position, source), (_, target) = link
     goal = bounded_share(counted.converted[link], counted.units[link], k)
     return {
@@ -155,7 +155,7 @@ def _link(link: Link, units: int, source_units: int, counted: _Counted, k: int) 
     }
 
 
-def _through(counted: _Counted, shown: Collection[Any]) -> pl.DataFrame:
+def _through(counted: _Counts, shown: Collection[Any]) -> pl.DataFrame:
     rows = [
         (*link[0], link[1][1], *node, to_tens(units))
         for (link, node), units in sorted(counted.through.items())

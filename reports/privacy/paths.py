@@ -17,7 +17,7 @@ REACHED: Final = "reached"
 ABANDONED: Final = "abandoned"
 OPEN: Final = "open"
 ENDINGS: Final = {"END_converted": REACHED, "END_abandoned": ABANDONED, "END_open": OPEN}
-MOST_TOUCHES: Final = 10
+MAX_TOUCHES: Final = 10
 
 
 def commonest(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame:
@@ -27,9 +27,7 @@ def commonest(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame
     `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys that are over. Paths of more
     than `MOST_TOUCHES` touches find no room in a drawing, and are left out.
     """
-    short = variants.filter(pl.col("path").list.len() <= MOST_TOUCHES).with_columns(
-        of=pl.col("units") / pl.col("share")
-    )
+    short = variants.filter(pl.col("path").list.len() <= MAX_TOUCHES).with_columns(of=pl.col("units") / pl.col("share"))
     kinds = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
     parts = [
         short.select(route="path", ended=pl.lit(kind), units=units, share=(units / pl.col("of")).round(4))

@@ -29,7 +29,7 @@ OUTCOMES: Final = ("converted", "abandoned", "open")
 SHOWN, FEW, WITHHELD = "shown", "few", "withheld"
 BOUNDED: Final = "bounded"
 """The rate is known to lie between `bound_low` and `bound_high`: fewer than k were lost, or went on."""
-_WIDEST: Final = 0.25
+_MAX_BOUND_WIDTH: Final = 0.25
 _RATES: Final = ("share", "low", "high", "difference", "difference_low", "difference_high")
 
 Cell = tuple[str, str, int]
@@ -69,14 +69,14 @@ def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
             _blank(row, "dropped", "share_of_previous", "share_of_previous_low", "share_of_previous_high")
         if not fine:
             _blank(row, "reached", *_SHARES)
-        _thin(row, least)
+        _drop_thin_rates(row, least)
         row["entered"] = None if small(row["entered"], k) else row["entered"]
         row["open"] = row["open"] if still[index] else None
         if not fine or row["reached"] is None or row["reached"] < least:
             _blank(row, "median_wait", "p90_wait")
         row["bound_low"], row["bound_high"] = None, None
         if row["state"] == WITHHELD and index and counts[index - 1] >= least:
-            _bound(row, bounds[index - 1], bounds[index])
+            _add_bounds(row, bounds[index - 1], bounds[index])
         published.append(row)
     more = {"previous": pl.Int64, "state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
     schema: dict[str, Any] = {**funnel.schema, **more}
@@ -103,7 +103,7 @@ def segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
         counts |= zip(cells, chain, strict=True)
         bounds |= zip(cells, public_bounds(chain, seen, k), strict=True)
         hidden |= {cell for cell, fine in zip(cells, seen, strict=True) if not fine}
-    second = _giving_away(counts, hidden, k)
+    second = _revealing(counts, hidden, k)
     unseen = _unseen_totals(counts, k)
     for row in rows:
         before, cell = ((row["dimension"], row["segment"], row["step"] - back) for back in (1, 0))
@@ -112,7 +112,7 @@ def segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
         if {before, cell} & hidden or coarse is None:
             row["state"] = WITHHELD
             if row["previous"] >= least and not {before, cell} & second:
-                _bound(row, bounds[before], bounds[cell])
+                _add_bounds(row, bounds[before], bounds[cell])
         if row["state"] != SHOWN:
             _blank(row, *_RATES, "verdict")
         if {(row["dimension"], row["step"] - back) for back in (0, 1)} & unseen:
@@ -138,14 +138,14 @@ def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k:
         cells = [(dimension, segment, first + offset) for offset in range(len(chain))]
         counts |= zip(cells, chain, strict=True)
         hidden |= {cell for cell, fine in zip(cells, publishable_steps(chain, k), strict=True) if not fine}
-    return hidden, _giving_away(counts, hidden, k)
+    return hidden, _revealing(counts, hidden, k)
 
 
-def _bound(row: dict[str, Any], before: tuple[int, int], reached: tuple[int, int]) -> None:
+def _add_bounds(row: dict[str, Any], before: tuple[int, int], reached: tuple[int, int]) -> None:
     """Tell between which two whole percents the rate lies, as far as counts that are seen tell it."""
     low = math.floor(reached[0] / before[1] * 100) / 100 if reached[0] > 1 else 0.0
     high = min(1.0, math.ceil(reached[1] / before[0] * 100) / 100)
-    if high - low <= _WIDEST:
+    if high - low <= _MAX_BOUND_WIDTH:
         row.update(state=BOUNDED, bound_low=low, bound_high=high)
 
 
@@ -162,7 +162,7 @@ def _unseen_totals(counts: dict[Cell, int], k: int) -> set[tuple[str, int]]:
     }
 
 
-def _giving_away(counts: dict[Cell, int], hidden: set[Cell], k: int) -> set[Cell]:
+def _revealing(counts: dict[Cell, int], hidden: set[Cell], k: int) -> set[Cell]:
     """Cells from which, with the totals of their dimension, a hidden count could be worked out.
 
     A count is of those who are there at a step, or of those who were lost before it: both have a total that is known.
@@ -233,7 +233,7 @@ def _blank(row: dict[str, Any], *columns: str) -> None:
     row.update(dict.fromkeys(columns))
 
 
-def _thin(row: dict[str, Any], least: int) -> None:
+def _drop_thin_rates(row: dict[str, Any], least: int) -> None:
     if row["entered"] is not None and row["entered"] < least:
         _blank(row, *_SHARES)
     if row["previous"] is not None and row["previous"] < least:

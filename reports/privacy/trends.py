@@ -19,7 +19,7 @@ from reports.privacy.rules import coarse_step, small, to_tens
 from reports.privacy.stages import FEW, SHOWN, WITHHELD, Cell, hidden_cells
 
 WEEKS_BEFORE: Final = 8
-LEAST_WEEKS: Final = 4
+MIN_WEEKS: Final = 4
 SPREADS: Final = 4.0
 SPREADS_OF_GROUPS: Final = 4.5
 """Many weeks and steps are looked at, and of groups more: where nothing has changed, at most one report in twenty names
@@ -55,11 +55,11 @@ def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -
     """
     rows: list[dict[str, Any]] = []
     keys = ("dimension", "segment", "step")
-    hidden, second = _guarded(counts, k)
+    hidden, second = _hidden_and_revealing(counts, k)
     for _, series in counts.sort("week").group_by(*keys, maintain_order=True):
         before: list[float] = []
         for row in series.iter_rows(named=True):
-            cells = {(_parted(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
+            cells = {(_total_of(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
             coarse = coarse_step(row["previous"], k) if cells & second else None
             state = WITHHELD if cells & hidden or (cells & second and not coarse) else _state(row, k, least)
             share = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
@@ -77,19 +77,19 @@ def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _guarded(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[Cell]]:
+def _hidden_and_revealing(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[Cell]]:
     """The cells of every week that may not be seen, and those of groups from which they could be worked out.
 
     The count before a step is that after the step before: where one is not to be seen, neither is the other.
     """
     chains: dict[tuple[str, str], tuple[int, list[int]]] = {}
     for row in counts.sort("step").iter_rows(named=True):
-        group = (_parted(row), str(row["segment"]))
+        group = (_total_of(row), str(row["segment"]))
         chains.setdefault(group, (row["step"] - 1, [row["previous"]]))[1].append(row["reached"])
     return hidden_cells(chains, k)
 
 
-def _parted(row: dict[str, Any]) -> str:
+def _total_of(row: dict[str, Any]) -> str:
     """What the groups of a week are parts of."""
     return f"{row['week']} {row['dimension']}"
 
@@ -134,7 +134,7 @@ def _state(row: dict[str, Any], k: int, least: int) -> str:
 
 
 def _expected(before: Sequence[float], many: int, spreads: float) -> tuple[float, float, float] | None:
-    if len(before) < LEAST_WEEKS:
+    if len(before) < MIN_WEEKS:
         return None
     usual = median(before)
     spread = max(1.4826 * median(abs(share - usual) for share in before), sqrt(usual * (1 - usual) / many))

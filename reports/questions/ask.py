@@ -39,8 +39,8 @@ from reports.privacy import paths as routes
 from reports.privacy import stages as published
 from reports.questions import groups, pacing, periods, scope
 from reports.questions.answers import Answers, Facts, Origin
-from reports.questions.cube import Cube, cube, told_counts
-from reports.questions.entrants import Asked, Entrants, counted, entrants, everybody
+from reports.questions.cube import Cube, cube, published_counts
+from reports.questions.entrants import Entrants, StageFunnel, all_entrants, entrants, step_counts
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
 
@@ -76,8 +76,8 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     steps = funnel_steps(paths, rules)
     facts = _facts(paths, settings.k)
     window = duration(settings.window)
-    asked = Asked(steps, window)
-    entered = everybody(paths, replace(asked, by=settings.segments))
+    stage_funnel = StageFunnel(steps, window)
+    entered = all_entrants(paths, replace(stage_funnel, by=settings.segments))
     stages = published.stages(funnel(paths, Funnel(steps, window=window)), settings.k, settings.least)
     segments = groups.segments(entered, settings)
     return Answers(
@@ -89,13 +89,13 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         flow=_flow(paths, settings, rules),
         **_routes(paths, settings),
         used=_used(paths, settings),
-        weeks=_weeks(paths, Asked(steps, duration(settings.trend_window), settings.segments), settings, facts),
+        weeks=_weeks(paths, StageFunnel(steps, duration(settings.trend_window), settings.segments), settings, facts),
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
         cube=_cube(entered, stages, segments, settings),
         **_pacing(paths, settings, facts),
-        changes=periods.changes(paths, asked, settings, facts),
+        changes=periods.changes(paths, stage_funnel, settings, facts),
         **_voice(paths, settings, rules, facts),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )
@@ -106,7 +106,9 @@ def _cube(
 ) -> Cube | None:
     """The customers of the stage funnel, by their groups and the time of their first entry."""
     columns = _explored(settings)
-    return cube(entered, columns, settings.k, told_counts(stages, segments, [settings.name_of(c) for c in columns]))
+    return cube(
+        entered, columns, settings.k, published_counts(stages, segments, [settings.name_of(c) for c in columns])
+    )
 
 
 def _explored(settings: ReportSettings) -> tuple[str, ...]:
@@ -201,17 +203,17 @@ def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
     return routes.used(counts, settings.k)
 
 
-def _weeks(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+def _weeks(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
     """Step conversion by week of entry, of all customers and of every group of every breakdown."""
     frames = []
     last = facts.end_of_data - timedelta(days=7)
     for week in trends.weeks_between(facts.first_at.date(), last.date())[-_WEEKS:]:
         start = datetime(week.year, week.month, week.day, tzinfo=UTC)
         end = start + timedelta(days=7)
-        is_open = end + asked.window > facts.end_of_data
-        entered = entrants(paths, asked, start, end)
-        for column in (None, *asked.by):
-            by_group = counted(entered, column, also_open=is_open)
+        is_open = end + stage_funnel.window > facts.end_of_data
+        entered = entrants(paths, stage_funnel, start, end)
+        for column in (None, *stage_funnel.by):
+            by_group = step_counts(entered, column, also_open=is_open)
             frames.append(_week_of(by_group, column, settings).with_columns(week=pl.lit(week), is_open=pl.lit(is_open)))
     if not frames:
         return None

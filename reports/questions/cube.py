@@ -19,11 +19,11 @@ import polars as pl
 from reports.privacy.stages import NO_VALUE
 from reports.questions.entrants import Entrants
 
-MOST_VALUES: Final = 6
+MAX_GROUPS: Final = 6
 OTHERS: Final = "All others"
-MOST_LEFT_OUT: Final = 0.02
+MAX_LEFT_OUT: Final = 0.02
 WEEKS: Final = (1, 4)
-Told = Mapping[tuple[str | None, str | None], Sequence[int | None]]
+PublishedCounts = Mapping[tuple[str | None, str | None], Sequence[int | None]]
 """Counts by step of a group of the first and the second dimension, null for all of it; what is not told is null."""
 
 
@@ -43,7 +43,7 @@ class Cube:
     left_out: float
 
 
-def cube(entered: Entrants, columns: Sequence[str], k: int, told: Told | None = None) -> Cube | None:
+def cube(entered: Entrants, columns: Sequence[str], k: int, told: PublishedCounts | None = None) -> Cube | None:
     """The finest cube over the first two of `columns` that may be published; null where none may be.
 
     The entrants are those of `everybody`; `told` are the sums that are published (`told_counts`).
@@ -56,15 +56,15 @@ def cube(entered: Entrants, columns: Sequence[str], k: int, told: Told | None = 
         cells = _cells(rows, dimensions, weeks, len(entered.steps))
         fine = cells.filter(pl.col("n1") >= k)
         left_out = 1 - int(fine["n1"].sum()) / rows.height
-        if left_out < MOST_LEFT_OUT and fine["start"].n_unique() > 1:
+        if left_out < MAX_LEFT_OUT and fine["start"].n_unique() > 1:
             counts = pl.col(r"^n\d+$")
             rounded = fine.with_columns(((counts / k).round() * k).cast(pl.Int64)).sort("a", "b", "start")
-            whole = pl.concat([rounded, _missing(rounded, told or {})])
+            whole = pl.concat([rounded, _corrections(rounded, told or {})])
             return Cube(whole, dimensions, entered.steps, weeks, round(left_out, 4))
     return None
 
 
-def told_counts(stages: pl.DataFrame, segments: pl.DataFrame | None, names: Sequence[str]) -> Told:
+def published_counts(stages: pl.DataFrame, segments: pl.DataFrame | None, names: Sequence[str]) -> PublishedCounts:
     """The counts by step that the report publishes of all customers, and of the groups of the dimensions `names`.
 
     In: the published frames of `reports.privacy.stages`.
@@ -79,7 +79,7 @@ def told_counts(stages: pl.DataFrame, segments: pl.DataFrame | None, names: Sequ
     return found | {(None, None): stages.sort("step")["reached"].to_list()}
 
 
-def _missing(cells: pl.DataFrame, told: Told) -> pl.DataFrame:
+def _corrections(cells: pl.DataFrame, told: PublishedCounts) -> pl.DataFrame:
     """What the sums of the cells lack of the counts that are told; the groups first, as they are part of all."""
     rows: list[dict[str, Any]] = []
     counts = [name for name in cells.columns if name.startswith("n")]
@@ -112,6 +112,6 @@ def _grouped(rows: pl.DataFrame, column: str) -> pl.Expr:
         .sort("size", column, descending=[True, False])
     )
     kept = sizes[column].to_list()
-    if len(kept) <= MOST_VALUES:
+    if len(kept) <= MAX_GROUPS:
         return text
-    return pl.when(text.is_in(kept[: MOST_VALUES - 1])).then(text).otherwise(pl.lit(OTHERS))
+    return pl.when(text.is_in(kept[: MAX_GROUPS - 1])).then(text).otherwise(pl.lit(OTHERS))

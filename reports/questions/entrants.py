@@ -27,7 +27,7 @@ class Entrants:
 
 
 @dataclass(frozen=True)
-class Asked:
+class StageFunnel:
     """A funnel of stages: its steps, the time that an entrant has, the columns that entrants are broken down by."""
 
     steps: Sequence[Step]
@@ -35,21 +35,27 @@ class Asked:
     by: tuple[str, ...] = ()
 
 
-def entrants(paths: Paths, asked: Asked, start: datetime | None = None, end: datetime | None = None) -> Entrants:
+def entrants(
+    paths: Paths, stage_funnel: StageFunnel, start: datetime | None = None, end: datetime | None = None
+) -> Entrants:
     """Everybody who entered from `start` up to, not including, `end`."""
-    found = members(paths, Funnel(asked.steps, window=asked.window, by=asked.by, start=start, end=end))
-    return Entrants(found.drop("customer"), tuple(str(step.name) for step in asked.steps))
+    found = members(
+        paths, Funnel(stage_funnel.steps, window=stage_funnel.window, by=stage_funnel.by, start=start, end=end)
+    )
+    return Entrants(found.drop("customer"), tuple(str(step.name) for step in stage_funnel.steps))
 
 
-def everybody(paths: Paths, asked: Asked) -> Entrants:
+def all_entrants(paths: Paths, stage_funnel: StageFunnel) -> Entrants:
     """Everybody who ever entered, with the time of their first entry."""
-    found = members(paths, Funnel(asked.steps, window=asked.window, by=asked.by))
-    first = members(paths, Funnel(asked.steps[:1], window=asked.window)).select("customer", first_at="entered_at")
+    found = members(paths, Funnel(stage_funnel.steps, window=stage_funnel.window, by=stage_funnel.by))
+    first = members(paths, Funnel(stage_funnel.steps[:1], window=stage_funnel.window)).select(
+        "customer", first_at="entered_at"
+    )
     rows = found.join(first, on="customer", how="left", maintain_order="left").drop("customer")
-    return Entrants(rows, tuple(str(step.name) for step in asked.steps))
+    return Entrants(rows, tuple(str(step.name) for step in stage_funnel.steps))
 
 
-def counted(entered: Entrants, by: str | None = None, *, also_open: bool = False) -> pl.DataFrame:
+def step_counts(entered: Entrants, by: str | None = None, *, also_open: bool = False) -> pl.DataFrame:
     """The counts of `analytics.funnel`: `by`, `is_total`, `step`, `name`, `entered`, `reached`, `dropped`, `open`.
 
     Totals come first. `also_open` counts those whose time is not over as far as they have come.

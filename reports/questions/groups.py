@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from analytics import benjamini_hochberg, newcombe, two_proportions_z, wilson
 from reports.privacy import stages
 from reports.privacy.stages import NO_VALUE
-from reports.questions.entrants import Entrants, counted
+from reports.questions.entrants import Entrants, step_counts
 from reports.settings import ReportSettings
 
 ALL_OTHERS: Final = "All others"
@@ -60,7 +60,7 @@ def segments(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None
         return None
     frames = []
     for column in settings.segments:
-        largest = _largest(counted(entered, column), column, settings.values_per_segment)
+        largest = _largest(step_counts(entered, column), column, settings.values_per_segment)
         frames.append(against_the_rest(largest, column, settings.name_of(column)))
     rows = pl.concat(frames)
     few = pl.col("previous") < settings.least

@@ -20,7 +20,7 @@ EDGES: Final = (0.0, 1 * _MINUTE, 5 * _MINUTE, 15 * _MINUTE, 30 * _MINUTE, _HOUR
                 _DAY, 2 * _DAY, 4 * _DAY, 7 * _DAY, 14 * _DAY, 30 * _DAY, 60 * _DAY, 120 * _DAY)  # fmt: skip
 ENDS: Final = ("1 min", "5 min", "15 min", "30 min", "60 min", "3 h", "6 h", "12 h", "24 h", "2 d", "4 d", "7 d",
                "2 wk", "4 wk", "2 mo", "4 mo", "")  # fmt: skip
-MOST_GROUPS: Final = 4
+MAX_GROUPS: Final = 4
 POINTS: Final = 60
 
 
@@ -153,7 +153,7 @@ def incidence(
         rows = rows.filter(pl.col("group").is_not_null())
     frames = []
     groups = rows.group_by("group").len().sort("len", "group", descending=[True, False])["group"].to_list()
-    for group in groups[:MOST_GROUPS]:
+    for group in groups[:MAX_GROUPS]:
         some = rows.filter(pl.col("group").eq_missing(pl.lit(group)))
         who = some.group_by("done").agg(pl.col("customer").n_unique())["customer"].to_list()
         if some.height < least or any(small(many, k) for many in who):

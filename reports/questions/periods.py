@@ -17,20 +17,20 @@ from reports.privacy import stages
 from reports.privacy.rules import small
 from reports.questions import groups
 from reports.questions.answers import Facts, Shift
-from reports.questions.entrants import Asked, counted, entrants
+from reports.questions.entrants import StageFunnel, entrants, step_counts
 from reports.settings import ReportSettings
 
 SATISFIED: Final = 4
 """The lowest of the scores of CSAT that count as satisfied."""
 
 
-def changes(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+def changes(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
     """The newest period whose entrants have used up their window against the one before, step by step."""
     length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
     if not length or end - 2 * length < facts.first_at:
         return None
-    earlier = _counts(paths, asked, end - 2 * length, end - length)
-    later = _counts(paths, asked, end - length, end)
+    earlier = _counts(paths, stage_funnel, end - 2 * length, end - length)
+    later = _counts(paths, stage_funnel, end - length, end)
     if min(earlier["entered"][0], later["entered"][0]) < settings.least:
         return None
     both = earlier.join(later, on=["step", "name"], suffix="_later")
@@ -46,8 +46,8 @@ def changes(paths: Paths, asked: Asked, settings: ReportSettings, facts: Facts) 
     return stages.changes(pl.DataFrame(out), both, settings.k)
 
 
-def _counts(paths: Paths, asked: Asked, start: datetime, end: datetime) -> pl.DataFrame:
-    counts = counted(entrants(paths, asked, start, end))
+def _counts(paths: Paths, stage_funnel: StageFunnel, start: datetime, end: datetime) -> pl.DataFrame:
+    counts = step_counts(entrants(paths, stage_funnel, start, end))
     return counts.select("step", "name", "entered", "reached", previous=pl.col("reached").shift(1))
 
 

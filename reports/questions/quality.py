@@ -20,7 +20,7 @@ from expectations.lake.tables import landed, scan
 from reports.privacy.rules import small
 
 DAYS: Final = 14
-MOST_BELIEFS: Final = 12
+MAX_BELIEFS: Final = 12
 VERDICTS: Final = pl.Schema(
     {
         "suite": pl.String,
@@ -104,7 +104,7 @@ def verdicts(results: pl.DataFrame, k: int) -> pl.DataFrame | None:
         share=pl.when(few.not_()).then(pl.col("failed") / pl.col("judged")).fill_nan(None).round(3),
     )
     most = missed.group_by("suite", "belief", maintain_order=True).agg(missed=(1 - pl.col("met")).sum())
-    kept = most.sort("missed", descending=True, maintain_order=True).head(MOST_BELIEFS)
+    kept = most.sort("missed", descending=True, maintain_order=True).head(MAX_BELIEFS)
     listed = missed.join(kept, on=["suite", "belief"], how="semi", maintain_order="left")
     return pl.concat([suites.select(VERDICTS.names()), listed.select(VERDICTS.names())]).sort(
         pl.col("suite").cast(pl.Enum(suites["suite"].unique(maintain_order=True).to_list())),

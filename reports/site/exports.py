@@ -30,7 +30,7 @@ def files_of(part: Part) -> dict[str, bytes]:
     found = {part.addresses["parquet"]: _parquet(part.frame)}
     if part.spec is not None:
         fonts.register_fonts()
-        spec = _apart(part.spec)
+        spec = _padded(part.spec)
         png: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=2)
         found |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: png}
     return found
@@ -50,7 +50,7 @@ def pdf(pages: Iterable[Page], title: str) -> bytes:
             seen.add(part.id)
             drawn: bytes = vl_convert.svg_to_pdf(drawing(_titled(part, part.spec)))
             reader = PdfReader(io.BytesIO(drawn))
-            _in_order(reader.pages[0], set())
+            _sort_names(reader.pages[0], set())
             writer.add_page(_on_paper(reader.pages[0]))
             number = len(writer.pages) - 1
             above = above or writer.add_outline_item(title=page.name, page_number=number)
@@ -73,7 +73,7 @@ def _on_paper(drawn: PageObject) -> PageObject:
     return sheet
 
 
-def _in_order(thing: Any, seen: set[int]) -> None:
+def _sort_names(thing: Any, seen: set[int]) -> None:
     """Sort what a PDF keeps by name: the drawing library writes it in another order every time."""
     thing = thing.get_object()
     if id(thing) in seen or not isinstance(thing, dict | list):
@@ -85,7 +85,7 @@ def _in_order(thing: Any, seen: set[int]) -> None:
         for name, value in items:
             dict.__setitem__(thing, name, value)
     for inner in thing.values() if isinstance(thing, dict) else thing:
-        _in_order(inner, seen)
+        _sort_names(inner, seen)
 
 
 def _titled(part: Part, spec: Spec) -> Spec:
@@ -104,7 +104,7 @@ def _titled(part: Part, spec: Spec) -> Spec:
     return spec | {"title": title, "config": config("light")}
 
 
-def _apart(spec: Spec) -> Spec:
+def _padded(spec: Spec) -> Spec:
     """The chart with room around it, which on a page its card gives."""
     return spec | {"config": config("light") | {"padding": 16}}
 

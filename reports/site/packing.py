@@ -13,12 +13,12 @@ from typing import Any, Final
 
 from reports.pages.cards import Part
 
-LEAST: Final = 48
+MIN_SHARED_LENGTH: Final = 48
 """Characters from which on a repeated part of a specification is told once."""
-PLACE: Final = "$"
-PLACES: Final = "".join(chr(code) for code in range(35, 127) if chr(code) not in "<\\")
+REFERENCE: Final = "$"
+INDEX_CHARACTERS: Final = "".join(chr(code) for code in range(35, 127) if chr(code) not in "<\\")
 """Places in a short list, a character each: what needs no escape in JSON within a page."""
-SHORTEST: Final = 2
+MIN_TEXT_LENGTH: Final = 2
 """Characters from which on a text is sought within the sentences of its row."""
 
 
@@ -35,7 +35,7 @@ def packed(parts: Iterable[Part]) -> dict[str, Any]:
     for chart in charts.values():
         for name in ("wide", "narrow"):
             if name in chart:
-                chart[name] = _told_once(chart[name], seen, places, shared)
+                chart[name] = _shared_once(chart[name], seen, places, shared)
     return {"charts": charts, "shared": shared}
 
 
@@ -49,8 +49,8 @@ def unpacked(value: Any, shared: list[Any]) -> Any:
         return [unpacked(one, shared) for one in value]
     if not isinstance(value, dict):
         return value
-    if PLACE in value:
-        return unpacked(shared[value[PLACE]], shared)
+    if REFERENCE in value:
+        return unpacked(shared[value[REFERENCE]], shared)
     return {name: unpacked(one, shared) for name, one in value.items()}
 
 
@@ -72,41 +72,41 @@ def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """
     names = list(dict.fromkeys(name for row in rows for name in row))
     columns = {name: [_shorter(row.get(name)) for row in rows] for name in names}
-    likened = _likened(columns)
+    likened = _templates(columns)
     return {name: likened.get(name) or _column(values) for name, values in columns.items()}
 
 
-def _likened(columns: dict[str, list[Any]]) -> dict[str, Any]:
+def _templates(columns: dict[str, list[Any]]) -> dict[str, Any]:
     """The columns of sentences that repeat the texts of others; those others are told in full."""
     texts = {name: values for name, values in columns.items() if values and all(isinstance(v, str) for v in values)}
     likened: dict[str, Any] = {}
     needed: set[str] = set()
     for name in sorted(texts, key=lambda name: -sum(map(len, texts[name]))):
         others = [other for other in texts if other != name and other not in likened]
-        found = [_like(text, {other: texts[other][row] for other in others}) for row, text in enumerate(texts[name])]
-        told = _sentences(found)
+        found = [_pieces(text, {other: texts[other][row] for other in others}) for row, text in enumerate(texts[name])]
+        told = _template_column(found)
         if name not in needed and len(_text(told)) < len(_text(_column(texts[name]))):
             likened[name] = told
             needed |= {piece[0] for pieces in told["like"] for piece in pieces if isinstance(piece, list)}
     return likened
 
 
-def _sentences(found: list[list[Any]]) -> dict[str, Any]:
+def _template_column(found: list[list[Any]]) -> dict[str, Any]:
     kinds = {_text(pieces): pieces for pieces in found}
     places = {kind: place for place, kind in enumerate(kinds)}
-    return {"like": list(kinds.values()), "at": _at([places[_text(pieces)] for pieces in found])}
+    return {"like": list(kinds.values()), "at": _packed_indexes([places[_text(pieces)] for pieces in found])}
 
 
-def _like(text: str, others: dict[str, str]) -> list[Any]:
+def _pieces(text: str, others: dict[str, str]) -> list[Any]:
     """The sentence in pieces: texts, and the names of columns, each within a list."""
     pieces: list[Any] = [text]
     for name, value in sorted(others.items(), key=lambda item: -len(item[1])):
-        if len(value) >= SHORTEST and value in text:
-            pieces = [part for piece in pieces for part in _parted(piece, name, value)]
+        if len(value) >= MIN_TEXT_LENGTH and value in text:
+            pieces = [part for piece in pieces for part in _split(piece, name, value)]
     return pieces
 
 
-def _parted(piece: Any, name: str, value: str) -> Iterator[Any]:
+def _split(piece: Any, name: str, value: str) -> Iterator[Any]:
     if isinstance(piece, list):
         yield piece
         return
@@ -125,7 +125,7 @@ def _column(values: list[Any]) -> Any:
     told = [
         values,
         {"of": [value for value, _ in runs], "times": [times for _, times in runs]},
-        {"of": [json.loads(text) for text in places], "at": _at([places[text] for text in texts])},
+        {"of": [json.loads(text) for text in places], "at": _packed_indexes([places[text] for text in texts])},
     ]
     return min(told, key=lambda one: len(_text(one)))
 
@@ -135,17 +135,21 @@ def _shorter(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _at(places: list[int]) -> str | list[int]:
-    return "".join(PLACES[place] for place in places) if max(places, default=0) < len(PLACES) else places
+def _packed_indexes(places: list[int]) -> str | list[int]:
+    return (
+        "".join(INDEX_CHARACTERS[place] for place in places)
+        if max(places, default=0) < len(INDEX_CHARACTERS)
+        else places
+    )
 
 
-def places_of(at: str | list[int]) -> list[int]:
+def indexes_of(at: str | list[int]) -> list[int]:
     """The places that a column tells, whichever way it tells them.
 
     >>> places_of("#$#"), places_of([0, 1, 0])
     ([0, 1, 0], [0, 1, 0])
     """
-    return [PLACES.index(character) for character in at] if isinstance(at, str) else at
+    return [INDEX_CHARACTERS.index(character) for character in at] if isinstance(at, str) else at
 
 
 def _chart(part: Part) -> dict[str, Any]:
@@ -181,19 +185,19 @@ def _texts(value: Any) -> Iterator[str]:
         yield _text(value)
 
 
-def _told_once(value: Any, seen: Counter[str], places: dict[str, int], shared: list[Any]) -> Any:
+def _shared_once(value: Any, seen: Counter[str], places: dict[str, int], shared: list[Any]) -> Any:
     if isinstance(value, list):
-        return [_told_once(one, seen, places, shared) for one in value]
+        return [_shared_once(one, seen, places, shared) for one in value]
     if not isinstance(value, dict):
         return value
     text = _text(value)
-    inner = {name: _told_once(one, seen, places, shared) for name, one in value.items() if text not in places}
-    if seen[text] < 2 or len(text) < LEAST:
+    inner = {name: _shared_once(one, seen, places, shared) for name, one in value.items() if text not in places}
+    if seen[text] < 2 or len(text) < MIN_SHARED_LENGTH:
         return inner
     if text not in places:
         places[text] = len(shared)
         shared.append(inner)
-    return {PLACE: places[text]}
+    return {REFERENCE: places[text]}
 
 
 def _text(value: Any) -> str:

@@ -122,17 +122,17 @@ class Store:
 
     def runs(self) -> list[str]:
         """As `Place` says."""
-        with _failing_as_files_do():
+        with _os_errors():
             return files.names(f"{self._address}/{RUNS}")
 
     def index(self, run: str) -> bytes | None:
         """As `Place` says."""
-        with _failing_as_files_do():
+        with _os_errors():
             return files.read(f"{self._address}/{RUNS}/{run}/{INDEX}")
 
     def remove(self, run: str) -> None:
         """As `Place` says."""
-        with _failing_as_files_do():
+        with _os_errors():
             files.remove(f"{self._address}/{RUNS}/{run}")
 
     def _put(self, name: str, content: bytes) -> None:
@@ -140,12 +140,12 @@ class Store:
         if kind.startswith("text/"):
             kind += "; charset=utf-8"
         fresh = "no-cache" if "/" not in name else "max-age=3600"
-        with _failing_as_files_do():
+        with _os_errors():
             files.write(f"{self._address}/{name}", content, {"Content-Type": kind, "Cache-Control": fresh})
 
 
 @contextmanager
-def _failing_as_files_do() -> Iterator[None]:
+def _os_errors() -> Iterator[None]:
     """What is wrong with a store is an `OSError`."""
     try:
         yield

@@ -65,7 +65,7 @@ def publish(
             do="choose a folder or an object store that can be written, with room for about 10 MB",
         ) from error
     if answers:
-        _note(lake, answers, run, at, site)
+        _record_run(lake, answers, run, at, site)
     return Published(
         address=f"{site}/index.html",
         pages=tuple(page.name for page in built.pages),
@@ -86,7 +86,7 @@ def _data_docs(lake: Lake) -> dict[str, bytes]:
     return {f"data_docs/{name}": text.encode() for name, text in datadocs.pages(found).items()}
 
 
-def _note(lake: Lake, answers: Answers, run: str, at: datetime, site: str) -> None:
+def _record_run(lake: Lake, answers: Answers, run: str, at: datetime, site: str) -> None:
     from analytics import record_run
 
     origin = answers.origin

@@ -22,7 +22,7 @@ from reports.settings import PageName, ReportSettings
 from reports.site.csv import as_csv
 from reports.site.html import Site, render, render_static
 from reports.words.numbers import count, moment, percent
-from reports.words.subtitles import withheld_cells
+from reports.words.subtitles import count_withheld
 from reports.words.tables import as_files, columnar
 from reports.words.value_cards import ValueCard
 
@@ -139,7 +139,7 @@ def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetim
     if answers:
         versions = ", ".join(f"{name} {version}" for name, version in sorted(answers.origin.versions.items()))
         lines.append(f"Definitions {answers.origin.definitions}" + (f"; {versions}." if versions else "."))
-        hidden, cells = withheld_cells(answers)
+        hidden, cells = count_withheld(answers)
         lines.append(f"{percent(hidden / cells)} of {count(cells)} cells of the stages and their groups are withheld.")
     lines.append(
         f"Counts of 1 to {settings.k - 1} customers are withheld, and what would give them away. "

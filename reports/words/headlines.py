@@ -98,7 +98,7 @@ def segments(frame: pl.DataFrame, most: int = 2) -> str:
     """The title of the chart by segment: the groups that cost most, where that is clear, or that gain most."""
     if frame.filter(pl.col("verdict").is_not_null()).is_empty():
         return "Conversion from stage to stage, by group"
-    told = [sentence for side in ("below", "above") for sentence in _apart(frame, side, most)]
+    told = [sentence for side in ("below", "above") for sentence in _different_groups(frame, side, most)]
     if told:
         return "; ".join(told[:most])
     named = frame.filter(pl.col("segment") != NO_VALUE)
@@ -106,7 +106,7 @@ def segments(frame: pl.DataFrame, most: int = 2) -> str:
     return f"No group of customers{'' if known else ' of which enough is known'} differs clearly from the rest"
 
 
-def _apart(frame: pl.DataFrame, side: str, most: int) -> list[str]:
+def _different_groups(frame: pl.DataFrame, side: str, most: int) -> list[str]:
     """The groups that are clearly on this side of the rest, those first that make the most of customers."""
     found = frame.filter((pl.col("verdict") == side) & (pl.col("segment") != NO_VALUE)).with_columns(
         weight=(pl.col("difference") * pl.col("previous")).abs()
@@ -172,7 +172,7 @@ def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     said: list[str] = []
     felt = None if voice is None else voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
-    if felt is not None and felt.height > 1 and felt["high"][0] < _least(felt["low"][1:]):
+    if felt is not None and felt.height > 1 and felt["high"][0] < _minimum(felt["low"][1:]):
         among = "" if voice is None or felt.height == voice.height else f" of {felt.height} stages with enough answers"
         said.append(f"satisfaction is lowest at {quoted(felt['stage'][0])}{among}")
     weakest = weakest_step(stages)
@@ -187,11 +187,11 @@ def incidence(curves: pl.DataFrame, dimension: str | None) -> str:
     if dimension is None or ends.height < 2:
         return "How many journeys have reached the goal by which day"
     first, others = ends.row(0, named=True), ends.tail(-1)
-    days = f"{_most(curves['days']):.0f} days"
-    if first["low"] > _most(others["high"]):
+    days = f"{_maximum(curves['days']):.0f} days"
+    if first["low"] > _maximum(others["high"]):
         return f"{dimension} {quoted(first['group'])} gets furthest: {_ended(first)} within {days}"
     last = ends.row(-1, named=True)
-    if last["high"] < _least(ends.head(-1)["low"]):
+    if last["high"] < _minimum(ends.head(-1)["low"]):
         return f"{dimension} {quoted(last['group'])} falls behind: {_ended(last)} within {days}"
     return f"No group of {dimension} is clearly ahead after {days}"
 
@@ -200,7 +200,7 @@ def _ended(row: dict[str, Any]) -> str:
     return f"{percent(row['share'])} ({interval(row['low'], row['high'])})"
 
 
-def _most(values: pl.Series) -> float:
+def _maximum(values: pl.Series) -> float:
     most = values.max()
     assert isinstance(most, float)
     return most
@@ -213,7 +213,7 @@ def trend(weekly: pl.DataFrame, whose: str = "") -> str:
     """
     found = runs(weekly)
     if found:
-        said = _told(found[0])
+        said = _run_sentence(found[0])
     else:
         said = "No week outside its expected range" if weekly["low"].drop_nulls().len() else "Conversion week by week"
     return f"{whose}{said[:1].lower()}{said[1:]}" if whose else said
@@ -224,13 +224,13 @@ def trends(weekly: pl.DataFrame) -> str:
     found = runs(weekly.filter(pl.col("dimension").is_null())) or runs(weekly)
     if not found:
         return "How conversion moves"
-    told = _told(found[0])
+    told = _run_sentence(found[0])
     if found[0]["dimension"] is None:
         return told
     return f"{found[0]['dimension']} {quoted(found[0]['segment'])}: {told[:1].lower()}{told[1:]}"
 
 
-def _told(run: dict[str, Any]) -> str:
+def _run_sentence(run: dict[str, Any]) -> str:
     first, last = run["first"], run["last"]
     when = (
         f"week of {first.day} {first:%B}"
@@ -242,7 +242,7 @@ def _told(run: dict[str, Any]) -> str:
     return f"Going on to {quoted(run['name'])} was {size} {way} usual in the {when}"
 
 
-def _least(values: pl.Series) -> float:
+def _minimum(values: pl.Series) -> float:
     least = values.min()
     assert isinstance(least, float)
     return least

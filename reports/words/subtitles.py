@@ -25,7 +25,8 @@ def population(answers: Answers, settings: ReportSettings) -> str:
     """Whom a funnel counts: those who entered and whose time is over; the others are named and left out."""
     first = answers.stages.row(0, named=True)
     text = (
-        f"{told(first['entered'], settings)} customers who entered at {quoted(first['name'])} {entry_dates(answers)} "
+        f"{shown_count(first['entered'], settings)} customers who entered at {quoted(first['name'])} "
+        f"{entry_dates(answers)} "
         f"and whose {length(answers.window)} to go on are over."
     )
     if first["open"]:
@@ -44,7 +45,7 @@ def dates(answers: Answers) -> str:
     return period(answers.facts.first_at, answers.facts.end_of_data)
 
 
-def told(many: int | None, settings: ReportSettings) -> str:
+def shown_count(many: int | None, settings: ReportSettings) -> str:
     """A count in a sentence, or that it is too small to be told."""
     return f"under {settings.k} or withheld" if many is None else count(many)
 
@@ -76,7 +77,7 @@ def withheld_note(frame: pl.DataFrame, settings: ReportSettings) -> str:
     return note
 
 
-def withheld_cells(answers: Answers) -> tuple[int, int]:
+def count_withheld(answers: Answers) -> tuple[int, int]:
     """How many cells of the stages and their breakdowns are withheld, and of how many."""
     frames = [frame for frame in (answers.stages, answers.segments) if frame is not None]
     return sum(int((frame["state"] == WITHHELD).sum()) for frame in frames), sum(frame.height for frame in frames)

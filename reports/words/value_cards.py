@@ -31,7 +31,7 @@ from reports.words.numbers import (
     wait,
     wait_shift,
 )
-from reports.words.subtitles import told
+from reports.words.subtitles import shown_count
 
 
 @dataclass(frozen=True)
@@ -58,15 +58,18 @@ def value_cards(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, 
 def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
     first = answers.stages.row(0, named=True)
     change = ""
-    row = _changed(answers, 1)
+    row = _changes_of(answers, 1)
     if row and row["earlier_entered"] and row["later_entered"]:
         later, earlier = row["later_entered"], row["earlier_entered"]
         low, high = (end / (1 - end) for end in share_interval(later, later + earlier))
         far = compared(later / earlier), compared_interval(low, high)
-        change = _moved("Entered", _newest(answers, settings), settings, far, clear=low > 1 or high < 1)
-    journeys, customers = told(answers.facts.journeys, settings), told(answers.facts.customers, settings)
+        change = _change("Entered", _newest(answers, settings), settings, far, clear=low > 1 or high < 1)
+    journeys, customers = (
+        shown_count(answers.facts.journeys, settings),
+        shown_count(answers.facts.customers, settings),
+    )
     detail = f"{journeys} journeys of {customers} customers in all"
-    return ValueCard("Customers who entered", told(first["entered"], settings), detail, change)
+    return ValueCard("Customers who entered", shown_count(first["entered"], settings), detail, change)
 
 
 def _converted(answers: Answers, settings: ReportSettings) -> ValueCard:
@@ -107,7 +110,7 @@ def _pace(answers: Answers, settings: ReportSettings) -> ValueCard:
     if shift is not None:
         far = f"{wait_shift(shift.difference)} against", f"{wait_shift(shift.low)} to {wait_shift(shift.high)}"
         clear = shift.low > 0 or shift.high < 0
-        change = _moved("Begun", _newest(answers, settings), settings, far, clear=clear)
+        change = _change("Begun", _newest(answers, settings), settings, far, clear=clear)
     return ValueCard(label, wait(pace.median), detail, change)
 
 
@@ -124,11 +127,11 @@ def _satisfaction(answers: Answers, voice: pl.DataFrame, settings: ReportSetting
         far = f"{points(shift.difference)} against", points_interval(shift.low, shift.high)
         end = answers.facts.end_of_data
         when = _days(end - duration(settings.compare), end)
-        change = _moved("Answers", when, settings, far, clear=shift.low > 0 or shift.high < 0)
+        change = _change("Answers", when, settings, far, clear=shift.low > 0 or shift.high < 0)
     return ValueCard(f"Satisfied at {quoted(row['stage'])}", percent(row["satisfied"]), detail, change)
 
 
-def _changed(answers: Answers, step: int) -> dict[str, Any] | None:
+def _changes_of(answers: Answers, step: int) -> dict[str, Any] | None:
     if answers.changes is None:
         return None
     rows = answers.changes.filter(pl.col("step") == step)
@@ -136,15 +139,15 @@ def _changed(answers: Answers, step: int) -> dict[str, Any] | None:
 
 
 def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) -> str:
-    row = _changed(answers, step)
+    row = _changes_of(answers, step)
     if row is None or row[f"{of}_difference"] is None:
         return ""
     low, high = row[f"{of}_low"], row[f"{of}_high"]
     far = f"{points(row[f'{of}_difference'])} against", points_interval(low, high)
-    return _moved("Entered", _newest(answers, settings), settings, far, clear=low > 0 or high < 0)
+    return _change("Entered", _newest(answers, settings), settings, far, clear=low > 0 or high < 0)
 
 
-def _moved(what: str, when: str, settings: ReportSettings, moved: tuple[str, str], *, clear: bool) -> str:
+def _change(what: str, when: str, settings: ReportSettings, moved: tuple[str, str], *, clear: bool) -> str:
     """A change between two periods in words: how far against the one before, and within which bounds."""
     far, ends = moved
     before = f"{far} the {length(settings.compare)} before"

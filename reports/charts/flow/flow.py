@@ -21,7 +21,7 @@ from reports.words.numbers import NARROW, count, percent, shown_name
 WIDTH = 1050
 HEIGHT = 560
 HEAD = 64
-LEAST_DRAWN = 0.8
+MIN_DRAWN = 0.8
 """Pixels from which on a part of a ribbon can be seen."""
 RIBBON = (
     "'M'+datum.x0+','+datum.y0+'C'+datum.xm+','+datum.y0+' '+datum.xm+','+datum.y1+' '+datum.x1+','+datum.y1"
@@ -67,7 +67,7 @@ def _node(row: dict[str, Any], layout: Layout, numbers: dict[Any, int]) -> dict[
     left = (box.bottom - box.top) * row["left_share"] if row["kind"] != "goal" else 0.0
     leaving = f" · {rough(row['left_text'])} leave" if row["left_share"] >= 0.005 and left else ""
     return {
-        **node_told(row),
+        **node_texts(row),
         "k": numbers[node],
         "x": round(box.x, 1),
         "x2": round(box.x + NODE_WIDTH, 1),
@@ -78,7 +78,7 @@ def _node(row: dict[str, Any], layout: Layout, numbers: dict[Any, int]) -> dict[
     }
 
 
-def node_told(row: dict[str, Any]) -> dict[str, Any]:
+def node_texts(row: dict[str, Any]) -> dict[str, Any]:
     """What is said of a node, wherever it stands."""
     name = name_of(row["touchpoint"])
     return {
@@ -111,11 +111,11 @@ def _link(index: int, row: dict[str, Any], layout: Layout, unit: str) -> dict[st
         "x1": round(ribbon.x1, 1),
         "y0": round(ribbon.y0 + HEAD, 1),
         "y1": round(ribbon.y1 + HEAD, 1),
-        **link_told(row, unit),
+        **link_texts(row, unit),
     }
 
 
-def link_told(row: dict[str, Any], unit: str) -> dict[str, Any]:
+def link_texts(row: dict[str, Any], unit: str) -> dict[str, Any]:
     """What is said of a link, wherever it runs."""
     move = f"{name_of(row['source'])} → {name_of(row['target'])}"
     return {
@@ -165,7 +165,7 @@ def ribbons(
             "w": r["units"],
         }
         for r in flow.through.to_dicts()
-        if (r["at"], r["touchpoint"]) in numbers and r["units"] * scale >= LEAST_DRAWN
+        if (r["at"], r["touchpoint"]) in numbers and r["units"] * scale >= MIN_DRAWN
     ]
     where = alt.LookupData(chart_of(rows).data, "id", ["x0", "x1", "y0", "y1"])
     through = chart_of(parts).transform_filter(_under_pointer("picked", "k")).transform_lookup("id", where)

@@ -14,7 +14,7 @@ from reports.privacy.flow import OTHER, Flow
 
 NODE_WIDTH = 12
 GAP = 42
-LEAST_HEIGHT = 3.0
+MIN_HEIGHT = 3.0
 Node = tuple[int, str]
 
 
@@ -86,7 +86,7 @@ def _stack(layout: Layout, column: list[dict[str, Any]], links: list[dict[str, A
     rank = {"goal": 0, "touchpoint": 1, OTHER: 2}
     top = 0.0
     for node in sorted(column, key=lambda n: (rank[n["kind"]], from_sources(n), n["touchpoint"])):
-        bottom = top + max(LEAST_HEIGHT, node["units"] * layout.scale)
+        bottom = top + max(MIN_HEIGHT, node["units"] * layout.scale)
         layout.boxes[node["position"], node["touchpoint"]] = Box(x, top, bottom)
         top = bottom + GAP
 

@@ -14,15 +14,15 @@ import altair as alt
 from reports.charts import fonts
 from reports.charts.canvas import NARROW, Canvas
 from reports.charts.flow.fewer import fewer
-from reports.charts.flow.flow import RIBBON_DOWN, boxes, link_told, name_of, node_told, ribbons, targets
+from reports.charts.flow.flow import RIBBON_DOWN, boxes, link_texts, name_of, node_texts, ribbons, targets
 from reports.privacy.flow import OTHER, Flow, Node
 
-MOST = 3
+MAX_TOUCHPOINTS = 3
 GAP = 10.0
 BAR = 12
 LINE = 13
 FLOWING = 66.0
-LEAST_SLOT = 44.0
+MIN_SLOT = 44.0
 TEXT = 11
 LEGEND = 60
 Rows = list[dict[str, Any]]
@@ -40,7 +40,7 @@ class Slot:
 
 def narrow_flow(flow: Flow, unit: str = "journeys", width: int = NARROW) -> alt.LayerChart:
     """The flow from top to bottom, with the three largest touchpoints of a position."""
-    small = fewer(flow, MOST)
+    small = fewer(flow, MAX_TOUCHPOINTS)
     scale, slots = _laid_out(small, width)
     height = max(slot.top for slot in slots.values()) + BAR + 8
     canvas = Canvas(width, height + LEGEND)
@@ -84,17 +84,17 @@ def _scale(units: list[int], width: float) -> float:
     free = width - GAP * (len(units) - 1)
     large = sorted(units, reverse=True)
     for at in range(len(large), 0, -1):
-        scale = (free - LEAST_SLOT * (len(large) - at)) / max(sum(large[:at]), 1)
-        if large[at - 1] * scale >= LEAST_SLOT:
+        scale = (free - MIN_SLOT * (len(large) - at)) / max(sum(large[:at]), 1)
+        if large[at - 1] * scale >= MIN_SLOT:
             return scale
     return free / max(sum(large), 1)
 
 
 def _rooms(bars: list[float], width: float) -> list[float]:
     """How wide every slot is: as its bar, at least as a name needs; what is left over goes to those that need it."""
-    rooms = [max(LEAST_SLOT, bar) for bar in bars]
+    rooms = [max(MIN_SLOT, bar) for bar in bars]
     over = max(0.0, width - GAP * (len(bars) - 1) - sum(rooms))
-    small = [i for i, bar in enumerate(bars) if bar < 2 * LEAST_SLOT] or list(range(len(bars)))
+    small = [i for i, bar in enumerate(bars) if bar < 2 * MIN_SLOT] or list(range(len(bars)))
     return [room + (over / len(small) if i in small else 0.0) for i, room in enumerate(rooms)]
 
 
@@ -117,7 +117,7 @@ def _node(row: dict[str, Any], slots: dict[Node, Slot], numbers: dict[Node, int]
     slot = slots[row["position"], row["touchpoint"]]
     left = slot.wide * row["left_share"] if row["kind"] != "goal" else 0.0
     return {
-        **node_told(row),
+        **node_texts(row),
         "k": numbers[row["position"], row["touchpoint"]],
         "x": slot.x,
         "x2": round(slot.x + slot.wide, 1),
@@ -142,7 +142,7 @@ def _links(flow: Flow, slots: dict[Node, Slot], scale: float, unit: str) -> Rows
     for index, row in enumerate(sorted(rows, key=lambda row: [slots[end].x for end in ends[id(row)]])):
         source, target = ends[id(row)]
         places = {"y0": slots[source].top + BAR, "y1": slots[target].top, "x0": round(leaving[source], 1)}
-        made[id(row)] = {"id": index, "key": (source, target), **places, **link_told(row, unit)}
+        made[id(row)] = {"id": index, "key": (source, target), **places, **link_texts(row, unit)}
         leaving[source] += row["units"] * scale
     for row in sorted(rows, key=lambda row: [slots[end].x for end in reversed(ends[id(row)])]):
         _, target = ends[id(row)]

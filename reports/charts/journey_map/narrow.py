@@ -12,7 +12,7 @@ import polars as pl
 
 from reports.charts import fonts
 from reports.charts.canvas import NARROW, Canvas, tips
-from reports.charts.journey_map.wide import FELT_TIP, Rows, circle, circles, columns_of, felt_of, told_of
+from reports.charts.journey_map.wide import FELT_TIP, Rows, circle, circles, columns_of, felt_of, felt_texts
 from reports.words.numbers import count, percent
 
 HEAD = 32
@@ -98,7 +98,7 @@ def _feelings(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
         {
             "x": across(row["satisfied"]),
             "y": step["lines"] + LINE / 2,
-            **told_of(row, across),
+            **felt_texts(row, across),
         }
         for step in steps
         if (row := step["felt"])

@@ -170,7 +170,7 @@ def felt_of(voice: pl.DataFrame | None, steps: Rows) -> Rows:
     return [{**row, "bad": bool(clear) and row is worst} for row in felt]
 
 
-def told_of(felt: dict[str, Any], place: Callable[[float], float]) -> dict[str, Any]:
+def felt_texts(felt: dict[str, Any], place: Callable[[float], float]) -> dict[str, Any]:
     """What a mark tells of the satisfaction at a stage; `place` is where a share stands."""
     stage = shown_name(felt["stage"])
     return {
@@ -197,7 +197,7 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
         {
             "x": r["x"],
             "y": down(r["satisfied"]),
-            **told_of(r, down),
+            **felt_texts(r, down),
         }
         for r in felt
     ]

@@ -22,9 +22,9 @@ from reports.words.numbers import count, percent, short_count, shown_name
 
 WIDTH = 1080
 HEIGHT = 520
-MOST_RADIUS = 26.0
+MAX_RADIUS = 26.0
 NARROW_RADIUS = 17.0
-MOST_ON_A_PHONE = 12
+MAX_ON_A_PHONE = 12
 RARE_ON_A_PHONE = 0.03
 START = "START"
 END = "END_"
@@ -39,7 +39,7 @@ def move_graph(
     visits = _visits(rows)
     drawn = _drawn(rows, hide_below)
     places = graph_layout.across(visits, _between(rows), layers, width, HEIGHT)
-    nodes = _nodes_at(places, rows, visits, goals, MOST_RADIUS)
+    nodes = _nodes_at(places, rows, visits, goals, MAX_RADIUS)
     edges = _edges_of(drawn, nodes, visits)
     return _whole(Canvas(width, HEIGHT), edges, nodes)
 
@@ -51,7 +51,7 @@ def narrow_move_graph(
     rows = moves.to_dicts()
     visits = _visits(rows)
     ranked = sorted(visits, key=lambda name: (name not in goals, -visits[name], name))
-    kept = {name: visits[name] for name in ranked[:MOST_ON_A_PHONE]}
+    kept = {name: visits[name] for name in ranked[:MAX_ON_A_PHONE]}
     drawn = [row for row in _drawn(rows, RARE_ON_A_PHONE) if row["source"] in kept and row["target"] in kept]
     between = [row for row in _between(rows) if row["source"] in kept and row["target"] in kept]
     places = graph_layout.down(kept, between, layers, width)

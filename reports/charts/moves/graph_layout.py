@@ -12,7 +12,7 @@ from typing import Any
 EDGE = 70
 SWEEPS = 6
 PER_COLUMN = 3
-MOST_COLUMNS = 3
+MAX_COLUMNS = 3
 PITCH = 104.0
 STAGGER = 34.0
 Moves = list[dict[str, Any]]
@@ -21,7 +21,7 @@ Places = dict[str, tuple[float, float]]
 
 def across(visits: dict[str, int], moves: Moves, layers: dict[str, int], width: float, height: float) -> Places:
     """Stages from left to right: x by stage and column, y by what a touchpoint goes with."""
-    columns = _columns(visits, moves, layers, MOST_COLUMNS)
+    columns = _columns(visits, moves, layers, MAX_COLUMNS)
     step = (width - 2 * EDGE) / max(len(columns) - 1, 1)
     places = {}
     for at, names in enumerate(columns):

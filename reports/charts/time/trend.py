@@ -133,7 +133,7 @@ def _marks(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
     ):
         if some:
             layers.append(canvas.dots(_drawable(some), style, shape, tip, size))
-    told = [_told(run, canvas.width) for run in _runs(rows)]
+    told = [_run_label(run, canvas.width) for run in _runs(rows)]
     return [*layers, canvas.texts(told, "label-bad", "center")] if told else layers
 
 
@@ -149,7 +149,7 @@ def _runs(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
     return found
 
 
-def _told(run: list[dict[str, Any]], width: float) -> dict[str, Any]:
+def _run_label(run: list[dict[str, Any]], width: float) -> dict[str, Any]:
     """One label for a run: its furthest week, and when it was; below the line where it fell, above where it rose."""
     first, last = run[0]["week"], run[-1]["week"]
     when = f"week of {first.day} {first:%b}"

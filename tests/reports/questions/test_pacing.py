@@ -7,7 +7,7 @@ import polars as pl
 from analytics import Paths
 from reports.privacy.rules import small
 from reports.questions import pacing
-from reports.questions.entrants import Entrants, counted
+from reports.questions.entrants import Entrants, step_counts
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=60)
@@ -106,7 +106,7 @@ def test_counts_by_group_add_up_to_the_total() -> None:
         for device, depth, many in (("app", 2, 5), ("web", 1, 7))
         for _ in range(many)
     ]
-    counts = counted(Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), ("a", "b")), "device")
+    counts = step_counts(Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), ("a", "b")), "device")
     assert counts.filter("is_total")["reached"].to_list() == [12, 5]
     assert counts.filter(~pl.col("is_total")).select("device", "reached").rows() == [
         ("app", 5), ("app", 5), ("web", 7), ("web", 0)

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from reports.settings import ReportSettings
-from reports.site.packing import columns_of, packed, places_of, unpacked
+from reports.site.packing import columns_of, indexes_of, packed, unpacked
 from reports.site.site import build_site
 from tests.reports import fixtures
 
@@ -64,10 +64,10 @@ def _read(columns: dict[str, Any], name: str, rows: int) -> list[Any]:
     if "times" in column:
         return [value for value, times in zip(column["of"], column["times"], strict=True) for _ in range(times)]
     if "of" in column:
-        return [column["of"][place] for place in places_of(column["at"])]
+        return [column["of"][place] for place in indexes_of(column["at"])]
     others = {piece[0] for like in column["like"] for piece in like if isinstance(piece, list)}
     known = {other: _read(columns, other, rows) for other in others}
     return [
         "".join(known[piece[0]][row] if isinstance(piece, list) else piece for piece in column["like"][place])
-        for row, place in enumerate(places_of(column["at"]))
+        for row, place in enumerate(indexes_of(column["at"]))
     ]
