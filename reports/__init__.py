@@ -1,1 +1,1 @@
-"""Answers to pages: frames in, a self-contained site out."""
+"""Turns answers of analytics into a self-contained site: frames in, pages out."""

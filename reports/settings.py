@@ -1,7 +1,4 @@
-"""What a report shows: its title, period, breakdowns, and how few customers may be counted in public.
-
-Table `[report]` of journeys.toml.
-"""
+"""Settings of the report, table `[report]` of journeys.toml: title, period, breakdowns and privacy thresholds."""
 
 from __future__ import annotations
 
@@ -17,46 +14,48 @@ PAGES: tuple[PageName, ...] = ("overview", "stages", "paths", "map", "trends", "
 
 
 class ReportSettings(Section):
-    """The table `[report]`. Durations are text with a unit, as everywhere in journeys.toml.
+    """The table `[report]`. Durations are text with a unit, such as "30d".
 
     >>> ReportSettings(segments=("device",)).k
     10
     """
 
     title: str = "Customer journeys"
-    site: str = Field("site", description="folder that the report is published to, beside journeys.toml")
+    site: str = Field("site", description="folder the report is published to, relative to journeys.toml")
     window: str = Field("30d", description="time a customer has from the first stage to the goal")
-    compare: str = Field("28d", description="length of the two periods that a change is measured between")
-    first_day: date | None = Field(None, description="touches before this day are left out")
-    last_day: date | None = Field(None, description="touches after this day are left out")
-    trend_window: str = Field("7d", description="time to go on that the weekly trend gives a customer")
-    segments: tuple[str, ...] = Field((), description="columns that every stage is broken down by")
+    compare: str = Field("28d", description="length of each of the two periods that are compared")
+    first_day: date | None = Field(None, description="touches before this day are excluded")
+    last_day: date | None = Field(None, description="touches after this day are excluded")
+    trend_window: str = Field("7d", description="conversion window of the weekly trend")
+    segments: tuple[str, ...] = Field((), description="columns by which every stage is broken down")
     explore: tuple[str, ...] = Field(
-        (), max_length=2, description="columns of [report] segments to filter by, at most two"
+        (), max_length=2, description="columns of [report] segments that the Explore page filters by, at most two"
     )
-    segment_names: dict[str, str] = Field({}, description="words shown for a column: age_band = 'Age'")
-    values_per_segment: int = Field(12, ge=2, le=30, description="groups shown of one column, largest first")
+    segment_names: dict[str, str] = Field({}, description="display name of a column: age_band = 'Age'")
+    values_per_segment: int = Field(12, ge=2, le=30, description="groups shown per column, largest first")
     k: int = Field(10, ge=2, description="a count of 1 to k - 1 customers is withheld")
     least: int = Field(30, ge=2, description="a rate over fewer customers is not shown")
-    flow_depth: int = Field(6, ge=2, le=8, description="positions shown in the flow of paths")
+    flow_depth: int = Field(6, ge=2, le=8, description="positions shown in the path flow")
     flow_top: int = Field(6, ge=2, le=8, description="touchpoints shown per position; the rest is 'Other'")
-    collapse: bool = Field(False, description="repeats of one touchpoint are joined wherever paths are read")
+    collapse: bool = Field(False, description="consecutive repeats of a touchpoint are merged in all path charts")
     stage_goals: dict[str, str] = Field({}, description="what customers want at a stage, for the journey map")
     pages: tuple[PageName, ...] = PAGES
-    static: bool = Field(False, description="also one page without scripts, report_static.html, for mail and archives")
+    static: bool = Field(
+        False, description="also write report_static.html, one page without scripts, for mail and archives"
+    )
     files: bool = Field(
-        False, description="also charts as PNG and SVG, numbers as Parquet, report.pdf and report_static.html"
+        False, description="also write charts as PNG and SVG, numbers as Parquet, report.pdf and report_static.html"
     )
     keep: int = Field(10, ge=1, description="earlier reports kept in the site's runs folder")
 
     @model_validator(mode="after")
     def _days_in_order(self) -> Self:
         if self.first_day and self.last_day and self.first_day > self.last_day:
-            raise ValueError("the first day no later than the last")
+            raise ValueError("first_day must not be later than last_day")
         return self
 
     def name_of(self, column: str) -> str:
-        """The words shown for a column.
+        """The display name of a column.
 
         >>> ReportSettings(segment_names={"age_band": "Age"}).name_of("age_band")
         'Age'

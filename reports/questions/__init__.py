@@ -1,1 +1,1 @@
-"""What a report asks of analytics. The only package of reports that imports analytics."""
+"""The report's queries to analytics: the only package of reports that computes with it."""

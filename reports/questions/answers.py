@@ -1,7 +1,6 @@
-"""What analytics answered, ready to be published: the material that every page is made from.
+"""The results that every page is built from, already safe to publish.
 
-`reports.questions.ask` fills it from a lake; tests fill it by hand. Every frame here has been through
-`reports.privacy.stages`.
+`reports.questions.ask` fills them from a lake; tests fill them by hand. Every frame has passed `reports.privacy`.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from reports.questions.quality import Evidence
 
 @dataclass(frozen=True)
 class Facts:
-    """How much there is, and of when. Counts of touches, customers and journeys; outcomes of journeys.
+    """Totals and their period: touches, customers, journeys, and journeys by outcome.
 
-    A count that may not be seen is null.
+    A withheld count is null.
     """
 
     touches: int
@@ -35,7 +34,7 @@ class Facts:
 
 @dataclass(frozen=True)
 class Pace:
-    """How long journeys that reach the goal take from their first touch: half of them, nine in ten of them."""
+    """Time from the first touch to the goal, over journeys that reach it: median and 90th percentile."""
 
     journeys: int
     median: timedelta
@@ -44,7 +43,7 @@ class Pace:
 
 @dataclass(frozen=True)
 class Shift:
-    """The newest period less the one before, and its 95 % interval: of shares, or of times in days."""
+    """The newest period minus the one before, with its 95 % interval: a difference of shares, or of times in days."""
 
     difference: float
     low: float
@@ -53,23 +52,23 @@ class Shift:
 
 @dataclass(frozen=True)
 class Origin:
-    """What the numbers were made from, so that they can be made again."""
+    """What the numbers were computed from, so that they can be reproduced."""
 
     definitions: str
     versions: dict[str, str] = field(default_factory=dict)
     offsets: dict[str, dict[int, int]] = field(default_factory=dict)
-    """The last offset that was read, by topic and partition."""
+    """The last offset read, by topic and partition."""
 
 
 @dataclass(frozen=True)
 class Answers:
-    """One report's material; what is null was not there, or nothing of it may be shown.
+    """All results of one report; a field is null where the data has none, or nothing may be shown.
 
     `stages`, `segments`, `voice` and `changes` come from `reports.privacy.stages`, `flow` from `reports.privacy.flow`,
     `paths`, `positions`, `moves` and `used` from `reports.privacy.paths`, `weeks` from `reports.privacy.trends`,
     `times` and `incidence` (by the groups of `incidence_by`) from `reports.questions.pacing`, `pace_shift` and
     `voice_shifts` (by stage) from `reports.questions.periods`. `linked` is `way` String and `share` Float64 of touches.
-    `stage_numbers` puts touchpoints in order for the graph; `goals` are its last ones.
+    `stage_numbers` orders the touchpoints of the graph; `goals` are the touchpoints that end it.
     """
 
     facts: Facts

@@ -1,7 +1,7 @@
-"""What does a report ask of analytics? Everything, once, here; what comes back is made safe to publish at once.
+"""Runs every query of a report against the path store and passes each result through the privacy rules.
 
-Questions that analytics has no measure for (a group against the rest, one period against the one before) are put
-together from its counts and its statistics, by the definitions of those measures.
+Comparisons that analytics has no measure for (a group against the rest, a period against the one before) are computed
+from its counts and statistics.
 """
 
 from __future__ import annotations
@@ -49,10 +49,10 @@ _WEEKS: Final = 26
 
 
 def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answers | None:
-    """Everything the report shows of a lake's path store, or null when the store holds no touch.
+    """All results of the report over a lake's path store, or null when the store holds no touch.
 
-    Raises `DefinitionError` when a breakdown names no column of the store that has words for groups, or when nothing
-    happened in the days asked for.
+    Raises `DefinitionError` when a breakdown is not a text column of the store, or when the requested days hold no
+    touch.
     """
     try:
         paths = Paths.open(lake)
@@ -71,7 +71,7 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answer
 
 
 def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
-    """Everything the report shows of these paths, which hold at least one touch."""
+    """All results of the report over these paths, which hold at least one touch."""
     scope.check_breakdowns(paths, settings.segments)
     steps = funnel_steps(paths, rules)
     facts = _facts(paths, settings.k)
@@ -104,7 +104,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
 def _cube(
     entered: Entrants, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings
 ) -> Cube | None:
-    """The customers of the stage funnel, by their groups and the time of their first entry."""
+    """The customers of the stage funnel by group and by period of first entry."""
     columns = _explored(settings)
     return cube(
         entered, columns, settings.k, published_counts(stages, segments, [settings.name_of(c) for c in columns])
@@ -112,7 +112,7 @@ def _cube(
 
 
 def _explored(settings: ReportSettings) -> tuple[str, ...]:
-    """The columns of the cube: those asked for, or else device and channel, or else the first two."""
+    """The columns of the cube: those configured, otherwise device and channel, otherwise the first two."""
     usual = [name for name in ("device", "channel") if name in settings.segments]
     asked = [name for name in settings.explore if name in settings.segments]
     return tuple(asked or dict.fromkeys([*usual, *settings.segments]))[:2]
@@ -121,8 +121,8 @@ def _explored(settings: ReportSettings) -> tuple[str, ...]:
 def funnel_steps(paths: Paths, rules: PathRules) -> list[Step]:
     """The stages in their order, then the goal, unless the last stage is the goal.
 
-    Where the last stage holds the goal and other touchpoints, its step is those others: a chain's touches differ, and
-    the goal's touch cannot stand for the stage and for itself.
+    Where the last stage holds the goal and other touchpoints, its step is the other touchpoints: one touch cannot count
+    both for the stage and for the goal.
     """
     touchpoints = paths.values_of("touchpoint").to_list()
     goals = [name for name in touchpoints if name in rules.goal]
@@ -141,7 +141,7 @@ def funnel_steps(paths: Paths, rules: PathRules) -> list[Step]:
 
 
 def definitions_hash(settings: ReportSettings, rules: PathRules) -> str:
-    """A short name of all definitions; the same settings give the same name."""
+    """A short hash of all definitions; equal settings give an equal hash."""
     text = json.dumps([settings.model_dump(mode="json"), rules.model_dump(mode="json")], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
@@ -156,7 +156,7 @@ def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flow.Flow
 
 
 def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
-    """Whole paths, positions and moves, where touches know their journey."""
+    """Whole paths, positions and moves, where touches carry their journey."""
     if "journey" not in paths.schema:
         return {}
     over, collapse = Selection(where=pl.col("outcome") != "open"), settings.collapse
@@ -169,7 +169,7 @@ def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
 
 
 def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Any]:
-    """How long journeys take, and which share has reached the goal by when, where touches know their journey."""
+    """Time to the goal and the share that has reached it by day, where touches carry their journey."""
     column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
     journeys = pacing.journeys_of(paths, column)
     if journeys is None:
@@ -187,7 +187,7 @@ def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, A
 
 
 def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
-    """Customers by stage and touchpoint; customers never span parts, so that counts of parts add up."""
+    """Customers by stage and touchpoint; a customer lies in one part only, so counts of parts add up."""
     if "stage" not in paths.schema:
         return None
     pairs, stages = [], []
@@ -204,7 +204,7 @@ def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
 
 
 def _weeks(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
-    """Step conversion by week of entry, of all customers and of every group of every breakdown."""
+    """Step conversion by week of entry, for all customers and for every group of every breakdown."""
     frames = []
     last = facts.end_of_data - timedelta(days=7)
     for week in trends.weeks_between(facts.first_at.date(), last.date())[-_WEEKS:]:
@@ -230,7 +230,7 @@ def _weeks(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, fa
 
 
 def _week_of(by_group: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
-    """Customers without a value are a group, too: they could be worked out from the others."""
+    """Counts of one week; customers without a value form a group too, as the other groups would reveal them."""
     rows = by_group.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
     return rows.filter(pl.col("step") > 1).select(
         "step",
@@ -251,7 +251,7 @@ def _linked(paths: Paths) -> pl.DataFrame | None:
 
 
 def _stage_numbers(paths: Paths, rules: PathRules) -> dict[str, int]:
-    """Touchpoints by the number of their stage; those of none stand with the stage they most often go with."""
+    """The stage number of every touchpoint that a stage rule matches."""
     names = list(dict.fromkeys(stage.name for stage in rules.stages))
     found: dict[str, int] = {}
     for touchpoint in paths.values_of("touchpoint").to_list():
@@ -262,7 +262,7 @@ def _stage_numbers(paths: Paths, rules: PathRules) -> dict[str, int]:
 
 
 def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Facts) -> dict[str, Any]:
-    """What customers say, stage by stage, where they are asked."""
+    """Survey satisfaction by stage, where the data holds survey answers."""
     if not {"survey", "score", "stage"} <= set(paths.schema):
         return {}
     told = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
@@ -280,7 +280,7 @@ def _facts(paths: Paths, k: int) -> Facts:
 
 
 def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:
-    """How far every partition had been read when the paths were stitched."""
+    """The last offset of every partition when the paths were stitched."""
     version = paths.built_from.get(EVENTS)
     found: dict[str, dict[int, int]] = {}
     last_offsets = landed_offsets(lake, version if isinstance(version, int) else None)
@@ -290,5 +290,5 @@ def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:
 
 
 def _versions(paths: Paths) -> dict[str, str]:
-    """Where a version is a long hash, its beginning names it as well."""
+    """Versions of the inputs; long hashes are cut to ten characters."""
     return {str(name): str(value)[:10] for name, value in paths.built_from.items() if isinstance(value, str | int)}

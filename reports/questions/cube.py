@@ -1,10 +1,9 @@
-"""Which counts can a reader filter without a server? A small cube: two dimensions of customers, by time of first entry.
+"""Builds the cube behind the Explore page: customers by up to two dimensions and by period of first entry.
 
-The cube is in the page, so that every cell of it is published. It is as fine as its cells allow: weeks, or else four
-weeks, two dimensions or else one, such that less than 2 % of the customers are in cells of fewer than `k`. Those cells
-are left out, and every count is rounded to a multiple of `k`. What that takes away, or adds, is put back beside the
-cells wherever the sum is published anyway: all customers, and every group of one dimension, count as everywhere else in
-the report.
+The page holds the whole cube, so every cell is published. The cube is as fine as privacy allows: weeks, otherwise four
+weeks; two dimensions, otherwise one; such that less than 2 % of the customers fall into cells of fewer than `k`. Those
+cells are left out and every count is rounded to a multiple of `k`. Where a sum is published elsewhere (all customers,
+or a group of one dimension), extra rows correct the rounding, so that these sums equal the other pages.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ OTHERS: Final = "All others"
 MAX_LEFT_OUT: Final = 0.02
 WEEKS: Final = (1, 4)
 PublishedCounts = Mapping[tuple[str | None, str | None], Sequence[int | None]]
-"""Counts by step of a group of the first and the second dimension, null for all of it; what is not told is null."""
+"""Counts by step, keyed by the group of the first and of the second dimension (null: all). Withheld counts are null."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +31,8 @@ class Cube:
     """`cells`: `a`, `b` String (groups), `start` Date, `n1`, `n2`, .. Int64, customers who reached each step.
 
     `columns` are the one or two dimensions; `weeks` is the length of a period; `left_out` is the share of customers
-    in cells that are not there. With one dimension `b` is empty. Rows without a `start` are no cells: they hold what is
-    missing from the sum of the cells of group `a`, or `b`, or of all, and may be below 0.
+    in cells that were left out. With one dimension `b` is empty. Rows without a `start` are corrections: the difference
+    between the published sum of group `a`, of group `b`, or of all, and the sum of its cells. They may be negative.
     """
 
     cells: pl.DataFrame
@@ -43,10 +42,10 @@ class Cube:
     left_out: float
 
 
-def cube(entered: Entrants, columns: Sequence[str], k: int, told: PublishedCounts | None = None) -> Cube | None:
+def cube(entered: Entrants, columns: Sequence[str], k: int, published: PublishedCounts | None = None) -> Cube | None:
     """The finest cube over the first two of `columns` that may be published; null where none may be.
 
-    The entrants are those of `everybody`; `told` are the sums that are published (`told_counts`).
+    `entered` comes from `all_entrants`, `published` from `published_counts`.
     """
     rows = entered.rows.filter(~pl.col("is_open"))
     if rows.is_empty() or not columns:
@@ -59,31 +58,31 @@ def cube(entered: Entrants, columns: Sequence[str], k: int, told: PublishedCount
         if left_out < MAX_LEFT_OUT and fine["start"].n_unique() > 1:
             counts = pl.col(r"^n\d+$")
             rounded = fine.with_columns(((counts / k).round() * k).cast(pl.Int64)).sort("a", "b", "start")
-            whole = pl.concat([rounded, _corrections(rounded, told or {})])
+            whole = pl.concat([rounded, _corrections(rounded, published or {})])
             return Cube(whole, dimensions, entered.steps, weeks, round(left_out, 4))
     return None
 
 
 def published_counts(stages: pl.DataFrame, segments: pl.DataFrame | None, names: Sequence[str]) -> PublishedCounts:
-    """The counts by step that the report publishes of all customers, and of the groups of the dimensions `names`.
+    """The counts by step that the report publishes for all customers and for the groups of the dimensions `names`.
 
     In: the published frames of `reports.privacy.stages`.
     """
     found: dict[tuple[str | None, str | None], list[int | None]] = {}
     if segments is not None:
-        for place, name in enumerate(names[:2]):
+        for position, name in enumerate(names[:2]):
             of_one = segments.filter(pl.col("dimension") == name).sort("step")
             for (group,), rows in of_one.filter(pl.col("segment") != OTHERS).group_by("segment", maintain_order=True):
                 counts = [rows["previous"][0], *rows["reached"]]
-                found[(str(group), None) if place == 0 else (None, str(group))] = counts
+                found[(str(group), None) if position == 0 else (None, str(group))] = counts
     return found | {(None, None): stages.sort("step")["reached"].to_list()}
 
 
-def _corrections(cells: pl.DataFrame, told: PublishedCounts) -> pl.DataFrame:
-    """What the sums of the cells lack of the counts that are told; the groups first, as they are part of all."""
+def _corrections(cells: pl.DataFrame, published: PublishedCounts) -> pl.DataFrame:
+    """Rows that make the sums of the cells equal the published counts; groups first, since they are part of all."""
     rows: list[dict[str, Any]] = []
     counts = [name for name in cells.columns if name.startswith("n")]
-    for (a, b), whole in sorted(told.items(), key=lambda item: item[0] == (None, None)):
+    for (a, b), whole in sorted(published.items(), key=lambda item: item[0] == (None, None)):
         inside = cells.filter(*(pl.col(name) == group for name, group in (("a", a), ("b", b)) if group is not None))
         if inside.is_empty():
             continue
@@ -103,7 +102,7 @@ def _cells(rows: pl.DataFrame, columns: tuple[str, ...], weeks: int, steps: int)
 
 
 def _grouped(rows: pl.DataFrame, column: str) -> pl.Expr:
-    """The largest groups by name, the rest as one."""
+    """The largest groups by name, all others as one group."""
     text = pl.col(column).cast(pl.String).fill_null(NO_VALUE)
     sizes = (
         rows.select(text)

@@ -1,7 +1,7 @@
-"""Who entered, and how far did they get? One row an entrant, from which every breakdown is counted.
+"""Who entered the stage funnel, and how far did they get? One row per entrant, from which every breakdown is counted.
 
-A funnel broken down by one column after the other would be scanned as often. Here it is scanned once, with all columns
-at once, and the groups are counted from its rows.
+Running the funnel once per breakdown column would scan the paths as many times. Here one scan reads all columns, and
+the groups are counted from its rows.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from analytics import Funnel, Paths, Step, members
 class Entrants:
     """The entrants of a funnel: `rows` as `analytics.members` gives them, and the names of the steps.
 
-    Those of `everybody` know `first_at`, too, when they first entered; the chain that is reported may be a later one.
+    `all_entrants` adds `first_at`, the time of the first entry; the reported attempt may be a later one.
     """
 
     rows: pl.DataFrame
@@ -28,7 +28,7 @@ class Entrants:
 
 @dataclass(frozen=True)
 class StageFunnel:
-    """A funnel of stages: its steps, the time that an entrant has, the columns that entrants are broken down by."""
+    """A funnel of stages: its steps, its conversion window, and the columns of the breakdowns."""
 
     steps: Sequence[Step]
     window: timedelta
@@ -38,7 +38,7 @@ class StageFunnel:
 def entrants(
     paths: Paths, stage_funnel: StageFunnel, start: datetime | None = None, end: datetime | None = None
 ) -> Entrants:
-    """Everybody who entered from `start` up to, not including, `end`."""
+    """The entrants from `start` up to, but not including, `end`."""
     found = members(
         paths, Funnel(stage_funnel.steps, window=stage_funnel.window, by=stage_funnel.by, start=start, end=end)
     )
@@ -46,7 +46,7 @@ def entrants(
 
 
 def all_entrants(paths: Paths, stage_funnel: StageFunnel) -> Entrants:
-    """Everybody who ever entered, with the time of their first entry."""
+    """All entrants, with the time of their first entry."""
     found = members(paths, Funnel(stage_funnel.steps, window=stage_funnel.window, by=stage_funnel.by))
     first = members(paths, Funnel(stage_funnel.steps[:1], window=stage_funnel.window)).select(
         "customer", first_at="entered_at"
@@ -58,7 +58,7 @@ def all_entrants(paths: Paths, stage_funnel: StageFunnel) -> Entrants:
 def step_counts(entered: Entrants, by: str | None = None, *, also_open: bool = False) -> pl.DataFrame:
     """The counts of `analytics.funnel`: `by`, `is_total`, `step`, `name`, `entered`, `reached`, `dropped`, `open`.
 
-    Totals come first. `also_open` counts those whose time is not over as far as they have come.
+    Totals come first. `also_open` also counts entrants whose window is still open, up to the step they have reached.
     """
     rows = entered.rows.with_columns(over=pl.lit(True) if also_open else ~pl.col("is_open"))
     sums = [
@@ -78,7 +78,7 @@ def step_counts(entered: Entrants, by: str | None = None, *, also_open: bool = F
 
 
 def _long(wide: pl.DataFrame, steps: Sequence[str], by: list[str]) -> pl.DataFrame:
-    """A row a group and step."""
+    """One row per group and step."""
     frames = [
         wide.select(
             *by,
@@ -89,8 +89,8 @@ def _long(wide: pl.DataFrame, steps: Sequence[str], by: list[str]) -> pl.DataFra
             reached=pl.col(f"reached_{step}"),
             dropped=(pl.col(f"reached_{step - 1}") - pl.col(f"reached_{step}")) if step > 1 else pl.lit(0, pl.Int64),
             open=pl.col(f"open_{step}"),
-            place=pl.int_range(pl.len()),
+            row=pl.int_range(pl.len()),
         )
         for step, name in enumerate(steps, 1)
     ]
-    return pl.concat(frames).sort("place", "step").drop("place")
+    return pl.concat(frames).sort("row", "step").drop("row")

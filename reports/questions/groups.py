@@ -1,6 +1,6 @@
-"""How often do the groups of customers go on, each against all the others?
+"""Which groups of customers go on to the next stage more or less often than all other customers?
 
-Put together from the counts of entrants and the statistics of analytics, by the definitions of those measures.
+Computed from the counts of entrants with the statistics of analytics.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _LEVEL: Final = 0.05
 def against_the_rest(by_group: pl.DataFrame, column: str, dimension: str) -> pl.DataFrame:
     """Step conversion of every group of one column against all other customers.
 
-    In: a funnel broken down by `column`. Out: the columns that `published.segments` takes, without `verdict`, and
-    `p_value` Float64 of the test that the group goes on as often as the rest.
+    In: a funnel broken down by `column`. Out: the columns that `reports.privacy.stages.segments` takes, without
+    `verdict`, and `p_value` Float64 of the test that the group goes on as often as the rest.
     """
     before = by_group.select(column, "is_total", pl.col("step") + 1, previous="reached")
     rated = by_group.filter(pl.col("step") > 1).join(
@@ -55,7 +55,7 @@ def against_the_rest(by_group: pl.DataFrame, column: str, dimension: str) -> pl.
 
 
 def segments(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None:
-    """Every breakdown against the rest, ready to be published; null without a breakdown."""
+    """Every group of every breakdown against the rest, safe to publish; null without a breakdown."""
     if not settings.segments:
         return None
     frames = []
@@ -66,7 +66,7 @@ def segments(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None
     few = pl.col("previous") < settings.least
     tested = rows.with_columns(p_value=pl.when(~few).then("p_value"))
     adjusted = pl.Series(benjamini_hochberg(floats(tested["p_value"])))
-    alike = (adjusted >= _LEVEL) | pl.col("p_value").is_null()  # without a p-value: all go on, or nobody
+    alike = (adjusted >= _LEVEL) | pl.col("p_value").is_null()  # no p-value: everybody goes on, or nobody
     verdict = (
         (pl.when(few).then(None).when(alike).then(pl.lit("same")))
         .when(pl.col("difference") < 0)
@@ -77,7 +77,7 @@ def segments(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None
 
 
 def _largest(by_group: pl.DataFrame, column: str, most: int) -> pl.DataFrame:
-    """The groups with most entrants, the rest added up as one; groups in order of size."""
+    """The groups with the most entrants in order of size, all others summed as one group."""
     text = by_group.with_columns(pl.col(column).cast(pl.String)).with_columns(
         pl.when("is_total").then(None).otherwise(pl.col(column).fill_null(NO_VALUE)).alias(column)
     )

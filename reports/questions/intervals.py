@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from math import sqrt
 
-from analytics.statistics.intervals import normal_quantile, wilson
+from analytics import normal_quantile, wilson
 
 
 def share_interval(part: int, whole: int) -> tuple[float, float]:

@@ -1,7 +1,7 @@
-"""How long do journeys take to the goal, and what share has reached it by then? One clock: from the first touch.
+"""How long do journeys take to the goal, and what share has reached it by a given day? Both count from the first touch.
 
-The histogram counts journeys that have reached the goal; the curves count all journeys. One that was abandoned never
-reaches the goal and stays counted; one still open counts as long as it has been seen (Kaplan-Meier).
+The histogram counts journeys that have reached the goal; the curves count all journeys. An abandoned journey never
+reaches the goal and stays in the denominator; an open one counts for as long as it has been observed (Kaplan-Meier).
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ JOURNEYS: Final = pl.Schema(
 
 
 def journeys_of(paths: Paths, column: str | None = None) -> pl.DataFrame | None:
-    """One row a journey: `customer` and `JOURNEYS`, its first touch, its length, and whether it reached the goal.
+    """One row per journey: `customer` and `JOURNEYS`, its first touch, its length, and whether it reached the goal.
 
-    `group` String is the value of `column` at the first touch, null without a column. Null where touches know no
+    `group` String is the value of `column` at the first touch, null without a column. Null where touches carry no
     journey.
     """
     if not {"journey", "outcome"} <= set(paths.schema):
@@ -65,7 +65,7 @@ def journeys_of(paths: Paths, column: str | None = None) -> pl.DataFrame | None:
 
 
 def pace(journeys: pl.DataFrame, least: int) -> Pace | None:
-    """Half of the journeys that reach the goal, and nine in ten, take up to so long; null for fewer than `least`."""
+    """Median and 90th percentile of the time to the goal; null for fewer than `least` journeys that reach it."""
     taken = journeys.filter("done")["length"]
     if taken.len() < least:
         return None
@@ -75,7 +75,7 @@ def pace(journeys: pl.DataFrame, least: int) -> Pace | None:
 
 
 def times(journeys: pl.DataFrame, k: int, least: int) -> pl.DataFrame | None:
-    """Journeys that reached the goal by the time from their first touch, in bins that grow.
+    """Journeys that reached the goal, by the time from their first touch, in bins of increasing width.
 
     Columns: `bin` UInt32, `name`, `within` String, `journeys` Int64, `share` Float64, `is_median` Boolean.
     Neighbouring bins of fewer than `k` customers are joined; null where fewer than `least` reached the goal.
@@ -95,7 +95,7 @@ def times(journeys: pl.DataFrame, k: int, least: int) -> pl.DataFrame | None:
 
 
 def _name(first: int, last: int) -> str:
-    """The bins from one to another in words; the unit of the start is said where it is another than that of the end."""
+    """The range of the bins in words; the start has a unit only where it differs from the unit of the end."""
     if not ENDS[last]:
         return f"over {ENDS[first - 1]}"
     if first == 0:
@@ -111,14 +111,14 @@ Bin = tuple[int, int, int, int]
 
 
 def _bins(reached: pl.DataFrame, span: range) -> list[Bin]:
-    """The bins of a span, from journeys with their `customer` and `bin`."""
+    """Every bin of a range, from journeys with their `customer` and `bin`; empty bins included."""
     counted = reached.group_by("bin").agg(pl.len(), who=pl.col("customer").n_unique())
     counts = {bin: (many, who) for bin, many, who in counted.iter_rows()}
     return [(number, number, *counts.get(number, (0, 0))) for number in span]
 
 
 def _joined(bins: list[Bin], k: int) -> list[Bin]:
-    """Bins (first, last, journeys, customers) of few customers joined with the next, the last with the one before."""
+    """Merges bins (first, last, journeys, customers) of fewer than `k` customers into the next, the last backwards."""
     out: list[Bin] = []
     for one in bins:
         if out and small(out[-1][3], k):
@@ -154,18 +154,20 @@ def incidence(
     frames = []
     groups = rows.group_by("group").len().sort("len", "group", descending=[True, False])["group"].to_list()
     for group in groups[:MAX_GROUPS]:
-        some = rows.filter(pl.col("group").eq_missing(pl.lit(group)))
-        who = some.group_by("done").agg(pl.col("customer").n_unique())["customer"].to_list()
-        if some.height < least or any(small(many, k) for many in who):
+        members = rows.filter(pl.col("group").eq_missing(pl.lit(group)))
+        customers = members.group_by("done").agg(pl.col("customer").n_unique())["customer"].to_list()
+        if members.height < least or any(small(count, k) for count in customers):
             continue
-        curve = _thinned(kaplan_meier(some["days"].to_numpy(), some["done"].to_numpy()), _moments(some, longest, k))
-        told = {"group": pl.lit(group, pl.String), "journeys": pl.lit(to_tens(some.height))}
-        frames.append(curve.select(**told, days="days", share="share", low="low", high="high"))
+        curve = _thinned(
+            kaplan_meier(members["days"].to_numpy(), members["done"].to_numpy()), _moments(members, longest, k)
+        )
+        labels = {"group": pl.lit(group, pl.String), "journeys": pl.lit(to_tens(members.height))}
+        frames.append(curve.select(**labels, days="days", share="share", low="low", high="high"))
     return pl.concat(frames) if frames else None
 
 
 def _moments(journeys: pl.DataFrame, longest: float, k: int) -> pl.Series:
-    """When a curve is told, closer at the start: a step for every journey would tell when each of them came.
+    """The moments at which a curve is published, denser at the start; a step per journey would reveal its time.
 
     From one moment to the next nobody reaches the goal, or at least `k` customers do.
     """
@@ -176,7 +178,7 @@ def _moments(journeys: pl.DataFrame, longest: float, k: int) -> pl.Series:
 
 
 def _thinned(curve: pl.DataFrame, moments: pl.Series) -> pl.DataFrame:
-    """The curve at these moments."""
+    """The curve at the published moments."""
     stairs = curve.select(
         days="time",
         share=1 - pl.col("survival"),

@@ -1,7 +1,7 @@
-"""What has changed from one period to the next, with its interval? Steps, the time to the goal, satisfaction.
+"""What has changed between the two newest periods: step conversion, time to the goal, satisfaction?
 
-Both periods have the length of `[report] compare`. Of customers and journeys they are the newest whose window is over;
-of answers to surveys, which need no time, they end with the data.
+Both periods have the length `[report] compare`. For customers and journeys they are the newest whose conversion window
+is over; for survey answers, which need no window, the second period ends with the data.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from reports.questions.entrants import StageFunnel, entrants, step_counts
 from reports.settings import ReportSettings
 
 SATISFIED: Final = 4
-"""The lowest of the scores of CSAT that count as satisfied."""
+"""The lowest CSAT score that counts as satisfied."""
 
 
 def changes(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
-    """The newest period whose entrants have used up their window against the one before, step by step."""
+    """Step conversion of the newest period whose entrants have completed their window, against the one before."""
     length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
     if not length or end - 2 * length < facts.first_at:
         return None
@@ -52,9 +52,9 @@ def _counts(paths: Paths, stage_funnel: StageFunnel, start: datetime, end: datet
 
 
 def pace_shift(journeys: pl.DataFrame, settings: ReportSettings, facts: Facts) -> Shift | None:
-    """How the median time to the goal has moved, in days: journeys by their start, that reached it within the window.
+    """The change of the median time to the goal, in days, over journeys by their start that reached it in the window.
 
-    The interval joins those of the two medians as Newcombe joins those of two shares.
+    The interval combines those of the two medians as Newcombe's method combines those of two shares.
     """
     length, window = duration(settings.compare), duration(settings.window)
     end = facts.end_of_data - window
@@ -76,16 +76,16 @@ def pace_shift(journeys: pl.DataFrame, settings: ReportSettings, facts: Facts) -
 
 
 def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Shift]:
-    """How the share of satisfied customers (CSAT) has moved, by stage; only where both periods have enough answers."""
+    """The change of the share of satisfied customers (CSAT) by stage, where both periods have enough answers."""
     length = duration(settings.compare)
     if facts.end_of_data - 2 * length < facts.first_at:
         return {}
     age = pl.lit(facts.end_of_data) - pl.col("at")
-    told = responses(paths).filter(
+    answers = responses(paths).filter(
         pl.col("stage").is_not_null(), pl.col(SURVEY) == "csat", pl.col(SCORE).is_between(*SURVEY_SCALES["csat"])
     )
     counts = (
-        told.filter(age < 2 * length)
+        answers.filter(age < 2 * length)
         .group_by("stage", is_later=age < length)
         .agg(n=pl.len(), x=(pl.col(SCORE) >= SATISFIED).sum())
     )

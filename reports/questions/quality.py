@@ -1,7 +1,7 @@
-"""What does the lake itself say about its data: how fresh, what was refused, and did it meet what we expect of it?
+"""How good is the data: how fresh is it, what was quarantined, and which expectations were met?
 
-Everything here counts rows and messages, or beliefs; a count of rows that is small is not told either, since a row may
-stand for a customer.
+Counts are of rows, messages and expectations; small counts of rows are withheld as well, since a row may stand for one
+customer.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ VERDICTS: Final = pl.Schema(
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The lake's records. `verdicts` and `refused` are null where nothing was checked, or refused.
+    """The lake's records of its data quality. `verdicts` is null where nothing was checked, `refused` where none is.
 
-    `verdicts` (`VERDICTS`): a suite as a whole where `belief` is null, else a belief that was not met on one of the
-    days; `met` of so many beliefs, `share` Float64 of the day's rows that break it. `refused`: `reason`, `messages`
-    Int64 (null where small). `arrived_at` is when the newest event came, `late` the share of events that came more than
-    a day after they happened, null where all were loaded from files
-    or fewer than `k` came so late; `events` is how many landed, duplicates and all.
+    `verdicts` (`VERDICTS`): a whole suite where `belief` is null, otherwise a belief that was not met on one of the
+    days; `met` of `of` beliefs, `share` Float64 of the day's rows that break it. `refused`: messages in quarantine by
+    `reason`, `messages` Int64 (null where small). `arrived_at` is when the newest event arrived; `late` is the share of
+    events that arrived more than a day after they occurred, null where all were loaded from files or fewer than `k`
+    were late; `events` counts all landed events, duplicates included.
     """
 
     verdicts: pl.DataFrame | None = None
@@ -53,7 +53,7 @@ class Evidence:
 
 
 def evidence(lake: Lake, k: int) -> Evidence:
-    """What the lake holds about its own quality."""
+    """Reads the lake's records of its data quality."""
     delay = pl.col(contract.RECEIVED_AT) - pl.col("occurred_at")
     streamed = ~pl.col(contract.TOPIC).fill_null("").str.starts_with(contract.FROM_FILE)
     came = landed(lake).select(
@@ -68,7 +68,7 @@ def evidence(lake: Lake, k: int) -> Evidence:
 
 
 def refused(lake: Lake, k: int) -> pl.DataFrame | None:
-    """Messages in quarantine by reason, most frequent first; null where there is none."""
+    """Messages in quarantine by reason, most frequent first; null where there are none."""
     counts = scan(lake, QUARANTINE, contract.QUARANTINE).group_by("reason").agg(messages=pl.len().cast(pl.Int64))
     frame = counts.sort("messages", "reason", descending=[True, False]).collect()
     hidden = pl.Series([small(count, k) for count in frame["messages"]], dtype=pl.Boolean)
@@ -78,7 +78,7 @@ def refused(lake: Lake, k: int) -> pl.DataFrame | None:
 def verdicts(results: pl.DataFrame, k: int) -> pl.DataFrame | None:
     """The newest days by suite, and by each belief that was not met on one of them; null where nothing was checked.
 
-    The share of a few rows, fewer than `k`, is not told.
+    A share of fewer than `k` rows is withheld.
     """
     held = datadocs.by_day(results).filter(pl.col("day").is_not_null())
     days = held.filter(pl.col("table") != PROFILES)["day"].unique().sort().tail(DAYS)

@@ -1,4 +1,4 @@
-"""What may a report be asked for: which days of the touches, and which breakdowns of customers?"""
+"""Limits a report to the configured days and checks its breakdowns."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WORDS: Final = (pl.String, pl.Categorical, pl.Enum, pl.Boolean)
 
 
 def within(paths: Paths, settings: ReportSettings) -> Paths:
-    """The touches from the first to the last day asked for; the paths themselves where no day is given."""
+    """The touches from the first to the last configured day; the paths unchanged where no day is set."""
     first, last = settings.first_day, settings.last_day
     if first is None and last is None:
         return paths
@@ -30,24 +30,21 @@ def within(paths: Paths, settings: ReportSettings) -> Paths:
 
 
 def no_such_days(paths: Paths, settings: ReportSettings) -> DefinitionError:
-    """What is raised where no touch lies in the days asked for: it tells which days there are."""
+    """The error for days that hold no touch; it names the days that do."""
     row = summary(paths).row(0, named=True)
     return DefinitionError(
-        "Nothing happened in the days asked for.",
+        "No touch lies in the requested days.",
         expected=f"days from {row['first_at']:%Y-%m-%d} to {row['last_at']:%Y-%m-%d}",
         found=f"{settings.first_day or 'the first'} to {settings.last_day or 'the last'}",
     )
 
 
 def check_breakdowns(paths: Paths, names: Sequence[str]) -> None:
-    """A breakdown is by a column of words; one by customer would be a list of them.
-
-    Raises `DefinitionError` for any other column.
-    """
+    """Raises `DefinitionError` for a breakdown by a column that is not text, or by the customer key."""
     paths.require(*names)
     known = [name for name, dtype in paths.schema.items() if dtype in WORDS and name != "customer"]
     for name in names:
         if name not in known:
             raise DefinitionError(
-                f"Customers cannot be broken down by '{name}'.", expected=f"a column of words: {', '.join(known)}"
+                f"Customers cannot be broken down by '{name}'.", expected=f"a text column: {', '.join(known)}"
             )

@@ -110,10 +110,10 @@ def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch
         (["--from", "yesterday"], "--from(.|\n)*a calendar day such as"),
         (["--to", "2026-06-31"], "--to(.|\n)*a calendar day such as"),
         (["--from", "2026-06-09", "--to", "2026-06-02"], "no later than the last(.|\n)*2026-06-09 and 2026-06-02"),
-        (["--from", "2027-01-01"], "Nothing happened(.|\n)*from 2026-06-01 to 2026-07-08"),
+        (["--from", "2027-01-01"], "No touch lies in the requested days(.|\n)*from 2026-06-01 to 2026-07-08"),
         (["--by", "divice"], "device"),
         (["--by", "customer"], "broken down by 'customer'"),
-        (["--by", "at"], "a column of words: touchpoint"),
+        (["--by", "at"], "a text column: touchpoint"),
         (["--site", "gopher://shop/site"], "cannot be written"),
     ],
 )
