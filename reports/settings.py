@@ -51,7 +51,7 @@ class ReportSettings(Section):
     @model_validator(mode="after")
     def _days_in_order(self) -> Self:
         if self.first_day and self.last_day and self.first_day > self.last_day:
-            raise ValueError("first_day must not be later than last_day")
+            raise ValueError("the first day no later than the last")
         return self
 
     def name_of(self, column: str) -> str:

@@ -1,6 +1,6 @@
-"""What a page is made of: cards with a conclusion, a chart and its numbers, and the few values on top.
+"""Describes a page: its value cards and its parts, each a conclusion with a chart and its numbers.
 
-A part is a description. `reports.site.html` turns it into HTML, `reports.site.site` into files.
+`reports.site.html` renders a page as HTML, `reports.site.site` writes its files.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from reports.words.value_cards import ValueCard
 
 @dataclass(frozen=True)
 class Part:
-    """One card. `frame` holds the numbers in full; it is published as a file beside the chart.
+    """One card. `frame` holds all its numbers and is published as a file beside the chart.
 
-    `gesture` says what a reader can do with the chart, where a script draws it.
+    `gesture` says how to interact with the chart, where a script draws it.
     `spec` is the chart without any configuration, `narrow` the same for a phone, `span` how many of twelve columns
     the card takes; `link` is a name and an address within the report's folder.
     """
@@ -38,7 +38,7 @@ class Part:
 
     @property
     def addresses(self) -> dict[str, str]:
-        """Where the files of the part lie within the report, by kind; pictures only of a part with a chart."""
+        """Addresses of the part's files within the report, by kind; pictures only for a part with a chart."""
         kinds = {"csv": "data", "parquet": "data"} | ({"svg": "charts", "png": "charts"} if self.spec else {})
         return {kind: f"{folder}/{self.id}.{kind}" for kind, folder in kinds.items()}
 
@@ -59,5 +59,5 @@ class Page:
 EMPTY = State(
     "∅",
     "No journeys yet",
-    "Nothing has landed in the lake, or nothing in it belongs to a customer.",
+    "The lake holds no events, or none that belong to a customer.",
 )

@@ -1,4 +1,4 @@
-"""Explore: what does the funnel look like for these customers, in those weeks?"""
+"""The Explore page: what does the funnel look like for chosen customers and weeks?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from reports.words.subtitles import population
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page | None:
-    """One card to filter, or null where no cube may be published."""
+    """One interactive card, or null where no cube may be published."""
     cube = answers.cube
     if cube is None:
         return None
@@ -26,8 +26,8 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     part = Part(
         id="explorer",
         title=f"Conversion by {' and '.join(name.lower() for name in names)}, for the customers you choose",
-        subtitle=f"{population(answers, settings)} Those of the Overview, by the week of their first entry. All of "
-        "them, or one group alone, count as on the other pages; a narrower choice adds up cells rounded to "
+        subtitle=f"{population(answers, settings)} The same customers as on the Overview, by week of first entry. "
+        "Counts of all, or of one group, match the other pages; a narrower choice adds up cells rounded to "
         f"{settings.k}s{left}. Whiskers: 95 % (Wilson).",
         gesture="Click bars to choose groups, drag over the weeks to choose a period; click again, or beside them, to "
         "clear.",
@@ -40,6 +40,6 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         slug="explore",
         name="Explore",
         title="Choose customers, see their funnel",
-        lede="Every filter works in this page alone: nothing is asked of a server.",
+        lede="All filters work inside this page, without a server.",
         parts=(part,),
     )

@@ -1,4 +1,4 @@
-"""Journey map: the journey on one page, stage by stage."""
+"""The Journey map page: the whole journey at a glance, stage by stage."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         slug="map",
         name="Journey map",
         title="The journey on one page",
-        lede="Stages, touchpoints, feelings, drop-off and time, read along the same columns.",
+        lede="Stages, touchpoints, satisfaction, drop-off and time, stage by stage.",
         parts=(part,),
     )

@@ -1,4 +1,4 @@
-"""Overview: how many reach the goal, and where are the others lost?"""
+"""The Overview page: how many customers reach the goal, and where are the others lost?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAX_GROUPS = 14
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page:
-    """Values, stage funnel, the breakdown that tells most, flow of paths."""
+    """Value cards, stage funnel, time to the goal, the clearest breakdowns, flow of paths."""
     parts = (
         funnel(answers, settings),
         time_to_goal(answers),
@@ -47,9 +47,9 @@ def funnel(answers: Answers, settings: ReportSettings) -> Part:
     return Part(
         id="funnel",
         title=headlines.funnel(frame) if few is None else "How far customers get, stage by stage",
-        subtitle=f"{population(answers, settings)} Closed funnel: the stages in this order, counted once per customer. "
+        subtitle=f"{population(answers, settings)} Closed funnel: the stages in order, each customer counted once. "
         "Solid: share of all who entered. Dashed: lost since the stage before. Time: median from the stage before, on "
-        "this passage through the stages alone; the journey to the goal is longer, as it begins at the first touch."
+        "this pass through the stages; the whole journey to the goal takes longer, as it begins at the first touch."
         + withheld_note(frame, settings),
         frame=frame,
         table=None if entered is None else tables.stages(frame),
@@ -60,7 +60,7 @@ def funnel(answers: Answers, settings: ReportSettings) -> Part:
 
 
 def time_to_goal(answers: Answers) -> Part | None:
-    """How long journeys take that reach the goal, or null where too few do."""
+    """How long journeys to the goal take, or null where too few reach it."""
     frame, pace = answers.times, answers.pace
     if frame is None or pace is None:
         return None
@@ -70,7 +70,7 @@ def time_to_goal(answers: Answers) -> Part | None:
         title=f"Half of these journeys to {goal} took up to {wait(pace.median)}, "
         f"one in ten over {wait(pace.nine_in_ten)}",
         subtitle=f"The {count(pace.journeys)} journeys that reached {goal}, by the time from their first touch. Bins "
-        "grow with time; the dark bar holds the median.",
+        "grow with time; the dark bar contains the median.",
         frame=frame,
         table=tables.times(frame),
         spec=specification(time_bars(frame)),
@@ -93,9 +93,9 @@ def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
     return Part(
         id="by-day",
         title=headlines.incidence(frame, answers.incidence_by),
-        subtitle=f"{some}{whose} that have reached the goal by that day since their first touch (Kaplan–Meier, 95 % "
+        subtitle=f"{some}{whose} that have reached the goal by day since their first touch (Kaplan–Meier, 95 % "
         f"band; journeys in tens; no step of fewer than {settings.k} customers). Open journeys count as "
-        "long as they have been seen.",
+        "long as they have been observed.",
         frame=frame,
         table=tables.incidence(frame),
         spec=specification(incidence_curves(frame)),

@@ -1,4 +1,4 @@
-"""Paths: which routes do customers take, and which of them lead to the goal?"""
+"""The Paths page: which routes do customers take, and which of them lead to the goal?"""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     return Page(
         slug="paths",
         name="Paths",
-        title="The routes customers really take",
-        lede="Journeys step by step across channels: from their first touch to the goal, or to where they are left."
-        + (" Repeats of one touchpoint are joined." if settings.collapse else ""),
+        title="The routes customers take",
+        lede="Journeys step by step across channels: from the first touch to the goal, or to where they are abandoned."
+        + (" Consecutive repeats of a touchpoint are merged." if settings.collapse else ""),
         parts=parts,
     )
 
@@ -51,7 +51,7 @@ def flow(answers: Answers, settings: ReportSettings) -> Part | None:
         title=headlines.flow(published),
         subtitle=f"{count(published.units)} journeys, {dates(answers)}, from their first touch; the "
         f"{settings.flow_top} largest touchpoints per step, the rest as “Other”. Grey: abandoned there; journeys still "
-        "open are not counted as left. Colour: eventual share that reaches the goal."
+        "open are not counted as left. Colour: share that eventually reaches the goal."
         + rounded_note(published.rounded, settings),
         gesture="Point at a touchpoint to follow everyone who passed through it.",
         frame=published.links,
@@ -90,7 +90,7 @@ def positions(answers: Answers, settings: ReportSettings) -> Part | None:
         id="positions",
         title="Where customers are at each step",
         subtitle=f"Share of all journeys (%), {dates(answers)}. Blank: nobody, or fewer than {settings.k}; <1: under "
-        "one percent. The lower rows accumulate the journeys that are over, or still open, by then.",
+        "one percent. The lower rows accumulate the journeys that have ended, or are still open, by then.",
         frame=frame,
         table=tables.positions(frame),
         spec=specification(step_matrix(frame)),
@@ -106,11 +106,11 @@ def moves(answers: Answers, settings: ReportSettings) -> Part | None:
     rounded = bool((frame["transitions"] % 10 == 0).all())
     return Part(
         id="moves",
-        title="How touchpoints lead to one another",
-        subtitle=f"Moves within journeys, {dates(answers)}. Circle area: visits. Arrow width: moves; those rarer than "
+        title="Moves between touchpoints",
+        subtitle=f"Moves within journeys, {dates(answers)}. Circle area: visits. Arrow width: moves; moves rarer than "
         f"{percent(RARE_MOVE)} of journeys and repeats of one touchpoint are not drawn. Stages run from left to right: "
         "arrows that bend up go forward, arrows that bend down go back." + rounded_note(rounded, settings),
-        gesture="Point at a touchpoint to see its moves only.",
+        gesture="Point at a touchpoint to see only its moves.",
         frame=frame,
         table=tables.moves(frame),
         spec=specification(move_graph(frame, answers.stage_numbers, answers.goals, RARE_MOVE)),
@@ -120,5 +120,5 @@ def moves(answers: Answers, settings: ReportSettings) -> Part | None:
 
 @lru_cache(maxsize=2)
 def _flow_drawn(published: Flow, *, narrow: bool = False) -> Spec:
-    """Two pages show the same flow; it is laid out once."""
+    """The chart of the flow, cached because two pages show it."""
     return specification(narrow_flow(published) if narrow else flow_of_paths(published))

@@ -1,4 +1,4 @@
-"""Data quality: can these numbers be trusted?"""
+"""The Data quality page: can these numbers be trusted?"""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WAYS = {
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page | None:
-    """How touches were tied to customers, how fresh they are, and what is withheld."""
+    """How touches were linked to customers, how fresh the data is, and what is withheld."""
     linked = answers.linked
     if linked is None or linked.is_empty():
         return None
@@ -33,9 +33,9 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     named = {row["way"]: row["share"] for row in linked.iter_rows(named=True)}
     part = Part(
         id="linked",
-        title=f"{percent(1 - named.get('anonymous', 0.0))} of touches are tied to a known customer or device",
-        subtitle=f"{count(facts.touches)} touches by the strongest evidence that ties them to their customer. Paths of "
-        "unknown visitors are true, but may be one part of a longer path.",
+        title=f"{percent(1 - named.get('anonymous', 0.0))} of touches are linked to a known customer or device",
+        subtitle=f"{count(facts.touches)} touches by the strongest evidence that links them to a customer. Paths of "
+        "unknown visitors are correct, but may be part of a longer path.",
         frame=linked,
         table=tables.linked(linked, WAYS),
         spec=specification(coverage_bars(linked, WAYS)),
@@ -45,7 +45,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         slug="quality",
         name="Data quality",
         title="Can these numbers be trusted?",
-        lede="Where the numbers come from, how touches were tied to customers, and what is not shown.",
+        lede="Where the numbers come from, how touches were linked to customers, and what is not shown.",
         values=_values(answers, settings),
         parts=tuple(p for p in (checked(answers), part, refused(answers, settings)) if p is not None),
     )
@@ -63,9 +63,9 @@ def checked(answers: Answers) -> Part | None:
     return Part(
         id="checks",
         title=_verdict(critical, warned),
-        subtitle=f"The newest {frame['day'].n_unique()} days with data, by suite of expectations; below it, those of "
-        "its beliefs that were not met. ✓ met, ✗ not met with the share of the day's rows, blank: nothing to "
-        "check. Dark: critical; light: a warning. Every belief, day by day, is in the data docs.",
+        subtitle=f"The newest {frame['day'].n_unique()} days with data, by suite of expectations; below each suite, "
+        "its expectations that were not met. ✓ met, ✗ not met with the share of the day's rows, blank: nothing to "
+        "check. Dark: critical; light: a warning. The data docs list every expectation by day.",
         frame=frame,
         table=tables.verdicts(frame),
         spec=specification(check_strip(frame)),
@@ -75,16 +75,16 @@ def checked(answers: Answers) -> Part | None:
 
 
 def refused(answers: Answers, settings: ReportSettings) -> Part | None:
-    """Messages that were no events, by reason, or null where there is none."""
+    """Messages in quarantine by reason, or null where there are none."""
     frame = answers.evidence.refused
     if frame is None:
         return None
     known = frame["messages"].drop_nulls().to_list()
     return Part(
         id="refused",
-        title=f"{count(sum(known))} messages were refused and are kept in quarantine" if known else "Few were refused",
-        subtitle="Messages that are no events, by the reason why; they are in no number of this report. A mended rule "
-        f"reads them again. Fewer than {settings.k} are not counted out.",
+        title=f"{count(sum(known))} messages are in quarantine" if known else "Few messages are in quarantine",
+        subtitle="Messages that are not valid events, by reason; no number of this report includes them. They "
+        f"can be replayed once the rule is fixed. Counts below {settings.k} are withheld.",
         frame=frame,
         table=tables.refused(frame, settings.k),
     )
@@ -121,8 +121,8 @@ def _freshness(answers: Answers) -> tuple[ValueCard, ...]:
     found = answers.evidence
     if found.arrived_at is None:
         return ()
-    late = f"; {percent(found.late)} of events came more than a day late" if found.late is not None else ""
-    return (ValueCard("Newest event came", day(found.arrived_at), f"{moment(found.arrived_at)}{late}"),)
+    late = f"; {percent(found.late)} of events arrived more than a day late" if found.late is not None else ""
+    return (ValueCard("Newest event arrived", day(found.arrived_at), f"{moment(found.arrived_at)}{late}"),)
 
 
 def _versions(answers: Answers) -> list[str]:

@@ -1,4 +1,4 @@
-"""Stages: which customers go on, stage by stage, and what is a stage?"""
+"""The Stages page: which customers go on from stage to stage, and which touchpoints make up a stage?"""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reports.words.subtitles import State, population, withheld_note
 
 
 def page(answers: Answers, settings: ReportSettings) -> Page | None:
-    """Every breakdown in full, then what counts as which stage."""
+    """Every breakdown in full, then the touchpoints of every stage."""
     everything = segments(answers, settings)
     if everything is None:
         return None
@@ -45,7 +45,7 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
         "95 % interval (Wilson). Dashed: all customers. ▲ clearly above and ▼ clearly below the rest, ○ no clear "
         "difference (Benjamini–Hochberg over all dots, 5 %). An association, not proof of a cause."
         + (" ‹ › beyond the scale of its column." if has_far(short) else "")
-        + (f" {left_out} more breakdowns are on the page “Stages”." if left_out else "")
+        + (f" See the Stages page for {left_out} more breakdowns." if left_out else "")
         + withheld_note(short, settings),
         frame=short,
         table=tables.segments(short),
@@ -58,7 +58,7 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
 def _nothing(frame: pl.DataFrame, settings: ReportSettings) -> State:
     """Why no group can be shown."""
     if (frame["state"] == WITHHELD).any():
-        text = f"In every group fewer than {settings.k} customers could be told apart, or worked out from the others."
+        text = f"Every group would reveal fewer than {settings.k} customers, directly or by subtraction."
         return State("▒", "Withheld to protect privacy", text)
     text = f"A rate needs at least {settings.least} of them."
     return State(f"n < {settings.least}", "Too few customers in every group", text)
@@ -69,7 +69,7 @@ def definitions(answers: Answers) -> Part | None:
     used = answers.used
     if used is None or used.is_empty():
         return None
-    order = {name: place for place, name in enumerate(answers.stages["name"])}
+    order = {name: position for position, name in enumerate(answers.stages["name"])}
     used = used.sort(pl.col("stage").replace_strict(order, default=len(order)), maintain_order=True)
     return Part(
         id="definitions",
@@ -81,7 +81,7 @@ def definitions(answers: Answers) -> Part | None:
 
 
 def _most_different(frame: pl.DataFrame, most_groups: int) -> pl.DataFrame:
-    """The dimensions in which customers differ most, as many as fit, in their own order; at least one."""
+    """The dimensions in which customers differ most, as many as fit and at least one, in their original order."""
     clear = pl.col("verdict").is_in(["above", "below"])
     weight = (pl.col("difference").abs() * pl.col("previous").sqrt()).filter(clear).max()
     ranked = frame.group_by("dimension", maintain_order=True).agg(

@@ -1,4 +1,4 @@
-"""Trends: has conversion moved, and for whom?"""
+"""The Trends page: has conversion moved, and for which customers?"""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     )
 
 
-def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, whose: str = "") -> Part:
-    spreads = SPREADS_OF_GROUPS if whose else SPREADS
+def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, prefix: str = "") -> Part:
+    spreads = SPREADS_OF_GROUPS if prefix else SPREADS
     return Part(
         id=name,
-        title=headlines.trend(frame, whose),
-        subtitle=f"{'Customers of this group' if whose else 'All customers'} by the week of their entry, who have "
-        f"{length(settings.trend_window)} to go on. Band: expected from up to {WEEKS_BEFORE} ordinary "
-        f"weeks before, at least {MIN_WEEKS} (median ± {spreads:g} robust standard errors). ◆ outside it. ○ week "
-        "whose customers still have time, compared with nothing.",
+        title=headlines.trend(frame, prefix),
+        subtitle=f"{'Customers of this group' if prefix else 'All customers'} by week of entry, with a window of "
+        f"{length(settings.trend_window)}. Band: range expected from up to {WEEKS_BEFORE} ordinary "
+        f"weeks before, at least {MIN_WEEKS} (median ± {spreads:g} robust standard errors). ◆ unusual week. "
+        "○ open week, whose customers are still within their window; not compared.",
         frame=frame,
         table=tables.weeks(frame),
         spec=specification(trend_strips(frame)),

@@ -1,7 +1,7 @@
-"""The flow of paths as it may be published: where units are at each position, and how they move on.
+"""Applies the privacy rules to the flow of paths: where units are at each position, and how they move on.
 
-A move that fewer than `k` units make is left out. Wherever that happens every count is rounded to tens, so that what
-was left out cannot be worked out from the rest; leaving out a large move to hide a small one would tell a wrong story.
+Moves of fewer than `k` units are left out, and then all counts are rounded to tens, so that the missing ones cannot be
+inferred. Hiding a large move to protect a small one would misrepresent the flow.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class Flow:
     """The published flow.
 
     `nodes`: a touchpoint at a position; `kind` is touchpoint, goal or other; `left_share` is the share that is
-    abandoned there, `goal_share` the share that reaches the goal in the end, each with the text that may be shown.
+    abandoned there, `goal_share` the share that eventually reaches the goal, each with its publishable text.
     `links`: a move from `position` to the next. `through`: how many units of a link (`position`, `source`, `target`)
-    pass a node (`at`, `touchpoint`), rounded to tens: they are drawn, never read. `units` counts all routes; `rounded`
-    tells whether counts are rounded to tens.
+    pass a node (`at`, `touchpoint`), rounded to tens; used for drawing only. `units` counts all routes; `rounded` is
+    true where counts are rounded to tens.
     """
 
     nodes: pl.DataFrame
@@ -99,7 +99,7 @@ def flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
 
 
 class _Counts:
-    """Units by node and by link, and of these who converts, who ends where, and who passes what."""
+    """Unrounded units by node and link: all, those that convert, those that end at a node, those that pass one."""
 
     def __init__(self) -> None:
         self.whole = 0

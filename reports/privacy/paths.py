@@ -1,8 +1,8 @@
-"""Whole paths, positions and moves as they may be published.
+"""Applies the privacy rules to whole paths, positions and moves.
 
-The numbers are those of `analytics.variants`, `step_matrix` and `transitions`. A path that fewer than `least` journeys
-took is not listed. A count at a position, or of moves, that is smaller than `k` is left out, and then every other
-count of its frame is rounded to tens, so that it cannot be worked out from the rest.
+The numbers come from `analytics.variants`, `step_matrix` and `transitions`. Paths of fewer than `least` journeys are
+not listed. Counts at a position, or of moves, below `k` are left out, and then all other counts of the frame are
+rounded to tens, so that the missing ones cannot be inferred.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def commonest(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame
 
     In: `variants` of the journeys that are over: `path`, `units`, `share`, `converted`. Columns: `route` List(String),
     `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys that are over. Paths of more
-    than `MOST_TOUCHES` touches find no room in a drawing, and are left out.
+    than `MOST_TOUCHES` touches do not fit a drawing and are left out.
     """
     short = variants.filter(pl.col("path").list.len() <= MAX_TOUCHES).with_columns(of=pl.col("units") / pl.col("share"))
     kinds = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
@@ -44,7 +44,7 @@ def positions(matrix: pl.DataFrame, k: int, most: int = 14) -> pl.DataFrame:
 
     In: a `step_matrix`: `position`, `node`, `units`, `share`. `kind` is touchpoint, or reached, abandoned or open for
     journeys that are over, or not followed further, before that position; these accumulate. Touchpoints beyond the
-    `most` frequent are joined as "other". Shares are of all journeys.
+    `most` frequent are merged into "other". Shares are of all journeys.
     """
     ended = pl.col("node").replace_strict(ENDINGS, default=None)
     kept = (

@@ -1,8 +1,8 @@
-"""Which counts may leave the house?
+"""Which counts may be published?
 
-A published file is readable to its last byte, so a count that must not be seen is taken out before any chart or table
-is made. A count of 1 to k - 1 customers is *withheld*. So is what would give a withheld one away: a neighbour from
-which it is the difference, and a second member of a group whose total is known. Nobody (0) is not a secret.
+Readers can read every byte of a published file, so secret counts are removed before any chart or table is made. A count
+of 1 to k - 1 customers is *withheld*. So is any count that would reveal a withheld one: a neighbour from which it
+follows as a difference, and a second member of a group whose total is known. A count of 0 is not secret.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ Cell = TypeVar("Cell", bound=Hashable)
 
 
 def small(count: int, k: int) -> bool:
-    """Whether a count may not be seen.
+    """Whether a count is too small to publish.
 
     >>> [small(n, 10) for n in (0, 1, 9, 10)]
     [False, True, True, False]
@@ -23,10 +23,10 @@ def small(count: int, k: int) -> bool:
 
 
 def publishable_steps(counts: Sequence[int], k: int) -> list[bool]:
-    """Which counts of a falling series (a funnel's steps) may be seen.
+    """Which counts of a falling series (a funnel's steps) may be published.
 
-    A step is withheld when it is small, or when it differs from the last step that is seen by a small number, because
-    the difference is a count of customers too: those who were lost.
+    A step is withheld when it is small, or when it differs from the last published step by a small number, because
+    the difference is also a count of customers: those who were lost.
 
     >>> publishable_steps([500, 300, 297, 4, 0], k=10)
     [True, True, False, False, True]
@@ -41,9 +41,9 @@ def publishable_steps(counts: Sequence[int], k: int) -> list[bool]:
 
 
 def public_bounds(counts: Sequence[int], seen: Sequence[bool], k: int) -> list[tuple[int, int]]:
-    """What a reader knows of every count of a falling series, of which some are not seen: the least and the most.
+    """The lowest and highest value that a reader can infer for every count of a falling series with withheld counts.
 
-    The bounds follow from the counts that are seen and from `k` alone, so that to say them gives nothing away.
+    The bounds follow from the published counts and `k` alone, so publishing them reveals nothing.
 
     >>> public_bounds([500, 300, 297, 4, 0], [True, True, False, False, True], k=10)
     [(500, 500), (300, 300), (291, 299), (1, 9), (0, 0)]
@@ -64,10 +64,10 @@ def public_bounds(counts: Sequence[int], seen: Sequence[bool], k: int) -> list[t
 def withheld(
     counts: Mapping[Cell, int], groups: Iterable[Collection[Cell]], k: int, also: Collection[Cell] = ()
 ) -> set[Cell]:
-    """Cells to withhold so that no small count shows, itself or as the rest of a group with a known total.
+    """Cells to withhold so that no small count is revealed, directly or as the rest of a group with a known total.
 
-    `groups` are sets of cells whose sum the reader knows or can work out; `also` are cells withheld for other reasons.
-    In every group the withheld cells end up as none, or as two or more that together hold k customers or more.
+    `groups` are sets of cells whose sum the reader knows or can compute; `also` are cells withheld for other reasons.
+    Every group ends up with no withheld cell, or with two or more that together count at least k customers.
 
     >>> sorted(withheld({"a": 400, "b": 50, "c": 12, "d": 3}, [["a", "b", "c", "d"]], k=10))
     ['c', 'd']
@@ -87,7 +87,7 @@ def withheld(
 
 
 def bounded_share(part: int, whole: int, k: int) -> tuple[float, str]:
-    """A share to draw, and its text, where `part` or the rest of `whole` may be too small to be seen.
+    """A share to draw, and its text; where `part` or the rest of `whole` is too small, a bound stands in for the share.
 
     >>> bounded_share(30, 120, 10), bounded_share(3, 120, 10), bounded_share(118, 120, 10)
     ((0.25, '25.0 %'), (0.0417, 'under 8.3 %'), (0.9583, 'over 91.7 %'))
@@ -103,7 +103,7 @@ def bounded_share(part: int, whole: int, k: int) -> tuple[float, str]:
 
 
 def coarse_step(customers: int, k: int) -> float | None:
-    """The finest of the usual steps that a share of so many customers may be rounded to, so that `k` counts fit in it.
+    """The finest rounding step for a share of so many customers that covers at least `k` counts; null where none does.
 
     >>> coarse_step(20_000, 10), coarse_step(600, 10), coarse_step(90, 10)
     (0.001, 0.02, None)
@@ -112,7 +112,7 @@ def coarse_step(customers: int, k: int) -> float | None:
 
 
 def to_tens(count: int) -> int:
-    """A count rounded to tens, for a width that is drawn and never read.
+    """A count rounded to tens.
 
     >>> to_tens(1234), to_tens(4)
     (1230, 0)

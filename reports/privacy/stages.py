@@ -1,7 +1,7 @@
-"""Analysis frames as they may be published: small counts withheld, rates over few customers taken out.
+"""Applies the privacy rules to funnels, breakdowns, period changes and satisfaction.
 
-Everything a page, a table or a file shows is made from what this module returns. The rules are those of
-`reports.privacy.rules`; `k` is the smallest count that is shown, `least` the fewest customers a rate is made of.
+Small counts are withheld and rates over few customers removed (`reports.privacy.rules`). `k` is the smallest published
+count, `least` the minimum number of customers behind a rate.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ NO_VALUE: Final = "(no value)"
 OUTCOMES: Final = ("converted", "abandoned", "open")
 SHOWN, FEW, WITHHELD = "shown", "few", "withheld"
 BOUNDED: Final = "bounded"
-"""The rate is known to lie between `bound_low` and `bound_high`: fewer than k were lost, or went on."""
+"""The rate lies between `bound_low` and `bound_high`: fewer than k were lost, or went on."""
 _MAX_BOUND_WIDTH: Final = 0.25
 _RATES: Final = ("share", "low", "high", "difference", "difference_low", "difference_high")
 
@@ -36,7 +36,7 @@ Cell = tuple[str, str, int]
 
 
 def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
-    """Customers, journeys and outcomes of journeys; null where small, or where a small one could be worked out.
+    """Counts of customers, journeys and outcomes; null where small, or where it would reveal a small one.
 
     >>> totals({"customers": 50, "journeys": 60, "converted": 3, "abandoned": 40, "open": 17}, 10)
     {'customers': 50, 'journeys': 60, 'converted': None, 'abandoned': 40, 'open': None}
@@ -47,11 +47,11 @@ def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
 
 
 def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
-    """The funnel over all customers, one row a step, with `previous` Int64 and `state` String added.
+    """The funnel over all customers, one row per step, with `previous` Int64 and `state` String added.
 
-    `state` is `shown`; `bounded` where only bounds of the rate may be told (`bound_low`, `bound_high`); `few` where the
-    step before has fewer than `least` customers (counts stay, rates go); `withheld` where the count, or the difference
-    to a count that is shown, is below `k`.
+    `state` is `shown`; `bounded` where only bounds of the rate are published (`bound_low`, `bound_high`); `few` where
+    the step before has fewer than `least` customers (counts stay, rates are removed); `withheld` where the count, or
+    its difference from a published count, is below `k`.
     """
     rows = funnel.sort("step").to_dicts()
     counts = [row["reached"] for row in rows]
@@ -89,8 +89,8 @@ def segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
     In: `dimension`, `segment`, `step`, `previous`, `reached`, `share`, `low`, `high`, `everyone`, `difference`,
     `difference_low`, `difference_high`, `verdict`; one row per group and step from the second on.
 
-    A rate of which fewer than `k` stand on one side is told by its bounds. A count that would give a withheld one away
-    goes too; its rate stays, rounded so far that `k` counts would fit.
+    A rate with fewer than `k` customers on one side is published as bounds. A count that would reveal a withheld one is
+    withheld too; its rate stays, rounded so that it covers at least `k` counts.
     """
     rows = steps.to_dicts()
     counts: dict[Cell, int] = {}
@@ -127,10 +127,10 @@ def segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
 
 
 def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k: int) -> tuple[set[Cell], set[Cell]]:
-    """Cells of groups that may not be seen, and those that would give them away.
+    """Cells of groups that must be withheld, and cells that would reveal them.
 
-    `chains` are the falling counts of every group (dimension, segment), from the step that is named first on; groups of
-    one dimension add up to a total that is known.
+    `chains` maps every group (dimension, segment) to its first step and its falling counts; the groups of one dimension
+    add up to a known total.
     """
     counts: dict[Cell, int] = {}
     hidden: set[Cell] = set()
@@ -142,7 +142,7 @@ def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k:
 
 
 def _add_bounds(row: dict[str, Any], before: tuple[int, int], reached: tuple[int, int]) -> None:
-    """Tell between which two whole percents the rate lies, as far as counts that are seen tell it."""
+    """Sets the bounds of the rate in whole percent, as far as the published counts imply them."""
     low = math.floor(reached[0] / before[1] * 100) / 100 if reached[0] > 1 else 0.0
     high = min(1.0, math.ceil(reached[1] / before[0] * 100) / 100)
     if high - low <= _MAX_BOUND_WIDTH:
@@ -150,7 +150,7 @@ def _add_bounds(row: dict[str, Any], before: tuple[int, int], reached: tuple[int
 
 
 def _unseen_totals(counts: dict[Cell, int], k: int) -> set[tuple[str, int]]:
-    """Steps of a dimension of which not even the count over all groups may be seen."""
+    """Steps of a dimension whose total over all groups must be withheld."""
     totals: dict[str, Counter[int]] = defaultdict(Counter)
     for (dimension, _, step), customers in counts.items():
         totals[dimension][step] += customers
@@ -163,9 +163,9 @@ def _unseen_totals(counts: dict[Cell, int], k: int) -> set[tuple[str, int]]:
 
 
 def _revealing(counts: dict[Cell, int], hidden: set[Cell], k: int) -> set[Cell]:
-    """Cells from which, with the totals of their dimension, a hidden count could be worked out.
+    """Cells that, with the totals of their dimension, would reveal a hidden count.
 
-    A count is of those who are there at a step, or of those who were lost before it: both have a total that is known.
+    Both the customers at a step and those lost before it have a known total.
     """
     lost = {cell: counts[before] - count for cell, count in counts.items() if (before := _before(cell)) in counts}
     there, away = _by_step(counts), _by_step(lost)
@@ -191,7 +191,7 @@ def _by_step(cells: Iterable[Cell]) -> list[list[Cell]]:
 
 
 def changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataFrame:
-    """Differences between two periods, without those that rest on a small count.
+    """Differences between two periods, without those that depend on a small count.
 
     `counts` has `reached`, `previous` and `entered` of the earlier period, and the same with `_later`.
     """
@@ -209,12 +209,12 @@ def changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataF
     return out
 
 
-def voice(told: pl.DataFrame, interval: Callable[..., Any], k: int, least: int) -> pl.DataFrame | None:
+def voice(answers: pl.DataFrame, interval: Callable[..., Any], k: int, least: int) -> pl.DataFrame | None:
     """Satisfaction by stage: `stage`, `responses` Int64, `satisfied`, `low`, `high` Float64 (shares of CSAT answers).
 
-    Null when no stage has enough answers. A share that rests on a small count is withheld.
+    Null when no stage has enough answers. A share that depends on a small count is withheld.
     """
-    many, share = told["csat_n"], told["csat"]
+    many, share = answers["csat_n"], answers["csat"]
     part = (many * share).round().fill_null(0).cast(pl.Int64)
     fine = [n >= least and not small(x, k) and not small(n - x, k) for n, x in zip(many, part, strict=True)]
     if not any(fine):
@@ -222,7 +222,7 @@ def voice(told: pl.DataFrame, interval: Callable[..., Any], k: int, least: int) 
     ends = interval(part.to_numpy(), many.to_numpy())
     rates = {"satisfied": share, "low": pl.Series(ends.low), "high": pl.Series(ends.high)}
     shown = pl.Series(fine, dtype=pl.Boolean)
-    return told.select(
+    return answers.select(
         "stage",
         responses=pl.when(pl.Series([not small(n, k) for n in many], dtype=pl.Boolean)).then(many),
         **{name: pl.when(shown).then(values.round(4)) for name, values in rates.items()},

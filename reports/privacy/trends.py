@@ -1,8 +1,8 @@
-"""Has conversion moved, week by week, beyond what chance explains?
+"""Has weekly conversion moved more than chance explains?
 
-A week's share is *unusual* when it lies outside what the weeks before it lead one to expect: their median, give or
-take a number of spreads. The spread is the larger of the weeks' own (median absolute deviation) and that of a share
-over so many customers. A week whose customers still have time is *open*, and is compared with nothing.
+A week's share is *unusual* when it lies outside the range expected from the weeks before it: their median, plus or
+minus a number of spreads. The spread is the larger of the weeks' own (median absolute deviation) and the standard error
+of a share over that many customers. A week whose customers are still in their window is *open* and is not compared.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ WEEKS_BEFORE: Final = 8
 MIN_WEEKS: Final = 4
 SPREADS: Final = 4.0
 SPREADS_OF_GROUPS: Final = 4.5
-"""Many weeks and steps are looked at, and of groups more: where nothing has changed, at most one report in twenty names
-an unusual week (with 3 spreads, one in four did)."""
+"""Higher for groups, as more series are tested: where nothing has changed, at most one report in twenty names an
+unusual week (with 3 spreads, one in four did)."""
 
 OPEN: Final = "open"
 SCHEMA: Final = pl.Schema(
@@ -45,13 +45,13 @@ SCHEMA: Final = pl.Schema(
 
 
 def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -> pl.DataFrame:
-    """Step conversion by week with its expected range, as it may be published.
+    """Step conversion by week with its expected range, safe to publish.
 
     In: `dimension`, `segment` (null: all customers), `step`, `name`, `week` Date, `previous`, `reached` Int64,
-    `is_open` Boolean; one row a week. Out: `SCHEMA`; `usual`, `low`, `high` are null before the fifth week that can be
-    compared. A share is withheld where fewer than `k` went on or did not, or where such a few could be worked out from
-    the step before or after. A group from which one that is withheld could be worked out, by the total of its week, is
-    told roughly: customers in tens, the share so far rounded that `k` of them would fit.
+    `is_open` Boolean; one row per series and week. Out: `SCHEMA`; `usual`, `low`, `high` are null before the fifth
+    comparable week. A share is withheld where fewer than `k` went on or did not, or where the steps before or after
+    would reveal so few. A group that would reveal a withheld one, through the total of its week, is coarsened:
+    customers in tens, the share rounded so that it covers at least `k` counts.
     """
     rows: list[dict[str, Any]] = []
     keys = ("dimension", "segment", "step")
@@ -69,18 +69,18 @@ def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -
             unusual = out and state == SHOWN
             if share is not None and state == SHOWN and not unusual:
                 before.append(share)
-            told = share if share is None or not coarse else round(share / coarse) * coarse
+            published = share if share is None or not coarse else round(share / coarse) * coarse
             seen = {name: row[name] for name in (*keys, "name", "week")}
-            numbers = {"share": told, "usual": usual, "low": low, "high": high}
+            numbers = {"share": published, "usual": usual, "low": low, "high": high}
             many = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
             rows.append({**seen, "previous": many, **_rounded(numbers), "unusual": unusual, "state": state})
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
 def _hidden_and_revealing(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[Cell]]:
-    """The cells of every week that may not be seen, and those of groups from which they could be worked out.
+    """The cells of every week that must be withheld, and the cells of groups that would reveal them.
 
-    The count before a step is that after the step before: where one is not to be seen, neither is the other.
+    The count before a step equals the count after the previous step, so both are withheld together.
     """
     chains: dict[tuple[str, str], tuple[int, list[int]]] = {}
     for row in counts.sort("step").iter_rows(named=True):
@@ -90,14 +90,14 @@ def _hidden_and_revealing(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[
 
 
 def _total_of(row: dict[str, Any]) -> str:
-    """What the groups of a week are parts of."""
+    """The key of the total that the groups of a week add up to."""
     return f"{row['week']} {row['dimension']}"
 
 
 def runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:
-    """Unusual weeks that follow each other as one: the keys of the series, `first`, `last` and `difference`.
+    """Consecutive unusual weeks merged into runs: the keys of the series, `first`, `last` and `difference`.
 
-    `difference` is the furthest of them from the usual share; the most remarkable comes first.
+    `difference` is the largest distance of the run from the usual share; the most remarkable run comes first.
     """
     found: list[dict[str, Any]] = []
     keys = ("dimension", "segment", "step")
@@ -116,7 +116,7 @@ def runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def weeks_between(first: date, last: date) -> Sequence[date]:
-    """Mondays from the first whole week on.
+    """The Mondays of all weeks from the first whole week to `last`.
 
     >>> weeks_between(date(2026, 3, 31), date(2026, 4, 14))
     [datetime.date(2026, 4, 6), datetime.date(2026, 4, 13)]

@@ -1,7 +1,7 @@
-"""Answers become a site: its pages, the files beside them, and `site.json`, which names them all.
+"""Builds the site in memory from answers: its pages, the files beside them, and the index `site.json`.
 
-Pages are self-contained; the files hold each chart's numbers in full. Everything is worked out in memory first, from
-nothing but its arguments, so that the same answers give the same bytes.
+Pages are self-contained; the files hold all numbers of each chart. The result depends on nothing but the arguments, so
+equal answers give equal bytes.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class BuiltSite:
 
 
 def build_site(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> BuiltSite:
-    """The site as files; `folder` is where they will lie below the front page. Without answers it says it is empty."""
+    """The site as files; `folder` is where they will lie below the front page. Without answers it says so."""
     pages = _pages(answers, settings) if answers is not None else (_empty_page(),)
     pages = tuple(replace(page, notices=_notices(answers, built_at)) for page in pages)
     names = [(pages[0].name, FRONT), *((page.name, FILES[page.slug]) for page in pages[1:])]
@@ -83,7 +83,7 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
 
 
 def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
-    """Pictures, Parquet and the PDF; what draws them is loaded on request."""
+    """Pictures, Parquet and the PDF; the drawing libraries are imported only here."""
     from reports.site.exports import files_of, pdf
 
     made = {address: content for page in pages for part in page.parts for address, content in files_of(part).items()}
@@ -91,7 +91,7 @@ def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
 
 
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
-    """The pages asked for that have something to show; the overview where none of them has."""
+    """The configured pages that have content; the overview where none has."""
     with unchecked():
         made = [PAGES[name].page(answers, settings) for name in PAGES if name in settings.pages]
         found = tuple(page for page in made if page is not None)
@@ -99,14 +99,14 @@ def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
 
 
 def _all_in_one(pages: tuple[Page, ...]) -> Page:
-    """Every card once, on one page; a short version gives way to the full one."""
+    """All cards on one page, each once; the full version replaces the short one."""
     parts = {part.id: part for page in pages for part in page.parts}
     parts = {name: part for name, part in parts.items() if name.removesuffix("-short") not in parts.keys() - {name}}
     return replace(pages[0], name="Report", parts=tuple(parts.values()))
 
 
 def _notices(answers: Answers | None, built_at: datetime) -> tuple[str, ...]:
-    """What a reader must know before reading on: that the data are old."""
+    """Notices above the page: that the data is old."""
     if answers is None or built_at - answers.facts.end_of_data <= STALE:
         return ()
     age = round((built_at - answers.facts.end_of_data) / timedelta(days=1))
@@ -125,8 +125,8 @@ def _empty_page() -> Page:
         slug="overview",
         name="Overview",
         title="Nothing has happened yet",
-        lede="The lake holds no journeys. Land events with “journeys ingest” or “journeys load”, then “journeys "
-        "stitch” and build the report again.",
+        lede="The lake holds no journeys. Load events with “journeys ingest” or “journeys load”, then “journeys "
+        "stitch”, and build the report again.",
         parts=(part,),
         values=(ValueCard("Journeys", "0"),),
     )
@@ -142,7 +142,7 @@ def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetim
         hidden, cells = count_withheld(answers)
         lines.append(f"{percent(hidden / cells)} of {count(cells)} cells of the stages and their groups are withheld.")
     lines.append(
-        f"Counts of 1 to {settings.k - 1} customers are withheld, and what would give them away. "
+        f"Counts of 1 to {settings.k - 1} customers are withheld, as are counts that would reveal them. "
         f"Rates over fewer than {settings.least} customers are not shown. Ranges in brackets are 95 % intervals."
     )
     return tuple(lines)
@@ -151,7 +151,7 @@ def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetim
 def _index(
     pages: tuple[Page, ...], answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str
 ) -> bytes:
-    """What `site.json` holds; its addresses are within `folder`, as seen from the site's own `index.html`."""
+    """The content of `site.json`; its addresses are relative to `folder`, as seen from the site's `index.html`."""
     index: dict[str, Any] = {
         "title": settings.title,
         "folder": folder,
@@ -168,8 +168,8 @@ def _index(
             for v in page.values
         ],
         "pages": [
-            _page_entry(page, FILES[page.slug] if place else FRONT, files=settings.files)
-            for place, page in enumerate(pages)
+            _page_entry(page, FILES[page.slug] if position else FRONT, files=settings.files)
+            for position, page in enumerate(pages)
         ],
         "whole": [
             "report.html",

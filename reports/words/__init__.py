@@ -1,1 +1,1 @@
-"""How numbers and findings become text."""
+"""Turns numbers and results into text: headlines, subtitles, value cards, tables."""

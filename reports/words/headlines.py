@@ -1,7 +1,7 @@
-"""What does the report conclude? Sentences computed from the published frames.
+"""Writes the headlines of pages and charts from the published frames.
 
-A sentence claims only what clears its interval; otherwise it falls back to a neutral title that claims nothing. A share
-that is told is told with its interval, unless that is so narrow that the words hold anywhere in it.
+A headline claims only what its interval supports; otherwise a neutral title stands instead. A share comes with its
+interval, unless that is so narrow that the words hold anywhere in it.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from reports.words.numbers import count, interval, percent, points, quoted
 def weakest_step(stages: pl.DataFrame) -> int | None:
     """The step with the lowest share of the step before, if its interval lies below every other step's.
 
-    The last step counts as well; with two steps there is nothing to compare, and the answer is null. So it is where a
-    step is withheld that may be lower.
+    The last step counts as well. Null with two steps, as there is nothing to compare, and where a withheld step may be
+    lower.
     """
     rated = stages.filter(pl.col("share_of_previous").is_not_null()).sort("share_of_previous")
     if rated.height < 2:
@@ -34,7 +34,7 @@ def weakest_step(stages: pl.DataFrame) -> int | None:
 
 
 def _floor(row: dict[str, Any]) -> float:
-    """The least that a step's share may be, as far as published numbers tell."""
+    """The lowest value that a step's share may have, as far as published numbers imply it."""
     if row["share_of_previous_low"] is not None:
         return float(row["share_of_previous_low"])
     if row["bound_low"] is not None:
@@ -53,7 +53,7 @@ def largest_loss(stages: pl.DataFrame) -> int | None:
 
 
 def _leads(counts: pl.Series) -> bool:
-    """Whether the first of falling counts is above the second beyond chance (parts of one whole, 95 %).
+    """Whether the first of falling counts is clearly above the second; a single count always is.
 
     >>> _leads(pl.Series([540, 500])), _leads(pl.Series([640, 500])), _leads(pl.Series([40]))
     (False, True, True)
@@ -62,7 +62,7 @@ def _leads(counts: pl.Series) -> bool:
 
 
 def overview(stages: pl.DataFrame, goal: str) -> str:
-    """The sentence on top of the report: how many get to the goal, and where they are lost."""
+    """The headline of the report: how many reach the goal, and where they are lost."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     last = rows[max(rows)]
     if last["share_of_entered"] is None:
@@ -95,19 +95,19 @@ def funnel(stages: pl.DataFrame) -> str:
 
 
 def segments(frame: pl.DataFrame, most: int = 2) -> str:
-    """The title of the chart by segment: the groups that cost most, where that is clear, or that gain most."""
+    """The title of the chart by segment: the groups clearly below the rest that cost most, otherwise those above it."""
     if frame.filter(pl.col("verdict").is_not_null()).is_empty():
         return "Conversion from stage to stage, by group"
-    told = [sentence for side in ("below", "above") for sentence in _different_groups(frame, side, most)]
-    if told:
-        return "; ".join(told[:most])
+    sentences = [sentence for side in ("below", "above") for sentence in _different_groups(frame, side, most)]
+    if sentences:
+        return "; ".join(sentences[:most])
     named = frame.filter(pl.col("segment") != NO_VALUE)
     known = named["state"].is_in([SHOWN]).all()
     return f"No group of customers{'' if known else ' of which enough is known'} differs clearly from the rest"
 
 
 def _different_groups(frame: pl.DataFrame, side: str, most: int) -> list[str]:
-    """The groups that are clearly on this side of the rest, those first that make the most of customers."""
+    """Sentences on the groups clearly on this side of the rest, those that affect most customers first."""
     found = frame.filter((pl.col("verdict") == side) & (pl.col("segment") != NO_VALUE)).with_columns(
         weight=(pl.col("difference") * pl.col("previous")).abs()
     )
@@ -123,7 +123,7 @@ def _different_groups(frame: pl.DataFrame, side: str, most: int) -> list[str]:
 
 
 def flow(published: Flow) -> str:
-    """The title of the flow: the commonest first move, if clearly so, and how many of these reach the goal."""
+    """The title of the flow: the most frequent first move, if clearly so, and the share of it that reaches the goal."""
     first = published.links.filter((pl.col("position") == 1) & (pl.col("source") != OTHER))
     first = first.sort("units", descending=True, maintain_order=True)
     if first.is_empty() or not _leads(first["units"]):
@@ -143,13 +143,13 @@ def _estimated(part: int, whole: int) -> str:
 
 
 def commonest(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
-    """The title of the commonest paths: which is the commonest way to the goal, and which leads to nowhere.
+    """The title of the commonest paths: the commonest path to the goal, and the commonest abandoned one.
 
-    `reached` and `lost` have `route` and `units`, the commonest first.
+    `reached` and `lost` have `route` and `units`, most frequent first.
     """
     said = []
     if reached.height and _leads(reached["units"]):
-        said.append(f"the commonest way to the goal is {_way(reached['route'][0].to_list())}")
+        said.append(f"the most frequent path to the goal is {_way(reached['route'][0].to_list())}")
     if lost.height and _leads(lost["units"]):
         said.append(f"journeys are most often left after {_way(lost['route'][0].to_list())}")
     whole = "; ".join(said)
@@ -168,7 +168,7 @@ def _way(route: list[str]) -> str:
 
 
 def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
-    """The title of the journey map: the stage customers like least and the one most leave, where these are clear."""
+    """The title of the journey map: the stages with the lowest satisfaction and the highest drop-off, where clear."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     said: list[str] = []
     felt = None if voice is None else voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
@@ -182,7 +182,7 @@ def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
 
 
 def incidence(curves: pl.DataFrame, dimension: str | None) -> str:
-    """The title of the curves: which group ends highest, or else lowest, where its band clears all the others'."""
+    """The title of the curves: the group that ends highest, otherwise lowest, where its band clears all others."""
     ends = curves.group_by("group", maintain_order=True).last().sort("share", descending=True)
     if dimension is None or ends.height < 2:
         return "How many journeys have reached the goal by which day"
@@ -206,28 +206,28 @@ def _maximum(values: pl.Series) -> float:
     return most
 
 
-def trend(weekly: pl.DataFrame, whose: str = "") -> str:
+def trend(weekly: pl.DataFrame, prefix: str = "") -> str:
     """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none.
 
-    `whose` names the group, and ends so that a sentence can go on after it.
+    `prefix` names the group, such as "Device “App”: ".
     """
     found = runs(weekly)
     if found:
         said = _run_sentence(found[0])
     else:
         said = "No week outside its expected range" if weekly["low"].drop_nulls().len() else "Conversion week by week"
-    return f"{whose}{said[:1].lower()}{said[1:]}" if whose else said
+    return f"{prefix}{said[:1].lower()}{said[1:]}" if prefix else said
 
 
 def trends(weekly: pl.DataFrame) -> str:
-    """The title of the trends page: the most remarkable run of all customers, or else of a group."""
+    """The title of the trends page: the most remarkable run of all customers, otherwise of a group."""
     found = runs(weekly.filter(pl.col("dimension").is_null())) or runs(weekly)
     if not found:
         return "How conversion moves"
-    told = _run_sentence(found[0])
+    sentence = _run_sentence(found[0])
     if found[0]["dimension"] is None:
-        return told
-    return f"{found[0]['dimension']} {quoted(found[0]['segment'])}: {told[:1].lower()}{told[1:]}"
+        return sentence
+    return f"{found[0]['dimension']} {quoted(found[0]['segment'])}: {sentence[:1].lower()}{sentence[1:]}"
 
 
 def _run_sentence(run: dict[str, Any]) -> str:
@@ -249,9 +249,9 @@ def _minimum(values: pl.Series) -> float:
 
 
 def in_words(share: float, low: float, high: float) -> str:
-    """The beginning of a sentence about a share of customers; a simple fraction where one is close.
+    """The start of a sentence about a share of customers; a simple fraction where one is close.
 
-    Where the interval is wider than a fifth of the share, its ends are told.
+    Where the interval is wider than a fifth of the share, the sentence gives its ends.
 
     >>> in_words(0.107, 0.104, 0.110)
     'About one in nine customers who enter reaches'

@@ -1,7 +1,6 @@
-"""How a number becomes text: one way each for counts, rates, differences, intervals, times and dates.
+"""Formats numbers as text: counts, rates, differences, intervals, durations and dates, each in one way.
 
-A missing number is an en dash, never 0. The minus is a real minus, the space before a unit is narrow and does not
-break.
+A missing number is an en dash, never 0. The minus is U+2212; the space before a unit is narrow and non-breaking.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ def count(value: float | None) -> str:
 
 
 def short_count(value: float | None) -> str:
-    """A count where room is scarce.
+    """A count in short form, for narrow labels.
 
     >>> short_count(30949).replace(NARROW, " "), short_count(812)
     ('30.9 k', '812')
@@ -47,7 +46,7 @@ def percent(share: float | None, decimals: int = 1) -> str:
 
 
 def percent_in_cell(share: float | None) -> str:
-    """A share of 1 as a whole number of percent, for a cell of a matrix; blank for nobody.
+    """A share of 1 as a whole number of percent, for a cell of a matrix; blank for 0.
 
     >>> percent_in_cell(0.384), percent_in_cell(0.004), percent_in_cell(0.0)
     ('38', '<1', '')
@@ -67,7 +66,7 @@ def points(difference: float | None, decimals: int = 1) -> str:
 
 
 def compared(ratio: float) -> str:
-    """A count against an earlier one; as a multiple where a percentage would be beyond imagination.
+    """A count against an earlier one; as a multiple from 2 on.
 
     >>> compared(1.031).replace(NARROW, " "), compared(5.7)
     ('+3.1 % against', '5.7 times as many as in')
@@ -76,7 +75,7 @@ def compared(ratio: float) -> str:
 
 
 def compared_interval(low: float, high: float) -> str:
-    """The two ends of the interval of a ratio of counts, told as the ratio is.
+    """The two ends of the interval of a ratio of counts, in the form of `compared`.
 
     >>> compared_interval(0.98, 1.082), compared_interval(1.9, 2.4)
     ('−2.0 to +8.2', '1.9–2.4 times')
@@ -98,7 +97,7 @@ def interval(low: float | None, high: float | None, decimals: int = 1) -> str:
 
 
 def bounded(low: float | None, high: float | None) -> str:
-    """A share of which only the bounds may be told.
+    """A share of which only the bounds are published.
 
     >>> [bounded(*ends).replace(NARROW, " ") for ends in ((0.92, 1.0), (0.0, 0.08), (0.6, 0.62))]
     ['over 92 %', 'under 8 %', '60–62 %']
@@ -122,7 +121,7 @@ def points_interval(low: float | None, high: float | None) -> str:
 
 
 def wait(length: timedelta | None) -> str:
-    """A length of time in the unit that reads best.
+    """A duration in the unit that reads best.
 
     >>> [wait(timedelta(seconds=s)).replace(NARROW, " ") for s in (79, 1620, 59760, 1028160)]
     ['79 s', '27 min', '16.6 h', '11.9 d']
@@ -140,7 +139,7 @@ def wait(length: timedelta | None) -> str:
 
 
 def wait_shift(days: float) -> str:
-    """A difference of two lengths of time, with its sign.
+    """A difference of two durations, with its sign.
 
     >>> wait_shift(-0.5).replace(NARROW, " "), wait_shift(0.0).replace(NARROW, " ")
     ('−12.0 h', '±0 s')
@@ -150,7 +149,7 @@ def wait_shift(days: float) -> str:
 
 
 def length(text: str | timedelta) -> str:
-    """A length of time that somebody chose, in words.
+    """A configured duration in words.
 
     >>> length(timedelta(days=14)), length(timedelta(hours=12)), length("28d"), length("90m")
     ('14 days', '12 hours', '28 days', '90m')
@@ -188,7 +187,7 @@ def moment(at: datetime) -> str:
 
 
 def period(start: datetime, last: datetime) -> str:
-    """Two dates, both inside the period, without saying the year or month twice.
+    """Two dates, both inside the period, without repeating the year or month.
 
     >>> from datetime import UTC
     >>> period(datetime(2026, 3, 30, tzinfo=UTC), datetime(2026, 9, 27, tzinfo=UTC))
@@ -204,7 +203,7 @@ def period(start: datetime, last: datetime) -> str:
 
 
 def quoted(name: str) -> str:
-    """A name within a sentence; a name that is empty is said to be so.
+    """A name in quotes, for a sentence; an empty name reads "(no name)".
 
     >>> quoted("Pay"), quoted(" ")
     ('“Pay”', '“(no name)”')
@@ -215,7 +214,7 @@ def quoted(name: str) -> str:
 def shown_name(name: str | None, longest: int = 40) -> str:
     """A name from the data as a label: one line, never empty, not longer than `longest` characters.
 
-    A name in a script that runs right to left is set apart, so that it does not turn the words around it.
+    Right-to-left names are isolated, so that they do not reorder the text around them.
 
     >>> shown_name(None), shown_name("a  b")
     ('(no value)', 'a b')

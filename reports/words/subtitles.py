@@ -1,4 +1,4 @@
-"""What every subtitle says the same way: who is counted, when, and what is withheld."""
+"""Phrases shared by all subtitles: who is counted, when, and what is withheld."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.words.numbers import count, length, period, quoted
 
 @dataclass(frozen=True)
 class State:
-    """What a card says instead of a chart: nothing there, too few, withheld."""
+    """What a card shows instead of a chart: no data, too few customers, withheld."""
 
     symbol: str
     headline: str
@@ -22,20 +22,20 @@ class State:
 
 
 def population(answers: Answers, settings: ReportSettings) -> str:
-    """Whom a funnel counts: those who entered and whose time is over; the others are named and left out."""
+    """Who a funnel counts: entrants whose window is over; those still within it are mentioned, not counted."""
     first = answers.stages.row(0, named=True)
     text = (
         f"{shown_count(first['entered'], settings)} customers who entered at {quoted(first['name'])} "
         f"{entry_dates(answers)} "
-        f"and whose {length(answers.window)} to go on are over."
+        f"and whose window of {length(answers.window)} is over."
     )
     if first["open"]:
-        text += f" {count(first['open'])} more still have time and are not counted."
+        text += f" {count(first['open'])} more are still within their window and are not counted."
     return text
 
 
 def entry_dates(answers: Answers) -> str:
-    """From the first touch to the last day on which an entrant's time was over by the end of the data."""
+    """From the first touch to the last day of entry whose window was over by the end of the data."""
     facts = answers.facts
     return period(facts.first_at, max(facts.first_at, facts.end_of_data - answers.window))
 
@@ -46,34 +46,33 @@ def dates(answers: Answers) -> str:
 
 
 def shown_count(many: int | None, settings: ReportSettings) -> str:
-    """A count in a sentence, or that it is too small to be told."""
+    """A count in a sentence, or a note that it is small or withheld."""
     return f"under {settings.k} or withheld" if many is None else count(many)
 
 
 def too_few(entered: int | None, settings: ReportSettings) -> State | None:
-    """What a card says instead of a rate over too few customers; null where they are enough."""
+    """What a card shows instead of a rate over too few customers; null where there are enough."""
     if entered is not None and entered >= settings.least:
         return None
     many = f"fewer than {settings.k}" if entered is None or 0 < entered < settings.k else count(entered)
     return State(
         f"n < {settings.least}",
         "Too few customers for a rate",
-        f"{many} customers entered and have used up their time; a rate needs at least {settings.least}.",
+        f"{many} customers entered and have completed their window; a rate needs at least {settings.least}.",
     )
 
 
 def withheld_note(frame: pl.DataFrame, settings: ReportSettings) -> str:
-    """How many cells of a frame with a `state` are withheld or told by bounds; nothing where none is."""
+    """How many cells of a frame with a `state` are withheld or given as bounds; empty where none is."""
     hidden = frame.filter(pl.col("state") == WITHHELD).height
     bounded = frame.filter(pl.col("state") == BOUNDED).height
     note = ""
     if bounded:
-        note += f" {bounded} of {frame.height} rates are told by their bounds (▷ over, ◁ under, ◇ between): fewer than "
-        note += f"{settings.k} customers stand on one side."
+        note += f" {bounded} of {frame.height} rates are given as bounds (▷ over, ◁ under, ◇ between): fewer than "
+        note += f"{settings.k} customers are on one side."
     if hidden:
-        note += (
-            f" {hidden} of {frame.height} cells are withheld: fewer than {settings.k} customers could be told apart."
-        )
+        note += f" {hidden} of {frame.height} cells are withheld: they would reveal groups of fewer than {settings.k} "
+        note += "customers."
     return note
 
 
@@ -84,5 +83,5 @@ def count_withheld(answers: Answers) -> tuple[int, int]:
 
 
 def rounded_note(rounded: bool, settings: ReportSettings) -> str:
-    """What was left out of a frame of moves, and that its counts are rounded; nothing where nothing was."""
-    return f" Those of fewer than {settings.k} are left out and counts rounded to tens." if rounded else ""
+    """Note that rare moves are left out and counts rounded; empty where they are not."""
+    return f" Moves of fewer than {settings.k} are left out and counts are rounded to tens." if rounded else ""

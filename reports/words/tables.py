@@ -1,6 +1,6 @@
-"""The numbers behind a chart as a table to read, and as files to calculate with.
+"""Turns the numbers behind a chart into a table for the page and into plain columns for files.
 
-A table shows what the chart shows, in the same words; the file holds every column of the published frame.
+A table shows what the chart shows, in the same words; files hold every column of the published frame.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from reports.words.numbers import MISSING, bounded, count, interval, percent, po
 
 @dataclass(frozen=True)
 class Table:
-    """Numbers as a reader sees them: column heads, then rows of text; `words` are the columns that hold no numbers."""
+    """A table of text: column heads and rows; `words` are the positions of columns that hold no numbers."""
 
     heads: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -117,7 +117,7 @@ def paths(frame: pl.DataFrame) -> Table:
 
 
 def positions(frame: pl.DataFrame) -> Table:
-    """Where journeys are at each position, one row a touchpoint."""
+    """Where journeys are at each position, one row per touchpoint."""
     wide = frame.with_columns(pl.col("position").cast(pl.String)).pivot(
         on="position", index="touchpoint", values="share", aggregate_function="first"
     )
@@ -171,7 +171,7 @@ def linked(frame: pl.DataFrame, words: dict[str, str]) -> Table:
 
 
 def verdicts(frame: pl.DataFrame) -> Table:
-    """Expectations by day, those that were not met."""
+    """Expectations that were not met, by day."""
     rows = [
         (
             f"{r['day'].day} {r['day']:%b %Y}",
@@ -201,7 +201,7 @@ def times(frame: pl.DataFrame) -> Table:
 
 
 def incidence(frame: pl.DataFrame) -> Table:
-    """The share that has reached the goal, at about ten moments."""
+    """The share that has reached the goal by day, at about ten moments."""
     rows = [
         (
             "All" if r["group"] is None else shown_name(r["group"]),
@@ -217,7 +217,7 @@ def incidence(frame: pl.DataFrame) -> Table:
 
 
 def cube(published: Cube, names: tuple[str, ...]) -> Table:
-    """The cube, all its periods together: all customers, the groups of each dimension, then those of both."""
+    """The cube summed over its periods: all customers, the groups of each dimension, then those of both."""
     counts = [name for name in published.cells.columns if name.startswith("n")]
     fields = ("a", "b")[: len(names)]
     rows: list[tuple[str, ...]] = []
@@ -250,7 +250,7 @@ def as_files(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def columnar(frame: pl.DataFrame) -> dict[str, list[Any]]:
-    """The frame as lists of JSON values, one a column."""
+    """The frame as lists of JSON values, one per column."""
     plain = as_files(frame)
     times = [name for name, dtype in plain.schema.items() if dtype.is_temporal()]
     return plain.with_columns(pl.col(times).dt.to_string("iso")).to_dict(as_series=False)

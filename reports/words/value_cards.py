@@ -1,7 +1,7 @@
-"""The few numbers on top of the report, each with what it is of and how it has changed.
+"""Builds the value cards at the top of the report: a few key numbers, each with its base and its change.
 
-A change is told with its interval, between the newest period whose customers have used up their time and the one
-before; it is left out where the periods do not hold enough customers.
+A change compares the newest period whose customers have completed their window with the one before, and comes with its
+interval; it is omitted where a period has too few customers.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from reports.words.subtitles import shown_count
 
 @dataclass(frozen=True)
 class ValueCard:
-    """One number on top of the page, what it is, and how it has changed."""
+    """One key number at the top of a page: its name, its base and its change."""
 
     label: str
     value: str
@@ -148,20 +148,20 @@ def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) 
 
 
 def _change(what: str, when: str, settings: ReportSettings, moved: tuple[str, str], *, clear: bool) -> str:
-    """A change between two periods in words: how far against the one before, and within which bounds."""
+    """A change between two periods in words, with its interval."""
     far, ends = moved
     before = f"{far} the {length(settings.compare)} before"
     return f"{what} {when}: {before} (95 %: {ends}{'' if clear else ', not clear'})"
 
 
 def _newest(answers: Answers, settings: ReportSettings) -> str:
-    """The newer of the two periods in which customers entered who are compared."""
+    """The newer of the two compared periods of entry."""
     end = answers.facts.end_of_data - answers.window
     return _days(end - duration(settings.compare), end)
 
 
 def _days(start: datetime, end: datetime) -> str:
-    """The days of a period, of which the first and the last count where most of them are in it."""
+    """The days of a period; its first and last day count where most of the day lies within it."""
     half = min(timedelta(hours=12), (end - start) / 2)
     return period(start + half, end - half)
 

@@ -223,6 +223,6 @@ def test_words_of_the_page_are_as_kept(built: BuiltSite) -> None:
     _golden("words.txt", "\n".join(lines) + "\n")
 
 
-def test_window_is_told_in_words() -> None:
+def test_window_is_given_in_words() -> None:
     html = build_site(fixtures.answers(window=timedelta(days=14)), SETTINGS, fixtures.BUILT_AT, "runs/x").front.decode()
-    assert "whose 14 days to go on are over" in html
+    assert "whose window of 14 days is over" in html

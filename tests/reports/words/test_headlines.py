@@ -94,7 +94,7 @@ def test_the_commonest_paths_are_named_only_beyond_chance() -> None:
     clear = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [500, 100]})
     close = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [500, 490]})
     assert headlines.commonest(clear, clear[:1]) == (
-        "The commonest way to the goal is “a” → “b”; journeys are most often left after “a” → “b”"
+        "The most frequent path to the goal is “a” → “b”; journeys are most often left after “a” → “b”"
     )
     assert headlines.commonest(clear, close) == headlines.commonest(close, clear) == "The commonest complete paths"
 
