@@ -1,11 +1,11 @@
-"""How long does a report take to build, how large are its pages, and how long does a browser take to draw them?
+"""Measures how long a report takes to build, how large its pages are, and how long a browser takes to draw them.
 
     python benchmarks/site.py [FOLDER]
 
-FOLDER holds a journeys.toml and a lake whose paths are stitched, as `journeys demo` leaves it; without one the demo is
-run first. Its pages are built into a temporary folder and opened one by one in Chromium (CHROMIUM names it, default
-/usr/bin/chromium), each as by a visitor who has never been there, without a network. Told of every page: its size, when
-its first text was painted, and what its slowest chart took to draw. The last lines are the figures to hold.
+FOLDER holds a journeys.toml and a lake whose paths are stitched, as `journeys demo` leaves it; without one the demo
+runs first. Its pages are built into a temporary folder and opened one by one in Chromium (CHROMIUM names it, default
+/usr/bin/chromium), each in a fresh context without a network. Reported per page: its size, the time of its first paint,
+and the drawing time of its slowest chart. The last lines compare the totals with their targets.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-MOST_SECONDS, MOST_BYTES, MOST_DRAWING = 20.0, 1_300_000, 700.0
+MAX_SECONDS, MAX_BYTES, MAX_DRAWING = 20.0, 1_300_000, 700.0
 ALL_DRAWN = "() => journeys.drawn + journeys.errors.length >= document.querySelectorAll('.chart').length"
 PAINTED = "() => performance.getEntriesByName('first-contentful-paint')[0].startTime"
 
 
 def build(folder: Path, out: Path) -> list[str]:
-    """Build the site of a folder; returns its pages."""
+    """Builds the site of a folder and returns its pages."""
     from journeys.settings import Settings
     from reports.questions.ask import answers_of
     from reports.site.site import build_site
@@ -39,7 +39,7 @@ def build(folder: Path, out: Path) -> list[str]:
 
 
 def visit(browser: Any, file: Path) -> tuple[float, dict[str, float], list[str]]:
-    """First paint and drawing times in milliseconds, and what failed."""
+    """First paint and drawing times in milliseconds, and errors."""
     context = browser.new_context(viewport={"width": 1280, "height": 900}, offline=True)
     page = context.new_page()
     page.goto(file.as_uri())
@@ -50,19 +50,19 @@ def visit(browser: Any, file: Path) -> tuple[float, dict[str, float], list[str]]
 
 
 def demo(folder: Path) -> Path:
-    """Run the demo in a folder."""
+    """Runs the demo in a folder."""
     from journeys.commands.demo import run
 
     run("shop", folder, 20_000)
     return folder
 
 
-def main(given: str | None) -> None:
-    """Build, open, tell."""
+def main(argument: str | None) -> None:
+    """Builds the pages, opens them and prints the figures."""
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as temporary, sync_playwright() as driver:
-        folder, out = Path(given) if given else demo(Path(temporary) / "demo"), Path(temporary) / "site"
+        folder, out = Path(argument) if argument else demo(Path(temporary) / "demo"), Path(temporary) / "site"
         started, used = time.perf_counter(), time.process_time()
         pages = build(folder, out)
         seconds, processor = time.perf_counter() - started, time.process_time() - used
@@ -76,9 +76,9 @@ def main(given: str | None) -> None:
             print(f"{name:14} {size / 1e6:5.2f} MB  painted {painted:5.0f} ms  slowest {chart} {took:5.0f} ms", *errors)
             largest, slowest, latest = max(largest, size), max(slowest, (took, chart)), max(latest, painted)
         browser.close()
-    print(f"built in {seconds:.1f} s, {processor:.1f} s of processor time (to hold: {MOST_SECONDS:.0f} s)")
-    print(f"largest page {largest:,} bytes (to hold: {MOST_BYTES:,})")
-    print(f"slowest chart {slowest[1]} {slowest[0]:.0f} ms (to hold: {MOST_DRAWING:.0f} ms)")
+    print(f"built in {seconds:.1f} s, {processor:.1f} s of processor time (target: {MAX_SECONDS:.0f} s)")
+    print(f"largest page {largest:,} bytes (target: {MAX_BYTES:,})")
+    print(f"slowest chart {slowest[1]} {slowest[0]:.0f} ms (target: {MAX_DRAWING:.0f} ms)")
     print(f"latest first paint {latest:.0f} ms")
 
 

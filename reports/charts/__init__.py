@@ -1,1 +1,1 @@
-"""Frame in, Altair chart out: one file a chart family."""
+"""Frame in, Altair chart out: one file per chart family."""

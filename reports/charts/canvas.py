@@ -1,7 +1,7 @@
-"""Marks at given pixels, for charts whose layout is computed and not a scale of the data.
+"""Draws marks at computed pixels, for charts whose layout is not a scale of the data.
 
-A row of data carries its own pixels (`x`, `y`, `x2`, `y2`); a chart made of such marks is one view, quick to build and
-to draw. Free shapes (ribbons, arrows) are points of size 4, at which a path of SVG is drawn one unit to the pixel.
+Every row of data carries its pixels (`x`, `y`, `x2`, `y2`); a chart of such marks is one view, quick to build and to
+draw. Free shapes (ribbons, arrows) are points of size 4, at which one unit of an SVG path is one pixel.
 """
 
 from __future__ import annotations
@@ -13,29 +13,29 @@ from typing import Any, Final, Literal, cast
 import altair as alt
 
 NARROW: Final = 316
-"""Pixels that a chart has on a phone: a screen of 375 without its margins."""
+"""Width of a chart on a phone, in pixels: a screen of 375 without its margins."""
 Row = Mapping[str, Any]
 Align = Literal["left", "center", "right"]
 
 
 def chart_of(rows: Iterable[Row]) -> alt.Chart:
-    """A chart over rows given inline; as a tuple, because lists are copied whenever a chart is put together."""
+    """A chart over inline rows; a tuple, because lists are copied whenever charts are combined."""
     return alt.Chart(alt.InlineData(values=tuple(dict(row) for row in rows)))
 
 
 def tips(**titles: str) -> list[alt.Tooltip]:
-    """A tooltip from field names and the words they are shown under; every field is text already."""
+    """A tooltip from field names and their titles; every field is already text."""
     return [alt.Tooltip(f"{field}:N", title=title) for field, title in titles.items()]
 
 
 def only(rows: Iterable[Row], *fields: str, tooltip: Any = None) -> list[dict[str, Any]]:
-    """The rows with these fields and those of the tooltip; what a mark does not use does not go into the page."""
+    """The rows reduced to these fields and those of the tooltip, so that unused fields stay out of the page."""
     names = dict.fromkeys([*fields, *(str(tip["shorthand"]).removesuffix(":N") for tip in tooltip or ())])
     return [{name: _pixel(row[name]) for name in names if name in row} for row in rows]
 
 
 def _pixel(value: Any) -> Any:
-    """A number to the tenth of a pixel: no eye sees more."""
+    """A number rounded to a tenth of a pixel."""
     return round(value, 1) if isinstance(value, float) else value
 
 
@@ -82,7 +82,7 @@ class Canvas:
         return cast("alt.Chart", marked.encode(self.x(), self.y(), tooltip=tooltip, description=alt.Description("d:N")))
 
     def layered(self, layers: Sequence[alt.Chart], description: str) -> alt.LayerChart:
-        """All marks as one chart, with the description that a screen reader gets."""
+        """All marks as one chart, with its description for screen readers."""
         layered = alt.layer(*layers).resolve_scale(fill="independent")
         layered = layered.properties(width=self.width, height=self.height, description=description)
         return cast("alt.LayerChart", layered)

@@ -1,7 +1,7 @@
-"""How does conversion differ within a selection? Bars to click, weeks to brush, a funnel that follows.
+"""The interactive chart of the Explore page: bars to click, weeks to brush, and the funnel of the selection.
 
-In: a published cube (`reports.questions.cube`). All sums, rates and intervals are worked out in the page, from the
-cells chosen. Its rows without a week belong to the sum of their group, or of all, and to no week.
+In: a published cube (`reports.questions.cube`). The page computes all sums, rates and intervals from the selected
+cells. Rows without a week correct the sum of their group, or of all customers, and belong to no week.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ ROW = 28
 STEP = 46
 SPACING = 30
 Chart = Any
-"""Named sums are typed by Altair as what they are not."""
+"""Any, because Altair types aggregates with names wrongly."""
 WHOLE = f"format(datum.value*100,'.0f')+'{NARROW}%'"
 Z = 1.959964
 
 
 @dataclass(frozen=True)
 class Room:
-    """Pixels for the parts of the explorer; `columns` of the funnel: field, distance from the bars, style, head."""
+    """Sizes of the explorer's parts in pixels; `columns` of the funnel: field, distance from the bars, style, head."""
 
     label: int
     side: int
@@ -117,7 +117,7 @@ def _pick(field: str) -> alt.Parameter:
 
 
 def _percent(share: str, unit: str = f"{NARROW}%") -> str:
-    """A share as text, in Vega's words, as everywhere in the report."""
+    """A Vega expression that formats a share as the rest of the report does."""
     return f"format(({share})*100,'.1f')+'{unit}'"
 
 
@@ -126,7 +126,7 @@ def _sums(cube_steps: int) -> dict[str, str]:
 
 
 def _rated(data: Chart, by: list[str], steps: int, least: int) -> Chart:
-    """Sums by `by`, with the share `p` that reaches the goal chosen and its interval (Wilson)."""
+    """Sums by `by`, with the share `p` that reaches the selected goal and its interval (Wilson)."""
     chosen = "0"
     for i in range(2, steps + 1):
         chosen = f"goal=='n{i}'?datum.s{i}:{chosen}"
@@ -195,12 +195,12 @@ def _bars(base: Chart, name: str, order: list[str], own: alt.Parameter, room: Ro
 
 
 def _names(room: Room) -> alt.Axis:
-    """The names beside bars, in the same room for every part, so that the bars stand below each other."""
+    """The axis of names, equally wide in every part, so that the bars align."""
     return alt.Axis(minExtent=room.label, maxExtent=room.label, labelLimit=room.label - 10, labelPadding=8)
 
 
 def _heads(columns: list[tuple[int, str]]) -> list[Chart]:
-    """What stands in the columns beside bars."""
+    """The heads of the columns beside the bars."""
     return [
         chart_of([{}])
         .mark_text(style="label-head", align="right", text=head, aria=False)
@@ -260,7 +260,7 @@ def _folded(chosen: Chart, steps: list[str]) -> Chart:
 
 
 def _quoted(text: str) -> str:
-    """A text as a literal of Vega's expressions, whatever is in it."""
+    """A text as a string literal of a Vega expression, safely escaped."""
     return "'" + "".join(f"\\u{ord(c):04x}" if c in "'\\\"<>\n" else c for c in text) + "'"
 
 
@@ -295,7 +295,7 @@ def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, least: int, room: R
 
 
 def _dates(cube: Cube, most: int) -> list[alt.DateTime]:
-    """First days of periods to name, evenly apart."""
+    """At most `most` first days of periods to label, evenly spaced."""
     starts = cube.cells["start"].drop_nulls().unique().sort()
     every = max(1, -(-starts.len() // most))
     return [alt.DateTime(year=d.year, month=d.month, date=d.day, utc=True) for d in starts.gather_every(every)]

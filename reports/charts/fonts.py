@@ -1,8 +1,8 @@
-"""The typeface of every page and picture: where its files are, and how wide a text is in it.
+"""Provides the typeface of pages and pictures, and measures text in it.
 
-Inter, cut down to Latin and the symbols used here, travels with the package (licence: assets/fonts/OFL.txt). A page
-embeds `Inter.woff2`; pictures are drawn with the three static files, because the drawing library cannot read woff2 and
-leaves out, without a word, text in a typeface it does not know.
+The package ships Inter, reduced to Latin and the symbols used here (licence: assets/fonts/OFL.txt). A page embeds
+`Inter.woff2`; pictures use the three static files, because the drawing library cannot read woff2 and silently omits
+text in an unknown typeface.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def width(text: str, size: float, weight: int = 400) -> float:
 
 
 def wrap(text: str, room: float, size: float, weight: int = 400, lines: int = 2) -> list[str]:
-    """Break a text into at most `lines` lines of `room` pixels; what does not fit ends in three dots.
+    """Breaks a text into at most `lines` lines of `room` pixels; a line that does not fit ends in three dots.
 
     >>> wrap("Understand what is on offer", 120, 12)
     ['Understand what is', 'on offer']
@@ -68,7 +68,7 @@ def fit(text: str, room: float, size: float, weight: int = 400) -> str:
 
 @cache
 def register_fonts() -> None:
-    """Let the drawing library know the typeface of the pictures."""
+    """Registers the typeface with the drawing library."""
     import vl_convert
 
     vl_convert.register_font_directory(str(FOLDER))

@@ -1,8 +1,7 @@
-"""Can everything on a chart be read? The chart is drawn without a browser, and its drawn texts are looked at.
+"""Checks that everything on a chart is readable, by drawing it without a browser and inspecting its texts.
 
-Findings: a text over another text, a text cut off, a text wider than the box that it stands in, a text too small, too
-little contrast with what lies under it, a chart wider than its card, a chart without a description for those who cannot
-see it.
+Findings: overlapping texts, a text that is cut off, wider than its box, too small, or with too little contrast to its
+background, a chart wider than its card, a chart without a description for screen readers.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from reports.charts.theme import TOKENS, VEGA_LITE, Mode, Spec, config
 
 CARD_WIDTH: Final = {12: 1114, 8: 736, 6: 524}
 PHONE_WIDTH: Final = 321
-"""What a screen of 375 pixels leaves to a chart."""
+"""Width left for a chart on a screen of 375 pixels."""
 MIN_CONTRAST: Final = 4.5
 MIN_SIZE: Final = 10.5
 CUT: Final = ("…", "...")
@@ -27,7 +26,7 @@ CUT: Final = ("…", "...")
 
 @dataclass(frozen=True)
 class Text:
-    """A drawn text and the box that it takes; a halo lies under its text and is not looked at."""
+    """A drawn text and its bounding box; halos under texts are ignored."""
 
     text: str
     left: float
@@ -38,7 +37,7 @@ class Text:
     size: float
 
     def covers(self, other: Text) -> bool:
-        """Whether two texts lie over each other by more than a hair."""
+        """Whether two texts overlap by more than a rounding error."""
         across = min(self.right, other.right) - max(self.left, other.left)
         down = min(self.bottom, other.bottom) - max(self.top, other.top)
         return across > 1.5 and down > 2
@@ -55,13 +54,13 @@ class Box:
     colour: str
 
     def holds(self, text: Text) -> bool:
-        """Whether the middle of a text stands in the box."""
+        """Whether the middle of a text lies in the box."""
         across, down = (text.left + text.right) / 2, (text.top + text.bottom) / 2
         return self.left <= across <= self.right and self.top <= down <= self.bottom
 
 
 def findings(spec: Spec, mode: Mode = "light", room: float = CARD_WIDTH[12]) -> list[str]:
-    """Everything wrong with a chart drawn in `mode` within `room` pixels; an empty list is a good chart."""
+    """Everything wrong with a chart drawn in `mode` within `room` pixels; an empty list for a good chart."""
     fonts.register_fonts()
     drawn = vl_convert.vegalite_to_scenegraph(spec | {"config": config(mode)}, vl_version=VEGA_LITE)
     found = [] if spec.get("description") else ["no description"]
@@ -143,13 +142,13 @@ def _is_filled(item: dict[str, Any]) -> bool:
 
 
 def _mixed(colour: str, under: str, share: float) -> str:
-    """A colour that covers `share` of what is under it."""
+    """The colour `colour` blended over `under` with opacity `share`."""
     above, below = ([int(c[at : at + 2], 16) for at in (1, 3, 5)] for c in (_hex(colour), under))
     return "#" + "".join(f"{round(a * share + b * (1 - share)):02x}" for a, b in zip(above, below, strict=True))
 
 
 def _hex(colour: str) -> str:
-    """A colour of the drawing, `#rgb`, `#rrggbb` or `rgb(r, g, b)`, as the second of these."""
+    """A colour of the drawing (`#rgb`, `#rrggbb` or `rgb(r, g, b)`) as `#rrggbb`."""
     if colour.startswith("#"):
         return colour if len(colour) == 7 else "#" + "".join(2 * digit for digit in colour[1:4])
     return "#" + "".join(f"{int(part):02x}" for part in colour[colour.index("(") + 1 : -1].split(",")[:3])

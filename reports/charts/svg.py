@@ -1,4 +1,4 @@
-"""Charts as SVG, drawn without a browser: those of the report, and one funnel of its own for a document."""
+"""Draws charts as SVG without a browser: charts of the report, and a single funnel for other documents."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from reports.privacy.stages import stages
 
 
 def drawing(spec: Spec, name: str = "") -> str:
-    """The chart as SVG. What the drawing library numbers through all charts of a process is numbered from 0 here.
+    """The chart as SVG, with clip paths and gradients numbered from 0, so that equal charts give equal bytes.
 
-    Charts of one page need a `name` each, because what is numbered is found by its number all over the page.
+    Charts on one page need a `name` each, because these ids must be unique on the page.
     """
     fonts.register_fonts()
     drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
@@ -26,14 +26,14 @@ def drawing(spec: Spec, name: str = "") -> str:
 
 
 def funnel_svg(table: pl.DataFrame, *, least_customers: int = 0, least: int = 30) -> str:
-    """The rows over all groups of `analytics.funnel`, drawn.
+    """Draws the total rows of a table of `analytics.funnel` as SVG.
 
-    Counts below `least_customers` are withheld; rates of fewer than `least` are not shown. Shares that are estimates
-    (maturity survival) are called so above the bars.
+    Counts below `least_customers` are withheld; rates over fewer than `least` customers are not shown. A title marks
+    shares that are estimates (maturity survival).
     """
     from reports.charts.stages.funnel import stage_funnel
 
     shown = stages(table.filter("is_total"), least_customers, least)
     chart = stage_funnel(shown, None)
-    told = {"title": "Shares are estimates (Kaplan-Meier)"} if "at_risk" in table.columns else {}
-    return drawing(chart.to_dict() | told | {"config": config("light")})
+    title = {"title": "Shares are estimates (Kaplan-Meier)"} if "at_risk" in table.columns else {}
+    return drawing(chart.to_dict() | title | {"config": config("light")})

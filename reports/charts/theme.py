@@ -1,8 +1,8 @@
-"""The colours and type of every chart, as configuration of Vega-Lite.
+"""Defines the colours and type of all charts, as Vega-Lite configuration.
 
-A chart holds no colour of its own, only names of styles; light, dark and print are the same chart drawn with another
-configuration. Contrasts (on the surface of their mode): ink at least 16:1, second ink 7.7, third ink 4.9; categories at
-least 3:1 and told apart by people with any colour vision.
+A chart holds no colours, only names of styles; light, dark and print draw the same chart with another configuration.
+Contrasts (on the surface of their mode): ink at least 16:1, second ink 7.7, third ink 4.9; categories at least 3:1 and
+distinguishable with any colour vision.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ Style = dict[str, Any]
 
 
 def config(mode: Mode) -> dict[str, Any]:
-    """The Vega-Lite configuration of one mode; it is added to a chart when the chart is drawn.
+    """The Vega-Lite configuration of one mode; added to a chart when it is drawn.
 
     >>> config("dark")["background"]
     '#171C25'
@@ -142,7 +142,7 @@ def specification(chart: alt.LayerChart | alt.VConcatChart, *, checked: bool = F
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """Charts built within this block are not checked piece by piece, which is most of the time that they take."""
+    """Charts built within this block skip Altair's validation, which takes most of their building time."""
     with debug_mode(False):
         yield
 

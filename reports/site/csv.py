@@ -1,7 +1,7 @@
-"""Numbers as CSV that a spreadsheet can open without harm: no cell of it is a formula.
+"""Writes CSV that is safe to open in a spreadsheet: no cell is a formula.
 
-Names come from whoever calls an address of the shop, so that one may be `=HYPERLINK(...)`. A spreadsheet runs a cell
-that begins so; behind an apostrophe it shows it. Every other file, and JSON, has the name as it is.
+Names come from outside, so one may be `=HYPERLINK(...)`, which a spreadsheet would run; an apostrophe in front makes it
+plain text. All other file formats keep the name unchanged.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import polars as pl
 from polars import selectors as cs
 
 FORMULA: Final = r"^[\s\x00]*[=+\-@\t\r\n＝＋－＠]"
-"""What a text begins with that a spreadsheet takes for a formula, maybe after blanks."""
+"""The start of a text that a spreadsheet takes for a formula, possibly after blanks."""
 
 
 def as_csv(frame: pl.DataFrame) -> str:
-    """The frame as CSV; texts that a spreadsheet could run stand behind an apostrophe, and NUL is a blank.
+    """The frame as CSV; texts that a spreadsheet could run get a leading apostrophe, and NUL becomes a blank.
 
     >>> print(as_csv(pl.DataFrame({"name": ["=1+1", "plain"], "gap": [-0.5, 2.0]})), end="")
     name,gap

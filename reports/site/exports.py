@@ -1,7 +1,7 @@
-"""The charts and their numbers for machines and meetings: pictures, Parquet, and one PDF.
+"""Exports the charts and their numbers: SVG and PNG pictures, Parquet, and one PDF.
 
-They are drawn in the light mode, without a browser. Drawing takes as long as all the rest of a report, so that they are
-made on request.
+Charts are drawn in light mode, without a browser. Drawing takes as long as the rest of the report, so exports are made
+only on request.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from reports.charts.theme import VEGA_LITE, Spec, config
 from reports.pages.cards import Page, Part
 from reports.words.tables import as_files
 
-_PAPER: Final = (841.89, 595.28)  # A4 across, in points
+_PAPER: Final = (841.89, 595.28)  # A4 landscape, in points
 _MARGIN: Final = 36.0
-_LARGEST: Final = 0.85  # points a pixel, so that a small chart is no poster
+_LARGEST: Final = 0.85  # points per pixel: small charts are not blown up
 
 
 def files_of(part: Part) -> dict[str, bytes]:
@@ -37,7 +37,7 @@ def files_of(part: Part) -> dict[str, bytes]:
 
 
 def pdf(pages: Iterable[Page], title: str) -> bytes:
-    """Every chart once, a sheet of A4 each, under its conclusion and its subtitle; bookmarks lead to them."""
+    """One A4 page per chart, each chart once, with its title and subtitle; bookmarks lead to them."""
     fonts.register_fonts()
     writer = PdfWriter()
     writer.add_metadata({"/Title": title})
@@ -61,7 +61,7 @@ def pdf(pages: Iterable[Page], title: str) -> bytes:
 
 
 def _on_paper(drawn: PageObject) -> PageObject:
-    """A sheet with the drawing as large as fits, in the upper left as a reader begins."""
+    """An A4 page with the drawing at the upper left, as large as fits."""
     width, height = _PAPER
     size = min(
         (width - 2 * _MARGIN) / float(drawn.mediabox.width), (height - 2 * _MARGIN) / float(drawn.mediabox.height)
@@ -74,7 +74,7 @@ def _on_paper(drawn: PageObject) -> PageObject:
 
 
 def _sort_names(thing: Any, seen: set[int]) -> None:
-    """Sort what a PDF keeps by name: the drawing library writes it in another order every time."""
+    """Sorts the dictionaries of a PDF by name, as the drawing library writes them in varying order."""
     thing = thing.get_object()
     if id(thing) in seen or not isinstance(thing, dict | list):
         return
@@ -89,7 +89,7 @@ def _sort_names(thing: Any, seen: set[int]) -> None:
 
 
 def _titled(part: Part, spec: Spec) -> Spec:
-    """The chart under its title and subtitle, which on a page stand above it."""
+    """The chart with its title and subtitle, which on a page are outside the chart."""
     room = float(spec["width"]) if isinstance(spec.get("width"), int | float) else 1000.0
     title = {
         "text": fonts.wrap(part.title, room, 17, 600, lines=3),
@@ -105,7 +105,7 @@ def _titled(part: Part, spec: Spec) -> Spec:
 
 
 def _padded(spec: Spec) -> Spec:
-    """The chart with room around it, which on a page its card gives."""
+    """The chart with padding, which on a page comes from its card."""
     return spec | {"config": config("light") | {"padding": 16}}
 
 

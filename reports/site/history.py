@@ -1,6 +1,6 @@
-"""Which reports came before, and what moved from one to the next?
+"""Builds the page of earlier reports, with what changed from one to the next.
 
-Made from the `site.json` of the runs that are kept; a run whose file cannot be read is left out.
+It reads the `site.json` of every kept run; runs without a readable file are left out.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Run = tuple[str, dict[str, Any]]
 
 
 def runs(place: Place) -> list[Run]:
-    """The kept runs, newest first: the name of the folder and what its `site.json` says."""
+    """The kept runs, newest first: the name of the folder and the content of its `site.json`."""
     found: list[Run] = []
     for run in reversed(place.runs()):
         try:
@@ -64,7 +64,7 @@ def _steps(index: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def history_page(found: list[Run], title: str) -> str:
-    """A page without scripts that lists the runs, newest first, each with what moved since the one before."""
+    """A page without scripts that lists the runs, newest first, each with its changes since the previous one."""
     parts = []
     for (name, index), before in zip(found, [*(index for _, index in found[1:]), None], strict=True):
         built = moment(datetime.fromisoformat(index["built_at"]))

@@ -1,8 +1,7 @@
-"""One page as one HTML file that needs nothing else: no request leaves it, and nothing in its data can run.
+"""Renders a page as one self-contained HTML file: it makes no request, and nothing in its data can run.
 
-Names from the data reach the page in two ways only: as text escaped by the template, and inside a block of JSON in
-which `<` is written as an escape. The policy of the page allows exactly its own two scripts, by their hashes, and
-no `eval`.
+Names from the data reach the page in two ways only: as text escaped by the template, and inside a JSON block in which
+`<` is escaped. The content security policy allows only the page's own two scripts, by their hashes, and no `eval`.
 """
 
 from __future__ import annotations
@@ -35,7 +34,7 @@ _ASSETS: Final = Path(__file__).parents[1] / "assets"
 class Site:
     """What all pages share: the title, links to the pages (name, address), and the lines at the foot.
 
-    `within` is the way from the page to the folder of its report; empty where a page travels alone.
+    `within` is the path from the page to the folder of its report; empty for a page that stands alone.
     """
 
     title: str
@@ -56,7 +55,7 @@ def render_static(page: Page, site: Site) -> str:
 
 
 def _drawing(part: Part) -> Markup:
-    """The chart as SVG, in the light mode; the page's own typeface stands in for the one named in it."""
+    """The chart as SVG in light mode, without font names, so that it uses the page's typeface."""
     drawn = drawing({**(part.spec or {}), "config": config("light")}, f"{part.id}_")
     shorter = re.sub(r' font-family="[^"]*"', "", drawn)
     shorter = re.sub(r"\d+\.\d{3,}", lambda number: f"{float(number[0]):.2f}", shorter)
@@ -65,7 +64,7 @@ def _drawing(part: Part) -> Markup:
 
 
 def json_block(value: Any) -> Markup:
-    """JSON that can stand inside a script element: it holds no `<`, and no character that ends a line of script.
+    """JSON that is safe inside a script element: no `<` and no line separators.
 
     >>> str(json_block("</script>"))
     '"\\\\u003c/script>"'
@@ -92,7 +91,7 @@ def _filled(page: Page, site: Site, scripts: tuple[str, ...], data: Any, picture
 
 
 def _size_of(part: Part) -> Markup:
-    """The height that a chart will take, so that the page does not jump when it is drawn."""
+    """The height reserved for a chart, so that the page does not jump when it is drawn."""
     height = _height(part.spec)
     return Markup(f' style="--height:{height:.0f}px"') if height else Markup()
 

@@ -1,6 +1,6 @@
-"""How do the charts of a page travel? Small: data as columns, and what several charts or layers repeat, told once.
+"""Packs the charts of a page into little JSON: data as columns, and repeated parts of specifications stored once.
 
-`unpacked` is what the page's script does, for whoever reads a page without one.
+`unpacked` does what the page's script does, for readers of a page without a browser.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from typing import Any, Final
 from reports.pages.cards import Part
 
 MIN_SHARED_LENGTH: Final = 48
-"""Characters from which on a repeated part of a specification is told once."""
+"""Shortest repeated part of a specification that is shared, in characters."""
 REFERENCE: Final = "$"
 INDEX_CHARACTERS: Final = "".join(chr(code) for code in range(35, 127) if chr(code) not in "<\\")
-"""Places in a short list, a character each: what needs no escape in JSON within a page."""
+"""Characters that encode indexes into a short list; none needs an escape in JSON within a page."""
 MIN_TEXT_LENGTH: Final = 2
-"""Characters from which on a text is sought within the sentences of its row."""
+"""Shortest text that is searched for within the sentences of its row, in characters."""
 
 
 def packed(parts: Iterable[Part]) -> dict[str, Any]:
-    """The charts by the id of their part, and `shared`, the parts of specifications that come again.
+    """The charts by the id of their part, and `shared`, the repeated parts of specifications.
 
     A chart has `wide` and, for a phone, `narrow`; their datasets are columns under `data`, by short names.
     """
@@ -55,8 +55,8 @@ def unpacked(value: Any, shared: list[Any]) -> Any:
 
 
 def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Rows as columns; a field that a row does not have is null. What comes many times on end is told
-    once, with how often; what comes again is told once, then by place, a character of `PLACES` a row.
+    """Rows as columns; a missing field is null. Runs of equal values are stored as value and count; repeated
+    values are stored once and referenced by index, one character of `INDEX_CHARACTERS` per row.
 
     >>> columns_of([{"a": 1}, {"a": 2, "b": 3}])
     {'a': [1, 2], 'b': [None, 3]}
@@ -65,7 +65,7 @@ def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
     >>> columns_of([{"c": 1207.0}] * 9)
     {'c': {'of': [1207], 'times': [9]}}
 
-    A sentence that holds texts of other columns is told by what it is like: in it a column is a list of its name.
+    Sentences that contain texts of other columns become templates, in which `[name]` stands for the column's text.
 
     >>> columns_of([{"who": name, "says": f"We like {name}."} for name in ("red", "green", "blue")])["says"]
     {'like': [['We like ', ['who'], '.']], 'at': '###'}
@@ -77,7 +77,7 @@ def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _templates(columns: dict[str, list[Any]]) -> dict[str, Any]:
-    """The columns of sentences that repeat the texts of others; those others are told in full."""
+    """Columns of sentences that contain the texts of other columns, as templates; the other columns stay in full."""
     texts = {name: values for name, values in columns.items() if values and all(isinstance(v, str) for v in values)}
     likened: dict[str, Any] = {}
     needed: set[str] = set()
@@ -98,7 +98,7 @@ def _template_column(found: list[list[Any]]) -> dict[str, Any]:
 
 
 def _pieces(text: str, others: dict[str, str]) -> list[Any]:
-    """The sentence in pieces: texts, and the names of columns, each within a list."""
+    """The sentence as pieces: texts, and lists that hold the name of a column."""
     pieces: list[Any] = [text]
     for name, value in sorted(others.items(), key=lambda item: -len(item[1])):
         if len(value) >= MIN_TEXT_LENGTH and value in text:
@@ -118,7 +118,7 @@ def _split(piece: Any, name: str, value: str) -> Iterator[Any]:
 
 
 def _column(values: list[Any]) -> Any:
-    """The shortest of: all values, runs of values, places in a list of values."""
+    """The shortest of: all values, runs of values, indexes into a list of distinct values."""
     runs = [(value, len(list(same))) for value, same in groupby(values)]
     texts = [_text(value) for value in values]
     places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
@@ -144,7 +144,7 @@ def _packed_indexes(places: list[int]) -> str | list[int]:
 
 
 def indexes_of(at: str | list[int]) -> list[int]:
-    """The places that a column tells, whichever way it tells them.
+    """The indexes of a column, from either encoding.
 
     >>> places_of("#$#"), places_of([0, 1, 0])
     ([0, 1, 0], [0, 1, 0])
@@ -164,7 +164,7 @@ def _chart(part: Part) -> dict[str, Any]:
 
 
 def _renamed(value: Any, names: dict[str, str]) -> Any:
-    """The specification with the short names of its datasets: they stand in `{"data": {"name": ...}}` alone."""
+    """The specification with the short names of its datasets: they occur only in `{"data": {"name": ...}}`."""
     if isinstance(value, list):
         return [_renamed(one, names) for one in value]
     if not isinstance(value, dict):

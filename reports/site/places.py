@@ -1,11 +1,11 @@
-"""Where does a site lie: in a folder of this machine, or in an object store (`s3://`, `gs://`, `az://`)?
+"""Stores a site in a local folder or in an object store (`s3://`, `gs://`, `az://`).
 
-A place takes a run as a whole and replaces a file of the site in one step. In a folder a run is written aside and moved
-into place; in a store its files are put one by one, its `site.json` last, and nothing leads to a run before the site's
+A place adds a run as a whole and replaces a file of the site in one step. In a folder a run is written aside and moved
+into place; in a store its files are put one by one, its `site.json` last, and no link leads to a run before the site's
 own files are replaced. Either way a reader never sees half a site.
 
-Tried are folders, `s3://` against a store that speaks S3's protocol, and `az://` against Azure's emulator. `gs://` goes
-through the same library, and has not been tried against a store of its own.
+Tested are folders, `s3://` against a store that speaks S3's protocol, and `az://` against Azure's emulator. `gs://`
+uses the same library and has not been tested against a real store.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ INDEX: Final = "site.json"
 
 
 class Place(Protocol):
-    """Somewhere a site can lie. What goes wrong is an `OSError`."""
+    """A location of a site. All failures raise `OSError`."""
 
     def add(self, run: str, files: Mapping[str, bytes]) -> None:
-        """Put a run in place, all of its files or, to a reader, none; one of the same name gives way."""
+        """Adds a run: readers see all of its files or none; a run of the same name is replaced."""
 
     def replace(self, name: str, content: bytes) -> None:
         """Replace a file of the site in one step."""
@@ -40,7 +40,7 @@ class Place(Protocol):
         """Names of the runs, complete or not, oldest first: they are named by their time."""
 
     def index(self, run: str) -> bytes | None:
-        """What the run's `site.json` holds; null for a run that has none."""
+        """The content of the run's `site.json`; null for a run without one."""
 
     def remove(self, run: str) -> None:
         """Remove a run."""
@@ -101,12 +101,12 @@ class Folder:
         return file.read_bytes() if file.exists() else None
 
     def remove(self, run: str) -> None:
-        """As `Place` says; what cannot be removed stays, and is tried again the next time."""
+        """As `Place` says; what cannot be removed stays until the next attempt."""
         shutil.rmtree(self.folder / RUNS / run, ignore_errors=True)
 
 
 class Store:
-    """An object store; its address and keys come from the environment, as those of a lake do."""
+    """An object store; endpoint and credentials come from the environment, as for a lake."""
 
     def __init__(self, address: str) -> None:
         self._address: Final = address.rstrip("/")
@@ -146,7 +146,7 @@ class Store:
 
 @contextmanager
 def _os_errors() -> Iterator[None]:
-    """What is wrong with a store is an `OSError`."""
+    """Raises failures of a store as `OSError`."""
     try:
         yield
     except StorageError as error:

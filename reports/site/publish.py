@@ -1,8 +1,8 @@
-"""From a lake to a site that readers can open: asked once, built in memory, put in place in one step.
+"""Publishes the report of a lake: queries it, builds the site in memory, and puts it in place in one step.
 
-Every report is a complete folder `runs/<id>/`, put in place as a whole (`reports.site.places`). Readers come in through
-`index.html` of the site, one self-contained file that points into that folder and is replaced last, in one step: a
-reader sees the old report or the new one, never half of either. The lake keeps a row of every report (`runs`).
+Every report is a complete folder `runs/<id>/` (`reports.site.places`). Readers enter through the site's `index.html`, a
+self-contained file that links into that folder and is replaced last, in one step: a reader sees the old report or the
+new one, never half of either. The lake's table `runs` has one row per published report.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Published:
-    """A report in place: the address of its front page, its pages, what it says, and whether there was anything."""
+    """A published report: the address of its front page, its pages, its headline, and whether it is empty."""
 
     address: str
     pages: tuple[str, ...]
@@ -38,7 +38,7 @@ class Published:
 def publish(
     lake: Lake, settings: ReportSettings, rules: PathRules, folder: str | Path, built_at: datetime
 ) -> Published:
-    """Build the report of a lake's path store and put it in place at `folder`, which may be an address of a store.
+    """Builds the report of a lake's path store and publishes it at `folder`, which may be the address of a store.
 
     `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules and `built_at`
     the bytes are the same. An empty lake gives a page that says so.
@@ -77,7 +77,7 @@ def publish(
 
 
 def _data_docs(lake: Lake) -> dict[str, bytes]:
-    """The pages of the lake's checks by their address within the report; none where nothing was checked."""
+    """The data docs by address within the report; empty where nothing was checked."""
     from expectations.audit import datadocs, results
 
     found = results.results(lake)
@@ -108,9 +108,9 @@ def _record_run(lake: Lake, answers: Answers, run: str, at: datetime, site: str)
 
 
 def _put_in_place(built: BuiltSite, docs: dict[str, bytes], place: Place, run: str, settings: ReportSettings) -> None:
-    """The run first, then what leads to it. Old runs go last, when nothing leads to them any more.
+    """Adds the run, then replaces the files that link to it, then removes old runs, which nothing links to any more.
 
-    A run that was never completed may still be written by somebody: it goes with those that are older than all kept.
+    An incomplete run may still be in the making; it is removed once it is older than all kept runs.
     """
     from reports.site.history import history_page
     from reports.site.history import runs as kept

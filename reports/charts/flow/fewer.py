@@ -1,7 +1,6 @@
-"""A flow with fewer touchpoints: where there is little room, the smallest of every position join "Other".
+"""Reduces a flow to fewer touchpoints for small screens: the smallest of every position join "Other".
 
-Made of what is published alone: counts are sums of published counts, and a share that is put together from one that is
-only known by a bound is said to be about so much.
+It uses published numbers only: counts are sums of published counts, and a share that includes a bound reads "about".
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ def fewer(flow: Flow, most: int) -> Flow:
 
 
 def _names(flow: Flow, most: int) -> dict[Node, str]:
-    """What every node is called in the smaller flow."""
+    """The name of every node in the smaller flow."""
     names = {}
     for nodes in flow.nodes.partition_by("position"):
         ranked = nodes.filter(pl.col("kind") == "touchpoint").sort("units", "touchpoint", descending=[True, False])
@@ -50,7 +49,7 @@ def _names(flow: Flow, most: int) -> dict[Node, str]:
 
 
 def _joined(frame: pl.DataFrame, keys: tuple[str, ...], names: dict[Node, str], shares: tuple[str, ...]) -> Rows:
-    """Rows that come to have the same keys as one: units summed, shares as means by units."""
+    """Merges rows with equal keys: units are summed, shares are means weighted by units."""
     alike: dict[tuple[Any, ...], Rows] = defaultdict(list)
     for row in frame.to_dicts():
         if "source" in row:

@@ -1,8 +1,8 @@
 """Which routes do customers take, position by position, and which of them lead to the goal?
 
 In: a published flow (`reports.privacy.flow.Flow`). A node is a touchpoint at a position, a ribbon a move between two,
-its colour the share that reaches the goal in the end; who leaves is a grey stub on the node. Pointing at a node lights
-up the part of every ribbon made by those who passed through it.
+its colour the share that eventually reaches the goal; abandoned journeys are a grey stub on the node. Pointing at a
+node highlights the part of every ribbon that passed through it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WIDTH = 1050
 HEIGHT = 560
 HEAD = 64
 MIN_DRAWN = 0.8
-"""Pixels from which on a part of a ribbon can be seen."""
+"""Thinnest visible part of a ribbon, in pixels."""
 RIBBON = (
     "'M'+datum.x0+','+datum.y0+'C'+datum.xm+','+datum.y0+' '+datum.xm+','+datum.y1+' '+datum.x1+','+datum.y1"
     "+'L'+datum.x1+','+(datum.y1+datum.h)"
@@ -79,7 +79,7 @@ def _node(row: dict[str, Any], layout: Layout, numbers: dict[Any, int]) -> dict[
 
 
 def node_texts(row: dict[str, Any]) -> dict[str, Any]:
-    """What is said of a node, wherever it stands."""
+    """Texts of a node, independent of its position."""
     name = name_of(row["touchpoint"])
     return {
         "v": row["units"],
@@ -96,7 +96,7 @@ def node_texts(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def rough(text: str) -> str:
-    """A share's text where room is scarce: "26.4 %" as "26 %", "under 8.3 %" as "<8 %"."""
+    """A share's text in short form: "26.4 %" as "26 %", "under 8.3 %" as "<8 %"."""
     words = text.split()
     return {"under": "<", "over": ">"}.get(words[0], "") + f"{float(words[-2]):.0f} %"
 
@@ -116,7 +116,7 @@ def _link(index: int, row: dict[str, Any], layout: Layout, unit: str) -> dict[st
 
 
 def link_texts(row: dict[str, Any], unit: str) -> dict[str, Any]:
-    """What is said of a link, wherever it runs."""
+    """Texts of a link, independent of its position."""
     move = f"{name_of(row['source'])} → {name_of(row['target'])}"
     return {
         "v": row["units"],
@@ -132,7 +132,7 @@ def link_texts(row: dict[str, Any], unit: str) -> dict[str, Any]:
 def ribbons(
     links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dict[Any, int], path: str = RIBBON
 ) -> list[alt.Chart]:
-    """Every link, and above it the part of those who passed the node that is pointed at."""
+    """All links, and above them the part that passed the node under the pointer."""
     free = {
         "x": alt.value(0),
         "y": alt.value(0),
@@ -181,7 +181,7 @@ def ribbons(
 
 
 def _usual_high(links: list[dict[str, Any]]) -> float:
-    """The end of the colour scale: nine in ten units on ribbons that do not enter the goal lie below it."""
+    """The end of the colour scale: the 90th percentile over units on ribbons that do not enter the goal."""
     before = sorted((link["g"], link["v"]) for link in links if link["g"] < 1) or [(0.1, 1)]
     left = 0.9 * sum(units for _, units in before)
     share: float
@@ -197,7 +197,7 @@ def _under_pointer(name: str, field: str) -> alt.Parameter:
 
 
 def _shaped(chart: alt.Chart, thick: str, path: str) -> alt.Chart:
-    """The outline of a ribbon, worked out where it is drawn, so that the page holds its four corners only."""
+    """Adds the outline of a ribbon, computed in the browser, so that the page holds only its four corners."""
     middle = {"xm": "(datum.x0+datum.x1)/2"} if path == RIBBON else {"ym": "(datum.y0+datum.y1)/2"}
     return chart.transform_calculate(h=f"max(.7,{thick})", **middle).transform_calculate(p=path)
 
@@ -228,7 +228,7 @@ def _leaving(node: dict[str, Any]) -> dict[str, Any]:
 
 
 def boxes(canvas: Canvas, nodes: list[dict[str, Any]], begin: str = "y", left: str = "yl") -> list[alt.Chart]:
-    """A bar a node; the end of it from the field `left` on is who leaves."""
+    """One bar per node; its end, from the field `left` on, shows abandoned journeys."""
     layers = []
     for kind, style in (("goal", "node-goal"), (OTHER, "bar-muted"), ("touchpoint", "node")):
         some = [n for n in nodes if n["kind"] == kind]
@@ -250,7 +250,7 @@ def _labels(canvas: Canvas, nodes: list[dict[str, Any]], layout: Layout) -> list
 
 
 def targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
-    """What the pointer and the keyboard reach: an invisible box over every node, wide enough for a finger."""
+    """Targets for pointer and keyboard: an invisible box over every node, wide enough for a finger."""
     tip = tips(
         name="Touchpoint",
         position="Position",

@@ -1,6 +1,6 @@
-"""Where the nodes and ribbons of a flow of paths lie: positions as columns, touchpoints stacked within them.
+"""Lays out the nodes and ribbons of a flow of paths: positions as columns, touchpoints stacked within them.
 
-Nodes of a column are ordered by the middle of what flows into them, the goal on top, "Other" below. The gap between two
+Nodes of a column are ordered by the centre of their incoming flows, the goal on top, "Other" below. The gap between two
 nodes always has room for a node's two lines of text.
 """
 
@@ -20,7 +20,7 @@ Node = tuple[int, str]
 
 @dataclass(frozen=True)
 class Box:
-    """A node's place: left edge, top and bottom."""
+    """Position of a node: left edge, top and bottom."""
 
     x: float
     top: float
@@ -34,7 +34,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Ribbon:
-    """A move's place: where it leaves the source and where it meets the target."""
+    """Position of a move: where it leaves the source and meets the target."""
 
     x0: float
     x1: float

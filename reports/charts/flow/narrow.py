@@ -1,7 +1,7 @@
-"""The flow of paths on a phone: positions from top to bottom, the largest touchpoints of each side by side.
+"""Draws the flow of paths on a phone: positions from top to bottom, the largest touchpoints of each side by side.
 
-In: a published flow (`reports.privacy.flow.Flow`). Marks mean the same as in `reports.charts.flow.flow`; what follows a
-touch stands below it, who leaves is grey at the right end of its bar.
+In: a published flow (`reports.privacy.flow.Flow`). Marks mean the same as in `reports.charts.flow.flow`; the
+next touch lies below, and abandoned journeys are grey at the right end of a bar.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def _laid_out(flow: Flow, width: float) -> tuple[float, dict[Node, Slot]]:
 
 
 def _scale(units: list[int], width: float) -> float:
-    """The most pixels per unit at which every bar of a row has room, and every name what it needs at least."""
+    """The largest scale, in pixels per unit, at which the row has room for its bars and names."""
     free = width - GAP * (len(units) - 1)
     large = sorted(units, reverse=True)
     for at in range(len(large), 0, -1):
@@ -91,7 +91,7 @@ def _scale(units: list[int], width: float) -> float:
 
 
 def _rooms(bars: list[float], width: float) -> list[float]:
-    """How wide every slot is: as its bar, at least as a name needs; what is left over goes to those that need it."""
+    """Widths of the slots: as their bars, but at least as a name needs; small slots share the space left over."""
     rooms = [max(MIN_SLOT, bar) for bar in bars]
     over = max(0.0, width - GAP * (len(bars) - 1) - sum(rooms))
     small = [i for i, bar in enumerate(bars) if bar < 2 * MIN_SLOT] or list(range(len(bars)))
@@ -129,7 +129,7 @@ def _node(row: dict[str, Any], slots: dict[Node, Slot], numbers: dict[Node, int]
 
 
 def _touched(nodes: Rows) -> Rows:
-    """What a finger reaches: a bar and the name above it."""
+    """Touch targets: a bar and the name above it."""
     return [{**node, "y": node["y"] - LINE * (1 + len(node["lines"]))} for node in nodes]
 
 

@@ -1,4 +1,4 @@
-"""The journey on a phone: the stages one below the other, and of each the same as on the journey map.
+"""Draws the journey map on a phone: the stages below each other, with the same content as the wide map.
 
 In: what `reports.charts.journey_map.wide` takes. The marks mean the same: a circle's area is the share that uses a
 touchpoint, a whisker the 95 % interval of satisfaction; brick is the stage after which most leave, and the one that is

@@ -1,7 +1,7 @@
 """The journey on one page: what customers use at each stage, how they feel, how many leave, and how long it takes.
 
 In: the published stages, the touchpoints used per stage, and, where customers were asked, their satisfaction per
-stage. Every row is read along the same columns, one a stage.
+stage. All rows share the same columns, one per stage.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def journey_map(
 
 
 def columns_of(stages: pl.DataFrame, width: int) -> Rows:
-    """The stages with where their columns stand, and what is said of each."""
+    """The stages with the positions and texts of their columns."""
     rows = stages.sort("step").to_dicts()
     room = (width - LEFT) / len(rows)
     for index, row in enumerate(rows):

@@ -1,4 +1,4 @@
-"""How do touchpoints lead to one another, and where do customers turn back?
+"""How do customers move between touchpoints, and where do they turn back?
 
 In: the published moves (`reports.privacy.paths.moves`) and the stage number of every touchpoint. Stages run from left
 to right, touchpoints of one stage are stacked; a circle's area is its visits, an arrow's width its moves. Forward

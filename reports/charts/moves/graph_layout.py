@@ -1,7 +1,7 @@
-"""Where the touchpoints of the graph of moves stand: in layers by stage, ordered by what they go with.
+"""Lays out the graph of moves: touchpoints in layers by stage, ordered by their neighbours.
 
-Layers come from the order of stages; a touchpoint without a stage stands with the stage it most often goes with. Within
-a layer the middle of a touchpoint's neighbours decides, in a few sweeps to and fro, which keeps arrows short.
+Layers come from the order of stages; a touchpoint without a stage joins the stage it most often moves from or to.
+Within a layer touchpoints are sorted by the centre of their neighbours, in a few sweeps, which keeps arrows short.
 """
 
 from __future__ import annotations

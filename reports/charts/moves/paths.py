@@ -1,4 +1,4 @@
-"""Which whole paths do customers take most, to the goal and not?
+"""Which whole paths are the most frequent, to the goal and abandoned?
 
 In: the published frame of commonest paths (`reports.privacy.paths.commonest`). A row is a path, a chip a touchpoint;
 the bar is how many journeys took exactly this path.
@@ -78,12 +78,12 @@ def _wrapped(row: dict[str, Any], top: float, width: float) -> list[dict[str, An
     """Chips as wide as their names, in as many lines as they take."""
     chips, x, y = [], 0.0, top
     names = _named(row)
-    for place, (name, kind) in enumerate(names):
+    for position, (name, kind) in enumerate(names):
         told = fonts.fit(name, width - 16, 11, 600)
         wide = fonts.width(told, 11, 600) + 16
         if x and x + wide > width:
             x, y = 0.0, y + SMALL_CHIP + 4
-        last = place == len(names) - 1
+        last = position == len(names) - 1
         chips.append(
             {
                 "x": round(x, 1),
@@ -163,18 +163,18 @@ def _chips(row: dict[str, Any], pitch: float, high: float) -> list[dict[str, Any
     names = _named(row)
     return [
         {
-            "x": place * pitch,
-            "x2": (place + 1) * pitch - 12,
+            "x": position * pitch,
+            "x2": (position + 1) * pitch - 12,
             "y": row["y"],
             "y2": row["y"] + high,
-            "xm": place * pitch + (pitch - 12) / 2,
+            "xm": position * pitch + (pitch - 12) / 2,
             "ym": row["ym"],
             "yt": row["ym"] - (len(lines) - 1) * LINE / 2,
             "t": lines,
             "kind": kind,
-            "last": place == len(names) - 1,
+            "last": position == len(names) - 1,
         }
-        for place, (name, kind) in enumerate(names)
+        for position, (name, kind) in enumerate(names)
         for lines in [_lines(name, pitch)]
     ]
 

@@ -1,7 +1,7 @@
-"""On which days was the data what we expect of it?
+"""On which days did the data meet its expectations?
 
-In: the verdicts of `reports.questions.quality`. A row is a suite, or below it a belief that was not met; a column is a
-day.
+In: the verdicts of `reports.questions.quality`. A row is a suite or, below it, a belief that was not met; a column is
+a day.
 """
 
 from __future__ import annotations

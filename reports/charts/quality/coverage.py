@@ -1,6 +1,6 @@
-"""How are touches tied to their customers?
+"""How are touches linked to their customers?
 
-In: `way` and `share` of touches. One bar a way, the strongest evidence on top.
+In: `way` and `share` of touches. One bar per kind of evidence, the strongest on top.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which groups of customers go on at each step, and which clearly more or less often than the rest?
 
-In: the published segments frame (`reports.privacy.stages.segments`). One block a dimension, one column a step with its
-own range; a dot is the group's conversion, its whisker the 95 % interval, the dashed line all customers.
+In: the published segments frame (`reports.privacy.stages.segments`). One block per dimension, one column per step with
+its own range; a dot is the group's conversion, its whisker the 95 % interval, the dashed line all customers.
 """
 
 from __future__ import annotations
@@ -94,7 +94,7 @@ def _heights(groups: Sequence[dict[str, Any]]) -> tuple[dict[tuple[str, str], fl
 
 
 def _range(rows: pl.DataFrame) -> Range:
-    """What a step's column shows: most groups with their intervals; a group far from them stands at its edge."""
+    """The range of a step's column: most groups with their intervals; outliers are drawn at its edge."""
     shares = rows.select(pl.coalesce("share", (pl.col("bound_low") + pl.col("bound_high")) / 2)).to_series()
     middle = shares.drop_nulls().median()
     if not isinstance(middle, float):

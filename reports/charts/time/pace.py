@@ -1,4 +1,4 @@
-"""How long does it take to the goal, and which groups get there sooner?
+"""How long do journeys take to the goal, and which groups get there sooner?
 
 In: the frames of `reports.questions.pacing`. Bars grow in width of time, not of drawing; the bar that holds the median
 is dark.
@@ -46,7 +46,7 @@ def time_bars(times: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
 
 
 def time_rows(times: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
-    """The same for a phone: a row a bin."""
+    """The same for a phone: one row per bin."""
     canvas = Canvas(width, ROW * times.height)
     rows = times.to_dicts()
     most, room = max(row["share"] for row in rows), width - NARROW_LABEL - 52
@@ -100,7 +100,7 @@ def _short(name: str, column: float) -> list[str]:
 
 
 def incidence_curves(curves: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
-    """The share that has reached the goal by day, a line a group, named at its end."""
+    """The share that has reached the goal by day, one line per group, labelled at its end."""
     canvas = Canvas(width, HEIGHT + FOOT)
     top, last = float(curves["high"].max()) * 1.08 or 0.01, float(curves["days"].max())  # type: ignore[arg-type]
     label = LABEL if width >= WIDTH else NARROW_LABEL

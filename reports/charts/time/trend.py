@@ -1,8 +1,8 @@
 """How does conversion move from week to week?
 
-In: the published weekly frame (`reports.privacy.trends.weekly`) of one group of customers. One strip a step, each with
-its own range: the line is the week's conversion, the band what the weeks before lead one to expect, ◆ a week outside
-it, ○ a week not over yet.
+In: the published weekly frame (`reports.privacy.trends.weekly`) of one group of customers. One strip per step, each
+with its own range: the line is the week's conversion, the band what the weeks before lead one to expect, ◆ a week
+outside it, ○ a week not over yet.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ AXIS = 44
 
 
 def trend_strips(weekly: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
-    """Weekly step conversion, one strip a step."""
+    """Weekly step conversion, one strip per step."""
     weeks = sorted(weekly["week"].unique())
     steps = weekly.select("step", "name").unique("step", keep="first").sort("step").to_dicts()
     side = LABEL if width >= WIDTH else 0
