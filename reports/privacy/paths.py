@@ -25,7 +25,7 @@ def commonest(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame
 
     In: `variants` of the journeys that are over: `path`, `units`, `share`, `converted`. Columns: `route` List(String),
     `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys that are over. Paths of more
-    than `MOST_TOUCHES` touches do not fit a drawing and are left out.
+    than `MAX_TOUCHES` touches do not fit a drawing and are left out.
     """
     short = variants.filter(pl.col("path").list.len() <= MAX_TOUCHES).with_columns(of=pl.col("units") / pl.col("share"))
     kinds = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
