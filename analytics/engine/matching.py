@@ -185,6 +185,6 @@ def packed(
     return narrow, bits
 
 
-def unit_of(times: pl.Series) -> int:
-    """Microseconds in one unit of a part's stored times."""
+def scale_of(times: pl.Series) -> int:
+    """Microseconds in one unit of the stored times of a part."""
     return 1_000_000 if times.dtype == pl.UInt32 else 1

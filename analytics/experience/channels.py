@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.units import ABANDONED, CONVERTED, OPEN
-from analytics.paths.sequences import Walks, each, together
+from analytics.paths.sequences import UnitSequences, each, together
 from analytics.paths.view import By, Selection, View, words_of
 from analytics.statistics.intervals import wilson
 from analytics.store.encoding import as_text
@@ -153,25 +153,25 @@ def handoffs(
     return table.select(*where, *HANDED)
 
 
-def _reaches(words: pl.Series, found: Walks, part: Part) -> pl.DataFrame:
+def _reaches(words: pl.Series, found: UnitSequences, part: Part) -> pl.DataFrame:
     """One row per unit: groups, `reach`, `channel`, `person`, `end`, `touches`, `lasts`."""
-    first = found.nodes[found.bounds[:-1]]
-    differs = found.nodes != np.repeat(first, found.lengths)
+    first = found.codes[found.bounds[:-1]]
+    differs = found.codes != np.repeat(first, found.lengths)
     several = np.logical_or.reduceat(differs, found.bounds[:-1])
     names = words.cast(pl.String).gather(first.astype(np.int64))
     return found.groups.with_columns(
         pl.Series("reach", np.where(several, "several", "one"), pl.String),
         pl.select(pl.when(~pl.Series(several)).then(names)).to_series().alias("channel"),
-        pl.Series("person", found.people.astype(np.uint64) + (part.number << 32)),
+        pl.Series("person", found.customer.astype(np.uint64) + (part.number << 32)),
         pl.Series("end", found.ends),
         pl.Series("touches", found.lengths),
         pl.Series("lasts", found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])),
     )
 
 
-def _moves(paths: Paths, words: pl.Series, at_columns: list[str], found: Walks, part: Part) -> pl.DataFrame:
+def _moves(paths: Paths, words: pl.Series, at_columns: list[str], found: UnitSequences, part: Part) -> pl.DataFrame:
     """One row per pair of consecutive touches: groups, `at_columns`, `source` to `lost`."""
-    unit = found.units()
+    unit = found.sequence_numbers()
     after = np.flatnonzero(unit[1:] == unit[:-1]) + 1
     of = unit[after]
     last = (after == found.bounds[1:][of] - 1) & (found.ends[of] == ABANDONED)
@@ -179,9 +179,9 @@ def _moves(paths: Paths, words: pl.Series, at_columns: list[str], found: Walks, 
     named = words.cast(pl.String)
     moves = pl.DataFrame(
         {
-            "source": named.gather(found.nodes[after - 1].astype(np.int64)),
-            "target": named.gather(found.nodes[after].astype(np.int64)),
-            "person": found.people[of].astype(np.uint64) + (part.number << 32),
+            "source": named.gather(found.codes[after - 1].astype(np.int64)),
+            "target": named.gather(found.codes[after].astype(np.int64)),
+            "person": found.customer[of].astype(np.uint64) + (part.number << 32),
             "unit": of.astype(np.uint64) + (part.number << 32),
             "wait": found.microseconds(after) - found.microseconds(after - 1),
             "lost": last,

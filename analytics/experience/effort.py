@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.paths.sequences import Walks, each, together
+from analytics.paths.sequences import UnitSequences, each, together
 from analytics.paths.view import By, Selection, View, words_of
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.encoding import as_text
@@ -141,14 +141,14 @@ def _ordered(paths: Paths, stages: Sequence[str] | None) -> list[str]:
 
 
 def _efforts(
-    paths: Paths, friction: Friction, order: list[str], found: Walks, part: Part
+    paths: Paths, friction: Friction, order: list[str], found: UnitSequences, part: Part
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Of one part: one row per unit and stage, and the count of each next touchpoint by stage."""
     read = [name for name in (STAGE, CHANNEL, SESSION, *friction.columns) if name in paths.schema]
     columns = as_text(decoded(part, list(dict.fromkeys(read)), paths.dictionaries)[found.rows])
-    unit = found.units()
+    unit = found.sequence_numbers()
     last = np.append(unit[1:] != unit[:-1], True)
-    following = np.where(last, -1 - found.ends[unit].astype(np.int64), np.append(found.nodes[1:].astype(np.int64), 0))
+    following = np.where(last, -1 - found.ends[unit].astype(np.int64), np.append(found.codes[1:].astype(np.int64), 0))
     rank = pl.col(STAGE).replace_strict(order, list(range(len(order))), default=None, return_dtype=pl.Int64)
     channel = pl.col(CHANNEL) if CHANNEL in columns.columns else pl.lit(None, pl.String)
     session = pl.col(SESSION) if SESSION in columns.columns else pl.lit(None, pl.Int64)
@@ -156,8 +156,8 @@ def _efforts(
         STAGE, rank.alias("rank"), channel.alias(CHANNEL), session.alias(SESSION), *friction.flags
     ).with_columns(
         pl.Series("unit", unit),
-        pl.Series("node", found.nodes),
-        pl.Series("time", found.microseconds(np.arange(len(found.nodes)))),
+        pl.Series("node", found.codes),
+        pl.Series("time", found.microseconds(np.arange(len(found.codes)))),
         pl.Series("next", following),
     )
     touches = _marked(touches)
@@ -169,7 +169,8 @@ def _efforts(
         *(pl.col(name).sum().cast(pl.Int64) for name in counts),
     )
     of_unit = found.groups.with_columns(
-        pl.Series("person", found.people.astype(np.uint64) + (part.number << 32)), pl.int_range(pl.len()).alias("unit")
+        pl.Series("person", found.customer.astype(np.uint64) + (part.number << 32)),
+        pl.int_range(pl.len()).alias("unit"),
     )
     names = found.groups.columns
     units = units.join(of_unit, on="unit").select(*names, STAGE, "person", "elapsed", *SUMS)

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.sequences import Ints
 from analytics.funnels.entrants import at_rows, breakdown, latest_mature
 from analytics.funnels.scan import ChainScan, Reading
 from analytics.funnels.sequences import keys_of
@@ -18,7 +19,6 @@ from analytics.store.parts import Part
 
 SPARSE: Final = 1 << 16
 """Combinations of values that are numbered by a table; more are sorted."""
-Ints = NDArray[Any]
 
 
 def counted(scan: ChainScan, part: Part) -> pl.DataFrame:
@@ -89,7 +89,7 @@ class Tally:
         waits, places = np.empty(bounds[-1], np.int64), np.zeros_like(reached)
         places[:, 1:] = bounds[:-1].reshape(counts.shape).T
         touches = (found.chains, self.reading.times, found.firsts, self.group)
-        lay_waits(*touches, previous, self.latest, self.everyone, self.reading.unit, places, waits)
+        lay_waits(*touches, previous, self.latest, self.everyone, self.reading.scale, places, waits)
         lists = []
         for step in range(len(counts)):
             own = bounds[step * self.groups : (step + 1) * self.groups + 1]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from analytics.engine.sequences import Ints
 from analytics.funnels.scan import FOREVER, ChainScan, Reading, micros
 from analytics.store.columns import CUSTOMER
 from analytics.store.parts import Part, decode
-
-Ints = NDArray[Any]
 
 
 def entrants(scan: ChainScan, part: Part) -> pl.DataFrame:
@@ -30,15 +26,15 @@ def entrants_of(scan: ChainScan, reading: Reading) -> pl.DataFrame:
     found, times = reading.found, reading.times
     columns = breakdown(scan, reading)
     columns += [
-        pl.Series("place", reading.units.customer[reading.streams.unit[found.stream]]),
+        pl.Series("place", reading.sequences.customer[found.sequence]),
         pl.Series("depth", found.depth, pl.UInt32),
         pl.Series("mature", times[found.firsts] <= latest_mature(scan, reading)),
         pl.Series("tied", found.least != found.depth),
-        pl.Series("first", times[found.firsts].astype(np.int64) * reading.unit),
+        pl.Series("first", times[found.firsts].astype(np.int64) * reading.scale),
     ]
     at = reading.frame["at"]
     for k, touch in enumerate(found.chains.T):
-        columns.append((at_rows(at, touch).cast(pl.Int64) * reading.unit).alias(f"at_{k + 1}"))
+        columns.append((at_rows(at, touch).cast(pl.Int64) * reading.scale).alias(f"at_{k + 1}"))
     return pl.DataFrame(columns)
 
 
@@ -48,7 +44,7 @@ def latest_mature(scan: ChainScan, reading: Reading) -> int:
         return FOREVER
     if scan.paths.end_of_data is None:
         return -FOREVER
-    return (micros(scan.paths.end_of_data) - micros(scan.definition.window)) // reading.unit
+    return (micros(scan.paths.end_of_data) - micros(scan.definition.window)) // reading.scale
 
 
 def breakdown(scan: ChainScan, reading: Reading) -> list[pl.Series]:
@@ -63,7 +59,7 @@ def breakdown(scan: ChainScan, reading: Reading) -> list[pl.Series]:
     elif asked.attribution in ("first", "last"):
         touch = _valued_touch(scan, reading)
     else:
-        touch = _touch_of_stream(scan, reading)
+        touch = _touch_of_sequence(scan, reading)
     return [_value(scan, reading, name, touch) for name in asked.by]
 
 
@@ -86,7 +82,7 @@ def at_rows(values: pl.Series, touch: Ints) -> pl.Series:
 def _valued_touch(scan: ChainScan, reading: Reading) -> Ints:
     """The first, or the last touch of the unit that matches a step and has any of the values; -1 without one."""
     units, found = reading.units, reading.found
-    rules = scan.rules(reading.unit)[0]
+    rules = scan.rules(reading.scale)[0]
     steps = np.uint64((1 << len(scan.definition.steps)) - 1)
     has = (
         decode(reading.part, reading.frame, scan.definition.by, scan.paths.dictionaries)
@@ -95,7 +91,7 @@ def _valued_touch(scan: ChainScan, reading: Reading) -> Ints:
         .to_numpy()
     )
     ours = has & ((units.bits & steps) > 0)[units.codes] & (units.times >= max(rules["entry_from"], 0))
-    rows, unit = np.arange(len(ours)), reading.streams.unit[found.stream]
+    rows, unit = np.arange(len(ours)), reading.sequences.unit[found.sequence]
     low, high = units.bounds[:-1][unit], units.bounds[1:][unit]
     if scan.definition.attribution == "first":
         following = np.minimum.accumulate(np.where(ours, rows, len(rows))[::-1])[::-1]
@@ -106,12 +102,12 @@ def _valued_touch(scan: ChainScan, reading: Reading) -> Ints:
     return np.where(touch >= low, touch, -1)
 
 
-def _touch_of_stream(scan: ChainScan, reading: Reading) -> Ints:
-    """A touch whose value the stream stands for: that of the step it was laid out for, or any."""
-    streams, stream = reading.streams, reading.found.stream
+def _touch_of_sequence(scan: ChainScan, reading: Reading) -> Ints:
+    """A touch whose value the sequence stands for: that of the step it was laid out for, or any."""
+    sequences, sequence = reading.sequences, reading.found.sequence
     if scan.definition.attribution == "every":
-        return streams.row_of(streams.bounds[:-1])[stream]
+        return sequences.row_of(sequences.bounds[:-1])[sequence]
     own = np.uint64(1 << (int(scan.definition.attribution[11:]) - 1))
-    marked = (streams.bits[streams.codes] & own) > 0
+    marked = (sequences.bits[sequences.codes] & own) > 0
     first = np.minimum.accumulate(np.where(marked, np.arange(len(marked)), len(marked))[::-1])[::-1]
-    return streams.row_of(first[streams.bounds[:-1]])[stream]
+    return sequences.row_of(first[sequences.bounds[:-1]])[sequence]

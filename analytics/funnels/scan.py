@@ -9,13 +9,19 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from analytics.engine.matching import Condition, Matcher, unit_of
+from analytics.engine.matching import Condition, Matcher, scale_of
+from analytics.engine.sequences import Ints
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.funnels.definition import COUNTS, Funnel
 from analytics.funnels.dispatch import Found, best_of_unit, by_attempts, scanned
-from analytics.funnels.sequences import Streams, keys_of, one_per_value, runs_of, whole_customers
+from analytics.funnels.sequences import (
+    StepSequences,
+    keys_of,
+    sequences_of_customers,
+    sequences_of_runs,
+    sequences_per_value,
+)
 from analytics.store.columns import AT, CUSTOMER
 from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
@@ -32,27 +38,27 @@ TAKEN: Final = (
 )
 """Columns of the answers and on the way to them."""
 NUMBERED: Final = ("at", "reached", "open", "waits", "value")
-Ints = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Reading:
-    """One part as a funnel has read it: its columns, the units that are counted, the streams scanned, the chains.
-
-    `unit` is how many microseconds one unit of the part's times has.
-    """
+    """One part as a funnel reads it: its columns, the units that are counted, the sequences scanned, their chains."""
 
     part: Part
     frame: pl.DataFrame
-    units: Streams
-    streams: Streams
+    units: StepSequences
+    sequences: StepSequences
     found: Found
-    unit: int
 
     @property
     def times(self) -> Ints:
-        """Times of the touches, as the part has them."""
+        """The times of the part's touches, in units of `scale` microseconds."""
         return self.units.times
+
+    @property
+    def scale(self) -> int:
+        """Microseconds in one unit of the part's times."""
+        return self.units.scale
 
 
 @dataclass(frozen=True)
@@ -103,60 +109,53 @@ class ChainScan:
         """Read one part."""
         frame = part.read(self.columns)
         codes, bits = self.matcher.match(part, frame)
-        customers = whole_customers(codes, bits, frame[AT].to_numpy(), part.bounds()).steady()
-        units = customers
+        times, scale = frame[AT].to_numpy(), scale_of(frame[AT])
+        units = sequences_of_customers(codes, bits, times, scale, part.bounds()).read_only()
         if self.definition.count in RUNS:
-            units = runs_of(customers, frame[RUNS[self.definition.count]])
-        streams, unit = self._streams(part, units, frame), unit_of(frame[AT])
-        return Reading(part, frame, units, streams, self._found(streams, units.times, unit), unit)
+            units = sequences_of_runs(units, frame[RUNS[self.definition.count]])
+        sequences = self._sequences(part, units, frame)
+        return Reading(part, frame, units, sequences, self._found(sequences, units.times))
 
     def again(self, reading: Reading) -> Reading:
         """The same touches, read by the same funnel for other entries, with the chains of this scan."""
-        return replace(reading, found=self._found(reading.streams, reading.times, reading.unit))
+        return replace(reading, found=self._found(reading.sequences, reading.times))
 
-    def _found(self, streams: Streams, times: Ints, unit: int) -> Found:
-        found = scanned(streams, self.definition, self.rules(unit))
-        return best_of_unit(found, streams, times) if self.definition.same else found
+    def _found(self, sequences: StepSequences, times: Ints) -> Found:
+        found = scanned(sequences, self.definition, self.rules(sequences.scale))
+        return best_of_unit(found, sequences, times) if self.definition.same else found
 
     def entries(self, part: Part) -> pl.Series:
         """Times of the touches that could be an entry, in microseconds."""
         frame = part.read(self.columns)
         codes, bits = self.matcher.match(part, frame)
         steps = (1 << len(self.definition.steps)) - 1 if self.definition.order == "unordered" else 1
-        unit = unit_of(frame[AT])
-        times, rules = frame[AT].to_numpy().astype(np.int64), self.rules(unit)[0]
+        scale = scale_of(frame[AT])
+        times, rules = frame[AT].to_numpy().astype(np.int64), self.rules(scale)[0]
         entry = (bits[codes] & np.uint64(steps)) > 0
-        return pl.Series("entry", times[entry & (times >= rules["entry_from"]) & (times < rules["entry_to"])] * unit)
+        return pl.Series("entry", times[entry & (times >= rules["entry_from"]) & (times < rules["entry_to"])] * scale)
 
-    def _streams(self, part: Part, units: Streams, frame: pl.DataFrame) -> Streams:
-        """Touches laid out as the funnel reads them."""
-        asked = self.definition
+    def _sequences(self, part: Part, units: StepSequences, frame: pl.DataFrame) -> StepSequences:
+        """The sequences that the funnel scans: the units, or one per value and unit."""
+        asked, sequences = self.definition, units
         if not asked.same and not (asked.by and asked.attribution.startswith("every")):
             return units
         masks = units.bits[units.codes]
         everything = np.ones(len(masks), np.bool_)
         if asked.attribution == "every" and asked.by:
             keys = keys_of(self._values(part, frame, asked.by), with_null=True)
-            units = one_per_value(units, keys, everything, ~everything, 0)
+            sequences = sequences_per_value(units, keys, everything, ~everything, 0)
         elif asked.attribution.startswith("every step") and asked.by:
             own = np.uint64(1 << (int(asked.attribution[11:]) - 1))
             keys = keys_of(self._values(part, frame, asked.by), with_null=True)
-            units = one_per_value(units, keys, (masks & own) > 0, masks > 0, int(own))
+            sequences = sequences_per_value(units, keys, (masks & own) > 0, masks > 0, int(own))
         if asked.same:
             steps = (1 << len(asked.steps)) - 1
-            rows = units.row_of(np.arange(len(units.codes)))
+            rows = sequences.row_of(np.arange(len(sequences.codes)))
             keys = keys_of([s.gather(rows) for s in self._values(part, frame, asked.same)], with_null=False)
-            masks = units.bits[units.codes]
-            inner = one_per_value(
-                replace(units, unit=np.arange(len(units.bounds) - 1), rows=None),
-                keys,
-                np.ones(len(masks), np.bool_),
-                (masks & ~np.uint64(steps)) > 0,
-                steps,
-            )
-            assert inner.rows is not None
-            units = replace(inner, rows=rows[inner.rows], unit=units.unit[inner.unit])
-        return units
+            masks = sequences.bits[sequences.codes]
+            valued, kept = np.ones(len(masks), np.bool_), (masks & ~np.uint64(steps)) > 0
+            sequences = sequences_per_value(sequences, keys, valued, kept, steps)
+        return sequences
 
     def _values(self, part: Part, frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
         """Columns of the breakdown or of `same`, decoded; physical codes would do, but the customer is not stored."""
@@ -165,19 +164,19 @@ class ChainScan:
             for name in names
         ]
 
-    def rules(self, unit: int) -> Any:
-        """The funnel in the terms of the scans, times in `unit` microseconds."""
+    def rules(self, scale: int) -> Any:
+        """The funnel in the terms of the scans, with times in units of `scale` microseconds."""
         from analytics.engine.kernels import parameters as terms
 
         asked = self.definition
-        start = -FOREVER if asked.start is None else -(-micros(asked.start) // unit)
-        end = FOREVER if asked.end is None else -(-micros(asked.end) // unit)
+        start = -FOREVER if asked.start is None else -(-micros(asked.start) // scale)
+        end = FOREVER if asked.end is None else -(-micros(asked.end) // scale)
         clip = asked.maturity == "clip"
         return terms.rules_of(
             steps=len(asked.steps),
-            window=micros(asked.window) // unit,
-            entry_from=max(start, -(-self.entry_from // unit)),
-            entry_to=min(end, -(-self.entry_to // unit)),
+            window=micros(asked.window) // scale,
+            entry_from=max(start, -(-self.entry_from // scale)),
+            entry_to=min(end, -(-self.entry_to // scale)),
             touch_from=start if clip else -FOREVER,
             touch_to=end if clip else FOREVER,
             exclusions=len(asked.exclude),
@@ -191,7 +190,7 @@ class ChainScan:
             stop_repeat="repeat" in asked.stop,
             stop_other="other" in asked.stop,
             restart="entry" in asked.stop,
-            within=[FOREVER if s.within is None else micros(s.within) // unit for s in asked.steps],
+            within=[FOREVER if s.within is None else micros(s.within) // scale for s in asked.steps],
             required=[not step.optional for step in asked.steps],
             offers=len(asked.steps) << sum(step.optional for step in asked.steps),
             attempts=by_attempts(asked),

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from analytics.engine.conditions import Words, one_of, several
 from analytics.engine.units import CONVERTED, ENDS, START
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
-from analytics.paths.sequences import Walks, each, together
+from analytics.paths.sequences import UnitSequences, each, together
 from analytics.paths.view import By, Indices, Selection, View, place_of, words_of
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.parts import Part
@@ -227,7 +227,9 @@ def _kept(codes: Indices, ranks: NDArray[Any], top: int) -> Indices:
     return np.where((codes < 0) | keep[codes], codes, size)
 
 
-def _positions(anchors: Anchors, words: pl.Series, found: Walks, part: Part) -> tuple[pl.DataFrame, Indices, Indices]:
+def _positions(
+    anchors: Anchors, words: pl.Series, found: UnitSequences, part: Part
+) -> tuple[pl.DataFrame, Indices, Indices]:
     """One row per unit of a part that has the anchor: customer and outcome, codes by position, times by position."""
     first, last, left = _spans(anchors, words, found)
     there = np.flatnonzero(first >= 0)
@@ -236,19 +238,19 @@ def _positions(anchors: Anchors, words: pl.Series, found: Walks, part: Part) -> 
     touches = first[:, None] - offsets if anchors.backwards else first[:, None] + offsets
     inside = touches >= last[:, None] if anchors.backwards else touches <= last[:, None]
     touches = np.where(inside, touches, 0)
-    codes = np.where(inside, found.nodes[touches].astype(np.int64), NOWHERE)
+    codes = np.where(inside, found.codes[touches].astype(np.int64), NOWHERE)
     complete = np.abs(last - first) + 1 >= anchors.depth
     ends = len(words) + (1 if anchors.backwards else 2)
     left = np.where(complete | (left < 0), NOWHERE, ends if anchors.backwards else ends + left)
     units = found.groups[there].with_columns(
-        pl.Series("person", found.people[there].astype(np.uint64) + (part.number << 32)),
+        pl.Series("person", found.customer[there].astype(np.uint64) + (part.number << 32)),
         pl.Series("converted", found.ends[there] == CONVERTED),
         pl.Series("left", left, pl.Int64),
     )
     return units, codes, found.microseconds(touches)
 
 
-def _spans(anchors: Anchors, words: pl.Series, found: Walks) -> tuple[Indices, Indices, Indices]:
+def _spans(anchors: Anchors, words: pl.Series, found: UnitSequences) -> tuple[Indices, Indices, Indices]:
     """For every unit: its path's first touch (NOWHERE without the anchor), its last touch, and how it leaves."""
     low, high = found.bounds[:-1], found.bounds[1:] - 1
     left = found.ends.astype(np.int64)
@@ -259,7 +261,7 @@ def _spans(anchors: Anchors, words: pl.Series, found: Walks) -> tuple[Indices, I
         first = low.copy() if anchors.start is None else _hit(found, anchors.start, words, first=True)
         last = high.copy()
     if anchors.start is not None and anchors.end is not None:
-        hits = np.append(np.flatnonzero(np.isin(found.nodes, place_of(words, anchors.end))), len(found.nodes))
+        hits = np.append(np.flatnonzero(np.isin(found.codes, place_of(words, anchors.end))), len(found.codes))
         arrival = hits[np.minimum(np.searchsorted(hits, first + 1), len(hits) - 1)]
         first = np.where((first >= 0) & (arrival <= high), first, NOWHERE)
         last, left = np.minimum(arrival, high), np.full_like(left, NOWHERE)
@@ -270,13 +272,13 @@ def _spans(anchors: Anchors, words: pl.Series, found: Walks) -> tuple[Indices, I
     if anchors.backwards:
         before = np.append(-1, late)[np.searchsorted(late, first, side="right")]
         return first, np.maximum(last, before), left
-    after = np.append(late, len(found.nodes))[np.searchsorted(late, first, side="right")] - 1
+    after = np.append(late, len(found.codes))[np.searchsorted(late, first, side="right")] - 1
     return first, np.minimum(last, after), np.where(after < last, CUT, left)
 
 
-def _hit(found: Walks, names: tuple[str, ...] | None, words: pl.Series, *, first: bool) -> Indices:
+def _hit(found: UnitSequences, names: tuple[str, ...] | None, words: pl.Series, *, first: bool) -> Indices:
     """The first or last touch of every unit that has one of the values `names`; NOWHERE if it has none."""
-    hits = np.flatnonzero(np.isin(found.nodes, place_of(words, names or ())))
+    hits = np.flatnonzero(np.isin(found.codes, place_of(words, names or ())))
     units = np.searchsorted(found.bounds, hits, side="right") - 1
     touches = np.full(len(found), NOWHERE, np.int64)
     touches[units[::-1] if first else units] = hits[::-1] if first else hits

@@ -20,7 +20,7 @@ from analytics.engine.conditions import Step
 from analytics.engine.matching import Matcher
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.paths.pattern_grammar import Pattern, Touch, parse_pattern, wrong
-from analytics.paths.sequences import Walks
+from analytics.paths.sequences import UnitSequences
 from analytics.paths.variants import as_bytes
 from analytics.paths.view import Indices, View
 from analytics.store.parts import Part
@@ -61,7 +61,7 @@ class Search:
         warn_of_unknown(unknown_steps(paths, definitions))
         return cls(paths, view, pattern, Matcher(paths, definitions))
 
-    def hits(self, found: Walks, part: Part) -> tuple[Indices, Indices]:
+    def hits(self, found: UnitSequences, part: Part) -> tuple[Indices, Indices]:
         """The first and the last touch of every match of one part, in order."""
         codes, bits = self.matcher.match(part, part.read(self.matcher.columns))
         codes = codes if len(codes) == len(found.rows) else codes[found.rows]
@@ -84,7 +84,7 @@ class Search:
             return self._timed(found, texts, classes)
         return spans(texts, self.pattern.regex(classes))
 
-    def _timed(self, found: Walks, texts: pl.Series, classes: Any) -> tuple[Indices, Indices]:
+    def _timed(self, found: UnitSequences, texts: pl.Series, classes: Any) -> tuple[Indices, Indices]:
         """Matches of a pattern with pauses: searches the units that match without them, one by one."""
         candidates = texts.str.contains(f"(?s){self.pattern.regex(classes)}").arg_true()
         timed = Timed(self.pattern, classes)

@@ -16,7 +16,7 @@ import polars as pl
 from analytics.engine.conditions import Step
 from analytics.engine.units import CONVERTED, ENDS, OPEN
 from analytics.paths.pattern_search import Search
-from analytics.paths.sequences import Walks, each, together
+from analytics.paths.sequences import UnitSequences, each, together
 from analytics.paths.view import By, Selection, View, words_of
 from analytics.statistics.intervals import wilson
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
@@ -105,7 +105,7 @@ def matches(
     )
 
 
-def _counts(search: Search, found: Walks, part: Part) -> pl.DataFrame:
+def _counts(search: Search, found: UnitSequences, part: Part) -> pl.DataFrame:
     """One row per unit: groups, `person`, `end`, `matches`, and of the first match `position`, `delay`, `lasts`."""
     begin, last = search.hits(found, part)
     units = np.searchsorted(found.bounds, begin, side="right") - 1
@@ -120,7 +120,7 @@ def _counts(search: Search, found: Walks, part: Part) -> pl.DataFrame:
     each_unit = pl.int_range(len(found), eager=True)
     firsts = pl.DataFrame({"unit": there, **values})
     rows = found.groups.with_columns(
-        pl.Series("person", found.people.astype(np.uint64) + (part.number << 32)),
+        pl.Series("person", found.customer.astype(np.uint64) + (part.number << 32)),
         pl.Series("end", found.ends),
         pl.Series("matches", np.bincount(units, minlength=len(found))),
         each_unit.alias(" unit"),
@@ -157,11 +157,11 @@ def _finish(units: pl.DataFrame, view: View) -> pl.DataFrame:
     ).select(*view.groups, *COUNTED)
 
 
-def _rows(search: Search, found: Walks, part: Part) -> pl.DataFrame:
+def _rows(search: Search, found: UnitSequences, part: Part) -> pl.DataFrame:
     """The matches of one part, with the columns of `matches`."""
     begin, last = search.hits(found, part)
     units = np.searchsorted(found.bounds, begin, side="right") - 1
-    people = found.people
+    people = found.customer
     first_of_person = np.searchsorted(people, people, side="left")
     first_of_unit = np.searchsorted(units, units, side="left")
     keys = as_text(decoded(part, [CUSTOMER], search.paths.dictionaries)[found.rows[begin]])

@@ -10,64 +10,31 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.engine.matching import unit_of
+from analytics.engine.matching import scale_of
 from analytics.engine.run import run
+from analytics.engine.sequences import Sequences
 from analytics.engine.units import unit_columns, units_of
 from analytics.paths.view import Codes, Indices, Selection, View, place_of
-from analytics.store.columns import AT, SECOND
+from analytics.store.columns import AT
 from analytics.store.encoding import as_text
 from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 
 
-@dataclass(frozen=True)
-class Walks:
-    """The walks of one part: unit `i` has `nodes[bounds[i] : bounds[i + 1]]`, each at `times` (in units of `scale` us).
+@dataclass(frozen=True, kw_only=True)
+class UnitSequences(Sequences):
+    """One sequence per unit, of codes of the view's column.
 
-    `people` (a number of the customer in the part), `ends` (a place in `ENDS`) and `groups` (the breakdown, at the
-    first touch) have a row a unit. `rows` are the places of the touches in the part. Units of a customer lie side by
-    side.
+    `ends` (a place in `ENDS`) and `groups` (the breakdown at the first touch) have one row per unit.
     """
 
-    nodes: Codes
-    times: Codes
-    scale: int
-    bounds: Indices
-    people: NDArray[np.uint32]
+    rows: Indices
     ends: NDArray[np.uint8]
     groups: pl.DataFrame
-    rows: Indices
-
-    def __len__(self) -> int:
-        return len(self.people)
-
-    @property
-    def lengths(self) -> Indices:
-        """How many touches each unit has."""
-        return np.diff(self.bounds)
-
-    @property
-    def seconds(self) -> NDArray[np.float64]:
-        """How long each unit lasts, from its first touch to its last."""
-        first, last = self.times[self.bounds[:-1]].astype(np.int64), self.times[self.bounds[1:] - 1].astype(np.int64)
-        return np.asarray((last - first) * (self.scale / SECOND), np.float64)
-
-    def microseconds(self, touches: Indices) -> Indices:
-        """The times of some touches since 1970."""
-        return self.times[touches].astype(np.int64) * self.scale
-
-    def units(self) -> Indices:
-        """The unit of every touch."""
-        return np.repeat(np.arange(len(self)), self.lengths)
-
-    def told(self) -> pl.DataFrame:
-        """A row a unit: the groups, `person`, `end`, `touches`."""
-        columns = [pl.Series("person", self.people), pl.Series("end", self.ends), pl.Series("touches", self.lengths)]
-        return pl.DataFrame([*self.groups.get_columns(), *columns])
 
 
-def walks(paths: Paths, part: Part, view: View, words: pl.Series) -> Walks:
-    """The walks of a part, as the view asks for them; `words` are those of `words_of`."""
+def sequences_of(paths: Paths, part: Part, view: View, words: pl.Series) -> UnitSequences:
+    """The sequences of a part that the view asks for; `words` are those of `words_of`."""
     frame = part.read([*dict.fromkeys([AT, view.on, *unit_columns(paths, view.unit)])])
     begins, people, ends = units_of(paths, part, frame, view.unit)
     nodes, keep = _nodes(paths, frame[view.on], words)
@@ -90,15 +57,24 @@ def walks(paths: Paths, part: Part, view: View, words: pl.Series) -> Walks:
         bounds = np.append(0, np.cumsum(np.diff(bounds)[chosen]))
     times = frame[AT].to_numpy() if len(rows) == len(frame) else frame[AT].to_numpy()[rows]
     groups = _groups(paths, part, view, rows[bounds[:-1]])
-    return Walks(nodes, times, unit_of(frame[AT]), bounds, people[units], ends[units], groups, rows)
+    return UnitSequences(
+        codes=nodes,
+        times=times,
+        scale=scale_of(frame[AT]),
+        bounds=bounds,
+        customer=people[units],
+        rows=rows,
+        ends=ends[units],
+        groups=groups,
+    )
 
 
 def each(paths: Paths, view: View, words: pl.Series, partial: Any) -> list[Any]:
-    """`partial(walks, number)` of every part that has walks."""
+    """`partial(sequences, part)` of every part that has sequences."""
 
     def work(part: Part) -> Any:
-        found = walks(paths, part, view, words)
-        return partial(found, part) if len(found) else None
+        sequences = sequences_of(paths, part, view, words)
+        return partial(sequences, part) if len(sequences) else None
 
     return [result for result in run(paths, work) if result is not None]
 

@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.units import ENDS
-from analytics.paths.sequences import Walks, each, grouped, together
+from analytics.paths.sequences import UnitSequences, each, grouped, together
 from analytics.paths.view import By, Indices, Selection, View, words_of
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.parts import Part
@@ -64,7 +64,7 @@ def step_matrix(
     return table.select(*view.groups, *CELL)
 
 
-def _cells(depth: int, words: int, found: Walks, _: Part) -> pl.DataFrame:
+def _cells(depth: int, words: int, found: UnitSequences, _: Part) -> pl.DataFrame:
     """The non-empty cells of one part: groups, `position`, `code`, `units`."""
     groups, of_unit = grouped(found.groups)
     size = words + len(ENDS)
@@ -73,7 +73,7 @@ def _cells(depth: int, words: int, found: Walks, _: Part) -> pl.DataFrame:
         there = np.flatnonzero(found.lengths > position)
         if not len(there):
             break
-        nodes = found.nodes[found.bounds[:-1][there] + position].astype(np.int64)
+        nodes = found.codes[found.bounds[:-1][there] + position].astype(np.int64)
         counts[:, position, :words] = _counted(of_unit[there], nodes, len(groups), words)
     over = np.minimum(found.lengths, depth)
     ended = _counted(of_unit * (depth + 1) + over, found.ends.astype(np.int64), len(groups) * (depth + 1), len(ENDS))

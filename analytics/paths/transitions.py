@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.units import ENDS, START
-from analytics.paths.sequences import Walks, each, grouped, together
+from analytics.paths.sequences import UnitSequences, each, grouped, together
 from analytics.paths.view import By, Selection, View, words_of
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.parts import Part
@@ -72,20 +72,20 @@ class Edges:
     scale: int
 
 
-def _edges(view: View, words: int, found: Walks, _: Part) -> Edges:
+def _edges(view: View, words: int, found: UnitSequences, _: Part) -> Edges:
     """Counts the edges of one part."""
     from analytics.engine.kernels.edges import count_edges, number_edges, place_waits
 
     groups, of_unit = grouped(found.groups)
-    edges = np.empty(len(found.nodes) + len(found), np.int64)
-    number_edges(found.nodes, found.bounds, found.ends, of_unit, words, edges)
+    edges = np.empty(len(found.codes) + len(found), np.int64)
+    number_edges(found.codes, found.bounds, found.ends, of_unit, words, edges)
     cells = len(groups) * (words + 4) ** 2
     numbers: NDArray[np.int64] | None = None
     if cells > MOST_CELLS:
         numbers, edges = np.unique(edges, return_inverse=True)
         cells = len(numbers)
     taken, customers = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
-    count_edges(edges, found.bounds, found.people, taken, customers)
+    count_edges(edges, found.bounds, found.customer, taken, customers)
     rows = np.flatnonzero(taken)
     source, target = np.divmod(rows if numbers is None else numbers[rows], words + 4)
     group, source = np.divmod(source, words + 4)

@@ -13,7 +13,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.units import CONVERTED, OPEN
-from analytics.paths.sequences import Walks, each, together
+from analytics.paths.sequences import UnitSequences, each, together
 from analytics.paths.view import By, Selection, View, words_of
 from analytics.statistics.intervals import wilson
 from analytics.store.columns import TOUCHPOINT
@@ -136,11 +136,11 @@ def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
     return pl.Series(slices).cast(pl.Binary).alias("key")
 
 
-def _units(ranks: NDArray[Any], found: Walks, part: Part) -> pl.DataFrame:
+def _units(ranks: NDArray[Any], found: UnitSequences, part: Part) -> pl.DataFrame:
     """The rows of `unit_paths` for one part."""
     lasts = found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])
-    keys = as_bytes(ranks[found.nodes], found.bounds)
-    person = found.people.astype(np.uint64) + (part.number << 32)
+    keys = as_bytes(ranks[found.codes], found.bounds)
+    person = found.customer.astype(np.uint64) + (part.number << 32)
     rest = {"end": found.ends, "lasts": lasts, "person": person}
     return pl.DataFrame([*found.groups.get_columns(), keys, *(pl.Series(name, each) for name, each in rest.items())])
 

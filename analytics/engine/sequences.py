@@ -1,0 +1,54 @@
+"""The touches of one part as sequences of codes: what every scan and every measure of paths reads.
+
+A **sequence** is the run of touches of one unit (a customer, journey or session), in time order. A code stands for a
+word of a column, or for the set of conditions that a touch meets. Funnels add what steps each code means
+(`funnels.sequences`), measures of paths add how each unit ends and its groups (`paths.sequences`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sequences:
+    """Sequence `i` has `codes[bounds[i] : bounds[i + 1]]`, each at `times` (in units of `scale` microseconds).
+
+    `customer` is the number of each sequence's customer in the part; sequences of one customer lie side by side.
+    `rows` is the row of the part for every touch; None when touch `t` is row `t`.
+    """
+
+    codes: Ints
+    times: Ints
+    scale: int
+    bounds: NDArray[np.int64]
+    customer: Ints
+    rows: Ints | None
+
+    def __len__(self) -> int:
+        return len(self.bounds) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """The number of touches of each sequence."""
+        return np.diff(self.bounds)
+
+    def sequence_numbers(self) -> NDArray[np.int64]:
+        """The number of the sequence that each touch lies in."""
+        return np.repeat(np.arange(len(self)), self.lengths)
+
+    def microseconds(self, touches: Ints) -> NDArray[np.int64]:
+        """The times of touches in microseconds since 1970."""
+        return self.times[touches].astype(np.int64) * self.scale
+
+    def row_of(self, touches: Ints) -> Ints:
+        """The rows of touches in the part; -1 stays -1."""
+        if self.rows is None:
+            return touches
+        return np.where(touches < 0, -1, self.rows[np.maximum(touches, 0)]).astype(touches.dtype, copy=False)
