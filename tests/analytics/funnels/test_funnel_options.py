@@ -368,7 +368,7 @@ def test_a_first_question_loads_no_library_that_it_does_not_use() -> None:
     asked = """
         import sys
         from analytics import Funnel, funnel
-        from tests.journeys import paths
+        from tests.written import paths
         shop = paths({"ann": "visit@0m pay@1m"}, end="60d")
         assert funnel(shop, Funnel(["visit", "pay"]))["reached"].to_list() == [1, 1]
         print([name for name in ("pandas", "scipy.stats", "statsmodels", "altair") if name in sys.modules])
