@@ -54,7 +54,7 @@ def shop(folder: Path, customers: int) -> tuple[Lake, pl.DataFrame]:
     simulation, settings = simulate(customers=customers), Settings(config)
     simulation.write(folder)
     for stream in settings.ingest.streams:
-        steps.load(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
+        steps.land_files(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
     return settings.lake, simulation.identities
 
 

@@ -51,9 +51,9 @@ def visit(browser: Any, file: Path) -> tuple[float, dict[str, float], list[str]]
 
 def demo(folder: Path) -> Path:
     """Runs the demo in a folder."""
-    from journeys.commands.demo import run
+    from journeys.commands.demo import run_demo
 
-    run("shop", folder, 20_000)
+    run_demo("shop", folder, 20_000)
     return folder
 
 

@@ -178,7 +178,9 @@ def _judge_freshness(events: pl.LazyFrame, settings: ExpectationSettings, findin
     age = pl.DataFrame({"age_seconds": [(findings.at - newest).total_seconds()]})
     note = f"the newest event was received within {settings.freshness} of the check"
     expectation = between("age_seconds", None, settings.freshness.total_seconds(), note=note)
-    outcome = great_expectations.judge(age, [expectation])[0]._replace(judged=None, failed=None, observed=age.item())
+    outcome = great_expectations.evaluate_frame(age, [expectation])[0]._replace(
+        judged=None, failed=None, observed=age.item()
+    )
     findings.add([(Suite("freshness", layout.EVENTS, (expectation,)), outcome)], None)
 
 

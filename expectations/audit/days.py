@@ -72,14 +72,14 @@ def _judge(rows: pl.LazyFrame, columns: Columns, asked: Expectation) -> Outcome:
         try:
             given = given.filter(where(condition, Columns(given.collect_schema())))
         except NotCompiled:
-            return great_expectations.judge(given.drop(DAY).collect(engine="streaming"), [asked])[0]
+            return great_expectations.evaluate_frame(given.drop(DAY).collect(engine="streaming"), [asked])[0]
     column = pl.col(asked.columns[0]) if asked.columns else pl.col(DAY).is_null()
     smaller = _SMALLER.get(asked.type, _unchanged)
     frame, counted = pl.collect_all(
         [given.select(smaller(column), *asked.columns[1:]), given.select(column.count())], engine="streaming"
     )
     kwargs = {name: value for name, value in asked.kwargs.items() if name not in ("row_condition", "condition_parser")}
-    outcome = great_expectations.judge(frame, [replace(asked, kwargs=kwargs)])[0]
+    outcome = great_expectations.evaluate_frame(frame, [replace(asked, kwargs=kwargs)])[0]
     return outcome._replace(expectation=asked, judged=counted.item())
 
 
@@ -130,7 +130,7 @@ def _count_unique(rows: pl.LazyFrame, asked: Expectation, counts: Mapping[Day, C
     unique = Expectation(
         "expect_compound_columns_to_be_unique", {"column_list": [DAY, *asked.columns], "ignore_row_if": "never"}
     )
-    positions, failure = great_expectations.unexpected(
+    positions, failure = great_expectations.unexpected_rows(
         sample.drop(COUNT).with_columns(pl.col(DAY).cast(pl.String)), [unique]
     )[0]
     for day, judged in keys.group_by(DAY).len().iter_rows():

@@ -64,7 +64,7 @@ def as_objects(expectations: Sequence[Expectation]) -> list[GxExpectation]:
     return [_object(expectation) for expectation in expectations]
 
 
-def judge(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[Outcome]:
+def evaluate_frame(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[Outcome]:
     """Evaluate expectations on a frame whose columns have the form of `columns.Columns.frame`.
 
     >>> from expectations.suites.expectation import Expectation
@@ -76,7 +76,7 @@ def judge(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[Outc
     return [_outcome(*pair) for pair in zip(expectations, results, strict=True)]
 
 
-def unexpected(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[tuple[list[int], str]]:
+def unexpected_rows(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> list[tuple[list[int], str]]:
     """For each expectation about values: the indexes of the unexpected rows, and the exception if any.
 
     >>> asked = Expectation("expect_column_values_to_not_be_null", {"column": "a"})
@@ -101,7 +101,7 @@ def within_ends(numbers: pl.DataFrame) -> list[bool]:
         Expectation("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": a, "column_B": b, **either})
         for a, b in pairs
     ]
-    outside = {row for rows, _ in unexpected(numbers.select("value", "least", "most"), asked) for row in rows}
+    outside = {row for rows, _ in unexpected_rows(numbers.select("value", "least", "most"), asked) for row in rows}
     return [row not in outside for row in range(numbers.height)]
 
 
@@ -112,7 +112,7 @@ def selected(frame: pl.DataFrame, expectation: Expectation) -> pl.Series:
         key: expectation.kwargs[key] for key in ("row_condition", "condition_parser") if key in expectation.kwargs
     }
     none = Expectation("expect_column_values_to_be_in_set", {"column": "_row", "value_set": [-1], **kwargs})
-    rows, _ = unexpected(numbered, [none])[0]
+    rows, _ = unexpected_rows(numbered, [none])[0]
     asked = {key: value for key, value in expectation.kwargs.items() if key != "row_condition"}
     judged_rows = numbered.select(judged(expectation.type, asked, Columns(frame.schema)).alias("judged"))["judged"]
     return judged_rows & numbered["_row"].is_in(rows)

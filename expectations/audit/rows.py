@@ -113,7 +113,7 @@ class _Group:
         distinct = counted.select(names).unique().with_row_index("_position")
         values, asked = distinct.drop("_position"), [each for _, each in self._asked]
         applies = [_applies(each, values) for each in asked]
-        wrong = great_expectations.unexpected(values, asked)
+        wrong = great_expectations.unexpected_rows(values, asked)
         flags = distinct.with_columns(
             *(mask.alias(f"_judged {n}") for n, mask in enumerate(applies)),
             *(pl.col("_position").is_in(positions).alias(f"_failed {n}") for n, (positions, _) in enumerate(wrong)),

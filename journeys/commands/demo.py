@@ -53,7 +53,7 @@ def _completejourney(_: int) -> Example:
 DATA: Final[dict[str, Callable[[int], Example]]] = {"shop": _shop, "completejourney": _completejourney}
 
 
-def run(data: str, folder: Path, customers: int) -> None:
+def run_demo(data: str, folder: Path, customers: int) -> None:
     """Run the example `data` in `folder`, replace an earlier run there, and print where the report is."""
     from ingest.samples.broker import EmbeddedBroker
 
@@ -68,16 +68,16 @@ def run(data: str, folder: Path, customers: int) -> None:
             settings = Settings(config, brokers=[broker.address])
             send(example, settings)
             load_profiles(example.profiles, settings)
-            steps.ingest(settings, until_caught_up=True)
+            steps.land_events(settings, until_caught_up=True)
     else:
         terminal.out.print(
             "  no embedded broker on this platform: the same events are loaded from files, through the same gate"
         )
         settings = Settings(config)
         _land_files(example, folder / "data", settings)
-    steps.stitch(settings)
-    steps.check(settings)
-    published = steps.report(settings)
+    steps.stitch_lake(settings)
+    steps.check_lake(settings)
+    published = steps.publish_report(settings)
     terminal.out.print(f"\n[bold]Open {published.address}[/]", soft_wrap=True)
     terminal.out.print(f"Next: cd {folder} && journeys funnel --by channel", markup=False)
 
@@ -107,7 +107,7 @@ def load_profiles(profiles: pl.DataFrame, settings: Settings) -> None:
 def _land_files(example: Example, folder: Path, settings: Settings) -> None:
     example.write(folder)
     for stream in settings.ingest.streams:
-        steps.load(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
+        steps.land_files(settings, [str(folder / f"{stream.topic}.ndjson")], stream.kind)
     load_profiles(example.profiles, settings)
 
 

@@ -96,8 +96,8 @@ def list_refused(
                 terminal.out.print(f"{'':11}{position}  {example['shape']}", markup=False, soft_wrap=True, style="dim")
 
 
-@quarantine.command()
-def show(
+@quarantine.command(name="show")
+def show_message(
     position: Annotated[str, typer.Argument(help="topic/partition/offset, as `quarantine list` prints it.")],
     raw: Annotated[
         bool, typer.Option("--raw", help="Print the message byte for byte; it may contain personal data.")

@@ -114,7 +114,7 @@ def ingest(
     from journeys.commands import steps
 
     settings = settings_of(config)
-    summary = steps.ingest(
+    summary = steps.land_events(
         settings,
         until_caught_up=until_caught_up,
         accept_gap=accept_gap,
@@ -153,7 +153,7 @@ def load(
     """
     from journeys.commands import steps
 
-    steps.load(settings_of(config), files, kind, stream=stream, form=form)
+    steps.land_files(settings_of(config), files, kind, stream=stream, form=form)
 
 
 @app.command()
@@ -164,7 +164,7 @@ def check(config: Config = DEFAULT) -> None:
     """
     from journeys.commands import steps
 
-    if not steps.check(settings_of(config)).passed:
+    if not steps.check_lake(settings_of(config)).passed:
         raise typer.Exit(1)
 
 
@@ -181,7 +181,7 @@ def run_all(
     """
     from journeys.commands import steps
 
-    if not steps.run(settings_of(config), every):
+    if not steps.run_pipeline(settings_of(config), every):
         raise typer.Exit(1)
 
 
@@ -203,7 +203,7 @@ def demo(
 
     if data not in demo_run.DATA:
         raise InputError("There is no such example data.", expected=" or ".join(demo_run.DATA), found=data)
-    demo_run.run(data, folder or Path("demo" if data == "shop" else f"demo-{data}"), customers)
+    demo_run.run_demo(data, folder or Path("demo" if data == "shop" else f"demo-{data}"), customers)
 
 
 @app.command()
@@ -222,6 +222,6 @@ def stitch(
     from journeys.commands import steps as pipeline
 
     if not verify:
-        pipeline.stitch(settings_of(config), rebuild=rebuild)
+        pipeline.stitch_lake(settings_of(config), rebuild=rebuild)
     elif not pipeline.verify(settings_of(config)):
         raise typer.Exit(1)

@@ -34,7 +34,7 @@ def report(
     from journeys.commands import steps as pipeline
 
     asked = {"pages": only, "segments": by, "first_day": first_day, "last_day": last_day, "files": files}
-    published = pipeline.report(settings_of(config), site, **asked)
+    published = pipeline.publish_report(settings_of(config), site, **asked)
     if show:
         import webbrowser
 

@@ -39,7 +39,7 @@ MAX_FAILED: Final = 5
 """Number of failed expectations per suite that the terminal lists."""
 
 
-def ingest(
+def land_events(
     settings: Settings,
     *,
     until_caught_up: bool,
@@ -79,7 +79,7 @@ def has_landed(settings: Settings) -> bool:
     return bool(table_statistics(settings.lake, EVENTS)["rows"])
 
 
-def load(
+def land_files(
     settings: Settings,
     addresses: Iterable[str],
     kind: str | None,
@@ -120,7 +120,7 @@ def load(
         )
 
 
-def check(settings: Settings) -> CheckSummary:
+def check_lake(settings: Settings) -> CheckSummary:
     """Check what has landed since the last check, and print one line per suite and per failed expectation."""
     from expectations.audit.audit import check as audit
     from expectations.suites.defaults import default_suites
@@ -161,7 +161,7 @@ def _tables(settings: Settings) -> dict[str, Table]:
     return tables
 
 
-def stitch(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
+def stitch_lake(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
     """Update the path store with newly landed events, or rebuild it; print a summary and unused settings."""
     from analytics import build_paths, refresh_paths, stitch_summary
 
@@ -208,7 +208,7 @@ def verify(settings: Settings) -> bool:
     return result.holds
 
 
-def report(settings: Settings, site: str | None = None, **options: Any) -> Published:
+def publish_report(settings: Settings, site: str | None = None, **options: Any) -> Published:
     """Publish the report site. `options` override settings of `[report]`, unless they are null or empty.
 
     Raises:
@@ -256,7 +256,7 @@ def _overridden(configured: ReportSettings, options: dict[str, Any]) -> ReportSe
         ) from error
 
 
-def run(settings: Settings, every: str | None) -> bool:
+def run_pipeline(settings: Settings, every: str | None) -> bool:
     """Ingest until caught up, stitch, check, report; repeat at each interval until SIGTERM.
 
     Returns whether the last check passed. The report is published even when the check fails.
@@ -267,10 +267,10 @@ def run(settings: Settings, every: str | None) -> bool:
         signal.signal(signal.SIGTERM, lambda *_: stop.set())
     while True:
         started = time.monotonic()
-        ingest(settings, until_caught_up=True)
-        stitch(settings)
-        passed = check(settings).passed
-        report(settings)
+        land_events(settings, until_caught_up=True)
+        stitch_lake(settings)
+        passed = check_lake(settings).passed
+        publish_report(settings)
         if interval is None or stop.wait(max(0.0, interval - (time.monotonic() - started))):
             return passed
 

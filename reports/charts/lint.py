@@ -44,7 +44,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class Box:
+class TextBox:
     """A drawn rectangle of one colour."""
 
     left: float
@@ -124,7 +124,7 @@ def _boxed(item: dict[str, Any], left: float, top: float) -> Text:
     return Text(" ".join(map(str, lines)), x, y, x + wide, y + high, item.get("fill", "#000000"), size)
 
 
-def _boxes(mark: dict[str, Any], surface: str, left: float = 0, top: float = 0) -> Iterator[Box]:
+def _boxes(mark: dict[str, Any], surface: str, left: float = 0, top: float = 0) -> Iterator[TextBox]:
     for item in mark.get("items", []):
         x, y = left + item.get("x", 0), top + item.get("y", 0)
         if mark.get("marktype") == "group":
@@ -133,7 +133,7 @@ def _boxes(mark: dict[str, Any], surface: str, left: float = 0, top: float = 0) 
         elif mark.get("marktype") == "rect" and _is_filled(item):
             share = item.get("opacity", 1) * item.get("fillOpacity", 1)
             right, bottom = x + item.get("width", 0), y + item.get("height", 0)
-            yield Box(x, y, right, bottom, _mixed(item["fill"], surface, share))
+            yield TextBox(x, y, right, bottom, _mixed(item["fill"], surface, share))
 
 
 def _is_filled(item: dict[str, Any]) -> bool:

@@ -9,7 +9,7 @@ import vl_convert
 
 from reports.charts import fonts
 from reports.charts.theme import VEGA_LITE, Spec, config
-from reports.privacy.stages import stages
+from reports.privacy.stages import publishable_stages
 
 
 def drawing(spec: Spec, name: str = "") -> str:
@@ -33,7 +33,7 @@ def funnel_svg(table: pl.DataFrame, *, least_customers: int = 0, least: int = 30
     """
     from reports.charts.stages.funnel import stage_funnel
 
-    shown = stages(table.filter("is_total"), least_customers, least)
+    shown = publishable_stages(table.filter("is_total"), least_customers, least)
     chart = stage_funnel(shown, None)
     title = {"title": "Shares are estimates (Kaplan-Meier)"} if "at_risk" in table.columns else {}
     return drawing(chart.to_dict() | title | {"config": config("light")})

@@ -12,7 +12,7 @@ from reports.words.numbers import percent
 from reports.words.subtitles import population
 
 
-def page(answers: Answers, settings: ReportSettings) -> Page | None:
+def explore_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """One interactive card, or null where no cube may be published."""
     cube = answers.cube
     if cube is None:
@@ -32,7 +32,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         gesture="Click bars to choose groups, drag over the weeks to choose a period; click again, or beside them, to "
         "clear.",
         frame=cube.cells,
-        table=tables.cube(cube, names),
+        table=tables.cube_table(cube, names),
         spec=specification(explorer(cube, names, settings.least)),
         narrow=specification(explorer(cube, names, settings.least, PHONE)),
     )

@@ -12,7 +12,7 @@ from reports.words import headlines, tables
 from reports.words.subtitles import population, too_few, withheld_note
 
 
-def page(answers: Answers, settings: ReportSettings) -> Page | None:
+def journey_map_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """One card: what customers use, how they feel, how many leave, how long it takes."""
     used = answers.used
     if used is None or used.is_empty() or too_few(answers.stages["entered"][0], settings):
@@ -23,10 +23,10 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     )
     part = Part(
         id="map",
-        title=headlines.journey_map(answers.stages, answers.voice),
+        title=headlines.journey_map_headline(answers.stages, answers.voice),
         subtitle=subtitle + withheld_note(answers.stages, settings),
         frame=used,
-        table=tables.used(used),
+        table=tables.used_table(used),
         spec=specification(journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
         narrow=specification(narrow_journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
     )

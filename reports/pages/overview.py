@@ -19,26 +19,26 @@ MAX_GROUPS = 14
 """Groups shown in the short version of the breakdown."""
 
 
-def page(answers: Answers, settings: ReportSettings) -> Page:
+def overview_page(answers: Answers, settings: ReportSettings) -> Page:
     """Value cards, stage funnel, time to the goal, the clearest breakdowns, flow of paths."""
     parts = (
-        funnel(answers, settings),
+        funnel_card(answers, settings),
         time_to_goal(answers),
         by_day(answers, settings),
-        stages.segments(answers, settings, MAX_GROUPS),
-        paths.flow(answers, settings),
+        stages.segments_card(answers, settings, MAX_GROUPS),
+        paths.flow_card(answers, settings),
     )
     return Page(
         slug="overview",
         name="Overview",
-        title=headlines.overview(answers.stages, answers.goal),
+        title=headlines.overview_headline(answers.stages, answers.goal),
         lede=_lede(answers, settings),
         values=value_cards(answers, settings),
         parts=tuple(part for part in parts if part is not None),
     )
 
 
-def funnel(answers: Answers, settings: ReportSettings) -> Part:
+def funnel_card(answers: Answers, settings: ReportSettings) -> Part:
     """The stage funnel."""
     frame = answers.stages
     entered = frame["entered"][0]
@@ -46,13 +46,13 @@ def funnel(answers: Answers, settings: ReportSettings) -> Part:
     weakest = headlines.weakest_step(frame)
     return Part(
         id="funnel",
-        title=headlines.funnel(frame) if few is None else "How far customers get, stage by stage",
+        title=headlines.funnel_headline(frame) if few is None else "How far customers get, stage by stage",
         subtitle=f"{population(answers, settings)} Closed funnel: the stages in order, each customer counted once. "
         "Solid: share of all who entered. Dashed: lost since the stage before. Time: median from the stage before, on "
         "this pass through the stages; the whole journey to the goal takes longer, as it begins at the first touch."
         + withheld_note(frame, settings),
         frame=frame,
-        table=None if entered is None else tables.stages(frame),
+        table=None if entered is None else tables.stages_table(frame),
         spec=None if few else specification(stage_funnel(frame, weakest)),
         narrow=None if few else specification(narrow_stage_funnel(frame, weakest)),
         state=few,
@@ -72,7 +72,7 @@ def time_to_goal(answers: Answers) -> Part | None:
         subtitle=f"The {count(pace.journeys)} journeys that reached {goal}, by the time from their first touch. Bins "
         "grow with time; the dark bar contains the median.",
         frame=frame,
-        table=tables.times(frame),
+        table=tables.times_table(frame),
         spec=specification(time_bars(frame)),
         narrow=specification(time_rows(frame)),
         span=6,
@@ -92,12 +92,12 @@ def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
     whose = "" if answers.incidence_by is None else f", those of the {largest} by {answers.incidence_by},"
     return Part(
         id="by-day",
-        title=headlines.incidence(frame, answers.incidence_by),
+        title=headlines.incidence_headline(frame, answers.incidence_by),
         subtitle=f"{some}{whose} that have reached the goal by day since their first touch (Kaplan–Meier, 95 % "
         f"band; journeys in tens; no step of fewer than {settings.k} customers). Open journeys count as "
         "long as they have been observed.",
         frame=frame,
-        table=tables.incidence(frame),
+        table=tables.incidence_table(frame),
         spec=specification(incidence_curves(frame)),
         narrow=specification(incidence_curves(frame, NARROW)),
         span=6,

@@ -25,9 +25,9 @@ from reports.words.subtitles import dates, rounded_note
 RARE_MOVE = 0.015
 
 
-def page(answers: Answers, settings: ReportSettings) -> Page | None:
+def paths_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """Flow, commonest whole paths, where customers are at each position, and moves between touchpoints."""
-    made = (card(answers, settings) for card in (flow, commonest, positions, moves))
+    made = (card(answers, settings) for card in (flow_card, commonest_card, positions_card, moves_card))
     parts = tuple(part for part in made if part is not None)
     if not parts:
         return None
@@ -41,27 +41,27 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     )
 
 
-def flow(answers: Answers, settings: ReportSettings) -> Part | None:
+def flow_card(answers: Answers, settings: ReportSettings) -> Part | None:
     """The flow of paths, or null where there is none."""
     published = answers.flow
     if published is None or published.nodes.is_empty():
         return None
     return Part(
         id="flow",
-        title=headlines.flow(published),
+        title=headlines.flow_headline(published),
         subtitle=f"{count(published.units)} journeys, {dates(answers)}, from their first touch; the "
         f"{settings.flow_top} largest touchpoints per step, the rest as “Other”. Grey: abandoned there; journeys still "
         "open are not counted as left. Colour: share that eventually reaches the goal."
         + rounded_note(published.rounded, settings),
         gesture="Point at a touchpoint to follow everyone who passed through it.",
         frame=published.links,
-        table=tables.links(published.links),
+        table=tables.links_table(published.links),
         spec=_flow_drawn(published),
         narrow=_flow_drawn(published, narrow=True),
     )
 
 
-def commonest(answers: Answers, settings: ReportSettings) -> Part | None:
+def commonest_card(answers: Answers, settings: ReportSettings) -> Part | None:
     """The commonest whole paths, or null where no path is common enough to be listed."""
     paths = answers.paths
     if paths is None or paths.is_empty():
@@ -69,19 +69,19 @@ def commonest(answers: Answers, settings: ReportSettings) -> Part | None:
     listed = float(paths["share"].sum())
     return Part(
         id="commonest",
-        title=headlines.commonest(*(paths.filter(pl.col("ended") == kind) for kind in (REACHED, ABANDONED))),
+        title=headlines.commonest_headline(*(paths.filter(pl.col("ended") == kind) for kind in (REACHED, ABANDONED))),
         subtitle=f"Whole journeys that are over, first touch to last, {dates(answers)}. Only paths of up to "
         f"{MAX_TOUCHES} touches that at least {settings.least} journeys took are listed, up to six of a kind; all "
         f"others together are "
         f"{percent(max(0.0, 1 - listed))} of these journeys.",
         frame=paths,
-        table=tables.paths(paths),
+        table=tables.paths_table(paths),
         spec=specification(commonest_paths(paths)),
         narrow=specification(narrow_commonest_paths(paths)),
     )
 
 
-def positions(answers: Answers, settings: ReportSettings) -> Part | None:
+def positions_card(answers: Answers, settings: ReportSettings) -> Part | None:
     """The step matrix."""
     frame = answers.positions
     if frame is None or frame.filter(pl.col("kind") == "touchpoint").is_empty():
@@ -92,13 +92,13 @@ def positions(answers: Answers, settings: ReportSettings) -> Part | None:
         subtitle=f"Share of all journeys (%), {dates(answers)}. Blank: nobody, or fewer than {settings.k}; <1: under "
         "one percent. The lower rows accumulate the journeys that have ended, or are still open, by then.",
         frame=frame,
-        table=tables.positions(frame),
+        table=tables.positions_table(frame),
         spec=specification(step_matrix(frame)),
         narrow=specification(step_matrix(frame, NARROW)),
     )
 
 
-def moves(answers: Answers, settings: ReportSettings) -> Part | None:
+def moves_card(answers: Answers, settings: ReportSettings) -> Part | None:
     """The graph of moves between touchpoints."""
     frame = answers.moves
     if frame is None or frame.is_empty():
@@ -112,7 +112,7 @@ def moves(answers: Answers, settings: ReportSettings) -> Part | None:
         "arrows that bend up go forward, arrows that bend down go back." + rounded_note(rounded, settings),
         gesture="Point at a touchpoint to see only its moves.",
         frame=frame,
-        table=tables.moves(frame),
+        table=tables.moves_table(frame),
         spec=specification(move_graph(frame, answers.stage_numbers, answers.goals, RARE_MOVE)),
         narrow=specification(narrow_move_graph(frame, answers.stage_numbers, answers.goals)),
     )

@@ -24,7 +24,7 @@ WAYS = {
 }
 
 
-def page(answers: Answers, settings: ReportSettings) -> Page | None:
+def quality_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """How touches were linked to customers, how fresh the data is, and what is withheld."""
     linked = answers.linked
     if linked is None or linked.is_empty():
@@ -37,7 +37,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         subtitle=f"{count(facts.touches)} touches by the strongest evidence that links them to a customer. Paths of "
         "unknown visitors are correct, but may be part of a longer path.",
         frame=linked,
-        table=tables.linked(linked, WAYS),
+        table=tables.linked_table(linked, WAYS),
         spec=specification(coverage_bars(linked, WAYS)),
         narrow=specification(coverage_bars(linked, WAYS, NARROW)),
     )
@@ -47,7 +47,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
         title="Can these numbers be trusted?",
         lede="Where the numbers come from, how touches were linked to customers, and what is not shown.",
         values=_values(answers, settings),
-        parts=tuple(p for p in (checked(answers), part, refused(answers, settings)) if p is not None),
+        parts=tuple(p for p in (checked(answers), part, refused_card(answers, settings)) if p is not None),
     )
 
 
@@ -67,14 +67,14 @@ def checked(answers: Answers) -> Part | None:
         "its expectations that were not met. ✓ met, ✗ not met with the share of the day's rows, blank: nothing to "
         "check. Dark: critical; light: a warning. The data docs list every expectation by day.",
         frame=frame,
-        table=tables.verdicts(frame),
+        table=tables.verdicts_table(frame),
         spec=specification(check_strip(frame)),
         narrow=specification(narrow_check_strip(frame)),
         link=("Data docs", "data_docs/index.html"),
     )
 
 
-def refused(answers: Answers, settings: ReportSettings) -> Part | None:
+def refused_card(answers: Answers, settings: ReportSettings) -> Part | None:
     """Messages in quarantine by reason, or null where there are none."""
     frame = answers.evidence.refused
     if frame is None:
@@ -86,7 +86,7 @@ def refused(answers: Answers, settings: ReportSettings) -> Part | None:
         subtitle="Messages that are not valid events, by reason; no number of this report includes them. They "
         f"can be replayed once the rule is fixed. Counts below {settings.k} are withheld.",
         frame=frame,
-        table=tables.refused(frame, settings.k),
+        table=tables.refused_table(frame, settings.k),
     )
 
 

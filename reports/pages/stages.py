@@ -15,9 +15,9 @@ from reports.words.numbers import count
 from reports.words.subtitles import State, population, withheld_note
 
 
-def page(answers: Answers, settings: ReportSettings) -> Page | None:
+def stages_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """Every breakdown in full, then the touchpoints of every stage."""
-    everything = segments(answers, settings)
+    everything = segments_card(answers, settings)
     if everything is None:
         return None
     parts = (everything, definitions(answers))
@@ -30,7 +30,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     )
 
 
-def segments(answers: Answers, settings: ReportSettings, most_groups: int | None = None) -> Part | None:
+def segments_card(answers: Answers, settings: ReportSettings, most_groups: int | None = None) -> Part | None:
     """Every step by every group; of `most_groups` only the dimensions that differ most. Null without a breakdown."""
     frame = answers.segments
     if frame is None or frame.is_empty():
@@ -40,7 +40,7 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
     left_out = frame["dimension"].n_unique() - short["dimension"].n_unique()
     return Part(
         id="segments" if most_groups is None else "segments-short",
-        title=headlines.segments(short),
+        title=headlines.segments_headline(short),
         subtitle=f"{population(answers, settings)} Share of the customers at one stage who go on to the next, with its "
         "95 % interval (Wilson). Dashed: all customers. ▲ clearly above and ▼ clearly below the rest, ○ no clear "
         "difference (Benjamini–Hochberg over all dots, 5 %). An association, not proof of a cause."
@@ -48,7 +48,7 @@ def segments(answers: Answers, settings: ReportSettings, most_groups: int | None
         + (f" See the Stages page for {left_out} more breakdowns." if left_out else "")
         + withheld_note(short, settings),
         frame=short,
-        table=tables.segments(short),
+        table=tables.segments_table(short),
         spec=specification(segment_dots(short, settings.least)) if drawable else None,
         narrow=specification(narrow_segment_dots(short, settings.least)) if drawable else None,
         state=None if drawable else _nothing(short, settings),
@@ -76,7 +76,7 @@ def definitions(answers: Answers) -> Part | None:
         title="What counts as which stage",
         subtitle="Touchpoints of every stage, by the share of the stage's customers who used them.",
         frame=used,
-        table=tables.used(used),
+        table=tables.used_table(used),
     )
 
 

@@ -8,20 +8,20 @@ from reports.charts.canvas import NARROW
 from reports.charts.theme import specification
 from reports.charts.time.trend import trend_strips
 from reports.pages.cards import Page, Part
-from reports.privacy.trends import MIN_WEEKS, SPREADS, SPREADS_OF_GROUPS, WEEKS_BEFORE, runs
+from reports.privacy.trends import MIN_WEEKS, SPREADS, SPREADS_OF_GROUPS, WEEKS_BEFORE, unusual_runs
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import headlines, tables
 from reports.words.numbers import length, quoted
 
 
-def page(answers: Answers, settings: ReportSettings) -> Page | None:
+def trends_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """All customers week by week, then the group that stands out most."""
     frame = answers.weeks
     if frame is None or frame.filter(pl.col("dimension").is_null())["share"].drop_nulls().is_empty():
         return None
     parts = [_strips("trend", frame.filter(pl.col("dimension").is_null()), settings)]
-    groups = runs(frame.filter(pl.col("dimension").is_not_null()))
+    groups = unusual_runs(frame.filter(pl.col("dimension").is_not_null()))
     if groups:
         one = groups[0]
         rows = frame.filter((pl.col("dimension") == one["dimension"]) & (pl.col("segment") == one["segment"]))
@@ -29,7 +29,7 @@ def page(answers: Answers, settings: ReportSettings) -> Page | None:
     return Page(
         slug="trends",
         name="Trends",
-        title=headlines.trends(frame),
+        title=headlines.trends_headline(frame),
         lede="Step-to-step conversion by the week in which customers entered, with unusual weeks marked.",
         parts=tuple(parts),
     )
@@ -39,13 +39,13 @@ def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, prefix: st
     spreads = SPREADS_OF_GROUPS if prefix else SPREADS
     return Part(
         id=name,
-        title=headlines.trend(frame, prefix),
+        title=headlines.trend_headline(frame, prefix),
         subtitle=f"{'Customers of this group' if prefix else 'All customers'} by week of entry, with a window of "
         f"{length(settings.trend_window)}. Band: range expected from up to {WEEKS_BEFORE} ordinary "
         f"weeks before, at least {MIN_WEEKS} (median ± {spreads:g} robust standard errors). ◆ unusual week. "
         "○ open week, whose customers are still within their window; not compared.",
         frame=frame,
-        table=tables.weeks(frame),
+        table=tables.weeks_table(frame),
         spec=specification(trend_strips(frame)),
         narrow=specification(trend_strips(frame, NARROW)),
     )

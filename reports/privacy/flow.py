@@ -74,7 +74,7 @@ class Flow:
     rounded: bool
 
 
-def flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
+def publishable_flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
     """The flow from its distinct routes: `route` List(String), `ended` String, `units` and `converted` Int64."""
     counted = _Counts()
     for route, ended, units, converted in routes.select("route", "ended", "units", "converted").iter_rows():

@@ -20,7 +20,7 @@ ENDINGS: Final = {"END_converted": REACHED, "END_abandoned": ABANDONED, "END_ope
 MAX_TOUCHES: Final = 10
 
 
-def commonest(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame:
+def publishable_paths(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame:
     """The commonest whole paths that reach the goal and that do not, most frequent first within each.
 
     In: `variants` of the journeys that are over: `path`, `units`, `share`, `converted`. Columns: `route` List(String),
@@ -39,7 +39,7 @@ def commonest(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame
     return pl.concat(parts)
 
 
-def positions(matrix: pl.DataFrame, k: int, most: int = 14) -> pl.DataFrame:
+def publishable_positions(matrix: pl.DataFrame, k: int, most: int = 14) -> pl.DataFrame:
     """Where journeys are at each position: `position` UInt32, `touchpoint`, `kind`, `units` Int64, `share` Float64.
 
     In: a `step_matrix`: `position`, `node`, `units`, `share`. `kind` is touchpoint, or reached, abandoned or open for
@@ -70,7 +70,7 @@ def positions(matrix: pl.DataFrame, k: int, most: int = 14) -> pl.DataFrame:
     )
 
 
-def moves(transitions: pl.DataFrame, k: int) -> pl.DataFrame:
+def publishable_moves(transitions: pl.DataFrame, k: int) -> pl.DataFrame:
     """Moves from touchpoint to touchpoint: `source`, `target` String, `transitions`, `customers` Int64.
 
     START and the ENDs are nodes as they come. A move that fewer than `k` customers made is left out.
@@ -84,7 +84,7 @@ def moves(transitions: pl.DataFrame, k: int) -> pl.DataFrame:
     )
 
 
-def used(counts: pl.DataFrame, k: int, least_share: float = 0.02) -> pl.DataFrame:
+def publishable_use(counts: pl.DataFrame, k: int, least_share: float = 0.02) -> pl.DataFrame:
     """Touchpoints of every stage: `stage`, `touchpoint` String, `customers` Int64, `share` Float64 of its customers.
 
     In: `stage`, `touchpoint`, `customers`, and `of` Int64, the customers of the stage. Rare ones are left out, as are

@@ -46,7 +46,7 @@ def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
     return {name: None if name in hidden else count for name, count in counts.items()}
 
 
-def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
+def publishable_stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
     """The funnel over all customers, one row per step, with `previous` Int64 and `state` String added.
 
     `state` is `shown`; `bounded` where only bounds of the rate are published (`bound_low`, `bound_high`); `few` where
@@ -83,7 +83,7 @@ def stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
     return pl.DataFrame(published, schema=schema, orient="row").drop("is_total", "tie_sensitive", strict=False)
 
 
-def segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
+def publishable_segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
     """Step conversion by group, with `state`, `bound_low`, `bound_high` added and what may not be seen set to null.
 
     In: `dimension`, `segment`, `step`, `previous`, `reached`, `share`, `low`, `high`, `everyone`, `difference`,
@@ -190,7 +190,7 @@ def _by_step(cells: Iterable[Cell]) -> list[list[Cell]]:
     return list(found.values())
 
 
-def changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataFrame:
+def publishable_changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataFrame:
     """Differences between two periods, without those that depend on a small count.
 
     `counts` has `reached`, `previous` and `entered` of the earlier period, and the same with `_later`.
@@ -209,7 +209,7 @@ def changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataF
     return out
 
 
-def voice(answers: pl.DataFrame, interval: Callable[..., Any], k: int, least: int) -> pl.DataFrame | None:
+def publishable_voice(answers: pl.DataFrame, interval: Callable[..., Any], k: int, least: int) -> pl.DataFrame | None:
     """Satisfaction by stage: `stage`, `responses` Int64, `satisfied`, `low`, `high` Float64 (shares of CSAT answers).
 
     Null when no stage has enough answers. A share that depends on a small count is withheld.

@@ -94,7 +94,7 @@ def _total_of(row: dict[str, Any]) -> str:
     return f"{row['week']} {row['dimension']}"
 
 
-def runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:
+def unusual_runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:
     """Consecutive unusual weeks merged into runs: the keys of the series, `first`, `last` and `difference`.
 
     `difference` is the largest distance of the run from the usual share; the most remarkable run comes first.

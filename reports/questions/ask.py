@@ -39,7 +39,7 @@ from reports.privacy import paths as routes
 from reports.privacy import stages as published
 from reports.questions import groups, pacing, periods, scope
 from reports.questions.answers import Answers, Facts, Origin
-from reports.questions.cube import Cube, cube, published_counts
+from reports.questions.cube import Cube, build_cube, published_counts
 from reports.questions.entrants import Entrants, StageFunnel, all_entrants, entrants, step_counts
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
@@ -78,8 +78,8 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     window = duration(settings.window)
     stage_funnel = StageFunnel(steps, window)
     entered = all_entrants(paths, replace(stage_funnel, by=settings.segments))
-    stages = published.stages(funnel(paths, Funnel(steps, window=window)), settings.k, settings.least)
-    segments = groups.segments(entered, settings)
+    stages = published.publishable_stages(funnel(paths, Funnel(steps, window=window)), settings.k, settings.least)
+    segments = groups.segment_differences(entered, settings)
     return Answers(
         facts=facts,
         goal=rules.goal[0],
@@ -95,7 +95,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         goals=frozenset(rules.goal),
         cube=_cube(entered, stages, segments, settings),
         **_pacing(paths, settings, facts),
-        changes=periods.changes(paths, stage_funnel, settings, facts),
+        changes=periods.period_changes(paths, stage_funnel, settings, facts),
         **_voice(paths, settings, rules, facts),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )
@@ -106,7 +106,7 @@ def _cube(
 ) -> Cube | None:
     """The customers of the stage funnel by group and by period of first entry."""
     columns = _explored(settings)
-    return cube(
+    return build_cube(
         entered, columns, settings.k, published_counts(stages, segments, [settings.name_of(c) for c in columns])
     )
 
@@ -152,7 +152,7 @@ def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flow.Flow
     found = flow_routes(
         paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey", collapse=settings.collapse
     )
-    return flow.flow(found, set(rules.goal), settings.k)
+    return flow.publishable_flow(found, set(rules.goal), settings.k)
 
 
 def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
@@ -162,9 +162,9 @@ def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
     over, collapse = Selection(where=pl.col("outcome") != "open"), settings.collapse
     whole = variants(paths, among=over, least=settings.least, collapse=collapse)
     return {
-        "paths": routes.commonest(whole, settings.least),
-        "positions": routes.positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
-        "moves": routes.moves(transitions(paths, collapse=collapse), settings.k),
+        "paths": routes.publishable_paths(whole, settings.least),
+        "positions": routes.publishable_positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
+        "moves": routes.publishable_moves(transitions(paths, collapse=collapse), settings.k),
     }
 
 
@@ -178,8 +178,8 @@ def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, A
     return {
         "pace": pacing.pace(journeys, least),
         "pace_shift": periods.pace_shift(journeys, settings, facts),
-        "times": pacing.times(journeys, k, least),
-        "incidence": pacing.incidence(
+        "times": pacing.times_to_goal(journeys, k, least),
+        "incidence": pacing.goal_incidence(
             journeys, window=duration(settings.window), end_of_data=facts.end_of_data, k=k, least=least
         ),
         "incidence_by": None if column is None else settings.name_of(column),
@@ -200,7 +200,7 @@ def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
     total = pl.concat(stages).group_by("stage").agg(pl.col("of").sum().cast(pl.Int64))
     order = {"stage": False, "customers": True, "touchpoint": False}
     counts = both.join(total, on="stage").sort(list(order), descending=list(order.values()))
-    return routes.used(counts, settings.k)
+    return routes.publishable_use(counts, settings.k)
 
 
 def _weeks(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
@@ -268,7 +268,7 @@ def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Fact
     told = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
     order = {name: number for number, name in enumerate(dict.fromkeys(stage.name for stage in rules.stages))}
     told = told.with_columns(order=pl.col("stage").replace_strict(order, default=len(order))).sort("order")
-    said = published.voice(told, wilson, settings.k, settings.least)
+    said = published.publishable_voice(told, wilson, settings.k, settings.least)
     return {"voice": said, "voice_shifts": periods.voice_shifts(paths, settings, facts)}
 
 

@@ -42,7 +42,9 @@ class Cube:
     left_out: float
 
 
-def cube(entered: Entrants, columns: Sequence[str], k: int, published: PublishedCounts | None = None) -> Cube | None:
+def build_cube(
+    entered: Entrants, columns: Sequence[str], k: int, published: PublishedCounts | None = None
+) -> Cube | None:
     """The finest cube over the first two of `columns` that may be published; null where none may be.
 
     `entered` comes from `all_entrants`, `published` from `published_counts`.

@@ -24,8 +24,8 @@ _LEVEL: Final = 0.05
 def against_the_rest(by_group: pl.DataFrame, column: str, dimension: str) -> pl.DataFrame:
     """Step conversion of every group of one column against all other customers.
 
-    In: a funnel broken down by `column`. Out: the columns that `reports.privacy.stages.segments` takes, without
-    `verdict`, and `p_value` Float64 of the test that the group goes on as often as the rest.
+    In: a funnel broken down by `column`. Out: the columns that `reports.privacy.stages.publishable_segments` takes,
+    without `verdict`, and `p_value` Float64 of the test that the group goes on as often as the rest.
     """
     before = by_group.select(column, "is_total", pl.col("step") + 1, previous="reached")
     rated = by_group.filter(pl.col("step") > 1).join(
@@ -54,7 +54,7 @@ def against_the_rest(by_group: pl.DataFrame, column: str, dimension: str) -> pl.
     ).with_columns(pl.selectors.float().fill_nan(None))
 
 
-def segments(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None:
+def segment_differences(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None:
     """Every group of every breakdown against the rest, safe to publish; null without a breakdown."""
     if not settings.segments:
         return None
@@ -73,7 +73,7 @@ def segments(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None
         .then(pl.lit("below"))
         .otherwise(pl.lit("above"))
     )
-    return stages.segments(rows.with_columns(verdict=verdict).drop("p_value"), settings.k, settings.least)
+    return stages.publishable_segments(rows.with_columns(verdict=verdict).drop("p_value"), settings.k, settings.least)
 
 
 def _largest(by_group: pl.DataFrame, column: str, most: int) -> pl.DataFrame:

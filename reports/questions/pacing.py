@@ -74,7 +74,7 @@ def pace(journeys: pl.DataFrame, least: int) -> Pace | None:
     return Pace(taken.len(), median, most)
 
 
-def times(journeys: pl.DataFrame, k: int, least: int) -> pl.DataFrame | None:
+def times_to_goal(journeys: pl.DataFrame, k: int, least: int) -> pl.DataFrame | None:
     """Journeys that reached the goal, by the time from their first touch, in bins of increasing width.
 
     Columns: `bin` UInt32, `name`, `within` String, `journeys` Int64, `share` Float64, `is_median` Boolean.
@@ -135,7 +135,7 @@ def _both(one: Bin, other: Bin) -> Bin:
     return one[0], other[1], one[2] + other[2], one[3] + other[3]
 
 
-def incidence(
+def goal_incidence(
     journeys: pl.DataFrame, *, window: timedelta, end_of_data: datetime, k: int, least: int
 ) -> pl.DataFrame | None:
     """The share of journeys that has reached the goal by `days` since the first touch, by their largest groups.

@@ -24,7 +24,9 @@ SATISFIED: Final = 4
 """The lowest CSAT score that counts as satisfied."""
 
 
-def changes(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+def period_changes(
+    paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts
+) -> pl.DataFrame | None:
     """Step conversion of the newest period whose entrants have completed their window, against the one before."""
     length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
     if not length or end - 2 * length < facts.first_at:
@@ -43,7 +45,7 @@ def changes(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, f
         ends = newcombe(groups.floats(k2), groups.floats(n2), groups.floats(k1), groups.floats(n1))
         out |= {f"{of}_difference": k2 / n2 - k1 / n1}
         out |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
-    return stages.changes(pl.DataFrame(out), both, settings.k)
+    return stages.publishable_changes(pl.DataFrame(out), both, settings.k)
 
 
 def _counts(paths: Paths, stage_funnel: StageFunnel, start: datetime, end: datetime) -> pl.DataFrame:

@@ -64,10 +64,12 @@ def evidence(lake: Lake, k: int) -> Evidence:
     )
     row = came.collect().row(0, named=True)
     late = None if small(row["many"] or 0, k) else row["late"]
-    return Evidence(verdicts(checks.results(lake), k), refused(lake, k), row["arrived"], late, row["len"] or None)
+    return Evidence(
+        check_verdicts(checks.results(lake), k), refused_messages(lake, k), row["arrived"], late, row["len"] or None
+    )
 
 
-def refused(lake: Lake, k: int) -> pl.DataFrame | None:
+def refused_messages(lake: Lake, k: int) -> pl.DataFrame | None:
     """Messages in quarantine by reason, most frequent first; null where there are none."""
     counts = scan(lake, QUARANTINE, contract.QUARANTINE).group_by("reason").agg(messages=pl.len().cast(pl.Int64))
     frame = counts.sort("messages", "reason", descending=[True, False]).collect()
@@ -75,7 +77,7 @@ def refused(lake: Lake, k: int) -> pl.DataFrame | None:
     return None if frame.is_empty() else frame.with_columns(messages=pl.when(~hidden).then("messages"))
 
 
-def verdicts(results: pl.DataFrame, k: int) -> pl.DataFrame | None:
+def check_verdicts(results: pl.DataFrame, k: int) -> pl.DataFrame | None:
     """The newest days by suite, and by each belief that was not met on one of them; null where nothing was checked.
 
     A share of fewer than `k` rows is withheld.

@@ -19,7 +19,7 @@ from reports.words.numbers import moment, percent, points, quoted
 Run = tuple[str, dict[str, Any]]
 
 
-def runs(place: Place) -> list[Run]:
+def earlier_runs(place: Place) -> list[Run]:
     """The kept runs, newest first: the name of the folder and the content of its `site.json`."""
     found: list[Run] = []
     for run in reversed(place.runs()):

@@ -146,7 +146,7 @@ def _packed_indexes(places: list[int]) -> str | list[int]:
 def indexes_of(at: str | list[int]) -> list[int]:
     """The indexes of a column, from either encoding.
 
-    >>> places_of("#$#"), places_of([0, 1, 0])
+    >>> indexes_of("#$#"), indexes_of([0, 1, 0])
     ([0, 1, 0], [0, 1, 0])
     """
     return [INDEX_CHARACTERS.index(character) for character in at] if isinstance(at, str) else at

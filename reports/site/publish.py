@@ -112,8 +112,8 @@ def _put_in_place(built: BuiltSite, docs: dict[str, bytes], place: Place, run: s
 
     An incomplete run may still be in the making; it is removed once it is older than all kept runs.
     """
+    from reports.site.history import earlier_runs as kept
     from reports.site.history import history_page
-    from reports.site.history import runs as kept
 
     place.add(run, built.files | docs)
     complete = kept(place)

@@ -7,16 +7,22 @@ equal answers give equal bytes.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from types import ModuleType
 from typing import Any, Final
 
 import polars as pl
 
 from reports.charts.theme import unchecked
-from reports.pages import explore, journey_map, overview, paths, quality, stages, trends
 from reports.pages.cards import EMPTY, Page, Part
+from reports.pages.explore import explore_page
+from reports.pages.journey_map import journey_map_page
+from reports.pages.overview import overview_page
+from reports.pages.paths import paths_page
+from reports.pages.quality import quality_page
+from reports.pages.stages import stages_page
+from reports.pages.trends import trends_page
 from reports.questions.answers import Answers
 from reports.settings import PageName, ReportSettings
 from reports.site.csv import as_csv
@@ -26,14 +32,14 @@ from reports.words.subtitles import count_withheld
 from reports.words.tables import as_files, columnar
 from reports.words.value_cards import ValueCard
 
-PAGES: Final[dict[PageName, ModuleType]] = {
-    "overview": overview,
-    "stages": stages,
-    "paths": paths,
-    "map": journey_map,
-    "trends": trends,
-    "explore": explore,
-    "quality": quality,
+PAGES: Final[dict[PageName, Callable[[Answers, ReportSettings], Page | None]]] = {
+    "overview": overview_page,
+    "stages": stages_page,
+    "paths": paths_page,
+    "map": journey_map_page,
+    "trends": trends_page,
+    "explore": explore_page,
+    "quality": quality_page,
 }
 FRONT: Final = "index.html"
 """The first page's file, whichever page that is."""
@@ -93,9 +99,9 @@ def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
     """The configured pages that have content; the overview where none has."""
     with unchecked():
-        made = [PAGES[name].page(answers, settings) for name in PAGES if name in settings.pages]
+        made = [PAGES[name](answers, settings) for name in PAGES if name in settings.pages]
         found = tuple(page for page in made if page is not None)
-        return found or (overview.page(answers, settings),)
+        return found or (overview_page(answers, settings),)
 
 
 def _all_in_one(pages: tuple[Page, ...]) -> Page:

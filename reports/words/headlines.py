@@ -13,7 +13,7 @@ import polars as pl
 
 from reports.privacy.flow import OTHER, Flow
 from reports.privacy.stages import NO_VALUE, SHOWN
-from reports.privacy.trends import runs
+from reports.privacy.trends import unusual_runs
 from reports.questions.intervals import clearly_larger, share_interval
 from reports.words.numbers import count, interval, percent, points, quoted
 
@@ -61,7 +61,7 @@ def _leads(counts: pl.Series) -> bool:
     return len(counts) < 2 or clearly_larger(float(counts[0]), float(counts[1]))
 
 
-def overview(stages: pl.DataFrame, goal: str) -> str:
+def overview_headline(stages: pl.DataFrame, goal: str) -> str:
     """The headline of the report: how many reach the goal, and where they are lost."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     last = rows[max(rows)]
@@ -77,7 +77,7 @@ def overview(stages: pl.DataFrame, goal: str) -> str:
     return sentence
 
 
-def funnel(stages: pl.DataFrame) -> str:
+def funnel_headline(stages: pl.DataFrame) -> str:
     """The title of the stage funnel."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     weakest, largest = weakest_step(stages), largest_loss(stages)
@@ -94,7 +94,7 @@ def funnel(stages: pl.DataFrame) -> str:
     return sentence
 
 
-def segments(frame: pl.DataFrame, most: int = 2) -> str:
+def segments_headline(frame: pl.DataFrame, most: int = 2) -> str:
     """The title of the chart by segment: the groups clearly below the rest that cost most, otherwise those above it."""
     if frame.filter(pl.col("verdict").is_not_null()).is_empty():
         return "Conversion from stage to stage, by group"
@@ -122,7 +122,7 @@ def _different_groups(frame: pl.DataFrame, side: str, most: int) -> list[str]:
     ]
 
 
-def flow(published: Flow) -> str:
+def flow_headline(published: Flow) -> str:
     """The title of the flow: the most frequent first move, if clearly so, and the share of it that reaches the goal."""
     first = published.links.filter((pl.col("position") == 1) & (pl.col("source") != OTHER))
     first = first.sort("units", descending=True, maintain_order=True)
@@ -142,7 +142,7 @@ def _estimated(part: int, whole: int) -> str:
     return f"{percent(part / whole)} ({interval(*share_interval(part, whole))})"
 
 
-def commonest(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
+def commonest_headline(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
     """The title of the commonest paths: the commonest path to the goal, and the commonest abandoned one.
 
     `reached` and `lost` have `route` and `units`, most frequent first.
@@ -167,7 +167,7 @@ def _way(route: list[str]) -> str:
     return " → ".join(quoted(name) for name in route) if len(route) > 1 else f"{quoted(route[0])} alone"
 
 
-def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
+def journey_map_headline(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
     """The title of the journey map: the stages with the lowest satisfaction and the highest drop-off, where clear."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     said: list[str] = []
@@ -181,7 +181,7 @@ def journey_map(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
     return "Journey map: " + "; ".join(said) if said else "Journey map"
 
 
-def incidence(curves: pl.DataFrame, dimension: str | None) -> str:
+def incidence_headline(curves: pl.DataFrame, dimension: str | None) -> str:
     """The title of the curves: the group that ends highest, otherwise lowest, where its band clears all others."""
     ends = curves.group_by("group", maintain_order=True).last().sort("share", descending=True)
     if dimension is None or ends.height < 2:
@@ -206,12 +206,12 @@ def _maximum(values: pl.Series) -> float:
     return most
 
 
-def trend(weekly: pl.DataFrame, prefix: str = "") -> str:
+def trend_headline(weekly: pl.DataFrame, prefix: str = "") -> str:
     """The title of one group's strips: its most remarkable run of unusual weeks, or that there is none.
 
     `prefix` names the group, such as "Device “App”: ".
     """
-    found = runs(weekly)
+    found = unusual_runs(weekly)
     if found:
         said = _run_sentence(found[0])
     else:
@@ -219,9 +219,9 @@ def trend(weekly: pl.DataFrame, prefix: str = "") -> str:
     return f"{prefix}{said[:1].lower()}{said[1:]}" if prefix else said
 
 
-def trends(weekly: pl.DataFrame) -> str:
+def trends_headline(weekly: pl.DataFrame) -> str:
     """The title of the trends page: the most remarkable run of all customers, otherwise of a group."""
-    found = runs(weekly.filter(pl.col("dimension").is_null())) or runs(weekly)
+    found = unusual_runs(weekly.filter(pl.col("dimension").is_null())) or unusual_runs(weekly)
     if not found:
         return "How conversion moves"
     sentence = _run_sentence(found[0])

@@ -25,7 +25,7 @@ class Table:
     words: tuple[int, ...] = (0,)
 
 
-def stages(frame: pl.DataFrame) -> Table:
+def stages_table(frame: pl.DataFrame) -> Table:
     """The stage funnel."""
     heads = (
         "Stage",
@@ -55,7 +55,7 @@ def stages(frame: pl.DataFrame) -> Table:
     return Table(heads, tuple(rows))
 
 
-def segments(frame: pl.DataFrame) -> Table:
+def segments_table(frame: pl.DataFrame) -> Table:
     """Step conversion by group."""
     heads = (
         "Group",
@@ -81,7 +81,7 @@ def segments(frame: pl.DataFrame) -> Table:
     return Table(heads, tuple(rows), words=(0, 1))
 
 
-def links(frame: pl.DataFrame) -> Table:
+def links_table(frame: pl.DataFrame) -> Table:
     """The moves of a flow, largest first."""
     heads = ("From", "To", "Step", "Journeys", "Of the source", "Reach the goal")
     rows = [
@@ -98,7 +98,7 @@ def links(frame: pl.DataFrame) -> Table:
     return Table(heads, tuple(rows), words=(0, 1, 2))
 
 
-def used(frame: pl.DataFrame) -> Table:
+def used_table(frame: pl.DataFrame) -> Table:
     """Touchpoints by stage."""
     rows = [
         (shown_name(r["stage"]), shown_name(r["touchpoint"]), count(r["customers"]), percent(r["share"]))
@@ -107,7 +107,7 @@ def used(frame: pl.DataFrame) -> Table:
     return Table(("Stage", "Touchpoint", "Customers", "Of the stage's customers"), tuple(rows), words=(0, 1))
 
 
-def paths(frame: pl.DataFrame) -> Table:
+def paths_table(frame: pl.DataFrame) -> Table:
     """The commonest whole paths."""
     rows = [
         (" → ".join(_touchpoint(name) for name in r["route"]), r["ended"], count(r["units"]), percent(r["share"]))
@@ -116,7 +116,7 @@ def paths(frame: pl.DataFrame) -> Table:
     return Table(("Path", "Ended", "Journeys", "Of all that are over"), tuple(rows), words=(0, 1))
 
 
-def positions(frame: pl.DataFrame) -> Table:
+def positions_table(frame: pl.DataFrame) -> Table:
     """Where journeys are at each position, one row per touchpoint."""
     wide = frame.with_columns(pl.col("position").cast(pl.String)).pivot(
         on="position", index="touchpoint", values="share", aggregate_function="first"
@@ -127,7 +127,7 @@ def positions(frame: pl.DataFrame) -> Table:
     return Table(("Touchpoint", *(f"Step {step}" for step in steps)), tuple(rows))
 
 
-def moves(frame: pl.DataFrame) -> Table:
+def moves_table(frame: pl.DataFrame) -> Table:
     """Moves between touchpoints, most frequent first."""
     ends = {
         "START": "(start)",
@@ -147,7 +147,7 @@ def moves(frame: pl.DataFrame) -> Table:
     return Table(("From", "To", "Moves", "Customers"), tuple(rows), words=(0, 1))
 
 
-def weeks(frame: pl.DataFrame) -> Table:
+def weeks_table(frame: pl.DataFrame) -> Table:
     """Step conversion by week."""
     rows = [
         (
@@ -164,13 +164,13 @@ def weeks(frame: pl.DataFrame) -> Table:
     return Table(heads, tuple(rows), words=(0, 1, 5))
 
 
-def linked(frame: pl.DataFrame, words: dict[str, str]) -> Table:
+def linked_table(frame: pl.DataFrame, words: dict[str, str]) -> Table:
     """How touches are tied to customers."""
     rows = [(words.get(r["way"], r["way"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
     return Table(("Tied", "Of all touches"), tuple(rows))
 
 
-def verdicts(frame: pl.DataFrame) -> Table:
+def verdicts_table(frame: pl.DataFrame) -> Table:
     """Expectations that were not met, by day."""
     rows = [
         (
@@ -185,7 +185,7 @@ def verdicts(frame: pl.DataFrame) -> Table:
     return Table(("Day", "Suite", "Not met", "If not met", "Of the day's rows"), tuple(rows), words=(0, 1, 2, 3))
 
 
-def refused(frame: pl.DataFrame, k: int) -> Table:
+def refused_table(frame: pl.DataFrame, k: int) -> Table:
     """Messages in quarantine by reason."""
     rows = [
         (r["reason"].replace("_", " "), f"under {k}" if r["messages"] is None else count(r["messages"]))
@@ -194,13 +194,13 @@ def refused(frame: pl.DataFrame, k: int) -> Table:
     return Table(("Reason", "Messages"), tuple(rows))
 
 
-def times(frame: pl.DataFrame) -> Table:
+def times_table(frame: pl.DataFrame) -> Table:
     """Journeys by the time they took to the goal."""
     rows = [(r["name"], count(r["journeys"]), percent(r["share"])) for r in frame.iter_rows(named=True)]
     return Table(("From the first touch to the goal", "Journeys", "Of those that reached it"), tuple(rows))
 
 
-def incidence(frame: pl.DataFrame) -> Table:
+def incidence_table(frame: pl.DataFrame) -> Table:
     """The share that has reached the goal by day, at about ten moments."""
     rows = [
         (
@@ -216,7 +216,7 @@ def incidence(frame: pl.DataFrame) -> Table:
     return Table(("Group", "Days since the first touch", "Reached the goal", "95 % interval", "Journeys"), tuple(rows))
 
 
-def cube(published: Cube, names: tuple[str, ...]) -> Table:
+def cube_table(published: Cube, names: tuple[str, ...]) -> Table:
     """The cube summed over its periods: all customers, the groups of each dimension, then those of both."""
     counts = [name for name in published.cells.columns if name.startswith("n")]
     fields = ("a", "b")[: len(names)]

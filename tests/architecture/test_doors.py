@@ -24,7 +24,7 @@ DOORS = {
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph(*ROOMS, include_external_packages=True, exclude_type_checking_imports=True)
+    return grimp.build_graph(*ROOMS, include_external_packages=True, exclude_type_checking_imports=True, cache_dir=None)
 
 
 @pytest.mark.parametrize("library", DOORS)

@@ -24,7 +24,7 @@ QUESTIONS = ("funnels", "paths", "experience", "segments", "monitoring", "engine
 
 @pytest.fixture(scope="module")
 def graph() -> grimp.ImportGraph:
-    return grimp.build_graph(*ROOMS)
+    return grimp.build_graph(*ROOMS, cache_dir=None)
 
 
 def layers_of(contract: dict[str, Any]) -> list[set[str]]:

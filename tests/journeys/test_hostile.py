@@ -122,11 +122,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         settings = Settings(folder / "journeys.toml", brokers=[broker.address])
         create_topics([broker.address], {"clicks": 2, "orders": 1, "voices": 1})
         produce([broker.address], _messages())
-        landed = steps.ingest(settings, until_caught_up=True)
+        landed = steps.land_events(settings, until_caught_up=True)
     assert landed.quarantined and sum(landed.quarantined.values()) == 20
-    steps.stitch(settings)
-    steps.check(settings)
-    steps.report(settings)
+    steps.stitch_lake(settings)
+    steps.check_lake(settings)
+    steps.publish_report(settings)
     (run,) = (folder / "site" / "runs").iterdir()
     return run
 

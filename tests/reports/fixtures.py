@@ -14,7 +14,7 @@ from reports.privacy import flow, stages, trends
 from reports.privacy import paths as routes
 from reports.questions import pacing
 from reports.questions.answers import Answers, Facts, Origin, Pace
-from reports.questions.cube import cube
+from reports.questions.cube import build_cube
 from reports.questions.entrants import Entrants
 from reports.questions.quality import VERDICTS, Evidence
 
@@ -223,7 +223,9 @@ def used_frame(names: tuple[str, ...] = STAGES, touchpoints: tuple[str, ...] = T
     for index, name in enumerate(names):
         for place, touchpoint in enumerate(touchpoints[index : index + 3]):
             rows.append((name, touchpoint, COUNTS[index] // (place + 1), COUNTS[index]))
-    return routes.used(pl.DataFrame(rows, schema=["stage", "touchpoint", "customers", "of"], orient="row"), 10)
+    return routes.publishable_use(
+        pl.DataFrame(rows, schema=["stage", "touchpoint", "customers", "of"], orient="row"), 10
+    )
 
 
 def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> pl.DataFrame:
@@ -296,12 +298,12 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "facts": Facts(142380, 20117, 24802, 2512, 20350, 1940, START, END),
         "goal": names[-1],
         "window": timedelta(days=14),
-        "stages": stages.stages(funnel_frame(names=names), k, least),
-        "segments": stages.segments(segment_frame(names=names), k, least),
-        "flow": flow.flow(routes_frame(), {"Order placed"}, k),
-        "paths": routes.commonest(variants_frame(), least),
-        "positions": routes.positions(matrix_frame(), k),
-        "moves": routes.moves(transitions_frame(), k),
+        "stages": stages.publishable_stages(funnel_frame(names=names), k, least),
+        "segments": stages.publishable_segments(segment_frame(names=names), k, least),
+        "flow": flow.publishable_flow(routes_frame(), {"Order placed"}, k),
+        "paths": routes.publishable_paths(variants_frame(), least),
+        "positions": routes.publishable_positions(matrix_frame(), k),
+        "moves": routes.publishable_moves(transitions_frame(), k),
         "used": used_frame(names),
         "weeks": weeks_frame(names),
         "linked": linked_frame(),
@@ -310,10 +312,10 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
         "changes": changes_frame(),
         "voice": voice_frame(names),
-        "times": pacing.times(journeys_of(), k, least),
-        "incidence": pacing.incidence(journeys_of(), window=timedelta(days=14), end_of_data=END, k=k, least=least),
+        "times": pacing.times_to_goal(journeys_of(), k, least),
+        "incidence": pacing.goal_incidence(journeys_of(), window=timedelta(days=14), end_of_data=END, k=k, least=least),
         "incidence_by": "Device",
-        "cube": cube(entrants_of(), ("device", "region"), k),
+        "cube": build_cube(entrants_of(), ("device", "region"), k),
         "evidence": evidence_of(),
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }
@@ -328,11 +330,11 @@ def hostile_answers(names: tuple[str, ...]) -> Answers:
     taken = [([renamed.get(name, name) for name in route], *rest) for route, *rest in ROUTES]
     return answers(
         names=names,
-        segments=stages.segments(segment_frame(groups, names), 10, 30),
-        flow=flow.flow(routes_frame(taken), {"Order placed"}, 10),
-        paths=routes.commonest(variants_frame(taken), 30),
-        positions=routes.positions(matrix_frame(taken), 10),
-        moves=routes.moves(transitions_frame(taken), 10),
+        segments=stages.publishable_segments(segment_frame(groups, names), 10, 30),
+        flow=flow.publishable_flow(routes_frame(taken), {"Order placed"}, 10),
+        paths=routes.publishable_paths(variants_frame(taken), 30),
+        positions=routes.publishable_positions(matrix_frame(taken), 10),
+        moves=routes.publishable_moves(transitions_frame(taken), 10),
         used=used_frame(names, names),
         weeks=weeks_frame(names, names[0]),
         stage_numbers={name: index for index, name in enumerate(names)},

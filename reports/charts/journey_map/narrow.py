@@ -12,7 +12,7 @@ import polars as pl
 
 from reports.charts import fonts
 from reports.charts.canvas import NARROW, Canvas, tips
-from reports.charts.journey_map.wide import FELT_TIP, Rows, circle, circles, columns_of, felt_of, felt_texts
+from reports.charts.journey_map.wide import FELT_TIP, Rows, circle, circles, felt_of, felt_texts, stage_columns
 from reports.words.numbers import count, percent
 
 HEAD = 32
@@ -26,7 +26,7 @@ def narrow_journey_map(
     stages: pl.DataFrame, used: pl.DataFrame, voice: pl.DataFrame | None, wants: dict[str, str], width: int = NARROW
 ) -> alt.LayerChart:
     """Of every stage: who reaches it, what they want and use, how they feel, how many leave, how long it takes."""
-    steps = columns_of(stages, width)
+    steps = stage_columns(stages, width)
     felt = {row["stage"]: row for row in felt_of(voice, steps)}
     top = 0.0
     for step in steps:

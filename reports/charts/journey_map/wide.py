@@ -33,7 +33,7 @@ def journey_map(
     width: int = WIDTH,
 ) -> alt.LayerChart:
     """Stages across; touchpoints, feelings, drop-off and time down."""
-    steps = columns_of(stages, width)
+    steps = stage_columns(stages, width)
     touchpoints = _touchpoints(used, steps)
     felt = felt_of(voice, steps)
     tops = _tops(len(touchpoints), bool(felt))
@@ -48,7 +48,7 @@ def journey_map(
     return canvas.layered(layers, "Journey map. " + " ".join(step["d"] for step in steps))
 
 
-def columns_of(stages: pl.DataFrame, width: int) -> Rows:
+def stage_columns(stages: pl.DataFrame, width: int) -> Rows:
     """The stages with the positions and texts of their columns."""
     rows = stages.sort("step").to_dicts()
     room = (width - LEFT) / len(rows)

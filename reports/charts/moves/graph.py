@@ -1,8 +1,8 @@
 """How do customers move between touchpoints, and where do they turn back?
 
-In: the published moves (`reports.privacy.paths.moves`) and the stage number of every touchpoint. Stages run from left
-to right, touchpoints of one stage are stacked; a circle's area is its visits, an arrow's width its moves. Forward
-arrows bend up, backward ones down.
+In: the published moves (`reports.privacy.paths.publishable_moves`) and the stage number of every touchpoint. Stages run
+from left to right, touchpoints of one stage are stacked; a circle's area is its visits, an arrow's width its moves.
+Forward arrows bend up, backward ones down.
 """
 
 from __future__ import annotations

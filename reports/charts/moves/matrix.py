@@ -1,7 +1,7 @@
 """Where are customers at each position of their journey?
 
-In: the published positions frame (`reports.privacy.paths.positions`). A cell is the share of all journeys that are at a
-touchpoint at that position; the rows below accumulate the journeys that are over.
+In: the published positions frame (`reports.privacy.paths.publishable_positions`). A cell is the share of all journeys
+that are at a touchpoint at that position; the rows below accumulate the journeys that are over.
 """
 
 from __future__ import annotations

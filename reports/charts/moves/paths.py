@@ -1,7 +1,7 @@
 """Which whole paths are the most frequent, to the goal and abandoned?
 
-In: the published frame of commonest paths (`reports.privacy.paths.commonest`). A row is a path, a chip a touchpoint;
-the bar is how many journeys took exactly this path.
+In: the published frame of commonest paths (`reports.privacy.paths.publishable_paths`). A row is a path, a chip a
+touchpoint; the bar is how many journeys took exactly this path.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How many customers reach each stage, and where are they lost?
 
-In: the published stages frame (`reports.privacy.stages.stages`). Solid bars are the share of all who entered, the
-dashed ghost is who was lost since the stage before; the figures stand beside the bars.
+In: the published stages frame (`reports.privacy.stages.publishable_stages`). Solid bars are the share of all who
+entered, the dashed ghost is who was lost since the stage before; the figures stand beside the bars.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Which groups of customers go on at each step, and which clearly more or less often than the rest?
 
-In: the published segments frame (`reports.privacy.stages.segments`). One block per dimension, one column per step with
-its own range; a dot is the group's conversion, its whisker the 95 % interval, the dashed line all customers.
+In: the published segments frame (`reports.privacy.stages.publishable_segments`). One block per dimension, one column
+per step with its own range; a dot is the group's conversion, its whisker the 95 % interval, the dashed line all
+customers.
 """
 
 from __future__ import annotations

@@ -146,7 +146,7 @@ def test_no_value_of_the_data_is_in_a_verdict() -> None:
         Expectation("expect_column_max_to_be_between", {"column": "email", "max_value": 3}),
         Expectation("expect_column_mean_to_be_between", {"column": "score", "max_value": 1}),
     ]
-    verdicts = great_expectations.judge(frame, asked)
+    verdicts = great_expectations.evaluate_frame(frame, asked)
     assert SECRET not in repr(verdicts)
     assert [verdict.passed for verdict in verdicts] == [False] * 7
     assert verdicts[0][2:4] == (2, 2)

@@ -13,7 +13,7 @@ from tests.reports import fixtures
 
 @pytest.fixture(scope="module")
 def whole() -> Flow:
-    return flows.flow(fixtures.routes_frame(), {"Order placed"}, 10)
+    return flows.publishable_flow(fixtures.routes_frame(), {"Order placed"}, 10)
 
 
 def test_fewer_touchpoints_carry_the_same_journeys(whole: Flow) -> None:

@@ -14,7 +14,7 @@ def said(state: str) -> str | None:
     frame = fixtures.answers().segments
     assert frame is not None
     answers = fixtures.answers(segments=frame.with_columns(state=pl.lit(state)))
-    part = stages.segments(answers, ReportSettings())
+    part = stages.segments_card(answers, ReportSettings())
     assert part is not None and (part.spec is None) == (part.state is not None) == (part.narrow is None)
     return part.state.headline if part.state else None
 

@@ -6,7 +6,7 @@ import polars as pl
 
 from analytics import Selection, step_matrix, variants
 from analytics.touches.rules import PathRules
-from reports.privacy.paths import commonest, positions
+from reports.privacy.paths import publishable_paths, publishable_positions
 from reports.questions.ask import answers_about
 from reports.settings import ReportSettings
 from tests.written import Paths, frame
@@ -55,7 +55,7 @@ def test_numbers_of_the_page_are_those_of_variants_and_of_the_step_matrix() -> N
 def test_a_path_that_ends_both_ways_is_listed_in_both_and_long_ones_are_not() -> None:
     paths = [["a"], ["b"] * 11, ["c"]]
     table = pl.DataFrame({"path": paths, "units": [70, 60, 40], "share": [0.35, 0.3, 0.2], "converted": [30, 0, 39]})
-    assert commonest(table, 30).rows() == [
+    assert publishable_paths(table, 30).rows() == [
         (["c"], "reached", 39, 0.195),
         (["a"], "reached", 30, 0.15),
         (["a"], "abandoned", 40, 0.2),
@@ -65,7 +65,7 @@ def test_a_path_that_ends_both_ways_is_listed_in_both_and_long_ones_are_not() ->
 def test_rare_touchpoints_are_joined_and_small_cells_left_out() -> None:
     cells = {"position": pl.Series([1, 1, 1, 1], dtype=pl.UInt32), "node": ["a", "b", "c", "END_open"]}
     matrix = pl.DataFrame({**cells, "units": [60, 11, 25, 4], "share": [0.6, 0.11, 0.25, 0.04]})
-    assert positions(matrix, 10, most=1).rows() == [
+    assert publishable_positions(matrix, 10, most=1).rows() == [
         (1, "a", "touchpoint", 60, 0.6),
         (1, "other", "touchpoint", 40, 0.4),
     ]

@@ -30,7 +30,7 @@ def test_no_small_count_can_be_worked_out_from_the_total(counts: list[int]) -> N
 
 
 def test_stages_with_few_customers_keep_counts_and_lose_rates() -> None:
-    frame = stages.stages(fixtures.funnel_frame((28, 14, 4, 0, 0)), K, 30)
+    frame = stages.publishable_stages(fixtures.funnel_frame((28, 14, 4, 0, 0)), K, 30)
     assert frame["state"].to_list() == ["shown", "few", "withheld", "withheld", "few"]
     assert frame["reached"].to_list() == [28, 14, None, 0, 0]
     assert frame["share_of_previous"].null_count() == 5
@@ -41,13 +41,13 @@ def test_no_few_can_be_worked_out_of_those_who_still_have_time(counts: list[int]
     falling = sorted(counts, reverse=True)
     names = fixtures.STAGES[: len(counts)]
     funnel = fixtures.funnel_frame((900,) * len(counts), names).with_columns(open=pl.Series(falling, dtype=pl.Int64))
-    told = stages.stages(funnel, K, 30)["open"].drop_nulls().to_list()
+    told = stages.publishable_stages(funnel, K, 30)["open"].drop_nulls().to_list()
     assert not any(small(n, K) for n in told)
     assert not any(small(one - other, K) for place, one in enumerate(told) for other in told[place:])
 
 
 def test_groups_too_small_to_be_seen_take_a_second_count_with_them_but_not_its_rate() -> None:
-    frame = stages.segments(fixtures.segment_frame(), K, 30).filter(pl.col("dimension") == "Region")
+    frame = stages.publishable_segments(fixtures.segment_frame(), K, 30).filter(pl.col("dimension") == "Region")
     islands = frame.filter(pl.col("segment") == "Islands")
     east = frame.filter(pl.col("segment") == "East")
     assert set(islands["state"]) == {"withheld"}
@@ -57,7 +57,7 @@ def test_groups_too_small_to_be_seen_take_a_second_count_with_them_but_not_its_r
 
 
 def test_flow_leaves_out_rare_moves_and_rounds_the_rest() -> None:
-    flow = flows.flow(fixtures.routes_frame(), {"Order placed"}, K)
+    flow = flows.publishable_flow(fixtures.routes_frame(), {"Order placed"}, K)
     assert flow.rounded
     assert flow.units == sum(route[2] for route in fixtures.ROUTES)
     for frame in (flow.nodes, flow.links, flow.through):
@@ -68,7 +68,7 @@ def test_flow_leaves_out_rare_moves_and_rounds_the_rest() -> None:
 
 def test_flow_without_rare_moves_keeps_exact_counts() -> None:
     routes = [(["Ad click", "Basket"], "abandoned", 123, 0), (["Ad click", "Order placed"], "converted", 77, 77)]
-    flow = flows.flow(fixtures.routes_frame(routes), {"Order placed"}, K)
+    flow = flows.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, K)
     assert not flow.rounded
     assert sorted(flow.links["units"]) == [77, 123]
 
@@ -76,7 +76,7 @@ def test_flow_without_rare_moves_keeps_exact_counts() -> None:
 @given(st.lists(st.lists(st.integers(0, 400), min_size=3, max_size=3), min_size=1, max_size=5))
 def test_no_small_count_of_customers_there_or_lost_can_be_worked_out_from_groups(groups: list[list[int]]) -> None:
     chains = {f"g{i}": sorted(chain, reverse=True) for i, chain in enumerate(groups)}
-    frame = stages.segments(_segments(chains), K, 30)
+    frame = stages.publishable_segments(_segments(chains), K, 30)
     for step in (2, 3):
         rows = {row["segment"]: row for row in frame.filter(pl.col("step") == step).to_dicts()}
         lost = {name: chain[step - 2] - chain[step - 1] for name, chain in chains.items()}
@@ -94,7 +94,7 @@ def test_bounds_of_a_rate_tell_nothing_of_the_count_behind_it(entered: int, lost
     bounds = {}
     for few in (lost, other):
         chain = [entered, entered - few, min(then, entered - few - 20)]
-        rows = stages.segments(_segments({"a": chain}), K, 30).to_dicts()
+        rows = stages.publishable_segments(_segments({"a": chain}), K, 30).to_dicts()
         assert rows[0]["state"] == stages.BOUNDED
         assert rows[0]["bound_low"] <= chain[1] / entered <= rows[0]["bound_high"] == 1.0
         assert rows[0]["reached"] is None and rows[1]["previous"] is None

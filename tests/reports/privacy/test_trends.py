@@ -12,7 +12,7 @@ from tests.reports import fixtures
 
 
 def test_planted_fall_is_found_and_nothing_else() -> None:
-    found = trends.runs(fixtures.weeks_frame())
+    found = trends.unusual_runs(fixtures.weeks_frame())
     assert {(run["segment"], run["step"]) for run in found} == {("Mobile web", 5), (None, 5)}
     assert {run["last"] for run in found} == {date(2026, 7, 27)}
     assert all(run["difference"] < -0.12 for run in found)

@@ -25,7 +25,7 @@ def _journeys(lengths: list[timedelta | None], group: str | None = None, each: i
 
 def test_journeys_are_counted_by_the_time_they_took_and_small_bins_are_joined() -> None:
     lengths = [timedelta(seconds=30)] * 20 + [timedelta(minutes=2)] * 3 + [timedelta(minutes=20)] * 40 + [None] * 10
-    frame = pacing.times(_journeys(lengths), 10, 30)
+    frame = pacing.times_to_goal(_journeys(lengths), 10, 30)
     assert frame is not None
     assert frame["name"].to_list() == ["under 1 min", "1–30 min"]
     assert frame["journeys"].to_list() == [20, 43]
@@ -35,20 +35,20 @@ def test_journeys_are_counted_by_the_time_they_took_and_small_bins_are_joined() 
 
 def test_many_journeys_of_a_handful_of_customers_are_joined_too() -> None:
     lengths = [timedelta(seconds=30)] * 40 + [timedelta(minutes=2)] * 20 + [timedelta(minutes=20)] * 40
-    frame = pacing.times(_journeys(lengths, each=4), 10, 30)
+    frame = pacing.times_to_goal(_journeys(lengths, each=4), 10, 30)
     assert frame is not None
     assert frame["journeys"].to_list() == [40, 60]
 
 
 def test_too_few_or_nobody_gives_nothing() -> None:
-    assert pacing.times(_journeys([None] * 50), 10, 30) is None
-    assert pacing.times(_journeys([timedelta(hours=1)] * 29), 10, 30) is None
+    assert pacing.times_to_goal(_journeys([None] * 50), 10, 30) is None
+    assert pacing.times_to_goal(_journeys([timedelta(hours=1)] * 29), 10, 30) is None
     assert pacing.pace(_journeys([timedelta(hours=1)] * 29), 30) is None
 
 
 def test_the_bar_of_the_median_holds_the_median_that_is_told() -> None:
     journeys = _journeys([timedelta(minutes=number) for number in range(1, 400)])
-    pace, frame = pacing.pace(journeys, 30), pacing.times(journeys, 10, 30)
+    pace, frame = pacing.pace(journeys, 30), pacing.times_to_goal(journeys, 10, 30)
     assert pace is not None and frame is not None
     assert pace.median == timedelta(minutes=200)
     assert frame.filter("is_median")["name"].to_list() == ["3–6 h"]
@@ -56,7 +56,7 @@ def test_the_bar_of_the_median_holds_the_median_that_is_told() -> None:
 
 def test_curve_ends_at_the_share_that_reached_the_goal_where_nobody_is_under_way() -> None:
     journeys = _journeys([timedelta(days=day) for day in range(1, 26)] + [None] * 75)
-    curve = pacing.incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
     assert curve is not None
     assert curve["share"].is_sorted()
     assert curve["share"][-1] == 0.25
@@ -65,7 +65,7 @@ def test_curve_ends_at_the_share_that_reached_the_goal_where_nobody_is_under_way
 
 def test_a_goal_after_the_window_is_not_on_the_curve() -> None:
     journeys = _journeys([timedelta(days=2)] * 30 + [timedelta(days=40)] * 30 + [None] * 40)
-    curve = pacing.incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
     assert curve is not None and curve["share"][-1] == 0.3
 
 
@@ -76,7 +76,7 @@ def test_groups_in_which_a_handful_reached_the_goal_have_no_curve() -> None:
             _journeys([timedelta(days=2)] * 50 + [None] * 50, "web"),
         ]
     )
-    curve = pacing.incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
     assert curve is not None
     assert curve["group"].unique().to_list() == ["web"]
 
@@ -115,7 +115,7 @@ def test_counts_by_group_add_up_to_the_total() -> None:
 
 def test_no_step_of_a_curve_is_of_fewer_customers_than_may_be_told() -> None:
     lengths = [timedelta(hours=7 * number) for number in range(60)] + [None] * 40
-    curve = pacing.incidence(_journeys(lengths), window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    curve = pacing.goal_incidence(_journeys(lengths), window=timedelta(days=30), end_of_data=END, k=10, least=30)
     assert curve is not None and curve["days"][-1] == 30
     reached = (curve["share"] * 100).round().cast(pl.Int64)
     steps = reached.diff().drop_nulls().to_list()

@@ -19,7 +19,7 @@ from reports.pages.cards import Page
 from reports.privacy import flow, stages
 from reports.privacy import paths as routes
 from reports.questions import pacing
-from reports.questions.cube import cube
+from reports.questions.cube import build_cube
 from reports.settings import ReportSettings
 from reports.site.site import BuiltSite, build_site
 from tests.reports import fixtures
@@ -88,8 +88,8 @@ def test_no_small_count_is_in_any_file() -> None:
     secret = (1237, 1230, 617, 613, 611)
     routes = [(["Ad click", "Basket"], "abandoned", 1237, 0), (["Ad click", "Secret page"], "abandoned", 7, 0)]
     answers = fixtures.answers(
-        stages=stages.stages(fixtures.funnel_frame(secret), 10, 30),
-        flow=flow.flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
+        stages=stages.publishable_stages(fixtures.funnel_frame(secret), 10, 30),
+        flow=flow.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
         segments=None,
         changes=None,
         **fixtures.NOTHING_ELSE,
@@ -109,12 +109,12 @@ def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> 
     routes_ = [(route, ended, units // 25 + 1, won // 25) for route, ended, units, won in fixtures.ROUTES]
     few = fixtures.funnel_frame((729, 491, 332, 219, 97))
     answers = fixtures.answers(
-        stages=stages.stages(few, 10, 30),
-        segments=stages.segments(fixtures.segment_frame(size=0.04), 10, 30),
-        flow=flow.flow(fixtures.routes_frame(routes_), {"Order placed"}, 10),
-        moves=routes.moves(fixtures.transitions_frame(routes_), 10),
-        times=pacing.times(fixtures.journeys_of(400), 10, 30),
-        cube=cube(fixtures.entrants_of(900), ("device", "region"), 10),
+        stages=stages.publishable_stages(few, 10, 30),
+        segments=stages.publishable_segments(fixtures.segment_frame(size=0.04), 10, 30),
+        flow=flow.publishable_flow(fixtures.routes_frame(routes_), {"Order placed"}, 10),
+        moves=routes.publishable_moves(fixtures.transitions_frame(routes_), 10),
+        times=pacing.times_to_goal(fixtures.journeys_of(400), 10, 30),
+        cube=build_cube(fixtures.entrants_of(900), ("device", "region"), 10),
     )
     built = build_site(answers, SETTINGS.model_copy(update={"static": True}), fixtures.BUILT_AT, "runs/x")
     looked_at = 0
@@ -148,7 +148,7 @@ def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
 
 def test_too_few_customers_are_said_and_not_drawn() -> None:
     answers = fixtures.answers(
-        stages=stages.stages(fixtures.funnel_frame((22, 12, 0, 0, 0)), 10, 30),
+        stages=stages.publishable_stages(fixtures.funnel_frame((22, 12, 0, 0, 0)), 10, 30),
         segments=None,
         flow=None,
         pace=None,

@@ -164,7 +164,7 @@ def test_a_chart_that_failed_once_is_tried_again_and_one_that_is_drawn_is_left_a
 
 def test_every_mark_of_the_flow_says_what_its_data_say(browser: Any, page: Path) -> None:
     """The page holds the sentences in parts; a reader of a screen hears them in full."""
-    (flow,) = (part for part in paths.page(fixtures.answers(), ReportSettings()).parts if part.id == "flow")  # type: ignore[union-attr]
+    (flow,) = (part for part in paths.paths_page(fixtures.answers(), ReportSettings()).parts if part.id == "flow")  # type: ignore[union-attr]
     said = {row["d"] for rows in (flow.spec or {})["datasets"].values() for row in rows if "d" in row}
     with visited(browser, page) as visit:
         visit.draw_all()

@@ -11,42 +11,44 @@ from tests.reports import fixtures
 
 
 def _stages(*counts: int) -> pl.DataFrame:
-    return published.stages(fixtures.funnel_frame(counts, fixtures.STAGES[: len(counts)]), 10, 30)
+    return published.publishable_stages(fixtures.funnel_frame(counts, fixtures.STAGES[: len(counts)]), 10, 30)
 
 
 def test_weakest_step_is_claimed_where_its_interval_lies_below_all_others() -> None:
     assert headlines.weakest_step(_stages(*fixtures.COUNTS)) == 5
-    assert "44.6" in headlines.funnel(_stages(*fixtures.COUNTS))
+    assert "44.6" in headlines.funnel_headline(_stages(*fixtures.COUNTS))
 
 
 def test_nothing_is_claimed_where_intervals_overlap() -> None:
     stages = _stages(200, 120, 70)
     assert headlines.weakest_step(stages) is None
-    assert headlines.funnel(stages) == "How far customers get, stage by stage"
-    assert ";" not in headlines.overview(stages, "Order")
+    assert headlines.funnel_headline(stages) == "How far customers get, stage by stage"
+    assert ";" not in headlines.overview_headline(stages, "Order")
 
 
 def test_title_names_the_largest_loss_too_where_it_is_another_step() -> None:
-    assert headlines.funnel(_stages(*fixtures.COUNTS)).endswith("the largest loss, 5,952, is before “Interest”")
+    assert headlines.funnel_headline(_stages(*fixtures.COUNTS)).endswith(
+        "the largest loss, 5,952, is before “Interest”"
+    )
 
 
 def test_group_without_a_value_is_never_the_headline() -> None:
     groups = {"Device": {"(no value)": (0.3, 0.5), "App": (0.3, 0.9), "Web": (0.4, 1.2)}}
-    frame = published.segments(fixtures.segment_frame(groups), 10, 30)
-    assert headlines.segments(frame).startswith("Device “App” is")
+    frame = published.publishable_segments(fixtures.segment_frame(groups), 10, 30)
+    assert headlines.segments_headline(frame).startswith("Device “App” is")
 
 
 def test_group_that_is_ahead_is_told_where_none_is_behind() -> None:
     groups = {"Device": {"(no value)": (0.6, 0.8), "App": (0.2, 1.2), "Web": (0.2, 1.0)}}
-    frame = published.segments(fixtures.segment_frame(groups), 10, 30)
-    title = headlines.segments(frame)
+    frame = published.publishable_segments(fixtures.segment_frame(groups), 10, 30)
+    title = headlines.segments_headline(frame)
     assert re.match(r"Device “App” is [\d.]+\u202fpp \([\d.]+–[\d.]+\) above the rest in going on to", title)
 
 
 def test_groups_that_do_not_differ_are_said_not_to() -> None:
     groups = {"Device": {"App": (0.5, 1.0), "Web": (0.5, 1.0)}}
-    frame = published.segments(fixtures.segment_frame(groups), 10, 30)
-    assert headlines.segments(frame) == "No group of customers differs clearly from the rest"
+    frame = published.publishable_segments(fixtures.segment_frame(groups), 10, 30)
+    assert headlines.segments_headline(frame) == "No group of customers differs clearly from the rest"
 
 
 def test_no_step_is_the_weakest_where_a_withheld_one_may_be_weaker() -> None:
@@ -68,7 +70,7 @@ def test_the_largest_loss_is_named_only_beyond_chance() -> None:
 
 
 def test_a_share_of_which_little_is_known_is_told_by_its_ends() -> None:
-    text = headlines.overview(_stages(60, 45, 30), "Order").replace("\u202f", " ")
+    text = headlines.overview_headline(_stages(60, 45, 30), "Order").replace("\u202f", " ")
     assert text == "Between 37 % and 63 % of customers who enter reach “Order”"
 
 
@@ -78,7 +80,9 @@ def _flow(first: int, second: int, converted: int) -> str:
         (["Ad", "Shop"], "abandoned", first - converted, 0),
         (["Mail", "Shop"], "abandoned", second, 0),
     ]
-    return headlines.flow(flow.flow(fixtures.routes_frame(routes), {"Shop"}, 10)).replace("\u202f", " ")
+    return headlines.flow_headline(flow.publishable_flow(fixtures.routes_frame(routes), {"Shop"}, 10)).replace(
+        "\u202f", " "
+    )
 
 
 def test_the_commonest_start_is_told_with_its_intervals_and_only_where_it_is() -> None:
@@ -93,10 +97,14 @@ def test_the_commonest_start_is_told_with_its_intervals_and_only_where_it_is() -
 def test_the_commonest_paths_are_named_only_beyond_chance() -> None:
     clear = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [500, 100]})
     close = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [500, 490]})
-    assert headlines.commonest(clear, clear[:1]) == (
+    assert headlines.commonest_headline(clear, clear[:1]) == (
         "The most frequent path to the goal is “a” → “b”; journeys are most often left after “a” → “b”"
     )
-    assert headlines.commonest(clear, close) == headlines.commonest(close, clear) == "The commonest complete paths"
+    assert (
+        headlines.commonest_headline(clear, close)
+        == headlines.commonest_headline(close, clear)
+        == "The commonest complete paths"
+    )
 
 
 def _curves(first: tuple[float, float, float], second: tuple[float, float, float]) -> pl.DataFrame:
@@ -105,25 +113,25 @@ def _curves(first: tuple[float, float, float], second: tuple[float, float, float
 
 
 def test_a_group_is_ahead_only_where_its_band_clears_the_others() -> None:
-    ahead = headlines.incidence(_curves((0.4, 0.37, 0.43), (0.3, 0.27, 0.33)), "Device").replace("\u202f", " ")
+    ahead = headlines.incidence_headline(_curves((0.4, 0.37, 0.43), (0.3, 0.27, 0.33)), "Device").replace("\u202f", " ")
     assert ahead == "Device “App” gets furthest: 40.0 % (37.0–43.0) within 14 days"
-    assert headlines.incidence(_curves((0.4, 0.3, 0.5), (0.3, 0.2, 0.4)), "Device").startswith("No group")
+    assert headlines.incidence_headline(_curves((0.4, 0.3, 0.5), (0.3, 0.2, 0.4)), "Device").startswith("No group")
 
 
 def test_the_lowest_satisfaction_is_told_among_those_that_are_known() -> None:
     stages, voice = _stages(*fixtures.COUNTS), fixtures.voice_frame()
-    assert headlines.journey_map(stages, voice).startswith("Journey map: satisfaction is lowest at “Action”; ")
+    assert headlines.journey_map_headline(stages, voice).startswith("Journey map: satisfaction is lowest at “Action”; ")
     some = voice.with_columns(satisfied=pl.when(pl.col("stage") != "Interest").then("satisfied"))
-    assert "lowest at “Action” of 4 stages with enough answers" in headlines.journey_map(stages, some)
+    assert "lowest at “Action” of 4 stages with enough answers" in headlines.journey_map_headline(stages, some)
     close = voice.with_columns(high=pl.col("satisfied") + 0.2, low=pl.col("satisfied") - 0.2)
-    assert "satisfaction" not in headlines.journey_map(stages, close)
+    assert "satisfaction" not in headlines.journey_map_headline(stages, close)
 
 
 def test_groups_of_which_nothing_is_known_are_not_said_to_be_alike() -> None:
-    frame = published.segments(fixtures.segment_frame(size=0.001), 10, 30)
-    assert headlines.segments(frame) == "Conversion from stage to stage, by group"
+    frame = published.publishable_segments(fixtures.segment_frame(size=0.001), 10, 30)
+    assert headlines.segments_headline(frame) == "Conversion from stage to stage, by group"
 
 
 def test_the_size_of_a_difference_is_told_with_its_interval() -> None:
-    frame = published.segments(fixtures.segment_frame(), 10, 30)
-    assert re.search(r"is [\d.]+\u202fpp \([\d.]+–[\d.]+\) below the rest", headlines.segments(frame))
+    frame = published.publishable_segments(fixtures.segment_frame(), 10, 30)
+    assert re.search(r"is [\d.]+\u202fpp \([\d.]+–[\d.]+\) below the rest", headlines.segments_headline(frame))

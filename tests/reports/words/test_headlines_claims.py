@@ -27,14 +27,14 @@ def _weakest(random: Random) -> bool:
     counts = [2000]
     for _ in range(4):
         counts.append(int(random.binomial(counts[-1], 0.6)))
-    stages = published.stages(fixtures.funnel_frame(tuple(counts)), 10, 30)
+    stages = published.publishable_stages(fixtures.funnel_frame(tuple(counts)), 10, 30)
     return headlines.weakest_step(stages) is not None
 
 
 def _largest_loss(random: Random) -> bool:
     there, *lost = random.multinomial(3000, [0.4, 0.2, 0.2, 0.2])
     counts = (3000, 3000 - lost[0], 3000 - lost[0] - lost[1], there)
-    stages = published.stages(fixtures.funnel_frame(tuple(map(int, counts)), fixtures.STAGES[:4]), 10, 30)
+    stages = published.publishable_stages(fixtures.funnel_frame(tuple(map(int, counts)), fixtures.STAGES[:4]), 10, 30)
     return headlines.largest_loss(stages) is not None
 
 
@@ -43,9 +43,9 @@ def _group_apart(random: Random) -> bool:
     columns = {name: random.integers(0, many, size).astype(str) for name, many in (("device", 3), ("region", 6))}
     rows = pl.DataFrame({**columns, "depth": 1 + random.binomial(2, 0.6, size), "is_open": np.zeros(size, bool)})
     entered = Entrants(rows.with_columns(pl.col("depth").cast(pl.UInt32)), ("a", "b", "c"))
-    frame = groups.segments(entered, ReportSettings(segments=("device", "region")))
+    frame = groups.segment_differences(entered, ReportSettings(segments=("device", "region")))
     assert frame is not None
-    return "the rest in going on" in headlines.segments(frame)
+    return "the rest in going on" in headlines.segments_headline(frame)
 
 
 def _group_ahead(random: Random) -> bool:
@@ -61,9 +61,9 @@ def _group_ahead(random: Random) -> bool:
         },
         schema_overrides=pacing.JOURNEYS,
     )
-    curves = pacing.incidence(journeys, window=timedelta(days=14), end_of_data=fixtures.END, k=10, least=30)
+    curves = pacing.goal_incidence(journeys, window=timedelta(days=14), end_of_data=fixtures.END, k=10, least=30)
     assert curves is not None
-    return not headlines.incidence(curves, "Device").startswith("No group")
+    return not headlines.incidence_headline(curves, "Device").startswith("No group")
 
 
 def _least_satisfied(random: Random) -> bool:
@@ -73,20 +73,24 @@ def _least_satisfied(random: Random) -> bool:
     voice = pl.DataFrame(
         {"stage": list("abcd"), "responses": many, "satisfied": satisfied / many, "low": ends.low, "high": ends.high}
     )
-    return "satisfaction" in headlines.journey_map(published.stages(fixtures.funnel_frame(), 10, 30), voice)
+    return "satisfaction" in headlines.journey_map_headline(
+        published.publishable_stages(fixtures.funnel_frame(), 10, 30), voice
+    )
 
 
 def _commonest_start(random: Random) -> bool:
     ways = random.multinomial(2000, [0.25] * 4)
     routes = [([name, "Shop"], "abandoned", int(units), 0) for name, units in zip("abcd", ways, strict=True)]
-    return headlines.flow(flow.flow(fixtures.routes_frame(routes), {"Order"}, 10)).startswith("The commonest")
+    return headlines.flow_headline(flow.publishable_flow(fixtures.routes_frame(routes), {"Order"}, 10)).startswith(
+        "The commonest"
+    )
 
 
 def _unusual_week(random: Random) -> bool:
     """Of all customers and of 12 groups, as the page of trends looks for one."""
     frames = [_weeks(random, None, 1200, trends.SPREADS)]
     frames += [_weeks(random, str(group), 100, trends.SPREADS_OF_GROUPS) for group in range(12)]
-    return headlines.trends(pl.concat(frames)) != "How conversion moves"
+    return headlines.trends_headline(pl.concat(frames)) != "How conversion moves"
 
 
 def _weeks(random: Random, group: str | None, size: int, spreads: float) -> pl.DataFrame:
