@@ -1,4 +1,4 @@
-"""What a question names: steps, exclusions, and the checks of their words."""
+"""The conditions that a question names: steps and exclusions, with the checks of their values."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ ANY: Final = "*"
 FirstTime = Literal["any", "matching"]
 
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
 Words = str | Sequence[str]
 
 
-def one_of(what: str, value: T, allowed: Iterable[str]) -> T:
+def one_of(what: str, value: _T, allowed: Iterable[str]) -> _T:
     """The value, when it is one of the allowed words; else `DefinitionError`."""
     words = list(allowed)
     if value not in words:
@@ -38,7 +38,7 @@ def one_of(what: str, value: T, allowed: Iterable[str]) -> T:
 
 
 def as_utc(time: datetime | None) -> datetime | None:
-    """A time in UTC; a time without a zone is taken as UTC. Refused when it is none."""
+    """A time in UTC; a time without a zone is taken as UTC. Anything but a datetime raises `DefinitionError`."""
     if time is not None and not isinstance(time, datetime):
         raise DefinitionError(
             "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)
@@ -48,9 +48,9 @@ def as_utc(time: datetime | None) -> datetime | None:
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
-def several(what: str, given: Words) -> tuple[str, ...]:
-    """One word or several as a tuple; refused when there is none."""
-    words = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str) else (given,)
+def several(what: str, value: Words) -> tuple[str, ...]:
+    """One word or several as a tuple; raises `DefinitionError` when there is none."""
+    words = tuple(value) if isinstance(value, Iterable) and not isinstance(value, str) else (value,)
     if not words:
         raise DefinitionError(f"{what} names nothing.", expected="at least one value")
     return words

@@ -1,7 +1,7 @@
-"""How an analysis runs: predicates become codes with a table of bits; every part is scanned once; partials are merged.
+"""Finds which conditions each touch meets: one code per touch, and a table with the bits of every code.
 
-An analysis is a frozen definition and a function `partial(part) -> table`. It takes what it needs from the part's
-address and hands back a small table, so that the same function runs on threads here, or as a task of a cluster.
+A scan then looks up `bits[codes[i]]`, whatever the conditions are. Where all conditions name words of one column, the
+stored codes of that column are used as they are, and no touch is evaluated.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from expectations.errors import DefinitionError
 
 Condition = Step | Exclude
 UNIVERSE: Final = 63
-"""The bit of a touch that a strict scan minds, whether or not it is a step."""
+"""The bit of a touch that matters to strict order, whether or not it is a step."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Matcher:
         meant = [self._meets(condition, part, frame, seen, visible) for condition in self.conditions]
         if self.universe is not None:
             meant.append(_holds(self.universe, seen) & visible)
-        return packed(meant, places, len(frame))
+        return packed_codes(meant, places, len(frame))
 
     def _meets(
         self,
@@ -164,10 +164,10 @@ def with_null_code(codes: pl.Series, null: int) -> NDArray[Any]:
     return codes.to_numpy()
 
 
-def packed(
+def packed_codes(
     meant: Sequence[NDArray[np.bool_]], places: Sequence[int], size: int
 ) -> tuple[NDArray[Any], NDArray[np.uint64]]:
-    """Boolean columns as one narrow code a touch, and the bits of every code."""
+    """Boolean columns as one narrow code per touch, and the bits of every code."""
     if len(meant) > 16:
         full = np.zeros(size, np.uint64)
         for hits, place in zip(meant, places, strict=True):

@@ -10,21 +10,21 @@ from typing import TypeVar
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 
-S = TypeVar("S")
+_S = TypeVar("_S")
 
 
-T = TypeVar("T")
+_T = TypeVar("_T")
 
 
-def run(paths: Paths, partial: Callable[[Part], T]) -> list[T]:
-    """The partial of every part, in their order; a thread a core, as many parts in memory as threads."""
+def run(paths: Paths, partial: Callable[[Part], _T]) -> list[_T]:
+    """The partial of every part, in order: one thread per core, as many parts in memory as threads."""
     return on_threads(partial, paths.parts)
 
 
-def on_threads(task: Callable[[S], T], given: Iterable[S]) -> list[T]:
-    """What the task makes of each of the given, in their order; a thread a core."""
-    each = list(given)
-    if len(each) < 2:
-        return [task(one) for one in each]
+def on_threads(task: Callable[[_S], _T], items: Iterable[_S]) -> list[_T]:
+    """The result of the task for each item, in order: one thread per core."""
+    arguments = list(items)
+    if len(arguments) < 2:
+        return [task(one) for one in arguments]
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(task, each))
+        return list(threads.map(task, arguments))

@@ -1,6 +1,6 @@
-"""Whose path is it: the customer's, a journey's or a session's? And how does that path end?
+"""Divides the touches of a part into units (customers, journeys or sessions), and says how each unit ends.
 
-A unit is a run of a customer's touches. Paths without journeys have one unit a customer. A unit ends `converted` when
+A unit is a run of a customer's touches. Paths without journeys have one unit per customer. A unit ends `converted` when
 a converted journey ends in it; else `open` when it is the customer's last one and its journey is open; else
 `abandoned`. Without a column `outcome` every unit is open.
 """
@@ -25,7 +25,7 @@ ABANDONED, CONVERTED, OPEN = 0, 1, 2
 
 
 def unit_columns(paths: Paths, unit: str) -> list[str]:
-    """The columns that must be read to tell units and their ends apart."""
+    """The columns that must be read to find units and their ends."""
     one_of("unit", unit, UNITS)
     if unit == "session":
         paths.require("session")
@@ -36,7 +36,7 @@ def unit_columns(paths: Paths, unit: str) -> list[str]:
 def units_of(
     paths: Paths, part: Part, frame: pl.DataFrame, unit: str
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint8]]:
-    """Where the units of a part begin, whose they are (a number in the part), and how they end (a place in `ENDS`)."""
+    """The first row of each unit, its customer (a number in the part), and its end (a position in `ENDS`)."""
     customers = part.bounds()
     fresh = np.zeros(len(frame) + 1, np.bool_)
     fresh[customers] = True

@@ -1,7 +1,7 @@
-"""Which words of a question does no touch have? Misspelt, perhaps; or only absent from these paths.
+"""Finds the words of a question that no touch has: misspelt, or absent from these paths.
 
-A misspelt step would look like a step at which everybody is lost, so that who asks is told, with the nearest words of
-the data: in Python by a warning, since paths that are filtered or few may well lack a word that is meant.
+A misspelt step looks like a step at which every customer is lost. So the analyst is warned, with the nearest words of
+the data. It is a warning and not an error, since filtered paths may well lack a valid word.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import Any, Final
 from analytics.engine.conditions import ANY, Exclude, Step
 from analytics.store.paths import Paths
 
-MOST_WORDS: Final = 20_000
+MAX_WORDS: Final = 20_000
 """Words of a column among which the nearest are sought; of more none is named."""
-OFFERED: Final = 5
+MAX_OFFERED: Final = 5
 """Words that are named where none is near."""
 
 
@@ -56,7 +56,7 @@ def unknown_words(paths: Paths, column: str, words: Iterable[Any]) -> list[Unkno
 
 
 def warn_of_unknown(unknown: Iterable[Unknown]) -> None:
-    """An `UnknownWordWarning` for each, at the line of who asks.
+    """An `UnknownWordWarning` for each, at the line of the caller.
 
     `warnings.filterwarnings("ignore", category=UnknownWordWarning)` turns them off.
     """
@@ -64,19 +64,19 @@ def warn_of_unknown(unknown: Iterable[Unknown]) -> None:
         offered = ", ".join(map(repr, each.offered))
         hint = f"did you mean {offered}?" if each.near else f"touches have {offered or 'none'}."
         text = f"No touch has the {each.column} {each.word!r}: {hint}"
-        warnings.warn(text, UnknownWordWarning, stacklevel=_levels_to_the_asker())
+        warnings.warn(text, UnknownWordWarning, stacklevel=_levels_to_caller())
 
 
 def _described(word: str, column: str, known: list[str]) -> Unknown:
-    """What to say of a word that is not known."""
-    letters = [each.lower() for each in known] if len(known) <= MOST_WORDS else []
+    """An unknown word with the words to offer for it."""
+    letters = [each.lower() for each in known] if len(known) <= MAX_WORDS else []
     near = difflib.get_close_matches(word.lower(), letters, n=3, cutoff=0.5)
     nearest = tuple(known[letters.index(each)] for each in dict.fromkeys(near))
-    return Unknown(word, column, nearest or tuple(sorted(known)[:OFFERED]), bool(nearest))
+    return Unknown(word, column, nearest or tuple(sorted(known)[:MAX_OFFERED]), bool(nearest))
 
 
-def _levels_to_the_asker() -> int:
-    """How many calls up the code lies that is not of this room."""
+def _levels_to_caller() -> int:
+    """The number of calls up to the first caller outside this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __name__.partition(".")[0]:
         level, frame = level + 1, frame.f_back

@@ -1,7 +1,7 @@
-"""What can be asked of paths: frozen, checked definitions. Their words are those of the documentation of each measure.
+"""The definition of a funnel: steps, window and rules, frozen and checked.
 
-A definition that cannot be meant (a window without a unit, a funnel without steps) is refused when it is made, with a
-`DefinitionError` that says what was expected.
+Invalid definitions (a window without a unit, a funnel without steps) raise `DefinitionError` on construction, with
+what was expected.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ TIES: Final = ("favourable", "adverse", "sequence")
 EFFECTS: Final = ("end_attempt", "drop_customer", "void_attempt")
 ATTRIBUTIONS: Final = ("at_entry", "first", "last", "every")
 STOPS: Final = ("repeat", "other", "entry")
-COUNTS: Final = ("customers", "sessions", "journeys", "entries")
+COUNTABLE: Final = ("customers", "sessions", "journeys", "entries")
 """What can be counted besides the values of a column."""
-MOST_STEPS: Final = 60
-MOST_OPTIONAL: Final = 8
+MAX_STEPS: Final = 60
+MAX_OPTIONAL: Final = 8
 
 Order = Literal["ordered", "strict", "unordered"]
 Maturity = Literal["mature", "clip", "survival"]
@@ -40,9 +40,10 @@ class Funnel:
     """Steps and the rules under which customers pass them.
 
     - `order`: `ordered`; `strict` (no other touch of `universe`, by default all, in between); `unordered`.
-    - `by`: columns of the breakdown. `attribution`: whose value counts: `at_entry` of the reported chain; the `first`
-      or `last` touch that matches a step and has a value (the last not after the chain's end); `step 2`; `every` (the
-      funnel once for each value, of touches with that value alone); `every step 2` (once for each value at that step).
+    - `by`: columns of the breakdown. `attribution`: the touch whose value counts: `at_entry` of the reported chain; the
+      `first` or `last` touch that matches a step and has a value (the last not after the chain's end); `step 2`;
+      `every` (the funnel once for each value, of touches with that value alone); `every step 2` (once for each value at
+      that step).
     - `exclude`: touches that break a chain. `exclude_effect`: `end_attempt`; `drop_customer`; or `void_attempt`, for
       unordered funnels: an attempt with an excluded touch between its first and last touch counts for nothing.
     - `same`: columns that are equal over all touches of a chain; a touch without a value is in no chain.
@@ -152,7 +153,7 @@ class Funnel:
 
 
 def check(funnel: Funnel) -> None:
-    """Raise `DefinitionError` for a funnel that cannot be meant."""
+    """Raise `DefinitionError` for an invalid funnel."""
     _check_steps(funnel)
     for exclusion in funnel.exclude:
         _check_exclusion(exclusion, funnel)
@@ -175,24 +176,24 @@ def check(funnel: Funnel) -> None:
 
 
 def _check_steps(funnel: Funnel) -> None:
-    """Refuse steps that cannot be gone through, and a range that nobody can enter in."""
+    """Check the steps, and the range of entries."""
     steps = len(funnel.steps)
     if not steps:
         raise DefinitionError("A funnel has no steps.", expected="at least one step")
-    if steps + len(funnel.exclude) > MOST_STEPS:
-        raise DefinitionError("A funnel has too many steps.", expected=f"at most {MOST_STEPS} steps and exclusions")
+    if steps + len(funnel.exclude) > MAX_STEPS:
+        raise DefinitionError("A funnel has too many steps.", expected=f"at most {MAX_STEPS} steps and exclusions")
     if funnel.start and funnel.end and funnel.end <= funnel.start:
         raise DefinitionError(
             "The range of entries is empty.", expected="start before end", found=f"{funnel.start} to {funnel.end}"
         )
     if funnel.steps[0].optional:
         raise DefinitionError("The first step of a funnel cannot be optional.", where=funnel.steps[0].name)
-    if sum(step.optional for step in funnel.steps) > MOST_OPTIONAL:
-        raise DefinitionError("A funnel has too many optional steps.", expected=f"at most {MOST_OPTIONAL}")
+    if sum(step.optional for step in funnel.steps) > MAX_OPTIONAL:
+        raise DefinitionError("A funnel has too many optional steps.", expected=f"at most {MAX_OPTIONAL}")
 
 
 def _check_reentry(funnel: Funnel) -> None:
-    """Refuse what cannot be meant of a single entry."""
+    """Check that nothing needs a second entry."""
     drops = bool(funnel.exclude) and funnel.exclude_effect != "end_attempt"
     if drops or funnel.stop or funnel.count == "entries":
         raise DefinitionError(
@@ -202,7 +203,7 @@ def _check_reentry(funnel: Funnel) -> None:
 
 
 def _check_adverse(funnel: Funnel) -> None:
-    """Refuse `adverse` where the least that a customer can get is not known exactly."""
+    """Allow `adverse` only where the least depth of a customer is known exactly."""
     values = [(step.on, value) for step in funnel.steps for value in step.any_of]
     single = (
         len(set(values)) == len(values) and len({on for on, _ in values}) == 1 and ANY not in {v for _, v in values}

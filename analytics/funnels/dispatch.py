@@ -1,7 +1,7 @@
-"""Which compiled scan reads a funnel, and what does it find? Sequences in, reported chains out.
+"""Chooses the compiled scan for a funnel and runs it: sequences in, reported chains out.
 
-Customers whose touches all have their own instant are read by the quickest scan; those that it leaves are laid out
-once more for the scan that reads touches of one instant in every order.
+The fast scan reads sequences whose touches have distinct times; those that it leaves are copied for the general scan,
+which reads touches of one time in every order.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from analytics.funnels.sequences import StepSequences, subset
 
 
 @dataclass(frozen=True)
-class Found:
-    """Reported chains, a row each: the touch (a row of the part, or -1) of every step, the first entry, the sequence.
+class ReportedChains:
+    """Reported chains, one per row: the touch (a row of the part, or -1) of every step, the first entry, the sequence.
 
     `depth` counts the steps of the chain but for optional ones; `least` those when ties are read against the customer.
     """
@@ -31,40 +31,40 @@ class Found:
     sequence: Ints
 
 
-def scanned(sequences: StepSequences, definition: Funnel, rules: Any) -> Found:
+def scanned(sequences: StepSequences, definition: Funnel, rules: Any) -> ReportedChains:
     """The reported chain of every sequence that has one; or of every attempt, where attempts are counted."""
     found = _scanned(sequences, definition, rules)
     if definition.reentry:
         return found
     first = np.unique(found.sequence, return_index=True)[1]
-    return Found(
+    return ReportedChains(
         found.chains[first], found.firsts[first], found.depth[first], found.least[first], found.sequence[first]
     )
 
 
 def by_attempts(definition: Funnel) -> bool:
-    """Whether attempts are told apart: to count each, or to take the first alone."""
+    """Whether attempts are distinguished: to count each, or to take only the first."""
     return definition.count == "entries" or not definition.reentry
 
 
-def _scanned(sequences: StepSequences, definition: Funnel, rules: Any) -> Found:
+def _scanned(sequences: StepSequences, definition: Funnel, rules: Any) -> ReportedChains:
     if definition.order == "unordered" or definition.is_special or definition.stop:
         return _read(sequences, definition, rules)
-    return _read_apart(sequences, definition, rules)
+    return _read_distinct_times(sequences, definition, rules)
 
 
-def _read_apart(sequences: StepSequences, definition: Funnel, rules: Any) -> Found:
-    """Read by the quickest scan; the sequences that it leaves are read by the other, into the room that is left."""
-    from analytics.engine.kernels.distinct_times import scan_apart
-    from analytics.engine.kernels.short_paths import WORD
+def _read_distinct_times(sequences: StepSequences, definition: Funnel, rules: Any) -> ReportedChains:
+    """Read by the fast scan; the general scan reads the sequences that it leaves, into the remaining rows."""
+    from analytics.engine.kernels.distinct_times import scan_distinct_times
+    from analytics.engine.kernels.short_paths import CODE_EFFECT
 
     laid = replace(sequences.read_only(), rows=None)
     room = _capacity(laid, definition)
-    words, chains = np.empty(len(laid.bits), WORD), np.full((room, len(definition.steps)), -1, np.int32)
+    words, chains = np.empty(len(laid.bits), CODE_EFFECT), np.full((room, len(definition.steps)), -1, np.int32)
     firsts, depth, owners = (np.empty(room, np.int32) for _ in range(3))
     left = np.zeros(len(laid), np.bool_)
     touches = (laid.codes, laid.bits, laid.times, laid.bounds)
-    count = scan_apart(*touches, rules, words, chains, firsts, depth, owners, left)
+    count = scan_distinct_times(*touches, rules, words, chains, firsts, depth, owners, left)
     least, others = depth, np.flatnonzero(left)
     if len(others):
         rest = _read(subset(laid, others), definition, rules)
@@ -74,12 +74,12 @@ def _read_apart(sequences: StepSequences, definition: Funnel, rules: Any) -> Fou
         least = depth.copy()
         least[own] = rest.least
     found = slice(count)
-    return Found(
+    return ReportedChains(
         sequences.row_of(chains[found]), sequences.row_of(firsts[found]), depth[found], least[found], owners[found]
     )
 
 
-def _read(sequences: StepSequences, definition: Funnel, rules: Any) -> Found:
+def _read(sequences: StepSequences, definition: Funnel, rules: Any) -> ReportedChains:
     """Read by the scan that the funnel asks for."""
     sequences = sequences.widest()
     rows = _capacity(sequences, definition)
@@ -90,7 +90,9 @@ def _read(sequences: StepSequences, definition: Funnel, rules: Any) -> Found:
     count = _kernel(definition)(*touches, rules, chains, firsts, least, owners)
     entered = np.flatnonzero((firsts[:count] >= 0) & (chains[:count, 0] >= 0))
     found = sequences.row_of(chains[entered])
-    return Found(found, sequences.row_of(firsts[entered]), _depth(found, definition), least[entered], owners[entered])
+    return ReportedChains(
+        found, sequences.row_of(firsts[entered]), _depth(found, definition), least[entered], owners[entered]
+    )
 
 
 def _depth(chains: Ints, definition: Funnel) -> Ints:
@@ -101,7 +103,7 @@ def _depth(chains: Ints, definition: Funnel) -> Ints:
 
 
 def _capacity(sequences: StepSequences, definition: Funnel) -> int:
-    """How many chains there can be at most: one a sequence, or one for every touch that could be an entry."""
+    """How many chains there can be at most: one per sequence, or one for every touch that could be an entry."""
     if not by_attempts(definition):
         return len(sequences)
     steps = 1 if definition.order != "unordered" else (1 << len(definition.steps)) - 1
@@ -110,7 +112,7 @@ def _capacity(sequences: StepSequences, definition: Funnel) -> int:
 
 
 def _kernel(definition: Funnel) -> Any:
-    """The scan for funnels that need more than the quickest."""
+    """The scan for funnels that the fast scan cannot read."""
     if definition.order == "unordered":
         from analytics.engine.kernels.unordered import scan_unordered
 
@@ -128,7 +130,7 @@ def _kernel(definition: Funnel) -> Any:
     return scan
 
 
-def best_of_unit(found: Found, sequences: StepSequences, times: Ints) -> Found:
+def best_of_unit(found: ReportedChains, sequences: StepSequences, times: Ints) -> ReportedChains:
     """Of the chains of one unit the deepest; then the first complete; then the newest entry."""
     last = found.chains.max(axis=1)
     ranked = pl.DataFrame(
@@ -151,4 +153,4 @@ def best_of_unit(found: Found, sequences: StepSequences, times: Ints) -> Found:
     )
     rows = best["row"].to_numpy()
     least, firsts = best["least"].to_numpy(), best["first"].to_numpy(writable=True)
-    return Found(found.chains[rows], firsts, found.depth[rows], least, found.sequence[rows])
+    return ReportedChains(found.chains[rows], firsts, found.depth[rows], least, found.sequence[rows])

@@ -1,4 +1,4 @@
-"""Who entered a funnel, how far did they get and when, and which values of a breakdown are theirs?"""
+"""The entrants of a funnel in one part: their depth, the times of their steps, their values of the breakdown."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from analytics.store.parts import Part, decode
 
 
 def entrants(scan: ChainScan, part: Part) -> pl.DataFrame:
-    """One row an entrant: a customer, or session, journey, attempt.
+    """One row per entrant: a customer, or session, journey, attempt.
 
-    Columns: those of `by`; `place` (the customer's place in the part); `depth`; `mature`; `tied` (the depth depends on
+    Columns: those of `by`; `place` (the customer's number in the part); `depth`; `mature`; `tied` (the depth depends on
     the order of touches of one instant); `first` (the first entry in range, in microseconds); `at_1`.. (microseconds,
     null where not reached).
     """
@@ -48,7 +48,7 @@ def latest_mature(scan: ChainScan, reading: Reading) -> int:
 
 
 def breakdown(scan: ChainScan, reading: Reading) -> list[pl.Series]:
-    """The values of `by` for every entrant, from the touch that the attribution names."""
+    """The values of `by` of every entrant, at the touch that the attribution names."""
     asked, found = scan.definition, reading.found
     if not asked.by:
         return []
@@ -64,7 +64,7 @@ def breakdown(scan: ChainScan, reading: Reading) -> list[pl.Series]:
 
 
 def _value(scan: ChainScan, reading: Reading, name: str, touch: Ints) -> pl.Series:
-    """A column at rows, as its owner knows it; only what is found there gets its words."""
+    """The decoded values of a column at rows; only these rows are decoded."""
     if name == CUSTOMER:
         return at_rows(decode(reading.part, reading.frame, [name], scan.paths.dictionaries)[name], touch)
     found = at_rows(reading.frame[name], touch).to_frame()

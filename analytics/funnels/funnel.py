@@ -16,14 +16,14 @@ from typing import Final
 import polars as pl
 
 from analytics.engine.run import run
-from analytics.funnels.counts import counted
+from analytics.funnels.counts import partial_counts
 from analytics.funnels.definition import Funnel
 from analytics.funnels.scan import ChainScan
 from analytics.statistics.intervals import wilson
 from analytics.store.encoding import as_text
 from analytics.store.paths import Paths
 
-LEAST: Final = 30
+MIN_DENOMINATOR: Final = 30
 """Below this count a share is shown as too thin."""
 
 
@@ -52,7 +52,7 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     [2, 1]
     """
     analysis = ChainScan.of(paths, definition)
-    partials = run(analysis.paths, partial(counted, analysis))
+    partials = run(analysis.paths, partial(partial_counts, analysis))
     table = finish(merge(partials, definition.by), definition)
     if definition.maturity == "survival":
         from analytics.funnels.survival import with_survival
@@ -136,7 +136,7 @@ def _with_shares(table: pl.DataFrame) -> pl.DataFrame:
         columns += [series.fill_nan(None) for series in found]
     shares = [c.name for c in columns[3:]]
     return table.with_columns(columns).with_columns(
-        pl.when(~first).then(pl.col(shares)), (pl.col("previous") >= LEAST).alias("enough")
+        pl.when(~first).then(pl.col(shares)), (pl.col("previous") >= MIN_DENOMINATOR).alias("enough")
     )
 
 

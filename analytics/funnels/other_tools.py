@@ -1,4 +1,4 @@
-"""What would another tool say, and why? The readings of other tools as sets of options of a funnel.
+"""What would another tool report, and why? The rules of other tools as sets of options of a funnel.
 
 A profile changes options of a funnel and nothing else: steps, window, breakdown and range stay. What our options
 cannot say is listed as its `deviations`. `explain_difference` switches one option after the other and counts the
@@ -15,7 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.engine.conditions import one_of
-from analytics.funnels.definition import COUNTS, Funnel
+from analytics.funnels.definition import COUNTABLE, Funnel
 from analytics.funnels.members import members
 from analytics.store.columns import CUSTOMER
 from analytics.store.paths import Paths
@@ -167,7 +167,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
 def read_as(definition: Funnel, profile: str) -> Funnel:
     """The same question as another tool reads it.
 
-    Raises `DefinitionError` for an unknown profile, and for a funnel that the tool has no words for.
+    Raises `DefinitionError` for an unknown profile, and for a funnel that the tool cannot express.
 
     >>> read_as(Funnel(["visit", "pay"]), "clickhouse").reuse
     True
@@ -186,11 +186,11 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
     """How many customers another tool counts differently, and by which rule.
 
     The options of the profile are switched one after the other, in its order; one that is as the profile has it gives
-    no row, and options that can only be meant together give one. Columns: `rule` String, the option (or options);
+    no row, and options that are only valid together give one. Columns: `rule` String, the option (or options);
     `ours`, `theirs` String; `customers` Int64: how many get another result (counted or not, steps reached, breakdown)
     when this option is switched, too; `alone` Int64: how many when only this one is, null where that cannot be asked.
-    The last row, `all together`, counts whose result differs between the two readings: less than the sum where one rule
-    undoes another. Raises `DefinitionError` where we count a column and the tool counts customers.
+    The last row, `all together`, counts the customers whose result differs between the two readings: less than the
+    sum where one rule undoes another. Raises `DefinitionError` where we count a column and the tool counts customers.
 
     >>> from tests.written import paths
     >>> shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@9d"}, end="10d")
@@ -198,10 +198,10 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
     [('maturity', 1), ('attribution', 0), ('exclude_effect', 0), ('all together', 1)]
     """
     target = read_as(definition, profile)
-    if definition.count != target.count and definition.count not in COUNTS:
+    if definition.count != target.count and definition.count not in COUNTABLE:
         raise DefinitionError(
             f"The profile {profile!r} counts {target.count}, which are not the values of {definition.count!r}.",
-            expected=f"one of {', '.join(COUNTS)}",
+            expected=f"one of {', '.join(COUNTABLE)}",
             found=definition.count,
         )
     ours = before = _results(paths, definition)
@@ -211,8 +211,8 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
         rows.append(
             {
                 "rule": " and ".join(rules),
-                "ours": " and ".join(_told(getattr(definition, rule)) for rule in rules),
-                "theirs": " and ".join(_told(getattr(target, rule)) for rule in rules),
+                "ours": " and ".join(_as_text(getattr(definition, rule)) for rule in rules),
+                "theirs": " and ".join(_as_text(getattr(target, rule)) for rule in rules),
                 "customers": _differ(before, now),
                 "alone": None if alone is None else _differ(ours, _results(paths, alone)),
             }
@@ -231,9 +231,9 @@ def _with(definition: Funnel, options: Mapping[str, Any]) -> Funnel:
 def _switches(
     definition: Funnel, target: Funnel, options: Mapping[str, Any]
 ) -> Iterator[tuple[list[str], Funnel, Funnel | None]]:
-    """Every option that differs: the funnel with all up to it switched, and with it alone where that can be meant.
+    """Every option that differs: the funnel with all up to it switched, and with it alone where that is valid.
 
-    An option that cannot be meant before another one is switched comes together with that.
+    An option that is invalid before another one is switched is switched together with it.
     """
     switched: dict[str, Any] = {}
     together: list[str] = []
@@ -242,13 +242,13 @@ def _switches(
             continue
         switched[rule] = options[rule]
         together.append(rule)
-        if so_far := _meant(definition, switched):
-            yield together, so_far, _meant(definition, {name: options[name] for name in together})
+        if so_far := _valid(definition, switched):
+            yield together, so_far, _valid(definition, {name: options[name] for name in together})
             together = []
 
 
-def _meant(definition: Funnel, options: Mapping[str, Any]) -> Funnel | None:
-    """A funnel with some options changed, when it can be meant."""
+def _valid(definition: Funnel, options: Mapping[str, Any]) -> Funnel | None:
+    """A funnel with some options changed, when it is valid."""
     try:
         return _with(definition, options)
     except DefinitionError:
@@ -270,8 +270,8 @@ def _differ(one: pl.DataFrame, other: pl.DataFrame) -> int:
     return int(both.select(pl.col("result").ne_missing(pl.col("result_right")).sum()).item())
 
 
-def _told(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """An option as text."""
     if isinstance(value, tuple):
-        return ", ".join(_told(item) for item in value) or "none"
+        return ", ".join(_as_text(item) for item in value) or "none"
     return " or ".join(value.any_of) if hasattr(value, "any_of") else str(value)

@@ -1,7 +1,7 @@
-"""Funnels with a name, as journeys.toml keeps them, and the words of steps as they are typed.
+"""Named funnels in journeys.toml, and steps as an analyst types them.
 
-A step is a touchpoint, or `stage:NAME`, or several of these joined by ` | `. A word that no touch has is refused, with
-the nearest words of the data: a misspelt step would look like a step that everybody is lost at.
+A step is a touchpoint, or `stage:NAME`, or several of these joined by ` | `. A word that no touch has raises
+`DefinitionError` with the nearest words of the data: a misspelt step looks like a step at which every customer is lost.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from expectations.config.durations import duration
 from expectations.config.file import Section
 from expectations.errors import DefinitionError
 
-STAGE = "stage:"
+STAGE_PREFIX = "stage:"
 
 
 def _length(value: object) -> timedelta:
@@ -30,7 +30,7 @@ def _length(value: object) -> timedelta:
 
 
 class NamedFunnel(Section):
-    """One `[[funnels]]`: a funnel that is asked by its name."""
+    """One `[[funnels]]`: a funnel with a name."""
 
     name: str = Field(min_length=1)
     steps: list[str] = Field(min_length=1)
@@ -47,13 +47,13 @@ class NamedFunnel(Section):
 
 
 def step_of(text: str) -> Step:
-    """A step as it is typed.
+    """Parses a step as typed.
 
     >>> step_of("stage:Desire").on, step_of("Cart | Basket").any_of
     ('stage', ('Cart', 'Basket'))
     """
     words = [word.strip() for word in text.split(" | ")]
-    stages = [word.removeprefix(STAGE) for word in words if word.startswith(STAGE)]
+    stages = [word.removeprefix(STAGE_PREFIX) for word in words if word.startswith(STAGE_PREFIX)]
     if stages and len(stages) < len(words):
         raise DefinitionError("A step is of touchpoints or of stages, not of both.", found=text)
     return Step(stages, on="stage") if stages else Step(words)

@@ -1,4 +1,4 @@
-"""Which chain does each customer report? A funnel bound to a store, ready to be asked of any part."""
+"""Finds the reported chain of each customer: a funnel bound to a store, ready to read any part."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ import polars as pl
 from analytics.engine.matching import Condition, Matcher, scale_of
 from analytics.engine.sequences import Ints
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
-from analytics.funnels.definition import COUNTS, Funnel
-from analytics.funnels.dispatch import Found, best_of_unit, by_attempts, scanned
+from analytics.funnels.definition import COUNTABLE, Funnel
+from analytics.funnels.dispatch import ReportedChains, best_of_unit, by_attempts, scanned
 from analytics.funnels.sequences import (
     StepSequences,
-    keys_of,
+    combination_keys,
     sequences_of_customers,
     sequences_of_runs,
     sequences_per_value,
@@ -28,16 +28,16 @@ from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
 FOREVER: Final = 2**61
-RUNS: Final = {"sessions": "session", "journeys": "journey"}
-TAKEN: Final = (
+RUN_COLUMNS: Final = {"sessions": "session", "journeys": "journey"}
+RESERVED_COLUMNS: Final = (
     *("is_total", "step", "name", "entered", "reached", "dropped", "open", "median_wait", "p90_wait", "enough"),
     *("tie_sensitive", "at_risk", "previous", "tied", "place", "depth", "mature", "first", "is_open"),
     *("entered_at", "reached_at", "period", "customers", "average_wait", "origin", "width", "counts", "wait", "event"),
     *("people", "time", "events", "censored", "survival", "converted", "standard_error", "low", "high"),
     *(f"share_of_{of}{bound}" for of in ("entered", "previous") for bound in ("", "_low", "_high")),
 )
-"""Columns of the answers and on the way to them."""
-NUMBERED: Final = ("at", "reached", "open", "waits", "value")
+"""Columns of answers and of intermediate tables, which no breakdown may have."""
+NUMBERED_COLUMNS: Final = ("at", "reached", "open", "waits", "value")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Reading:
     frame: pl.DataFrame
     units: StepSequences
     sequences: StepSequences
-    found: Found
+    found: ReportedChains
 
     @property
     def times(self) -> Ints:
@@ -79,10 +79,10 @@ class ChainScan:
         conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
         warn_of_unknown(unknown_steps(paths, conditions))
         counted = definition.count
-        if counted not in COUNTS:
+        if counted not in COUNTABLE:
             paths = paths_by(paths, counted)
         value = [] if definition.value is None else [definition.value]
-        runs = [RUNS[counted]] if counted in RUNS else []
+        runs = [RUN_COLUMNS[counted]] if counted in RUN_COLUMNS else []
         paths.require(*definition.by, *definition.same, *value, *runs)
         if wrong := [name for name in value if not paths.schema[name].is_numeric()]:
             raise DefinitionError(f"Column {wrong[0]!r} cannot be added up.", expected="a column of numbers")
@@ -101,7 +101,7 @@ class ChainScan:
         """Columns of a part that are read."""
         asked = self.definition
         value = [] if asked.value is None else [asked.value]
-        runs = [RUNS[asked.count]] if asked.count in RUNS else []
+        runs = [RUN_COLUMNS[asked.count]] if asked.count in RUN_COLUMNS else []
         every = dict.fromkeys([*self.matcher.columns, AT, *asked.by, *asked.same, *value, *runs])
         return [name for name in every if name != CUSTOMER]
 
@@ -111,8 +111,8 @@ class ChainScan:
         codes, bits = self.matcher.match(part, frame)
         times, scale = frame[AT].to_numpy(), scale_of(frame[AT])
         units = sequences_of_customers(codes, bits, times, scale, part.bounds()).read_only()
-        if self.definition.count in RUNS:
-            units = sequences_of_runs(units, frame[RUNS[self.definition.count]])
+        if self.definition.count in RUN_COLUMNS:
+            units = sequences_of_runs(units, frame[RUN_COLUMNS[self.definition.count]])
         sequences = self._sequences(part, units, frame)
         return Reading(part, frame, units, sequences, self._found(sequences, units.times))
 
@@ -120,7 +120,7 @@ class ChainScan:
         """The same touches, read by the same funnel for other entries, with the chains of this scan."""
         return replace(reading, found=self._found(reading.sequences, reading.times))
 
-    def _found(self, sequences: StepSequences, times: Ints) -> Found:
+    def _found(self, sequences: StepSequences, times: Ints) -> ReportedChains:
         found = scanned(sequences, self.definition, self.rules(sequences.scale))
         return best_of_unit(found, sequences, times) if self.definition.same else found
 
@@ -142,16 +142,16 @@ class ChainScan:
         masks = units.bits[units.codes]
         everything = np.ones(len(masks), np.bool_)
         if asked.attribution == "every" and asked.by:
-            keys = keys_of(self._values(part, frame, asked.by), with_null=True)
+            keys = combination_keys(self._values(part, frame, asked.by), with_null=True)
             sequences = sequences_per_value(units, keys, everything, ~everything, 0)
         elif asked.attribution.startswith("every step") and asked.by:
             own = np.uint64(1 << (int(asked.attribution[11:]) - 1))
-            keys = keys_of(self._values(part, frame, asked.by), with_null=True)
+            keys = combination_keys(self._values(part, frame, asked.by), with_null=True)
             sequences = sequences_per_value(units, keys, (masks & own) > 0, masks > 0, int(own))
         if asked.same:
             steps = (1 << len(asked.steps)) - 1
             rows = sequences.row_of(np.arange(len(sequences.codes)))
-            keys = keys_of([s.gather(rows) for s in self._values(part, frame, asked.same)], with_null=False)
+            keys = combination_keys([s.gather(rows) for s in self._values(part, frame, asked.same)], with_null=False)
             masks = sequences.bits[sequences.codes]
             valued, kept = np.ones(len(masks), np.bool_), (masks & ~np.uint64(steps)) > 0
             sequences = sequences_per_value(sequences, keys, valued, kept, steps)
@@ -198,10 +198,10 @@ class ChainScan:
 
 
 def check_names(definition: Funnel) -> None:
-    """Raise `DefinitionError` for a breakdown by a column that is called as one of the answer."""
-    numbered = [f"{name}_{k + 1}" for name in NUMBERED for k in range(len(definition.steps))]
+    """Raise `DefinitionError` for a breakdown by a column that has the name of a column of the answer."""
+    numbered = [f"{name}_{k + 1}" for name in NUMBERED_COLUMNS for k in range(len(definition.steps))]
     for column in definition.by:
-        if column in (*TAKEN, *numbered):
+        if column in (*RESERVED_COLUMNS, *numbered):
             raise DefinitionError(f"Column {column!r} cannot be a breakdown.", do="rename it, as the answer has one")
 
 
@@ -210,7 +210,7 @@ def paths_by(paths: Paths, column: str) -> Paths:
     if column not in paths.schema or column in (CUSTOMER, AT):
         paths.require(column)
         raise DefinitionError(f"Column {column!r} cannot be counted.", expected="another column, or customers")
-    if f"{column}s" in RUNS and paths.schema[column].is_integer():
+    if f"{column}s" in RUN_COLUMNS and paths.schema[column].is_integer():
         raise DefinitionError(
             f"Column {column!r} numbers the {column}s of each customer: one value is of many customers.",
             expected=f"count={f'{column}s'!r}",

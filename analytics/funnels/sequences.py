@@ -136,7 +136,7 @@ def sequences_per_value(
     )
 
 
-def keys_of(columns: Sequence[pl.Series], *, with_null: bool) -> pl.Series:
+def combination_keys(columns: Sequence[pl.Series], *, with_null: bool) -> pl.Series:
     """One whole number for each combination of values; null where a value is missing, unless nulls are values."""
     frame = pl.DataFrame(columns)
     key = pl.struct(pl.all()).rank("dense").cast(pl.Int64)

@@ -23,8 +23,8 @@ from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-PERIODS: Final = ("hour", "day", "week", "week_sunday", "month")
-MOST_BINS: Final = 60
+TREND_PERIODS: Final = ("hour", "day", "week", "week_sunday", "month")
+MAX_BINS: Final = 60
 
 
 def trend(
@@ -54,7 +54,7 @@ def trend(
     [(1, 1), (1, 0)]
     """
     last = _last_step(definition, from_step, to_step)
-    one_of("period", period, PERIODS)
+    one_of("period", period, TREND_PERIODS)
     _check_counted(definition)
     analysis = ChainScan.of(paths, definition)
     zone = _zone(timezone)
@@ -64,7 +64,7 @@ def trend(
 
 
 def _last_step(definition: Funnel, first: int, last: int | None) -> int:
-    """The step that is gone to, by default the last one; refused when it comes before the first, or is not there."""
+    """The target step, by default the last one; `DefinitionError` when it is before the first, or missing."""
     last = len(definition.steps) if last is None else last
     for step in (first, last):
         check_step(definition, step)
@@ -235,7 +235,7 @@ def _histogram(waits: Sequence[int], bins: int | None) -> dict[str, object]:
     if not waits:
         return {"customers": 0}
     values = np.asarray(waits, np.int64)
-    count = bins or max(1, min(MOST_BINS, int(np.ceil(np.cbrt(len(values)) - 1e-9))))
+    count = bins or max(1, min(MAX_BINS, int(np.ceil(np.cbrt(len(values)) - 1e-9))))
     origin, second = int(values.min()), 1_000_000
     width = -(-(int(values.max()) - origin) // (count * second)) * second or 60 * second
     counts = np.bincount((values - origin) // width, minlength=count + 1)

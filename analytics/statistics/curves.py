@@ -1,4 +1,4 @@
-"""Kaplan-Meier curves of waits, some of them censored."""
+"""Kaplan-Meier curves of waits, with censored observations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def kaplan_meier(
 ) -> pl.DataFrame:
     """The share that has not converted yet, by time, with those still under way counted as long as they are seen.
 
-    `counts` tells for how many each duration stands; one by default.
+    `counts` is the number of customers that each duration stands for; one by default.
     Columns: `time` Float64 (each duration that occurs), `at_risk`, `events`, `censored` Int64, `survival` Float64,
     `standard_error` (Greenwood), `low`, `high` Float64 (of `survival`, on the log-log
     scale). No durations give no rows.

@@ -1,6 +1,6 @@
-"""How sure can one be? Intervals, tests and corrections, thin over scipy.
+"""How precise is a number? Confidence intervals of shares, differences of shares, and medians.
 
-Numbers or arrays go in, arrays come out. Confidence is 95 % unless another level is given.
+Functions take numbers or arrays and return arrays. Confidence is 95 % unless another level is given.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def wilson(k: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, corrected: b
 
 
 def normal_quantile(confidence: float) -> float:
-    """How many standard errors reach to both sides of the middle `confidence`.
+    """The number of standard errors on each side of the mean that enclose the share `confidence`.
 
     >>> round(normal_quantile(0.95), 3)
     1.96

@@ -1,4 +1,4 @@
-"""Intervals of any number by resampling customers."""
+"""Intervals of any statistic by resampling customers (bootstrap)."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def bootstrap(
     resamples: int = 999,
     seed: int = 0,
 ) -> Interval:
-    """The interval of any number of a table, by drawing customers again, each with all rows (percentile method).
+    """The interval of any statistic of a table, by resampling customers with all their rows (percentile method).
 
-    Rows of one customer hang together, so that drawing rows would tell too narrow an interval. The same `seed` gives
+    Rows of one customer are dependent, so that resampling rows would give too narrow an interval. The same `seed` gives
     the same interval. NaN for fewer than two customers.
 
     >>> orders = pl.DataFrame({"customer": ["ann", "ann", "bo", "cy"], "worth": [9.0, 9.0, 1.0, 1.0]})

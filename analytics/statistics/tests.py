@@ -79,7 +79,7 @@ def shares_against(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
 def log_rank(durations1: ArrayLike, observed1: ArrayLike, durations2: ArrayLike, observed2: ArrayLike) -> Verdict:
     """The test that two groups convert at the same pace at every time.
 
-    A group of nobody has no p-value (NaN); without any event nothing speaks against the same pace (1). The variance is
+    An empty group gives NaN; without any event the p-value is 1. The variance is
     computed in floats: the integers of `scipy.stats.logrank` overflow at a million customers.
     Source: Mantel, Cancer Chemotherapy Reports 50 (1966).
 

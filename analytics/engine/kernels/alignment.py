@@ -1,4 +1,4 @@
-"""The cheapest alignment of walks with a designed path: which touch is which step?"""
+"""The cheapest alignment of sequences with a designed path: which touch is which step?"""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analytics.engine.kernels.cache import compiled
 def align(nodes, bounds, fits, detours, done):
     """Write for every touch the step that it is (from 1), 0 for none, -1 for an allowed detour.
 
-    `fits[k, node]` tells whether a touch can be step `k + 1`. An alignment skips steps and inserts touches at a cost
+    `fits[k, node]` says whether a touch can be step `k + 1`. An alignment skips steps and inserts touches at a cost
     of 1 each, so that the cheapest matches the most; `most[i, k]` is how many of the touches from `i` on can be steps
     from `k + 1` on, in order. Of the cheapest alignments the one with the earliest touches is written.
     """

@@ -1,6 +1,6 @@
-"""The chain that is reported of one entry, in whole: how far it goes on from each of its touches, read from the end.
+"""Reconstructs the reported chain of one entry, from its end backwards, for `entry_by_entry`.
 
-Of the chains as deep at the same instant it takes the most steps, then the earliest.
+Of chains that reach the same depth at the same instant it takes the one with the most steps, then the earliest.
 """
 
 from __future__ import annotations
@@ -11,22 +11,22 @@ from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.ordered import fits
 from analytics.engine.kernels.parameters import DROP_CUSTOMER, breaks, ended
 from analytics.engine.kernels.ties import (
-    chosen,
     count_bits,
-    counted,
-    fits_some,
+    fits_subset,
     follows,
     goes_on,
-    moves,
+    possible_moves,
     read_instant,
+    relative_masks,
+    required_steps,
     top_bit,
 )
 
-NONE = -2
+NO_INSTANT = -2
 
 
 @compiled
-def completed(entry, deepest_possible, masks, low, touches, starts, at, excluded, rules):
+def deepest_completed(entry, deepest_possible, masks, low, touches, starts, at, excluded, rules):
     """How deep chains from `entry` get that are kept to the end, and the first instant at which one is as deep.
 
     An optional step that closes an exclusion may save a chain after it got there, so that only whole chains can tell.
@@ -34,11 +34,11 @@ def completed(entry, deepest_possible, masks, low, touches, starts, at, excluded
     last = last_within(entry, at, rules)
     for depth in range(deepest_possible, 0, -1):
         for done in range(entry, last + 1):
-            more = ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules)
+            more = steps_ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules)
             best, _, _ = next_move(entry, 0, last, done, depth, masks, low, touches, starts, at, excluded, rules, more)
             if best >= 0:
                 return depth, done
-    return 0, NONE
+    return 0, NO_INSTANT
 
 
 @compiled
@@ -51,7 +51,7 @@ def last_within(entry, at, rules):
 
 
 @compiled
-def ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules):
+def steps_ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules):
     """How many steps a chain of length `p` whose last touch is at `h` can still take, if it is to be `depth` deep at
     `done`; -1 where it cannot. Indexed by `h` and `p`.
     """
@@ -59,7 +59,9 @@ def ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules):
     more = np.full((len(at) + 1, n + 1), -1, np.int64)
     for h in range(last, entry - 1, -1):
         for p in range(1, n + 1):
-            if counted(rules, p) == depth and (rules.effect != DROP_CUSTOMER or survives(h, last, p, excluded, rules)):
+            if required_steps(rules, p) == depth and (
+                rules.effect != DROP_CUSTOMER or survives(h, last, p, excluded, rules)
+            ):
                 more[h, p] = 0
             best, _, _ = next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded, rules, more)
             more[h, p] = max(more[h, p], best)
@@ -70,13 +72,13 @@ def ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules):
 def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, chain):
     """Write the chain from `entry` that is `depth` deep at `done`: the most steps, then the earliest."""
     n, last = rules.steps, last_within(entry, at, rules)
-    more = ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules)
-    h, p, taken = NONE, 0, np.empty(n + 1, np.int64)
+    more = steps_ahead(entry, done, depth, masks, low, touches, starts, at, excluded, rules)
+    h, p, taken = NO_INSTANT, 0, np.empty(n + 1, np.int64)
     while p == 0 or more[h, p] > 0:
         begin = entry if p == 0 else h
         _, g, wanted = next_move(begin, p, last, done, depth, masks, low, touches, starts, at, excluded, rules, more)
         here, q = read_instant(g, masks, low, touches, starts), p + top_bit(wanted)
-        fits(chosen(here, p, q, wanted), 0, count_bits(wanted), rules, taken)
+        fits(relative_masks(here, p, q, wanted), 0, count_bits(wanted), rules, taken)
         j = 0
         for k in range(p, q):
             if (wanted >> (k - p)) & 1:
@@ -112,15 +114,15 @@ def next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded
 
     Gives how many steps are still to come, the instant, and the steps it takes there; -1 when there is none.
     """
-    best, where, which, width = -1, NONE, 0, 0
+    best, where, which, width = -1, NO_INSTANT, 0, 0
     begin, end = (h, h) if p == 0 else (h + 1, last)
     offers = np.empty(rules.offers, np.int64)
     for g in range(begin, end + 1):
         here = read_instant(g, masks, low, touches, starts)
-        for m in range(moves(p, len(here), rules, offers)):
+        for m in range(possible_moves(p, len(here), rules, offers)):
             wanted = offers[m]
             q = p + top_bit(wanted)
-            now, then = counted(rules, p), counted(rules, q)
+            now, then = required_steps(rules, p), required_steps(rules, q)
             if p > 0 and not follows(h, g, p, wanted, at, rules):
                 continue
             if then > depth or (now < depth and then == depth and g != done) or (then < depth and g > done):
@@ -135,7 +137,7 @@ def next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded
             total, size = rest + count_bits(wanted), count_bits(wanted)
             better = total > best or (total == best and g == where and size > width)
             better |= total == best and g == where and size == width and takes_earlier(wanted, which)
-            if better and fits_some(here, p, wanted, rules):
+            if better and fits_subset(here, p, wanted, rules):
                 best, where, which, width = total, g, wanted, size
         if p > 0 and (ended(excluded[g], rules) >> np.uint64(p - 1)) & np.uint64(1):
             break

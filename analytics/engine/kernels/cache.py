@@ -1,8 +1,8 @@
-"""When may compiled code be taken from disk? Only when no kernel file has changed since it was compiled.
+"""Caches compiled kernels on disk, and recompiles them when any kernel file has changed.
 
 numba compiles a kernel into those that call it, yet keeps the compiled code of each by its own file alone: after a
-change in one file, its callers in others would silently go on with the old code. `compiled` keeps code under a digest
-of all kernel files. Where nothing can be kept, each process compiles for itself, and says so once.
+change in one file, callers in other files would silently keep running the old code. `compiled` stores code under a
+digest of all kernel files. Where no folder is writable, each process compiles for itself, and warns once.
 """
 
 from __future__ import annotations

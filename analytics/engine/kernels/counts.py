@@ -1,4 +1,4 @@
-"""Counting reported chains: how many of each group reach each step, and how long do they wait for it?"""
+"""Counts reported chains: how many of each group reach each step, and their waits for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from analytics.engine.kernels.cache import compiled
 
 
 @compiled
-def tally(chains, times, firsts, groups, latest, everyone, reached, opened):
-    """Add up who gets to each step, a row a group and a column a step.
+def count_reached(chains, times, firsts, groups, latest, everyone, reached, opened):
+    """Count the chains that reach each step: one row per group, one column per step.
 
     `groups` is the group of every chain. An entrant is mature whose first entry is not after `latest`; `reached` counts
     the mature, or with `everyone` all; `opened` those not mature.
@@ -23,10 +23,10 @@ def tally(chains, times, firsts, groups, latest, everyone, reached, opened):
 
 
 @compiled
-def lay_waits(chains, times, firsts, groups, previous, latest, everyone, unit, places, waits):
+def collect_waits(chains, times, firsts, groups, previous, latest, everyone, unit, places, waits):
     """Write the wait of every chain that counts for every step, since step `previous[k]`, in units of one.
 
-    `places[group, k]` is where the waits of a group for step `k` begin; it moves on.
+    `places[group, k]` is the position of the next wait of a group for step `k`; it is advanced.
     """
     for row in range(len(chains)):
         if not (everyone or np.int64(times[firsts[row]]) <= latest):

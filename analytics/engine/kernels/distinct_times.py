@@ -1,12 +1,12 @@
-"""The scan of customers whose touches all have their own instant: nearly all of them, with the least work a touch.
+"""The fast scan of ordered funnels, for customers whose touches all have distinct times: nearly all customers.
 
-It reads what `ordered` reads. For every length `k` only the newest entry is kept among the chains now `k` steps long,
-so that a touch costs one comparison: is the newest entry of the chains one shorter still in its window? The steps of
-the chain in between are sought afterwards, once a customer: each is the earliest that can follow. Most customers are
-read by the loop of `brief`, the others by `read_apart`.
+It gives the answers of `ordered`, with less work per touch. For every length `k` it keeps only the newest entry among
+the chains now `k` steps long, so that a touch costs one comparison: is the newest entry of the chains one step shorter
+still within its window? The touches in the middle of the chain are found afterwards, once per customer: each is the
+earliest that can follow. Most customers are read by `short_paths`, the others by `read_long_path`.
 
-Customers are left to `ordered` when two touches of one instant matter, or when a touch needs more than that comparison
-(`places_of` says which), unless their chain is complete before. So nothing is answered differently here, only sooner.
+Customers are left to `ordered` when two relevant touches share a time, or when a touch needs more than that comparison
+(see `classify_codes`), unless their chain is complete before.
 """
 
 from __future__ import annotations
@@ -23,37 +23,37 @@ from analytics.engine.kernels.parameters import (
     last_touch,
     step_bits,
 )
-from analytics.engine.kernels.short_paths import MOST_TOUCHES, fill_words, is_brief, read_brief
+from analytics.engine.kernels.short_paths import MAX_SHORT_TOUCHES, fill_effects, read_short_path, suits_short_paths
 
-ZERO, ONE, BLOCK, NONE = np.uint64(0), np.uint64(1), np.uint64(64), np.int64(NEVER)
-OTHERS = 2
-NOTHING = 4
-LEFT = 6
-PLACES = 7
-"""Places beyond those of the steps. The place before each is never written, so that no chain leads there."""
+ZERO, ONE, BLOCK, NO_TIME = np.uint64(0), np.uint64(1), np.uint64(64), np.int64(NEVER)
+NO_STEP = 2
+IRRELEVANT = 4
+LEFT_OVER = 6
+EXTRA_PLACES = 7
+"""Places beyond those of the steps. The place before each is never written, so no chain can reach it."""
 
 
 @compiled
-def scan_apart(codes, bits, times, bounds, table, words, chains, firsts, depths, owners, left):
+def scan_distinct_times(codes, bits, times, bounds, table, words, chains, firsts, depths, owners, left):
     """Write a row for every customer with an entry, or for every attempt: chain, first entry, depth, customer.
 
-    `chains[row, k]` is the touch of step `k + 1`; it is handed in as -1 all over. `words` is room for a word a code.
-    `left` tells which customers are not read here. Gives the number of rows.
+    `chains[row, k]` is the touch of step `k + 1`; the caller fills it with -1. `words` has room for the
+    effect of each code. `left` marks the customers that are not read here. Returns the number of rows.
     """
     rules, row, tie = table[0], 0, ZERO
     n, start, end = np.uint64(rules.steps), rules.entry_from, rules.entry_to
-    places, others, ends = places_of(bits, rules)
+    places, others, ends = classify_codes(bits, rules)
     entries, begun, ages = (
-        np.full(n + PLACES, NEVER),
-        np.zeros(n + PLACES, np.uint64),
-        np.full(MOST_TOUCHES + ONE, NEVER),
+        np.full(n + EXTRA_PLACES, NEVER),
+        np.zeros(n + EXTRA_PLACES, np.uint64),
+        np.full(MAX_SHORT_TOUCHES + ONE, NEVER),
     )
     plain = not rules.strict and not others.any() and not ends.any()
-    careful, brief = bool((places == n + LEFT).any()), is_brief(places, others, ends, n)
-    fill_words(words, places, ends, n + OTHERS, rules.strict, n)
+    careful, short = bool((places == n + LEFT_OVER).any()), suits_short_paths(places, others, ends, n)
+    fill_effects(words, places, ends, n + NO_STEP, rules.strict, n)
     for c in range(len(bounds) - 1):
         before = row
-        low, high = seen_part(times, bounds[c], bounds[c + 1], rules)
+        low, high = relevant_range(times, bounds[c], bounds[c + 1], rules)
         if low == high:
             continue
         unclear = high
@@ -68,10 +68,10 @@ def scan_apart(codes, bits, times, bounds, table, words, chains, firsts, depths,
                     break
                 start, end = np.int64(times[entry]), np.int64(times[entry]) + 1
                 low = np.uint64(attempt_from(times, entry, np.int64(low), rules))
-            if brief and high - low <= MOST_TOUCHES and np.int64(times[high - ONE]) < end:
-                depth, first, begin, done = read_brief(codes, times, low, high, words, ages, rules.window)
+            if short and high - low <= MAX_SHORT_TOUCHES and np.int64(times[high - ONE]) < end:
+                depth, first, begin, done = read_short_path(codes, times, low, high, words, ages, rules.window)
             else:
-                depth, first, begin, done = read_apart(
+                depth, first, begin, done = read_long_path(
                     codes, times, low, high, places, others, ends, entries, begun, rules, start, end, plain
                 )
             if unclear < high and (depth < n or times[unclear] <= times[done]):
@@ -91,11 +91,11 @@ def scan_apart(codes, bits, times, bounds, table, words, chains, firsts, depths,
 
 
 @compiled
-def places_of(bits, rules):
-    """For every code its place, the steps besides, and the lengths of chains that it ends.
+def classify_codes(bits, rules):
+    """The place of every code, its other steps, and the lengths of chains that it ends.
 
-    The place is the highest step that a touch matches; `OTHERS` for a touch that matters but is no step; `NOTHING` for
-    one that does not matter; `LEFT` for one that is not read here: a step that is also excluded, several steps where
+    The place is the highest step that a touch matches; `OTHERS` for a relevant touch that is not a step; `NOTHING` for
+    an irrelevant one; `LEFT` for one that is not read here: a step that is also excluded, several steps where
     strictness or `reuse` asks for more care, and exclusions between different steps.
     """
     n = rules.steps
@@ -109,20 +109,20 @@ def places_of(bits, rules):
     for code in range(len(bits)):
         steps = bits[code] & step_bits(rules)
         ends[code] = ended(excluded_by(bits[code], rules), rules)
-        places[code] = n + (OTHERS if bits[code] else NOTHING)
+        places[code] = n + (NO_STEP if bits[code] else IRRELEVANT)
         for k in range(n):
             if (steps >> np.uint64(k)) & ONE:
                 places[code] = k + 1
                 others[code] = steps & ~(ONE << np.uint64(k))
         careful = others[code] and (rules.strict or rules.reuse)
         if careful or (ends[code] and (steps or ranges)):
-            places[code] = n + LEFT
+            places[code] = n + LEFT_OVER
     return places, others, ends
 
 
 @compiled
-def seen_part(times, low, high, rules):
-    """The customer's touches that can matter: those that the funnel sees, from where an entry can be."""
+def relevant_range(times, low, high, rules):
+    """The range of the customer's relevant touches: those that the funnel sees, from the first possible entry on."""
     while low < high and np.int64(times[low]) < max(rules.touch_from, rules.entry_from):
         low += 1
     while low < high and np.int64(times[high - 1]) >= rules.touch_to:
@@ -132,7 +132,7 @@ def seen_part(times, low, high, rules):
 
 @compiled
 def has_tie(times, low, high):
-    """Whether any two touches share an instant."""
+    """Whether any two neighbouring touches share a time."""
     tied, i = False, low + ONE
     while i < high:
         tied |= times[i] == times[i - ONE]
@@ -142,7 +142,7 @@ def has_tie(times, low, high):
 
 @compiled
 def next_tie(times, i):
-    """The first touch from `i` on that shares its instant with the touch before it; or the number of touches."""
+    """The first touch from `i` on that has the time of the touch before it; or the number of touches."""
     size = np.uint64(len(times))
     while i + BLOCK < size and not has_tie(times, i - ONE, i + BLOCK):
         i += BLOCK
@@ -154,11 +154,11 @@ def next_tie(times, i):
 @compiled
 def first_unclear(codes, times, low, high, places, n):
     """The first touch that is not read here, or `high`: the second that matters at an instant, or one of `LEFT`."""
-    before, i = NONE, low
+    before, i = NO_TIME, low
     while i < high:
         place, t = places[codes[i]], np.int64(times[i])
-        matters = place != n + np.uint64(NOTHING)
-        if matters and (t == before or place > n + np.uint64(NOTHING)):
+        matters = place != n + np.uint64(IRRELEVANT)
+        if matters and (t == before or place > n + np.uint64(IRRELEVANT)):
             break
         before = t if matters else before
         i += ONE
@@ -166,11 +166,11 @@ def first_unclear(codes, times, low, high, places, n):
 
 
 @compiled(inline="always")
-def read_apart(codes, times, low, high, places, others, ends, entries, begun, rules, entry_from, entry_to, plain):
-    """Read one customer. Gives the depth, the first entry, and the first and last touch of the chain.
+def read_long_path(codes, times, low, high, places, others, ends, entries, begun, rules, entry_from, entry_to, plain):
+    """Read one customer. Returns the depth, the first entry, and the first and last touch of the chain.
 
     `entries[k]` is the time of the newest entry among chains of length `k`, `begun[k]` its touch. `plain`: no touch is
-    several steps, ends chains, or is minded by strictness.
+    several steps, ends chains, or matters to strict order.
     """
     n, window = np.uint64(rules.steps), rules.window
     for k in range(rules.steps + 1):
@@ -179,7 +179,7 @@ def read_apart(codes, times, low, high, places, others, ends, entries, begun, ru
     while i < high:
         code, t = codes[i], np.int64(times[i])
         place, steps = places[code], ZERO if plain else others[code]
-        now = t if entry_from <= t < entry_to else NONE
+        now = t if entry_from <= t < entry_to else NO_TIME
         while True:
             entry = now if place == ONE else entries[place - ONE]
             touch = i if place == ONE else begun[place - ONE]
@@ -193,11 +193,11 @@ def read_apart(codes, times, low, high, places, others, ends, entries, begun, ru
                     high = i
             if plain or steps == ZERO:
                 break
-            place, steps = highest(steps)
+            place, steps = split_highest(steps)
         i += ONE
         if plain:
             continue
-        if rules.strict and place < n + np.uint64(NOTHING):
+        if rules.strict and place < n + np.uint64(IRRELEVANT):
             if not longer:
                 entries[place] = NEVER
             if last != place:
@@ -209,8 +209,8 @@ def read_apart(codes, times, low, high, places, others, ends, entries, begun, ru
 
 
 @compiled
-def highest(steps):
-    """The highest of some steps, and the others."""
+def split_highest(steps):
+    """The highest of a set of steps, and the other steps."""
     place = np.uint64(64)
     while not (steps >> (place - ONE)) & ONE:
         place -= ONE
@@ -219,7 +219,7 @@ def highest(steps):
 
 @compiled
 def end_lengths(entries, lengths):
-    """No chain has any of these lengths any more."""
+    """Remove the chains of these lengths."""
     k = ONE
     while lengths:
         if lengths & ONE:
@@ -230,9 +230,9 @@ def end_lengths(entries, lengths):
 
 @compiled(inline="always")
 def write_chain(codes, bits, ends, begin, done, depth, chains, row):
-    """Write the chain from touch `begin` to touch `done`: in between the earliest touches that can follow.
+    """Write the chain from touch `begin` to touch `done`, with the earliest possible touches in between.
 
-    An excluded touch takes away the steps that it ends.
+    An excluded touch removes the steps that it ends.
     """
     chains[row, 0] = begin
     i, k = begin + ONE if depth > ONE + ONE else done, ONE

@@ -1,4 +1,4 @@
-"""The scan of neighbouring touches: how often is each edge taken, by how many customers, after what waits?"""
+"""Counts the edges between neighbouring touches: how often, by how many customers, after what waits."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The scan for funnels whose chains cannot be told by their newest entry alone: each entry is tried by itself.
+"""The scan of funnels with step windows, optional steps or dropped customers: each entry is tried by itself.
 
-Step windows, optional steps and exclusions that drop a customer need it. For one entry the window is fixed, and of the
+For these, the newest entry of each length is not enough. For one entry the window is fixed, and of the
 chains of one length the one with the latest last touch is never worse. The touches that matter are first laid out as
 **instants**: with favourable ties the touches of one time, to be read in whichever order helps; else one touch each.
 
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from analytics.engine.kernels.backtrace import NONE, completed, trace
+from analytics.engine.kernels.backtrace import NO_INSTANT, deepest_completed, trace
 from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.parameters import (
     ADVERSE,
     DROP_CUSTOMER,
     FAVOURABLE,
-    SEQUENCE,
+    IN_SEQUENCE,
     attempt_from,
     breaks,
     ended,
@@ -26,7 +26,15 @@ from analytics.engine.kernels.parameters import (
     first_entry,
     last_touch,
 )
-from analytics.engine.kernels.ties import counted, fits_some, follows, goes_on, moves, read_instant, top_bit
+from analytics.engine.kernels.ties import (
+    fits_subset,
+    follows,
+    goes_on,
+    possible_moves,
+    read_instant,
+    required_steps,
+    top_bit,
+)
 
 STOPPED = -1
 
@@ -115,19 +123,19 @@ def deepest(masks, times, low, touches, starts, rules, chain):
     excluded = np.zeros(count, np.uint64)
     for a in range(starts[count]):
         excluded[np.searchsorted(starts, a, side="right") - 1] |= excluded_by(masks[touches[a] - low], rules)
-    best_depth, best_done, best_entry, worst = 0, NONE, NONE, 0
-    unsure = rules.effect == DROP_CUSTOMER and counted(rules, rules.steps) < rules.steps
+    best_depth, best_done, best_entry, worst = 0, NO_INSTANT, NO_INSTANT, 0
+    unsure = rules.effect == DROP_CUSTOMER and required_steps(rules, rules.steps) < rules.steps
     for g in range(count):
-        if best_depth == counted(rules, rules.steps) and g > best_done:
+        if best_depth == required_steps(rules, rules.steps) and g > best_done:
             break
         if not rules.entry_from <= at[g] < rules.entry_to:
             continue
-        if rules.attempts and rules.ties == SEQUENCE and touches[starts[g]] != low:
+        if rules.attempts and rules.ties == IN_SEQUENCE and touches[starts[g]] != low:
             break  # an attempt has one entry
         depth, done, broken = try_entry(g, masks, low, touches, starts, at, excluded, rules)
         worst = max(worst, broken)
         if unsure and depth >= best_depth:
-            depth, done = completed(g, depth, masks, low, touches, starts, at, excluded, rules)
+            depth, done = deepest_completed(g, depth, masks, low, touches, starts, at, excluded, rules)
         if depth > best_depth or (depth == best_depth and depth > 0 and done <= best_done):
             best_depth, best_done, best_entry = depth, done, g
     if rules.effect == DROP_CUSTOMER and worst > best_depth:
@@ -141,9 +149,9 @@ def deepest(masks, times, low, touches, starts, rules, chain):
 def try_entry(entry, masks, low, touches, starts, at, excluded, rules):
     """Follow the chains that enter at one instant. Gives their depth, when it was reached, and that of broken ones."""
     n = rules.steps
-    clean, broken = np.full(n + 1, NONE, np.int64), np.full(n + 1, NONE, np.int64)
-    since = np.full(n + 1, NONE, np.int64)
-    depth, done = 0, NONE
+    clean, broken = np.full(n + 1, NO_INSTANT, np.int64), np.full(n + 1, NO_INSTANT, np.int64)
+    since = np.full(n + 1, NO_INSTANT, np.int64)
+    depth, done = 0, NO_INSTANT
     offers = np.empty(rules.offers, np.int64)
     for g in range(entry, len(at)):
         if at[g] - at[entry] > rules.window:
@@ -152,37 +160,37 @@ def try_entry(entry, masks, low, touches, starts, at, excluded, rules):
         ends = ended(excluded[g], rules)
         before_clean, before_broken = clean.copy(), broken.copy()
         for k in range(1, n + 1):
-            open_to_it = clean[k] != NONE and (not rules.strict or clean[k] == g - 1)
+            open_to_it = clean[k] != NO_INSTANT and (not rules.strict or clean[k] == g - 1)
             if (ends >> np.uint64(k - 1)) & np.uint64(1) and open_to_it:
                 broken[k] = max(broken[k], clean[k])
-                clean[k] = NONE
-                since[k] = NONE
+                clean[k] = NO_INSTANT
+                since[k] = NO_INSTANT
         for p in range(n):
             if (p == 0) != (g == entry):
                 continue
-            for m in range(moves(p, len(here), rules, offers)):
+            for m in range(possible_moves(p, len(here), rules, offers)):
                 wanted = offers[m]
                 q = p + top_bit(wanted)
                 ok = p == 0 or follows(before_clean[p], g, p, wanted, at, rules)
                 ok_broken = (
                     (rules.effect == DROP_CUSTOMER) and p > 0 and follows(before_broken[p], g, p, wanted, at, rules)
                 )
-                if not (ok or ok_broken) or not fits_some(here, p, wanted, rules):
+                if not (ok or ok_broken) or not fits_subset(here, p, wanted, rules):
                     continue
                 if ok and not breaks(excluded[g], p, q, rules):
                     clean[q] = g if goes_on(p, wanted, here, rules) else max(clean[q], STOPPED)
-                    since[q] = g if since[q] == NONE else since[q]
+                    since[q] = g if since[q] == NO_INSTANT else since[q]
                 elif ok:
                     broken[q] = g
                 if ok_broken:
                     broken[q] = g
-                if ok and rules.effect != DROP_CUSTOMER and counted(rules, q) > depth:
-                    depth, done = counted(rules, q), g
+                if ok and rules.effect != DROP_CUSTOMER and required_steps(rules, q) > depth:
+                    depth, done = required_steps(rules, q), g
     worst = 0
     for q in range(1, n + 1):
-        worst = max(worst, counted(rules, q) if broken[q] != NONE else 0)
-        if (rules.effect == DROP_CUSTOMER) and clean[q] != NONE:
-            reached = counted(rules, q)
+        worst = max(worst, required_steps(rules, q) if broken[q] != NO_INSTANT else 0)
+        if (rules.effect == DROP_CUSTOMER) and clean[q] != NO_INSTANT:
+            reached = required_steps(rules, q)
             if reached > depth or (reached == depth and since[q] < done):
                 depth, done = reached, since[q]
     return depth, done, worst

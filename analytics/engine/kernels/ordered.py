@@ -1,11 +1,11 @@
-"""The sequential scans: how deep does each customer get, and through which touches?
+"""The general scan of ordered and strict funnels: the depth of each customer, and the touches of the chain.
 
 One pass over the touches of a customer, in time order. The scan keeps, for every length `k`, the newest entry among
 the chains now `k` steps long. A newer entry leaves more of the window and is never worse, so no other chain has to be
 kept. A chain that gets deeper than all before is written out; of the chains of one length the first to be complete
 wins, and of these the newest entry, whose next steps are the earliest that can follow.
 
-Everything here is compiled at its first call, which takes seconds once on a machine; the result is cached.
+Kernels are compiled at their first call, which takes seconds once per machine; the compiled code is cached.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def scan(codes, bits, times, bounds, table, chains, firsts, least, owners):
 @compiled
 def read(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read one customer. Gives the first entry and the depth under adverse ties."""
-    depth, first = read_apart(codes, bits, times, low, high, rules, entries, rows, chain)
+    depth, first = read_distinct_times(codes, bits, times, low, high, rules, entries, rows, chain)
     if depth >= 0:
         return first, depth
     clear(chain)
@@ -74,17 +74,17 @@ def read(codes, bits, times, low, high, rules, entries, rows, group, chain):
     if rules.ties == FAVOURABLE:
         read_groups(codes, bits, times, low, high, rules, entries, rows, group, chain)
         spare = np.empty(rules.steps, np.int32)
-        depth = read_least(codes, bits, times, low, high, rules, entries, rows, group, spare)
+        depth = read_adverse(codes, bits, times, low, high, rules, entries, rows, group, spare)
     elif rules.ties == ADVERSE:
-        depth = read_least(codes, bits, times, low, high, rules, entries, rows, group, chain)
+        depth = read_adverse(codes, bits, times, low, high, rules, entries, rows, group, chain)
     else:
         depth = read_in_sequence(codes, bits, times, low, high, rules, entries, rows, chain)
     return first, depth
 
 
 @compiled
-def read_apart(codes, bits, times, low, high, rules, entries, rows, chain):
-    """Read touches that all have their own instant. Gives the depth, or -1 when two share one, and the first entry."""
+def read_distinct_times(codes, bits, times, low, high, rules, entries, rows, chain):
+    """Read touches of distinct times. Returns the depth, or -1 when two share a time, and the first entry."""
     one, none = np.uint64(1), np.uint64(0)
     alive, depth, first, before = none, 0, -1, np.int64(NEVER)
     n, window, steps, strict, reuse = rules.steps, rules.window, step_bits(rules), rules.strict, rules.reuse
@@ -179,7 +179,7 @@ def read_in_sequence(codes, bits, times, low, high, rules, entries, rows, chain)
 
 
 @compiled
-def read_least(codes, bits, times, low, high, rules, entries, rows, group, chain):
+def read_adverse(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read touches of one instant with the latest step first, so that none of them follows another."""
     alive, depth = np.uint64(0), 0
     i = low
@@ -215,7 +215,7 @@ def next_group(codes, bits, times, low, high, rules, group):
 
 @compiled
 def read_groups(codes, bits, times, low, high, rules, entries, rows, group, chain):
-    """Read touches instant by instant; within one, in whichever order lets the customer advance."""
+    """Read touches instant by instant; within an instant, in the order that advances the customer most."""
     n = rules.steps
     alive, depth, i = np.uint64(0), 0, low
     masks = np.empty(len(group), np.uint64)

@@ -1,7 +1,7 @@
-"""What every scan is given: the funnel in whole numbers, and the words for what a touch matches.
+"""The parameters of every scan: a funnel as whole numbers, and helpers for the bits of a touch.
 
-`bits[codes[i]]` tells what touch `i` matches: bit `k - 1` for step `k`, then one bit for each exclusion; the highest
-bit is that of a touch which strictness minds.
+`bits[codes[i]]` are the conditions that touch `i` matches: bit `k - 1` for step `k`, then one bit per exclusion; the
+highest bit marks a touch that matters to strict order.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from analytics.engine.kernels.cache import compiled
 NEVER: Final = -(2**62)
 FAVOURABLE: Final = 0
 ADVERSE: Final = 1
-SEQUENCE: Final = 2
+IN_SEQUENCE: Final = 2
 OTHER: Final = np.uint64(1 << 63)
 END_ATTEMPT: Final = 0
 DROP_CUSTOMER: Final = 1
 VOID_ATTEMPT: Final = 2
 
 
-MOST: Final = 64
+MAX_BITS: Final = 64
 
 RULES: Final = np.dtype(
     [
@@ -34,8 +34,8 @@ RULES: Final = np.dtype(
         ("touch_from", np.int64),
         ("touch_to", np.int64),
         ("exclusions", np.int64),
-        ("exclude_after", np.int64, (MOST,)),
-        ("exclude_before", np.int64, (MOST,)),
+        ("exclude_after", np.int64, (MAX_BITS,)),
+        ("exclude_before", np.int64, (MAX_BITS,)),
         ("effect", np.int64),
         ("ties", np.int64),
         ("strict", np.bool_),
@@ -44,8 +44,8 @@ RULES: Final = np.dtype(
         ("stop_repeat", np.bool_),
         ("stop_other", np.bool_),
         ("restart", np.bool_),
-        ("within", np.int64, (MOST,)),
-        ("required", np.int64, (MOST,)),
+        ("within", np.int64, (MAX_BITS,)),
+        ("required", np.int64, (MAX_BITS,)),
         ("offers", np.int64),
         ("attempts", np.bool_),
     ]
@@ -55,8 +55,9 @@ RULES: Final = np.dtype(
 The second record is the scan's own: it narrows its entries to one attempt. Both lie in the caller's array, because a
 record that compiled code takes from an array of its own does not keep that array alive.
 
-`exclude_*` are step numbers, one an exclusion. `within` is the longest wait before each step. `offers` is how many sets
-of steps a chain can take at one instant, at most. `attempts`: every attempt is written, not only the best.
+`exclude_*` are step numbers, one per exclusion. `within` is the longest wait before each step. `offers` is the
+largest number of sets of steps that a chain can take at one instant. `attempts`: every attempt is written, not only
+the best.
 """
 
 
@@ -136,7 +137,7 @@ def ended_at(excluded, rules):
 
 @compiled
 def clear(chain):
-    """No touch in any place."""
+    """Reset a chain to no touches."""
     for k in range(len(chain)):
         chain[k] = -1
 

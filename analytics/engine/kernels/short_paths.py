@@ -1,10 +1,10 @@
-"""The loop for nearly all customers: those with at most 255 touches, asked for at most eight steps.
+"""The branch-free loop of the fast scan: customers with at most 255 touches, funnels of at most eight steps.
 
-It reads what `apart.read_apart` reads. A customer's touches are numbered from 1, so that a number is a byte, and the
-newest entry of the chains of every length lies in a byte of one word, 0 for none. A touch that is step `k` copies the
-byte of length `k - 1` to that of length `k`, whether or not the entry is still in its window: where it is not, the
-entry that it takes the place of, which is no newer, is not either. The loop has no branch, whatever a touch is, so that
-the processor never has to guess how a customer goes on.
+It gives the answers of `distinct_times.read_long_path`. A customer's touches are numbered from 1, so that a number fits
+a byte, and the newest entry of the chains of each length is one byte of a 64-bit word, 0 for none. A touch that is step
+`k` copies the byte of length `k - 1` to that of length `k`, whether or not the entry is still within its window: if it
+is not, the entry that it replaces, which is no newer, is not either. The loop does not branch on what a touch is, so
+the processor mispredicts nothing.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ import numpy as np
 from analytics.engine.kernels.cache import compiled
 
 ZERO, ONE, BYTE, BITS = np.uint64(0), np.uint64(1), np.uint64(255), np.uint64(8)
-MOST_STEPS: Final = 8
-MOST_TOUCHES: Final = np.uint64(255)
-WORD: Final = np.dtype([("keep", np.uint64), ("take", np.uint64), ("shift", np.uint64), ("rank", np.uint64)])
-"""What a touch does: the bytes that stay, the byte that is taken from the length before and where it lies, its rank.
+MAX_SHORT_STEPS: Final = 8
+MAX_SHORT_TOUCHES: Final = np.uint64(255)
+CODE_EFFECT: Final = np.dtype([("keep", np.uint64), ("take", np.uint64), ("shift", np.uint64), ("rank", np.uint64)])
+"""The effect of a touch: the bytes to keep, the byte to take from the length before and its position, the rank.
 
-The rank is the step in the third byte, so that of two ranks the longer chain is the higher, then in the second byte
-what is left of 255 by the number of the touch, so that of two touches the first is the higher.
+The third byte of a rank is the step, so that the longer chain ranks higher; the second byte is 255 minus the number of
+the touch, so that of chains of one length the earlier ranks higher.
 """
 
 
 @compiled
-def is_brief(places, others, ends, n):
-    """Whether the loop can read a funnel: few steps, one a touch, and no excluded touch spares a longer chain."""
+def suits_short_paths(places, others, ends, n):
+    """Whether the loop can read a funnel: few steps, one per touch, and no excluded touch spares a longer chain."""
     for code in range(len(places)):
         shorter = (ends[code] & (~ends[code] + ONE)) - ONE
         spares = ends[code] and ends[code] | shorter != (ONE << (n - ONE)) - ONE
         if (others[code] and places[code] <= n) or spares:
             return False
-    return n <= MOST_STEPS
+    return n <= MAX_SHORT_STEPS
 
 
 @compiled
-def fill_words(words, places, ends, minded, strict, n):
-    """What touches of every code do; those at places up to `minded` end all other chains where that is `strict`."""
+def fill_effects(words, places, ends, minded, strict, n):
+    """Write the effect of every code; in `strict` order, codes at places up to `minded` end all other chains."""
     for code in range(len(places)):
         place, word = places[code], words[code]
         word.keep, word.take, word.shift, word.rank = ~ZERO, ZERO, ZERO, ZERO
@@ -56,10 +56,10 @@ def fill_words(words, places, ends, minded, strict, n):
 
 
 @compiled(inline="always")
-def read_brief(codes, times, low, high, words, ages, window):
-    """Read one customer. Gives the depth, the first entry, and the first and last touch of the chain.
+def read_short_path(codes, times, low, high, words, ages, window):
+    """Read one customer. Returns the depth, the first entry, and the first and last touch of the chain.
 
-    `ages` is room for the times of the touches by their numbers, that of 0 being never.
+    `ages` has room for the times of the touches by their numbers; number 0 has no time.
     """
     newest, best, first, number, before = ZERO, ZERO, high, ONE, low - ONE
     while number <= high - low:

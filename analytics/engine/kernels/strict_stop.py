@@ -1,6 +1,6 @@
-"""The scan that ends for good at the first touch that must not come, as a column store's strict modes do.
+"""The scan of funnels with `stop`: a customer is read up to the first forbidden touch, as in ClickHouse's strict modes.
 
-It keeps the newest entry for every length, and does not go back: a later entry gets no second try after the stop.
+It keeps the newest entry of every length. After the stop, later entries are not tried.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ def scan_until_stopped(codes, bits, times, bounds, table, chains, firsts, least,
 
 @compiled
 def read_until_stopped(codes, bits, times, low, high, rules, entries, rows, group, chain):
-    """Read touches until one comes that must not: a step done before, or one that is not the next. Gives the depth.
+    """Read touches until a forbidden one: a step done before, or one that is not the next. Returns the depth.
 
     At one instant touches that match no step come first, then the earliest steps. With `restart`, the first step
-    again forgets the chain so far; otherwise it is where the next chain may begin.
+    again discards the chain so far; otherwise the next chain may begin there.
     """
     one, depth, i = np.uint64(1), 0, low
     alive = np.uint64(0)

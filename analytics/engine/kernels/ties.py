@@ -1,4 +1,4 @@
-"""What can a chain take at one instant? The touches of one time, of which favourable ties read any in any order.
+"""The steps that a chain can take at one instant. Favourable ties read the touches of one time in any order.
 
 The steps that a chain of length `p` takes there are a set of bits: bit 0 is step `p + 1`.
 """
@@ -12,8 +12,8 @@ from analytics.engine.kernels.ordered import fits
 
 
 @compiled
-def counted(rules, q):
-    """How many of the first `q` steps count."""
+def required_steps(rules, q):
+    """The number of required steps among the first `q`: optional steps do not count."""
     depth = 0
     for k in range(q):
         depth += rules.required[k]
@@ -40,7 +40,7 @@ def top_bit(wanted):
 
 
 @compiled
-def moves(p, size, rules, offers):
+def possible_moves(p, size, rules, offers):
     """The sets of steps that a chain of length `p` may take of `size` touches: each required one, any optional ones.
 
     Bit 0 of a set is step `p + 1`. Gives how many sets were written to `offers`.
@@ -83,11 +83,11 @@ def follows(last, g, p, wanted, at, rules):
 
 
 @compiled
-def fits_some(here, p, wanted, rules):
+def fits_subset(here, p, wanted, rules):
     """Whether touches of one instant, all different, can be the steps `wanted`."""
     q = p + top_bit(wanted)
     taken = np.empty(rules.steps + 1, np.int64)
-    return fits(chosen(here, p, q, wanted), 0, count_bits(wanted), rules, taken)
+    return fits(relative_masks(here, p, q, wanted), 0, count_bits(wanted), rules, taken)
 
 
 @compiled
@@ -101,7 +101,7 @@ def count_bits(wanted):
 
 
 @compiled
-def chosen(here, p, q, wanted):
+def relative_masks(here, p, q, wanted):
     """Masks in which bit `j` is the `j`-th of the steps wanted."""
     out = np.zeros(len(here), np.uint64)
     for a in range(len(here)):

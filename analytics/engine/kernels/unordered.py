@@ -1,4 +1,4 @@
-"""The scan for steps in any order: how many different steps do different touches match within one window?
+"""The scan of unordered funnels: the number of different steps that different touches match within one window.
 
 For an entry, touches are taken in time order; each is given a step, moving other touches to other steps where that
 makes room (augmenting paths of a bipartite matching). A touch that raises the number of steps is one of the chain.

@@ -54,8 +54,8 @@ def test_the_same_times_to_the_microsecond_change_nothing(definition: Funnel) ->
 
 
 def test_a_scan_is_compiled_for_few_types_only() -> None:
-    from analytics.engine.kernels.counts import tally
-    from analytics.engine.kernels.distinct_times import scan_apart
+    from analytics.engine.kernels.counts import count_reached
+    from analytics.engine.kernels.distinct_times import scan_distinct_times
     from analytics.engine.kernels.ordered import scan
 
     condition = Step("a", where=pl.col("touchpoint") != "b")
@@ -66,8 +66,8 @@ def test_a_scan_is_compiled_for_few_types_only() -> None:
         reached(paths, Funnel(["a", "b"], same="touchpoint"))
         reached(paths, Funnel(["a", ["a", "b"]], order="strict", only=pl.col("touchpoint") != "c"))
     assert len(scan.signatures) == 1
-    assert len(scan_apart.signatures) <= 4
-    assert len(tally.signatures) <= 2
+    assert len(scan_distinct_times.signatures) <= 4
+    assert len(count_reached.signatures) <= 2
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ def read_by_both(paths: Paths, asked: Funnel) -> int:
 
     quick = members(paths, asked)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(distinct_times, "scan_apart", leave_everyone)
+        patch.setattr(distinct_times, "scan_distinct_times", leave_everyone)
         slow = members(paths, asked)
     assert quick.equals(slow)
     return len(quick)

@@ -16,12 +16,12 @@ from analytics.engine import kernels
 NAME, SOURCE = kernels.__name__, Path(kernels.__file__).parent  # type: ignore[arg-type]
 ASK = f"""
     import numpy as np
-    from {NAME}.distinct_times import places_of
+    from {NAME}.distinct_times import classify_codes
     from {NAME}.parameters import rules_of
 
     table = rules_of(steps=3, exclusions=1, exclude_after=[1], exclude_before=[3])
-    places, _, ends = places_of(np.array([0, 1, 8], np.uint64), table[0])
-    print(places.tolist(), ends.tolist(), sum(places_of.stats.cache_hits.values()))
+    places, _, ends = classify_codes(np.array([0, 1, 8], np.uint64), table[0])
+    print(places.tolist(), ends.tolist(), sum(classify_codes.stats.cache_hits.values()))
 """
 """Asks a kernel of one file that calls kernels of another: which lengths of chains does an excluded touch end?"""
 ANSWER = "[7, 1, 5] [0, 0, 3]"
