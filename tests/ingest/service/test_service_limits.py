@@ -33,7 +33,7 @@ MEGABYTES = 700
 ALONE = """
 import re, sys
 from pathlib import Path
-from expectations.layout import Lake
+from expectations.lake.layout import Lake
 from ingest.service.service import run
 from ingest.settings.ingest import IngestSettings
 done = run(IngestSettings.model_validate_json(sys.argv[1]), Lake(sys.argv[2]), until_caught_up=True)

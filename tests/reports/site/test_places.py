@@ -109,7 +109,7 @@ def test_what_is_wrong_with_a_store_is_an_error_of_files(monkeypatch: pytest.Mon
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    monkeypatch.setattr(files, "PATIENCE", timedelta(milliseconds=1))
+    monkeypatch.setattr(files, "RETRY_TIMEOUT", timedelta(milliseconds=1))
     files._client.cache_clear()
     place = place_of("s3://bucket/site/")
     for ask in (place.runs, lambda: place.index("x"), lambda: place.replace("x", b""), lambda: place.remove("x")):
