@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
 from expectations.errors import ConfigurationError, JourneysError
 
@@ -27,8 +28,26 @@ EXTRAS: Final = {
 }
 """Packages that only some commands need, with the extra that installs each."""
 
+ORDER: Final = (
+    *("init", "doctor", "demo", "run", "ingest", "load", "stitch", "check", "report", "serve"),
+    *("funnel", "paths", "touchpoints", "identity"),
+    *("status", "quarantine", "maintain", "restore", "forget"),
+)
+"""The order in which `--help` lists commands: set up and run, ask, look after; then all others by name."""
+
+
+class Commands(TyperGroup):
+    """The commands in the order of a user's work."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """The names of the commands in `ORDER`, then those that it does not name."""
+        names = super().list_commands(ctx)
+        return [*(name for name in ORDER if name in names), *sorted(set(names) - set(ORDER))]
+
+
 app = typer.Typer(
     name="journeys",
+    cls=Commands,
     help="Customer journey analytics from event streams: land, stitch, measure, publish.",
     epilog=EXIT_CODES,
     no_args_is_help=True,

@@ -8,7 +8,10 @@ from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
+import typer
 
+import journeys.commands  # noqa: F401 - registers the commands
+from journeys.app import ORDER, Commands, app
 from tests.expectations.events import days_of, frame
 
 ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
@@ -29,6 +32,14 @@ def loaded_by(statement: str) -> set[str]:
     code = f"import sys\n{statement}\nprint(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     return {name.split(".")[0] for name in done.stdout.splitlines()[-1].split()}
+
+
+def test_help_lists_every_command_in_the_order_of_work() -> None:
+    commands = typer.main.get_command(app)
+    assert isinstance(commands, Commands)
+    listed = commands.list_commands(typer.Context(commands))
+    assert listed[: len(ORDER)] == list(ORDER)
+    assert sorted(listed) == sorted(commands.commands)
 
 
 def test_help_loads_no_room_and_no_heavy_library() -> None:
