@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
 from polars._typing import SchemaDict
 
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import RESULTS as RESULTS_TABLE
 from expectations.lake.layout import Lake
+from expectations.lake.tables import append, scan
 
 _results: SchemaDict = {
     "checked_at": contract.TIME,
@@ -58,24 +57,14 @@ _POSITION: Final = "place"
 
 
 def results(lake: Lake) -> pl.DataFrame:
-    """The results of all checks, oldest first (schema `RESULTS`); empty before the first check."""
-    address = lake.table(RESULTS_TABLE)
-    try:
-        found = pl.scan_delta(DeltaTable(address)).collect()
-    except TableNotFoundError:
-        return RESULTS.to_frame(eager=True)
-    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
-        raise _failed("read", address, error) from error
-    return found.sort("checked_at", _POSITION).select(RESULTS.names())
+    """The results of all checks so far, oldest first (schema `RESULTS`); an empty frame when there are none."""
+    stored = scan(lake, RESULTS_TABLE, pl.Schema({**RESULTS, _POSITION: pl.Int64()}))
+    return _read(stored.sort("checked_at", _POSITION).select(RESULTS.names()), lake.table(RESULTS_TABLE))
 
 
 def add_results(lake: Lake, found: pl.DataFrame) -> None:
     """Append the results of one check atomically."""
-    address = lake.table(RESULTS_TABLE)
-    try:
-        found.with_columns(pl.int_range(pl.len()).alias(_POSITION)).write_delta(address, mode="append")
-    except (DeltaError, OSError) as error:
-        raise _failed("written", address, error) from error
+    append(lake, RESULTS_TABLE, found.with_columns(pl.int_range(pl.len()).alias(_POSITION)))
 
 
 def seen(lake: Lake) -> pl.DataFrame:

@@ -8,11 +8,7 @@ import pytest
 ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
 DOORS = {
     "kafka": ("ingest.kafka",),
-    "deltalake": (
-        "expectations.audit.results",
-        *("ingest.landing.commit", "ingest.upkeep.rewrite", "ingest.upkeep.restore"),
-        *("expectations.lake.tables", "expectations.lake.erase"),
-    ),
+    "deltalake": ("expectations.lake", "ingest.landing.commit", "ingest.upkeep.rewrite", "ingest.upkeep.restore"),
     "obstore": ("expectations.lake.files",),
     "pyarrow": ("ingest.decoding.columns", "ingest.landing.commit"),
     "great_expectations": ("expectations.audit.great_expectations", "expectations.audit.audit"),

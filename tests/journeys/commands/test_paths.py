@@ -131,7 +131,7 @@ def test_an_empty_result_says_so_and_is_no_error(config: Path) -> None:
         (["match", "crt buy"], "did you mean 'cart'"),
         (["conformance", "home", "crt"], "did you mean 'cart'"),
         (["conformance", "home", "--detour", "crt"], "did you mean 'cart'"),
-        (["match", "cart ("], "cannot be read"),
+        (["match", "cart ("], "This pattern is invalid"),
         (["match"], "takes a pattern"),
         (["mtch", "cart"], "did you mean 'match'"),
         (["variants", "cart"], "takes options only"),
