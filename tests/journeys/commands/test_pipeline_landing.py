@@ -70,7 +70,7 @@ def test_a_file_whose_rows_were_refused_says_how_to_go_on(folder: Path) -> None:
 
 def test_maintenance_runs_and_status_says_when_it_is_due(folder: Path) -> None:
     done = command("maintain", cwd=folder)
-    assert done.returncode == 0 and "1 ordered" in done.stdout
+    assert done.returncode == 0 and "1 days sorted" in done.stdout
     said = command("status", cwd=folder)
     assert said.returncode == 0 and "Maintenance is not due." in said.stdout
     assert "The lag at the brokers is unknown: The Kafka broker was not reached." in said.stdout
