@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
+from analytics.engine.calendar import PERIODS, next_period_start, period_start, zone_named
 from analytics.engine.conditions import one_of
 from analytics.engine.run import run
 from analytics.funnels.definition import Funnel
@@ -23,7 +24,6 @@ from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-TREND_PERIODS: Final = ("hour", "day", "week", "week_sunday", "month")
 MAX_BINS: Final = 60
 
 
@@ -54,10 +54,10 @@ def trend(
     [(1, 1), (1, 0)]
     """
     last = _last_step(definition, from_step, to_step)
-    one_of("period", period, TREND_PERIODS)
+    one_of("period", period, PERIODS)
     _check_counted(definition)
     analysis = ChainScan.of(paths, definition)
-    zone = _zone(timezone)
+    zone = zone_named(timezone)
     scans = {begin: analysis.within(begin, end) for begin, end in _bounds(analysis, period, zone, starts)}
     tables = run(analysis.paths, partial(_by_period, scans, zone, from_step, last)) if scans else []
     return _shares(_counts_of(tables, definition, timezone), definition)
@@ -131,13 +131,6 @@ def _shares(counts: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
     )
 
 
-def _zone(timezone: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise DefinitionError(f"There is no time zone {timezone!r}.", expected='a name as "Europe/Oslo"') from None
-
-
 def _bounds(
     analysis: ChainScan, period: str, zone: ZoneInfo, starts: Sequence[date] | None
 ) -> list[tuple[datetime, datetime]]:
@@ -149,12 +142,12 @@ def _bounds(
         times = pl.concat(entries).to_series().cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone.key)
         first, final = times.min(), times.max()
         assert isinstance(first, datetime) and isinstance(final, datetime)
-        moments = [_floor(first, period)]
-        while (following := _next(moments[-1], period)).astimezone(UTC) <= final.astimezone(UTC):
+        moments = [period_start(first, period)]
+        while (following := next_period_start(moments[-1], period)).astimezone(UTC) <= final.astimezone(UTC):
             moments.append(following)
     else:
         moments = [_moment(start, zone) for start in starts]
-    return [(moment.astimezone(UTC), _next(moment, period).astimezone(UTC)) for moment in moments]
+    return [(moment.astimezone(UTC), next_period_start(moment, period).astimezone(UTC)) for moment in moments]
 
 
 def _moment(start: date, zone: ZoneInfo) -> datetime:
@@ -167,29 +160,6 @@ def _moment(start: date, zone: ZoneInfo) -> datetime:
 def _entry_times(analysis: ChainScan, part: Part) -> pl.DataFrame:
     """When the first step was touched, in range."""
     return analysis.entries(part).to_frame()
-
-
-def _floor(moment: datetime, period: str) -> datetime:
-    """The start of the period that a time lies in, by the clock of its zone."""
-    hour = moment.replace(minute=0, second=0, microsecond=0)
-    day = hour.replace(hour=0)
-    return {
-        "hour": hour,
-        "day": day,
-        "week": day - timedelta(days=day.weekday()),
-        "week_sunday": day - timedelta(days=day.isoweekday() % 7),
-        "month": day.replace(day=1),
-    }[period]
-
-
-def _next(start: datetime, period: str) -> datetime:
-    """The start of the period after, by the clock of the zone: a day may have 23 or 25 hours."""
-    if period == "month":
-        return (start.replace(day=1) + timedelta(days=32)).replace(day=1)
-    if period == "hour":
-        zone = start.tzinfo
-        return (start.astimezone(ZoneInfo("UTC")) + timedelta(hours=1)).astimezone(zone)
-    return start + timedelta(days=1 if period == "day" else 7)
 
 
 def time_to_convert(

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from analytics.engine.calendar import PERIODS, period_numbers, period_starts
 from analytics.engine.conditions import ANY, Step, one_of
 from analytics.engine.matching import Matcher
 from analytics.engine.run import run
@@ -25,7 +26,6 @@ from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-PERIODS: Final = {"hour": "1h", "day": "1d", "week": "1w", "week_sunday": "1w", "month": "1mo"}
 COHORTS: Final = ("first", "every")
 RETURNS: Final = ("on", "on_or_after", "bracket")
 
@@ -46,19 +46,11 @@ class Cohorts:
 
     def begins(self, at: pl.Expr) -> pl.Expr:
         """The start of the period that contains `at`, in the time zone."""
-        local = at.dt.convert_time_zone(self.timezone)
-        if self.period == "week_sunday":
-            return local.dt.offset_by("1d").dt.truncate("1w").dt.offset_by("-1d")
-        return local.dt.truncate(PERIODS[self.period])
+        return period_starts(at, self.period, self.timezone)
 
     def number(self, begin: pl.Expr) -> pl.Expr:
         """The number of the period that starts at `begin`; consecutive periods differ by 1."""
-        if self.period == "month":
-            return (begin.dt.year().cast(pl.Int64) * 12 + begin.dt.month()).cast(pl.Int64)
-        if self.period == "hour":
-            return begin.dt.epoch("s") // 3600
-        days = begin.dt.date().cast(pl.Int32).cast(pl.Int64)
-        return days if self.period == "day" else (days + (3 if self.period == "week" else 4)) // 7
+        return period_numbers(begin, self.period)
 
 
 def retention(
