@@ -45,8 +45,8 @@ def unknown_steps(paths: Paths, conditions: Iterable[Step | Exclude]) -> list[Un
 def unknown_words(paths: Paths, column: str, words: Iterable[Any]) -> list[Unknown]:
     """The words that no touch has in a column. None where the column is no text, or there are no touches.
 
-    >>> from tests.written import paths
-    >>> unknown_words(paths({"ann": "home@0m"}), "touchpoint", ["home", "hmoe"])[0].offered
+    >>> from analytics import Paths
+    >>> unknown_words(Paths.from_text({"ann": "home@0m"}), "touchpoint", ["home", "hmoe"])[0].offered
     ('home',)
     """
     if column not in paths.dictionaries or not len(paths):

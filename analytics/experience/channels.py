@@ -62,8 +62,8 @@ def channels(
     without one) with its Wilson interval; `median_touches` Float64; `median_duration` Duration(us). The total row comes
     first. `on` may name another column, such as the team. No touches give no rows.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "look@0m[channel=web] buy@1m[channel=store]", "bo": "look@0m[channel=web]"})
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "look@0m[channel=web] buy@1m[channel=store]", "bo": "look@0m[channel=web]"})
     >>> channels(shop)["reach", "channel", "units"].rows()
     [('one', None, 1), ('one', 'web', 1), ('several', None, 1)]
     """
@@ -112,8 +112,8 @@ def handoffs(
     Wilson interval; `lost_share_staying` Float64 for comparison: the same share of moves within the target channel,
     null without one. Most frequent first. No hand-offs give no rows. Raises `DefinitionError` for an unknown column.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "look@0m[channel=web] call@9m[channel=phone]"})
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "look@0m[channel=web] call@9m[channel=phone]"})
     >>> handoffs(shop)["source", "target", "handoffs", "lost"].rows()
     [('web', 'phone', 1, 0)]
     """

@@ -92,8 +92,8 @@ def effort(
     `slow` seconds. Stages without touches are left out; no touches give no rows. Raises `DefinitionError` for paths
     without stages, or with a stage that is missing in `stages`.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "ad@0m[stage=Awareness] look@1m[stage=Interest] look@2m[stage=Interest]"})
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "ad@0m[stage=Awareness] look@1m[stage=Interest] look@2m[stage=Interest]"})
     >>> effort(shop)["stage", "touches", "repeats"].rows()
     [('Awareness', 1, 0), ('Interest', 2, 1)]
     """

@@ -46,8 +46,8 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     step, and before the one after it, is the last that is not optional. No touches give rows of zeros. Raises
     `DefinitionError` for an unknown column; warns of a step that no touch has (`UnknownWordWarning`).
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@0m"}, end="60d")
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0m pay@2d", "bo": "visit@0m"}, end="60d")
     >>> funnel(shop, Funnel(["visit", "pay"], window="7d"))["reached"].to_list()
     [2, 1]
     """

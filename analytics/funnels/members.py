@@ -30,8 +30,8 @@ def members(paths: Paths, definition: Funnel, *, step: int | None = None, state:
     for a step that was not reached. Sorted by entry. No entrants give no rows. Raises `DefinitionError` for a step
     that the funnel does not have.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@1m"}, end="60d")
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0m pay@2d", "bo": "visit@1m"}, end="60d")
     >>> members(shop, Funnel(["visit", "pay"]), step=2, state="dropped")["customer"].to_list()
     ['bo']
     """

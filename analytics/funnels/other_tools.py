@@ -192,8 +192,8 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
     The last row, `all together`, counts the customers whose result differs between the two readings: less than the
     sum where one rule undoes another. Raises `DefinitionError` where we count a column and the tool counts customers.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@9d"}, end="10d")
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0d pay@1d", "bo": "visit@9d"}, end="10d")
     >>> explain_difference(shop, Funnel(["visit", "pay"], "7d"), "posthog")["rule", "customers"].rows()
     [('maturity', 1), ('attribution', 0), ('exclude_effect', 0), ('all together', 1)]
     """

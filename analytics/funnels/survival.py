@@ -33,8 +33,8 @@ def survival(paths: Paths, definition: Funnel) -> pl.DataFrame:
     `standard_error` (Greenwood), `low`, `high` (95 %). All entrants count, whatever `maturity` says. A row after the
     last conversion lies at the end of the window where anybody is seen so long. No entrants give no rows.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "visit@0d pay@2d", "bo": "visit@0d", "cy": "visit@9d"}, end="10d")
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0d pay@2d", "bo": "visit@0d", "cy": "visit@9d"}, end="10d")
     >>> survival(shop, Funnel(["visit", "pay"], window="7d"))["at_risk", "events", "converted"].rows()
     [(3, 0, 0.0), (2, 1, 0.5), (1, 0, 0.5)]
     """

@@ -48,8 +48,8 @@ def trend(
     `_high`. A period without entries is a row of zeros, without `by`. Raises `DefinitionError` for an unknown period,
     zone or step, and for maturity `survival`.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "visit@0m pay@2d", "bo": "visit@1d"}, end="60d")
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0m pay@2d", "bo": "visit@1d"}, end="60d")
     >>> trend(shop, Funnel(["visit", "pay"]))["entered", "reached"].rows()
     [(1, 1), (1, 0)]
     """
@@ -174,8 +174,8 @@ def time_to_convert(
     group, or one row; nobody gives zero and nulls. For an unordered funnel steps are counted in the order they came.
     Raises `DefinitionError` for a step that is not there, a `to_step` before `from_step`, and maturity `survival`.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "visit@0m pay@2m", "bo": "visit@0m pay@4m"}, end="60d")
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0m pay@2m", "bo": "visit@0m pay@4m"}, end="60d")
     >>> time_to_convert(shop, Funnel(["visit", "pay"]))["average_wait"].item()
     datetime.timedelta(seconds=180)
     """

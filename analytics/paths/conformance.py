@@ -114,8 +114,8 @@ def conformance(
     (converted of the units that are over, null without one). Open units count with the touches they have so far; leave
     them out with `among`. One row, or one per group; no touches give a row of zeros, or no rows with `by`.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "home@0m cart@1m pay@2m", "bo": "home@0m help@1m pay@2m"})
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "home@0m cart@1m pay@2m", "bo": "home@0m help@1m pay@2m"})
     >>> conformance(shop, ["home", "cart", "pay"])["units", "exact", "skips", "inserts"].rows()
     [(2, 1, 1, 1)]
     """
@@ -162,8 +162,9 @@ def deviations(
     Newcombe interval, `p_value` (two proportions) and `p_corrected` (Benjamini-Hochberg over the rows of the group).
     Most frequent first. No touches, or no deviations, give no rows. Takes the arguments of `conformance`.
 
-    >>> from tests.written import paths
-    >>> deviations(paths({"bo": "home@0m home@1m pay@2m"}), ["home", "cart", "pay"])["kind", "step", "name"].rows()
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"bo": "home@0m home@1m pay@2m"})
+    >>> deviations(shop, ["home", "cart", "pay"])["kind", "step", "name"].rows()
     [('repeat', 1, 'home'), ('skip', 2, 'cart')]
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, DEVIATED)

@@ -99,8 +99,8 @@ def flow(
     (units that finally convert); `share_of_source` Float64; `mean_wait`, `median_wait` Duration(us), null where the
     unit leaves. Largest first within a position. No touches give no rows. Takes the arguments of `flow_routes`.
 
-    >>> from tests.written import paths
-    >>> flow(paths({"ann": "visit@0m pay@5m"}))["position", "source", "target", "units"].rows()
+    >>> from analytics import Paths
+    >>> flow(Paths.from_text({"ann": "visit@0m pay@5m"}))["position", "source", "target", "units"].rows()
     [(1, 'visit', 'pay', 1), (2, 'pay', 'END_open', 1)]
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, LINKED)
@@ -161,8 +161,8 @@ def flow_routes(
     backwards; null if the unit goes on beyond `depth`), `units`, `converted` Int64. Most frequent first. Raises
     `DefinitionError` for an unknown column.
 
-    >>> from tests.written import paths
-    >>> flow_routes(paths({"ann": "visit@0m pay@5m"})).rows()
+    >>> from analytics import Paths
+    >>> flow_routes(Paths.from_text({"ann": "visit@0m pay@5m"})).rows()
     [(['visit', 'pay'], 'END_open', 1, 0)]
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, ("route", "ended", "units", "converted"))

@@ -62,8 +62,8 @@ def match(
     or one per group. `steps` defines names of the pattern as steps; other names are values of `on`. No touches give a
     row of zeros, or no rows with `by`. Raises `DefinitionError` for a pattern that cannot be parsed.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "home@0m cart@1m look@2m", "bo": "home@0m cart@1m buy@2m"})
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "home@0m cart@1m look@2m", "bo": "home@0m cart@1m buy@2m"})
     >>> match(shop, "home .* cart (?!buy)* $")["units", "matching", "matches"].rows()
     [(2, 1, 1)]
     """
@@ -91,8 +91,8 @@ def matches(
     `touches` UInt32, `at`, `until` Datetime(us, UTC) (of its first and last touch), `end` String (how the unit ends).
     Takes the arguments of `match`. Units are numbered among the selected ones.
 
-    >>> from tests.written import paths
-    >>> matches(paths({"ann": "a@0m b@1m a@2m"}), "a")["customer", "match", "position"].rows()
+    >>> from analytics import Paths
+    >>> matches(Paths.from_text({"ann": "a@0m b@1m a@2m"}), "a")["customer", "match", "position"].rows()
     [('ann', 1, 1), ('ann', 2, 3)]
     """
     view = View(unit, on, collapse=collapse, among=among).checked(paths, ())

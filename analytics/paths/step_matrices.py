@@ -42,8 +42,9 @@ def step_matrix(
     of one value, `among` selects units; touches without a value are skipped. No touches give no rows.
     Raises `DefinitionError` for an unknown unit or column, or a depth below 1.
 
-    >>> from tests.written import paths
-    >>> step_matrix(paths({"ann": "visit@0m pay@5m", "bo": "visit@0m"}), depth=2)["position", "node", "share"].rows()
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0m pay@5m", "bo": "visit@0m"})
+    >>> step_matrix(shop, depth=2)["position", "node", "share"].rows()
     [(1, 'visit', 1.0), (2, 'END_open', 0.5), (2, 'pay', 0.5)]
     """
     if depth < 1:

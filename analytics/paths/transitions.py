@@ -47,8 +47,8 @@ def transitions(
     `among` selects units. Touches at one instant keep their order. No touches give no rows. Raises `DefinitionError`
     for an unknown unit or column.
 
-    >>> from tests.written import paths
-    >>> transitions(paths({"ann": "visit@0m pay@5m"}))["source", "target"].sort("source").rows()
+    >>> from analytics import Paths
+    >>> transitions(Paths.from_text({"ann": "visit@0m pay@5m"}))["source", "target"].sort("source").rows()
     [('START', 'visit'), ('pay', 'END_open'), ('visit', 'pay')]
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)

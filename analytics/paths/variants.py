@@ -60,8 +60,8 @@ def variants(
     of one value, `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or
     column.
 
-    >>> from tests.written import paths
-    >>> variants(paths({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
+    >>> from analytics import Paths
+    >>> variants(Paths.from_text({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
     [(['visit', 'pay'], 2, 1.0)]
     """
     if least < 1 or (top is not None and top < 1):

@@ -77,8 +77,8 @@ def retention(
     `share_high`. Sorted by cohort and `after`. A cohort without a finished cell has no rows; no touches give no rows.
     Raises `DefinitionError` for an unknown word or column.
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "visit@0d visit@1d", "bo": "visit@0d"}, end="2d")
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0d visit@1d", "bo": "visit@0d"}, end="2d")
     >>> retention(shop, period="day")["size", "after", "returned"].rows()
     [(2, 1, 1)]
     """
@@ -124,8 +124,8 @@ def returns(
     Columns: `customer` as in the paths; `cohort` Datetime (start of its period); `after` List(Int64): periods after
     the cohort's, 0 for the cohort's own. Sorted by cohort and customer. Takes the arguments of `retention`.
 
-    >>> from tests.written import paths
-    >>> returns(paths({"ann": "visit@0d visit@2d"}), period="day")["after"].to_list()
+    >>> from analytics import Paths
+    >>> returns(Paths.from_text({"ann": "visit@0d visit@2d"}), period="day")["after"].to_list()
     [[0, 2]]
     """
     cohorts = _cohorts(paths, start, returning, period, cohort=cohort, timezone=timezone)

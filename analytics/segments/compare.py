@@ -98,8 +98,8 @@ def compare(
     independent. Raises `DefinitionError` for an analysis without cells, for one group or more than two, and for a
     funnel with `by`, or with group counts that do not add up (`attribution="every"`, `maturity="survival"`).
 
-    >>> from tests.written import paths
-    >>> shop = paths({"ann": "visit@0m[device=phone] pay@5m[device=phone]", "bo": "visit@0m[device=desk]"})
+    >>> from analytics import Paths
+    >>> shop = Paths.from_text({"ann": "visit@0m[device=phone] pay@5m[device=phone]", "bo": "visit@0m[device=desk]"})
     >>> compare(shop, match, "visit pay", group=pl.col("device") == "phone")["share", "share_other"].rows()
     [(1.0, 0.0)]
     """

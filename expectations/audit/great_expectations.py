@@ -69,7 +69,7 @@ def evaluate_frame(frame: pl.DataFrame, expectations: Sequence[Expectation]) -> 
 
     >>> from expectations.suites.expectation import Expectation
     >>> asked = Expectation("expect_column_values_to_not_be_null", {"column": "a"})
-    >>> judge(pl.DataFrame({"a": ["x", None]}), [asked])[0].failed
+    >>> evaluate_frame(pl.DataFrame({"a": ["x", None]}), [asked])[0].failed
     1
     """
     results = evaluate(frame, expectations, _RESULT_FORMAT)
@@ -80,7 +80,7 @@ def unexpected_rows(frame: pl.DataFrame, expectations: Sequence[Expectation]) ->
     """For each expectation about values: the indexes of the unexpected rows, and the exception if any.
 
     >>> asked = Expectation("expect_column_values_to_not_be_null", {"column": "a"})
-    >>> unexpected(pl.DataFrame({"a": ["x", None]}), [asked])
+    >>> unexpected_rows(pl.DataFrame({"a": ["x", None]}), [asked])
     [([1], '')]
     """
     results = evaluate(frame, expectations, {"result_format": "COMPLETE"})
