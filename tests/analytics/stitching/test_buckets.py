@@ -35,13 +35,13 @@ def test_memory_is_written_when_it_is_full_and_then_fills_anew() -> None:
     frame = pl.DataFrame({"n": [1, 2], "word": ["a", "b"], BUCKET: [0, 0]})
     frame = frame.with_columns(pl.col("word").cast(pl.Categorical))
     size = frame.drop(BUCKET).estimated_size()
-    with Buckets(1, SCHEMA, int(size * 2)) as spool:
+    with Buckets(1, SCHEMA, int(size * 2)) as buckets:
         files = []
         for _ in range(7):
-            spool.add(frame)
-            files.append(len(list(spool._folder.path.glob("*.parquet"))) if spool._folder else 0)
+            buckets.add(frame)
+            files.append(len(list(buckets._folder.path.glob("*.parquet"))) if buckets._folder else 0)
         assert files == [0, 0, 1, 1, 1, 2, 2]
-        (found,) = spool.buckets()
+        (found,) = buckets.read()
     assert found["n"].to_list() == [1, 2] * 7
 
 
