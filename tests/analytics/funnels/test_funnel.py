@@ -492,3 +492,39 @@ def test_a_scan_stops_at_the_first_touch_that_must_not_come(
 ) -> None:
     """Touches of one instant come with what is no step first, then the earliest steps."""
     assert reached_at(journey, "a", "b", "c", **rules) == expected
+
+
+def test_a_touch_of_the_instant_that_completes_a_chain_can_be_its_newest_entry() -> None:
+    assert reached_at("a@0s b@5s a@5s", "a", "b") == [5, 5]
+    assert reached_at("a@0s b@5s a@6s", "a", "b") == [0, 5]
+
+
+@pytest.mark.parametrize("touches", [255, 256, 257])
+def test_the_last_two_of_many_touches_are_a_chain(touches: int) -> None:
+    journey = " ".join(["b@0s", *(f"x@{k}s" for k in range(1, touches - 2)), f"a@{touches}s b@{touches + 1}s"])
+    assert reached_at(journey, "a", "b") == [touches, touches + 1]
+    assert reached_at(journey, "x", "a", "b", window="4s") == [touches - 3, touches, touches + 1]
+
+
+@pytest.mark.parametrize("ties", ["favourable", "sequence"])
+def test_a_chain_keeps_its_earliest_steps(ties: str) -> None:
+    """Also where a later touch of the step comes at the instant of the step after it."""
+    assert reached_at("a@0s b@1s b@2s c@2s", "a", "b", "c", ties=ties) == [0, 1, 2]
+    assert reached_at("a@0s b@1s b@2s b@2s c@3s", "a", "b", "c", ties=ties) == [0, 1, 3]
+
+
+def test_a_strict_chain_may_begin_after_what_else_comes_at_its_instant() -> None:
+    assert reached({"ann": "x@0m a@0m b@1m"}, "a", "b", order="strict") == [1, 1]
+    assert reached({"ann": "a@0m x@0m b@1m"}, "a", "b", order="strict") == [1, 1]
+
+
+def test_a_step_that_an_exclusion_took_back_is_told_as_it_was_done_again() -> None:
+    exclude = [Exclude("x", after=2, before=3)]
+    assert reached_at("a@0s b@1s x@2s b@3s c@4s", "a", "b", "c", exclude=exclude) == [0, 3, 4]
+
+
+def test_a_touch_at_the_end_of_the_range_is_not_seen_where_touches_are_clipped() -> None:
+    clip = {"start": at("0d"), "end": at("5d"), "maturity": "clip"}
+    assert reached({"ann": "a@0d b@5d"}, "a", "b", **clip) == [1, 0]
+    assert reached({"ann": "a@0d b@4d"}, "a", "b", **clip) == [1, 1]
+    assert reached({"ann": "a@0d a@0d b@5d"}, "a", "b", **clip) == [1, 0]
