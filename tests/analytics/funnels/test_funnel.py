@@ -497,6 +497,20 @@ def test_a_scan_stops_at_the_first_touch_that_must_not_come(
 def test_a_touch_of_the_instant_that_completes_a_chain_can_be_its_newest_entry() -> None:
     assert reached_at("a@0s b@5s a@5s", "a", "b") == [5, 5]
     assert reached_at("a@0s b@5s a@6s", "a", "b") == [0, 5]
+    assert reached_at("a@0s b@5s a@5s", "a", Step("b", within="1h")) == [5, 5]
+    assert reached_at("a@0s b@5s a@5s", "a", "b", order="unordered") == [5, 5]
+
+
+def test_the_window_is_inclusive_for_touches_of_one_instant_too() -> None:
+    assert reached_at("a@0s b@10s b@10s", "a", "b", window="10s") == [0, 10]
+    assert reached_at("a@0s b@11s b@11s", "a", "b", window="10s") == [0, None]
+    assert reached_at("a@0s b@10s", "a", Step("b", within="1h"), window="10s") == [0, 10]
+
+
+def test_a_chain_that_goes_on_at_the_instant_of_an_excluded_touch_goes_no_further() -> None:
+    for journey in ("a@0m b@1m x@1m c@2m", "a@0m x@1m b@1m c@2m"):
+        assert reached({"ann": journey}, "a", "b", "c", exclude="x") == [1, 1, 0]
+        assert reached({"ann": journey}, "a", "b", "c", exclude=Exclude("x", after=2, before=3)) == [1, 1, 1]
 
 
 @pytest.mark.parametrize("touches", [255, 256, 257])
@@ -528,3 +542,75 @@ def test_a_touch_at_the_end_of_the_range_is_not_seen_where_touches_are_clipped()
     assert reached({"ann": "a@0d b@5d"}, "a", "b", **clip) == [1, 0]
     assert reached({"ann": "a@0d b@4d"}, "a", "b", **clip) == [1, 1]
     assert reached({"ann": "a@0d a@0d b@5d"}, "a", "b", **clip) == [1, 0]
+
+
+def test_who_entered_exactly_a_window_before_the_end_of_the_data_is_mature() -> None:
+    asked = Funnel(["visit", "pay"], "7d", value="worth")
+    seen = ("reached", "open", "value", "median_wait")
+    shop = paths({"ann": "visit@3d[worth=2] pay@4d[worth=5]"}, end="10d")
+    assert members(shop, asked, step=2)["customer"].to_list() == ["ann"]
+    just = funnel(shop, asked)
+    assert just.select(seen).rows() == [(1, 0, 2.0, None), (1, 0, 5.0, timedelta(days=1))]
+    late = funnel(paths({"ann": "visit@259201s[worth=2] pay@4d[worth=5]"}, end="10d"), asked)
+    assert late.select(seen).rows() == [(0, 1, 0.0, None), (0, 1, 0.0, None)]
+
+
+@pytest.mark.parametrize("attribution", ["first", "last"])
+def test_a_customer_without_a_value_does_not_take_that_of_the_next(attribution: str) -> None:
+    shop = paths({"ann": "a@0m", "bo": "a@0m[d=x]", "cy": "a@0m", "di": "a@0m[d=y]", "ed": "a@0m"}, end="400d")
+    found = members(shop, Funnel(["a"], by="d", attribution=attribution))
+    assert dict(found.select("customer", "d").rows()) == {"ann": None, "bo": "x", "cy": None, "di": "y", "ed": None}
+
+
+def test_the_first_value_is_that_of_a_touch_in_the_range() -> None:
+    shop = paths({"ann": "a@0m[d=x] a@2m[d=y]"}, end="400d")
+    assert members(shop, Funnel(["a"], by="d", attribution="first", start=at("1m")))["d"].to_list() == ["y"]
+    assert members(shop, Funnel(["a"], by="d", attribution="first"))["d"].to_list() == ["x"]
+
+
+def test_sessions_are_counted_for_their_own_customers() -> None:
+    """Also those of neighbours that have the same number."""
+    journeys = {
+        "ann": "a@0m[session=1] a@1m[session=1] a@9m[session=2]",
+        "bo": "a@0m[session=2]",
+        "cy": "b@0m[session=2]",
+    }
+    found = members(paths(journeys, end="400d"), Funnel(["a"], count="sessions"))
+    assert sorted(found["customer"]) == ["ann", "ann", "bo"]
+
+
+def test_of_two_optional_steps_a_touch_is_the_earlier() -> None:
+    optional = Step("b", optional=True)
+    assert reached_at("a@0s b@1s d@2s", "a", optional, optional, "d") == [0, 1, None, 2]
+
+
+def test_optional_steps_are_taken_as_early_as_can_be() -> None:
+    steps = ("a", Step("b", optional=True), Step("c", optional=True), "d")
+    assert reached_at("a@0s b@1s c@1s c@2s d@3s", *steps) == [0, 1, 1, 3]
+
+
+def test_a_range_may_begin_and_end_within_a_second() -> None:
+    journeys = {"ann": "a@5s", "bo": "a@6s"}
+    assert reached(journeys, "a", start=at("5.5s")) == [1]
+    assert reached(journeys, "a", end=at("5.5s")) == [1]
+
+
+def test_a_touch_at_the_end_of_the_range_begins_no_period() -> None:
+    shop = paths({"ann": "a@0d", "bo": "a@1d"}, end="400d")
+    assert trend(shop, Funnel(["a"], end=at("1d")))["entered"].to_list() == [1]
+    assert trend(shop, Funnel(["a"], end=at("86401s")))["entered"].to_list() == [1, 1]
+
+
+def test_without_an_order_a_broken_chain_drops_only_whom_no_whole_chain_takes_as_far() -> None:
+    drop = {"order": "unordered", "exclude": "x", "exclude_effect": "drop_customer"}
+    assert reached({"ann": "a@0m x@1m b@2m a@90m b@91m"}, "a", "b", window="1h", **drop) == [1, 1]
+    assert reached({"ann": "a@0m x@1m b@2m"}, "a", "b", window="1m", **drop) == [1, 0]
+    assert reached({"ann": "a@0m x@1m b@2m"}, "a", "b", window="1h", **drop) == [0, 0]
+
+
+@pytest.mark.parametrize("effect", ["end_attempt", "drop_customer"])
+def test_without_an_order_a_touch_at_the_instant_of_an_excluded_one_still_counts(effect: str) -> None:
+    rules = {"order": "unordered", "exclude": "x", "exclude_effect": effect}
+    assert reached({"ann": "a@0m x@1m b@1m"}, "a", "b", **rules) == [1, 1]
+    assert reached({"ann": "a@0m b@1m x@1m"}, "a", "b", **rules) == [1, 1]
+    assert reached({"ann": "a@0m x@0m b@1m"}, "a", "b", **rules) == [1, 1]
