@@ -10,20 +10,20 @@ import polars as pl
 import pytest
 
 from analytics import Exclude, Funnel, Paths, Step, funnel, members
-from tests.written import START
+from tests.written import START, in_parts
 
 NAMES = ["a", "b", "c", "d"]
 
 
 def many(customers: int = 400, *, each: int = 12, microseconds: int = 0, words: int = 0) -> Paths:
-    """Random touches, about a dozen a customer; `words` more touchpoints make the codes wider."""
+    """Random touches in four parts, about a dozen a customer; `words` more touchpoints make the codes wider."""
     rng = np.random.default_rng(3)
     rows = customers * each
     names = rng.choice([*NAMES, *(f"other {n}" for n in range(words))], rows)
     seconds = rng.integers(0, 40 * 3600, rows)
     times = [START + timedelta(seconds=int(s), microseconds=microseconds) for s in seconds]
     touches = {"customer": rng.integers(0, customers, rows).astype(str), "at": times, "touchpoint": names}
-    return Paths.from_frame(pl.DataFrame(touches), end_of_data=START + timedelta(days=60))
+    return in_parts(Paths.from_frame(pl.DataFrame(touches), end_of_data=START + timedelta(days=60)), rows // 4)
 
 
 def reached(paths: Paths, definition: Funnel) -> list[int]:
