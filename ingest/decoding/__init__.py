@@ -1,1 +1,1 @@
-"""From the bytes of a message to typed events."""
+"""Decodes the bytes of messages to typed events."""

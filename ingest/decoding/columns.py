@@ -1,4 +1,4 @@
-"""Converts one field of many messages to a typed column, and collects the rows whose value has another type.
+"""Converts one field of many messages to a typed column, and reports the rows with a value of another type.
 
 Values come from orjson, so they are str, int, float, bool, None, list or dict. The types of a whole column are checked
 at once (`set(map(type, values))`), which is cheap; single rows are visited only if a type does not fit.
@@ -19,7 +19,7 @@ from expectations import contract
 
 Values = Sequence[Any]
 Fault = tuple[str, str, str]
-"""Reason, field, sentence."""
+"""Reason, field, and an explanation without values."""
 
 _NAMES: Final[dict[type, str]] = {
     str: "text",
@@ -38,43 +38,43 @@ _NOTHING: Final[dict[str, Any]] = {}
 _EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999  # years 1 to 9999
 
 
-def name_of(value: object) -> str:
-    """What a JSON value is, in a word, without saying what it holds."""
+def type_name(value: object) -> str:
+    """The type of a JSON value in words, for messages that must not contain the value."""
     return _NAMES.get(type(value), "something else")
 
 
 def build_columns(fields: Mapping[str, Values]) -> tuple[list[pl.Series], dict[int, Fault]]:
-    """Make the typed columns of `contract.EVENTS` from JSON values, one row per message.
+    """Build the typed columns of `contract.EVENTS` from JSON values, one row per message.
 
-    Returns the columns and, by row, the first fault in order of the fields; a faulty value is null in its column.
+    Returns the columns and, by row, the first fault in the order of the fields; a faulty value is null in its column.
     """
-    wrong: dict[int, Fault] = {}
-    series = [_BUILDERS.get(name, _text)(name, values, wrong) for name, values in fields.items()]
-    return series, wrong
+    faults: dict[int, Fault] = {}
+    series = [_BUILDERS.get(name, _text)(name, values, faults) for name, values in fields.items()]
+    return series, faults
 
 
-def _checked(
-    name: str, values: Values, wrong: dict[int, Fault], allowed: frozenset[type], expected: str
+def _check_types(
+    name: str, values: Values, faults: dict[int, Fault], allowed: frozenset[type], expected: str
 ) -> tuple[Values, bool]:
-    """The values with those of other types set to None and noted; and whether any value is left."""
-    found = set(map(type, values))
-    if found <= allowed:
-        return values, found != {NoneType}
-    bad = [row for row, value in enumerate(values) if type(value) not in allowed]
-    kept = list(values)
-    for row in bad:
-        wrong.setdefault(row, ("wrong_type", name, f"expected {expected}, found {name_of(kept[row])}"))
-        kept[row] = None
-    return kept, True
+    """The values, with None for those of another type, which are added to `faults`; and whether any value is left."""
+    types = set(map(type, values))
+    if types <= allowed:
+        return values, types != {NoneType}
+    checked = list(values)
+    for row, value in enumerate(values):
+        if type(value) not in allowed:
+            faults.setdefault(row, ("wrong_type", name, f"expected {expected}, found {type_name(value)}"))
+            checked[row] = None
+    return checked, True
 
 
 def _empty(name: str, length: int) -> pl.Series:
     return pl.repeat(None, length, dtype=contract.EVENTS[name], eager=True).alias(name)
 
 
-def _text(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
-    values, some = _checked(name, values, wrong, frozenset({str, NoneType}), "text")
-    if not some:
+def _text(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    values, has_values = _check_types(name, values, faults, frozenset({str, NoneType}), "text")
+    if not has_values:
         return pl.repeat(None, len(values), dtype=pl.String, eager=True).alias(name)
     series = pl.Series(name, values, pl.String)
     if name in _BLANK_IS_NONE and (series == "").any():
@@ -82,33 +82,33 @@ def _text(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
     return series
 
 
-def _properties(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
-    values, some = _checked(name, values, wrong, frozenset({bytes, NoneType}), "an object")
-    return pl.Series(name, values, pl.Binary).cast(pl.String) if some else _empty(name, len(values))
+def _properties(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    values, has_values = _check_types(name, values, faults, frozenset({bytes, NoneType}), "an object")
+    return pl.Series(name, values, pl.Binary).cast(pl.String) if has_values else _empty(name, len(values))
 
 
-def _number(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
-    values, some = _checked(name, values, wrong, frozenset({int, float, NoneType}), "a number")
-    return pl.Series(name, values, pl.Float64, strict=False) if some else _empty(name, len(values))
+def _number(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    values, has_values = _check_types(name, values, faults, frozenset({int, float, NoneType}), "a number")
+    return pl.Series(name, values, pl.Float64, strict=False) if has_values else _empty(name, len(values))
 
 
-def _integer(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
-    values, some = _checked(name, values, wrong, frozenset({int, NoneType}), "a whole number")
-    if not some:
+def _integer(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    values, has_values = _check_types(name, values, faults, frozenset({int, NoneType}), "a whole number")
+    if not has_values:
         return pl.repeat(None, len(values), dtype=pl.Int32, eager=True).alias(name)
     small = [value if value is not None and -(2**31) <= value < 2**31 else None for value in values]
     fault = ("wrong_type", name, "expected a whole number of at most 32 bits")
-    return _refuse_lost(pl.Series(name, small, pl.Int32), values, wrong, fault)
+    return _note_lost(pl.Series(name, small, pl.Int32), values, faults, fault)
 
 
-def _money(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
-    """Text or number to decimal with two places, half to even; a number is read by its shortest text, never as
-    binary."""
-    values, some = _checked(name, values, wrong, frozenset({str, int, float, NoneType}), "money")
-    if not some:
+def _money(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    """Text or numbers as decimals with two places, rounded half to even; a number is read from its shortest text, so
+    that its binary form does not matter."""
+    values, has_values = _check_types(name, values, faults, frozenset({str, int, float, NoneType}), "money")
+    if not has_values:
         return pl.repeat(None, len(values), dtype=contract.MONEY, eager=True).alias(name)
     amounts = _amounts(name, values)
-    return _refuse_lost(amounts, values, wrong, ("wrong_type", name, "expected money such as 12.50"))
+    return _note_lost(amounts, values, faults, ("wrong_type", name, "expected money such as 12.50"))
 
 
 def _amounts(name: str, values: Values) -> pl.Series:
@@ -117,103 +117,105 @@ def _amounts(name: str, values: Values) -> pl.Series:
     return exact.round(2).cast(contract.MONEY, strict=False)
 
 
-def _time(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
-    """RFC 3339 text with a zone, or whole milliseconds since 1970 UTC."""
-    values, some = _checked(name, values, wrong, frozenset({str, int, NoneType}), "RFC 3339 text or epoch milliseconds")
-    if not some:
+def _time(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    """RFC 3339 text with a zone, or whole milliseconds since 1970 UTC, as times."""
+    values, has_values = _check_types(
+        name, values, faults, frozenset({str, int, NoneType}), "RFC 3339 text or epoch milliseconds"
+    )
+    if not has_values:
         return _empty(name, len(values))
     text = [value if type(value) is str else None for value in values]
     times = pl.Series(name, text, pl.String).str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
     if len(text) - text.count(None) < len(values):
-        known = [v if type(v) is int and _EARLIEST_MS <= v <= _LATEST_MS else None for v in values]
-        epoch = pl.Series(name, known, pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
+        numbers = [v if type(v) is int and _EARLIEST_MS <= v <= _LATEST_MS else None for v in values]
+        epoch = pl.Series(name, numbers, pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
         times = pl.select(pl.coalesce(times, epoch)).to_series()
-    return _refuse_lost(
-        times, values, wrong, ("bad_timestamp", name, "expected a time with a zone, 2026-01-31T12:00:00Z")
+    return _note_lost(
+        times, values, faults, ("bad_timestamp", name, "expected a time with a zone, 2026-01-31T12:00:00Z")
     )
 
 
 def to_times(frame: pl.DataFrame, column: str) -> pl.DataFrame:
-    """The frame with a column of times: text is read as RFC 3339 with a zone, or as a day that begins at midnight UTC;
-    dates and times without a zone are UTC. What cannot be read is null.
+    """Convert a column to UTC times: text is RFC 3339 with a zone, or a date, which stands for midnight UTC; dates and
+    times without a zone are UTC. A value that cannot be read becomes null.
     """
-    given = frame[column]
-    if given.dtype == pl.String:
-        instants = given.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
-        days = given.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
+    series = frame[column]
+    if series.dtype == pl.String:
+        instants = series.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
+        days = series.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
         return frame.with_columns(pl.coalesce(instants, days).alias(column))
-    times = given.cast(pl.Datetime("us")) if given.dtype == pl.Date else given
+    times = series.cast(pl.Datetime("us")) if series.dtype == pl.Date else series
     if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone is None:
         times = times.dt.replace_time_zone("UTC")
     return frame.with_columns(times.cast(contract.TIME).alias(column))
 
 
-def _refuse_lost(series: pl.Series, values: Values, wrong: dict[int, Fault], fault: Fault) -> pl.Series:
-    """Note every row that held a value and lost it in conversion."""
+def _note_lost(series: pl.Series, values: Values, faults: dict[int, Fault], fault: Fault) -> pl.Series:
+    """Add a fault for every row whose value was lost in conversion."""
     if series.null_count():
         for row in series.is_null().arg_true().to_list():
             if values[row] is not None:
-                wrong.setdefault(row, fault)
+                faults.setdefault(row, fault)
     return series
 
 
-def _identities(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
-    """Objects of text to a map column; identities that are blank or null say nothing and are left out."""
-    values, some = _checked(name, values, wrong, frozenset({dict, NoneType}), "an object of texts")
-    if not some:
+def _identities(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    """Objects of text as a map column, without blank and null identities."""
+    values, has_values = _check_types(name, values, faults, frozenset({dict, NoneType}), "an object of texts")
+    if not has_values:
         return _empty(name, len(values))
-    given = [value or _NOTHING for value in values]
-    flat = list(chain.from_iterable(map(dict.values, given)))
+    objects = [value or _NOTHING for value in values]
+    flat = list(chain.from_iterable(map(dict.values, objects)))
     if not set(map(type, flat)) <= {str} or "" in flat:
-        given = [_clean(name, value, row, wrong) if value else value for row, value in enumerate(given)]
-        flat = list(chain.from_iterable(map(dict.values, given)))
-    keys = pa.array(list(chain.from_iterable(given)), pa.large_string())
-    offsets = _offsets(values, list(map(len, given)), pa.int32())
+        objects = [_without_blanks(name, each, row, faults) if each else each for row, each in enumerate(objects)]
+        flat = list(chain.from_iterable(map(dict.values, objects)))
+    keys = pa.array(list(chain.from_iterable(objects)), pa.large_string())
+    offsets = _offsets(values, list(map(len, objects)), pa.int32())
     return pl.Series(name, pa.MapArray.from_arrays(offsets, keys, pa.array(flat, pa.large_string())))
 
 
-def _clean(name: str, value: dict[str, Any], row: int, wrong: dict[int, Fault]) -> dict[str, str]:
-    for held in value.values():
-        if not isinstance(held, str | None):
-            wrong.setdefault(row, ("wrong_type", name, f"expected an object of texts, found {name_of(held)} in it"))
+def _without_blanks(name: str, identities: dict[str, Any], row: int, faults: dict[int, Fault]) -> dict[str, str]:
+    for value in identities.values():
+        if not isinstance(value, str | None):
+            faults.setdefault(row, ("wrong_type", name, f"expected an object of texts, found {type_name(value)} in it"))
             return _NOTHING
-    return {kind: held for kind, held in value.items() if held}
+    return {kind: value for kind, value in identities.items() if value}
 
 
 def _offsets(values: Values, lengths: list[int], dtype: pa.DataType) -> Any:
-    """Where each row's entries begin in the flat list, null where the row is null, and the end."""
+    """The index in the flat list at which the entries of each row begin, null for a null row; and the end."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])
     absent = np.fromiter(chain((value is None for value in values), (False,)), bool, len(starts))
     return pa.array(starts, dtype, mask=absent)
 
 
-def _items(name: str, values: Values, wrong: dict[int, Fault]) -> pl.Series:
-    """Lists of {sku, quantity, price} to a list column; other fields of an item are not kept."""
-    values, some = _checked(name, values, wrong, frozenset({list, NoneType}), "a list of items")
-    if not some:
+def _items(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    """Lists of {sku, quantity, price} as a list column; other fields of an item are not kept."""
+    values, has_values = _check_types(name, values, faults, frozenset({list, NoneType}), "a list of items")
+    if not has_values:
         return _empty(name, len(values))
     lengths = [len(value) if value else 0 for value in values]
     flat = list(chain.from_iterable(value for value in values if value))
     rows = np.repeat(np.arange(len(values)), lengths).tolist()
-    items = pl.DataFrame(_item_columns(name, flat, rows, wrong)).to_struct(name)
+    items = pl.DataFrame(_item_columns(name, flat, rows, faults)).to_struct(name)
     offsets = _offsets(values, lengths, pa.int64())
     return pl.Series(name, pa.LargeListArray.from_arrays(offsets, items.to_arrow())).cast(contract.EVENTS[name])
 
 
-def _item_columns(name: str, flat: list[Any], rows: list[int], wrong: dict[int, Fault]) -> list[pl.Series]:
-    """The three columns of the items, and a fault for the row of every item that is none."""
-    faults: dict[int, Fault] = {}
-    items, _ = _checked(name, flat, faults, frozenset({dict}), "an object")
+def _item_columns(name: str, flat: list[Any], rows: list[int], faults: dict[int, Fault]) -> list[pl.Series]:
+    """The three columns of the items; adds a fault for the row of each invalid item."""
+    item_faults: dict[int, Fault] = {}
+    items, _ = _check_types(name, flat, item_faults, frozenset({dict}), "an object")
     fields = {key: [item.get(key) if item else None for item in items] for key in ("sku", "quantity", "price")}
     columns = [
-        _text("sku", fields["sku"], faults),
-        _integer("quantity", fields["quantity"], faults),
-        _money("price", fields["price"], faults),
+        _text("sku", fields["sku"], item_faults),
+        _integer("quantity", fields["quantity"], item_faults),
+        _money("price", fields["price"], item_faults),
     ]
-    for place in sorted(faults):
-        reason, key, sentence = faults[place]
-        wrong.setdefault(rows[place], (reason, name, f"{key} of an item: {sentence}" if key != name else sentence))
+    for index, (reason, field, sentence) in sorted(item_faults.items()):
+        message = f"{field} of an item: {sentence}" if field != name else sentence
+        faults.setdefault(rows[index], (reason, name, message))
     return columns
 
 

@@ -8,13 +8,13 @@ read. It decides whether a message can be read; the gate (`expectations.gate`) d
 | tombstone     | has no value; it is counted and not kept                             |
 | too_large     | is larger than the limit, or nested too deep to be written again     |
 | not_utf8      | is not UTF-8 text                                                    |
-| not_json      | is not one JSON document (empty, two documents, NaN, half a pair)    |
+| not_json      | is not one JSON document (empty, two documents, NaN, lone surrogate) |
 | not_object    | is JSON, but not an object                                           |
-| wrong_type    | has a known field of another type                                    |
-| bad_timestamp | has a time that is no time, or has no zone                           |
+| wrong_type    | has a value of the wrong type in a known field                       |
+| bad_timestamp | has an invalid time, or a time without a zone                        |
 
-A format (`ingest.decoding.formats`) may add reasons of its own. A message may hold several events: its *parts*,
-numbered from 0. A faulty part is refused alone, and the others land.
+A format (`ingest.decoding.formats`) may have more reasons. A message may contain several events: its *parts*, numbered
+from 0. An invalid part is refused alone, and the others land.
 
 Records are parsed one by one, so a malformed message is refused alone; fields are then checked and converted one
 column at a time.
@@ -30,7 +30,7 @@ import orjson
 import polars as pl
 
 from expectations import contract
-from ingest.decoding.columns import build_columns, name_of
+from ingest.decoding.columns import build_columns, type_name
 from ingest.decoding.formats.document import is_truncated, parse_document, parse_fault
 from ingest.decoding.formats.envelope import TOMBSTONE, Event, Fault
 from ingest.decoding.formats.plain import plain
@@ -44,17 +44,17 @@ __all__ = ["TOMBSTONE", "Decoded", "Refusal", "decode"]
 
 _OPEN: Final = b"{"
 _CLOSE: Final = b"}"
-_CUT: Final = Fault("not_json", None, "an object that is not closed")
+_TRUNCATED: Final = Fault("not_json", None, "an object that is not closed")
 _TOO_DEEP: Final = Fault("too_large", "properties", "nested too deep")
-_BLOCK: Final = 4096  # small enough that parsed values are made into columns while they are in the processor's cache
-
+_BLOCK: Final = 4096  # small enough that parsed values become columns while they are in the processor's cache
 
 _Shapes = dict[tuple[str, ...], list[tuple[Any, ...]]]
+"""Rows of values by their shape: the names of the fields, in order."""
 _Refuse = Callable[["Refusal"], None]
 
 
 class Refusal(NamedTuple):
-    """Why the message at `offset` was refused: a stable reason, the field at fault (if any), and a sentence.
+    """Why the message at `offset` was refused: a stable reason, the invalid field (if any), and a sentence.
 
     `part` is the number of the event within the message; None if the whole message was refused.
     """
@@ -76,11 +76,11 @@ class Decoded(NamedTuple):
 def decode(
     records: Sequence[Record], partition: Partition, stream: Stream, limits: Limits, find: FindSchema | None = None
 ) -> Decoded:
-    """Read the records of one partition as events. `find` looks up the schemas of a registry by their number.
+    """Decode the records of one partition. `find` looks up the schemas of a registry by their number.
 
-    The frame has the columns and dtypes of `contract.EVENTS`. An event without an id gets
-    `k:<topic>:<partition>:<offset>`, after the first of a message with `:<part>` too, and `id_generated`; kind and
-    channel default to the stream's. No records give an empty frame with all columns.
+    The frame has the columns and dtypes of `contract.EVENTS`. An event without an id gets the id
+    `k:<topic>:<partition>:<offset>`, followed by `:<part>` if it is not the first of its message, and the flag
+    `id_generated`; kind and channel default to the stream's. No records give an empty frame with all columns.
 
     >>> from ingest.message import Partition
     >>> decode([], Partition("clickstream", 0), Stream(topic="clickstream", kind="clickstream"), Limits()).events.height
@@ -96,7 +96,7 @@ def decode(
         else:
             shapes = _parse_parts(block, limits.largest_message, refused.append, read)
         if shapes:
-            frames.append(_frame(_side_by_side(shapes), refused))
+            frames.append(_frame(_as_columns(shapes), refused))
     refused.sort(key=lambda refusal: (refusal.offset, refusal.part or 0))
     if not frames:
         return Decoded(contract.EVENTS.to_frame(eager=True), refused)
@@ -104,8 +104,8 @@ def decode(
 
 
 def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema: FindSchema | None) -> _Shapes:
-    """One pass over records that are events as they stand. Messages of one shape (the same fields in the same order)
-    are kept together, as tuples of offset, time and values: that costs half of looking every known field up in every
+    """One pass over plain records, each of which is one event. Messages of one shape (the same fields in the same
+    order) are collected as tuples of offset, time and values, at half the cost of looking up every known field in every
     message.
     """
     shapes: _Shapes = {}
@@ -113,10 +113,10 @@ def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema
     for record in records:
         value = record.value
         if value is None or len(value) > largest:
-            refuse(_unwanted(record, largest))
+            refuse(_unreadable(record, largest))
             continue
         if value[-1:] != _CLOSE and value[:1] == _OPEN and is_truncated(value):
-            refuse(Refusal(record.offset, *_CUT))  # half of the cost of having the parser find it and raise
+            refuse(Refusal(record.offset, *_TRUNCATED))  # at half the cost of an exception of the parser
             continue
         try:
             event = loads(value)
@@ -126,7 +126,7 @@ def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema
                 refuse(Refusal(record.offset, *event))
                 continue
         if type(event) is not dict:
-            refuse(Refusal(record.offset, "not_object", None, f"expected an object, found {name_of(event)}"))
+            refuse(Refusal(record.offset, "not_object", None, f"expected an object, found {type_name(event)}"))
             continue
         rows = find(tuple(event))
         if rows is None:
@@ -144,18 +144,18 @@ def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema
 
 
 def _parse_parts(records: Sequence[Record], largest: int, refuse: _Refuse, read: Reader) -> _Shapes:
-    """One pass over records in any format, each of which may hold several events."""
+    """One pass over records in any format, each of which may contain several events."""
     shapes: _Shapes = {}
     for record in records:
         if record.value is not None and len(record.value) > largest:
-            refuse(_unwanted(record, largest))
+            refuse(_unreadable(record, largest))
             continue
         outcomes = read(record)
         if isinstance(outcomes, Fault):
             refuse(Refusal(record.offset, *outcomes))
             continue
         for part, outcome in enumerate(outcomes):
-            event = outcome if isinstance(outcome, Fault) else _written(outcome.event)
+            event = outcome if isinstance(outcome, Fault) else _with_json_properties(outcome.event)
             if isinstance(event, Fault):
                 refuse(Refusal(record.offset, *event, part))
                 continue
@@ -164,7 +164,7 @@ def _parse_parts(records: Sequence[Record], largest: int, refuse: _Refuse, read:
     return shapes
 
 
-def _written(event: Event) -> Event | Fault:
+def _with_json_properties(event: Event) -> Event | Fault:
     """The event with its properties as canonical JSON."""
     properties = event.get("properties")
     if type(properties) is not dict:
@@ -176,45 +176,46 @@ def _written(event: Event) -> Event | Fault:
     return event | {"properties": text}
 
 
-def _side_by_side(shapes: _Shapes) -> dict[str, list[Any]]:
-    """The fields of all messages as columns, None where a message lacks one; a field that none has is left out."""
-    some = {name for shape, rows in shapes.items() if rows for name in shape}
-    names = (contract.OFFSET, contract.RECEIVED_AT, *(name for name in (contract.PART, *FIELDS) if name in some))
+def _as_columns(shapes: _Shapes) -> dict[str, list[Any]]:
+    """The fields of all messages as columns, with None for an absent field; a field that no message has is left out."""
+    present = {name for shape, rows in shapes.items() if rows for name in shape}
+    names = (contract.OFFSET, contract.RECEIVED_AT, *(name for name in (contract.PART, *FIELDS) if name in present))
     columns: dict[str, list[Any]] = {name: [] for name in names}
     for shape, rows in shapes.items():
-        given = dict(zip((contract.OFFSET, contract.RECEIVED_AT, *shape), zip(*rows, strict=True), strict=False))
+        values = dict(zip((contract.OFFSET, contract.RECEIVED_AT, *shape), zip(*rows, strict=True), strict=False))
         for name, column in columns.items():
-            column.extend(given.get(name) or repeat(None, len(rows)))
+            column.extend(values.get(name) or repeat(None, len(rows)))
     return columns
 
 
-def _unwanted(record: Record, largest: int) -> Refusal:
+def _unreadable(record: Record, largest: int) -> Refusal:
+    """The refusal of a record that has no value, or a value that is too large."""
     if record.value is None:
         return Refusal(record.offset, TOMBSTONE, None, "the message has no value")
     return Refusal(record.offset, "too_large", None, f"{len(record.value)} bytes, the limit is {largest}")
 
 
 def _frame(columns: dict[str, list[Any]], refused: list[Refusal]) -> pl.DataFrame:
-    """The typed fields of one block, and the places of its messages; rows with a faulty field are refused instead."""
+    """The typed fields of one block with the positions of its messages; rows with an invalid field are refused."""
     offsets, timestamps = columns.pop(contract.OFFSET), columns.pop(contract.RECEIVED_AT)
     parts = columns.pop(contract.PART, None) or [0] * len(offsets)
-    series, wrong = build_columns(columns)
-    place = [pl.Series(contract.OFFSET, offsets, pl.Int64), pl.Series(contract.PART, parts, pl.Int32)]
+    series, faults = build_columns(columns)
+    position = [pl.Series(contract.OFFSET, offsets, pl.Int64), pl.Series(contract.PART, parts, pl.Int32)]
     received = pl.Series(contract.RECEIVED_AT, timestamps, pl.Int64)
-    events = pl.DataFrame([*series, *place, received])
-    if wrong:
-        refused += [Refusal(offsets[row], *fault, parts[row]) for row, fault in wrong.items()]
-        events = events.filter(~pl.int_range(pl.len()).is_in(list(wrong)))
+    events = pl.DataFrame([*series, *position, received])
+    if faults:
+        refused += [Refusal(offsets[row], *fault, parts[row]) for row, fault in faults.items()]
+        events = events.filter(~pl.int_range(pl.len()).is_in(list(faults)))
     return events
 
 
 def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.DataFrame:
-    """Add what messages lack: absent fields, the stream's defaults, time of receipt, position."""
+    """Add absent fields, the stream's defaults, the time of receipt, and the position."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]
     missing_id = pl.col("event_id").is_null()
     offset, received = pl.col(contract.OFFSET), pl.col(contract.RECEIVED_AT)
-    later = pl.when(pl.col(contract.PART) > 0).then(pl.format(":{}", contract.PART)).otherwise(pl.lit(""))
-    generated = pl.concat_str(pl.lit(f"k:{partition.topic}:{partition.number}:"), offset.cast(pl.String), later)
+    part = pl.when(pl.col(contract.PART) > 0).then(pl.format(":{}", contract.PART)).otherwise(pl.lit(""))
+    generated = pl.concat_str(pl.lit(f"k:{partition.topic}:{partition.number}:"), offset.cast(pl.String), part)
     received = pl.when(received >= 0).then(received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME))
     return (
         fields.with_columns(absent)

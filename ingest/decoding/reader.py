@@ -1,4 +1,4 @@
-"""Builds the reader of a stream: its format, with its mapping and rules applied to the events."""
+"""Builds the reader of a stream: its format, followed by the field mapping and the rules of journeys.toml."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ingest.decoding.columns import name_of
+from ingest.decoding.columns import type_name
 from ingest.decoding.formats.cloudevents import cloudevents
 from ingest.decoding.formats.document import parse_document
 from ingest.decoding.formats.envelope import TOMBSTONE, Document, Fault, InvalidPart, Outcome, Outcomes, Part
@@ -31,56 +31,56 @@ if TYPE_CHECKING:
     from ingest.settings.ingest import Stream
 
 Reader = Callable[[Record], Outcomes]
-"""From a message to its parts, in their order."""
+"""Reads a message as its parts, in order."""
 
 _OBJECTS: Final[dict[str, Callable[[Any], Outcomes]]] = {"segment": segment, "ga4": ga4}
 
 
 def is_plain(stream: Stream) -> bool:
-    """Whether the messages of a stream are events as they stand: plain JSON without mapping or rules."""
+    """Whether each message of a stream is one event: plain JSON without mapping or rules."""
     return stream.format == "json" and not stream.fields and not stream.rules and stream.rest == "properties"
 
 
 def reader(stream: Stream, find: FindSchema | None = None) -> Reader:
     """The reader of a stream's messages; `find` looks up schemas of a registry by their number."""
-    wanted, rules = compile_fields(stream.fields), compile_rules(stream.rules)
-    read = _format(stream, find, wanted)
-    if not wanted and not rules and stream.rest == "properties":
+    fields, rules = compile_fields(stream.fields), compile_rules(stream.rules)
+    read = _format_reader(stream, find, fields)
+    if not fields and not rules and stream.rest == "properties":
         return read
-    made = not (stream.format == "json" and wanted)
-    return partial(_overlaid, read=read, overlay=_Overlay(wanted, rules, stream.rest == "properties", made))
+    built = not (stream.format == "json" and fields)
+    return partial(_read_mapped, read=read, overlay=_Overlay(fields, rules, stream.rest == "properties", built))
 
 
-def _format(stream: Stream, find: FindSchema | None, wanted: tuple[FieldReader, ...]) -> Reader:
-    """The format alone; with a mapping, plain JSON gives nothing but what the mapping leaves over."""
+def _format_reader(stream: Stream, find: FindSchema | None, fields: tuple[FieldReader, ...]) -> Reader:
+    """The reader of the format alone; with a mapping, that of plain JSON only gives the unmapped fields."""
     if stream.format == "cloudevents":
-        return partial(_cloudevents, read=partial(parse_document, find=find), mapped=bool(wanted))
+        return partial(_cloudevents, read=partial(parse_document, find=find), mapped=bool(fields))
     if stream.format == "snowplow":
         return partial(_snowplow, find=find)
-    objects = _OBJECTS.get(stream.format) or partial(_json, moved=moved_fields(wanted) if wanted else None)
-    return partial(_read, find=find, objects=objects)
+    convert = _OBJECTS.get(stream.format) or partial(_json, moved=moved_fields(fields) if fields else None)
+    return partial(_read, find=find, convert=convert)
 
 
-def _read(record: Record, *, find: FindSchema | None, objects: Callable[[Any], Outcomes]) -> Outcomes:
+def _read(record: Record, *, find: FindSchema | None, convert: Callable[[Any], Outcomes]) -> Outcomes:
     if record.value is None:
         return Fault(TOMBSTONE, None, "the message has no value")
-    given = parse_document(record.value, find)
-    return given if isinstance(given, Fault) else objects(given)
+    document = parse_document(record.value, find)
+    return document if isinstance(document, Fault) else convert(document)
 
 
-def _json(given: Any, moved: frozenset[str] | None) -> Outcomes:
-    """The event that a message is; with a mapping, what that does not move, as properties."""
-    if type(given) is not dict:
-        return Fault("not_object", None, f"expected an object, found {name_of(given)}")
+def _json(document: Any, moved: frozenset[str] | None) -> Outcomes:
+    """The message as one event; with a mapping, only the fields that it does not move, as properties."""
+    if type(document) is not dict:
+        return Fault("not_object", None, f"expected an object, found {type_name(document)}")
     if moved is None:
-        return [Part(plain(given), given)]
-    return [Part({"properties": {name: held for name, held in given.items() if name not in moved}}, given)]
+        return [Part(plain(document), document)]
+    return [Part({"properties": {name: value for name, value in document.items() if name not in moved}}, document)]
 
 
 def _snowplow(record: Record, *, find: FindSchema | None) -> Outcomes:
     if record.value is not None and is_tsv(record.value):
         return from_line(record.value)
-    return _read(record, find=find, objects=snowplow)
+    return _read(record, find=find, convert=snowplow)
 
 
 def _cloudevents(record: Record, *, read: Callable[[bytes], Any], mapped: bool) -> Outcomes:
@@ -88,30 +88,33 @@ def _cloudevents(record: Record, *, read: Callable[[bytes], Any], mapped: bool) 
 
 
 class _Overlay(NamedTuple):
-    """What journeys.toml lays over the events of a format.
+    """The mapping and rules of journeys.toml, applied to the events of a format.
 
-    `keep` says whether what it does not name is kept, `made` whether `properties` of a path are those that the format
-    has made, rather than a field of the message.
+    `keep_rest` says whether unmapped fields are kept in `properties`; `built_properties` whether `properties` in a path
+    means those that the format has built, and not a field of the message.
     """
 
-    wanted: tuple[FieldReader, ...]
+    fields: tuple[FieldReader, ...]
     rules: tuple[CompiledRule, ...]
-    keep: bool
-    made: bool
+    keep_rest: bool
+    built_properties: bool
 
 
-def _overlaid(record: Record, *, read: Reader, overlay: _Overlay) -> Outcomes:
+def _read_mapped(record: Record, *, read: Reader, overlay: _Overlay) -> Outcomes:
     parts = read(record)
     if isinstance(parts, Fault):
         return parts
-    facts = message_metadata(record)
-    return [part if isinstance(part, Fault) else _lay_over(part, overlay, facts) for part in parts]
+    metadata = message_metadata(record)
+    return [part if isinstance(part, Fault) else _apply(overlay, part, metadata) for part in parts]
 
 
-def _lay_over(part: Part, overlay: _Overlay, facts: Document) -> Outcome:
-    given = {**part.given, **facts, **({"properties": part.event.get("properties")} if overlay.made else {})}
-    event = part.event if overlay.keep else part.event | {"properties": None}
+def _apply(overlay: _Overlay, part: Part, metadata: Document) -> Outcome:
+    document = {**part.document, **metadata}
+    if overlay.built_properties:
+        document["properties"] = part.event.get("properties")
+    event = part.event if overlay.keep_rest else part.event | {"properties": None}
     try:
-        return Part(apply_rules(apply_fields(event, overlay.wanted, given), overlay.rules, given), part.given)
-    except InvalidPart as unfit:
-        return unfit.fault
+        event = apply_rules(apply_fields(event, overlay.fields, document), overlay.rules, document)
+    except InvalidPart as error:
+        return error.fault
+    return Part(event, part.document)

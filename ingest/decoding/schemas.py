@@ -1,8 +1,8 @@
 """Looks up schemas of a Schema Registry by number, in a folder or over HTTP.
 
-A known schema is cached. An unknown one is looked up again, over HTTP at most once a minute, so a message that arrives
-before its schema goes to quarantine and needs no restart. A registry that cannot be reached is an error that ends the
-flush with nothing decided, never a reason to refuse a message.
+A schema that was found is cached. An unknown one is looked up again, over HTTP at most once a minute, so no restart is
+needed when a schema arrives after its first messages. An unreachable registry raises RegistryError, which ends the
+flush with nothing decided; it is never a reason to refuse a message.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from expectations.errors import RegistryError
 from ingest.decoding.formats.registry import AvroSchema, FindSchema, JsonSchema, Schema, UnusableSchema, avro
 from ingest.settings.ingest import SchemaSettings
 
-_ASK_AGAIN_SECONDS: Final = 60.0
+_RETRY_SECONDS: Final = 60.0
 _ACCEPT: Final = "application/vnd.schemaregistry.v1+json, application/json"
-_LARGEST: Final = 16 << 20
+_MAX_BYTES: Final = 16 << 20
 
 
 def schema_finder(settings: SchemaSettings) -> FindSchema | None:
-    """The look-up that the settings describe; None when they name neither folder nor address.
+    """The look-up for these settings; None when they name neither folder nor address.
 
     >>> schema_finder(SchemaSettings()) is None
     True
@@ -36,24 +36,24 @@ def schema_finder(settings: SchemaSettings) -> FindSchema | None:
     if settings.folder is None and settings.address is None:
         return None
     folder = None if settings.folder is None else Path(settings.folder)
-    return _Known(folder, settings.address, settings.timeout.total_seconds()).find
+    return _SchemaCache(folder, settings.address, settings.timeout.total_seconds()).find
 
 
-class _Known:
-    """The schemas found so far, and when a number was last asked for in vain."""
+class _SchemaCache:
+    """The schemas found so far, and the time of the last failed look-up of each unknown number."""
 
     def __init__(self, folder: Path | None, address: str | None, timeout: float) -> None:
         self._folder, self._address, self._timeout = folder, address, timeout
-        self._found: dict[int, Schema] = {}
-        self._asked: dict[int, float] = {}
+        self._schemas: dict[int, Schema] = {}
+        self._failed_at: dict[int, float] = {}
 
     def find(self, number: int) -> Schema | None:
-        known = self._found.get(number)
-        if known is None:
-            known = self._in_folder(number) or self._at_address(number)
-            if known is not None:
-                self._found[number] = known
-        return known
+        schema = self._schemas.get(number)
+        if schema is None:
+            schema = self._in_folder(number) or self._at_address(number)
+            if schema is not None:
+                self._schemas[number] = schema
+        return schema
 
     def _in_folder(self, number: int) -> Schema | None:
         if self._folder is None:
@@ -65,26 +65,26 @@ class _Known:
 
     def _at_address(self, number: int) -> Schema | None:
         now = time.monotonic()
-        if self._address is None or now - self._asked.get(number, -_ASK_AGAIN_SECONDS) < _ASK_AGAIN_SECONDS:
+        if self._address is None or now - self._failed_at.get(number, -_RETRY_SECONDS) < _RETRY_SECONDS:
             return None
-        answer = _ask(f"{self._address.rstrip('/')}/schemas/ids/{number}", self._timeout)
-        if answer is None:
-            self._asked[number] = now
+        response = _request(f"{self._address.rstrip('/')}/schemas/ids/{number}", self._timeout)
+        if response is None:
+            self._failed_at[number] = now
             return None
-        return _schema(answer)
+        return _schema(response)
 
 
 _TYPES: Final[dict[str, Callable[[str], Schema]]] = {"AVRO": avro, "JSON": lambda _: JsonSchema()}
 
 
-def _schema(answer: object) -> AvroSchema | JsonSchema | UnusableSchema | None:
-    """The schema in a registry's answer; Avro is what an answer without a type means."""
-    if not isinstance(answer, dict) or not isinstance(answer.get("schema"), str):
-        return UnusableSchema("was not answered as a registry does")
-    kind = answer.get("schemaType") or "AVRO"
-    if kind not in _TYPES:
+def _schema(response: object) -> AvroSchema | JsonSchema | UnusableSchema | None:
+    """The schema in a registry's response; a response without a type means Avro."""
+    if not isinstance(response, dict) or not isinstance(response.get("schema"), str):
+        return UnusableSchema("is missing from the response of the registry")
+    schema_type = response.get("schemaType") or "AVRO"
+    if schema_type not in _TYPES:
         return UnusableSchema("is of a type that is neither AVRO nor JSON")
-    return _TYPES[kind](answer["schema"])
+    return _TYPES[schema_type](response["schema"])
 
 
 def _content(file: Path) -> bytes | None:
@@ -101,11 +101,11 @@ def _content(file: Path) -> bytes | None:
         ) from error
 
 
-def _ask(address: str, timeout: float) -> object:
-    """The JSON that a registry answers; None when it does not know the number."""
+def _request(address: str, timeout: float) -> object:
+    """The JSON response of a registry; None when it does not have the number."""
     try:
-        with urlopen(Request(address, headers={"Accept": _ACCEPT}), timeout=timeout) as answer:
-            return orjson.loads(answer.read(_LARGEST))
+        with urlopen(Request(address, headers={"Accept": _ACCEPT}), timeout=timeout) as response:
+            return orjson.loads(response.read(_MAX_BYTES))
     except HTTPError as error:
         with error:
             if error.code == HTTPStatus.NOT_FOUND:

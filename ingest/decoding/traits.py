@@ -1,8 +1,8 @@
 """Extracts customer attributes from the traits of Segment's identify and group calls.
 
-A trait holds from the time of the call until another call says otherwise; one that is null has ended. Names become
-lower case words; those of a group begin with `group_`, and the group itself is `group_id`. Traits that are objects or
-lists are no attributes.
+The value of a trait is valid from the time of the call until another call changes it; null ends it. Names are converted
+to lower case words; those of a group's traits begin with `group_`, and the group itself is `group_id`. Traits that are
+objects or lists are ignored.
 """
 
 from __future__ import annotations
@@ -21,39 +21,40 @@ _CONTACT: Final = """
     address avatar birthday email first_name id last_name name phone title username website
 """
 CONTACT: Final = frozenset(_CONTACT.split())
-"""Traits that name or reach a person. They define no segments, so they are taken only if the stream lists them."""
+"""Traits that identify a person or hold contact data. They are no use for segments, so they are extracted only if the
+stream lists them."""
 _GROUP: Final = "group"
 _CALLS: Final = ("identify", _GROUP)
 
 
 def has_traits(stream: Stream) -> bool:
-    """Whether the messages of a stream tell attributes of customers."""
+    """Whether customer attributes are extracted from the messages of a stream."""
     return stream.format == "segment" and stream.traits != []
 
 
 def attributes(events: pl.DataFrame, stream: Stream) -> pl.DataFrame:
-    """The customer attributes (columns and dtypes of `contract.PROFILES`) that some events of a stream tell, in order
-    of offset, part and name. Those of a call without `userId` are of its `anonymousId`.
+    """The customer attributes in the events of a stream, in order of offset, part and name; those of a call without
+    `userId` belong to its `anonymousId`. Columns and dtypes are those of `contract.PROFILES`.
 
-    Columns read: those of `contract.EVENTS`. No events, or none with traits, give no rows.
+    `events` has the columns of `contract.EVENTS`. No events, or none with traits, give no rows.
     """
     calls = events.filter(pl.col(contract.EVENT_NAME).is_in(_CALLS) & pl.col("properties").is_not_null())
-    wanted = None if stream.traits is None else frozenset(map(snake, stream.traits))
-    rows = [
-        row for call in calls.sort(contract.OFFSET, contract.PART).iter_rows(named=True) for row in _told(call, wanted)
-    ]
+    names = None if stream.traits is None else frozenset(map(snake, stream.traits))
+    ordered = calls.sort(contract.OFFSET, contract.PART).iter_rows(named=True)
+    rows = [row for call in ordered for row in _rows(call, names)]
     return pl.DataFrame(rows, contract.PROFILES, orient="row")
 
 
-def _told(call: dict[str, Any], wanted: frozenset[str] | None) -> Iterator[tuple[Any, ...]]:
-    kind = contract.CUSTOMER_ID if call[contract.CUSTOMER_ID] else contract.ANONYMOUS_ID
-    if not call[kind]:
+def _rows(call: dict[str, Any], names: frozenset[str] | None) -> Iterator[tuple[Any, ...]]:
+    """The attributes of one call: those in `names`, or all but contact data when it is None."""
+    identity_kind = contract.CUSTOMER_ID if call[contract.CUSTOMER_ID] else contract.ANONYMOUS_ID
+    if not call[identity_kind]:
         return
     position = [call[name] for name in contract.POSITION]
     properties = orjson.loads(call["properties"])
     for name, value in sorted(_traits(properties, call[contract.EVENT_NAME])):
-        if name not in CONTACT if wanted is None else name in wanted:
-            yield (kind, call[kind], name, value, call[contract.OCCURRED_AT], *position)
+        if name not in CONTACT if names is None else name in names:
+            yield (identity_kind, call[identity_kind], name, value, call[contract.OCCURRED_AT], *position)
 
 
 def _traits(properties: dict[str, Any], call: str) -> Iterator[tuple[str, str | None]]:
@@ -68,5 +69,5 @@ def _traits(properties: dict[str, Any], call: str) -> Iterator[tuple[str, str | 
 
 
 def _text(value: Any) -> str | None:
-    """A JSON value as text; null says that the attribute has ended."""
+    """A JSON value as text; null, which ends the attribute, stays null."""
     return value if value is None or type(value) is str else orjson.dumps(value).decode()

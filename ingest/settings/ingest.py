@@ -1,4 +1,4 @@
-"""The `[ingest]` table of journeys.toml: where events come from, how they are read, when they are landed."""
+"""The `[ingest]` table of journeys.toml: brokers, topics and their formats, limits, flushing, maintenance."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ Format = Literal["json", "segment", "snowplow", "cloudevents", "ga4"]
 
 
 class Stream(Section):
-    """One topic: what its messages are, how they are read, and what holds for those that do not say.
+    """One topic: the format of its messages, and the kind and channel of events that do not name their own.
 
-    `fields` says where in a message an event's fields are (see `ingest.settings.mapping`), `rules` what holds for
-    events of some names, and `rest` whether what has no field is kept in `properties`. `traits` names those of
-    Segment's identify and group calls that become customer attributes; by default all do that are no contact data.
+    `fields` maps parts of a message to event fields (see `ingest.settings.mapping`), `rules` overrides the mapping by
+    event name, and `rest` says whether unmapped fields are kept in `properties`. `traits` lists the traits of Segment's
+    identify and group calls that become customer attributes; the default is all except contact data.
 
     >>> Stream(topic="clickstream", kind="clickstream", channel="web").format
     'json'
@@ -35,13 +35,13 @@ class Stream(Section):
     fields: Origins = Field(default={})
     rules: list[EventRule] = Field(default=[])
     rest: Literal["properties", "drop"] = "properties"
-    traits: list[str] | None = Field(default=None, description="which become customer attributes")
+    traits: list[str] | None = Field(default=None, description="traits that become customer attributes")
 
 
 class SchemaSettings(Section):
-    """Where the schemas of a Schema Registry are: a folder of `<id>.avsc` and `<id>.json`, or the registry's address.
+    """The source of schemas: a folder with `<id>.avsc` and `<id>.json`, or the address of a Schema Registry.
 
-    With both, the folder is looked into first.
+    If both are set, the folder is searched first.
     """
 
     folder: str | None = None
@@ -50,9 +50,10 @@ class SchemaSettings(Section):
 
 
 class Limits(Section):
-    """Limits of accepted messages. Times are judged against the record's own time, so a replay decides the same.
+    """Limits of accepted messages. Times are compared with the record's own time, so a replay gives the same result.
 
-    `oldest` and `newest` say how far before and after the record's time an event may have occurred; None is no limit.
+    `oldest` and `newest` limit how long before and after the record's time an event may have occurred; None is no
+    limit.
     """
 
     largest_message: int = Field(default=1 << 20, gt=0, description="bytes")
@@ -63,10 +64,10 @@ class Limits(Section):
 class MaintenanceSettings(Section):
     """Maintenance of the tables' files (see `ingest.upkeep.maintenance`).
 
-    `every` has a running service do it; without, `journeys maintain` does, and `status` says when `interval` is over.
-    `open_for` is how long late events are expected, `most_files` how many files an open day may have, `keep` how long
-    files that are no longer part of a table stay, for whoever still reads or writes them. A day of more than
-    `crowded_files` is compacted by a running service without waiting, as every commit costs more with each file.
+    With `every`, a running service does the maintenance; otherwise `journeys maintain` does, and `status` warns when
+    the last run is older than `interval`. Late events are expected for `open_for`; until then a day is open and may
+    have `most_files` files. Unused files are kept for `keep`, for processes that still read or write them. A running
+    service compacts a day with more than `crowded_files` at once, since every file makes each commit slower.
     """
 
     every: Duration | None = None
@@ -78,12 +79,13 @@ class MaintenanceSettings(Section):
 
 
 class IngestSettings(Section):
-    """Brokers, topics, when to flush, and how patient to be.
+    """Brokers, topics, flush conditions and timeouts.
 
-    `pipeline` names the offsets that are kept in the lake: two consumers with one name share the work, and a changed
-    name reads everything again. `assignment` is `group` (Kafka hands out partitions over the processes) or `all` (this
-    process reads every partition, at once); unless said, a run that ends takes all and a service joins the group.
-    `assignor` is how a group hands them out: only those that must move move, or all are taken back each time.
+    `pipeline` names the offsets stored in the lake: consumers with the same name share the work, and a new name reads
+    everything again. `assignment` is `group` (Kafka distributes the partitions over the processes) or `all` (this
+    process reads every partition); the default is `all` for a run until caught up and `group` for a service.
+    `assignor` is how a group distributes them: `cooperative-sticky` moves only the partitions that have to move,
+    `range` revokes and assigns all of them.
     """
 
     brokers: list[str] = Field(default=["localhost:9092"], min_length=1)
@@ -100,7 +102,7 @@ class IngestSettings(Section):
     flush_rows: int = Field(default=50_000, gt=0)
     flush_bytes: int = Field(default=16 << 20, gt=0)
     flush_age: Duration = timedelta(seconds=5)
-    reload_every: int = Field(default=25, gt=0, description="commits between two fresh reads of the table's log")
+    reload_every: int = Field(default=25, gt=0, description="commits between two full reads of the table's log")
 
     poll_records: int = Field(default=5_000, gt=0)
     poll_wait: Duration = timedelta(milliseconds=250)
@@ -114,21 +116,22 @@ class IngestSettings(Section):
     http_port: int | None = Field(default=None, ge=0, le=65535)
 
     @model_validator(mode="after")
-    def _one_stream_a_topic(self) -> IngestSettings:
+    def _one_stream_per_topic(self) -> IngestSettings:
         topics = [stream.topic for stream in self.streams]
-        twice = sorted({topic for topic in topics if topics.count(topic) > 1})
-        if twice:
-            raise ValueError(f"topic {twice[0]!r} is named by two streams")
+        repeated = sorted({topic for topic in topics if topics.count(topic) > 1})
+        if repeated:
+            raise ValueError(f"two streams have the topic {repeated[0]!r}")
         return self
 
-    def beside(self, place: Callable[[str], str]) -> IngestSettings:
-        """Return the settings with every file and folder resolved by `place`."""
-        security = {name: place(file) for name in SECURITY_FILES if (file := getattr(self.security, name)) is not None}
+    def beside(self, resolve: Callable[[str], str]) -> IngestSettings:
+        """Return the settings with the path of every file and folder resolved."""
+        files = {name: file for name in SECURITY_FILES if (file := getattr(self.security, name)) is not None}
+        security = {name: resolve(file) for name, file in files.items()}
         folder = self.schemas.folder
         return self.model_copy(
             update={
                 "security": self.security.model_copy(update=security),
-                "schemas": self.schemas.model_copy(update={"folder": folder and place(folder)}),
+                "schemas": self.schemas.model_copy(update={"folder": folder and resolve(folder)}),
             }
         )
 

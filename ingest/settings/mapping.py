@@ -1,4 +1,7 @@
-"""What journeys.toml says about the fields of a stream's messages: where each comes from, and rules by event name."""
+"""The field mapping of a stream in journeys.toml: where in a message each event field is, and rules by event name.
+
+These classes only describe and validate the mapping; `ingest.decoding.formats.mapping` applies it.
+"""
 
 from __future__ import annotations
 
@@ -39,30 +42,30 @@ FIELDS: Final[tuple[str, ...]] = (
     "properties",
     "schema_version",
 )
-"""The fields a message may carry at its top level. Everything else about an event is ours: time of receipt,
-position."""
+"""The event fields that a message can set. Ingest adds the others: the time of receipt and the position."""
 Ambiguous = Literal["refuse", "earlier", "later"]
 UNITS: Final = {"seconds": 1_000_000, "milliseconds": 1_000, "microseconds": 1}
 """Units of epoch times, in microseconds."""
 
-_WITHIN: Final = ("identities.", "properties.")
-_TIMES: Final = ("rfc3339", "iso", *UNITS)
-_ITEM: Final = ("sku", "quantity", "price")
+_PREFIXES: Final = ("identities.", "properties.")
+_TIME_FORMATS: Final = ("rfc3339", "iso", *UNITS)
+_ITEM_FIELDS: Final = ("sku", "quantity", "price")
 
 
-def _is_field(name: str) -> str:
-    if name not in FIELDS and not (name.startswith(_WITHIN) and name.partition(".")[2]):
-        raise ValueError(f"{name!r} is no field; fields: {', '.join(FIELDS)}, identities.<kind>, properties.<name>")
+def _check_field(name: str) -> str:
+    if name not in FIELDS and not (name.startswith(_PREFIXES) and name.partition(".")[2]):
+        fields = f"{', '.join(FIELDS)}, identities.<kind>, properties.<name>"
+        raise ValueError(f"{name!r} is not an event field; fields: {fields}")
     return name
 
 
-def _known_time(time: str) -> str:
-    if time not in _TIMES and not ("%" in time and is_time_format(time)):
-        raise ValueError(f"expected one of {', '.join(_TIMES)}, or a pattern of strptime such as %d.%m.%Y %H:%M:%S")
+def _check_time_format(time: str) -> str:
+    if time not in _TIME_FORMATS and not ("%" in time and is_time_format(time)):
+        raise ValueError(f"expected one of {', '.join(_TIME_FORMATS)}, or a strptime format such as %d.%m.%Y %H:%M:%S")
     return time
 
 
-def _known_zone(zone: str | None) -> str | None:
+def _check_zone(zone: str | None) -> str | None:
     try:
         if zone is not None:
             ZoneInfo(zone)
@@ -71,71 +74,79 @@ def _known_zone(zone: str | None) -> str | None:
     return zone
 
 
-def _item_fields(each: dict[str, str]) -> dict[str, str]:
+def _check_item_fields(each: dict[str, str]) -> dict[str, str]:
     for name in each:
-        if name not in _ITEM:
-            raise ValueError(f"{name!r} is no field of an item; fields: {', '.join(_ITEM)}")
+        if name not in _ITEM_FIELDS:
+            raise ValueError(f"{name!r} is not an item field; fields: {', '.join(_ITEM_FIELDS)}")
     return each
 
 
-def _known_hash(hash: str | None) -> str | None:
+def _check_hash(hash: str | None) -> str | None:
     if hash is not None and hash not in HASHES:
         raise ValueError(f"expected one of {', '.join(HASHES)}")
     return hash
 
 
-def _as_table(given: Any) -> Any:
-    return {"path": given} if isinstance(given, str | list) else given
+def _as_table(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str | list) else value
 
 
-def _as_list(given: Any) -> Any:
-    return [given] if isinstance(given, str) else given
+def _as_list(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
 
 
 class Origin(Section):
-    """Where one field comes from: the first of some paths that holds a value, else a default; or a constant.
+    """The source of one field: the first path with a value, else the default; or a constant `value`.
 
-    A path names keys from the outside in, joined by dots; a number counts in a list, from 0; a key that has a dot
-    itself stands in double quotes. `@key`, `@timestamp` and `@header.<name>` are the message's own.
+    A path is a dotted list of keys, outermost first; a number is an index into a list, from 0; a key that contains a
+    dot is enclosed in double quotes. `@key`, `@timestamp` and `@header.<name>` refer to the Kafka record.
 
-    With `hash`, what is found is kept as its SHA-256 alone (`expectations.hashing`): what is no address or number is
-    not kept, and in `properties` whatever says the same is left out.
+    With `hash`, only the SHA-256 of the value is stored (`expectations.hashing`). A value that is not an e-mail address
+    or phone number is dropped, and fields of `properties` with the same value are removed.
 
     >>> Origin(path="user.id").path
     ['user.id']
     """
 
-    path: Annotated[list[str], BeforeValidator(_as_list)] = Field(default=[], description="dotted, first that is there")
+    path: Annotated[list[str], BeforeValidator(_as_list)] = Field(
+        default=[], description="dotted paths; the first with a value is used"
+    )
     default: str | int | float | bool | None = None
     value: str | int | float | bool | None = Field(default=None, description="a constant")
-    time: Annotated[str, AfterValidator(_known_time)] = "rfc3339"
-    zone: Annotated[str | None, AfterValidator(_known_zone)] = Field(default=None, description="of times without one")
+    time: Annotated[str, AfterValidator(_check_time_format)] = "rfc3339"
+    zone: Annotated[str | None, AfterValidator(_check_zone)] = Field(
+        default=None, description="time zone of times without one"
+    )
     ambiguous: Ambiguous = "refuse"
-    each: Annotated[dict[str, str], AfterValidator(_item_fields)] = Field(default={}, description="fields of an item")
-    hash: Annotated[str | None, AfterValidator(_known_hash)] = Field(default=None, description="email or phone")
+    each: Annotated[dict[str, str], AfterValidator(_check_item_fields)] = Field(
+        default={}, description="paths of the item fields"
+    )
+    hash: Annotated[str | None, AfterValidator(_check_hash)] = Field(default=None, description="email or phone")
     calling_code: Annotated[str, AfterValidator(known_calling_code)] = Field(
-        default="", pattern=r"^\+?[1-9]?[0-9]{0,3}$", description="of phone numbers without one"
+        default="",
+        pattern=r"^\+?[1-9]?[0-9]{0,3}$",
+        description="calling code of phone numbers without one",
     )
 
     @model_validator(mode="after")
-    def _says_one_thing(self) -> Origin:
+    def _check_combination(self) -> Origin:
         if bool(self.path) == (self.value is not None):
             raise ValueError("expected either path or value")
         if "%" in self.time and "%z" not in self.time and self.zone is None:
-            raise ValueError("a pattern without %z needs a zone")
+            raise ValueError("a time format without %z needs a zone")
         if self.hash is not None and not self.path:
             raise ValueError("a hash needs a path")
         return self
 
 
 Origins = dict[
-    Annotated[str, AfterValidator(_is_field)],
+    Annotated[str, AfterValidator(_check_field)],
     Annotated[Origin, BeforeValidator(_as_table)],
 ]
 
 
 class EventRule(Section):
-    """What holds for the events of some names: their kind, and fields that are found elsewhere or are constant."""
+    """Overrides for events with certain names: their kind, and the origins of fields."""
 
     events: Annotated[list[str], BeforeValidator(_as_list), Field(min_length=1)]
     kind: Kind | None = None

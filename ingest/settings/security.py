@@ -1,7 +1,7 @@
 """The `[ingest.security]` table of journeys.toml: login to the brokers, and verification of their certificates.
 
-Secrets come from the environment (`JOURNEYS_INGEST__SECURITY__PASSWORD`) or from a file, which is read again at every
-start. They are kept so that neither a log line, an error nor a printed setting shows them.
+Secrets come from the environment (`JOURNEYS_INGEST__SECURITY__PASSWORD`) or from a file, which is read at every start.
+Log lines, errors and printed settings never show them.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ Mechanism = Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"]
 
 
 class Security(Section):
-    """Encryption and login, in the words of Kafka's own clients; by default there is neither.
+    """Encryption and login, with the names that Kafka's own clients use; the default is neither.
 
-    `ca` is the PEM file of the authorities to trust (None: the system's), `certificate` and `key` are our own where the
-    brokers ask for one. PLAIN and SCRAM take `username` and `password` or `password_file`, OAUTHBEARER takes
-    `token_file`, which is read whenever a connection is made, so that whoever renews the token needs tell nobody.
+    `ca` is the PEM file of the trusted authorities (None: the system's); `certificate` and `key` identify the client if
+    the brokers require it. PLAIN and SCRAM need `username` and `password` or `password_file`, OAUTHBEARER needs
+    `token_file`, which is read for every connection, so a renewed token takes effect without a restart.
 
     >>> Security(protocol="SASL_SSL", mechanism="PLAIN", username="ann", password="secret").password
     SecretStr('**********')
@@ -54,7 +54,7 @@ class Security(Section):
         return self.protocol.startswith("SASL")
 
     def login(self) -> tuple[str, str]:
-        """Read username and password. Called when a connection is made, so commands without one need no secret.
+        """Read username and password. Called on connection, so commands that do not connect need no secret.
 
         Raises ConfigurationError when one is missing, or its file cannot be read.
         """
@@ -67,11 +67,11 @@ class Security(Section):
         return self.username, self.password.get_secret_value()
 
     @model_validator(mode="after")
-    def _says_enough(self) -> Security:
+    def _check_combination(self) -> Security:
         if (self.certificate is None) != (self.key is None):
-            raise ValueError("certificate and key go together: name both files, or neither")
+            raise ValueError("certificate and key go together: set both, or neither")
         if self.password is not None and self.password_file is not None:
-            raise ValueError("password and password_file say the same: name one of the two")
+            raise ValueError("password and password_file exclude each other: set one of them")
         if self.uses_login and self.mechanism is None:
             raise ValueError(f"protocol {self.protocol} needs a mechanism: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, ...")
         if self.uses_login and self.mechanism == "OAUTHBEARER" and self.token_file is None:
@@ -86,11 +86,11 @@ OPEN: Final = Security()
 def _missing(key: str, mechanism: str | None) -> ConfigurationError:
     variable = f"JOURNEYS_INGEST__SECURITY__{key.upper()}"
     return ConfigurationError(
-        "The login to the brokers is not complete.",
+        "The login to the brokers is incomplete.",
         where="[ingest.security]",
         expected=f"a {key} for mechanism {mechanism}",
         found="none",
-        do=f"set it there, or in the environment as {variable}",
+        do=f"set it there, or in the environment variable {variable}",
     )
 
 
@@ -99,19 +99,19 @@ def read_secret(file: str, key: str) -> str:
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        found = (error.strerror or type(error).__name__) if isinstance(error, OSError) else "no UTF-8 text"
+        found = (error.strerror or type(error).__name__) if isinstance(error, OSError) else "not UTF-8 text"
         raise unusable_file(key, file, found) from error
     if not lines or not lines[0].strip():
-        raise unusable_file(key, file, "nothing in its first line")
+        raise unusable_file(key, file, "an empty first line")
     return lines[0].strip()
 
 
 def unusable_file(key: str, file: str, found: str) -> ConfigurationError:
-    """The error for a file of `[ingest.security]` that cannot be used; `found` must not tell what it holds."""
+    """The error for a file of `[ingest.security]` that cannot be used; `found` must not reveal its content."""
     return ConfigurationError(
         "A file that the connection to the brokers needs cannot be used.",
         where=f"[ingest.security] {key} = {file!r}",
         expected="a file that this process may read",
         found=found,
-        do="name another file, or fix its content and its permissions",
+        do="name another file, or fix its content or its permissions",
     )

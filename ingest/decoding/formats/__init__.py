@@ -1,1 +1,1 @@
-"""One module a message format; each turns one message into events, and does nothing else."""
+"""The message formats, one module each: every format converts one message to events."""

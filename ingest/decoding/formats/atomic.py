@@ -1,8 +1,8 @@
-"""The enriched event of Snowplow as one flat object: the columns of atomic.events in their order, and their types.
+"""Reads Snowplow's enriched event as one flat object: the columns of atomic.events in order, with their types.
 
-The stream carries it as tab separated values without a header; the analytics SDKs write the same as JSON. Contexts
-and the self-describing event are spread out under the SDKs' names, such as `contexts_com_acme_user_1` (a list) and
-`unstruct_event_com_acme_search_2` (an object), so that both ways of writing give one object.
+In the stream it is a line of tab separated values without a header; the analytics SDKs convert it to JSON. Contexts and
+the self-describing event become fields with the SDKs' names, such as `contexts_com_acme_user_1` (a list) and
+`unstruct_event_com_acme_search_2` (an object), so both representations give the same object.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import orjson
 
-from ingest.decoding.columns import name_of
+from ingest.decoding.columns import type_name
 from ingest.decoding.formats.envelope import Fault, InvalidPart
 from ingest.decoding.formats.values import snake, whole
 
@@ -46,12 +46,12 @@ _YES_NO: Final = frozenset(
 )
 _TIMES: Final = frozenset(name for name in COLUMNS if name.endswith("_tstamp"))
 _TYPED: Final = tuple(name for name in COLUMNS if name in _WHOLE | _NUMBERS | _YES_NO | _TIMES)
-_DESCRIBED: Final = ("contexts", "derived_contexts", "unstruct_event")
+_SELF_DESCRIBING: Final = ("contexts", "derived_contexts", "unstruct_event")
 _IGLU: Final = re.compile(r"iglu:([\w.-]+)/([\w.-]+)/[\w.-]+/(\d+)-\d+-\d+")
 
 
 def from_tsv(value: bytes) -> dict[str, Any] | Fault:
-    """A line of tab separated values as an object without its blank fields; amounts of money stay text."""
+    """A line of tab separated values as an object of texts, one per column."""
     try:
         line = value.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -62,63 +62,65 @@ def from_tsv(value: bytes) -> dict[str, Any] | Fault:
     return dict(zip(COLUMNS, cells, strict=True))
 
 
-def flatten(given: dict[str, Any]) -> dict[str, Any]:
-    """The object with typed values, without those that are null or blank, its contexts spread out.
+def flatten(row: dict[str, Any]) -> dict[str, Any]:
+    """The row with typed values and unpacked contexts, without null and blank fields; amounts of money stay text.
 
-    Raises Unfit, with the column at fault.
+    Raises InvalidPart with the invalid column.
     """
-    event = {name: held for name, held in given.items() if held is not None and held != ""}
+    event = {name: value for name, value in row.items() if value is not None and value != ""}
     for name in _TYPED:
         if type(event.get(name)) is str:
             event[name] = _typed(name, event[name])
-    for name in _DESCRIBED:
+    for name in _SELF_DESCRIBING:
         if name in event:
-            event |= _spread(name, event.pop(name))
+            event |= _unpack(name, event.pop(name))
     return event
 
 
-def _typed(name: str, held: str) -> Any:
-    """What the text of a cell means; JSON comes typed."""
+def _typed(name: str, text: str) -> Any:
+    """The value of a cell in the type of its column; values from JSON already have it."""
     if name in _WHOLE:
-        return _asked(whole(held), int, name, "a whole number")
+        return _require_type(whole(text), int, name, "a whole number")
     if name in _NUMBERS:
         try:
-            return float(held)
+            return float(text)
         except ValueError:
-            return _asked(held, float, name, "a number")
+            return _require_type(text, float, name, "a number")
     if name in _YES_NO:
-        return _asked({"1": True, "0": False, "true": True, "false": False}.get(held, held), bool, name, "1 or 0")
-    return held if held.endswith("Z") or "+" in held else held.replace(" ", "T", 1) + "Z"
+        flag = {"1": True, "0": False, "true": True, "false": False}.get(text, text)
+        return _require_type(flag, bool, name, "1 or 0")
+    return text if text.endswith("Z") or "+" in text else text.replace(" ", "T", 1) + "Z"
 
 
-def _asked(value: Any, kind: type, name: str, expected: str) -> Any:
-    if type(value) is not kind:
-        raise InvalidPart("wrong_type", name, f"expected {expected}, found {name_of(value)}")
+def _require_type(value: Any, expected_type: type, name: str, expected: str) -> Any:
+    if type(value) is not expected_type:
+        raise InvalidPart("wrong_type", name, f"expected {expected}, found {type_name(value)}")
     return value
 
 
-def _spread(column: str, held: Any) -> dict[str, Any]:
-    """Self-describing JSON, as text or as an object, under the names of the SDKs."""
-    if type(held) is str:
+def _unpack(column: str, value: Any) -> dict[str, Any]:
+    """Self-describing JSON, as text or as an object, as fields with the names of the SDKs."""
+    if type(value) is str:
         try:
-            held = orjson.loads(held)
+            value = orjson.loads(value)
         except orjson.JSONDecodeError:
             raise InvalidPart("wrong_type", column, "expected self-describing JSON, found other text") from None
-    data = held.get("data") if type(held) is dict else None
+    data = value.get("data") if type(value) is dict else None
     if column == "unstruct_event":
-        return {f"unstruct_event_{_key(column, data)}": data["data"]}  # type: ignore[index] # _key has looked
+        return {f"unstruct_event_{_key(column, data)}": data["data"]}  # type: ignore[index] # checked by _key
     if type(data) is not list:
-        raise InvalidPart("wrong_type", column, f"expected a list of self-describing data, found {name_of(data)}")
-    spread: dict[str, Any] = {}
+        raise InvalidPart("wrong_type", column, f"expected a list of self-describing data, found {type_name(data)}")
+    contexts: dict[str, Any] = {}
     for context in data:
-        spread.setdefault(f"contexts_{_key(column, context)}", []).append(context["data"])
-    return spread
+        contexts.setdefault(f"contexts_{_key(column, context)}", []).append(context["data"])
+    return contexts
 
 
-def _key(column: str, described: Any) -> str:
-    schema = described.get("schema") if type(described) is dict else None
-    found = _IGLU.fullmatch(schema) if type(schema) is str else None
-    if found is None or "data" not in described:
+def _key(column: str, entity: Any) -> str:
+    """Vendor, name and model version of the schema of self-describing data, as the SDKs write them."""
+    schema = entity.get("schema") if type(entity) is dict else None
+    match = _IGLU.fullmatch(schema) if type(schema) is str else None
+    if match is None or "data" not in entity:
         raise InvalidPart("wrong_type", column, "expected data with an iglu: schema")
-    vendor, name, model = found.groups()
+    vendor, name, model = match.groups()
     return f"{vendor.lower().replace('.', '_').replace('-', '_')}_{snake(name)}_{model}"

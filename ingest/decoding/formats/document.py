@@ -11,7 +11,7 @@ from ingest.decoding.formats.registry import MAGIC, FindSchema, unframe
 
 
 def parse_document(value: bytes, find: FindSchema | None = None) -> Any:
-    """The JSON value of a message, or the Fault that keeps it from being read. `find` looks schemas up by number.
+    """The JSON value of a message, or the Fault if it cannot be read. `find` looks up schemas by number.
 
     >>> parse_document(b'{"a": 1}'), parse_document(b"").reason
     ({'a': 1}, 'not_json')
@@ -29,16 +29,16 @@ def parse_document(value: bytes, find: FindSchema | None = None) -> Any:
 
 
 def parse_fault(text: bytes, error: orjson.JSONDecodeError) -> Fault:
-    """Why bytes are no JSON, without saying what they hold."""
+    """The fault for bytes that are not JSON, without their content."""
     try:
         text.decode("utf-8")
-    except UnicodeDecodeError as bad:
-        return Fault("not_utf8", None, f"byte {bad.start} is not UTF-8")
+    except UnicodeDecodeError as not_utf8:
+        return Fault("not_utf8", None, f"byte {not_utf8.start} is not UTF-8")
     return Fault("not_json", None, str(error.args[0]).split(":", 1)[0] + f", at character {error.pos}")
 
 
 def is_truncated(text: bytes) -> bool:
-    """Whether text that begins an object is UTF-8 and does not end one, so that it cannot be JSON.
+    """Whether text that begins an object is UTF-8 and lacks the closing brace, so that it cannot be JSON.
 
     >>> is_truncated(b'{"a": 1'), is_truncated(b'{"a": 1}\\n'), is_truncated(b'{"a": "\\xff')
     (True, False, False)

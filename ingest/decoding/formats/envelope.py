@@ -1,8 +1,8 @@
-"""The result types of a format: the parts of a message, each an event or the fault that refuses it.
+"""The result types of a format: the parts of a message, each an event or the fault for which it is refused.
 
-A *part* is one event of a message; a batch has many, numbered from 0 in their order. An *event* is an object with the
-fields of `ingest.settings.mapping.FIELDS` and JSON values. `ingest.decoding.columns` types them afterwards, so a format
-only moves values to fields; a value of the wrong type is refused there, with its field.
+A *part* is one event of a message; a batch has several, numbered from 0 in order. An *event* is an object with the
+fields of `ingest.settings.mapping.FIELDS` and JSON values. A format only moves values to fields; types are converted
+afterwards by `ingest.decoding.columns`, which refuses values of the wrong type and names the field.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
-from ingest.decoding.columns import name_of
+from ingest.decoding.columns import type_name
 
 Event = dict[str, Any]
 Document = Mapping[str, Any]
@@ -19,7 +19,7 @@ TOMBSTONE: Final = "tombstone"
 
 
 class Fault(NamedTuple):
-    """Why a message, or a part of it, is no event: a stable reason, the field at fault, a sentence without values."""
+    """Why a message or a part of it is refused: a stable reason, the invalid field, a sentence without values."""
 
     reason: str
     field: str | None
@@ -27,10 +27,10 @@ class Fault(NamedTuple):
 
 
 class Part(NamedTuple):
-    """One event, and the object of the message that it was made from, in which a mapping finds more."""
+    """One event, and the object in the message that it was built from, which a mapping can take more fields from."""
 
     event: Event
-    given: Document
+    document: Document
 
 
 Outcome = Part | Fault
@@ -39,7 +39,7 @@ Outcomes = list[Outcome] | Fault
 
 
 class InvalidPart(Exception):
-    """Raised inside a format where a part cannot become an event; `parts_of` turns it into its fault."""
+    """Raised inside a format when a part cannot become an event; `read_parts` converts it to its fault."""
 
     def __init__(self, reason: str, field: str | None, message: str) -> None:
         super().__init__(message)
@@ -47,7 +47,7 @@ class InvalidPart(Exception):
 
 
 def read_parts(documents: list[Any], read: Callable[[dict[str, Any]], Event]) -> list[Outcome]:
-    """Read every document of a message on its own: what is wrong with one costs that one.
+    """Read every document of a message on its own: an invalid one is refused alone.
 
     >>> read_parts([{"event_name": "search"}, 5], lambda document: document)[1].reason
     'not_object'
@@ -57,8 +57,8 @@ def read_parts(documents: list[Any], read: Callable[[dict[str, Any]], Event]) ->
 
 def _part(document: Any, read: Callable[[dict[str, Any]], Event]) -> Outcome:
     if type(document) is not dict:
-        return Fault("not_object", None, f"expected an object, found {name_of(document)}")
+        return Fault("not_object", None, f"expected an object, found {type_name(document)}")
     try:
         return Part(read(document), document)
-    except InvalidPart as unfit:
-        return unfit.fault
+    except InvalidPart as error:
+        return error.fault

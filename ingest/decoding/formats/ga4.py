@@ -1,21 +1,21 @@
-"""The `ga4` format: rows of the Google Analytics 4 export to BigQuery, as JSON, one row a message or a list of them.
+"""The `ga4` format: rows of the Google Analytics 4 export to BigQuery as JSON, one per message or a list of them.
 
-BigQuery writes whole numbers as text in JSON; both are read. `event_params` and `user_properties`, lists of keys with
-a value of one of four types, become plain objects. A purchase is an order, a refund is told as one without revenue,
-so that each order counts once.
+BigQuery writes whole numbers as text in JSON; text and numbers are both read. `event_params` and `user_properties`,
+lists of keys with a value of one of four types, become plain objects. A purchase is an order event; a refund is an
+order event without revenue, so that each order counts once.
 
-The export names no event. A row with its batch numbers gets an id made from them, so that a day which is exported
-again lands as duplicates; a row without them gets an id from its place, and is flagged so.
+The export has no event ids. A row with batch numbers gets an id derived from them, so that a day that is exported again
+lands as duplicates; a row without them gets an id from its position and the flag `id_generated`.
 
-`traffic_source` tells how the user was first acquired, not how this event came about: it is kept in `properties`, and
-the campaign of the event is what was collected with it.
+`traffic_source` is how the user was first acquired, not the source of this event, so it is kept in `properties`. The
+campaign of the event comes from `collected_traffic_source` and the event's parameters.
 """
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from ingest.decoding.columns import name_of
+from ingest.decoding.columns import type_name
 from ingest.decoding.formats.envelope import Event, InvalidPart, Outcome, read_parts
 from ingest.decoding.formats.values import (
     child,
@@ -53,7 +53,7 @@ def ga4(document: Any) -> list[Outcome]:
 
 
 def _event(row: dict[str, Any]) -> Event:
-    params = _plain(children(row, "event_params"), "event_params")
+    params = _as_object(children(row, "event_params"), "event_params")
     collected = child(row, "collected_traffic_source")
     event_name, pseudo = name(row.get("event_name")), text(row.get("user_pseudo_id"))
     return {
@@ -78,41 +78,43 @@ def _event(row: dict[str, Any]) -> Event:
     }
 
 
-def _plain(pairs: list[Any], field: str) -> dict[str, Any]:
-    """Keys with values of one of four types as a plain object."""
+def _as_object(pairs: list[Any], field: str) -> dict[str, Any]:
+    """A list of keys with a value of one of four types, as a plain object."""
     return dict(_pair(pair, field) for pair in pairs)
 
 
 def _pair(pair: Any, field: str) -> tuple[str, Any]:
     if type(pair) is not dict or type(pair.get("key")) is not str:
-        raise InvalidPart("wrong_type", field, f"expected objects with key and value, found {name_of(pair)}")
-    value = child(pair, "value")
-    for kind in _TYPES:
-        held = value.get(kind)
-        if held is not None:
-            return pair["key"], whole(held) if kind == "int_value" else held
+        raise InvalidPart("wrong_type", field, f"expected objects with key and value, found {type_name(pair)}")
+    typed = child(pair, "value")
+    for type_ in _TYPES:
+        value = typed.get(type_)
+        if value is not None:
+            return pair["key"], whole(value) if type_ == "int_value" else value
     return pair["key"], None
 
 
 def _set(value: Any) -> Any:
-    """The value, unless it is one of the words that the export writes for nothing."""
+    """The value; None when it is one of the texts that the export writes for a missing value."""
     return None if type(value) is str and value in _UNSET else value
 
 
 def _id(row: dict[str, Any], event_name: Any, pseudo: Any) -> str | None:
-    """User, time, name and batch numbers name one event; None when a row lacks one of them."""
+    """An id of user, time, name and batch numbers, which identify an event; None when the row lacks one of them."""
     parts = [pseudo, row.get("event_timestamp"), event_name, *(row.get(field) for field in _BATCH)]
     return None if None in parts else "ga4:" + ":".join(map(str, parts))
 
 
 def _session(params: dict[str, Any], pseudo: Any) -> str | None:
-    """`ga_session_id` is the time the session began, unique within one user only."""
+    """User and `ga_session_id`, which is the time the session began and unique only per user."""
     session = params.get("ga_session_id")
     return None if session is None or pseudo is None else f"{pseudo}.{session}"
 
 
-def _identities(machine: dict[str, Any]) -> dict[str, Any] | None:
-    return without_blanks(device_id=text(machine.get("vendor_id")), advertising_id=text(machine.get("advertising_id")))
+def _identities(device_info: dict[str, Any]) -> dict[str, Any] | None:
+    return without_blanks(
+        device_id=text(device_info.get("vendor_id")), advertising_id=text(device_info.get("advertising_id"))
+    )
 
 
 def _order(row: dict[str, Any], event_name: Any, params: dict[str, Any]) -> dict[str, Any]:
@@ -129,13 +131,13 @@ def _order(row: dict[str, Any], event_name: Any, params: dict[str, Any]) -> dict
 
 
 def _revenue(commerce: dict[str, Any], params: dict[str, Any], currency: Any) -> dict[str, Any]:
-    """What was paid in the order's own currency; in US dollars when the export has nothing else."""
-    own = commerce.get("purchase_revenue")
-    own = params.get("value") if own is None else own
+    """The revenue in the currency of the order, or in US dollars when the export has nothing else."""
+    revenue = commerce.get("purchase_revenue")
+    revenue = params.get("value") if revenue is None else revenue
     in_dollars = commerce.get("purchase_revenue_in_usd")
-    if own is None and in_dollars is not None:
+    if revenue is None and in_dollars is not None:
         return {"revenue": in_dollars, "currency": "USD"}
-    return {"revenue": own, "currency": currency}
+    return {"revenue": revenue, "currency": currency}
 
 
 def _item(item: Any) -> Any:
@@ -145,7 +147,8 @@ def _item(item: Any) -> Any:
 
 
 def _rest(row: dict[str, Any]) -> dict[str, Any]:
-    """What has no column, under its own name; and the items whole, since a column keeps three of their fields."""
+    """The fields without a column, under their own names, and the items, of which the column keeps three fields."""
     rest = {field: value for field, value in row.items() if field not in _MOVED and value is not None}
-    users = _plain(children(row, "user_properties"), "user_properties")
-    return rest | {field: value for field, value in (("user_properties", users), ("items", row.get("items"))) if value}
+    user_properties = _as_object(children(row, "user_properties"), "user_properties")
+    converted = {"user_properties": user_properties, "items": row.get("items")}
+    return rest | {field: value for field, value in converted.items() if value}

@@ -1,13 +1,14 @@
-"""A mapping: the fields of events taken from where the messages of a stream have them, as journeys.toml says.
+"""Applies the field mapping and the rules of journeys.toml (`ingest.settings.mapping`) to messages.
 
-For the `json` format the mapping makes the event: what it names becomes a field, a field of the message that it took
-whole is gone, and all others are kept in `properties`. For the other formats it is laid over what the format has
-made. Rules are laid over both, for the events whose name they hold; the first rule that has the name counts.
+For the `json` format the mapping builds the event: mapped values become fields, top-level fields of the message that
+were moved as a whole are removed, and all others are kept in `properties`. For the other formats the mapping overrides
+fields of the event that the format has built. Rules are applied afterwards: an event gets the overrides of the first
+rule that lists its name.
 
-An id that is a whole number becomes text, a score or quantity that is text becomes a number, a currency capital
-letters, and the name of an event lower case words. Everything else is moved as it is and typed like any other field.
+A whole number becomes text in an id, text becomes a number in a score or quantity, a currency is written in capital
+letters and an event name in lower case words. Other values are moved unchanged and typed like any other field.
 
-What is taken with a `hash` is kept as that hash alone; `properties` hold it no more, wherever the message had it.
+Of a field with a `hash`, only the hash is stored; the original value is removed from `properties` wherever it occurs.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from expectations.hashing import email_hash, phone_hash
-from ingest.decoding.columns import name_of
+from ingest.decoding.columns import type_name
 from ingest.decoding.formats import values
 from ingest.decoding.formats.envelope import Document, Event, InvalidPart
 from ingest.decoding.formats.times import parse_epoch, parse_time
@@ -27,34 +28,34 @@ from ingest.settings.mapping import UNITS, EventRule, Origin
 
 Path = tuple[str, ...]
 
-_STEP: Final = re.compile(r'"([^"]*)"|([^.]+)')
-_READERS: Final[dict[str, Callable[[Any], Any]]] = {
+_KEY: Final = re.compile(r'"([^"]*)"|([^.]+)')
+_CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
     "event_name": values.name,
     "currency": values.upper_case,
     "score": values.number,
     "schema_version": values.whole,
 }
-_JOINED: Final = frozenset({"identities", "properties"})
-_AS_THEY_ARE: Final = frozenset({"identities", "items", "occurred_at", "properties", "revenue"})
+_MERGED: Final = frozenset({"identities", "properties"})
+_UNCHANGED: Final = frozenset({"identities", "items", "occurred_at", "properties", "revenue"})
 
 
 class FieldReader(NamedTuple):
-    """One field, ready to be taken; `key` is its name within identities or properties, else blank."""
+    """A compiled origin: reads one field from a message. `key` is the name in identities or properties, else blank."""
 
     name: str
     key: str
     paths: tuple[Path, ...]
-    otherwise: Any
-    read: Callable[[Any], Any]
-    is_secret: bool
+    default: Any
+    convert: Callable[[Any], Any]
+    is_hashed: bool
 
 
 class CompiledRule(NamedTuple):
-    """What is laid over an event, and the names of the events that it is for."""
+    """The kind and fields that a rule sets, and the names of the events that it applies to."""
 
     events: frozenset[str]
     kind: str | None
-    takes: tuple[FieldReader, ...]
+    fields: tuple[FieldReader, ...]
 
 
 def path_keys(path: str) -> Path:
@@ -63,16 +64,16 @@ def path_keys(path: str) -> Path:
     >>> path_keys('user."e.mail".0')
     ('user', 'e.mail', '0')
     """
-    return tuple(quoted or bare for quoted, bare in _STEP.findall(path))
+    return tuple(quoted or bare for quoted, bare in _KEY.findall(path))
 
 
 def compile_fields(origins: Mapping[str, Origin]) -> tuple[FieldReader, ...]:
-    """The origins of journeys.toml, compiled."""
-    return tuple(_take(name, origin) for name, origin in origins.items())
+    """Compile the origins of journeys.toml."""
+    return tuple(_field_reader(name, origin) for name, origin in origins.items())
 
 
 def compile_rules(rules: Iterable[EventRule]) -> tuple[CompiledRule, ...]:
-    """The rules of journeys.toml, compiled."""
+    """Compile the rules of journeys.toml."""
     return tuple(
         CompiledRule(frozenset(map(values.snake, rule.events)), rule.kind, compile_fields(rule.fields))
         for rule in rules
@@ -80,94 +81,94 @@ def compile_rules(rules: Iterable[EventRule]) -> tuple[CompiledRule, ...]:
 
 
 def message_metadata(record: Record) -> Document:
-    """What a path finds under `@`: the key, the time and the headers of the message itself."""
-    headers = {name: _text(held) for name, held in record.headers}
+    """The key, time and headers of the Kafka record, under the names that paths use for them."""
+    headers = {name: _text(content) for name, content in record.headers}
     return {"@key": _text(record.key), "@timestamp": max(record.timestamp, 0), "@header": headers}
 
 
-def apply_fields(event: Event, wanted: Iterable[FieldReader], given: Document) -> Event:
-    """The event with the fields that are found; one that is not found leaves the event's own.
+def apply_fields(event: Event, fields: Iterable[FieldReader], document: Document) -> Event:
+    """The event with the mapped fields; a field that has no value in the document keeps that of the event.
 
-    Raises Unfit when a time cannot be read, or identities or properties are no objects.
+    Raises InvalidPart when a time cannot be read, or identities or properties are not objects.
     """
     event = dict(event)
-    secrets = set[str]()
-    for take in wanted:
-        found = _find(take, given)
-        if found is None:
+    hashed = set[str]()
+    for field in fields:
+        source = _find(field, document)
+        if source is None:
             continue
-        value = take.read(found)
-        if take.is_secret:
-            secrets.update(map(_plainly, filter(None, (_walk(given, path) for path in take.paths))))
+        value = field.convert(source)
+        if field.is_hashed:
+            hashed.update(map(_normalised, filter(None, (_at(document, path) for path in field.paths))))
             if value is None:
                 continue
-        if take.key:
-            value = {take.key: value}
-        if take.name in _JOINED and type(value) is dict:
-            value = {**_object(event.get(take.name), take.name), **value}
-        event[take.name] = value
-    if secrets and event.get("properties"):
-        event["properties"] = _without(event["properties"], secrets)
+        if field.key:
+            value = {field.key: value}
+        if field.name in _MERGED and type(value) is dict:
+            value = {**_object(event.get(field.name), field.name), **value}
+        event[field.name] = value
+    if hashed and event.get("properties"):
+        event["properties"] = _without(event["properties"], hashed)
     return event
 
 
-def apply_rules(event: Event, rules: Iterable[CompiledRule], given: Document) -> Event:
-    """The event with what the first rule for its name says."""
+def apply_rules(event: Event, rules: Iterable[CompiledRule], document: Document) -> Event:
+    """The event with the kind and fields of the first rule that lists its name."""
     for rule in rules:
         if values.is_one_of(event.get("event_name"), rule.events):
             kind = {"kind": rule.kind} if rule.kind else {}
-            return apply_fields(event | kind, rule.takes, given)
+            return apply_fields(event | kind, rule.fields, document)
     return event
 
 
-def moved_fields(wanted: Iterable[FieldReader]) -> frozenset[str]:
-    """The top-level fields of a message that a path takes whole."""
-    return frozenset(path[0] for take in wanted for path in take.paths if len(path) == 1)
+def moved_fields(fields: Iterable[FieldReader]) -> frozenset[str]:
+    """The top-level fields of a message that the mapping moves as a whole."""
+    return frozenset(path[0] for field in fields for path in field.paths if len(path) == 1)
 
 
-def _take(name: str, origin: Origin) -> FieldReader:
-    within, _, key = name.partition(".")
+def _field_reader(name: str, origin: Origin) -> FieldReader:
+    field, _, key = name.partition(".")
     paths = tuple(map(path_keys, origin.path))
-    otherwise = origin.default if origin.value is None else origin.value
-    return FieldReader(within, key, paths, otherwise, _reader(within, key, origin), origin.hash is not None)
+    default = origin.default if origin.value is None else origin.value
+    return FieldReader(field, key, paths, default, _converter(field, key, origin), origin.hash is not None)
 
 
-def _hash_reader(origin: Origin) -> Callable[[Any], Any]:
+def _hash_converter(origin: Origin) -> Callable[[Any], Any]:
     code = origin.calling_code
     digest = email_hash if origin.hash == "email" else lambda number: phone_hash(number, code)
     return lambda value: digest(text) if type(text := values.text(value)) is str else None
 
 
-def _plainly(held: Any) -> str:
-    return str(held).strip().lower()
+def _normalised(value: Any) -> str:
+    return str(value).strip().lower()
 
 
-def _without(held: Any, secrets: set[str]) -> Any:
-    """A JSON value without whatever in it says one of the secrets."""
-    if type(held) is dict:
-        return {name: _without(value, secrets) for name, value in held.items() if not _tells(value, secrets)}
-    if type(held) is list:
-        return [_without(value, secrets) for value in held if not _tells(value, secrets)]
-    return held
+def _without(value: Any, hashed: set[str]) -> Any:
+    """A JSON value without the values that were hashed, at any depth."""
+    if type(value) is dict:
+        return {name: _without(inner, hashed) for name, inner in value.items() if not _is_hashed(inner, hashed)}
+    if type(value) is list:
+        return [_without(inner, hashed) for inner in value if not _is_hashed(inner, hashed)]
+    return value
 
 
-def _tells(value: Any, secrets: set[str]) -> bool:
-    return type(value) in (str, int) and _plainly(value) in secrets
+def _is_hashed(value: Any, hashed: set[str]) -> bool:
+    return type(value) in (str, int) and _normalised(value) in hashed
 
 
-def _reader(name: str, key: str, origin: Origin) -> Callable[[Any], Any]:
+def _converter(name: str, key: str, origin: Origin) -> Callable[[Any], Any]:
     if origin.hash is not None:
-        return _hash_reader(origin)
+        return _hash_converter(origin)
     if name == "occurred_at":
-        return _time_reader(origin)
+        return _time_converter(origin)
     if name == "items":
-        return _items_reader({field: path_keys(path) for field, path in origin.each.items()})
-    if name in _AS_THEY_ARE and not (name == "identities" and key):
+        return _items_converter({field: path_keys(path) for field, path in origin.each.items()})
+    if name in _UNCHANGED and not (name == "identities" and key):
         return _unchanged
-    return _READERS.get(name, values.text)
+    return _CONVERTERS.get(name, values.text)
 
 
-def _time_reader(origin: Origin) -> Callable[[Any], Any]:
+def _time_converter(origin: Origin) -> Callable[[Any], Any]:
     zone = ZoneInfo(origin.zone) if origin.zone else None
     if origin.time in UNITS:
         return lambda value: parse_epoch(value, origin.time)
@@ -176,56 +177,58 @@ def _time_reader(origin: Origin) -> Callable[[Any], Any]:
     return lambda value: parse_time(value, origin.time, zone, origin.ambiguous)
 
 
-def _items_reader(each: dict[str, Path]) -> Callable[[Any], Any]:
+def _items_converter(each: dict[str, Path]) -> Callable[[Any], Any]:
     paths = {field: each.get(field, (field,)) for field in ("sku", "quantity", "price")}
 
-    def read(held: Any) -> Any:
-        if type(held) is not list:
-            return held
-        return [_item(item, paths) if type(item) is dict else item for item in held]
+    def convert(items: Any) -> Any:
+        if type(items) is not list:
+            return items
+        return [_item(item, paths) if type(item) is dict else item for item in items]
 
-    return read
+    return convert
 
 
 def _item(item: dict[str, Any], paths: dict[str, Path]) -> dict[str, Any]:
-    found = {field: _walk(item, path) for field, path in paths.items()}
-    return {"sku": values.text(found["sku"]), "quantity": values.whole(found["quantity"]), "price": found["price"]}
+    sku, quantity, price = (_at(item, paths[field]) for field in ("sku", "quantity", "price"))
+    return {"sku": values.text(sku), "quantity": values.whole(quantity), "price": price}
 
 
-def _find(take: FieldReader, given: Document) -> Any:
-    for path in take.paths:
-        found = _walk(given, path)
-        if found is not None and found != "":
-            return found
-    return take.otherwise
+def _find(field: FieldReader, document: Document) -> Any:
+    """The value of the first path that has one, else the default."""
+    for path in field.paths:
+        value = _at(document, path)
+        if value is not None and value != "":
+            return value
+    return field.default
 
 
-def _walk(held: Any, path: Path) -> Any:
-    for step in path:
-        if type(held) is dict:
-            held = held.get(step)
-        elif type(held) is list and step.isdecimal() and int(step) < len(held):
-            held = held[int(step)]
+def _at(value: Any, path: Path) -> Any:
+    """The value at a path; None when there is none."""
+    for key in path:
+        if type(value) is dict:
+            value = value.get(key)
+        elif type(value) is list and key.isdecimal() and int(key) < len(value):
+            value = value[int(key)]
         else:
             return None
-    return held
+    return value
 
 
-def _object(held: Any, name: str) -> dict[str, Any]:
-    if held is None:
+def _object(value: Any, name: str) -> dict[str, Any]:
+    if value is None:
         return {}
-    if type(held) is not dict:
-        raise InvalidPart("wrong_type", name, f"expected an object, found {name_of(held)}")
-    return held
+    if type(value) is not dict:
+        raise InvalidPart("wrong_type", name, f"expected an object, found {type_name(value)}")
+    return value
 
 
 def _unchanged(value: Any) -> Any:
     return value
 
 
-def _text(held: bytes | None) -> str | None:
-    """Bytes as text; None when they are none."""
+def _text(content: bytes | None) -> str | None:
+    """Bytes as text; None when they are not UTF-8."""
     try:
-        return None if held is None else held.decode("utf-8")
+        return None if content is None else content.decode("utf-8")
     except UnicodeDecodeError:
         return None

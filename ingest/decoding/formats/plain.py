@@ -1,7 +1,6 @@
-"""The `json` format: one JSON object a message, its fields named as in the contract.
+"""The `json` format: one JSON object per message, with the field names of the contract.
 
-Fields that the contract does not name are kept: they go into `properties`, where a field written there by the
-producer wins.
+Other fields are moved into `properties`, unless the message's own `properties` has a field of that name.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ _KNOWN: Final = frozenset(FIELDS)
 
 
 def plain(message: dict[str, Any]) -> dict[str, Any]:
-    """One event from one message: known fields as they are, unknown ones moved into `properties`.
+    """The event of one message: known fields are unchanged, unknown ones are moved into `properties`.
 
-    A `properties` that is not an object is left for the decoder to refuse.
+    If `properties` is not an object, the message is returned unchanged, and the decoder refuses it.
 
     >>> plain({"event_name": "search", "query": "tea"})
     {'event_name': 'search', 'properties': {'query': 'tea'}}
     """
     if message.keys() <= _KNOWN:
         return message
-    given = message.get("properties")
-    if given is not None and not isinstance(given, dict):
+    properties = message.get("properties")
+    if properties is not None and not isinstance(properties, dict):
         return message
     event = {name: value for name, value in message.items() if name in _KNOWN}
-    event["properties"] = {name: value for name, value in message.items() if name not in _KNOWN} | (given or {})
+    event["properties"] = {name: value for name, value in message.items() if name not in _KNOWN} | (properties or {})
     return event

@@ -1,11 +1,11 @@
 """The `segment` format: calls of the Segment spec (track, page, screen, identify, group, alias), alone or as a batch.
 
-A call becomes one event. Its name is the track event's in lower case words; the others are called page_viewed,
-screen_viewed, identify, group and alias. The call's `properties` are kept as they are; its `context`, its `traits`
-and what else it carries lie beside them under their own names. What a batch says for all its calls holds for each.
+Each call becomes one event. A track call is named by its `event`, in lower case words; the others are named
+page_viewed, screen_viewed, identify, group and alias. `properties` contains the call's own properties, and its
+`context`, `traits` and other fields under their names. The fields of a batch are defaults for its calls.
 
-Identify ties `userId` to `anonymousId`; alias ties `previousId`, read as an anonymous id, to `userId`. A group is not
-a person: `groupId` identifies nobody.
+Identify links `userId` to `anonymousId`; alias links `previousId`, read as an anonymous id, to `userId`. `groupId` does
+not identify a person.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _NAMES: Final = {
 }
 _CALLS: Final = ("track", *_NAMES)
 _CHANNELS: Final = {"browser": "web", "web": "web", "mobile": "app"}
-_ORDERED: Final = frozenset({"order_completed", "completed_order"})
-_ORDERS: Final = _ORDERED | {"order_updated", "order_refunded", "order_cancelled"}
-_READ: Final = frozenset(
+_COMPLETED: Final = frozenset({"order_completed", "completed_order"})
+_ORDERS: Final = _COMPLETED | {"order_updated", "order_refunded", "order_cancelled"}
+_MOVED: Final = frozenset(
     {"anonymousId", "event", "messageId", "originalTimestamp", "previousId", "properties", "timestamp", "userId"}
 )
 _TRANSPORT: Final = frozenset(
     {"_metadata", "batch", "channel", "integrations", "receivedAt", "sentAt", "type", "version", "writeKey"}
 )
-_LEFT_OUT: Final = _READ | _TRANSPORT
+_LEFT_OUT: Final = _MOVED | _TRANSPORT
 
 
 def segment(document: Any) -> list[Outcome]:
@@ -46,29 +46,30 @@ def segment(document: Any) -> list[Outcome]:
         return read_parts(document, _event)
     if type(document) is dict and type(document.get("batch")) is list:
         shared = {field: value for field, value in document.items() if field != "batch"}
-        return read_parts([_inheriting(call, shared) for call in document["batch"]], _event)
+        return read_parts([_with_defaults(call, shared) for call in document["batch"]], _event)
     return read_parts([document], _event)
 
 
-def _inheriting(call: Any, shared: dict[str, Any]) -> Any:
-    """The call with what its batch says, where it does not say it itself; contexts are laid over one another."""
+def _with_defaults(call: Any, shared: dict[str, Any]) -> Any:
+    """The call with the fields of its batch as defaults; the two contexts are merged."""
     if type(call) is not dict:
         return call
-    joined = shared | call
+    merged = shared | call
     contexts = shared.get("context"), call.get("context")
     if all(type(context) is dict for context in contexts):
-        joined["context"] = contexts[0] | contexts[1]  # type: ignore[operator] # both are objects
-    return joined
+        merged["context"] = contexts[0] | contexts[1]  # type: ignore[operator] # both are objects
+    return merged
 
 
 def _event(call: dict[str, Any]) -> Event:
-    kind = call.get("type")
-    if kind not in _CALLS:
-        reason = "missing_field" if kind is None else "not_allowed"
+    call_type = call.get("type")
+    if call_type not in _CALLS:
+        reason = "missing_field" if call_type is None else "not_allowed"
         raise InvalidPart(reason, "type", f"expected one of {', '.join(_CALLS)}")
     properties, context = child(call, "properties"), child(call, "context")
-    page, campaign, machine = child(context, "page"), child(context, "campaign"), child(context, "device")
-    event_name = _NAMES[kind] if kind in _NAMES else name(call.get("event"))
+    page, campaign, device_info = child(context, "page"), child(context, "campaign"), child(context, "device")
+    page_properties = properties if call_type == "page" else {}
+    event_name = _NAMES[call_type] if call_type in _NAMES else name(call.get("event"))
     return {
         "event_id": call.get("messageId"),
         "event_name": event_name,
@@ -79,45 +80,41 @@ def _event(call: dict[str, Any]) -> Event:
         "anonymous_id": text(call.get("anonymousId")),
         "session_id": text(context.get("sessionId")),
         "identities": without_blanks(
-            device_id=text(machine.get("id")),
-            advertising_id=text(machine.get("advertisingId")),
+            device_id=text(device_info.get("id")),
+            advertising_id=text(device_info.get("advertisingId")),
             anonymous_id=text(call.get("previousId")),
         ),
         **_order(event_name, properties),
-        "url": page.get("url") or _page_field(kind, properties, "url"),
-        "referrer": page.get("referrer") or _page_field(kind, properties, "referrer"),
+        "url": page.get("url") or page_properties.get("url"),
+        "referrer": page.get("referrer") or page_properties.get("referrer"),
         "campaign": campaign.get("name"),
         "source": campaign.get("source"),
         "medium": campaign.get("medium"),
-        "device": device(machine.get("type")),
+        "device": device(device_info.get("type")),
         "country": child(context, "location").get("country"),
         "properties": {field: value for field, value in call.items() if field not in _LEFT_OUT} | properties,
     }
 
 
 def _channel(call: dict[str, Any], context: dict[str, Any]) -> Any:
-    told = call.get("channel") or context.get("channel")
-    known = _CHANNELS.get(told) if type(told) is str else None
-    return known or ("app" if call["type"] == "screen" else None)
+    sent = call.get("channel") or context.get("channel")
+    channel = _CHANNELS.get(sent) if type(sent) is str else None
+    return channel or ("app" if call["type"] == "screen" else None)
 
 
 def _first(call: dict[str, Any], *fields: str) -> Any:
     return next((call[field] for field in fields if call.get(field) is not None), None)
 
 
-def _page_field(kind: str, properties: dict[str, Any], field: str) -> Any:
-    return properties.get(field) if kind == "page" else None
-
-
 def _order(event_name: Any, properties: dict[str, Any]) -> dict[str, Any]:
-    """The order of an order event. Only the event that completes it has revenue, so that each order counts once."""
+    """The fields of an order. Only the event that completes it has revenue, so that each order counts once."""
     fields: dict[str, Any] = dict.fromkeys(("order_id", "revenue", "currency", "items"))
     if not is_one_of(event_name, _ORDERS):
         return fields
     fields["order_id"] = text(properties.get("order_id"))
     fields["currency"] = upper_case(properties.get("currency"))
     fields["items"] = _items(properties.get("products"))
-    if is_one_of(event_name, _ORDERED):
+    if is_one_of(event_name, _COMPLETED):
         fields["revenue"] = _first(properties, "revenue", "total")
     return fields
 

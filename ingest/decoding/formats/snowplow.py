@@ -1,12 +1,12 @@
 """The `snowplow` format: enriched events of Snowplow, as tab separated values or as the JSON of its analytics SDKs.
 
-`user_id` is the customer and `domain_userid` the anonymous id; `network_userid` and `user_fingerprint` are identities
-beside them. The time is `derived_tstamp`, the collector's where there is none. A structured event is named by its
-action, an e-commerce action by its type, every other by `event_name`. Columns without a place of their own, contexts
-and the self-describing event are kept in `properties`.
+`user_id` is the customer id and `domain_userid` the anonymous id; `network_userid` and `user_fingerprint` are further
+identities. The time is `derived_tstamp`, or `collector_tstamp` if there is none. A structured event is named by its
+action, an e-commerce action by its type, any other event by `event_name`. Columns without a field, contexts and the
+self-describing event are kept in `properties`.
 
-A transaction is an order with its revenue; the items of the older e-commerce tracking arrive as events of their own,
-each an order event with one item and no revenue, so that each order counts once.
+A transaction is an order with its revenue. In the older e-commerce tracking each item is an event of its own: an order
+event with one item and without revenue, so that each order counts once.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _REFUND: Final = f"contexts_{_COMMERCE}refund_1"
 _PRODUCT: Final = f"contexts_{_COMMERCE}product_1"
 _CLIENT_SESSION: Final = "contexts_com_snowplowanalytics_snowplow_client_session_1"
 _CHANNELS: Final = {"web": "web", "mob": "app", "app": "app"}
-_HAVE_A_PLACE: Final = """
+_MOVED_COLUMNS: Final = """
     event_id derived_tstamp user_id domain_userid network_userid user_fingerprint domain_sessionid page_url
     page_referrer mkt_campaign mkt_source mkt_medium geo_country
 """
-_MOVED: Final = frozenset(_HAVE_A_PLACE.split())
+_MOVED: Final = frozenset(_MOVED_COLUMNS.split())
 
 
 def is_tsv(value: bytes) -> bool:
@@ -37,23 +37,23 @@ def is_tsv(value: bytes) -> bool:
 
 
 def from_line(value: bytes) -> Outcomes:
-    """The one event of a line of tab separated values."""
+    """The event in a line of tab separated values."""
     cells = from_tsv(value)
     return cells if isinstance(cells, Fault) else read_parts([cells], _event)
 
 
 def snowplow(document: Any) -> Outcomes:
-    """The event of an object of the SDKs, or the events of a list of them.
+    """The event in an object of the SDKs, or the events in a list of such objects.
 
-    >>> given = {"event": "page_view", "event_name": "page_view", "domain_userid": "d1", "event_id": "e1"}
-    >>> snowplow(given)[0].event["anonymous_id"]
+    >>> view = {"event": "page_view", "event_name": "page_view", "domain_userid": "d1", "event_id": "e1"}
+    >>> snowplow(view)[0].event["anonymous_id"]
     'd1'
     """
     return read_parts(document if type(document) is list else [document], _event)
 
 
-def _event(given: dict[str, Any]) -> Event:
-    row = flatten(given)
+def _event(document: dict[str, Any]) -> Event:
+    row = flatten(document)
     session = _entity(row, _CLIENT_SESSION)
     return {
         "event_id": row.get("event_id"),
@@ -90,9 +90,9 @@ def _name(row: Document) -> Any:
 
 
 def _entity(row: Document, column: str) -> dict[str, Any]:
-    """The first entity of a kind; an empty object where there is none."""
-    held = row.get(column)
-    first = held[0] if type(held) is list and held else held
+    """The first entity in a column of contexts; an empty object when there is none."""
+    value = row.get(column)
+    first = value[0] if type(value) is list and value else value
     return first if type(first) is dict else {}
 
 
@@ -100,12 +100,12 @@ def _order(row: Document) -> dict[str, Any]:
     transaction, refund = _entity(row, _TRANSACTION), _entity(row, _REFUND)
     fields: dict[str, Any] = dict.fromkeys(("kind", "order_id", "revenue", "currency", "items"))
     if transaction or refund:
-        told = transaction or refund
+        entity = transaction or refund
         return {
             "kind": "order",
-            "order_id": text(told.get("transaction_id")),
+            "order_id": text(entity.get("transaction_id")),
             "revenue": transaction.get("revenue"),
-            "currency": upper_case(told.get("currency")),
+            "currency": upper_case(entity.get("currency")),
             "items": _products(row.get(_PRODUCT)),
         }
     if row.get("event") == "transaction":
@@ -119,10 +119,10 @@ def _order(row: Document) -> dict[str, Any]:
     return fields
 
 
-def _products(held: Any) -> Any:
-    if type(held) is not list:
-        return held
-    return [_product(product) if type(product) is dict else product for product in held]
+def _products(products: Any) -> Any:
+    if type(products) is not list:
+        return products
+    return [_product(product) if type(product) is dict else product for product in products]
 
 
 def _product(product: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
-"""Conversions shared by the formats: names, ids, numbers and times as senders write them.
+"""Conversions of JSON values shared by the formats: names, ids, numbers, times.
 
-Each converts a JSON value if there is exactly one way to read it, and returns it unchanged otherwise; the typed column
-then refuses it and names the field.
+Each converts a value that can be read in exactly one way, and returns any other unchanged; the typed column then
+refuses it and names the field.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 
-from ingest.decoding.columns import name_of
+from ingest.decoding.columns import type_name
 from ingest.decoding.formats.envelope import InvalidPart
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,7 +24,7 @@ _NOTHING: Final[dict[str, Any]] = {}
 
 @lru_cache(maxsize=4096)
 def snake(name: str) -> str:
-    """A name as lower case words joined by `_`; a name without a letter or digit stays as it is.
+    """A name as lower case words joined by `_`; a name without a letter or digit is returned unchanged.
 
     >>> snake("Order Completed"), snake("checkoutStarted"), snake("com.shop.NPSAnswered")
     ('order_completed', 'checkout_started', 'com_shop_nps_answered')
@@ -33,17 +33,17 @@ def snake(name: str) -> str:
 
 
 def name(value: Any) -> Any:
-    """The name of an event as the contract writes it (`snake`)."""
+    """An event name in the form that the contract requires (`snake`)."""
     return snake(value) if type(value) is str else value
 
 
 def is_one_of(value: Any, names: frozenset[str]) -> bool:
-    """Whether a JSON value is one of some names; what is no text is none."""
+    """Whether a JSON value is text and one of the names."""
     return type(value) is str and value in names
 
 
 def text(value: Any) -> Any:
-    """An id that was sent as a whole number, as text."""
+    """Text of an id that was sent as a whole number."""
     return str(value) if type(value) is int else value
 
 
@@ -69,39 +69,39 @@ def number(value: Any) -> Any:
 
 
 def upper_case(value: Any) -> Any:
-    """A currency in capital letters; blank is none."""
+    """A currency in capital letters; None when it is blank."""
     return (value.strip().upper() or None) if type(value) is str else value
 
 
 def device(value: Any) -> Any:
-    """The class of a device in one word: mobile, desktop, tablet, or whatever the sender says, in lower case."""
+    """The class of a device: mobile, desktop, tablet, or another word of the sender, in lower case."""
     return _DEVICES.get(value.lower(), value.lower()) if type(value) is str else value
 
 
-def child(given: Mapping[str, Any], field: str) -> dict[str, Any]:
-    """The object at a field; an empty one where there is none. Raises Unfit when something else is there."""
-    held = given.get(field)
-    if held is None:
+def child(document: Mapping[str, Any], field: str) -> dict[str, Any]:
+    """The object in a field; empty when the field is absent or null. Raises InvalidPart for a value of another type."""
+    value = document.get(field)
+    if value is None:
         return _NOTHING
-    if type(held) is not dict:
-        raise InvalidPart("wrong_type", field, f"expected an object, found {name_of(held)}")
-    return held
+    if type(value) is not dict:
+        raise InvalidPart("wrong_type", field, f"expected an object, found {type_name(value)}")
+    return value
 
 
-def children(given: Mapping[str, Any], field: str) -> list[Any]:
-    """The list at a field; an empty one where there is none. Raises Unfit when something else is there."""
-    held = given.get(field)
-    if held is None:
+def children(document: Mapping[str, Any], field: str) -> list[Any]:
+    """The list in a field; empty when the field is absent or null. Raises InvalidPart for a value of another type."""
+    value = document.get(field)
+    if value is None:
         return []
-    if type(held) is not list:
-        raise InvalidPart("wrong_type", field, f"expected a list, found {name_of(held)}")
-    return held
+    if type(value) is not list:
+        raise InvalidPart("wrong_type", field, f"expected a list, found {type_name(value)}")
+    return value
 
 
 def microseconds_to_time(microseconds: Any, field: str = "occurred_at") -> str | None:
-    """Whole microseconds since 1970 UTC, as a number or its text, as RFC 3339; None where there is nothing.
+    """Convert whole microseconds since 1970 UTC, a number or its text, to RFC 3339; None stays None.
 
-    Raises Unfit when it is no such time.
+    Raises InvalidPart when the value is not such a time.
 
     >>> microseconds_to_time("1767225600000001")
     '2026-01-01T00:00:00.000001+00:00'
@@ -118,7 +118,7 @@ def microseconds_to_time(microseconds: Any, field: str = "occurred_at") -> str |
 
 
 def without_blanks(**values: Any) -> dict[str, Any] | None:
-    """Those of the values that say something; None when none does.
+    """The values that are neither null nor blank, by name; None when there are none.
 
     >>> without_blanks(device_id="d1", card="", email=None)
     {'device_id': 'd1'}

@@ -45,7 +45,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     ("said", "complaint"),
     [
         ({"protocol": "SASL_SSL"}, "needs a mechanism"),
-        (LOGIN | {"password_file": "file"}, "one of the two"),
+        (LOGIN | {"password_file": "file"}, "exclude each other"),
         ({"protocol": "SASL_SSL", "mechanism": "OAUTHBEARER", "username": "ann"}, "needs a token_file"),
         ({"protocol": "SSL", "certificate": "cert.pem"}, "go together"),
         ({"protocol": "TLS"}, "SASL_SSL"),
@@ -116,7 +116,7 @@ def test_a_file_that_cannot_be_used_is_one_clear_error(certificate: tuple[Path, 
         ({"protocol": "SSL", "certificate": cert, "key": key, "key_password": "wrong"}, "another key password"),
         ({"protocol": "SSL", "certificate": cert, "key": key}, "another key password"),
         (login | {"password_file": nowhere}, "No such file"),
-        (login | {"password_file": empty}, "nothing in its first line"),
+        (login | {"password_file": empty}, "an empty first line"),
         (token | {"token_file": nowhere}, "token_file"),
     ):
         with pytest.raises(ConfigurationError, match=names) as refused:

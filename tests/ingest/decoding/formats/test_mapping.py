@@ -234,23 +234,23 @@ def test_whatever_a_field_holds_a_message_lands_or_is_refused(message: dict[str,
 
 
 @pytest.mark.parametrize(
-    ("stream", "said"),
+    ("stream", "message"),
     [
-        ({"fields": {"colour": "c"}}, "'colour' is no field"),
-        ({"fields": {"identities.": "c"}}, "is no field"),
+        ({"fields": {"colour": "c"}}, "'colour' is not an event field"),
+        ({"fields": {"identities.": "c"}}, "is not an event field"),
         ({"fields": {"url": {}}}, "either path or value"),
         ({"fields": {"url": {"path": "a", "value": "b"}}}, "either path or value"),
         ({"fields": {"occurred_at": {"path": "t", "time": "epoch"}}}, "expected one of rfc3339"),
-        ({"fields": {"occurred_at": {"path": "t", "time": "%H:%M%.f", "zone": "UTC"}}}, "a pattern of strptime"),
+        ({"fields": {"occurred_at": {"path": "t", "time": "%H:%M%.f", "zone": "UTC"}}}, "a strptime format"),
         ({"fields": {"occurred_at": {"path": "t", "time": "%d.%m.%Y"}}}, "needs a zone"),
         ({"fields": {"occurred_at": {"path": "t", "zone": "Europe/Bremen"}}}, "expected a time zone"),
-        ({"fields": {"items": {"path": "l", "each": {"name": "n"}}}}, "'name' is no field of an item"),
+        ({"fields": {"items": {"path": "l", "each": {"name": "n"}}}}, "'name' is not an item field"),
         ({"rules": [{"events": []}]}, "at least 1"),
         ({"format": "avro"}, "json"),
     ],
 )
-def test_a_wrong_mapping_is_explained(stream: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_an_invalid_mapping_is_explained(stream: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         Stream.model_validate({"topic": "t", "kind": "order"} | stream)
 
 
@@ -270,7 +270,7 @@ fields = { score = "score" }
 """
 
 
-def test_journeys_toml_names_the_line_of_what_is_wrong(tmp_path: Path) -> None:
+def test_the_error_for_an_invalid_mapping_names_the_line(tmp_path: Path) -> None:
     file = tmp_path / "journeys.toml"
     file.write_text(TOML)
     stream = ConfigFile.open(file, ("ingest",)).section("ingest", IngestSettings).streams[0]
@@ -295,7 +295,7 @@ HASHED: dict[str, Any] = {
 }
 
 
-def test_an_address_that_is_hashed_is_kept_nowhere_else() -> None:
+def test_a_hashed_address_is_stored_nowhere_else() -> None:
     event = one(MEMBER, HASHED)
     assert event["identities"] == {
         "email_hash": email_hash("ann@example.com"),
@@ -305,12 +305,12 @@ def test_an_address_that_is_hashed_is_kept_nowhere_else() -> None:
     assert "example" not in json.dumps(event, default=str)
 
 
-def test_what_is_no_address_is_neither_hashed_nor_kept() -> None:
+def test_a_value_that_is_not_an_address_is_neither_hashed_nor_stored() -> None:
     event = one(MEMBER | {"member": {"id": "m1", "mail": "ann at home", "phone": 7}}, HASHED)
     assert event["identities"] == {} and event["properties"]["member"] == {"id": "m1"}
 
 
-def test_hashes_work_over_other_formats() -> None:
+def test_hashes_work_with_other_formats() -> None:
     call = {"type": "identify", "userId": "u1", "timestamp": "2026-01-01T00:00:00Z", "traits": {"email": "a@b.de"}}
     fields = {"identities.email_hash": {"path": "traits.email", "hash": "email"}}
     (event,) = rows(read("segment", call, fields=fields))
@@ -318,9 +318,9 @@ def test_hashes_work_over_other_formats() -> None:
 
 
 @pytest.mark.parametrize(
-    ("origin", "said"),
+    ("origin", "message"),
     [({"path": "a", "hash": "md5"}, "email, phone"), ({"value": "a@b.de", "hash": "email"}, "needs a path")],
 )
-def test_a_hash_that_cannot_be_is_refused_in_words(origin: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
+def test_an_invalid_hash_is_explained(origin: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
         Stream.model_validate({"topic": "t", "kind": "order", "fields": {"identities.email_hash": origin}})
