@@ -1,4 +1,4 @@
-"""What tests of several modules share."""
+"""Fixtures of several test modules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.services.outage import Outage, outage_in
 
 @pytest.fixture(scope="session")
 def outage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outage]:
-    """A service whose broker is away from the first test that asks for it on: `test_crash` has it begin and
-    `test_object_store` has it end."""
+    """A service whose broker is stopped from the first test that uses the fixture; the outage begins in
+    `test_landing_crash` and ends in `test_service_object_store`."""
     with outage_in(tmp_path_factory.mktemp("outage")) as outage:
         yield outage

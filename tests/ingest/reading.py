@@ -1,4 +1,4 @@
-"""Messages of a format read as landing reads them: decoded, typed, and refused with reason, field and part."""
+"""Decodes messages of a format for tests, in the same way as landing: typed events, and refusals."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ Headers = tuple[tuple[str, bytes], ...]
 
 
 def fixture(name: str) -> Any:
-    """A fixture of JSON, parsed."""
+    """A parsed JSON fixture."""
     return json.loads((FIXTURES / name).read_text())
 
 
 def sent(value: Any, offset: int = 0, headers: Headers = ()) -> Sent:
-    """A record of bytes, or of anything else as JSON."""
+    """A record with bytes as they are, or any other value as JSON."""
     raw = value if isinstance(value, bytes | None) else json.dumps(value).encode()
     return Sent(offset, raw, headers=headers)
 
 
 def read(form: str, *values: Any, headers: Headers = (), find: FindSchema | None = None, **stream: Any) -> Decoded:
-    """What the messages of a stream in this format become, the first at offset 0."""
+    """Decode messages of a stream in this format; the first has offset 0."""
     settings = Stream.model_validate({"topic": "t", "kind": "clickstream", "channel": "web", "format": form} | stream)
     records = [sent(value, offset, headers) for offset, value in enumerate(values)]
     return decode(records, Partition("t", 0), settings, Limits(), find)
 
 
 def rows(found: Decoded) -> list[dict[str, Any]]:
-    """The events in order of offset and part, properties parsed, identities as an object; no event may be refused."""
+    """The events in order of offset and part, with parsed properties and identities; nothing may be refused."""
     assert found.refused == []
     return events(found)
 
 
 def events(found: Decoded) -> list[dict[str, Any]]:
-    """The events in order of offset and part, whatever else was refused."""
+    """The events in order of offset and part, with parsed properties and identities; parts may be refused."""
     return [
         row | {"properties": json.loads(row["properties"] or "{}"), "identities": dict(row["identities"] or {})}
         for row in found.events.sort("offset", "part").iter_rows(named=True)
@@ -49,5 +49,5 @@ def events(found: Decoded) -> list[dict[str, Any]]:
 
 
 def refused(found: Decoded) -> list[tuple[int, int | None, str, str | None]]:
-    """Offset, part, reason and field of everything refused."""
+    """Offset, part, reason and field of every refusal."""
     return [(refusal.offset, refusal.part, refusal.reason, refusal.field) for refusal in found.refused]

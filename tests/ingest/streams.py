@@ -1,4 +1,4 @@
-"""Events for tests of ingest: records, a simple event with a number, and what of them is in a lake."""
+"""Events for tests of ingest: records, simple numbered events, and the positions of rows in a lake."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BAD = b'{"event_name": '
 
 
 class Sent(NamedTuple):
-    """A record in its place."""
+    """A record at an offset."""
 
     offset: int
     value: bytes | None
@@ -28,7 +28,7 @@ class Sent(NamedTuple):
 
 
 def event(number: int, **fields: object) -> bytes:
-    """An event whose id tells its number."""
+    """An event with its number in its id."""
     known = {
         "event_id": f"e{number}",
         "event_name": "search",
@@ -39,7 +39,7 @@ def event(number: int, **fields: object) -> bytes:
 
 
 def messages(topic: str, numbers: Iterable[int], bad_every: int = 10) -> list[Message]:
-    """Messages with these numbers, of which every tenth is no event; the key spreads them over partitions."""
+    """Messages with these numbers; every tenth is invalid, and the key distributes them over partitions."""
     return [
         Message(topic, b"%d" % (number % 97), BAD if number % bad_every == 3 else event(number), RECEIVED + number)
         for number in numbers
@@ -47,5 +47,5 @@ def messages(topic: str, numbers: Iterable[int], bad_every: int = 10) -> list[Me
 
 
 def places(lake: Lake, table: str = layout.EVENTS) -> list[tuple[str, int, int]]:
-    """(topic, partition, offset) of every row of a table, sorted; twice when a row is there twice."""
+    """(topic, partition, offset) of every row of a table, sorted; a duplicate row occurs twice."""
     return scan(lake, table).select("topic", "partition", "offset").collect().sort(pl.all()).rows()

@@ -1,4 +1,4 @@
-"""Log lines are one fact each, for people or machines, and never hold what a message said."""
+"""Log lines are one event each, as text or JSON, and never contain a value of a message."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def restored() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def test_an_error_is_one_line_that_says_what_to_do() -> None:
+def test_an_error_is_one_line_with_advice() -> None:
     out = io.StringIO()
     configure("text", stream=out)
     error = StorageError("The lake cannot be written.", where="lake", found="No space left", do="make room")

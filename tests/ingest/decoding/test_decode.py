@@ -1,4 +1,4 @@
-"""Decoding costs a bad message itself only, names the reason, and gives the same rows whenever it is done."""
+"""Decoding refuses a bad message alone, with its reason, and gives the same rows however often it is repeated."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def test_a_message_becomes_a_row_of_the_contract() -> None:
     assert (row["topic"], row["partition"], row["offset"]) == ("clicks", 3, 0)
 
 
-def test_the_frame_is_the_contracts_whatever_fields_there_are() -> None:
+def test_the_frame_has_the_schema_of_the_contract_for_any_fields() -> None:
     for found in (decoded(), decoded(GOOD), decoded(b"{}"), decoded(b"nonsense"), decoded(None)):
         assert found.events.schema == EVENTS
 
 
-def test_what_a_message_does_not_say_comes_from_the_stream() -> None:
+def test_absent_fields_get_the_defaults_of_the_stream() -> None:
     row = only()
     assert (row["kind"], row["channel"], row["schema_version"]) == ("clickstream", "web", 1)
     assert row["event_id"] == "k:clicks:3:0" and row["id_generated"]
@@ -75,7 +75,7 @@ def test_unknown_fields_are_kept_as_properties() -> None:
     assert row["offset"] == 0
 
 
-def test_blank_identities_say_nothing() -> None:
+def test_blank_identities_are_left_out() -> None:
     row = only(customer_id="", identities={"email_hash": "", "login": None, "card": "c1"})
     assert row["customer_id"] is None
     assert dict(row["identities"]) == {"card": "c1"}
@@ -85,7 +85,7 @@ def test_blank_identities_say_nothing() -> None:
     ("given", "amount"),
     [("12.5", "12.50"), (12.5, "12.50"), (3, "3.00"), (0.1, "0.10"), ("2.675", "2.68"), ("-1", "-1.00"), (1e3, "1000")],
 )
-def test_money_is_read_by_its_text(given: object, amount: str) -> None:
+def test_money_is_read_from_its_text(given: object, amount: str) -> None:
     assert only(revenue=given)["revenue"] == Decimal(amount)
 
 
@@ -127,7 +127,7 @@ BAD: list[tuple[str, bytes | None, str, str | None]] = [
 
 
 @pytest.mark.parametrize(("value", "reason", "field"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
-def test_what_cannot_be_read_is_refused_with_its_reason(value: bytes | None, reason: str, field: str | None) -> None:
+def test_an_unreadable_message_is_refused_with_its_reason(value: bytes | None, reason: str, field: str | None) -> None:
     found = decoded(value)
     assert found.events.height == 0
     assert [(refusal.offset, refusal.reason, refusal.field) for refusal in found.refused] == [(0, reason, field)]
@@ -163,7 +163,7 @@ def test_what_cannot_be_read_is_refused_with_its_reason(value: bytes | None, rea
         ("schema_version", 2**40),
     ],
 )
-def test_a_field_of_another_type_is_named(field: str, value: object) -> None:
+def test_a_field_of_the_wrong_type_is_named(field: str, value: object) -> None:
     found = decoded(GOOD | {field: value})
     assert found.events.height == 0
     assert [(refusal.reason, refusal.field) for refusal in found.refused] == [("wrong_type", field)]
@@ -172,17 +172,17 @@ def test_a_field_of_another_type_is_named(field: str, value: object) -> None:
 @pytest.mark.parametrize(
     "value", ["yesterday", "", "2026-01-01T00:00:00", "2026-02-30T00:00:00Z", "2026-01-01", 10**18, -(10**18)]
 )
-def test_a_time_that_is_none_or_has_no_zone_is_refused(value: object) -> None:
+def test_an_invalid_time_or_one_without_a_zone_is_refused(value: object) -> None:
     found = decoded(GOOD | {"occurred_at": value})
     assert [(refusal.reason, refusal.field) for refusal in found.refused] == [("bad_timestamp", "occurred_at")]
 
 
-def test_the_first_faulty_field_is_told_once() -> None:
+def test_only_the_first_invalid_field_is_reported() -> None:
     found = decoded(GOOD | {"event_name": 1, "url": 2, "score": "x"})
     assert [(refusal.reason, refusal.field) for refusal in found.refused] == [("wrong_type", "event_name")]
 
 
-def test_no_message_says_what_it_held() -> None:
+def test_no_refusal_contains_a_value() -> None:
     secret = "4111111111111111"
     found = decoded(
         GOOD | {"revenue": secret + "x"},
@@ -197,7 +197,7 @@ def test_no_message_says_what_it_held() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.0001, 0.01, 0.5, 1.0])
-def test_a_bad_message_costs_itself_only(share: float) -> None:
+def test_a_bad_message_is_refused_alone_in_any_proportion(share: float) -> None:
     draw = random.Random(7)
     values, bad = [], {}
     for offset in range(5_000):
@@ -217,7 +217,7 @@ def test_a_bad_message_costs_itself_only(share: float) -> None:
     assert rows == [(offset, f"e{offset}") for offset in range(5_000) if offset not in bad]
 
 
-def test_decoding_again_gives_the_same_rows_however_it_is_cut() -> None:
+def test_decoding_in_other_batches_gives_the_same_rows() -> None:
     draw = random.Random(11)
     fields = [
         {},
@@ -240,26 +240,26 @@ def test_decoding_again_gives_the_same_rows_however_it_is_cut() -> None:
     assert [refusal for part in parts for refusal in part.refused] == whole.refused
 
 
-def test_every_message_may_have_another_shape() -> None:
+def test_every_message_may_have_different_fields() -> None:
     found = decoded(*[GOOD | {f"field_{number}": number} for number in range(500)])
     assert found.events.height == 500
     assert json.loads(found.events.sort("offset")["properties"][499]) == {"field_499": 499}
 
 
-def test_a_record_without_a_time_was_received_when_it_occurred() -> None:
+def test_a_record_without_a_time_is_received_when_it_occurred() -> None:
     sent = Sent(0, json.dumps(GOOD).encode(), timestamp=-1)
     row = decode([sent], Partition("clicks", 3), STREAM, Limits()).events.row(0, named=True)
     assert row["received_at"] == row["occurred_at"]
 
 
-def test_a_record_of_time_0_was_received_then() -> None:
+def test_a_record_of_time_0_is_received_in_1970() -> None:
     sent = Sent(0, json.dumps(GOOD).encode(), timestamp=0)
     row = decode([sent], Partition("clicks", 3), STREAM, Limits()).events.row(0, named=True)
     assert row["received_at"] == datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("stream", [{}, {"fields": {name: {"path": name} for name in GOOD}}])
-def test_a_message_of_just_the_largest_size_is_read(stream: dict[str, Any]) -> None:
+def test_a_message_of_exactly_the_maximum_size_is_read(stream: dict[str, Any]) -> None:
     value = json.dumps(GOOD).encode()
     records, given = [Sent(0, value), Sent(1, value + b" ")], Stream.model_validate(STREAM.model_dump() | stream)
     found = decode(records, Partition("clicks", 3), given, Limits(largest_message=len(value)))

@@ -1,4 +1,4 @@
-"""What identify and group calls tell of a customer becomes customer attributes, each call's once."""
+"""Traits of identify and group calls become customer attributes, and land once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def call(kind: str, **fields: Any) -> dict[str, Any]:
     return {"type": kind, "userId": "u1", "timestamp": "2026-01-01T00:00:00Z"} | fields
 
 
-def told(*calls: dict[str, Any], traits: list[str] | None = None) -> list[tuple[Any, ...]]:
+def extracted(*calls: dict[str, Any], traits: list[str] | None = None) -> list[tuple[Any, ...]]:
     stream = Stream(topic="t", kind="clickstream", format="segment", traits=traits)
     rows = attributes(read("segment", *calls).events, stream)
     assert rows.schema == contract.PROFILES
@@ -49,7 +49,7 @@ def test_traits_are_attributes_from_the_time_of_the_call() -> None:
         "address": {"city": "Ulm"},
         "tags": ["a"],
     }
-    assert told(call("page"), call("identify", traits=traits)) == [
+    assert extracted(call("page"), call("identify", traits=traits)) == [
         ("customer_id", "u1", "is_member", "true", 1),
         ("customer_id", "u1", "left", None, 1),
         ("customer_id", "u1", "login_count", "7", 1),
@@ -59,29 +59,29 @@ def test_traits_are_attributes_from_the_time_of_the_call() -> None:
     assert set(rows["valid_from"]) == {AT}
 
 
-def test_contact_data_is_taken_only_when_it_is_asked_for() -> None:
+def test_contact_data_is_extracted_only_if_the_stream_lists_it() -> None:
     identify = call("identify", traits={"email": "a@b.de", "firstName": "Ann", "plan": "gold"})
-    assert [row[2] for row in told(identify)] == ["plan"]
-    assert [row[2] for row in told(identify, traits=["firstName"])] == ["first_name"]
-    assert told(identify, traits=[]) == []
+    assert [row[2] for row in extracted(identify)] == ["plan"]
+    assert [row[2] for row in extracted(identify, traits=["firstName"])] == ["first_name"]
+    assert extracted(identify, traits=[]) == []
 
 
-def test_a_group_tells_of_its_member_under_names_of_its_own() -> None:
+def test_traits_of_a_group_become_group_attributes_of_the_member() -> None:
     group = call("group", groupId="g1", traits={"plan": "enterprise", "name": "Initech", "employees": 40})
-    assert [row[2:4] for row in told(group)] == [
+    assert [row[2:4] for row in extracted(group)] == [
         ("group_employees", "40"),
         ("group_id", "g1"),
         ("group_plan", "enterprise"),
     ]
 
 
-def test_who_is_not_known_by_name_is_known_by_the_anonymous_id() -> None:
+def test_attributes_without_a_user_id_belong_to_the_anonymous_id() -> None:
     identify = call("identify", userId=None, anonymousId="a1", traits={"plan": "free"})
-    assert told(identify) == [("anonymous_id", "a1", "plan", "free", 0)]
+    assert extracted(identify) == [("anonymous_id", "a1", "plan", "free", 0)]
 
 
-def test_no_events_and_calls_without_traits_tell_nothing() -> None:
-    assert told() == [] and told(call("identify"), call("group"), call("track", event="Signed Up")) == []
+def test_no_events_and_calls_without_traits_give_no_attributes() -> None:
+    assert extracted() == [] and extracted(call("identify"), call("group"), call("track", event="Signed Up")) == []
 
 
 def settings(**other: Any) -> IngestSettings:

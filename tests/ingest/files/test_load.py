@@ -1,4 +1,4 @@
-"""Files land through the decoder and gate of the stream, once per content, in whatever form they come."""
+"""Files of every format land through the decoder and gate of the stream, once per content."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ WRITERS = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-def test_every_form_of_a_file_gives_the_same_event(name: str, tmp_path: Path, lake: Lake) -> None:
+def test_every_file_format_gives_the_same_event(name: str, tmp_path: Path, lake: Lake) -> None:
     WRITERS[name](tmp_path / name)
     done = load_events(tmp_path / name, ORDERS, SETTINGS, lake)
     assert (done.known, done.landed, done.quarantined) == (False, 1, {})
@@ -113,7 +113,7 @@ def test_bad_rows_go_to_quarantine_with_their_row_number(tmp_path: Path, lake: L
     assert [offset for _, _, offset in places(lake, layout.QUARANTINE)] == [2, 3, 4, 5]
 
 
-def test_loading_goes_on_after_a_crash_where_the_last_commit_ended(
+def test_loading_after_a_crash_resumes_after_the_last_commit(
     tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "e.ndjson").write_bytes(ndjson(*[EVENT | {"event_id": f"e{n}"} for n in range(100)]))
@@ -137,15 +137,13 @@ def test_loading_goes_on_after_a_crash_where_the_last_commit_ended(
     assert [offset for _, _, offset in places(lake)] == list(range(100))
 
 
-def test_an_empty_file_is_not_one_that_landed_before(tmp_path: Path, lake: Lake) -> None:
+def test_an_empty_file_does_not_count_as_landed_before(tmp_path: Path, lake: Lake) -> None:
     (tmp_path / "e.ndjson").write_bytes(b"")
     done = load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS, lake)
     assert (done.known, done.landed, done.quarantined) == (False, 0, {})
 
 
-def test_what_is_refused_is_counted_over_all_flushes(
-    tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_refused_rows_are_counted_over_all_flushes(tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "e.ndjson").write_bytes(ndjson(*[b"nonsense", EVENT, b"\xff"] * 10))
     monkeypatch.setattr(load, "_ROWS_AT_ONCE", 6)
     done = load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS.model_copy(update={"flush_rows": 6}), lake)
@@ -153,9 +151,7 @@ def test_what_is_refused_is_counted_over_all_flushes(
     assert Table(lake, layout.EVENTS).version == 5, "a flush is due at six rows"
 
 
-def test_profiles_that_were_refused_before_a_crash_are_not_refused_twice(
-    lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_profiles_refused_before_a_crash_are_not_refused_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     given, real = pl.concat([profiles(), profiles(identity=[""])]), Table.append
 
     def dies(self: Table, *what: Any) -> bool:
@@ -170,11 +166,11 @@ def test_profiles_that_were_refused_before_a_crash_are_not_refused_twice(
     assert len(places(lake, layout.QUARANTINE)) == len(places(lake, layout.PROFILES)) == 1
 
 
-def test_progress_is_told(tmp_path: Path, lake: Lake) -> None:
-    told: list[tuple[int, int | None]] = []
+def test_progress_is_reported(tmp_path: Path, lake: Lake) -> None:
+    reports: list[tuple[int, int | None]] = []
     (tmp_path / "e.ndjson").write_bytes(ndjson(EVENT, EVENT))
-    load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS, lake, on_progress=lambda *seen: told.append(seen))
-    assert told[-1] == (2, 2)
+    load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS, lake, on_progress=lambda *report: reports.append(report))
+    assert reports[-1] == (2, 2)
 
 
 @pytest.mark.parametrize("name", ["none.ndjson", "e.xlsx", "broken.parquet", "broken.ndjson.gz", "broken.ndjson.zst"])
@@ -203,7 +199,7 @@ def test_profiles_land_once_by_content(lake: Lake, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "ndjson"])
-def test_profiles_come_in_every_form(kind: str, lake: Lake, tmp_path: Path) -> None:
+def test_profiles_are_read_from_every_file_format(kind: str, lake: Lake, tmp_path: Path) -> None:
     file = tmp_path / f"p.{kind}"
     getattr(profiles(valid_from=["2026-01-01T00:00:00Z"]), f"write_{kind}")(file)
     assert load_profiles(file, lake).landed == 1
@@ -213,12 +209,12 @@ NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("times", [[NEW_YEAR], [NEW_YEAR.replace(tzinfo=None)], [NEW_YEAR.date()]])
-def test_times_of_profiles_may_be_typed(times: list[Any], lake: Lake) -> None:
+def test_times_of_profiles_may_be_dates_and_datetimes(times: list[Any], lake: Lake) -> None:
     assert load_profiles(profiles(valid_from=times), lake).landed == 1
     assert scan(lake, layout.PROFILES).collect()["valid_from"][0] == datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def test_profiles_that_lack_something_go_to_quarantine(lake: Lake) -> None:
+def test_incomplete_profiles_go_to_quarantine(lake: Lake) -> None:
     given = pl.concat(
         [
             profiles(),
@@ -239,12 +235,12 @@ def test_profiles_without_a_column_are_one_clear_error(lake: Lake) -> None:
     assert "attribute" in failed.value.do
 
 
-def test_no_profiles_are_no_error(lake: Lake) -> None:
+def test_an_empty_frame_of_profiles_is_not_an_error(lake: Lake) -> None:
     assert load_profiles(profiles().clear(), lake).landed == 0
     assert Table(lake, layout.PROFILES).version >= 0
 
 
-def test_any_format_can_be_loaded_as_its_stream_is_read(tmp_path: Path, lake: Lake) -> None:
+def test_files_are_read_in_the_format_of_their_stream(tmp_path: Path, lake: Lake) -> None:
     streams = [
         Stream(topic="calls", kind="clickstream", channel="web", format="segment"),
         Stream.model_validate(
@@ -273,13 +269,13 @@ def test_any_format_can_be_loaded_as_its_stream_is_read(tmp_path: Path, lake: La
     assert rows.filter(customer_id="7").select("event_name", "kind", "channel").rows() == [("sale", "order", "store")]
 
 
-def test_a_stream_that_is_not_there_is_named(lake: Lake) -> None:
+def test_an_unknown_stream_is_an_error_that_lists_the_streams(lake: Lake) -> None:
     with pytest.raises(InputError, match="No stream") as refused:
         file_stream(SETTINGS, topic="nowhere")
     assert refused.value.expected == "orders"
 
 
-def test_a_folder_stands_for_the_files_in_it(tmp_path: Path) -> None:
+def test_a_folder_is_expanded_to_its_loadable_files(tmp_path: Path) -> None:
     (tmp_path / "deep").mkdir()
     for name in ("b.ndjson", "a.csv", "deep/c.jsonl.gz", "readme.txt", "_SUCCESS", "d.csv.gz"):
         (tmp_path / name).touch()
@@ -307,7 +303,7 @@ def test_rows_of_files_are_judged_by_the_rules_of_the_stream(lake: Lake, tmp_pat
     assert (done.landed, done.quarantined) == (1, {"not_allowed": 1})
 
 
-def test_a_file_that_is_known_tells_what_of_it_is_still_refused(lake: Lake, tmp_path: Path) -> None:
+def test_a_known_file_reports_its_rows_in_quarantine(lake: Lake, tmp_path: Path) -> None:
     path = tmp_path / "orders.ndjson"
     path.write_bytes(ndjson(EVENT, b"no json"))
     load_events(path, ORDERS, SETTINGS, lake)

@@ -1,4 +1,4 @@
-"""The rows of a file from any row on: each once, with its number in the file, however the file is read."""
+"""Reading a file from any row on gives each row once, with its number in the file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_lines_are_read_from_any_row_on(tmp_path: Path, name: str, start: int) -
     assert found == [(number, LINES[number], 7) for number in range(start, COUNT)]
 
 
-def test_lines_are_whole_however_the_decompressed_bytes_are_cut(tmp_path: Path) -> None:
+def test_lines_stay_whole_across_decompressed_chunks(tmp_path: Path) -> None:
     lines = [b"%d" % number * 20_000 for number in range(1, 30)]  # longer than what the library hands out at a time
     (tmp_path / "r.ndjson.zst").write_bytes(zstandard.compress(b"\n".join(lines)))
     assert [row.value for row in rows(tmp_path / "r.ndjson.zst", 0, 0)] == lines
@@ -49,7 +49,7 @@ def test_rows_of_a_table_are_read_from_any_row_on(
     assert found == [(number, b'{"score":%d%s}' % (number, text.encode())) for number in range(start, COUNT)]
 
 
-def test_blank_lines_and_cells_say_nothing_and_keep_their_place(tmp_path: Path) -> None:
+def test_blank_lines_and_cells_are_left_out_and_counted(tmp_path: Path) -> None:
     (tmp_path / "r.ndjson").write_bytes(b"a\n\n\r\nb\n")
     assert [(row.offset, row.value) for row in rows(tmp_path / "r.ndjson", 0, 0)] == [(0, b"a"), (3, b"b")]
     pl.DataFrame({"url": ["/", "", None], "query": ["", "x", ""]}).write_parquet(tmp_path / "r.parquet")

@@ -1,8 +1,8 @@
-"""Landing from Apache Kafka itself: what the embedded broker cannot show, because it does otherwise there.
+"""Landing from Apache Kafka, where the embedded broker behaves differently.
 
-Groups as Kafka rebalances them, transactions and the gaps that their markers leave, retention, topics recreated, who
-may connect, and a broker that goes away and comes back with its data. One node serves all tests; every test has topics,
-a group and a lake of its own.
+Covers rebalances of groups, transactions and the gaps that their markers leave, retention, recreated topics, TLS and
+login, and a broker that is killed and comes back with its data. One node serves all tests; every test has its own
+topics, group and lake.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def transactions(kafka: ApacheKafka, topic: str) -> Iterator[Callable[[Iterable[
 
 
 def caught_up(settings: IngestSettings, lake: Lake, **how: bool) -> IngestSummary:
-    """Land all there is; a run that has not ended after 40 s is told to."""
+    """Land everything; a run that has not ended after 40 s is stopped."""
     stop = threading.Event()
     patience = threading.Timer(40, stop.set)
     patience.start()
@@ -128,7 +128,7 @@ def landed(lake: Lake) -> pl.DataFrame:
 
 
 def assert_exactly(lake: Lake, numbers: Iterable[int]) -> None:
-    """Every event once, and no place of a partition twice."""
+    """Assert that every event has landed once, and no offset twice."""
     rows = landed(lake)
     assert sorted(rows["event_id"]) == sorted(f"e{number}" for number in numbers)
     assert rows.select("topic", "partition", "offset").is_unique().all()
@@ -142,14 +142,14 @@ def wait_for(condition: Callable[[], object], seconds: float = 45.0) -> None:
 
 
 def count(lake: Lake) -> int:
-    """How many events the lake holds now; none before there is a table."""
+    """The number of events in the lake; 0 before there is a table."""
     with suppress(Exception):
         return pl.scan_delta(lake.table(EVENTS)).select(pl.len()).collect().item()
     return 0
 
 
 class Running:
-    """The loop in a thread of this process, for as long as the `with` block lasts; `error` is what ended it."""
+    """The loop in a thread of this process while the `with` block runs; `error` is the exception that ended it."""
 
     def __init__(self, settings: IngestSettings, lake: Lake) -> None:
         self.error: JourneysError | None = None
@@ -177,7 +177,7 @@ class Running:
 
 
 class Processes:
-    """Consumer processes of one group, each the command `journeys ingest`; those still there at the end are killed."""
+    """Consumer processes of one group, each the command `journeys ingest`; those left at the end are killed."""
 
     def __init__(self, folder: Path, kafka: ApacheKafka, topic: str, **other: str) -> None:
         self.config = folder / "journeys.toml"
@@ -197,7 +197,7 @@ class Processes:
         return process
 
     def said(self) -> str:
-        """What the processes printed, all together."""
+        """The output of all processes."""
         return self._log.read_text()
 
     def __enter__(self) -> Processes:
@@ -210,7 +210,7 @@ class Processes:
 
 
 def members(kafka: ApacheKafka, group: str) -> int:
-    """How many members of a settled group own partitions; none before there is a group."""
+    """The number of members of a settled group with partitions; 0 before there is a group."""
     from kafka.errors import KafkaError
 
     with kafka.admin() as admin, suppress(KafkaError):
@@ -250,7 +250,7 @@ def test_a_group_lands_everything_once_while_members_come_are_killed_and_leave(
     assert_exactly(lake, range(4000))
 
 
-def test_the_groups_offsets_follow_what_has_landed(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
+def test_the_offsets_of_the_group_follow_the_landed_offsets(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
     from kafka.structs import TopicPartition
 
     kafka.create_topic(topic)
@@ -261,9 +261,7 @@ def test_the_groups_offsets_follow_what_has_landed(kafka: ApacheKafka, topic: st
     assert offsets[TopicPartition(topic, 0)].offset == 100
 
 
-def test_only_committed_transactions_land_and_markers_leave_no_holes(
-    kafka: ApacheKafka, topic: str, lake: Lake
-) -> None:
+def test_only_committed_transactions_land_and_markers_are_not_gaps(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
     kafka.create_topic(topic)
     with transactions(kafka, topic) as send_all:
         for number in range(6):
@@ -276,7 +274,7 @@ def test_only_committed_transactions_land_and_markers_leave_no_holes(
     assert caught_up(settings(kafka, topic), lake).landed == 0
 
 
-def test_a_transaction_that_is_still_open_is_not_waited_for(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
+def test_a_run_does_not_wait_for_an_open_transaction(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
     kafka.create_topic(topic)
     with transactions(kafka, topic) as send_all:
         send_all(range(10), True)
@@ -302,7 +300,9 @@ def test_records_deleted_before_they_landed_stop_the_run(kafka: ApacheKafka, top
     assert_exactly(lake, [*range(10), *range(15, 30)])
 
 
-def test_deleted_transaction_markers_are_not_deleted_records(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
+def test_deleted_transaction_markers_do_not_count_as_deleted_records(
+    kafka: ApacheKafka, topic: str, lake: Lake
+) -> None:
     kafka.create_topic(topic)
     with transactions(kafka, topic) as send_all:
         send_all(range(10), True)
@@ -316,7 +316,7 @@ def test_deleted_transaction_markers_are_not_deleted_records(kafka: ApacheKafka,
     assert_exactly(lake, [*range(10), *range(20, 30)])
 
 
-def test_records_that_retention_deletes_under_a_reader_stop_it(kafka: ApacheKafka, topic: str, tmp_path: Path) -> None:
+def test_records_deleted_by_retention_during_a_run_stop_it(kafka: ApacheKafka, topic: str, tmp_path: Path) -> None:
     kafka.create_topic(topic)
     send(kafka, topic, range(10))
     lake = Lake(str(tmp_path / "lake"))
@@ -333,7 +333,7 @@ def test_records_that_retention_deletes_under_a_reader_stop_it(kafka: ApacheKafk
     assert_exactly(lake, range(10))
 
 
-def test_a_topic_made_anew_stops_the_run_until_it_is_accepted(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
+def test_a_recreated_topic_stops_the_run_until_it_is_accepted(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
     kafka.create_topic(topic)
     send(kafka, topic, range(10))
     caught_up(settings(kafka, topic), lake)
@@ -348,7 +348,7 @@ def test_a_topic_made_anew_stops_the_run_until_it_is_accepted(kafka: ApacheKafka
 
 
 @pytest.mark.parametrize("after", [5, 30], ids=["shorter", "longer"])
-def test_a_topic_made_anew_under_a_reader_stops_it(kafka: ApacheKafka, topic: str, lake: Lake, after: int) -> None:
+def test_a_topic_recreated_during_a_run_stops_it(kafka: ApacheKafka, topic: str, lake: Lake, after: int) -> None:
     kafka.create_topic(topic)
     send(kafka, topic, range(10))
     with Running(settings(kafka, topic), lake) as running:
@@ -363,9 +363,7 @@ def test_a_topic_made_anew_under_a_reader_stops_it(kafka: ApacheKafka, topic: st
 
 # The client leaves the sockets of connections that were refused to the garbage collector, which then warns.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing(
-    kafka: ApacheKafka, topic: str, lake: Lake
-) -> None:
+def test_a_restarted_broker_loses_and_duplicates_nothing(kafka: ApacheKafka, topic: str, lake: Lake) -> None:
     kafka.create_topic(topic, 2)
     send(kafka, topic, range(500), 2)
     with Running(settings(kafka, topic), lake) as running:
@@ -381,7 +379,7 @@ def test_a_broker_that_is_killed_and_comes_back_loses_and_doubles_nothing(
     gc.collect()
 
 
-def test_the_broker_tells_for_how_long_it_keeps_a_topic(kafka: ApacheKafka, topic: str) -> None:
+def test_the_retention_of_a_topic_is_read_from_the_broker(kafka: ApacheKafka, topic: str) -> None:
     kafka.create_topic(topic, retention_ms="3600000")
     with Source(settings(kafka, topic, assignment="all")) as source:
         assert source.retentions() == {topic: 3600.0}
@@ -421,7 +419,7 @@ def secured(kafka: ApacheKafka, topic: str, listener: str, mechanism: str | None
 
 
 @pytest.mark.parametrize(("listener", "mechanism"), LISTENERS)
-def test_every_listener_lets_us_in(
+def test_every_kind_of_listener_accepts_the_login(
     kafka: ApacheKafka, topic: str, lake: Lake, tmp_path: Path, listener: str, mechanism: str | None
 ) -> None:
     kafka.create_topic(topic)
@@ -432,7 +430,7 @@ def test_every_listener_lets_us_in(
 # The client leaves the sockets of connections that were refused to the garbage collector, which then warns.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "OAUTHBEARER"])
-def test_a_wrong_secret_is_one_clear_error_that_does_not_tell_it(
+def test_a_wrong_secret_is_one_clear_error_that_does_not_show_it(
     kafka: ApacheKafka, topic: str, lake: Lake, tmp_path: Path, mechanism: str
 ) -> None:
     kafka.create_topic(topic)
@@ -445,7 +443,7 @@ def test_a_wrong_secret_is_one_clear_error_that_does_not_tell_it(
     gc.collect()
 
 
-def test_a_certificate_that_we_do_not_trust_is_one_clear_error(
+def test_an_untrusted_certificate_is_one_clear_error(
     kafka: ApacheKafka, topic: str, lake: Lake, tmp_path: Path
 ) -> None:
     kafka.create_topic(topic)

@@ -1,4 +1,4 @@
-"""Groups of Apache Kafka under stress: members come and go by either way of sharing partitions, and zombies return."""
+"""Groups of Apache Kafka under stress: members join and leave with either assignor, and zombies return."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ kafka, topic, lake = single.kafka, single.topic, single.lake
 
 
 @pytest.mark.parametrize("assignor", ["cooperative-sticky", "range"])
-def test_a_storm_of_rebalances_loses_and_doubles_nothing(
+def test_a_storm_of_rebalances_loses_and_duplicates_nothing(
     kafka: ApacheKafka, topic: str, lake: Lake, assignor: str
 ) -> None:
     kafka.create_topic(topic, 6)
@@ -53,9 +53,7 @@ def test_a_storm_of_rebalances_loses_and_doubles_nothing(
     assert_exactly(lake, range(sent))
 
 
-def test_a_zombie_of_a_group_lands_nothing_that_its_heir_has_landed(
-    kafka: ApacheKafka, topic: str, tmp_path: Path
-) -> None:
+def test_a_zombie_lands_nothing_that_its_successor_has_landed(kafka: ApacheKafka, topic: str, tmp_path: Path) -> None:
     kafka.create_topic(topic, 3)
     lake = Lake(str(tmp_path / "lake"))
     with Processes(tmp_path, kafka, topic, flush_age="2s") as processes:

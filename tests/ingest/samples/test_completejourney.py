@@ -1,4 +1,4 @@
-"""The grocer's year: its events are the rows of the Parquet files, counted another way here."""
+"""The events of the grocer's data agree with the rows of the Parquet files, counted independently here."""
 
 import subprocess
 import sys

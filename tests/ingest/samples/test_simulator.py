@@ -1,4 +1,4 @@
-"""The simulated shop: the same bytes again, counts that add up, planted truths that are really there."""
+"""The simulated shop is reproducible, its counts add up, and its events contain the planted truths."""
 
 import json
 from collections import Counter
@@ -28,7 +28,7 @@ FIELDS = {*contract.EVENTS.names(), "properties"} - {"received_at", "event_date"
 
 
 class Polled(NamedTuple):
-    """A message as the broker hands it out."""
+    """A message in the form of a broker's record."""
 
     offset: int
     timestamp: int
@@ -49,7 +49,7 @@ def sound(shop: Simulation) -> list[dict[str, object]]:
 
 @pytest.fixture(scope="module")
 def events(shop: Simulation, sound: list[dict[str, object]]) -> pl.DataFrame:
-    """Distinct events as sent, one row each, in order of happening."""
+    """The distinct events as sent, one row each, in order of time."""
     rows = []
     for event in sound:
         properties = event.get("properties", {})
@@ -76,7 +76,7 @@ def events(shop: Simulation, sound: list[dict[str, object]]) -> pl.DataFrame:
 
 
 def _sound(shop: Simulation) -> list[dict[str, object]]:
-    """Every event once: what is readable, complete and in time, the first of its id."""
+    """The valid events, each id once."""
     found: dict[str, dict[str, object]] = {}
     for message in shop.messages():
         try:
@@ -163,7 +163,7 @@ def test_every_event_uses_the_contract_and_fits_on_a_line(shop, sound):
     assert not any(b"\n" in (message.value or b"") for message in shop.messages())
 
 
-def test_channels_topics_and_event_names_are_all_there(events):
+def test_all_channels_topics_and_event_names_occur(events):
     assert set(events["channel"]) == {"web", "app", "email", "store", "call_centre", "partner"}
     assert set(events["device"]) == {"mobile", "desktop", "tablet", "kiosk", None}
     assert events["event"].n_unique() == 20
@@ -223,7 +223,7 @@ def test_feedback_follows_what_happened(events):
     assert events.filter(pl.col("survey") == "ces")["score"].is_between(1, 7).all()
 
 
-def test_identities_join_those_of_one_person_only_and_nearly_all_of_them(shop, sound):
+def test_identities_link_events_of_one_person_only_and_nearly_all_of_them(shop, sound):
     truth = {(kind, value): who for kind, value, who in shop.identities.iter_rows()}
     assert len(truth) == shop.identities.height
     number = {identity: n for n, identity in enumerate(truth)}
@@ -261,7 +261,7 @@ def test_kiosk_is_used_by_more_people_than_any_device_of_a_person(customers):
     assert len(users) >= 38
 
 
-def test_profiles_are_four_families_and_change(shop):
+def test_profiles_have_four_families_of_attributes_and_change(shop):
     profiles = shop.profiles
     assert profiles.schema == {n: t for n, t in contract.PROFILES.items() if n not in contract.POSITION}
     assert set(profiles["attribute"]) == {"age_band", "region", "loyalty_tier", "attitude"}

@@ -1,4 +1,4 @@
-"""Who may connect: what has to be said, what reaches the client library, and that no secret is ever shown."""
+"""Security settings are validated and reach the client library, and no secret is ever shown."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ LOGIN = {"protocol": "SASL_PLAINTEXT", "mechanism": "PLAIN", "username": "ann", 
 SECOND = timedelta(seconds=1)
 
 
-def given(**said: Any) -> dict[str, Any]:
-    return client_options(["here:9092"], Security.model_validate(said), SECOND)
+def client(**security: Any) -> dict[str, Any]:
+    return client_options(["here:9092"], Security.model_validate(security), SECOND)
 
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate of localhost and its key, which takes the secret to open."""
+    """A certificate for localhost and its key, which is encrypted with the secret."""
     folder = tmp_path_factory.mktemp("tls")
     made = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
     files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "cert.pem")]
@@ -42,7 +42,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 
 @pytest.mark.parametrize(
-    ("said", "complaint"),
+    ("security", "message"),
     [
         ({"protocol": "SASL_SSL"}, "needs a mechanism"),
         (LOGIN | {"password_file": "file"}, "exclude each other"),
@@ -51,19 +51,19 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         ({"protocol": "TLS"}, "SASL_SSL"),
     ],
 )
-def test_what_is_needed_is_asked_for(said: dict[str, Any], complaint: str) -> None:
-    with pytest.raises(ValidationError, match=complaint):
-        Security.model_validate(said)
+def test_incomplete_security_settings_are_rejected(security: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        Security.model_validate(security)
 
 
 @pytest.mark.parametrize("missing", ["username", "password"])
-def test_a_login_is_asked_for_when_it_is_needed(missing: str) -> None:
+def test_a_login_without_username_or_password_is_rejected_on_connection(missing: str) -> None:
     security = Security.model_validate(LOGIN | {missing: None})
     with pytest.raises(ConfigurationError, match=f"JOURNEYS_INGEST__SECURITY__{missing.upper()}"):
         client_options(["here:9092"], security, SECOND)
 
 
-def test_without_security_nothing_is_said_of_it() -> None:
+def test_without_security_the_client_gets_no_security_options() -> None:
     assert client_options(["here:9092"], OPEN, SECOND) == {
         "bootstrap_servers": ["here:9092"],
         "bootstrap_timeout_ms": 1000,
@@ -71,25 +71,25 @@ def test_without_security_nothing_is_said_of_it() -> None:
     }
 
 
-def test_a_secret_that_no_login_needs_is_left_alone() -> None:
-    assert "sasl_plain_password" not in given(password=SECRET)
+def test_a_password_without_a_login_is_not_passed_to_the_client() -> None:
+    assert "sasl_plain_password" not in client(password=SECRET)
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
 def test_a_login_reaches_the_client_from_setting_or_file(mechanism: str, tmp_path: Path) -> None:
     (tmp_path / "password").write_text(SECRET + "\n")
-    said = {"protocol": "SASL_PLAINTEXT", "mechanism": mechanism, "username": "ann"}
+    security = {"protocol": "SASL_PLAINTEXT", "mechanism": mechanism, "username": "ann"}
     for secret in ({"password": SECRET}, {"password_file": str(tmp_path / "password")}):
-        told = given(**said, **secret)
-        assert (told["sasl_mechanism"], told["sasl_plain_username"]) == (mechanism, "ann")
-        assert told["sasl_plain_password"] == SECRET
+        options = client(**security, **secret)
+        assert (options["sasl_mechanism"], options["sasl_plain_username"]) == (mechanism, "ann")
+        assert options["sasl_plain_password"] == SECRET
 
 
-def test_a_token_is_read_whenever_it_is_asked_for(tmp_path: Path) -> None:
+def test_the_token_file_is_read_for_every_connection(tmp_path: Path) -> None:
     file = tmp_path / "token"
     file.write_text("first\n")
-    told = given(protocol="SASL_PLAINTEXT", mechanism="OAUTHBEARER", token_file=str(file))
-    provider = told["sasl_oauth_token_provider"]
+    options = client(protocol="SASL_PLAINTEXT", mechanism="OAUTHBEARER", token_file=str(file))
+    provider = options["sasl_oauth_token_provider"]
     assert provider.token() == "first"
     file.write_text("second")
     assert provider.token() == "second"
@@ -97,8 +97,8 @@ def test_a_token_is_read_whenever_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_certificates_reach_the_client(certificate: tuple[Path, Path]) -> None:
     cert, key = (str(file) for file in certificate)
-    told = given(protocol="SSL", ca=cert, certificate=cert, key=key, key_password=SECRET, check_hostname=False)
-    context = told["ssl_context"]
+    options = client(protocol="SSL", ca=cert, certificate=cert, key=key, key_password=SECRET, check_hostname=False)
+    context = options["ssl_context"]
     assert context.verify_mode is ssl.CERT_REQUIRED and not context.check_hostname
     assert len(context.get_ca_certs()) == 1
 
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_used_is_one_clear_error(certificate: tuple[Path, 
     text, empty, nowhere = (str(tmp_path / name) for name in ("text", "empty", "nowhere"))
     login = {"protocol": "SASL_PLAINTEXT", "mechanism": "PLAIN", "username": "ann"}
     token = {"protocol": "SASL_PLAINTEXT", "mechanism": "OAUTHBEARER"}
-    for said, names in (
+    for security, names in (
         ({"protocol": "SSL", "ca": text}, "ca"),
         ({"protocol": "SSL", "ca": nowhere}, "No such file"),
         ({"protocol": "SSL", "certificate": cert, "key": key, "key_password": "wrong"}, "another key password"),
@@ -120,7 +120,7 @@ def test_a_file_that_cannot_be_used_is_one_clear_error(certificate: tuple[Path, 
         (token | {"token_file": nowhere}, "token_file"),
     ):
         with pytest.raises(ConfigurationError, match=names) as refused:
-            given(**said)
+            client(**security)
         assert SECRET not in str(refused.value)
 
 
@@ -142,7 +142,7 @@ def test_the_password_comes_from_the_environment(config: Path, monkeypatch: pyte
     assert Settings(config).ingest.security.login() == ("ann", SECRET)
 
 
-def test_files_are_meant_from_the_folder_of_the_configuration(config: Path) -> None:
+def test_paths_are_relative_to_the_folder_of_the_configuration(config: Path) -> None:
     config.write_text(config.read_text() + 'password_file = "password"\nca = "/etc/ca.pem"\n')
     (config.parent / "password").write_text(SECRET)
     security = Settings(config).ingest.security
@@ -161,7 +161,7 @@ def test_files_are_meant_from_the_folder_of_the_configuration(config: Path) -> N
         f'security = ["{SECRET}"]',
     ],
 )
-def test_a_complaint_about_the_configuration_does_not_show_a_secret(wrong: str, tmp_path: Path) -> None:
+def test_an_error_in_the_configuration_does_not_show_a_secret(wrong: str, tmp_path: Path) -> None:
     file = tmp_path / "journeys.toml"
     file.write_text(f"[ingest]\n{wrong}\n")
     with pytest.raises(ConfigurationError, match="security") as refused:
@@ -172,7 +172,9 @@ def test_a_complaint_about_the_configuration_does_not_show_a_secret(wrong: str, 
 @pytest.mark.parametrize(
     "wrong", [SECRET, f'{{"password": "{SECRET}"', f'{{"password": "{SECRET}", "protocol": "SSH"}}']
 )
-def test_nor_does_one_about_the_environment(wrong: str, config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_in_the_environment_does_not_show_a_secret(
+    wrong: str, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JOURNEYS_INGEST__SECURITY", wrong)
     with pytest.raises(ConfigurationError) as refused:
         ConfigFile.open(config, TABLES).section("ingest", IngestSettings)
@@ -180,7 +182,7 @@ def test_nor_does_one_about_the_environment(wrong: str, config: Path, monkeypatc
 
 
 @pytest.mark.broker
-def test_a_broker_that_wants_no_login_and_no_tls_is_told_apart(
+def test_errors_distinguish_a_broker_without_tls_from_one_without_login(
     certificate: tuple[Path, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
     from ingest.samples.broker import EmbeddedBroker

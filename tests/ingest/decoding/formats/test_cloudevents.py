@@ -1,4 +1,4 @@
-"""CloudEvents 1.0 in structured, batched and binary mode give one event; the data speaks, the envelope fills in."""
+"""CloudEvents 1.0 in structured, batched and binary mode give the same event; the envelope completes the data."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ BATCHED: Headers = (("content-type", b"application/cloudevents-batch+json"),)
 
 def binary(event: dict[str, Any], **attributes: str) -> Headers:
     """The headers of an event in binary mode."""
-    told = {name: held for name, held in (event | attributes).items() if name not in ("data", "datacontenttype")}
-    return (("content-type", b"application/json"), *((f"ce_{name}", held.encode()) for name, held in told.items()))
+    named = {name: value for name, value in (event | attributes).items() if name not in ("data", "datacontenttype")}
+    return (("content-type", b"application/json"), *((f"ce_{name}", value.encode()) for name, value in named.items()))
 
 
-def test_a_structured_event_says_what_its_data_says() -> None:
+def test_a_structured_event_has_the_fields_of_its_data() -> None:
     (event,) = rows(read("cloudevents", ORDER, headers=STRUCTURED))
     assert (event["event_id"], event["event_name"], event["kind"]) == ("/shop/checkout A-1001", "order_placed", "order")
     assert event["occurred_at"] == datetime(2026, 1, 1, 10, 5, 0, 500000, UTC)
@@ -41,7 +41,7 @@ def test_a_structured_event_says_what_its_data_says() -> None:
     assert event["source"] is None  # the source of a CloudEvent is no campaign
 
 
-def test_the_envelope_fills_in_what_the_data_does_not_say() -> None:
+def test_the_envelope_fills_in_fields_absent_from_the_data() -> None:
     (event,) = rows(read("cloudevents", VIEW))
     assert (event["event_name"], event["anonymous_id"]) == ("example_shop_page_seen", "7d02")
     assert event["properties"]["seconds"] == 3
@@ -55,7 +55,7 @@ def test_the_three_modes_give_the_same_event() -> None:
     assert structured == batched == in_binary
 
 
-def test_data_in_base64_is_read_when_it_is_json() -> None:
+def test_base64_data_is_read_if_it_is_json() -> None:
     encoded = base64.b64encode(json.dumps(VIEW["data"]).encode()).decode()
     given_so = {name: held for name, held in VIEW.items() if name != "data"} | {"data_base64": encoded}
     assert rows(read("cloudevents", given_so)) == rows(read("cloudevents", VIEW))
@@ -75,7 +75,7 @@ def test_a_message_without_value_or_headers_is_a_tombstone() -> None:
     assert refused(read("cloudevents", None)) == [(0, None, "tombstone", None)]
 
 
-def test_with_a_mapping_the_data_is_what_it_takes_from() -> None:
+def test_a_mapping_reads_fields_from_the_data() -> None:
     data = {"source": {"clashes": True}, "user": {"id": 7}, "amount": "5.00"}
     fields = {"customer_id": "data.user.id", "revenue": "data.amount", "channel": {"value": "till"}}
     (event,) = rows(read("cloudevents", VIEW | {"data": data}, fields=fields))
@@ -83,13 +83,13 @@ def test_with_a_mapping_the_data_is_what_it_takes_from() -> None:
     assert event["properties"]["source"] == {"clashes": True}
 
 
-def test_the_source_tells_events_of_one_id_apart() -> None:
+def test_events_with_the_same_id_differ_by_their_source() -> None:
     other = VIEW | {"source": "/shop/app"}
     first, second = rows(read("cloudevents", [VIEW, other]))
     assert first["event_id"] != second["event_id"]
 
 
-def test_an_id_that_the_data_gives_is_kept() -> None:
+def test_an_event_id_in_the_data_is_kept() -> None:
     (event,) = rows(read("cloudevents", VIEW | {"data": {"event_id": "own", "anonymous_id": "a"}}))
     assert event["event_id"] == "own"
 
@@ -109,13 +109,13 @@ BAD: list[tuple[str, dict[str, Any], str, str | None]] = [
 
 
 @pytest.mark.parametrize(("fields", "reason", "field"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
-def test_a_bad_event_of_a_batch_costs_itself(fields: dict[str, Any], reason: str, field: str | None) -> None:
+def test_a_bad_event_of_a_batch_is_refused_alone(fields: dict[str, Any], reason: str, field: str | None) -> None:
     found = read("cloudevents", [ORDER, VIEW | fields, VIEW], headers=BATCHED)
     assert refused(found) == [(0, 1, reason, field)]
     assert [row["part"] for row in events(found)] == [0, 2]
 
 
-def test_base64_that_is_none_costs_its_event() -> None:
+def test_an_event_with_invalid_base64_is_refused_alone() -> None:
     event = {name: held for name, held in VIEW.items() if name != "data"} | {"data_base64": "***"}
     assert refused(read("cloudevents", [VIEW, event])) == [(0, 1, "wrong_type", "data_base64")]
 
@@ -125,7 +125,7 @@ def test_another_event_format_is_refused_by_its_content_type() -> None:
     assert refused(read("cloudevents", b"Obj\x01", headers=avro)) == [(0, None, "not_json", "content-type")]
 
 
-def test_binary_data_that_is_no_json_is_refused() -> None:
+def test_binary_data_that_is_not_json_is_refused() -> None:
     assert refused(read("cloudevents", b"<xml/>", headers=binary(VIEW))) == [(0, None, "not_json", None)]
 
 
@@ -134,7 +134,7 @@ def test_binary_data_that_is_no_json_is_refused() -> None:
     st.dictionaries(st.sampled_from([*ORDER, "data_base64", "properties"]), anything, max_size=3),
     st.dictionaries(st.sampled_from([*ORDER["data"], "properties", "identities"]), anything, max_size=2),
 )
-def test_whatever_a_field_holds_an_event_lands_or_is_refused(fields: dict[str, Any], data: dict[str, Any]) -> None:
+def test_an_event_with_any_attribute_lands_or_is_refused(fields: dict[str, Any], data: dict[str, Any]) -> None:
     event = ORDER | {"data": ORDER["data"] | data} | fields
     found = read("cloudevents", [VIEW, event, VIEW], headers=BATCHED)
     places = sorted([row["part"] for row in events(found)] + [refusal.part or 0 for refusal in found.refused])

@@ -1,4 +1,4 @@
-"""A message of many events lands each of them once: good parts in `events`, bad ones in quarantine, by their part."""
+"""Each part of a message lands once: valid parts in `events`, invalid ones in quarantine with their number."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def places(lake: Lake, table: str) -> list[tuple[int, int | None]]:
     return scan(lake, table).select("offset", "part").collect().sort("offset", "part").rows()
 
 
-def test_every_part_is_in_one_place(tmp_path: Path) -> None:
+def test_every_part_lands_in_exactly_one_table(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     held = landing(lake)
     held.begin(PARTITION, "id", 0, accept_gap=False)
@@ -71,7 +71,7 @@ def test_every_part_is_in_one_place(tmp_path: Path) -> None:
     assert refused["raw"].to_list()[0] == RECORDS[0].value
 
 
-def test_a_batch_that_is_read_again_lands_nothing_twice(tmp_path: Path) -> None:
+def test_a_batch_that_is_read_again_lands_once(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     for upto in (2, 5, 5):
         held = landing(lake)
@@ -82,28 +82,28 @@ def test_a_batch_that_is_read_again_lands_nothing_twice(tmp_path: Path) -> None:
     assert places(lake, layout.QUARANTINE) == [(0, 1), (1, 1), (1, 2), (3, 0), (4, None)]
 
 
-def test_a_call_sent_twice_in_other_parts_is_one_event_to_analytics() -> None:
+def test_a_call_sent_twice_in_different_parts_is_one_event_to_analytics() -> None:
     records = [sent({"batch": [call(1), call(2)]}), sent({"batch": [call(2), call(1)]}, 1)]
     landed = decode(records, PARTITION, STREAM, Limits()).events
     assert landed.select(contract.PLACE).is_unique().all()
     assert deduplicate(landed.lazy()).collect()["event_id"].sort().to_list() == ["m1", "m2"]
 
 
-def test_parts_without_an_id_have_one_each_by_their_place() -> None:
+def test_parts_without_an_id_get_one_from_their_position() -> None:
     calls = [call(number, messageId=None) for number in range(3)]
     found = decode([sent({"batch": calls}, 7), sent({"batch": calls[:1]}, 8)], PARTITION, STREAM, Limits()).events
     ids = [f"k:calls:0:{place}" for place in ("7", "7:1", "7:2", "8")]
     assert found.sort("offset", "part")["event_id"].to_list() == ids and found["id_generated"].all()
 
 
-def test_events_of_plain_messages_are_the_first_of_theirs() -> None:
+def test_events_of_plain_messages_have_part_0() -> None:
     record = sent({"event_name": "x", "occurred_at": "2026-01-01T00:00:00Z", "anonymous_id": "a", "part": 7})
     found = decode([record], PARTITION, Stream(topic="calls", kind="clickstream"), Limits())
     row = found.events.row(0, named=True)
     assert (row["part"], json.loads(row["properties"])) == (0, {"part": 7})
 
 
-def test_decoding_again_gives_the_same_rows_however_it_is_cut() -> None:
+def test_decoding_in_other_batches_gives_the_same_rows() -> None:
     records = [sent({"batch": [call(n), call(n, event=5), call(n, type="page")][: n % 4]}, n) for n in range(100)]
     whole = decode(records, PARTITION, STREAM, Limits())
     parts = [decode(records[at : at + 7], PARTITION, STREAM, Limits()) for at in range(0, 100, 7)]

@@ -47,7 +47,7 @@ def test_parameters_and_user_properties_become_plain_objects() -> None:
     assert "event_params" not in properties
 
 
-def test_an_export_read_again_gives_the_same_ids_and_other_rows_other_ids() -> None:
+def test_ids_are_the_same_on_every_export_and_unique_per_row() -> None:
     again = copy.deepcopy(VIEW) | {"batch_event_index": "2"}
     first, second, third = rows(read("ga4", VIEW, VIEW, again))
     assert first["event_id"] == second["event_id"] != third["event_id"]
@@ -75,7 +75,7 @@ def test_a_purchase_is_an_order_in_its_own_currency() -> None:
         ({"purchase_revenue_in_usd": 8.25}, [], "8.25", "USD"),
     ],
 )
-def test_the_revenue_is_the_orders_own_or_in_dollars(
+def test_revenue_is_in_the_orders_currency_or_else_in_dollars(
     commerce: dict[str, Any], params: list[Any], revenue: str, currency: str | None
 ) -> None:
     event = one(PURCHASE, ecommerce=commerce, event_params=params)
@@ -125,20 +125,20 @@ BAD: list[tuple[str, dict[str, Any], str, str | None]] = [
 
 
 @pytest.mark.parametrize(("fields", "reason", "field"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
-def test_a_bad_row_of_a_list_costs_itself(fields: dict[str, Any], reason: str, field: str | None) -> None:
+def test_a_bad_row_of_a_list_is_refused_alone(fields: dict[str, Any], reason: str, field: str | None) -> None:
     found = read("ga4", [PURCHASE, VIEW | fields, REFUND])
     assert refused(found) == [(0, 1, reason, field)]
     assert [event["part"] for event in events(found)] == [0, 2]
 
 
-def test_a_row_without_a_time_is_left_for_the_gate_to_name() -> None:
+def test_a_row_without_a_time_is_left_to_the_gate() -> None:
     (event,) = events(read("ga4", {name: held for name, held in VIEW.items() if name != "event_timestamp"}))
     assert event["occurred_at"] is None
 
 
 @settings(max_examples=150, deadline=None)
 @given(st.sampled_from(ROWS), st.dictionaries(st.sampled_from(list(VIEW)), anything, min_size=1, max_size=3))
-def test_whatever_a_column_holds_a_row_lands_or_is_refused(row: dict[str, Any], fields: dict[str, Any]) -> None:
+def test_a_row_with_any_column_value_lands_or_is_refused(row: dict[str, Any], fields: dict[str, Any]) -> None:
     found = read("ga4", [PURCHASE, row | fields, PURCHASE])
     places = sorted([event["part"] for event in events(found)] + [refusal.part or 0 for refusal in found.refused])
     assert places == [0, 1, 2] or [refusal.reason for refusal in found.refused] == ["not_json"]

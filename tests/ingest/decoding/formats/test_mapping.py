@@ -1,4 +1,4 @@
-"""A mapping takes an event's fields from wherever a message has them; journeys.toml is told what is wrong with it."""
+"""A mapping reads event fields from any path of a message; an invalid mapping is explained."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def one(message: dict[str, Any], fields: dict[str, Any], **stream: Any) -> dict[
     return event
 
 
-def test_a_foreign_message_becomes_an_order() -> None:
+def test_a_mapping_converts_a_foreign_message_to_an_order() -> None:
     event = one(TILL, FIELDS)
     assert (event["event_id"], event["event_name"], event["kind"], event["channel"]) == (
         "90001",
@@ -79,13 +79,13 @@ def test_a_foreign_message_becomes_an_order() -> None:
     assert event["items"] == [{"sku": "501", "quantity": 2, "price": Decimal("29.70")}]
 
 
-def test_what_a_path_takes_whole_is_gone_and_the_rest_is_kept() -> None:
+def test_fields_moved_as_a_whole_are_removed_and_the_rest_is_kept() -> None:
     properties = one(TILL, FIELDS)["properties"]
     assert set(properties) == {"store", "card", "source"}
     assert (properties["store"], properties["source"]) == (7, {"system": "till"})
 
 
-def test_only_what_the_mapping_names_is_a_field() -> None:
+def test_only_mapped_values_become_fields() -> None:
     event = one(TILL | {"channel": "ignored"}, FIELDS)
     assert event["source"] is None and event["channel"] == "store"
     assert event["properties"]["channel"] == "ignored"
@@ -97,7 +97,7 @@ def test_the_rest_may_be_dropped() -> None:
     assert one(plain, {}, rest="drop")["properties"] == {}
 
 
-def test_a_message_says_more_than_its_value() -> None:
+def test_paths_can_refer_to_key_time_and_headers_of_the_record() -> None:
     fields = {"event_name": "what", "customer_id": "@key", "occurred_at": "@timestamp", "channel": "@header.via"}
     stream = Stream.model_validate({"topic": "t", "kind": "clickstream", "fields": fields})
     records = [
@@ -128,7 +128,7 @@ def test_paths_defaults_and_constants(fields: dict[str, Any], expected: str | No
     assert one(message, {"occurred_at": "t", "url": fields})["url"] == expected
 
 
-def test_the_first_rule_for_a_name_counts() -> None:
+def test_only_the_first_rule_for_a_name_is_applied() -> None:
     rules = [
         {"events": ["Umfrage", "survey"], "kind": "feedback", "fields": {"survey": {"value": "ces"}, "score": "s"}},
         {"events": "survey", "fields": {"survey": {"value": "nps"}}},
@@ -156,10 +156,10 @@ def test_epoch_times(value: Any, unit: str, instant: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["", "soon", "NaN", "Infinity", 1e300, None, True, [], {}, "1e999"])
-def test_an_epoch_that_is_none_is_refused(value: Any) -> None:
-    with pytest.raises(InvalidPart) as unfit:
+def test_an_invalid_epoch_is_refused(value: Any) -> None:
+    with pytest.raises(InvalidPart) as invalid:
         parse_epoch(value, "seconds")
-    assert unfit.value.fault[:2] == ("bad_timestamp", "occurred_at")
+    assert invalid.value.fault[:2] == ("bad_timestamp", "occurred_at")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_an_epoch_that_is_none_is_refused(value: Any) -> None:
         ("0001-01-01T00:00:00+14:00", "refuse", None),
     ],
 )
-def test_local_times_in_the_hours_that_come_twice_or_never(value: str, ambiguous: Any, instant: str | None) -> None:
+def test_local_times_in_repeated_and_skipped_hours(value: str, ambiguous: Any, instant: str | None) -> None:
     if instant is None:
         with pytest.raises(InvalidPart):
             parse_time(value, "iso", BERLIN, ambiguous)
@@ -185,7 +185,7 @@ def test_local_times_in_the_hours_that_come_twice_or_never(value: str, ambiguous
 
 @settings(max_examples=200, deadline=None)
 @given(st.datetimes(datetime(1990, 1, 1), datetime(2050, 1, 1)))  # noqa: DTZ001 - a clock on a wall
-def test_a_local_time_is_read_as_the_zones_clock_showed_it(moment: datetime) -> None:
+def test_a_local_time_round_trips_through_its_zone(moment: datetime) -> None:
     try:
         instant = datetime.fromisoformat(parse_time(moment.isoformat(), "iso", BERLIN, "refuse"))
     except InvalidPart:
@@ -196,7 +196,7 @@ def test_a_local_time_is_read_as_the_zones_clock_showed_it(moment: datetime) -> 
         assert instant.astimezone(BERLIN).replace(tzinfo=None) == moment
 
 
-def test_a_time_without_a_zone_is_refused_where_the_mapping_names_none() -> None:
+def test_a_time_without_a_zone_is_refused_if_the_mapping_has_none() -> None:
     found = read(
         "json", TILL | {"at": "2026-01-01T00:00:00"}, fields=FIELDS | {"occurred_at": {"path": "at", "time": "iso"}}
     )
@@ -217,7 +217,7 @@ def test_a_time_without_a_zone_is_refused_where_the_mapping_names_none() -> None
         ({"type": None}, None, None),
     ],
 )
-def test_a_bad_message_costs_itself(message: dict[str, Any], reason: str | None, field: str | None) -> None:
+def test_a_bad_message_is_refused_alone(message: dict[str, Any], reason: str | None, field: str | None) -> None:
     found = read("json", TILL, TILL | message, TILL, fields=FIELDS)
     if reason:
         assert refused(found) == [(1, 0, reason, field)]
@@ -228,7 +228,7 @@ def test_a_bad_message_costs_itself(message: dict[str, Any], reason: str | None,
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from(list(TILL)), anything, min_size=1, max_size=4))
-def test_whatever_a_field_holds_a_message_lands_or_is_refused(message: dict[str, Any]) -> None:
+def test_a_message_with_any_field_value_lands_or_is_refused(message: dict[str, Any]) -> None:
     found = read("json", TILL, TILL | message, fields=FIELDS)
     assert sorted([e["offset"] for e in events(found)] + [r.offset for r in found.refused]) == [0, 1]
 

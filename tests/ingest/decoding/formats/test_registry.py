@@ -1,4 +1,4 @@
-"""Messages framed for a Schema Registry are read with its schemas, of a folder or over HTTP, or wait in quarantine."""
+"""Messages framed for a Schema Registry are read with schemas from a folder or over HTTP, or go to quarantine."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def folder(where: Path = FOLDER) -> FindSchema:
     return find
 
 
-def test_a_value_of_avro_becomes_an_event_with_its_types() -> None:
+def test_an_avro_value_becomes_an_event_with_its_types() -> None:
     (event,) = rows(read("json", framed(7, avro()), find=folder()))
     assert event["event_id"] == "0f1e2d3c-0000-4000-8000-000000000001"
     assert event["occurred_at"] == datetime(2026, 1, 1, 10, 0, 0, 123456, UTC)
@@ -67,7 +67,7 @@ def test_a_value_of_avro_becomes_an_event_with_its_types() -> None:
     assert event["properties"] == {"picture": "AP8=", "day": "2026-01-02", "tags": {"gift": "yes"}}
 
 
-def test_a_value_of_json_schema_is_json() -> None:
+def test_a_json_schema_value_is_read_as_json() -> None:
     (event,) = rows(read("json", framed(8, json.dumps(PLAIN).encode()), find=folder()))
     assert event["event_name"] == "search"
 
@@ -92,7 +92,7 @@ def test_every_format_may_be_framed() -> None:
 
 
 @pytest.mark.parametrize("form", ["json", "segment", "ga4", "snowplow", "cloudevents"])
-def test_without_schemas_a_framed_message_waits_in_quarantine(form: str) -> None:
+def test_without_schemas_a_framed_message_goes_to_quarantine(form: str) -> None:
     found = read(form, framed(7, avro()))
     assert refused(found) == [(0, None, "schema_unknown", None)]
     assert "schema 7" in found.refused[0].message
@@ -112,7 +112,7 @@ def test_without_schemas_a_framed_message_waits_in_quarantine(form: str) -> None
         (framed(8, b"5"), "not_object"),
     ],
 )
-def test_a_bad_framed_message_costs_itself(value: bytes, reason: str) -> None:
+def test_a_bad_framed_message_is_refused_alone(value: bytes, reason: str) -> None:
     found = read("json", PLAIN, value, PLAIN, find=folder())
     assert [(refusal.offset, refusal.part, refusal.reason) for refusal in found.refused] == [(1, None, reason)]
     assert [event["offset"] for event in events(found)] == [0, 2]
@@ -120,13 +120,13 @@ def test_a_bad_framed_message_costs_itself(value: bytes, reason: str) -> None:
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=80), st.integers(0, 60), st.binary(max_size=4))
-def test_whatever_bytes_come_a_message_lands_or_is_refused(noise: bytes, at: int, middle: bytes) -> None:
+def test_framed_random_bytes_land_or_are_refused(noise: bytes, at: int, middle: bytes) -> None:
     whole = avro()
     found = read("json", framed(7, noise), framed(7, whole[:at] + middle + whole[at + 1 :]), find=folder())
     assert sorted([e["offset"] for e in events(found)] + [r.offset for r in found.refused]) == [0, 1]
 
 
-def test_a_schema_that_comes_later_is_found(tmp_path: Path) -> None:
+def test_a_schema_added_later_is_found(tmp_path: Path) -> None:
     find = folder(tmp_path)
     assert find(7) is None
     (tmp_path / "7.avsc").write_bytes((FOLDER / "7.avsc").read_bytes())
@@ -137,14 +137,14 @@ def test_a_schema_that_comes_later_is_found(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "{", "5", '{"type": "record"}', '{"type": "dream"}', '["null", "example.Missing"]']
 )
-def test_a_schema_that_is_none_is_no_reason_to_stop(tmp_path: Path, text: str) -> None:
+def test_an_invalid_schema_refuses_its_messages_only(tmp_path: Path, text: str) -> None:
     (tmp_path / "7.avsc").write_text(text)
     assert refused(read("json", framed(7, avro()), find=folder(tmp_path))) == [(0, None, "schema_unknown", None)]
 
 
 @contextmanager
 def registry(answers: dict[str, tuple[int, Any]]) -> Iterator[tuple[FindSchema, list[str]]]:
-    """A registry on loopback, and the paths that it was asked for."""
+    """A registry on loopback, and the requested paths."""
     asked: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -171,7 +171,7 @@ def registry(answers: dict[str, tuple[int, Any]]) -> Iterator[tuple[FindSchema, 
         server.server_close()
 
 
-def test_a_registry_is_asked_once_for_each_schema() -> None:
+def test_each_schema_is_requested_from_the_registry_once() -> None:
     answers = {
         "/registry/schemas/ids/7": (200, {"schema": (FOLDER / "7.avsc").read_text()}),
         "/registry/schemas/ids/8": (200, {"schemaType": "JSON", "schema": "{}"}),
@@ -186,18 +186,18 @@ def test_a_registry_is_asked_once_for_each_schema() -> None:
 
 
 @pytest.mark.parametrize("answer", [(500, {}), (401, {}), (200, b"<html>")])
-def test_a_registry_that_fails_is_an_error_and_refuses_nothing(answer: tuple[int, Any]) -> None:
+def test_a_failing_registry_raises_and_refuses_nothing(answer: tuple[int, Any]) -> None:
     with registry({"/registry/schemas/ids/7": answer}) as (find, _), pytest.raises(RegistryError):
         read("json", PLAIN, framed(7, avro()), find=find)
 
 
-def test_a_registry_that_is_gone_is_an_error() -> None:
+def test_an_unreachable_registry_raises() -> None:
     with registry({}) as (find, _):
         pass
     with pytest.raises(RegistryError, match="does not answer"):
         read("json", framed(7, avro()), find=find)
 
 
-def test_the_folder_goes_before_the_address() -> None:
+def test_the_folder_is_searched_before_the_registry() -> None:
     find = schema_finder(SchemaSettings(folder=str(FOLDER), address="http://127.0.0.1:9"))
     assert len(rows(read("json", framed(7, avro()), find=find))) == 1

@@ -1,4 +1,4 @@
-"""Calls of the Segment spec become events, orders and links between identities; a bad call of a batch costs itself."""
+"""Calls of the Segment spec become events, orders and identity links; a bad call of a batch is refused alone."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_a_page_call_is_a_page_viewed_with_its_campaign() -> None:
     assert "integrations" not in row["properties"]
 
 
-def test_identify_ties_user_anonymous_and_device_and_keeps_the_traits() -> None:
+def test_identify_links_user_anonymous_id_and_device_and_keeps_the_traits() -> None:
     row = one(IDENTIFY)
     assert row["event_name"] == "identify"
     assert (row["customer_id"], row["anonymous_id"]) == ("u-1001", "7d02a1c4-anon")
@@ -50,7 +50,7 @@ def test_identify_ties_user_anonymous_and_device_and_keeps_the_traits() -> None:
     assert row["device"] == "mobile"
 
 
-def test_alias_ties_the_previous_id_to_the_user() -> None:
+def test_alias_links_the_previous_id_to_the_user() -> None:
     row = one(ALIAS)
     assert (row["event_name"], row["customer_id"]) == ("alias", "u-1001")
     assert row["identities"] == {"anonymous_id": "old-anon-3"}
@@ -68,7 +68,7 @@ def test_a_screen_is_seen_in_the_app() -> None:
     assert row["properties"]["name"] == "Basket"
 
 
-def test_a_completed_order_has_its_money_and_items() -> None:
+def test_a_completed_order_has_its_revenue_and_items() -> None:
     row = one(ORDER)
     assert (row["event_name"], row["kind"]) == ("order_completed", "order")
     assert (row["order_id"], row["revenue"], row["currency"]) == ("o-5001", Decimal("49.50"), "EUR")
@@ -79,14 +79,14 @@ def test_a_completed_order_has_its_money_and_items() -> None:
     assert row["properties"]["coupon"] == "TEA"
 
 
-def test_without_a_revenue_the_total_counts() -> None:
+def test_without_a_revenue_the_total_is_used() -> None:
     call = copy.deepcopy(ORDER)
     del call["properties"]["revenue"]
     assert one(call)["revenue"] == Decimal("59.40")
 
 
 @pytest.mark.parametrize("event", ["Order Updated", "Order Refunded", "Order Cancelled"])
-def test_an_order_counts_its_revenue_once(event: str) -> None:
+def test_only_the_completed_order_has_revenue(event: str) -> None:
     row = one(ORDER | {"event": event})
     assert (row["kind"], row["order_id"], row["revenue"]) == ("order", "o-5001", None)
 
@@ -101,7 +101,7 @@ def test_a_survey_answer_becomes_feedback_by_a_rule() -> None:
     assert (cart["kind"], cart["survey"]) == ("clickstream", None)
 
 
-def test_a_batch_gives_its_calls_in_order_and_hands_down_what_it_says() -> None:
+def test_a_batch_gives_its_calls_in_order_with_the_batch_fields_as_defaults() -> None:
     batch = {
         "batch": [TRACK | {"messageId": "m0"}, PAGE, TRACK | {"context": {"locale": "fr-FR"}}],
         "context": {"locale": "nl-NL", "timezone": "Europe/Amsterdam"},
@@ -115,12 +115,12 @@ def test_a_batch_gives_its_calls_in_order_and_hands_down_what_it_says() -> None:
     assert "writeKey" not in found[0]["properties"]
 
 
-def test_events_without_an_id_are_named_by_their_place() -> None:
+def test_events_without_an_id_get_one_from_their_position() -> None:
     ids = [row["event_id"] for row in rows(read("segment", {"batch": [TRACK, TRACK, TRACK]}))]
     assert ids == ["k:t:0:0", "k:t:0:0:1", "k:t:0:0:2"]
 
 
-def test_an_id_that_is_a_number_is_text() -> None:
+def test_a_numeric_id_becomes_text() -> None:
     assert one(TRACK | {"userId": 42})["customer_id"] == "42"
 
 
@@ -146,19 +146,19 @@ BAD: list[tuple[str, dict[str, Any], str, str | None]] = [
 
 
 @pytest.mark.parametrize(("fields", "reason", "field"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
-def test_a_bad_call_of_a_batch_costs_itself(fields: dict[str, Any], reason: str, field: str | None) -> None:
+def test_a_bad_call_of_a_batch_is_refused_alone(fields: dict[str, Any], reason: str, field: str | None) -> None:
     found = read("segment", {"batch": [TRACK, TRACK | fields, TRACK]})
     assert refused(found) == [(0, 1, reason, field)]
     assert [row["part"] for row in events(found)] == [0, 2]
 
 
-def test_a_call_that_is_no_object_costs_itself() -> None:
+def test_a_call_that_is_not_an_object_is_refused_alone() -> None:
     found = read("segment", {"batch": [None, TRACK, 5]})
     assert refused(found) == [(0, 0, "not_object", None), (0, 2, "not_object", None)]
     assert [row["part"] for row in events(found)] == [1]
 
 
-def test_what_cannot_be_read_at_all_is_refused_as_a_message() -> None:
+def test_an_unreadable_message_is_refused_as_a_whole() -> None:
     found = read("segment", b"{", b"\xff", None, b"5", {"batch": []})
     assert refused(found) == [
         (0, None, "not_json", None),
@@ -169,7 +169,7 @@ def test_what_cannot_be_read_at_all_is_refused_as_a_message() -> None:
     assert events(found) == []
 
 
-def test_a_time_falls_back_to_when_the_device_said_it_was() -> None:
+def test_a_call_without_a_timestamp_has_the_time_of_the_device() -> None:
     call = {name: held for name, held in TRACK.items() if name != "timestamp"}
     assert one(call | {"originalTimestamp": "2026-01-01T00:00:07Z"})["occurred_at"].second == 7
     (row,) = events(read("segment", call))
@@ -188,7 +188,7 @@ anything = st.recursive(
     st.sampled_from(CALLS),
     st.dictionaries(st.sampled_from([*ORDER, *PAGE, "traits", "previousId"]), anything, min_size=1, max_size=3),
 )
-def test_whatever_a_field_holds_a_call_lands_or_is_refused(call: dict[str, Any], fields: dict[str, Any]) -> None:
+def test_a_call_with_any_field_value_lands_or_is_refused(call: dict[str, Any], fields: dict[str, Any]) -> None:
     found = read("segment", {"batch": [TRACK, call | fields, TRACK]})
     places = sorted([row["part"] for row in events(found)] + [refusal.part or 0 for refusal in found.refused])
     assert places == [0, 1, 2] or [refusal.reason for refusal in found.refused] == ["not_json"]

@@ -1,4 +1,4 @@
-"""Enriched events of Snowplow become events, from tab separated values and from JSON alike, e-commerce as orders."""
+"""Enriched events of Snowplow give the same events from tab separated values and JSON; e-commerce becomes orders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIME = {"derived_tstamp": "2026-01-01 10:00:00.123", "collector_tstamp": "2026-0
 
 
 def described(*data: tuple[str, Any], wrap: str = "contexts") -> str:
-    """Self-describing JSON as the enriched stream carries it."""
+    """Self-describing JSON in the form of the enriched stream."""
     inner: Any = [{"schema": schema, "data": held} for schema, held in data]
     if wrap == "unstruct_event":
         (inner,) = inner
@@ -81,7 +81,7 @@ def test_a_page_view_has_its_ids_time_page_and_campaign(value: Any) -> None:
     assert (event["device"], event["country"], event["referrer"]) == ("mobile", "DE", "https://search.example/")
 
 
-def test_both_ways_of_writing_give_the_same_event() -> None:
+def test_tsv_and_json_give_the_same_event() -> None:
     from_json, from_tsv = one(VIEW), one(VIEW_LINE)
     assert from_tsv == from_json
     properties = from_tsv["properties"]
@@ -132,7 +132,7 @@ def test_a_refund_names_the_order_and_has_no_revenue() -> None:
     assert (event["kind"], event["order_id"], event["revenue"]) == ("order", "T-77", None)
 
 
-def test_the_older_ecommerce_tells_the_order_once_and_its_items_one_by_one() -> None:
+def test_older_ecommerce_tracking_gives_one_order_and_its_items_one_by_one() -> None:
     order = line(event="transaction", tr_orderid="T-9", tr_total="12.345", tr_currency="eur", domain_userid="d", **TIME)
     item = line(
         event="transaction_item",
@@ -154,14 +154,14 @@ def test_the_older_ecommerce_tells_the_order_once_and_its_items_one_by_one() -> 
     assert second["items"] == [{"sku": "CUP-1", "quantity": 2, "price": Decimal("6.17")}]
 
 
-def test_a_mobile_session_gives_session_and_device() -> None:
+def test_a_mobile_session_sets_session_and_device() -> None:
     session = {"sessionId": "s-1", "userId": "dev-1", "sessionIndex": 4}
     schema = "iglu:com.snowplowanalytics.snowplow/client_session/jsonschema/1-0-2"
     event = one(line(platform="mob", event="page_view", contexts=described((schema, session)), **TIME))
     assert (event["channel"], event["session_id"], event["identities"]) == ("app", "s-1", {"device_id": "dev-1"})
 
 
-def test_without_a_derived_time_the_collectors_counts() -> None:
+def test_without_a_derived_time_the_collector_time_is_used() -> None:
     event = one(line(event="page_view", domain_userid="d", collector_tstamp="2026-01-01 10:00:01.000"))
     assert event["occurred_at"] == datetime(2026, 1, 1, 10, 0, 1, tzinfo=UTC)
 
@@ -199,7 +199,7 @@ BAD_CELLS: list[tuple[str, dict[str, Any], str, str]] = [
 
 
 @pytest.mark.parametrize(("value", "reason", "field"), [bad[1:] for bad in BAD], ids=[bad[0] for bad in BAD])
-def test_a_message_that_cannot_be_read_costs_itself(value: bytes, reason: str, field: str | None) -> None:
+def test_an_unreadable_message_is_refused_alone(value: bytes, reason: str, field: str | None) -> None:
     found = read("snowplow", VIEW_LINE, value, VIEW)
     assert refused(found) == [(1, None, reason, field)]
     assert [event["offset"] for event in events(found)] == [0, 2]
@@ -208,7 +208,7 @@ def test_a_message_that_cannot_be_read_costs_itself(value: bytes, reason: str, f
 @pytest.mark.parametrize(
     ("cells", "reason", "field"), [bad[1:] for bad in BAD_CELLS], ids=[bad[0] for bad in BAD_CELLS]
 )
-def test_a_bad_cell_is_named(cells: dict[str, Any], reason: str, field: str) -> None:
+def test_an_invalid_cell_is_named(cells: dict[str, Any], reason: str, field: str) -> None:
     found = read("snowplow", VIEW_LINE, line(**({"domain_userid": "d", "event": "page_view"} | TIME | cells)))
     assert refused(found) == [(1, 0, reason, field)]
 
@@ -221,7 +221,7 @@ def test_a_batch_of_objects_gives_its_events() -> None:
 
 @settings(max_examples=150, deadline=None)
 @given(st.dictionaries(st.sampled_from([*COLUMNS, "contexts_com_acme_x_1"]), anything, min_size=1, max_size=4))
-def test_whatever_json_holds_an_event_lands_or_is_refused(fields: dict[str, Any]) -> None:
+def test_an_event_with_any_json_value_lands_or_is_refused(fields: dict[str, Any]) -> None:
     found = read("snowplow", [VIEW, VIEW | fields, VIEW])
     places = sorted([event["part"] for event in events(found)] + [refusal.part or 0 for refusal in found.refused])
     assert places == [0, 1, 2] or [refusal.reason for refusal in found.refused] == ["not_json"]
@@ -229,7 +229,7 @@ def test_whatever_json_holds_an_event_lands_or_is_refused(fields: dict[str, Any]
 
 @settings(max_examples=100, deadline=None)
 @given(st.dictionaries(st.sampled_from(COLUMNS), st.text(max_size=8), max_size=4), st.integers(0, 2000))
-def test_whatever_a_line_holds_it_lands_or_is_refused(cells: dict[str, str], length: int) -> None:
+def test_a_line_with_any_cell_lands_or_is_refused(cells: dict[str, str], length: int) -> None:
     value = line(**({"event": "page_view"} | TIME | cells)) if length > 1000 else VIEW_LINE[:length]
     found = read("snowplow", VIEW_LINE, value)
     places = [event["offset"] for event in events(found)] + [refusal.offset for refusal in found.refused]
