@@ -49,7 +49,7 @@ class Counters:
     restarts: int = 0
     registry_failures: int = 0
     storage_failures: int = 0
-    lake_is_away: bool = False
+    lake_is_unavailable: bool = False
     rebalances: int = 0
     decode_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS_BOUNDS))
     commit_seconds: Histogram = field(default_factory=lambda: Histogram(SECONDS_BOUNDS))
@@ -67,8 +67,8 @@ class Counters:
     files_per_open_day: int = 0
     assigned: int = 0
     joined: bool = False
-    held_rows: int = 0
-    held_bytes: int = 0
+    buffered_rows: int = 0
+    buffered_bytes: int = 0
     events_version: int = 0
     last_poll: float = 0.0
     last_commit: float = 0.0
@@ -84,11 +84,11 @@ class Counters:
             self.registry_failures += 1
         else:
             self.storage_failures += 1
-            self.lake_is_away = True
+            self.lake_is_unavailable = True
 
     def add_flush(self, result: FlushResult, now: float) -> None:
         """Count one flush."""
-        self.lake_is_away = False
+        self.lake_is_unavailable = False
         self.landed += result.landed
         self.refused += result.refused
         self.warned += result.warned

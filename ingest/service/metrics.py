@@ -53,13 +53,9 @@ class CountersCollector(Collector):
             ("records_polled", "Records read from the broker.", counters.polled),
             ("bytes_polled", "Bytes of message values read.", counters.bytes),
             ("records_landed", "Events that became visible in the lake.", counters.landed),
-            ("records_redelivered", "Records that came again and were dropped.", counters.redelivered),
-            (
-                "duplicate_events",
-                "Events that repeat an id within one flush.",
-                counters.duplicates,
-            ),
-            ("id_conflicts", "Of these, events that say something else than the other.", counters.conflicting),
+            ("records_redelivered", "Records that were delivered again and dropped.", counters.redelivered),
+            ("duplicate_events", "Events that repeat an id within one flush.", counters.duplicates),
+            ("id_conflicts", "Of these, events with a different content.", counters.conflicting),
         ):
             family = CounterMetricFamily(PREFIX + name, text, labels=["topic"])
             for topic, count in counts.copy().items():
@@ -69,33 +65,33 @@ class CountersCollector(Collector):
         for labels, count in counters.refused.copy().items():
             family.add_metric(labels, count)
         yield family
-        family = CounterMetricFamily(PREFIX + "records_warned", "Events landed in spite of a rule.", labels=["rule"])
+        family = CounterMetricFamily(PREFIX + "records_warned", "Events that landed but fail a rule.", labels=["rule"])
         for rule, count in counters.warned.copy().items():
             family.add_metric([rule], count)
         yield family
         for name, text, value in (
             ("commits", "Commits of events.", counters.commits),
-            ("commit_conflicts", "Commits that another process was faster with.", counters.conflicts),
+            ("commit_conflicts", "Commits lost to another process.", counters.conflicts),
             ("fenced", "Partitions found moved by another process and read again.", counters.fenced),
-            ("restarts", "Consumers thrown away after an error.", counters.restarts),
-            ("registry_failures", "Look-ups that the schema registry did not answer.", counters.registry_failures),
-            ("storage_failures", "Attempts to land that the lake did not take.", counters.storage_failures),
-            ("rebalances", "Changes of the assignment.", counters.rebalances),
-            ("watchdog_restarts", "Processes of this machine that the watchdog has ended.", counters.watchdog_restarts),
-            ("maintenance_runs", "Times that the tables' files were looked after.", counters.maintained),
-            ("days_relieved", "Days that had too many files and were compacted at once.", counters.relieved),
-            ("files_removed", "Files removed that no table needs any more.", counters.removed_files),
+            ("restarts", "Consumers replaced after an error.", counters.restarts),
+            ("registry_failures", "Failed look-ups in the schema registry.", counters.registry_failures),
+            ("storage_failures", "Failed commits to the lake.", counters.storage_failures),
+            ("rebalances", "Changes of the assigned partitions.", counters.rebalances),
+            ("watchdog_restarts", "Processes on this machine ended by the watchdog.", counters.watchdog_restarts),
+            ("maintenance_runs", "Maintenance runs of the tables.", counters.maintained),
+            ("days_relieved", "Days with too many files, compacted at once.", counters.relieved),
+            ("files_removed", "Removed files that no table used any more.", counters.removed_files),
         ):
             yield CounterMetricFamily(PREFIX + name, text, value=value)
 
     def _gauge_metrics(self) -> Iterator[Metric]:
         counters = self._counters
         for name, text, value in (
-            ("assigned_partitions", "Partitions that this process reads.", counters.assigned),
-            ("buffer_records", "Records read and not landed yet.", counters.held_rows),
-            ("buffer_bytes", "Bytes of messages read and not landed yet.", counters.held_bytes),
-            ("delta_version", "Version of the table of events.", counters.events_version),
-            ("files_per_open_day", "Files of the open day that has the most.", counters.files_per_open_day),
+            ("assigned_partitions", "Partitions assigned to this process.", counters.assigned),
+            ("buffer_records", "Records read and not landed yet.", counters.buffered_rows),
+            ("buffer_bytes", "Bytes of messages read and not landed yet.", counters.buffered_bytes),
+            ("delta_version", "Version of the events table.", counters.events_version),
+            ("files_per_open_day", "Files of the open day with the most files.", counters.files_per_open_day),
             ("last_successful_poll_timestamp_seconds", "When a broker last answered.", counters.last_poll),
             ("last_successful_commit_timestamp_seconds", "When a commit last succeeded.", counters.last_commit),
         ):
@@ -103,7 +99,9 @@ class CountersCollector(Collector):
 
     def _partition_metrics(self) -> Iterator[Metric]:
         labels = ["topic", "partition"]
-        lag = GaugeMetricFamily(PREFIX + "lag_records", "Records between what landed and the end.", labels=labels)
+        lag = GaugeMetricFamily(
+            PREFIX + "lag_records", "Records between the landed offset and the end of the partition.", labels=labels
+        )
         for partition, records in self._counters.lag.copy().items():
             lag.add_metric([partition.topic, str(partition.number)], records)
         yield lag
@@ -112,7 +110,7 @@ class CountersCollector(Collector):
         for partition, newest in self._counters.newest.copy().items():
             fresh.add_metric([partition.topic, str(partition.number)], self._clock() - newest)
         yield fresh
-        text = "Time until the broker deletes what has not landed; all of the retention where nothing waits."
+        text = "Time until the broker deletes records that have not landed; the whole retention if there are none."
         headroom = GaugeMetricFamily(PREFIX + "retention_headroom_seconds", text, labels=labels)
         for partition, seconds in _headroom(self._counters, self._clock()).items():
             headroom.add_metric([partition.topic, str(partition.number)], seconds)
@@ -187,10 +185,10 @@ def serve_metrics(counters: Counters, watchdog: Watchdog, address: str, port: in
 
 def _missing(counters: Counters, now: float) -> str:
     """The reason why the consumer cannot land records; empty if it can."""
-    if counters.lake_is_away:
-        return "the lake does not take what is read, it is tried again"
+    if counters.lake_is_unavailable:
+        return "the lake does not accept commits, trying again"
     if not counters.joined:
-        return "the group has not handed out its partitions yet"
+        return "the group has not assigned its partitions yet"
     return "no broker has answered for a minute" if now - counters.last_poll > _HEARD_SECONDS else ""
 
 
@@ -203,22 +201,22 @@ def _handler(registry: CollectorRegistry, counters: Counters, watchdog: Watchdog
             if self.path == "/metrics":
                 self._answer(200, generate_latest(registry), CONTENT_TYPE)
             elif self.path == "/healthz":
-                self._say(watchdog.is_patient, f"the loop turned {watchdog.silence:.0f} s ago")
+                self._answer_probe(watchdog.is_patient, f"last iteration of the loop {watchdog.silence:.0f} s ago")
             elif self.path == "/readyz":
                 missing = _missing(counters, time.time())
-                self._say(not missing, missing or f"{counters.assigned} partitions")
+                self._answer_probe(not missing, missing or f"{counters.assigned} partitions")
             else:
                 self._answer(404, b"/metrics, /healthz, /readyz\n")
 
         def log_message(self, format: str, *args: object) -> None:
             """Do not log requests."""
 
-        def _say(self, ok: bool, text: str) -> None:
+        def _answer_probe(self, ok: bool, text: str) -> None:
             self._answer(200 if ok else 503, f"{'ok' if ok else 'no'}: {text}\n".encode())
 
-        def _answer(self, status: int, body: bytes, kind: str = "text/plain; charset=utf-8") -> None:
+        def _answer(self, status: int, body: bytes, content_type: str = "text/plain; charset=utf-8") -> None:
             self.send_response(status)
-            self.send_header("Content-Type", kind)
+            self.send_header("Content-Type", content_type)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)

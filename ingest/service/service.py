@@ -157,25 +157,25 @@ class _Loop:
                 return
             except (SourceFailed, BrokerError, RegistryError, StorageError) as failed:
                 failures = 1 if self.counters.landed.total() > before else failures + 1
-                if not self._goes_on(failed, failures, until_caught_up):
+                if not self._may_retry(failed, failures, until_caught_up):
                     if isinstance(failed, SourceFailed):
-                        raise _hopeless(self._settings, failed) from failed
+                        raise _keeps_failing(self._settings, failed) from failed
                     raise
                 if isinstance(failed, StorageError | RegistryError):
                     self.counters.add_failure(failed)
-                log.warning("the consumer failed, a new one is built", extra=error_fields(failed))
+                log.warning("the consumer failed, creating a new one", extra=error_fields(failed))
             self._landing.drop_all()
             self.counters.restarts += 1
             gc.collect()  # the old client is part of reference cycles that hold its sockets
-            if self._rests(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1], stopping):
+            if self._pause(_BACKOFF_SECONDS[min(failures, len(_BACKOFF_SECONDS)) - 1], stopping):
                 return
 
-    def _rests(self, seconds: float, stopping: Event) -> bool:
+    def _pause(self, seconds: float, stopping: Event) -> bool:
         """Wait before the next consumer; returns whether to stop."""
         self.watchdog.beat()
         return stopping.wait(seconds)
 
-    def _goes_on(self, failed: Exception, failures: int, until_caught_up: bool) -> bool:
+    def _may_retry(self, failed: Exception, failures: int, until_caught_up: bool) -> bool:
         """Whether to try again: a run until caught up gives up after a while; a service only if it cannot start."""
         if isinstance(failed, PermanentBrokerError) or (isinstance(failed, BrokerError) and not self.counters.restarts):
             return False
@@ -184,7 +184,7 @@ class _Loop:
         return not until_caught_up or failures <= len(_BACKOFF_SECONDS)
 
     def _consume(self, stopping: Event, until_caught_up: bool) -> None:
-        if self.counters.lake_is_away:  # do not join the group before the lake is back
+        if self.counters.lake_is_unavailable:  # do not join the group before the lake is back
             self._landing.reload()
         with Source(self._settings) as source:
             self._work(source, stopping, until_caught_up)
@@ -233,7 +233,7 @@ class _Loop:
         if polled != self._polled:
             self._moved, self._polled = now, polled
         elif until_caught_up and now - self._moved > _PATIENCE_SECONDS:
-            raise _silent(self._settings, worker.lag())
+            raise _no_records(self._settings, worker.lag())
         if self._on_progress:
             landed, quarantined = self.counters.landed.total(), self.counters.quarantined.total()
             lag = worker.lag()
@@ -259,14 +259,14 @@ class _Loop:
 
 def _nothing_to_read() -> ConfigurationError:
     return ConfigurationError(
-        "No stream is named, so there is nothing to read.",
+        "No stream is configured, so there is nothing to read.",
         where="[[ingest.streams]]",
         expected="at least one topic with its kind",
         do='add to journeys.toml: [[ingest.streams]], topic = "clickstream", kind = "clickstream"',
     )
 
 
-def _hopeless(settings: IngestSettings, failed: Exception) -> BrokerError:
+def _keeps_failing(settings: IngestSettings, failed: Exception) -> BrokerError:
     return BrokerError(
         "Reading from the broker keeps failing.",
         where=", ".join(settings.brokers),
@@ -276,11 +276,11 @@ def _hopeless(settings: IngestSettings, failed: Exception) -> BrokerError:
     )
 
 
-def _silent(settings: IngestSettings, lag: int | None) -> PermanentBrokerError:
+def _no_records(settings: IngestSettings, lag: int | None) -> PermanentBrokerError:
     return PermanentBrokerError(
-        "The broker has given no record for a minute, though the end is not reached.",
+        "The broker has returned no record for a minute, although the end has not been reached.",
         where=", ".join(settings.brokers),
         expected="the records up to the end of each partition",
-        found=f"{lag} records to go" if lag is not None else "no answer to our fetches",
+        found=f"{lag} records to go" if lag is not None else "no response to fetches",
         do="check the broker, and that no producer holds a transaction open",
     )

@@ -20,7 +20,7 @@ from ingest.source_protocol import RecordSource, SourceFailed
 log = logging.getLogger(__name__)
 
 _QUIET_SECONDS: Final = 5.0
-"""After how long without records the end offset of the broker is trusted over the high watermark."""
+"""Time without records after which the broker's end offset is used in place of the high watermark."""
 _FIRST_PAUSE_SECONDS: Final = 1.0
 
 
@@ -29,7 +29,7 @@ class Patience(NamedTuple):
 
     poll: timedelta
     join: timedelta = timedelta(seconds=36)
-    away: timedelta = timedelta(0)
+    unavailable: timedelta = timedelta(0)
 
 
 def _sleep(seconds: float) -> bool:
@@ -96,7 +96,7 @@ class Worker:
 
         Raises StorageError or RegistryError when that time is over, or on a request to stop.
         """
-        until, pause = self._clock() + self._patience.away.total_seconds(), _FIRST_PAUSE_SECONDS
+        until, pause = self._clock() + self._patience.unavailable.total_seconds(), _FIRST_PAUSE_SECONDS
         while True:
             try:
                 return self._landing.flush()
@@ -104,14 +104,14 @@ class Worker:
                 if self._clock() + pause > until:
                     raise
                 self._counters.add_failure(error)
-                log.warning("what is held cannot land now, it is tried again", extra=error_fields(error))
+                log.warning("the buffers cannot land now, trying again", extra=error_fields(error))
             self._beat()
             if self._rest(pause):
                 return self._landing.flush()
             pause *= 2
 
     def is_caught_up(self) -> bool:
-        """Whether every partition has been read up to the end it had when that was first known."""
+        """Whether every partition has been read up to its end as first seen."""
         if not self._source.joined or self._source.assigned() != self._begun or self._begun > self._targets.keys():
             return False
         behind = [it for it in self._begun if (self._source.position(it) or 0) < self._targets[it]]
@@ -159,7 +159,7 @@ class Worker:
             self._counters.rebalances += 1
             self._last_record = self._clock()
         elif not self._source.joined and self._clock() - self._began > self._patience.join.total_seconds():
-            raise SourceFailed("the group gives us no assignment")
+            raise SourceFailed("the group has not assigned any partition")
         return {*gained, *lost}
 
     def _check_ends(self) -> None:
@@ -173,14 +173,14 @@ class Worker:
     def _note_state(self) -> None:
         counters, landing = self._counters, self._landing
         counters.assigned, counters.joined = len(self._begun), self._source.joined
-        counters.held_rows, counters.held_bytes = landing.rows, landing.bytes
+        counters.buffered_rows, counters.buffered_bytes = landing.rows, landing.bytes
         counters.lag = {
             partition: max(highwater - landing.decided(partition), 0)
             for partition in self._begun
             if (highwater := self._source.highwater(partition)) is not None
         }
         if counters.joined and len(counters.lag) == len(self._begun) and not any(counters.lag.values()):
-            counters.lake_is_away = False  # another process has landed our records
+            counters.lake_is_unavailable = False  # another process has landed our records
 
 
 def _log_flush(result: FlushResult) -> None:
@@ -188,4 +188,4 @@ def _log_flush(result: FlushResult) -> None:
     log.info("landed", extra=log_fields(landed=result.landed.total(), quarantined=refused, seconds=seconds))
     for partition, offset in result.rewound.items():
         moved = log_fields(topic=partition.topic, partition=partition.number, offset=offset)
-        log.warning("another process has moved a partition, it is read again", extra=moved)
+        log.warning("another process has moved a partition, reading it again", extra=moved)

@@ -1,8 +1,8 @@
-"""Consumers that are killed, stopped or told to end at a named step of their work, and a check that nothing is lost.
+"""Kills, stops or terminates consumers at a named step of their work, and checks that nothing is lost or duplicated.
 
-A consumer is a process of its own, forked from one that has the libraries loaded. Before it begins, steps of its work
-are wrapped so that it sends itself a signal at the n-th time it comes to one of them. A stopped one goes on after
-another has landed what it held: then it is a zombie. Every fault begins with new messages on the topics.
+Each consumer is a process, forked from one that has loaded the libraries. Before it starts, one step of its work is
+wrapped so that the consumer sends itself a signal the n-th time it reaches the step. A stopped consumer is resumed
+after another has landed its records: then it is a zombie. New messages are produced before every fault.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _START = multiprocessing.get_context("forkserver")
 _START.set_forkserver_preload(["tests.ingest.service.faults"])
 
 Step = tuple[type, str, bool, str | None]
-"""Class, method, whether before or after it, and the table that it must be about."""
+"""Class, method, whether the signal comes before the call, and the name of the table (None: any)."""
 
 
 def phases() -> dict[str, Step]:
@@ -59,7 +59,7 @@ def phases() -> dict[str, Step]:
 
 
 class Fault(NamedTuple):
-    """Which signal at which step, and at the how manieth time."""
+    """A signal that is sent the n-th time a step is reached."""
 
     phase: str
     number: signal.Signals
@@ -68,7 +68,7 @@ class Fault(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What became of the faults: how often each was met, by phase and signal, and those that were never reached."""
+    """How often each fault occurred, by phase and signal, and how often its step was not reached; and the counts."""
 
     met: Counter[tuple[str, str]] = field(default_factory=Counter)
     missed: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -80,19 +80,19 @@ class Outcome:
 
 
 def drawn(seed: int) -> Iterator[Fault]:
-    """Faults without end: every phase in turn, with a signal and a moment drawn from the seed."""
+    """Endless faults: every phase in turn, with a random signal."""
     draw, every = random.Random(seed), list(phases())
     while True:
         draw.shuffle(every)
         for phase in every:
             number = draw.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
             if phase == "close" and number is not signal.SIGKILL:
-                number = signal.SIGKILL  # it is told to stop to come there at all
+                number = signal.SIGKILL  # SIGTERM is what makes it reach this step
             yield Fault(phase, number, draw.choice([1, 1, 2]) if phase in ("poll", "load", "assign") else 1)
 
 
 def suffer(broker: str, lake: Lake, faults: Iterator[Fault], count: int) -> Outcome:
-    """Let `count` faults happen, land the rest in peace, and compare what is there with what was sent."""
+    """Cause `count` faults, land the rest without one, and compare the lake with the sent messages."""
     outcome, given = Outcome(), settings(broker)
     for fault in (next(faults) for _ in range(count)):
         produce([broker], _sent(range(outcome.sent, outcome.sent + EACH)))
@@ -105,14 +105,14 @@ def suffer(broker: str, lake: Lake, faults: Iterator[Fault], count: int) -> Outc
 
 
 def settings(broker: str) -> IngestSettings:
-    """Small and frequent flushes, every partition at once: consumers that run together have them all in common."""
+    """Small and frequent flushes; every consumer reads all partitions, so concurrent consumers share them."""
     streams = [{"topic": topic, "kind": "clickstream"} for topic in TOPICS]
     given = {"flush_rows": 40, "flush_age": "50ms", "poll_records": 25, "poll_wait": "20ms", "assignment": "all"}
     return IngestSettings.model_validate({"brokers": [broker], "streams": streams, **given})
 
 
 def _one(given: IngestSettings, lake: Lake, fault: Fault) -> bool:
-    """One consumer and its fault; whether it came to it."""
+    """Run one consumer with its fault; returns whether the fault occurred."""
     consumer = _START.Process(target=_consume, args=(given.model_dump_json(), lake.address, fault), daemon=True)
     before = _commits(lake)
     consumer.start()
@@ -139,7 +139,7 @@ def _one(given: IngestSettings, lake: Lake, fault: Fault) -> bool:
 
 
 def _await(consumer: Any, *, stopped: bool) -> bool:
-    """Wait until a consumer is gone, or stopped."""
+    """Wait until a consumer has ended or, with `stopped`, is stopped; returns whether that is how it went."""
     deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         if not consumer.is_alive():

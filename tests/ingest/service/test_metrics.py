@@ -1,4 +1,4 @@
-"""The port tells how the consumer stands: Prometheus can read it, health and readiness say yes and no."""
+"""The port serves the state of the consumer: metrics for Prometheus, health and readiness for probes."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ HERE = Partition("clicks", 2)
 
 
 def counters() -> Counters:
-    told = Counters(joined=True, assigned=3, last_poll=time.time(), lag={HERE: 42}, storage_failures=2)
-    told.retention["clicks"] = 3600.0
-    told.duplicates["clicks"], told.watchdog_restarts, told.files_per_open_day = 4, 1, 12
-    told.add_read("clicks", 2, 5)
+    state = Counters(joined=True, assigned=3, last_poll=time.time(), lag={HERE: 42}, storage_failures=2)
+    state.retention["clicks"] = 3600.0
+    state.duplicates["clicks"], state.watchdog_restarts, state.files_per_open_day = 4, 1, 12
+    state.add_read("clicks", 2, 5)
     flushed = FlushResult(rows=2, decided={HERE: 2}, newest={HERE: 90.0}, commit_seconds=0.2, lateness_seconds=61.0)
     flushed.landed["clicks"] += 1
     flushed.refused["clicks", "not_json"] += 1
     flushed.lateness.update({60: 1, float("inf"): 2})
-    told.add_flush(flushed, 100.0)
-    return told
+    state.add_flush(flushed, 100.0)
+    return state
 
 
-def sample(told: Counters, name: str, **labels: str) -> float | None:
+def sample(state: Counters, name: str, **labels: str) -> float | None:
     registry = CollectorRegistry()
-    registry.register(CountersCollector(told, clock=lambda: 100.0))
+    registry.register(CountersCollector(state, clock=lambda: 100.0))
     return registry.get_sample_value("journeys_" + name, labels)
 
 
@@ -66,16 +66,16 @@ def sample(told: Counters, name: str, **labels: str) -> float | None:
         ("last_successful_commit_timestamp_seconds", {}, 100),
     ],
 )
-def test_a_scrape_gives_what_the_tally_holds(name: str, labels: dict[str, str], value: float) -> None:
+def test_a_scrape_returns_the_values_of_the_counters(name: str, labels: dict[str, str], value: float) -> None:
     assert sample(counters(), name, **labels) == value
 
 
-def test_the_headroom_is_all_of_the_retention_where_nothing_waits() -> None:
-    told = counters()
-    told.lag[HERE] = 0
-    assert sample(told, "retention_headroom_seconds", topic="clicks", partition="2") == 3600
-    told.retention = {}
-    assert sample(told, "retention_headroom_seconds", topic="clicks", partition="2") is None
+def test_the_headroom_is_the_whole_retention_when_nothing_waits() -> None:
+    state = counters()
+    state.lag[HERE] = 0
+    assert sample(state, "retention_headroom_seconds", topic="clicks", partition="2") == 3600
+    state.retention = {}
+    assert sample(state, "retention_headroom_seconds", topic="clicks", partition="2") is None
 
 
 def test_a_histogram_counts_at_and_below_each_bound() -> None:
@@ -109,20 +109,20 @@ def test_the_port_answers_scrapes_health_and_readiness() -> None:
     [
         ({"joined": False}, "partitions"),
         ({"last_poll": time.time() - 90}, "no broker has answered"),
-        ({"lake_is_away": True}, "the lake does not take"),
+        ({"lake_is_unavailable": True}, "the lake does not accept"),
     ],
 )
-def test_who_cannot_land_what_comes_is_not_ready_and_says_why(how: dict[str, Any], said: str) -> None:
-    told = counters()
+def test_a_consumer_that_cannot_land_is_not_ready_and_gives_the_reason(how: dict[str, Any], said: str) -> None:
+    state = counters()
     for name, value in how.items():
-        setattr(told, name, value)
-    with Watchdog(timedelta(seconds=60)) as watchdog, serve_metrics(told, watchdog, "127.0.0.1", 0) as port:
+        setattr(state, name, value)
+    with Watchdog(timedelta(seconds=60)) as watchdog, serve_metrics(state, watchdog, "127.0.0.1", 0) as port:
         assert get(port, "/healthz")[0] == 200
         status, text = get(port, "/readyz")
     assert status == 503 and said in text
 
 
-def test_a_loop_that_stands_is_not_healthy_and_one_without_partitions_not_ready() -> None:
+def test_a_stopped_loop_is_unhealthy_and_a_consumer_without_partitions_not_ready() -> None:
     barks: list[str] = []
     with (
         Watchdog(timedelta(seconds=0), bark=lambda: barks.append("!")) as watchdog,

@@ -1,4 +1,4 @@
-"""The consumer process on the embedded broker: several topics at once, to their ends, errors in words."""
+"""The consumer process on the embedded broker: several topics to their ends, and clear errors."""
 
 from __future__ import annotations
 
@@ -94,14 +94,14 @@ def test_an_empty_topic_is_caught_up_at_once(broker: str, lake: Lake) -> None:
 
 
 @pytest.mark.broker
-def test_a_member_of_a_group_lands_what_it_is_given(broker: str, lake: Lake) -> None:
+def test_a_member_of_a_group_lands_its_assigned_partitions(broker: str, lake: Lake) -> None:
     fill(broker, "grouped", 300)
     assert caught_up(settings(broker, "grouped", assignment="group"), lake).polled == 300
     assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 300
 
 
 @pytest.mark.broker
-def test_a_service_flushes_by_age_and_ends_in_order_when_told(broker: str, lake: Lake) -> None:
+def test_a_service_flushes_by_age_and_stops_in_order_on_request(broker: str, lake: Lake) -> None:
     fill(broker, "service", 40)
     stop = threading.Event()
     results: list[IngestSummary] = []
@@ -141,7 +141,7 @@ def test_defaults_keys_and_record_times_arrive(broker: str, lake: Lake) -> None:
 
 
 @pytest.mark.broker
-def test_the_status_counts_what_is_there(broker: str, lake: Lake) -> None:
+def test_the_status_counts_the_rows_of_the_tables(broker: str, lake: Lake) -> None:
     assert table_status(lake)["rows"].to_list() == [None, None, None]
     fill(broker, "status", 100, partitions=1)
     caught_up(settings(broker, "status"), lake)
@@ -152,7 +152,7 @@ def test_the_status_counts_what_is_there(broker: str, lake: Lake) -> None:
 
 
 @pytest.mark.broker
-def test_the_status_tells_how_fresh_each_stream_is(broker: str, lake: Lake) -> None:
+def test_the_status_reports_the_freshness_of_each_stream(broker: str, lake: Lake) -> None:
     now = datetime.fromtimestamp(RECEIVED / 1000, UTC) + timedelta(hours=1)
     given = settings(broker, "fresh-a", "fresh-b", "fresh-never")
     assert freshness(given, lake, now)["newest"].to_list() == [None] * 3
@@ -167,7 +167,7 @@ def test_the_status_tells_how_fresh_each_stream_is(broker: str, lake: Lake) -> N
 
 
 @pytest.mark.broker
-def test_the_status_tells_what_waits_at_the_broker(broker: str, lake: Lake) -> None:
+def test_the_status_reports_the_lag_of_each_partition(broker: str, lake: Lake) -> None:
     fill(broker, "waits", 100, partitions=1)
     given = settings(broker, "waits")
     assert partition_lag(given, lake).rows() == [("waits", 0, 0, 100, 100)] and not Path(lake.address).exists()
@@ -204,12 +204,12 @@ def test_no_stream_is_one_clear_error(lake: Lake) -> None:
 
 
 @pytest.mark.broker
-def test_a_topic_made_anew_stops_the_run_until_it_is_accepted(tmp_path: Path) -> None:
+def test_a_recreated_topic_stops_the_run_until_it_is_accepted(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
     for generation in range(2):
         with EmbeddedBroker() as embedded:  # it forgets everything when it stops
-            fill(embedded.address, "anew", 20 + generation, partitions=1)
-            given = settings(embedded.address, "anew")
+            fill(embedded.address, "recreated", 20 + generation, partitions=1)
+            given = settings(embedded.address, "recreated")
             if generation == 0:
                 caught_up(given, lake)
                 continue
@@ -221,10 +221,10 @@ def test_a_topic_made_anew_stops_the_run_until_it_is_accepted(tmp_path: Path) ->
 
 
 @pytest.mark.broker
-def test_partitions_and_codecs_are_told(broker: str) -> None:
-    create_topics([broker], {"told": 3})
-    create_topics([broker], {"told": 3})
-    assert describe_topics(settings(broker, "told")) == {"told": 3}
+def test_partitions_and_codecs_are_described(broker: str) -> None:
+    create_topics([broker], {"described": 3})
+    create_topics([broker], {"described": 3})
+    assert describe_topics(settings(broker, "described")) == {"described": 3}
     assert {"gzip", "lz4", "zstd"} <= set(readable_codecs())
 
 
@@ -251,7 +251,7 @@ def test_a_consumer_that_fails_is_replaced_and_nothing_is_lost(
 
 
 @pytest.mark.broker
-def test_a_run_that_keeps_failing_ends_and_says_so(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_that_keeps_failing_ends_with_an_error(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     create_topics([broker], {"hopeless": 1})
 
     def fails(self: Source, wait: timedelta) -> list[Chunk]:
@@ -266,7 +266,7 @@ def test_a_run_that_keeps_failing_ends_and_says_so(broker: str, lake: Lake, monk
 
 @pytest.mark.broker
 @pytest.mark.parametrize("seconds", [(0.01,) * 6])
-def test_a_registry_that_is_away_for_a_while_quarantines_and_loses_nothing(
+def test_a_registry_outage_quarantines_and_loses_nothing(
     broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch, seconds: tuple[float, ...]
 ) -> None:
     fill(broker, "registry", 60, partitions=2)
@@ -292,7 +292,7 @@ def test_a_registry_that_is_away_for_a_while_quarantines_and_loses_nothing(
 
 
 @pytest.mark.broker
-def test_a_lake_that_goes_away_is_waited_for_and_nothing_is_lost_or_doubled(
+def test_a_service_waits_for_an_unavailable_lake_and_loses_and_duplicates_nothing(
     broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def until(condition: Callable[[], bool]) -> None:
@@ -309,18 +309,18 @@ def test_a_lake_that_goes_away_is_waited_for_and_nothing_is_lost_or_doubled(
     service = threading.Thread(target=lambda: done.append(run(given, lake, stop=stop)))
     service.start()
     try:
-        until(lambda: counters.polled.total() == 100 and counters.held_rows == 0)
+        until(lambda: counters.polled.total() == 100 and counters.buffered_rows == 0)
         here, aside = Path(lake.address), Path(lake.address + ".aside")
         here.rename(aside)
         here.write_text("no folder")  # as a file system that is not there: nothing can be read or written
         produce([broker], messages("afloat", range(100, 200)))
-        until(lambda: counters.storage_failures > 0 and counters.restarts > 1 and counters.lake_is_away)
+        until(lambda: counters.storage_failures > 0 and counters.restarts > 1 and counters.lake_is_unavailable)
         with pytest.raises(StorageError, match="The lake cannot be"):  # a run that is to end does not wait
             caught_up(given, lake)
         here.unlink()
         aside.rename(here)
         until(lambda: len(places(lake) + places(lake, layout.QUARANTINE)) == 200)
-        until(lambda: not counters.lake_is_away)
+        until(lambda: not counters.lake_is_unavailable)
     finally:
         stop.set()
         service.join(20)
@@ -333,7 +333,7 @@ def fails(_: object) -> FlushResult:
 
 
 @pytest.mark.broker
-def test_a_compression_that_cannot_be_read_stops_at_once_and_names_the_package(
+def test_an_unreadable_compression_stops_at_once_and_names_the_package(
     broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(broker, "squeezed", 50, partitions=1)
@@ -349,7 +349,7 @@ def test_a_compression_that_cannot_be_read_stops_at_once_and_names_the_package(
 # The client leaves the sockets of connections that were refused to the garbage collector, which then warns.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.broker
-def test_a_broker_that_is_away_is_heard_no_more_though_polls_come_back(tmp_path: Path) -> None:
+def test_empty_polls_during_a_broker_outage_do_not_count_as_answers(tmp_path: Path) -> None:
     with EmbeddedBroker() as embedded:
         fill(embedded.address, "silent", 5, partitions=1)
         with Source(settings(embedded.address, "silent", assignment="all")) as source:
@@ -370,9 +370,7 @@ def test_a_broker_that_is_away_is_heard_no_more_though_polls_come_back(tmp_path:
 # Connections that were refused in tests before leave their sockets to the garbage collector, which then warns here.
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.broker
-def test_consumers_that_were_thrown_away_are_gone_with_their_sockets(
-    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_replaced_consumers_leave_no_open_sockets(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(broker, "thrown", 30, partitions=1)
     made: list[weakref.ref[Source]] = []
     real, polls = Source.poll, 0

@@ -1,4 +1,4 @@
-"""Whatever a consumer is in the middle of when it is killed, stopped or told to end, every message lands once."""
+"""Every message lands once, whichever step a consumer is killed, stopped or terminated at."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from tests.ingest.service.faults import EACH, TOPICS, Fault, drawn, phases, suff
 
 
 @pytest.mark.broker
-def test_a_fault_at_every_step_loses_and_doubles_nothing(tmp_path: Path) -> None:
+def test_a_fault_at_every_step_loses_and_duplicates_nothing(tmp_path: Path) -> None:
     killed = [Fault(phase, signal.SIGKILL, 1) for phase in phases()]
     zombies = [Fault(phase, signal.SIGSTOP, 1) for phase in ("parsed", "q-write", "write", "landed")]
-    told = [Fault(phase, signal.SIGTERM, 1) for phase in ("poll", "q-landed", "write")]
-    faults = [*killed, *zombies, *told]
+    terminated = [Fault(phase, signal.SIGTERM, 1) for phase in ("poll", "q-landed", "write")]
+    faults = [*killed, *zombies, *terminated]
     with EmbeddedBroker() as broker:
         create_topics([broker.address], TOPICS)
         outcome = suffer(broker.address, Lake(str(tmp_path / "lake")), iter(faults), len(faults))

@@ -1,5 +1,4 @@
-"""What one consumer costs at its limits, and small misfortunes on the way: memory, late events, a broker that will not
-take offsets, a batch that is broken on the way."""
+"""One consumer at its limits and with minor faults: memory, late events, rejected offset commits, a corrupt batch."""
 
 from __future__ import annotations
 
@@ -68,18 +67,25 @@ def test_memory_stays_under_its_ceiling_at_the_default_limits(broker: str, lake:
     assert int(landed) == 60_000 and int(megabytes) < MEGABYTES
 
 
-def test_no_more_is_held_than_the_limits_and_one_poll(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buffers_hold_at_most_the_limits_and_one_poll(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     create_topics([broker], {"held": 3})
     produce([broker], messages("held", range(2_000)))
     counters, held = Counters(), list[tuple[int, int]]()
     monkeypatch.setattr(service, "Counters", lambda: counters)
     given = settings(broker, "held", flush_rows=300, flush_bytes=20_000, poll_records=50)
-    run(given, lake, until_caught_up=True, on_progress=lambda _: held.append((counters.held_rows, counters.held_bytes)))
+    run(
+        given,
+        lake,
+        until_caught_up=True,
+        on_progress=lambda _: held.append((counters.buffered_rows, counters.buffered_bytes)),
+    )
     assert max(rows for rows, _ in held) <= 350 and max(size for _, size in held) <= 20_000 + 50 * 150
     assert len(places(lake)) == 1_800
 
 
-def test_a_broker_that_takes_no_offsets_costs_nothing(broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_rejects_offset_commits_changes_nothing(
+    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def refuses(*_: object, **__: object) -> None:
         raise CoordinatorNotAvailableError
 
@@ -92,7 +98,7 @@ def test_a_broker_that_takes_no_offsets_costs_nothing(broker: str, lake: Lake, m
     assert len(set(places(lake) + places(lake, layout.QUARANTINE))) == 200
 
 
-def test_a_batch_that_is_broken_on_the_way_costs_a_consumer_and_is_read_again(
+def test_a_corrupt_batch_replaces_the_consumer_and_is_read_again(
     broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     create_topics([broker], {"broken": 2})

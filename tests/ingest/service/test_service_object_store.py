@@ -1,4 +1,4 @@
-"""Lake, files and a broker on an object store; a broker that goes away and comes back with all that it had."""
+"""Lake, files and a broker on an object store; a broker that is restarted and still has its records."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ACCESS = {"AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_I
 
 @pytest.fixture(scope="module")
 def requests(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every request that the store has answered, a line each."""
+    """Every request that the store has answered, one per line."""
     return tmp_path_factory.mktemp("store") / "requests"
 
 
@@ -46,7 +46,7 @@ def store(requests: Path) -> Iterator[dict[str, str]]:
 
 @pytest.fixture
 def bucket(store: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
-    """The store, found by whatever asks the environment for it."""
+    """The store, with its address and keys in the environment."""
     for name, value in store.items():
         monkeypatch.setenv(name, value)
     return store
@@ -82,7 +82,7 @@ def test_a_zombie_on_an_object_store_lands_nothing(bucket: dict[str, str]) -> No
     assert len(places(lake)) == 3
 
 
-def test_what_a_commit_asks_of_the_log_does_not_grow_with_the_log(
+def test_requests_of_a_commit_do_not_grow_with_the_log(
     bucket: dict[str, str], requests: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     period = 5
@@ -91,7 +91,7 @@ def test_what_a_commit_asks_of_the_log_does_not_grow_with_the_log(
     table = Table(Lake(f"s3://{BUCKET}/long"), layout.EVENTS, reload_every=period)
 
     def commits(first: int, last: int) -> tuple[int, int]:
-        """Listings, and entries of the log that were read."""
+        """The number of listings, and of log entries that were read."""
         before = len(requests.read_bytes())
         for offset in range(first, last):
             assert table.append(rows(offset), [Claim(APP, offset or None, offset + 1)])
@@ -104,11 +104,11 @@ def test_what_a_commit_asks_of_the_log_does_not_grow_with_the_log(
     late = commits(6 * period, 7 * period)
     assert (
         late[0] <= early[0] <= 2 * period + 3
-    )  # two a commit, and three more for checkpoint, cleaning and reading anew
+    )  # two per commit, and three more for checkpoint, cleaning and reloading
     assert late[1] <= early[1] + 2
 
 
-def test_a_store_that_takes_requests_and_never_answers_is_given_up_before_the_watchdog_barks(
+def test_a_store_that_never_answers_fails_before_the_watchdog_barks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limits, asked = IngestSettings(), float(commit._STORE["retry_timeout"].removesuffix("s"))
@@ -124,8 +124,8 @@ def test_a_store_that_takes_requests_and_never_answers_is_given_up_before_the_wa
 
 
 @pytest.mark.broker
-def test_a_broker_that_is_away_for_half_a_minute_and_comes_back_with_its_records_is_read_on(outage: Outage) -> None:
-    """Polls came back empty meanwhile, without an error, and did not count as heard."""
+def test_a_broker_that_returns_after_half_a_minute_is_read_on(outage: Outage) -> None:
+    """During the outage, polls return empty without an error and do not count as answers."""
     outage.end()
     assert outage.service.poll() is None and outage.heard > SECONDS - 1.5
     outage.send(300, 400)
@@ -135,9 +135,7 @@ def test_a_broker_that_is_away_for_half_a_minute_and_comes_back_with_its_records
     assert outage.service.wait(30) == 0
 
 
-def test_files_of_an_object_store_are_loaded_once_whichever_way_they_are_named(
-    bucket: dict[str, str], tmp_path: Path
-) -> None:
+def test_files_of_an_object_store_are_loaded_once_under_any_address(bucket: dict[str, str], tmp_path: Path) -> None:
     lake = Lake(str(tmp_path / "lake"))
     lines = [event(number) + b"\n" for number in range(30)]
     first = put(bucket, "old/2025/a.ndjson", b"".join(lines[:10]))

@@ -1,4 +1,4 @@
-"""A loop that no longer turns ends the process, and one that turns does not."""
+"""The watchdog ends a process whose loop has stopped, and no other."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from pathlib import Path
 from ingest.service.watchdog import EXIT_STUCK, Watchdog, _note, count_restarts
 
 
-def test_processes_that_were_ended_are_counted(tmp_path: Path) -> None:
+def test_processes_ended_by_the_watchdog_are_counted(tmp_path: Path) -> None:
     assert count_restarts(str(tmp_path)) == 0
     _note(str(tmp_path))
     _note(str(tmp_path))
     assert count_restarts(str(tmp_path)) == 2
 
 
-def test_it_barks_once_when_the_loop_stands_still() -> None:
+def test_it_barks_once_when_the_loop_stops() -> None:
     barked = threading.Event()
     with Watchdog(timedelta(milliseconds=50), bark=barked.set) as watchdog:
         assert barked.wait(5)
         assert not watchdog.is_patient
 
 
-def test_it_is_quiet_while_the_loop_turns_and_after_it() -> None:
+def test_it_is_quiet_while_the_loop_runs_and_afterwards() -> None:
     barked = threading.Event()
     with Watchdog(timedelta(seconds=2), bark=barked.set) as watchdog:
         for _ in range(5):
@@ -36,7 +36,7 @@ def test_it_is_quiet_while_the_loop_turns_and_after_it() -> None:
     assert not barked.is_set()
 
 
-def test_a_process_that_is_stuck_ends_and_says_where() -> None:
+def test_a_stuck_process_ends_and_writes_its_stacks() -> None:
     stuck = """
 from datetime import timedelta
 from ingest.service.watchdog import Watchdog

@@ -1,4 +1,4 @@
-"""One consumer at work, with a stream that does what we tell it."""
+"""The worker follows assignments, flushes, retries and stops as it should, on a scripted source."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Table:
 
 
 class Script:
-    """A stream of which every answer can be set."""
+    """A source whose answers are set by the test."""
 
     def __init__(self, *gained: Partition) -> None:
         self.next_changes = AssignmentChanges(list(gained), [])
@@ -53,14 +53,14 @@ class Script:
         self.chunks: list[Chunk] = []
         self.at: dict[Partition, int] = {}
         self.ends: dict[Partition, int | None] = dict.fromkeys(gained, 0)
-        self.told_ends: dict[Partition, int] = {}
+        self.end_offsets: dict[Partition, int] = {}
         self.oldest = 0
         self.committed: dict[Partition, int] = {}
-        self.anew = False
+        self.recreated = False
         self.silence = 0.0
 
     def check_topics(self) -> None:
-        if self.anew:
+        if self.recreated:
             raise LandingError("recreated")
 
     def changes(self) -> AssignmentChanges:
@@ -85,7 +85,7 @@ class Script:
         return self.ends[partition]
 
     def readable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        return {partition: self.told_ends[partition] for partition in partitions}
+        return {partition: self.end_offsets[partition] for partition in partitions}
 
     def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         return dict.fromkeys(partitions, self.oldest)
@@ -107,7 +107,7 @@ class Clock:
 
 
 class Bench:
-    """A worker with everything around it."""
+    """A worker with a scripted source, tables in memory, counters and a clock."""
 
     def __init__(self, *gained: Partition) -> None:
         self.events, self.script, self.counters, self.clock = Table(), Script(*gained), Counters(), Clock()
@@ -116,7 +116,7 @@ class Bench:
             self.script,
             self.landing,
             self.counters,
-            patience=Patience(timedelta(0), timedelta(seconds=30), away=timedelta(seconds=60)),
+            patience=Patience(timedelta(0), timedelta(seconds=30), unavailable=timedelta(seconds=60)),
             accept_gap=False,
             rest=self.clock.rest,
             clock=self.clock,
@@ -128,7 +128,7 @@ class Bench:
         self.worker.step()
 
 
-def test_what_is_read_lands_when_it_is_old_enough_and_the_broker_is_told() -> None:
+def test_buffers_land_when_they_are_old_enough_and_offsets_are_committed() -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1)
@@ -136,10 +136,10 @@ def test_what_is_read_lands_when_it_is_old_enough_and_the_broker_is_told() -> No
     bench.clock.now = 5.0
     bench.worker.step()
     assert len(bench.events.rows) == 2 and bench.script.committed == {A: 2}
-    assert (bench.counters.polled.total(), bench.counters.landed.total(), bench.counters.held_rows) == (2, 2, 2)
+    assert (bench.counters.polled.total(), bench.counters.landed.total(), bench.counters.buffered_rows) == (2, 2, 2)
 
 
-def test_what_was_read_before_a_partition_moved_is_read_again() -> None:
+def test_records_polled_before_a_partition_moved_are_read_again() -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1)
@@ -151,7 +151,7 @@ def test_what_was_read_before_a_partition_moved_is_read_again() -> None:
     assert sorted(offset for _, _, offset in bench.events.rows) == [0, 1, 2, 3]
 
 
-def test_a_partition_that_is_lost_takes_what_is_held_of_it_along() -> None:
+def test_the_buffer_of_a_lost_partition_is_dropped() -> None:
     bench = Bench(A, B)
     bench.worker.step()
     bench.deliver(A, 0)
@@ -162,7 +162,7 @@ def test_a_partition_that_is_lost_takes_what_is_held_of_it_along() -> None:
     assert bench.events.rows == [("clicks", 1, 0)]
 
 
-def test_caught_up_is_the_end_as_it_was_first_seen() -> None:
+def test_caught_up_means_the_end_as_first_seen() -> None:
     bench = Bench(A, B)
     bench.script.ends = {A: 2, B: None}
     bench.worker.step()
@@ -174,9 +174,9 @@ def test_caught_up_is_the_end_as_it_was_first_seen() -> None:
     assert bench.worker.lag() == 98
 
 
-def test_an_open_transaction_is_not_waited_for_once_all_is_quiet() -> None:
+def test_an_open_transaction_is_not_waited_for_on_a_quiet_stream() -> None:
     bench = Bench(A)
-    bench.script.ends, bench.script.told_ends = {A: 20}, {A: 11}
+    bench.script.ends, bench.script.end_offsets = {A: 20}, {A: 11}
     bench.worker.step()
     bench.deliver(A, *range(10), next_offset=11)
     assert not bench.worker.is_caught_up()
@@ -184,7 +184,7 @@ def test_an_open_transaction_is_not_waited_for_once_all_is_quiet() -> None:
     assert bench.worker.is_caught_up() and bench.worker.is_caught_up()
 
 
-def test_places_without_records_are_decided_too() -> None:
+def test_offsets_without_records_are_decided_too() -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1)
@@ -193,17 +193,17 @@ def test_places_without_records_are_decided_too() -> None:
     assert list(bench.events.versions.values()) == [7]
 
 
-def test_a_topic_made_anew_meanwhile_lands_nothing() -> None:
+def test_a_topic_recreated_before_a_flush_lands_nothing() -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0)
-    bench.script.anew = True
+    bench.script.recreated = True
     with pytest.raises(LandingError, match="recreated"):
         bench.worker.flush()
     assert bench.events.rows == []
 
 
-def test_another_process_that_was_faster_is_followed() -> None:
+def test_a_partition_moved_by_another_process_is_rewound() -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1, 2)
@@ -215,16 +215,16 @@ def test_another_process_that_was_faster_is_followed() -> None:
     assert [offset for _, _, offset in bench.events.rows] == [2, 3]
 
 
-def test_a_group_that_gives_no_assignment_costs_the_consumer() -> None:
+def test_a_group_without_an_assignment_fails_the_consumer() -> None:
     bench = Bench()
     bench.script.joined = False
     bench.worker.step()
     bench.clock.now = 31.0
-    with pytest.raises(SourceFailed, match="no assignment"):
+    with pytest.raises(SourceFailed, match="not assigned any partition"):
         bench.worker.step()
 
 
-def test_a_partition_that_ends_before_what_was_landed_stops_the_run() -> None:
+def test_a_partition_that_ends_before_the_landed_offset_stops_the_run() -> None:
     bench = Bench(A)
     bench.events.versions["ingest/journeys/id/0"] = 50
     bench.script.ends = {A: 20}
@@ -237,8 +237,8 @@ REGISTRY = RegistryError("The schema registry does not answer.")
 STORE = StorageError("The lake cannot be written.")
 
 
-def away(bench: Bench, monkeypatch: pytest.MonkeyPatch, failures: int, error: Exception = REGISTRY) -> None:
-    """The registry, or the lake, does not answer the next times that it is asked."""
+def fail(bench: Bench, monkeypatch: pytest.MonkeyPatch, failures: int, error: Exception = REGISTRY) -> None:
+    """Let the next flushes fail with `error`."""
     real, left = bench.landing.flush, [failures]
 
     def flush() -> FlushResult:
@@ -250,73 +250,73 @@ def away(bench: Bench, monkeypatch: pytest.MonkeyPatch, failures: int, error: Ex
     monkeypatch.setattr(bench.landing, "flush", flush)
 
 
-def test_a_registry_that_is_away_is_asked_again_and_what_is_held_lands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_registry_outage_the_buffers_land(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1, 2)
-    away(bench, monkeypatch, failures=4)
+    fail(bench, monkeypatch, failures=4)
     bench.worker.flush()
     assert bench.clock.now == 1 + 2 + 4 + 8 and bench.counters.registry_failures == 4
     assert len(bench.events.rows) == 3 and bench.counters.quarantined.total() == 0
 
 
-def test_a_registry_that_stays_away_costs_the_consumer_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_registry_outage_fails_the_consumer_and_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1, 2)
-    away(bench, monkeypatch, failures=99)
+    fail(bench, monkeypatch, failures=99)
     with pytest.raises(RegistryError):
         bench.worker.flush()
     assert bench.clock.now <= 60 and bench.events.rows == [] and bench.events.versions == {}
 
 
-def test_who_waits_for_the_registry_can_be_told_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_waiting_for_the_registry_ends_on_a_request_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1, 2)
-    away(bench, monkeypatch, failures=99)
+    fail(bench, monkeypatch, failures=99)
     bench.clock.stopped = True
     with pytest.raises(RegistryError):
         bench.worker.flush()
     assert bench.clock.now == 1
 
 
-def test_a_lake_that_is_full_for_a_while_is_tried_again_and_what_is_held_lands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_after_a_lake_outage_the_buffers_land(monkeypatch: pytest.MonkeyPatch) -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1, 2)
-    away(bench, monkeypatch, failures=3, error=STORE)
+    fail(bench, monkeypatch, failures=3, error=STORE)
     seen: list[bool] = []
-    monkeypatch.setattr(bench.worker, "_rest", lambda _: seen.append(bench.counters.lake_is_away))
+    monkeypatch.setattr(bench.worker, "_rest", lambda _: seen.append(bench.counters.lake_is_unavailable))
     bench.worker.flush()
     assert seen == [True] * 3 and bench.counters.storage_failures == 3 and bench.counters.registry_failures == 0
-    assert len(bench.events.rows) == 3 and bench.script.committed == {A: 3} and not bench.counters.lake_is_away
+    assert len(bench.events.rows) == 3 and bench.script.committed == {A: 3} and not bench.counters.lake_is_unavailable
 
 
-def test_a_lake_that_stays_away_costs_the_consumer_and_the_broker_is_told_nothing(
+def test_a_long_lake_outage_fails_the_consumer_and_commits_no_offsets(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1, 2)
-    away(bench, monkeypatch, failures=99, error=STORE)
+    fail(bench, monkeypatch, failures=99, error=STORE)
     with pytest.raises(StorageError):
         bench.worker.flush()
-    assert bench.clock.now <= 60 and bench.script.committed == {} and bench.counters.lake_is_away
+    assert bench.clock.now <= 60 and bench.script.committed == {} and bench.counters.lake_is_unavailable
 
 
-def test_who_has_nothing_left_to_land_is_ready_again_though_another_has_landed_it() -> None:
+def test_a_consumer_is_ready_again_once_another_has_landed_its_records() -> None:
     bench = Bench(A)
-    bench.counters.lake_is_away, bench.script.ends = True, {A: 3}
+    bench.counters.lake_is_unavailable, bench.script.ends = True, {A: 3}
     bench.worker.step()
-    assert bench.counters.lake_is_away
+    assert bench.counters.lake_is_unavailable
     bench.events.versions["ingest/journeys/id/0"] = 3
     bench.script.next_changes = AssignmentChanges([A], [A])
     bench.worker.step()
-    assert not bench.counters.lake_is_away
+    assert not bench.counters.lake_is_unavailable
 
 
-def test_another_lake_in_the_place_of_ours_stops_the_run() -> None:
+def test_a_replaced_lake_stops_the_run() -> None:
     bench = Bench(A)
     bench.worker.step()
     bench.deliver(A, 0, 1, 2)
@@ -328,7 +328,7 @@ def test_another_lake_in_the_place_of_ours_stops_the_run() -> None:
     assert stopped.value.expected.startswith("offset 3") and len(bench.events.rows) == 3
 
 
-def test_a_poll_counts_as_heard_only_when_a_broker_has_answered() -> None:
+def test_a_poll_counts_only_if_a_broker_has_answered() -> None:
     bench = Bench(A)
     bench.script.silence = 300.0
     bench.worker.step()
