@@ -122,15 +122,15 @@ def check(
         days = [day for audit in audits if audit.name == layout.EVENTS for day in audit.days if day is not None]
         _judge_freshness(events, settings, findings)
         measured = _judge_drift(events, days, measured, settings.drift, findings)
-    found = findings.frame
-    if not found.is_empty():
-        results.add_results(lake, found)
+    new_results = findings.frame
+    if not new_results.is_empty():
+        results.add_results(lake, new_results)
     others = before.filter(~pl.col("table").is_in([audit.name for audit in audits]))
     seen = pl.concat([others, *(audit.landed.seen for audit in audits)]).sort("table", "day")
     if not seen.equals(before):
         results.keep(lake, seen, measured)
     notes = tuple(audit.landed.note for audit in audits if audit.landed.note)
-    return CheckSummary(at, sum(len(audit.days) for audit in audits), total, found, notes)
+    return CheckSummary(at, sum(len(audit.days) for audit in audits), total, new_results, notes)
 
 
 def _advance(on_progress: Advance | None, done: int, total: int, rows: int) -> None:
@@ -153,11 +153,11 @@ def _audits(
     ]
 
 
-def _summary(name: str, found: pl.DataFrame) -> SuiteResult:
-    missed = found.filter(~pl.col("passed"))
+def _summary(name: str, outcomes: pl.DataFrame) -> SuiteResult:
+    missed = outcomes.filter(~pl.col("passed"))
     failed = missed.filter(pl.col("severity") == "refuse").height
     beliefs = missed.group_by("belief", maintain_order=True).len().sort("len", descending=True, maintain_order=True)
-    return SuiteResult(name, found["day"].n_unique(), failed, missed.height - failed, tuple(beliefs.iter_rows()))
+    return SuiteResult(name, outcomes["day"].n_unique(), failed, missed.height - failed, tuple(beliefs.iter_rows()))
 
 
 def _newest(events: pl.LazyFrame, column: pl.Expr) -> datetime | None:

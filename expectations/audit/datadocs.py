@@ -78,7 +78,7 @@ def publish(lake: Lake, folder: Path) -> list[Path]:
     return written
 
 
-def pages(found: pl.DataFrame) -> dict[str, str]:
+def pages(outcomes: pl.DataFrame) -> dict[str, str]:
     """The pages by file name, made from the results of checks (schema `results.RESULTS`).
 
     One page per suite, one for each of the newest checks, and `index.html` last. Without results there is only an index
@@ -87,7 +87,7 @@ def pages(found: pl.DataFrame) -> dict[str, str]:
     >>> list(pages(results.RESULTS.to_frame(eager=True)))
     ['index.html']
     """
-    verdicts = by_day(found)
+    verdicts = by_day(outcomes)
     days = _newest(verdicts)
     made, overview, runs = {}, [], []
     for (suite,), of_suite in verdicts.group_by("suite", maintain_order=True):
@@ -95,9 +95,9 @@ def pages(found: pl.DataFrame) -> dict[str, str]:
         made[name] = _suite_page(str(suite), of_suite)
         beliefs = of_suite.select(_BELIEF).unique().height
         overview.append(_Row(str(suite), (of_suite["table"][0], str(beliefs)), _worst(of_suite, days), name))
-    times = found["checked_at"].unique().sort(descending=True)
+    times = outcomes["checked_at"].unique().sort(descending=True)
     for at in times.head(CHECKS):
-        of_check = found.filter(pl.col("checked_at") == at)
+        of_check = outcomes.filter(pl.col("checked_at") == at)
         name = f"check-{at:%Y%m%dT%H%M%S%f}.html"
         made[name] = _check_page(at, of_check)
         runs.append(_Row(f"{at:%Y-%m-%d %H:%M:%S} UTC", _run(of_check), link=name))
@@ -110,18 +110,18 @@ def pages(found: pl.DataFrame) -> dict[str, str]:
     return made
 
 
-def by_day(found: pl.DataFrame) -> pl.DataFrame:
+def by_day(outcomes: pl.DataFrame) -> pl.DataFrame:
     """One row per expectation and day: `passed`, `judged` and `failed` over all checks of the day's rows.
 
     A check of the rows added after a version is added to the check of that version. A check of whole days replaces
     earlier checks, and so does one that begins at the same version as an earlier, interrupted one.
     """
     keys = [*_BELIEF, "day"]
-    ordered = found.with_columns(pl.col("since").fill_null(-1), pl.col("version").fill_null(-1))
+    ordered = outcomes.with_columns(pl.col("since").fill_null(-1), pl.col("version").fill_null(-1))
     later = pl.col("since").reverse().cum_min().reverse().shift(-1).over(keys)
-    held = ordered.filter(later.is_null() | ((later >= 0) & (later >= pl.col("version"))))
+    current = ordered.filter(later.is_null() | ((later >= 0) & (later >= pl.col("version"))))
     merged = [pl.col("passed").all(), pl.col("judged", "failed").sum(), pl.col("observed", "failure").last()]
-    counted = held.group_by(keys, maintain_order=True).agg(*merged, pl.col("failed").count().alias("_counted"))
+    counted = current.group_by(keys, maintain_order=True).agg(*merged, pl.col("failed").count().alias("_counted"))
     return counted.with_columns(
         pl.when(pl.col("_counted") > 0).then(pl.col("failed")).alias("failed"),
     ).drop("_counted")
@@ -138,42 +138,42 @@ def _headings(days: Sequence[Day]) -> tuple[str, ...]:
     return tuple("all" if day is None else f"{day:%m-%d}" for day in days)
 
 
-def _suite_page(suite: str, found: pl.DataFrame) -> str:
+def _suite_page(suite: str, outcomes: pl.DataFrame) -> str:
     """Every expectation of a suite: the consequence of a failure, counts over the days shown, and the newest days."""
-    days = _newest(found)
+    days = _newest(outcomes)
     rows = []
-    for (_, _, columns, belief, severity), held in found.group_by(_BELIEF, maintain_order=True):
-        judged, failed, observed = _measured(held.filter(pl.col("day").is_in(days, nulls_equal=True)))
+    for (_, _, columns, belief, severity), group in outcomes.group_by(_BELIEF, maintain_order=True):
+        judged, failed, observed = _measured(group.filter(pl.col("day").is_in(days, nulls_equal=True)))
         texts = (", ".join(columns), _CONSEQUENCE[str(severity)], judged, failed, observed)
-        rows.append(_Row(str(belief), texts, _cells(held, days)))
-    missed, checked = found.filter(~pl.col("passed"))["day"].n_unique(), found["day"].n_unique()
-    lead = f"{len(rows)} expectations about {found['table'][0]}; at least one failed on {missed} of {checked} days."
+        rows.append(_Row(str(belief), texts, _cells(group, days)))
+    missed, checked = outcomes.filter(~pl.col("passed"))["day"].n_unique(), outcomes["day"].n_unique()
+    lead = f"{len(rows)} expectations about {outcomes['table'][0]}; at least one failed on {missed} of {checked} days."
     headings = ("Expectation", "Columns", "On failure", "Rows evaluated", "Unexpected rows", "Last measured")
     return _page(f"Suite {suite}", lead, [_Table("", headings, _headings(days), tuple(rows))])
 
 
-def _check_page(at: datetime, found: pl.DataFrame) -> str:
+def _check_page(at: datetime, outcomes: pl.DataFrame) -> str:
     """The results of one check: each expectation once, over the days of the check, failed ones first."""
     tables = []
-    for (suite,), part in found.group_by("suite", maintain_order=True):
+    for (suite,), part in outcomes.group_by("suite", maintain_order=True):
         rows = []
-        for (_, _, columns, belief, severity), held in part.group_by(_BELIEF, maintain_order=True):
-            missed = held.filter(~pl.col("passed"))
-            cell = _Cell(missed.is_empty(), str(severity), f"{missed.height} of {held.height} days")
-            failures = ", ".join(sorted(set(held["failure"].drop_nulls()) - {""}))
-            texts = (", ".join(columns), held["expectation"][0], *_measured(held), failures or "–")
+        for (_, _, columns, belief, severity), group in part.group_by(_BELIEF, maintain_order=True):
+            missed = group.filter(~pl.col("passed"))
+            cell = _Cell(missed.is_empty(), str(severity), f"{missed.height} of {group.height} days")
+            failures = ", ".join(sorted(set(group["failure"].drop_nulls()) - {""}))
+            texts = (", ".join(columns), group["expectation"][0], *_measured(group), failures or "–")
             rows.append(_Row(str(belief), texts, (cell,)))
         rows.sort(key=lambda row: row.cells[0] is None or row.cells[0].passed)
         headings = ("Expectation", "Columns", "Type", "Rows evaluated", "Unexpected rows", "Last measured", "Exception")
         tables.append(_Table(str(suite), headings, ("Failed",), tuple(rows)))
-    return _page(f"Check of {at:%Y-%m-%d %H:%M:%S} UTC", " · ".join(_run(found)), tables)
+    return _page(f"Check of {at:%Y-%m-%d %H:%M:%S} UTC", " · ".join(_run(outcomes)), tables)
 
 
-def _run(found: pl.DataFrame) -> tuple[str, str, str, str]:
+def _run(outcomes: pl.DataFrame) -> tuple[str, str, str, str]:
     """The result of one check, the number of evaluated and failed expectations, and the table versions."""
-    missed = found.filter(~pl.col("passed"))
+    missed = outcomes.filter(~pl.col("passed"))
     failed = missed.filter(pl.col("severity") == "refuse").height
-    seen = found.select("table", "since", "version").unique().drop_nulls("version").sort("table", "version")
+    seen = outcomes.select("table", "since", "version").unique().drop_nulls("version").sort("table", "version")
     spans = seen.group_by("table", maintain_order=True).agg(pl.col("since").max(), pl.col("version").max())
     versions = ", ".join(
         f"{table} {version}" if since is None else f"{table} {since} to {version}"
@@ -182,16 +182,16 @@ def _run(found: pl.DataFrame) -> tuple[str, str, str, str]:
     verdict = "failed" if failed else "passed with warnings" if missed.height else "passed"
     return (
         verdict,
-        f"{found.height:,} evaluated",
+        f"{outcomes.height:,} evaluated",
         f"{failed:,} failed, {missed.height - failed:,} warned",
         versions or "–",
     )
 
 
-def _measured(held: pl.DataFrame) -> tuple[str, str, str]:
+def _measured(group: pl.DataFrame) -> tuple[str, str, str]:
     """Rows evaluated, unexpected rows, and the last measured number, as far as they may be shown."""
-    judged, failed = (int(held[name].sum()) if held[name].count() else None for name in ("judged", "failed"))
-    last = held.filter(pl.col("observed").is_not_null()).tail(1)
+    judged, failed = (int(group[name].sum()) if group[name].count() else None for name in ("judged", "failed"))
+    last = group.filter(pl.col("observed").is_not_null()).tail(1)
     few = bool(last.height) and 0 < (last["judged"][0] or MIN_COUNT) < MIN_COUNT
     observed = "–" if last.is_empty() or few else f"{last['observed'][0]:,.4g}"
     return _shown(judged), _against(failed, judged), observed
@@ -212,8 +212,8 @@ def _against(failed: int | None, judged: int | None) -> str:
     return _shown(failed)
 
 
-def _cells(held: pl.DataFrame, days: Sequence[Day]) -> tuple[_Cell | None, ...]:
-    by_date = {row["day"]: _cell(row) for row in held.iter_rows(named=True)}
+def _cells(group: pl.DataFrame, days: Sequence[Day]) -> tuple[_Cell | None, ...]:
+    by_date = {row["day"]: _cell(row) for row in group.iter_rows(named=True)}
     return tuple(by_date.get(day) for day in days)
 
 
@@ -222,14 +222,14 @@ def _cell(row: dict[str, Any]) -> _Cell:
     return _Cell(row["passed"], row["severity"], shown)
 
 
-def _worst(found: pl.DataFrame, days: Sequence[Day]) -> tuple[_Cell | None, ...]:
+def _worst(outcomes: pl.DataFrame, days: Sequence[Day]) -> tuple[_Cell | None, ...]:
     """For each day the number of failed expectations of the suite."""
     cells: list[_Cell | None] = []
     for day in days:
-        held = found.filter(pl.col("day").eq_missing(pl.lit(day, pl.Date)))
-        missed = held.filter(~pl.col("passed"))
+        group = outcomes.filter(pl.col("day").eq_missing(pl.lit(day, pl.Date)))
+        missed = group.filter(~pl.col("passed"))
         severity = "refuse" if (missed["severity"] == "refuse").any() else "warn"
-        cells.append(_Cell(missed.is_empty(), severity, f"{missed.height} of {held.height}") if held.height else None)
+        cells.append(_Cell(missed.is_empty(), severity, f"{missed.height} of {group.height}") if group.height else None)
     return tuple(cells)
 
 

@@ -64,23 +64,25 @@ def judge_day(rows: pl.LazyFrame, columns: Columns, expectations: Sequence[Expec
     return [_judge(rows, columns, expectation) for expectation in expectations]
 
 
-def _judge(rows: pl.LazyFrame, columns: Columns, asked: Expectation) -> Outcome:
-    names = sorted({*asked.columns, *asked.condition_columns})
-    given = rows.select(DAY, *(columns.expression(name).alias(name) for name in names))
-    condition = asked.kwargs.get("row_condition")
+def _judge(rows: pl.LazyFrame, columns: Columns, expectation: Expectation) -> Outcome:
+    names = sorted({*expectation.columns, *expectation.condition_columns})
+    used = rows.select(DAY, *(columns.expression(name).alias(name) for name in names))
+    condition = expectation.kwargs.get("row_condition")
     if condition is not None:
         try:
-            given = given.filter(where(condition, Columns(given.collect_schema())))
+            used = used.filter(where(condition, Columns(used.collect_schema())))
         except NotCompiled:
-            return great_expectations.evaluate_frame(given.drop(DAY).collect(engine="streaming"), [asked])[0]
-    column = pl.col(asked.columns[0]) if asked.columns else pl.col(DAY).is_null()
-    smaller = _SMALLER.get(asked.type, _unchanged)
+            return great_expectations.evaluate_frame(used.drop(DAY).collect(engine="streaming"), [expectation])[0]
+    column = pl.col(expectation.columns[0]) if expectation.columns else pl.col(DAY).is_null()
+    smaller = _SMALLER.get(expectation.type, _unchanged)
     frame, counted = pl.collect_all(
-        [given.select(smaller(column), *asked.columns[1:]), given.select(column.count())], engine="streaming"
+        [used.select(smaller(column), *expectation.columns[1:]), used.select(column.count())], engine="streaming"
     )
-    kwargs = {name: value for name, value in asked.kwargs.items() if name not in ("row_condition", "condition_parser")}
-    outcome = great_expectations.evaluate_frame(frame, [replace(asked, kwargs=kwargs)])[0]
-    return outcome._replace(expectation=asked, judged=counted.item())
+    kwargs = {
+        name: value for name, value in expectation.kwargs.items() if name not in ("row_condition", "condition_parser")
+    }
+    outcome = great_expectations.evaluate_frame(frame, [replace(expectation, kwargs=kwargs)])[0]
+    return outcome._replace(expectation=expectation, judged=counted.item())
 
 
 def _unchanged(column: pl.Expr) -> pl.Expr:
@@ -93,34 +95,34 @@ def _numbers(column: pl.Expr) -> pl.Expr:
 
 
 def judge_unique(
-    rows: pl.LazyFrame, columns: Columns, asked: Expectation, sizes: Mapping[Day, int]
+    rows: pl.LazyFrame, columns: Columns, expectation: Expectation, sizes: Mapping[Day, int]
 ) -> Iterator[tuple[Day, Counts]]:
     """For each day (`sizes` holds its number of rows): the rows evaluated, and those with duplicate values."""
-    names = sorted({*asked.columns, *asked.condition_columns})
-    given = rows.select(DAY, *(columns.expression(name).alias(name) for name in names))
-    judged = Columns(given.collect_schema())
-    single = "column" in asked.kwargs
-    keeps = pl.col(asked.columns[0]).is_not_null() if single else considered(asked.kwargs, judged)
-    condition = asked.kwargs.get("row_condition")
+    names = sorted({*expectation.columns, *expectation.condition_columns})
+    used = rows.select(DAY, *(columns.expression(name).alias(name) for name in names))
+    judged = Columns(used.collect_schema())
+    single = "column" in expectation.kwargs
+    keeps = pl.col(expectation.columns[0]).is_not_null() if single else considered(expectation.kwargs, judged)
+    condition = expectation.kwargs.get("row_condition")
     if condition is not None:
         keeps &= where(condition, judged)
-    key = pl.struct(asked.columns).hash().alias(_KEY)
+    key = pl.struct(expectation.columns).hash().alias(_KEY)
     for days in _spans(sizes):
-        kept = within(given, days).filter(keeps).select(DAY, key, *asked.columns)
+        kept = within(used, days).filter(keeps).select(DAY, key, *expectation.columns)
         counts = {day: Counts() for day in days}
         pieces = -(-sum(sizes[day] for day in days) // MAX_ROWS)  # equal values are in the same piece
         for piece in range(pieces):
-            _count_unique(kept.filter(pl.col(_KEY) % pieces == piece), asked, counts)
+            _count_unique(kept.filter(pl.col(_KEY) % pieces == piece), expectation, counts)
         yield from counts.items()
 
 
-def _count_unique(rows: pl.LazyFrame, asked: Expectation, counts: Mapping[Day, Counts]) -> None:
+def _count_unique(rows: pl.LazyFrame, expectation: Expectation, counts: Mapping[Day, Counts]) -> None:
     """Add the rows, and those with duplicate values on the same day, to the counts of their days."""
     keys = rows.select(DAY, _KEY).collect(engine="streaming")
-    twice = keys.group_by(DAY, _KEY).len(COUNT).filter(pl.col(COUNT) > 1).drop(COUNT)
+    repeated = keys.group_by(DAY, _KEY).len(COUNT).filter(pl.col(COUNT) > 1).drop(COUNT)
     duplicates = (
-        rows.join(twice.lazy(), on=[DAY, _KEY], how="semi", nulls_equal=True)
-        .group_by(DAY, *asked.columns)
+        rows.join(repeated.lazy(), on=[DAY, _KEY], how="semi", nulls_equal=True)
+        .group_by(DAY, *expectation.columns)
         .len(COUNT)
         .collect(engine="streaming")
     )
@@ -128,7 +130,7 @@ def _count_unique(rows: pl.LazyFrame, asked: Expectation, counts: Mapping[Day, C
     if duplicates.height:
         sample = duplicates.select(pl.all().repeat_by(pl.min_horizontal(COUNT, 2)).explode())
     unique = Expectation(
-        "expect_compound_columns_to_be_unique", {"column_list": [DAY, *asked.columns], "ignore_row_if": "never"}
+        "expect_compound_columns_to_be_unique", {"column_list": [DAY, *expectation.columns], "ignore_row_if": "never"}
     )
     positions, failure = great_expectations.unexpected_rows(
         sample.drop(COUNT).with_columns(pl.col(DAY).cast(pl.String)), [unique]
@@ -154,13 +156,13 @@ def _spans(sizes: Mapping[Day, int]) -> Iterator[list[Day]]:
         yield span
 
 
-def is_unique(asked: Expectation, columns: Columns) -> bool:
+def is_unique(expectation: Expectation, columns: Columns) -> bool:
     """Whether an expectation is about duplicate values, and polars can evaluate its row condition."""
-    if asked.type not in UNIQUE:
+    if expectation.type not in UNIQUE:
         return False
     try:
-        if asked.kwargs.get("row_condition") is not None:
-            where(asked.kwargs["row_condition"], columns)
+        if expectation.kwargs.get("row_condition") is not None:
+            where(expectation.kwargs["row_condition"], columns)
     except NotCompiled:
         return False
     return True

@@ -34,8 +34,8 @@ NUMBERS: Final = pl.Schema(
         "day": pl.Date,
         "number": pl.String,
         "value": pl.Float64,
-        "least": pl.Float64,
-        "most": pl.Float64,
+        "minimum": pl.Float64,
+        "maximum": pl.Float64,
         "belief": pl.String,
     }
 )
@@ -68,7 +68,7 @@ def compare(measures: pl.DataFrame, days: list[date], baseline: list[date], limi
         _diverged(measures, a_day, limits),
         _names(measures, a_day, limits, "share", "its share of the events"),
         _names(measures, a_week, limits, "weekly", "its share of the events of a week"),
-        _given(measures, a_day, limits),
+        _present(measures, a_day, limits),
         _strayed(measures, a_day, limits),
     )
     return pl.concat(parts).sort("day", maintain_order=True)
@@ -112,14 +112,14 @@ def _diverged(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.
     p, q = ((pl.col(name) + _SMOOTHING) / (pl.col(name) + _SMOOTHING).sum() for name in ("count", "count_then"))
     free, events = pl.len() - 1, 1 / (1 / pl.col("count").sum() + 1 / pl.col("count_then").sum())
     by_chance = (free + _SIGMAS * (2 * free).sqrt()) / (2 * events)
-    found = both.group_by("day").agg((p * (p / q).log()).sum().alias("value"), by_chance.alias("by_chance"))
+    divergence = both.group_by("day").agg((p * (p / q).log()).sum().alias("value"), by_chance.alias("by_chance"))
     belief = f"shares of event names as on the days before, within a divergence of {limits.names:g}"
     return _number(
-        found.join(spread, on="day"),
+        divergence.join(spread, on="day"),
         number=pl.lit("event_name.divergence"),
         value=pl.col("value"),
-        least=pl.lit(None, pl.Float64),
-        most=pl.max_horizontal(pl.lit(limits.names), pl.col("by_chance") * pl.col("spread")),
+        minimum=pl.lit(None, pl.Float64),
+        maximum=pl.max_horizontal(pl.lit(limits.names), pl.col("by_chance") * pl.col("spread")),
         belief=pl.lit(belief),
     )
 
@@ -133,13 +133,13 @@ def _names(measures: pl.DataFrame, compared: _Compared, limits: Drift, suffix: s
         shares.filter(pl.col("usual") > 0),
         number=pl.format(f"{{}}.{suffix}", "key"),
         value=pl.col("share"),
-        least=pl.min_horizontal(pl.col("usual") / limits.shares, pl.col("usual") - _by_chance()).clip(0),
-        most=pl.max_horizontal(pl.col("usual") * limits.shares, pl.col("usual") + _by_chance()),
+        minimum=pl.min_horizontal(pl.col("usual") / limits.shares, pl.col("usual") - _by_chance()).clip(0),
+        maximum=pl.max_horizontal(pl.col("usual") * limits.shares, pl.col("usual") + _by_chance()),
         belief=pl.format(f"{{}}: {what} as before, within a factor of {limits.shares:g}", "key"),
     )
 
 
-def _given(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
+def _present(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.DataFrame:
     """The share of rows with a value, for each column that ever has one."""
     shares = _usual(measures, _of(measures, "given"), compared)
     note = f"share of rows with a value as before, within {limits.nulls:g}"
@@ -148,8 +148,8 @@ def _given(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.Dat
         shares.filter((pl.col("share") > 0) | (pl.col("usual") > 0)),
         number=pl.format("{}.given", "key"),
         value=pl.col("share"),
-        least=pl.col("usual") - tolerance,
-        most=pl.col("usual") + tolerance,
+        minimum=pl.col("usual") - tolerance,
+        maximum=pl.col("usual") + tolerance,
         belief=pl.format(f"{{}}: {note}", "key"),
     )
 
@@ -215,8 +215,8 @@ def _strayed(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.D
         both.group_by("day").agg((beyond & ~by_chance).sum().cast(pl.Float64).alias("value")),
         number=pl.lit("hours.strayed"),
         value=pl.col("value"),
-        least=pl.lit(None, pl.Float64),
-        most=pl.lit(0.0),
+        minimum=pl.lit(None, pl.Float64),
+        maximum=pl.lit(0.0),
         belief=pl.lit(f"every hour within a factor of {limits.volume:g} of the same hour in the weeks before"),
     )
 

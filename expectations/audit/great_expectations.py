@@ -94,14 +94,15 @@ def unexpected_rows(frame: pl.DataFrame, expectations: Sequence[Expectation]) ->
 
 
 def within_ends(numbers: pl.DataFrame) -> list[bool]:
-    """Whether each `value` is at least `least` and at most `most`; null means no limit."""
-    pairs = (("value", "least"), ("most", "value"))
-    either = {"or_equal": True, "ignore_row_if": "either_value_is_missing"}
-    asked = [
-        Expectation("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": a, "column_B": b, **either})
+    """Whether each `value` is at least `minimum` and at most `maximum`; null means no limit."""
+    pairs = (("value", "minimum"), ("maximum", "value"))
+    options = {"or_equal": True, "ignore_row_if": "either_value_is_missing"}
+    expectations = [
+        Expectation("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": a, "column_B": b, **options})
         for a, b in pairs
     ]
-    outside = {row for rows, _ in unexpected_rows(numbers.select("value", "least", "most"), asked) for row in rows}
+    failed = unexpected_rows(numbers.select("value", "minimum", "maximum"), expectations)
+    outside = {row for rows, _ in failed for row in rows}
     return [row not in outside for row in range(numbers.height)]
 
 
@@ -113,8 +114,9 @@ def selected(frame: pl.DataFrame, expectation: Expectation) -> pl.Series:
     }
     none = Expectation("expect_column_values_to_be_in_set", {"column": "_row", "value_set": [-1], **kwargs})
     rows, _ = unexpected_rows(numbered, [none])[0]
-    asked = {key: value for key, value in expectation.kwargs.items() if key != "row_condition"}
-    judged_rows = numbered.select(judged(expectation.type, asked, Columns(frame.schema)).alias("judged"))["judged"]
+    unconditional = {key: value for key, value in expectation.kwargs.items() if key != "row_condition"}
+    applies = judged(expectation.type, unconditional, Columns(frame.schema))
+    judged_rows = numbered.select(applies.alias("judged"))["judged"]
     return judged_rows & numbered["_row"].is_in(rows)
 
 
@@ -166,7 +168,7 @@ def _object(expectation: Expectation, position: int = 0) -> GxExpectation:
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
             f"Great Expectations rejects {expectation.type}.",
-            where=expectation.place or expectation.name,
+            where=expectation.location or expectation.name,
             found="; ".join(str(error).splitlines()[1:3]) or str(error),
         ) from error
 

@@ -62,9 +62,9 @@ def results(lake: Lake) -> pl.DataFrame:
     return _read(stored.sort("checked_at", _POSITION).select(RESULTS.names()), lake.table(RESULTS_TABLE))
 
 
-def add_results(lake: Lake, found: pl.DataFrame) -> None:
+def add_results(lake: Lake, new: pl.DataFrame) -> None:
     """Append the results of one check atomically."""
-    append(lake, RESULTS_TABLE, found.with_columns(pl.int_range(pl.len()).alias(_POSITION)))
+    append(lake, RESULTS_TABLE, new.with_columns(pl.int_range(pl.len()).alias(_POSITION)))
 
 
 def seen(lake: Lake) -> pl.DataFrame:

@@ -55,14 +55,14 @@ def is_by_value(expectation: Expectation) -> bool:
 
 
 def judge_rows(
-    rows: pl.LazyFrame, columns: Columns, asked: Sequence[Expectation], chunk: int, verdicts: Verdicts
+    rows: pl.LazyFrame, columns: Columns, expectations: Sequence[Expectation], chunk: int, verdicts: Verdicts
 ) -> Iterator[int]:
     """Evaluate rows with a column `DAY`, at most `chunk` of them in memory at a time, and add to `verdicts`.
 
     Yields the number of rows of each chunk.
     """
-    groups = [_Group(list(members)) for _, members in _grouped(asked)]
-    needed = {name for expectation in asked for name in [*expectation.columns, *expectation.condition_columns]}
+    groups = [_Group(list(members)) for _, members in _grouped(expectations)]
+    needed = {name for expectation in expectations for name in [*expectation.columns, *expectation.condition_columns]}
     read = rows.select(DAY, *(columns.expression(name).alias(name) for name in sorted(needed)))
     for part in _chunks(read, chunk):
         for day, count in part.group_by(DAY).len().iter_rows():
@@ -80,21 +80,21 @@ def _chunks(rows: pl.LazyFrame, chunk: int) -> Iterator[pl.DataFrame]:
         start += chunk
 
 
-def _grouped(asked: Sequence[Expectation]) -> Iterable[tuple[list[str], Iterator[tuple[int, Expectation]]]]:
+def _grouped(expectations: Sequence[Expectation]) -> Iterable[tuple[list[str], Iterator[tuple[int, Expectation]]]]:
     """The expectations with their positions, grouped by the columns whose values they use."""
 
     def values(pair: tuple[int, Expectation]) -> list[str]:
         return sorted(name for name, presence in _uses(pair[1]).items() if not presence)
 
-    return groupby(sorted(enumerate(asked), key=values), key=values)
+    return groupby(sorted(enumerate(expectations), key=values), key=values)
 
 
 class _Group:
     """Expectations that use the values of the same columns, and the presence of any others."""
 
-    def __init__(self, asked: list[tuple[int, Expectation]]) -> None:
-        self._asked = asked
-        uses = [_uses(each) for _, each in asked]
+    def __init__(self, numbered: list[tuple[int, Expectation]]) -> None:
+        self._numbered = numbered
+        uses = [_uses(expectation) for _, expectation in numbered]
         names = sorted({name for use in uses for name in use})
         self._forms = [
             pl.when(pl.col(name).is_not_null()).then(pl.lit(True)).alias(name)
@@ -111,15 +111,20 @@ class _Group:
         """Evaluate the counted values, and add the counts to `verdicts`."""
         names = [name for name in counted.columns if name not in (DAY, COUNT)]
         distinct = counted.select(names).unique().with_row_index("_position")
-        values, asked = distinct.drop("_position"), [each for _, each in self._asked]
-        applies = [_applies(each, values) for each in asked]
-        wrong = great_expectations.unexpected_rows(values, asked)
+        values, expectations = distinct.drop("_position"), [expectation for _, expectation in self._numbered]
+        applies = [_applies(expectation, values) for expectation in expectations]
+        unexpected = great_expectations.unexpected_rows(values, expectations)
         flags = distinct.with_columns(
             *(mask.alias(f"_judged {n}") for n, mask in enumerate(applies)),
-            *(pl.col("_position").is_in(positions).alias(f"_failed {n}") for n, (positions, _) in enumerate(wrong)),
+            *(
+                pl.col("_position").is_in(positions).alias(f"_failed {n}")
+                for n, (positions, _) in enumerate(unexpected)
+            ),
         )
         sums = [
-            (pl.col(COUNT) * pl.col(f"_{word} {n}")).sum() for n in range(len(asked)) for word in ("judged", "failed")
+            (pl.col(COUNT) * pl.col(f"_{word} {n}")).sum()
+            for n in range(len(expectations))
+            for word in ("judged", "failed")
         ]
         totals = (
             counted.join(flags, on=names, how="left", nulls_equal=True)
@@ -127,11 +132,11 @@ class _Group:
             .agg(total.alias(str(index)) for index, total in enumerate(sums))
         )
         for day, *numbers in totals.iter_rows():
-            for n, (position, _) in enumerate(self._asked):
+            for n, (position, _) in enumerate(self._numbered):
                 counts = verdicts.of(position, day)
                 counts.judged += numbers[2 * n]
                 counts.failed += numbers[2 * n + 1]
-                counts.failure = counts.failure or wrong[n][1]
+                counts.failure = counts.failure or unexpected[n][1]
 
 
 def _uses(expectation: Expectation) -> Mapping[str, bool]:
@@ -145,11 +150,12 @@ def _uses(expectation: Expectation) -> Mapping[str, bool]:
     return uses
 
 
-def _conditions(asked: Any) -> Iterator[tuple[str, bool]]:
-    if isinstance(asked, dict):
-        if isinstance(asked.get("column"), dict):
-            yield asked["column"]["name"], asked.get("type") == "nullity"
-        for inner in asked.get("conditions", []):
+def _conditions(row_condition: Any) -> Iterator[tuple[str, bool]]:
+    """The columns of a row condition, and whether it uses only their presence."""
+    if isinstance(row_condition, dict):
+        if isinstance(row_condition.get("column"), dict):
+            yield row_condition["column"]["name"], row_condition.get("type") == "nullity"
+        for inner in row_condition.get("conditions", []):
             yield from _conditions(inner)
 
 

@@ -36,7 +36,11 @@ class TableAudit:
             for expectation in suite.expectations:
                 require_columns(expectation, self._columns, suite.table)
                 self._expectations.append((suite, narrowed(expectation, suite.kind)))
-        named = {name for _, asked in self._expectations for name in [*asked.columns, *asked.condition_columns]}
+        named = {
+            name
+            for _, expectation in self._expectations
+            for name in [*expectation.columns, *expectation.condition_columns]
+        }
         used = [self._columns.expression(column).alias(column) for column in sorted(named)]
         self.landed: Landed = landed_since(name, table, day, used, before)
         self.rows: int = self.landed.new.select(pl.len()).collect(engine="streaming").item()
@@ -49,17 +53,19 @@ class TableAudit:
         from expectations.audit.days import judge_day
         from expectations.audit.rows import Verdicts, is_by_value, judge_rows
 
-        by_value = [position for position, (_, asked) in enumerate(self._expectations) if is_by_value(asked)]
+        by_value = [
+            position for position, (_, expectation) in enumerate(self._expectations) if is_by_value(expectation)
+        ]
         done, verdicts = 0, Verdicts()
-        asked = [self._expectations[position][1] for position in by_value]
-        for height in judge_rows(self.landed.new, self._columns, asked, CHUNK, verdicts):
+        expectations = [self._expectations[position][1] for position in by_value]
+        for height in judge_rows(self.landed.new, self._columns, expectations, CHUNK, verdicts):
             done += height
             advance(done)
         self.days = sorted(verdicts.rows, key=lambda day: (day is not None, day))
         unique = self._unique()
         rest = [
-            (position, asked)
-            for position, (_, asked) in enumerate(self._expectations)
+            (position, expectation)
+            for position, (_, expectation) in enumerate(self._expectations)
             if position not in by_value and position not in unique
         ]
         for day in self.days:
@@ -72,7 +78,7 @@ class TableAudit:
             }
             if rest:
                 whole = within(self.landed.whole, [day])
-                judged = judge_day(whole, self._columns, [asked for _, asked in rest])
+                judged = judge_day(whole, self._columns, [expectation for _, expectation in rest])
                 outcomes |= {position: outcome for (position, _), outcome in zip(rest, judged, strict=True)}
             self._add(findings, day, outcomes)
 
@@ -81,7 +87,9 @@ class TableAudit:
         from expectations.audit.days import is_unique, judge_unique
 
         positions = [
-            position for position, (_, asked) in enumerate(self._expectations) if is_unique(asked, self._columns)
+            position
+            for position, (_, expectation) in enumerate(self._expectations)
+            if is_unique(expectation, self._columns)
         ]
         if not positions:
             return {}
@@ -101,9 +109,9 @@ class TableAudit:
             findings.add([judged], day, since, self.landed.version)
 
 
-def _outcome(asked: Expectation, counts: Counts) -> Outcome:
+def _outcome(expectation: Expectation, counts: Counts) -> Outcome:
     from expectations.audit.great_expectations import Outcome
 
     share = (counts.judged - counts.failed) / counts.judged if counts.judged else 1.0
-    passed = share >= asked.kwargs.get("mostly", 1) and not counts.failure
-    return Outcome(asked, passed, counts.judged, counts.failed, None, counts.failure)
+    passed = share >= expectation.kwargs.get("mostly", 1) and not counts.failure
+    return Outcome(expectation, passed, counts.judged, counts.failed, None, counts.failure)

@@ -80,7 +80,7 @@ def require_columns(expectation: Expectation, columns: Columns, table: str) -> N
         if name not in columns:
             raise ConfigurationError(
                 f"An expectation names a column that {table} does not have.",
-                where=expectation.place or expectation.name,
+                where=expectation.location or expectation.name,
                 expected=", ".join(columns.names),
                 found=name,
                 do="; ".join(filter(None, (nearest(name, columns.names), hint))),

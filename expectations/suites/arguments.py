@@ -189,7 +189,7 @@ TYPES: Final[Mapping[str, tuple[str, Callable[[Any], bool]]]] = {
     "patterns": ("a list of regular expressions", _is_list(_is_pattern)),
     "format": ("a time format such as %Y-%m-%d", is_time_format),
     "schema": ("a JSON schema", _is_schema),
-    "quantiles": ('{"quantiles": [shares], "value_ranges": [[least, most], ...]}, one range per share', _is_quantiles),
+    "quantiles": ('{"quantiles": [shares], "value_ranges": [[min, max], ...]}, one range per share', _is_quantiles),
     "partition": (
         '{"values": [...], "weights": [shares]}, or "bins" in ascending order with one weight fewer',
         _is_partition,

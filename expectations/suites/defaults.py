@@ -20,7 +20,7 @@ OUTCOMES: Final = ("converted", "abandoned", "open")
 LINKED: Final = ("login", "device", "session", "anonymous")
 _OLDEST, _NEWEST = timedelta(days=400), timedelta(days=1)
 _MAX_DUPLICATES: Final = 0.05
-"""The largest share of a day's events that share their id with another: one in forty was sent twice."""
+"""The maximum share of a day's events whose id occurs twice: one in forty was sent twice."""
 _OLDEST_IN_FILES: Final = timedelta(
     days=40 * 365
 )  # a backfill may be old, but 1970 comes from a clock that was never set
@@ -35,43 +35,43 @@ def default_suites(*, oldest: timedelta | None = _OLDEST, newest: timedelta | No
     >>> [suite.name for suite in default_suites()]
     ['events', 'clickstream', 'order', 'feedback', 'profiles', 'links', 'touches']
     """
-    return (contract_suite(oldest=oldest, newest=newest), *_kinds(), _profiles(), _links(), _touches())
+    return (contract_suite(oldest=oldest, newest=newest), *_kind_suites(), _profiles(), _links(), _touches())
 
 
 def contract_suite(*, oldest: timedelta | None = _OLDEST, newest: timedelta | None = _NEWEST) -> Suite:
     """The expectations about events of every kind."""
     expectations = (
         _version(),
-        *map(given, contract.REQUIRED),
-        _someone(),
-        *_in_time(oldest, newest),
+        *map(present, contract.REQUIRED),
+        _has_identity(),
+        *_time_limits(oldest, newest),
         *_values(),
-        shaped(contract.EVENT_NAME, r"^[a-z][a-z0-9_]*$", "lower case words joined by _", "warn"),
+        matching(contract.EVENT_NAME, r"^[a-z][a-z0-9_]*$", "lower case words joined by _", "warn"),
         Expectation("expect_compound_columns_to_be_unique", {"column_list": list(contract.PLACE)}),
-        _own_id(),
+        _unique_ids(),
     )
     return Suite("events", layout.EVENTS, expectations)
 
 
-def given(
+def present(
     column: str, severity: Severity = "refuse", where: dict[str, Any] | None = None, note: str = ""
 ) -> Expectation:
     """The column has a value in the rows that the condition selects."""
     return Expectation("expect_column_values_to_not_be_null", _kwargs(column, where), severity, note=note)
 
 
-def mostly_given(column: str, share: float, note: str) -> Expectation:
+def mostly_present(column: str, share: float, note: str) -> Expectation:
     """Warn when fewer than `share` of a day's rows have a value in the column."""
     return Expectation("expect_column_values_to_not_be_null", {"column": column, "mostly": share}, "warn", note=note)
 
 
-def among(column: str, values: Iterable[object], severity: Severity = "refuse", note: str = "") -> Expectation:
+def one_of(column: str, values: Iterable[object], severity: Severity = "refuse", note: str = "") -> Expectation:
     """The column's values are in the set."""
     kwargs = {"column": column, "value_set": list(values)}
     return Expectation("expect_column_values_to_be_in_set", kwargs, severity, note=note)
 
 
-def shaped(column: str, pattern: str, note: str, severity: Severity = "refuse") -> Expectation:
+def matching(column: str, pattern: str, note: str, severity: Severity = "refuse") -> Expectation:
     """The column's values match the regular expression."""
     kwargs = {"column": column, "regex": pattern}
     return Expectation("expect_column_values_to_match_regex", kwargs, severity, "not_allowed", note=note)
@@ -89,7 +89,7 @@ def _kwargs(column: str, where: dict[str, Any] | None) -> dict[str, Any]:
     return {"column": column, "row_condition": where} if where else {"column": column}
 
 
-def _own_id() -> Expectation:
+def _unique_ids() -> Expectation:
     """Few duplicates are harmless: clients resend. Many mean a loop, or two clients that send the same events."""
     kwargs = {"column": contract.EVENT_ID, "mostly": 1 - _MAX_DUPLICATES}
     note = f"at most {_MAX_DUPLICATES:.0%} of a day's events share their id; readers count each id once"
@@ -101,7 +101,7 @@ def _version() -> Expectation:
     return between("schema_version", 1, contract.VERSION, reason="unsupported_version", note=note)
 
 
-def _someone() -> Expectation:
+def _has_identity() -> Expectation:
     """The event has an identity. Decoding has turned blank identities into null or left them out."""
     nobody = both(absent(contract.CUSTOMER_ID), absent(contract.ANONYMOUS_ID))
     kwargs = _kwargs(contract.IDENTITIES, nobody)
@@ -110,7 +110,7 @@ def _someone() -> Expectation:
     return Expectation("expect_column_values_to_not_be_null", kwargs, reason=reason, field=field, note=note)
 
 
-def _in_time(oldest: timedelta | None, newest: timedelta | None) -> list[Expectation]:
+def _time_limits(oldest: timedelta | None, newest: timedelta | None) -> list[Expectation]:
     common: dict[str, Any] = {"reason": "time_out_of_range", "field": contract.OCCURRED_AT}
     expectations = []
     if oldest is not None:
@@ -138,20 +138,20 @@ def _values() -> list[Expectation]:
         for survey, ends in SURVEYS.items()
     ]
     return [
-        among(contract.KIND, contract.KINDS),
-        shaped("currency", "^[A-Z]{3}$", "three capital letters (ISO 4217)"),
-        among("survey", SURVEYS),
+        one_of(contract.KIND, contract.KINDS),
+        matching("currency", "^[A-Z]{3}$", "three capital letters (ISO 4217)"),
+        one_of("survey", SURVEYS),
         Expectation("expect_column_values_to_be_in_set", {"column": "score_is_finite", "value_set": [True]}, **finite),
         *spans,
     ]
 
 
-def _kinds() -> list[Suite]:
+def _kind_suites() -> list[Suite]:
     priced = {"type": "nullity", "column": {"name": "revenue"}, "is_null": False}
     orders = (
-        given("order_id", "warn"),
-        mostly_given("revenue", 0.5, "half of a day's order events, as refunds and updates have none"),
-        given("currency", "warn", priced),
+        present("order_id", "warn"),
+        mostly_present("revenue", 0.5, "half of a day's order events, as refunds and updates have none"),
+        present("currency", "warn", priced),
         between("revenue", 0, None, severity="warn"),
     )
     note = "only order events have revenue, otherwise sums count it twice"
@@ -159,18 +159,18 @@ def _kinds() -> list[Suite]:
     return [
         Suite("clickstream", layout.EVENTS, (unpaid,), "clickstream"),
         Suite("order", layout.EVENTS, orders, "order"),
-        Suite("feedback", layout.EVENTS, (given("score", "warn", absent("feedback_text")),), "feedback"),
+        Suite("feedback", layout.EVENTS, (present("score", "warn", absent("feedback_text")),), "feedback"),
     ]
 
 
 def _profiles() -> Suite:
     columns = ("identity_kind", "identity", "attribute", "valid_from")
-    return Suite("profiles", layout.PROFILES, tuple(map(given, columns)))
+    return Suite("profiles", layout.PROFILES, tuple(map(present, columns)))
 
 
 def _links() -> Suite:
     expectations = (
-        *map(given, (*contract.PAIR, "removed", "decided_at")),
+        *map(present, (*contract.PAIR, "removed", "decided_at")),
         *(
             Expectation("expect_column_value_lengths_to_be_between", {"column": name, "min_value": 1})
             for name in contract.PAIR
@@ -182,9 +182,9 @@ def _links() -> Suite:
 def _touches() -> Suite:
     columns = ("customer", "at", "touchpoint", "channel", "session", "journey", "outcome", "linked")
     expectations = (
-        *map(given, columns),
-        among("outcome", OUTCOMES),
-        among("linked", LINKED),
+        *map(present, columns),
+        one_of("outcome", OUTCOMES),
+        one_of("linked", LINKED),
         between("session", 1, None),
         between("journey", 1, None),
     )

@@ -31,7 +31,7 @@ class Expectation:
     """A type of Great Expectations with its arguments, and the consequence when it fails.
 
     `reason` is the code in the quarantine (default: by type) and `field` the column named there (default: the first
-    column); `note` describes the expectation; `place` is the file and line of its definition.
+    column); `note` describes the expectation; `location` is the file and line of its definition.
 
     >>> Expectation("expect_column_values_to_not_be_null", {"column": "order_id"}).reason
     'missing_field'
@@ -43,7 +43,7 @@ class Expectation:
     reason: str = ""
     field: str = ""
     note: str = ""
-    place: str = ""
+    location: str = ""
 
     def __post_init__(self) -> None:
         if not self.reason:
@@ -92,7 +92,7 @@ class Expectation:
         return {"type": self.type, "kwargs": dict(self.kwargs), "severity": severity, "meta": meta}
 
     @classmethod
-    def from_json(cls, written: object, place: str = "") -> Expectation:
+    def from_json(cls, written: object, location: str = "") -> Expectation:
         """Read one element of `expectations` in a suite file.
 
         Raises:
@@ -109,8 +109,10 @@ class Expectation:
         notes = meta.get("notes") or written.get("notes") or ""
         note = notes if isinstance(notes, str) else json.dumps(notes)
         kwargs = {key: value for key, value in written["kwargs"].items() if key not in ("batch_id", "result_format")}
-        reason, at = (str(meta.get(key, "")) for key in ("reason", "field"))
-        expectation = cls(str(written.get("type")), kwargs, severity, reason=reason, field=at, note=note, place=place)
+        reason, field = (str(meta.get(key, "")) for key in ("reason", "field"))
+        expectation = cls(
+            str(written.get("type")), kwargs, severity, reason=reason, field=field, note=note, location=location
+        )
         expectation.require_valid()
         return expectation
 

@@ -37,8 +37,9 @@ def read_suite(path: Path) -> Suite:
         raise _error("The suite file is not JSON.", f"{path}, line {error.lineno}", found=error.msg) from error
     if not isinstance(written, dict) or not isinstance(written.get("expectations"), list):
         raise _error("The file is not a suite of Great Expectations.", str(path), expected='"expectations": [...]')
-    places = [f"{path}, line {line}" for line in _lines(text)]
-    read = tuple(_expectation(one, place) for one, place in zip(written["expectations"], places, strict=True))
+    locations = [f"{path}, line {line}" for line in _lines(text)]
+    pairs = zip(written["expectations"], locations, strict=True)
+    expectations = tuple(_expectation(element, location) for element, location in pairs)
     meta = written.get("meta") or {}
     table, kind = meta.get("table", layout.EVENTS), meta.get("kind")
     if table not in TABLES:
@@ -46,7 +47,7 @@ def read_suite(path: Path) -> Suite:
     if kind is not None and (kind not in contract.KINDS or table != layout.EVENTS):
         expected = f"{', '.join(contract.KINDS)}, for the table {layout.EVENTS}"
         raise _error("The kind of event of the suite is unknown.", str(path), expected=expected, found=str(kind))
-    return Suite(str(written.get("name") or path.stem), table, read, kind)
+    return Suite(str(written.get("name") or path.stem), table, expectations, kind)
 
 
 def _text(path: Path) -> str:
@@ -57,17 +58,17 @@ def _text(path: Path) -> str:
         raise _error("The suite file cannot be read.", str(path), found=found or "") from error
 
 
-def _expectation(written: Any, place: str) -> Expectation:
+def _expectation(written: Any, location: str) -> Expectation:
     try:
-        return Expectation.from_json(written, place)
+        return Expectation.from_json(written, location)
     except ValueError as error:
-        raise _error("An expectation of the suite is invalid.", place, found=str(error)) from error
+        raise _error("An expectation of the suite is invalid.", location, found=str(error)) from error
 
 
 def _lines(text: str) -> Iterator[int]:
     """The line, from 1, on which each element of `expectations` begins; `text` must be JSON with such a list."""
-    decoder, found = json.JSONDecoder(), _LIST.search(text)
-    position = found.end() if found else len(text)
+    decoder, match = json.JSONDecoder(), _LIST.search(text)
+    position = match.end() if match else len(text)
     while (position := _skip(text, position)) < len(text) and text[position] != "]":
         yield text.count("\n", 0, position) + 1
         _, position = decoder.raw_decode(text, position)

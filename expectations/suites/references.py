@@ -13,7 +13,7 @@ import polars as pl
 
 from expectations import contract
 from expectations.lake import layout
-from expectations.suites.defaults import among
+from expectations.suites.defaults import one_of
 from expectations.suites.expectation import Suite, condition
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def as_suites(references: Iterable[Reference]) -> list[Suite]:
     suites = []
     for reference in references:
         note = f"{reference.column} has a profile"
-        expectation = among(_known(reference.column), [True], reference.severity, note)
+        expectation = one_of(_known(reference.column), [True], reference.severity, note)
         expectation = replace(expectation, kwargs={**expectation.kwargs, "mostly": reference.share})
         if reference.kind:
             in_kind = condition("kind", "==", reference.kind)

@@ -113,8 +113,8 @@ class ColumnRule(Section):
         if self.unique:
             yield "expect_column_values_to_be_unique", {}
         if self.given_share is not None:
-            least, most = self.given_share
-            yield "expect_column_proportion_of_non_null_values_to_be_between", {"min_value": least, "max_value": most}
+            low, high = self.given_share
+            yield "expect_column_proportion_of_non_null_values_to_be_between", {"min_value": low, "max_value": high}
 
     def _kwargs(self, type_: str, arguments: dict[str, Any]) -> dict[str, Any]:
         kwargs = {"column": self.column, **arguments}
@@ -146,7 +146,7 @@ class Drift(Section):
     least_days: int = Field(default=7, ge=3)
     settle: Duration = timedelta(days=1)
     names: float = Field(default=0.1, gt=0, description="largest divergence of the shares of event names")
-    shares: float = Field(default=1.2, gt=1, description="largest factor between an event name's share and its usual")
+    shares: float = Field(default=1.2, gt=1, description="largest factor between an event name's share and its median")
     nulls: float = Field(default=0.1, gt=0, le=1, description="largest change of a column's share of values")
     volume: float = Field(default=3, gt=1, description="largest factor between an hour and the same hour of the week")
     severity: Literal["refuse", "warn"] = "warn"
@@ -175,11 +175,11 @@ class ExpectationSettings(Section):
         """
         by_table: dict[str, list[Expectation]] = {layout.EVENTS: list(self.plan.expectations())}
         for number, rule in enumerate(self.rules):
-            written = (replace(each, place=location(number)) for each in rule.expectations())
-            by_table.setdefault(rule.table, []).extend(written)
+            located = (replace(expectation, location=location(number)) for expectation in rule.expectations())
+            by_table.setdefault(rule.table, []).extend(located)
         if self.daily_rows is not None:
-            least, most = self.daily_rows
-            kwargs = {"min_value": least, "max_value": most}
+            low, high = self.daily_rows
+            kwargs = {"min_value": low, "max_value": high}
             by_table[layout.EVENTS].append(Expectation("expect_table_row_count_to_be_between", kwargs, "warn"))
         own = [
             Suite(f"own {table}", table, tuple(expectations))
@@ -189,5 +189,5 @@ class ExpectationSettings(Section):
         return [*own, *(read_suite(folder / name) for name in self.suites)]
 
 
-def _ends(least: float | None, most: float | None) -> dict[str, Any]:
-    return {name: end for name, end in (("min_value", least), ("max_value", most)) if end is not None}
+def _ends(low: float | None, high: float | None) -> dict[str, Any]:
+    return {name: end for name, end in (("min_value", low), ("max_value", high)) if end is not None}

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from expectations import contract
 from expectations.config.file import Section
 from expectations.suites.columns import Columns
-from expectations.suites.defaults import among, given
+from expectations.suites.defaults import one_of, present
 from expectations.suites.expectation import Expectation, condition
 
 
@@ -49,10 +49,10 @@ class Vocabulary(Section):
     def expectations(self) -> tuple[Expectation, ...]:
         """The plan as expectations about events."""
         known = ((contract.EVENT_NAME, list(self.events)), (contract.CHANNEL, self.channels))
-        expectations = [among(column, names, self.severity) for column, names in known if names]
+        expectations = [one_of(column, names, self.severity) for column, names in known if names]
         for name, event in self.events.items():
             where = condition(contract.EVENT_NAME, "==", name)
             expectations += [
-                given(column, self.severity, where, note=f"a value in {name}") for column in event.required
+                present(column, self.severity, where, note=f"a value in {name}") for column in event.required
             ]
         return tuple(expectations)

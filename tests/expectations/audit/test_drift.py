@@ -122,7 +122,7 @@ def test_what_becomes_less_and_stays_so_shows_over_a_week_though_on_no_day() -> 
     measured = day_measures.measure(frame(rows).lazy())
     days = measured["day"].unique().sort().to_list()
     numbers = drift.compare(measured, days, days, Drift())
-    beyond = numbers.filter((pl.col("value") < pl.col("least")) | (pl.col("value") > pl.col("most")))
+    beyond = numbers.filter((pl.col("value") < pl.col("minimum")) | (pl.col("value") > pl.col("maximum")))
     assert set(beyond["number"]) == {"order_placed.weekly"}
     assert START.date() + timedelta(days=20) < min(beyond["day"]) < START.date() + timedelta(days=27)
 
@@ -144,7 +144,7 @@ def stray(rows: list[dict[str, Any]]) -> pl.DataFrame:
     measured = day_measures.measure(frame(rows).lazy())
     days = measured["day"].unique().sort().to_list()
     numbers = drift.compare(measured, days, days, Drift())
-    return numbers.with_columns(beyond=(pl.col("value") < pl.col("least")) | (pl.col("value") > pl.col("most")))
+    return numbers.with_columns(beyond=(pl.col("value") < pl.col("minimum")) | (pl.col("value") > pl.col("maximum")))
 
 
 @pytest.mark.parametrize("seed", range(4))

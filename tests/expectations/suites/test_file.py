@@ -129,7 +129,7 @@ def test_every_default_expectation_is_taken_and_told_in_words() -> None:
 
 
 def test_impossible_arguments_are_told_with_their_place() -> None:
-    wrong = Expectation("expect_column_mean_to_be_between", {"columm": "score"}, place="suite.json, line 7")
+    wrong = Expectation("expect_column_mean_to_be_between", {"columm": "score"}, location="suite.json, line 7")
     with pytest.raises(ConfigurationError) as caught:
         great_expectations.as_objects([wrong])
     assert "suite.json, line 7" in str(caught.value) and "column" in str(caught.value)
