@@ -110,7 +110,7 @@ def test_an_empty_batch_and_no_rules_are_no_trouble() -> None:
     assert judge(empty, []).refused.height == 0
 
 
-def test_the_first_rule_that_fails_is_told() -> None:
+def test_the_first_failed_rule_is_reported() -> None:
     rules = [
         Rule("short", "a", "one", pl.col("a").str.len_chars() < 3, "short"),
         Rule("low", "b", "two", pl.col("b") < 5, "low"),

@@ -23,7 +23,7 @@ def test_one_address_has_one_hash_however_it_is_written(written: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "ann", "@example.com", "ann@", "ann b@example.com"])
-def test_what_is_no_address_has_no_hash(written: str) -> None:
+def test_a_value_that_is_not_an_address_has_no_hash(written: str) -> None:
     assert email_hash(written) is None
 
 
@@ -56,13 +56,13 @@ def test_a_number_is_read_as_it_is_dialled_in_its_country(written: str, country:
 
 
 @pytest.mark.parametrize("country", ["", "0", "999", "800", "DE"])
-def test_what_is_no_calling_code_reads_only_numbers_with_their_own(country: str) -> None:
+def test_with_an_invalid_calling_code_only_numbers_with_their_own_are_read(country: str) -> None:
     assert phone_hash("030 123456", country) is None
     assert phone_hash("+49 30 123456", country) == sha("+4930123456")
 
 
 @pytest.mark.parametrize("written", ["030 123456 ext. 7", "030 123456 #7", "030 123456;ext=7", "1-800-FLOWERS", "7"])
-def test_what_may_be_a_number_of_many_has_no_hash(written: str) -> None:
+def test_a_number_that_many_may_share_has_no_hash(written: str) -> None:
     assert phone_hash(written, country="49") is None
 
 
@@ -84,12 +84,12 @@ def test_a_calling_code_of_no_country_is_refused(code: str) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "030 123456", "+0 30 123456", "+49 30 12x456", "+49", "+1234567890123456"])
-def test_what_is_no_number_has_no_hash(written: str) -> None:
+def test_a_value_that_is_not_a_number_has_no_hash(written: str) -> None:
     assert phone_hash(written) is None
 
 
 @given(st.text() | st.text("0123456789+()-./ ") | st.characters(categories=["Cs"]).map("+49 30 {0}12345@x".format))
-def test_a_hash_stays_as_it_is_and_any_text_is_taken(text: str) -> None:
+def test_a_hash_is_kept_and_any_text_is_accepted(text: str) -> None:
     for hashed in HASHES.values():
         once = hashed(text)
         assert once is None or hashed(once.upper()) == once

@@ -28,7 +28,7 @@ def test_every_table_is_valid(name):
     ReportSettings.model_validate(template["report"])
 
 
-def test_what_is_commented_out_is_valid_too():
+def test_commented_out_settings_are_valid():
     text = files("expectations").joinpath("templates/shop.toml").read_text(encoding="utf-8")
     ingest = tomllib.loads(re.sub(r"(?m)^# (?=\[|[a-z_]+ = )", "", text))["ingest"]
     settings = IngestSettings.model_validate(ingest)

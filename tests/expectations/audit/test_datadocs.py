@@ -103,7 +103,7 @@ def test_small_counts_are_not_shown_neither_directly_nor_as_the_rest() -> None:
     assert "&lt;10" in made["suite-order.html"]
 
 
-def test_each_check_says_what_it_looked_at_and_what_it_found() -> None:
+def test_each_check_page_shows_versions_and_results() -> None:
     first = result(judged=100, failed=20, passed=False)
     second = result(checked_at=START + timedelta(hours=1), since=1, version=4, judged=50)
     made = pages(results_of(first, second))

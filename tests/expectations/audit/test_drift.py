@@ -113,7 +113,7 @@ def test_a_new_name_is_no_infinite_divergence() -> None:
     assert 0 < divergence < 5
 
 
-def test_what_becomes_less_and_stays_so_shows_over_a_week_though_on_no_day() -> None:
+def test_a_small_lasting_decrease_shows_over_a_week_but_on_no_day() -> None:
     rows = [
         row
         for row in days_of(30, 20)
@@ -153,7 +153,7 @@ def test_chance_in_a_small_shop_is_no_drift(seed: int) -> None:
     assert numbers["day"].n_unique() == 63 and numbers["beyond"].sum() <= 0.003 * numbers.height
 
 
-def test_what_breaks_in_a_shop_whose_events_come_in_bursts_is_told() -> None:
+def test_a_fault_in_a_shop_with_bursts_of_events_is_reported() -> None:
     rows = [row | ({"customer_id": None} if row["event_date"] > LAST else {}) for row in small_shop(14, 9, 80)]
     found = stray(rows).filter("beyond").filter(number="customer_id.given")["day"].to_list()
     assert found[0] == LAST + timedelta(days=1)

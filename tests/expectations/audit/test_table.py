@@ -169,7 +169,7 @@ def test_rows_are_judged_as_on_the_whole_day(
 
 @quick
 @given(given_rows=rows, expectations=asked(TWICE), span=st.sampled_from([1, 100]))
-def test_what_occurs_twice_is_found_as_on_the_whole_day(
+def test_duplicates_are_found_as_on_the_whole_day(
     given_rows: list[dict[str, Any]], expectations: list[Expectation], span: int
 ) -> None:
     frame = pl.DataFrame(given_rows, schema=SCHEMA)

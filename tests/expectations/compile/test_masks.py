@@ -257,7 +257,9 @@ def test_the_comparison_catches_a_mask_that_is_wrong_in_one_row(
         ("expect_column_values_to_be_unique", {"column": "word"}, "many rows"),
     ],
 )
-def test_what_polars_would_read_otherwise_is_left_to_the_audit(type_: str, kwargs: dict[str, Any], why: str) -> None:
+def test_expectations_that_polars_interprets_differently_are_left_to_the_audit(
+    type_: str, kwargs: dict[str, Any], why: str
+) -> None:
     with pytest.raises(NotCompiled) as caught:
         unexpected(Expectation(type_, kwargs), COLUMNS)
     assert why in str(caught.value)

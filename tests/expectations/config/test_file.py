@@ -36,7 +36,7 @@ def complaint(tmp_path: Path, text: str) -> str:
     return str(error.value)
 
 
-def test_values_come_from_the_file_and_defaults_from_the_room(tmp_path: Path) -> None:
+def test_values_come_from_the_file_and_defaults_from_the_package(tmp_path: Path) -> None:
     read = opened(tmp_path, '[ingest]\nbrokers = ["b:1"]\n[[ingest.streams]]\ntopic = "clicks"\nkind = "clickstream"\n')
     section = read.section("ingest", Ingest)
     assert section == Ingest(brokers=["b:1"], streams=[Stream(topic="clicks", kind="clickstream")])
@@ -75,7 +75,7 @@ def test_an_unknown_key_in_an_array_of_tables_is_found_in_its_own_table(tmp_path
     assert "did you mean 'order'" in said
 
 
-def test_what_a_model_keeps_to_itself_is_not_told(tmp_path: Path) -> None:
+def test_a_field_hidden_by_its_model_is_not_shown(tmp_path: Path) -> None:
     class Whose(Section):
         salt: str = Field(default="", min_length=16, repr=False)
 

@@ -69,7 +69,7 @@ def given_arguments(type_: str) -> dict[str, Any]:
     return needed | ({"min_value": 1} if signature.keys() >= RANGE else {})
 
 
-def test_the_catalog_names_what_great_expectations_knows() -> None:
+def test_the_catalog_agrees_with_great_expectations() -> None:
     from great_expectations.expectations.registry import list_registered_expectation_implementations
 
     known = {name for name in list_registered_expectation_implementations() if name.startswith("expect_")}
@@ -94,7 +94,7 @@ def test_arguments_are_those_of_great_expectations(type_: str) -> None:
 
 
 @pytest.mark.parametrize("type_", sorted(SIGNATURES))
-def test_what_is_held_sound_is_taken_by_great_expectations(type_: str) -> None:
+def test_arguments_found_valid_are_accepted_by_great_expectations(type_: str) -> None:
     """Otherwise a mistake would be reported only by the check, after the stream has started."""
     base = given_arguments(type_)
     sound = 0
@@ -111,7 +111,7 @@ def test_what_is_held_sound_is_taken_by_great_expectations(type_: str) -> None:
     assert sound >= len(SIGNATURES[type_]) - 2  # a parser and windows have no sample
 
 
-def test_what_an_argument_is_meant_to_have_is_held_sound() -> None:
+def test_valid_arguments_are_found_valid() -> None:
     for type_, signature in SIGNATURES.items():
         for name, kind in signature.items():
             if kind not in ("windows", "parser"):
@@ -120,7 +120,7 @@ def test_what_an_argument_is_meant_to_have_is_held_sound() -> None:
                 Expectation(type_, {**given_arguments(type_), name: value, **ends}).require_valid()
 
 
-def test_every_default_expectation_is_taken_and_told_in_words() -> None:
+def test_every_default_expectation_is_accepted_and_described_in_words() -> None:
     for suite in default_suites():
         assert len(great_expectations.as_objects(suite.expectations)) == len(suite.expectations)
         for expectation in suite.expectations:
@@ -128,7 +128,7 @@ def test_every_default_expectation_is_taken_and_told_in_words() -> None:
             assert "$" not in prose.replace("$.", "") and any(name in prose for name in expectation.columns)
 
 
-def test_impossible_arguments_are_told_with_their_place() -> None:
+def test_invalid_arguments_are_reported_with_their_location() -> None:
     wrong = Expectation("expect_column_mean_to_be_between", {"columm": "score"}, location="suite.json, line 7")
     with pytest.raises(ConfigurationError) as caught:
         great_expectations.as_objects([wrong])

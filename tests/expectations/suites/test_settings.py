@@ -80,7 +80,7 @@ def test_a_warning_is_counted_under_a_name_of_its_own(tmp_path: Path) -> None:
     assert len(set(names)) == len(names)
 
 
-def test_what_the_gate_cannot_judge_is_left_to_the_audit_and_said(tmp_path: Path) -> None:
+def test_what_the_gate_cannot_evaluate_is_listed_for_the_audit(tmp_path: Path) -> None:
     text = """
     [expectations]
     [[expectations.rules]]
@@ -159,7 +159,7 @@ def test_a_file_that_is_not_a_suite_is_rejected(tmp_path: Path, text: str, said:
         read_suite(tmp_path / "absent.json")
 
 
-def test_a_column_that_does_not_exist_is_told_before_the_stream_starts(tmp_path: Path) -> None:
+def test_an_unknown_column_is_reported_before_the_stream_starts(tmp_path: Path) -> None:
     kwargs = {"column": "price", "max_value": 1}
     path = suite_file(tmp_path, {"type": "expect_column_values_to_be_between", "kwargs": kwargs})
     with pytest.raises(ConfigurationError) as caught:
@@ -167,7 +167,7 @@ def test_a_column_that_does_not_exist_is_told_before_the_stream_starts(tmp_path:
     assert "price" in str(caught.value) and "suite.json, line 4" in str(caught.value)
 
 
-def test_an_expectation_comes_back_from_its_json() -> None:
+def test_an_expectation_round_trips_through_json() -> None:
     from expectations.suites.expectation import Expectation
 
     for suite in default_suites():
