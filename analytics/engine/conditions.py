@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any, Final, Literal, TypeVar
 
 import polars as pl
@@ -35,17 +35,6 @@ def one_of(what: str, value: _T, allowed: Iterable[str]) -> _T:
             f"Unknown {what} {value!r}.", expected=f"one of {', '.join(words)}", do=nearest(str(value), words)
         )
     return value
-
-
-def as_utc(time: datetime | None) -> datetime | None:
-    """A time in UTC; a time without a zone is taken as UTC. Anything but a datetime raises `DefinitionError`."""
-    if time is not None and not isinstance(time, datetime):
-        raise DefinitionError(
-            "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)
-        )
-    if time is None or time.tzinfo is UTC:
-        return time
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
 
 
 def several(what: str, value: Words) -> tuple[str, ...]:

@@ -69,9 +69,9 @@ def channels(
     """
     view = View(unit, on, by, among=among).checked(paths, REACHED)
     words = words_of(paths, on)
-    found = each(paths, view, words, partial(_reaches, words))
+    partials = each(paths, view, words, partial(_reaches, words))
     columns: dict[str, Any] = {"reach": pl.String, "channel": pl.String, "person": pl.UInt64, "end": pl.UInt8}
-    units = together(paths, view, columns | {"touches": pl.Int64, "lasts": pl.Int64}, found)
+    units = together(paths, view, columns | {"touches": pl.Int64, "lasts": pl.Int64}, partials)
     single = units.filter(pl.col("channel").is_not_null())
     rows = pl.concat([units.with_columns(pl.lit(None, pl.String).alias("channel")), single])
     keys = [*view.groups, "reach", "channel"]
@@ -121,12 +121,12 @@ def handoffs(
     at_columns = [at] if at else []
     paths.require(*at_columns)
     words = words_of(paths, on)
-    found = each(paths, view, words, partial(_moves, paths, words, at_columns))
+    partials = each(paths, view, words, partial(_moves, paths, words, at_columns))
     columns: dict[str, Any] = dict.fromkeys((*at_columns, "source", "target"), pl.String) | {
         "person": pl.UInt64,
         "unit": pl.UInt64,
     }
-    moves = together(paths, view, columns | {"wait": pl.Int64, "lost": pl.Boolean}, found)
+    moves = together(paths, view, columns | {"wait": pl.Int64, "lost": pl.Boolean}, partials)
     where = [*view.groups, *at_columns]
     crossing = pl.col("source") != pl.col("target")
     table = (
@@ -153,39 +153,41 @@ def handoffs(
     return table.select(*where, *HANDED)
 
 
-def _reaches(words: pl.Series, found: UnitSequences, part: Part) -> pl.DataFrame:
+def _reaches(words: pl.Series, sequences: UnitSequences, part: Part) -> pl.DataFrame:
     """One row per unit: groups, `reach`, `channel`, `person`, `end`, `touches`, `lasts`."""
-    first = found.codes[found.bounds[:-1]]
-    differs = found.codes != np.repeat(first, found.lengths)
-    several = np.logical_or.reduceat(differs, found.bounds[:-1])
+    first = sequences.codes[sequences.bounds[:-1]]
+    differs = sequences.codes != np.repeat(first, sequences.lengths)
+    several = np.logical_or.reduceat(differs, sequences.bounds[:-1])
     names = words.cast(pl.String).gather(first.astype(np.int64))
-    return found.groups.with_columns(
+    return sequences.groups.with_columns(
         pl.Series("reach", np.where(several, "several", "one"), pl.String),
         pl.select(pl.when(~pl.Series(several)).then(names)).to_series().alias("channel"),
-        pl.Series("person", found.customer.astype(np.uint64) + (part.number << 32)),
-        pl.Series("end", found.ends),
-        pl.Series("touches", found.lengths),
-        pl.Series("lasts", found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])),
+        pl.Series("person", sequences.people(part)),
+        pl.Series("end", sequences.ends),
+        pl.Series("touches", sequences.lengths),
+        pl.Series(
+            "lasts", sequences.microseconds(sequences.bounds[1:] - 1) - sequences.microseconds(sequences.bounds[:-1])
+        ),
     )
 
 
-def _moves(paths: Paths, words: pl.Series, at_columns: list[str], found: UnitSequences, part: Part) -> pl.DataFrame:
+def _moves(paths: Paths, words: pl.Series, at_columns: list[str], sequences: UnitSequences, part: Part) -> pl.DataFrame:
     """One row per pair of consecutive touches: groups, `at_columns`, `source` to `lost`."""
-    unit = found.sequence_numbers()
+    unit = sequences.sequence_numbers()
     after = np.flatnonzero(unit[1:] == unit[:-1]) + 1
     of = unit[after]
-    last = (after == found.bounds[1:][of] - 1) & (found.ends[of] == ABANDONED)
-    where = [as_text(decoded(part, at_columns, paths.dictionaries)[found.rows[after]])] if at_columns else []
+    last = (after == sequences.bounds[1:][of] - 1) & (sequences.ends[of] == ABANDONED)
+    where = [as_text(decoded(part, at_columns, paths.dictionaries)[sequences.rows[after]])] if at_columns else []
     named = words.cast(pl.String)
     moves = pl.DataFrame(
         {
-            "source": named.gather(found.codes[after - 1].astype(np.int64)),
-            "target": named.gather(found.codes[after].astype(np.int64)),
-            "person": found.customer[of].astype(np.uint64) + (part.number << 32),
+            "source": named.gather(sequences.codes[after - 1].astype(np.int64)),
+            "target": named.gather(sequences.codes[after].astype(np.int64)),
+            "person": sequences.people(part)[of],
             "unit": of.astype(np.uint64) + (part.number << 32),
-            "wait": found.microseconds(after) - found.microseconds(after - 1),
+            "wait": sequences.microseconds(after) - sequences.microseconds(after - 1),
             "lost": last,
         }
     )
-    groups = [found.groups[of]] if found.groups.width else []
+    groups = [sequences.groups[of]] if sequences.groups.width else []
     return pl.concat([*groups, *where, moves], how="horizontal")

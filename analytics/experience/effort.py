@@ -102,10 +102,10 @@ def effort(
     paths.require(STAGE, *friction.columns)
     view = View(unit, TOUCHPOINT, by, among=among).checked(paths, MEASURED)
     order = _ordered(paths, stages)
-    found = each(paths, view, words_of(paths, TOUCHPOINT), partial(_efforts, paths, friction, order))
+    partials = each(paths, view, words_of(paths, TOUCHPOINT), partial(_efforts, paths, friction, order))
     counts = {"person": pl.UInt64, "elapsed": pl.Int64, **dict.fromkeys(SUMS, pl.Int64)}
-    units = together(paths, view, {STAGE: pl.String, **counts}, [units for units, _ in found])
-    nexts = together(paths, view, {STAGE: pl.String, "next": pl.Int64, "count": pl.Int64}, [n for _, n in found])
+    units = together(paths, view, {STAGE: pl.String, **counts}, [units for units, _ in partials])
+    nexts = together(paths, view, {STAGE: pl.String, "next": pl.Int64, "count": pl.Int64}, [n for _, n in partials])
     keys = [*view.groups, STAGE]
     entropy = (
         nexts.group_by(*keys, "next")
@@ -141,14 +141,16 @@ def _ordered(paths: Paths, stages: Sequence[str] | None) -> list[str]:
 
 
 def _efforts(
-    paths: Paths, friction: Friction, order: list[str], found: UnitSequences, part: Part
+    paths: Paths, friction: Friction, order: list[str], sequences: UnitSequences, part: Part
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Of one part: one row per unit and stage, and the count of each next touchpoint by stage."""
     read = [name for name in (STAGE, CHANNEL, SESSION, *friction.columns) if name in paths.schema]
-    columns = as_text(decoded(part, list(dict.fromkeys(read)), paths.dictionaries)[found.rows])
-    unit = found.sequence_numbers()
+    columns = as_text(decoded(part, list(dict.fromkeys(read)), paths.dictionaries)[sequences.rows])
+    unit = sequences.sequence_numbers()
     last = np.append(unit[1:] != unit[:-1], True)
-    following = np.where(last, -1 - found.ends[unit].astype(np.int64), np.append(found.codes[1:].astype(np.int64), 0))
+    following = np.where(
+        last, -1 - sequences.ends[unit].astype(np.int64), np.append(sequences.codes[1:].astype(np.int64), 0)
+    )
     rank = pl.col(STAGE).replace_strict(order, list(range(len(order))), default=None, return_dtype=pl.Int64)
     channel = pl.col(CHANNEL) if CHANNEL in columns.columns else pl.lit(None, pl.String)
     session = pl.col(SESSION) if SESSION in columns.columns else pl.lit(None, pl.Int64)
@@ -156,8 +158,8 @@ def _efforts(
         STAGE, rank.alias("rank"), channel.alias(CHANNEL), session.alias(SESSION), *friction.flags
     ).with_columns(
         pl.Series("unit", unit),
-        pl.Series("node", found.codes),
-        pl.Series("time", found.microseconds(np.arange(len(found.codes)))),
+        pl.Series("node", sequences.codes),
+        pl.Series("time", sequences.microseconds(np.arange(len(sequences.codes)))),
         pl.Series("next", following),
     )
     touches = _marked(touches)
@@ -168,11 +170,11 @@ def _efforts(
         pl.col(SESSION).drop_nulls().n_unique().cast(pl.Int64).alias("sessions"),
         *(pl.col(name).sum().cast(pl.Int64) for name in counts),
     )
-    of_unit = found.groups.with_columns(
-        pl.Series("person", found.customer.astype(np.uint64) + (part.number << 32)),
+    of_unit = sequences.groups.with_columns(
+        pl.Series("person", sequences.people(part)),
         pl.int_range(pl.len()).alias("unit"),
     )
-    names = found.groups.columns
+    names = sequences.groups.columns
     units = units.join(of_unit, on="unit").select(*names, STAGE, "person", "elapsed", *SUMS)
     nexts = touches.join(of_unit, on="unit").group_by(*names, STAGE, "next").agg(pl.len().cast(pl.Int64).alias("count"))
     return units, nexts

@@ -13,7 +13,8 @@ from typing import Final, Literal
 
 import polars as pl
 
-from analytics.engine.conditions import ANY, Exclude, Step, as_utc, fill, one_of
+from analytics.engine.conditions import ANY, Exclude, Step, fill, one_of
+from analytics.store.frames import as_utc
 from expectations.config.durations import duration
 from expectations.errors import DefinitionError
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from analytics.engine.conditions import Words, fill, several
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.paths.variants import distinct_paths, ranks_of, unit_paths
-from analytics.paths.view import By, Indices, Selection, View, place_of, words_of
+from analytics.paths.view import By, Indices, Selection, View, codes_of, words_of
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.intervals import newcombe, normal_quantile, wilson
 from analytics.statistics.tests import two_proportions_z
@@ -119,8 +119,8 @@ def conformance(
     >>> conformance(shop, ["home", "cart", "pay"])["units", "exact", "skips", "inserts"].rows()
     [(2, 1, 1, 1)]
     """
-    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, MEASURED)
-    aligned = alignments(paths, _as_design(designed), view)
+    view = View(unit, on, by, collapse=collapse, among=among)
+    aligned = alignments(paths, designed, view, reserved=MEASURED)
     kinds = aligned.deviations.group_by("path").agg(
         (pl.col("kind") == kind).sum().cast(pl.Int64).alias(f"{kind}s") for kind in ("skip", "insert", "repeat")
     )
@@ -167,8 +167,8 @@ def deviations(
     >>> deviations(shop, ["home", "cart", "pay"])["kind", "step", "name"].rows()
     [('repeat', 1, 'home'), ('skip', 2, 'cart')]
     """
-    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, DEVIATED)
-    aligned = alignments(paths, _as_design(designed), view)
+    view = View(unit, on, by, collapse=collapse, among=among)
+    aligned = alignments(paths, designed, view, reserved=DEVIATED)
     keys = [*view.groups, "kind", "step", "name"]
     whole = aligned.paths.select(*view.groups, *(pl.col(c).alias(f"all_{c}") for c in ("units", "over", "converted")))
     each = aligned.deviations.group_by("path", "kind", "step", "name").agg(pl.len().cast(pl.Int64).alias("times"))
@@ -187,10 +187,12 @@ def deviations(
     return _with_effects(sorted_, view.groups).select(*view.groups, *DEVIATED)
 
 
-def alignments(paths: Paths, design: Design, view: View) -> Alignments:
-    """Aligns every distinct path with a design at the lowest cost."""
+def alignments(paths: Paths, designed: Design | Sequence[Words], view: View, *, reserved: Sequence[str]) -> Alignments:
+    """Aligns every distinct path with a design at the lowest cost; a breakdown must not use the `reserved` names."""
     from analytics.engine.kernels.alignment import align
 
+    design = designed if isinstance(designed, Design) else Design(designed)
+    view.checked(paths, reserved)
     values = [word for step in (*design.steps, design.detours) for word in step]
     warn_of_unknown(unknown_words(paths, view.on, values))
     words = words_of(paths, view.on)
@@ -199,9 +201,9 @@ def alignments(paths: Paths, design: Design, view: View) -> Alignments:
     nodes, bounds = ranks_of(distinct["key"], words)
     fits = np.zeros((len(design.steps), len(words)), np.bool_)
     for row, step in enumerate(design.steps):
-        fits[row, place_of(words, step)] = True
+        fits[row, codes_of(words, step)] = True
     allowed = np.zeros(len(words), np.bool_)
-    allowed[place_of(words, design.detours)] = True
+    allowed[codes_of(words, design.detours)] = True
     done = np.zeros(len(nodes), np.int64)
     align(nodes, bounds, fits, allowed, done)
     path = np.repeat(np.arange(len(distinct)), np.diff(bounds))
@@ -246,10 +248,6 @@ def _deviations(
         }
     )
     return pl.concat([touches, skips])
-
-
-def _as_design(designed: Design | Sequence[Words]) -> Design:
-    return designed if isinstance(designed, Design) else Design(designed)
 
 
 def _rate(kept: pl.Expr) -> pl.Expr:

@@ -7,6 +7,7 @@ values and joins the rest as `other`. A unit that ends before the last position 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -20,7 +21,7 @@ from analytics.engine.conditions import Words, one_of, several
 from analytics.engine.units import CONVERTED, ENDS, START
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.paths.sequences import UnitSequences, each, together
-from analytics.paths.view import By, Indices, Selection, View, place_of, words_of
+from analytics.paths.view import By, Indices, Selection, View, codes_of, words_of
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
@@ -41,6 +42,7 @@ LINKED: Final = (
     "mean_wait",
     "median_wait",
 )
+ROUTED: Final = ("route", "ended", "units", "converted")
 
 
 @dataclass(frozen=True)
@@ -103,9 +105,9 @@ def flow(
     >>> flow(Paths.from_text({"ann": "visit@0m pay@5m"}))["position", "source", "target", "units"].rows()
     [(1, 'visit', 'pay', 1), (2, 'pay', 'END_open', 1)]
     """
-    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, LINKED)
+    view = View(unit, on, by, collapse=collapse, among=among)
     anchors = _anchors(start, end, depth, top, gap, occurrence=occurrence)
-    routes = _routes(paths, view, anchors)
+    routes = _routes(paths, view, anchors, reserved=LINKED)
     schema = {"position": pl.UInt32, "source": pl.Int64, "target": pl.Int64, "person": pl.UInt64} | {
         "converted": pl.Boolean,
         "wait": pl.Int64,
@@ -165,8 +167,9 @@ def flow_routes(
     >>> flow_routes(Paths.from_text({"ann": "visit@0m pay@5m"})).rows()
     [(['visit', 'pay'], 'END_open', 1, 0)]
     """
-    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, ("route", "ended", "units", "converted"))
-    routes = _routes(paths, view, _anchors(start, end, depth, top, gap, occurrence=occurrence))
+    view = View(unit, on, by, collapse=collapse, among=among)
+    anchors = _anchors(start, end, depth, top, gap, occurrence=occurrence)
+    routes = _routes(paths, view, anchors, reserved=ROUTED)
     positions = [f" {i}" for i in range(depth)]
     codes = [pl.Series(name, routes.codes[:, i]) for i, name in enumerate(positions)]
     counted = (
@@ -202,16 +205,20 @@ def _named(names: pl.Series, codes: pl.Series) -> pl.Series:
     return names.gather(valid)
 
 
-def _routes(paths: Paths, view: View, anchors: Anchors) -> Routes:
-    """The routes of all units; values beyond the `top` of each position are replaced by `other`."""
+def _routes(paths: Paths, view: View, anchors: Anchors, *, reserved: Sequence[str]) -> Routes:
+    """The routes of all units; values beyond the `top` of each position are replaced by `other`.
+
+    A breakdown must not use the `reserved` names.
+    """
+    view.checked(paths, reserved)
     warn_of_unknown(unknown_words(paths, view.on, (*(anchors.start or ()), *(anchors.end or ()))))
     words = words_of(paths, view.on)
     names = pl.concat([words.cast(pl.String), pl.Series([REST, START, *ENDS])])
-    found = each(paths, view, words, partial(_positions, anchors, words))
+    partials = each(paths, view, words, partial(_positions, anchors, words))
     schema = {"person": pl.UInt64, "converted": pl.Boolean, "left": pl.Int64}
-    units = together(paths, view, schema, [table for table, _, _ in found])
-    codes = np.concatenate([np.empty((0, anchors.depth), np.int64), *(codes for _, codes, _ in found)])
-    times = np.concatenate([np.empty((0, anchors.depth), np.int64), *(times for _, _, times in found)])
+    units = together(paths, view, schema, [table for table, _, _ in partials])
+    codes = np.concatenate([np.empty((0, anchors.depth), np.int64), *(codes for _, codes, _ in partials)])
+    times = np.concatenate([np.empty((0, anchors.depth), np.int64), *(times for _, _, times in partials)])
     ranks = words.cast(pl.String).rank("ordinal").to_numpy()
     for position in range(anchors.depth):
         codes[:, position] = _kept(codes[:, position], ranks, anchors.top)
@@ -228,59 +235,59 @@ def _kept(codes: Indices, ranks: NDArray[Any], top: int) -> Indices:
 
 
 def _positions(
-    anchors: Anchors, words: pl.Series, found: UnitSequences, part: Part
+    anchors: Anchors, words: pl.Series, sequences: UnitSequences, part: Part
 ) -> tuple[pl.DataFrame, Indices, Indices]:
     """One row per unit of a part that has the anchor: customer and outcome, codes by position, times by position."""
-    first, last, left = _spans(anchors, words, found)
+    first, last, left = _spans(anchors, words, sequences)
     there = np.flatnonzero(first >= 0)
     first, last, left = first[there], last[there], left[there]
     offsets = np.arange(anchors.depth)
     touches = first[:, None] - offsets if anchors.backwards else first[:, None] + offsets
     inside = touches >= last[:, None] if anchors.backwards else touches <= last[:, None]
     touches = np.where(inside, touches, 0)
-    codes = np.where(inside, found.codes[touches].astype(np.int64), NOWHERE)
+    codes = np.where(inside, sequences.codes[touches].astype(np.int64), NOWHERE)
     complete = np.abs(last - first) + 1 >= anchors.depth
     ends = len(words) + (1 if anchors.backwards else 2)
     left = np.where(complete | (left < 0), NOWHERE, ends if anchors.backwards else ends + left)
-    units = found.groups[there].with_columns(
-        pl.Series("person", found.customer[there].astype(np.uint64) + (part.number << 32)),
-        pl.Series("converted", found.ends[there] == CONVERTED),
+    units = sequences.groups[there].with_columns(
+        pl.Series("person", sequences.people(part)[there]),
+        pl.Series("converted", sequences.ends[there] == CONVERTED),
         pl.Series("left", left, pl.Int64),
     )
-    return units, codes, found.microseconds(touches)
+    return units, codes, sequences.microseconds(touches)
 
 
-def _spans(anchors: Anchors, words: pl.Series, found: UnitSequences) -> tuple[Indices, Indices, Indices]:
+def _spans(anchors: Anchors, words: pl.Series, sequences: UnitSequences) -> tuple[Indices, Indices, Indices]:
     """For every unit: its path's first touch (NOWHERE without the anchor), its last touch, and how it leaves."""
-    low, high = found.bounds[:-1], found.bounds[1:] - 1
-    left = found.ends.astype(np.int64)
+    low, high = sequences.bounds[:-1], sequences.bounds[1:] - 1
+    left = sequences.ends.astype(np.int64)
     if anchors.backwards:
-        first = _hit(found, anchors.end, words, first=anchors.occurrence == "first")
+        first = _hit(sequences, anchors.end, words, first=anchors.occurrence == "first")
         last = low.copy()
     else:
-        first = low.copy() if anchors.start is None else _hit(found, anchors.start, words, first=True)
+        first = low.copy() if anchors.start is None else _hit(sequences, anchors.start, words, first=True)
         last = high.copy()
     if anchors.start is not None and anchors.end is not None:
-        hits = np.append(np.flatnonzero(np.isin(found.codes, place_of(words, anchors.end))), len(found.codes))
+        hits = np.append(np.flatnonzero(np.isin(sequences.codes, codes_of(words, anchors.end))), len(sequences.codes))
         arrival = hits[np.minimum(np.searchsorted(hits, first + 1), len(hits) - 1)]
         first = np.where((first >= 0) & (arrival <= high), first, NOWHERE)
         last, left = np.minimum(arrival, high), np.full_like(left, NOWHERE)
     if anchors.gap is None:
         return first, last, left
-    pauses = np.diff(found.times.astype(np.int64)) * found.scale > anchors.gap // timedelta(microseconds=1)
+    pauses = np.diff(sequences.times.astype(np.int64)) * sequences.scale > anchors.gap // timedelta(microseconds=1)
     late = np.flatnonzero(pauses) + 1
     if anchors.backwards:
         before = np.append(-1, late)[np.searchsorted(late, first, side="right")]
         return first, np.maximum(last, before), left
-    after = np.append(late, len(found.codes))[np.searchsorted(late, first, side="right")] - 1
+    after = np.append(late, len(sequences.codes))[np.searchsorted(late, first, side="right")] - 1
     return first, np.minimum(last, after), np.where(after < last, CUT, left)
 
 
-def _hit(found: UnitSequences, names: tuple[str, ...] | None, words: pl.Series, *, first: bool) -> Indices:
+def _hit(sequences: UnitSequences, names: tuple[str, ...] | None, words: pl.Series, *, first: bool) -> Indices:
     """The first or last touch of every unit that has one of the values `names`; NOWHERE if it has none."""
-    hits = np.flatnonzero(np.isin(found.codes, place_of(words, names or ())))
-    units = np.searchsorted(found.bounds, hits, side="right") - 1
-    touches = np.full(len(found), NOWHERE, np.int64)
+    hits = np.flatnonzero(np.isin(sequences.codes, codes_of(words, names or ())))
+    units = np.searchsorted(sequences.bounds, hits, side="right") - 1
+    touches = np.full(len(sequences), NOWHERE, np.int64)
     touches[units[::-1] if first else units] = hits[::-1] if first else hits
     return touches
 

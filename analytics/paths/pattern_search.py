@@ -61,10 +61,10 @@ class Search:
         warn_of_unknown(unknown_steps(paths, definitions))
         return cls(paths, view, pattern, Matcher(paths, definitions))
 
-    def hits(self, found: UnitSequences, part: Part) -> tuple[Indices, Indices]:
+    def hits(self, sequences: UnitSequences, part: Part) -> tuple[Indices, Indices]:
         """The first and the last touch of every match of one part, in order."""
         codes, bits = self.matcher.match(part, part.read(self.matcher.columns))
-        codes = codes if len(codes) == len(found.rows) else codes[found.rows]
+        codes = codes if len(codes) == len(sequences.rows) else codes[sequences.rows]
         combinations, letter_of = np.unique(bits, return_inverse=True)
         if len(combinations) > len(LETTERS):
             combinations, letters = np.unique(bits[codes], return_inverse=True)
@@ -73,7 +73,7 @@ class Search:
         if len(combinations) > len(LETTERS):
             raise DefinitionError("The steps of a pattern overlap in too many ways.", do="use fewer conditions")
         alphabet = np.frombuffer(LETTERS.encode(), np.uint8)
-        texts = as_bytes(alphabet[letters], found.bounds).cast(pl.String)
+        texts = as_bytes(alphabet[letters], sequences.bounds).cast(pl.String)
 
         def classes(touch: Touch) -> str:
             met = [bool(bits & np.uint64(sum(1 << name for name in set(touch.names)))) for bits in combinations]
@@ -81,18 +81,18 @@ class Search:
             return f"[{chosen or NOTHING}]"
 
         if self.pattern.pauses:
-            return self._timed(found, texts, classes)
+            return self._timed(sequences, texts, classes)
         return spans(texts, self.pattern.regex(classes))
 
-    def _timed(self, found: UnitSequences, texts: pl.Series, classes: Any) -> tuple[Indices, Indices]:
+    def _timed(self, sequences: UnitSequences, texts: pl.Series, classes: Any) -> tuple[Indices, Indices]:
         """Matches of a pattern with pauses: searches the units that match without them, one by one."""
         candidates = texts.str.contains(f"(?s){self.pattern.regex(classes)}").arg_true()
         timed = Timed(self.pattern, classes)
         begins: list[int] = []
         lasts: list[int] = []
         for unit, text in zip(candidates.to_list(), texts.gather(candidates).to_list(), strict=True):
-            low, high = found.bounds[unit], found.bounds[unit + 1]
-            times = found.times[low:high].astype(np.int64) * found.scale
+            low, high = sequences.bounds[unit], sequences.bounds[unit + 1]
+            times = sequences.times[low:high].astype(np.int64) * sequences.scale
             for begin, end in timed.search(text, times.tolist()):
                 begins.append(int(low) + begin)
                 lasts.append(int(low) + end - 1)

@@ -69,9 +69,9 @@ def match(
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
     search = Search.of(paths, pattern, steps or {}, view)
-    found = each(paths, view, words_of(paths, on), partial(_counts, search))
+    partials = each(paths, view, words_of(paths, on), partial(_counts, search))
     numbers = dict.fromkeys(("matches", "position", "delay", "lasts"), pl.Int64)
-    return _finish(together(paths, view, {"person": pl.UInt64, "end": pl.UInt8, **numbers}, found), view)
+    return _finish(together(paths, view, {"person": pl.UInt64, "end": pl.UInt8, **numbers}, partials), view)
 
 
 def matches(
@@ -97,32 +97,32 @@ def matches(
     """
     view = View(unit, on, collapse=collapse, among=among).checked(paths, ())
     search = Search.of(paths, pattern, steps or {}, view)
-    found = each(paths, view, words_of(paths, on), partial(_rows, search))
+    partials = each(paths, view, words_of(paths, on), partial(_rows, search))
     numbers = dict.fromkeys(("unit", "match", "position", "touches"), pl.UInt32)
     times = {"at": pl.Datetime("us", "UTC"), "until": pl.Datetime("us", "UTC"), "end": pl.String}
-    return together(paths, view, {CUSTOMER: paths.schema[CUSTOMER], **numbers, **times}, found).sort(
+    return together(paths, view, {CUSTOMER: paths.schema[CUSTOMER], **numbers, **times}, partials).sort(
         CUSTOMER, "at", "match"
     )
 
 
-def _counts(search: Search, found: UnitSequences, part: Part) -> pl.DataFrame:
+def _counts(search: Search, sequences: UnitSequences, part: Part) -> pl.DataFrame:
     """One row per unit: groups, `person`, `end`, `matches`, and of the first match `position`, `delay`, `lasts`."""
-    begin, last = search.hits(found, part)
-    units = np.searchsorted(found.bounds, begin, side="right") - 1
+    begin, last = search.hits(sequences, part)
+    units = np.searchsorted(sequences.bounds, begin, side="right") - 1
     there, first = np.unique(units, return_index=True)
     start, stop = begin[first], last[first]
-    low = found.bounds[:-1][there]
+    low = sequences.bounds[:-1][there]
     values = {
         "position": start - low + 1,
-        "delay": found.microseconds(start) - found.microseconds(low),
-        "lasts": found.microseconds(stop) - found.microseconds(start),
+        "delay": sequences.microseconds(start) - sequences.microseconds(low),
+        "lasts": sequences.microseconds(stop) - sequences.microseconds(start),
     }
-    each_unit = pl.int_range(len(found), eager=True)
+    each_unit = pl.int_range(len(sequences), eager=True)
     firsts = pl.DataFrame({"unit": there, **values})
-    rows = found.groups.with_columns(
-        pl.Series("person", found.customer.astype(np.uint64) + (part.number << 32)),
-        pl.Series("end", found.ends),
-        pl.Series("matches", np.bincount(units, minlength=len(found))),
+    rows = sequences.groups.with_columns(
+        pl.Series("person", sequences.people(part)),
+        pl.Series("end", sequences.ends),
+        pl.Series("matches", np.bincount(units, minlength=len(sequences))),
         each_unit.alias(" unit"),
     )
     return rows.join(firsts, left_on=" unit", right_on="unit", how="left", maintain_order="left").drop(" unit")
@@ -157,26 +157,26 @@ def _finish(units: pl.DataFrame, view: View) -> pl.DataFrame:
     ).select(*view.groups, *COUNTED)
 
 
-def _rows(search: Search, found: UnitSequences, part: Part) -> pl.DataFrame:
+def _rows(search: Search, sequences: UnitSequences, part: Part) -> pl.DataFrame:
     """The matches of one part, with the columns of `matches`."""
-    begin, last = search.hits(found, part)
-    units = np.searchsorted(found.bounds, begin, side="right") - 1
-    people = found.customer
+    begin, last = search.hits(sequences, part)
+    units = np.searchsorted(sequences.bounds, begin, side="right") - 1
+    people = sequences.customer
     first_of_person = np.searchsorted(people, people, side="left")
     first_of_unit = np.searchsorted(units, units, side="left")
-    keys = as_text(decoded(part, [CUSTOMER], search.paths.dictionaries)[found.rows[begin]])
+    keys = as_text(decoded(part, [CUSTOMER], search.paths.dictionaries)[sequences.rows[begin]])
     counts = {
-        "unit": np.arange(len(found))[units] - first_of_person[units] + 1,
+        "unit": np.arange(len(sequences))[units] - first_of_person[units] + 1,
         "match": np.arange(len(begin)) - first_of_unit + 1,
-        "position": begin - found.bounds[:-1][units] + 1,
+        "position": begin - sequences.bounds[:-1][units] + 1,
         "touches": last - begin + 1,
     }
     times = {
-        name: pl.Series(found.microseconds(rows)).cast(pl.Datetime("us", "UTC"))
+        name: pl.Series(sequences.microseconds(rows)).cast(pl.Datetime("us", "UTC"))
         for name, rows in ((AT, begin), ("until", last))
     }
     return keys.with_columns(
         *(pl.Series(name, values, pl.UInt32) for name, values in counts.items()),
         *(values.alias(name) for name, values in times.items()),
-        pl.Series("end", pl.Series(ENDS).gather(found.ends[units])),
+        pl.Series("end", pl.Series(ENDS).gather(sequences.ends[units])),
     )

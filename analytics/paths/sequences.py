@@ -14,7 +14,7 @@ from analytics.engine.matching import scale_of
 from analytics.engine.run import run
 from analytics.engine.sequences import Sequences
 from analytics.engine.units import unit_columns, units_of
-from analytics.paths.view import Codes, Indices, Selection, View, place_of
+from analytics.paths.view import Codes, Indices, Selection, View, codes_of
 from analytics.store.columns import AT
 from analytics.store.encoding import as_text
 from analytics.store.parts import Part, decoded
@@ -25,12 +25,16 @@ from analytics.store.paths import Paths
 class UnitSequences(Sequences):
     """One sequence per unit, of codes of the view's column.
 
-    `ends` (a place in `ENDS`) and `groups` (the breakdown at the first touch) have one row per unit.
+    `ends` (an index of `ENDS`) and `groups` (the breakdown at the first touch) have one row per unit.
     """
 
     rows: Indices
     ends: NDArray[np.uint8]
     groups: pl.DataFrame
+
+    def people(self, part: Part) -> NDArray[np.uint64]:
+        """The customer of each unit, as a number that is distinct over all parts."""
+        return self.customer.astype(np.uint64) + (part.number << 32)
 
 
 def sequences_of(paths: Paths, part: Part, view: View, words: pl.Series) -> UnitSequences:
@@ -79,12 +83,12 @@ def each(paths: Paths, view: View, words: pl.Series, partial: Any) -> list[Any]:
     return [result for result in run(paths, work) if result is not None]
 
 
-def together(paths: Paths, view: View, columns: Mapping[str, Any], found: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def together(paths: Paths, view: View, columns: Mapping[str, Any], partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Frames of all parts as one; without any, none of the rows but all columns: the groups, then `columns`."""
     roots = [name for item in view.by for name in item.meta.root_names()]
     schema = {name: paths.schema[name] for name in roots}
     groups = as_text(pl.DataFrame(schema=schema).select(*view.by)).schema if view.by else {}
-    return pl.concat([pl.DataFrame(schema={**groups, **columns}), *found])
+    return pl.concat([pl.DataFrame(schema={**groups, **columns}), *partials])
 
 
 def grouped(groups: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
@@ -122,11 +126,11 @@ def _chosen(nodes: Codes, bounds: Indices, among: Selection, words: pl.Series) -
         return None
     chosen = np.ones(len(bounds) - 1, np.bool_)
     if among.start:
-        chosen &= np.isin(nodes[bounds[:-1]], place_of(words, among.start))
+        chosen &= np.isin(nodes[bounds[:-1]], codes_of(words, among.start))
     if among.end:
-        chosen &= np.isin(nodes[bounds[1:] - 1], place_of(words, among.end))
+        chosen &= np.isin(nodes[bounds[1:] - 1], codes_of(words, among.end))
     for name in among.through:
-        chosen &= np.logical_or.reduceat(np.isin(nodes, place_of(words, name)), bounds[:-1])
+        chosen &= np.logical_or.reduceat(np.isin(nodes, codes_of(words, name)), bounds[:-1])
     return chosen
 
 

@@ -51,10 +51,10 @@ def step_matrix(
         raise DefinitionError("A step matrix is too small.", expected="depth of 1 or more", found=f"depth {depth}")
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, CELL)
     words = words_of(paths, on)
-    found = each(paths, view, words, partial(_cells, depth, len(words)))
+    partials = each(paths, view, words, partial(_cells, depth, len(words)))
     counts = {"position": pl.UInt32, "code": pl.Int64, "units": pl.Int64}
     keys = [*view.groups, "position", "code"]
-    whole = together(paths, view, counts, found).group_by(keys).agg(pl.col("units").sum())
+    whole = together(paths, view, counts, partials).group_by(keys).agg(pl.col("units").sum())
     names = pl.concat([words.cast(pl.String), pl.Series(ENDS)])
     of_all = pl.col("units").sum().over([*view.groups, "position"])
     table = whole.with_columns(
@@ -65,19 +65,21 @@ def step_matrix(
     return table.select(*view.groups, *CELL)
 
 
-def _cells(depth: int, words: int, found: UnitSequences, _: Part) -> pl.DataFrame:
+def _cells(depth: int, words: int, sequences: UnitSequences, _: Part) -> pl.DataFrame:
     """The non-empty cells of one part: groups, `position`, `code`, `units`."""
-    groups, of_unit = grouped(found.groups)
+    groups, of_unit = grouped(sequences.groups)
     size = words + len(ENDS)
     counts = np.zeros((len(groups), depth, size), np.int64)
     for position in range(depth):
-        there = np.flatnonzero(found.lengths > position)
+        there = np.flatnonzero(sequences.lengths > position)
         if not len(there):
             break
-        nodes = found.codes[found.bounds[:-1][there] + position].astype(np.int64)
+        nodes = sequences.codes[sequences.bounds[:-1][there] + position].astype(np.int64)
         counts[:, position, :words] = _counted(of_unit[there], nodes, len(groups), words)
-    over = np.minimum(found.lengths, depth)
-    ended = _counted(of_unit * (depth + 1) + over, found.ends.astype(np.int64), len(groups) * (depth + 1), len(ENDS))
+    over = np.minimum(sequences.lengths, depth)
+    ended = _counted(
+        of_unit * (depth + 1) + over, sequences.ends.astype(np.int64), len(groups) * (depth + 1), len(ENDS)
+    )
     counts[:, :, words:] = ended.reshape(len(groups), depth + 1, len(ENDS)).cumsum(axis=1)[:, :depth]
     group, position_, code = np.nonzero(counts)
     cells = pl.DataFrame(

@@ -53,10 +53,10 @@ def transitions(
     """
     view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
     words = words_of(paths, on)
-    found = each(paths, view, words, partial(_edges, view, len(words)))
+    partials = each(paths, view, words, partial(_edges, view, len(words)))
     names = pl.concat([words.cast(pl.String), pl.Series([START, *ENDS])]).rename("node")
-    table = together(paths, view, COUNTS, [part.table for part in found]).with_row_index("at")
-    return _finish(table, found, names, view.groups)
+    table = together(paths, view, COUNTS, [part.table for part in partials]).with_row_index("at")
+    return _finish(table, partials, names, view.groups)
 
 
 @dataclass(frozen=True)
@@ -72,20 +72,20 @@ class Edges:
     scale: int
 
 
-def _edges(view: View, words: int, found: UnitSequences, _: Part) -> Edges:
+def _edges(view: View, words: int, sequences: UnitSequences, _: Part) -> Edges:
     """Counts the edges of one part."""
     from analytics.engine.kernels.edges import count_edges, number_edges, place_waits
 
-    groups, of_unit = grouped(found.groups)
-    edges = np.empty(len(found.codes) + len(found), np.int64)
-    number_edges(found.codes, found.bounds, found.ends, of_unit, words, edges)
+    groups, of_unit = grouped(sequences.groups)
+    edges = np.empty(len(sequences.codes) + len(sequences), np.int64)
+    number_edges(sequences.codes, sequences.bounds, sequences.ends, of_unit, words, edges)
     cells = len(groups) * (words + 4) ** 2
     numbers: NDArray[np.int64] | None = None
     if cells > MOST_CELLS:
         numbers, edges = np.unique(edges, return_inverse=True)
         cells = len(numbers)
     taken, customers = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
-    count_edges(edges, found.bounds, found.customer, taken, customers)
+    count_edges(edges, sequences.bounds, sequences.customer, taken, customers)
     rows = np.flatnonzero(taken)
     source, target = np.divmod(rows if numbers is None else numbers[rows], words + 4)
     group, source = np.divmod(source, words + 4)
@@ -93,12 +93,12 @@ def _edges(view: View, words: int, found: UnitSequences, _: Part) -> Edges:
     waiting = np.where(inner, taken[rows], 0)
     cursor = np.zeros(cells, np.int64)
     cursor[rows] = np.cumsum(waiting) - waiting
-    waits = np.empty(int(waiting.sum()), np.uint32 if found.times.dtype == np.uint32 else np.int64)
-    place_waits(edges, found.times, found.bounds, cursor, waits)
+    waits = np.empty(int(waiting.sum()), np.uint32 if sequences.times.dtype == np.uint32 else np.int64)
+    place_waits(edges, sequences.times, sequences.bounds, cursor, waits)
     counts = {"source": source, "target": target, "transitions": taken[rows], "customers": customers[rows]}
     counted = pl.DataFrame({**counts, "waiting": waiting})
     table = pl.concat([groups[group], counted], how="horizontal") if view.by else counted
-    return Edges(table, waits, found.scale)
+    return Edges(table, waits, sequences.scale)
 
 
 def _finish(counted: pl.DataFrame, parts: list[Edges], names: pl.Series, by: list[str]) -> pl.DataFrame:
@@ -127,11 +127,11 @@ def _ranks(parts: list[Edges], waiting: NDArray[np.int64], whole: pl.DataFrame) 
         joined = np.empty_like(flat)
         join_slices(flat, (np.cumsum(waiting) - waiting)[rows], waiting[rows], joined)
         flat = joined
-    found = quantiles(flat, whole["waiting"].to_numpy(), list(RANKS.values()))
+    ranked = quantiles(flat, whole["waiting"].to_numpy(), list(RANKS.values()))
     return pl.DataFrame(
         {
             name: pl.Series(np.round(ranks * scale)).fill_nan(None).cast(pl.Int64).cast(pl.Duration("us"))
-            for name, ranks in zip(RANKS, found, strict=True)
+            for name, ranks in zip(RANKS, ranked, strict=True)
         }
     )
 
@@ -154,8 +154,8 @@ def quantiles(values: NDArray[Any], counts: NDArray[np.int64], shares: list[floa
         if count > 1:
             values[begin : begin + count].partition(positions)
     padded = np.append(values, np.zeros(1, values.dtype))
-    found = []
+    ranked = []
     for rank, low, high in zip(ranks, below, above, strict=True):
         lower, upper = padded[begins + low].astype(np.float64), padded[begins + high].astype(np.float64)
-        found.append(np.where(counts > 0, lower + (upper - lower) * (rank - low), np.nan))
-    return found
+        ranked.append(np.where(counts > 0, lower + (upper - lower) * (rank - low), np.nan))
+    return ranked

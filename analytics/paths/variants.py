@@ -92,8 +92,8 @@ def unit_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
     sorted by name.
     """
     ranks = (words.rank("ordinal").to_numpy() - 1).astype(code_width(words))  # arithmetic yields native byte order
-    found = each(paths, view, words, partial(_units, ranks))
-    return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64, "person": pl.UInt64}, found)
+    partials = each(paths, view, words, partial(_units, ranks))
+    return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64, "person": pl.UInt64}, partials)
 
 
 def distinct_paths(units: pl.DataFrame, view: View) -> pl.DataFrame:
@@ -136,19 +136,21 @@ def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
     return pl.Series(slices).cast(pl.Binary).alias("key")
 
 
-def _units(ranks: NDArray[Any], found: UnitSequences, part: Part) -> pl.DataFrame:
+def _units(ranks: NDArray[Any], sequences: UnitSequences, part: Part) -> pl.DataFrame:
     """The rows of `unit_paths` for one part."""
-    lasts = found.microseconds(found.bounds[1:] - 1) - found.microseconds(found.bounds[:-1])
-    keys = as_bytes(ranks[found.codes], found.bounds)
-    person = found.customer.astype(np.uint64) + (part.number << 32)
-    rest = {"end": found.ends, "lasts": lasts, "person": person}
-    return pl.DataFrame([*found.groups.get_columns(), keys, *(pl.Series(name, each) for name, each in rest.items())])
+    lasts = sequences.microseconds(sequences.bounds[1:] - 1) - sequences.microseconds(sequences.bounds[:-1])
+    keys = as_bytes(ranks[sequences.codes], sequences.bounds)
+    person = sequences.people(part)
+    rest = {"end": sequences.ends, "lasts": lasts, "person": person}
+    return pl.DataFrame(
+        [*sequences.groups.get_columns(), keys, *(pl.Series(name, each) for name, each in rest.items())]
+    )
 
 
-def _ranked(counted: pl.DataFrame, view: View, top: int | None, least: int) -> pl.DataFrame:
-    """Variants of at least `least` units, the `top` of each group, sorted, with `share` and `cumulative_share`."""
+def _ranked(counted: pl.DataFrame, view: View, top: int | None, min_units: int) -> pl.DataFrame:
+    """Variants of at least `min_units` units, the `top` of each group, sorted, with `share` and `cumulative_share`."""
     groups: Any = view.groups or pl.lit(1)
-    whole = counted.with_columns(pl.col("units").sum().over(groups).alias("all")).filter(pl.col("units") >= least)
+    whole = counted.with_columns(pl.col("units").sum().over(groups).alias("all")).filter(pl.col("units") >= min_units)
     if top is not None:
         whole = whole.filter(pl.col("units").rank("min", descending=True).over(groups) <= top)
         whole = whole if view.by else whole.bottom_k(top, by=[-pl.col("units"), "key"])

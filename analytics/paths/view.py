@@ -109,7 +109,7 @@ def words_of(paths: Paths, on: str) -> pl.Series:
     return pl.concat(values).unique().drop_nulls().sort() if values else pl.Series([], dtype=pl.String)
 
 
-def place_of(words: pl.Series, names: Words) -> Indices:
+def codes_of(words: pl.Series, names: Words) -> Indices:
     """The codes of `names`; names that do not occur are left out."""
     return words.is_in(list(_words(names))).arg_true().to_numpy().astype(np.int64)
 

@@ -56,7 +56,7 @@ class AffectedCustomers:
             .to_series()
             .to_numpy()
         )
-        code = codes_of(people)
+        code = customer_codes(people)
         since = self.since[code]
         whole = self.rebuilt[code] | (since <= people["last"].to_physical().to_numpy())
         return whole, ~whole & ((since != NO_NEW_EVENT) | lapses)
@@ -116,7 +116,7 @@ class ExtractedTouches:
         return cls(all_extracts, pl.concat(keys), pl.concat(frames).with_row_index(PREVIOUS_ORDER))
 
 
-def codes_of(people: pl.DataFrame) -> NDArray[np.int64]:
+def customer_codes(people: pl.DataFrame) -> NDArray[np.int64]:
     """The codes of customers, -1 for those without."""
     return people["code"].cast(pl.Int64).fill_null(-1).to_numpy()
 

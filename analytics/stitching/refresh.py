@@ -35,7 +35,7 @@ from analytics.stitching.affected import (
     AffectedCustomers,
     Extract,
     ExtractedTouches,
-    codes_of,
+    customer_codes,
     extracted_columns,
 )
 from analytics.stitching.buckets import remove_orphans
@@ -207,7 +207,7 @@ class Refresh:
             self.state.seen[CODE].filter(carry.to_series()).drop_nulls(), len(identities.nodes)
         )
         mask = np.append(affected, False)
-        selected = [mask[codes_of(part.people(["code"]))] for part in self.stored.parts]
+        selected = [mask[customer_codes(part.people(["code"]))] for part in self.stored.parts]
         extracts = [Extract.of(whole, np.zeros_like(whole)) for whole in selected]
         extracted = ExtractedTouches.from_parts(self.stored, extracts, [AT, COMBINATION])
         rows = extracted.touches.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT))

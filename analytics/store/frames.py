@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -45,9 +45,12 @@ def standard_columns(frame: pl.DataFrame, names: Mapping[str, str], sequence: st
     return frame.select(first + [name for name in frame.columns if name not in first])
 
 
-def in_utc(time: Any) -> datetime | None:
-    """A caller's time as an aware time in UTC; a time without a zone is taken as UTC."""
+def as_utc(time: object) -> datetime | None:
+    """A time in UTC; a time without a zone is taken as UTC. Anything but a datetime raises `DefinitionError`."""
     if time is None:
         return None
-    assert isinstance(time, datetime)
+    if not isinstance(time, datetime):
+        raise DefinitionError(
+            "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)
+        )
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)

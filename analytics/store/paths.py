@@ -25,7 +25,7 @@ from polars.io.plugins import register_io_source
 
 from analytics.store.columns import AT, CUSTOMER, TOUCHES, TOUCHPOINT
 from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
-from analytics.store.frames import in_utc, standard_columns
+from analytics.store.frames import as_utc, standard_columns
 from analytics.store.manifest import read_manifest, store_folder
 from analytics.store.ordering import sorted_touches, split_at_customers
 from analytics.store.parts import Part, decoded
@@ -117,7 +117,7 @@ class Paths:
             customers = pl.DataFrame({CUSTOMER: keys[people], TOUCHES: counts[people]})
             frame_ = table[rows].with_columns(narrow_time(ordered[AT][rows]))
             parts.append(Part(number, len(frame_), len(customers), frames=(frame_, customers)))
-        return cls(parts, touches.schema, words.dictionaries, in_utc(end))
+        return cls(parts, touches.schema, words.dictionaries, as_utc(end))
 
     @classmethod
     def from_text(cls, journeys: Mapping[str, str], *, end: str | None = None) -> Paths:

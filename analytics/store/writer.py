@@ -17,7 +17,7 @@ import polars as pl
 
 from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
 from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
-from analytics.store.frames import in_utc, standard_columns
+from analytics.store.frames import as_utc, standard_columns
 from analytics.store.manifest import MANIFEST, STORE_FORMAT, entry_of, generation_of, plain_address, remove_generations
 from analytics.store.parts import Part
 from expectations.errors import DefinitionError, StorageError
@@ -79,7 +79,7 @@ class StoreWriter:
         table = encoded(touches.drop(CUSTOMER), self.words).with_columns(narrow_time(touches[AT]))
         self.add_part(Part(len(self.parts), len(table), len(customers), frames=(table, customers)))
         if len(touches):
-            last = in_utc(touches[AT].max())
+            last = as_utc(touches[AT].max())
             self._last = last if self._last is None or (last and last > self._last) else self._last
 
     def add_part(self, part: Part) -> None:
@@ -124,7 +124,7 @@ class StoreWriter:
         before = None
         with suppress(StorageError):
             before = generation_of(self.folder)
-        end = in_utc(end_of_data or self._last)
+        end = as_utc(end_of_data or self._last)
         manifest = {
             "format": STORE_FORMAT,
             "generation": self.generation,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
 import pytest
 
 from analytics import Funnel, Step, duration, funnel
-from analytics.engine.conditions import as_utc
 from expectations.errors import DefinitionError, nearest
 from tests.written import paths
 
@@ -25,12 +24,6 @@ def test_a_length_of_time_has_a_unit(text: str, seconds: int) -> None:
 def test_what_is_no_length_of_time_is_refused(text: str) -> None:
     with pytest.raises(DefinitionError):
         duration(text)
-
-
-def test_a_time_without_a_zone_is_utc() -> None:
-    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
-    assert as_utc(datetime(2024, 1, 1, 12)) == noon  # noqa: DTZ001 - that is what is asked
-    assert as_utc(datetime(2024, 1, 1, 13, tzinfo=timezone(timedelta(hours=1)))) == noon
 
 
 def test_a_step_is_named_after_its_values() -> None:

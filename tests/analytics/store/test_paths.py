@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
 
 import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from analytics.store.frames import as_utc
 from analytics.store.ordering import split_at_customers
 from analytics.store.parts import bucket_of
 from analytics.store.paths import Paths
@@ -39,6 +40,18 @@ def test_a_saved_store_opens_as_it_was(tmp_path: Path) -> None:
     assert opened.end_of_data == made.end_of_data == at("2d")
     assert (len(opened), opened.customers, opened.columns) == (5, 2, made.columns)
     assert opened.values_of("device").to_list() == made.values_of("device").to_list()
+
+
+def test_a_time_without_a_zone_is_utc() -> None:
+    noon = datetime(2024, 1, 1, 12, tzinfo=UTC)
+    assert as_utc(datetime(2024, 1, 1, 12)) == noon  # noqa: DTZ001 - that is what is asked
+    assert as_utc(datetime(2024, 1, 1, 13, tzinfo=timezone(timedelta(hours=1)))) == noon
+
+
+def test_an_end_of_data_that_is_no_time_is_named() -> None:
+    touches = paths(JOURNEYS).touches.collect()
+    with pytest.raises(DefinitionError, match="not a time"):
+        Paths.from_frame(touches, end_of_data=date(2024, 1, 2))  # type: ignore[arg-type]
 
 
 def test_a_lake_is_opened_at_its_folder_of_paths(tmp_path: Path) -> None:
