@@ -1,10 +1,10 @@
 """How many customers get from step to step, where do they drop off, and how long do they take?
 
 A **chain** is touches, all different, that match steps 1 to k in time order, the last within the window after the
-first. A customer's **depth** is the longest chain whose entry, its first touch, lies in the range asked for. The chain
-that is reported is the deepest; among those the one that completes first; among those the one with the newest entry,
-each of whose steps is the earliest that can follow. An entrant whose window is not over at the end of the data is
-**open**: shown apart, never counted as dropped.
+first. A customer's **depth** is the length of the longest chain whose entry, its first touch, lies in the requested
+range. The reported chain is the deepest; among those the one that completes first; among those the one with the newest
+entry, each of whose steps is the earliest that can follow. An entrant whose window is not over at the end of the data
+is **open**: reported separately, never counted as dropped.
 """
 
 from __future__ import annotations
@@ -24,26 +24,26 @@ from analytics.store.encoding import as_text
 from analytics.store.paths import Paths
 
 MIN_DENOMINATOR: Final = 30
-"""Below this count a share is shown as too thin."""
+"""With a smaller denominator, `enough` is false."""
 
 
 def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
-    """Customers that reach each step, in total and by the columns of `by`.
+    """Customers who reach each step, in total and by the columns of `by`.
 
     Columns: those of `by`; `is_total` Boolean (rows over all groups, where `by` is null; they come first); `step`
     UInt32 (from 1); `name` String; `entered`, `reached`, `dropped`, `open` Int64; `share_of_entered`,
     `share_of_previous` Float64, each with `_low` and `_high` (Wilson, 95 %), null without a denominator;
     `median_wait`, `p90_wait` Duration(us) from the previous step (linear between two ranks); `value` Float64 where the
     funnel names a value column: its sum over the touches of the step; `enough` Boolean: the previous step counts at
-    least 30; `tie_sensitive` Int64: customers whose depth depends on the order of touches of one instant (at least so
-    many, where steps share a value or the funnel is strict or has exclusions).
+    least 30; `tie_sensitive` Int64: customers whose depth depends on the order of touches at one instant (a lower bound
+    where steps share a value or the funnel is strict or has exclusions).
 
-    `entered` and `reached` count mature entrants, whose whole window after the first entry in range lies before the
-    end of the data, or ends with it; `open` counts the others, as far as they have come. With `maturity="clip"` every
-    touch lies in the range and every entrant counts. With `maturity="survival"` every entrant counts, too; those still
-    under way are among them and also shown as `open`; the shares are estimates by Kaplan-Meier at the end of the
-    window, and `at_risk` Int64 counts who was seen so long without the step (`survival`). The step before an optional
-    step, and before the one after it, is the last that is not optional. No touches give rows of zeros. Raises
+    `entered` and `reached` count mature entrants: their whole window after the first entry in range lies before the end
+    of the data, or ends with it. `open` counts the others, by the steps they have reached so far. With
+    `maturity="clip"` every touch lies in the range and every entrant counts. With `maturity="survival"` every entrant
+    counts as well, including those reported as `open`; the shares are Kaplan-Meier estimates at the end of the window,
+    and `at_risk` Int64 counts entrants observed for the whole window without reaching the step (see `survival`). The
+    previous step is the last one before it that is not optional. No touches give rows of zeros. Raises
     `DefinitionError` for an unknown column; warns of a step that no touch has (`UnknownWordWarning`).
 
     >>> from analytics import Paths
@@ -62,7 +62,7 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
 
 
 def merge(partials: Sequence[pl.DataFrame], by: Sequence[str]) -> pl.DataFrame:
-    """Partials as one: counts are added, waits joined. The first row is that of all groups, with null in `by`."""
+    """Adds up the counts of all parts and concatenates the waits. The first row is the total, with null in `by`."""
     together = as_text(pl.concat(partials), by)
     lists = [name for name in together.columns if name.startswith("waits_")]
     counts = [name for name in together.columns if name not in (*lists, *by)]
@@ -76,7 +76,7 @@ def merge(partials: Sequence[pl.DataFrame], by: Sequence[str]) -> pl.DataFrame:
 
 
 def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
-    """Counts and waits as the columns of `funnel`."""
+    """Returns counts and waits as the columns of `funnel`."""
     by = list(definition.by)
     rows = []
     for k in range(1, len(definition.steps) + 1):
@@ -110,7 +110,7 @@ def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
 
 
 def _dropped(definition: Funnel, step: int) -> pl.Expr:
-    """Who got to the step before and will not get to this one: those still under way are not among them."""
+    """Entrants who reached the previous step and can no longer reach this one."""
     before = definition.previous(step)
     lost = pl.col(f"reached_{before}") - pl.col(f"reached_{step}")
     under_way = pl.col(f"open_{before}") - pl.col(f"open_{step}")
@@ -118,13 +118,13 @@ def _dropped(definition: Funnel, step: int) -> pl.Expr:
 
 
 def _name(definition: Funnel, step: int) -> str:
-    """What a step is called; without an order, how many of the steps."""
+    """The name of a step; in an unordered funnel, the number of steps reached."""
     steps = definition.steps
     return f"any {step} of {len(steps)}" if definition.order == "unordered" else steps[step - 1].name
 
 
 def _with_shares(table: pl.DataFrame) -> pl.DataFrame:
-    """The shares of a count in two denominators, each with its interval; null without a denominator."""
+    """Adds the shares of both denominators, with their intervals; null where the denominator is zero."""
     first, columns = pl.col("step") == 1, []
     for name, denominator in (("share_of_entered", "entered"), ("share_of_previous", "previous")):
         bounds = wilson(table["reached"], table[denominator])

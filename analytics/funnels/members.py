@@ -1,4 +1,4 @@
-"""Who is at each step? The customers behind every number of a funnel, with the times of their steps."""
+"""Which customers are behind each number of a funnel, and when did they reach each step?"""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ STATES: Final = ("reached", "dropped", "open")
 
 
 def members(paths: Paths, definition: Funnel, *, step: int | None = None, state: State = "reached") -> pl.DataFrame:
-    """The entrants of a funnel, or those that are in one `state` at one `step`: as many as `funnel` shows there.
+    """The entrants of a funnel, or those in one `state` at one `step`; their number is the count in `funnel`.
 
     Columns: those of `by`; `customer`; `depth` UInt32 (steps reached); `is_open` Boolean (the window is not over);
-    `entered_at` Datetime(us, UTC); `reached_at` List(Datetime(us, UTC)), one time a step of the reported chain, null
+    `entered_at` Datetime(us, UTC); `reached_at` List(Datetime(us, UTC)), one time per step of the reported chain, null
     for a step that was not reached. Sorted by entry. No entrants give no rows. Raises `DefinitionError` for a step
     that the funnel does not have.
 
@@ -46,7 +46,7 @@ def members(paths: Paths, definition: Funnel, *, step: int | None = None, state:
 
 
 def check_step(definition: Funnel, step: int) -> None:
-    """Raise `DefinitionError` for a step that the funnel does not have."""
+    """Raises `DefinitionError` for a step that the funnel does not have."""
     if not 1 <= step <= len(definition.steps):
         raise DefinitionError(f"The funnel has no step {step}.", expected=f"1 to {len(definition.steps)}")
 

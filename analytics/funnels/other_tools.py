@@ -1,8 +1,8 @@
-"""What would another tool report, and why? The rules of other tools as sets of options of a funnel.
+"""What would another tool report, and why? The rules of other tools as sets of funnel options.
 
-A profile changes options of a funnel and nothing else: steps, window, breakdown and range stay. What our options
-cannot say is listed as its `deviations`. `explain_difference` switches one option after the other and counts the
-customers whose result each of them changes.
+A profile changes only options of a funnel: steps, window, breakdown and range stay. What options cannot express is
+listed in its `deviations`. `explain_difference` switches the options one by one and counts the customers whose result
+each of them changes.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ ALL: Final = "all together"
 
 @dataclass(frozen=True)
 class Profile:
-    """The options that give a tool's reading, in the order in which they are switched, and where it still differs.
+    """The options that reproduce a tool's rules, in the order in which they are switched, and what still differs.
 
-    `unordered` are further options for funnels without an order of steps. With `plain_steps` the tool knows neither
-    optional steps, nor step windows, nor first-time steps.
+    `unordered` has further options for unordered funnels. A tool with `plain_steps` has no optional steps, step windows
+    or first-time steps.
     """
 
     about: str
@@ -40,17 +40,17 @@ class Profile:
     plain_steps: bool = False
 
     def options_for(self, definition: Funnel) -> Mapping[str, Any]:
-        """The options for one funnel."""
+        """The options for a given funnel."""
         return {**self.options, **(self.unordered if definition.order == "unordered" else {})}
 
 
 _COLUMN_STORE: Final = {"order": "ordered", "exclude": (), "same": (), "count": "customers", "maturity": "clip"}
 _NO_WORDS: Final = (
-    "The function knows no exclusions, no columns that must be equal, and no attempts: these options are left out.",
-    "Optional steps and step windows cannot be asked of it: a funnel with them is refused.",
+    "The function has no exclusions, no columns that must be equal, and no attempts: these options are left out.",
+    "It has no optional steps and no step windows: a funnel with them raises an error.",
 )
 _ONE_CHAIN: Final = (
-    "Where an event can be several steps, the server in this mode follows one chain only and may get to another depth."
+    "Where an event can be several steps, the server follows only one chain in this mode, and may report another depth."
 )
 
 _MIXPANEL: Final = {
@@ -62,17 +62,17 @@ _MIXPANEL: Final = {
     "exclude_effect": "end_attempt",
 }
 _MIXPANEL_DIFFERS: Final = (
-    "`reached` is the same; shares here are estimates where windows are not over: theirs are reached over entered.",
-    "Totals there let a customer in again when the funnel is completed, timed out or excluded; our `entries` begin"
-    " after the last touch of the attempt before.",
-    "The window there is 7 days unless it is set, and at most 366: name the same one.",
-    "How it reads events of one instant is not published; ours are read so that they help.",
+    "`reached` is the same; where windows are not over, our shares are estimates and theirs are reached over entered.",
+    "Its totals let a customer enter again after the funnel is completed, timed out or excluded; our `entries` begin"
+    " after the last touch of the previous attempt.",
+    "Its window is 7 days by default and at most 366: set the same one.",
+    "Its order of events at one instant is not published; ours is the one that helps the customer.",
 )
 
 PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
     {
         "posthog": Profile(
-            "PostHog funnels: all entrants count, touches outside the range do not, who meets an exclusion leaves.",
+            "PostHog funnels: all entrants count, touches outside the range do not; an exclusion removes the customer.",
             {
                 "maturity": "clip",
                 "ties": "favourable",
@@ -81,29 +81,29 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
                 "exclude_effect": "drop_customer",
             },
             (
-                "Shares there are of all entrants in the range: the newest days look worse than they are.",
-                "Its list of touches a customer is capped; ours is not.",
+                "Its shares are of all entrants in the range, so the newest days look worse than they are.",
+                "Its list of touches per customer is capped; ours is not.",
             ),
             unordered={"exclude_effect": "void_attempt"},
         ),
         "clickhouse": Profile(
-            "windowFunnel without a mode: one row may be several steps.",
+            "windowFunnel without a mode: one row can be several steps.",
             {**_COLUMN_STORE, "ties": "favourable", "reuse": True},
             _NO_WORDS,
         ),
         "clickhouse_strict_once": Profile(
-            "windowFunnel with strict_once: one row is one step only.",
+            "windowFunnel with strict_once: one row is only one step.",
             {**_COLUMN_STORE, "ties": "favourable", "reuse": False},
             _NO_WORDS,
         ),
         "clickhouse_strict_increase": Profile(
-            "windowFunnel with strict_increase: every step at a later instant than the one before.",
+            "windowFunnel with strict_increase: each step is at a later instant than the one before.",
             {**_COLUMN_STORE, "ties": "favourable", "reuse": True, "later": True},
             (
                 *_NO_WORDS,
                 _ONE_CHAIN,
-                "The server forgets an earlier first step when it comes again at the instant of the second, and may"
-                " find less; ours keeps it, as it does itself with strict_once.",
+                "The server forgets an earlier first step when it is repeated at the instant of the second, and may"
+                " find fewer; we keep it, as the server does with strict_once.",
             ),
         ),
         "clickhouse_strict_order": Profile(
@@ -112,7 +112,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             (
                 *_NO_WORDS,
                 _ONE_CHAIN,
-                "Of one instant, rows that are no step are read first; the server reads them as sent.",
+                "At one instant, we read rows that are no step first; the server reads them in the order sent.",
             ),
         ),
         "clickhouse_strict_deduplication": Profile(
@@ -121,23 +121,23 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             (
                 *_NO_WORDS,
                 _ONE_CHAIN,
-                "Rows of one instant are read in the order of steps; the server reads them as sent.",
+                "We read rows at one instant in the order of steps; the server reads them in the order sent.",
             ),
         ),
         "mixpanel": Profile(
-            "Mixpanel funnels, uniques: a customer's clock starts once, at the first entry in the range; the range is"
-            " that of entries, so conversions after it count; everyone counts.",
+            "Mixpanel funnels, uniques: a customer's window starts once, at the first entry in the range; the range"
+            " applies to entries, so conversions after it count; every entrant counts.",
             {"reentry": False, **_MIXPANEL},
             _MIXPANEL_DIFFERS,
         ),
         "mixpanel_optimized_reentry": Profile(
-            "Mixpanel funnels, uniques with Optimized Re-entry: every entry is tried; of several before step 2 the"
-            " newest.",
+            "Mixpanel funnels, uniques with Optimized Re-entry: every entry is tried; of several before step 2, the"
+            " newest counts.",
             {"reentry": True, **_MIXPANEL},
             _MIXPANEL_DIFFERS,
         ),
         "retentioneering": Profile(
-            "Retentioneering 5: each step by a later row of the table than the one before, however much later.",
+            "Retentioneering 5: each step is a later row of the table than the one before, at any distance.",
             {
                 "order": "ordered",
                 "window": LONGEST,
@@ -152,11 +152,10 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
                 "stop": (),
             },
             (
-                "There is no window there: ours is a hundred years.",
-                "`conversion_rate` there is of all paths, not of those who entered; the counts are equal.",
-                "It knows no exclusions, columns that must be equal, or attempts: these options are left out.",
-                "Optional steps, step windows and first-time steps cannot be asked of it: a funnel with them is"
-                " refused.",
+                "It has no window: ours is a hundred years.",
+                "Its `conversion_rate` is over all paths, not over those that entered; the counts are equal.",
+                "It has no exclusions, columns that must be equal, or attempts: these options are left out.",
+                "It has no optional steps, step windows or first-time steps: a funnel with them raises an error.",
             ),
             plain_steps=True,
         ),
@@ -165,7 +164,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
 
 
 def read_as(definition: Funnel, profile: str) -> Funnel:
-    """The same question as another tool reads it.
+    """The same funnel under the rules of another tool.
 
     Raises `DefinitionError` for an unknown profile, and for a funnel that the tool cannot express.
 
@@ -175,21 +174,21 @@ def read_as(definition: Funnel, profile: str) -> Funnel:
     reading = PROFILES[one_of("profile", profile, PROFILES)]
     if reading.plain_steps and any(s.optional or s.within is not None or s.first_time for s in definition.steps):
         raise DefinitionError(
-            f"The profile {profile!r} knows names of steps alone.",
-            expected="steps that are not optional, without step windows, not first-time",
-            do="ask it of the steps without these options",
+            f"The profile {profile!r} supports only plain steps.",
+            expected="steps that are not optional, not first-time, and have no step window",
+            do="leave these options out of the steps",
         )
     return _with(definition, reading.options_for(definition))
 
 
 def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.DataFrame:
-    """How many customers another tool counts differently, and by which rule.
+    """How many customers another tool counts differently, and which rule causes it.
 
-    The options of the profile are switched one after the other, in its order; one that is as the profile has it gives
-    no row, and options that are only valid together give one. Columns: `rule` String, the option (or options);
+    The options of the profile are switched one by one, in its order. An option that already has the profile's value
+    gives no row; options that are only valid together share one. Columns: `rule` String, the option (or options);
     `ours`, `theirs` String; `customers` Int64: how many get another result (counted or not, steps reached, breakdown)
-    when this option is switched, too; `alone` Int64: how many when only this one is, null where that cannot be asked.
-    The last row, `all together`, counts the customers whose result differs between the two readings: less than the
+    when this option is switched as well; `alone` Int64: how many when only this one is, null where that is invalid. The
+    last row, `all together`, counts the customers whose result differs between the two sets of rules: fewer than the
     sum where one rule undoes another. Raises `DefinitionError` where we count a column and the tool counts customers.
 
     >>> from analytics import Paths
@@ -224,16 +223,16 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
 
 
 def _with(definition: Funnel, options: Mapping[str, Any]) -> Funnel:
-    """A funnel with some options changed."""
+    """Returns the funnel with some options changed."""
     return Funnel(**{each.name: getattr(definition, each.name) for each in fields(definition)} | dict(options))
 
 
 def _switches(
     definition: Funnel, target: Funnel, options: Mapping[str, Any]
 ) -> Iterator[tuple[list[str], Funnel, Funnel | None]]:
-    """Every option that differs: the funnel with all up to it switched, and with it alone where that is valid.
+    """For each option that differs: the funnel with all options up to it switched, and with it alone where valid.
 
-    An option that is invalid before another one is switched is switched together with it.
+    An option that is only valid with a later one is switched together with it.
     """
     switched: dict[str, Any] = {}
     together: list[str] = []
@@ -248,7 +247,7 @@ def _switches(
 
 
 def _valid(definition: Funnel, options: Mapping[str, Any]) -> Funnel | None:
-    """A funnel with some options changed, when it is valid."""
+    """The funnel with some options changed, or None if it is invalid."""
     try:
         return _with(definition, options)
     except DefinitionError:
@@ -256,7 +255,7 @@ def _valid(definition: Funnel, options: Mapping[str, Any]) -> Funnel | None:
 
 
 def _results(paths: Paths, definition: Funnel) -> pl.DataFrame:
-    """What a funnel says of every customer that it counts: steps reached and breakdown, of each of their entries."""
+    """The result of each counted customer: steps reached and breakdown of each entry."""
     found = members(paths, definition)
     if definition.maturity == "mature":
         found = found.filter(~pl.col("is_open"))
@@ -265,7 +264,7 @@ def _results(paths: Paths, definition: Funnel) -> pl.DataFrame:
 
 
 def _differ(one: pl.DataFrame, other: pl.DataFrame) -> int:
-    """How many customers have another result, or none, in the other."""
+    """The number of customers whose results differ, or who have a result in only one of the two."""
     both = one.join(other, on=CUSTOMER, how="full", coalesce=True)
     return int(both.select(pl.col("result").ne_missing(pl.col("result_right")).sum()).item())
 

@@ -1,8 +1,8 @@
-"""Who converts in the end, when many are still under way? Waits of all entrants, by Kaplan-Meier.
+"""What share converts in the end, when many windows are not over yet? Kaplan-Meier over the waits of all entrants.
 
-An entrant who has not reached a step is seen from the first entry until the window is over, or until the end of the
-data if that is sooner; in the second case the entrant is **censored**: at risk until then, and no longer. Without
-censored entrants every share is the plain share of those who entered.
+An entrant who has not reached a step is observed from the first entry until the window is over, or until the end of
+the data if that is sooner; in the second case the entrant is **censored**: at risk until then, and no longer. Without
+censored entrants each share is the plain share of those who entered.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ CURVE: Final = ("time", "at_risk", "events", "censored", "converted", "standard_
 
 
 def survival(paths: Paths, definition: Funnel) -> pl.DataFrame:
-    """The share of entrants that has reached each step, by the time since their entry.
+    """The share of entrants who have reached each step, by the time since their entry.
 
     Columns: those of `by`; `is_total` Boolean (as in `funnel`); `step` UInt32 (from 2); `name` String; `time`
-    Duration(us) since the entry, each that occurs; `at_risk` (not there yet and still seen), `events` (reach the step
-    then), `censored` Int64; `converted` Float64, the estimated share that has reached the step by then, with
-    `standard_error` (Greenwood), `low`, `high` (95 %). All entrants count, whatever `maturity` says. A row after the
-    last conversion lies at the end of the window where anybody is seen so long. No entrants give no rows.
+    Duration(us) since the entry, one row per time that occurs; `at_risk` (have not reached the step and are still
+    observed), `events` (reach the step then), `censored` Int64; `converted` Float64, the estimated share that has
+    reached the step by then, with `standard_error` (Greenwood), `low`, `high` (95 %). All entrants count, whatever
+    `maturity` says. If anyone is observed for the whole window, the last row is at its end. No entrants give no rows.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0d pay@2d", "bo": "visit@0d", "cy": "visit@9d"}, end="10d")
@@ -49,7 +49,7 @@ def survival(paths: Paths, definition: Funnel) -> pl.DataFrame:
 
 
 def with_survival(table: pl.DataFrame, paths: Paths, definition: Funnel) -> pl.DataFrame:
-    """A funnel's table with shares at the end of the window, and `at_risk`: who is seen so long without the step."""
+    """Replaces the shares of a funnel by estimates at the end of the window, and adds `at_risk` at that time."""
     waits, keys = _waits_of(paths, definition), [*definition.by, "is_total", "step"]
     for origin, share in (("entry", "share_of_entered"), ("previous", "share_of_previous")):
         last = _curves(waits.filter(pl.col("origin") == origin), keys).group_by(keys).last()
@@ -63,7 +63,7 @@ def with_survival(table: pl.DataFrame, paths: Paths, definition: Funnel) -> pl.D
 
 
 def _curves(waits: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
-    """The share converted by time, of every group."""
+    """The share converted by time, per group."""
     fitted = kaplan_meier_by(waits.rename({"wait": "time"}), keys)
     return fitted.with_columns(
         pl.col("time").cast(pl.Int64).cast(pl.Duration("us")),
@@ -74,7 +74,7 @@ def _curves(waits: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
 
 
 def _waits_of(paths: Paths, definition: Funnel) -> pl.DataFrame:
-    """How many entrants wait how long for each step, from the entry and from the step before: all, and each group."""
+    """Counts of entrants by wait for each step, since the entry and since the previous step: in total and per group."""
     analysis = ChainScan.of(paths, definition)
     parts = pl.concat(run(analysis.paths, partial(_waits, analysis)))
     keys = [name for name in parts.columns if name != "people"]
@@ -85,7 +85,7 @@ def _waits_of(paths: Paths, definition: Funnel) -> pl.DataFrame:
 
 
 def _waits(analysis: ChainScan, part: Part) -> pl.DataFrame:
-    """The same of one part."""
+    """The counts of `_waits_of` for one part, per group."""
     definition, by = analysis.definition, list(analysis.definition.by)
     window = micros(definition.window)
     end = micros(analysis.paths.end_of_data) if analysis.paths.end_of_data else 0
@@ -103,7 +103,7 @@ def _waits(analysis: ChainScan, part: Part) -> pl.DataFrame:
 
 
 def _counted(waits: pl.DataFrame, by: list[str], step: int, origin: str) -> pl.DataFrame:
-    """How many have each wait."""
+    """The number of entrants with each wait."""
     keyed = waits.with_columns(pl.lit(step, pl.UInt32).alias("step"), pl.lit(origin).alias("origin"))
     keys = [*by, "step", "origin", "wait", "event"]
     return keyed.group_by(keys).agg(pl.len().cast(pl.Int64).alias("people"))

@@ -37,11 +37,11 @@ def trend(
     to_step: int | None = None,
     starts: Sequence[date] | None = None,
 ) -> pl.DataFrame:
-    """The share of customers that get from one step to another, by the period of their entry.
+    """The share of customers who get from one step to another, by the period of their entry.
 
     A customer counts once in every period with an entry, by the best chain that enters in it. Periods are those of
-    `timezone`: hour, day, week (from Monday), week_sunday or month. `starts` names the days or the times at which
-    periods begin (a time without a zone is one of `timezone`), else all from the first to the last entry.
+    `timezone`: hour, day, week (from Monday), week_sunday or month. `starts` lists the days or times at which periods
+    begin (a time without a zone is read in `timezone`); by default all periods from the first entry to the last.
 
     Columns: those of `by`; `period` Datetime(us, timezone), its start; `entered`, `reached` Int64 (mature customers
     that reached `from_step`, and `to_step`, by default the last); `open` Int64; `share_of_entered` Float64 with `_low`,
@@ -64,27 +64,29 @@ def trend(
 
 
 def _last_step(definition: Funnel, first: int, last: int | None) -> int:
-    """The target step, by default the last one; `DefinitionError` when it is before the first, or missing."""
+    """Returns the target step (by default the last) after checking that both exist and are in order."""
     last = len(definition.steps) if last is None else last
     for step in (first, last):
         check_step(definition, step)
     if last < first:
-        raise DefinitionError("A wait is from a step to a later one.", found=f"from step {first} to step {last}")
+        raise DefinitionError(
+            "A wait is measured from a step to a later one.", found=f"from step {first} to step {last}"
+        )
     return last
 
 
 def _check_counted(definition: Funnel) -> None:
-    """Raise `DefinitionError` for a funnel that estimates: its counts hold customers who are still under way."""
+    """Raises `DefinitionError` for maturity `survival`: its counts include customers whose window is not over."""
     if definition.maturity == "survival":
         raise DefinitionError(
             "A funnel with maturity survival estimates shares over all waits at once.",
             expected="maturity mature or clip",
-            do="ask `survival` for the share by time since entry, of each group",
+            do="call `survival` for the share by time since entry of each group",
         )
 
 
 def _by_period(scans: Mapping[datetime, ChainScan], zone: ZoneInfo, first: int, last: int, part: Part) -> pl.DataFrame:
-    """Counts of one part for the entries of every period; the part is read once."""
+    """Counts of one part for the entries of each period; the part is read once."""
     reading: Reading | None = None
     tables = []
     for begin, scan in scans.items():
@@ -134,7 +136,7 @@ def _shares(counts: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
 def _bounds(
     analysis: ChainScan, period: str, zone: ZoneInfo, starts: Sequence[date] | None
 ) -> list[tuple[datetime, datetime]]:
-    """Start and end of every period that is asked for, in UTC: an hour that comes twice is two periods there."""
+    """Start and end of each requested period, in UTC, where an hour that is repeated in `timezone` is two periods."""
     if starts is None:
         entries = [table for table in run(analysis.paths, partial(_entry_times, analysis)) if len(table)]
         if not entries:
@@ -151,28 +153,29 @@ def _bounds(
 
 
 def _moment(start: date, zone: ZoneInfo) -> datetime:
-    """When a period begins that is named by a day, or by a time."""
+    """The moment at which a period begins, given as a day or a time."""
     if not isinstance(start, datetime):
         return datetime(start.year, start.month, start.day, tzinfo=zone)
     return start.astimezone(zone) if start.tzinfo else start.replace(tzinfo=zone)
 
 
 def _entry_times(analysis: ChainScan, part: Part) -> pl.DataFrame:
-    """When the first step was touched, in range."""
+    """The times of touches of the first step in the range."""
     return analysis.entries(part).to_frame()
 
 
 def time_to_convert(
     paths: Paths, definition: Funnel, *, from_step: int = 1, to_step: int | None = None, bins: int | None = None
 ) -> pl.DataFrame:
-    """How long customers take from one step to another, those who take no time included.
+    """How long customers take from one step to another, including waits of zero.
 
-    Of the reported chains of mature entrants that reach `to_step` (by default the last). Columns: those of `by`;
+    Counts the reported chains of mature entrants that reach `to_step` (by default the last). Columns: those of `by`;
     `customers` Int64; `average_wait`, `median_wait`, `p90_wait` Duration(us); `origin`, `width` Duration(us) and
-    `counts` List(Int64): bin `i` holds waits from `origin + i * width` up to, not including, the next; the longest wait
-    lies in the last. `bins` is by default the cube root of the customers, at most 60, rounded up. One row a
-    group, or one row; nobody gives zero and nulls. For an unordered funnel steps are counted in the order they came.
-    Raises `DefinitionError` for a step that is not there, a `to_step` before `from_step`, and maturity `survival`.
+    `counts` List(Int64): bin `i` counts waits from `origin + i * width` up to, but not including, the start of the next
+    bin; the longest wait is in the last bin. `bins` is by default the cube root of the number of customers, rounded up,
+    at most 60. One row per group, or one row; without customers it has zero and nulls. In an unordered funnel, step `k`
+    is the k-th to be reached. Raises `DefinitionError` for an unknown step, a `to_step` before `from_step`, and
+    maturity `survival`.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0m pay@2m", "bo": "visit@0m pay@4m"}, end="60d")
@@ -182,7 +185,7 @@ def time_to_convert(
     last = _last_step(definition, from_step, to_step)
     _check_counted(definition)
     if bins is not None and bins < 1:
-        raise DefinitionError("A histogram has one bin at least.", found=str(bins))
+        raise DefinitionError("A histogram has at least one bin.", found=str(bins))
     analysis = ChainScan.of(paths, definition)
     waits = pl.concat(run(analysis.paths, partial(_waits, analysis, from_step, last)))
     by = list(definition.by)
@@ -201,7 +204,7 @@ def _waits(analysis: ChainScan, first: int, last: int, part: Part) -> pl.DataFra
 
 
 def _histogram(waits: Sequence[int], bins: int | None) -> dict[str, object]:
-    """Ranks and bins of waits in microseconds."""
+    """Average, quantiles and bins of waits in microseconds."""
     if not waits:
         return {"customers": 0}
     values = np.asarray(waits, np.int64)

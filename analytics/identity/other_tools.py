@@ -1,15 +1,15 @@
-"""To which customer would another tool assign an event? Stitching rules of other products, to reconcile numbers.
+"""To which customer would another tool assign an event? Stitching rules of other products, for reconciling numbers.
 
 | function | product and rule |
 | --- | --- |
-| `last_person` | Adobe, field based: the person last seen on the device; a replay looks forward, too |
-| `last_login` | Adobe, shared devices by last authentication: all events of a device go to its last login |
-| `person_of_graph` | Adobe, graph based: the person that a given graph names for the device at the time |
+| `last_person` | Adobe, field-based: the person last seen on the device; a replay also looks forward |
+| `last_login` | Adobe, shared devices, last authentication: all events of a device go to its last login |
+| `person_of_graph` | Adobe, graph-based: the person that a given graph assigns to the device at the time |
 | `first_user` | Mixpanel, simplified merge: a device belongs to its first user |
 | `unique_components` | Snowplow: components that never join two values of a unique identifier |
 
-Unlike our own stitching these rules depend on the order in which events happen. All take a frame and give it back, in
-its order, with the column `stitched` (String). Events at one instant count in the order of the frame.
+Unlike our own stitching, these rules depend on the order in which events happen. Each takes a frame and returns it, in
+the same order, with the column `stitched` (String). Events at one instant are read in the order of the frame.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def last_person(
 ) -> pl.DataFrame:
     """Adobe's field-based stitching: columns `device`, `person` (String, may be null) and `at`.
 
-    Live, an event takes the person last seen on its device, and the device itself before anybody was seen. After a
-    `replay` those earlier events take the first person seen after them: all of them, or, `replayed_at` a time (else the
-    last event's), those of the `lookback` before it. Of several persons at one instant the smallest counts. Events of
-    `forgotten` persons, whose privacy request was carried out, fall back to the device.
+    Live, an event gets the person last seen on its device, or the device itself before any person was seen. A `replay`
+    assigns those earlier events to the first person seen after them: all of them, or those of the `lookback` before
+    `replayed_at` (by default the time of the last event). Of several persons at one instant the smallest is used.
+    Events of `forgotten` persons, whose privacy request was carried out, fall back to the device.
 
     >>> from datetime import datetime
     >>> at = [datetime(2024, 1, day) for day in (1, 2, 3)]
@@ -61,8 +61,9 @@ def last_person(
 def last_login(events: pl.DataFrame, *, forgotten: Sequence[str] = ()) -> pl.DataFrame:
     """Adobe's last authentication on shared devices: columns `device`, `person` (String, may be null) and `at`.
 
-    All events of a device, also those that name another person, go to the person of its last login; without any login
-    they stay the device's. Of several persons at the last instant the smallest counts; `forgotten` as in `last_person`.
+    All events of a device, even those that name another person, go to the person of its last login; without a login
+    they stay with the device. Of several persons at the last instant the smallest is used; `forgotten` is as in
+    `last_person`.
 
     >>> from datetime import datetime
     >>> at = [datetime(2024, 1, day) for day in (1, 2, 3)]
@@ -94,9 +95,9 @@ def person_of_graph(
 ) -> pl.DataFrame:
     """Adobe's graph-based stitching: columns `device`, `at`; of the graph device, valid_from, persons (List(String)).
 
-    An event takes the person that the graph named for its device at the time; of several the smallest; else the device.
-    A replay at `replayed_at` asks the graph of that moment for all events of the `lookback` before it, or for all.
-    Events of `forgotten` persons fall back to the device.
+    An event gets the person that the graph assigned to its device at the time (of several the smallest), or else the
+    device. A replay at `replayed_at` uses the graph of that moment for all events, or for those of the `lookback`
+    before it. Events of `forgotten` persons fall back to the device.
     """
     persons = graph.sort("valid_from", maintain_order=True).select(
         "device", pl.col("valid_from").cast(events.schema[AT]), pl.col("persons").list.min().alias(STITCHED)
@@ -116,8 +117,8 @@ def person_of_graph(
 def first_user(events: pl.DataFrame) -> pl.DataFrame:
     """Mixpanel's simplified merge: columns `device`, `user` (String, either may be null) and `at`.
 
-    An event with a user is the user's; one with a device alone is the device's first user's, whenever that user came,
-    or stays `device:<device>` while nobody logged in on it.
+    An event with a user belongs to that user. An event with only a device belongs to the device's first user, at
+    whatever time that user appeared, or to `device:<device>` if no user ever logged in on it.
 
     >>> from datetime import datetime
     >>> at = [datetime(2024, 1, day) for day in (1, 2, 3)]
@@ -134,14 +135,14 @@ def first_user(events: pl.DataFrame) -> pl.DataFrame:
 def unique_components(events: pl.DataFrame, unique: Sequence[str] = ()) -> pl.DataFrame:
     """Snowplow's identities: columns `ids` (Map or Struct of identifier kind to value) and `at`.
 
-    Identifiers of one event belong to one person; when they belonged to several, the oldest person takes them all. Two
+    Identifiers of one event belong to one person; if they belonged to several, the oldest person takes them all. Two
     values of a `unique` kind never belong to one person: an event that would join them goes to the person of its
     unique identifier, and its other identifiers start a new, anonymous person. Persons are `person_1`, `person_2`, ...
-    in the order of their making. One pass in Python over the events: made for reconciliation, not for volume.
+    in order of creation. Runs as one pass over the events in Python: meant for reconciliation, not for large data.
     """
     rows = events.with_row_index("_row").sort(AT, maintain_order=True)
     people = _PersonGraph(frozenset(unique))
-    numbers = [people.place(_identifiers(ids)) for ids in rows["ids"].to_list()]
+    numbers = [people.assign(_identifiers(ids)) for ids in rows["ids"].to_list()]
     names = [f"person_{people.now(number)}" for number in numbers]
     return rows.with_columns(pl.Series(STITCHED, names, pl.String)).sort("_row").drop("_row")
 
@@ -150,7 +151,7 @@ Identifier = tuple[str, str]
 
 
 class _PersonGraph:
-    """Which person holds which identifier while events are read."""
+    """The person of each identifier, updated event by event."""
 
     def __init__(self, unique: frozenset[str]) -> None:
         self.unique = unique
@@ -158,8 +159,8 @@ class _PersonGraph:
         self.merged: dict[int, int] = {}
         self.made = 0
 
-    def place(self, identifiers: Sequence[Identifier]) -> int:
-        """The person of an event, who takes its identifiers."""
+    def assign(self, identifiers: Sequence[Identifier]) -> int:
+        """Assigns an event's identifiers to one person and returns that person."""
         holders = sorted({self.holder[each] for each in identifiers if each in self.holder})
         if self._conflict(identifiers, holders):
             return self._divide(identifiers)
@@ -173,7 +174,7 @@ class _PersonGraph:
         return person
 
     def now(self, person: int) -> int:
-        """The person that a person was merged into, in the end."""
+        """The person that a person was finally merged into."""
         while person in self.merged:
             person = self.merged[person]
         return person
@@ -183,13 +184,13 @@ class _PersonGraph:
         return self.made
 
     def _conflict(self, identifiers: Sequence[Identifier], holders: Sequence[int]) -> bool:
-        """Whether one person would hold two values of a unique kind."""
+        """Whether one person would have two values of a unique kind."""
         held = {each for each, holder in self.holder.items() if holder in holders} | set(identifiers)
         kinds = [kind for kind, _ in held if kind in self.unique]
         return len(kinds) != len(set(kinds))
 
     def _divide(self, identifiers: Sequence[Identifier]) -> int:
-        """Gives the event to its unique identifier; identifiers of other persons start a new person."""
+        """Assigns the event to its unique identifier; identifiers of other persons start a new person."""
         own = [each for each in identifiers if each[0] in self.unique]
         if not own:
             return min(self.holder[each] for each in identifiers if each in self.holder)
@@ -202,6 +203,6 @@ class _PersonGraph:
 
 
 def _identifiers(ids: object) -> list[Identifier]:
-    """Kind and value of the identifiers of one event, however polars hands out a map or a struct."""
+    """Kind and value of the identifiers of one event, whether polars returns a map or a struct."""
     pairs = ids.items() if isinstance(ids, Mapping) else [(e["key"], e["value"]) for e in ids or ()]  # type: ignore[attr-defined]
     return [(str(kind), str(value)) for kind, value in pairs if value is not None]
