@@ -16,7 +16,7 @@ from analytics.funnels.funnel import funnel
 from analytics.funnels.members import members
 from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
 from analytics.funnels.survival import survival
-from analytics.funnels.trends import time_to_convert, trend
+from analytics.funnels.trends import funnel_by_range, time_to_convert, trend
 from analytics.paths.conformance import Design, conformance, deviations
 from analytics.paths.flow import flow, flow_routes
 from analytics.paths.pattern_grammar import parse_pattern
@@ -86,6 +86,7 @@ __all__ = [
     "flow_routes",
     "forget_customer",
     "funnel",
+    "funnel_by_range",
     "handoffs",
     "kaplan_meier",
     "known_identity",

@@ -125,8 +125,8 @@ class Funnel:
             count=count,
             maturity=one_of("maturity", maturity, MATURITIES),
             ties=one_of("ties", ties, TIES),
-            start=as_utc(start),
-            end=as_utc(end),
+            start=None if start is None else as_utc(start),
+            end=None if end is None else as_utc(end),
             value=value,
             universe=universe,
             only=only,
@@ -151,6 +151,10 @@ class Funnel:
     def previous(self, step: int) -> int:
         """The step that a step is compared with: the nearest before it that is not optional (1 for the first)."""
         return next((k for k in range(step - 1, 0, -1) if not self.steps[k - 1].optional), 1)
+
+    def name_of(self, step: int) -> str:
+        """The name of a step; in an unordered funnel, the number of steps reached."""
+        return f"any {step} of {len(self.steps)}" if self.order == "unordered" else self.steps[step - 1].name
 
 
 def check(funnel: Funnel) -> None:

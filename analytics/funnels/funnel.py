@@ -87,7 +87,7 @@ def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
                 *by,
                 "is_total",
                 pl.lit(k, pl.UInt32).alias("step"),
-                pl.lit(_name(definition, k)).alias("name"),
+                pl.lit(definition.name_of(k)).alias("name"),
                 pl.col("reached_1").alias("entered"),
                 pl.col(f"reached_{k}").alias("reached"),
                 _dropped(definition, k).alias("dropped"),
@@ -115,12 +115,6 @@ def _dropped(definition: Funnel, step: int) -> pl.Expr:
     lost = pl.col(f"reached_{before}") - pl.col(f"reached_{step}")
     under_way = pl.col(f"open_{before}") - pl.col(f"open_{step}")
     return lost - under_way if definition.maturity == "survival" else lost
-
-
-def _name(definition: Funnel, step: int) -> str:
-    """The name of a step; in an unordered funnel, the number of steps reached."""
-    steps = definition.steps
-    return f"any {step} of {len(steps)}" if definition.order == "unordered" else steps[step - 1].name
 
 
 def _with_shares(table: pl.DataFrame) -> pl.DataFrame:

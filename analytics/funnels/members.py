@@ -26,9 +26,10 @@ def members(paths: Paths, definition: Funnel, *, step: int | None = None, state:
     """The entrants of a funnel, or those in one `state` at one `step`; their number is the count in `funnel`.
 
     Columns: those of `by`; `customer`; `depth` UInt32 (steps reached); `is_open` Boolean (the window is not over);
-    `entered_at` Datetime(us, UTC); `reached_at` List(Datetime(us, UTC)), one time per step of the reported chain, null
-    for a step that was not reached. Sorted by entry. No entrants give no rows. Raises `DefinitionError` for a step
-    that the funnel does not have.
+    `first_at` Datetime(us, UTC) of the first entry in the range, which starts the window; `entered_at` Datetime(us,
+    UTC) of the entry of the reported chain; `reached_at` List(Datetime(us, UTC)), one time per step of that chain, null
+    for a step that was not reached. Sorted by `entered_at`. No entrants give no rows. Raises `DefinitionError` for a
+    step that the funnel does not have.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0m pay@2d", "bo": "visit@1m"}, end="60d")
@@ -75,6 +76,7 @@ def _entrants(analysis: ChainScan, part: Part) -> pl.DataFrame:
             CUSTOMER,
             "depth",
             (~pl.col("mature")).alias("is_open"),
+            pl.col("first").cast(TIME).alias("first_at"),
             pl.col("at_1").cast(TIME).alias("entered_at"),
             pl.concat_list(pl.col(times).cast(TIME)).alias("reached_at"),
         )

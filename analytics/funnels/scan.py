@@ -32,7 +32,19 @@ RUN_COLUMNS: Final = {"sessions": "session", "journeys": "journey"}
 RESERVED_COLUMNS: Final = (
     *("is_total", "step", "name", "entered", "reached", "dropped", "open", "median_wait", "p90_wait", "enough"),
     *("tie_sensitive", "at_risk", "previous", "tied", "place", "depth", "mature", "first", "is_open"),
-    *("entered_at", "reached_at", "period", "customers", "average_wait", "origin", "width", "counts", "wait", "event"),
+    *(
+        "entered_at",
+        "first_at",
+        "reached_at",
+        "period",
+        "customers",
+        "average_wait",
+        "origin",
+        "width",
+        "counts",
+        "wait",
+        "event",
+    ),
     *("people", "time", "events", "censored", "survival", "converted", "standard_error", "low", "high"),
     *(f"share_of_{of}{bound}" for of in ("entered", "previous") for bound in ("", "_low", "_high")),
 )

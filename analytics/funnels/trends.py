@@ -1,4 +1,8 @@
-"""How does conversion change over time, and how long does it take?"""
+"""How does conversion change over time, and how long does it take?
+
+A **range** is a half-open interval of time, `start <= t < end`; a **period** is a range of the calendar. Both restrict
+entries, not the touches that complete a chain.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +23,9 @@ from analytics.funnels.entrants import entrants, entrants_of
 from analytics.funnels.members import check_step
 from analytics.funnels.scan import ChainScan, Reading
 from analytics.statistics.intervals import wilson
+from analytics.store.columns import TIME
 from analytics.store.encoding import as_text
+from analytics.store.frames import as_utc
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
@@ -57,10 +63,61 @@ def trend(
     one_of("period", period, PERIODS)
     _check_counted(definition)
     analysis = ChainScan.of(paths, definition)
-    zone = zone_named(timezone)
-    scans = {begin: analysis.within(begin, end) for begin, end in _bounds(analysis, period, zone, starts)}
-    tables = run(analysis.paths, partial(_by_period, scans, zone, from_step, last)) if scans else []
-    return _shares(_counts_of(tables, definition, timezone), definition)
+    counts = _counts_of(analysis, _bounds(analysis, period, zone_named(timezone), starts)).select(
+        *definition.by,
+        pl.col("period").dt.convert_time_zone(timezone),
+        pl.col(f"reached_{from_step}").alias("entered"),
+        pl.col(f"reached_{last}").alias("reached"),
+        pl.col(f"open_{from_step}").alias("open"),
+    )
+    return _shares(counts, definition)
+
+
+def funnel_by_range(paths: Paths, definition: Funnel, ranges: Sequence[tuple[datetime, datetime]]) -> pl.DataFrame:
+    """The counts of a funnel for the entries of each of several ranges of time; each part is read once for all ranges.
+
+    A range has entries of `start <= t < end`, and has its own start; ranges may overlap. A customer counts once in
+    every range with an entry, as `funnel` counts with that `start` and `end`. Columns: those of `by`; `is_total`
+    Boolean (as in `funnel`); `period` Datetime(us, UTC), the start of the range; `step` UInt32 (from 1); `name` String;
+    `entered`, `reached`, `dropped`, `open` Int64. Totals come first, in the order of time. A range without entries has
+    totals of zero and no groups. Raises `DefinitionError` for two ranges with one start, and for maturity `survival`.
+
+    >>> from analytics import Paths
+    >>> from datetime import UTC, datetime
+    >>> days = [datetime(2024, 1, day, tzinfo=UTC) for day in (1, 2, 3)]
+    >>> shop = Paths.from_text({"ann": "visit@0m pay@2d", "bo": "visit@1d"}, end="60d")
+    >>> funnel_by_range(shop, Funnel(["visit", "pay"]), [(days[0], days[1]), (days[1], days[2])])["reached"].to_list()
+    [1, 1, 1, 0]
+    """
+    _check_counted(definition)
+    bounds = [(as_utc(start), as_utc(end)) for start, end in ranges]
+    if len({start for start, _ in bounds}) < len(bounds):
+        raise DefinitionError("Two ranges have one start.", expected="a different start for each range")
+    groups = _counts_of(ChainScan.of(paths, definition), bounds)
+    sums = groups.group_by("period").agg(pl.exclude("period", *definition.by).sum())
+    periods = pl.DataFrame({"period": [start for start, _ in bounds]}, schema={"period": TIME})
+    totals = periods.join(sums, on="period", how="left").with_columns(pl.exclude("period").fill_null(0), is_total=True)
+    parted = groups.with_columns(is_total=False) if definition.by else groups.clear()
+    counts = pl.concat([totals, parted], how="diagonal")
+    steps = [_at_step(counts, definition, k) for k in range(1, len(definition.steps) + 1)]
+    order = dict.fromkeys(["is_total"], True) | dict.fromkeys([*definition.by, "period", "step"], False)
+    return pl.concat(steps).sort(list(order), descending=list(order.values()), nulls_last=True)
+
+
+def _at_step(counts: pl.DataFrame, definition: Funnel, step: int) -> pl.DataFrame:
+    """The counts of one step, with the columns of `funnel_by_range`."""
+    reached = pl.col(f"reached_{step}")
+    return counts.select(
+        *definition.by,
+        "is_total",
+        "period",
+        pl.lit(step, pl.UInt32).alias("step"),
+        pl.lit(definition.name_of(step)).alias("name"),
+        pl.col("reached_1").alias("entered"),
+        reached.alias("reached"),
+        (pl.col(f"reached_{definition.previous(step)}") - reached).alias("dropped"),
+        pl.col(f"open_{step}").alias("open"),
+    )
 
 
 def _last_step(definition: Funnel, first: int, last: int | None) -> int:
@@ -85,38 +142,36 @@ def _check_counted(definition: Funnel) -> None:
         )
 
 
-def _by_period(scans: Mapping[datetime, ChainScan], zone: ZoneInfo, first: int, last: int, part: Part) -> pl.DataFrame:
-    """Counts of one part for the entries of each period; the part is read once."""
+def _counts_of(analysis: ChainScan, ranges: Sequence[tuple[datetime, datetime]]) -> pl.DataFrame:
+    """One row per group and range: `by`, `period` (its start), `reached_k` (mature) and `open_k` of every step."""
+    scans = {start: analysis.within(start, end) for start, end in ranges}
+    tables = run(analysis.paths, partial(_by_range, scans)) if scans else []
+    by = list(analysis.definition.by)
+    counts = [f"{state}_{k + 1}" for k in range(len(analysis.definition.steps)) for state in ("reached", "open")]
+    empty = pl.DataFrame(schema={**dict.fromkeys(by, pl.String), "period": TIME, **dict.fromkeys(counts, pl.Int64)})
+    together = pl.concat(tables) if tables else empty
+    return together.group_by(*by, "period").agg(pl.col(counts).sum()).sort(*by, "period", nulls_last=True)
+
+
+def _by_range(scans: Mapping[datetime, ChainScan], part: Part) -> pl.DataFrame:
+    """Counts of one part for the entries of each range; the part is read once."""
     reading: Reading | None = None
     tables = []
-    for begin, scan in scans.items():
+    for start, scan in scans.items():
         reading = scan.read(part) if reading is None else scan.again(reading)
-        start = pl.lit(begin).dt.convert_time_zone(zone.key).alias("period")
-        tables.append(_reached(scan, reading, first, last).select(start, pl.all()))
+        tables.append(_reached(scan, reading).with_columns(pl.lit(start, TIME).alias("period")))
     return pl.concat(tables)
 
 
-def _reached(scan: ChainScan, reading: Reading, first: int, last: int) -> pl.DataFrame:
-    """Counts of one part for the entries of one period."""
+def _reached(scan: ChainScan, reading: Reading) -> pl.DataFrame:
+    """Counts of one part for the entries of one range."""
     found, by = entrants_of(scan, reading), list(scan.definition.by)
-    mature = pl.col("mature")
-    start, end = pl.col(f"at_{first}").is_not_null(), pl.col(f"at_{last}").is_not_null()
     sums = [
-        (start & mature).sum().cast(pl.Int64).alias("entered"),
-        (end & mature).sum().cast(pl.Int64).alias("reached"),
-        (start & ~mature).sum().cast(pl.Int64).alias("open"),
+        (pl.col(f"at_{k + 1}").is_not_null() & counted).sum().cast(pl.Int64).alias(f"{state}_{k + 1}")
+        for k in range(len(scan.definition.steps))
+        for state, counted in (("reached", pl.col("mature")), ("open", ~pl.col("mature")))
     ]
     return as_text(found.group_by(by).agg(sums) if by else found.select(sums), by)
-
-
-def _counts_of(tables: Sequence[pl.DataFrame], definition: Funnel, timezone: str) -> pl.DataFrame:
-    by, counts = list(definition.by), ["entered", "reached", "open"]
-    if not tables:
-        columns = [pl.Series(name, [], pl.String) for name in by]
-        columns += [pl.Series("period", [], pl.Datetime("us", timezone))]
-        return pl.DataFrame(columns + [pl.Series(name, [], pl.Int64) for name in counts])
-    together = pl.concat(tables).with_columns(pl.col("period").dt.cast_time_unit("us"))
-    return together.group_by(*by, "period").agg(pl.col(counts).sum()).sort(*by, "period", nulls_last=True)
 
 
 def _shares(counts: pl.DataFrame, definition: Funnel) -> pl.DataFrame:

@@ -45,10 +45,8 @@ def standard_columns(frame: pl.DataFrame, names: Mapping[str, str], sequence: st
     return frame.select(first + [name for name in frame.columns if name not in first])
 
 
-def as_utc(time: object) -> datetime | None:
+def as_utc(time: object) -> datetime:
     """A time in UTC; a time without a zone is taken as UTC. Anything but a datetime raises `DefinitionError`."""
-    if time is None:
-        return None
     if not isinstance(time, datetime):
         raise DefinitionError(
             "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)

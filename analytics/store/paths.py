@@ -117,7 +117,7 @@ class Paths:
             customers = pl.DataFrame({CUSTOMER: keys[people], TOUCHES: counts[people]})
             frame_ = table[rows].with_columns(narrow_time(ordered[AT][rows]))
             parts.append(Part(number, len(frame_), len(customers), frames=(frame_, customers)))
-        return cls(parts, touches.schema, words.dictionaries, as_utc(end))
+        return cls(parts, touches.schema, words.dictionaries, None if end is None else as_utc(end))
 
     @classmethod
     def from_text(cls, journeys: Mapping[str, str], *, end: str | None = None) -> Paths:

@@ -80,7 +80,7 @@ class StoreWriter:
         self.add_part(Part(len(self.parts), len(table), len(customers), frames=(table, customers)))
         if len(touches):
             last = as_utc(touches[AT].max())
-            self._last = last if self._last is None or (last and last > self._last) else self._last
+            self._last = last if self._last is None else max(last, self._last)
 
     def add_part(self, part: Part) -> None:
         """Writes a part whose codes belong to this writer's dictionaries, in the background."""
@@ -124,11 +124,11 @@ class StoreWriter:
         before = None
         with suppress(StorageError):
             before = generation_of(self.folder)
-        end = as_utc(end_of_data or self._last)
+        end = end_of_data or self._last
         manifest = {
             "format": STORE_FORMAT,
             "generation": self.generation,
-            "end_of_data": end and end.isoformat(),
+            "end_of_data": end and as_utc(end).isoformat(),
             "built_from": dict(built_from or {}),
             "text": list(self.words.dictionaries),
             "parts": [entry_of(replace(part, number=number)) for number, part in enumerate(self.parts)],

@@ -24,7 +24,9 @@ from analytics import (
     duration,
     flow_routes,
     funnel,
+    funnel_by_range,
     landed_offsets,
+    members,
     step_matrix,
     summary,
     transitions,
@@ -40,7 +42,6 @@ from reports.privacy import stages as published
 from reports.questions import groups, pacing, periods, scope
 from reports.questions.answers import Answers, Facts, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
-from reports.questions.entrants import Entrants, StageFunnel, all_entrants, entrants, step_counts
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
 
@@ -75,40 +76,42 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     scope.check_breakdowns(paths, settings.segments)
     steps = funnel_steps(paths, rules)
     facts = _facts(paths, settings.k)
-    window = duration(settings.window)
-    stage_funnel = StageFunnel(steps, window)
-    entered = all_entrants(paths, replace(stage_funnel, by=settings.segments))
-    stages = published.publishable_stages(funnel(paths, Funnel(steps, window=window)), settings.k, settings.least)
-    segments = groups.segment_differences(entered, settings)
+    definition = Funnel(steps, window=settings.window, by=settings.segments)
+    counts = funnel(paths, definition)
+    whole = counts.filter("is_total").drop(settings.segments)
+    stages = published.publishable_stages(whole, settings.k, settings.least)
+    segments = groups.segment_differences(counts, settings)
     return Answers(
         facts=facts,
         goal=rules.goal[0],
-        window=window,
+        window=definition.window,
         stages=stages,
         segments=segments,
         flow=_flow(paths, settings, rules),
         **_routes(paths, settings),
         used=_used(paths, settings),
-        weeks=_weeks(paths, StageFunnel(steps, duration(settings.trend_window), settings.segments), settings, facts),
+        weeks=_weeks(paths, Funnel(steps, window=settings.trend_window, by=settings.segments), settings, facts),
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
-        cube=_cube(entered, stages, segments, settings),
+        cube=_cube(paths, definition, stages, segments, settings),
         **_pacing(paths, settings, facts),
-        changes=periods.period_changes(paths, stage_funnel, settings, facts),
+        changes=periods.period_changes(paths, Funnel(steps, window=settings.window), settings, facts),
         **_voice(paths, settings, rules, facts),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )
 
 
 def _cube(
-    entered: Entrants, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings
+    paths: Paths, definition: Funnel, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings
 ) -> Cube | None:
     """The customers of the stage funnel by group and by period of first entry."""
     columns = _explored(settings)
-    return build_cube(
-        entered, columns, settings.k, published_counts(stages, segments, [settings.name_of(c) for c in columns])
-    )
+    if not columns:
+        return None
+    entrants = members(paths, Funnel(definition.steps, definition.window, by=columns))
+    counts = published_counts(stages, segments, [settings.name_of(column) for column in columns])
+    return build_cube(entrants, [step.name for step in definition.steps], columns, settings.k, counts)
 
 
 def _explored(settings: ReportSettings) -> tuple[str, ...]:
@@ -203,43 +206,44 @@ def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
     return routes.publishable_use(counts, settings.k)
 
 
-def _weeks(paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+def _weeks(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
     """Step conversion by week of entry, for all customers and for every group of every breakdown."""
-    frames = []
-    last = facts.end_of_data - timedelta(days=7)
-    for week in trends.weeks_between(facts.first_at.date(), last.date())[-_WEEKS:]:
-        start = datetime(week.year, week.month, week.day, tzinfo=UTC)
-        end = start + timedelta(days=7)
-        is_open = end + stage_funnel.window > facts.end_of_data
-        entered = entrants(paths, stage_funnel, start, end)
-        for column in (None, *stage_funnel.by):
-            by_group = step_counts(entered, column, also_open=is_open)
-            frames.append(_week_of(by_group, column, settings).with_columns(week=pl.lit(week), is_open=pl.lit(is_open)))
-    if not frames:
+    length = timedelta(days=7)
+    weeks = trends.weeks_between(facts.first_at.date(), (facts.end_of_data - length).date())[-_WEEKS:]
+    if not weeks:
         return None
-    counts = pl.concat(frames)
-    whole, parted = counts.filter(pl.col("dimension").is_null()), counts.filter(pl.col("dimension").is_not_null())
-    return pl.concat(
-        [
-            trends.weekly(whole, settings.k, settings.least),
-            trends.weekly(parted, settings.k, settings.least, trends.SPREADS_OF_GROUPS).filter(
-                pl.col("segment") != published.NO_VALUE
-            ),
-        ]
+    starts = [datetime(week.year, week.month, week.day, tzinfo=UTC) for week in weeks]
+    counts = funnel_by_range(paths, definition, [(start, start + length) for start in starts])
+    window_end = pl.col("period") + length + definition.window
+    whole, *parted = (
+        _conversion_of(counts, column, settings).with_columns(
+            week=pl.col("period").dt.date(), is_open=window_end > facts.end_of_data
+        )
+        for column in (None, *definition.by)
     )
+    weekly = [trends.weekly(whole, settings.k, settings.least)]
+    if parted:
+        spread = trends.weekly(pl.concat(parted), settings.k, settings.least, trends.SPREADS_OF_GROUPS)
+        weekly.append(spread.filter(pl.col("segment") != published.NO_VALUE))
+    return pl.concat(weekly)
 
 
-def _week_of(by_group: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
-    """Counts of one week; customers without a value form a group too, as the other groups would reveal them."""
-    rows = by_group.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
-    return rows.filter(pl.col("step") > 1).select(
+def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
+    """Counts by period and step, including customers whose window is not over.
+
+    Customers without a value form a group too, as the other groups would reveal them.
+    """
+    rows = counts.filter("is_total") if column is None else groups.by_column(counts, column).filter(~pl.col("is_total"))
+    reached = pl.col("reached") + pl.col("open")
+    return rows.select(
+        "period",
         "step",
         "name",
-        "reached",
+        reached=reached,
         dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
         segment=pl.lit(None, pl.String) if column is None else pl.col(column).fill_null(published.NO_VALUE),
-        previous=pl.col("reached") + pl.col("dropped"),
-    )
+        previous=reached.shift(1),
+    ).filter(pl.col("step") > 1)
 
 
 def _linked(paths: Paths) -> pl.DataFrame | None:

@@ -16,7 +16,6 @@ from typing import Any, Final
 import polars as pl
 
 from reports.privacy.stages import NO_VALUE
-from reports.questions.entrants import Entrants
 
 MAX_GROUPS: Final = 6
 OTHERS: Final = "All others"
@@ -43,25 +42,29 @@ class Cube:
 
 
 def build_cube(
-    entered: Entrants, columns: Sequence[str], k: int, published: PublishedCounts | None = None
+    entrants: pl.DataFrame,
+    steps: Sequence[str],
+    columns: Sequence[str],
+    k: int,
+    published: PublishedCounts | None = None,
 ) -> Cube | None:
     """The finest cube over the first two of `columns` that may be published; null where none may be.
 
-    `entered` comes from `all_entrants`, `published` from `published_counts`.
+    `entrants` are the members of a funnel of these `steps` by `columns`, `published` comes from `published_counts`.
     """
-    rows = entered.rows.filter(~pl.col("is_open"))
+    rows = entrants.filter(~pl.col("is_open"))
     if rows.is_empty() or not columns:
         return None
     chosen = tuple(columns[:2])
     for dimensions, weeks in product((chosen, chosen[:1]), WEEKS):
-        cells = _cells(rows, dimensions, weeks, len(entered.steps))
+        cells = _cells(rows, dimensions, weeks, len(steps))
         fine = cells.filter(pl.col("n1") >= k)
         left_out = 1 - int(fine["n1"].sum()) / rows.height
         if left_out < MAX_LEFT_OUT and fine["start"].n_unique() > 1:
             counts = pl.col(r"^n\d+$")
             rounded = fine.with_columns(((counts / k).round() * k).cast(pl.Int64)).sort("a", "b", "start")
             whole = pl.concat([rounded, _corrections(rounded, published or {})])
-            return Cube(whole, dimensions, entered.steps, weeks, round(left_out, 4))
+            return Cube(whole, dimensions, tuple(steps), weeks, round(left_out, 4))
     return None
 
 

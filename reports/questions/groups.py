@@ -1,6 +1,6 @@
 """Which groups of customers go on to the next stage more or less often than all other customers?
 
-Computed from the counts of entrants with the statistics of analytics.
+Computed from the counts of a funnel with the statistics of analytics.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from analytics import benjamini_hochberg, newcombe, two_proportions_z, wilson
 from reports.privacy import stages
 from reports.privacy.stages import NO_VALUE
-from reports.questions.entrants import Entrants, step_counts
 from reports.settings import ReportSettings
 
 ALL_OTHERS: Final = "All others"
@@ -54,13 +53,28 @@ def against_the_rest(by_group: pl.DataFrame, column: str, dimension: str) -> pl.
     ).with_columns(pl.selectors.float().fill_nan(None))
 
 
-def segment_differences(entered: Entrants, settings: ReportSettings) -> pl.DataFrame | None:
-    """Every group of every breakdown against the rest, safe to publish; null without a breakdown."""
+def by_column(counts: pl.DataFrame, column: str) -> pl.DataFrame:
+    """The counts of a funnel by several columns, summed to those by one of them; totals stay first.
+
+    In: `funnel` or `funnel_by_range` of analytics. Out: `column` String, and the columns of the counts.
+    """
+    keys = [name for name in ("is_total", "period", "step", "name") if name in counts.columns]
+    sums = counts.group_by(pl.col(column).cast(pl.String), *keys).agg(
+        pl.col("entered", "reached", "dropped", "open").sum()
+    )
+    return sums.sort("is_total", column, *keys[1:], descending=[True, *[False] * len(keys)], nulls_last=True)
+
+
+def segment_differences(counts: pl.DataFrame, settings: ReportSettings) -> pl.DataFrame | None:
+    """Every group of every breakdown against the rest, safe to publish; null without a breakdown.
+
+    `counts` is the funnel by all breakdowns together.
+    """
     if not settings.segments:
         return None
     frames = []
     for column in settings.segments:
-        largest = _largest(step_counts(entered, column), column, settings.values_per_segment)
+        largest = _largest(by_column(counts, column), column, settings.values_per_segment)
         frames.append(against_the_rest(largest, column, settings.name_of(column)))
     rows = pl.concat(frames)
     few = pl.col("previous") < settings.least

@@ -6,33 +6,43 @@ is over; for survey answers, which need no window, the second period ends with t
 
 from __future__ import annotations
 
-from datetime import datetime
 from math import isfinite, sqrt
 from typing import Final
 
 import polars as pl
 
-from analytics import SCORE, SURVEY, SURVEY_SCALES, Paths, duration, median_interval, newcombe, responses
+from analytics import (
+    SCORE,
+    SURVEY,
+    SURVEY_SCALES,
+    Funnel,
+    Paths,
+    duration,
+    funnel_by_range,
+    median_interval,
+    newcombe,
+    responses,
+)
 from reports.privacy import stages
 from reports.privacy.rules import small
 from reports.questions import groups
 from reports.questions.answers import Facts, Shift
-from reports.questions.entrants import StageFunnel, entrants, step_counts
 from reports.settings import ReportSettings
 
 SATISFIED: Final = 4
 """The lowest CSAT score that counts as satisfied."""
 
 
-def period_changes(
-    paths: Paths, stage_funnel: StageFunnel, settings: ReportSettings, facts: Facts
-) -> pl.DataFrame | None:
+def period_changes(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
     """Step conversion of the newest period whose entrants have completed their window, against the one before."""
-    length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
+    length, end = duration(settings.compare), facts.end_of_data - definition.window
     if not length or end - 2 * length < facts.first_at:
         return None
-    earlier = _counts(paths, stage_funnel, end - 2 * length, end - length)
-    later = _counts(paths, stage_funnel, end - length, end)
+    starts = (end - 2 * length, end - length)
+    steps = funnel_by_range(paths, definition, [(start, start + length) for start in starts]).with_columns(
+        previous=pl.col("reached").shift(1).over("period", order_by="step")
+    )
+    earlier, later = (steps.filter(pl.col("period") == start) for start in starts)
     if min(earlier["entered"][0], later["entered"][0]) < settings.least:
         return None
     both = earlier.join(later, on=["step", "name"], suffix="_later")
@@ -46,11 +56,6 @@ def period_changes(
         out |= {f"{of}_difference": k2 / n2 - k1 / n1}
         out |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
     return stages.publishable_changes(pl.DataFrame(out), both, settings.k)
-
-
-def _counts(paths: Paths, stage_funnel: StageFunnel, start: datetime, end: datetime) -> pl.DataFrame:
-    counts = step_counts(entrants(paths, stage_funnel, start, end))
-    return counts.select("step", "name", "entered", "reached", previous=pl.col("reached").shift(1))
 
 
 def pace_shift(journeys: pl.DataFrame, settings: ReportSettings, facts: Facts) -> Shift | None:

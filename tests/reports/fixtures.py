@@ -15,7 +15,6 @@ from reports.privacy import paths as routes
 from reports.questions import pacing
 from reports.questions.answers import Answers, Facts, Origin, Pace
 from reports.questions.cube import build_cube
-from reports.questions.entrants import Entrants
 from reports.questions.quality import VERDICTS, Evidence
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
@@ -257,7 +256,7 @@ def linked_frame() -> pl.DataFrame:
     return pl.DataFrame({"way": ["login", "device", "session", "anonymous"], "share": [0.331, 0.564, 0.003, 0.102]})
 
 
-def entrants_of(customers: int = 4000) -> Entrants:
+def entrants_of(customers: int = 4000) -> pl.DataFrame:
     rows = []
     for number in range(customers):
         depth = 1 + (number % 7 > 1) + (number % 7 > 3) + (number % 7 > 4) + (number % 7 > 5)
@@ -267,7 +266,7 @@ def entrants_of(customers: int = 4000) -> Entrants:
         reached = [at if step < depth else None for step, at in enumerate(waits)]
         rows.append({**groups, "depth": depth, "is_open": False, "entered_at": entered, "first_at": entered})
         rows[-1]["reached_at"] = reached
-    return Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), STAGES)
+    return pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32})
 
 
 def journeys_of(journeys: int = 4000) -> pl.DataFrame:
@@ -315,7 +314,7 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "times": pacing.times_to_goal(journeys_of(), k, least),
         "incidence": pacing.goal_incidence(journeys_of(), window=timedelta(days=14), end_of_data=END, k=k, least=least),
         "incidence_by": "Device",
-        "cube": build_cube(entrants_of(), ("device", "region"), k),
+        "cube": build_cube(entrants_of(), STAGES, ("device", "region"), k),
         "evidence": evidence_of(),
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }

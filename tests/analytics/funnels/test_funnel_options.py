@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Funnel, Paths, Step, funnel, members, sessions, time_to_convert, trend
+from analytics import Funnel, Paths, Step, funnel, funnel_by_range, members, sessions, time_to_convert, trend
 from analytics.store.parts import Part
 from expectations.errors import DefinitionError
 from tests.oracles import funnel as oracle
@@ -316,6 +316,37 @@ def test_a_trend_reads_each_part_once_for_all_its_periods(monkeypatch: pytest.Mo
     assert table["entered"].to_list() == [1, 0, 0, 2, *[0] * 6]
     assert table["reached"].to_list() == [1, 0, 0, 1, *[0] * 6]
     assert len(reads) == 1
+    ranges = [(at(f"{day}d"), at(f"{day + 1}d")) for day in range(10)]
+    counts = funnel_by_range(store, Funnel(["visit", "pay"]), ranges)
+    assert counts.filter(pl.col("step") == 2)["reached"].to_list() == table["reached"].to_list()
+    assert len(reads) == 2
+
+
+@settings(deadline=None, max_examples=MANY)
+@given(TIED_PEOPLE, st.sampled_from([(), ("group",)]), st.sampled_from(["ordered", "unordered"]), SIZES)
+def test_counts_by_range_are_those_of_the_funnel_of_each_range(
+    people: list[list[Touch]], by: tuple[str, ...], order: Any, size: int
+) -> None:
+    """Ranges may overlap, one has no entries, and the data end while some are under way."""
+    store = in_parts(Paths.from_frame(shop(people).touches.collect(), end_of_data=START + seconds(15)), size)
+    ranges = [(START + seconds(low), START + seconds(high)) for low, high in ((0, 8), (5, 15), (15, 21), (90, 99))]
+    counts = funnel_by_range(store, Funnel(NAMED, "10s", by=by, order=order), ranges)
+    for start, end in ranges:
+        alone = funnel(store, Funnel(NAMED, "10s", by=by, order=order, start=start, end=end))
+        here = counts.filter(pl.col("period") == start).drop("period")
+        assert here.equals(alone.select(here.columns))
+
+
+def test_two_ranges_with_one_start_are_refused() -> None:
+    ranges = [(START, START + seconds(1)), (START, START + seconds(2))]
+    with pytest.raises(DefinitionError, match="one start"):
+        funnel_by_range(shop([[]]), Funnel(["a"]), ranges)
+
+
+def test_a_member_has_the_first_entry_beside_that_of_the_reported_chain() -> None:
+    store = paths({"ann": "visit@0d visit@2d pay@3d"}, end="90d")
+    row = members(store, Funnel(["visit", "pay"], "2d")).row(0, named=True)
+    assert (row["first_at"], row["entered_at"], row["reached_at"]) == (at("0d"), at("2d"), [at("2d"), at("3d")])
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.questions.cube import OTHERS, Cube, build_cube
-from reports.questions.entrants import Entrants
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 STEPS = ("a", "b", "c")
 
 
-def _entrants(groups: dict[tuple[str, str], int], weeks: int = 8) -> Entrants:
+def _entrants(groups: dict[tuple[str, str], int], weeks: int = 8) -> pl.DataFrame:
     rows = [
         {"device": device, "region": region, "depth": 1 + number % 3, "is_open": False}
         | {"first_at": START + timedelta(days=7 * week)}
@@ -22,11 +21,11 @@ def _entrants(groups: dict[tuple[str, str], int], weeks: int = 8) -> Entrants:
         for week in range(weeks)
         for number in range(size)
     ]
-    return Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), STEPS)
+    return pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32})
 
 
 def test_cells_are_weeks_of_two_dimensions_where_these_are_large_enough() -> None:
-    found = build_cube(_entrants({("app", "north"): 60, ("web", "south"): 90}), ("device", "region"), 10)
+    found = build_cube(_entrants({("app", "north"): 60, ("web", "south"): 90}), STEPS, ("device", "region"), 10)
     assert found is not None
     assert (found.columns, found.weeks, found.left_out) == (("device", "region"), 1, 0.0)
     assert found.cells.select(pl.col("n1", "n2", "n3").sum()).row(0) == (1200, 800, 400)
@@ -36,13 +35,15 @@ def test_cells_are_weeks_of_two_dimensions_where_these_are_large_enough() -> Non
 def test_cube_is_coarser_where_cells_are_small(size: int, weeks: int, columns: int) -> None:
     groups = {(device, region): size for device in ("app", "web") for region in "nsewx"}
     entered = _entrants(groups, weeks=80)
-    found = build_cube(entered, ("device", "region"), 10)
+    found = build_cube(entered, STEPS, ("device", "region"), 10)
     assert found is not None
     assert (found.weeks, len(found.columns)) == (weeks, columns)
 
 
 def test_no_cell_is_small_and_every_count_is_rounded() -> None:
-    found = build_cube(_entrants({("app", "n"): 203, ("web", "n"): 207, ("tv", "n"): 3}), ("device", "region"), 10)
+    found = build_cube(
+        _entrants({("app", "n"): 203, ("web", "n"): 207, ("tv", "n"): 3}), STEPS, ("device", "region"), 10
+    )
     assert found is not None
     assert 0 < found.left_out < 0.02
     counts = found.cells.select("n1", "n2", "n3")
@@ -52,11 +53,11 @@ def test_no_cell_is_small_and_every_count_is_rounded() -> None:
 
 def test_many_groups_are_joined_and_too_few_customers_give_no_cube() -> None:
     groups = {(f"d{number}", "n"): 40 + number for number in range(9)}
-    found = build_cube(_entrants(groups), ("device",), 10)
+    found = build_cube(_entrants(groups), STEPS, ("device",), 10)
     assert found is not None
     assert OTHERS in set(found.cells["a"]) and found.cells["a"].n_unique() == 6
-    assert build_cube(_entrants({("app", "n"): 1}), ("device",), 10) is None
-    assert build_cube(_entrants({("app", "n"): 60}), (), 10) is None
+    assert build_cube(_entrants({("app", "n"): 1}), STEPS, ("device",), 10) is None
+    assert build_cube(_entrants({("app", "n"): 60}), STEPS, (), 10) is None
 
 
 def _are(**groups: str | None) -> pl.Expr:
@@ -76,9 +77,9 @@ def test_all_customers_and_every_group_that_is_told_count_as_elsewhere(sizes: li
     entered = _entrants(dict(zip(keys, sizes, strict=True)))
     told: dict[tuple[str | None, str | None], list[int | None]] = {}
     for a, b in (("app", None), ("web", None), (None, "north"), (None, None)):
-        rows = entered.rows.filter(_are(device=a, region=b))
+        rows = entered.filter(_are(device=a, region=b))
         told[a, b] = [rows.filter(pl.col("depth") >= step).height for step in (1, 2, 3)]
-    found = build_cube(entered, ("device", "region"), 10, told)
+    found = build_cube(entered, STEPS, ("device", "region"), 10, told)
     if found is not None:
         cells = found.cells.filter(pl.col("start").is_not_null())
         assert (cells.select(pl.col(r"^n\d$") % 10).sum_horizontal() == 0).all()
@@ -90,7 +91,7 @@ def test_all_customers_and_every_group_that_is_told_count_as_elsewhere(sizes: li
 def test_a_count_that_is_not_told_is_the_sum_of_rounded_cells() -> None:
     entered = _entrants({("app", "north"): 63, ("web", "north"): 58})
     found = build_cube(
-        entered, ("device", "region"), 10, {("app", None): [504, None, None], (None, None): [968, None, 321]}
+        entered, STEPS, ("device", "region"), 10, {("app", None): [504, None, None], (None, None): [968, None, 321]}
     )
     assert found is not None
     assert _chosen(found) == (968, 640, 321)

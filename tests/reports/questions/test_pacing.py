@@ -7,7 +7,6 @@ import polars as pl
 from analytics import Paths
 from reports.privacy.rules import small
 from reports.questions import pacing
-from reports.questions.entrants import Entrants, step_counts
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=60)
@@ -98,19 +97,6 @@ def test_a_journey_runs_from_its_first_touch_and_belongs_to_the_group_it_began_i
         (START + timedelta(hours=9), timedelta(0), False, "app"),
     ]
     assert pacing.journeys_of(Paths.from_frame(pl.DataFrame(rows).drop("outcome"), end_of_data=END)) is None
-
-
-def test_counts_by_group_add_up_to_the_total() -> None:
-    rows = [
-        {"device": device, "depth": depth, "is_open": False, "entered_at": START, "reached_at": [START, None]}
-        for device, depth, many in (("app", 2, 5), ("web", 1, 7))
-        for _ in range(many)
-    ]
-    counts = step_counts(Entrants(pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32}), ("a", "b")), "device")
-    assert counts.filter("is_total")["reached"].to_list() == [12, 5]
-    assert counts.filter(~pl.col("is_total")).select("device", "reached").rows() == [
-        ("app", 5), ("app", 5), ("web", 7), ("web", 0)
-    ]  # fmt: skip
 
 
 def test_no_step_of_a_curve_is_of_fewer_customers_than_may_be_told() -> None:

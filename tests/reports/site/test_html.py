@@ -114,7 +114,7 @@ def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> 
         flow=flow.publishable_flow(fixtures.routes_frame(routes_), {"Order placed"}, 10),
         moves=routes.publishable_moves(fixtures.transitions_frame(routes_), 10),
         times=pacing.times_to_goal(fixtures.journeys_of(400), 10, 30),
-        cube=build_cube(fixtures.entrants_of(900), ("device", "region"), 10),
+        cube=build_cube(fixtures.entrants_of(900), fixtures.STAGES, ("device", "region"), 10),
     )
     built = build_site(answers, SETTINGS.model_copy(update={"static": True}), fixtures.BUILT_AT, "runs/x")
     looked_at = 0

@@ -14,7 +14,6 @@ from analytics.statistics.intervals import wilson
 from reports.privacy import flow, trends
 from reports.privacy import stages as published
 from reports.questions import groups, pacing
-from reports.questions.entrants import Entrants
 from reports.settings import ReportSettings
 from reports.words import headlines
 from tests.reports import fixtures
@@ -38,12 +37,30 @@ def _largest_loss(random: Random) -> bool:
     return headlines.largest_loss(stages) is not None
 
 
+def _counts(rows: pl.DataFrame) -> pl.DataFrame:
+    """The counts of a funnel of three steps by device and region, from one row per customer."""
+    sums = [(pl.col("depth") >= step).sum().cast(pl.Int64).alias(str(step)) for step in (1, 2, 3)]
+    total, parted = rows.select(sums), rows.group_by("device", "region").agg(sums)
+    wide = pl.concat([total.with_columns(is_total=True), parted.with_columns(is_total=False)], how="diagonal")
+    return pl.concat(
+        wide.select(
+            *("device", "region", "is_total"),
+            pl.lit(step, pl.UInt32).alias("step"),
+            pl.lit(name).alias("name"),
+            entered="1",
+            reached=str(step),
+            dropped=pl.col(str(max(step - 1, 1))) - pl.col(str(step)),
+            open=pl.lit(0, pl.Int64),
+        )
+        for step, name in enumerate("abc", 1)
+    )
+
+
 def _group_apart(random: Random) -> bool:
     size = 1500
     columns = {name: random.integers(0, many, size).astype(str) for name, many in (("device", 3), ("region", 6))}
-    rows = pl.DataFrame({**columns, "depth": 1 + random.binomial(2, 0.6, size), "is_open": np.zeros(size, bool)})
-    entered = Entrants(rows.with_columns(pl.col("depth").cast(pl.UInt32)), ("a", "b", "c"))
-    frame = groups.segment_differences(entered, ReportSettings(segments=("device", "region")))
+    rows = pl.DataFrame({**columns, "depth": 1 + random.binomial(2, 0.6, size)})
+    frame = groups.segment_differences(_counts(rows), ReportSettings(segments=("device", "region")))
     assert frame is not None
     return "the rest in going on" in headlines.segments_headline(frame)
 
