@@ -45,6 +45,9 @@ from reports.questions.cube import Cube, build_cube, published_counts
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
 
+__all__ = ["PathRules", "answers_about", "answers_of", "definitions_hash", "funnel_steps"]
+"""With `PathRules`, so that whoever publishes a report need not import analytics."""
+
 _POSITIONS: Final = 8
 _WEEKS: Final = 26
 

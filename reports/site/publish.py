@@ -17,8 +17,7 @@ from expectations.lake.layout import Lake
 from reports.site.places import INDEX, Place, place_of
 
 if TYPE_CHECKING:
-    from analytics import PathRules
-    from reports.questions.answers import Answers
+    from reports.questions.ask import PathRules
     from reports.settings import ReportSettings
     from reports.site.site import BuiltSite
 
@@ -46,6 +45,7 @@ def publish(
     Raises `StorageError` when the folder cannot be written, `DefinitionError` when a breakdown or stage is unknown.
     """
     from reports.questions.ask import answers_of
+    from reports.questions.runs import record_report
     from reports.site.site import build_site
 
     answers = answers_of(lake, settings, rules)
@@ -65,7 +65,7 @@ def publish(
             do="choose a folder or an object store that can be written, with room for about 10 MB",
         ) from error
     if answers:
-        _record_run(lake, answers, run, at, site)
+        record_report(lake, answers.origin, run, at, site)
     return Published(
         address=f"{site}/index.html",
         pages=tuple(page.name for page in built.pages),
@@ -80,48 +80,27 @@ def _data_docs(lake: Lake) -> dict[str, bytes]:
     """The data docs by address within the report; empty where nothing was checked."""
     from expectations.audit import datadocs, results
 
-    found = results.results(lake)
-    if found.is_empty():
+    checks = results.results(lake)
+    if checks.is_empty():
         return {}
-    return {f"data_docs/{name}": text.encode() for name, text in datadocs.pages(found).items()}
-
-
-def _record_run(lake: Lake, answers: Answers, run: str, at: datetime, site: str) -> None:
-    from analytics import record_run
-
-    origin = answers.origin
-    offsets = [
-        {"topic": topic, "partition": partition, "offset": offset}
-        for topic, read in origin.offsets.items()
-        for partition, offset in read.items()
-    ]
-    noted = {
-        "run": run,
-        "built_at": at,
-        "definitions": origin.definitions,
-        "identity": origin.versions.get("rules", ""),
-        "versions": [{"name": name, "version": version} for name, version in sorted(origin.versions.items())],
-        "offsets": offsets,
-        "site": site,
-    }
-    record_run(lake, noted)
+    return {f"data_docs/{name}": text.encode() for name, text in datadocs.pages(checks).items()}
 
 
 def _put_in_place(built: BuiltSite, docs: dict[str, bytes], place: Place, run: str, settings: ReportSettings) -> None:
     """Adds the run, then replaces the files that link to it, then removes old runs, which nothing links to any more.
 
-    An incomplete run may still be in the making; it is removed once it is older than all kept runs.
+    An incomplete run may belong to a report that is being published now, so it stays until it is older than all runs
+    that are kept.
     """
-    from reports.site.history import earlier_runs as kept
-    from reports.site.history import history_page
+    from reports.site.history import earlier_runs, history_page
 
     place.add(run, built.files | docs)
-    complete = kept(place)
-    stay = {run, *[name for name, _ in complete if name != run][: settings.keep - 1]}
-    listed = [(name, index) for name, index in complete if name in stay]
+    complete = earlier_runs(place)
+    kept = {run, *[name for name, _ in complete if name != run][: settings.keep - 1]}
+    listed = [(name, index) for name, index in complete if name in kept]
     place.replace("history.html", history_page(listed, settings.title).encode())
     place.replace(INDEX, built.files[INDEX])
     place.replace("index.html", built.front)
     for old in place.runs():
-        if old < min(stay):
+        if old < min(kept):
             place.remove(old)
