@@ -67,7 +67,7 @@ PHONE = Room(
 )
 
 
-def explorer(cube: Cube, names: tuple[str, ...], least: int, room: Room = WIDE) -> Chart:
+def explorer(cube: Cube, names: tuple[str, ...], min_customers: int, room: Room = WIDE) -> Chart:
     """Bars by each dimension, the funnel of the selection, and its conversion over time."""
     steps = [shown_name(step) for step in cube.steps]
     data = chart_of(_rows(cube))
@@ -86,15 +86,17 @@ def explorer(cube: Cube, names: tuple[str, ...], least: int, room: Room = WIDE) 
         for pick in picks[:index] + picks[index + 1 :]:
             chosen = chosen.transform_filter(pick)
         sides.append(
-            _bars(_rated(chosen, [field], len(cube.steps), least), name, _order(cube, field), picks[index], room)
+            _bars(
+                _rated(chosen, [field], len(cube.steps), min_customers), name, _order(cube, field), picks[index], room
+            )
         )
     high = sum(ROW * len(_order(cube, field)) for field in ("a", "b")[: len(names)]) + (len(names) - 1) * 2 * SPACING
     step = STEP if room.stacked else min(max(STEP, high / len(steps)), 1.5 * STEP)
-    funnel = _funnel(data, steps, [*picks, brush], least, room).properties(height=step * len(steps))
+    funnel = _funnel(data, steps, [*picks, brush], min_customers, room).properties(height=step * len(steps))
     picked = data
     for pick in picks:
         picked = picked.transform_filter(pick)
-    weekly = _weekly(picked, cube, brush, least, room)
+    weekly = _weekly(picked, cube, brush, min_customers, room)
     if room.stacked:
         whole = alt.vconcat(*sides, funnel, weekly, spacing=SPACING)
     else:
@@ -125,7 +127,7 @@ def _sums(cube_steps: int) -> dict[str, str]:
     return {f"s{i}": f"sum(n{i})" for i in range(1, cube_steps + 1)}
 
 
-def _rated(data: Chart, by: list[str], steps: int, least: int) -> Chart:
+def _rated(data: Chart, by: list[str], steps: int, min_customers: int) -> Chart:
     """Sums by `by`, with the share `p` that reaches the selected goal and its interval (Wilson)."""
     chosen = "0"
     for i in range(2, steps + 1):
@@ -137,10 +139,10 @@ def _rated(data: Chart, by: list[str], steps: int, least: int) -> Chart:
         data.transform_aggregate(groupby=by, **_sums(steps))
         .transform_calculate(k=f"min({chosen},datum.s1)")
         .transform_calculate(
-            p=f"{n}>={least}?{k}/{n}:null",
-            low=f"{n}>={least}?max(0,{middle}-{half}):null",
-            high=f"{n}>={least}?min(1,{middle}+{half}):null",
-            t=f"{n}>={least}?{_percent(f'{k}/{n}')}:'n < {least}'",
+            p=f"{n}>={min_customers}?{k}/{n}:null",
+            low=f"{n}>={min_customers}?max(0,{middle}-{half}):null",
+            high=f"{n}>={min_customers}?min(1,{middle}+{half}):null",
+            t=f"{n}>={min_customers}?{_percent(f'{k}/{n}')}:'n < {min_customers}'",
             many=f"format({n},',')",
         )
         .transform_calculate(ci=f"{_percent('datum.low', '')}+'–'+{_percent('datum.high', '')}")
@@ -209,12 +211,12 @@ def _heads(columns: list[tuple[int, str]]) -> list[Chart]:
     ]
 
 
-def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], least: int, room: Room) -> Chart:
+def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], min_customers: int, room: Room) -> Chart:
     chosen = data
     for pick in picks:
         chosen = chosen.transform_filter(pick)
     selection, everyone = _folded(chosen, steps), _folded(data, steps)
-    enough = selection.transform_filter(f"datum.base>={least}")
+    enough = selection.transform_filter(f"datum.base>={min_customers}")
     x = alt.X("p:Q", title=None, axis=None, scale=alt.Scale(domain=[0, 1]))
     y = alt.Y("stage:N", title=None, scale=alt.Scale(domain=steps, paddingInner=0.35), axis=_names(room))
     tip = [
@@ -228,8 +230,9 @@ def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], least: in
         bars.encode(x, y, tooltip=tip, description=alt.Description("d:N")),
         everyone.mark_tick(style="tick-all", thickness=2.5, size=26, aria=False).encode(x, y),
     ]
-    few = selection.transform_filter(f"datum.base<{least} && datum.st=='n1'")
-    note = few.mark_text(style="label-muted", align="left", text=f"Fewer than {least} customers: widen the choice")
+    few = selection.transform_filter(f"datum.base<{min_customers} && datum.st=='n1'")
+    text = f"Fewer than {min_customers} customers: widen the choice"
+    note = few.mark_text(style="label-muted", align="left", text=text)
     layers.append(note.encode(x=alt.value(10), y=alt.value(12)))
     for field, at, style, _ in room.columns:
         text = enough.mark_text(style=style, align="right", aria=False)
@@ -264,8 +267,8 @@ def _quoted(text: str) -> str:
     return "'" + "".join(f"\\u{ord(c):04x}" if c in "'\\\"<>\n" else c for c in text) + "'"
 
 
-def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, least: int, room: Room) -> Chart:
-    base = _rated(chosen.transform_filter("isValid(datum.start)"), ["start"], len(cube.steps), least)
+def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, min_customers: int, room: Room) -> Chart:
+    base = _rated(chosen.transform_filter("isValid(datum.start)"), ["start"], len(cube.steps), min_customers)
     x = alt.X(
         "start:T",
         title=None,
@@ -294,8 +297,8 @@ def _weekly(chosen: Chart, cube: Cube, brush: alt.Parameter, least: int, room: R
     ).properties(width=room.weeks, height=130, title=alt.Title(title, offset=6))
 
 
-def _dates(cube: Cube, most: int) -> list[alt.DateTime]:
-    """At most `most` first days of periods to label, evenly spaced."""
+def _dates(cube: Cube, max_labels: int) -> list[alt.DateTime]:
+    """At most `max_labels` first days of periods to label, evenly spaced."""
     starts = cube.cells["start"].drop_nulls().unique().sort()
-    every = max(1, -(-starts.len() // most))
+    every = max(1, -(-starts.len() // max_labels))
     return [alt.DateTime(year=d.year, month=d.month, date=d.day, utc=True) for d in starts.gather_every(every)]

@@ -76,5 +76,5 @@ def register_fonts() -> None:
 
 @cache
 def _widths() -> dict[str, dict[str, float]]:
-    found: dict[str, dict[str, float]] = json.loads((FOLDER / "widths.json").read_text(encoding="utf-8"))
-    return found
+    widths: dict[str, dict[str, float]] = json.loads((FOLDER / "widths.json").read_text(encoding="utf-8"))
+    return widths

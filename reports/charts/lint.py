@@ -63,24 +63,24 @@ def findings(spec: Spec, mode: Mode = "light", room: float = CARD_WIDTH[12]) -> 
     """Everything wrong with a chart drawn in `mode` within `room` pixels; an empty list for a good chart."""
     fonts.register_fonts()
     drawn = vl_convert.vegalite_to_scenegraph(spec | {"config": config(mode)}, vl_version=VEGA_LITE)
-    found = [] if spec.get("description") else ["no description"]
+    problems = [] if spec.get("description") else ["no description"]
     width = drawn["width"]
     if width > room:
-        found.append(f"too wide: {width:.0f} of {room:.0f} px")
+        problems.append(f"too wide: {width:.0f} of {room:.0f} px")
     texts = list(_texts(drawn["scenegraph"]))
-    found += [f"cut off: {text.text}" for text in texts if text.text.endswith(CUT)]
-    found += [f"too small: {text.text}" for text in texts if text.size < MIN_SIZE]
-    found += [f"{a.text!r} over {b.text!r}" for a, b in combinations(texts, 2) if a.covers(b)]
+    problems += [f"cut off: {text.text}" for text in texts if text.text.endswith(CUT)]
+    problems += [f"too small: {text.text}" for text in texts if text.size < MIN_SIZE]
+    problems += [f"{a.text!r} over {b.text!r}" for a, b in combinations(texts, 2) if a.covers(b)]
     boxes = list(_boxes(drawn["scenegraph"], TOKENS[mode]["surface"]))
     for text in texts:
         under = [box for box in boxes if box.holds(text)][-1:]
-        found += [
+        problems += [
             f"wider than its box: {text.text}" for box in under if text.left < box.left and text.right > box.right
         ]
         contrast = contrast_of(text.colour, under[0].colour if under else TOKENS[mode]["surface"])
         if contrast < MIN_CONTRAST:
-            found.append(f"contrast {contrast:.1f}: {text.text}")
-    return found
+            problems.append(f"contrast {contrast:.1f}: {text.text}")
+    return problems
 
 
 def contrast_of(colour: str, other: str) -> float:

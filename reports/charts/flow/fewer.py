@@ -17,17 +17,17 @@ from reports.words.numbers import percent
 Rows = list[dict[str, Any]]
 
 
-def fewer(flow: Flow, most: int) -> Flow:
-    """The flow with the `most` largest touchpoints of every position, its goals, and the rest as "Other"."""
-    names = _names(flow, most)
+def fewer(flow: Flow, max_touchpoints: int) -> Flow:
+    """The flow with the `max_touchpoints` largest touchpoints of every position, its goals, and the rest as "Other"."""
+    names = _names(flow, max_touchpoints)
     nodes = _joined(flow.nodes, ("position", "touchpoint"), names, ("left_share", "goal_share"))
-    whole = {(row["position"], row["touchpoint"]): row["units"] for row in nodes}
+    units_of = {(row["position"], row["touchpoint"]): row["units"] for row in nodes}
     for row in nodes:
         row["share"] = round(row["units"] / flow.units, 4)
         row["kind"] = OTHER if row["touchpoint"] == OTHER else row["kind"]
     links = _joined(flow.links, ("position", "source", "target"), names, ("goal_share",))
     for row in links:
-        row["share_of_source"] = min(1.0, round(row["units"] / whole[row["position"], row["source"]], 3))
+        row["share_of_source"] = min(1.0, round(row["units"] / units_of[row["position"], row["source"]], 3))
     through = _joined(flow.through, ("position", "source", "target", "at", "touchpoint"), names, ())
     return replace(
         flow,
@@ -37,12 +37,12 @@ def fewer(flow: Flow, most: int) -> Flow:
     )
 
 
-def _names(flow: Flow, most: int) -> dict[Node, str]:
+def _names(flow: Flow, max_touchpoints: int) -> dict[Node, str]:
     """The name of every node in the smaller flow."""
     names = {}
     for nodes in flow.nodes.partition_by("position"):
         ranked = nodes.filter(pl.col("kind") == "touchpoint").sort("units", "touchpoint", descending=[True, False])
-        kept = {*ranked["touchpoint"].head(most), *nodes.filter(pl.col("kind") == "goal")["touchpoint"]}
+        kept = {*ranked["touchpoint"].head(max_touchpoints), *nodes.filter(pl.col("kind") == "goal")["touchpoint"]}
         for position, touchpoint in nodes.select("position", "touchpoint").iter_rows():
             names[position, touchpoint] = touchpoint if touchpoint in kept else OTHER
     return names
@@ -58,15 +58,15 @@ def _joined(frame: pl.DataFrame, keys: tuple[str, ...], names: dict[Node, str], 
         if "touchpoint" in row:
             row["touchpoint"] = names.get((row.get("at", row["position"]), row["touchpoint"]), OTHER)
         alike[tuple(row[key] for key in keys)].append(row)
-    return [rows[0] if len(rows) == 1 else _one(rows, shares) for rows in alike.values()]
+    return [rows[0] if len(rows) == 1 else _merged(rows, shares) for rows in alike.values()]
 
 
-def _one(rows: Rows, shares: tuple[str, ...]) -> dict[str, Any]:
+def _merged(rows: Rows, shares: tuple[str, ...]) -> dict[str, Any]:
     units = sum(row["units"] for row in rows)
-    one = {**rows[0], "units": units}
+    merged = {**rows[0], "units": units}
     for share in shares:
         text = share.replace("share", "text")
         mean = sum(row[share] * row["units"] for row in rows) / units if units else 0.0
-        known = not any(row[text].startswith(("under", "over")) for row in rows)
-        one |= {share: round(mean, 4), text: percent(mean) if known else f"about {percent(mean)}"}
-    return one
+        is_exact = not any(row[text].startswith(("under", "over")) for row in rows)
+        merged |= {share: round(mean, 4), text: percent(mean) if is_exact else f"about {percent(mean)}"}
+    return merged

@@ -57,7 +57,7 @@ def flow_of_paths(flow: Flow, unit: str = "journeys", width: int = WIDTH) -> alt
 
 
 def name_of(touchpoint: str) -> str:
-    """A touchpoint as it is shown."""
+    """The displayed name of a touchpoint."""
     return "Other" if touchpoint == OTHER else shown_name(touchpoint)
 
 
@@ -132,7 +132,7 @@ def link_texts(row: dict[str, Any], unit: str) -> dict[str, Any]:
 def ribbons(
     links: list[dict[str, Any]], scale: float, flow: Flow, numbers: dict[Any, int], path: str = RIBBON
 ) -> list[alt.Chart]:
-    """All links, and above them the part that passed the node under the pointer."""
+    """All links, and on top of them the part that passed through the node under the pointer."""
     free = {
         "x": alt.value(0),
         "y": alt.value(0),
@@ -181,7 +181,7 @@ def ribbons(
 
 
 def _usual_high(links: list[dict[str, Any]]) -> float:
-    """The end of the colour scale: the 90th percentile over units on ribbons that do not enter the goal."""
+    """The end of the colour scale: the 90th percentile, weighted by units, of ribbons that do not enter the goal."""
     before = sorted((link["g"], link["v"]) for link in links if link["g"] < 1) or [(0.1, 1)]
     left = 0.9 * sum(units for _, units in before)
     share: float
@@ -231,8 +231,8 @@ def boxes(canvas: Canvas, nodes: list[dict[str, Any]], begin: str = "y", left: s
     """One bar per node; its end, from the field `left` on, shows abandoned journeys."""
     layers = []
     for kind, style in (("goal", "node-goal"), (OTHER, "bar-muted"), ("touchpoint", "node")):
-        some = [n for n in nodes if n["kind"] == kind]
-        layers += [canvas.rects(some, style)] if some else []
+        bars = [n for n in nodes if n["kind"] == kind]
+        layers += [canvas.rects(bars, style)] if bars else []
     leaving = [{**n, begin: n[left]} for n in nodes if n[left] < n[f"{begin}2"]]
     return layers + ([canvas.rects(leaving, "node-exit")] if leaving else [])
 

@@ -28,7 +28,7 @@ class Box:
 
     @property
     def middle(self) -> float:
-        """Half way down."""
+        """Vertical middle."""
         return (self.top + self.bottom) / 2
 
 

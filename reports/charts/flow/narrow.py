@@ -30,7 +30,7 @@ Rows = list[dict[str, Any]]
 
 @dataclass(frozen=True)
 class Slot:
-    """A node's place: its bar from `x` on, as wide as its units; its name above, in lines."""
+    """Position of a node: its bar starts at `x` and is `wide` pixels wide; its name stands above, in lines."""
 
     x: float
     wide: float
@@ -55,7 +55,7 @@ def narrow_flow(flow: Flow, unit: str = "journeys", width: int = NARROW) -> alt.
 
 
 def _laid_out(flow: Flow, width: float) -> tuple[float, dict[Node, Slot]]:
-    """Pixels per unit, the same for all positions, and where every node stands."""
+    """Pixels per unit, the same for all positions, and the slot of every node."""
     rows = {
         int(nodes["position"][0]): nodes.sort("units", descending=True).to_dicts()
         for nodes in flow.nodes.sort("position").partition_by("position", maintain_order=True)
@@ -138,23 +138,23 @@ def _links(flow: Flow, slots: dict[Node, Slot], scale: float, unit: str) -> Rows
     leaving = {node: slot.x for node, slot in slots.items()}
     arriving = dict(leaving)
     ends = {id(row): ((row["position"], row["source"]), (row["position"] + 1, row["target"])) for row in rows}
-    made: dict[int, dict[str, Any]] = {}
+    links: dict[int, dict[str, Any]] = {}
     for index, row in enumerate(sorted(rows, key=lambda row: [slots[end].x for end in ends[id(row)]])):
         source, target = ends[id(row)]
-        places = {"y0": slots[source].top + BAR, "y1": slots[target].top, "x0": round(leaving[source], 1)}
-        made[id(row)] = {"id": index, "key": (source, target), **places, **link_texts(row, unit)}
+        edges = {"y0": slots[source].top + BAR, "y1": slots[target].top, "x0": round(leaving[source], 1)}
+        links[id(row)] = {"id": index, "key": (source, target), **edges, **link_texts(row, unit)}
         leaving[source] += row["units"] * scale
     for row in sorted(rows, key=lambda row: [slots[end].x for end in reversed(ends[id(row)])]):
         _, target = ends[id(row)]
-        made[id(row)]["x1"] = round(arriving[target], 1)
+        links[id(row)]["x1"] = round(arriving[target], 1)
         arriving[target] += row["units"] * scale
-    return list(made.values())
+    return list(links.values())
 
 
 def _labels(canvas: Canvas, nodes: Rows, slots: dict[Node, Slot]) -> list[alt.Chart]:
     tops = {position: slot.top for (position, _), slot in slots.items()}
-    most = {position: max(len(s.lines) for (p, _), s in slots.items() if p == position) for position in tops}
-    heads = [{"x": 0, "y": top - LINE * (most[p] + 1) - 14, "t": f"STEP {p}"} for p, top in tops.items()]
+    line_counts = {position: max(len(s.lines) for (p, _), s in slots.items() if p == position) for position in tops}
+    heads = [{"x": 0, "y": top - LINE * (line_counts[p] + 1) - 14, "t": f"STEP {p}"} for p, top in tops.items()]
     names = [
         {"x": node["x"], "y": node["y"] - 11 - LINE * len(node["lines"]), "t": list(node["lines"])} for node in nodes
     ]

@@ -68,9 +68,9 @@ def _heads(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
 
 def _uses(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
     rows = [
-        circle(row, 22.0, step["uses"] + ROW * place + ROW / 2)
+        circle(row, 22.0, step["uses"] + ROW * index + ROW / 2)
         for step in steps
-        for place, row in enumerate(step["used"])
+        for index, row in enumerate(step["used"])
     ]
     if not rows:
         return []
@@ -111,10 +111,10 @@ def _feelings(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
         canvas.lines([{"x": row["low"], "x2": row["high"], "y": row["y"], "y2": row["y"]} for row in rows], "ci-soft"),
     ]
     for bad, dot, text in ((False, "dot", "label-strong"), (True, "dot-bad", "label-bad")):
-        some = [row for row in rows if row["bad"] is bad]
-        if some:
-            layers.append(canvas.dots(some, dot, "circle", FELT_TIP, 110))
-            layers.append(_figures(canvas, some, text))
+        marks = [row for row in rows if row["bad"] is bad]
+        if marks:
+            layers.append(canvas.dots(marks, dot, "circle", FELT_TIP, 110))
+            layers.append(_figures(canvas, marks, text))
     return layers
 
 
@@ -127,21 +127,21 @@ def _leaving(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
     after = [step for step in steps if step["leave"] is not None]
     if not after:
         return []
-    most = max(step["leave"] for step in after) or 1.0
+    largest = max(step["leave"] for step in after) or 1.0
     layers = []
     rows = []
     for step in after:
         middle = step["lines"] + LINE * bool(step["felt"]) + LINE / 2
         bar = {"x": left, "x2": round(left + max(2.0, (right - left) * step["leave"]), 1)}
         bar |= {"y": middle - 6, "y2": middle + 6, "ym": middle, "leave": step["leave"]}
-        told = {"stage": step["label"], "t": percent(step["leave"], 0), "t_lost": count(step["lost"])}
-        rows.append({**bar, **told, "d": f"{percent(step['leave'])} leave at {step['label']}", "time": step["t_time"]})
+        texts = {"stage": step["label"], "t": percent(step["leave"], 0), "t_lost": count(step["lost"])}
+        rows.append({**bar, **texts, "d": f"{percent(step['leave'])} leave at {step['label']}", "time": step["t_time"]})
     tip = tips(stage="Stage", t="Leave here", t_lost="Customers lost")
     for bad, style, text in ((False, "bar-muted", "label-strong"), (True, "bar-bad", "label-bad")):
-        some = [row for row in rows if (row["leave"] == most) is bad]
-        if some:
-            layers.append(canvas.rects(some, style, tip, cornerRadius=3))
-            layers.append(_figures(canvas, [{**row, "y": row["ym"]} for row in some], text))
+        bars = [row for row in rows if (row["leave"] == largest) is bad]
+        if bars:
+            layers.append(canvas.rects(bars, style, tip, cornerRadius=3))
+            layers.append(_figures(canvas, [{**row, "y": row["ym"]} for row in bars], text))
     words = [{"x": 12, "y": row["ym"], "t": "Leave here"} for row in rows]
     words += [{"x": 12, "y": row["ym"] + LINE, "t": "Median time to the next stage"} for row in rows]
     times = [{"y": row["ym"] + LINE, "t": row["time"]} for row in rows]

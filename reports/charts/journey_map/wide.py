@@ -151,7 +151,7 @@ def circle(row: dict[str, Any], x: float, y: float) -> dict[str, Any]:
 
 
 def circles(canvas: Canvas, rows: Rows) -> alt.Chart:
-    """The circles of touchpoints, each with what it says to pointer and screen reader."""
+    """The circles of touchpoints, with tooltips and descriptions for screen readers."""
     tip = tips(touchpoint="Touchpoint", stage="Stage", t_share="Of customers in the stage", t_customers="Customers")
     dots = chart_of(only(rows, "x", "y", "size", "d", tooltip=tip)).mark_circle(style="dot", opacity=1)
     size = alt.Size("size:Q", scale=None)
@@ -160,7 +160,7 @@ def circles(canvas: Canvas, rows: Rows) -> alt.Chart:
 
 
 def felt_of(voice: pl.DataFrame | None, steps: Rows) -> Rows:
-    """What is known of satisfaction, stage by stage; of one stage at most it is clear that it is the worst (`bad`)."""
+    """Satisfaction by stage, where it is known; `bad` marks the stage that is clearly the lowest, if any."""
     if voice is None:
         return []
     known = {row["stage"]: row for row in voice.iter_rows(named=True) if row["satisfied"] is not None}
@@ -170,12 +170,12 @@ def felt_of(voice: pl.DataFrame | None, steps: Rows) -> Rows:
     return [{**row, "bad": bool(clear) and row is worst} for row in felt]
 
 
-def felt_texts(felt: dict[str, Any], place: Callable[[float], float]) -> dict[str, Any]:
-    """What a mark tells of the satisfaction at a stage; `place` is where a share stands."""
+def felt_texts(felt: dict[str, Any], position: Callable[[float], float]) -> dict[str, Any]:
+    """Interval ends and texts of the satisfaction at a stage; `position` maps a share to a pixel."""
     stage = shown_name(felt["stage"])
     return {
-        "low": place(felt["low"]),
-        "high": place(felt["high"]),
+        "low": position(felt["low"]),
+        "high": position(felt["high"]),
         "stage": stage,
         "t": percent(felt["satisfied"], 0),
         "t_interval": interval(felt["low"], felt["high"]),
@@ -201,9 +201,9 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
         }
         for r in felt
     ]
-    for place, row in enumerate(rows):
-        beside = [rows[i]["y"] for i in (place - 1, place + 1) if 0 <= i < len(rows)]
-        under = row["y"] > sum(beside, row["y"]) / (len(beside) + 1)
+    for index, row in enumerate(rows):
+        neighbours = [rows[i]["y"] for i in (index - 1, index + 1) if 0 <= i < len(rows)]
+        under = row["y"] > sum(neighbours, row["y"]) / (len(neighbours) + 1)
         row["yt"] = row["low"] + 12 if under else row["high"] - 12
     spine = [{"x": r["x"], "y": r["y"], "y2": top + FEEL} for r in rows]
     line = chart_of(only(spine, "x", "y")).mark_line(style="line-primary", interpolate="monotone", aria=False)
@@ -215,22 +215,22 @@ def _feelings(canvas: Canvas, felt: Rows, top: float) -> list[alt.Chart]:
         canvas.lines([{"x": r["x"], "x2": r["x"], "y": r["low"], "y2": r["high"]} for r in rows], "ci-soft"),
     ]
     for bad, dot, text in ((False, "dot", "label-strong"), (True, "dot-bad", "label-bad")):
-        some = [r for r in rows if r["bad"] is bad]
-        if some:
-            layers.append(canvas.dots(some, dot, "circle", FELT_TIP, 120))
-            layers.append(canvas.texts([{**r, "y": r["yt"]} for r in some], text, "center"))
+        marks = [r for r in rows if r["bad"] is bad]
+        if marks:
+            layers.append(canvas.dots(marks, dot, "circle", FELT_TIP, 120))
+            layers.append(canvas.texts([{**r, "y": r["yt"]} for r in marks], text, "center"))
     return layers
 
 
 def _drops(canvas: Canvas, steps: Rows, top: float) -> list[alt.Chart]:
-    most = max([s["leave"] for s in steps if s["leave"] is not None], default=0.0) or 1.0
+    largest = max([s["leave"] for s in steps if s["leave"] is not None], default=0.0) or 1.0
     rows = [
         {
             "x": s["xm"] - 27,
             "x2": s["xm"] + 27,
             "xm": s["xm"],
             "y": top,
-            "y2": round(top + max(2.0, (DROP - 40) * s["leave"] / most), 1),
+            "y2": round(top + max(2.0, (DROP - 40) * s["leave"] / largest), 1),
             "t": percent(s["leave"], 0),
             "leave": s["leave"],
             "stage": s["label"],
@@ -245,10 +245,10 @@ def _drops(canvas: Canvas, steps: Rows, top: float) -> list[alt.Chart]:
         return layers
     tip = tips(stage="Stage", t="Leave here", t_lost="Customers lost")
     for bad, bar, text in ((False, "bar-muted", "label-strong"), (True, "bar-bad", "label-bad")):
-        some = [row for row in rows if (row["leave"] == most) is bad]
-        if some:
-            layers.append(canvas.rects(some, bar, tip, cornerRadius=4))
-            layers.append(canvas.texts([{"x": r["xm"], "y": r["y2"] + 12, "t": r["t"]} for r in some], text, "center"))
+        bars = [row for row in rows if (row["leave"] == largest) is bad]
+        if bars:
+            layers.append(canvas.rects(bars, bar, tip, cornerRadius=4))
+            layers.append(canvas.texts([{"x": r["xm"], "y": r["y2"] + 12, "t": r["t"]} for r in bars], text, "center"))
     under = [{"x": r["xm"], "y": r["y2"] + 27, "t": r["t_lost"]} for r in rows]
     return [*layers, canvas.texts(under, "label-muted", "center", fontSize=11)]
 

@@ -47,7 +47,7 @@ def move_graph(
 def narrow_move_graph(
     moves: pl.DataFrame, layers: dict[str, int], goals: Collection[str], width: int = NARROW
 ) -> alt.LayerChart:
-    """The same for a phone: stages from top to bottom, the commonest touchpoints and moves alone, which a note says."""
+    """The same for a phone: stages from top to bottom, only the commonest touchpoints and moves, as a note says."""
     rows = moves.to_dicts()
     visits = _visits(rows)
     ranked = sorted(visits, key=lambda name: (name not in goals, -visits[name], name))
@@ -58,14 +58,14 @@ def narrow_move_graph(
     nodes = _nodes_at(places, rows, visits, goals, NARROW_RADIUS)
     edges = _edges_of(drawn, nodes, visits, width)
     lowest = max(y for _, y in places.values()) + 62
-    told = (
+    text = (
         f"The {len(kept)} commonest touchpoints and moves of over {percent(RARE_ON_A_PHONE, 0)} of journeys, from top "
         "to bottom: arrows bent to the right go forward, arrows bent to the left go back."
     )
-    note = fonts.wrap(told, width - 8, 11.5, lines=4)
-    canvas = Canvas(width, lowest + 15 * len(note))
-    said = canvas.texts([{"x": 0, "y": lowest + 8, "t": note}], "label-muted", lineHeight=15)
-    return _whole(canvas, edges, nodes, said)
+    lines = fonts.wrap(text, width - 8, 11.5, lines=4)
+    canvas = Canvas(width, lowest + 15 * len(lines))
+    caption = canvas.texts([{"x": 0, "y": lowest + 8, "t": lines}], "label-muted", lineHeight=15)
+    return _whole(canvas, edges, nodes, caption)
 
 
 def _whole(canvas: Canvas, edges: Rows, nodes: Rows, *more: alt.Chart) -> alt.LayerChart:
@@ -97,12 +97,12 @@ def _visits(rows: Rows) -> dict[str, int]:
 
 
 def _nodes_at(
-    places: graph_layout.Places, rows: Rows, visits: dict[str, int], goals: Collection[str], most_radius: float
+    places: graph_layout.Places, rows: Rows, visits: dict[str, int], goals: Collection[str], max_radius: float
 ) -> Rows:
     leaving = {row["source"]: row["transitions"] for row in rows if row["target"] == "END_abandoned"}
-    most = max(visits.values())
+    largest = max(visits.values())
     return [
-        _node(name, place, visits[name], leaving.get(name, 0), 5 + (most_radius - 5) * math.sqrt(visits[name] / most))
+        _node(name, place, visits[name], leaving.get(name, 0), 5 + (max_radius - 5) * math.sqrt(visits[name] / largest))
         | {"goal": name in goals}
         for name, place in places.items()
     ]
@@ -129,10 +129,10 @@ def _node(name: str, place: tuple[float, float], visits: int, leaving: int, radi
 
 def _edges_of(rows: Rows, nodes: Rows, visits: dict[str, int], stacked: float | None = None) -> Rows:
     known = {node["k"]: node for node in nodes}
-    most = max((row["transitions"] for row in rows), default=1)
+    largest = max((row["transitions"] for row in rows), default=1)
     thickest = 13.0 if stacked is None else 8.0
     return [
-        _edge(row, known, 0.8 + thickest * row["transitions"] / most, stacked)
+        _edge(row, known, 0.8 + thickest * row["transitions"] / largest, stacked)
         | _move(row, row["transitions"] / visits[row["source"]])
         for row in rows
     ]
@@ -204,9 +204,9 @@ def _nodes(canvas: Canvas, nodes: Rows) -> list[alt.Chart]:
     tip = tips(name="Touchpoint", t_visits="Visits", t_left="Leave right after")
     circles = []
     for goal, style in ((False, "node"), (True, "node-goal")):
-        some = [node for node in nodes if node["goal"] == goal]
-        marked = chart_of(some).mark_circle(style=style, opacity=1, cursor="pointer")
-        if some:
+        touchpoints = [node for node in nodes if node["goal"] == goal]
+        marked = chart_of(touchpoints).mark_circle(style=style, opacity=1, cursor="pointer")
+        if touchpoints:
             size = alt.Size("size:Q", scale=None)
             circles.append(
                 marked.encode(canvas.x(), canvas.y(), size=size, tooltip=tip, description=alt.Description("d:N"))
@@ -221,6 +221,6 @@ def _nodes(canvas: Canvas, nodes: Rows) -> list[alt.Chart]:
 
 
 def _within(canvas: Canvas, x: float, text: str, size: float, weight: int = 400) -> float:
-    """Where the middle of a text stands so that the text does not leave the drawing."""
+    """The x of a centred text, moved so that the text stays within the drawing."""
     half = fonts.width(text, size, weight) / 2
     return round(min(max(x, half), canvas.width - half), 1)

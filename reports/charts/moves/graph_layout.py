@@ -20,7 +20,7 @@ Places = dict[str, tuple[float, float]]
 
 
 def across(visits: dict[str, int], moves: Moves, layers: dict[str, int], width: float, height: float) -> Places:
-    """Stages from left to right: x by stage and column, y by what a touchpoint goes with."""
+    """Stages from left to right: x by stage and column, y by a touchpoint's neighbours."""
     columns = _columns(visits, moves, layers, MAX_COLUMNS)
     step = (width - 2 * EDGE) / max(len(columns) - 1, 1)
     places = {}
@@ -33,7 +33,7 @@ def across(visits: dict[str, int], moves: Moves, layers: dict[str, int], width: 
 
 
 def down(visits: dict[str, int], moves: Moves, layers: dict[str, int], width: float) -> Places:
-    """Stages from top to bottom, at most three touchpoints side by side; the middle one stands a little lower."""
+    """Stages from top to bottom, at most three touchpoints side by side; the middle one is a little lower."""
     places = {}
     for at, names in enumerate(_columns(visits, moves, layers, len(visits))):
         for i, name in enumerate(names):
@@ -42,14 +42,14 @@ def down(visits: dict[str, int], moves: Moves, layers: dict[str, int], width: fl
     return places
 
 
-def _columns(visits: dict[str, int], moves: Moves, layers: dict[str, int], most_columns: int) -> list[list[str]]:
-    """Touchpoints by stage, a stage with many of them in several columns, each in the order of what they go with."""
+def _columns(visits: dict[str, int], moves: Moves, layers: dict[str, int], max_columns: int) -> list[list[str]]:
+    """Touchpoints by stage, a stage with many of them in several columns, each ordered by its neighbours."""
     stages: dict[int, list[str]] = defaultdict(list)
     for name in sorted(visits, key=lambda name: (-visits[name], name)):
         stages[_column(name, moves, layers)].append(name)
     columns: dict[int, list[str]] = {}
     for stage in sorted(stages):
-        for part in _side_by_side(stages[stage], moves, most_columns):
+        for part in _side_by_side(stages[stage], moves, max_columns):
             columns[len(columns)] = part
     order = sorted(columns)
     rank = {name: float(i) for column in order for i, name in enumerate(columns[column])}
@@ -62,9 +62,9 @@ def _columns(visits: dict[str, int], moves: Moves, layers: dict[str, int], most_
     return [columns[column] for column in order]
 
 
-def _side_by_side(names: list[str], moves: Moves, most_columns: int) -> list[list[str]]:
+def _side_by_side(names: list[str], moves: Moves, max_columns: int) -> list[list[str]]:
     """A stage with many touchpoints as several columns: those that lead to the others on the left."""
-    parts = min(most_columns, -(-len(names) // PER_COLUMN))
+    parts = min(max_columns, -(-len(names) // PER_COLUMN))
     own = set(names)
 
     def forward(name: str) -> float:
@@ -78,7 +78,7 @@ def _side_by_side(names: list[str], moves: Moves, most_columns: int) -> list[lis
 
 
 def _column(name: str, moves: Moves, layers: dict[str, int]) -> int:
-    """The touchpoint's stage; one without a stage stands where most of its moves come from and go to."""
+    """The touchpoint's stage; one without a stage joins the stage it most often moves from or to."""
     if name in layers:
         return layers[name]
     near: Counter[int] = Counter()

@@ -42,9 +42,9 @@ def step_matrix(positions: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
 def _cells(canvas: Canvas, cells: list[dict[str, Any]]) -> list[alt.Chart]:
     inner = [cell for cell in cells if cell["kind"] == "touchpoint"]
     ends = [cell for cell in cells if cell["kind"] != "touchpoint"]
-    most = max([cell["share"] for cell in inner], default=1.0)
+    largest = max([cell["share"] for cell in inner], default=1.0)
     for cell in inner:
-        cell["level"], cell["on"] = _level(cell["share"] / most)
+        cell["level"], cell["on"] = _level(cell["share"] / largest)
     layers = [_filled(canvas, inner)]
     layers += [canvas.rects(ends, "ghost-soft", _tip(), cornerRadius=3)] if ends else []
     dark, light = ([cell for cell in inner if cell["on"] is on] for on in (True, False))
@@ -55,9 +55,9 @@ def _cells(canvas: Canvas, cells: list[dict[str, Any]]) -> list[alt.Chart]:
 
 
 def _level(part: float) -> tuple[float, bool]:
-    """Where on the ramp of colours a part of the largest share stands, and whether its text is that for strong fills.
+    """The position on the colour ramp of a part of the largest share, and whether its text is the one for strong fills.
 
-    Areas grow by the root. The middle of the ramp, on which neither kind of text can be read well, is left out.
+    The position grows with the square root. The middle of the ramp, on which neither text is readable, is left out.
     """
     root = math.sqrt(part)
     if root <= STRONG:
@@ -77,16 +77,18 @@ def _sides(canvas: Canvas, tops: dict[str, float], label: float) -> list[alt.Cha
     """The name of every row in one line, or smaller in two."""
     rows: list[dict[str, Any]] = []
     for name, top in tops.items():
-        room, told = label - 14, _name(name)
-        size = 12 if fonts.width(told, 12) <= room else 11
-        lines = fonts.wrap(told, room, size)
+        room, text = label - 14, _name(name)
+        size = 12 if fonts.width(text, 12) <= room else 11
+        lines = fonts.wrap(text, room, size)
         rows.append({"x": label - 12, "y": top + ROW / 2 - 6 * (len(lines) - 1), "t": lines, "size": size})
     grouped = {size: [row for row in rows if row["size"] == size] for size in (12, 11)}
-    return [canvas.texts(some, "label", "right", fontSize=n, lineHeight=12) for n, some in grouped.items() if some]
+    return [
+        canvas.texts(rows, "label", "right", fontSize=size, lineHeight=12) for size, rows in grouped.items() if rows
+    ]
 
 
 def _in_order(positions: pl.DataFrame) -> list[str]:
-    """Touchpoints by where on average they come, "Other" last, then the endings that occur."""
+    """Touchpoints by mean position, "Other" last, then the endings that occur."""
     inner = positions.filter(pl.col("kind") == "touchpoint")
     mean = (pl.col("position") * pl.col("units")).sum() / pl.col("units").sum()
     ranked = inner.group_by("touchpoint").agg(mean=mean).sort("mean", "touchpoint")["touchpoint"].to_list()

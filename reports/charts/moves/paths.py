@@ -42,7 +42,7 @@ def commonest_paths(paths: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
 
 
 def narrow_commonest_paths(paths: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
-    """The same for a phone: how many took a path stands above its chips, which go on in the next line."""
+    """The same for a phone: the number of journeys stands above a path's chips, which wrap onto further lines."""
     rows = paths.to_dicts()
     chips: list[dict[str, Any]] = []
     heads: list[dict[str, Any]] = []
@@ -57,9 +57,9 @@ def narrow_commonest_paths(paths: pl.DataFrame, width: int = NARROW) -> alt.Laye
         own = _wrapped(row, y, width)
         chips, y = chips + own, own[-1]["y2"] + 16
     canvas = Canvas(width, y - 16)
-    most = max(row["units"] for row in rows)
+    largest = max(row["units"] for row in rows)
     bars = [
-        {"x": 108, "x2": 108 + 140 * row["units"] / most, "y": row["ym"] - 4, "y2": row["ym"] + 4, "d": row["d"]}
+        {"x": 108, "x2": 108 + 140 * row["units"] / largest, "y": row["ym"] - 4, "y2": row["ym"] + 4, "d": row["d"]}
         for row in rows
     ]
     counts = [{"x": 0, "y": row["ym"], "t": f"{count(row['units'])} journeys"} for row in rows]
@@ -75,12 +75,12 @@ def narrow_commonest_paths(paths: pl.DataFrame, width: int = NARROW) -> alt.Laye
 
 
 def _wrapped(row: dict[str, Any], top: float, width: float) -> list[dict[str, Any]]:
-    """Chips as wide as their names, in as many lines as they take."""
+    """Chips as wide as their names, wrapped onto as many lines as needed."""
     chips, x, y = [], 0.0, top
     names = _named(row)
     for position, (name, kind) in enumerate(names):
-        told = fonts.fit(name, width - 16, 11, 600)
-        wide = fonts.width(told, 11, 600) + 16
+        text = fonts.fit(name, width - 16, 11, 600)
+        wide = fonts.width(text, 11, 600) + 16
         if x and x + wide > width:
             x, y = 0.0, y + SMALL_CHIP + 4
         last = position == len(names) - 1
@@ -93,7 +93,7 @@ def _wrapped(row: dict[str, Any], top: float, width: float) -> list[dict[str, An
                 "xm": round(x + wide / 2, 1),
                 "ym": y + SMALL_CHIP / 2,
                 "yt": y + SMALL_CHIP / 2,
-                "t": [told],
+                "t": [text],
                 "kind": kind,
                 "last": last or x + wide + 2 * ARROW > width,
             }
@@ -114,12 +114,12 @@ def _drawn(canvas: Canvas, chips: list[dict[str, Any]]) -> list[alt.Chart]:
         ("goal", "node-goal", "label-on"),
         ("left", "ghost", "label"),
     ):
-        some = [chip for chip in chips if chip["kind"] == kind]
-        if some:
-            layers.append(canvas.rects(some, style, cornerRadius=5))
+        of_kind = [chip for chip in chips if chip["kind"] == kind]
+        if of_kind:
+            layers.append(canvas.rects(of_kind, style, cornerRadius=5))
             layers.append(
                 canvas.texts(
-                    [{**c, "x": c["xm"], "y": c["yt"]} for c in some], text, "center", fontSize=size, lineHeight=LINE
+                    [{**c, "x": c["xm"], "y": c["yt"]} for c in of_kind], text, "center", fontSize=size, lineHeight=LINE
                 )
             )
     arrows = [{"x": c["x2"] + ARROW, "y": c["ym"], "t": "›"} for c in chips if not c["last"]]
@@ -148,7 +148,7 @@ def _described(row: dict[str, Any]) -> None:
 
 
 def _named(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """What a path's chips say, each with its kind."""
+    """Text and kind of every chip of a path."""
     names = [(shown_name(name), "touchpoint") for name in row["route"]]
     if row["ended"] == REACHED:
         return [*names[:-1], (names[-1][0], "goal")]
@@ -181,9 +181,9 @@ def _chips(row: dict[str, Any], pitch: float, high: float) -> list[dict[str, Any
 
 def _bars(canvas: Canvas, rows: list[dict[str, Any]], heads: list[dict[str, Any]]) -> list[alt.Chart]:
     left, room = canvas.width - FIGURES + 24, 92.0
-    most = max(row["units"] for row in rows)
+    largest = max(row["units"] for row in rows)
     bars = [
-        {"x": left, "x2": left + room * row["units"] / most, "y": row["ym"] - 7, "y2": row["ym"] + 7, "d": row["d"]}
+        {"x": left, "x2": left + room * row["units"] / largest, "y": row["ym"] - 7, "y2": row["ym"] + 7, "d": row["d"]}
         for row in rows
     ]
     middles = [row["ym"] for row in rows]

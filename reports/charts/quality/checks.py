@@ -1,7 +1,7 @@
 """On which days did the data meet its expectations?
 
-In: the verdicts of `reports.questions.quality`. A row is a suite or, below it, a belief that was not met; a column is
-a day.
+In: the verdicts of `reports.questions.quality`. A row is a suite or, below it, an expectation that was not met; a
+column is a day.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Tops = dict[Any, float]
 
 
 def check_strip(verdicts: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
-    """Suites and beliefs by day: ✓ met, ✗ not met, blank where nothing was checked."""
+    """Suites and expectations by day: ✓ met, ✗ not met, blank where nothing was checked."""
     days = sorted(verdicts["day"].unique())
     names = verdicts.select("suite", "belief").unique(maintain_order=True).rows()
     tops: Tops = {name: HEAD + ROW * index for index, name in enumerate(names)}
@@ -38,7 +38,7 @@ def check_strip(verdicts: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
 
 
 def narrow_check_strip(verdicts: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
-    """The same for a phone: what is expected stands above its days, and a cell holds its mark alone."""
+    """The same for a phone: an expectation stands above its days, and a cell holds only its mark."""
     days = sorted(verdicts["day"].unique())
     names = verdicts.select("suite", "belief").unique(maintain_order=True).rows()
     column, y = width / len(days), float(HEAD)
@@ -80,10 +80,10 @@ def _verdicts(canvas: Canvas, cells: list[dict[str, Any]]) -> list[alt.Chart]:
         ("warned", "ghost", "label-bad"),
         ("failed", "bar-bad", "label-on"),
     ):
-        some = [cell for cell in cells if cell["kind"] == kind]
-        if some:
-            layers.append(canvas.rects(some, fill, tip, cornerRadius=4))
-            middles = [{"x": c["xm"], "y": c["ym"], "t": c["t"]} for c in some]
+        of_kind = [cell for cell in cells if cell["kind"] == kind]
+        if of_kind:
+            layers.append(canvas.rects(of_kind, fill, tip, cornerRadius=4))
+            middles = [{"x": c["xm"], "y": c["ym"], "t": c["t"]} for c in of_kind]
             layers.append(canvas.texts(middles, text, "center", fontSize=11))
     return layers
 
@@ -110,7 +110,7 @@ def _cell(row: dict[str, Any], tops: Tops, left: float, column: float) -> dict[s
         text = "✗" if row["share"] is None else f"✗ {percent(row['share'], 0 if row['share'] >= 0.1 else 1)}"
     day = f"{row['day'].day} {row['day']:%b %Y}"
     name = shown_name(row["belief"] or row["suite"], 90)
-    told = "met" if met else f"not met: {text.strip('✗ ')}" if text != "✗" else "not met"
+    verdict = "met" if met else f"not met: {text.strip('✗ ')}" if text != "✗" else "not met"
     return {
         "x": left + 2,
         "x2": left + column - 2,
@@ -122,6 +122,6 @@ def _cell(row: dict[str, Any], tops: Tops, left: float, column: float) -> dict[s
         "kind": "met" if met else "failed" if row["severity"] == "refuse" else "warned",
         "name": name,
         "day": day,
-        "told": told,
-        "d": f"{name}, {day}: {told}",
+        "told": verdict,
+        "d": f"{name}, {day}: {verdict}",
     }

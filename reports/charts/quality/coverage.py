@@ -37,8 +37,8 @@ def coverage_bars(linked: pl.DataFrame, words: dict[str, str], width: int = WIDT
         }
         for index, row in enumerate(rows)
     ]
-    beside = {"x": 0 if above else label - 12}
-    names = [{**beside, "y": bar["y"] - 10 if above else bar["ym"], "t": bar["way"]} for bar in bars]
+    start = {"x": 0 if above else label - 12}
+    names = [{**start, "y": bar["y"] - 10 if above else bar["ym"], "t": bar["way"]} for bar in bars]
     shares = [{"x": bar["x2"] + 8, "y": bar["ym"], "t": bar["t"]} for bar in bars]
     layers = [
         canvas.rects(bars, "bar-primary", tips(way="Tied", t="Of all touches"), cornerRadius=3),

@@ -1,7 +1,7 @@
 """How many customers reach each stage, and where are they lost?
 
 In: the published stages frame (`reports.privacy.stages.publishable_stages`). Solid bars are the share of all who
-entered, the dashed ghost is who was lost since the stage before; the figures stand beside the bars.
+entered, the dashed ghost those lost since the stage before; the figures stand beside the bars.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH) 
 
 
 def _named(row: dict[str, Any], label: float) -> dict[str, Any]:
-    """The stage's name in the middle of its bar, in as many lines as it takes."""
+    """The stage's name, vertically centred on its bar, in as many lines as needed."""
     lines = fonts.wrap(row["name"], label - 14, 13, 500)
     return {"x": label - 12, "y": row["ym"] - 8 * (len(lines) - 1), "t": lines}
 
@@ -159,7 +159,7 @@ def _bars(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
 
 
 def _inside(canvas: Canvas, rows: list[dict[str, Any]], left: float, room: float) -> list[alt.Chart]:
-    """The share on its bar, or beside a bar too short for it, and who was lost on the ghost."""
+    """The share on its bar, or beside a bar too short for it, and the customers lost on the ghost."""
     drawn = [r for r in rows if r["share"] is not None]
     on = [{"x": left + 10, "y": r["ym"], "t": r["t_share"]} for r in drawn if room * r["share"] >= 66]
     beside = [
@@ -175,4 +175,4 @@ def _inside(canvas: Canvas, rows: list[dict[str, Any]], left: float, room: float
         (beside, "label-strong", "left", 13),
         (lost, "label", "right", 11.5),
     )
-    return [canvas.texts(some, style, align, fontSize=size) for some, style, align, size in groups if some]
+    return [canvas.texts(texts, style, align, fontSize=size) for texts, style, align, size in groups if texts]

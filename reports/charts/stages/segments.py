@@ -37,7 +37,7 @@ MARKS = {
 Range = tuple[float, float]
 
 
-def segment_dots(segments: pl.DataFrame, least: int, width: int = WIDTH) -> alt.LayerChart:
+def segment_dots(segments: pl.DataFrame, min_customers: int, width: int = WIDTH) -> alt.LayerChart:
     """Step conversion of every group; ▲ and ▼ differ clearly from the rest, ○ does not."""
     steps = segments.select("step", "name", "everyone").unique("step", keep="first").sort("step").to_dicts()
     groups = segments.select("dimension", "segment").unique(maintain_order=True).to_dicts()
@@ -52,22 +52,22 @@ def segment_dots(segments: pl.DataFrame, least: int, width: int = WIDTH) -> alt.
     layers = _frame(canvas, groups, heights, label)
     for step in steps:
         layers += _step(canvas, step, lefts[step["step"]], column, ranges[step["step"]])
-    layers += _cells(canvas, rows, least)
+    layers += _cells(canvas, rows, min_customers)
     described = "; ".join(r["d"] for r in rows if r["verdict"] in ("above", "below"))
     text = f"Conversion of {len(groups)} groups at {len(steps)} steps. Clearly different from the rest: "
     return canvas.layered(layers, text + (described or "none") + ".")
 
 
-def narrow_segment_dots(segments: pl.DataFrame, least: int) -> alt.VConcatChart:
+def narrow_segment_dots(segments: pl.DataFrame, min_customers: int) -> alt.VConcatChart:
     """The same for a phone: one step below the other."""
-    steps = [segment_dots(rows, least, NARROW) for rows in segments.partition_by("step", maintain_order=True)]
+    steps = [segment_dots(rows, min_customers, NARROW) for rows in segments.partition_by("step", maintain_order=True)]
     stacked = alt.vconcat(*steps, spacing=22)
     whole: alt.VConcatChart = stacked.properties(description=f"Conversion of groups at {len(steps)} steps, in turn.")
     return whole
 
 
-def ticks(low: float, high: float, most: int = 4) -> list[float]:
-    """Round shares within a range, at most `most` of them and at least two, unless it holds no round share.
+def ticks(low: float, high: float, max_ticks: int = 4) -> list[float]:
+    """Round shares within a range, at most `max_ticks` of them and at least two, unless it holds no round share.
 
     >>> ticks(0.38, 0.82), ticks(0.86, 0.935, 3)
     ([0.4, 0.6, 0.8], [0.86, 0.9])
@@ -76,10 +76,10 @@ def ticks(low: float, high: float, most: int = 4) -> list[float]:
     for step in (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0):
         first = math.ceil(round(low / step, 6))
         last = math.floor(round(high / step, 6))
-        found = [round(i * step, 6) for i in range(first, last + 1)]
-        if len(found) <= most:
-            return found if len(found) > 1 else finer[::2][:most] or found
-        finer = found
+        shares = [round(i * step, 6) for i in range(first, last + 1)]
+        if len(shares) <= max_ticks:
+            return shares if len(shares) > 1 else finer[::2][:max_ticks] or shares
+        finer = shares
     return [0.0, 1.0]
 
 
@@ -110,7 +110,7 @@ def _range(rows: pl.DataFrame) -> Range:
 
 
 def has_far(segments: pl.DataFrame) -> bool:
-    """Whether a group lies so far from the others that it stands at the edge of its column, with its figure."""
+    """Whether a group lies so far from the others that it is drawn at the edge of its column, with its figure."""
     steps = segments.partition_by("step")
     spans = [(_range(rows), rows["share"].drop_nulls()) for rows in steps]
     return any(not low <= share <= high for (low, high), shares in spans for share in shares)
@@ -152,12 +152,12 @@ def _row(
     return {**text, **at, "state": row["state"], "verdict": verdict}
 
 
-def _far(share: float, span: Range, told: str) -> dict[str, Any]:
-    """The figure beside a mark at the edge; nothing where the mark stands where its share is."""
+def _far(share: float, span: Range, text: str) -> dict[str, Any]:
+    """The figure beside a mark at the edge of its column; empty for a mark that is drawn at its share."""
     if span[0] <= share <= span[1]:
         return {}
     left = share < span[0]
-    return {"far": f"‹ {told}" if left else f"{told} ›", "far_left": left}
+    return {"far": f"‹ {text}" if left else f"{text} ›", "far_left": left}
 
 
 def _frame(
@@ -215,7 +215,7 @@ def _step(canvas: Canvas, step: dict[str, Any], left: float, column: float, span
     ]
 
 
-def _cells(canvas: Canvas, rows: list[dict[str, Any]], least: int) -> list[alt.Chart]:
+def _cells(canvas: Canvas, rows: list[dict[str, Any]], min_customers: int) -> list[alt.Chart]:
     tip = tips(
         dimension="Dimension",
         segment="Group",
@@ -229,17 +229,17 @@ def _cells(canvas: Canvas, rows: list[dict[str, Any]], least: int) -> list[alt.C
     whiskers = [{**r, "x": r["low"], "x2": r["high"], "y2": r["y"]} for r in shown if r["high"] > r["low"]]
     layers = [canvas.lines(whiskers, "ci-soft")] if whiskers else []
     for verdict, (style, shape, size) in MARKS.items():
-        some = [r for r in shown if r["verdict"] == verdict]
-        layers += [canvas.dots(some, style, shape, tip, size)] if some else []
+        marks = [r for r in shown if r["verdict"] == verdict]
+        layers += [canvas.dots(marks, style, shape, tip, size)] if marks else []
     silent = [
-        {"x": r["left"] + 2, "y": r["y"], "t": f"fewer than {least}" if r["state"] == FEW else "withheld"}
+        {"x": r["left"] + 2, "y": r["y"], "t": f"fewer than {min_customers}" if r["state"] == FEW else "withheld"}
         for r in rows
         if not r["verdict"]
     ]
     layers += [canvas.texts(silent, "label-muted", fontSize=11)] if silent else []
     sides: tuple[tuple[bool, Align], ...] = ((True, "left"), (False, "right"))
     for left, align in sides:
-        some = [r for r in shown if r.get("far_left") is left]
-        edges = [{"x": r["x"] + (10 if left else -10), "y": r["y"], "t": r["far"]} for r in some]
+        marks = [r for r in shown if r.get("far_left") is left]
+        edges = [{"x": r["x"] + (10 if left else -10), "y": r["y"], "t": r["far"]} for r in marks]
         layers += [canvas.texts(edges, "label", align, fontSize=11)] if edges else []
     return layers

@@ -1,7 +1,7 @@
 """How long do journeys take to the goal, and which groups get there sooner?
 
-In: the frames of `reports.questions.pacing`. Bars grow in width of time, not of drawing; the bar that holds the median
-is dark.
+In: the frames of `reports.questions.pacing`. Bars are equally wide, but cover longer and longer times; the bar that
+contains the median is dark.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def time_bars(times: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     """Shares of those who reached the goal by the time they took."""
     rows = times.to_dicts()
     canvas = Canvas(width, HEIGHT + FOOT)
-    most, column = max(row["share"] for row in rows), width / len(rows)
-    bars = [_bar(row, index * column, column, most) for index, row in enumerate(rows)]
+    largest, column = max(row["share"] for row in rows), width / len(rows)
+    bars = [_bar(row, index * column, column, largest) for index, row in enumerate(rows)]
     layers = []
     for median, style in ((False, "bar-muted"), (True, "bar-primary")):
-        some = [bar for bar in bars if bar["median"] is median]
-        if some:
-            layers.append(canvas.rects(some, style, tips(name="Time", t="Share", t_many="Journeys"), cornerRadius=3))
+        group = [bar for bar in bars if bar["median"] is median]
+        if group:
+            layers.append(canvas.rects(group, style, tips(name="Time", t="Share", t_many="Journeys"), cornerRadius=3))
     layers.append(canvas.texts([{**b, "x": b["xm"], "y": b["y"] - 8} for b in bars], "label", "center", fontSize=11))
     names = [{"x": b["xm"], "y": HEIGHT + 14, "t": b["short"]} for b in bars]
     layers.append(canvas.texts(names, "label", "center", fontSize=10.5, lineHeight=13))
@@ -49,18 +49,18 @@ def time_rows(times: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
     """The same for a phone: one row per bin."""
     canvas = Canvas(width, ROW * times.height)
     rows = times.to_dicts()
-    most, room = max(row["share"] for row in rows), width - NARROW_LABEL - 52
+    largest, room = max(row["share"] for row in rows), width - NARROW_LABEL - 52
     bars = []
     for index, row in enumerate(rows):
         top = index * ROW
-        place = {"x": NARROW_LABEL, "x2": round(NARROW_LABEL + max(1.0, room * row["share"] / most), 1)}
-        place |= {"y": top + 4, "y2": top + ROW - 4, "ym": top + ROW / 2}
-        bars.append({**_bar(row, 0, 100, most), **place})
+        box = {"x": NARROW_LABEL, "x2": round(NARROW_LABEL + max(1.0, room * row["share"] / largest), 1)}
+        box |= {"y": top + 4, "y2": top + ROW - 4, "ym": top + ROW / 2}
+        bars.append({**_bar(row, 0, 100, largest), **box})
     tip = tips(name="Time", t="Share", t_many="Journeys")
     layers = [
-        canvas.rects(some, style, tip, cornerRadius=3)
+        canvas.rects(group, style, tip, cornerRadius=3)
         for median, style in ((False, "bar-muted"), (True, "bar-primary"))
-        if (some := [bar for bar in bars if bar["median"] is median])
+        if (group := [bar for bar in bars if bar["median"] is median])
     ]
     names = [{"x": NARROW_LABEL - 10, "y": bar["ym"], "t": bar["name"]} for bar in bars]
     shares = [{"x": bar["x2"] + 8, "y": bar["ym"], "t": bar["t"]} for bar in bars]
@@ -68,12 +68,12 @@ def time_rows(times: pl.DataFrame, width: int = NARROW) -> alt.LayerChart:
     return canvas.layered(layers, "Time to the goal: " + "; ".join(bar["d"] for bar in bars) + ".")
 
 
-def _bar(row: dict[str, Any], left: float, column: float, most: float) -> dict[str, Any]:
+def _bar(row: dict[str, Any], left: float, column: float, largest: float) -> dict[str, Any]:
     return {
         "x": left + 1.5,
         "x2": left + column - 1.5,
         "xm": left + column / 2,
-        "y": round(HEIGHT - (HEIGHT - HEAD) * row["share"] / most, 1),
+        "y": round(HEIGHT - (HEIGHT - HEAD) * row["share"] / largest, 1),
         "y2": HEIGHT,
         "median": row["is_median"],
         "name": row["name"],
@@ -85,7 +85,7 @@ def _bar(row: dict[str, Any], left: float, column: float, most: float) -> dict[s
 
 
 def _short(name: str, column: float) -> list[str]:
-    """The name in as many lines as it takes.
+    """The name in as many lines as needed.
 
     >>> _short("30 min–3 h", 36), _short("5–15 min", 36), _short("1–2 d", 36)
     (['30 min', '–3 h'], ['5–15', 'min'], ['1–2 d'])
@@ -133,8 +133,8 @@ def incidence_curves(curves: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart
         name = fonts.wrap(end["group"], label - 16, 11.5, 600, lines=1) if end["group"] else []
         text = [{"x": right + 12, "y": height - 7 * bool(name), "t": [*name, end["t"]]}]
         layers.append(canvas.texts(text, "label-strong", fontSize=11.5, lineHeight=14))
-    said = "; ".join(f"{end['group'] or 'all'} {end['t']}" for end in ends)
-    return canvas.layered(layers, f"Share that has reached the goal after {last:.0f} days: {said}.")
+    summary = "; ".join(f"{end['group'] or 'all'} {end['t']}" for end in ends)
+    return canvas.layered(layers, f"Share that has reached the goal after {last:.0f} days: {summary}.")
 
 
 def _tick(share: float) -> str:
@@ -165,12 +165,12 @@ def _curve(canvas: Canvas, points: list[dict[str, Any]], style: str) -> list[alt
     ]
 
 
-def _apart(heights: list[float], least: float = 31.0) -> list[float]:
-    """Heights of labels moved apart, in the order of their lines."""
+def _apart(heights: list[float], min_gap: float = 31.0) -> list[float]:
+    """Heights of labels, moved at least `min_gap` apart, in the order of their lines."""
     order = sorted(range(len(heights)), key=lambda i: heights[i])
     placed: dict[int, float] = {}
-    last = -least
+    last = -min_gap
     for i in order:
-        last = placed[i] = max(heights[i], last + least)
+        last = placed[i] = max(heights[i], last + min_gap)
     over = max(0.0, last - (HEIGHT + 8))
     return [placed[i] - over for i in range(len(heights))]

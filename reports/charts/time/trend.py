@@ -1,8 +1,8 @@
 """How does conversion move from week to week?
 
 In: the published weekly frame (`reports.privacy.trends.weekly`) of one group of customers. One strip per step, each
-with its own range: the line is the week's conversion, the band what the weeks before lead one to expect, ◆ a week
-outside it, ○ a week not over yet.
+with its own range: the line is the week's conversion, the band the range expected from earlier weeks, ◆ a week outside
+it, ○ a week that is not over yet.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def trend_strips(weekly: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
     canvas = Canvas(width, len(steps) * pitch - GAP + FOOT)
     across = _scale(weeks, side + AXIS, width - 16)
     layers: list[alt.Chart] = []
-    found: list[str] = []
+    unusual: list[str] = []
     for index, step in enumerate(steps):
         rows = weekly.filter((pl.col("step") == step["step"]) & pl.col("share").is_not_null()).sort("week").to_dicts()
         top = index * pitch + (0 if side else GAP)
         layers += _name(canvas, step, top, side)
         layers += _strip(canvas, rows, across, top, side + AXIS)
-        found += [r["d"] for r in rows if r.get("unusual")]
+        unusual += [r["d"] for r in rows if r.get("unusual")]
     layers.append(_dates(canvas, weeks, across))
-    text = "; ".join(found) or "no week outside its expected range"
+    text = "; ".join(unusual) or "no week outside its expected range"
     return canvas.layered(layers, f"Weekly conversion of {len(steps)} steps over {len(weeks)} weeks: {text}.")
 
 
@@ -54,7 +54,7 @@ def _scale(weeks: list[date], left: float, right: float) -> dict[date, float]:
 
 
 def _name(canvas: Canvas, step: dict[str, Any], top: float, side: float) -> list[alt.Chart]:
-    """The step beside its strip, or above it where there is no side."""
+    """The step beside its strip, or above it on a narrow screen."""
     name = fonts.wrap(f"→ {shown_name(step['name'])}", (side or canvas.width) - 10, 12.5, 600, lines=2 if side else 1)
     row = {"x": 0, "y": top + 10 if side else top - 16, "t": name}
     return [canvas.texts([row], "label-strong", fontSize=12.5, lineHeight=16)]
@@ -126,31 +126,31 @@ def _lines(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
 def _marks(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
     tip = tips(t_week="Week of", t_share="Conversion", t_expected="Expected", t_many="Customers at the stage before")
     layers = []
-    for style, shape, size, some in (
+    for style, shape, size, weeks in (
         ("dot", "circle", 36, [r for r in rows if r["state"] != OPEN and not r["unusual"]]),
         ("dot-bad", "diamond", 110, [r for r in rows if r["unusual"]]),
         ("dot-open", "circle", 60, [r for r in rows if r["state"] == OPEN]),
     ):
-        if some:
-            layers.append(canvas.dots(_drawable(some), style, shape, tip, size))
-    told = [_run_label(run, canvas.width) for run in _runs(rows)]
-    return [*layers, canvas.texts(told, "label-bad", "center")] if told else layers
+        if weeks:
+            layers.append(canvas.dots(_drawable(weeks), style, shape, tip, size))
+    labels = [_run_label(run, canvas.width) for run in _runs(rows)]
+    return [*layers, canvas.texts(labels, "label-bad", "center")] if labels else layers
 
 
 def _runs(rows: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """Unusual weeks that follow each other, all to the same side."""
-    found: list[list[dict[str, Any]]] = []
+    """Runs of consecutive unusual weeks, each on one side of the expected range."""
+    runs: list[list[dict[str, Any]]] = []
     for row in rows:
         if not row["unusual"]:
             continue
-        last = found[-1][-1] if found else None
+        last = runs[-1][-1] if runs else None
         joined = last and (row["week"] - last["week"]).days == 7 and row["gap"] * last["gap"] > 0
-        found[-1].append(row) if joined else found.append([row])
-    return found
+        runs[-1].append(row) if joined else runs.append([row])
+    return runs
 
 
 def _run_label(run: list[dict[str, Any]], width: float) -> dict[str, Any]:
-    """One label for a run: its furthest week, and when it was; below the line where it fell, above where it rose."""
+    """One label per run: its largest difference and its weeks; below the line for a fall, above it for a rise."""
     first, last = run[0]["week"], run[-1]["week"]
     when = f"week of {first.day} {first:%b}"
     if first != last:
