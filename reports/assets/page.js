@@ -7,20 +7,20 @@ const charts = [...document.querySelectorAll('.chart')];
 const views = {};
 const status = (window.journeys = {drawn: 0, errors: [], times: {}, views});
 
-// Data travels as columns, each text of a column once, which is a third of the size of rows. A sentence is told by what
-// it is like: texts, and the columns whose texts stand between them.
-// Places in a short list are told a character each.
-const PLACES = [...Array(92).keys()].map((n) => String.fromCharCode(35 + n)).filter((c) => c !== '<' && c !== '\\').join('');
-const placesOf = (at) => typeof at === 'string' ? [...at].map((c) => PLACES.indexOf(c)) : at;
+// Datasets are stored as columns, each distinct text once, which takes a third of the size of rows. Sentences are stored
+// as templates (`like`): texts, and the columns whose texts belong between them. Indexes into a short list are stored as
+// one character each.
+const INDEX_CHARACTERS = [...Array(92).keys()].map((n) => String.fromCharCode(35 + n)).filter((c) => c !== '<' && c !== '\\').join('');
+const indexesOf = (at) => typeof at === 'string' ? [...at].map((c) => INDEX_CHARACTERS.indexOf(c)) : at;
 function rowsOf(columns) {
-  const said = (pieces, i) => pieces.map((piece) => Array.isArray(piece) ? inRow(columns[piece[0]])[i] : piece).join('');
+  const sentence = (pieces, i) => pieces.map((piece) => Array.isArray(piece) ? valuesOf(columns[piece[0]])[i] : piece).join('');
   const known = new Map();
-  const inRow = (column) => known.get(column) || known.set(column, unfolded(column)).get(column);
-  const unfolded = (column) => Array.isArray(column) ? column
-    : column.like ? placesOf(column.at).map((place, i) => said(column.like[place], i))
-    : column.at ? placesOf(column.at).map((place) => column.of[place])
+  const valuesOf = (column) => known.get(column) || known.set(column, unpacked(column)).get(column);
+  const unpacked = (column) => Array.isArray(column) ? column
+    : column.like ? indexesOf(column.at).map((index, i) => sentence(column.like[index], i))
+    : column.at ? indexesOf(column.at).map((index) => column.of[index])
     : column.of.flatMap((value, i) => Array(column.times[i]).fill(value));
-  const read = Object.entries(columns).map(([field, column]) => [field, inRow(column)]);
+  const read = Object.entries(columns).map(([field, column]) => [field, valuesOf(column)]);
   if (!read.length) return [{}];
   return read[0][1].map((_, i) => {
     const row = {};
@@ -31,17 +31,17 @@ function rowsOf(columns) {
 
 const asked = new URLSearchParams(location.hash.slice(1)).get('theme');
 let stored = null;
-try { stored = localStorage.getItem('journeys-theme'); } catch (e) { /* storage may be closed to a local file */ }
+try { stored = localStorage.getItem('journeys-theme'); } catch (e) { /* a local file may have no access to storage */ }
 const preferred = matchMedia('(prefers-color-scheme: dark)').matches ? 'dark' : 'light';
 let mode = [asked, stored, preferred].find((name) => name === 'dark' || name === 'light');
 
 const phone = matchMedia('(max-width: 700px)');
-// What comes again in specifications travels once, in data.shared.
-function inFull(value) {
-  if (Array.isArray(value)) return value.map(inFull);
+// Repeated parts of specifications are stored once, in data.shared.
+function unshared(value) {
+  if (Array.isArray(value)) return value.map(unshared);
   if (value === null || typeof value !== 'object') return value;
-  if ('$' in value) return inFull(data.shared[value.$]);
-  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, inFull(one)]));
+  if ('$' in value) return unshared(data.shared[value.$]);
+  return Object.fromEntries(Object.entries(value).map(([name, one]) => [name, unshared(one)]));
 }
 
 const specs = {};
@@ -50,15 +50,15 @@ function specOf(id) {
   const chart = data.charts[id];
   const name = layoutOf(id);
   if (!specs[id + name]) {
-    const spec = {...inFull(chart[name]), datasets: {}};
-    const used = new Set([...JSON.stringify(spec).matchAll(/"data":{"name":"(d\d+)"}/g)].map((found) => found[1]));
+    const spec = {...unshared(chart[name]), datasets: {}};
+    const used = new Set([...JSON.stringify(spec).matchAll(/"data":{"name":"(d\d+)"}/g)].map((match) => match[1]));
     for (const key of used) spec.datasets[key] = rowsOf(chart.data[key]);
     specs[id + name] = spec;
   }
   return specs[id + name];
 }
 
-// What reacts to the pointer is one stop of Tab a chart: arrows move within it, Enter presses, Escape leaves.
+// A chart's interactive marks are one Tab stop: arrow keys move between them, Enter presses, Escape leaves.
 const marks = (element) => [...element.querySelectorAll('svg [aria-roledescription], svg [role]')].filter((node) =>
   node.__data__ && node.__data__.cursor === 'pointer' && !node.getAttribute('aria-hidden'));
 function reachable(element) {
@@ -67,8 +67,8 @@ function reachable(element) {
   const stop = nodes.find((node) => node.getAttribute('tabindex') === '0') || nodes[0];
   for (const node of nodes) {
     if (node.getAttribute('role') !== 'button') node.setAttribute('role', 'button');
-    const place = node === stop ? '0' : '-1';
-    if (node.getAttribute('tabindex') !== place) node.setAttribute('tabindex', place);
+    const tabindex = node === stop ? '0' : '-1';
+    if (node.getAttribute('tabindex') !== tabindex) node.setAttribute('tabindex', tabindex);
   }
 }
 function send(node, type) {
@@ -78,14 +78,14 @@ function send(node, type) {
 }
 function pressed(element, event) {
   const nodes = marks(element);
-  const place = nodes.indexOf(event.target);
-  if (place < 0) return;
+  const current = nodes.indexOf(event.target);
+  if (current < 0) return;
   const step = {ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1}[event.key];
-  const next = step ? place + step : {Home: 0, End: nodes.length - 1}[event.key];
-  if (event.key === 'Enter' || event.key === ' ') send(nodes[place], 'click');
-  else if (event.key === 'Escape') nodes[place].blur();
+  const next = step ? current + step : {Home: 0, End: nodes.length - 1}[event.key];
+  if (event.key === 'Enter' || event.key === ' ') send(nodes[current], 'click');
+  else if (event.key === 'Escape') nodes[current].blur();
   else if (next !== undefined && nodes[next]) {
-    nodes[place].setAttribute('tabindex', '-1');
+    nodes[current].setAttribute('tabindex', '-1');
     nodes[next].setAttribute('tabindex', '0');
     nodes[next].focus();
   } else if (next === undefined) return;
@@ -102,7 +102,7 @@ for (const chart of charts) {
     chart, {subtree: true, childList: true, attributes: true, attributeFilter: ['role']});
 }
 
-// What was chosen in a chart with controls is cleared by a button, which is there while something is chosen.
+// Adds a button that clears the selection of a chart with controls; it is visible while something is selected.
 function clearable(element, view) {
   const control = element.querySelector('.vega-bind');
   if (!control) return;
@@ -112,9 +112,9 @@ function clearable(element, view) {
   button.textContent = 'Clear choice';
   control.parentElement.append(button);
   const stores = Object.keys(view.getState({data: (name) => /_store$/.test(name), signals: () => false}).data);
-  const told = () => { button.hidden = !stores.some((name) => view.data(name).length); };
-  for (const name of stores) view.addDataListener(name, told);
-  told();
+  const update = () => { button.hidden = !stores.some((name) => view.data(name).length); };
+  for (const name of stores) view.addDataListener(name, update);
+  update();
   button.addEventListener('click', async () => {
     delete looks[element.dataset.chart];
     delete views[element.dataset.chart];
@@ -125,8 +125,8 @@ function clearable(element, view) {
 
 const looks = {};
 const lookOf = (id) => mode + ' ' + layoutOf(id);
-// A chart that already looks as it should is left alone: who points at it, or has moved into it, is not disturbed.
-// One that could not be drawn is tried again.
+// Draws a chart unless its drawing is current, so that a reader who points at it or zooms is not interrupted. A chart
+// that could not be drawn is drawn again on the next call.
 async function draw(element) {
   const id = element.dataset.chart;
   if (looks[id] === lookOf(id)) return;
@@ -155,7 +155,7 @@ async function draw(element) {
   }
 }
 
-// One chart after the other, those in sight first; the others when the browser has nothing else to do.
+// Charts are drawn one at a time, visible ones first, the others when the browser is idle.
 const near = new Set();
 const pending = new Set();
 let pump = Promise.resolve();
@@ -192,11 +192,11 @@ const drawAll = (status.drawAll = async () => {
 
 $('#mode').addEventListener('click', () => {
   mode = mode === 'dark' ? 'light' : 'dark';
-  try { localStorage.setItem('journeys-theme', mode); } catch (e) { /* as above */ }
+  try { localStorage.setItem('journeys-theme', mode); } catch (e) { /* no access to storage */ }
   show();
 });
-// Paper is white: whatever prints the page, prints it light. Drawing waits for nothing but promises that are kept at
-// once, so that it is done when the page is laid out for paper; what has been chosen in a chart stays chosen.
+// Pages are printed in light mode. Drawing waits only for promises that resolve at once, so that it is complete when the
+// browser lays out the page for print; selections are kept.
 let onScreen = null;
 async function onPaper() {
   onScreen = onScreen || mode;

@@ -18,7 +18,7 @@ def explore_page(answers: Answers, settings: ReportSettings) -> Page | None:
     if cube is None:
         return None
     names = tuple(settings.name_of(column) for column in cube.columns)
-    left = (
+    note = (
         ""
         if not cube.left_out
         else f"; {percent(cube.left_out)} of customers, in cells of fewer than {settings.k}, are left out of them"
@@ -28,7 +28,7 @@ def explore_page(answers: Answers, settings: ReportSettings) -> Page | None:
         title=f"Conversion by {' and '.join(name.lower() for name in names)}, for the customers you choose",
         subtitle=f"{population(answers, settings)} The same customers as on the Overview, by week of first entry. "
         "Counts of all, or of one group, match the other pages; a narrower choice adds up cells rounded to "
-        f"{settings.k}s{left}. Whiskers: 95 % (Wilson).",
+        f"{settings.k}s{note}. Whiskers: 95 % (Wilson).",
         gesture="Click bars to choose groups, drag over the weeks to choose a period; click again, or beside them, to "
         "clear.",
         frame=cube.cells,

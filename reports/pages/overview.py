@@ -85,15 +85,15 @@ def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
     if frame is None:
         return None
     ends = frame.unique("group")
-    some = (
+    share = (
         f"Share of {count(int(ends['journeys'].sum()))} of the {shown_count(answers.facts.journeys, settings)} journeys"
     )
     largest = f"{ends.height} largest groups" if ends.height > 1 else "largest group"
-    whose = "" if answers.incidence_by is None else f", those of the {largest} by {answers.incidence_by},"
+    scope = "" if answers.incidence_by is None else f", those of the {largest} by {answers.incidence_by},"
     return Part(
         id="by-day",
         title=headlines.incidence_headline(frame, answers.incidence_by),
-        subtitle=f"{some}{whose} that have reached the goal by day since their first touch (Kaplan–Meier, 95 % "
+        subtitle=f"{share}{scope} that have reached the goal by day since their first touch (Kaplan–Meier, 95 % "
         f"band; journeys in tens; no step of fewer than {settings.k} customers). Open journeys count as "
         "long as they have been observed.",
         frame=frame,

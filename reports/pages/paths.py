@@ -27,8 +27,8 @@ RARE_MOVE = 0.015
 
 def paths_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """Flow, commonest whole paths, where customers are at each position, and moves between touchpoints."""
-    made = (card(answers, settings) for card in (flow_card, commonest_card, positions_card, moves_card))
-    parts = tuple(part for part in made if part is not None)
+    cards = (card(answers, settings) for card in (flow_card, commonest_card, positions_card, moves_card))
+    parts = tuple(part for part in cards if part is not None)
     if not parts:
         return None
     return Page(
@@ -69,7 +69,9 @@ def commonest_card(answers: Answers, settings: ReportSettings) -> Part | None:
     listed = float(paths["share"].sum())
     return Part(
         id="commonest",
-        title=headlines.commonest_headline(*(paths.filter(pl.col("ended") == kind) for kind in (REACHED, ABANDONED))),
+        title=headlines.commonest_headline(
+            *(paths.filter(pl.col("ended") == ending) for ending in (REACHED, ABANDONED))
+        ),
         subtitle=f"Whole journeys that are over, first touch to last, {dates(answers)}. Only paths of up to "
         f"{MAX_TOUCHES} touches that at least {settings.least} journeys took are listed, up to six of a kind; all "
         f"others together are "

@@ -47,11 +47,11 @@ def quality_page(answers: Answers, settings: ReportSettings) -> Page | None:
         title="Can these numbers be trusted?",
         lede="Where the numbers come from, how touches were linked to customers, and what is not shown.",
         values=_values(answers, settings),
-        parts=tuple(p for p in (checked(answers), part, refused_card(answers, settings)) if p is not None),
+        parts=tuple(p for p in (checks_card(answers), part, refused_card(answers, settings)) if p is not None),
     )
 
 
-def checked(answers: Answers) -> Part | None:
+def checks_card(answers: Answers) -> Part | None:
     """Which expectations were met on which days, or null where nothing was checked."""
     frame = answers.evidence.verdicts
     if frame is None:
@@ -118,11 +118,11 @@ def _values(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]
 
 
 def _freshness(answers: Answers) -> tuple[ValueCard, ...]:
-    found = answers.evidence
-    if found.arrived_at is None:
+    evidence = answers.evidence
+    if evidence.arrived_at is None:
         return ()
-    late = f"; {percent(found.late)} of events arrived more than a day late" if found.late is not None else ""
-    return (ValueCard("Newest event arrived", day(found.arrived_at), f"{moment(found.arrived_at)}{late}"),)
+    late = f"; {percent(evidence.late)} of events arrived more than a day late" if evidence.late is not None else ""
+    return (ValueCard("Newest event arrived", day(evidence.arrived_at), f"{moment(evidence.arrived_at)}{late}"),)
 
 
 def _versions(answers: Answers) -> list[str]:

@@ -17,10 +17,10 @@ from reports.words.subtitles import State, population, withheld_note
 
 def stages_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """Every breakdown in full, then the touchpoints of every stage."""
-    everything = segments_card(answers, settings)
-    if everything is None:
+    segments = segments_card(answers, settings)
+    if segments is None:
         return None
-    parts = (everything, definitions(answers))
+    parts = (segments, definitions(answers))
     return Page(
         slug="stages",
         name="Stages",
@@ -30,16 +30,16 @@ def stages_page(answers: Answers, settings: ReportSettings) -> Page | None:
     )
 
 
-def segments_card(answers: Answers, settings: ReportSettings, most_groups: int | None = None) -> Part | None:
-    """Every step by every group; of `most_groups` only the dimensions that differ most. Null without a breakdown."""
+def segments_card(answers: Answers, settings: ReportSettings, max_groups: int | None = None) -> Part | None:
+    """Every step by every group; of `max_groups` only the dimensions that differ most. Null without a breakdown."""
     frame = answers.segments
     if frame is None or frame.is_empty():
         return None
-    short = frame if most_groups is None else _most_different(frame, most_groups)
+    short = frame if max_groups is None else _most_different(frame, max_groups)
     drawable = not short.filter(pl.col("state") == SHOWN).is_empty()
     left_out = frame["dimension"].n_unique() - short["dimension"].n_unique()
     return Part(
-        id="segments" if most_groups is None else "segments-short",
+        id="segments" if max_groups is None else "segments-short",
         title=headlines.segments_headline(short),
         subtitle=f"{population(answers, settings)} Share of the customers at one stage who go on to the next, with its "
         "95 % interval (Wilson). Dashed: all customers. ▲ clearly above and ▼ clearly below the rest, ○ no clear "
@@ -56,7 +56,7 @@ def segments_card(answers: Answers, settings: ReportSettings, most_groups: int |
 
 
 def _nothing(frame: pl.DataFrame, settings: ReportSettings) -> State:
-    """Why no group can be shown."""
+    """The reason why no group is shown."""
     if (frame["state"] == WITHHELD).any():
         text = f"Every group would reveal fewer than {settings.k} customers, directly or by subtraction."
         return State("▒", "Withheld to protect privacy", text)
@@ -80,7 +80,7 @@ def definitions(answers: Answers) -> Part | None:
     )
 
 
-def _most_different(frame: pl.DataFrame, most_groups: int) -> pl.DataFrame:
+def _most_different(frame: pl.DataFrame, max_groups: int) -> pl.DataFrame:
     """The dimensions in which customers differ most, as many as fit and at least one, in their original order."""
     clear = pl.col("verdict").is_in(["above", "below"])
     weight = (pl.col("difference").abs() * pl.col("previous").sqrt()).filter(clear).max()
@@ -88,7 +88,7 @@ def _most_different(frame: pl.DataFrame, most_groups: int) -> pl.DataFrame:
         weight=weight.fill_null(0.0), groups=pl.col("segment").n_unique()
     )
     kept: list[str] = []
-    room = most_groups
+    room = max_groups
     for row in ranked.sort("weight", descending=True, maintain_order=True).iter_rows(named=True):
         if not kept or row["groups"] <= room:
             kept.append(row["dimension"])

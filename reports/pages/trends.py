@@ -23,9 +23,9 @@ def trends_page(answers: Answers, settings: ReportSettings) -> Page | None:
     parts = [_strips("trend", frame.filter(pl.col("dimension").is_null()), settings)]
     groups = unusual_runs(frame.filter(pl.col("dimension").is_not_null()))
     if groups:
-        one = groups[0]
-        rows = frame.filter((pl.col("dimension") == one["dimension"]) & (pl.col("segment") == one["segment"]))
-        parts.append(_strips("trend-group", rows, settings, f"{one['dimension']} {quoted(one['segment'])}: "))
+        group = groups[0]
+        rows = frame.filter((pl.col("dimension") == group["dimension"]) & (pl.col("segment") == group["segment"]))
+        parts.append(_strips("trend-group", rows, settings, f"{group['dimension']} {quoted(group['segment'])}: "))
     return Page(
         slug="trends",
         name="Trends",

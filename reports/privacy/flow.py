@@ -76,24 +76,26 @@ class Flow:
 
 def publishable_flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
     """The flow from its distinct routes: `route` List(String), `ended` String, `units` and `converted` Int64."""
-    counted = _Counts()
+    counts = _Counts()
     for route, ended, units, converted in routes.select("route", "ended", "units", "converted").iter_rows():
-        counted.add(list(enumerate(route, 1)), ended, units, converted)
-    everything = (*counted.units.values(), *counted.endings.values())
-    rounded = any(small(units, k) for units in everything)
-    hidden = {thing for thing, units in counted.units.items() if small(units, k)}
+        counts.add(list(enumerate(route, 1)), ended, units, converted)
+    all_counts = (*counts.units.values(), *counts.endings.values())
+    rounded = any(small(units, k) for units in all_counts)
+    hidden = {element for element, units in counts.units.items() if small(units, k)}
     shown = {
-        thing: to_tens(units) if rounded else units
-        for thing, units in sorted(counted.units.items(), key=str)
-        if thing not in hidden and (_is_node(thing) or not hidden & set(thing))
+        element: to_tens(units) if rounded else units
+        for element, units in sorted(counts.units.items(), key=str)
+        if element not in hidden and (_is_node(element) or not hidden & set(element))
     }
-    nodes = [_node(thing, units, counted, goals, k) for thing, units in shown.items() if _is_node(thing)]
-    links = [_link(thing, units, shown[thing[0]], counted, k) for thing, units in shown.items() if not _is_node(thing)]
+    nodes = [_node(element, units, counts, goals, k) for element, units in shown.items() if _is_node(element)]
+    links = [
+        _link(element, units, shown[element[0]], counts, k) for element, units in shown.items() if not _is_node(element)
+    ]
     return Flow(
         pl.DataFrame(nodes, schema=NODES, orient="row").sort("position", "touchpoint"),
         pl.DataFrame(links, schema=LINKS, orient="row").sort("position", "source", "target"),
-        _through(counted, shown),
-        counted.whole,
+        _through(counts, shown),
+        counts.whole,
         rounded,
     )
 
@@ -111,29 +113,29 @@ class _Counts:
     def add(self, nodes: list[Node], ended: str | None, units: int, converted: int) -> None:
         links = list(pairwise(nodes))
         self.whole += units
-        for thing in (*nodes, *links):
-            self.units[thing] += units
-            self.converted[thing] += converted
+        for element in (*nodes, *links):
+            self.units[element] += units
+            self.converted[element] += converted
         for link in links:
             self.through.update({(link, node): units for node in nodes})
         if ended is not None and nodes:
             self.endings[nodes[-1], ended.removeprefix("END_")] += units
 
 
-def _is_node(thing: Any) -> bool:
-    return isinstance(thing[0], int)
+def _is_node(element: Any) -> bool:
+    return isinstance(element[0], int)
 
 
-def _node(node: Node, units: int, counted: _Counts, goals: Collection[str], k: int) -> dict[str, Any]:
+def _node(node: Node, units: int, counts: _Counts, goals: Collection[str], k: int) -> dict[str, Any]:
     position, touchpoint = node
-    left = bounded_share(counted.endings[node, "abandoned"], counted.units[node], k)
-    goal = bounded_share(counted.converted[node], counted.units[node], k)
+    left = bounded_share(counts.endings[node, "abandoned"], counts.units[node], k)
+    goal = bounded_share(counts.converted[node], counts.units[node], k)
     return {
         "position": position,
         "touchpoint": touchpoint,
         "kind": "goal" if touchpoint in goals else OTHER if touchpoint == OTHER else "touchpoint",
         "units": units,
-        "share": round(units / counted.whole, 4),
+        "share": round(units / counts.whole, 4),
         "left_share": left[0],
         "left_text": left[1],
         "goal_share": goal[0],
@@ -141,9 +143,9 @@ def _node(node: Node, units: int, counted: _Counts, goals: Collection[str], k: i
     }
 
 
-def _link(link: Link, units: int, source_units: int, counted: _Counts, k: int) -> dict[str, Any]:
+def _link(link: Link, units: int, source_units: int, counts: _Counts, k: int) -> dict[str, Any]:
     (position, source), (_, target) = link
-    goal = bounded_share(counted.converted[link], counted.units[link], k)
+    goal = bounded_share(counts.converted[link], counts.units[link], k)
     return {
         "position": position,
         "source": source,
@@ -155,10 +157,10 @@ def _link(link: Link, units: int, source_units: int, counted: _Counts, k: int) -
     }
 
 
-def _through(counted: _Counts, shown: Collection[Any]) -> pl.DataFrame:
+def _through(counts: _Counts, shown: Collection[Any]) -> pl.DataFrame:
     rows = [
         (*link[0], link[1][1], *node, to_tens(units))
-        for (link, node), units in sorted(counted.through.items())
+        for (link, node), units in sorted(counts.through.items())
         if link in shown and to_tens(units)
     ]
     return pl.DataFrame(rows, schema=THROUGH, orient="row")

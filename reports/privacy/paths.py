@@ -1,7 +1,7 @@
 """Applies the privacy rules to whole paths, positions and moves.
 
-The numbers come from `analytics.variants`, `step_matrix` and `transitions`. Paths of fewer than `least` journeys are
-not listed. Counts at a position, or of moves, below `k` are left out, and then all other counts of the frame are
+The numbers come from `analytics.variants`, `step_matrix` and `transitions`. Paths of fewer than `min_journeys` journeys
+are not listed. Counts at a position, or of moves, below `k` are left out, and then all other counts of the frame are
 rounded to tens, so that the missing ones cannot be inferred.
 """
 
@@ -20,7 +20,7 @@ ENDINGS: Final = {"END_converted": REACHED, "END_abandoned": ABANDONED, "END_ope
 MAX_TOUCHES: Final = 10
 
 
-def publishable_paths(variants: pl.DataFrame, least: int, most: int = 6) -> pl.DataFrame:
+def publishable_paths(variants: pl.DataFrame, min_journeys: int, max_paths: int = 6) -> pl.DataFrame:
     """The commonest whole paths that reach the goal and that do not, most frequent first within each.
 
     In: `variants` of the journeys that are over: `path`, `units`, `share`, `converted`. Columns: `route` List(String),
@@ -28,33 +28,33 @@ def publishable_paths(variants: pl.DataFrame, least: int, most: int = 6) -> pl.D
     than `MAX_TOUCHES` touches do not fit a drawing and are left out.
     """
     short = variants.filter(pl.col("path").list.len() <= MAX_TOUCHES).with_columns(of=pl.col("units") / pl.col("share"))
-    kinds = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
+    endings = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
     parts = [
-        short.select(route="path", ended=pl.lit(kind), units=units, share=(units / pl.col("of")).round(4))
-        .filter(pl.col("units") >= least)
+        short.select(route="path", ended=pl.lit(ending), units=units, share=(units / pl.col("of")).round(4))
+        .filter(pl.col("units") >= min_journeys)
         .sort("units", "route", descending=[True, False])
-        .head(most)
-        for kind, units in kinds.items()
+        .head(max_paths)
+        for ending, units in endings.items()
     ]
     return pl.concat(parts)
 
 
-def publishable_positions(matrix: pl.DataFrame, k: int, most: int = 14) -> pl.DataFrame:
+def publishable_positions(matrix: pl.DataFrame, k: int, max_touchpoints: int = 14) -> pl.DataFrame:
     """Where journeys are at each position: `position` UInt32, `touchpoint`, `kind`, `units` Int64, `share` Float64.
 
     In: a `step_matrix`: `position`, `node`, `units`, `share`. `kind` is touchpoint, or reached, abandoned or open for
     journeys that are over, or not followed further, before that position; these accumulate. Touchpoints beyond the
-    `most` frequent are merged into "other". Shares are of all journeys.
+    `max_touchpoints` frequent are merged into "other". Shares are of all journeys.
     """
     ended = pl.col("node").replace_strict(ENDINGS, default=None)
-    kept = (
+    frequent = (
         matrix.filter(~pl.col("node").is_in(list(ENDINGS)))
         .group_by("node")
         .agg(pl.col("units").sum())
         .sort("units", "node", descending=[True, False])["node"]
-        .head(most)
+        .head(max_touchpoints)
     )
-    name = pl.when(pl.col("node").is_in(kept.implode())).then("node").otherwise(pl.lit("other"))
+    name = pl.when(pl.col("node").is_in(frequent.implode())).then("node").otherwise(pl.lit("other"))
     cells = matrix.select(
         "position",
         pl.coalesce(ended, name).alias("touchpoint"),
@@ -73,7 +73,7 @@ def publishable_positions(matrix: pl.DataFrame, k: int, most: int = 14) -> pl.Da
 def publishable_moves(transitions: pl.DataFrame, k: int) -> pl.DataFrame:
     """Moves from touchpoint to touchpoint: `source`, `target` String, `transitions`, `customers` Int64.
 
-    START and the ENDs are nodes as they come. A move that fewer than `k` customers made is left out.
+    START and the ENDs remain nodes. A move that fewer than `k` customers made is left out.
     """
     kept = transitions.filter(pl.col("customers") >= k)
     rounded = kept.height < transitions.height
@@ -84,14 +84,14 @@ def publishable_moves(transitions: pl.DataFrame, k: int) -> pl.DataFrame:
     )
 
 
-def publishable_use(counts: pl.DataFrame, k: int, least_share: float = 0.02) -> pl.DataFrame:
+def publishable_use(counts: pl.DataFrame, k: int, min_share: float = 0.02) -> pl.DataFrame:
     """Touchpoints of every stage: `stage`, `touchpoint` String, `customers` Int64, `share` Float64 of its customers.
 
     In: `stage`, `touchpoint`, `customers`, and `of` Int64, the customers of the stage. Rare ones are left out, as are
     stages of fewer than `k` customers.
     """
-    fine = (pl.col("customers") >= k) & (pl.col("of") >= k) & (pl.col("customers") >= least_share * pl.col("of"))
-    return counts.filter(fine).select(
+    publishable = (pl.col("customers") >= k) & (pl.col("of") >= k) & (pl.col("customers") >= min_share * pl.col("of"))
+    return counts.filter(publishable).select(
         "stage", "touchpoint", "customers", share=(pl.col("customers") / pl.col("of")).round(3)
     )
 

@@ -31,16 +31,16 @@ def publishable_steps(counts: Sequence[int], k: int) -> list[bool]:
     >>> publishable_steps([500, 300, 297, 4, 0], k=10)
     [True, True, False, False, True]
     """
-    seen: list[bool] = []
+    steps: list[bool] = []
     last: int | None = None
     for count in counts:
-        fine = not small(count, k) and (last is None or not small(abs(last - count), k))
-        seen.append(fine)
-        last = count if fine else last
-    return seen
+        publishable = not small(count, k) and (last is None or not small(abs(last - count), k))
+        steps.append(publishable)
+        last = count if publishable else last
+    return steps
 
 
-def public_bounds(counts: Sequence[int], seen: Sequence[bool], k: int) -> list[tuple[int, int]]:
+def public_bounds(counts: Sequence[int], publishable_counts: Sequence[bool], k: int) -> list[tuple[int, int]]:
     """The lowest and highest value that a reader can infer for every count of a falling series with withheld counts.
 
     The bounds follow from the published counts and `k` alone, so publishing them reveals nothing.
@@ -50,8 +50,8 @@ def public_bounds(counts: Sequence[int], seen: Sequence[bool], k: int) -> list[t
     """
     bounds: list[tuple[int, int]] = []
     last: int | None = None
-    for count, fine in zip(counts, seen, strict=True):
-        if fine:
+    for count, publishable in zip(counts, publishable_counts, strict=True):
+        if publishable:
             last = count
             bounds.append((count, count))
         elif last is None or small(count, k):
@@ -73,11 +73,11 @@ def withheld(
     ['c', 'd']
     """
     hidden = {cell for cell, count in counts.items() if small(count, k)} | set(also)
-    todo = [list(group) for group in groups]
+    groups = [list(group) for group in groups]
     changed = True
     while changed:
         changed = False
-        for group in todo:
+        for group in groups:
             out = [cell for cell in group if cell in hidden and counts[cell] > 0]
             shown = [cell for cell in group if cell not in hidden and counts[cell] > 0]
             if out and shown and (len(out) == 1 or sum(counts[cell] for cell in out) < k):

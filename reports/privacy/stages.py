@@ -1,7 +1,7 @@
 """Applies the privacy rules to funnels, breakdowns, period changes and satisfaction.
 
 Small counts are withheld and rates over few customers removed (`reports.privacy.rules`). `k` is the smallest published
-count, `least` the minimum number of customers behind a rate.
+count, `min_customers` the minimum number of customers behind a rate.
 """
 
 from __future__ import annotations
@@ -46,45 +46,45 @@ def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
     return {name: None if name in hidden else count for name, count in counts.items()}
 
 
-def publishable_stages(funnel: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
+def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
     """The funnel over all customers, one row per step, with `previous` Int64 and `state` String added.
 
     `state` is `shown`; `bounded` where only bounds of the rate are published (`bound_low`, `bound_high`); `few` where
-    the step before has fewer than `least` customers (counts stay, rates are removed); `withheld` where the count, or
-    its difference from a published count, is below `k`.
+    the step before has fewer than `min_customers` customers (counts stay, rates are removed); `withheld` where the
+    count, or its difference from a published count, is below `k`.
     """
     rows = funnel.sort("step").to_dicts()
     counts = [row["reached"] for row in rows]
-    seen = publishable_steps(counts, k)
-    bounds = public_bounds(counts, seen, k)
-    still = publishable_steps([row["open"] for row in rows], k)
+    publishable_counts = publishable_steps(counts, k)
+    bounds = public_bounds(counts, publishable_counts, k)
+    publishable_open = publishable_steps([row["open"] for row in rows], k)
     published: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         before = rows[index - 1] if index else None
-        fine = seen[index]
-        known = before is not None and fine and seen[index - 1]
-        row["previous"] = before["reached"] if before is not None and seen[index - 1] else None
-        row["state"] = SHOWN if fine else WITHHELD
-        if not known:
+        publishable = publishable_counts[index]
+        has_rate = before is not None and publishable and publishable_counts[index - 1]
+        row["previous"] = before["reached"] if before is not None and publishable_counts[index - 1] else None
+        row["state"] = SHOWN if publishable else WITHHELD
+        if not has_rate:
             _blank(row, "dropped", "share_of_previous", "share_of_previous_low", "share_of_previous_high")
-        if not fine:
+        if not publishable:
             _blank(row, "reached", *_SHARES)
-        _drop_thin_rates(row, least)
+        _drop_thin_rates(row, min_customers)
         row["entered"] = None if small(row["entered"], k) else row["entered"]
-        row["open"] = row["open"] if still[index] else None
-        if not fine or row["reached"] is None or row["reached"] < least:
+        row["open"] = row["open"] if publishable_open[index] else None
+        if not publishable or row["reached"] is None or row["reached"] < min_customers:
             _blank(row, "median_wait", "p90_wait")
         row["bound_low"], row["bound_high"] = None, None
-        if row["state"] == WITHHELD and index and counts[index - 1] >= least:
+        if row["state"] == WITHHELD and index and counts[index - 1] >= min_customers:
             _add_bounds(row, bounds[index - 1], bounds[index])
         published.append(row)
-    more = {"previous": pl.Int64, "state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
-    schema: dict[str, Any] = {**funnel.schema, **more}
+    added = {"previous": pl.Int64, "state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    schema: dict[str, Any] = {**funnel.schema, **added}
     return pl.DataFrame(published, schema=schema, orient="row").drop("is_total", "tie_sensitive", strict=False)
 
 
-def publishable_segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFrame:
-    """Step conversion by group, with `state`, `bound_low`, `bound_high` added and what may not be seen set to null.
+def publishable_segments(steps: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
+    """Step conversion by group, with `state`, `bound_low`, `bound_high` added and unpublishable values set to null.
 
     In: `dimension`, `segment`, `step`, `previous`, `reached`, `share`, `low`, `high`, `everyone`, `difference`,
     `difference_low`, `difference_high`, `verdict`; one row per group and step from the second on.
@@ -98,32 +98,32 @@ def publishable_segments(steps: pl.DataFrame, k: int, least: int) -> pl.DataFram
     hidden: set[Cell] = set()
     for (dimension, segment), group in _grouped(rows, "dimension", "segment").items():
         chain = [group[0]["previous"], *(row["reached"] for row in group)]
-        seen = publishable_steps(chain, k)
+        publishable_counts = publishable_steps(chain, k)
         cells = [(dimension, segment, group[0]["step"] - 1 + offset) for offset in range(len(chain))]
         counts |= zip(cells, chain, strict=True)
-        bounds |= zip(cells, public_bounds(chain, seen, k), strict=True)
-        hidden |= {cell for cell, fine in zip(cells, seen, strict=True) if not fine}
-    second = _revealing(counts, hidden, k)
+        bounds |= zip(cells, public_bounds(chain, publishable_counts, k), strict=True)
+        hidden |= {cell for cell, publishable in zip(cells, publishable_counts, strict=True) if not publishable}
+    revealing = _revealing(counts, hidden, k)
     unseen = _unseen_totals(counts, k)
     for row in rows:
         before, cell = ((row["dimension"], row["segment"], row["step"] - back) for back in (1, 0))
-        coarse = coarse_step(row["previous"], k) if {before, cell} & second else 0.0001
-        row["state"] = FEW if row["previous"] < least else SHOWN
+        coarse = coarse_step(row["previous"], k) if {before, cell} & revealing else 0.0001
+        row["state"] = FEW if row["previous"] < min_customers else SHOWN
         if {before, cell} & hidden or coarse is None:
             row["state"] = WITHHELD
-            if row["previous"] >= least and not {before, cell} & second:
+            if row["previous"] >= min_customers and not {before, cell} & revealing:
                 _add_bounds(row, bounds[before], bounds[cell])
         if row["state"] != SHOWN:
             _blank(row, *_RATES, "verdict")
         if {(row["dimension"], row["step"] - back) for back in (0, 1)} & unseen:
             _blank(row, "everyone", "difference", "difference_low", "difference_high")
-        row["reached"] = None if cell in hidden | second else row["reached"]
-        row["previous"] = None if before in hidden | second else row["previous"]
+        row["reached"] = None if cell in hidden | revealing else row["reached"]
+        row["previous"] = None if before in hidden | revealing else row["previous"]
         for name in _RATES:
             row[name] = None if row[name] is None or coarse is None else round(round(row[name] / coarse) * coarse, 4)
         row["everyone"] = None if row["everyone"] is None else round(row["everyone"], 4)
-    more = {"state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
-    return pl.DataFrame([{"bound_low": None, "bound_high": None, **row} for row in rows], {**steps.schema, **more})
+    added = {"state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    return pl.DataFrame([{"bound_low": None, "bound_high": None, **row} for row in rows], {**steps.schema, **added})
 
 
 def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k: int) -> tuple[set[Cell], set[Cell]]:
@@ -137,7 +137,9 @@ def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k:
     for (dimension, segment), (first, chain) in chains.items():
         cells = [(dimension, segment, first + offset) for offset in range(len(chain))]
         counts |= zip(cells, chain, strict=True)
-        hidden |= {cell for cell, fine in zip(cells, publishable_steps(chain, k), strict=True) if not fine}
+        hidden |= {
+            cell for cell, publishable in zip(cells, publishable_steps(chain, k), strict=True) if not publishable
+        }
     return hidden, _revealing(counts, hidden, k)
 
 
@@ -157,8 +159,10 @@ def _unseen_totals(counts: dict[Cell, int], k: int) -> set[tuple[str, int]]:
     return {
         (dimension, step)
         for dimension, falling in totals.items()
-        for step, fine in zip(sorted(falling), publishable_steps([falling[s] for s in sorted(falling)], k), strict=True)
-        if not fine
+        for step, publishable in zip(
+            sorted(falling), publishable_steps([falling[s] for s in sorted(falling)], k), strict=True
+        )
+        if not publishable
     }
 
 
@@ -168,15 +172,15 @@ def _revealing(counts: dict[Cell, int], hidden: set[Cell], k: int) -> set[Cell]:
     Both the customers at a step and those lost before it have a known total.
     """
     lost = {cell: counts[before] - count for cell, count in counts.items() if (before := _before(cell)) in counts}
-    there, away = _by_step(counts), _by_step(lost)
-    out = set(hidden)
+    by_step, lost_by_step = _by_step(counts), _by_step(lost)
+    hidden_or_revealing = set(hidden)
     while True:
-        out = withheld(counts, there, k, out)
-        unknown = {cell for cell in lost if {cell, _before(cell)} & out}
-        more = withheld(lost, away, k, unknown) - unknown
-        if not more:
-            return out - hidden
-        out |= more
+        hidden_or_revealing = withheld(counts, by_step, k, hidden_or_revealing)
+        unknown = {cell for cell in lost if {cell, _before(cell)} & hidden_or_revealing}
+        added = withheld(lost, lost_by_step, k, unknown) - unknown
+        if not added:
+            return hidden_or_revealing - hidden
+        hidden_or_revealing |= added
 
 
 def _before(cell: Cell) -> Cell:
@@ -184,10 +188,10 @@ def _before(cell: Cell) -> Cell:
 
 
 def _by_step(cells: Iterable[Cell]) -> list[list[Cell]]:
-    found: dict[tuple[str, int], list[Cell]] = defaultdict(list)
+    by_step: dict[tuple[str, int], list[Cell]] = defaultdict(list)
     for cell in cells:
-        found[cell[0], cell[2]].append(cell)
-    return list(found.values())
+        by_step[cell[0], cell[2]].append(cell)
+    return list(by_step.values())
 
 
 def publishable_changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataFrame:
@@ -196,35 +200,39 @@ def publishable_changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int)
     `counts` has `reached`, `previous` and `entered` of the earlier period, and the same with `_later`.
     """
 
-    def solid(row: dict[str, Any], of: str) -> bool:
+    def is_publishable(row: dict[str, Any], of: str) -> bool:
         pairs = [(row[f"{of}{period}"], row[f"reached{period}"]) for period in ("", "_later")]
         return all(whole is None or not (small(part, k) or small(whole - part, k)) for whole, part in pairs)
 
     rows = counts.to_dicts()
-    out = differences.with_columns(cs.float().round(4))
+    frame = differences.with_columns(cs.float().round(4))
     for of in ("entered", "previous"):
-        fine = pl.Series([solid(row, of) for row in rows], dtype=pl.Boolean)
-        gaps = pl.when(fine).then(pl.col(f"{of}_difference", f"{of}_low", f"{of}_high"))
-        out = out.with_columns(gaps)
-    return out
+        publishable = pl.Series([is_publishable(row, of) for row in rows], dtype=pl.Boolean)
+        gaps = pl.when(publishable).then(pl.col(f"{of}_difference", f"{of}_low", f"{of}_high"))
+        frame = frame.with_columns(gaps)
+    return frame
 
 
-def publishable_voice(answers: pl.DataFrame, interval: Callable[..., Any], k: int, least: int) -> pl.DataFrame | None:
+def publishable_voice(
+    answers: pl.DataFrame, interval: Callable[..., Any], k: int, min_customers: int
+) -> pl.DataFrame | None:
     """Satisfaction by stage: `stage`, `responses` Int64, `satisfied`, `low`, `high` Float64 (shares of CSAT answers).
 
     Null when no stage has enough answers. A share that depends on a small count is withheld.
     """
-    many, share = answers["csat_n"], answers["csat"]
-    part = (many * share).round().fill_null(0).cast(pl.Int64)
-    fine = [n >= least and not small(x, k) and not small(n - x, k) for n, x in zip(many, part, strict=True)]
-    if not any(fine):
+    counts, share = answers["csat_n"], answers["csat"]
+    satisfied = (counts * share).round().fill_null(0).cast(pl.Int64)
+    publishable = [
+        n >= min_customers and not small(x, k) and not small(n - x, k) for n, x in zip(counts, satisfied, strict=True)
+    ]
+    if not any(publishable):
         return None
-    ends = interval(part.to_numpy(), many.to_numpy())
+    ends = interval(satisfied.to_numpy(), counts.to_numpy())
     rates = {"satisfied": share, "low": pl.Series(ends.low), "high": pl.Series(ends.high)}
-    shown = pl.Series(fine, dtype=pl.Boolean)
+    shown = pl.Series(publishable, dtype=pl.Boolean)
     return answers.select(
         "stage",
-        responses=pl.when(pl.Series([not small(n, k) for n in many], dtype=pl.Boolean)).then(many),
+        responses=pl.when(pl.Series([not small(n, k) for n in counts], dtype=pl.Boolean)).then(counts),
         **{name: pl.when(shown).then(values.round(4)) for name, values in rates.items()},
     )
 
@@ -233,10 +241,10 @@ def _blank(row: dict[str, Any], *columns: str) -> None:
     row.update(dict.fromkeys(columns))
 
 
-def _drop_thin_rates(row: dict[str, Any], least: int) -> None:
-    if row["entered"] is not None and row["entered"] < least:
+def _drop_thin_rates(row: dict[str, Any], min_customers: int) -> None:
+    if row["entered"] is not None and row["entered"] < min_customers:
         _blank(row, *_SHARES)
-    if row["previous"] is not None and row["previous"] < least:
+    if row["previous"] is not None and row["previous"] < min_customers:
         _blank(row, "share_of_previous", "share_of_previous_low", "share_of_previous_high")
     if row["state"] == SHOWN and row["step"] > 1 and row["share_of_previous"] is None:
         row["state"] = FEW if row["previous"] is not None else WITHHELD

@@ -44,36 +44,36 @@ SCHEMA: Final = pl.Schema(
 )
 
 
-def weekly(counts: pl.DataFrame, k: int, least: int, spreads: float = SPREADS) -> pl.DataFrame:
+def weekly(counts: pl.DataFrame, k: int, min_customers: int, spreads: float = SPREADS) -> pl.DataFrame:
     """Step conversion by week with its expected range, safe to publish.
 
     In: `dimension`, `segment` (null: all customers), `step`, `name`, `week` Date, `previous`, `reached` Int64,
     `is_open` Boolean; one row per series and week. Out: `SCHEMA`; `usual`, `low`, `high` are null before the fifth
-    comparable week. A share is withheld where fewer than `k` went on or did not, or where the steps before or after
-    would reveal so few. A group that would reveal a withheld one, through the total of its week, is coarsened:
-    customers in tens, the share rounded so that it covers at least `k` counts.
+    comparable week. A share is withheld where fewer than `k` customers went on or did not, or where the steps before
+    or after would reveal such a count. A group that would reveal a withheld one, through the total of its week, is
+    coarsened: customers in tens, the share rounded so that it covers at least `k` counts.
     """
     rows: list[dict[str, Any]] = []
     keys = ("dimension", "segment", "step")
-    hidden, second = _hidden_and_revealing(counts, k)
+    hidden, revealing = _hidden_and_revealing(counts, k)
     for _, series in counts.sort("week").group_by(*keys, maintain_order=True):
         before: list[float] = []
         for row in series.iter_rows(named=True):
             cells = {(_total_of(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
-            coarse = coarse_step(row["previous"], k) if cells & second else None
-            state = WITHHELD if cells & hidden or (cells & second and not coarse) else _state(row, k, least)
+            coarse = coarse_step(row["previous"], k) if cells & revealing else None
+            state = WITHHELD if cells & hidden or (cells & revealing and not coarse) else _state(row, k, min_customers)
             share = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
             expected = _expected(before[-WEEKS_BEFORE:], row["previous"], spreads) if share is not None else None
-            out = share is not None and expected is not None and not expected[1] <= share <= expected[2]
+            is_outside = share is not None and expected is not None and not expected[1] <= share <= expected[2]
             usual, low, high = expected or (None, None, None)
-            unusual = out and state == SHOWN
+            unusual = is_outside and state == SHOWN
             if share is not None and state == SHOWN and not unusual:
                 before.append(share)
             published = share if share is None or not coarse else round(share / coarse) * coarse
-            seen = {name: row[name] for name in (*keys, "name", "week")}
+            key = {name: row[name] for name in (*keys, "name", "week")}
             numbers = {"share": published, "usual": usual, "low": low, "high": high}
-            many = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
-            rows.append({**seen, "previous": many, **_rounded(numbers), "unusual": unusual, "state": state})
+            customers = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
+            rows.append({**key, "previous": customers, **_rounded(numbers), "unusual": unusual, "state": state})
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
@@ -99,11 +99,11 @@ def unusual_runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:
 
     `difference` is the largest distance of the run from the usual share; the most remarkable run comes first.
     """
-    found: list[dict[str, Any]] = []
+    runs: list[dict[str, Any]] = []
     keys = ("dimension", "segment", "step")
     for row in unusual.filter("unusual").sort(*keys, "week", nulls_last=True).iter_rows(named=True):
         gap = row["share"] - row["usual"]
-        last = found[-1] if found else None
+        last = runs[-1] if runs else None
         joined = last and all(last[key] == row[key] for key in keys) and (row["week"] - last["last"]).days == 7
         if last and joined and gap * last["difference"] > 0:
             last["last"] = row["week"]
@@ -111,8 +111,8 @@ def unusual_runs(unusual: pl.DataFrame) -> list[dict[str, Any]]:
             last["customers"] += row["previous"]
         else:
             start = {"first": row["week"], "last": row["week"], "difference": gap, "customers": row["previous"]}
-            found.append({**{key: row[key] for key in (*keys, "name")}, **start})
-    return sorted(found, key=lambda run: -abs(run["difference"]) * sqrt(run["customers"]))
+            runs.append({**{key: row[key] for key in (*keys, "name")}, **start})
+    return sorted(runs, key=lambda run: -abs(run["difference"]) * sqrt(run["customers"]))
 
 
 def weeks_between(first: date, last: date) -> Sequence[date]:
@@ -125,19 +125,19 @@ def weeks_between(first: date, last: date) -> Sequence[date]:
     return [date.fromordinal(day) for day in range(monday.toordinal(), last.toordinal() + 1, 7)]
 
 
-def _state(row: dict[str, Any], k: int, least: int) -> str:
+def _state(row: dict[str, Any], k: int, min_customers: int) -> str:
     if small(row["previous"], k) or small(row["reached"], k) or small(row["previous"] - row["reached"], k):
         return WITHHELD
-    if row["previous"] < least:
+    if row["previous"] < min_customers:
         return FEW
     return OPEN if row["is_open"] else SHOWN
 
 
-def _expected(before: Sequence[float], many: int, spreads: float) -> tuple[float, float, float] | None:
+def _expected(before: Sequence[float], customers: int, spreads: float) -> tuple[float, float, float] | None:
     if len(before) < MIN_WEEKS:
         return None
     usual = median(before)
-    spread = max(1.4826 * median(abs(share - usual) for share in before), sqrt(usual * (1 - usual) / many))
+    spread = max(1.4826 * median(abs(share - usual) for share in before), sqrt(usual * (1 - usual) / customers))
     return usual, max(0.0, usual - spreads * spread), min(1.0, usual + spreads * spread)
 
 

@@ -62,7 +62,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Answers:
-    """All results of one report; a field is null where the data has none, or nothing may be shown.
+    """All results of one report; a field is null where the data has none, or none may be published.
 
     `stages`, `segments`, `voice` and `changes` come from `reports.privacy.stages`, `flow` from `reports.privacy.flow`,
     `paths`, `positions`, `moves` and `used` from `reports.privacy.paths`, `weeks` from `reports.privacy.trends`,

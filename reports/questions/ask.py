@@ -37,8 +37,8 @@ from analytics import (
 from expectations.errors import StorageError
 from expectations.lake.layout import EVENTS, Lake
 from reports.privacy import flow, trends
-from reports.privacy import paths as routes
-from reports.privacy import stages as published
+from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
+from reports.privacy.stages import NO_VALUE, OUTCOMES, publishable_stages, publishable_voice, totals
 from reports.questions import groups, pacing, periods, scope
 from reports.questions.answers import Answers, Facts, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
@@ -82,7 +82,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     definition = Funnel(steps, window=settings.window, by=settings.segments)
     counts = funnel(paths, definition)
     whole = counts.filter("is_total").drop(settings.segments)
-    stages = published.publishable_stages(whole, settings.k, settings.least)
+    stages = publishable_stages(whole, settings.k, settings.least)
     segments = groups.segment_differences(counts, settings)
     return Answers(
         facts=facts,
@@ -155,38 +155,38 @@ def definitions_hash(settings: ReportSettings, rules: PathRules) -> str:
 def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flow.Flow | None:
     if "journey" not in paths.schema:
         return None
-    found = flow_routes(
+    routes = flow_routes(
         paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey", collapse=settings.collapse
     )
-    return flow.publishable_flow(found, set(rules.goal), settings.k)
+    return flow.publishable_flow(routes, set(rules.goal), settings.k)
 
 
 def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
-    """Whole paths, positions and moves, where touches carry their journey."""
+    """Whole paths, positions and moves; empty where touches have no journey."""
     if "journey" not in paths.schema:
         return {}
-    over, collapse = Selection(where=pl.col("outcome") != "open"), settings.collapse
-    whole = variants(paths, among=over, least=settings.least, collapse=collapse)
+    collapse, finished = settings.collapse, Selection(where=pl.col("outcome") != "open")
+    whole_paths = variants(paths, among=finished, least=settings.least, collapse=collapse)
     return {
-        "paths": routes.publishable_paths(whole, settings.least),
-        "positions": routes.publishable_positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
-        "moves": routes.publishable_moves(transitions(paths, collapse=collapse), settings.k),
+        "paths": publishable_paths(whole_paths, settings.least),
+        "positions": publishable_positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
+        "moves": publishable_moves(transitions(paths, collapse=collapse), settings.k),
     }
 
 
 def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Any]:
-    """Time to the goal and the share that has reached it by day, where touches carry their journey."""
+    """Time to the goal and the share that has reached it by day; empty where touches have no journey."""
     column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
     journeys = pacing.journeys_of(paths, column)
     if journeys is None:
         return {}
-    k, least = settings.k, settings.least
+    k, min_journeys = settings.k, settings.least
     return {
-        "pace": pacing.pace(journeys, least),
+        "pace": pacing.pace(journeys, min_journeys),
         "pace_shift": periods.pace_shift(journeys, settings, facts),
-        "times": pacing.times_to_goal(journeys, k, least),
+        "times": pacing.times_to_goal(journeys, k, min_journeys),
         "incidence": pacing.goal_incidence(
-            journeys, window=duration(settings.window), end_of_data=facts.end_of_data, k=k, least=least
+            journeys, window=duration(settings.window), end_of_data=facts.end_of_data, k=k, min_journeys=min_journeys
         ),
         "incidence_by": None if column is None else settings.name_of(column),
     }
@@ -206,7 +206,7 @@ def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
     total = pl.concat(stages).group_by("stage").agg(pl.col("of").sum().cast(pl.Int64))
     order = {"stage": False, "customers": True, "touchpoint": False}
     counts = both.join(total, on="stage").sort(list(order), descending=list(order.values()))
-    return routes.publishable_use(counts, settings.k)
+    return publishable_use(counts, settings.k)
 
 
 def _weeks(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
@@ -227,7 +227,7 @@ def _weeks(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Fa
     weekly = [trends.weekly(whole, settings.k, settings.least)]
     if parted:
         spread = trends.weekly(pl.concat(parted), settings.k, settings.least, trends.SPREADS_OF_GROUPS)
-        weekly.append(spread.filter(pl.col("segment") != published.NO_VALUE))
+        weekly.append(spread.filter(pl.col("segment") != NO_VALUE))
     return pl.concat(weekly)
 
 
@@ -244,7 +244,7 @@ def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSet
         "name",
         reached=reached,
         dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
-        segment=pl.lit(None, pl.String) if column is None else pl.col(column).fill_null(published.NO_VALUE),
+        segment=pl.lit(None, pl.String) if column is None else pl.col(column).fill_null(NO_VALUE),
         previous=reached.shift(1),
     ).filter(pl.col("step") > 1)
 
@@ -260,28 +260,28 @@ def _linked(paths: Paths) -> pl.DataFrame | None:
 def _stage_numbers(paths: Paths, rules: PathRules) -> dict[str, int]:
     """The stage number of every touchpoint that a stage rule matches."""
     names = list(dict.fromkeys(stage.name for stage in rules.stages))
-    found: dict[str, int] = {}
+    numbers: dict[str, int] = {}
     for touchpoint in paths.values_of("touchpoint").to_list():
         for rule in rules.stages:
-            if touchpoint not in found and any(fnmatchcase(touchpoint, pattern) for pattern in rule.touchpoints):
-                found[touchpoint] = names.index(rule.name)
-    return found
+            if touchpoint not in numbers and any(fnmatchcase(touchpoint, pattern) for pattern in rule.touchpoints):
+                numbers[touchpoint] = names.index(rule.name)
+    return numbers
 
 
 def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Facts) -> dict[str, Any]:
     """Survey satisfaction by stage, where the data holds survey answers."""
     if not {"survey", "score", "stage"} <= set(paths.schema):
         return {}
-    told = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
+    satisfaction = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
     order = {name: number for number, name in enumerate(dict.fromkeys(stage.name for stage in rules.stages))}
-    told = told.with_columns(order=pl.col("stage").replace_strict(order, default=len(order))).sort("order")
-    said = published.publishable_voice(told, wilson, settings.k, settings.least)
-    return {"voice": said, "voice_shifts": periods.voice_shifts(paths, settings, facts)}
+    satisfaction = satisfaction.sort(pl.col("stage").replace_strict(order, default=len(order)), maintain_order=True)
+    publishable = publishable_voice(satisfaction, wilson, settings.k, settings.least)
+    return {"voice": publishable, "voice_shifts": periods.voice_shifts(paths, settings, facts)}
 
 
 def _facts(paths: Paths, k: int) -> Facts:
     row: dict[str, Any] = summary(paths).row(0, named=True)
-    counts = published.totals({name: row[name] or 0 for name in ("customers", "journeys", *published.OUTCOMES)}, k)
+    counts = totals({name: row[name] or 0 for name in ("customers", "journeys", *OUTCOMES)}, k)
     end_of_data = row["end_of_data"] or row["last_at"]
     return Facts(row["touches"], **counts, first_at=row["first_at"], end_of_data=end_of_data)
 
@@ -289,11 +289,11 @@ def _facts(paths: Paths, k: int) -> Facts:
 def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:
     """The last offset of every partition when the paths were stitched."""
     version = paths.built_from.get(EVENTS)
-    found: dict[str, dict[int, int]] = {}
+    offsets: dict[str, dict[int, int]] = {}
     last_offsets = landed_offsets(lake, version if isinstance(version, int) else None)
     for topic, partition, last in last_offsets.iter_rows():
-        found.setdefault(topic, {})[partition] = last
-    return found
+        offsets.setdefault(topic, {})[partition] = last
+    return offsets
 
 
 def _versions(paths: Paths) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Builds the cube behind the Explore page: customers by up to two dimensions and by period of first entry.
 
-The page holds the whole cube, so every cell is published. The cube is as fine as privacy allows: weeks, otherwise four
+The page has the whole cube, so every cell is published. The cube is as fine as privacy allows: weeks, otherwise four
 weeks; two dimensions, otherwise one; such that less than 2 % of the customers fall into cells of fewer than `k`. Those
 cells are left out and every count is rounded to a multiple of `k`. Where a sum is published elsewhere (all customers,
 or a group of one dimension), extra rows correct the rounding, so that these sums equal the other pages.
@@ -73,28 +73,28 @@ def published_counts(stages: pl.DataFrame, segments: pl.DataFrame | None, names:
 
     In: the published frames of `reports.privacy.stages`.
     """
-    found: dict[tuple[str | None, str | None], list[int | None]] = {}
+    counts_of: dict[tuple[str | None, str | None], list[int | None]] = {}
     if segments is not None:
         for position, name in enumerate(names[:2]):
             of_one = segments.filter(pl.col("dimension") == name).sort("step")
             for (group,), rows in of_one.filter(pl.col("segment") != OTHERS).group_by("segment", maintain_order=True):
                 counts = [rows["previous"][0], *rows["reached"]]
-                found[(str(group), None) if position == 0 else (None, str(group))] = counts
-    return found | {(None, None): stages.sort("step")["reached"].to_list()}
+                counts_of[(str(group), None) if position == 0 else (None, str(group))] = counts
+    return counts_of | {(None, None): stages.sort("step")["reached"].to_list()}
 
 
 def _corrections(cells: pl.DataFrame, published: PublishedCounts) -> pl.DataFrame:
     """Rows that make the sums of the cells equal the published counts; groups first, since they are part of all."""
     rows: list[dict[str, Any]] = []
     counts = [name for name in cells.columns if name.startswith("n")]
-    for (a, b), whole in sorted(published.items(), key=lambda item: item[0] == (None, None)):
+    for (a, b), totals in sorted(published.items(), key=lambda item: item[0] == (None, None)):
         inside = cells.filter(*(pl.col(name) == group for name, group in (("a", a), ("b", b)) if group is not None))
         if inside.is_empty():
             continue
         before = rows if a is None and b is None else []
         summed = {name: int(inside[name].sum()) + sum(row[name] for row in before) for name in counts}
-        lacks = {n: 0 if count is None else count - summed[n] for n, count in zip(counts, whole, strict=True)}
-        rows.append({"a": a, "b": b, "start": None, **lacks})
+        differences = {n: 0 if count is None else count - summed[n] for n, count in zip(counts, totals, strict=True)}
+        rows.append({"a": a, "b": b, "start": None, **differences})
     return pl.DataFrame(rows, schema=cells.schema, orient="row")
 
 
@@ -107,7 +107,7 @@ def _cells(rows: pl.DataFrame, columns: tuple[str, ...], weeks: int, steps: int)
 
 
 def _grouped(rows: pl.DataFrame, column: str) -> pl.Expr:
-    """The largest groups by name, all others as one group."""
+    """The name of each row's group; all but the largest groups are one."""
     text = pl.col(column).cast(pl.String).fill_null(NO_VALUE)
     sizes = (
         rows.select(text)

@@ -80,9 +80,9 @@ def segment_differences(counts: pl.DataFrame, settings: ReportSettings) -> pl.Da
     few = pl.col("previous") < settings.least
     tested = rows.with_columns(p_value=pl.when(~few).then("p_value"))
     adjusted = pl.Series(benjamini_hochberg(floats(tested["p_value"])))
-    alike = (adjusted >= _LEVEL) | pl.col("p_value").is_null()  # no p-value: everybody goes on, or nobody
+    is_same = (adjusted >= _LEVEL) | pl.col("p_value").is_null()  # no p-value: everybody goes on, or nobody
     verdict = (
-        (pl.when(few).then(None).when(alike).then(pl.lit("same")))
+        (pl.when(few).then(None).when(is_same).then(pl.lit("same")))
         .when(pl.col("difference") < 0)
         .then(pl.lit("below"))
         .otherwise(pl.lit("above"))
@@ -90,22 +90,22 @@ def segment_differences(counts: pl.DataFrame, settings: ReportSettings) -> pl.Da
     return stages.publishable_segments(rows.with_columns(verdict=verdict).drop("p_value"), settings.k, settings.least)
 
 
-def _largest(by_group: pl.DataFrame, column: str, most: int) -> pl.DataFrame:
+def _largest(by_group: pl.DataFrame, column: str, max_groups: int) -> pl.DataFrame:
     """The groups with the most entrants in order of size, all others summed as one group."""
     text = by_group.with_columns(pl.col(column).cast(pl.String)).with_columns(
         pl.when("is_total").then(None).otherwise(pl.col(column).fill_null(NO_VALUE)).alias(column)
     )
     groups = text.filter(~pl.col("is_total"))
     sizes = groups.filter(pl.col("step") == 1).sort("entered", column, descending=[True, False])[column].to_list()
-    kept = sizes if len(sizes) <= most else sizes[: most - 1]
+    kept = sizes if len(sizes) <= max_groups else sizes[: max_groups - 1]
     named = groups.with_columns(
         pl.when(pl.col(column).is_in(kept)).then(pl.col(column)).otherwise(pl.lit(ALL_OTHERS)).alias(column)
     )
     order = pl.Enum(list(dict.fromkeys([*(n for n in kept if n != NO_VALUE), ALL_OTHERS, *kept])))
     counts = ["entered", "reached", "dropped", "open"]
-    added = named.group_by(column, "is_total", "step", "name").agg(pl.col(counts).sum())
-    added = added.sort(pl.col(column).cast(order), "step")
-    return pl.concat([text.filter("is_total").select(added.columns), added])
+    summed = named.group_by(column, "is_total", "step", "name").agg(pl.col(counts).sum())
+    summed = summed.sort(pl.col(column).cast(order), "step")
+    return pl.concat([text.filter("is_total").select(summed.columns), summed])
 
 
 def floats(series: pl.Series) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""How sure is a share, and is one count clearly larger than another? 95 % intervals as plain numbers, for sentences.
+"""How certain is a share, and is one count clearly larger than another? 95 % intervals as plain numbers, for sentences.
 
 The pages' sentences are written in `reports.words`, which does not import analytics: it takes its intervals from here.
 """

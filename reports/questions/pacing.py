@@ -64,32 +64,32 @@ def journeys_of(paths: Paths, column: str | None = None) -> pl.DataFrame | None:
     return pl.concat(frames) if frames else None
 
 
-def pace(journeys: pl.DataFrame, least: int) -> Pace | None:
-    """Median and 90th percentile of the time to the goal; null for fewer than `least` journeys that reach it."""
+def pace(journeys: pl.DataFrame, min_journeys: int) -> Pace | None:
+    """Median and 90th percentile of the time to the goal; null for fewer than `min_journeys` journeys that reach it."""
     taken = journeys.filter("done")["length"]
-    if taken.len() < least:
+    if taken.len() < min_journeys:
         return None
-    median, most = taken.quantile(0.5, "linear"), taken.quantile(0.9, "linear")
-    assert isinstance(median, timedelta) and isinstance(most, timedelta)
-    return Pace(taken.len(), median, most)
+    median, ninetieth = taken.quantile(0.5, "linear"), taken.quantile(0.9, "linear")
+    assert isinstance(median, timedelta) and isinstance(ninetieth, timedelta)
+    return Pace(taken.len(), median, ninetieth)
 
 
-def times_to_goal(journeys: pl.DataFrame, k: int, least: int) -> pl.DataFrame | None:
+def times_to_goal(journeys: pl.DataFrame, k: int, min_journeys: int) -> pl.DataFrame | None:
     """Journeys that reached the goal, by the time from their first touch, in bins of increasing width.
 
     Columns: `bin` UInt32, `name`, `within` String, `journeys` Int64, `share` Float64, `is_median` Boolean.
-    Neighbouring bins of fewer than `k` customers are joined; null where fewer than `least` reached the goal.
+    Neighbouring bins of fewer than `k` customers are joined; null where fewer than `min_journeys` reached the goal.
     """
     reached = journeys.filter("done").with_columns(s=pl.col("length").dt.total_microseconds() / 1e6)
-    if reached.height < least or reached["customer"].n_unique() < k:
+    if reached.height < min_journeys or reached["customer"].n_unique() < k:
         return None
     number = pl.sum_horizontal((pl.col("s") >= edge).cast(pl.UInt32) for edge in EDGES) - 1
     bins = reached.select("customer", bin=number)
-    first_bin, last_bin = bins.select(least=pl.col("bin").min(), most=pl.col("bin").max()).row(0)
+    first_bin, last_bin = bins.select(first=pl.col("bin").min(), last=pl.col("bin").max()).row(0)
     median = int(reached.select(pl.col("s").median()).select(bin=number).item())
     rows = [
-        (first, _name(first, end), ENDS[end], many, round(many / reached.height, 4), first <= median <= end)
-        for first, end, many, _ in _joined(_bins(bins, range(first_bin, last_bin + 1)), k)
+        (first, _name(first, end), ENDS[end], count, round(count / reached.height, 4), first <= median <= end)
+        for first, end, count, _ in _joined(_bins(bins, range(first_bin, last_bin + 1)), k)
     ]
     return pl.DataFrame(rows, schema=TIMES, orient="row")
 
@@ -103,8 +103,8 @@ def _name(first: int, last: int) -> str:
     start, unit = ENDS[first - 1].split()
     same = {"60 min": "1", "24 h": "1", "7 d": "1"}.get(ENDS[first - 1])
     number, last_unit = ENDS[last].split()
-    said = start if unit == last_unit else same or f"{start} {unit}"
-    return f"{said}–{number} {last_unit}"
+    first_text = start if unit == last_unit else same or f"{start} {unit}"
+    return f"{first_text}–{number} {last_unit}"
 
 
 Bin = tuple[int, int, int, int]
@@ -112,37 +112,37 @@ Bin = tuple[int, int, int, int]
 
 def _bins(reached: pl.DataFrame, span: range) -> list[Bin]:
     """Every bin of a range, from journeys with their `customer` and `bin`; empty bins included."""
-    counted = reached.group_by("bin").agg(pl.len(), who=pl.col("customer").n_unique())
-    counts = {bin: (many, who) for bin, many, who in counted.iter_rows()}
+    counted = reached.group_by("bin").agg(pl.len(), customers=pl.col("customer").n_unique())
+    counts = {bin: (journeys, customers) for bin, journeys, customers in counted.iter_rows()}
     return [(number, number, *counts.get(number, (0, 0))) for number in span]
 
 
 def _joined(bins: list[Bin], k: int) -> list[Bin]:
     """Merges bins (first, last, journeys, customers) of fewer than `k` customers into the next, the last backwards."""
-    out: list[Bin] = []
-    for one in bins:
-        if out and small(out[-1][3], k):
-            out[-1] = _both(out[-1], one)
+    merged: list[Bin] = []
+    for following in bins:
+        if merged and small(merged[-1][3], k):
+            merged[-1] = _both(merged[-1], following)
         else:
-            out.append(one)
-    if len(out) > 1 and small(out[-1][3], k):
-        last = out.pop()
-        out[-1] = _both(out[-1], last)
-    return out
+            merged.append(following)
+    if len(merged) > 1 and small(merged[-1][3], k):
+        last = merged.pop()
+        merged[-1] = _both(merged[-1], last)
+    return merged
 
 
-def _both(one: Bin, other: Bin) -> Bin:
-    return one[0], other[1], one[2] + other[2], one[3] + other[3]
+def _both(first: Bin, second: Bin) -> Bin:
+    return first[0], second[1], first[2] + second[2], first[3] + second[3]
 
 
 def goal_incidence(
-    journeys: pl.DataFrame, *, window: timedelta, end_of_data: datetime, k: int, least: int
+    journeys: pl.DataFrame, *, window: timedelta, end_of_data: datetime, k: int, min_journeys: int
 ) -> pl.DataFrame | None:
     """The share of journeys that has reached the goal by `days` since the first touch, by their largest groups.
 
     Columns: `group` String (null where journeys have none), `journeys` Int64 (in tens), `days`, `share`, `low`, `high`
-    Float64. Groups of fewer than `least` journeys, or in which fewer than `k` customers reached the goal or did not,
-    are left out; null where no group is left. Between two moments nobody reaches the goal, or at least `k` do.
+    Float64. Groups of fewer than `min_journeys` journeys, or in which fewer than `k` customers reached the goal or did
+    not, are left out; null where no group is left. Between two moments nobody reaches the goal, or at least `k` do.
     """
     longest = window.total_seconds() / _DAY
     seen = pl.when("done").then("length").otherwise(pl.lit(end_of_data) - pl.col("start"))
@@ -156,7 +156,7 @@ def goal_incidence(
     for group in groups[:MAX_GROUPS]:
         members = rows.filter(pl.col("group").eq_missing(pl.lit(group)))
         customers = members.group_by("done").agg(pl.col("customer").n_unique())["customer"].to_list()
-        if members.height < least or any(small(count, k) for count in customers):
+        if members.height < min_journeys or any(small(count, k) for count in customers):
             continue
         curve = _thinned(
             kaplan_meier(members["days"].to_numpy(), members["done"].to_numpy()), _moments(members, longest, k)

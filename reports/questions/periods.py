@@ -46,16 +46,16 @@ def period_changes(paths: Paths, definition: Funnel, settings: ReportSettings, f
     if min(earlier["entered"][0], later["entered"][0]) < settings.least:
         return None
     both = earlier.join(later, on=["step", "name"], suffix="_later")
-    out = {name: both[name] for name in ("step", "name")}
-    out |= {"earlier_entered": both["entered"], "later_entered": both["entered_later"]}
+    columns = {name: both[name] for name in ("step", "name")}
+    columns |= {"earlier_entered": both["entered"], "later_entered": both["entered_later"]}
     for of in ("entered", "previous"):
         counts = [both[name] for name in ("reached_later", f"{of}_later", "reached", of)]
         thin = (both[of] < settings.least) | (both[f"{of}_later"] < settings.least) | (both["step"] == 1)
         k2, n2, k1, n1 = (series.cast(pl.Float64).set(thin, None) for series in counts)
         ends = newcombe(groups.floats(k2), groups.floats(n2), groups.floats(k1), groups.floats(n1))
-        out |= {f"{of}_difference": k2 / n2 - k1 / n1}
-        out |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
-    return stages.publishable_changes(pl.DataFrame(out), both, settings.k)
+        columns |= {f"{of}_difference": k2 / n2 - k1 / n1}
+        columns |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
+    return stages.publishable_changes(pl.DataFrame(columns), both, settings.k)
 
 
 def pace_shift(journeys: pl.DataFrame, settings: ReportSettings, facts: Facts) -> Shift | None:
@@ -96,10 +96,10 @@ def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[s
         .group_by("stage", is_later=age < length)
         .agg(n=pl.len(), x=(pl.col(SCORE) >= SATISFIED).sum())
     )
-    found = {(stage, later): (int(x), int(n)) for stage, later, n, x in counts.iter_rows()}
+    satisfied = {(stage, later): (int(x), int(n)) for stage, later, n, x in counts.iter_rows()}
     shifts = {}
-    for stage in sorted({str(stage) for stage, _ in found}):
-        pair = [found.get((stage, later), (0, 0)) for later in (True, False)]
+    for stage in sorted({str(stage) for stage, _ in satisfied}):
+        pair = [satisfied.get((stage, later), (0, 0)) for later in (True, False)]
         if all(n >= settings.least and not small(x, settings.k) and not small(n - x, settings.k) for x, n in pair):
             (x2, n2), (x1, n1) = pair
             ends = newcombe(x2, n2, x1, n1)

@@ -13,8 +13,7 @@ from typing import Final
 import polars as pl
 
 from expectations import contract
-from expectations.audit import datadocs
-from expectations.audit import results as checks
+from expectations.audit import datadocs, results
 from expectations.lake.layout import PROFILES, QUARANTINE, Lake
 from expectations.lake.tables import landed, scan
 from reports.privacy.rules import small
@@ -36,7 +35,7 @@ VERDICTS: Final = pl.Schema(
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """The lake's records of its data quality. `verdicts` is null where nothing was checked, `refused` where none is.
+    """The lake's records of its data quality. `verdicts` is null where nothing was checked, `refused` without refusals.
 
     `verdicts` (`VERDICTS`): a whole suite where `belief` is null, otherwise a belief that was not met on one of the
     days; `met` of `of` beliefs, `share` Float64 of the day's rows that break it. `refused`: messages in quarantine by
@@ -56,16 +55,16 @@ def evidence(lake: Lake, k: int) -> Evidence:
     """Reads the lake's records of its data quality."""
     delay = pl.col(contract.RECEIVED_AT) - pl.col("occurred_at")
     streamed = ~pl.col(contract.TOPIC).fill_null("").str.starts_with(contract.FROM_FILE)
-    came = landed(lake).select(
+    arrivals = landed(lake).select(
         pl.len(),
         arrived=pl.col(contract.RECEIVED_AT).max(),
         late=(delay > pl.duration(days=1)).filter(streamed).mean().round(4),
         many=(delay > pl.duration(days=1)).filter(streamed).sum(),
     )
-    row = came.collect().row(0, named=True)
+    row = arrivals.collect().row(0, named=True)
     late = None if small(row["many"] or 0, k) else row["late"]
     return Evidence(
-        check_verdicts(checks.results(lake), k), refused_messages(lake, k), row["arrived"], late, row["len"] or None
+        check_verdicts(results.results(lake), k), refused_messages(lake, k), row["arrived"], late, row["len"] or None
     )
 
 
@@ -77,14 +76,14 @@ def refused_messages(lake: Lake, k: int) -> pl.DataFrame | None:
     return None if frame.is_empty() else frame.with_columns(messages=pl.when(~hidden).then("messages"))
 
 
-def check_verdicts(results: pl.DataFrame, k: int) -> pl.DataFrame | None:
+def check_verdicts(checks: pl.DataFrame, k: int) -> pl.DataFrame | None:
     """The newest days by suite, and by each belief that was not met on one of them; null where nothing was checked.
 
     A share of fewer than `k` rows is withheld.
     """
-    held = datadocs.by_day(results).filter(pl.col("day").is_not_null())
-    days = held.filter(pl.col("table") != PROFILES)["day"].unique().sort().tail(DAYS)
-    recent = held.filter(pl.col("day").is_in(days.implode()))
+    verdicts = datadocs.by_day(checks).filter(pl.col("day").is_not_null())
+    days = verdicts.filter(pl.col("table") != PROFILES)["day"].unique().sort().tail(DAYS)
+    recent = verdicts.filter(pl.col("day").is_in(days.implode()))
     if recent.is_empty():
         return None
     worst = pl.when((~pl.col("passed") & (pl.col("severity") == "refuse")).any()).then(pl.lit("refuse"))
@@ -105,8 +104,8 @@ def check_verdicts(results: pl.DataFrame, k: int) -> pl.DataFrame | None:
         of=pl.lit(1, pl.Int64),
         share=pl.when(few.not_()).then(pl.col("failed") / pl.col("judged")).fill_nan(None).round(3),
     )
-    most = missed.group_by("suite", "belief", maintain_order=True).agg(missed=(1 - pl.col("met")).sum())
-    kept = most.sort("missed", descending=True, maintain_order=True).head(MAX_BELIEFS)
+    days_missed = missed.group_by("suite", "belief", maintain_order=True).agg(missed=(1 - pl.col("met")).sum())
+    kept = days_missed.sort("missed", descending=True, maintain_order=True).head(MAX_BELIEFS)
     listed = missed.join(kept, on=["suite", "belief"], how="semi", maintain_order="left")
     return pl.concat([suites.select(VERDICTS.names()), listed.select(VERDICTS.names())]).sort(
         pl.col("suite").cast(pl.Enum(suites["suite"].unique(maintain_order=True).to_list())),

@@ -30,7 +30,7 @@ def within(paths: Paths, settings: ReportSettings) -> Paths:
 
 
 def no_such_days(paths: Paths, settings: ReportSettings) -> DefinitionError:
-    """The error for days that hold no touch; it names the days that do."""
+    """The error for days without touches; it names the days that have some."""
     row = summary(paths).row(0, named=True)
     return DefinitionError(
         "No touch lies in the requested days.",

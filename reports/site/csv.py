@@ -12,7 +12,7 @@ import polars as pl
 from polars import selectors as cs
 
 FORMULA: Final = r"^[\s\x00]*[=+\-@\t\r\n＝＋－＠]"
-"""The start of a text that a spreadsheet takes for a formula, possibly after blanks."""
+"""The start of a text that a spreadsheet reads as a formula, possibly after blanks."""
 
 
 def as_csv(frame: pl.DataFrame) -> str:

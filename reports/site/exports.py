@@ -27,13 +27,13 @@ _LARGEST: Final = 0.85  # points per pixel: small charts are not blown up
 
 def files_of(part: Part) -> dict[str, bytes]:
     """The part as Parquet, SVG and PNG, by address."""
-    found = {part.addresses["parquet"]: _parquet(part.frame)}
+    files = {part.addresses["parquet"]: _parquet(part.frame)}
     if part.spec is not None:
         fonts.register_fonts()
         spec = _padded(part.spec)
         png: bytes = vl_convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=2)
-        found |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: png}
-    return found
+        files |= {part.addresses["svg"]: drawing(spec).encode(), part.addresses["png"]: png}
+    return files
 
 
 def pdf(pages: Iterable[Page], title: str) -> bytes:

@@ -21,25 +21,25 @@ Run = tuple[str, dict[str, Any]]
 
 def earlier_runs(place: Place) -> list[Run]:
     """The kept runs, newest first: the name of the folder and the content of its `site.json`."""
-    found: list[Run] = []
+    runs: list[Run] = []
     for run in reversed(place.runs()):
         try:
             index = json.loads(place.index(run) or b"")
         except (OSError, ValueError):
             continue
-        found.append((run, index))
-    return found
+        runs.append((run, index))
+    return runs
 
 
 def moved(later: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
-    """What changed between two reports, in sentences: definitions, then steps whose conversion moved.
+    """Changes between two reports, as sentences: definitions, then steps whose conversion changed.
 
     >>> moved({"definitions": "b"}, {"definitions": "a"})
     ['The definitions changed: numbers may differ for that reason alone.']
     """
-    said = []
+    sentences = []
     if later.get("definitions") != earlier.get("definitions"):
-        said.append("The definitions changed: numbers may differ for that reason alone.")
+        sentences.append("The definitions changed: numbers may differ for that reason alone.")
     before = _steps(earlier)
     for name, now in _steps(later).items():
         then = before.get(name)
@@ -47,9 +47,9 @@ def moved(later: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
             continue
         apart = now["low"] > then["high"] or now["high"] < then["low"]
         gap = points(now["share"] - then["share"])
-        sure = "" if apart else ", not clear: the intervals overlap"
-        said.append(f"Going on to {quoted(name)}: {percent(now['share'])}, {gap}{sure}.")
-    return said
+        doubt = "" if apart else ", not clear: the intervals overlap"
+        sentences.append(f"Going on to {quoted(name)}: {percent(now['share'])}, {gap}{doubt}.")
+    return sentences
 
 
 def _steps(index: dict[str, Any]) -> dict[str, dict[str, float]]:
@@ -63,12 +63,12 @@ def _steps(index: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {name: {"share": s, "low": low, "high": high} for name, s, low, high in rows if s is not None}
 
 
-def history_page(found: list[Run], title: str) -> str:
+def history_page(runs: list[Run], title: str) -> str:
     """A page without scripts that lists the runs, newest first, each with its changes since the previous one."""
     parts = []
-    for (name, index), before in zip(found, [*(index for _, index in found[1:]), None], strict=True):
+    for (name, index), previous in zip(runs, [*(index for _, index in runs[1:]), None], strict=True):
         built = moment(datetime.fromisoformat(index["built_at"]))
-        changes = ["The first report that is kept."] if before is None else moved(index, before)
+        changes = ["The first report that is kept."] if previous is None else moved(index, previous)
         parts.append(
             Part(
                 id=f"run-{name}",

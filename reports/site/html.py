@@ -32,7 +32,7 @@ _ASSETS: Final = Path(__file__).parents[1] / "assets"
 
 @dataclass(frozen=True)
 class Site:
-    """What all pages share: the title, links to the pages (name, address), and the lines at the foot.
+    """Parts common to all pages: the title, links to the pages (name, address), and the lines at the foot.
 
     `within` is the path from the page to the folder of its report; empty for a page that stands alone.
     """

@@ -30,12 +30,12 @@ def packed(parts: Iterable[Part]) -> dict[str, Any]:
     charts = {part.id: _chart(part) for part in parts if part.spec is not None}
     specs = [chart[name] for chart in charts.values() for name in ("wide", "narrow") if name in chart]
     seen = Counter(text for spec in specs for text in _texts(spec))
-    places: dict[str, int] = {}
+    indexes: dict[str, int] = {}
     shared: list[Any] = []
     for chart in charts.values():
         for name in ("wide", "narrow"):
             if name in chart:
-                chart[name] = _shared_once(chart[name], seen, places, shared)
+                chart[name] = _shared_once(chart[name], seen, indexes, shared)
     return {"charts": charts, "shared": shared}
 
 
@@ -46,12 +46,12 @@ def unpacked(value: Any, shared: list[Any]) -> Any:
     {'x': {'field': 'a'}, 'y': [{'field': 'a'}]}
     """
     if isinstance(value, list):
-        return [unpacked(one, shared) for one in value]
+        return [unpacked(item, shared) for item in value]
     if not isinstance(value, dict):
         return value
     if REFERENCE in value:
         return unpacked(shared[value[REFERENCE]], shared)
-    return {name: unpacked(one, shared) for name, one in value.items()}
+    return {name: unpacked(item, shared) for name, item in value.items()}
 
 
 def columns_of(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -83,18 +83,18 @@ def _templates(columns: dict[str, list[Any]]) -> dict[str, Any]:
     needed: set[str] = set()
     for name in sorted(texts, key=lambda name: -sum(map(len, texts[name]))):
         others = [other for other in texts if other != name and other not in likened]
-        found = [_pieces(text, {other: texts[other][row] for other in others}) for row, text in enumerate(texts[name])]
-        told = _template_column(found)
-        if name not in needed and len(_text(told)) < len(_text(_column(texts[name]))):
-            likened[name] = told
-            needed |= {piece[0] for pieces in told["like"] for piece in pieces if isinstance(piece, list)}
+        pieces = [_pieces(text, {other: texts[other][row] for other in others}) for row, text in enumerate(texts[name])]
+        template = _template_column(pieces)
+        if name not in needed and len(_text(template)) < len(_text(_column(texts[name]))):
+            likened[name] = template
+            needed |= {piece[0] for pieces in template["like"] for piece in pieces if isinstance(piece, list)}
     return likened
 
 
-def _template_column(found: list[list[Any]]) -> dict[str, Any]:
-    kinds = {_text(pieces): pieces for pieces in found}
-    places = {kind: place for place, kind in enumerate(kinds)}
-    return {"like": list(kinds.values()), "at": _packed_indexes([places[_text(pieces)] for pieces in found])}
+def _template_column(rows: list[list[Any]]) -> dict[str, Any]:
+    distinct = {_text(pieces): pieces for pieces in rows}
+    indexes = {text: index for index, text in enumerate(distinct)}
+    return {"like": list(distinct.values()), "at": _packed_indexes([indexes[_text(pieces)] for pieces in rows])}
 
 
 def _pieces(text: str, others: dict[str, str]) -> list[Any]:
@@ -110,8 +110,8 @@ def _split(piece: Any, name: str, value: str) -> Iterator[Any]:
     if isinstance(piece, list):
         yield piece
         return
-    for place, part in enumerate(piece.split(value)):
-        if place:
+    for index, part in enumerate(piece.split(value)):
+        if index:
             yield [name]
         if part:
             yield part
@@ -121,25 +121,25 @@ def _column(values: list[Any]) -> Any:
     """The shortest of: all values, runs of values, indexes into a list of distinct values."""
     runs = [(value, len(list(same))) for value, same in groupby(values)]
     texts = [_text(value) for value in values]
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    told = [
+    indexes = {text: index for index, text in enumerate(dict.fromkeys(texts))}
+    encodings = [
         values,
         {"of": [value for value, _ in runs], "times": [times for _, times in runs]},
-        {"of": [json.loads(text) for text in places], "at": _packed_indexes([places[text] for text in texts])},
+        {"of": [json.loads(text) for text in indexes], "at": _packed_indexes([indexes[text] for text in texts])},
     ]
-    return min(told, key=lambda one: len(_text(one)))
+    return min(encodings, key=lambda encoding: len(_text(encoding)))
 
 
 def _shorter(value: Any) -> Any:
-    """A whole number without its decimals."""
+    """Whole numbers as integers, without decimals."""
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def _packed_indexes(places: list[int]) -> str | list[int]:
+def _packed_indexes(indexes: list[int]) -> str | list[int]:
     return (
-        "".join(INDEX_CHARACTERS[place] for place in places)
-        if max(places, default=0) < len(INDEX_CHARACTERS)
-        else places
+        "".join(INDEX_CHARACTERS[index] for index in indexes)
+        if max(indexes, default=0) < len(INDEX_CHARACTERS)
+        else indexes
     )
 
 
@@ -185,19 +185,19 @@ def _texts(value: Any) -> Iterator[str]:
         yield _text(value)
 
 
-def _shared_once(value: Any, seen: Counter[str], places: dict[str, int], shared: list[Any]) -> Any:
+def _shared_once(value: Any, seen: Counter[str], indexes: dict[str, int], shared: list[Any]) -> Any:
     if isinstance(value, list):
-        return [_shared_once(one, seen, places, shared) for one in value]
+        return [_shared_once(item, seen, indexes, shared) for item in value]
     if not isinstance(value, dict):
         return value
     text = _text(value)
-    inner = {name: _shared_once(one, seen, places, shared) for name, one in value.items() if text not in places}
+    inner = {name: _shared_once(item, seen, indexes, shared) for name, item in value.items() if text not in indexes}
     if seen[text] < 2 or len(text) < MIN_SHARED_LENGTH:
         return inner
-    if text not in places:
-        places[text] = len(shared)
+    if text not in indexes:
+        indexes[text] = len(shared)
         shared.append(inner)
-    return {REFERENCE: places[text]}
+    return {REFERENCE: indexes[text]}
 
 
 def _text(value: Any) -> str:

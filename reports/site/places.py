@@ -1,11 +1,11 @@
 """Stores a site in a local folder or in an object store (`s3://`, `gs://`, `az://`).
 
 A place adds a run as a whole and replaces a file of the site in one step. In a folder a run is written aside and moved
-into place; in a store its files are put one by one, its `site.json` last, and no link leads to a run before the site's
+into place; in a store its files are written one by one, `site.json` last, and nothing links to a run before the site's
 own files are replaced. Either way a reader never sees half a site.
 
-Tested are folders, `s3://` against a store that speaks S3's protocol, and `az://` against Azure's emulator. `gs://`
-uses the same library and has not been tested against a real store.
+Folders, `s3://` (against an S3-compatible server) and `az://` (against Azure's emulator) are tested; `gs://` uses the
+same library and has not been tested against a real store.
 """
 
 from __future__ import annotations
@@ -136,12 +136,13 @@ class Store:
             files.remove(f"{self._address}/{RUNS}/{run}")
 
     def _put(self, name: str, content: bytes) -> None:
-        kind = mimetypes.guess_type(name)[0] or "application/octet-stream"
-        if kind.startswith("text/"):
-            kind += "; charset=utf-8"
-        fresh = "no-cache" if "/" not in name else "max-age=3600"
+        content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
+        if content_type.startswith("text/"):
+            content_type += "; charset=utf-8"
+        cache_control = "no-cache" if "/" not in name else "max-age=3600"
         with _os_errors():
-            files.write(f"{self._address}/{name}", content, {"Content-Type": kind, "Cache-Control": fresh})
+            headers = {"Content-Type": content_type, "Cache-Control": cache_control}
+            files.write(f"{self._address}/{name}", content, headers)
 
 
 @contextmanager

@@ -58,7 +58,7 @@ class BuiltSite:
 
 
 def build_site(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> BuiltSite:
-    """The site as files; `folder` is where they will lie below the front page. Without answers it says so."""
+    """The site as files; `folder` is their folder below the front page. Without answers, one page that says so."""
     pages = _pages(answers, settings) if answers is not None else (_empty_page(),)
     pages = tuple(replace(page, notices=_notices(answers, built_at)) for page in pages)
     names = [(pages[0].name, FRONT), *((page.name, FILES[page.slug]) for page in pages[1:])]
@@ -66,10 +66,10 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
     within = Site(settings.title, (*names, ("Earlier reports", "../../history.html")), footer, "./")
     above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer, f"{folder}/")
     files = {file: render(page, within).encode() for page, (_, file) in zip(pages, names, strict=True)}
-    whole, alone = _all_in_one(pages), Site(settings.title, (), footer)
-    files["report.html"] = render(whole, alone).encode()
+    all_in_one, no_links = _all_in_one(pages), Site(settings.title, (), footer)
+    files["report.html"] = render(all_in_one, no_links).encode()
     if settings.static or settings.files:
-        files["report_static.html"] = render_static(whole, alone).encode()
+        files["report_static.html"] = render_static(all_in_one, no_links).encode()
     for page in pages:
         for part in page.parts:
             files[f"data/{part.id}.csv"] = as_csv(as_files(part.frame)).encode()
@@ -92,27 +92,27 @@ def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
     """Pictures, Parquet and the PDF; the drawing libraries are imported only here."""
     from reports.site.exports import files_of, pdf
 
-    made = {address: content for page in pages for part in page.parts for address, content in files_of(part).items()}
-    return made | {"report.pdf": pdf(pages, title)}
+    files = {address: content for page in pages for part in page.parts for address, content in files_of(part).items()}
+    return files | {"report.pdf": pdf(pages, title)}
 
 
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
     """The configured pages that have content; the overview where none has."""
     with unchecked():
-        made = [PAGES[name](answers, settings) for name in PAGES if name in settings.pages]
-        found = tuple(page for page in made if page is not None)
-        return found or (overview_page(answers, settings),)
+        pages_or_none = [PAGES[name](answers, settings) for name in PAGES if name in settings.pages]
+        pages = tuple(page for page in pages_or_none if page is not None)
+        return pages or (overview_page(answers, settings),)
 
 
 def _all_in_one(pages: tuple[Page, ...]) -> Page:
-    """All cards on one page, each once; the full version replaces the short one."""
+    """All cards on one page, each once; a full version replaces the short one."""
     parts = {part.id: part for page in pages for part in page.parts}
     parts = {name: part for name, part in parts.items() if name.removesuffix("-short") not in parts.keys() - {name}}
     return replace(pages[0], name="Report", parts=tuple(parts.values()))
 
 
 def _notices(answers: Answers | None, built_at: datetime) -> tuple[str, ...]:
-    """Notices above the page: that the data is old."""
+    """Notices above the page: a warning of old data."""
     if answers is None or built_at - answers.facts.end_of_data <= STALE:
         return ()
     age = round((built_at - answers.facts.end_of_data) / timedelta(days=1))

@@ -34,7 +34,7 @@ def weakest_step(stages: pl.DataFrame) -> int | None:
 
 
 def _floor(row: dict[str, Any]) -> float:
-    """The lowest value that a step's share may have, as far as published numbers imply it."""
+    """The lowest share of a step that is consistent with the published numbers."""
     if row["share_of_previous_low"] is not None:
         return float(row["share_of_previous_low"])
     if row["bound_low"] is not None:
@@ -94,31 +94,31 @@ def funnel_headline(stages: pl.DataFrame) -> str:
     return sentence
 
 
-def segments_headline(frame: pl.DataFrame, most: int = 2) -> str:
+def segments_headline(frame: pl.DataFrame, max_groups: int = 2) -> str:
     """The title of the chart by segment: the groups clearly below the rest that cost most, otherwise those above it."""
     if frame.filter(pl.col("verdict").is_not_null()).is_empty():
         return "Conversion from stage to stage, by group"
-    sentences = [sentence for side in ("below", "above") for sentence in _different_groups(frame, side, most)]
+    sentences = [sentence for side in ("below", "above") for sentence in _different_groups(frame, side, max_groups)]
     if sentences:
-        return "; ".join(sentences[:most])
+        return "; ".join(sentences[:max_groups])
     named = frame.filter(pl.col("segment") != NO_VALUE)
     known = named["state"].is_in([SHOWN]).all()
     return f"No group of customers{'' if known else ' of which enough is known'} differs clearly from the rest"
 
 
-def _different_groups(frame: pl.DataFrame, side: str, most: int) -> list[str]:
+def _different_groups(frame: pl.DataFrame, side: str, max_groups: int) -> list[str]:
     """Sentences on the groups clearly on this side of the rest, those that affect most customers first."""
-    found = frame.filter((pl.col("verdict") == side) & (pl.col("segment") != NO_VALUE)).with_columns(
+    different = frame.filter((pl.col("verdict") == side) & (pl.col("segment") != NO_VALUE)).with_columns(
         weight=(pl.col("difference") * pl.col("previous")).abs()
     )
-    each = found.sort("weight", descending=True, nulls_last=True, maintain_order=True).unique(
+    groups = different.sort("weight", descending=True, nulls_last=True, maintain_order=True).unique(
         ["dimension", "segment"], keep="first", maintain_order=True
     )
     return [
         f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−+')} "
         f"({interval(*sorted((abs(row['difference_low']), abs(row['difference_high']))))}) {side} the rest "
         f"in going on to {quoted(row['name'])}"
-        for row in each.drop_nulls("difference").head(most).iter_rows(named=True)
+        for row in groups.drop_nulls("difference").head(max_groups).iter_rows(named=True)
     ]
 
 
@@ -132,7 +132,7 @@ def flow_headline(published: Flow) -> str:
     bounds = row["goal_text"][:1].isalpha()
     goal = row["goal_text"] if bounds else _estimated(round(row["goal_share"] * row["units"]), row["units"])
     return (
-        f"The commonest start is {quoted(row['source'])} then {_shown(row['target'])}: "
+        f"The commonest start is {quoted(row['source'])} then {_target(row['target'])}: "
         f"{_estimated(row['units'], published.units)} of journeys, of which {goal} reach the goal"
     )
 
@@ -147,17 +147,17 @@ def commonest_headline(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
 
     `reached` and `lost` have `route` and `units`, most frequent first.
     """
-    said = []
+    clauses = []
     if reached.height and _leads(reached["units"]):
-        said.append(f"the most frequent path to the goal is {_way(reached['route'][0].to_list())}")
+        clauses.append(f"the most frequent path to the goal is {_path_text(reached['route'][0].to_list())}")
     if lost.height and _leads(lost["units"]):
-        said.append(f"journeys are most often left after {_way(lost['route'][0].to_list())}")
-    whole = "; ".join(said)
-    return whole[:1].upper() + whole[1:] if len(said) == 2 else "The commonest complete paths"
+        clauses.append(f"journeys are most often left after {_path_text(lost['route'][0].to_list())}")
+    sentence = "; ".join(clauses)
+    return sentence[:1].upper() + sentence[1:] if len(clauses) == 2 else "The commonest complete paths"
 
 
-def _way(route: list[str]) -> str:
-    """A path in a sentence: all of it where it is short.
+def _path_text(route: list[str]) -> str:
+    """A path in a sentence, in full where it is short.
 
     >>> _way(["Ad"]), _way(["Ad", "Shop"]), _way(["Ad", "Shop", "Ad", "Shop"])
     ('“Ad” alone', '“Ad” → “Shop”', '4 touches long, from “Ad” to “Shop”')
@@ -170,15 +170,16 @@ def _way(route: list[str]) -> str:
 def journey_map_headline(stages: pl.DataFrame, voice: pl.DataFrame | None) -> str:
     """The title of the journey map: the stages with the lowest satisfaction and the highest drop-off, where clear."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
-    said: list[str] = []
-    felt = None if voice is None else voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
-    if felt is not None and felt.height > 1 and felt["high"][0] < _minimum(felt["low"][1:]):
-        among = "" if voice is None or felt.height == voice.height else f" of {felt.height} stages with enough answers"
-        said.append(f"satisfaction is lowest at {quoted(felt['stage'][0])}{among}")
+    clauses: list[str] = []
+    rated = None if voice is None else voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
+    if rated is not None and rated.height > 1 and rated["high"][0] < _minimum(rated["low"][1:]):
+        is_complete = voice is None or rated.height == voice.height
+        scope = "" if is_complete else f" of {rated.height} stages with enough answers"
+        clauses.append(f"satisfaction is lowest at {quoted(rated['stage'][0])}{scope}")
     weakest = weakest_step(stages)
     if weakest is not None:
-        said.append(f"the largest share leaves after {quoted(rows[weakest - 1]['name'])}")
-    return "Journey map: " + "; ".join(said) if said else "Journey map"
+        clauses.append(f"the largest share leaves after {quoted(rows[weakest - 1]['name'])}")
+    return "Journey map: " + "; ".join(clauses) if clauses else "Journey map"
 
 
 def incidence_headline(curves: pl.DataFrame, dimension: str | None) -> str:
@@ -201,9 +202,9 @@ def _ended(row: dict[str, Any]) -> str:
 
 
 def _maximum(values: pl.Series) -> float:
-    most = values.max()
-    assert isinstance(most, float)
-    return most
+    maximum = values.max()
+    assert isinstance(maximum, float)
+    return maximum
 
 
 def trend_headline(weekly: pl.DataFrame, prefix: str = "") -> str:
@@ -211,23 +212,24 @@ def trend_headline(weekly: pl.DataFrame, prefix: str = "") -> str:
 
     `prefix` names the group, such as "Device “App”: ".
     """
-    found = unusual_runs(weekly)
-    if found:
-        said = _run_sentence(found[0])
+    runs = unusual_runs(weekly)
+    if runs:
+        sentence = _run_sentence(runs[0])
     else:
-        said = "No week outside its expected range" if weekly["low"].drop_nulls().len() else "Conversion week by week"
-    return f"{prefix}{said[:1].lower()}{said[1:]}" if prefix else said
+        compared = weekly["low"].drop_nulls().len() > 0
+        sentence = "No week outside its expected range" if compared else "Conversion week by week"
+    return f"{prefix}{sentence[:1].lower()}{sentence[1:]}" if prefix else sentence
 
 
 def trends_headline(weekly: pl.DataFrame) -> str:
     """The title of the trends page: the most remarkable run of all customers, otherwise of a group."""
-    found = unusual_runs(weekly.filter(pl.col("dimension").is_null())) or unusual_runs(weekly)
-    if not found:
+    runs = unusual_runs(weekly.filter(pl.col("dimension").is_null())) or unusual_runs(weekly)
+    if not runs:
         return "How conversion moves"
-    sentence = _run_sentence(found[0])
-    if found[0]["dimension"] is None:
+    sentence = _run_sentence(runs[0])
+    if runs[0]["dimension"] is None:
         return sentence
-    return f"{found[0]['dimension']} {quoted(found[0]['segment'])}: {sentence[:1].lower()}{sentence[1:]}"
+    return f"{runs[0]['dimension']} {quoted(runs[0]['segment'])}: {sentence[:1].lower()}{sentence[1:]}"
 
 
 def _run_sentence(run: dict[str, Any]) -> str:
@@ -237,15 +239,15 @@ def _run_sentence(run: dict[str, Any]) -> str:
         if first == last
         else (f"weeks of {first.day} {first:%B} to {last.day} {last:%B}")
     )
-    way = "below" if run["difference"] < 0 else "above"
+    side = "below" if run["difference"] < 0 else "above"
     size = points(abs(run["difference"])).lstrip("+")
-    return f"Going on to {quoted(run['name'])} was {size} {way} usual in the {when}"
+    return f"Going on to {quoted(run['name'])} was {size} {side} usual in the {when}"
 
 
 def _minimum(values: pl.Series) -> float:
-    least = values.min()
-    assert isinstance(least, float)
-    return least
+    minimum = values.min()
+    assert isinstance(minimum, float)
+    return minimum
 
 
 def in_words(share: float, low: float, high: float) -> str:
@@ -280,5 +282,5 @@ def _step(rows: dict[int, dict[str, Any]], step: int) -> str:
     return f"{quoted(rows[step - 1]['name'])} → {quoted(rows[step]['name'])}"
 
 
-def _shown(touchpoint: str) -> str:
+def _target(touchpoint: str) -> str:
     return "another touchpoint" if touchpoint == OTHER else quoted(touchpoint)

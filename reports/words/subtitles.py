@@ -1,4 +1,4 @@
-"""Phrases shared by all subtitles: who is counted, when, and what is withheld."""
+"""Phrases common to all subtitles: who is counted, when, and what is withheld."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from reports.words.numbers import count, length, period, quoted
 
 @dataclass(frozen=True)
 class State:
-    """What a card shows instead of a chart: no data, too few customers, withheld."""
+    """A note that a card shows instead of a chart: no data, too few customers, withheld."""
 
     symbol: str
     headline: str
@@ -22,7 +22,7 @@ class State:
 
 
 def population(answers: Answers, settings: ReportSettings) -> str:
-    """Who a funnel counts: entrants whose window is over; those still within it are mentioned, not counted."""
+    """The customers that are counted: entrants whose window is over; those still within it are only mentioned."""
     first = answers.stages.row(0, named=True)
     text = (
         f"{shown_count(first['entered'], settings)} customers who entered at {quoted(first['name'])} "
@@ -45,25 +45,25 @@ def dates(answers: Answers) -> str:
     return period(answers.facts.first_at, answers.facts.end_of_data)
 
 
-def shown_count(many: int | None, settings: ReportSettings) -> str:
+def shown_count(value: int | None, settings: ReportSettings) -> str:
     """A count in a sentence, or a note that it is small or withheld."""
-    return f"under {settings.k} or withheld" if many is None else count(many)
+    return f"under {settings.k} or withheld" if value is None else count(value)
 
 
 def too_few(entered: int | None, settings: ReportSettings) -> State | None:
-    """What a card shows instead of a rate over too few customers; null where there are enough."""
+    """The note instead of a rate over too few customers; null where there are enough."""
     if entered is not None and entered >= settings.least:
         return None
-    many = f"fewer than {settings.k}" if entered is None or 0 < entered < settings.k else count(entered)
+    shown = f"fewer than {settings.k}" if entered is None or 0 < entered < settings.k else count(entered)
     return State(
         f"n < {settings.least}",
         "Too few customers for a rate",
-        f"{many} customers entered and have completed their window; a rate needs at least {settings.least}.",
+        f"{shown} customers entered and have completed their window; a rate needs at least {settings.least}.",
     )
 
 
 def withheld_note(frame: pl.DataFrame, settings: ReportSettings) -> str:
-    """How many cells of a frame with a `state` are withheld or given as bounds; empty where none is."""
+    """A note on the number of cells that are withheld or given as bounds; empty where none is."""
     hidden = frame.filter(pl.col("state") == WITHHELD).height
     bounded = frame.filter(pl.col("state") == BOUNDED).height
     note = ""
@@ -77,11 +77,11 @@ def withheld_note(frame: pl.DataFrame, settings: ReportSettings) -> str:
 
 
 def count_withheld(answers: Answers) -> tuple[int, int]:
-    """How many cells of the stages and their breakdowns are withheld, and of how many."""
+    """The number of withheld cells of the stages and their breakdowns, and the number of all cells."""
     frames = [frame for frame in (answers.stages, answers.segments) if frame is not None]
     return sum(int((frame["state"] == WITHHELD).sum()) for frame in frames), sum(frame.height for frame in frames)
 
 
 def rounded_note(rounded: bool, settings: ReportSettings) -> str:
-    """Note that rare moves are left out and counts rounded; empty where they are not."""
+    """A note that rare moves are left out and counts rounded; empty where they are not."""
     return f" Moves of fewer than {settings.k} are left out and counts are rounded to tens." if rounded else ""

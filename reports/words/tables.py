@@ -221,11 +221,12 @@ def cube_table(published: Cube, names: tuple[str, ...]) -> Table:
     counts = [name for name in published.cells.columns if name.startswith("n")]
     fields = ("a", "b")[: len(names)]
     rows: list[tuple[str, ...]] = []
-    for kept in ((), *((field,) for field in fields), *([fields] if len(fields) > 1 else [])):
-        inside = published.cells.filter(*(pl.col(field).is_not_null() for field in kept))
-        sums = inside.group_by(kept).agg(pl.col(counts).sum()) if kept else inside.select(pl.col(counts).sum())
-        for row in sums.sort("n1", *kept, descending=[True, *(False for _ in kept)]).iter_rows(named=True):
-            groups = (shown_name(row[field]) if field in kept else "all" for field in fields)
+    for dimensions in ((), *((field,) for field in fields), *([fields] if len(fields) > 1 else [])):
+        cells = published.cells.filter(*(pl.col(field).is_not_null() for field in dimensions))
+        total = pl.col(counts).sum()
+        sums = cells.group_by(dimensions).agg(total) if dimensions else cells.select(total)
+        for row in sums.sort("n1", *dimensions, descending=[True, *(False for _ in dimensions)]).iter_rows(named=True):
+            groups = (shown_name(row[field]) if field in dimensions else "all" for field in fields)
             rows.append((*groups, *(count(row[name]) for name in counts)))
     heads = (*names, *(shown_name(step) for step in published.steps))
     return Table(heads, tuple(rows), words=tuple(range(len(names))))

@@ -62,8 +62,8 @@ def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
     if row and row["earlier_entered"] and row["later_entered"]:
         later, earlier = row["later_entered"], row["earlier_entered"]
         low, high = (end / (1 - end) for end in share_interval(later, later + earlier))
-        far = compared(later / earlier), compared_interval(low, high)
-        change = _change("Entered", _newest(answers, settings), settings, far, clear=low > 1 or high < 1)
+        difference = compared(later / earlier), compared_interval(low, high)
+        change = _change("Entered", _newest(answers, settings), settings, difference, clear=low > 1 or high < 1)
     journeys, customers = (
         shown_count(answers.facts.journeys, settings),
         shown_count(answers.facts.customers, settings),
@@ -108,9 +108,9 @@ def _pace(answers: Answers, settings: ReportSettings) -> ValueCard:
     detail = f"from the first touch, of {count(pace.journeys)} journeys; one in ten takes over {wait(pace.nine_in_ten)}"
     shift, change = answers.pace_shift, ""
     if shift is not None:
-        far = f"{wait_shift(shift.difference)} against", f"{wait_shift(shift.low)} to {wait_shift(shift.high)}"
+        difference = f"{wait_shift(shift.difference)} against", f"{wait_shift(shift.low)} to {wait_shift(shift.high)}"
         clear = shift.low > 0 or shift.high < 0
-        change = _change("Begun", _newest(answers, settings), settings, far, clear=clear)
+        change = _change("Begun", _newest(answers, settings), settings, difference, clear=clear)
     return ValueCard(label, wait(pace.median), detail, change)
 
 
@@ -124,10 +124,10 @@ def _satisfaction(answers: Answers, voice: pl.DataFrame, settings: ReportSetting
     )
     shift, change = answers.voice_shifts.get(row["stage"]), ""
     if shift is not None:
-        far = f"{points(shift.difference)} against", points_interval(shift.low, shift.high)
+        difference = f"{points(shift.difference)} against", points_interval(shift.low, shift.high)
         end = answers.facts.end_of_data
         when = _days(end - duration(settings.compare), end)
-        change = _change("Answers", when, settings, far, clear=shift.low > 0 or shift.high < 0)
+        change = _change("Answers", when, settings, difference, clear=shift.low > 0 or shift.high < 0)
     return ValueCard(f"Satisfied at {quoted(row['stage'])}", percent(row["satisfied"]), detail, change)
 
 
@@ -143,14 +143,14 @@ def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) 
     if row is None or row[f"{of}_difference"] is None:
         return ""
     low, high = row[f"{of}_low"], row[f"{of}_high"]
-    far = f"{points(row[f'{of}_difference'])} against", points_interval(low, high)
-    return _change("Entered", _newest(answers, settings), settings, far, clear=low > 0 or high < 0)
+    difference = f"{points(row[f'{of}_difference'])} against", points_interval(low, high)
+    return _change("Entered", _newest(answers, settings), settings, difference, clear=low > 0 or high < 0)
 
 
-def _change(what: str, when: str, settings: ReportSettings, moved: tuple[str, str], *, clear: bool) -> str:
-    """A change between two periods in words, with its interval."""
-    far, ends = moved
-    before = f"{far} the {length(settings.compare)} before"
+def _change(what: str, when: str, settings: ReportSettings, difference: tuple[str, str], *, clear: bool) -> str:
+    """The text of a change between two periods, with its interval."""
+    size, ends = difference
+    before = f"{size} the {length(settings.compare)} before"
     return f"{what} {when}: {before} (95 %: {ends}{'' if clear else ', not clear'})"
 
 
@@ -161,7 +161,7 @@ def _newest(answers: Answers, settings: ReportSettings) -> str:
 
 
 def _days(start: datetime, end: datetime) -> str:
-    """The days of a period; its first and last day count where most of the day lies within it."""
+    """The days of a period; its first and last day are included if most of the day lies within it."""
     half = min(timedelta(hours=12), (end - start) / 2)
     return period(start + half, end - half)
 

@@ -1,4 +1,4 @@
-"""Does a published report say every number the same wherever it says it? Reads the files of a run, nothing else."""
+"""Checks that a published report shows every number consistently; reads only the files of a run."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ NUMBER = r"[\d,]+"
 
 
 class Report:
-    """A run as a reader has it: `frames` by the id of their card, what cards say, and the values on top."""
+    """The files of a run: `frames` and `texts` by the id of their card, and the value cards by label."""
 
     def __init__(self, run: Path) -> None:
         self.run = run
         self.index: dict[str, Any] = json.loads((run / "site.json").read_text(encoding="utf-8"))
         self.cards = [(page["file"], part) for page in self.index["pages"] for part in page["parts"]]
         self.frames = {part["id"]: pl.DataFrame(part["frame"]) for _, part in self.cards}
-        self.said = {part["id"]: part["title"] + " | " + part["subtitle"] for _, part in self.cards}
+        self.texts = {part["id"]: part["title"] + " | " + part["subtitle"] for _, part in self.cards}
         self.values = {value["label"]: value for value in self.index["values"]}
         self.pages = {file.name: file.read_text(encoding="utf-8") for file in run.glob("*.html")}
 
     def number(self, card: str, pattern: str) -> int:
-        """The first number that a card says so."""
-        found = re.search(pattern.replace("N", f"({NUMBER})"), self.said[card])
-        assert found, f"{card}: {pattern} in {self.said[card]}"
-        return int(found[1].replace(",", ""))
+        """The number in the text of a card that matches the pattern, in which N stands for it."""
+        match = re.search(pattern.replace("N", f"({NUMBER})"), self.texts[card])
+        assert match, f"{card}: {pattern} in {self.texts[card]}"
+        return int(match[1].replace(",", ""))
 
 
 def check(run: Path) -> set[str]:
@@ -77,9 +77,9 @@ def _funnel(report: Report) -> None:
     stages = report.frames["funnel"]
     first, last = stages.row(0, named=True), stages.row(-1, named=True)
     assert report.values["Customers who entered"]["value"] == count(first["entered"]) == count(first["reached"])
-    for card, said in report.said.items():
-        whom = re.search(rf"({NUMBER}) customers who entered", said)
-        assert whom is None or whom[1] == count(first["entered"]), card
+    for card, text in report.texts.items():
+        entered = re.search(rf"({NUMBER}) customers who entered", text)
+        assert entered is None or entered[1] == count(first["entered"]), card
     reached = next(value for label, value in report.values.items() if label.startswith("Reached"))
     if last["share_of_entered"] is not None:
         assert reached["value"] == percent(last["share_of_entered"])
@@ -94,10 +94,10 @@ def _funnel(report: Report) -> None:
 
 
 def _groups(report: Report) -> None:
-    """Groups add up to the funnel where all are told, and the explorer counts what both count."""
+    """Groups add up to the funnel where all are published, and the explorer has the counts of both."""
     stages, segments = report.frames["funnel"], report.frames.get("segments")
     reached = dict(stages.select("step", "reached").iter_rows())
-    told: dict[tuple[str, str, int], int] = {}
+    published: dict[tuple[str, str, int], int] = {}
     if segments is not None:
         for (dimension, step), rows in segments.group_by("dimension", "step"):
             for name, of in (("previous", step - 1), ("reached", step)):  # type: ignore[operator]
@@ -107,20 +107,20 @@ def _groups(report: Report) -> None:
             everyone = rows["everyone"].drop_nulls()
             assert share is None or everyone.is_empty() or abs(everyone[0] - share) < 6e-5
         for row in segments.iter_rows(named=True):
-            told |= {(row["dimension"], row["segment"], row["step"] - 1): row["previous"]}
-            told |= {(row["dimension"], row["segment"], row["step"]): row["reached"]}
+            published |= {(row["dimension"], row["segment"], row["step"] - 1): row["previous"]}
+            published |= {(row["dimension"], row["segment"], row["step"]): row["reached"]}
         short = report.frames["segments-short"]
         assert short.join(segments, on=short.columns, nulls_equal=True, how="anti").is_empty()
     if "explorer" in report.frames:
-        _cube(report.frames["explorer"], reached, told, report.said["explorer"])
+        _cube(report.frames["explorer"], reached, published, report.texts["explorer"])
 
 
-def _cube(cells: pl.DataFrame, reached: dict[int, int], told: dict[tuple[str, str, int], int], said: str) -> None:
+def _cube(cells: pl.DataFrame, reached: dict[int, int], published: dict[tuple[str, str, int], int], text: str) -> None:
     for step, customers in reached.items():
         assert customers is None or cells[f"n{step}"].sum() == customers, step
-    by = re.search(r"Conversion by (.*), for the customers", said)
+    by = re.search(r"Conversion by (.*), for the customers", text)
     fields = dict(zip(by[1].split(" and "), "ab", strict=False)) if by else {}
-    for (dimension, segment, step), customers in told.items():
+    for (dimension, segment, step), customers in published.items():
         field = fields.get(dimension.lower())
         rows = cells.filter(pl.col(field) == segment) if field else cells.clear()
         if customers is not None and segment != "All others" and rows["start"].drop_nulls().len():
@@ -149,18 +149,18 @@ def _journeys(report: Report) -> None:
         assert report.number("time-to-goal", "The N journeys") == times
         assert f"of {count(times)} journeys" in pace["detail"]
         assert f"{count(times)} reached" in (lede[1] if lede else "")
-        assert pace["value"] in report.said["time-to-goal"]
+        assert pace["value"] in report.texts["time-to-goal"]
     if "map" in report.frames and "definitions" in report.frames:
         assert report.frames["map"].sort(pl.all()).equals(report.frames["definitions"].sort(pl.all()))
 
 
 def _quality(report: Report) -> None:
     touches = report.values["Touches"]["value"]
-    assert f"{touches} touches" in report.said["linked"]
+    assert f"{touches} touches" in report.texts["linked"]
     assert all(f"from {touches} touches" in html for name, html in report.pages.items() if name != "history.html")
     if "refused" in report.frames:
         known = report.frames["refused"]["messages"].drop_nulls().sum()
-        assert report.said["refused"].startswith(count(known)) or not known
+        assert report.texts["refused"].startswith(count(known)) or not known
     states = [*report.frames["funnel"]["state"], *_states(report)]
     withheld = sum(state == "withheld" for state in states)
     assert report.values["Withheld"]["detail"].startswith(f"{withheld} of {len(states)} cells")

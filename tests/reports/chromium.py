@@ -1,4 +1,4 @@
-"""Opens a built page in Chromium with the network cut, and tells what happened there."""
+"""Opens built pages in Chromium without a network, and records requests and console messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.reports import fixtures
 
 EXECUTABLE = Path("/usr/bin/chromium")
 PATIENCE = 120_000
-"""Milliseconds until a condition counts as missed: a machine with other work to do is slow, not wrong."""
+"""Milliseconds until a condition counts as missed: a machine with other work to do may be slow."""
 ARGUMENTS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -34,15 +34,15 @@ ARGUMENTS = [
 
 @dataclass
 class Visit:
-    """A page as it was visited: what it asked for, and what it complained about."""
+    """An open page, its requests, and its errors and warnings."""
 
     page: Any
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
 
-    def until(self, condition: str, *given: Any) -> None:
+    def until(self, condition: str, *arguments: Any) -> None:
         """Wait until a function of the page returns something true."""
-        self.page.wait_for_function(condition, arg=list(given))
+        self.page.wait_for_function(condition, arg=list(arguments))
 
     def draw_all(self) -> dict[str, Any]:
         self.page.evaluate("() => journeys.drawAll()")
@@ -56,7 +56,7 @@ class Visit:
 
 
 def written(folder: Path, answers: Answers, title: str = "Shop") -> Path:
-    """The site of these answers as files; returns its first page."""
+    """Writes the site of these answers; returns the file of its first page."""
     built = build_site(answers, ReportSettings(title=title, segments=("device",)), fixtures.BUILT_AT, "runs/x")
     for name, content in built.files.items():
         (folder / name).parent.mkdir(exist_ok=True)
@@ -78,7 +78,7 @@ def chromium() -> Iterator[Any]:
 
 @contextmanager
 def visited(browser: Any, file: Path, **options: Any) -> Iterator[Visit]:
-    """Open `file` without a network, as a visitor who has never been here."""
+    """Opens `file` without a network, in a fresh browser profile."""
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 900}, "offline": True, **options})
     context.set_default_timeout(PATIENCE)
     visit = Visit(context.new_page())
@@ -96,23 +96,23 @@ SHIFT = 2
 SHIFTS = sorted(product(range(-SHIFT, SHIFT + 1), repeat=2), key=lambda shift: abs(shift[0]) + abs(shift[1]))
 
 
-def differing(kept: bytes, seen: bytes, enough: float = 0.0) -> float:
-    """The share of a picture's pixels that differ clearly from another's; all of them where the sizes differ.
+def differing(golden: bytes, drawn: bytes, tolerance: float = 0.0) -> float:
+    """The share of pixels that differ clearly between two pictures; 1 where their sizes differ.
 
-    What stands a pixel or two beside its old place is the same: the best of the small shifts counts, and no further one
-    is tried once at most `enough` of the pixels differ.
+    A shift by a pixel or two is no difference: the smallest share over small shifts counts. No further shift is tried
+    once at most `tolerance` of the pixels differ.
     """
-    one, other = (Image.open(io.BytesIO(content)).convert("RGB") for content in (kept, seen))
+    one, other = (Image.open(io.BytesIO(content)).convert("RGB") for content in (golden, drawn))
     if abs(one.width - other.width) > SHIFT or abs(one.height - other.height) > SHIFT:
         return 1.0
     right, bottom = min(one.width, other.width) - SHIFT, min(one.height, other.height) - SHIFT
-    middle, least = one.crop((SHIFT, SHIFT, right, bottom)), 1.0
+    middle, smallest = one.crop((SHIFT, SHIFT, right, bottom)), 1.0
     for across, down in SHIFTS:
         moved = other.crop((SHIFT + across, SHIFT + down, right + across, bottom + down))
-        least = min(least, _clear_gaps(middle, moved))
-        if least <= enough:
+        smallest = min(smallest, _clear_gaps(middle, moved))
+        if smallest <= tolerance:
             break
-    return least
+    return smallest
 
 
 def _clear_gaps(one: Image.Image, other: Image.Image, by: int = 48) -> float:
@@ -120,7 +120,7 @@ def _clear_gaps(one: Image.Image, other: Image.Image, by: int = 48) -> float:
 
 
 def repainted(picture: bytes, move: tuple[int, int] = (0, 0), bar: tuple[int, int, int, int] = (0, 0, 0, 0)) -> bytes:
-    """The picture moved by some pixels, with a black bar on it: what `differing` is tried with."""
+    """The picture moved by some pixels and with a black bar, to test `differing`."""
     image = ImageChops.offset(Image.open(io.BytesIO(picture)).convert("RGB"), *move)
     image.paste((0, 0, 0), bar)
     out = io.BytesIO()

@@ -1,4 +1,4 @@
-"""What the tests in a browser share: one browser a file, one site for all."""
+"""Fixtures of the tests in a browser: one browser per test file, one site for all."""
 
 from __future__ import annotations
 

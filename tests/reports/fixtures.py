@@ -1,4 +1,4 @@
-"""Hand-made answers of analytics, in the columns that analytics gives, for charts and pages."""
+"""Hand-made answers for charts and pages, with the columns that analytics returns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import polars as pl
 
 from reports.privacy import flow, stages, trends
-from reports.privacy import paths as routes
+from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
 from reports.questions import pacing
 from reports.questions.answers import Answers, Facts, Origin, Pace
 from reports.questions.cube import build_cube
@@ -222,9 +222,7 @@ def used_frame(names: tuple[str, ...] = STAGES, touchpoints: tuple[str, ...] = T
     for index, name in enumerate(names):
         for place, touchpoint in enumerate(touchpoints[index : index + 3]):
             rows.append((name, touchpoint, COUNTS[index] // (place + 1), COUNTS[index]))
-    return routes.publishable_use(
-        pl.DataFrame(rows, schema=["stage", "touchpoint", "customers", "of"], orient="row"), 10
-    )
+    return publishable_use(pl.DataFrame(rows, schema=["stage", "touchpoint", "customers", "of"], orient="row"), 10)
 
 
 def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> pl.DataFrame:
@@ -292,17 +290,17 @@ def evidence_of() -> Evidence:
     return Evidence(pl.DataFrame(rows, schema=VERDICTS, orient="row"), refused, END, 0.003)
 
 
-def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **changed: Any) -> Answers:
-    given: dict[str, Any] = {
+def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGES, **changed: Any) -> Answers:
+    defaults: dict[str, Any] = {
         "facts": Facts(142380, 20117, 24802, 2512, 20350, 1940, START, END),
         "goal": names[-1],
         "window": timedelta(days=14),
-        "stages": stages.publishable_stages(funnel_frame(names=names), k, least),
-        "segments": stages.publishable_segments(segment_frame(names=names), k, least),
+        "stages": stages.publishable_stages(funnel_frame(names=names), k, min_customers),
+        "segments": stages.publishable_segments(segment_frame(names=names), k, min_customers),
         "flow": flow.publishable_flow(routes_frame(), {"Order placed"}, k),
-        "paths": routes.publishable_paths(variants_frame(), least),
-        "positions": routes.publishable_positions(matrix_frame(), k),
-        "moves": routes.publishable_moves(transitions_frame(), k),
+        "paths": publishable_paths(variants_frame(), min_customers),
+        "positions": publishable_positions(matrix_frame(), k),
+        "moves": publishable_moves(transitions_frame(), k),
         "used": used_frame(names),
         "weeks": weeks_frame(names),
         "linked": linked_frame(),
@@ -311,14 +309,16 @@ def answers(k: int = 10, least: int = 30, names: tuple[str, ...] = STAGES, **cha
         "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
         "changes": changes_frame(),
         "voice": voice_frame(names),
-        "times": pacing.times_to_goal(journeys_of(), k, least),
-        "incidence": pacing.goal_incidence(journeys_of(), window=timedelta(days=14), end_of_data=END, k=k, least=least),
+        "times": pacing.times_to_goal(journeys_of(), k, min_customers),
+        "incidence": pacing.goal_incidence(
+            journeys_of(), window=timedelta(days=14), end_of_data=END, k=k, min_journeys=min_customers
+        ),
         "incidence_by": "Device",
         "cube": build_cube(entrants_of(), STAGES, ("device", "region"), k),
         "evidence": evidence_of(),
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }
-    return Answers(**(given | changed))
+    return Answers(**(defaults | changed))
 
 
 def hostile_answers(names: tuple[str, ...]) -> Answers:
@@ -331,9 +331,9 @@ def hostile_answers(names: tuple[str, ...]) -> Answers:
         names=names,
         segments=stages.publishable_segments(segment_frame(groups, names), 10, 30),
         flow=flow.publishable_flow(routes_frame(taken), {"Order placed"}, 10),
-        paths=routes.publishable_paths(variants_frame(taken), 30),
-        positions=routes.publishable_positions(matrix_frame(taken), 10),
-        moves=routes.publishable_moves(transitions_frame(taken), 10),
+        paths=publishable_paths(variants_frame(taken), 30),
+        positions=publishable_positions(matrix_frame(taken), 10),
+        moves=publishable_moves(transitions_frame(taken), 10),
         used=used_frame(names, names),
         weeks=weeks_frame(names, names[0]),
         stage_numbers={name: index for index, name in enumerate(names)},

@@ -29,7 +29,7 @@ def test_chart_can_be_read(part: Part, mode: Mode) -> None:
     assert lint.findings(part.narrow, mode, lint.PHONE_WIDTH) == []
 
 
-def test_long_and_strange_names_do_not_spoil_a_chart() -> None:
+def test_charts_stay_readable_with_long_and_unusual_names() -> None:
     for page in build_site(HOSTILE, ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x").pages:
         for part in page.parts:
             found = lint.findings(part.spec, "light", lint.CARD_WIDTH[part.span]) if part.spec else []
@@ -37,7 +37,7 @@ def test_long_and_strange_names_do_not_spoil_a_chart() -> None:
             assert [fault for fault in found if not fault.startswith("cut off")] == [], part.id
 
 
-def test_faults_are_found() -> None:
+def test_every_kind_of_fault_is_found() -> None:
     canvas = Canvas(1200, 40)
     rows = [{"x": 10, "y": 10, "t": "first text"}, {"x": 30, "y": 12, "t": "second text"}]
     faint = alt.Chart(alt.InlineData(values=[{}])).mark_text(color="#DDDDDD", text="faint").encode(y=alt.value(35))
@@ -47,7 +47,7 @@ def test_faults_are_found() -> None:
         assert fault in found
 
 
-def test_a_text_is_judged_on_what_it_stands_on() -> None:
+def test_contrast_is_measured_against_the_box_under_a_text() -> None:
     canvas = Canvas(200, 40)
     box = [{"x": 10, "x2": 40, "y": 5, "y2": 35}]
     on = [{"x": 25, "y": 20, "t": "a long word"}]

@@ -6,17 +6,16 @@ import polars as pl
 import pytest
 
 from reports.charts.flow.fewer import fewer
-from reports.privacy import flow as flows
-from reports.privacy.flow import OTHER, Flow
+from reports.privacy.flow import LINKS, NODES, OTHER, THROUGH, Flow, publishable_flow
 from tests.reports import fixtures
 
 
 @pytest.fixture(scope="module")
 def whole() -> Flow:
-    return flows.publishable_flow(fixtures.routes_frame(), {"Order placed"}, 10)
+    return publishable_flow(fixtures.routes_frame(), {"Order placed"}, 10)
 
 
-def test_fewer_touchpoints_carry_the_same_journeys(whole: Flow) -> None:
+def test_merging_touchpoints_keeps_the_number_of_journeys(whole: Flow) -> None:
     small = fewer(whole, 2)
     for table in ("nodes", "links"):
         totals = [getattr(flow, table).group_by("position").agg(pl.col("units").sum()) for flow in (whole, small)]
@@ -27,7 +26,7 @@ def test_fewer_touchpoints_carry_the_same_journeys(whole: Flow) -> None:
     assert set(small.nodes.filter(pl.col("kind") == "goal")["touchpoint"]) == {"Order placed"}
 
 
-def test_what_passes_a_node_is_no_more_than_its_link(whole: Flow) -> None:
+def test_units_through_a_node_never_exceed_those_of_the_link(whole: Flow) -> None:
     small = fewer(whole, 2)
     keys = ["position", "source", "target"]
     both = small.through.join(small.links, on=keys, suffix="_all")
@@ -35,7 +34,7 @@ def test_what_passes_a_node_is_no_more_than_its_link(whole: Flow) -> None:
     assert (both["units"] <= both["units_all"] + 10).all()
 
 
-def test_a_share_made_of_bounds_is_said_to_be_about_so_much() -> None:
+def test_a_share_computed_from_bounds_reads_about() -> None:
     small = fewer(_flow([("A", 60, 0.5, "50.0 %"), ("B", 30, 0.1, "10.0 %"), ("C", 10, 0.02, "under 4.0 %")]), 1)
     rows = {row["touchpoint"]: row for row in small.nodes.to_dicts()}
     assert (rows["A"]["units"], rows["A"]["left_text"]) == (60, "50.0 %")
@@ -60,5 +59,5 @@ def _flow(rows: list[tuple[str, int, float, str]]) -> Flow:
         }
         for name, units, left, text in rows
     ]
-    empty = [pl.DataFrame(schema=schema) for schema in (flows.LINKS, flows.THROUGH)]
-    return Flow(pl.DataFrame(nodes, schema=flows.NODES), *empty, units=100, rounded=False)
+    empty = [pl.DataFrame(schema=schema) for schema in (LINKS, THROUGH)]
+    return Flow(pl.DataFrame(nodes, schema=NODES), *empty, units=100, rounded=False)

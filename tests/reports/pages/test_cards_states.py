@@ -1,4 +1,4 @@
-"""What a card says where nothing is safe to show, or nothing is there."""
+"""A card explains why it shows no chart: everything is withheld, or there are too few customers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reports.settings import ReportSettings
 from tests.reports import fixtures
 
 
-def said(state: str) -> str | None:
+def state_of(state: str) -> str | None:
     frame = fixtures.answers().segments
     assert frame is not None
     answers = fixtures.answers(segments=frame.with_columns(state=pl.lit(state)))
@@ -19,7 +19,7 @@ def said(state: str) -> str | None:
     return part.state.headline if part.state else None
 
 
-def test_a_card_of_groups_says_whether_they_are_withheld_or_too_few() -> None:
-    assert said(WITHHELD) == "Withheld to protect privacy"
-    assert said(FEW) == "Too few customers in every group"
-    assert said(SHOWN) is None
+def test_a_card_of_groups_distinguishes_withheld_from_too_few() -> None:
+    assert state_of(WITHHELD) == "Withheld to protect privacy"
+    assert state_of(FEW) == "Too few customers in every group"
+    assert state_of(SHOWN) is None

@@ -1,4 +1,4 @@
-"""The page of paths shows the numbers of the public functions."""
+"""The Paths page shows the numbers of the public functions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TAKEN = {"END_converted": 31, "END_abandoned": 57, "END_open": 12}
 
 
 def shop() -> Paths:
-    """Journeys of one path for each way to end, each taken by so many customers."""
+    """Journeys with one path per outcome, each taken by a known number of customers."""
     parts = []
     for kind, path in KINDS.items():
         rows = frame({f"{kind} {number}": path for number in range(TAKEN[kind])})
@@ -33,7 +33,7 @@ def shop() -> Paths:
     )
 
 
-def test_numbers_of_the_page_are_those_of_variants_and_of_the_step_matrix() -> None:
+def test_the_page_shows_the_numbers_of_variants_and_step_matrix() -> None:
     paths = shop()
     answers = answers_about(paths, ReportSettings(segments=[]), PathRules(goal=["pay"]))
     whole = variants(paths, among=Selection(where=pl.col("outcome") != "open"))
@@ -62,10 +62,10 @@ def test_a_path_that_ends_both_ways_is_listed_in_both_and_long_ones_are_not() ->
     ]
 
 
-def test_rare_touchpoints_are_joined_and_small_cells_left_out() -> None:
+def test_rare_touchpoints_are_merged_and_small_cells_left_out() -> None:
     cells = {"position": pl.Series([1, 1, 1, 1], dtype=pl.UInt32), "node": ["a", "b", "c", "END_open"]}
     matrix = pl.DataFrame({**cells, "units": [60, 11, 25, 4], "share": [0.6, 0.11, 0.25, 0.04]})
-    assert publishable_positions(matrix, 10, most=1).rows() == [
+    assert publishable_positions(matrix, 10, max_touchpoints=1).rows() == [
         (1, "a", "touchpoint", 60, 0.6),
         (1, "other", "touchpoint", 40, 0.4),
     ]

@@ -4,8 +4,8 @@ import polars as pl
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.privacy import flow as flows
 from reports.privacy import stages
+from reports.privacy.flow import publishable_flow
 from reports.privacy.rules import coarse_step, publishable_steps, small, withheld
 from tests.reports import fixtures
 
@@ -13,7 +13,7 @@ K = 10
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=8))
-def test_no_small_count_can_be_read_off_a_funnel(counts: list[int]) -> None:
+def test_a_published_funnel_reveals_no_small_count(counts: list[int]) -> None:
     falling = sorted(counts, reverse=True)
     seen = [n for n, fine in zip(falling, publishable_steps(falling, K), strict=True) if fine]
     assert not any(small(n, K) for n in seen)
@@ -21,7 +21,7 @@ def test_no_small_count_can_be_read_off_a_funnel(counts: list[int]) -> None:
 
 
 @given(st.lists(st.integers(0, 60), min_size=1, max_size=8))
-def test_no_small_count_can_be_worked_out_from_the_total(counts: list[int]) -> None:
+def test_the_total_reveals_no_small_count(counts: list[int]) -> None:
     cells = {str(i): n for i, n in enumerate(counts)}
     hidden = withheld(cells, [list(cells)], K)
     assert all(cells[cell] == 0 or cells[cell] >= K for cell in cells if cell not in hidden)
@@ -29,7 +29,7 @@ def test_no_small_count_can_be_worked_out_from_the_total(counts: list[int]) -> N
     assert rest == 0 or rest >= K or all(cell in hidden or n == 0 for cell, n in cells.items())
 
 
-def test_stages_with_few_customers_keep_counts_and_lose_rates() -> None:
+def test_stages_with_few_customers_keep_counts_but_no_rates() -> None:
     frame = stages.publishable_stages(fixtures.funnel_frame((28, 14, 4, 0, 0)), K, 30)
     assert frame["state"].to_list() == ["shown", "few", "withheld", "withheld", "few"]
     assert frame["reached"].to_list() == [28, 14, None, 0, 0]
@@ -37,16 +37,16 @@ def test_stages_with_few_customers_keep_counts_and_lose_rates() -> None:
 
 
 @given(st.lists(st.integers(0, 400), min_size=3, max_size=5))
-def test_no_few_can_be_worked_out_of_those_who_still_have_time(counts: list[int]) -> None:
+def test_open_counts_reveal_no_small_count(counts: list[int]) -> None:
     falling = sorted(counts, reverse=True)
     names = fixtures.STAGES[: len(counts)]
     funnel = fixtures.funnel_frame((900,) * len(counts), names).with_columns(open=pl.Series(falling, dtype=pl.Int64))
-    told = stages.publishable_stages(funnel, K, 30)["open"].drop_nulls().to_list()
-    assert not any(small(n, K) for n in told)
-    assert not any(small(one - other, K) for place, one in enumerate(told) for other in told[place:])
+    published = stages.publishable_stages(funnel, K, 30)["open"].drop_nulls().to_list()
+    assert not any(small(n, K) for n in published)
+    assert not any(small(one - other, K) for index, one in enumerate(published) for other in published[index:])
 
 
-def test_groups_too_small_to_be_seen_take_a_second_count_with_them_but_not_its_rate() -> None:
+def test_a_withheld_group_withholds_a_second_count_but_not_its_rate() -> None:
     frame = stages.publishable_segments(fixtures.segment_frame(), K, 30).filter(pl.col("dimension") == "Region")
     islands = frame.filter(pl.col("segment") == "Islands")
     east = frame.filter(pl.col("segment") == "East")
@@ -57,7 +57,7 @@ def test_groups_too_small_to_be_seen_take_a_second_count_with_them_but_not_its_r
 
 
 def test_flow_leaves_out_rare_moves_and_rounds_the_rest() -> None:
-    flow = flows.publishable_flow(fixtures.routes_frame(), {"Order placed"}, K)
+    flow = publishable_flow(fixtures.routes_frame(), {"Order placed"}, K)
     assert flow.rounded
     assert flow.units == sum(route[2] for route in fixtures.ROUTES)
     for frame in (flow.nodes, flow.links, flow.through):
@@ -68,13 +68,13 @@ def test_flow_leaves_out_rare_moves_and_rounds_the_rest() -> None:
 
 def test_flow_without_rare_moves_keeps_exact_counts() -> None:
     routes = [(["Ad click", "Basket"], "abandoned", 123, 0), (["Ad click", "Order placed"], "converted", 77, 77)]
-    flow = flows.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, K)
+    flow = publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, K)
     assert not flow.rounded
     assert sorted(flow.links["units"]) == [77, 123]
 
 
 @given(st.lists(st.lists(st.integers(0, 400), min_size=3, max_size=3), min_size=1, max_size=5))
-def test_no_small_count_of_customers_there_or_lost_can_be_worked_out_from_groups(groups: list[list[int]]) -> None:
+def test_groups_reveal_no_small_count_of_customers_at_a_step_or_lost_before_it(groups: list[list[int]]) -> None:
     chains = {f"g{i}": sorted(chain, reverse=True) for i, chain in enumerate(groups)}
     frame = stages.publishable_segments(_segments(chains), K, 30)
     for step in (2, 3):
@@ -90,7 +90,7 @@ def test_no_small_count_of_customers_there_or_lost_can_be_worked_out_from_groups
 
 
 @given(st.integers(200, 2000), st.integers(1, 9), st.integers(1, 9), st.integers(0, 150))
-def test_bounds_of_a_rate_tell_nothing_of_the_count_behind_it(entered: int, lost: int, other: int, then: int) -> None:
+def test_bounds_of_a_rate_do_not_depend_on_the_withheld_count(entered: int, lost: int, other: int, then: int) -> None:
     bounds = {}
     for few in (lost, other):
         chain = [entered, entered - few, min(then, entered - few - 20)]
@@ -104,7 +104,7 @@ def test_bounds_of_a_rate_tell_nothing_of_the_count_behind_it(entered: int, lost
 
 
 @given(st.integers(30, 30_000))
-def test_rate_beside_a_count_withheld_for_another_leaves_k_counts_open(customers: int) -> None:
+def test_a_rounded_rate_is_consistent_with_at_least_k_counts(customers: int) -> None:
     step = coarse_step(customers, K)
     assert step is None or step * customers >= K
     assert step is not None or customers < K / 0.02

@@ -11,14 +11,14 @@ from reports.privacy import trends
 from tests.reports import fixtures
 
 
-def test_planted_fall_is_found_and_nothing_else() -> None:
+def test_only_the_planted_fall_is_unusual() -> None:
     found = trends.unusual_runs(fixtures.weeks_frame())
     assert {(run["segment"], run["step"]) for run in found} == {("Mobile web", 5), (None, 5)}
     assert {run["last"] for run in found} == {date(2026, 7, 27)}
     assert all(run["difference"] < -0.12 for run in found)
 
 
-def test_week_whose_customers_still_have_time_is_compared_with_nothing() -> None:
+def test_an_open_week_is_not_compared() -> None:
     last = fixtures.weeks_frame().filter(pl.col("week") == date(2026, 8, 17))
     assert set(last["state"]) == {trends.OPEN}
     assert not last["unusual"].any()
@@ -43,7 +43,7 @@ def test_no_weeks_give_an_empty_frame() -> None:
 
 
 @given(st.lists(st.lists(st.integers(0, 300), min_size=3, max_size=3), min_size=2, max_size=5))
-def test_no_group_of_a_week_can_be_worked_out_from_the_others_and_the_total(groups: list[list[int]]) -> None:
+def test_other_groups_and_the_total_reveal_no_small_group_of_a_week(groups: list[list[int]]) -> None:
     chains = {f"g{i}": sorted(chain, reverse=True) for i, chain in enumerate(groups)}
     rows = [
         ("Device", name, step + 1, str(step), date(2026, 6, 1), chain[step - 1], chain[step], False)
@@ -61,12 +61,12 @@ def test_no_group_of_a_week_can_be_worked_out_from_the_others_and_the_total(grou
             exact = [name for name in chains if _is_exact(shown[name], chains[name], step)]
             rest = sum(chains[name][which] for name in chains if name not in exact)
             others = [name for name in chains if name not in exact and chains[name][which]]
-            told = sum(chain[which] for chain in chains.values()) >= 10
-            assert not others or len(others) > 1 or rest >= 10 or not told
+            is_large = sum(chain[which] for chain in chains.values()) >= 10
+            assert not others or len(others) > 1 or rest >= 10 or not is_large
 
 
 @given(st.lists(st.integers(0, 400), min_size=4, max_size=5))
-def test_no_few_who_went_on_or_did_not_can_be_worked_out_over_the_steps_of_a_week(counts: list[int]) -> None:
+def test_steps_of_a_week_reveal_no_small_count_of_customers_who_went_on_or_did_not(counts: list[int]) -> None:
     chain = sorted(counts, reverse=True)
     steps = range(1, len(chain))
     columns = ("step", "name", "week", "previous", "reached", "is_open")
@@ -86,7 +86,7 @@ def test_no_few_who_went_on_or_did_not_can_be_worked_out_over_the_steps_of_a_wee
 
 
 def _is_exact(row: dict[str, Any], chain: list[int], step: int) -> bool:
-    """Whether a reader knows the counts behind a week."""
+    """Whether a week reveals its counts."""
     if row["share"] is None or row["previous"] != chain[step - 2]:
         return False
     return round(row["share"] * row["previous"]) == chain[step - 1] and row["previous"] % 10 != 0

@@ -25,37 +25,37 @@ def _entrants(groups: dict[tuple[str, str], int], weeks: int = 8) -> pl.DataFram
 
 
 def test_cells_are_weeks_of_two_dimensions_where_these_are_large_enough() -> None:
-    found = build_cube(_entrants({("app", "north"): 60, ("web", "south"): 90}), STEPS, ("device", "region"), 10)
-    assert found is not None
-    assert (found.columns, found.weeks, found.left_out) == (("device", "region"), 1, 0.0)
-    assert found.cells.select(pl.col("n1", "n2", "n3").sum()).row(0) == (1200, 800, 400)
+    cube = build_cube(_entrants({("app", "north"): 60, ("web", "south"): 90}), STEPS, ("device", "region"), 10)
+    assert cube is not None
+    assert (cube.columns, cube.weeks, cube.left_out) == (("device", "region"), 1, 0.0)
+    assert cube.cells.select(pl.col("n1", "n2", "n3").sum()).row(0) == (1200, 800, 400)
 
 
 @pytest.mark.parametrize(("size", "weeks", "columns"), [(6, 4, 2), (2, 1, 1)])
 def test_cube_is_coarser_where_cells_are_small(size: int, weeks: int, columns: int) -> None:
     groups = {(device, region): size for device in ("app", "web") for region in "nsewx"}
     entered = _entrants(groups, weeks=80)
-    found = build_cube(entered, STEPS, ("device", "region"), 10)
-    assert found is not None
-    assert (found.weeks, len(found.columns)) == (weeks, columns)
+    cube = build_cube(entered, STEPS, ("device", "region"), 10)
+    assert cube is not None
+    assert (cube.weeks, len(cube.columns)) == (weeks, columns)
 
 
 def test_no_cell_is_small_and_every_count_is_rounded() -> None:
-    found = build_cube(
+    cube = build_cube(
         _entrants({("app", "n"): 203, ("web", "n"): 207, ("tv", "n"): 3}), STEPS, ("device", "region"), 10
     )
-    assert found is not None
-    assert 0 < found.left_out < 0.02
-    counts = found.cells.select("n1", "n2", "n3")
+    assert cube is not None
+    assert 0 < cube.left_out < 0.02
+    counts = cube.cells.select("n1", "n2", "n3")
     assert all((counts[name] % 10 == 0).all() for name in counts.columns)
-    assert set(found.cells["a"]) == {"app", "web"}
+    assert set(cube.cells["a"]) == {"app", "web"}
 
 
-def test_many_groups_are_joined_and_too_few_customers_give_no_cube() -> None:
+def test_small_groups_are_merged_and_too_few_customers_give_no_cube() -> None:
     groups = {(f"d{number}", "n"): 40 + number for number in range(9)}
-    found = build_cube(_entrants(groups), STEPS, ("device",), 10)
-    assert found is not None
-    assert OTHERS in set(found.cells["a"]) and found.cells["a"].n_unique() == 6
+    cube = build_cube(_entrants(groups), STEPS, ("device",), 10)
+    assert cube is not None
+    assert OTHERS in set(cube.cells["a"]) and cube.cells["a"].n_unique() == 6
     assert build_cube(_entrants({("app", "n"): 1}), STEPS, ("device",), 10) is None
     assert build_cube(_entrants({("app", "n"): 60}), STEPS, (), 10) is None
 
@@ -64,35 +64,35 @@ def _are(**groups: str | None) -> pl.Expr:
     return pl.all_horizontal(pl.lit(True), *(pl.col(name) == one for name, one in groups.items() if one is not None))
 
 
-def _chosen(found: Cube, a: str | None = None, b: str | None = None) -> tuple[int, ...]:
-    """The counts of a choice, as the page adds them up."""
-    rows = found.cells.filter(_are(a=a, b=b))
+def _chosen(cube: Cube, a: str | None = None, b: str | None = None) -> tuple[int, ...]:
+    """The counts of a selection, as the page computes them."""
+    rows = cube.cells.filter(_are(a=a, b=b))
     return rows.select(pl.col(r"^n\d$").sum()).row(0)
 
 
 @settings(max_examples=30)
 @given(st.lists(st.integers(1, 47), min_size=4, max_size=4))
-def test_all_customers_and_every_group_that_is_told_count_as_elsewhere(sizes: list[int]) -> None:
+def test_sums_equal_the_published_counts_of_all_customers_and_every_group(sizes: list[int]) -> None:
     keys = [(device, region) for device in ("app", "web") for region in ("north", "south")]
     entered = _entrants(dict(zip(keys, sizes, strict=True)))
-    told: dict[tuple[str | None, str | None], list[int | None]] = {}
+    published: dict[tuple[str | None, str | None], list[int | None]] = {}
     for a, b in (("app", None), ("web", None), (None, "north"), (None, None)):
         rows = entered.filter(_are(device=a, region=b))
-        told[a, b] = [rows.filter(pl.col("depth") >= step).height for step in (1, 2, 3)]
-    found = build_cube(entered, STEPS, ("device", "region"), 10, told)
-    if found is not None:
-        cells = found.cells.filter(pl.col("start").is_not_null())
+        published[a, b] = [rows.filter(pl.col("depth") >= step).height for step in (1, 2, 3)]
+    cube = build_cube(entered, STEPS, ("device", "region"), 10, published)
+    if cube is not None:
+        cells = cube.cells.filter(pl.col("start").is_not_null())
         assert (cells.select(pl.col(r"^n\d$") % 10).sum_horizontal() == 0).all()
-        for (a, b), counts in told.items():
+        for (a, b), counts in published.items():
             there = (a is None or a in cells["a"]) and (b is None or b in cells["b"])
-            assert not there or _chosen(found, a, b) == tuple(counts)
+            assert not there or _chosen(cube, a, b) == tuple(counts)
 
 
-def test_a_count_that_is_not_told_is_the_sum_of_rounded_cells() -> None:
+def test_an_unpublished_count_is_the_sum_of_rounded_cells() -> None:
     entered = _entrants({("app", "north"): 63, ("web", "north"): 58})
-    found = build_cube(
+    cube = build_cube(
         entered, STEPS, ("device", "region"), 10, {("app", None): [504, None, None], (None, None): [968, None, 321]}
     )
-    assert found is not None
-    assert _chosen(found) == (968, 640, 321)
-    assert _chosen(found, "app") == (504, 320, 160)
+    assert cube is not None
+    assert _chosen(cube) == (968, 640, 321)
+    assert _chosen(cube, "app") == (504, 320, 160)

@@ -13,7 +13,7 @@ END = START + timedelta(days=60)
 
 
 def _journeys(lengths: list[timedelta | None], group: str | None = None, each: int = 1) -> pl.DataFrame:
-    """Journeys that took so long to the goal, or did not reach it; `each` of them are of one customer."""
+    """Journeys with these times to the goal, None for those that did not reach it; `each` per customer."""
     rows = [
         {"customer": place // each, "start": START, "length": took or timedelta(0), "done": took is not None}
         | {"group": group}
@@ -22,7 +22,7 @@ def _journeys(lengths: list[timedelta | None], group: str | None = None, each: i
     return pl.DataFrame(rows, schema_overrides=pacing.JOURNEYS)
 
 
-def test_journeys_are_counted_by_the_time_they_took_and_small_bins_are_joined() -> None:
+def test_journeys_are_counted_by_duration_and_small_bins_are_merged() -> None:
     lengths = [timedelta(seconds=30)] * 20 + [timedelta(minutes=2)] * 3 + [timedelta(minutes=20)] * 40 + [None] * 10
     frame = pacing.times_to_goal(_journeys(lengths), 10, 30)
     assert frame is not None
@@ -32,20 +32,20 @@ def test_journeys_are_counted_by_the_time_they_took_and_small_bins_are_joined() 
     assert not any(small(count, 10) for count in frame["journeys"])
 
 
-def test_many_journeys_of_a_handful_of_customers_are_joined_too() -> None:
+def test_bins_with_many_journeys_of_few_customers_are_merged_too() -> None:
     lengths = [timedelta(seconds=30)] * 40 + [timedelta(minutes=2)] * 20 + [timedelta(minutes=20)] * 40
     frame = pacing.times_to_goal(_journeys(lengths, each=4), 10, 30)
     assert frame is not None
     assert frame["journeys"].to_list() == [40, 60]
 
 
-def test_too_few_or_nobody_gives_nothing() -> None:
+def test_too_few_journeys_give_null() -> None:
     assert pacing.times_to_goal(_journeys([None] * 50), 10, 30) is None
     assert pacing.times_to_goal(_journeys([timedelta(hours=1)] * 29), 10, 30) is None
     assert pacing.pace(_journeys([timedelta(hours=1)] * 29), 30) is None
 
 
-def test_the_bar_of_the_median_holds_the_median_that_is_told() -> None:
+def test_the_marked_bin_contains_the_published_median() -> None:
     journeys = _journeys([timedelta(minutes=number) for number in range(1, 400)])
     pace, frame = pacing.pace(journeys, 30), pacing.times_to_goal(journeys, 10, 30)
     assert pace is not None and frame is not None
@@ -53,9 +53,9 @@ def test_the_bar_of_the_median_holds_the_median_that_is_told() -> None:
     assert frame.filter("is_median")["name"].to_list() == ["3–6 h"]
 
 
-def test_curve_ends_at_the_share_that_reached_the_goal_where_nobody_is_under_way() -> None:
+def test_without_open_journeys_the_curve_ends_at_the_share_that_reached_the_goal() -> None:
     journeys = _journeys([timedelta(days=day) for day in range(1, 26)] + [None] * 75)
-    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, min_journeys=30)
     assert curve is not None
     assert curve["share"].is_sorted()
     assert curve["share"][-1] == 0.25
@@ -64,18 +64,18 @@ def test_curve_ends_at_the_share_that_reached_the_goal_where_nobody_is_under_way
 
 def test_a_goal_after_the_window_is_not_on_the_curve() -> None:
     journeys = _journeys([timedelta(days=2)] * 30 + [timedelta(days=40)] * 30 + [None] * 40)
-    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, min_journeys=30)
     assert curve is not None and curve["share"][-1] == 0.3
 
 
-def test_groups_in_which_a_handful_reached_the_goal_have_no_curve() -> None:
+def test_groups_in_which_few_customers_reached_the_goal_have_no_curve() -> None:
     journeys = pl.concat(
         [
             _journeys([timedelta(days=1)] * 5 + [None] * 95, "app"),
             _journeys([timedelta(days=2)] * 50 + [None] * 50, "web"),
         ]
     )
-    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    curve = pacing.goal_incidence(journeys, window=timedelta(days=30), end_of_data=END, k=10, min_journeys=30)
     assert curve is not None
     assert curve["group"].unique().to_list() == ["web"]
 
@@ -99,9 +99,9 @@ def test_a_journey_runs_from_its_first_touch_and_belongs_to_the_group_it_began_i
     assert pacing.journeys_of(Paths.from_frame(pl.DataFrame(rows).drop("outcome"), end_of_data=END)) is None
 
 
-def test_no_step_of_a_curve_is_of_fewer_customers_than_may_be_told() -> None:
+def test_every_step_of_a_curve_covers_at_least_k_customers() -> None:
     lengths = [timedelta(hours=7 * number) for number in range(60)] + [None] * 40
-    curve = pacing.goal_incidence(_journeys(lengths), window=timedelta(days=30), end_of_data=END, k=10, least=30)
+    curve = pacing.goal_incidence(_journeys(lengths), window=timedelta(days=30), end_of_data=END, k=10, min_journeys=30)
     assert curve is not None and curve["days"][-1] == 30
     reached = (curve["share"] * 100).round().cast(pl.Int64)
     steps = reached.diff().drop_nulls().to_list()

@@ -1,4 +1,4 @@
-"""What has moved between two periods: the time to the goal, satisfaction, and how the cards on top say so."""
+"""Changes between two periods: time to the goal, satisfaction, and their texts on the value cards."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ FACTS = Facts(0, None, None, None, None, None, START, END)
 
 
 def _journeys(days: float, later_days: float, size: int = 400) -> pl.DataFrame:
-    """Journeys begun evenly over 56 days, those of the second half with another median length."""
+    """Journeys begun evenly over 56 days; those of the second half have another median length."""
     random = np.random.default_rng(3)
     rows = []
     for number in range(size):
@@ -35,19 +35,19 @@ def _journeys(days: float, later_days: float, size: int = 400) -> pl.DataFrame:
     return pl.DataFrame(rows, schema={"customer": pl.Int64, **pacing.JOURNEYS}, orient="row")
 
 
-def test_a_median_that_moved_is_told_with_bounds_that_hold_it_and_clear_zero() -> None:
+def test_the_interval_of_a_shifted_median_contains_the_shift_and_excludes_zero() -> None:
     shift = periods.pace_shift(_journeys(2.0, 3.0), SETTINGS, FACTS)
     assert shift is not None
     assert 0.5 < shift.low < shift.difference < shift.high < 1.5
     assert abs(shift.difference - 1.0) < 0.3
 
 
-def test_a_median_that_did_not_move_is_within_its_bounds() -> None:
+def test_the_interval_of_an_unchanged_median_contains_zero() -> None:
     shift = periods.pace_shift(_journeys(2.0, 2.0), SETTINGS, FACTS)
     assert shift is not None and shift.low < 0 < shift.high
 
 
-def test_bounds_of_a_median_that_did_not_move_miss_zero_at_most_once_in_twenty() -> None:
+def test_intervals_of_an_unchanged_median_exclude_zero_at_most_once_in_twenty() -> None:
     random = np.random.default_rng(8)
     missed = 0
     for _ in range(100):
@@ -61,7 +61,7 @@ def test_bounds_of_a_median_that_did_not_move_miss_zero_at_most_once_in_twenty()
 
 
 @pytest.mark.parametrize("size", [0, 1, 50])
-def test_too_few_journeys_or_too_short_a_time_tell_no_shift(size: int) -> None:
+def test_too_few_journeys_or_too_short_a_period_give_no_shift(size: int) -> None:
     assert periods.pace_shift(_journeys(2.0, 3.0, size), SETTINGS, FACTS) is None
     short = replace(FACTS, first_at=START + timedelta(days=20))
     assert periods.pace_shift(_journeys(2.0, 3.0), SETTINGS, short) is None
@@ -79,7 +79,7 @@ def _answered(satisfied: int, later: int, many: int = 60) -> Paths:
     return Paths.from_frame(pl.DataFrame(rows, schema=columns, orient="row"), end_of_data=END)
 
 
-def test_satisfaction_that_moved_is_told_by_stage_and_rests_on_no_few() -> None:
+def test_a_change_of_satisfaction_is_reported_by_stage_but_not_for_small_counts() -> None:
     shifts = periods.voice_shifts(_answered(20, 45), SETTINGS, FACTS)
     assert shifts["Desire"].difference == pytest.approx(25 / 60)
     assert 0 < shifts["Desire"].low < 25 / 60 < shifts["Desire"].high
@@ -87,15 +87,15 @@ def test_satisfaction_that_moved_is_told_by_stage_and_rests_on_no_few() -> None:
     assert periods.voice_shifts(_answered(10, 12, many=25), SETTINGS, FACTS) == {}
 
 
-def test_every_card_with_a_change_says_between_when_how_far_and_how_surely() -> None:
+def test_every_change_on_a_card_has_its_periods_size_and_interval() -> None:
     answers = fixtures.answers(
         pace_shift=Shift(0.5, 0.2, 0.8),
         voice_shifts={"Action": Shift(-0.031, -0.072, 0.01)},
         voice=fixtures.voice_frame(),
     )
     settings = ReportSettings(compare="28d")
-    said = [card.change.replace(NARROW, " ") for card in value_cards(answers, settings)]
-    assert said == [
+    changes = [card.change.replace(NARROW, " ") for card in value_cards(answers, settings)]
+    assert changes == [
         "Entered 19 Jul – 15 Aug 2026: +3.1 % against the 28 days before (95 %: −0.5 to +6.9, not clear)",
         "Entered 19 Jul – 15 Aug 2026: +0.8 pp against the 28 days before (95 %: −0.4 to +2.0, not clear)",
         "Entered 19 Jul – 15 Aug 2026: +3.1 pp against the 28 days before (95 %: +0.4 to +5.8)",

@@ -1,4 +1,4 @@
-"""What the lake says about its own quality."""
+"""The lake's records of its data quality, as the report reads them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CAME = datetime(2026, 6, 1, tzinfo=UTC)
 
 
 def landed(lake: Lake, *events: tuple[str, int]) -> None:
-    """Events of these topics that came so many hours after they happened."""
+    """Lands one event per topic, received the given number of hours after it occurred."""
     rows = [
         {"event_id": f"e{place}", "occurred_at": CAME - timedelta(hours=hours), "received_at": CAME, "topic": topic}
         for place, (topic, hours) in enumerate(events)
@@ -30,12 +30,12 @@ def test_rows_of_files_are_not_late(tmp_path: Path) -> None:
     assert (found.arrived_at, found.late, found.events) == (CAME, 0.5, 21)
 
 
-def test_the_share_of_a_few_late_events_is_not_told(tmp_path: Path) -> None:
+def test_the_share_of_few_late_events_is_withheld(tmp_path: Path) -> None:
     landed(Lake(str(tmp_path)), *[("clicks", 1)] * 90, *[("clicks", 30)] * 9)
     assert evidence(Lake(str(tmp_path)), 10).late is None
     assert evidence(Lake(str(tmp_path)), 9).late == 0.0909
 
 
-def test_nothing_is_said_of_lateness_where_all_came_from_files(tmp_path: Path) -> None:
+def test_the_share_of_late_events_is_null_where_all_came_from_files(tmp_path: Path) -> None:
     landed(Lake(str(tmp_path)), ("file:0123", 9000))
     assert evidence(Lake(str(tmp_path)), 10).late is None

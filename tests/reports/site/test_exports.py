@@ -19,7 +19,7 @@ def built() -> BuiltSite:
     return build_site(fixtures.answers(), ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x")
 
 
-def test_chart_and_its_numbers_are_files_that_others_can_read_and_are_the_same_every_time(built: BuiltSite) -> None:
+def test_exported_charts_and_numbers_are_readable_and_reproducible(built: BuiltSite) -> None:
     part = built.pages[0].parts[0]
     made = files_of(part)
     assert set(made) | {"data/funnel.csv"} == set(part.addresses.values())
@@ -39,14 +39,14 @@ def test_pdf_has_every_chart_once_with_its_conclusion(built: BuiltSite) -> None:
     assert "Weakest step" in reader.pages[0].extract_text()
 
 
-def test_history_tells_what_moved_since_the_report_before(built: BuiltSite) -> None:
+def test_history_lists_changes_since_the_previous_report(built: BuiltSite) -> None:
     later = json.loads(built.files["site.json"])
     earlier = json.loads(json.dumps(later))
     frame = next(part["frame"] for part in earlier["pages"][0]["parts"] if part["id"] == "funnel")
     for name in ("share_of_previous", "share_of_previous_low", "share_of_previous_high"):
         frame[name][4] -= 0.1
-    said = history.moved(later, earlier)
-    assert len(said) == 1 and "“Order placed”" in said[0] and "+10.0" in said[0]
+    changes = history.moved(later, earlier)
+    assert len(changes) == 1 and "“Order placed”" in changes[0] and "+10.0" in changes[0]
     page = history.history_page([("b", later), ("a", earlier)], "Shop")
     assert 'href="./runs/a/index.html"' in page and "The first report that is kept." in page
     assert "<script" not in page

@@ -1,4 +1,4 @@
-"""Pages as files: what is in them, what may not be, and that they are the same every time."""
+"""Pages as files: what they contain, what they must not contain, and that they are reproducible."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import pytest
 
 from reports.pages.cards import Page
 from reports.privacy import flow, stages
-from reports.privacy import paths as routes
+from reports.privacy.paths import publishable_moves
 from reports.questions import pacing
 from reports.questions.cube import build_cube
 from reports.settings import ReportSettings
@@ -46,7 +46,7 @@ def test_same_answers_give_the_same_bytes(built: BuiltSite) -> None:
     assert again.files == built.files
 
 
-def test_page_is_small_and_names_no_other_place(built: BuiltSite) -> None:
+def test_a_page_is_small_and_refers_to_no_other_host(built: BuiltSite) -> None:
     for name, content in built.files.items():
         assert len(content) < 1_300_000, name
     html = built.front.decode()
@@ -77,19 +77,19 @@ def test_every_chart_has_a_table_a_file_and_a_frame(built: BuiltSite) -> None:
             assert part["subtitle"]
 
 
-def test_foot_tells_what_the_page_was_made_from(built: BuiltSite) -> None:
+def test_the_footer_names_the_data_and_definitions(built: BuiltSite) -> None:
     html = built.front.decode()
     for text in ("Built 30 Aug 2026 06:00 UTC from 142,380 touches", "Definitions 3f9a1c77d2", "events version 12"):
         assert text in html
 
 
 def test_no_small_count_is_in_any_file() -> None:
-    """Counts of which every one is small or gives one away: none of these numbers may be found anywhere."""
+    """Counts that are all small or reveal a small one: none of them may occur in any file."""
     secret = (1237, 1230, 617, 613, 611)
     routes = [(["Ad click", "Basket"], "abandoned", 1237, 0), (["Ad click", "Secret page"], "abandoned", 7, 0)]
     answers = fixtures.answers(
         stages=stages.publishable_stages(fixtures.funnel_frame(secret), 10, 30),
-        flow=flow.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
+        flow=flow.publishable_flow(fixtures.routesframe(routes), {"Order placed"}, 10),
         segments=None,
         changes=None,
         **fixtures.NOTHING_ELSE,
@@ -105,14 +105,14 @@ COUNTED = re.compile(r"t_(count|units|customers|many|previous|moves|visits|answe
 
 
 def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> None:
-    """A hundredth of the customers: most counts are small, and none of them may leave."""
-    routes_ = [(route, ended, units // 25 + 1, won // 25) for route, ended, units, won in fixtures.ROUTES]
+    """A hundredth of the customers: most counts are small, and none of them may be published."""
+    routes = [(route, ended, units // 25 + 1, won // 25) for route, ended, units, won in fixtures.ROUTES]
     few = fixtures.funnel_frame((729, 491, 332, 219, 97))
     answers = fixtures.answers(
         stages=stages.publishable_stages(few, 10, 30),
         segments=stages.publishable_segments(fixtures.segment_frame(size=0.04), 10, 30),
-        flow=flow.publishable_flow(fixtures.routes_frame(routes_), {"Order placed"}, 10),
-        moves=routes.publishable_moves(fixtures.transitions_frame(routes_), 10),
+        flow=flow.publishable_flow(fixtures.routesframe(routes), {"Order placed"}, 10),
+        moves=publishable_moves(fixtures.transitions_frame(routes), 10),
         times=pacing.times_to_goal(fixtures.journeys_of(400), 10, 30),
         cube=build_cube(fixtures.entrants_of(900), fixtures.STAGES, ("device", "region"), 10),
     )
@@ -135,7 +135,7 @@ def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> 
 
 
 def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Every text of a page's data under the name of its field."""
+    """Every text of a page's data with the name of its field."""
     if isinstance(value, dict):
         for key, one in value.items():
             yield from _fields(one, name if key in ("of", "at", "times") else key)
@@ -146,7 +146,7 @@ def _fields(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def test_too_few_customers_are_said_and_not_drawn() -> None:
+def test_too_few_customers_give_a_note_instead_of_a_chart() -> None:
     answers = fixtures.answers(
         stages=stages.publishable_stages(fixtures.funnel_frame((22, 12, 0, 0, 0)), 10, 30),
         segments=None,
@@ -168,7 +168,7 @@ def test_empty_lake_gives_a_page_that_says_so() -> None:
     assert "No journeys yet" in html
 
 
-def test_page_without_scripts_holds_every_chart_as_a_drawing() -> None:
+def test_a_page_without_scripts_contains_every_chart_as_svg() -> None:
     settings = SETTINGS.model_copy(update={"static": True})
     built = build_site(fixtures.answers(), settings, fixtures.BUILT_AT, "runs/x")
     html = built.files["report_static.html"].decode()
@@ -179,14 +179,14 @@ def test_page_without_scripts_holds_every_chart_as_a_drawing() -> None:
     assert "http" not in re.sub(r'xmlns(:xlink)?="[^"]*"', "", html).replace("http-equiv", "")
 
 
-def test_all_in_one_holds_every_card_once(built: BuiltSite) -> None:
+def test_the_single_page_report_contains_every_card_once(built: BuiltSite) -> None:
     html = built.files["report.html"].decode()
     ids = re.findall(r'<figure class="card s\d+" id="([^"]*)"', html)
     assert len(ids) == len(set(ids))
     assert "segments" in ids and "segments-short" not in ids
 
 
-def test_old_data_are_said_to_be_old(built: BuiltSite) -> None:
+def test_a_notice_warns_of_old_data(built: BuiltSite) -> None:
     assert "before this report was built" not in built.front.decode()
     later = build_site(fixtures.answers(), SETTINGS, fixtures.BUILT_AT + timedelta(days=3), "runs/x")
     assert "The data end 3 days before this report was built" in later.front.decode()
@@ -205,14 +205,14 @@ def _pages(built: BuiltSite) -> list[Page]:
     return list(built.pages)
 
 
-def test_chart_specifications_are_as_kept(built: BuiltSite) -> None:
+def test_chart_specifications_equal_the_golden_files(built: BuiltSite) -> None:
     for page in _pages(built):
         for part in page.parts:
             if part.spec is not None:
                 _golden(f"{part.id}.json", json.dumps(part.spec, indent=0, ensure_ascii=False, sort_keys=True) + "\n")
 
 
-def test_words_of_the_page_are_as_kept(built: BuiltSite) -> None:
+def test_texts_of_the_pages_equal_the_golden_file(built: BuiltSite) -> None:
     lines = []
     for page in _pages(built):
         lines += [f"# {page.title}", page.lede]

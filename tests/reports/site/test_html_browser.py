@@ -1,4 +1,4 @@
-"""The built pages, opened in a real browser without a network: all is drawn, and nothing is asked for.
+"""The built pages in a real browser without a network: all charts are drawn, and no request is made.
 
 One visit answers all questions that leave the page as it is; what a reader does with a page is in `test_touching`.
 """
@@ -56,7 +56,7 @@ def _all_well(visit: Visit, file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "scheme"), [*((name, "light") for name in (*PAGES, "report")), ("index", "dark"), ("report", "dark")]
 )
-def test_page_draws_all_charts_offline_asks_for_nothing_and_can_be_read(
+def test_a_page_draws_all_charts_offline_without_requests_and_is_accessible(
     browser: Any, page: Path, name: str, scheme: str
 ) -> None:
     file = page.with_name(f"{name}.html")
@@ -74,7 +74,7 @@ def test_page_draws_all_charts_offline_asks_for_nothing_and_can_be_read(
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_hostile_names_run_nothing_and_everything_draws(browser: Any, hostile_page: Path, name: str) -> None:
+def test_hostile_names_run_no_code_and_all_charts_are_drawn(browser: Any, hostile_page: Path, name: str) -> None:
     file = hostile_page.with_name(f"{name}.html")
     with visited(browser, file) as visit:
         _all_well(visit, file)
@@ -89,8 +89,8 @@ def test_page_fits_a_phone(browser: Any, page: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("look", LOOKS)
-def test_charts_look_as_they_were_kept(browser: Any, page: Path, tmp_path: Path, look: str) -> None:
-    """Within a tolerance: another build of the browser smooths edges in its own way."""
+def test_charts_look_like_the_golden_pictures(browser: Any, page: Path, tmp_path: Path, look: str) -> None:
+    """Within a tolerance, because builds of the browser smooth edges differently."""
     options, charts = LOOKS[look]
     with visited(browser, page.with_name("report.html"), **options) as visit:
         visit.draw_all()
@@ -107,20 +107,20 @@ def test_charts_look_as_they_were_kept(browser: Any, page: Path, tmp_path: Path,
     assert {chart: share for chart, share in far.items() if share > TOLERATED} == {}
 
 
-def test_a_picture_moved_by_a_pixel_is_the_same_and_one_with_another_bar_is_not() -> None:
+def test_picture_comparison_ignores_a_shift_of_a_pixel_but_not_a_changed_bar() -> None:
     kept = (GOLDEN / "funnel-light.png").read_bytes()
     assert differing(kept, repainted(kept, move=(1, -2))) < TOLERATED / 4
     assert differing(kept, repainted(kept, bar=(200, 30, 400, 90))) > TOLERATED
 
 
-def test_charts_in_sight_are_drawn_first_and_the_others_without_being_asked_for(browser: Any, page: Path) -> None:
+def test_visible_charts_are_drawn_first_and_the_others_afterwards(browser: Any, page: Path) -> None:
     with visited(browser, page.with_name("report.html"), viewport={"width": 1280, "height": 600}) as visit:
         visit.until("() => journeys.drawn === document.querySelectorAll('.chart').length")
         assert visit.page.evaluate("() => Object.keys(journeys.times)[0]") == "funnel"
         assert visit.page.evaluate("() => scrollY") == 0
 
 
-def test_page_keeps_to_what_a_reader_has_set(browser: Any, page: Path) -> None:
+def test_a_page_respects_the_preferences_of_the_reader(browser: Any, page: Path) -> None:
     style = "(of) => getComputedStyle(document.querySelector(of[0]))[of[1]]"
     with visited(browser, page) as visit:
         _all_well(visit, page)
@@ -132,7 +132,9 @@ def test_page_keeps_to_what_a_reader_has_set(browser: Any, page: Path) -> None:
             assert visit.page.evaluate(style, ["#c-funnel", "forcedColorAdjust"]) == "none"
 
 
-def test_a_chart_that_cannot_be_drawn_says_so_and_leaves_the_others(browser: Any, page: Path, tmp_path: Path) -> None:
+def test_a_chart_that_fails_shows_a_message_and_does_not_affect_the_others(
+    browser: Any, page: Path, tmp_path: Path
+) -> None:
     html = page.read_text(encoding="utf-8")
     broken = tmp_path / "index.html"
     broken.write_text(html.replace('{"charts":{"funnel":{"data":', '{"charts":{"funnel":{"lost":', 1), encoding="utf-8")
@@ -150,7 +152,7 @@ FAILS_ONCE = (
 MARKED = "() => document.querySelectorAll('.chart svg').forEach((svg) => svg.classList.add('left-alone'))"
 
 
-def test_a_chart_that_failed_once_is_tried_again_and_one_that_is_drawn_is_left_alone(browser: Any, page: Path) -> None:
+def test_a_failed_chart_is_drawn_again_and_a_drawn_one_is_not(browser: Any, page: Path) -> None:
     with visited(browser, page) as visit:
         drawn = visit.draw_all()["charts"]
         visit.page.evaluate(FAILS_ONCE)
@@ -162,13 +164,13 @@ def test_a_chart_that_failed_once_is_tried_again_and_one_that_is_drawn_is_left_a
         assert visit.page.locator(".chart svg.left-alone").count() == drawn
 
 
-def test_every_mark_of_the_flow_says_what_its_data_say(browser: Any, page: Path) -> None:
-    """The page holds the sentences in parts; a reader of a screen hears them in full."""
+def test_every_mark_of_the_flow_has_the_description_of_its_data(browser: Any, page: Path) -> None:
+    """The page stores sentences as templates; a screen reader gets them in full."""
     (flow,) = (part for part in paths.paths_page(fixtures.answers(), ReportSettings()).parts if part.id == "flow")  # type: ignore[union-attr]
-    said = {row["d"] for rows in (flow.spec or {})["datasets"].values() for row in rows if "d" in row}
+    descriptions = {row["d"] for rows in (flow.spec or {})["datasets"].values() for row in rows if "d" in row}
     with visited(browser, page) as visit:
         visit.draw_all()
         heard = visit.page.evaluate(
             "() => [...document.querySelectorAll('#c-flow svg [aria-label]')].map((n) => n.getAttribute('aria-label'))"
         )
-    assert said and said <= set(heard)
+    assert descriptions and descriptions <= set(heard)

@@ -1,4 +1,4 @@
-"""What a reader does with a page: points, presses, taps, moves with the keyboard, switches the theme, prints.
+"""How a page responds to the pointer, taps, the keyboard, the theme switch and printing.
 
 Nothing here waits for a time: what is waited for is what the reader would see.
 """
@@ -15,8 +15,8 @@ from tests.reports.chromium import visited
 
 pytestmark = pytest.mark.browser
 
-LIT = "#c-flow svg path[fill-opacity='0.8']"
-TOLD = "#vg-tooltip-element.visible"
+HIGHLIGHTED = "#c-flow svg path[fill-opacity='0.8']"
+TOOLTIP = "#vg-tooltip-element.visible"
 MORE = "([selector, than]) => document.querySelectorAll(selector).length > than"
 WORDS = "() => [...document.querySelectorAll('.chart svg text')].map((t) => t.textContent).join(' ')"
 OTHER_WORDS = f"([words]) => ({WORDS})() !== words"
@@ -24,44 +24,44 @@ SAME_WORDS = f"([words]) => ({WORDS})() === words"
 HEARD = "() => document.activeElement.getAttribute('aria-label')"
 
 
-def test_pointing_at_a_touchpoint_lights_up_who_passed_it_and_leaving_it_puts_it_out(browser: Any, page: Path) -> None:
+def test_pointing_at_a_touchpoint_highlights_the_journeys_through_it(browser: Any, page: Path) -> None:
     with visited(browser, page) as visit:
         visit.draw_all()
-        assert visit.page.locator(LIT).count() == 0
+        assert visit.page.locator(HIGHLIGHTED).count() == 0
         visit.page.locator("#c-flow svg [role=button]").nth(1).hover(force=True)
-        visit.until(MORE, LIT, 0)
-        visit.page.locator(TOLD).wait_for()
+        visit.until(MORE, HIGHLIGHTED, 0)
+        visit.page.locator(TOOLTIP).wait_for()
         visit.page.mouse.move(1, 1)
-        visit.until("([selector]) => !document.querySelector(selector)", LIT)
-        visit.page.locator(TOLD).wait_for(state="detached")
+        visit.until("([selector]) => !document.querySelector(selector)", HIGHLIGHTED)
+        visit.page.locator(TOOLTIP).wait_for(state="detached")
 
 
-def test_a_finger_on_a_touchpoint_tells_of_it(browser: Any, page: Path) -> None:
+def test_tapping_a_touchpoint_shows_its_tooltip(browser: Any, page: Path) -> None:
     with visited(browser, page, viewport={"width": 390, "height": 844}, has_touch=True) as visit:
         visit.draw_all()
         visit.page.locator("#c-flow svg [role=button]").first.tap(force=True)
-        visit.until(MORE, LIT, 0)
-        visit.page.locator(TOLD).wait_for()
+        visit.until(MORE, HIGHLIGHTED, 0)
+        visit.page.locator(TOOLTIP).wait_for()
         assert visit.page.evaluate(
             "([told]) => { const box = document.querySelector(told).getBoundingClientRect();"
             " return box.left >= 0 && box.right <= innerWidth; }",
-            [TOLD],
+            [TOOLTIP],
         )
 
 
 @pytest.mark.parametrize(("name", "chart"), [("index", "flow"), ("paths", "moves"), ("explore", "explorer")])
-def test_a_chart_is_one_stop_of_tab_and_arrows_move_within_it(browser: Any, page: Path, name: str, chart: str) -> None:
+def test_a_chart_is_one_tab_stop_and_arrow_keys_move_within_it(browser: Any, page: Path, name: str, chart: str) -> None:
     marks, stops = f"#c-{chart} svg [role=button]", f"#c-{chart} svg [tabindex='0']"
     with visited(browser, page.with_name(f"{name}.html")) as visit:
         visit.draw_all()
         assert visit.page.locator(marks).count() > 4
         assert visit.page.locator(stops).count() == 1
         visit.page.locator(stops).focus()
-        visit.page.locator(TOLD).wait_for()
+        visit.page.locator(TOOLTIP).wait_for()
         first = visit.page.evaluate(HEARD)
         visit.page.keyboard.press("ArrowRight")
         visit.until(f"([heard]) => ({HEARD})() !== heard", first)
-        visit.page.locator(TOLD).wait_for()
+        visit.page.locator(TOOLTIP).wait_for()
         assert visit.page.locator(stops).count() == 1
         visit.page.keyboard.press("End")
         visit.page.keyboard.press("Home")
@@ -70,14 +70,14 @@ def test_a_chart_is_one_stop_of_tab_and_arrows_move_within_it(browser: Any, page
         assert visit.page.evaluate("() => document.activeElement === document.body")
 
 
-def test_the_keyboard_lights_up_the_flow_as_the_pointer_does(browser: Any, page: Path) -> None:
+def test_keyboard_focus_highlights_the_flow_like_the_pointer(browser: Any, page: Path) -> None:
     with visited(browser, page) as visit:
         visit.draw_all()
         visit.page.locator("#c-flow svg [tabindex='0']").focus()
-        visit.until(MORE, LIT, 0)
+        visit.until(MORE, HIGHLIGHTED, 0)
 
 
-def test_a_click_on_a_bar_of_the_explorer_filters_and_another_clears(browser: Any, page: Path) -> None:
+def test_clicking_a_bar_of_the_explorer_filters_and_clicking_again_clears(browser: Any, page: Path) -> None:
     with visited(browser, page.with_name("explore.html")) as visit:
         visit.draw_all()
         before = visit.page.evaluate(WORDS)
@@ -88,7 +88,7 @@ def test_a_click_on_a_bar_of_the_explorer_filters_and_another_clears(browser: An
         visit.until(SAME_WORDS, before)
 
 
-def test_the_explorer_has_a_bar_a_group_and_a_date_a_period(browser: Any, page: Path) -> None:
+def test_the_explorer_has_one_bar_per_group_and_one_date_per_period(browser: Any, page: Path) -> None:
     cube = fixtures.answers().cube
     assert cube is not None
     groups = sum(cube.cells[field].drop_nulls().n_unique() for field in ("a", "b"))
@@ -99,7 +99,7 @@ def test_the_explorer_has_a_bar_a_group_and_a_date_a_period(browser: Any, page: 
         assert f"{first:%-d %b}" in visit.page.evaluate(WORDS)
 
 
-def test_what_was_chosen_is_cleared_by_a_button_that_is_there_while_something_is(browser: Any, page: Path) -> None:
+def test_a_button_clears_the_selection_and_is_visible_only_with_one(browser: Any, page: Path) -> None:
     with visited(browser, page.with_name("report.html")) as visit:
         visit.draw_all()
         button = visit.page.locator(".clear")
@@ -116,7 +116,7 @@ def test_what_was_chosen_is_cleared_by_a_button_that_is_there_while_something_is
         visit.page.locator(".clear").wait_for(state="hidden")
 
 
-def test_the_keyboard_filters_the_explorer_and_clears_it(browser: Any, page: Path) -> None:
+def test_the_explorer_is_filtered_and_cleared_by_keyboard(browser: Any, page: Path) -> None:
     with visited(browser, page.with_name("explore.html")) as visit:
         visit.draw_all()
         before = visit.page.evaluate(WORDS)
@@ -140,8 +140,8 @@ def test_theme_switch_redraws_in_the_other_colours(browser: Any, page: Path) -> 
 ON_PAPER = "() => matchMedia('print').addEventListener('change', (e) => { if (e.matches) window.paper = (%s)(); })"
 
 
-def test_whatever_prints_the_page_prints_it_light_and_keeps_what_was_chosen(browser: Any, page: Path) -> None:
-    """As by the browser's own menu."""
+def test_printing_uses_light_mode_and_keeps_the_selection(browser: Any, page: Path) -> None:
+    """As from the browser's menu."""
     seen = f"""() => ({{theme: document.documentElement.dataset.theme,
         ink: document.querySelector('.chart svg text').getAttribute('fill'), words: ({WORDS})()}})"""
     with visited(browser, page.with_name("explore.html"), color_scheme="light") as visit:
@@ -162,7 +162,7 @@ def test_whatever_prints_the_page_prints_it_light_and_keeps_what_was_chosen(brow
     assert (after["theme"], after["ink"], after["words"]) == ("dark", chosen["ink"], chosen["words"])
 
 
-def test_a_page_printed_as_soon_as_it_is_open_has_all_its_charts(browser: Any, page: Path) -> None:
+def test_a_page_printed_right_after_opening_contains_all_charts(browser: Any, page: Path) -> None:
     drawn = "() => [...document.querySelectorAll('.chart')].filter((c) => c.querySelector('svg')).length"
     with visited(browser, page, color_scheme="dark", viewport={"width": 1280, "height": 300}) as visit:
         visit.page.evaluate(ON_PAPER % drawn)

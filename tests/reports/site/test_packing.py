@@ -9,7 +9,7 @@ from reports.site.site import build_site
 from tests.reports import fixtures
 
 
-def test_what_is_told_once_is_the_whole_specification_again() -> None:
+def test_packed_specifications_unpack_to_the_originals() -> None:
     built = build_site(fixtures.answers(), ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x")
     parts = [part for page in built.pages for part in page.parts if part.spec is not None]
     travels = packed(parts)
@@ -25,7 +25,7 @@ def test_what_is_told_once_is_the_whole_specification_again() -> None:
 
 
 def _without_names(value: object) -> object:
-    """The names of datasets are short ones in a page."""
+    """A page gives datasets short names."""
     if isinstance(value, list):
         return [_without_names(one) for one in value]
     if not isinstance(value, dict):
@@ -35,8 +35,8 @@ def _without_names(value: object) -> object:
     return {key: _without_names(one) for key, one in value.items()}
 
 
-def test_columns_are_the_rows_again() -> None:
-    """Read back as the page's script reads them."""
+def test_columns_unpack_to_the_original_rows() -> None:
+    """Unpacked as the page's script does."""
     built = build_site(fixtures.answers(), ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x")
     parts = [part for page in built.pages for part in page.parts if part.spec is not None]
     likened = 0
@@ -50,7 +50,7 @@ def test_columns_are_the_rows_again() -> None:
     assert likened > 10
 
 
-def test_a_text_that_stands_in_two_columns_or_in_itself_is_read_back() -> None:
+def test_texts_contained_in_two_columns_or_in_themselves_are_unpacked() -> None:
     rows = [{"a": "ten", "b": "ten ten", "c": f"{n}: ten ten, ten", "d": ["ten"]} for n in range(9)] + [{"a": "ten"}]
     columns = columns_of(rows)
     for name in "abcd":

@@ -1,4 +1,4 @@
-"""Where a site lies: whenever publishing stops, the front page leads to a report that is whole."""
+"""Places of a site: whenever publishing is interrupted, the front page links to a complete report."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def place(root: str, tmp_path: Path) -> Place:
 
 
 class Stopping:
-    """A place that is lost after so many of its steps."""
+    """A place that fails after a given number of steps."""
 
     def __init__(self, place: Any, steps: int) -> None:
         self.place, self.left = place, steps
@@ -87,7 +87,7 @@ def _read(place: Any, name: str) -> bytes | None:
 
 
 @pytest.mark.parametrize("keep", [1, 3])
-def test_wherever_it_stops_the_front_page_leads_to_a_whole_report(place: Any, keep: int) -> None:
+def test_after_an_interruption_at_any_step_the_front_page_links_to_a_complete_report(place: Any, keep: int) -> None:
     _published(place, "run-00", keep)
     for steps in range(9):
         try:
@@ -104,7 +104,7 @@ def test_wherever_it_stops_the_front_page_leads_to_a_whole_report(place: Any, ke
     assert place.runs() == ["run-10", "run-11", "run-12"][-keep:]
 
 
-def test_what_is_wrong_with_a_store_is_an_error_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_failures_of_a_store_raise_OSError(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"AWS_ENDPOINT": "http://127.0.0.1:9", "AWS_ALLOW_HTTP": "true", "AWS_REGION": "x"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
@@ -120,7 +120,7 @@ def test_what_is_wrong_with_a_store_is_an_error_of_files(monkeypatch: pytest.Mon
 
 
 @pytest.mark.parametrize("root", ["store", pytest.param("azure", marks=pytest.mark.azure)], indirect=True)
-def test_a_browser_is_told_what_a_file_of_a_store_is(root: str) -> None:
+def test_files_in_a_store_have_content_types(root: str) -> None:
     place_of(f"{root}/site").replace("index.html", b"<p>")
     with files._store(f"{root}/site/index.html") as (store, name):
         attributes = store.get(name).attributes

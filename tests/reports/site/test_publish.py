@@ -1,4 +1,4 @@
-"""Publishing from a lake: atomic, kept, empty, refused."""
+"""Publishing from a lake: in one step, with earlier reports, from an empty lake, with clear errors."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def lake(tmp_path_factory: pytest.TempPathFactory) -> Lake:
     return lake
 
 
-def test_report_of_a_lake_is_in_place_and_holds_no_customer(lake: Lake, tmp_path: Path) -> None:
+def test_the_report_of_a_lake_is_published_without_customer_keys(lake: Lake, tmp_path: Path) -> None:
     published = publish(lake, SETTINGS, RULES, tmp_path / "site", BUILT_AT)
     assert Path(published.address).read_bytes()
     assert "reaches “Order”" in published.headline or "reach “Order”" in published.headline
@@ -75,14 +75,14 @@ def test_report_of_a_lake_is_in_place_and_holds_no_customer(lake: Lake, tmp_path
         assert file.is_dir() or b"someone@example.org" not in file.read_bytes()
 
 
-def test_links_of_the_front_page_lead_somewhere(lake: Lake, tmp_path: Path) -> None:
+def test_links_of_the_front_page_resolve(lake: Lake, tmp_path: Path) -> None:
     published = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT)
     for page in [Path(published.address), *(tmp_path / "runs" / published.run).glob("*.html")]:
         for address in re.findall(r'<a href="([^"#]*)"', page.read_text()):
             assert (page.parent / address).exists(), f"{page.name}: {address}"
 
 
-def test_every_number_is_the_same_wherever_the_report_tells_it(lake: Lake, tmp_path: Path) -> None:
+def test_every_number_is_the_same_wherever_the_report_shows_it(lake: Lake, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"explore": ("device",), "static": True})
     published = publish(lake, settings, RULES, tmp_path, BUILT_AT)
     compared = agreeing.check(tmp_path / "runs" / published.run)
@@ -109,7 +109,9 @@ def test_same_lake_and_time_give_the_same_bytes_of_every_kind_of_file(lake: Lake
             assert set(picture.info) <= {"dpi", "gamma", "srgb"}, picture.info
 
 
-def test_stop_at_any_point_leaves_the_old_report(lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interruption_at_any_step_leaves_the_old_report(
+    lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     old = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT)
     before = Path(old.address).read_bytes()
 
@@ -123,7 +125,7 @@ def test_stop_at_any_point_leaves_the_old_report(lake: Lake, tmp_path: Path, mon
     assert (tmp_path / "runs" / old.run / "index.html").exists()
 
 
-def test_only_so_many_earlier_reports_are_kept(lake: Lake, tmp_path: Path) -> None:
+def test_earlier_reports_are_kept_up_to_the_configured_number(lake: Lake, tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"keep": 2})
     runs = [publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=day)).run for day in range(4)]
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == runs[-2:]
@@ -135,7 +137,7 @@ def test_no_store_and_an_empty_store_give_a_page_that_says_so(tmp_path: Path) ->
     assert "Nothing has happened yet" in Path(published.address).read_text()
 
 
-def test_report_of_a_handful_of_customers_tells_no_count_of_them(tmp_path: Path) -> None:
+def test_the_report_of_few_customers_contains_no_count_of_them(tmp_path: Path) -> None:
     start = datetime(2026, 6, 1, tzinfo=UTC)
     rows = [
         {"customer": str(number), "at": start + timedelta(days=number), "touchpoint": "Ad", "stage": "Awareness"}
@@ -150,7 +152,7 @@ def test_report_of_a_handful_of_customers_tells_no_count_of_them(tmp_path: Path)
     assert not re.search(r"\b7 (customers|journeys|are)\b", words)
 
 
-def test_unknown_breakdown_is_refused(lake: Lake, tmp_path: Path) -> None:
+def test_an_unknown_breakdown_raises_an_error(lake: Lake, tmp_path: Path) -> None:
     with pytest.raises(DefinitionError, match="divice"):
         publish(lake, SETTINGS.model_copy(update={"segments": ("divice",)}), RULES, tmp_path, BUILT_AT)
 
@@ -161,7 +163,7 @@ def test_folder_that_cannot_be_written_is_one_clear_error(lake: Lake, tmp_path: 
         publish(lake, SETTINGS, RULES, tmp_path / "file", BUILT_AT)
 
 
-def test_the_lake_keeps_a_row_of_every_report_and_one_only(lake: Lake, tmp_path: Path) -> None:
+def test_every_report_is_recorded_in_the_lake_exactly_once(lake: Lake, tmp_path: Path) -> None:
     first = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=100))
     publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=100))
     later = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=101))
@@ -192,7 +194,7 @@ def test_earlier_reports_are_those_that_are_still_there(lake: Lake, tmp_path: Pa
     assert all((tmp_path / "runs" / run).exists() for run in listed) and len(listed) == 3
 
 
-def test_an_object_store_holds_the_same_files_as_a_folder_and_forgets_old_runs(
+def test_an_object_store_gets_the_same_files_as_a_folder_and_loses_old_runs(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = SETTINGS.model_copy(update={"keep": 2})
@@ -210,7 +212,7 @@ def test_an_object_store_holds_the_same_files_as_a_folder_and_forgets_old_runs(
             assert files.read(f"{address}/{file.relative_to(tmp_path)}") == file.read_bytes()
 
 
-def test_an_address_of_no_store_is_one_clear_error(lake: Lake) -> None:
+def test_an_unknown_kind_of_address_is_one_clear_error(lake: Lake) -> None:
     with pytest.raises(StorageError, match="cannot be written"):
         publish(lake, SETTINGS, RULES, "nowhere://bucket/site", BUILT_AT)
 
@@ -224,7 +226,7 @@ def test_the_site_names_the_folder_in_which_its_files_lie(lake: Lake, tmp_path: 
 
 
 def _shop(folder: Path, every: int, customers: int = 900) -> Lake:
-    """A shop in which one customer in so many orders."""
+    """A shop in which one in `every` customers orders."""
     start, lake = datetime(2026, 6, 1, tzinfo=UTC), Lake(str(folder))
     steps = (("Ad", "Awareness"), ("Product", "Interest"), ("Order", "Action"))
     rows = [
@@ -237,15 +239,15 @@ def _shop(folder: Path, every: int, customers: int = 900) -> Lake:
     return lake
 
 
-def test_the_list_of_reports_tells_what_moved_over_runs_of_different_data(tmp_path: Path) -> None:
+def test_history_lists_changes_between_runs_of_different_data(tmp_path: Path) -> None:
     settings = ReportSettings(window="7d", compare="14d", pages=("overview",))
     shops = [_shop(tmp_path / str(place), every) for place, every in enumerate((3, 2, 2))]
     narrower = settings.model_copy(update={"window": "5d"})
     for day, (shop, asked) in enumerate(zip([*shops, shops[2]], [settings] * 3 + [narrower], strict=True)):
         publish(shop, asked, RULES, tmp_path / "site", BUILT_AT + timedelta(days=day))
     page = (tmp_path / "site" / "history.html").read_text()
-    said = [text.replace("\u202f", " ") for text in re.findall(r'<p class="sub">([^<]*)', page)]
-    assert said == [
+    changes = [text.replace("\u202f", " ") for text in re.findall(r'<p class="sub">([^<]*)', page)]
+    assert changes == [
         "The definitions changed: numbers may differ for that reason alone.",
         "Nothing moved since the report before.",
         "Going on to “Action”: 50.0 %, +16.7 pp.",

@@ -5,16 +5,16 @@ import re
 import polars as pl
 
 from reports.privacy import flow
-from reports.privacy import stages as published
+from reports.privacy.stages import publishable_segments, publishable_stages
 from reports.words import headlines
 from tests.reports import fixtures
 
 
 def _stages(*counts: int) -> pl.DataFrame:
-    return published.publishable_stages(fixtures.funnel_frame(counts, fixtures.STAGES[: len(counts)]), 10, 30)
+    return publishable_stages(fixtures.funnel_frame(counts, fixtures.STAGES[: len(counts)]), 10, 30)
 
 
-def test_weakest_step_is_claimed_where_its_interval_lies_below_all_others() -> None:
+def test_the_weakest_step_is_named_where_its_interval_lies_below_all_others() -> None:
     assert headlines.weakest_step(_stages(*fixtures.COUNTS)) == 5
     assert "44.6" in headlines.funnel_headline(_stages(*fixtures.COUNTS))
 
@@ -26,7 +26,7 @@ def test_nothing_is_claimed_where_intervals_overlap() -> None:
     assert ";" not in headlines.overview_headline(stages, "Order")
 
 
-def test_title_names_the_largest_loss_too_where_it_is_another_step() -> None:
+def test_the_title_also_names_the_largest_loss_where_it_is_another_step() -> None:
     assert headlines.funnel_headline(_stages(*fixtures.COUNTS)).endswith(
         "the largest loss, 5,952, is before “Interest”"
     )
@@ -34,20 +34,20 @@ def test_title_names_the_largest_loss_too_where_it_is_another_step() -> None:
 
 def test_group_without_a_value_is_never_the_headline() -> None:
     groups = {"Device": {"(no value)": (0.3, 0.5), "App": (0.3, 0.9), "Web": (0.4, 1.2)}}
-    frame = published.publishable_segments(fixtures.segment_frame(groups), 10, 30)
+    frame = publishable_segments(fixtures.segment_frame(groups), 10, 30)
     assert headlines.segments_headline(frame).startswith("Device “App” is")
 
 
-def test_group_that_is_ahead_is_told_where_none_is_behind() -> None:
+def test_a_group_that_is_ahead_is_named_where_none_is_behind() -> None:
     groups = {"Device": {"(no value)": (0.6, 0.8), "App": (0.2, 1.2), "Web": (0.2, 1.0)}}
-    frame = published.publishable_segments(fixtures.segment_frame(groups), 10, 30)
+    frame = publishable_segments(fixtures.segment_frame(groups), 10, 30)
     title = headlines.segments_headline(frame)
     assert re.match(r"Device “App” is [\d.]+\u202fpp \([\d.]+–[\d.]+\) above the rest in going on to", title)
 
 
-def test_groups_that_do_not_differ_are_said_not_to() -> None:
+def test_the_title_says_when_no_group_differs() -> None:
     groups = {"Device": {"App": (0.5, 1.0), "Web": (0.5, 1.0)}}
-    frame = published.publishable_segments(fixtures.segment_frame(groups), 10, 30)
+    frame = publishable_segments(fixtures.segment_frame(groups), 10, 30)
     assert headlines.segments_headline(frame) == "No group of customers differs clearly from the rest"
 
 
@@ -69,7 +69,7 @@ def test_the_largest_loss_is_named_only_beyond_chance() -> None:
     assert headlines.largest_loss(_stages(1000, 650, 420)) == 2
 
 
-def test_a_share_of_which_little_is_known_is_told_by_its_ends() -> None:
+def test_an_uncertain_share_is_given_as_an_interval() -> None:
     text = headlines.overview_headline(_stages(60, 45, 30), "Order").replace("\u202f", " ")
     assert text == "Between 37 % and 63 % of customers who enter reach “Order”"
 
@@ -85,7 +85,7 @@ def _flow(first: int, second: int, converted: int) -> str:
     )
 
 
-def test_the_commonest_start_is_told_with_its_intervals_and_only_where_it_is() -> None:
+def test_the_commonest_start_is_named_with_intervals_and_only_beyond_chance() -> None:
     assert _flow(600, 400, 150) == (
         "The commonest start is “Ad” then “Shop”: 60.0 % (56.9–63.0) of journeys, "
         "of which 25.0 % (21.7–28.6) reach the goal"
@@ -118,7 +118,7 @@ def test_a_group_is_ahead_only_where_its_band_clears_the_others() -> None:
     assert headlines.incidence_headline(_curves((0.4, 0.3, 0.5), (0.3, 0.2, 0.4)), "Device").startswith("No group")
 
 
-def test_the_lowest_satisfaction_is_told_among_those_that_are_known() -> None:
+def test_the_lowest_satisfaction_is_named_among_the_known_ones() -> None:
     stages, voice = _stages(*fixtures.COUNTS), fixtures.voice_frame()
     assert headlines.journey_map_headline(stages, voice).startswith("Journey map: satisfaction is lowest at “Action”; ")
     some = voice.with_columns(satisfied=pl.when(pl.col("stage") != "Interest").then("satisfied"))
@@ -127,11 +127,11 @@ def test_the_lowest_satisfaction_is_told_among_those_that_are_known() -> None:
     assert "satisfaction" not in headlines.journey_map_headline(stages, close)
 
 
-def test_groups_of_which_nothing_is_known_are_not_said_to_be_alike() -> None:
-    frame = published.publishable_segments(fixtures.segment_frame(size=0.001), 10, 30)
+def test_groups_without_a_rate_are_not_called_equal() -> None:
+    frame = publishable_segments(fixtures.segment_frame(size=0.001), 10, 30)
     assert headlines.segments_headline(frame) == "Conversion from stage to stage, by group"
 
 
-def test_the_size_of_a_difference_is_told_with_its_interval() -> None:
-    frame = published.publishable_segments(fixtures.segment_frame(), 10, 30)
+def test_the_size_of_a_difference_is_given_with_its_interval() -> None:
+    frame = publishable_segments(fixtures.segment_frame(), 10, 30)
     assert re.search(r"is [\d.]+\u202fpp \([\d.]+–[\d.]+\) below the rest", headlines.segments_headline(frame))
