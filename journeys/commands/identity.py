@@ -23,12 +23,11 @@ app.add_typer(identity, name="identity")
 
 def show_why(settings: Settings, one: str, other: str, how: terminal.As) -> None:
     """Print the chain of links from one identity to another."""
-    from analytics import tombstones, why_apart
-    from analytics import why as evidence
+    from analytics import tombstones, why, why_apart
     from expectations.lake.tables import landed
 
     arguments = (landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
-    chain = evidence(*arguments)
+    chain = why(*arguments)
     if how is not terminal.As.table:
         terminal.show(chain, how)
     elif not chain.is_empty():
@@ -65,19 +64,17 @@ def _broken_by(link: Mapping[str, Any], one: str, other: str, max_degree: int) -
 
 def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:
     """Remove the link between two identities, or restore it, and print whether they are two customers now."""
-    from analytics import known_identity, tombstones
-    from analytics import split_identities as split_link
-    from analytics import why as evidence
+    from analytics import known_identity, split_identities, tombstones, why
     from expectations.errors import DefinitionError
     from expectations.lake.tables import landed
 
     one, other = (known_identity(each, settings.paths) for each in (one, other))
-    split_link(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
+    split_identities(settings.lake, one, other, decided_at=datetime.now(UTC), reason=reason, removed=not undo)
     terminal.out.print("Saved. It takes effect with the next `journeys stitch`.", markup=False)
     if undo:
         return
     try:
-        chain = evidence(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
+        chain = why(landed(settings.lake), one, other, settings.paths, tombstones(settings.lake))
     except DefinitionError as error:
         terminal.out.print(f"It has no effect so far. {error.what} {error.do}", markup=False)
         return
@@ -90,23 +87,23 @@ def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: b
 
 def show_forget(settings: Settings, customer: str) -> None:
     """Remove a customer, and print how many of the customer's rows each table held before and after."""
-    from analytics import forget_customer as remove
+    from analytics import forget_customer
 
     with terminal.step("Removing the customer and stitching again"):
-        proof = remove(settings.lake, customer, settings.paths)
+        proof = forget_customer(settings.lake, customer, settings.paths)
     terminal.show(proof, terminal.As.table)
     terminal.out.print(f"\n{_proven(int(proof['named'].sum()))}", style="dim", markup=False)
 
 
 def _proven(named: int) -> str:
     """How to read the last two columns."""
-    found = (
+    remaining = (
         f"{named:,} rows remain: events of other customers, kept separate by a guard or a split."
         if named
         else "none remain."
     )
     return (
-        f"Named: rows with one of the customer's identities, counted again at the end: {found}\n"
+        f"Named: rows with one of the customer's identities, counted again at the end: {remaining}\n"
         "Log: log entries removed, so that no table's log reveals what it held."
     )
 

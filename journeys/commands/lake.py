@@ -76,17 +76,18 @@ def list_refused(
 
     Example: journeys quarantine list --examples 3
     """
-    from ingest.quarantine import quarantine as store
+    from ingest.quarantine.quarantine import examples as masked_examples
+    from ingest.quarantine.quarantine import refusal_counts
 
     lake, how = settings_of(config).lake, printed_as(json=as_json, csv=as_csv)
-    counts = store.refusal_counts(lake)
+    counts = refusal_counts(lake)
     if how is not terminal.As.table:
         terminal.show(counts, how)
         return
     if counts.is_empty():
         terminal.out.print("Nothing was refused.")
         return
-    masked = store.examples(lake, examples) if examples else None
+    masked = masked_examples(lake, examples) if examples else None
     for topic, reason, field, count, _, last in counts.iter_rows():
         about = f"{topic}: {reason}" + (f" ({field})" if field else "")
         terminal.out.print(f"{count:>9,}  {about}, last {terminal.text(last)}", markup=False, soft_wrap=True)
@@ -115,14 +116,14 @@ def show_message(
     topic, number, offset = ["", "", "", *position.rsplit("/", 2)][-3:]
     if not (topic and number.isdecimal() and offset.isdecimal()):
         raise InputError("The position of the message is invalid.", expected="topic/partition/offset", found=position)
-    found = message_rows(settings_of(config).lake, Partition(topic, int(number)), int(offset))
-    if found.is_empty():
+    rows = message_rows(settings_of(config).lake, Partition(topic, int(number)), int(offset))
+    if rows.is_empty():
         raise InputError("No such message is in quarantine.", where=position, do="journeys quarantine list")
     if raw:
-        sys.stdout.buffer.write(found["raw"][0] or b"")
+        sys.stdout.buffer.write(rows["raw"][0] or b"")
         return
-    terminal.show(found.select("reason", "field", "part", "message", "received_at"), terminal.As.table)
-    terminal.out.print(f"\n{masked(found['raw'][0], 4_000)}", markup=False, soft_wrap=True)
+    terminal.show(rows.select("reason", "field", "part", "message", "received_at"), terminal.As.table)
+    terminal.out.print(f"\n{masked(rows['raw'][0], 4_000)}", markup=False, soft_wrap=True)
 
 
 @quarantine.command()
@@ -140,13 +141,13 @@ def replay(
     """
     from expectations import contract
     from ingest.files.load import file_stream
-    from ingest.quarantine.replay import replay as read_again
+    from ingest.quarantine.replay import replay as replay_messages
 
     if kind is not None and not contract.is_kind(kind):
         raise InputError("Unknown kind of event.", expected=", ".join(contract.KINDS), found=kind)
     settings = settings_of(config)
     with terminal.step("Reading the quarantine again") as advance:
-        done = read_again(
+        done = replay_messages(
             settings.ingest,
             settings.lake,
             rules=settings.compiled.rules,

@@ -40,10 +40,10 @@ def doctor(config: Config = DEFAULT) -> None:
 
     The exit code is 1 when a check fails.
     """
-    from journeys.commands import doctor as doctor_checks
+    from journeys.commands.doctor import examine
 
     passed = True
-    for result in doctor_checks.examine(config):
+    for result in examine(config):
         terminal.print_check(result.what, result.found, result.do, passed=result.passed)
         passed = passed and result.passed
     if not passed:
@@ -199,11 +199,11 @@ def demo(
 
     Example: journeys demo --data completejourney
     """
-    from journeys.commands import demo as demo_run
+    from journeys.commands.demo import DATA, run_demo
 
-    if data not in demo_run.DATA:
-        raise InputError("There is no such example data.", expected=" or ".join(demo_run.DATA), found=data)
-    demo_run.run_demo(data, folder or Path("demo" if data == "shop" else f"demo-{data}"), customers)
+    if data not in DATA:
+        raise InputError("There is no such example data.", expected=" or ".join(DATA), found=data)
+    run_demo(data, folder or Path("demo" if data == "shop" else f"demo-{data}"), customers)
 
 
 @app.command()
@@ -219,9 +219,9 @@ def stitch(
     Only customers with new events are stitched again; the resulting paths are the same as with --rebuild.
     --verify writes nothing; its exit code is 1 when the stored paths differ from those of the events.
     """
-    from journeys.commands import steps as pipeline
+    from journeys.commands import steps
 
     if not verify:
-        pipeline.stitch_lake(settings_of(config), rebuild=rebuild)
-    elif not pipeline.verify(settings_of(config)):
+        steps.stitch_lake(settings_of(config), rebuild=rebuild)
+    elif not steps.verify(settings_of(config)):
         raise typer.Exit(1)

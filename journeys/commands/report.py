@@ -31,10 +31,10 @@ def report(
 
     Example: journeys report --only stages --only trends --by device --from 2026-03-01 --open
     """
-    from journeys.commands import steps as pipeline
+    from journeys.commands import steps
 
     asked = {"pages": only, "segments": by, "first_day": first_day, "last_day": last_day, "files": files}
-    published = pipeline.publish_report(settings_of(config), site, **asked)
+    published = steps.publish_report(settings_of(config), site, **asked)
     if show:
         import webbrowser
 

@@ -90,18 +90,18 @@ def land_files(
     """Land files: events, read as messages of a stream or as events of one kind, or profiles."""
     if kind is not None and not is_kind(kind) and kind != "profiles":
         raise ConfigurationError("The kind of file is unknown.", expected=", ".join((*KINDS, "profiles")), found=kind)
-    from ingest.files import load as landing
+    from ingest.files.load import file_stream, load_events, load_profiles
     from ingest.files.places import list_files, local_copy
 
     of_events = kind if kind is None or is_kind(kind) else None
-    read_as = landing.file_stream(settings.ingest, kind=of_events, form=form, topic=stream or "")
+    read_as = file_stream(settings.ingest, kind=of_events, form=form, topic=stream or "")
     refused = 0
     for address in list_files(addresses):
         with terminal.step(f"Loading {address}") as advance, local_copy(address) as file:
             summary: FileSummary = (
-                landing.load_profiles(file, settings.lake, on_progress=advance)
+                load_profiles(file, settings.lake, on_progress=advance)
                 if kind == "profiles"
-                else landing.load_events(
+                else load_events(
                     file,
                     read_as,
                     settings.ingest,
@@ -122,14 +122,14 @@ def land_files(
 
 def check_lake(settings: Settings) -> CheckSummary:
     """Check what has landed since the last check, and print one line per suite and per failed expectation."""
-    from expectations.audit.audit import check as audit
+    from expectations.audit.audit import check
     from expectations.suites.defaults import default_suites
 
     limits = settings.ingest.limits
     defaults = default_suites(oldest=limits.oldest, newest=limits.newest)
     suites = [*defaults, *settings.suites]
     with terminal.step("Checking what has landed") as advance:
-        summary = audit(settings.lake, _tables(settings), suites, settings.expectations, on_progress=advance)
+        summary = check(settings.lake, _tables(settings), suites, settings.expectations, on_progress=advance)
     terminal.out.print(f"  {summary.rows:,} new rows on {summary.days:,} days")
     for note in summary.notes:
         terminal.out.print(f"  {note}", markup=False, soft_wrap=True)

@@ -68,7 +68,7 @@ def test_only_the_audit_loads_great_expectations(room: str) -> None:
 
 
 def test_the_verbs_themselves_never_load_great_expectations_or_pandas(tmp_path: Path) -> None:
-    """On a lake with a suite of its own; no broker is there, so that `ingest` ends once everything is loaded."""
+    """On a lake with its own suite and without a broker, so that `ingest` ends once everything is imported."""
     (tmp_path / "own.json").write_text(
         '{"expectations": [{"type": "expect_column_values_to_be_unique", "kwargs": {"column": "order_id"}}]}',
         encoding="utf-8",
@@ -100,7 +100,7 @@ def test_no_other_distribution_owns_our_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "exit_code", "said"),
+    ("arguments", "exit_code", "message"),
     [
         (["status"], 2, "journeys init"),
         (["ingest", "--until-caught-up"], 2, "journeys init"),
@@ -111,10 +111,12 @@ def test_no_other_distribution_owns_our_names() -> None:
         (["no-such-verb"], 2, "No such command"),
     ],
 )
-def test_bad_use_is_one_clear_message(tmp_path: Path, arguments: list[str], exit_code: int, said: str) -> None:
+def test_invalid_use_gives_one_clear_message(
+    tmp_path: Path, arguments: list[str], exit_code: int, message: str
+) -> None:
     done = command(*arguments, cwd=tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (exit_code, False)
-    assert said in done.stderr
+    assert message in done.stderr
 
 
 def test_init_writes_a_configuration_that_every_room_accepts(tmp_path: Path) -> None:
@@ -132,14 +134,14 @@ def test_init_never_replaces_a_file_unasked(tmp_path: Path) -> None:
     assert (tmp_path / "journeys.toml").read_text() == "# mine\n"
 
 
-def test_a_wrong_key_is_named_with_its_line(tmp_path: Path) -> None:
+def test_an_unknown_key_is_reported_with_its_line(tmp_path: Path) -> None:
     (tmp_path / "journeys.toml").write_text("[lake]\nadress = 'x'\n")
     done = command("status", cwd=tmp_path)
     assert done.returncode == 2
     assert "line 2: lake.adress: unknown key; did you mean 'address'?" in done.stderr
 
 
-def test_an_unreachable_broker_is_named(tmp_path: Path) -> None:
+def test_an_unreachable_broker_is_reported(tmp_path: Path) -> None:
     (tmp_path / "journeys.toml").write_text(
         '[ingest]\nbrokers = ["127.0.0.1:1"]\n[[ingest.streams]]\ntopic = "clickstream"\nkind = "clickstream"\n'
     )
@@ -148,7 +150,7 @@ def test_an_unreachable_broker_is_named(tmp_path: Path) -> None:
     assert "127.0.0.1:1" in done.stderr
 
 
-def test_a_demo_never_touches_a_folder_of_something_else(tmp_path: Path) -> None:
+def test_the_demo_never_touches_a_folder_it_did_not_make(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("mine")
     done = command("demo", "--folder", str(tmp_path))
     assert done.returncode == 5 and "something else than a demo" in done.stderr

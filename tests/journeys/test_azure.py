@@ -33,7 +33,7 @@ def address(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         yield f"{request.param}://{BUCKET}/lake"
 
 
-def test_a_lake_at_azure_is_filled_stitched_asked_and_mended(address: str, tmp_path: Path) -> None:
+def test_a_lake_in_azure_is_filled_stitched_queried_and_repaired(address: str, tmp_path: Path) -> None:
     config = tmp_path / "journeys.toml"
     config.write_text(f'[lake]\naddress = "{address}"\n')
 

@@ -50,7 +50,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_asking_and_reporting_need_no_extra(shop: Path) -> None:
+def test_analyses_and_reports_need_no_extra(shop: Path) -> None:
     everything = """
 from typer.testing import CliRunner
 import analytics, reports, journeys.commands.funnel, journeys.commands.identity, journeys.commands.paths
@@ -75,18 +75,18 @@ server(__import__("pathlib").Path("site"), 0).server_close()
         ("check", "checks"),
     ],
 )
-def test_a_verb_that_lacks_its_packages_says_in_a_sentence_what_to_install(verb: str, extra: str, shop: Path) -> None:
+def test_a_command_without_its_packages_names_the_extra_to_install(verb: str, extra: str, shop: Path) -> None:
     done = in_base(RUN, *verb.split(), folder=shop)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1 and f"pip install 'journeys[{extra}]'" in done.stderr
 
 
-def test_the_doctor_says_what_landing_needs(shop: Path) -> None:
+def test_doctor_names_the_extra_for_landing(shop: Path) -> None:
     done = in_base(RUN, "doctor", folder=shop)
     assert done.returncode == 1 and "pip install 'journeys[landing]'" in done.stdout and not done.stderr
 
 
-def test_every_package_that_is_looked_for_is_brought_by_its_extra() -> None:
+def test_every_package_is_installed_by_the_extra_that_the_error_names() -> None:
     project = tomllib.loads(Path("pyproject.toml").read_text())["project"]
     for module, extra in EXTRAS.items():
         name = {"kafka": "kafka-python"}.get(module, module.replace("_", "-"))

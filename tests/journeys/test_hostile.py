@@ -1,4 +1,4 @@
-"""Hostile names from outside, on the whole way from the broker through lake and paths into every output."""
+"""Hostile names are followed from the broker through the lake and the paths into every output."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _messages() -> Iterator[Message]:
         name, other = NAMES[number % len(NAMES)], NAMES[number // len(NAMES) % len(NAMES)]
         at = START + timedelta(minutes=50 * number)
         known = {"customer_id": f"{SECRET}-{number}", "device": name, "campaign": other, "properties": {"page": name}}
-        said = {"kind": "feedback", "survey": "csat", "score": 1 + number % 5, "feedback_text": name}
+        feedback = {"kind": "feedback", "survey": "csat", "score": 1 + number % 5, "feedback_text": name}
         ordered = {"kind": "order", "order_id": str(number), "revenue": "9.00", "currency": "EUR"}
         first = {"event_name": name or "visited", **known}
         for minute, (topic, fields) in enumerate(
@@ -103,7 +103,7 @@ def _messages() -> Iterator[Message]:
                 ("clicks", {"event_name": "product_viewed", **known}),
                 *([("clicks", {**first, "properties": {"page": other}})] if number % 3 else []),
                 *([("orders", {"event_name": "order_placed", **known, **ordered})] if number % 2 else []),
-                *([("voices", {"event_name": "feedback", **known, **said})] if number % 4 == 0 else []),
+                *([("voices", {"event_name": "feedback", **known, **feedback})] if number % 4 == 0 else []),
             ]
         ):
             moment = int((at + timedelta(minutes=minute)).timestamp() * 1000)
@@ -115,7 +115,7 @@ def _messages() -> Iterator[Message]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The newest report of a shop in which every name is hostile; it lies in `runs` of its site."""
+    """The newest report, in `runs` of its site, of a shop in which every name is hostile."""
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "journeys.toml").write_text(_config(), encoding="utf-8")
     with EmbeddedBroker() as broker:
@@ -137,7 +137,7 @@ def browser() -> Iterator[Any]:
         yield running
 
 
-def test_every_name_came_through_the_broker_as_it_was_sent(site: Path) -> None:
+def test_every_name_passes_the_broker_unchanged(site: Path) -> None:
     index = json.loads((site / "site.json").read_text(encoding="utf-8"))
     frames = {part["id"]: part["frame"] for page in index["pages"] for part in page["parts"]}
     assert {page["slug"] for page in index["pages"]} >= {"overview", "stages", "paths", "map", "explore", "quality"}
@@ -149,7 +149,7 @@ def test_the_report_agrees_with_itself_whatever_the_names(site: Path) -> None:
     assert {"funnel", "segments", "explorer", "map", "checks", "refused"} <= agreeing.check(site)
 
 
-def test_pages_run_nothing_ask_for_nothing_and_draw_everything(site: Path, browser: Any) -> None:
+def test_pages_run_no_foreign_code_make_no_request_and_draw_all_charts(site: Path, browser: Any) -> None:
     pages = sorted([*site.glob("*.html"), site.parents[1] / "index.html"])
     assert len(pages) >= 9
     for file in pages:
@@ -164,7 +164,7 @@ def test_pages_run_nothing_ask_for_nothing_and_draw_everything(site: Path, brows
             assert status["drawn"] == status["charts"] > 0
 
 
-def test_data_docs_and_history_run_nothing_and_ask_for_nothing(site: Path, browser: Any) -> None:
+def test_data_docs_and_history_run_no_foreign_code_and_make_no_request(site: Path, browser: Any) -> None:
     files = [*(site / "data_docs").rglob("*.html"), site.parents[1] / "history.html"]
     assert len(files) > 2
     for file in files[:3] + files[-1:]:
@@ -186,7 +186,7 @@ def test_no_cell_of_a_csv_is_a_formula(site: Path, browser: Any) -> None:
     assert len(files) > 8 and texts > 10
 
 
-def test_the_table_saved_from_a_page_holds_no_formula(site: Path, browser: Any) -> None:
+def test_a_table_saved_from_a_page_contains_no_formula(site: Path, browser: Any) -> None:
     with visited(browser, site / "stages.html", accept_downloads=True) as visit:
         visit.draw_all()
         visit.page.evaluate("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
@@ -198,7 +198,7 @@ def test_the_table_saved_from_a_page_holds_no_formula(site: Path, browser: Any) 
     assert not [cell for row in rows for cell in row if FORMULA.match(cell)]
 
 
-def test_pictures_drawings_and_the_pdf_open_and_hold_nothing_that_runs(site: Path) -> None:
+def test_png_svg_and_pdf_open_and_contain_no_code(site: Path) -> None:
     drawings, pictures = list((site / "charts").glob("*.svg")), list((site / "charts").glob("*.png"))
     assert len(drawings) == len(pictures) > 8
     for file in drawings:
@@ -213,7 +213,7 @@ def test_pictures_drawings_and_the_pdf_open_and_hold_nothing_that_runs(site: Pat
     assert not {"/OpenAction", "/AA", "/Names", "/AcroForm"} & set(pdf.trailer["/Root"])
 
 
-def test_parquet_and_json_hold_the_names_as_they_are_and_nobody(site: Path) -> None:
+def test_parquet_and_json_contain_the_names_unchanged_and_no_customer(site: Path) -> None:
     segments = pl.read_parquet(site / "data" / "segments.parquet")
     assert {NAMES[0], NAMES[6], NAMES[7]} <= set(segments["segment"])
     for file in site.parents[1].rglob("*.*"):

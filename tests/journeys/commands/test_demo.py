@@ -54,7 +54,7 @@ def test_every_message_is_landed_or_kept_with_its_reason(demo: Path, truths: dic
     assert positions.is_unique().all()
 
 
-def test_what_was_printed_is_what_landed(demo: Path, truths: dict[str, Any]) -> None:
+def test_printed_counts_equal_landed_counts(demo: Path, truths: dict[str, Any]) -> None:
     printed = (demo / "printed.txt").read_text()
     refused = sum(truths["volumes"]["refused"].values())
     landed = sum(truths["volumes"]["messages"].values()) - refused
@@ -88,7 +88,7 @@ def test_the_slow_page_loses_customers(paths: Paths, truths: dict[str, Any]) -> 
     assert ended[True] > 1.5 * ended[False]
 
 
-def test_the_segment_that_never_converts_never_does(paths: Paths, truths: dict[str, Any]) -> None:
+def test_the_planted_segment_never_converts(paths: Paths, truths: dict[str, Any]) -> None:
     never = truths["never_converts"]
     steps = [Step("Awareness", on="stage"), Step("Action", on="stage")]
     answer = funnel(paths, Funnel(steps, window="30d", by=[never["attribute"]], maturity="clip"))
@@ -103,7 +103,7 @@ def test_the_report_names_the_segment_that_never_converts(demo: Path, truths: di
     assert truths["never_converts"]["value"] in (demo / "site" / "index.html").read_text()
 
 
-def test_the_channel_that_only_helps_is_never_last(paths: Paths, truths: dict[str, Any]) -> None:
+def test_the_assisting_channel_is_never_last(paths: Paths, truths: dict[str, Any]) -> None:
     helper = truths["only_helps"]["channel"]
     touches = paths.touches.with_columns(pl.col("touchpoint").shift(-1).over("customer").alias("next"))
     last = touches.filter(pl.col("channel") == helper, pl.col("next") == "Order placed").collect()

@@ -42,7 +42,7 @@ def asked(config: Path, *arguments: str) -> str:
     return done.stdout
 
 
-def test_a_funnel_is_asked_by_its_name(config: Path) -> None:
+def test_a_configured_funnel_is_run_by_name(config: Path) -> None:
     rows = json.loads(asked(config, "purchase", "--json"))
     assert [row["reached"] for row in rows if row["is_total"]] == [3, 2]
     assert {row["device"] for row in rows} == {None, "phone"}
@@ -78,7 +78,7 @@ def test_exclusions_counts_and_values_are_options_too(config: Path) -> None:
 
 
 @pytest.mark.parametrize(("width", "missing"), [(200, ""), (80, ""), (66, "█"), (56, " 95 "), (44, "wait")])
-def test_no_number_is_cut_however_narrow_the_terminal(
+def test_numbers_are_never_cut_on_a_narrow_terminal(
     config: Path, monkeypatch: pytest.MonkeyPatch, width: int, missing: str
 ) -> None:
     shop = {f"c{who}": "visit@0m pay@1m" if who % 3 else "visit@0m" for who in range(1500)}
@@ -91,7 +91,7 @@ def test_no_number_is_cut_however_narrow_the_terminal(
     assert "wait: the median" in " ".join(reading.split())
 
 
-def test_names_of_the_data_are_shown_as_they_are_and_steer_no_terminal(config: Path) -> None:
+def test_control_characters_in_names_do_not_reach_the_terminal(config: Path) -> None:
     names = ["[/]", "[bold]pay", "red\x1b[31m", "two\nlines"]
     frame = pl.DataFrame({"customer": "ann", "at": [START] * 4, "touchpoint": names, "device": "[red]x"})
     Paths.from_frame(frame, end_of_data=at("90d")).save(config.parent / "lake" / "paths")
@@ -101,7 +101,7 @@ def test_names_of_the_data_are_shown_as_they_are_and_steer_no_terminal(config: P
     assert [row["name"] for row in json.loads(asked(config, *names, "--json"))] == names
 
 
-def test_machines_get_the_same_numbers_in_either_form(config: Path) -> None:
+def test_json_and_csv_have_the_same_numbers(config: Path) -> None:
     rows = json.loads(asked(config, "purchase", "--json"))
     table = pl.read_csv(asked(config, "purchase", "--csv").encode())
     assert table.columns == list(rows[0])
@@ -124,13 +124,13 @@ def test_a_drawing_says_that_its_shares_are_estimates(config: Path, tmp_path: Pa
     assert "estimates" in (tmp_path / "funnel.svg").read_text()
 
 
-def test_a_wrong_step_is_named_with_the_nearest(config: Path) -> None:
+def test_an_unknown_step_is_reported_with_the_nearest_name(config: Path) -> None:
     with pytest.raises(DefinitionError, match="'vist'") as refused:
         asked(config, "vist", "pay")
     assert "visit" in str(refused.value.expected)
 
 
-def test_a_wrong_key_of_a_funnel_is_named(config: Path) -> None:
+def test_an_unknown_key_of_a_funnel_is_reported(config: Path) -> None:
     config.write_text(CONFIG.replace("window", "windw"))
     with pytest.raises(ConfigurationError, match="did you mean 'window'"):
         asked(config, "purchase")

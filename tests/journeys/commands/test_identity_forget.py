@@ -13,7 +13,7 @@ from journeys.app import app
 from tests.written import at
 
 
-def test_forgetting_asks_first_and_proves_what_it_did(tmp_path: Path) -> None:
+def test_forget_asks_for_confirmation_and_prints_the_proof(tmp_path: Path) -> None:
     kept = {"event_name": "home", "topic": "t", "partition": 0}
     rows = [
         {"event_id": f"e{n}", "occurred_at": at(f"{n}m"), "customer_id": who, "offset": n} | kept

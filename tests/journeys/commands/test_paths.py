@@ -13,11 +13,11 @@ import pytest
 from typer.testing import CliRunner
 
 import analytics
+import journeys.commands.paths  # noqa: F401 - registers the commands
 from analytics import Selection
 from expectations.errors import DefinitionError
 from expectations.lake.layout import Lake
 from journeys.app import app
-from journeys.commands import paths as moving  # noqa: F401 - it adds the verbs
 from journeys.commands.paths import QUESTIONS
 from journeys.terminal import plain
 from tests.analytics.stitching.test_forget import land
@@ -44,7 +44,7 @@ def config(tmp_path: Path, shop: Paths) -> Path:
     return config
 
 
-def said(config: Path, *options: str) -> str:
+def output(config: Path, *options: str) -> str:
     done = CliRunner(env={"COLUMNS": "250"}).invoke(
         app, ["paths", *options, "--config", str(config)], catch_exceptions=False
     )
@@ -53,7 +53,7 @@ def said(config: Path, *options: str) -> str:
 
 
 def answer(config: Path, *options: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(said(config, *options, "--json"))
+    rows: list[dict[str, Any]] = json.loads(output(config, *options, "--json"))
     return rows
 
 
@@ -86,15 +86,15 @@ ASKED: list[tuple[str, list[str], str, list[Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("question", "options", "function", "arguments", "rules"), ASKED)
-def test_a_question_is_answered_with_the_frame_of_its_function(
+def test_every_question_prints_the_frame_of_its_function(
     config: Path, shop: Paths, question: str, options: list[str], function: str, arguments: list[Any], rules: dict
 ) -> None:
     expected = getattr(analytics, function)(shop, *arguments, by="device", **rules)
     assert expected.height
     assert answer(config, question, *options, "--by", "device") == json.loads(plain(expected).write_json())
-    rows = list(csv.reader(io.StringIO(said(config, question, *options, "--by", "device", "--csv"))))
+    rows = list(csv.reader(io.StringIO(output(config, question, *options, "--by", "device", "--csv"))))
     assert (rows[0], len(rows) - 1) == (plain(expected).columns, expected.height)
-    shown = said(config, question, *options, "--by", "device")
+    shown = output(config, question, *options, "--by", "device")
     assert "device" in shown and expected["device"][0] in shown
     assert shown.splitlines()[-1].endswith(".")
 
@@ -107,19 +107,19 @@ def test_two_groups_are_compared_in_every_question(config: Path, shop: Paths, qu
     group = pl.col("device") == "phone"
     expected = analytics.compare(shop, getattr(analytics, function), *arguments, group=group, **rules)
     assert answer(config, question, *options, "--compare", "device=phone") == json.loads(plain(expected).write_json())
-    assert "other: of all others" in said(config, question, *options, "--compare", "device=phone")
+    assert "other: of all others" in output(config, question, *options, "--compare", "device=phone")
 
 
 def test_every_question_is_asked_in_these_tests() -> None:
     assert {name for name, *_ in ASKED} == set(QUESTIONS)
 
 
-def test_any_of_several_touchpoints_may_be_meant(config: Path) -> None:
+def test_a_step_may_be_any_of_several_touchpoints(config: Path) -> None:
     assert [row["source"] for row in answer(config, "--from", "cart | buy", "--depth", "2")] == ["cart", "cart"]
 
 
 def test_an_empty_result_says_so_and_is_no_error(config: Path) -> None:
-    assert "nothing to show" in said(config, "--starts-with", "buy")
+    assert "nothing to show" in output(config, "--starts-with", "buy")
     assert answer(config, "--starts-with", "buy") == []
 
 
@@ -143,13 +143,13 @@ def test_an_empty_result_says_so_and_is_no_error(config: Path) -> None:
         (["--compare", "device=phone", "--by", "device"], "either"),
     ],
 )
-def test_an_unknown_word_gets_the_most_similar_one(config: Path, options: list[str], message: str) -> None:
+def test_an_unknown_word_is_reported_with_the_most_similar_one(config: Path, options: list[str], message: str) -> None:
     with pytest.raises(DefinitionError) as error:
         answer(config, *options)
     assert message in str(error.value)
 
 
-def test_repeats_are_joined_where_the_configuration_says_so(config: Path, tmp_path: Path) -> None:
+def test_repeats_are_merged_where_configured(config: Path, tmp_path: Path) -> None:
     paths({"ann": "home@0m home@1m cart@2m"}).save(Lake(str(tmp_path / "lake")))
     assert [row["path"] for row in answer(config)] == ["home > home > cart"]
     assert [row["path"] for row in answer(config, "--collapse")] == ["home > cart"]

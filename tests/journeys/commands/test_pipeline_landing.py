@@ -24,8 +24,8 @@ SECRET = b'{"customer_id": "Ann Smith", "event_name": 5}'
 
 
 def command(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    given = [sys.executable, "-m", "journeys", *arguments]
-    return subprocess.run(given, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
+    arguments = [sys.executable, "-m", "journeys", *arguments]
+    return subprocess.run(arguments, capture_output=True, text=True, cwd=cwd, check=False, timeout=60)
 
 
 @pytest.fixture(scope="module")
@@ -39,14 +39,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_list_counts_and_masks(folder: Path) -> None:
-    said = command("quarantine", "list", "--examples", "2", cwd=folder)
-    assert said.returncode == 0 and "wrong_type" in said.stdout and "not_json" in said.stdout
-    assert "Ann" not in said.stdout and "Smith" not in said.stdout
+    done = command("quarantine", "list", "--examples", "2", cwd=folder)
+    assert done.returncode == 0 and "wrong_type" in done.stdout and "not_json" in done.stdout
+    assert "Ann" not in done.stdout and "Smith" not in done.stdout
     rows = json.loads(command("quarantine", "list", "--json", cwd=folder).stdout)
     assert sum(row["messages"] for row in rows) == 2
 
 
-def test_one_message_is_shown_masked_unless_asked_for(folder: Path) -> None:
+def test_a_message_is_masked_unless_raw_is_requested(folder: Path) -> None:
     [topic] = {row["topic"] for row in json.loads(command("quarantine", "list", "--json", cwd=folder).stdout)}
     shown = command("quarantine", "show", f"{topic}/0/1", cwd=folder)
     assert shown.returncode == 0 and '"customer_id":"xxx xxxxx"' in shown.stdout and "Ann" not in shown.stdout
@@ -55,25 +55,25 @@ def test_one_message_is_shown_masked_unless_asked_for(folder: Path) -> None:
     assert "topic/partition/offset" in command("quarantine", "show", "nowhere", cwd=folder).stderr
 
 
-def test_a_replay_says_what_landed_and_what_stays(folder: Path) -> None:
-    said = command("quarantine", "replay", "--kind", "clickstream", cwd=folder)
-    assert said.returncode == 0 and "0 events landed" in said.stdout and "1 still refused: not_json" in said.stdout
+def test_replay_reports_what_landed_and_what_is_still_refused(folder: Path) -> None:
+    done = command("quarantine", "replay", "--kind", "clickstream", cwd=folder)
+    assert done.returncode == 0 and "0 events landed" in done.stdout and "1 still refused: not_json" in done.stdout
     assert command("quarantine", "replay", "--kind", "click", cwd=folder).returncode == 6
 
 
-def test_a_file_whose_rows_were_refused_says_how_to_go_on(folder: Path) -> None:
-    said = command("load", "clicks.ndjson", cwd=folder)
-    assert "landed before; nothing added, 2 refused" in said.stdout
-    assert "journeys quarantine replay --kind clickstream" in said.stdout
+def test_loading_a_file_with_refused_rows_prints_the_next_command(folder: Path) -> None:
+    done = command("load", "clicks.ndjson", cwd=folder)
+    assert "landed before; nothing added, 2 refused" in done.stdout
+    assert "journeys quarantine replay --kind clickstream" in done.stdout
     assert "say how to read them with --stream or --kind" in command("quarantine", "replay", cwd=folder).stdout
 
 
-def test_maintenance_runs_and_status_says_when_it_is_due(folder: Path) -> None:
+def test_maintenance_runs_and_status_reports_when_it_is_due(folder: Path) -> None:
     done = command("maintain", cwd=folder)
     assert done.returncode == 0 and "1 days sorted" in done.stdout
-    said = command("status", cwd=folder)
-    assert said.returncode == 0 and "Maintenance is not due." in said.stdout
-    assert "The lag at the brokers is unknown: The Kafka broker was not reached." in said.stdout
+    done = command("status", cwd=folder)
+    assert done.returncode == 0 and "Maintenance is not due." in done.stdout
+    assert "The lag at the brokers is unknown: The Kafka broker was not reached." in done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -84,21 +84,21 @@ def broker() -> Iterator[str]:
 
 @pytest.mark.broker
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_service_logs_lines_and_ends_with_0_when_told_to_stop(tmp_path: Path, broker: str, form: str) -> None:
+def test_a_service_logs_lines_and_exits_with_0_on_sigterm(tmp_path: Path, broker: str, form: str) -> None:
     topic = f"service-{form}"
     create_topics([broker], {topic: 1})
     produce([broker], [Message(topic, b"k", event(number), RECEIVED) for number in range(20)])
     stream = f'[[ingest.streams]]\ntopic = "{topic}"\nkind = "clickstream"\n'
     ingest = f'[ingest]\nbrokers = ["{broker}"]\nflush_age = "100ms"\nassignment = "all"\nhttp_port = 0\n'
     (tmp_path / "journeys.toml").write_text(ingest + stream)
-    given = [sys.executable, "-m", "journeys", "ingest", "--log", form]
-    service = subprocess.Popen(given, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    arguments = [sys.executable, "-m", "journeys", "ingest", "--log", form]
+    service = subprocess.Popen(arguments, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     deadline, lake = time.monotonic() + 30, Lake(str(tmp_path / "lake"))
     while len(places(lake, layout.EVENTS)) < 20 and time.monotonic() < deadline:
         time.sleep(0.05)
     service.send_signal(signal.SIGTERM)
-    said, complaints = service.communicate(timeout=20)
-    assert service.returncode == 0 and "20 events landed" in said
+    output, complaints = service.communicate(timeout=20)
+    assert service.returncode == 0 and "20 events landed" in output
     lines = [line for line in complaints.splitlines() if "✓" not in line]
     assert any("landed" in line for line in lines)
     if form == "json":
@@ -113,15 +113,15 @@ def test_files_are_loaded_as_the_messages_of_a_stream(tmp_path: Path) -> None:
     (tmp_path / "old").mkdir()
     call = {"type": "page", "userId": "u1", "messageId": "m1", "timestamp": "2026-01-01T00:00:00Z"}
     (tmp_path / "old" / "a.ndjson").write_text(json.dumps({"batch": [call]}))
-    said = command("load", "old", "--stream", "calls", cwd=tmp_path)
-    assert said.returncode == 0 and "1 rows landed" in said.stdout
+    done = command("load", "old", "--stream", "calls", cwd=tmp_path)
+    assert done.returncode == 0 and "1 rows landed" in done.stdout
     assert "landed before; nothing added" in command("load", "old", "--format", "segment", cwd=tmp_path).stdout
     unknown = command("load", "old", "--stream", "other", cwd=tmp_path)
     assert unknown.returncode == 6 and "calls" in unknown.stderr
 
 
-def test_what_landed_is_set_back_to_a_time(folder: Path) -> None:
-    said = command("restore", "2020-01-01T00:00:00Z", cwd=folder)
-    assert said.returncode == 0 and "events: version 0" in said.stdout and len(places(Lake(str(folder / "lake")))) == 0
+def test_tables_are_restored_to_an_earlier_time(folder: Path) -> None:
+    done = command("restore", "2020-01-01T00:00:00Z", cwd=folder)
+    assert done.returncode == 0 and "events: version 0" in done.stdout and len(places(Lake(str(folder / "lake")))) == 0
     assert "2 rows landed" in command("load", "clicks.ndjson", cwd=folder).stdout
     assert command("restore", "2026-01-01T00:00:00", cwd=folder).returncode == 6

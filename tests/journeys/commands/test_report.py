@@ -1,4 +1,4 @@
-"""`journeys report` and `journeys serve`: every option does what it says."""
+"""`journeys report` and `journeys serve`: the effect of every option."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def reported(config: Path, site: Path, *arguments: str) -> dict[str, Any]:
-    """What `site.json` says after a report with these arguments."""
+    """The content of `site.json` after a report with these arguments."""
     asked = ["report", "--config", str(config), "--site", str(site), *arguments]
     done = CliRunner().invoke(app, asked, catch_exceptions=False)
     assert done.exit_code == 0
-    found: dict[str, Any] = json.loads((site / "site.json").read_text())
-    return found
+    index: dict[str, Any] = json.loads((site / "site.json").read_text())
+    return index
 
 
-def test_only_the_pages_asked_for_are_made_and_the_first_is_the_front(config: Path, tmp_path: Path) -> None:
+def test_only_requested_pages_are_built_and_the_first_is_the_front_page(config: Path, tmp_path: Path) -> None:
     index = reported(config, tmp_path, "--only", "stages", "--only", "trends", "--by", "channel")
     assert [page["slug"] for page in index["pages"]] == ["stages", "trends"]
     frame = next(part["frame"] for part in index["pages"][0]["parts"] if part["id"] == "segments")
@@ -75,7 +75,7 @@ def test_only_the_pages_asked_for_are_made_and_the_first_is_the_front(config: Pa
     assert {file.name for file in run.glob("*.html")} == {"index.html", "trends.html", "report.html"}
 
 
-def test_days_asked_for_are_the_days_counted(config: Path, tmp_path: Path) -> None:
+def test_only_requested_days_are_counted(config: Path, tmp_path: Path) -> None:
     whole = reported(config, tmp_path, "--only", "overview")
     part = reported(config, tmp_path, "--only", "overview", "--from", "2026-06-05", "--to", "2026-06-20")
     entered = [
@@ -85,7 +85,7 @@ def test_days_asked_for_are_the_days_counted(config: Path, tmp_path: Path) -> No
     assert entered[0] == 900 and 0 < entered[1] < 400
 
 
-def test_files_are_a_picture_a_drawing_and_the_numbers_of_every_chart(config: Path, tmp_path: Path) -> None:
+def test_files_adds_png_svg_and_parquet_of_every_chart(config: Path, tmp_path: Path) -> None:
     index = reported(config, tmp_path, "--only", "overview", "--files")
     (run,) = (tmp_path / "runs").iterdir()
     for part in index["pages"][0]["parts"]:
@@ -104,7 +104,7 @@ def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--only", "stage"], "--only(.|\n)*did you mean 'stages'"),
         (["--from", "yesterday"], "--from(.|\n)*a calendar day such as"),
@@ -117,14 +117,14 @@ def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch
         (["--site", "gopher://shop/site"], "cannot be written"),
     ],
 )
-def test_what_cannot_be_asked_is_named(config: Path, tmp_path: Path, arguments: list[str], said: str) -> None:
+def test_invalid_options_are_named(config: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
     asked = ["report", "--config", str(config), "--site", str(tmp_path), *arguments]
     done = CliRunner().invoke(app, asked)
-    assert done.exception is not None and re.search(said, str(done.exception))
+    assert done.exception is not None and re.search(message, str(done.exception))
     assert not list(tmp_path.iterdir())
 
 
-def test_serve_shows_the_site_on_the_loopback_address_and_never_from_a_cache(config: Path, tmp_path: Path) -> None:
+def test_serve_listens_on_the_loopback_address_and_forbids_caching(config: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no report"):
         server(tmp_path, 0)
     reported(config, tmp_path, "--only", "overview")

@@ -9,7 +9,7 @@ import pytest
 from deltalake import DeltaTable
 from typer.testing import CliRunner
 
-import journeys.commands.pipeline  # noqa: F401 - adds the verb
+import journeys.commands.pipeline  # noqa: F401 - registers the commands
 from expectations.audit import results
 from expectations.lake.layout import Lake
 from journeys.app import app
@@ -36,19 +36,19 @@ def check(lake: Lake) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_a_check_looks_at_what_has_landed_since_the_version_it_saw_last(lake: Lake) -> None:
+def test_a_check_covers_what_has_landed_since_the_last_check(lake: Lake) -> None:
     land(lake, *days_of(2, 2))
     assert check(lake)[0] == 0
     land(lake, event(1000, 1, 3, kind="dream"), event(1001, 1, 4))
-    code, said = check(lake)
+    code, output = check(lake)
     assert code == 1
-    assert "2 new rows on 1 days" in said and "✗ events" in said
-    assert "1 × kind values must belong to this set: clickstream order feedback." in " ".join(said.split())
+    assert "2 new rows on 1 days" in output and "✗ events" in output
+    assert "1 × kind values must belong to this set: clickstream order feedback." in " ".join(output.split())
     found = results.results(lake).filter(pl.col("checked_at") == pl.col("checked_at").max())
     by_row = found.filter(expectation="expect_column_values_to_be_in_set", columns=["kind"])
     assert by_row.select("judged", "failed", "since", "version").rows() == [(2, 1, 0, 1)]
-    code, said = check(lake)
-    assert code == 0 and "0 new rows on 0 days" in said
+    code, output = check(lake)
+    assert code == 0 and "0 new rows on 0 days" in output
 
 
 def test_compacted_files_add_no_rows_and_rows_after_them_are_found(lake: Lake) -> None:
@@ -63,23 +63,23 @@ def test_compacted_files_add_no_rows_and_rows_after_them_are_found(lake: Lake) -
     assert "2 new rows on 1 days" in check(lake)[1]
 
 
-def test_a_history_that_is_gone_is_no_reason_to_skip_rows(lake: Lake) -> None:
+def test_a_check_skips_no_rows_after_the_history_was_removed(lake: Lake) -> None:
     land(lake, *days_of(1, 2))
     check(lake)
     land(lake, event(1000, 0, 3))
     table = DeltaTable(lake.table("events"))
     table.optimize.compact()
     table.vacuum(0, dry_run=False, enforce_retention_duration=False)
-    said = check(lake)[1]
-    assert "49 new rows on 1 days" in said
-    assert "events: the rows added after version 0 are unknown, so all of version" in said
+    output = check(lake)[1]
+    assert "49 new rows on 1 days" in output
+    assert "events: the rows added after version 0 are unknown, so all of version" in output
     DeltaTable(lake.table("events")).delete("event_id = 'e7'")
     assert "48 new rows on 1 days" in check(lake)[1]
     assert "0 new rows" in check(lake)[1]
 
 
 @pytest.mark.parametrize(
-    ("config", "suite", "said"),
+    ("config", "suite", "words"),
     [
         ('suites = ["own.json"]', "{", ["own.json, line 1", "not JSON"]),
         ('suites = ["own.json"]', None, ["own.json", "cannot be read"]),
@@ -123,7 +123,7 @@ def test_a_history_that_is_gone_is_no_reason_to_skip_rows(lake: Lake) -> None:
     ],
 )
 def test_errors_in_a_suite_are_reported_with_their_line_before_the_stream_starts(
-    lake: Lake, config: str, suite: str | None, said: list[str]
+    lake: Lake, config: str, suite: str | None, words: list[str]
 ) -> None:
     folder = Path(lake.address).parent
     file = folder / "journeys.toml"
@@ -132,5 +132,5 @@ def test_errors_in_a_suite_are_reported_with_their_line_before_the_stream_starts
         (folder / "own.json").write_text(suite, encoding="utf-8")
     result = CliRunner().invoke(app, ["ingest", "--until-caught-up", "--config", str(file)])
     message = f"{result.exception}"
-    assert all(word in message for word in said), message
+    assert all(word in message for word in words), message
     assert not Path(lake.address).exists()

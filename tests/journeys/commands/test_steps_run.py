@@ -58,7 +58,9 @@ def test_the_pipeline_runs_from_configuration_to_report_and_again(journeys: Jour
     assert "0 new rows" in again.stdout
 
 
-def test_topics_that_never_held_a_record_are_named(journeys: Journeys, broker: EmbeddedBroker, tmp_path: Path) -> None:
+def test_topics_that_never_contained_a_record_are_named(
+    journeys: Journeys, broker: EmbeddedBroker, tmp_path: Path
+) -> None:
     config = tmp_path / "journeys.toml"
     config.write_text('[[ingest.streams]]\ntopic = "quiet"\nkind = "clickstream"\n')
     create_topics([broker.address], {"quiet": 2})

@@ -30,10 +30,10 @@ def config(tmp_path: Path) -> Path:
 
 def test_coverage_and_a_goal_without_touchpoint_are_reported(config: Path) -> None:
     for words in ([], ["--rebuild"], []):  # the last has nothing to do
-        said = CliRunner().invoke(app, ["stitch", *words, "--config", str(config)]).output
+        output = CliRunner().invoke(app, ["stitch", *words, "--config", str(config)]).output
         shares = "25.0 % by their own login, 25.0 % by the device of a known customer, 0.0 % by the session"
-        assert shares in " ".join(said.split()) and "50.0 % anonymous" in " ".join(said.split())
-        assert f"{config}, line 6: paths.goal: no touchpoint is called 'hme'; did you mean 'home'?" in said
+        assert shares in " ".join(output.split()) and "50.0 % anonymous" in " ".join(output.split())
+        assert f"{config}, line 6: paths.goal: no touchpoint is called 'hme'; did you mean 'home'?" in output
 
 
 def test_events_that_a_rule_drops_are_listed_as_dropped(config: Path) -> None:
