@@ -1,8 +1,8 @@
 """Runs worked cases of other tools through the public functions: `python tests/conformance.py FOLDER`.
 
-One line a file; for each failing case its id, what was expected and what was found; last `N passed, M failed,
-K unsupported`. Ends with 1 when a case failed or cannot be expressed. The form of the cases is told in the README of
-tests/conformance. A tool is a set of options: no case has a path of its own.
+Prints one line per file, for each failing case its id with the expected and the actual result, and at the end
+`N passed, M failed, K unsupported`. Exits with 1 if a case failed or cannot be expressed. The README of
+tests/conformance describes the form of the cases. A tool is a set of options: no case has a path of its own.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def test_a_worked_case_gives_its_numbers(case: dict[str, Any]) -> None:
 
 def asked(kind: str, events: list[tuple[str, str, str, str]], **params: Any) -> dict[str, Any]:
     """A case of two steps; an event is its customer, name, time and browser."""
-    told = [
+    rows = [
         {"customer": who, "event": name, "ts": at, "props": {"browser": browser} if browser else {}}
         for who, name, at, browser in events
     ]
@@ -30,7 +30,7 @@ def asked(kind: str, events: list[tuple[str, str, str, str]], **params: Any) -> 
     return {
         "id": "own",
         "params": {"kind": kind, "steps": steps, "window_seconds": 86_400, **params},
-        "events": told,
+        "events": rows,
     }
 
 

@@ -60,10 +60,10 @@ def links(
         for position in range(depth)
     ]
     who: dict[tuple[int, str, str], list[tuple[str, bool]]] = defaultdict(list)
-    for (customer, outcome, _), told in zip(units, single, strict=True):
-        if told is None:
+    for (customer, outcome, _), single_route in zip(units, single, strict=True):
+        if single_route is None:
             continue
-        route, left = told
+        route, left = single_route
         names = [name if name in kept[place] else "other" for place, name in enumerate(route)]
         names += [left] if left else []
         for place, (source, target) in enumerate(itertools.pairwise(names)):

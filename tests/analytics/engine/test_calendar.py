@@ -46,6 +46,6 @@ def test_a_day_that_loses_an_hour_ends_at_the_next_midnight() -> None:
     assert end.astimezone(UTC) - start.astimezone(UTC) == timedelta(hours=23)
 
 
-def test_an_unknown_zone_is_refused() -> None:
+def test_an_unknown_zone_raises_an_error() -> None:
     with pytest.raises(DefinitionError, match="no time zone 'Nowhere'"):
         zone_named("Nowhere")

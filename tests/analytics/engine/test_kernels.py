@@ -16,7 +16,7 @@ NAMES = ["a", "b", "c", "d"]
 
 
 def many(customers: int = 400, *, each: int = 12, microseconds: int = 0, words: int = 0) -> Paths:
-    """Random touches in four parts, about a dozen a customer; `words` more touchpoints make the codes wider."""
+    """Random touches in four parts, about a dozen per customer; `words` more touchpoints make the codes wider."""
     rng = np.random.default_rng(3)
     rows = customers * each
     names = rng.choice([*NAMES, *(f"other {n}" for n in range(words))], rows)
@@ -91,14 +91,14 @@ def test_a_scan_is_compiled_for_few_types_only() -> None:
         {"maturity": "clip", "start": START + timedelta(hours=4), "end": START + timedelta(hours=30)},
     ],
 )
-def test_customers_whose_touches_lie_apart_are_read_alike_by_both_scans(rules: dict[str, Any]) -> None:
-    """Sequence is no matter of theirs: read touch by touch, they give the chains that the quickest scan gives."""
+def test_both_scans_agree_on_customers_with_distinct_times(rules: dict[str, Any]) -> None:
+    """Ties do not affect them: read touch by touch, they have the same chains as in the fastest scan."""
     assert read_by_both(many(), Funnel(**{"steps": ["a", "b", "c"], "window": "6h", **rules})) > 300
 
 
 @pytest.mark.parametrize("rules", [{}, {"order": "strict"}, {"exclude": "a"}, {"end": START + timedelta(hours=9)}])
 @pytest.mark.parametrize("steps", [2, 3, 8, 9])
-def test_many_steps_and_customers_with_many_touches_are_read_alike_too(steps: int, rules: dict[str, Any]) -> None:
+def test_both_scans_agree_on_many_steps_and_many_touches(steps: int, rules: dict[str, Any]) -> None:
     """Up to 255 touches are read by one loop, more by another; up to eight steps likewise."""
     words = [f"other {n}" for n in range(steps)]
     assert read_by_both(many(60, each=255, words=10), Funnel(words, "3h", **rules)) > 50
@@ -116,9 +116,9 @@ def read_by_both(paths: Paths, asked: Funnel) -> int:
     return len(quick)
 
 
-def leave_everyone(*given: Any) -> int:
+def leave_everyone(*arguments: Any) -> int:
     """A scan that reads no customer."""
-    given[-1][:] = True
+    arguments[-1][:] = True
     return 0
 
 

@@ -71,7 +71,7 @@ def test_a_change_in_one_kernel_file_is_seen_by_its_callers_in_others(copy: Path
     assert len(after) == len(before) and not after & before, "old code is removed"
 
 
-def test_compiled_code_lies_where_the_environment_says(copy: Path, tmp_path: Path) -> None:
+def test_compiled_code_is_stored_where_the_environment_says(copy: Path, tmp_path: Path) -> None:
     chosen = tmp_path / "chosen"
     assert ask(copy, ASK_LITTLE, NUMBA_CACHE_DIR=str(chosen)).stdout.strip() == "7"
     assert compiled_files(chosen) and not compiled_files(copy)
@@ -88,7 +88,7 @@ LOST = """
 
 
 @pytest.mark.parametrize("when", ["from the beginning", "later"])
-def test_where_nothing_can_be_kept_a_process_compiles_for_itself_and_says_so_once(copy: Path, when: str) -> None:
+def test_without_a_writable_folder_a_process_compiles_for_itself_and_warns_once(copy: Path, when: str) -> None:
     """A file in the place of a folder cannot be written into, whoever runs it."""
     script = dedent(ASK_LITTLE)
     if when == "later":

@@ -1,4 +1,4 @@
-"""The matcher tells of every touch which conditions it meets, however many there are."""
+"""The matcher finds the conditions that each touch meets, however many there are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who misspells a word in a question is told; who asks a few paths that lack it has an answer all the same."""
+"""A misspelt word in a question gives a warning; the question is still answered, as few paths may lack a word."""
 
 from __future__ import annotations
 
@@ -56,19 +56,19 @@ def shop() -> Paths:
 
 
 @pytest.mark.parametrize("question", QUESTIONS)
-def test_a_word_that_no_touch_has_is_told_with_the_nearest_where_it_was_asked(question: str) -> None:
-    with pytest.warns(UnknownWordWarning, match="No touch has the touchpoint 'hmoe': did you mean 'home'") as told:
+def test_an_unknown_word_gives_a_warning_with_the_nearest_name_at_the_callers_line(question: str) -> None:
+    with pytest.warns(UnknownWordWarning, match="No touch has the touchpoint 'hmoe': did you mean 'home'") as warned:
         QUESTIONS[question](shop())
-    assert told[0].filename == __file__
+    assert warned[0].filename == __file__
 
 
-def test_the_question_is_answered_as_it_was_asked() -> None:
+def test_a_question_with_an_unknown_word_is_still_answered() -> None:
     with pytest.warns(UnknownWordWarning, match="touches have 'home', 'pay'"):
         table = funnel(shop(), Funnel(["home", "zzzzzz"]))
     assert table["reached"].to_list() == [2, 0]
 
 
-def test_words_of_the_data_of_other_columns_and_of_no_paths_at_all_are_not_told_of() -> None:
+def test_known_words_other_columns_and_empty_paths_give_no_warning() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         funnel(shop(), Funnel(["home", Step("*"), Step("desk", on="device")]))

@@ -29,7 +29,7 @@ def staged(units: list, size: int = TOUCHES_PER_PART) -> Paths:
     return frame_in_parts(frame.with_columns(stage.alias("stage"), pl.col("touchpoint").alias("channel")), size)
 
 
-def test_units_in_one_channel_stand_beside_those_that_cross() -> None:
+def test_units_in_one_channel_are_compared_with_units_in_several() -> None:
     assert channels(paths(SHOP))["reach", "channel", "units", "share"].rows() == [
         ("one", None, 1, 0.5),
         ("one", "web", 1, 0.5),
@@ -64,7 +64,7 @@ def test_a_change_of_channel_loses_the_customer_when_nothing_follows_it_and_the_
     assert handoffs(paths(CROSSING), at="stage")["stage", "handoffs"].rows() == [("Desire", 3)]
 
 
-def test_those_who_cross_channels_are_compared_with_those_who_do_not() -> None:
+def test_units_that_cross_channels_are_compared_with_those_that_do_not() -> None:
     table = channels(paths(CROSSING))
     assert table["reach", "channel", "units", "over", "converted", "goal_rate"].rows() == [
         ("one", None, 1, 1, 0, 0.0),
@@ -82,7 +82,7 @@ def test_turning_back_changing_channel_and_sessions_are_counted_at_their_stage()
     ]
 
 
-def test_an_unknown_stage_is_refused() -> None:
+def test_an_unknown_stage_raises_an_error() -> None:
     with pytest.raises(DefinitionError, match="no place in the order"):
         effort(paths({"ann": "a@0m[stage=Loyalty]"}))
     assert effort(paths({"ann": "a@0m[stage=Loyalty]"}), stages=["Loyalty"])["units"].item() == 1

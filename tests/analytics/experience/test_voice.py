@@ -87,6 +87,6 @@ def test_no_touches_give_a_total_of_nothing() -> None:
     assert voice(survey_paths([])).select("is_total", "responses").rows() == [(True, 0)]
 
 
-def test_unknown_columns_are_refused() -> None:
+def test_unknown_columns_raise_an_error() -> None:
     with pytest.raises(DefinitionError, match="stage"):
         voice(paths({"ann": "home@0m"}))

@@ -1,4 +1,4 @@
-"""Definitions say what they mean, or refuse to be made."""
+"""Invalid definitions raise an error on construction."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tests.written import paths
 @pytest.mark.parametrize(
     ("text", "seconds"), [("30s", 30), ("1.5h", 5400), ("1d 12h", 129_600), ("2w", 1_209_600), ("0m", 0)]
 )
-def test_a_length_of_time_has_a_unit(text: str, seconds: int) -> None:
+def test_a_duration_has_a_unit(text: str, seconds: int) -> None:
     assert duration(text) == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["30", "d", "3 years", "", "-3d", "3d and more", timedelta(days=-1)])
-def test_what_is_no_length_of_time_is_refused(text: str) -> None:
+def test_an_invalid_duration_raises_an_error(text: str) -> None:
     with pytest.raises(DefinitionError):
         duration(text)
 
@@ -35,7 +35,7 @@ def test_a_step_is_compared_with_the_last_one_that_is_not_optional() -> None:
     assert [funnel.previous(step) for step in (1, 2, 3)] == [1, 1, 1]
 
 
-def test_the_nearest_word_is_named_only_when_one_is_near() -> None:
+def test_the_nearest_word_is_suggested_only_if_it_is_similar() -> None:
     assert nearest("divice", ["device", "region"]) == "did you mean 'device'?"
     assert nearest("zzz", ["device"]) == ""
 
@@ -54,12 +54,12 @@ def test_the_nearest_word_is_named_only_when_one_is_near() -> None:
         {"maturity": "ripe"},
     ],
 )
-def test_rules_that_do_not_go_together_are_refused(rules: dict[str, object]) -> None:
+def test_contradictory_rules_raise_an_error(rules: dict[str, object]) -> None:
     with pytest.raises(DefinitionError):
         Funnel(**{"steps": ["a", "b"], **rules})  # type: ignore[arg-type]
 
 
-def test_a_frame_is_no_paths_and_a_list_of_steps_no_funnel() -> None:
+def test_a_frame_instead_of_paths_or_a_list_instead_of_a_funnel_raises_an_error() -> None:
     frame: Any = pl.DataFrame({"customer": ["ann"], "touchpoint": ["a"]})
     with pytest.raises(DefinitionError, match=r"(?s)found: DataFrame.*Paths\.from_frame"):
         funnel(frame, Funnel(["a"]))

@@ -70,7 +70,7 @@ def test_an_excluded_touch_outside_its_two_steps_does_nothing() -> None:
     assert reached({"ann": "visit@0m cart@1m refund@2m pay@3m"}, "visit", "cart", "pay", exclude=exclude) == [1, 1, 0]
 
 
-def test_who_is_still_inside_the_window_is_open_and_not_lost() -> None:
+def test_customers_still_within_the_window_are_open_and_not_lost() -> None:
     shop = paths({"ann": "visit@0d pay@1d", "bo": "visit@0d", "cy": "visit@9d pay@10d", "di": "visit@9d"}, end="10d")
     table = funnel(shop, Funnel(["visit", "pay"], window="7d"))
     assert table["entered"].to_list() == [2, 2]
@@ -107,7 +107,7 @@ def test_waits_are_exact_ranks_of_the_reported_chains() -> None:
     assert (row["median_wait"], row["p90_wait"]) == (timedelta(minutes=6), timedelta(minutes=10))
 
 
-def test_shares_have_intervals_and_thin_counts_are_said_to_be_thin() -> None:
+def test_shares_have_intervals_and_small_counts_are_flagged() -> None:
     journeys = {str(i): "visit@0m pay@1m" if i < 12 else "visit@0m" for i in range(40)}
     row = funnel(paths(journeys, end="400d"), Funnel(["visit", "pay"])).row(1, named=True)
     assert row["share_of_entered"] == row["share_of_previous"] == 0.3
@@ -167,7 +167,7 @@ def test_more_than_ten_steps() -> None:
         (lambda: time_to_convert(paths({}), Funnel(["a", "b"]), bins=0), "one bin at least"),
     ],
 )
-def test_a_question_that_cannot_be_meant_is_refused(make: object, message: str) -> None:
+def test_an_invalid_definition_raises_an_error(make: object, message: str) -> None:
     with pytest.raises(DefinitionError, match=message):
         make()  # type: ignore[operator]
 
@@ -194,7 +194,7 @@ Path = list[tuple[int, str]]
 PATH = st.lists(st.tuples(st.integers(0, 9), NAMES), max_size=7)
 PEOPLE = st.lists(PATH, min_size=1, max_size=6)
 SIZES = st.sampled_from([1, 7, 100])
-"""Touches of a part: one customer a part, a few, all in one."""
+"""Touches of a part: one customer per part, a few, all in one."""
 GROUPS = ("p", "q", None)
 """The value that all touches of customers 0, 1, 2 have, and again of those that follow."""
 STEPS = st.lists(st.sets(st.sampled_from("abc"), min_size=1, max_size=2), min_size=1, max_size=4)
@@ -329,7 +329,7 @@ def test_an_optional_step_that_is_the_excluded_word_itself_closes_the_exclusion(
     st.sampled_from([None, 1, 3]),
     SIZES,
 )
-def test_adverse_ties_are_the_least_over_all_orders(
+def test_adverse_ties_give_the_minimum_over_all_orders(
     people: list[Path], window: int, optional: tuple[bool, ...], within: int | None, size: int
 ) -> None:
     tied = [[(seconds // 3, name) for seconds, name in path] for path in people]
@@ -343,7 +343,7 @@ def test_adverse_ties_are_the_least_over_all_orders(
 @pytest.mark.parametrize(
     "rules", [{"order": "strict"}, {"exclude": "x"}, {"stop": ["repeat"]}, {"steps": ["a", ["a", "b"]]}]
 )
-def test_adverse_ties_are_refused_where_they_are_not_exact(rules: dict[str, object]) -> None:
+def test_adverse_ties_raise_an_error_where_they_are_not_exact(rules: dict[str, object]) -> None:
     with pytest.raises(DefinitionError, match="Adverse ties"):
         Funnel(**{"steps": ["a", "b"], "ties": "adverse", **rules})  # type: ignore[arg-type]
 
@@ -393,7 +393,7 @@ def test_same_is_the_best_of_the_paths_of_one_value(
     assert engine == expected
 
 
-def test_entries_are_attempts_one_after_the_other() -> None:
+def test_entries_counts_consecutive_attempts() -> None:
     journeys = {"ann": "visit@0m visit@1m pay@2m visit@3m pay@4m visit@5m"}
     assert reached(journeys, "visit", "pay", window="1h", count="entries") == [3, 2]
 
@@ -453,8 +453,8 @@ def test_of_equal_chains_of_two_values_that_of_the_value_first_met_counts() -> N
         assert members(shop, Funnel(["a", "b"], same="d", by="d"))["d"].to_list() == [first]
 
 
-def test_who_entered_with_any_value_long_ago_is_not_open() -> None:
-    """And what ties of one value leave open is settled by another value."""
+def test_a_customer_who_entered_with_any_value_long_ago_is_not_open() -> None:
+    """What is undecided among ties of one value is decided by another value."""
     shop = paths({"ann": "a@0d[d=p] a@8d[d=q] b@9d[d=q]"}, end="10d")
     assert funnel(shop, Funnel(["a", "b"], "7d", same="d"))["reached"].to_list() == [1, 1]
     shop = paths({"ann": "b@1s[d=q] a@1s[d=q] a@2s[d=p] b@3s[d=p]"}, end="400d")
@@ -532,7 +532,7 @@ def test_a_strict_chain_may_begin_after_what_else_comes_at_its_instant() -> None
     assert reached({"ann": "a@0m x@0m b@1m"}, "a", "b", order="strict") == [1, 1]
 
 
-def test_a_step_that_an_exclusion_took_back_is_told_as_it_was_done_again() -> None:
+def test_a_step_undone_by_an_exclusion_is_reported_at_its_repetition() -> None:
     exclude = [Exclude("x", after=2, before=3)]
     assert reached_at("a@0s b@1s x@2s b@3s c@4s", "a", "b", "c", exclude=exclude) == [0, 3, 4]
 
@@ -544,7 +544,7 @@ def test_a_touch_at_the_end_of_the_range_is_not_seen_where_touches_are_clipped()
     assert reached({"ann": "a@0d a@0d b@5d"}, "a", "b", **clip) == [1, 0]
 
 
-def test_who_entered_exactly_a_window_before_the_end_of_the_data_is_mature() -> None:
+def test_an_entrant_exactly_one_window_before_the_end_of_the_data_is_mature() -> None:
     asked = Funnel(["visit", "pay"], "7d", value="worth")
     seen = ("reached", "open", "value", "median_wait")
     shop = paths({"ann": "visit@3d[worth=2] pay@4d[worth=5]"}, end="10d")

@@ -45,7 +45,7 @@ TIED_PEOPLE = st.lists(TIED, min_size=1, max_size=6)
 DISTINCT_PEOPLE = st.lists(st.lists(TIED_TOUCH, max_size=8, unique_by=lambda touch: touch[:2]), min_size=1, max_size=6)
 """The same, of any instant at most one touch of a name."""
 SIZES = st.sampled_from([1, 7, 100])
-"""Touches of a part: one customer a part, a few, all in one."""
+"""Touches of a part: one customer per part, a few, all in one."""
 
 
 def shop(people: Iterable[list[Touch]], size: int = 100) -> Paths:
@@ -130,7 +130,7 @@ def test_value_is_that_of_the_touches_of_the_reported_chains(people: list[list[T
 
 
 def group_of(attribution: str, chain: list[Touch], touches: list[Touch]) -> str | None:
-    """Whose value counts, by the definition."""
+    """The value of the group, by the definition."""
     ours = [touch for touch in sorted(touches) if touch[1] in "abc" and touch[2] != "-"]
     if attribution == "first":
         chosen = ours[:1]
@@ -221,7 +221,7 @@ MODES: list[dict[str, Any]] = [
 @pytest.mark.parametrize("mode", MODES, ids=str)
 @settings(deadline=None, max_examples=max(5, MANY // 8))
 @given(st.one_of(PEOPLE, TIED_PEOPLE), st.integers(0, 20), SIZES)
-def test_who_is_behind_a_number_is_as_many_as_it_says(
+def test_members_are_as_many_as_the_number_they_explain(
     mode: dict[str, Any], people: list[list[Touch]], window: int, size: int
 ) -> None:
     """An hour of the paths stands for a second; the data end while some are under way."""
@@ -295,7 +295,7 @@ def test_many_steps_are_those_of_the_oracle(steps: int) -> None:
     assert table["reached"].to_list() == [2, 2, *[1] * (steps - 3), 0]
 
 
-def test_any_column_can_be_counted_in_the_place_of_customers() -> None:
+def test_any_column_can_be_counted_instead_of_customers() -> None:
     journeys = {"ann": "visit@0m[order=1] pay@1m[order=2]", "bo": "visit@0m[order=2] visit@1m[order=3]"}
     shop = paths(journeys, end="400d")
     assert funnel(shop, Funnel(["visit", "pay"], count="order"))["reached"].to_list() == [3, 1]
@@ -384,13 +384,13 @@ def test_estimates_have_no_trend_and_no_histogram(ask: Any) -> None:
 
 
 @pytest.mark.parametrize("column", ["depth", "entered", "first", "step"])
-def test_a_breakdown_by_a_column_of_the_answer_is_refused(column: str) -> None:
+def test_a_breakdown_by_a_column_of_the_result_raises_an_error(column: str) -> None:
     shop = paths({"ann": f"visit@0m[{column}=1]"})
     with pytest.raises(DefinitionError, match="cannot be a breakdown"):
         funnel(shop, Funnel(["visit"], by=column))
 
 
-def test_who_is_behind_a_number_can_be_broken_down_by_customer() -> None:
+def test_members_can_be_broken_down_by_customer() -> None:
     shop = paths({"ann": "visit@0m", "bo": "visit@1m"}, end="400d")
     assert members(shop, Funnel(["visit"], by="customer"))["customer"].to_list() == ["ann", "bo"]
 

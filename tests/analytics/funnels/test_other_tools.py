@@ -70,7 +70,7 @@ def test_each_mode_finds_what_the_server_finds(path: str, levels: tuple[int, ...
 
 
 def test_strictly_later_steps_keep_an_entry_that_the_server_forgets() -> None:
-    """The server gets to 1 here, and to 2 with strict_once besides; the profile tells of it."""
+    """The server gets to 1 here, and to 2 with strict_once besides; the profile documents it."""
     asked = read_as(Funnel(["a", "b"], "1h"), "clickhouse_strict_increase")
     assert members(paths({"ann": "a@0m a@1m b@1m"}, end="9d"), asked)["depth"].to_list() == [2]
     assert any("forgets" in text for text in PROFILES["clickhouse_strict_increase"].deviations)
@@ -148,7 +148,7 @@ def test_retentioneering_counts(steps: list[str], counts: list[int]) -> None:
     assert found["reached"].to_list() == counts
 
 
-def test_who_converts_at_a_later_entry_is_named_by_its_rule() -> None:
+def test_customers_who_convert_at_a_later_entry_are_explained_by_its_rule() -> None:
     shop = paths({"ann": "A@0m A@90m B@100m", "bo": "A@0m B@1m"}, end="9d")
     table = explain_difference(shop, Funnel(["A", "B"], "1h"), "mixpanel")
     assert dict(table.select("rule", "customers").rows()) == {"reentry": 1, "maturity": 0, "all together": 1}
@@ -175,7 +175,7 @@ def test_every_difference_has_its_rule_and_its_customers() -> None:
     assert (alone["ours"], alone["theirs"], alone["alone"]) == ("sequence", "favourable", 1)
 
 
-def test_rules_that_can_only_be_meant_together_are_told_together() -> None:
+def test_rules_that_are_valid_only_together_are_reported_together() -> None:
     asked = Funnel(["visit", "pay"], "7d", order="unordered", exclude="refund", exclude_effect="void_attempt")
     table = explain_difference(shop(), asked, "mixpanel")
     assert table["rule"].to_list() == ["reentry and maturity and exclude_effect", "all together"]
@@ -212,9 +212,9 @@ def test_the_rules_account_for_every_customer_that_differs(
     differ = sum(results[0].get(who) != results[1].get(who) for who in {*results[0], *results[1]})
     table = explain_difference(store, ours, profile)
     assert table["customers"][-1] == differ <= table["customers"][:-1].sum()
-    told = " and ".join(table["rule"][:-1]).split(" and ")
+    named = " and ".join(table["rule"][:-1]).split(" and ")
     options = PROFILES[profile].options_for(ours)
-    assert told == [rule for rule in options if getattr(ours, rule) != getattr(theirs, rule)]
+    assert named == [rule for rule in options if getattr(ours, rule) != getattr(theirs, rule)]
 
 
 def results_of(store: Paths, asked: Funnel) -> dict[Any, set[tuple[Any, ...]]]:
@@ -223,7 +223,7 @@ def results_of(store: Paths, asked: Funnel) -> dict[Any, set[tuple[Any, ...]]]:
     return {who: {tuple(own) for own in group.select("depth", "g").rows()} for (who,), group in groups}
 
 
-def test_a_reading_that_is_the_same_has_one_row() -> None:
+def test_equal_readings_give_one_row() -> None:
     same = read_as(Funnel(["visit", "pay"], "7d"), "clickhouse")
     assert explain_difference(shop(), same, "clickhouse").rows() == [("all together", "", "clickhouse", 0, None)]
 
@@ -234,7 +234,7 @@ def test_every_profile_reads_a_plain_funnel(profile: str) -> None:
     assert explain_difference(shop(), asked, profile)["rule"][-1] == "all together"
 
 
-def test_what_a_tool_has_no_words_for_is_refused() -> None:
+def test_rules_that_a_tool_lacks_raise_an_error() -> None:
     with pytest.raises(DefinitionError, match="step windows"):
         read_as(Funnel(["visit", Step("pay", within="1h")]), "clickhouse")
     with pytest.raises(DefinitionError, match="only plain steps"):

@@ -1,4 +1,4 @@
-"""Kaplan-Meier over all entrants: nobody under way is lost, and nobody under way is left out."""
+"""Kaplan-Meier over all entrants: open entrants are neither lost nor left out."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_curve_is_that_of_the_library() -> None:
     assert curve["at_risk"].to_list() == [6, 5, 3, 2]
 
 
-def test_all_entrants_count_and_those_under_way_are_not_dropped() -> None:
+def test_all_entrants_count_including_open_ones() -> None:
     table = funnel(paths(JOURNEYS, end="10d"), SURVIVAL)
     assert table["entered"].to_list() == [6, 6]
     assert table["reached"].to_list() == [6, 2]
@@ -49,7 +49,7 @@ def test_all_entrants_count_and_those_under_way_are_not_dropped() -> None:
     assert table["at_risk"].to_list() == [None, 2]
 
 
-def test_without_anybody_under_way_shares_are_plain_shares() -> None:
+def test_without_open_entrants_shares_are_plain_shares() -> None:
     shop = paths(JOURNEYS, end="90d")
     estimated, plain = funnel(shop, SURVIVAL), funnel(shop, Funnel(["visit", "pay"], window="7d"))
     assert estimated["share_of_entered"].to_list() == pytest.approx(plain["share_of_entered"].to_list())

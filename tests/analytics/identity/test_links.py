@@ -67,7 +67,7 @@ def test_an_identity_has_no_chain_to_itself() -> None:
             asked(STORY, "anonymous_id:x", "anonymous_id: x")
 
 
-def test_what_keeps_a_chain_from_joining_is_shown() -> None:
+def test_links_that_do_not_count_are_shown_with_their_reason() -> None:
     gone = pl.DataFrame([("device_id", "phone", "customer_id", "ann")], schema=PAIR, orient="row")
     broken = why_apart(STORY, "anonymous_id:x", "anonymous_id:y", removed=gone)
     assert broken.select("value", "other_value", "shared", "other_shared", "removed").rows() == [
@@ -108,7 +108,7 @@ def test_an_invalid_or_unknown_identity_raises_an_error(wrong: str) -> None:
     assert "nobody" not in str(error.value)
 
 
-def test_a_tombstone_splits_a_customer_until_it_is_taken_back(tmp_path: Path) -> None:
+def test_a_tombstone_splits_a_customer_until_it_is_removed(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     STORY.write_delta(lake.table("events"))
 

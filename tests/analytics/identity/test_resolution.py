@@ -230,7 +230,7 @@ def test_what_arrived_later_does_not_link_as_of_a_time() -> None:
     assert found(events, as_of=START + timedelta(minutes=90))[0] == ("customer_id:ann", "device")
 
 
-def test_what_had_arrived_links_as_of_a_time_though_it_is_said_again_later() -> None:
+def test_a_link_that_had_arrived_counts_as_of_a_time_even_if_repeated_later() -> None:
     events = story("0 a=x; 1 a=x c=ann; 2 a=x c=ann; 3 a=x c=ann")
     for event, arrived in zip(events, (0, 90, 10, 95), strict=True):
         event["arrived"] = arrived

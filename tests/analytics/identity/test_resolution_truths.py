@@ -37,12 +37,12 @@ def readable(value: bytes | None) -> dict[str, Any] | None:
 def test_pairs_are_counted_by_hand() -> None:
     """ann's three identities make three pairs, of which two customers hold one; bob's single one makes a wrong pair."""
     nodes = pl.DataFrame({"kind": "d", "value": ["a1", "a2", "a3", "b1", "new"], "customer": [0, 0, 1, 1, 1]})
-    whose = {
+    customers = {
         "identity_kind": "d",
         "identity": ["a1", "a2", "a3", "b1", "old"],
         "customer": [*["ann"] * 3, "bob", "bob"],
     }
-    of = agreement(nodes, pl.DataFrame(whose))
+    of = agreement(nodes, pl.DataFrame(customers))
     assert of == {"planted": 3, "found": 2, "right": 1, "precision": 1 / 2, "recall": 1 / 3}
 
 

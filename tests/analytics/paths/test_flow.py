@@ -1,4 +1,4 @@
-"""A flow counts each unit once a position; its anchored prefix is the strict funnel of the same steps."""
+"""A flow counts each unit once per position; its anchored prefix is the strict funnel of the same steps."""
 
 from __future__ import annotations
 
@@ -74,12 +74,12 @@ def test_groups_share_what_is_kept_and_other_counts_customers_as_a_set() -> None
     assert table["device", "target", "units", "customers"].rows() == [("desk", "d", 2, 2), ("phone", "other", 2, 1)]
 
 
-def test_repeats_are_joined_and_waits_reported() -> None:
+def test_repeats_are_merged_and_waits_reported() -> None:
     row = flow(paths({"ann": "a@0m a@1m b@5m"}), collapse=True).row(0, named=True)
     assert (row["source"], row["target"], row["mean_wait"]) == ("a", "b", timedelta(minutes=5))
 
 
-def test_a_flow_too_small_or_of_nothing_is_said() -> None:
+def test_a_depth_of_one_raises_an_error_and_an_empty_flow_has_no_rows() -> None:
     with pytest.raises(DefinitionError, match="too small"):
         flow(paths({}), depth=1)
     assert flow(paths({})).is_empty()

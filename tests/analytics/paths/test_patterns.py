@@ -74,7 +74,7 @@ def test_steps_may_overlap_and_read_columns() -> None:
 
 
 @pytest.mark.parametrize("pattern", ["", "a*", "(a", "a )", "[a", "a ]", "a <5m", "<5m a", "(a <5m b)", "a{2", "^ $"])
-def test_a_pattern_that_cannot_be_meant_is_refused(pattern: str) -> None:
+def test_an_invalid_pattern_raises_an_error(pattern: str) -> None:
     with pytest.raises(DefinitionError, match="pattern"):
         match(paths(SHOP), pattern)
 

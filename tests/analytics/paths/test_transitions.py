@@ -71,7 +71,7 @@ def test_a_journey_runs_from_start_to_its_end() -> None:
     assert wait == timedelta(minutes=5)
 
 
-def test_repeats_are_joined_on_request() -> None:
+def test_repeats_are_merged_on_request() -> None:
     journey = {"ann": "visit@0m visit@1m pay@5m"}
     assert ("visit", "visit") in transitions(paths(journey))["source", "target"].rows()
     assert ("visit", "visit") not in transitions(paths(journey), collapse=True)["source", "target"].rows()
@@ -101,7 +101,7 @@ def test_no_touches_give_no_rows_with_the_right_columns() -> None:
     ]
 
 
-def test_an_unknown_unit_or_column_is_refused() -> None:
+def test_an_unknown_unit_or_column_raises_an_error() -> None:
     with pytest.raises(DefinitionError, match="did you mean 'session'"):
         transitions(paths({"ann": "a@0m"}), unit="sesion")
     with pytest.raises(DefinitionError, match="no column 'session'"):

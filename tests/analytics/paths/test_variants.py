@@ -85,7 +85,7 @@ def test_variants_are_those_of_the_definition(people: list, size: int, collapse:
     table = variants(paths_of(units, size), collapse=collapse)
     lasts = pl.col("median_duration").dt.total_milliseconds() / 1000
     rows = table.select("path", "units", "over", "converted", lasts, "customers", "share_of_customers")
-    expected = {path: pytest.approx(told) for path, told in whole(units, collapse).items()}
+    expected = {path: pytest.approx(expected_row) for path, expected_row in whole(units, collapse).items()}
     assert {tuple(row[0]): row[1:] for row in rows.rows()} == expected
     assert table["share"].sum() == pytest.approx(1.0 if units else 0.0)
 

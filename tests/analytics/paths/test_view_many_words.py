@@ -80,11 +80,11 @@ def stages(size: int) -> dict[str, str | None]:
     return {name: STAGES[place % 3] for place, name in enumerate(sorted(words(size)))}
 
 
-def touches(told: Sequence[Unit]) -> pl.DataFrame:
+def touches(rows: Sequence[Unit]) -> pl.DataFrame:
     """The touches of units, each the one journey of its customer."""
     rows = [
         (who, START + timedelta(seconds=at), name, 1, outcome, int(name[-5:]))
-        for who, outcome, path in told
+        for who, outcome, path in rows
         for at, name in path
     ]
     names = ["customer", "at", "touchpoint", "journey", "outcome", "number"]
@@ -102,9 +102,9 @@ def shop(size: int) -> Paths:
 @sizes
 def test_variants_name_the_paths_that_were_taken_in_the_order_of_their_names(size: int) -> None:
     table = variants(shop(size))
-    found = {tuple(path): told for path, *told in table["path", "units", "over", "converted", "customers"].rows()}
+    found = {tuple(path): row for path, *row in table["path", "units", "over", "converted", "customers"].rows()}
     expected = whole(units(size), collapse=False)
-    assert found == {path: [*told[:3], told[4]] for path, told in expected.items()}
+    assert found == {path: [*row[:3], row[4]] for path, row in expected.items()}
     rows = table["units", "path"].rows()
     assert rows == sorted(rows, key=lambda row: (-row[0], row[1]))
     most = min(expected, key=lambda path: (-expected[path][0], path))
@@ -116,14 +116,14 @@ def test_variants_of_numbers_are_those_of_the_words(size: int) -> None:
     table = variants(shop(size), on="number")
     found = {tuple(row[0]): row[1] for row in table["path", "units"].rows()}
     expected = whole(units(size), collapse=False)
-    assert found == {tuple(str(int(name[-5:])) for name in path): told[0] for path, told in expected.items()}
+    assert found == {tuple(str(int(name[-5:])) for name in path): row[0] for path, row in expected.items()}
 
 
 @sizes
 def test_transitions_lead_from_word_to_word(size: int) -> None:
     found = transitions(shop(size))["source", "target", "transitions", "customers"].rows()
     expected = edges(units(size), collapse=False)
-    assert {row[:2]: row[2:] for row in found} == {edge: told[:2] for edge, told in expected.items()}
+    assert {row[:2]: row[2:] for row in found} == {edge: counts[:2] for edge, counts in expected.items()}
 
 
 @sizes
@@ -160,12 +160,13 @@ def test_patterns_are_found_by_their_words(size: int) -> None:
 @sizes
 def test_paths_are_aligned_with_a_design_of_any_words(size: int) -> None:
     design = tuple(dict.fromkeys(common(size)))[:3]
-    told = [aligned(tuple(name if name in design else "any" for _, name in path), design) for *_, path in units(size)]
+    names = [tuple(name if name in design else "any" for _, name in path) for *_, path in units(size)]
+    alignments = [aligned(path, design) for path in names]
     row = conformance(shop(size), design).row(0, named=True)
-    assert (row["units"], row["exact"]) == (len(told), sum(cost == 0 for cost, _ in told))
-    assert row["mean_cost"] == pytest.approx(sum(cost for cost, _ in told) / len(told))
+    assert (row["units"], row["exact"]) == (len(alignments), sum(cost == 0 for cost, _ in alignments))
+    assert row["mean_cost"] == pytest.approx(sum(cost for cost, _ in alignments) / len(alignments))
     found = deviations(shop(size), design)["kind", "step", "name", "deviations"]
-    times = Counter(move for _, moves in told for move in moves)
+    times = Counter(move for _, moves in alignments for move in moves)
     named = pl.when(pl.col("name").is_in(design)).then("name").otherwise(pl.lit("any"))
     summed = found.group_by("kind", "step", named).agg(pl.col("deviations").sum())
     assert {deviation[:3]: deviation[3] for deviation in summed.rows()} == dict(times)
@@ -191,7 +192,7 @@ def test_channels_and_handoffs_tell_words_apart(size: int) -> None:
     found = channels(shop(size))["reach", "channel", "units", "customers", "over", "converted", "median_touches"].rows()
     assert {row[:2]: row[2:] for row in found} == reaches(units(size))
     moves = handoffs(shop(size))["source", "target", "handoffs", "lost", "units", "customers"].rows()
-    assert {row[:2]: row[2:] for row in moves} == {edge: told[:4] for edge, told in switches(units(size)).items()}
+    assert {row[:2]: row[2:] for row in moves} == {edge: counts[:4] for edge, counts in switches(units(size)).items()}
 
 
 @sizes
@@ -219,9 +220,9 @@ def test_voice_and_retention_read_the_words(size: int) -> None:
 
 @pytest.mark.parametrize("size", [257, 65_536])
 def test_a_store_whose_words_outgrow_the_codes_of_its_first_part_is_read_as_one(tmp_path: Path, size: int) -> None:
-    told = units(size)
-    frame = touches(told)
-    early = told[len(told) // 3][0]
+    all_units = units(size)
+    frame = touches(all_units)
+    early = all_units[len(all_units) // 3][0]
     with StoreWriter(str(tmp_path)) as writer:
         writer.add(frame.filter(pl.col("customer") < early))
         writer.add(frame.filter(pl.col("customer") >= early))
@@ -231,6 +232,6 @@ def test_a_store_whose_words_outgrow_the_codes_of_its_first_part_is_read_as_one(
     assert len(set(codes)) == 2
     assert store.touches.collect().sort("customer", "at")["touchpoint"].to_list() == frame["touchpoint"].to_list()
     found = {tuple(path): n for path, n in variants(store)["path", "units"].rows()}
-    assert found == {path: n for path, (n, *_) in whole(told, collapse=False).items()}
+    assert found == {path: n for path, (n, *_) in whole(all_units, collapse=False).items()}
     moves = transitions(store)["source", "target", "transitions"].rows()
-    assert {row[:2]: row[2] for row in moves} == {edge: n for edge, (n, *_) in edges(told, collapse=False).items()}
+    assert {row[:2]: row[2] for row in moves} == {edge: n for edge, (n, *_) in edges(all_units, collapse=False).items()}

@@ -131,7 +131,7 @@ def test_a_comparison_takes_the_difference_of_shares_with_its_interval() -> None
     assert row["difference_low"] == pytest.approx(newcombe(1, 1, 0, 1).low.item())
 
 
-def test_a_comparison_of_one_group_is_refused() -> None:
+def test_a_comparison_of_one_group_raises_an_error() -> None:
     with pytest.raises(DefinitionError, match="Two groups"):
         compare(paths({"ann": "a@0m[device=phone]"}), variants, group="device")
     with pytest.raises(DefinitionError, match="no cells"):

@@ -82,7 +82,7 @@ def log_rank_of_a_peer(times: Any, seen: Any, group: Any) -> Any:
 
 
 @pytest.mark.parametrize("size", [3, 40, 400_000])
-def test_two_paces_are_tested_as_a_peer_does_however_many_customers_there_are(size: int) -> None:
+def test_the_log_rank_test_agrees_with_a_peer_for_any_number_of_customers(size: int) -> None:
     rng = np.random.default_rng(size)
     times, group = rng.integers(1, 30, 2 * size), np.repeat([0, 1], size)
     seen = rng.random(2 * size) < 0.6 + 0.002 * group
@@ -90,7 +90,7 @@ def test_two_paces_are_tested_as_a_peer_does_however_many_customers_there_are(si
     assert (found.statistic, found.p_value) == log_rank_of_a_peer(times, seen, group)
 
 
-def test_without_an_event_paces_are_alike_and_without_a_group_there_is_no_test() -> None:
+def test_without_events_curves_are_equal_and_without_a_group_there_is_no_test() -> None:
     nothing = log_rank([1, 2], [0, 0], [3], [0])
     assert (nothing.statistic, nothing.p_value) == (0, 1)
     for one, other in (([], [1.0]), ([1.0], []), ([], [])):
@@ -116,8 +116,8 @@ def mean_worth(drawn: pl.DataFrame) -> float:
     return float(drawn["worth"].mean())  # type: ignore[arg-type]
 
 
-def test_customers_are_drawn_again_with_all_their_rows() -> None:
-    """Fifty equal rows of a customer tell no more than one."""
+def test_customers_are_resampled_with_all_their_rows() -> None:
+    """Fifty equal rows of a customer contain no more information than one."""
     worth = np.random.default_rng(3).normal(10, 2, 40)
     once = pl.DataFrame({"customer": [f"c{who}" for who in range(40)], "worth": worth})
     often = pl.concat([once] * 50).sample(fraction=1, shuffle=True, seed=1)

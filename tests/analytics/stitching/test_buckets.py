@@ -31,7 +31,7 @@ def test_rows_come_back_by_bucket_from_memory_and_from_disk(budget: int) -> None
     assert found[1].filter(pl.col("word") == "w3")["n"].to_list() == list(range(3, 90, 4))
 
 
-def test_memory_is_written_when_it_is_full_and_then_fills_anew() -> None:
+def test_full_buffers_are_written_to_disk_and_filled_again() -> None:
     frame = pl.DataFrame({"n": [1, 2], "word": ["a", "b"], BUCKET: [0, 0]})
     frame = frame.with_columns(pl.col("word").cast(pl.Categorical))
     size = frame.drop(BUCKET).estimated_size()

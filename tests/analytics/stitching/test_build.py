@@ -242,18 +242,18 @@ def slowly(rows: list[dict[str, Any]], degree: int) -> list[tuple[Any, ...]]:
         }
         for number, row in enumerate(rows)
     ]
-    whose = slow_customers(rows_of_touches, list(KINDS), list(LOGINS), ["unknown"], degree, 30)
+    assigned = slow_customers(rows_of_touches, list(KINDS), list(LOGINS), ["unknown"], degree, 30)
     found = [
-        (key, row["minute"], event["id"], NAMES[row["event_name"]], way)
-        for row, event, (key, way) in zip(rows, rows_of_touches, whose, strict=True)
+        (key, row["minute"], event["id"], NAMES[row["event_name"]], linked)
+        for row, event, (key, linked) in zip(rows, rows_of_touches, assigned, strict=True)
         if row["event_name"] in NAMES
     ]
     found.sort()
     visits = slow_sessions([(key, minute) for key, minute, *_ in found], 30)
     ended = slow_journeys([(key, minute, name) for key, minute, _, name, _ in found], {"Order"}, 30 * 24 * 60, END)
     return [
-        (key, minute, name, session, *journey, way)
-        for (key, minute, _, name, way), session, journey in zip(found, visits, ended, strict=True)
+        (key, minute, name, session, *journey, linked)
+        for (key, minute, _, name, linked), session, journey in zip(found, visits, ended, strict=True)
     ]
 
 

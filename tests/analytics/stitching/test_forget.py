@@ -144,9 +144,10 @@ def traces(lake: Lake, text: str) -> set[str]:
     """The tables that have a file, of data or of the log, with this text: in its bytes, or in its decoded rows."""
     files = [file for file in Path(lake.address).rglob("*") if file.is_file()]
     assert any(file.suffix == ".json" and "_delta_log" in file.parts for file in files)
-    said = {file: file.read_bytes() for file in files}
-    said |= {file: said[file] + repr(pl.read_parquet(file).to_dicts()).encode() for file in files if is_parquet(file)}
-    return {file.relative_to(lake.address).parts[0] for file in files if text.encode() in said[file]}
+    contents = {file: file.read_bytes() for file in files}
+    for file in filter(is_parquet, files):
+        contents[file] += repr(pl.read_parquet(file).to_dicts()).encode()
+    return {file.relative_to(lake.address).parts[0] for file in files if text.encode() in contents[file]}
 
 
 def is_parquet(file: Path) -> bool:

@@ -41,7 +41,7 @@ def stored(paths: Paths) -> pl.DataFrame:
     return paths.touches.collect().sort("customer", maintain_order=True)
 
 
-def anew(lake: Lake, rules: PathRules, folder: Path) -> tuple[pl.DataFrame, StitchSummary]:
+def rebuilt(lake: Lake, rules: PathRules, folder: Path) -> tuple[pl.DataFrame, StitchSummary]:
     shutil.rmtree(folder, ignore_errors=True)
     summary = build(lake, rules, into=folder)
     return stored(Paths.open(folder)), summary
@@ -50,7 +50,7 @@ def anew(lake: Lake, rules: PathRules, folder: Path) -> tuple[pl.DataFrame, Stit
 @pytest.fixture
 def no_build(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> None:
-        raise AssertionError("the paths were built anew")
+        raise AssertionError("the paths were rebuilt")
 
     monkeypatch.setattr(analytics.stitching.refresh, "build", fail)
 
@@ -58,7 +58,7 @@ def no_build(monkeypatch: pytest.MonkeyPatch) -> None:
 def check(lake: Lake, rules: PathRules, tmp_path: Path) -> StitchSummary:
     """Refresh, and compare with a build."""
     found = refresh(lake, rules)
-    expected, summary = anew(lake, rules, tmp_path / "anew")
+    expected, summary = rebuilt(lake, rules, tmp_path / "rebuilt")
     assert stored(Paths.open(lake)).select(expected.columns).equals(expected)
     assert summary == summary_of(lake) == (found or summary)
     return summary
@@ -171,8 +171,8 @@ def test_a_profile_leaves_with_an_identity_that_became_shared(tmp_path: Path, re
         event("home", "9m", 0, customer_id="dan", anonymous_id="x"),
         event("cart", "10m", 1, identities={"device_id": "p"}),
     )
-    told = ["anonymous_id", "x", "region", "north", START, "p", 0, 0]
-    pl.DataFrame([told], schema=contract.PROFILES, orient="row").write_delta(lake.table("profiles"))
+    profile = ["anonymous_id", "x", "region", "north", START, "p", 0, 0]
+    pl.DataFrame([profile], schema=contract.PROFILES, orient="row").write_delta(lake.table("profiles"))
     refresh(lake, rules)
     assert stored(Paths.open(lake)).filter(customer="customer_id:dan")["region"].to_list() == ["north"]
     request.getfixturevalue("no_build")
@@ -295,6 +295,6 @@ def test_a_killed_refresh_leaves_paths_that_can_be_read_and_refreshed(
         with pytest.raises(Killed):
             refresh(lake)
     now = stored(Paths.open(lake))
-    expected, _ = anew(lake, PathRules(), tmp_path / "anew")
+    expected, _ = rebuilt(lake, PathRules(), tmp_path / "rebuilt")
     assert now.equals(before) or now.select(expected.columns).equals(expected)
     check(lake, PathRules(), tmp_path)

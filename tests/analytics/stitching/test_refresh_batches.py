@@ -81,8 +81,8 @@ def histories(draw: st.DrawFn) -> History:
 def as_event(number: int, row: Row) -> Row:
     columns = {name: value for name, value in row.items() if name not in ("minute", "late", "event_name", "n")}
     received = at(f"{row['minute'] + row['late']}m")
-    told = {"properties": f'{{"n":{row["n"]}}}' if row["n"] else None, "received_at": received}
-    return event(row["event_name"], f"{row['minute']}m", number, **columns, **told)
+    optional = {"properties": f'{{"n":{row["n"]}}}' if row["n"] else None, "received_at": received}
+    return event(row["event_name"], f"{row['minute']}m", number, **columns, **optional)
 
 
 def apply(lake: Lake, number: int, place: int, what: tuple[Any, ...]) -> None:
@@ -102,9 +102,9 @@ def asks_for_a_build(batch: list[Row], before: list[Row]) -> bool:
     event to one that nobody can be found for."""
     met = {kind for old in before for kind in old.get("identities", {})}
     kinds = {kind for new in batch for kind in new.get("identities", {})}
-    said = [(old["event_id"], old["channel"]) for old in before]
-    ids = {name for name, _ in said}
-    alone = [new for new in batch if new["event_id"] in ids and (new["event_id"], new["channel"]) not in said]
+    known = [(old["event_id"], old["channel"]) for old in before]
+    ids = {name for name, _ in known}
+    alone = [new for new in batch if new["event_id"] in ids and (new["event_id"], new["channel"]) not in known]
     return not before or bool(kinds - met) or any(is_nobodys(new) for new in alone)
 
 
@@ -145,7 +145,7 @@ def test_a_refreshed_store_equals_a_rebuilt_store_whatever_lands(
                 mock.patch.object(analytics.store.compaction, "TOUCHES_PER_PART", share),
             ):
                 check(lake, rules, Path(folder))
-            anew = bool(built.call_count)
-            assert anew == asks_for_a_build(batch, before)
-            seen_in("the first build" if not before else "built anew" if anew else "added")
+            rebuilt = bool(built.call_count)
+            assert rebuilt == asks_for_a_build(batch, before)
+            seen_in("the first build" if not before else "rebuilt" if rebuilt else "added")
             before += batch

@@ -42,7 +42,7 @@ FITTING: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("table", "key", "said", "near"),
+    ("table", "key", "message", "near"),
     [
         ({"goal": ["order_plced"]}, ("goal",), "'order_plced'", "order_placed"),
         ({"attributes": ["loyality_tier"]}, ("attributes",), "'loyality_tier'", "loyalty_tier"),
@@ -61,12 +61,12 @@ FITTING: dict[str, Any] = {
     ],
 )
 def test_a_name_that_matches_nothing_is_reported(
-    lake: Lake, table: dict[str, Any], key: tuple[str | int, ...], said: str, near: str
+    lake: Lake, table: dict[str, Any], key: tuple[str | int, ...], message: str, near: str
 ) -> None:
     rules = PathRules.model_validate(table)
     refresh(lake, rules)
     (setting,) = unused_settings(lake, rules)
-    assert setting.key == key and said in setting.what
+    assert setting.key == key and message in setting.what
     assert setting.do == (f"did you mean {near!r}?" if near else "")
 
 

@@ -59,7 +59,7 @@ def test_a_lake_is_opened_at_its_folder_of_paths(tmp_path: Path) -> None:
     assert len(Paths.open(Lake(str(tmp_path)))) == len(Paths.open(str(tmp_path))) == 5
 
 
-def test_no_touches_at_all_are_paths_too(tmp_path: Path) -> None:
+def test_paths_may_be_empty(tmp_path: Path) -> None:
     empty = paths({})
     empty.save(tmp_path)
     assert (len(empty), empty.customers, empty.end_of_data) == (0, 0, None)

@@ -1,4 +1,4 @@
-"""Touches written as text are read as they are written, or refused with the place that is wrong."""
+"""Touches written as text are read as written; errors name the position of the mistake."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_no_text_gives_no_touch(text: str) -> None:
         *('"a@1m', "a@1m[device]", "a@1m[=x]", "a@1m[device=x,device=y]", "a@1m[customer=x]", "a@1m[x=1,,y=2]"),
     ],
 )
-def test_text_that_is_no_touch_is_refused(text: str) -> None:
+def test_invalid_text_raises_an_error(text: str) -> None:
     with pytest.raises(DefinitionError) as refused:
         touches_of_text({"ann": f"visit@0m {text}"})
     assert refused.value.where == "the text of ann"
@@ -62,6 +62,6 @@ def test_written_paths_answer_questions() -> None:
     assert table["reached"].to_list() == [2, 1]
 
 
-def test_an_end_that_is_no_time_is_refused() -> None:
+def test_an_invalid_end_raises_an_error() -> None:
     with pytest.raises(DefinitionError):
         Paths.from_text({"ann": "visit@0m"}, end="soon")

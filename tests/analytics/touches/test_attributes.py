@@ -40,7 +40,7 @@ rows = st.lists(
 later = st.lists(st.tuples(st.sampled_from(list(PEOPLE)), st.integers(0, 6)), max_size=15)
 
 
-def profiles(told: list[dict[str, Any]]) -> pl.DataFrame:
+def profiles(rows: list[dict[str, Any]]) -> pl.DataFrame:
     columns = [
         {
             "identity_kind": row["kind"],
@@ -52,7 +52,7 @@ def profiles(told: list[dict[str, Any]]) -> pl.DataFrame:
             "partition": 0,
             "offset": row["offset"],
         }
-        for row in told
+        for row in rows
     ]
     return pl.DataFrame(columns, schema=contract.PROFILES)
 
@@ -76,10 +76,10 @@ def visits(seen: list[tuple[str, int]]) -> pl.DataFrame:
 @settings(max_examples=60)
 @given(rows, later, st.randoms())
 def test_the_value_with_the_latest_start_holds(
-    told: list[dict[str, Any]], seen: list[tuple[str, int]], dice: Any
+    rows: list[dict[str, Any]], seen: list[tuple[str, int]], dice: Any
 ) -> None:
-    touches = stitch(visits(seen), RULES, profiles(dice.sample(told, len(told))))
-    dated = [row for row in told if row["since"] is not None]
+    touches = stitch(visits(seen), RULES, profiles(dice.sample(rows, len(rows))))
+    dated = [row for row in rows if row["since"] is not None]
     assert len(touches) == 9 + len(seen)
     for row in touches.iter_rows(named=True):
         own = PEOPLE[row["customer"].removeprefix("customer_id:")]
@@ -91,11 +91,11 @@ def test_the_value_with_the_latest_start_holds(
 @pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
 def test_of_one_time_the_most_trusted_identity_holds_and_of_it_what_landed_last(order: tuple[int, ...]) -> None:
     who = [("anonymous_id", "x"), ("customer_id", "ann"), ("customer_id", "ann"), ("anonymous_id", "y")]
-    told = [
+    rows = [
         {"kind": kind, "identity": value, "attribute": "region", "value": f"v{number}", "since": 2, "offset": number}
         for number, (kind, value) in enumerate(who)
     ]
-    touches = stitch(visits([]), RULES, profiles([told[number] for number in order]))
+    touches = stitch(visits([]), RULES, profiles([rows[number] for number in order]))
     assert touches.filter(customer="customer_id:ann")["region"].to_list() == [None, None, "v2"]
 
 

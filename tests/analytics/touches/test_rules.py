@@ -14,7 +14,7 @@ def test_gaps_are_written_with_a_unit() -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "said"),
+    ("table", "message"),
     [
         ({"session_gap": "30"}, "not a length of time"),
         ({"session_gap": 30}, "not a length of time"),
@@ -32,8 +32,8 @@ def test_gaps_are_written_with_a_unit() -> None:
         ({"goals": ["x"]}, "Extra inputs"),
     ],
 )
-def test_an_invalid_setting_raises_an_error_with_a_reason(table: dict[str, Any], said: str) -> None:
-    with pytest.raises(ValidationError, match=said.replace("(", r"\(")):
+def test_an_invalid_setting_raises_an_error_with_a_reason(table: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message.replace("(", r"\(")):
         PathRules.model_validate(table)
 
 
