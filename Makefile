@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := journeys expectations ingest analytics reports
 DATA ?= shop
 
-.PHONY: demo test check setup lint types contracts doctest wheel versions docs bench kafka clean
+.PHONY: demo test check setup lint types contracts doctest wheel versions docs bench long kafka clean
 
 demo: $(VENV)/.demo            ## install, run the main job on a simulated shop, print where the report is
 	@$(BIN)/journeys demo --data $(DATA)
@@ -42,6 +42,9 @@ docs: $(VENV)/.test            ## reference pages from the docstrings, into buil
 bench: $(VENV)/.test           ## speeds against named peers; long, and never part of a check
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+long: $(VENV)/.test            ## long searches for rare faults; the tests have a short run of each
+	$(BIN)/python -m tests.ingest.upkeep.overlaps 200
 
 kafka: .cache/kafka/.ready     ## fetch Apache Kafka for the tests that need it (Java 17 and Maven)
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from deltalake import DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from expectations.errors import StorageError, said
 from expectations.lake import files
 from expectations.lake.layout import Lake
+from expectations.lake.lease import Lease
+from expectations.lake.tables import open_delta
 from expectations.retries import retrying
 
 _DIGITS: Final = 20
@@ -42,13 +43,11 @@ def erase(lake: Lake, name: str, predicate: str | None) -> Erased:
     """
     address = lake.table(name)
     try:
-        table = DeltaTable(address)
-        before, files_before = table.count(), _data_files(address)
-        rewritten = _deleted(table, predicate) if predicate else 0
-        table.vacuum(0, dry_run=False, enforce_retention_duration=False)
-        table.vacuum(_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
+        before, files_before = open_delta(address).count(), _data_files(address)
+        rewritten = _deleted(address, predicate) if predicate else 0
+        after = retrying(DeltaError, OSError)(_remove_unused, address)
         removed = len(files_before - _data_files(address))
-        return Erased(name, before, table.count(), rewritten, removed, _shorten(address))
+        return Erased(name, before, after, rewritten, removed, retrying(DeltaError)(_shorten, address))
     except TableNotFoundError:
         return Erased(name, 0, 0, 0, 0, 0)
     except (DeltaError, OSError) as error:
@@ -59,7 +58,7 @@ def is_settled(lake: Lake, name: str) -> bool:
     """Whether no file of a table waits for removal, as after an interrupted `erase`."""
     address = lake.table(name)
     try:
-        obsolete = DeltaTable(address).vacuum(0, dry_run=True, enforce_retention_duration=False)
+        obsolete = open_delta(address).vacuum(0, dry_run=True, enforce_retention_duration=False)
     except TableNotFoundError:
         return True
     return not obsolete or _data_files(address).isdisjoint(obsolete)
@@ -69,16 +68,25 @@ def _data_files(address: str) -> set[str]:
     return {name for name in files.listing(address) if not name.startswith("_")}
 
 
-def _deleted(table: DeltaTable, predicate: str) -> int:
-    """Delete rows, with retries while others write; return how many files were rewritten."""
-    tries = retrying(CommitFailedError)
-    tries.before = lambda state: table.update_incremental() if state.attempt_number > 1 else None
-    return int(tries(table.delete, predicate).get("num_removed_files", 0))
+def _deleted(address: str, predicate: str) -> int:
+    """Delete rows, with retries while others write or remove files; return how many files were rewritten."""
+    with Lease(address, urgent=True) as lease:
+        lease.table()
+        removed = retrying(DeltaError, OSError)(lambda: open_delta(address).delete(predicate))
+    return int(removed.get("num_removed_files", 0))
+
+
+def _remove_unused(address: str) -> int:
+    """Remove the files that the table no longer needs; return how many rows it has."""
+    table = open_delta(address)
+    table.vacuum(0, dry_run=False, enforce_retention_duration=False)
+    table.vacuum(_HOURS, dry_run=False, enforce_retention_duration=False, full=True)
+    return table.count()
 
 
 def _shorten(address: str) -> int:
     """Start the log with the current table; return how many entries were removed."""
-    table = DeltaTable(address)
+    table = open_delta(address)
     table.create_checkpoint()
     log = f"{address}/_delta_log"
     old = [name for name in files.listing(log) if _version(name) < table.version()]

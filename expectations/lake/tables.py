@@ -7,11 +7,12 @@ from pathlib import Path
 
 import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from expectations import contract
 from expectations.errors import StorageError, said
 from expectations.lake.layout import EVENTS, PROFILES, Lake
+from expectations.retries import retrying
 
 
 def landed(lake: Lake, version: int | None = None) -> pl.LazyFrame:
@@ -109,17 +110,29 @@ def _runs(table: DeltaTable, since: int, until: int) -> list[tuple[int, int]]:
 def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
     """Append rows to a table of the lake; create the table when it does not exist."""
     try:
-        rows.write_delta(lake.table(name), mode="append")
+        retrying(CommitFailedError)(rows.write_delta, lake.table(name), mode="append")
     except (DeltaError, OSError) as error:
         raise StorageError(
             "A table of the lake cannot be written.", where=lake.table(name), found=said(error)
         ) from error
 
 
+def open_delta(address: str, version: int | None = None, options: dict[str, str] | None = None) -> DeltaTable:
+    """Open a Delta table; once more if entries of its log are removed meanwhile, as forgetting a customer does."""
+    try:
+        return DeltaTable(address, version=version, storage_options=options)
+    except TableNotFoundError:
+        raise
+    except DeltaError as error:
+        if "not found" not in str(error):
+            raise
+    return DeltaTable(address, version=version, storage_options=options)
+
+
 def _opened(address: str, version: int | None = None) -> DeltaTable | None:
     """The table at an address; None when there is none. (`DeltaTable.is_deltatable` would block all other threads.)"""
     try:
-        return DeltaTable(address, version=version)
+        return open_delta(address, version)
     except TableNotFoundError:
         return None
 

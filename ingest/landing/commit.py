@@ -32,6 +32,8 @@ from expectations import contract
 from expectations.errors import StorageError, said
 from expectations.lake import layout
 from expectations.lake.layout import Lake
+from expectations.lake.lease import Lease
+from expectations.lake.tables import open_delta
 from expectations.retries import retrying
 from ingest.landing.offsets import Claim
 
@@ -111,8 +113,9 @@ class Table:
 
     def remove(self, predicate: str) -> None:
         """Delete the rows that match a SQL predicate. Rows committed meanwhile stay."""
-        with write_errors(self.address):
-            retrying(CommitFailedError)(self._remove, predicate)
+        with write_errors(self.address), Lease(self.address, urgent=True) as lease:
+            lease.table()
+            retrying(DeltaError, OSError)(self._remove, predicate)
 
     def _remove(self, predicate: str) -> None:
         self.reload()
@@ -225,7 +228,7 @@ def _found(address: str) -> DeltaTable | None:
 
 
 def _table(address: str) -> DeltaTable:
-    return DeltaTable(address, storage_options=_STORE)
+    return open_delta(address, options=_STORE)
 
 
 def scan(lake: Lake, name: str) -> pl.LazyFrame:

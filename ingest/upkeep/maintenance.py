@@ -5,7 +5,7 @@ customer in small row groups, so that one customer is read without the rest of t
 Only files change, never rows; readers and writers may work meanwhile.
 
 The lake stores when maintenance last began, by compare-and-swap: of several scheduled processes one does the work, and
-the others see that it is not due.
+the others see that it is not due. Who rewrites files holds the lease of their table (`expectations.lake.lease`).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -21,6 +22,7 @@ import polars as pl
 from expectations import contract
 from expectations.lake import layout
 from expectations.lake.layout import Lake
+from expectations.lake.lease import Lease
 from ingest.landing.commit import Table
 from ingest.landing.offsets import Claim
 from ingest.logs import log_fields
@@ -32,11 +34,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class MaintenanceResult:
-    """The result: days compacted by table, rows of each day ordered by customer, files removed by table."""
+    """The result: days compacted by table, rows of each day ordered by customer, files removed by table.
+
+    `left` names the tables of which steps were left to another process that rewrites their files.
+    """
 
     compacted: dict[str, int] = field(default_factory=dict)
     ordered: dict[date, int] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
+    left: set[str] = field(default_factory=set)
     seconds: float = 0.0
 
 
@@ -67,13 +73,15 @@ def maintain(
     Raises StorageError when the lake cannot be written.
     """
     began, now = time.monotonic(), time.time() if now is None else now
-    done, steps = MaintenanceResult(), _steps(lake, settings, now)
-    for number, step in enumerate(steps):
-        if not go_on():
-            break
-        step(done)
-        if on_progress:
-            on_progress(number + 1, len(steps))
+    done = MaintenanceResult()
+    with ExitStack() as leases:
+        steps = _steps(lake, settings, now, leases)
+        for number, step in enumerate(steps):
+            if not go_on():
+                break
+            step(done)
+            if on_progress:
+                on_progress(number + 1, len(steps))
     if table_state(lake, layout.EVENTS) is not None:
         _note(Table(lake, layout.EVENTS), now, done.ordered)
     done.seconds = time.monotonic() - began
@@ -85,14 +93,15 @@ def maintain(
 def compact_crowded_days(lake: Lake, settings: MaintenanceSettings) -> int:
     """Compact the days with more than `crowded_files` files, which slow down commits; returns their number.
 
-    Of several processes at once one succeeds. Raises StorageError when the lake cannot be written.
+    Of several processes at once one does it. Raises StorageError when the lake cannot be written.
     """
     done = 0
     for name in (layout.EVENTS, layout.QUARANTINE):
         known = table_state(lake, name)
         if known is not None:
             crowded = known.days.filter(pl.col("files") > settings.crowded_files)["day"]
-            done += sum(rewrite(lake, name, day) for day in crowded)
+            with Lease(lake.table(name)) as lease:
+                done += sum(rewrite(lease, name, day) for day in crowded)
     return done
 
 
@@ -101,35 +110,41 @@ def first_open_day(settings: MaintenanceSettings, now: float) -> date:
     return (datetime.fromtimestamp(now, UTC) - settings.open_for).date()
 
 
-def _steps(lake: Lake, settings: MaintenanceSettings, now: float) -> list[Callable[[MaintenanceResult], None]]:
+def _steps(
+    lake: Lake, settings: MaintenanceSettings, now: float, leases: ExitStack
+) -> list[Callable[[MaintenanceResult], None]]:
     steps: list[Callable[[MaintenanceResult], None]] = []
     closed = first_open_day(settings, now)
     for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES, layout.RESULTS, layout.RUNS):
         known = table_state(lake, name)
         if known is None:
             continue
-        ordered = name == layout.EVENTS
+        ordered, lease = name == layout.EVENTS, leases.enter_context(Lease(lake.table(name)))
         for day, files, rows, when in known.days.iter_rows():
             if ordered and day is not None and day < closed and when != rows:
-                steps.append(_ordering(lake, day, rows))
+                steps.append(_ordering(lease, day, rows))
             elif files > settings.most_files and not (ordered and day is not None and day < closed):
-                steps.append(_compacting(lake, name, day))
+                steps.append(_compacting(lease, name, day))
         steps.append(_cleaning(lake, name, settings))
     return steps
 
 
-def _compacting(lake: Lake, name: str, day: date | None) -> Callable[[MaintenanceResult], None]:
+def _compacting(lease: Lease, name: str, day: date | None) -> Callable[[MaintenanceResult], None]:
     def step(done: MaintenanceResult) -> None:
-        if rewrite(lake, name, day):
+        if rewrite(lease, name, day):
             done.compacted[name] = done.compacted.get(name, 0) + 1
+        else:
+            done.left.add(name)
 
     return step
 
 
-def _ordering(lake: Lake, day: date, rows: int) -> Callable[[MaintenanceResult], None]:
+def _ordering(lease: Lease, day: date, rows: int) -> Callable[[MaintenanceResult], None]:
     def step(done: MaintenanceResult) -> None:
-        if rewrite(lake, layout.EVENTS, day, by=contract.CUSTOMER_ID):
+        if rewrite(lease, layout.EVENTS, day, by=contract.CUSTOMER_ID):
             done.ordered[day] = rows
+        else:
+            done.left.add(layout.EVENTS)
 
     return step
 

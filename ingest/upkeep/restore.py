@@ -20,6 +20,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from expectations.errors import StorageError
 from expectations.lake import files, layout
 from expectations.lake.layout import Lake
+from expectations.lake.lease import Lease
 from ingest.landing.commit import open_table
 
 TABLES: Final = (layout.EVENTS, layout.PROFILES, layout.QUARANTINE)
@@ -61,8 +62,10 @@ def _restore(table: DeltaTable, to: datetime) -> tuple[int, int]:
         then.load_as_version(0)
     if then.version() == table.version():
         return table.version(), 0
-    transactions = [Transaction(name, offset) for name, offset in _offsets(table, then).items()]
-    table.restore(then.version(), commit_properties=CommitProperties(app_transactions=transactions))
+    with Lease(table.table_uri, urgent=True) as lease:
+        table = lease.table() or table
+        transactions = [Transaction(name, offset) for name, offset in _offsets(table, then).items()]
+        table.restore(then.version(), commit_properties=CommitProperties(app_transactions=transactions))
     return then.version(), len(transactions)
 
 

@@ -5,15 +5,19 @@ Only files change, never rows. `ingest.upkeep.maintenance` decides which step is
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import date, timedelta
 from typing import Final, NamedTuple
 
 import polars as pl
 from deltalake import ColumnProperties, DeltaTable, WriterProperties
-from deltalake.exceptions import CommitFailedError
+from deltalake.exceptions import CommitFailedError, DeltaError
 
 from expectations.lake import layout
 from expectations.lake.layout import Lake
+from expectations.lake.lease import Lease
+from expectations.lake.tables import open_delta
+from expectations.retries import retrying
 from ingest.landing.commit import NO_DICTIONARY, WRITER, open_table, read_errors, write_errors
 
 _GROUPS: Final = WriterProperties(
@@ -41,12 +45,14 @@ class TableState(NamedTuple):
 
 def table_state(lake: Lake, name: str) -> TableState | None:
     """Read the state of a table from its log alone; None if there is no table yet."""
-    table = open_table(lake.table(name))
+    address, column = lake.table(name), next(iter(layout.PARTITION_COLUMNS[name]), None)
+    table = open_table(address)
     if table is None:
         return None
-    column = next(iter(layout.PARTITION_COLUMNS[name]), None)
-    with read_errors(lake.table(name)):
+    with suppress(DeltaError):
         return _state(table, column)
+    with read_errors(address):  # entries of the log were removed meanwhile, as forgetting a customer does
+        return _state(open_delta(address), column)
 
 
 def _state(table: DeltaTable, column: str | None) -> TableState:
@@ -60,16 +66,17 @@ def _state(table: DeltaTable, column: str | None) -> TableState:
     return TableState(days, began)
 
 
-def rewrite(lake: Lake, name: str, day: date | None, *, by: str | None = None) -> bool:
+def rewrite(lease: Lease, name: str, day: date | None, *, by: str | None = None) -> bool:
     """Rewrite the files of one day, or of a table without days, as few large ones, ordered `by` a column if given.
 
-    Returns False if another process has rewritten them meanwhile.
+    Returns False, with nothing changed, if another process holds the lease of the table or takes it meanwhile.
     """
-    address = lake.table(name)
     column = next(iter(layout.PARTITION_COLUMNS[name]), None)
     where = [(column, "=", str(day))] if column and day else None
-    with write_errors(address):
-        table = DeltaTable(address)
+    with write_errors(lease.address):
+        table = lease.table()
+        if table is None:
+            return False
         try:
             if by is None:
                 table.optimize.compact(partition_filters=where, writer_properties=WRITER)
@@ -77,6 +84,10 @@ def rewrite(lake: Lake, name: str, day: date | None, *, by: str | None = None) -
                 table.optimize.z_order([by], partition_filters=where, writer_properties=_GROUPS)
         except CommitFailedError:
             return False
+        except (DeltaError, OSError):
+            if lease.is_held:
+                raise
+            return False  # whoever took the lease may have removed the files that were being read
     return True
 
 
@@ -88,10 +99,12 @@ def vacuum(lake: Lake, name: str, keep: timedelta) -> int:
     if keep < timedelta(hours=24):
         raise ValueError("files must be kept for 24 hours at least")
     with write_errors(lake.table(name)):
-        table = DeltaTable(lake.table(name))
-        removed = table.vacuum(
-            int(keep.total_seconds() // 3600), dry_run=False, enforce_retention_duration=False, full=True
-        )
-        table.create_checkpoint()
-        table.cleanup_metadata()
+        return retrying(DeltaError, OSError)(_vacuum, lake.table(name), int(keep.total_seconds() // 3600))
+
+
+def _vacuum(address: str, hours: int) -> int:
+    table = open_delta(address)
+    removed = table.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+    table.create_checkpoint()
+    table.cleanup_metadata()
     return len(removed)
