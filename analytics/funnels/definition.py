@@ -49,8 +49,8 @@ class Funnel:
       unordered funnels: an attempt with an excluded touch between its first and last touch counts for nothing.
     - `same`: columns that are equal over all touches of a chain; a touch without a value is in no chain.
     - `count`: `customers`, `sessions`, `journeys`, `entries` (attempts one after the other: each begins at the first
-      entry that the source has after the last touch of the one before), or any column whose values are
-      counted in place of customers.
+      entry after the last touch of the one before; of touches at one instant the latest step comes first, with ties
+      `sequence` the order of the source), or any column whose values are counted in place of customers.
     - `maturity`, `ties`, `start`, `end` (entries lie in `start <= t < end`): see the documentation of the numbers.
     - `value`: a numeric column that is added up over the touches of each step.
     - `only`: touches that the funnel sees at all.

@@ -32,7 +32,13 @@ class ReportedChains:
 
 
 def scanned(sequences: StepSequences, definition: Funnel, rules: Any) -> ReportedChains:
-    """The reported chain of every sequence that has one; or of every attempt, where attempts are counted."""
+    """The reported chain of every sequence that has one; or of every attempt, where attempts are counted.
+
+    The next attempt begins after the last touch of the one before, so the touches at one instant need an order: the
+    latest step first, or that of the source where ties are read so.
+    """
+    if by_attempts(definition) and definition.ties != "sequence":
+        sequences = sequences.latest_step_first()
     found = _scanned(sequences, definition, rules)
     if definition.reentry:
         return found
@@ -131,8 +137,13 @@ def _kernel(definition: Funnel) -> Any:
 
 
 def best_of_unit(found: ReportedChains, sequences: StepSequences, times: Ints) -> ReportedChains:
-    """Of the chains of one unit the deepest; then the first complete; then the newest entry."""
+    """Of the chains of one unit the deepest; then the first complete; then the newest entry; then the earliest steps.
+
+    Sequences lie in the order of their values, so of chains that are still equal that of the lowest value is taken.
+    """
     last = found.chains.max(axis=1)
+    reached = np.where(found.chains >= 0, times[found.chains].astype(np.int64), np.iinfo(np.int64).max)
+    steps = {f"step {k}": reached[:, k] for k in range(1, reached.shape[1])}
     ranked = pl.DataFrame(
         {
             "row": np.arange(len(last)),
@@ -143,11 +154,18 @@ def best_of_unit(found: ReportedChains, sequences: StepSequences, times: Ints) -
             "sequence": found.sequence,
             "first": found.firsts,
             "least": found.least,
+            **steps,
         }
     )
-    order = ["unit", "depth", "done", "entry", "sequence"]
+    descending = {
+        "unit": False,
+        "depth": True,
+        "done": False,
+        "entry": True,
+        **dict.fromkeys([*steps, "sequence"], False),
+    }
     best = (
-        ranked.sort(order, descending=[False, True, False, True, False])
+        ranked.sort(list(descending), descending=list(descending.values()))
         .group_by("unit", maintain_order=True)
         .agg(pl.col("row").first(), pl.col("first").min(), pl.col("least").max())
     )

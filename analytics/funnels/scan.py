@@ -163,7 +163,8 @@ class ChainScan:
         if asked.same:
             steps = (1 << len(asked.steps)) - 1
             rows = sequences.row_of(np.arange(len(sequences.codes)))
-            keys = combination_keys([s.gather(rows) for s in self._values(part, frame, asked.same)], with_null=False)
+            values = [self._sortable(column) for column in self._values(part, frame, asked.same)]
+            keys = combination_keys([column.gather(rows) for column in values], with_null=False)
             masks = sequences.bits[sequences.codes]
             valued, kept = np.ones(len(masks), np.bool_), (masks & ~np.uint64(steps)) > 0
             sequences = sequences_per_value(sequences, keys, valued, kept, steps)
@@ -175,6 +176,12 @@ class ChainScan:
             decoded(part, [name], self.paths.dictionaries).to_series() if name == CUSTOMER else frame[name]
             for name in names
         ]
+
+    def _sortable(self, column: pl.Series) -> pl.Series:
+        """Replaces codes of words, which are numbered in the order of the source, by ranks of the sorted words."""
+        if column.name not in self.paths.dictionaries:
+            return column
+        return self.paths.dictionaries[column.name].cast(pl.String).rank("ordinal").gather(column.cast(pl.UInt32))
 
     def rules(self, scale: int) -> Any:
         """The funnel in the terms of the scans, with times in units of `scale` microseconds."""

@@ -39,6 +39,20 @@ class StepSequences(Sequences):
             np.uint32 if self.times.dtype == np.uint32 else np.int64,
         )
 
+    def latest_step_first(self) -> StepSequences:
+        """The same touches, those at one instant with the latest step first, whatever their order in the source."""
+        repeated = np.append(False, self.times[1:] == self.times[:-1])[: len(self.times)]
+        repeated[self.bounds[:-1][self.lengths > 0]] = False
+        repeats = np.flatnonzero(repeated)
+        if not len(repeats):
+            return self
+        tied = np.union1d(repeats - 1, repeats)
+        instant = np.cumsum(~repeated[tied])
+        order = tied[np.lexsort((~self.bits[self.codes[tied]], instant))]
+        codes, rows = self.codes.copy(), self.row_of(np.arange(len(self.codes)))
+        codes[tied], rows[tied] = codes[order], rows[order]
+        return replace(self, codes=codes, rows=rows)
+
     def widest(self) -> StepSequences:
         """The same touches with codes in u32 and times in i64."""
         return self._cast(np.uint32, np.int64)

@@ -108,8 +108,15 @@ def begins_at_once(chain: Chain, touches: Sequence[Touch], asked: Asked) -> bool
 
 
 def attempts(path: Sequence[tuple[int, str]], asked: Asked) -> Iterator[Chain]:
-    """The chain of every attempt: each begins at the first entry after the last touch of the one before."""
-    rest = sorted(path, key=lambda touch: touch[0])
+    """The chain of every attempt: each begins at the first entry after the last touch of the one before.
+
+    Touches at one instant are taken with the latest step first, whatever their order in the path.
+    """
+
+    def latest_first(touch: tuple[int, str]) -> tuple[int, int]:
+        return touch[0], -max((k for k, names in enumerate(asked.steps, 1) if touch[1] in names), default=0)
+
+    rest = sorted(path, key=latest_first)
     while chain := best(rest, replace(asked, reentry=False)):
         yield chain
         rest = rest[max(touch.place for touch in chain.values()) + 1 :]

@@ -42,8 +42,6 @@ TIED_TOUCH = st.tuples(st.integers(0, 20), st.sampled_from("abcx")).map(
 TIED = st.lists(TIED_TOUCH, max_size=8)
 """Touches of which some are of one instant; group and worth are the same for all of an instant."""
 TIED_PEOPLE = st.lists(TIED, min_size=1, max_size=6)
-DISTINCT_PEOPLE = st.lists(st.lists(TIED_TOUCH, max_size=8, unique_by=lambda touch: touch[:2]), min_size=1, max_size=6)
-"""The same, of any instant at most one touch of a name."""
 SIZES = st.sampled_from([1, 7, 100])
 """Touches of a part: one customer per part, a few, all in one."""
 
@@ -80,7 +78,7 @@ def seconds(length: int) -> timedelta:
 
 @settings(deadline=None, max_examples=MANY)
 @given(
-    st.one_of(st.tuples(PEOPLE, st.just(STEPS)), st.tuples(DISTINCT_PEOPLE, st.just(({"a"}, {"b"}, {"c"})))),
+    st.one_of(st.tuples(PEOPLE, st.just(STEPS)), st.tuples(TIED_PEOPLE, st.just(({"a"}, {"b"}, {"c"})))),
     st.integers(0, 20),
     st.sampled_from(["ordered", "strict"]),
     SIZES,
@@ -88,7 +86,7 @@ def seconds(length: int) -> timedelta:
 def test_attempts_follow_each_other(
     drawn: tuple[list[list[Touch]], tuple[set[str], ...]], window: int, order: Any, size: int
 ) -> None:
-    """Where touches of one instant could be either of two steps, nobody says which of them are left for the next."""
+    """With ties, of steps that share no touchpoint: else more than one choice of touches makes the same attempt."""
     people, steps = drawn
     asked = oracle.Asked(steps, window, order=order)
     rows = [[(second, name) for second, name, *_ in own] for own in people]
@@ -96,6 +94,40 @@ def test_attempts_follow_each_other(
     named = [sorted(names) for names in steps]
     fast = depths_of(shop(people, size), Funnel(named, seconds(window), order=order, count="entries"))
     assert fast == {who: depths for who, depths in slow.items() if depths}
+
+
+@pytest.mark.parametrize("mode", [{"count": "entries"}, {"reentry": False}], ids=str)
+@settings(deadline=None, max_examples=MANY)
+@given(
+    st.lists(st.tuples(st.integers(0, 2), st.sampled_from("abcx"), st.just("-"), st.just(0)), max_size=9),
+    st.randoms(use_true_random=False),
+    st.sampled_from(
+        [
+            *(
+                {"steps": steps, "order": order}
+                for steps in (NAMED, list("abc"))
+                for order in ("ordered", "strict", "unordered")
+            ),
+            {"steps": NAMED, "exclude": "x"},
+            {"steps": list("abc"), "ties": "adverse"},
+        ]
+    ),
+)
+def test_attempts_do_not_depend_on_the_order_of_the_source_at_one_instant(
+    mode: dict[str, Any], touches: list[Touch], random: Any, rules: dict[str, Any]
+) -> None:
+    asked = Funnel(window="4s", **rules, **mode)
+    again = random.sample(touches, len(touches))
+    assert depths_of(shop([touches]), asked) == depths_of(shop([again]), asked)
+
+
+def test_an_attempt_leaves_what_it_did_not_use_of_its_last_instant_to_the_next() -> None:
+    for source in ("visit@0m pay@5m visit@5m pay@9m", "visit@0m visit@5m pay@5m pay@9m"):
+        rows = members(paths({"ann": source}, end="60d"), Funnel(["visit", "pay"], count="entries"))
+        assert rows["depth"].to_list() == [2, 2]
+    for source in ("visit@0m visit@0m pay@0m", "visit@0m pay@0m visit@0m", "pay@0m visit@0m visit@0m"):
+        rows = members(paths({"ann": source}, end="60d"), Funnel(["visit", "pay"], count="entries"))
+        assert rows["depth"].to_list() == [2, 1]
 
 
 def with_first_marked(touches: list[Touch], first: str) -> list[tuple[int, str]]:
