@@ -89,7 +89,7 @@ def test_no_small_count_is_in_any_file() -> None:
     routes = [(["Ad click", "Basket"], "abandoned", 1237, 0), (["Ad click", "Secret page"], "abandoned", 7, 0)]
     answers = fixtures.answers(
         stages=stages.publishable_stages(fixtures.funnel_frame(secret), 10, 30),
-        flow=flow.publishable_flow(fixtures.routesframe(routes), {"Order placed"}, 10),
+        flow=flow.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
         segments=None,
         changes=None,
         **fixtures.NOTHING_ELSE,
@@ -111,7 +111,7 @@ def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> 
     answers = fixtures.answers(
         stages=stages.publishable_stages(few, 10, 30),
         segments=stages.publishable_segments(fixtures.segment_frame(size=0.04), 10, 30),
-        flow=flow.publishable_flow(fixtures.routesframe(routes), {"Order placed"}, 10),
+        flow=flow.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
         moves=publishable_moves(fixtures.transitions_frame(routes), 10),
         times=pacing.times_to_goal(fixtures.journeys_of(400), 10, 30),
         cube=build_cube(fixtures.entrants_of(900), fixtures.STAGES, ("device", "region"), 10),
