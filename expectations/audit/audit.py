@@ -7,6 +7,7 @@
   duplicates in pieces of a day (`rows`, `days`). Only means, quantiles and the like, which a user's suite may contain,
   load their column of a day.
 - **Drift** compares settled days with the days before them (`drift`).
+- **Repeats** are looked for in days whose number of rows has changed (`expectations.lake.repeats`).
 - **Results** are stored in the lake (`results`). A check that is interrupted is repeated.
 
 Great Expectations is loaded only when there is something to evaluate.
@@ -29,6 +30,7 @@ from expectations.audit.landed import Table
 from expectations.audit.table import TableAudit
 from expectations.lake import layout
 from expectations.lake.layout import Lake
+from expectations.lake.repeats import LANDED, find_repeats
 from expectations.suites.defaults import between
 from expectations.suites.expectation import Suite
 from expectations.suites.references import as_suites, known_identities, with_known
@@ -122,11 +124,13 @@ def check(
         days = [day for audit in audits if audit.name == layout.EVENTS for day in audit.days if day is not None]
         _judge_freshness(events, settings, findings)
         measured = _judge_drift(events, days, measured, settings.drift, findings)
+    once = _judge_repeats(lake, before, findings)
     new_results = findings.frame
     if not new_results.is_empty():
         results.add_results(lake, new_results)
     others = before.filter(~pl.col("table").is_in([audit.name for audit in audits]))
-    seen = pl.concat([others, *(audit.landed.seen for audit in audits)]).sort("table", "day")
+    others = others.join(once, on=["table", "day"], how="anti", nulls_equal=True)
+    seen = pl.concat([others, once, *(audit.landed.seen for audit in audits)]).sort("table", "day")
     if not seen.equals(before):
         results.keep(lake, seen, measured)
     notes = tuple(audit.landed.note for audit in audits if audit.landed.note)
@@ -182,6 +186,29 @@ def _judge_freshness(events: pl.LazyFrame, settings: ExpectationSettings, findin
         judged=None, failed=None, observed=age.item()
     )
     findings.add([(Suite("freshness", layout.EVENTS, (expectation,)), outcome)], None)
+
+
+def _judge_repeats(lake: Lake, before: pl.DataFrame, findings: Findings) -> pl.DataFrame:
+    """Check that no table of landed rows holds a row twice; returns what was seen (schema `results.SEEN`).
+
+    Only days whose number of rows has changed since such a check are read.
+    """
+    once = [results.SEEN.to_frame(eager=True)]
+    for name in LANDED:
+        mark = f"{name}, once"
+        known = before.filter(pl.col("table") == mark).select("day", pl.col("mark").cast(pl.Int64))
+        found = find_repeats(lake, name, dict(known.iter_rows()))
+        if found.height:
+            from expectations.audit.great_expectations import Outcome
+
+            note = "no row is there twice; `journeys maintain --repair` removes the surplus"
+            expectation = between("surplus", None, 0, note=note)
+            for day, rows, surplus in found.select("day", "rows", "surplus").iter_rows():
+                outcome = Outcome(expectation, surplus == 0, rows, surplus, None, "")
+                findings.add([(Suite("landed once", name, (expectation,)), outcome)], day)
+        distinct = pl.when(pl.col("surplus") == 0).then("rows").otherwise(0)  # a day with repeats is read again
+        once.append(found.select(pl.lit(mark).alias("table"), "day", distinct.cast(pl.String).alias("mark")))
+    return pl.concat(once)
 
 
 def _judge_drift(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 MEASURED: Final = ("drift", "freshness")
 """Suites about measured numbers: their results hold the number and count no rows."""
-_DESCRIBED_BY_NOTE: Final = (*MEASURED, "references")
+_DESCRIBED_BY_NOTE: Final = (*MEASURED, "references", "landed once")
 """Suites about derived columns: their notes describe the expectations."""
 
 Judged = tuple[Suite, "Outcome"]

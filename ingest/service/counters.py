@@ -65,6 +65,7 @@ class Counters:
     removed_files: int = 0
     relieved: int = 0
     files_per_open_day: int = 0
+    surplus_rows: int = 0
     assigned: int = 0
     joined: bool = False
     buffered_rows: int = 0

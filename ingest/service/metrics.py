@@ -92,6 +92,7 @@ class CountersCollector(Collector):
             ("buffer_bytes", "Bytes of messages read and not landed yet.", counters.buffered_bytes),
             ("delta_version", "Version of the events table.", counters.events_version),
             ("files_per_open_day", "Files of the open day with the most files.", counters.files_per_open_day),
+            ("surplus_rows", "Rows that equal another row of the same table.", counters.surplus_rows),
             ("last_successful_poll_timestamp_seconds", "When a broker last answered.", counters.last_poll),
             ("last_successful_commit_timestamp_seconds", "When a commit last succeeded.", counters.last_commit),
         ):

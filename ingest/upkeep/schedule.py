@@ -1,4 +1,5 @@
-"""Schedules maintenance while a service runs: compacts crowded days at once, and maintains the tables when due."""
+"""Schedules maintenance while a service runs: compacts crowded days at once, maintains the tables when due, and counts
+every hour the rows that tables hold more than once."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from typing import Final, Protocol, Self
 
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
-from ingest.logs import error_fields
+from ingest.logs import error_fields, log_fields
 from ingest.settings.ingest import MaintenanceSettings
 from ingest.upkeep.maintenance import (
     claim_maintenance,
@@ -19,11 +20,13 @@ from ingest.upkeep.maintenance import (
     first_open_day,
     maintain,
 )
+from ingest.upkeep.repair import repeats
 
 log = logging.getLogger(__name__)
 
 _PAUSE_SECONDS: Final = 60.0
 _PATIENCE_SECONDS: Final = 10.0
+_COUNT_SECONDS: Final = 3600.0
 
 
 class MaintenanceCounters(Protocol):
@@ -33,6 +36,7 @@ class MaintenanceCounters(Protocol):
     removed_files: int
     relieved: int
     files_per_open_day: int
+    surplus_rows: int
 
 
 class MaintenanceScheduler:
@@ -50,6 +54,7 @@ class MaintenanceScheduler:
         pause_seconds: float = _PAUSE_SECONDS,
     ) -> None:
         self._lake, self._settings, self._counters, self._pause = lake, settings, counters, pause_seconds
+        self._counted = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
 
@@ -77,3 +82,15 @@ class MaintenanceScheduler:
             self._counters.removed_files += sum(done.removed.values())
         self._counters.relieved += compact_crowded_days(self._lake, self._settings)
         self._counters.files_per_open_day = files_per_open_day(self._lake, first_open_day(self._settings, now))
+        if now - self._counted >= _COUNT_SECONDS:
+            self._counters.surplus_rows, self._counted = self._surplus_rows(), now
+
+    def _surplus_rows(self) -> int:
+        found = repeats(self._lake)
+        surplus = int(found["surplus"].sum())
+        if surplus:
+            fields = log_fields(
+                surplus=surplus, tables=found["table"].unique().to_list(), do="journeys maintain --repair"
+            )
+            log.error("tables hold rows more than once", extra=fields)
+        return surplus

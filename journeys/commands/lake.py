@@ -15,24 +15,54 @@ from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settin
 if TYPE_CHECKING:
     import polars as pl
 
+    from expectations.lake.layout import Lake
     from journeys.settings import Settings
 
 
 @app.command()
-def maintain(config: Config = DEFAULT) -> None:
+def maintain(
+    repair: Annotated[
+        bool, typer.Option("--repair", help="Only show rows that a table holds more than once, and remove the surplus.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    config: Config = DEFAULT,
+) -> None:
     """Compact small files, sort closed days by customer, and remove files and log entries that are no longer needed.
 
     Rows do not change, and events may land meanwhile. With `every` under `ingest.maintenance` a service does it itself.
+    After --repair run: journeys stitch
 
-    Example: journeys maintain
+    Example: journeys maintain --repair
     """
     from ingest.upkeep.maintenance import maintain as maintain_tables
 
     settings = settings_of(config)
+    if repair:
+        _repair(settings.lake, yes=yes)
+        return
     with terminal.step("Maintaining the tables") as advance:
         done = maintain_tables(settings.lake, settings.ingest.maintenance, on_progress=advance)
     compacted, removed = sum(done.compacted.values()), sum(done.removed.values())
     terminal.out.print(f"  {compacted:,} days compacted, {len(done.ordered):,} days sorted, {removed:,} files removed")
+    for name in sorted(done.left):
+        terminal.out.print(f"  {name}: another process rewrites its files; what is left is done by the next run")
+
+
+def _repair(lake: Lake, *, yes: bool) -> None:
+    """Print the days with surplus rows, and remove these rows after confirmation."""
+    from ingest.upkeep.repair import repair, repeats
+
+    with terminal.step("Looking for rows that are there more than once"):
+        found = repeats(lake)
+    if found.is_empty():
+        terminal.out.print("  no table holds a row more than once")
+        return
+    terminal.show(found, terminal.As.table)
+    if not yes:
+        typer.confirm(f"Remove {found['surplus'].sum():,} surplus rows? One of equal rows stays", abort=True)
+    with terminal.step("Removing surplus rows"):
+        removed = repair(lake, found)
+    terminal.out.print(f"  {removed:,} rows removed")
 
 
 @app.command()

@@ -8,7 +8,7 @@ import pytest
 ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
 DOORS = {
     "kafka": ("ingest.kafka",),
-    "deltalake": ("expectations.lake", "ingest.landing.commit", "ingest.upkeep.rewrite", "ingest.upkeep.restore"),
+    "deltalake": ("expectations.lake", "ingest.landing.commit", "ingest.upkeep"),
     "obstore": ("expectations.lake.files",),
     "pyarrow": ("ingest.decoding.columns", "ingest.landing.commit"),
     "great_expectations": ("expectations.audit.great_expectations", "expectations.audit.audit"),

@@ -26,6 +26,7 @@ def counters() -> Counters:
     state = Counters(joined=True, assigned=3, last_poll=time.time(), lag={HERE: 42}, storage_failures=2)
     state.retention["clicks"] = 3600.0
     state.duplicates["clicks"], state.watchdog_restarts, state.files_per_open_day = 4, 1, 12
+    state.surplus_rows = 40
     state.add_read("clicks", 2, 5)
     flushed = FlushResult(rows=2, decided={HERE: 2}, newest={HERE: 90.0}, commit_seconds=0.2, lateness_seconds=61.0)
     flushed.landed["clicks"] += 1
@@ -55,6 +56,7 @@ def sample(state: Counters, name: str, **labels: str) -> float | None:
         ("duplicate_events_total", {"topic": "clicks"}, 4),
         ("watchdog_restarts_total", {}, 1),
         ("files_per_open_day", {}, 12),
+        ("surplus_rows", {}, 40),
         ("commits_total", {}, 1),
         ("storage_failures_total", {}, 2),
         ("commit_seconds_bucket", {"le": "0.25"}, 1),

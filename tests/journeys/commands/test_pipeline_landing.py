@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from expectations.lake import layout
 from expectations.lake.layout import Lake
@@ -74,6 +75,20 @@ def test_maintenance_runs_and_status_reports_when_it_is_due(folder: Path) -> Non
     done = command("status", cwd=folder)
     assert done.returncode == 0 and "Maintenance is not due." in done.stdout
     assert "The lag at the brokers is unknown: The Kafka broker was not reached." in done.stdout
+
+
+def test_rows_that_are_there_twice_are_shown_and_removed_after_confirmation(folder: Path) -> None:
+    events, lake = str(folder / "lake" / "events"), Lake(str(folder / "lake"))
+    assert "no table holds a row more than once" in command("maintain", "--repair", cwd=folder).stdout
+    before = places(lake)
+    one, other = DeltaTable(events), DeltaTable(events)
+    one.optimize.z_order(["customer_id"])
+    other.optimize.z_order(["customer_id"])
+    assert len(places(lake)) == 2 * len(before)
+    assert command("maintain", "--repair", cwd=folder).returncode == 1 and len(places(lake)) == 2 * len(before)
+    done = command("maintain", "--repair", "--yes", cwd=folder)
+    assert done.returncode == 0 and f"{len(before)} rows removed" in done.stdout and "events" in done.stdout
+    assert places(lake) == before
 
 
 @pytest.fixture(scope="module")

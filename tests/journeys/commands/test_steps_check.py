@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 import journeys.commands.pipeline  # noqa: F401 - registers the commands
 from expectations.audit import results
 from expectations.lake.layout import Lake
+from ingest.upkeep.repair import repair, repeats
 from journeys.app import app
 from tests.expectations.events import days_of, event, frame
 
@@ -49,6 +50,24 @@ def test_a_check_covers_what_has_landed_since_the_last_check(lake: Lake) -> None
     assert by_row.select("judged", "failed", "since", "version").rows() == [(2, 1, 0, 1)]
     code, output = check(lake)
     assert code == 0 and "0 new rows on 0 days" in output
+
+
+def test_a_day_that_is_there_twice_fails_until_it_is_repaired(lake: Lake) -> None:
+    land(lake, *days_of(2, 2))
+    land(lake, event(1000, 1, 3))
+    assert check(lake)[0] == 0
+    assert "landed once" not in check(lake)[1]
+    one, other = DeltaTable(lake.table("events")), DeltaTable(lake.table("events"))
+    one.optimize.compact()
+    other.optimize.compact()
+    for _ in range(2):
+        code, said = check(lake)
+        assert code == 1 and "✗ landed once" in said and "journeys maintain --repair" in " ".join(said.split())
+    found = results.results(lake).filter(pl.col("suite") == "landed once", ~pl.col("passed"))
+    assert found["failed"].to_list() == [49, 49] and found["judged"].to_list() == [98, 98]
+    repair(lake, repeats(lake))
+    code, said = check(lake)
+    assert code == 0 and "✓ landed once" in said
 
 
 def test_compacted_files_add_no_rows_and_rows_after_them_are_found(lake: Lake) -> None:

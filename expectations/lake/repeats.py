@@ -1,0 +1,81 @@
+"""Finds rows that a table holds more than once: surplus rows that equal another row of their day in every column.
+
+Landing never writes one. Two processes that compacted files at once did, before the lease (`expectations.lake.lease`);
+other tools that compact these tables still could.
+
+The log has the number of rows of each day, so finding out costs little: only days whose number has changed are read,
+and of them only the columns of the position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Final
+
+import polars as pl
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from expectations import contract
+from expectations.errors import StorageError, said
+from expectations.lake.layout import EVENTS, PARTITION_COLUMNS, PROFILES, QUARANTINE, RESULTS, RUNS, Lake
+from expectations.lake.tables import open_delta
+
+LANDED: Final = (EVENTS, QUARANTINE, PROFILES)
+TABLES: Final = (*LANDED, RESULTS, RUNS)
+"""The tables whose files are compacted."""
+REPEATS: Final = pl.Schema({"table": pl.String, "day": pl.Date, "rows": pl.Int64, "surplus": pl.Int64})
+"""One row per day of a table (null for a table without days): its rows, and how many of them are surplus."""
+_KEY: Final = "_key"
+_MOST_KEYS: Final = 4_000_000
+"""Positions that are compared at once; a day with more is read in pieces."""
+
+
+def find_repeats(lake: Lake, name: str, known: Mapping[date | None, int] | None = None) -> pl.DataFrame:
+    """The days of a table, with their surplus rows (schema `REPEATS`), without those that still have the number of
+    rows that is `known`; empty when there is no table. Raises StorageError when the table cannot be read.
+    """
+    address, known = lake.table(name), known or {}
+    try:
+        table = open_delta(address)
+        changed = [(day, rows) for day, rows in rows_by_day(table, name).items() if known.get(day) != rows]
+        found = [(name, day, rows, _surplus(of_day(table, name, day), rows)) for day, rows in changed]
+    except TableNotFoundError:
+        found = []
+    except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
+        raise StorageError("A table of the lake cannot be read.", where=address, found=said(error)) from error
+    return pl.DataFrame(found, schema=REPEATS, orient="row")
+
+
+def rows_by_day(table: DeltaTable, name: str) -> dict[date | None, int]:
+    """The number of rows of each day of a table, from its log alone; of a table without days, of all."""
+    adds = pl.DataFrame(table.get_add_actions(flatten=True))
+    column = next(iter(PARTITION_COLUMNS[name]), None)
+    day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)
+    return dict(adds.group_by(day.alias("day")).agg(pl.col("num_records").sum()).sort("day").iter_rows())
+
+
+def of_day(table: DeltaTable, name: str, day: date | None) -> pl.LazyFrame:
+    """The rows of one day of a table; all rows of a table without days."""
+    rows = pl.scan_delta(table)
+    return rows.filter(pl.col(PARTITION_COLUMNS[name][0]) == day) if PARTITION_COLUMNS[name] else rows
+
+
+def sharing_positions(rows: pl.LazyFrame, count: int) -> pl.LazyFrame:
+    """Those of `count` rows whose position another row has, too; for rows without positions, those with an equal."""
+    names = rows.collect_schema().names()
+    key = pl.struct([name for name in contract.PLACE if name in names] or names).hash().alias(_KEY)
+    shared = pl.concat(list(_shared_keys(rows.select(key), count // _MOST_KEYS + 1)))
+    return rows.with_columns(key).join(shared.lazy(), on=_KEY, how="semi").drop(_KEY)
+
+
+def _shared_keys(keys: pl.LazyFrame, pieces: int) -> Iterator[pl.DataFrame]:
+    for piece in range(pieces):
+        counts = keys.filter(pl.col(_KEY) % pieces == piece).group_by(_KEY).len("n")
+        yield counts.filter(pl.col("n") > 1).select(_KEY).collect(engine="streaming")
+
+
+def _surplus(rows: pl.LazyFrame, count: int) -> int:
+    found = sharing_positions(rows, count).select(pl.struct(pl.all()).hash()).collect(engine="streaming").to_series()
+    return len(found) - found.n_unique()
