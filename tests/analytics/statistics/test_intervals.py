@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 import polars as pl
@@ -14,7 +15,8 @@ from statsmodels.stats.proportion import proportion_confint, proportions_ztest
 from analytics.statistics.corrections import benjamini_hochberg, bonferroni
 from analytics.statistics.curves import kaplan_meier
 from analytics.statistics.intervals import newcombe, wilson
-from analytics.statistics.replicates import bootstrap
+from analytics.statistics.replicates import MIN_FILLED, REPLICATES, replicate_interval, replicate_of_customers
+from analytics.statistics.shares import effective_size
 from analytics.statistics.tests import chi_square, log_rank, shares_against, two_proportions_z
 
 COUNTS = [(0, 1), (1, 1), (0, 30), (5, 30), (30, 30), (123, 4567)]
@@ -112,25 +114,58 @@ def test_a_share_of_nobody_is_not_tested_against_any_other() -> None:
     assert np.isnan(shares_against([0], [0], 0.4).p_value)
 
 
-def mean_worth(drawn: pl.DataFrame) -> float:
-    return float(drawn["worth"].mean())  # type: ignore[arg-type]
+def ratio(sums: np.ndarray) -> float:
+    return float(sums[0] / sums[1])
 
 
-def test_customers_are_resampled_with_all_their_rows() -> None:
-    """Fifty equal rows of a customer contain no more information than one."""
-    worth = np.random.default_rng(3).normal(10, 2, 40)
-    once = pl.DataFrame({"customer": [f"c{who}" for who in range(40)], "worth": worth})
-    often = pl.concat([once] * 50).sample(fraction=1, shuffle=True, seed=1)
-    low, high = (bound.item() for bound in bootstrap(once, mean_worth))
-    assert [bound.item() for bound in bootstrap(often, mean_worth)] == pytest.approx([low, high])
-    error = worth.std(ddof=1) / np.sqrt(40)
-    assert (low, high) == pytest.approx((worth.mean() - 1.96 * error, worth.mean() + 1.96 * error), abs=error / 3)
-    rows = often.with_columns(customer=pl.int_range(pl.len()))
-    narrow = bootstrap(rows, mean_worth, resamples=99)
-    assert (narrow.high - narrow.low).item() < (high - low) / 3
+def by_replicate(keys: pl.Series, *values: np.ndarray) -> np.ndarray:
+    """The sums of values of customers by replicate."""
+    replicate = replicate_of_customers(keys)
+    return np.column_stack([np.bincount(replicate, each, REPLICATES) for each in values])
 
 
-def test_one_customer_has_no_interval() -> None:
-    one = pl.DataFrame({"customer": ["ann", "ann"], "worth": [1.0, 2.0]})
-    for rows in (one, one.clear()):
-        assert np.isnan(bootstrap(rows, mean_worth)).all()
+def test_a_replicate_depends_on_the_key_alone() -> None:
+    keys = pl.Series([f"customer {number}" for number in range(20_000)])
+    found = replicate_of_customers(keys)
+    assert found.tolist() == [crc32(b"replicate:" + key.encode()) % 200 for key in keys]
+    assert np.bincount(found, minlength=200).min() > 50
+    assert replicate_of_customers(pl.Series([7])).tolist() == replicate_of_customers(pl.Series(["7"])).tolist()
+
+
+def test_an_interval_of_replicates_is_that_of_the_standard_error_of_a_mean() -> None:
+    worth = np.random.default_rng(3).normal(10, 2, 20_000)
+    keys = pl.Series([f"c{who}" for who in range(len(worth))])
+    sums = by_replicate(keys, worth, np.ones(len(worth)))
+    low, high = (bound.item() for bound in replicate_interval(sums, ratio))
+    error = worth.std(ddof=1) / np.sqrt(len(worth))
+    assert (high - low) / 2 == pytest.approx(1.972 * error, rel=0.15)
+    assert low < worth.mean() < high
+    cut = replicate_interval(sums, ratio, low=worth.mean(), high=10.0)
+    assert (cut.low, cut.high) == (pytest.approx(worth.mean()), min(10.0, high))
+
+
+def test_too_few_filled_replicates_have_no_interval() -> None:
+    sums = np.zeros((REPLICATES, 2))
+    sums[: MIN_FILLED - 1] = [1, 2]
+    assert np.isnan(replicate_interval(sums, ratio)).all()
+    sums[MIN_FILLED - 1] = [2, 3]
+    assert not np.isnan(replicate_interval(sums, ratio)).any()
+
+
+@pytest.mark.parametrize("journeys", [1, 5, 16])
+def test_an_interval_by_customers_holds_the_truth_in_95_of_100_cases(journeys: int) -> None:
+    """Customers differ in how often they reach the goal (beta), so that their journeys are alike."""
+    draw, cases, customers, truth = np.random.default_rng(journeys), 1500, 400, 0.27
+    p = draw.beta(truth * 1.5, (1 - truth) * 1.5, (cases, customers))
+    n = 1 + draw.poisson(journeys - 1, (cases, customers))
+    y = draw.binomial(n, p)
+    expected = (n * truth).sum(axis=1) / n.sum(axis=1)
+    squares = ((n * n).sum(axis=1), (n * y).sum(axis=1), (y * y).sum(axis=1))
+    reached, whole = y.sum(axis=1), n.sum(axis=1)
+    size = effective_size(reached, whole, squares, np.full(cases, customers))
+    low, high = wilson(reached / whole * size, size)
+    held = ((low <= expected) & (expected <= high)).mean()
+    assert 0.92 <= held <= 0.98
+    plain = wilson(reached, whole)
+    narrow = ((plain.low <= expected) & (expected <= plain.high)).mean()
+    assert journeys == 1 or narrow < 0.92

@@ -1,0 +1,84 @@
+"""Shares with their intervals, judged by customers: the units of one customer are alike, and count for less than units.
+
+A share of journeys, sessions or touches has the design effect `deff = sum_c (y_c - p n_c)^2 / (n p (1 - p))`, over
+customers with `n_c` units of which `y_c` count, and is judged as if it came from `n / max(1, deff)` independent units.
+With a share of 0 or 1 it is judged as if every customer had one unit. Source: Kish, Survey Sampling (1965).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+from numpy.typing import ArrayLike, NDArray
+
+from analytics.statistics.intervals import wilson
+
+
+def square_sums(part: str, whole: str) -> list[pl.Expr]:
+    """The sums by customer that the interval of `part / whole` needs, of a frame with one row per customer.
+
+    They are integers, and add up over parts of the store. `effective` reads them.
+    """
+    n, y = pl.col(whole).cast(pl.Int64), pl.col(part).cast(pl.Int64)
+    sums = (((n * n), (whole, whole)), ((n * y), (whole, part)), ((y * y), (part, part)))
+    return [
+        *(e.sum().alias(_square(*names)) for e, names in sums),
+        (n > 0).sum().cast(pl.Int64).alias(_customers(whole)),
+    ]
+
+
+def square_columns(part: str, whole: str) -> list[str]:
+    """The names of the columns of `square_sums`."""
+    return [_square(whole, whole), _square(whole, part), _square(part, part), _customers(whole)]
+
+
+def effective(table: pl.DataFrame, part: str, whole: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The counts `part` and `whole`, scaled to as many independent units as they are worth.
+
+    Without the columns of `square_sums` the units are customers, and keep their counts.
+    """
+    y, n = (table[name].cast(pl.Float64).to_numpy() for name in (part, whole))
+    squares = square_columns(part, whole)
+    if squares[0] not in table.columns:
+        return y, n
+    nn, ny, yy, customers = (table[name].to_numpy() for name in squares)
+    size = effective_size(y, n, (nn, ny, yy), customers)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(n > 0, y / n * size, 0.0), size
+
+
+def effective_size(
+    y: ArrayLike, n: ArrayLike, squares: tuple[ArrayLike, ArrayLike, ArrayLike], customers: ArrayLike
+) -> NDArray[np.float64]:
+    """How many independent units the share `y / n` is worth, from its sums over customers.
+
+    `squares` are the sums of `n_c^2`, `n_c y_c` and `y_c^2`.
+
+    >>> effective_size(8, 16, (64, 32, 32), 4).item()  # four customers with 4 units each, two of them with all
+    4.0
+    """
+    y, n, customers = (np.asarray(x, np.float64) for x in (y, n, customers))
+    nn, ny, yy = (np.asarray(x, np.float64) for x in squares)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        p = y / n
+        deff = (yy - 2 * p * ny + p * p * nn) / (n * p * (1 - p))
+    return np.where((y == 0) | (y == n), customers, n / np.maximum(deff, 1.0))
+
+
+def share_columns(table: pl.DataFrame, name: str, part: str, whole: str) -> list[pl.Series]:
+    """The share `part / whole` of every row with its Wilson interval: `name`, `name_low`, `name_high`.
+
+    Null where `whole` is 0. With the columns of `square_sums` in the table, the interval is judged by customers.
+    """
+    low, high = wilson(*effective(table, part, whole))
+    share = (table[part] / table[whole]).alias(name)
+    columns = [share, pl.Series(f"{name}_low", low, pl.Float64), pl.Series(f"{name}_high", high, pl.Float64)]
+    return [column.fill_nan(None) for column in columns]
+
+
+def _square(one: str, other: str) -> str:
+    return f"{one} x {other}"
+
+
+def _customers(whole: str) -> str:
+    return f"customers of {whole}"
