@@ -6,6 +6,7 @@ need a heavy library are loaded on first use.
 
 from typing import TYPE_CHECKING, Any
 
+from analytics.engine.analysis import MEASURES, measure_columns
 from analytics.engine.conditions import Exclude, Step
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
@@ -17,7 +18,8 @@ from analytics.funnels.members import members
 from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
 from analytics.funnels.survival import survival
 from analytics.funnels.trends import funnel_by_range, time_to_convert, trend
-from analytics.paths.conformance import Design, conformance, deviations
+from analytics.paths.conformance import Design, conformance
+from analytics.paths.deviations import deviations
 from analytics.paths.flow import flow, flow_routes
 from analytics.paths.pattern_grammar import parse_pattern
 from analytics.paths.patterns import match, matches
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
     from analytics.touches.preview import url_templates
 
 __all__ = [
+    "MEASURES",
     "PROFILES",
     "SCORE",
     "SURVEY",
@@ -94,6 +97,7 @@ __all__ = [
     "landed_offsets",
     "match",
     "matches",
+    "measure_columns",
     "median_interval",
     "members",
     "newcombe",

@@ -1,9 +1,9 @@
-"""How long do measures of paths take, beside DuckDB, retentioneering and ClickHouse?
+"""How long do measures of paths take, beside DuckDB, retentioneering, ClickHouse and plain polars?
 
     python benchmarks/paths.py [EVENTS] [FOLDER] [PEER ...]
 
 Makes EVENTS touches (default 10 million; 20 a customer, 40 touchpoints, whole seconds, no two at one instant) in FOLDER
-(default: a temporary one). We read the path store from disk; the peers (default: all of duckdb, clickhouse,
+(default: a temporary one). We read the path store from disk; the peers (default: all of duckdb, clickhouse, polars,
 retentioneering) have the same events in tables of their own, in memory, sorted; loading them is not counted. Sessions
 are cut from a frame in memory, the same rows in the same order as the peer's table: sorted, and shuffled. Each tool has
 a process of its own; of three runs the best is taken, of fewer where they take longer than half a minute. Equal results
@@ -25,6 +25,7 @@ from typing import Any
 
 GAP = 1800
 DEPTH = 20
+DAYS = 12
 ENOUGH = 30
 FIVE = "t0 .* t1 (?!t2)* t3 t4"
 
@@ -61,14 +62,14 @@ def ours(folder: Path) -> dict[str, Callable[[], Any]]:
     """The measures by the public functions, from disk."""
     import polars as pl
 
-    from analytics import Paths, match, sessions, step_matrix, transitions, variants
+    from analytics import Paths, match, retention, sessions, step_matrix, transitions, variants
 
     ordered, shuffled = (
         pl.read_parquet(folder / f"{name}.parquet").drop("session") for name in ("touches", "shuffled")
     )
 
     def moved() -> Any:
-        table = transitions(Paths.open(folder / "paths"), unit="customer")
+        table = transitions(Paths.open(folder / "paths"), unit="customer", exact=True)
         return sorted(
             table.filter(~pl.col("source").eq("START") & ~pl.col("target").str.starts_with("END_"))
             .select(
@@ -91,15 +92,20 @@ def ours(folder: Path) -> dict[str, Callable[[], Any]]:
         return sorted(table.filter(~pl.col("node").str.starts_with("END_")).select("position", "node", "units").rows())
 
     def whole(unit: str) -> Any:
-        table = variants(Paths.open(folder / "paths"), unit=unit, top=20)
+        table = variants(Paths.open(folder / "paths"), unit=unit, top=20, exact=True)
         lasts = pl.col("median_duration").dt.total_microseconds() / 1e6
         return [list(row) for row in table.select("path", "units", lasts).rows()]
 
     def five() -> Any:
         return match(Paths.open(folder / "paths"), FIVE, unit="customer")["matching"].item()
 
+    def returned() -> Any:
+        table = retention(Paths.open(folder / "paths"), period="day", periods=DAYS).filter(~pl.col("is_total"))
+        return sorted(table.select(pl.col("cohort").dt.epoch("d"), "after", "size", "returned").rows())
+
     return {
         "transitions": moved,
+        "retention": returned,
         "sessions": lambda: numbered(ordered),
         "sessions, shuffled": lambda: numbered(shuffled),
         "step matrix": cells,
@@ -190,6 +196,26 @@ def chdb_measures(folder: Path) -> dict[str, Callable[[], Any]]:
     return {"variants": lambda: whole("customer"), "variants of sessions": lambda: whole("customer, session")}
 
 
+def polars_measures(folder: Path) -> dict[str, Callable[[], Any]]:
+    """Retention by group-bys of polars, on a frame in memory."""
+    import polars as pl
+
+    touches = pl.read_parquet(folder / "touches.parquet", columns=["customer", "at"])
+
+    def returned() -> Any:
+        days = touches.lazy().select("customer", pl.col("at").dt.epoch("d").alias("day")).unique().collect()
+        first = days.group_by("customer").agg(pl.col("day").min().alias("cohort"))
+        sizes = first.group_by("cohort").agg(pl.len().alias("size"))
+        after = (pl.col("day") - pl.col("cohort")).alias("after")
+        back = days.join(first, on="customer").with_columns(after).group_by("cohort", "after").agg(pl.len())
+        cells = sizes.join(pl.DataFrame({"after": range(1, DAYS + 1)}, schema={"after": pl.Int32}), how="cross")
+        over = cells.filter(pl.col("cohort") + pl.col("after") < touches["at"].max().toordinal() - 719_163)
+        counts = over.join(back, on=["cohort", "after"], how="left").with_columns(pl.col("len").fill_null(0))
+        return sorted(counts.select("cohort", "after", "size", "len").rows())
+
+    return {"retention": returned}
+
+
 def retentioneering_measures(folder: Path) -> dict[str, Callable[[], Any]]:
     """The same by retentioneering, on its own event stream."""
     import pandas as pd
@@ -221,6 +247,7 @@ TOOLS = {
     "journeys": ours,
     "duckdb": duckdb_measures,
     "clickhouse": chdb_measures,
+    "polars": polars_measures,
     "retentioneering": retentioneering_measures,
 }
 
@@ -282,7 +309,7 @@ def main(count: int, folder: Path, peers: list[str]) -> None:
     for tool, measures in found.items():
         for name, figures in measures.items():
             wall, cpu = (figures[kind] / mine[name][kind] for kind in ("wall", "cpu"))
-            goal = "not slower" if name.startswith("variants") else "5 times"
+            goal = "not slower" if name.startswith(("variants", "retention")) else "5 times"
             print(f"{name}: {wall:.1f} times {tool} by wall time, {cpu:.1f} by processor time (goal: {goal})")
 
 

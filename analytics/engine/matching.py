@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +15,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.conditions import ANY, Exclude, Step
+from analytics.store.encoding import Dictionaries
 from analytics.store.parts import Part, decoded
-from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
 Condition = Step | Exclude
@@ -32,13 +31,9 @@ class Matcher:
     `only` drops touches that the analysis does not see at all. `universe` is None where strictness does not matter.
     """
 
-    paths: Paths
     conditions: tuple[Condition, ...]
     only: pl.Expr | None = None
     universe: pl.Expr | None = None
-
-    def __post_init__(self) -> None:
-        self.paths.require(*self.columns)
 
     @property
     def expressions(self) -> list[pl.Expr]:
@@ -53,82 +48,72 @@ class Matcher:
         named = [name for expression in self.expressions for name in expression.meta.root_names()]
         return list(dict.fromkeys([*asked, *named])) or ["touchpoint"]
 
-    def match(self, part: Part, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+    def match(self, part: Part, frame: pl.DataFrame, words: Dictionaries) -> tuple[NDArray[Any], NDArray[np.uint64]]:
         """Codes of the touches and the bits of every code, from the physical columns of a part."""
         on = {c.on for c in self.conditions if ANY not in c.any_of} or {"touchpoint"}
         plain = self.universe is None or self.universe.meta.is_literal()
         extra = [e for e in self.expressions if e is not self.universe or not plain]
         column = next(iter(on))
         first_times = any(isinstance(c, Step) and c.first_time for c in self.conditions)
-        if len(on) == 1 and not extra and not first_times and column in self.paths.dictionaries:
-            return self._by_table(frame[column])
-        return self._by_touch(part, frame)
+        if len(on) == 1 and not extra and not first_times and column in words:
+            bits = self._bits_of_words(words[column])
+            return with_null_code(frame[column], len(bits) - 1), bits
+        return self._by_touch(part, frame, words)
 
-    def _by_table(self, codes: pl.Series) -> tuple[NDArray[Any], NDArray[np.uint64]]:
-        bits = self._bits_of_words
-        return with_null_code(codes, len(bits) - 1), bits
-
-    @cached_property
-    def _bits_of_words(self) -> NDArray[np.uint64]:
+    def _bits_of_words(self, words: pl.Series) -> NDArray[np.uint64]:
         """The bits of every word of the one column that is asked for, and of null after them."""
-        column = next((c.on for c in self.conditions if ANY not in c.any_of), "touchpoint")
-        bits = np.zeros(len(self.paths.dictionaries[column]) + 1, np.uint64)
+        bits = np.zeros(len(words) + 1, np.uint64)
         if self.universe is not None:
             bits |= np.uint64(1) << np.uint64(UNIVERSE)
         for place, condition in enumerate(self.conditions):
-            meant = slice(None) if ANY in condition.any_of else self._table(condition)
+            meant = slice(None) if ANY in condition.any_of else _table(condition, words)
             bits[meant] |= np.uint64(1) << np.uint64(place)
         return bits
 
-    def _table(self, condition: Condition) -> NDArray[np.bool_]:
-        """Whether each word of the dictionary, and null after them, is meant."""
-        words = self.paths.dictionaries[condition.on]
-        return np.append(words.is_in([str(value) for value in condition.any_of]).to_numpy(), False)
-
-    def _by_touch(self, part: Part, frame: pl.DataFrame) -> tuple[NDArray[Any], NDArray[np.uint64]]:
-        seen = decoded(part, self.columns, self.paths.dictionaries) if self.expressions else frame
+    def _by_touch(
+        self, part: Part, frame: pl.DataFrame, words: Dictionaries
+    ) -> tuple[NDArray[Any], NDArray[np.uint64]]:
+        seen = decoded(part, self.columns, words) if self.expressions else frame
         places = [*range(len(self.conditions)), *([UNIVERSE] if self.universe is not None else [])]
         visible = np.ones(len(frame), np.bool_) if self.only is None else _holds(self.only, seen)
-        meant = [self._meets(condition, part, frame, seen, visible) for condition in self.conditions]
+        named = [_named(condition, frame, words) & visible for condition in self.conditions]
+        meant = [_met(condition, hits, seen, part) for condition, hits in zip(self.conditions, named, strict=True)]
         if self.universe is not None:
             meant.append(_holds(self.universe, seen) & visible)
         return packed_codes(meant, places, len(frame))
 
-    def _meets(
-        self,
-        condition: Condition,
-        part: Part,
-        frame: pl.DataFrame,
-        seen: pl.DataFrame,
-        visible: NDArray[np.bool_],
-    ) -> NDArray[np.bool_]:
-        """Which touches a step or an exclusion means."""
-        hits = self._named(condition, frame) & visible
-        first_time = condition.first_time if isinstance(condition, Step) else None
-        if first_time == "any":
-            hits = first_of_customer(hits, part.bounds())
-        if condition.where is not None:
-            hits &= _holds(condition.where, seen)
-        if first_time == "matching":
-            hits = first_of_customer(hits, part.bounds())
-        return hits
 
-    def _named(self, condition: Condition, frame: pl.DataFrame) -> NDArray[np.bool_]:
-        """Which touches have one of the values."""
-        if ANY in condition.any_of:
-            return np.ones(len(frame), np.bool_)
-        if condition.on in self.paths.dictionaries:
-            table = self._table(condition)
-            hits: NDArray[np.bool_] = table[with_null_code(frame[condition.on], len(table) - 1)]
-            return hits
-        column, values = frame[condition.on], list(condition.any_of)
-        try:
-            return column.is_in(pl.Series(values, dtype=column.dtype)).fill_null(False).to_numpy()
-        except (TypeError, pl.exceptions.PolarsError):
-            where, kind = f"column {condition.on!r}", str(column.dtype)
-            raise DefinitionError(
-                "A step is of values of another kind than its column.", where=where, expected=kind, found=str(values)
-            ) from None
+def _met(condition: Condition, hits: NDArray[np.bool_], seen: pl.DataFrame, part: Part) -> NDArray[np.bool_]:
+    """Which of the touches that have one of the values a step or an exclusion means."""
+    first_time = condition.first_time if isinstance(condition, Step) else None
+    if first_time == "any":
+        hits = first_of_customer(hits, part.bounds())
+    if condition.where is not None:
+        hits = hits & _holds(condition.where, seen)
+    return first_of_customer(hits, part.bounds()) if first_time == "matching" else hits
+
+
+def _named(condition: Condition, frame: pl.DataFrame, words: Dictionaries) -> NDArray[np.bool_]:
+    """Which touches have one of the values."""
+    if ANY in condition.any_of:
+        return np.ones(len(frame), np.bool_)
+    if condition.on in words:
+        table = _table(condition, words[condition.on])
+        hits: NDArray[np.bool_] = table[with_null_code(frame[condition.on], len(table) - 1)]
+        return hits
+    column, values = frame[condition.on], list(condition.any_of)
+    try:
+        return column.is_in(pl.Series(values, dtype=column.dtype)).fill_null(False).to_numpy()
+    except (TypeError, pl.exceptions.PolarsError):
+        where, dtype = f"column {condition.on!r}", str(column.dtype)
+        raise DefinitionError(
+            "A step is of values of another type than its column.", where=where, expected=dtype, found=str(values)
+        ) from None
+
+
+def _table(condition: Condition, words: pl.Series) -> NDArray[np.bool_]:
+    """Whether each word of a dictionary, and null after them, is meant."""
+    return np.append(words.is_in([str(value) for value in condition.any_of]).to_numpy(), False)
 
 
 def first_of_customer(hits: NDArray[np.bool_], bounds: NDArray[np.int64]) -> NDArray[np.bool_]:

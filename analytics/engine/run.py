@@ -1,4 +1,4 @@
-"""Runs a question over the parts of a store, one thread per core."""
+"""Runs a measure over the parts of a store, one thread per core."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
+import polars as pl
+
+from analytics.engine.analysis import Additive, Analysis
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 
@@ -16,9 +19,26 @@ _S = TypeVar("_S")
 _T = TypeVar("_T")
 
 
-def run(paths: Paths, partial: Callable[[Part], _T]) -> list[_T]:
-    """The partial of every part, in order: one thread per core, as many parts in memory as threads."""
-    return on_threads(partial, paths.parts)
+def run(paths: Paths, analysis: Analysis, *, exact: bool = False) -> pl.DataFrame:
+    """The answer of a measure: every part is counted, the counts are added up, and finished.
+
+    `exact` counts the parts twice, so that quantiles of waits are exact where there are many of them.
+    """
+    merged = counted(paths, analysis)
+    if exact:
+        analysis = analysis.exactly(merged)
+        merged = counted(paths, analysis)
+    return analysis.finish(merged)
+
+
+def counted(paths: Paths, analysis: Additive) -> pl.DataFrame:
+    """The counts of a measure over all parts."""
+    return analysis.merge(on_parts(paths, lambda part: analysis.partial(part, paths.dictionaries)))
+
+
+def on_parts(paths: Paths, task: Callable[[Part], _T]) -> list[_T]:
+    """The result of a task for every part, in order: one thread per core, as many parts in memory as threads."""
+    return on_threads(task, paths.parts)
 
 
 def on_threads(task: Callable[[_S], _T], items: Iterable[_S]) -> list[_T]:

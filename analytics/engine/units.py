@@ -14,8 +14,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.conditions import one_of
+from analytics.store.encoding import Dictionaries
 from analytics.store.parts import Part
-from analytics.store.paths import Paths
 
 Unit = Literal["customer", "journey", "session"]
 UNITS: Final = ("customer", "journey", "session")
@@ -24,17 +24,15 @@ ENDS: Final = ("END_abandoned", "END_converted", "END_open")
 ABANDONED, CONVERTED, OPEN = 0, 1, 2
 
 
-def unit_columns(paths: Paths, unit: str) -> list[str]:
+def unit_columns(schema: pl.Schema, unit: str) -> list[str]:
     """The columns that must be read to find units and their ends."""
     one_of("unit", unit, UNITS)
-    if unit == "session":
-        paths.require("session")
     wanted = {"journey", "outcome", *([unit] if unit == "session" else [])}
-    return [name for name in ("session", "journey", "outcome") if name in wanted and name in paths.schema]
+    return [name for name in ("session", "journey", "outcome") if name in wanted and name in schema]
 
 
 def units_of(
-    paths: Paths, part: Part, frame: pl.DataFrame, unit: str
+    part: Part, frame: pl.DataFrame, unit: str, dictionaries: Dictionaries
 ) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint8]]:
     """The first row of each unit, its customer (a number in the part), and its end (a position in `ENDS`)."""
     customers = part.bounds()
@@ -48,7 +46,7 @@ def units_of(
     if "outcome" not in frame.columns:
         return starts, people, np.full(len(starts), OPEN, np.uint8)
     ends = np.full(len(starts), ABANDONED, np.uint8)
-    outcome, codes = paths.dictionaries["outcome"], frame["outcome"]
+    outcome, codes = dictionaries["outcome"], frame["outcome"]
     over = fresh.copy()
     if "journey" in frame.columns:
         over[1:-1] |= _changes(frame["journey"])

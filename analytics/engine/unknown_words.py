@@ -64,7 +64,7 @@ def warn_of_unknown(unknown: Iterable[Unknown]) -> None:
         offered = ", ".join(map(repr, each.offered))
         hint = f"did you mean {offered}?" if each.near else f"touches have {offered or 'none'}."
         text = f"No touch has the {each.column} {each.word!r}: {hint}"
-        warnings.warn(text, UnknownWordWarning, stacklevel=_levels_to_caller())
+        warnings.warn(text, UnknownWordWarning, stacklevel=levels_to_caller())
 
 
 def _described(word: str, column: str, known: list[str]) -> Unknown:
@@ -75,7 +75,7 @@ def _described(word: str, column: str, known: list[str]) -> Unknown:
     return Unknown(word, column, nearest or tuple(sorted(known)[:MAX_OFFERED]), bool(nearest))
 
 
-def _levels_to_caller() -> int:
+def levels_to_caller() -> int:
     """The number of calls up to the first caller outside this package."""
     level, frame = 1, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] == __name__.partition(".")[0]:

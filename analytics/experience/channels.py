@@ -6,188 +6,300 @@ its touch is the last and the unit is abandoned: nothing follows the change of c
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import polars as pl
 
-from analytics.engine.units import ABANDONED, CONVERTED, OPEN
-from analytics.paths.sequences import UnitSequences, each, together
-from analytics.paths.view import By, Selection, View, words_of
-from analytics.statistics.intervals import wilson
-from analytics.store.encoding import as_text
-from analytics.store.parts import Part, decoded
+from analytics.engine.analysis import Cells, answer, measured_by
+from analytics.engine.distributions import DISTRIBUTION, durations, quantiles
+from analytics.engine.partials import counted_by_customer
+from analytics.engine.run import run
+from analytics.engine.units import ABANDONED, CONVERTED, OPEN, Unit
+from analytics.paths.measure import PathMeasure
+from analytics.paths.sequences import UnitSequences, sorted_answer
+from analytics.paths.view import By, Indices, Selection
+from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
 
 CHANNEL: Final = "channel"
-REACHED: Final = (
-    "reach",
-    "channel",
-    "units",
-    "share",
-    "customers",
-    "over",
-    "converted",
-    "goal_rate",
-    "goal_rate_low",
-    "goal_rate_high",
-    "median_touches",
-    "median_duration",
-)
-HANDED: Final = (
-    "source",
-    "target",
-    "handoffs",
-    "units",
-    "customers",
-    "share_of_source",
-    "median_wait",
-    "lost",
-    "lost_share",
-    "lost_share_low",
-    "lost_share_high",
-    "lost_share_staying",
-)
+GOAL: Final = ("converted", "over")
+LOST: Final = ("lost", "handoffs")
 
 
+@dataclass(frozen=True, eq=False)
+class Channels(PathMeasure):
+    """Counts units by reach and channel; `" code"` is that of the one channel, null for all units of a reach."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        reach=pl.String,
+        channel=pl.String,
+        units=pl.Int64,
+        share_of_units=pl.Float64,
+        customers=pl.Int64,
+        over=pl.Int64,
+        converted=pl.Int64,
+        goal_rate=pl.Float64,
+        goal_rate_low=pl.Float64,
+        goal_rate_high=pl.Float64,
+        median_touches=pl.Float64,
+        median_duration=pl.Duration("us"),
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("reach", "channel"))
+    BOUND: ClassVar[int] = 1 << 20
+    """How long the units of every channel last takes up to 40 kB a channel."""
+    KEYS: ClassVar[Mapping[str, Any]] = {"reach": pl.String, " code": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("customers", "units", "over", "converted", *square_columns(*GOAL)), pl.Int64),
+        **dict.fromkeys((" touches", " lasts"), DISTRIBUTION),
+    }
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {" touches": (0.5,), " lasts": (0.5,)}
+    ON: ClassVar[str] = CHANNEL
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The units of one part, by reach, and those of one channel again by channel."""
+        first, last = sequences.bounds[:-1], sequences.bounds[1:] - 1
+        units = _reaches(sequences).with_columns(
+            pl.Series(" person", sequences.customer),
+            pl.Series("over", sequences.ends != OPEN),
+            pl.Series("converted", sequences.ends == CONVERTED),
+            pl.Series(" touches", sequences.lengths),
+            pl.Series(" lasts", sequences.microseconds(last) - sequences.microseconds(first)),
+        )
+        rows = sequences.with_keys(units)
+        single = rows.filter(pl.col(" code").is_not_null())
+        counts = counted_by_customer(
+            pl.concat([rows.with_columns(pl.lit(None, pl.Int64).alias(" code")), single]),
+            [*self.view.keys, *self.KEYS],
+            [pl.len().cast(pl.Int64).alias("units"), pl.col("over", "converted").cast(pl.Int64).sum()],
+            spread=(" touches", " lasts"),
+            share=GOAL,
+            exact=self.exact,
+        )
+        return counts.select(*self.schema)
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The reach and channel of every unit; the whole is all units."""
+        reaches = _reaches(sequences)
+        rows = reaches.select(
+            "reach",
+            self.view.names.cast(pl.String).gather(reaches[" code"]).alias("channel"),
+            pl.int_range(pl.len()).alias("unit"),
+        )
+        return rows, rows.select("unit")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `channels`."""
+        whole = pl.col("units").filter(pl.col(" code").is_null()).sum().over(self.view.keys)
+        table = merged.with_columns(
+            (pl.col("units") / whole).alias("share_of_units"),
+            pl.Series("channel", self.view.names.cast(pl.String).gather(merged[" code"])),
+            *share_columns(merged, "goal_rate", *GOAL),
+            quantiles(merged[" touches"], [0.5])[0].alias("median_touches"),
+            *durations(merged[" lasts"], {"median_duration": 0.5}),
+            pl.col(" code").is_null().alias("whole"),
+        )
+        ordered = sorted_answer(table, self.view, "reach", "-whole", "channel")
+        return ordered.select(*self.view.groups, *self.SCHEMA)
+
+
+@measured_by(Channels)
 def channels(
-    paths: Paths, *, unit: str = "journey", by: By = (), on: str = CHANNEL, among: Selection | None = None
+    paths: Paths,
+    *,
+    unit: Unit = "journey",
+    by: By = (),
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    on: str = CHANNEL,
+    among: Selection | None = None,
+    exact: bool = False,
 ) -> pl.DataFrame:
     """Units that stay in one channel, in total and by channel, next to units that use several.
 
-    Columns: those of `by` (the value at the unit's first touch); `reach` String (`one` or `several`); `channel` String
-    (the one channel; null on the total row of that reach); `units` Int64, `share` Float64 of the units of the group;
-    `customers`, `over` (not open), `converted` Int64; `goal_rate` Float64 (converted of those that are over, null
-    without one) with its Wilson interval; `median_touches` Float64; `median_duration` Duration(us). The total row comes
-    first. `on` may name another column, such as the team. No touches give no rows.
+    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
+    with null in `by`); `reach` String (`one` or `several`); `channel` String (the one channel; null on the row over all
+    units of that reach, which comes first); `units` Int64, `share_of_units` Float64 (of all units of the group);
+    `customers`, `over` (units that are not open), `converted` Int64; `goal_rate` Float64 (converted of those that are
+    over, null without one) with its Wilson interval `goal_rate_low`, `goal_rate_high`, judged by customers;
+    `median_touches` Float64; `median_duration` Duration(us). Of more than 1,000 units medians are right to 1 in 1,000,
+    or with `exact` exact, for twice the time. `on` may name another column, such as the team; touches without a value
+    are skipped. `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "look@0m[channel=web] buy@1m[channel=store]", "bo": "look@0m[channel=web]"})
     >>> channels(shop)["reach", "channel", "units"].rows()
     [('one', None, 1), ('one', 'web', 1), ('several', None, 1)]
     """
-    view = View(unit, on, by, among=among).checked(paths, REACHED)
-    words = words_of(paths, on)
-    partials = each(paths, view, words, partial(_reaches, words))
-    columns: dict[str, Any] = {"reach": pl.String, "channel": pl.String, "person": pl.UInt64, "end": pl.UInt8}
-    units = together(paths, view, columns | {"touches": pl.Int64, "lasts": pl.Int64}, partials)
-    single = units.filter(pl.col("channel").is_not_null())
-    rows = pl.concat([units.with_columns(pl.lit(None, pl.String).alias("channel")), single])
-    keys = [*view.groups, "reach", "channel"]
-    table = rows.group_by(keys).agg(
-        pl.len().cast(pl.Int64).alias("units"),
-        pl.col("person").n_unique().cast(pl.Int64).alias("customers"),
-        (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
-        (pl.col("end") == CONVERTED).sum().cast(pl.Int64).alias("converted"),
-        pl.col("touches").median().alias("median_touches"),
-        pl.col("lasts").median().round().cast(pl.Duration("us")).alias("median_duration"),
+    return run(
+        paths,
+        Channels.of(paths, unit=unit, by=by, where=where, start=start, end=end, on=on, among=among),
+        exact=exact,
     )
-    whole = pl.col("units").filter(pl.col("channel").is_null()).sum()
-    table = table.with_columns((pl.col("units") / (whole.over(view.groups) if view.by else whole)).alias("share"))
-    low, high = wilson(table["converted"].to_numpy(), table["over"].to_numpy())
-    finished = pl.col("over") > 0
-    table = table.with_columns(
-        pl.when(finished).then(pl.col("converted") / pl.col("over")).alias("goal_rate"),
-        *(pl.when(finished).then(pl.Series(b)).alias(f"goal_rate_{n}") for n, b in (("low", low), ("high", high))),
-    )
-    table = table.sort(*view.groups, "reach", nulls_last=True).sort(*view.groups, "reach", "channel", nulls_last=False)
-    return table.select(*view.groups, *REACHED)
 
 
+@dataclass(frozen=True, eq=False)
+class Handoffs(PathMeasure):
+    """Counts pairs of consecutive touches by the codes of their channels, those within one channel, too.
+
+    `at` is the column that hand-offs are listed by; its value is the key `" at"` of a partial, null when there is none.
+    """
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        source=pl.String,
+        target=pl.String,
+        handoffs=pl.Int64,
+        units=pl.Int64,
+        customers=pl.Int64,
+        share_of_source=pl.Float64,
+        median_wait=pl.Duration("us"),
+        lost=pl.Int64,
+        lost_share=pl.Float64,
+        lost_share_low=pl.Float64,
+        lost_share_high=pl.Float64,
+        lost_share_staying=pl.Float64,
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("source", "target"), ("source",))
+    BOUND: ClassVar[int] = 1 << 22
+    """The waits of every pair of channels take up to 40 kB a pair, as those of transitions."""
+    KEYS: ClassVar[Mapping[str, Any]] = {" at": pl.String, "source": pl.Int64, "target": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("customers", "handoffs", "units", "lost", *square_columns(*LOST)), pl.Int64),
+        " waits": DISTRIBUTION,
+    }
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {" waits": (0.5,)}
+    ON: ClassVar[str] = CHANNEL
+
+    at: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.at in (*self.SCHEMA, *self.view.groups):
+            raise DefinitionError(f"Column {self.at!r} cannot list hand-offs.", do="rename it")
+
+    @classmethod
+    def of(cls, paths: Paths, **options: Any) -> Handoffs:
+        """The measure of the arguments of `handoffs`."""
+        if options.get("at"):
+            paths.require(options["at"])
+        return super().of(paths, **options)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        return tuple(dict.fromkeys([*super().columns, *([self.at] if self.at else [])]))
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The pairs of one part."""
+        moves, after = _moves(sequences)
+        of, before = moves[" unit"].to_numpy(), after - 1
+        rows = moves.with_columns(
+            self._at(sequences, after).alias(" at"),
+            pl.Series(" person", sequences.customer[of]),
+            pl.Series(" waits", sequences.microseconds(after) - sequences.microseconds(before)),
+            pl.Series("lost", (after == sequences.bounds[1:][of] - 1) & (sequences.ends[of] == ABANDONED)),
+        )
+        counts = counted_by_customer(
+            sequences.with_keys(rows, of),
+            [*self.view.keys, *self.KEYS],
+            [
+                pl.len().cast(pl.Int64).alias("handoffs"),
+                pl.col(" unit").n_unique().cast(pl.Int64).alias("units"),
+                pl.col("lost").cast(pl.Int64).sum(),
+            ],
+            spread=(" waits",),
+            share=LOST,
+            exact=self.exact,
+        )
+        return counts.select(*self.schema)
+
+    def _at(self, sequences: UnitSequences, touches: Indices) -> pl.Series:
+        """The value of column `at` at touches."""
+        if self.at is None:
+            return pl.repeat(None, len(touches), dtype=pl.String, eager=True)
+        return sequences.read([self.at], touches)[self.at].cast(pl.String)
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Every hand-off; the whole of a source is all hand-offs from it. `at` plays no part."""
+        names, moves = self.view.names.cast(pl.String), _moves(sequences)[0]
+        crossing = moves.filter(pl.col("source") != pl.col("target")).rename({" unit": "unit"})
+        rows = crossing.with_columns(names.gather(crossing[end]).alias(end) for end in ("source", "target"))
+        return rows, rows.drop("target")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `handoffs`, with that of `at` before them."""
+        names, where = self.view.names.cast(pl.String), [*self.view.keys, " at"]
+        crossing = pl.col("source") != pl.col("target")
+        staying = merged.filter(~crossing).select(
+            *where, "target", (pl.col("lost") / pl.col("handoffs")).alias("lost_share_staying")
+        )
+        moved = merged.filter(crossing)
+        table = moved.join(staying, on=[*where, "target"], how="left", nulls_equal=True, maintain_order="left")
+        table = table.with_columns(
+            (pl.col("handoffs") / pl.col("handoffs").sum().over([*where, "source"])).alias("share_of_source"),
+            *share_columns(moved, "lost_share", *LOST),
+            *(names.gather(moved[end]).alias(end) for end in ("source", "target")),
+            *durations(moved[" waits"], {"median_wait": 0.5}),
+        )
+        ordered = sorted_answer(table, self.view, " at", "-handoffs", "source", "target")
+        at = [pl.col(" at").alias(self.at)] if self.at else []
+        return ordered.select(*self.view.groups, *at, *self.SCHEMA)
+
+
+@measured_by(Handoffs)
 def handoffs(
     paths: Paths,
     *,
-    unit: str = "journey",
+    unit: Unit = "journey",
     by: By = (),
-    on: str = CHANNEL,
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
     at: str | None = None,
+    on: str = CHANNEL,
     among: Selection | None = None,
+    exact: bool = False,
 ) -> pl.DataFrame:
     """Hand-offs from channel to channel, with the share that loses the unit.
 
-    Columns: those of `by`; column `at` if given (its value at the second touch, such as its stage or touchpoint);
-    `source`, `target` String; `handoffs`, `units`, `customers` Int64; `share_of_source` Float64 (of the hand-offs from
-    the source, in the same group and `at`); `median_wait` Duration(us); `lost` Int64, `lost_share` Float64 with its
-    Wilson interval; `lost_share_staying` Float64 for comparison: the same share of moves within the target channel,
-    null without one. Most frequent first. No hand-offs give no rows. Raises `DefinitionError` for an unknown column.
+    Columns: those of `by` (the value at the unit's first touch); column `at` if given (its value at the second touch,
+    such as its stage or touchpoint, as String); `is_total` Boolean (rows over all groups come first, with null in
+    `by`); `source`, `target` String; `handoffs`, `units`, `customers` Int64; `share_of_source` Float64 (of the
+    hand-offs from the source, in the same group and `at`); `median_wait` Duration(us), of more than 1,000 hand-offs
+    right to 1 in 1,000, or with `exact` exact, for twice the time; `lost` Int64, `lost_share` Float64 (of the
+    hand-offs) with its Wilson interval `lost_share_low`, `lost_share_high`, judged by customers; `lost_share_staying`
+    Float64 for comparison: the same share of moves within the target channel, null without one. Most frequent first.
+    `on` may name another column; touches without a value are skipped. `among` selects units. No hand-offs give no rows.
+    Raises `DefinitionError` for an unknown unit or column, or one that the answer has already.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "look@0m[channel=web] call@9m[channel=phone]"})
     >>> handoffs(shop)["source", "target", "handoffs", "lost"].rows()
     [('web', 'phone', 1, 0)]
     """
-    view = View(unit, on, by, among=among).checked(paths, (*HANDED, *([at] if at else [])))
-    at_columns = [at] if at else []
-    paths.require(*at_columns)
-    words = words_of(paths, on)
-    partials = each(paths, view, words, partial(_moves, paths, words, at_columns))
-    columns: dict[str, Any] = dict.fromkeys((*at_columns, "source", "target"), pl.String) | {
-        "person": pl.UInt64,
-        "unit": pl.UInt64,
-    }
-    moves = together(paths, view, columns | {"wait": pl.Int64, "lost": pl.Boolean}, partials)
-    where = [*view.groups, *at_columns]
-    crossing = pl.col("source") != pl.col("target")
-    table = (
-        moves.filter(crossing)
-        .group_by(*where, "source", "target")
-        .agg(
-            pl.len().cast(pl.Int64).alias("handoffs"),
-            *(pl.col(c).n_unique().cast(pl.Int64).alias(n) for n, c in (("units", "unit"), ("customers", "person"))),
-            pl.col("wait").median().round().cast(pl.Duration("us")).alias("median_wait"),
-            pl.col("lost").sum().cast(pl.Int64),
-        )
+    return run(
+        paths,
+        Handoffs.of(paths, unit=unit, by=by, where=where, start=start, end=end, on=on, among=among, at=at),
+        exact=exact,
     )
-    staying = moves.filter(~crossing).group_by(*where, "target").agg(pl.col("lost").mean().alias("lost_share_staying"))
-    table = table.join(staying, on=[*where, "target"], how="left", nulls_equal=True)
-    low, high = wilson(table["lost"].to_numpy(), table["handoffs"].to_numpy())
-    table = table.with_columns(
-        (pl.col("handoffs") / pl.col("handoffs").sum().over([*where, "source"])).alias("share_of_source"),
-        (pl.col("lost") / pl.col("handoffs")).alias("lost_share"),
-        pl.Series("lost_share_low", low, pl.Float64),
-        pl.Series("lost_share_high", high, pl.Float64),
-    )
-    order = [False] * len(where) + [True, False, False]
-    table = table.sort(*where, "handoffs", "source", "target", descending=order, nulls_last=True)
-    return table.select(*where, *HANDED)
 
 
-def _reaches(words: pl.Series, sequences: UnitSequences, part: Part) -> pl.DataFrame:
-    """One row per unit: groups, `reach`, `channel`, `person`, `end`, `touches`, `lasts`."""
-    first = sequences.codes[sequences.bounds[:-1]]
+def _reaches(sequences: UnitSequences) -> pl.DataFrame:
+    """The `reach` of each unit, and the code of its one channel, null where it uses several."""
+    first = sequences.codes[sequences.bounds[:-1]].astype(np.int64)
     differs = sequences.codes != np.repeat(first, sequences.lengths)
-    several = np.logical_or.reduceat(differs, sequences.bounds[:-1])
-    names = words.cast(pl.String).gather(first.astype(np.int64))
-    return sequences.groups.with_columns(
-        pl.Series("reach", np.where(several, "several", "one"), pl.String),
-        pl.select(pl.when(~pl.Series(several)).then(names)).to_series().alias("channel"),
-        pl.Series("person", sequences.people(part)),
-        pl.Series("end", sequences.ends),
-        pl.Series("touches", sequences.lengths),
-        pl.Series(
-            "lasts", sequences.microseconds(sequences.bounds[1:] - 1) - sequences.microseconds(sequences.bounds[:-1])
-        ),
-    )
+    several = pl.Series(np.logical_or.reduceat(differs, sequences.bounds[:-1]))
+    reach, code = pl.when(several).then(pl.lit("several")).otherwise(pl.lit("one")), pl.Series(first)
+    return pl.select(reach.alias("reach"), pl.when(~several).then(code).alias(" code"))
 
 
-def _moves(paths: Paths, words: pl.Series, at_columns: list[str], sequences: UnitSequences, part: Part) -> pl.DataFrame:
-    """One row per pair of consecutive touches: groups, `at_columns`, `source` to `lost`."""
+def _moves(sequences: UnitSequences) -> tuple[pl.DataFrame, Indices]:
+    """The `source`, `target` (codes) and `" unit"` of each pair of consecutive touches, and its second touch."""
     unit = sequences.sequence_numbers()
     after = np.flatnonzero(unit[1:] == unit[:-1]) + 1
-    of = unit[after]
-    last = (after == sequences.bounds[1:][of] - 1) & (sequences.ends[of] == ABANDONED)
-    where = [as_text(decoded(part, at_columns, paths.dictionaries)[sequences.rows[after]])] if at_columns else []
-    named = words.cast(pl.String)
-    moves = pl.DataFrame(
-        {
-            "source": named.gather(sequences.codes[after - 1].astype(np.int64)),
-            "target": named.gather(sequences.codes[after].astype(np.int64)),
-            "person": sequences.people(part)[of],
-            "unit": of.astype(np.uint64) + (part.number << 32),
-            "wait": sequences.microseconds(after) - sequences.microseconds(after - 1),
-            "lost": last,
-        }
-    )
-    groups = [sequences.groups[of]] if sequences.groups.width else []
-    return pl.concat([*groups, *where, moves], how="horizontal")
+    codes = sequences.codes.astype(np.int64)
+    return pl.DataFrame({"source": codes[after - 1], "target": codes[after], " unit": unit[after]}), after

@@ -10,122 +10,231 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Final
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import polars as pl
 
-from analytics.paths.sequences import UnitSequences, each, together
-from analytics.paths.view import By, Selection, View, words_of
+from analytics.engine.analysis import Cells, answer, measured_by
+from analytics.engine.distributions import DISTRIBUTION, durations
+from analytics.engine.partials import counted_by_customer
+from analytics.engine.run import run
+from analytics.engine.units import Unit
+from analytics.paths.measure import PathMeasure
+from analytics.paths.sequences import UnitSequences, sorted_answer
+from analytics.paths.view import By, Selection, words_of
 from analytics.store.columns import TOUCHPOINT
-from analytics.store.encoding import as_text
-from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from analytics.touches.rules import AIDA
 from expectations.errors import DefinitionError, nearest
 
 STAGE, CHANNEL, SESSION = "stage", "channel", "session"
-SUMS: Final = ("touches", "sessions", "repeats", "backtracks", "handoffs", "errors", "slow")
-MEASURED: Final = (
-    STAGE,
-    "units",
-    "customers",
-    "touches",
-    "sessions",
-    "touches_per_unit",
-    "sessions_per_unit",
-    "median_elapsed",
-    "repeats",
-    "backtracks",
-    "handoffs",
-    "errors",
-    "slow",
-    "next_entropy",
-)
+FRICTION: Final = ("repeats", "backtracks", "handoffs", "errors", "slow")
+SUMS: Final = ("touches", "sessions", *FRICTION)
+ERRORS: Final = pl.col(TOUCHPOINT).cast(pl.String).str.to_lowercase().str.contains("error")
 
 
-@dataclass(frozen=True)
-class Friction:
-    """What counts as friction: a condition for errors, the column of load times, and the limit of a slow page (s)."""
+@dataclass(frozen=True, eq=False)
+class Effort(PathMeasure):
+    """Counts units and touches by the rank of the stage in `order`, and what follows its touches.
 
-    errors: pl.Expr
-    load_seconds: str | None
-    slow: float
+    A partial has the sums of a stage where `" next"` is null, and in its other rows how often each touchpoint (its
+    code), or each end of the unit (-1 - end), follows. `errors` is a condition on touches; a touch is slow where column
+    `load_seconds` exceeds `slow`.
+    """
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        stage=pl.String,
+        units=pl.Int64,
+        customers=pl.Int64,
+        touches=pl.Int64,
+        sessions=pl.Int64,
+        touches_per_unit=pl.Float64,
+        sessions_per_unit=pl.Float64,
+        median_elapsed=pl.Duration("us"),
+        **dict.fromkeys(FRICTION, pl.Int64),
+        next_entropy=pl.Float64,
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("stage", "measure"), ("stage",))
+    BOUND: ClassVar[int] = 1 << 20
+    """How long units stay takes up to 40 kB a stage; what follows takes a row per stage and touchpoint."""
+    KEYS: ClassVar[Mapping[str, Any]] = {" rank": pl.Int64, " next": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("customers", "units", *SUMS, " count"), pl.Int64),
+        " elapsed": DISTRIBUTION,
+    }
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {" elapsed": (0.5,)}
+
+    order: tuple[str, ...] = ()
+    errors: pl.Expr = ERRORS
+    load_seconds: str | None = None
+    slow: float = 3.0
+
+    @classmethod
+    def of(
+        cls,
+        paths: Paths,
+        *,
+        stages: Sequence[str] | None = None,
+        errors: pl.Expr | None = None,
+        load_seconds: str | None = None,
+        slow: float = 3.0,
+        **options: Any,
+    ) -> Effort:
+        """The measure of the arguments of `effort`."""
+        errors = ERRORS if errors is None else errors
+        paths.require(STAGE, *errors.meta.root_names(), *([load_seconds] if load_seconds else []))
+        order = tuple(_ordered(paths, stages))
+        return super().of(paths, order=order, errors=errors, load_seconds=load_seconds, slow=slow, **options)
 
     @property
-    def columns(self) -> list[str]:
-        """The columns to read."""
-        return list(
-            dict.fromkeys([*self.errors.meta.root_names(), *([self.load_seconds] if self.load_seconds else [])])
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        return tuple(dict.fromkeys([*super().columns, *self._own_columns]))
+
+    @property
+    def _own_columns(self) -> list[str]:
+        """The columns of touches that effort is computed from."""
+        asked = [
+            STAGE,
+            CHANNEL,
+            SESSION,
+            *self.errors.meta.root_names(),
+            *([self.load_seconds] if self.load_seconds else []),
+        ]
+        return [name for name in dict.fromkeys(asked) if name in self.view.schema]
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The stages of one part, and what follows their touches."""
+        touches = self._touches(sequences)
+        units = touches.group_by(" unit", " rank").agg(
+            pl.len().cast(pl.Int64).alias("touches"),
+            pl.col(SESSION).drop_nulls().n_unique().cast(pl.Int64).alias("sessions"),
+            *(pl.col(name).cast(pl.Int64).sum() for name in FRICTION),
+            (pl.col(" time").max() - pl.col(" time").min()).alias(" elapsed"),
         )
+        of = units[" unit"].to_numpy()
+        sums = counted_by_customer(
+            sequences.with_keys(units.with_columns(pl.Series(" person", sequences.customer[of])), of),
+            [*self.view.keys, " rank"],
+            [pl.len().cast(pl.Int64).alias("units"), pl.col(SUMS).sum()],
+            spread=(" elapsed",),
+            exact=self.exact,
+        )
+        following = [
+            pl.concat([keys[rows[" group"]], rows.drop(" group")], how="horizontal")
+            for keys, group in sequences.groupings()
+            for rows in [
+                touches.with_columns(pl.Series(" group", group[touches[" unit"]]))
+                .group_by(" group", " rank", " next")
+                .agg(pl.len().cast(pl.Int64).alias(" count"))
+            ]
+        ]
+        table = pl.concat([pl.DataFrame(schema=self.schema), sums, *following], how="diagonal")
+        counts = [name for name in self.COUNTS if name != " elapsed"]
+        return table.with_columns(pl.col(counts).fill_null(0), pl.col(" elapsed").fill_null([]))
 
-    @property
-    def flags(self) -> list[pl.Expr]:
-        """Expressions `errors` and `slow`, one Boolean each per touch."""
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Every touch by stage and measure, and whether it has that friction; the whole of a stage is its touches."""
+        touches = self._touches(sequences)
+        stage = pl.Series("stage", self.order, pl.String).gather(touches[" rank"])
+        wholes = pl.DataFrame([stage, touches[" unit"].alias("unit")])
+        cells = [
+            wholes.select("stage", pl.lit(name).alias("measure"), "unit", touches[name].alias("counts"))
+            for name in FRICTION
+        ]
+        return pl.concat(cells), wholes
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `effort`."""
+        keys = [*self.view.keys, " rank"]
+        following = merged.filter(pl.col(" next").is_not_null()).sort(*keys, " next")  # so that sums have one order
+        entropy = following.group_by(keys, maintain_order=True).agg(
+            pl.col(" count").entropy(base=2).abs().alias("next_entropy")
+        )
+        sums = merged.filter(pl.col(" next").is_null())
+        table = sums.with_columns(
+            pl.Series("stage", self.order, pl.String).gather(sums[" rank"]),
+            *durations(sums[" elapsed"], {"median_elapsed": 0.5}),
+            *((pl.col(name) / pl.col("units")).alias(f"{name}_per_unit") for name in ("touches", "sessions")),
+        ).join(entropy, on=keys, nulls_equal=True)
+        return sorted_answer(table, self.view, " rank").select(*self.view.groups, *self.SCHEMA)
+
+    def _touches(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The touches with a stage: `" unit"`, `" rank"`, `" next"`, `" time"`, `session`, and friction as Booleans."""
+        unit, last = sequences.sequence_numbers(), sequences.bounds[1:] - 1
+        following = np.append(sequences.codes[1:].astype(np.int64), 0)
+        following[last] = -1 - sequences.ends.astype(np.int64)
+        seen = sequences.read(self._own_columns)
         slow = pl.col(self.load_seconds).cast(pl.Float64) > self.slow if self.load_seconds else pl.lit(False)
-        return [self.errors.fill_null(False).alias("errors"), slow.fill_null(False).alias("slow")]
+        rank = pl.col(STAGE).replace_strict(self.order, range(len(self.order)), default=None, return_dtype=pl.Int64)
+        touches = seen.select(
+            rank.alias(" rank"),
+            (pl.col(CHANNEL) if CHANNEL in seen.columns else pl.lit(None, pl.String)).alias(CHANNEL),
+            (pl.col(SESSION) if SESSION in seen.columns else pl.lit(None, pl.Int64)).alias(SESSION),
+            self.errors.fill_null(False).alias("errors"),
+            slow.fill_null(False).alias("slow"),
+        ).with_columns(
+            pl.Series(" unit", unit),
+            pl.Series(" node", sequences.codes),
+            pl.Series(" time", sequences.microseconds(np.arange(len(unit)))),
+            pl.Series(" next", following),
+        )
+        return _marked(touches)
 
 
+@measured_by(Effort)
 def effort(
     paths: Paths,
     *,
-    unit: str = "journey",
+    unit: Unit = "journey",
     by: By = (),
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
     stages: Sequence[str] | None = None,
     errors: pl.Expr | None = None,
     load_seconds: str | None = None,
     slow: float = 3.0,
     among: Selection | None = None,
+    exact: bool = False,
 ) -> pl.DataFrame:
     """Measures effort and friction, one row per stage.
 
-    Columns: those of `by` (the value at the unit's first touch); `stage` String; `units`, `customers` (with a touch in
-    it), `touches`, `sessions` Int64 (0 without a column `session`); `touches_per_unit`, `sessions_per_unit` Float64;
-    `median_elapsed` Duration(us) (from a unit's first touch in the stage to its last); `repeats`, `backtracks`,
-    `handoffs`, `errors`, `slow` Int64 (touches); `next_entropy` Float64 (bits).
+    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
+    with null in `by`); `stage` String; `units`, `customers` (with a touch in it), `touches`, `sessions` Int64 (0
+    without a column `session`); `touches_per_unit`, `sessions_per_unit` Float64; `median_elapsed` Duration(us) (from a
+    unit's first touch in the stage to its last), of more than 1,000 units right to 1 in 1,000, or with `exact` exact,
+    for twice the time; `repeats`, `backtracks`, `handoffs`, `errors`, `slow` Int64 (touches); `next_entropy` Float64
+    (bits).
 
     `stages` is the order of the stages (default: Awareness, Interest, Desire, Action). `errors` is a condition on
     touches (default: the touchpoint's name contains `error`). A touch is slow when column `load_seconds` exceeds
-    `slow` seconds. Stages without touches are left out; no touches give no rows. Raises `DefinitionError` for paths
-    without stages, or with a stage that is missing in `stages`.
+    `slow` seconds. Stages without touches are left out; no touches give no rows. Raises `DefinitionError` for an
+    unknown unit or column, for paths without stages, or with a stage that is missing in `stages`.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "ad@0m[stage=Awareness] look@1m[stage=Interest] look@2m[stage=Interest]"})
     >>> effort(shop)["stage", "touches", "repeats"].rows()
     [('Awareness', 1, 0), ('Interest', 2, 1)]
     """
-    error = pl.col(TOUCHPOINT).cast(pl.String).str.to_lowercase().str.contains("error") if errors is None else errors
-    friction = Friction(error, load_seconds, slow)
-    paths.require(STAGE, *friction.columns)
-    view = View(unit, TOUCHPOINT, by, among=among).checked(paths, MEASURED)
-    order = _ordered(paths, stages)
-    partials = each(paths, view, words_of(paths, TOUCHPOINT), partial(_efforts, paths, friction, order))
-    counts = {"person": pl.UInt64, "elapsed": pl.Int64, **dict.fromkeys(SUMS, pl.Int64)}
-    units = together(paths, view, {STAGE: pl.String, **counts}, [units for units, _ in partials])
-    nexts = together(paths, view, {STAGE: pl.String, "next": pl.Int64, "count": pl.Int64}, [n for _, n in partials])
-    keys = [*view.groups, STAGE]
-    entropy = (
-        nexts.group_by(*keys, "next")
-        .agg(pl.col("count").sum())
-        .group_by(keys)
-        .agg(pl.col("count").entropy(base=2).abs().alias("next_entropy"))
+    analysis = Effort.of(
+        paths,
+        unit=unit,
+        by=by,
+        where=where,
+        start=start,
+        end=end,
+        among=among,
+        stages=stages,
+        errors=errors,
+        load_seconds=load_seconds,
+        slow=slow,
     )
-    table = units.group_by(keys).agg(
-        pl.len().cast(pl.Int64).alias("units"),
-        pl.col("person").n_unique().cast(pl.Int64).alias("customers"),
-        pl.col(SUMS).sum(),
-        pl.col("elapsed").median().round().cast(pl.Duration("us")).alias("median_elapsed"),
-    )
-    rank = pl.col(STAGE).replace_strict(order, list(range(len(order))), default=None, return_dtype=pl.Int64)
-    return (
-        table.join(entropy, on=keys, nulls_equal=True)
-        .with_columns((pl.col(name) / pl.col("units")).alias(f"{name}_per_unit") for name in ("touches", "sessions"))
-        .sort(*view.groups, rank, nulls_last=True)
-        .select(*view.groups, *MEASURED)
-    )
+    return run(paths, analysis, exact=exact)
 
 
 def _ordered(paths: Paths, stages: Sequence[str] | None) -> list[str]:
@@ -140,54 +249,14 @@ def _ordered(paths: Paths, stages: Sequence[str] | None) -> list[str]:
     return order
 
 
-def _efforts(
-    paths: Paths, friction: Friction, order: list[str], sequences: UnitSequences, part: Part
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Of one part: one row per unit and stage, and the count of each next touchpoint by stage."""
-    read = [name for name in (STAGE, CHANNEL, SESSION, *friction.columns) if name in paths.schema]
-    columns = as_text(decoded(part, list(dict.fromkeys(read)), paths.dictionaries)[sequences.rows])
-    unit = sequences.sequence_numbers()
-    last = np.append(unit[1:] != unit[:-1], True)
-    following = np.where(
-        last, -1 - sequences.ends[unit].astype(np.int64), np.append(sequences.codes[1:].astype(np.int64), 0)
-    )
-    rank = pl.col(STAGE).replace_strict(order, list(range(len(order))), default=None, return_dtype=pl.Int64)
-    channel = pl.col(CHANNEL) if CHANNEL in columns.columns else pl.lit(None, pl.String)
-    session = pl.col(SESSION) if SESSION in columns.columns else pl.lit(None, pl.Int64)
-    touches = columns.select(
-        STAGE, rank.alias("rank"), channel.alias(CHANNEL), session.alias(SESSION), *friction.flags
-    ).with_columns(
-        pl.Series("unit", unit),
-        pl.Series("node", sequences.codes),
-        pl.Series("time", sequences.microseconds(np.arange(len(sequences.codes)))),
-        pl.Series("next", following),
-    )
-    touches = _marked(touches)
-    counts = ["repeats", "backtracks", "handoffs", "errors", "slow"]
-    units = touches.group_by("unit", STAGE).agg(
-        (pl.col("time").max() - pl.col("time").min()).alias("elapsed"),
-        pl.len().cast(pl.Int64).alias("touches"),
-        pl.col(SESSION).drop_nulls().n_unique().cast(pl.Int64).alias("sessions"),
-        *(pl.col(name).sum().cast(pl.Int64) for name in counts),
-    )
-    of_unit = sequences.groups.with_columns(
-        pl.Series("person", sequences.people(part)),
-        pl.int_range(pl.len()).alias("unit"),
-    )
-    names = sequences.groups.columns
-    units = units.join(of_unit, on="unit").select(*names, STAGE, "person", "elapsed", *SUMS)
-    nexts = touches.join(of_unit, on="unit").group_by(*names, STAGE, "next").agg(pl.len().cast(pl.Int64).alias("count"))
-    return units, nexts
-
-
 def _marked(touches: pl.DataFrame) -> pl.DataFrame:
     """Touches with a stage, with Boolean `repeats`, `handoffs` and `backtracks` (at the touch that the unit leaves)."""
-    before = pl.col("unit") == pl.col("unit").shift(1)
+    before = pl.col(" unit") == pl.col(" unit").shift(1)
     changed = (pl.col(CHANNEL) != pl.col(CHANNEL).shift(1)).fill_null(False)
     touches = touches.with_columns(
-        ((pl.col("node") == pl.col("node").shift(1)) & before).fill_null(False).alias("repeats"),
+        ((pl.col(" node") == pl.col(" node").shift(1)) & before).fill_null(False).alias("repeats"),
         (changed & before).fill_null(False).alias("handoffs"),
-    ).filter(pl.col(STAGE).is_not_null())
-    after = pl.col("unit") == pl.col("unit").shift(-1)
-    back = (pl.col("rank").shift(-1) < pl.col("rank")) & after
+    ).filter(pl.col(" rank").is_not_null())
+    after = pl.col(" unit") == pl.col(" unit").shift(-1)
+    back = (pl.col(" rank").shift(-1) < pl.col(" rank")) & after
     return touches.with_columns(back.fill_null(False).alias("backtracks"))

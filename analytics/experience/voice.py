@@ -9,18 +9,29 @@ is attributed to none (null).
 - CSAT (0 to 1): the share of 4 and 5, on 1..5.
 - CES (1 to 7): the mean, on 1..7.
 
-Scores outside the scale of their survey are ignored.
+Scores outside the scale of their survey are ignored; those of CES count to six decimals.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import timedelta
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Self
 
+import numpy as np
 import polars as pl
 
+from analytics.engine.analysis import IS_TOTAL, SMALL, Cells, answer, measured_by
+from analytics.engine.partials import add_up, counted_by_customer
+from analytics.engine.renamed import once_positional
+from analytics.engine.run import run
+from analytics.paths.sequences import sorted_answer
+from analytics.paths.view import By, View
+from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, STAGE
+from analytics.store.encoding import Dictionaries, as_text
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.config.durations import duration
 
@@ -28,16 +39,148 @@ SURVEY_SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 """The lowest and highest score of each survey."""
 SURVEY: Final = "survey"
 SCORE: Final = "score"
+MILLION: Final = 1_000_000
 
 
-def voice(paths: Paths, by: str | Sequence[str] = STAGE, lookback: str | timedelta = "7d") -> pl.DataFrame:
+@dataclass(frozen=True, eq=False)
+class Voice:
+    """Counts touches and responses by group; `" effort"` is the sum of the CES scores, in millionths."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        touches=pl.Int64,
+        responses=pl.Int64,
+        response_rate=pl.Float64,
+        nps_n=pl.Int64,
+        nps=pl.Float64,
+        promoters=pl.Int64,
+        passives=pl.Int64,
+        detractors=pl.Int64,
+        csat_n=pl.Int64,
+        satisfied=pl.Int64,
+        csat=pl.Float64,
+        csat_low=pl.Float64,
+        csat_high=pl.Float64,
+        ces_n=pl.Int64,
+        ces=pl.Float64,
+    )
+    CELLS: ClassVar[Cells | None] = None
+    BOUND: ClassVar[int] = SMALL
+    SATISFIED: ClassVar[tuple[str, str]] = ("satisfied", "csat_n")
+    ANSWERED: ClassVar[tuple[str, ...]] = (
+        "responses",
+        "nps_n",
+        "promoters",
+        "detractors",
+        "csat_n",
+        "satisfied",
+        "ces_n",
+        " effort",
+    )
+    COUNTS: ClassVar[tuple[str, ...]] = ("touches", *ANSWERED, *square_columns(*SATISFIED))
+
+    view: View
+    lookback: timedelta
+
+    @classmethod
+    def of(cls, paths: Paths, *, by: By = STAGE, lookback: str | timedelta = "7d", **options: Any) -> Self:
+        """The measure of the arguments of `voice`."""
+        view = View("customer", by=by, **options).checked(paths, [*cls.SCHEMA, CUSTOMER, AT, SURVEY, SCORE])
+        return cls(view, duration(lookback))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        asked = [*self.view.by, *([] if self.view.where is None else [self.view.where])]
+        named = [name for item in asked for name in item.meta.root_names()]
+        read = [AT, *named, *(name for name in (SURVEY, SCORE) if name in self.view.schema)]
+        return tuple(name for name in dict.fromkeys(read) if name != CUSTOMER)
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The columns of a partial."""
+        return {**self.view.key_schema, **dict.fromkeys(self.COUNTS, pl.Int64)}
+
+    def partial(self, part: Part, words: Dictionaries) -> pl.DataFrame:
+        """The counts of a part: touches, and responses by survey and score class."""
+        rows = self._rows(part, words)
+        silent = self._keyed(rows.filter(~_is_response(), self._is_in_range()))
+        touches = silent.group_by(self.view.keys).agg(pl.len().cast(pl.Int64).alias("touches"))
+        answers = _attributed(rows, self.view.groups, self.lookback).filter(self._is_in_range())
+        scored = self._keyed(answers).select(*self.view.keys, pl.col(CUSTOMER).alias(" person"), **_scored())
+        counts = counted_by_customer(scored, self.view.keys, [pl.col(self.ANSWERED).sum()], share=self.SATISFIED)
+        tables = [pl.DataFrame(schema=self.schema), touches, counts.drop("customers")]
+        return pl.concat(tables, how="diagonal").with_columns(pl.col(self.COUNTS).fill_null(0))
+
+    def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Adds up the counts of parts; the total has a row, whether there are touches or not."""
+        total = {name: [name == IS_TOTAL or (0 if name in self.COUNTS else None)] for name in self.schema}
+        return add_up([pl.DataFrame(total, schema=self.schema), *partials], self.view.keys, self.schema)
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `voice`."""
+        table = merged.with_columns(
+            _rate(pl.col("responses"), "touches").alias("response_rate"),
+            _rate(pl.col("promoters") - pl.col("detractors"), "nps_n").alias("nps"),
+            (pl.col("nps_n") - pl.col("promoters") - pl.col("detractors")).alias("passives"),
+            _rate(pl.col(" effort") / MILLION, "ces_n").alias("ces"),
+            *share_columns(merged, "csat", *self.SATISFIED),
+        )
+        return sorted_answer(table, self.view, *self.view.groups).select(*self.view.groups, *self.SCHEMA)
+
+    def exactly(self, merged: pl.DataFrame) -> Self:  # noqa: ARG002
+        """The same: nothing is a quantile."""
+        return self
+
+    def _rows(self, part: Part, words: Dictionaries) -> pl.DataFrame:
+        """The touches that are not ignored: the number of the customer, time, breakdown, survey and score."""
+        touches = as_text(decoded(part, self.columns, words))
+        bounds = part.bounds()
+        absent = {SURVEY: pl.String, SCORE: pl.Float64}
+        met = pl.lit(True) if self.view.where is None else self.view.where.fill_null(False)
+        return (
+            touches.with_columns(
+                pl.Series(CUSTOMER, np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))),
+                *(pl.lit(None, dtype).alias(name) for name, dtype in absent.items() if name not in touches.columns),
+            )
+            .filter(met)
+            .select(CUSTOMER, AT, *self.view.by, SURVEY, SCORE)
+        )
+
+    def _keyed(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """The rows with the keys of the total, and again with those of their group."""
+        missing = [pl.lit(None, rows.schema[name]).alias(name) for name in self.view.groups]
+        whole = rows.with_columns(*missing, pl.lit(True).alias(IS_TOTAL))
+        return pl.concat([whole, rows.with_columns(pl.lit(False).alias(IS_TOTAL))]) if missing else whole
+
+    def _is_in_range(self) -> pl.Expr:
+        """Whether a touch lies in the range that is counted."""
+        begun = pl.lit(True) if self.view.start is None else pl.col(AT) >= self.view.start
+        return begun if self.view.end is None else begun & (pl.col(AT) < self.view.end)
+
+
+@measured_by(Voice)
+@once_positional("by", "lookback")
+def voice(
+    paths: Paths,
+    *,
+    by: By = STAGE,
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    lookback: str | timedelta = "7d",
+) -> pl.DataFrame:
     """Satisfaction by stage, or by any columns of the touch that a response is attributed to.
 
-    One row per group with touches or responses, and one with `is_total`: `by` columns (String), is_total Boolean,
-    touches Int64 (without responses), responses Int64, response_rate Float64 (responses per touch), and for each survey
-    its count and its score: nps_n Int64, nps Float64, promoters, passives, detractors Int64, csat_n, csat, ces_n, ces.
-    Scores are null without a response. Paths without survey columns have no responses. Raises
-    `DefinitionError` for an unknown column or a lookback without a unit.
+    Columns: those of `by`; `is_total` Boolean (the row over all groups comes first, with null in `by`); `touches` Int64
+    (without responses), `responses` Int64, `response_rate` Float64 (responses per touch; above 1 where touches are
+    fewer), and for each survey its count and its score: `nps_n` Int64, `nps` Float64, `promoters`, `passives`,
+    `detractors` Int64, `csat_n`, `satisfied` Int64, `csat` Float64 (the share that is satisfied) with its Wilson
+    interval `csat_low`, `csat_high`, judged by customers, `ces_n` Int64, `ces` Float64. Scores are null without a
+    response. Paths without survey columns have no responses; no touches give the total, of zeros.
+
+    Touches and responses that do not meet `where` are ignored. Only those at a time from `start` (inclusive) to `end`
+    (exclusive) count; a response may be attributed to a touch before `start`. Raises `DefinitionError` for an unknown
+    column or a lookback without a unit.
 
     >>> from datetime import datetime
     >>> rows = {"customer": "ann", "at": [datetime(2024, 1, 1), datetime(2024, 1, 2)], "score": [None, 9.0],
@@ -45,13 +188,7 @@ def voice(paths: Paths, by: str | Sequence[str] = STAGE, lookback: str | timedel
     >>> voice(Paths.from_frame(pl.DataFrame(rows))).filter(stage="Desire").select("responses", "nps").row(0)
     (1, 1.0)
     """
-    groups = [by] if isinstance(by, str) else list(by)
-    paths.require(*groups)
-    asked = [name for name in (SURVEY, SCORE) if name in paths.schema]
-    columns = list(dict.fromkeys([CUSTOMER, AT, *groups, *asked]))
-    partials = [_partial(paths.read(part, columns), groups, duration(lookback)) for part in paths.parts]
-    empty = pl.DataFrame(schema={name: paths.schema[name] for name in columns})
-    return _finish(pl.concat(partials or [_partial(empty, groups, duration(lookback))]), groups)
+    return run(paths, Voice.of(paths, by=by, where=where, start=start, end=end, lookback=lookback))
 
 
 def responses(paths: Paths, by: Sequence[str] = (STAGE,), lookback: str | timedelta = "7d") -> pl.DataFrame:
@@ -61,7 +198,7 @@ def responses(paths: Paths, by: Sequence[str] = (STAGE,), lookback: str | timede
     """
     paths.require(SURVEY, SCORE, *by)
     columns = list(dict.fromkeys([CUSTOMER, AT, *by, SURVEY, SCORE]))
-    parts = [_attributed(paths.read(part, columns), list(by), duration(lookback)) for part in paths.parts]
+    parts = [_attributed(as_text(paths.read(part, columns)), list(by), duration(lookback)) for part in paths.parts]
     if not parts:
         return pl.DataFrame(schema={name: paths.schema[name] for name in (CUSTOMER, AT, SURVEY, SCORE, *by)})
     return pl.concat(parts).sort(AT, CUSTOMER)
@@ -69,26 +206,23 @@ def responses(paths: Paths, by: Sequence[str] = (STAGE,), lookback: str | timede
 
 def _attributed(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:
     """The responses of a part, each with the group columns of the touch that it is attributed to."""
-    text = [name for name, dtype in touches.schema.items() if isinstance(dtype, pl.Enum)]
-    touches = touches.with_columns(pl.col(text).cast(pl.String))
-    answered = _is_response() if SURVEY in touches.columns and SCORE in touches.columns else pl.lit(False)
-    answers = touches.filter(answered).select(
-        CUSTOMER, AT, *(name for name in (SURVEY, SCORE) if name in touches.columns)
+    has_group = pl.any_horizontal(pl.col(name).is_not_null() for name in groups) if groups else pl.lit(True)
+    before = touches.filter(~_is_response(), has_group)
+    return (
+        touches.filter(_is_response())
+        .select(CUSTOMER, AT, SURVEY, SCORE)
+        .join_asof(
+            before.select(CUSTOMER, pl.col(AT).alias("_touch_at"), *groups),
+            left_on=AT,
+            right_on="_touch_at",
+            by=CUSTOMER,
+            strategy="backward",
+            allow_exact_matches=False,
+            tolerance=lookback,
+            check_sortedness=False,
+        )
+        .drop("_touch_at", strict=False)
     )
-    has_group = pl.any_horizontal(pl.col(name).is_not_null() for name in groups)
-    before = touches.filter(~answered.fill_null(False), has_group).select(
-        CUSTOMER, pl.col(AT).alias("_touch_at"), *groups
-    )
-    return answers.join_asof(
-        before,
-        left_on=AT,
-        right_on="_touch_at",
-        by=CUSTOMER,
-        strategy="backward",
-        allow_exact_matches=False,
-        tolerance=lookback,
-        check_sortedness=False,
-    ).drop("_touch_at", strict=False)
 
 
 def _is_response() -> pl.Expr:
@@ -96,73 +230,23 @@ def _is_response() -> pl.Expr:
     return pl.any_horizontal(fits).fill_null(False)
 
 
-def _partial(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:
-    """The counts of a part by group: touches, and responses by survey and score class."""
-    answers = _attributed(touches, groups, lookback)
-    text = [name for name, dtype in touches.schema.items() if isinstance(dtype, pl.Enum)]
-    rows = touches.with_columns(pl.col(text).cast(pl.String))
-    scored = SURVEY in answers.columns and SCORE in answers.columns
-    responded = answers.group_by(groups).agg(**_counts()) if scored else None
-    silent = ~_is_response() if responded is not None else pl.lit(True)
-    counts = rows.filter(silent).group_by(groups).agg(pl.len().cast(pl.Int64).alias("touches"))
-    if responded is None:
-        return counts.with_columns(pl.lit(0, dtype).alias(name) for name, dtype in COUNTS.items())
-    both = counts.join(responded, on=list(groups), how="full", coalesce=True, nulls_equal=True)
-    return both.with_columns(pl.col("touches", *COUNTS).fill_null(0)).select(*groups, "touches", *COUNTS)
-
-
-COUNTS: Final[dict[str, type[pl.DataType]]] = {
-    "responses": pl.Int64,
-    "nps_n": pl.Int64,
-    "promoters": pl.Int64,
-    "detractors": pl.Int64,
-    "csat_n": pl.Int64,
-    "satisfied": pl.Int64,
-    "ces_n": pl.Int64,
-    "effort": pl.Float64,
-}
-
-
-def _counts() -> dict[str, pl.Expr]:
-    """The counts that add up over parts; `effort` is the sum of the CES scores."""
+def _scored() -> Mapping[str, pl.Expr]:
+    """What a response adds to each count."""
     score = pl.col(SCORE)
     nps, csat, ces = (pl.col(SURVEY) == name for name in SURVEY_SCALES)
     counts = {
-        "responses": pl.len(),
-        "nps_n": nps.sum(),
-        "promoters": (nps & (score >= 9)).sum(),
-        "detractors": (nps & (score <= 6)).sum(),
-        "csat_n": csat.sum(),
-        "satisfied": (csat & (score >= 4)).sum(),
-        "ces_n": ces.sum(),
-        "effort": score.filter(ces).sum(),
+        "responses": pl.lit(1),
+        "nps_n": nps,
+        "promoters": nps & (score >= 9),
+        "detractors": nps & (score <= 6),
+        "csat_n": csat,
+        "satisfied": csat & (score >= 4),
+        "ces_n": ces,
+        " effort": pl.when(ces).then((score * MILLION).round()).otherwise(0),
     }
-    return {name: count.cast(COUNTS[name]) for name, count in counts.items()}
+    return {name: count.cast(pl.Int64) for name, count in counts.items()}
 
 
-def _finish(counts: pl.DataFrame, groups: Sequence[str]) -> pl.DataFrame:
-    """Adds up the counts of all parts and computes the measures, by group and in total."""
-    by_group = counts.group_by(groups).agg(pl.col("touches", *COUNTS).sum()).sort(groups, nulls_last=True)
-    total = counts.select(pl.lit(None, counts.schema[name]).alias(name) for name in groups)[:0]
-    total = pl.concat([total, counts.select(pl.col("touches", *COUNTS).sum())], how="diagonal")
-    both = pl.concat([by_group.with_columns(is_total=False), total.with_columns(is_total=True)])
-
-    def share(part: pl.Expr, of: str) -> pl.Expr:
-        return pl.when(pl.col(of) > 0).then(part / pl.col(of))
-
-    return both.select(
-        *groups,
-        "is_total",
-        "touches",
-        "responses",
-        share(pl.col("responses"), "touches").alias("response_rate"),
-        "nps_n",
-        share(pl.col("promoters") - pl.col("detractors"), "nps_n").alias("nps"),
-        "promoters",
-        (pl.col("nps_n") - pl.col("promoters") - pl.col("detractors")).alias("passives"),
-        "detractors",
-        "csat_n",
-        share(pl.col("satisfied"), "csat_n").alias("csat"),
-        "ces_n",
-        share(pl.col("effort"), "ces_n").alias("ces"),
-    )
+def _rate(part: pl.Expr, whole: str) -> pl.Expr:
+    """The part per whole, null where the whole is 0."""
+    return pl.when(pl.col(whole) > 0).then(part / pl.col(whole))

@@ -1,45 +1,109 @@
-"""Counts the entrants of one part that reach each step, by group, with their waits."""
+"""Counts the entrants of a funnel part by part: what its measures share, and who reaches each step when."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
+from analytics.engine.analysis import IS_TOTAL, SMALL, Cells
+from analytics.engine.distributions import DISTRIBUTION, needed_buckets, sliced
+from analytics.engine.partials import add_up
 from analytics.engine.sequences import Ints
-from analytics.funnels.entrants import at_rows, breakdown, latest_mature
+from analytics.funnels.definition import Funnel
+from analytics.funnels.entrants import at_rows
 from analytics.funnels.scan import ChainScan, Reading
 from analytics.funnels.sequences import combination_keys
+from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.parts import Part
 
 SPARSE: Final = 1 << 16
 """Up to this many combinations of values are numbered by a table; more are sorted."""
+MILLION: Final = 1_000_000
+"""Values are added up in millionths, as integers, so that a sum does not depend on the order of its terms."""
 
 
-def partial_counts(scan: ChainScan, part: Part) -> pl.DataFrame:
-    """Counts and waits of one part, one row per group; waits as lists, so that ranks stay exact when parts are merged.
+@dataclass(frozen=True, eq=False)
+class FunnelMeasure(ABC):
+    """An analysis of a funnel (`analytics.engine.analysis`).
 
-    Columns: those of `by`; `tied`; for every step `k` `reached_k`, `open_k` Int64; `waits_k` List(Int64, microseconds)
-    from the second on; `value_k` Float64 with a value column. No entrants give no rows.
+    A partial has the columns of `by`, `is_total`, `KEYS`, then counts (integers and distributions). The answer takes
+    the `QUANTILES` of every distribution. `exact` are the buckets whose values stay exact.
     """
-    reading, asked = scan.read(part), scan.definition
-    values = breakdown(scan, reading)
-    groups, some = group_numbers(values, len(reading.found.firsts))
-    counter = GroupCounts(reading, groups, len(some), latest_mature(scan, reading), asked.maturity == "survival")
-    reached, opened = counter.counts()
-    steps = range(len(asked.steps))
-    names = ["tied", *(f"reached_{k + 1}" for k in steps), *(f"open_{k + 1}" for k in steps)]
-    counts = pl.DataFrame(np.column_stack((counter.tied(), reached, opened)), schema=names, orient="row")
-    columns = [series.gather(some) for series in values]
-    columns += counter.waits(np.array([asked.previous(k + 1) - 1 for k in steps]), reached)
-    if asked.value is not None:
-        columns += [pl.Series(f"value_{k + 1}", counter.sums(counter.worth(k, asked.value)), pl.Float64) for k in steps]
-    return counts.hstack(columns)
+
+    SCHEMA: ClassVar[pl.Schema]
+    CELLS: ClassVar[Cells | None] = None
+    BOUND: ClassVar[int] = SMALL
+    KEYS: ClassVar[Mapping[str, Any]] = {}
+    QUANTILES: ClassVar[Sequence[float]] = ()
+
+    scan: ChainScan
+    exact: tuple[int, ...] = ()
+
+    @property
+    def definition(self) -> Funnel:
+        """The funnel."""
+        return self.scan.definition
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        return tuple(self.scan.columns)
+
+    @property
+    def keys(self) -> list[str]:
+        """The columns that name a row of a partial."""
+        return [*self.definition.by, IS_TOTAL, *self.KEYS]
+
+    @property
+    def schema(self) -> dict[str, Any]:
+        """The columns of a partial."""
+        return {**self.scan.group_types, IS_TOTAL: pl.Boolean, **self.KEYS, **self.count_types}
+
+    @property
+    @abstractmethod
+    def count_types(self) -> Mapping[str, Any]:
+        """The columns of counts."""
+
+    @abstractmethod
+    def counts(self, part: Part, words: Dictionaries) -> pl.DataFrame:
+        """The partial of one part; any order of columns."""
+
+    def partial(self, part: Part, words: Dictionaries) -> pl.DataFrame:
+        """Counts one part."""
+        return pl.concat([pl.DataFrame(schema=self.schema), self.counts(part, words).select(list(self.schema))])
+
+    def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Adds up the counts of parts."""
+        return add_up(partials, self.keys, self.schema, self.exact)
+
+    @abstractmethod
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The answer."""
+
+    def exactly(self, merged: pl.DataFrame) -> Self:
+        """The same, with the values around its quantiles kept exact."""
+        spread = [name for name, dtype in merged.schema.items() if dtype == DISTRIBUTION]
+        needed = [needed_buckets(merged[column], self.QUANTILES) for column in spread]
+        return replace(self, exact=tuple(sorted({*self.exact}.union(*needed))))
+
+
+def with_totals(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
+    """The rows of all entrants as those of the total, where `by` is null; and once more with their groups, if any."""
+    groups = as_text(rows, by).with_columns(pl.lit(False).alias(IS_TOTAL))
+    whole = groups.with_columns(pl.lit(True).alias(IS_TOTAL), *(pl.lit(None, groups.schema[n]).alias(n) for n in by))
+    return pl.concat([whole, groups]) if by else whole
+
+
+def totals_first(table: pl.DataFrame, by: Sequence[str], *columns: str) -> pl.DataFrame:
+    """Sorts an answer: the total first, then group by group, within each by `columns`."""
+    order = {IS_TOTAL: True, **dict.fromkeys([*by, *columns], False)}
+    return table.sort(list(order), descending=list(order.values()), nulls_last=True)
 
 
 @dataclass(frozen=True)
@@ -78,10 +142,8 @@ class GroupCounts:
         found = self.reading.found
         return np.bincount(self.group[found.least != found.depth], minlength=self.groups)
 
-    def waits(self, previous: Ints, reached: Ints) -> list[pl.Series]:
-        """The waits for each step from the second on, since the step before it: a list for each group."""
-        from arro3.core import list_array
-
+    def waits(self, previous: Ints, reached: Ints, exact: Sequence[int]) -> list[pl.Series]:
+        """The waits for each step from the second on, since its previous step: one distribution per group."""
         from analytics.engine.kernels.counts import collect_waits
 
         found, counts = self.reading.found, reached[:, 1:].T
@@ -90,29 +152,44 @@ class GroupCounts:
         places[:, 1:] = bounds[:-1].reshape(counts.shape).T
         touches = (found.chains, self.reading.times, found.firsts, self.group)
         collect_waits(*touches, previous, self.latest, self.everyone, self.reading.scale, places, waits)
-        lists = []
-        for step in range(len(counts)):
-            own = bounds[step * self.groups : (step + 1) * self.groups + 1]
-            lists.append(pl.Series(list_array(own - own[0], waits[own[0] : own[-1]])).alias(f"waits_{step + 2}"))
-        return lists
+        spread = sliced(waits, bounds, exact=exact)
+        return [spread[k * self.groups : (k + 1) * self.groups].alias(f"waits_{k + 2}") for k in range(len(counts))]
 
-    def worth(self, step: int, column: str) -> NDArray[np.float64]:
-        """The value of each entrant's touch of a step; 0 where there is none, or the entrant does not count."""
-        found, reading = self.reading.found, self.reading
-        counts = (found.chains[:, step] >= 0) & (self.everyone | (reading.times[found.firsts] <= self.latest))
-        values = at_rows(reading.frame[column], found.chains[:, step]).cast(pl.Float64).fill_null(0).to_numpy()
-        return np.where(counts, values, 0.0)
+    def values(self, step: int, column: str) -> pl.Series:
+        """The sum of a column over the touches of a step, of each group, in millionths."""
+        touch, reading = self.reading.found.chains[:, step], self.reading
+        counts = (touch >= 0) & (self.everyone | (reading.times[reading.found.firsts] <= self.latest))
+        values = at_rows(reading.frame[column], touch).cast(pl.Float64).fill_nan(None).fill_null(0).filter(counts)
+        rows = pl.DataFrame({"group": self.group[counts], "value": (values * MILLION).round().cast(pl.Int64)})
+        every = pl.DataFrame({"group": np.arange(self.groups)})
+        sums = rows.group_by("group").agg(pl.col("value").sum())
+        return every.join(sums, on="group", how="left", maintain_order="left")["value"].fill_null(0)
 
-    def sums(self, values: NDArray[Any]) -> NDArray[np.float64]:
-        """The sum of each group."""
-        return np.bincount(self.group, values, self.groups).astype(np.float64)
+    def products(self, pairs: Sequence[tuple[int, int]], customer: Ints) -> pl.DataFrame:
+        """The sums over customers that intervals need: of reached times reached, for pairs of steps (`j x k`).
+
+        Column `customers k` counts those with an entrant at step `k`. One row per group.
+        """
+        chains, reading = self.reading.found.chains, self.reading
+        mature = self.everyone | (reading.times[reading.found.firsts] <= self.latest)
+        steps = {str(k): (chains[:, k - 1] >= 0) & mature for k in range(1, chains.shape[1] + 1)}
+        per_customer = (
+            pl.DataFrame({"group": self.group, "customer": customer, **steps})
+            .group_by("group", "customer")
+            .agg(pl.col(list(steps)).sum().cast(pl.Int64))
+        )
+        sums = [(pl.col(str(j)) * pl.col(str(k))).sum().alias(f"{j} x {k}") for j, k in pairs]
+        sums += [(pl.col(k) > 0).sum().cast(pl.Int64).alias(f"customers {k}") for k in steps]
+        every = pl.DataFrame({"group": np.arange(self.groups)})
+        table = every.join(per_customer.group_by("group").agg(sums), on="group", how="left", maintain_order="left")
+        return table.drop("group").fill_null(0)
 
 
 def group_numbers(values: Sequence[pl.Series], size: int) -> tuple[Ints, Ints]:
     """The number of each row's group, and a row of each group; the rows of a group have equal values.
 
-    >>> group, some = group_numbers([pl.Series(["x", "y", "x", None])], 4)
-    >>> group.tolist(), some.tolist()
+    >>> group, row = group_numbers([pl.Series(["x", "y", "x", None])], 4)
+    >>> group.tolist(), row.tolist()
     ([1, 2, 1, 0], [3, 2, 1])
     """
     if not values:

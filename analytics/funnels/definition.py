@@ -148,6 +148,11 @@ class Funnel:
         own = any(step.optional or step.within is not None for step in self.steps)
         return own or (self.exclude_effect == "drop_customer" and bool(self.exclude))
 
+    @property
+    def repeats_customers(self) -> bool:
+        """Whether one customer may be several entrants."""
+        return self.count in ("sessions", "journeys", "entries") or (bool(self.by) and self.attribution[:5] == "every")
+
     def previous(self, step: int) -> int:
         """The step that a step is compared with: the nearest before it that is not optional (1 for the first)."""
         return next((k for k in range(step - 1, 0, -1) if not self.steps[k - 1].optional), 1)

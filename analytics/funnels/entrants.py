@@ -6,19 +6,21 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.sequences import Ints
-from analytics.funnels.scan import FOREVER, ChainScan, Reading, micros
+from analytics.funnels.scan import FOREVER, ChainScan, Reading
 from analytics.store.columns import CUSTOMER
+from analytics.store.encoding import Dictionaries
+from analytics.store.frames import micros
 from analytics.store.parts import Part, decode
 
 
-def entrants(scan: ChainScan, part: Part) -> pl.DataFrame:
+def entrants(scan: ChainScan, part: Part, words: Dictionaries) -> pl.DataFrame:
     """One row per entrant: a customer, or session, journey, attempt.
 
     Columns: those of `by`; `place` (the customer's number in the part); `depth`; `mature`; `tied` (the depth depends on
     the order of touches of one instant); `first` (the first entry in range, in microseconds); `at_1`.. (microseconds,
     null where not reached).
     """
-    return entrants_of(scan, scan.read(part))
+    return entrants_of(scan, scan.read(part, words))
 
 
 def entrants_of(scan: ChainScan, reading: Reading) -> pl.DataFrame:
@@ -42,9 +44,9 @@ def latest_mature(scan: ChainScan, reading: Reading) -> int:
     """The last time, as the part has times, at which an entrant had the whole window before the end of the data."""
     if scan.definition.maturity == "clip":
         return FOREVER
-    if scan.paths.end_of_data is None:
+    if scan.end_of_data is None:
         return -FOREVER
-    return (micros(scan.paths.end_of_data) - micros(scan.definition.window)) // reading.scale
+    return (micros(scan.end_of_data) - micros(scan.definition.window)) // reading.scale
 
 
 def breakdown(scan: ChainScan, reading: Reading) -> list[pl.Series]:
@@ -60,15 +62,15 @@ def breakdown(scan: ChainScan, reading: Reading) -> list[pl.Series]:
         touch = _valued_touch(scan, reading)
     else:
         touch = _touch_of_sequence(scan, reading)
-    return [_value(scan, reading, name, touch) for name in asked.by]
+    return [_value(reading, name, touch) for name in asked.by]
 
 
-def _value(scan: ChainScan, reading: Reading, name: str, touch: Ints) -> pl.Series:
+def _value(reading: Reading, name: str, touch: Ints) -> pl.Series:
     """The decoded values of a column at rows; only these rows are decoded."""
     if name == CUSTOMER:
-        return at_rows(decode(reading.part, reading.frame, [name], scan.paths.dictionaries)[name], touch)
+        return at_rows(decode(reading.part, reading.frame, [name], reading.words)[name], touch)
     found = at_rows(reading.frame[name], touch).to_frame()
-    return decode(reading.part, found, [name], scan.paths.dictionaries)[name]
+    return decode(reading.part, found, [name], reading.words)[name]
 
 
 def at_rows(values: pl.Series, touch: Ints) -> pl.Series:
@@ -85,7 +87,7 @@ def _valued_touch(scan: ChainScan, reading: Reading) -> Ints:
     rules = scan.rules(reading.scale)[0]
     steps = np.uint64((1 << len(scan.definition.steps)) - 1)
     has = (
-        decode(reading.part, reading.frame, scan.definition.by, scan.paths.dictionaries)
+        decode(reading.part, reading.frame, scan.definition.by, reading.words)
         .select(pl.any_horizontal(pl.all().is_not_null()))
         .to_series()
         .to_numpy()

@@ -9,31 +9,219 @@ is **open**: reported separately, never counted as dropped.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Final
 
+import numpy as np
 import polars as pl
 
+from analytics.engine.analysis import IS_TOTAL, CellRows, Cells, answer, measured_by
+from analytics.engine.conditions import one_of
+from analytics.engine.distributions import DISTRIBUTION, durations
+from analytics.engine.partials import add_up
 from analytics.engine.run import run
-from analytics.funnels.counts import partial_counts
+from analytics.engine.sequences import Ints
+from analytics.funnels.counts import MILLION, FunnelMeasure, GroupCounts, group_numbers, totals_first
 from analytics.funnels.definition import Funnel
-from analytics.funnels.scan import ChainScan
-from analytics.statistics.intervals import wilson
-from analytics.store.encoding import as_text
+from analytics.funnels.entrants import breakdown, entrants, latest_mature
+from analytics.funnels.scan import ChainScan, Reading, bound
+from analytics.statistics.shares import share_columns, square_columns
+from analytics.store.encoding import Dictionaries, as_text
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
 
 MIN_DENOMINATOR: Final = 30
 """With a smaller denominator, `enough` is false."""
+RANKS: Final = {"median_wait": 0.5, "p90_wait": 0.9}
 
 
-def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
+@dataclass(frozen=True, eq=False)
+class FunnelCounts(FunnelMeasure):
+    """Counts the entrants that reach each step: `reached_k`, `open_k`, `waits_k`, and with a value column `value_k`.
+
+    Where entrants are not customers, there are also the sums by customer that the intervals of the shares need.
+    """
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        step=pl.UInt32,
+        name=pl.String,
+        entered=pl.Int64,
+        reached=pl.Int64,
+        dropped=pl.Int64,
+        open=pl.Int64,
+        share_of_entered=pl.Float64,
+        share_of_entered_low=pl.Float64,
+        share_of_entered_high=pl.Float64,
+        share_of_previous=pl.Float64,
+        share_of_previous_low=pl.Float64,
+        share_of_previous_high=pl.Float64,
+        median_wait=pl.Duration("us"),
+        p90_wait=pl.Duration("us"),
+        enough=pl.Boolean,
+        tie_sensitive=pl.Int64,
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("step", "name"), ("step",), in_order=True)
+    QUANTILES: ClassVar[Sequence[float]] = tuple(RANKS.values())
+
+    group: pl.Expr | None = None
+    share_of: str = "entered"
+
+    @classmethod
+    def of(cls, paths: Paths, definition: Funnel, by: pl.Expr | None = None, share_of: str = "entered") -> FunnelCounts:
+        """The measure of a funnel; of one that `compare` breaks down `by` a condition on the values of entrants."""
+        if by is None:
+            return cls(ChainScan.of(paths, definition))
+        one_of("share_of", share_of, ("entered", "previous"))
+        if definition.by or definition.attribution.startswith("every") or definition.maturity == "survival":
+            raise DefinitionError(
+                "The group counts of this funnel cannot be added up.",
+                expected="a funnel without `by`, of maturity mature or clip, and one value per customer",
+                found=f"by {list(definition.by)}, maturity {definition.maturity}, attribution {definition.attribution}",
+            )
+        columns = tuple(dict.fromkeys(by.meta.root_names()))
+        return cls(ChainScan.of(paths, replace(definition, by=columns)), group=by, share_of=share_of)
+
+    @property
+    def group_type(self) -> pl.DataType:
+        """The type of the group that `compare` breaks down by."""
+        return pl.DataFrame(schema=self.scan.group_types).select(self.group).dtypes[0]
+
+    def compared(self, part: Part, words: Dictionaries) -> CellRows:
+        """The rows of a part that `compare` counts."""
+        found = as_text(entrants(self.scan, part, words), self.definition.by).filter("mature")
+        found = found.with_columns(self.group, person="place") if self.group is not None else found
+        group = self.group.meta.output_name() if self.group is not None else ""
+        cells, wholes = [], []
+        for step in self.steps[1:]:
+            base = self.definition.previous(step) if self.share_of == "previous" else 1
+            keys = [pl.col(group), pl.col("person"), pl.lit(step, pl.UInt32).alias("step")]
+            name = pl.lit(self.definition.name_of(step)).alias("name")
+            whole = found.filter(pl.col(f"at_{base}").is_not_null())
+            cells.append(whole.select(*keys, name, pl.col(f"at_{step}").is_not_null().alias("counts")))
+            wholes.append(whole.select(keys))
+        return CellRows(pl.concat(cells), pl.concat(wholes), found[group])
+
+    @property
+    def steps(self) -> range:
+        """The numbers of the steps."""
+        return range(1, len(self.definition.steps) + 1)
+
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """The pairs of steps whose products are summed over customers; none where the entrants are customers."""
+        if not self.definition.repeats_customers:
+            return []
+        of_step = [((1, 1), (1, k), (p, p), (p, k), (k, k)) for k in self.steps for p in (self.definition.previous(k),)]
+        return sorted({pair for pairs in of_step for pair in pairs})
+
+    @property
+    def count_types(self) -> Mapping[str, Any]:
+        """The columns of counts."""
+        names = ["tied", *(f"{state}_{k}" for state in ("reached", "open") for k in self.steps)]
+        names += [f"value_{k}" for k in self.steps if self.definition.value is not None]
+        names += [f"{j} x {k}" for j, k in self.pairs] + [f"customers {k}" for k in self.steps if self.pairs]
+        return {**dict.fromkeys(names, pl.Int64), **{f"waits_{k}": DISTRIBUTION for k in self.steps[1:]}}
+
+    def counts(self, part: Part, words: Dictionaries) -> pl.DataFrame:
+        """The counts of one part: in total, and of each group."""
+        reading, by = self.scan.read(part, words), self.definition.by
+        values = breakdown(self.scan, reading)
+        group, row = group_numbers(values, len(reading.found.firsts))
+        groups = self._of_groups(reading, group, len(row))
+        groups = groups.with_columns(pl.lit(False).alias(IS_TOTAL), *(series.gather(row) for series in values))
+        groups = as_text(groups, by)
+        if not by:
+            return groups.with_columns(pl.lit(True).alias(IS_TOTAL))
+        if self.pairs:
+            total = self._of_groups(reading, np.zeros_like(group), min(len(row), 1))
+        else:
+            total = add_up([groups.select(list(self.count_types))], [], self.count_types, self.exact)
+        nobody = [pl.lit(None, self.scan.group_types[name]).alias(name) for name in by]
+        total = total.with_columns(pl.lit(True).alias(IS_TOTAL), *nobody)
+        return pl.concat([total, groups], how="diagonal")
+
+    def _of_groups(self, reading: Reading, group: Ints, groups: int) -> pl.DataFrame:
+        """The counts of one part by group; `group` is the number of every entrant's."""
+        asked = self.definition
+        counter = GroupCounts(reading, group, groups, latest_mature(self.scan, reading), asked.maturity == "survival")
+        reached, opened = counter.counts()
+        names = ["tied", *(f"{state}_{k}" for state in ("reached", "open") for k in self.steps)]
+        table = pl.DataFrame(np.column_stack((counter.tied(), reached, opened)), schema=names, orient="row")
+        previous = np.array([asked.previous(k) - 1 for k in self.steps])
+        columns = counter.waits(previous, reached, self.exact)
+        if asked.value is not None:
+            columns += [counter.values(k - 1, asked.value).alias(f"value_{k}") for k in self.steps]
+        if self.pairs:
+            customer = reading.sequences.customer[reading.found.sequence]
+            columns += counter.products(self.pairs, customer).get_columns()
+        return table.hstack(columns)
+
+    def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Adds up the counts of parts; the total is there without any."""
+        total = pl.DataFrame({IS_TOTAL: [True]}).select(
+            pl.lit(True).alias(name)
+            if name == IS_TOTAL
+            else pl.lit([], DISTRIBUTION).alias(name)
+            if dtype == DISTRIBUTION
+            else pl.lit(0 if name in self.count_types else None, dtype).alias(name)
+            for name, dtype in self.schema.items()
+        )
+        filled = [partial for partial in partials if len(partial)]
+        return super().merge(filled or [total])
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `funnel`."""
+        by, first = list(self.definition.by), pl.col("step") == 1
+        table = pl.concat(self._at_step(merged, k) for k in self.steps)
+        shares = [
+            *share_columns(table, "share_of_entered", "reached", "entered"),
+            *share_columns(table, "share_of_previous", "reached", "previous"),
+        ]
+        table = table.with_columns(*shares, *durations(table["waits"], RANKS)).with_columns(
+            *(pl.when(~first).then(share.name).alias(share.name) for share in shares),
+            (pl.col("previous") >= MIN_DENOMINATOR).alias("enough"),
+        )
+        names = list(self.SCHEMA)
+        names[names.index("enough") : names.index("enough")] = ["value"] if "value" in table.columns else []
+        return totals_first(table, by, "step").select(*by, *names)
+
+    def _at_step(self, merged: pl.DataFrame, step: int) -> pl.DataFrame:
+        """The counts of one step."""
+        asked, previous = self.definition, self.definition.previous(step)
+        return merged.select(
+            *asked.by,
+            IS_TOTAL,
+            pl.lit(step, pl.UInt32).alias("step"),
+            pl.lit(asked.name_of(step)).alias("name"),
+            pl.col("reached_1").alias("entered"),
+            pl.col(f"reached_{step}").alias("reached"),
+            _dropped(asked, step).alias("dropped"),
+            pl.col(f"open_{step}").alias("open"),
+            pl.col(f"reached_{previous}").alias("previous"),
+            *(pl.col(f"value_{step}").truediv(MILLION).alias("value") for _ in [0] if asked.value is not None),
+            pl.col("tied").alias("tie_sensitive"),
+            (pl.col(f"waits_{step}") if step > 1 else pl.lit([], DISTRIBUTION)).alias("waits"),
+            **self._squares("previous", previous, step) | self._squares("entered", 1, step),
+        )
+
+    def _squares(self, whole: str, base: int, step: int) -> dict[str, pl.Expr]:
+        """The sums by customer of the share of a step, as `share_columns` reads them."""
+        sums = (f"{base} x {base}", f"{base} x {step}", f"{step} x {step}", f"customers {base}")
+        names = square_columns("reached", whole) if self.pairs else []
+        return {name: pl.col(column) for name, column in zip(names, sums, strict=False)}
+
+
+@measured_by(FunnelCounts)
+def funnel(paths: Paths, definition: Funnel, *, exact: bool = False) -> pl.DataFrame:
     """Customers who reach each step, in total and by the columns of `by`.
 
     Columns: those of `by`; `is_total` Boolean (rows over all groups, where `by` is null; they come first); `step`
     UInt32 (from 1); `name` String; `entered`, `reached`, `dropped`, `open` Int64; `share_of_entered`,
-    `share_of_previous` Float64, each with `_low` and `_high` (Wilson, 95 %), null without a denominator;
-    `median_wait`, `p90_wait` Duration(us) from the previous step (linear between two ranks); `value` Float64 where the
+    `share_of_previous` Float64, each with `_low` and `_high` (Wilson, 95 %, judged by customers), null without a
+    denominator; `median_wait`, `p90_wait` Duration(us) from the previous step (linear between two ranks; of more than
+    1,000 waits right to 1 in 1,000, or with `exact` exact, for twice the time); `value` Float64 where the
     funnel names a value column: its sum over the touches of the step; `enough` Boolean: the previous step counts at
     least 30; `tie_sensitive` Int64: customers whose depth depends on the order of touches at one instant (a lower bound
     where steps share a value or the funnel is strict or has exclusions).
@@ -51,62 +239,13 @@ def funnel(paths: Paths, definition: Funnel) -> pl.DataFrame:
     >>> funnel(shop, Funnel(["visit", "pay"], window="7d"))["reached"].to_list()
     [2, 1]
     """
-    analysis = ChainScan.of(paths, definition)
-    partials = run(analysis.paths, partial(partial_counts, analysis))
-    table = finish(merge(partials, definition.by), definition)
+    paths, scan = bound(paths, definition)
+    table = run(paths, FunnelCounts(scan), exact=exact)
     if definition.maturity == "survival":
         from analytics.funnels.survival import with_survival
 
-        return with_survival(table, paths, definition)
+        return with_survival(table, paths, scan)
     return table
-
-
-def merge(partials: Sequence[pl.DataFrame], by: Sequence[str]) -> pl.DataFrame:
-    """Adds up the counts of all parts and concatenates the waits. The first row is the total, with null in `by`."""
-    together = as_text(pl.concat(partials), by)
-    lists = [name for name in together.columns if name.startswith("waits_")]
-    counts = [name for name in together.columns if name not in (*lists, *by)]
-    sums = [pl.col(counts).sum(), pl.col(lists).explode().drop_nulls()]
-    joined = [pl.col(name).explode().drop_nulls().implode() for name in lists]
-    total = together.select(pl.lit(True).alias("is_total"), pl.col(counts).sum(), *joined)
-    if not by:
-        return total
-    groups = together.group_by(by).agg(sums).sort(by, nulls_last=True).with_columns(pl.lit(False).alias("is_total"))
-    return pl.concat([total, groups], how="diagonal").select(*by, "is_total", *counts, *lists)
-
-
-def finish(merged: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
-    """Returns counts and waits as the columns of `funnel`."""
-    by = list(definition.by)
-    rows = []
-    for k in range(1, len(definition.steps) + 1):
-        before = f"reached_{definition.previous(k)}"
-        waits = pl.col(f"waits_{k}") if k > 1 else pl.lit(None, pl.List(pl.Int64))
-        rows.append(
-            merged.select(
-                *by,
-                "is_total",
-                pl.lit(k, pl.UInt32).alias("step"),
-                pl.lit(definition.name_of(k)).alias("name"),
-                pl.col("reached_1").alias("entered"),
-                pl.col(f"reached_{k}").alias("reached"),
-                _dropped(definition, k).alias("dropped"),
-                pl.col(f"open_{k}").alias("open"),
-                pl.col(before).alias("previous"),
-                _rank(waits, 0.5).alias("median_wait"),
-                _rank(waits, 0.9).alias("p90_wait"),
-                pl.col("tied").alias("tie_sensitive"),
-                *([pl.col(f"value_{k}").alias("value")] if definition.value is not None else []),
-            )
-        )
-    order = pl.int_range(pl.len()).over("step")
-    table = pl.concat(rows).with_columns(order.alias(" row")).sort(" row", "step").drop(" row")
-    return _with_shares(table).select(
-        *(*by, "is_total", "step", "name", "entered", "reached", "dropped", "open"),
-        *("share_of_entered", "share_of_entered_low", "share_of_entered_high"),
-        *("share_of_previous", "share_of_previous_low", "share_of_previous_high"),
-        *("median_wait", "p90_wait", *(["value"] if definition.value is not None else []), "enough", "tie_sensitive"),
-    )
 
 
 def _dropped(definition: Funnel, step: int) -> pl.Expr:
@@ -115,25 +254,3 @@ def _dropped(definition: Funnel, step: int) -> pl.Expr:
     lost = pl.col(f"reached_{before}") - pl.col(f"reached_{step}")
     under_way = pl.col(f"open_{before}") - pl.col(f"open_{step}")
     return lost - under_way if definition.maturity == "survival" else lost
-
-
-def _with_shares(table: pl.DataFrame) -> pl.DataFrame:
-    """Adds the shares of both denominators, with their intervals; null where the denominator is zero."""
-    first, columns = pl.col("step") == 1, []
-    for name, denominator in (("share_of_entered", "entered"), ("share_of_previous", "previous")):
-        bounds = wilson(table["reached"], table[denominator])
-        found = [
-            (table["reached"] / table[denominator]).alias(name),
-            pl.Series(f"{name}_low", bounds.low),
-            pl.Series(f"{name}_high", bounds.high),
-        ]
-        columns += [series.fill_nan(None) for series in found]
-    shares = [c.name for c in columns[3:]]
-    return table.with_columns(columns).with_columns(
-        pl.when(~first).then(pl.col(shares)), (pl.col("previous") >= MIN_DENOMINATOR).alias("enough")
-    )
-
-
-def _rank(waits: pl.Expr, share: float) -> pl.Expr:
-    rank = waits.list.eval(pl.element().quantile(share, "linear")).list.first()
-    return rank.round().cast(pl.Int64).cast(pl.Duration("us"))

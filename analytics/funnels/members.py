@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Final, Literal
 
 import polars as pl
 
 from analytics.engine.conditions import one_of
-from analytics.engine.run import run
+from analytics.engine.run import on_parts
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants
-from analytics.funnels.scan import ChainScan
+from analytics.funnels.scan import ChainScan, bound
 from analytics.store.columns import CUSTOMER, TIME
-from analytics.store.encoding import as_text
+from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
@@ -39,8 +38,8 @@ def members(paths: Paths, definition: Funnel, *, step: int | None = None, state:
     one_of("state", state, STATES)
     if step is not None:
         check_step(definition, step)
-    analysis = ChainScan.of(paths, definition)
-    everyone = pl.concat(run(analysis.paths, partial(_entrants, analysis)))
+    paths, scan = bound(paths, definition)
+    everyone = pl.concat(on_parts(paths, lambda part: _entrants(scan, part, paths.dictionaries)))
     if step is not None:
         everyone = everyone.filter(_in_state(definition, step, state))
     return everyone.sort("entered_at", CUSTOMER)
@@ -62,11 +61,11 @@ def _in_state(definition: Funnel, step: int, state: State) -> pl.Expr:
     return before & ~there & ~pl.col("is_open")
 
 
-def _entrants(analysis: ChainScan, part: Part) -> pl.DataFrame:
-    found = entrants(analysis, part)
+def _entrants(scan: ChainScan, part: Part, words: Dictionaries) -> pl.DataFrame:
+    found = entrants(scan, part, words)
     keys = part.keys().gather(found["place"].cast(pl.UInt32)).alias(CUSTOMER)
-    times = [f"at_{k}" for k in range(1, len(analysis.definition.steps) + 1)]
-    by = list(analysis.definition.by)
+    times = [f"at_{k}" for k in range(1, len(scan.definition.steps) + 1)]
+    by = list(scan.definition.by)
     groups = [name for name in by if name != CUSTOMER]
     return (
         as_text(found, by)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 import numpy as np
@@ -23,8 +23,11 @@ from analytics.funnels.sequences import (
     sequences_per_value,
 )
 from analytics.store.columns import AT, CUSTOMER
+from analytics.store.encoding import Dictionaries
+from analytics.store.frames import micros
 from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
+from analytics.store.regroup import regrouped
 from expectations.errors import DefinitionError
 
 FOREVER: Final = 2**61
@@ -58,6 +61,7 @@ class Reading:
 
     part: Part
     frame: pl.DataFrame
+    words: Dictionaries
     units: StepSequences
     sequences: StepSequences
     found: ReportedChains
@@ -75,24 +79,26 @@ class Reading:
 
 @dataclass(frozen=True)
 class ChainScan:
-    """A funnel bound to one store. `entry_from` and `entry_to` narrow the entries further, in microseconds."""
+    """A funnel with what it needs of a store. `entry_from` and `entry_to` narrow the entries, in microseconds."""
 
-    paths: Paths
     definition: Funnel
     matcher: Matcher
+    end_of_data: datetime | None
+    group_types: Mapping[str, pl.DataType]
     entry_from: int = -FOREVER
     entry_to: int = FOREVER
 
     @classmethod
     def of(cls, paths: Paths, definition: Funnel) -> ChainScan:
-        """Bind a funnel to a store; raises `DefinitionError` for a column that is not there, warns of unknown words."""
+        """Binds a funnel to a store; raises `DefinitionError` for a column that is not there, warns of unknown words.
+
+        The parts to read are those of `bound`.
+        """
         _check_kinds(paths, definition)
         check_names(definition)
         conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
         warn_of_unknown(unknown_steps(paths, conditions))
         counted = definition.count
-        if counted not in COUNTABLE:
-            paths = paths_by(paths, counted)
         value = [] if definition.value is None else [definition.value]
         runs = [RUN_COLUMNS[counted]] if counted in RUN_COLUMNS else []
         paths.require(*definition.by, *definition.same, *value, *runs)
@@ -101,8 +107,9 @@ class ChainScan:
         universe = definition.universe
         if universe is None and (definition.order == "strict" or "other" in definition.stop):
             universe = pl.lit(True)
-        matcher = Matcher(paths, conditions, only=definition.only, universe=universe)
-        return cls(paths, definition, matcher)
+        matcher = Matcher(conditions, only=definition.only, universe=universe)
+        paths.require(*matcher.columns)
+        return cls(definition, matcher, paths.end_of_data, {name: paths.schema[name] for name in definition.by})
 
     def within(self, start: datetime, end: datetime) -> ChainScan:
         """The same for entries of `start <= t < end`."""
@@ -117,16 +124,16 @@ class ChainScan:
         every = dict.fromkeys([*self.matcher.columns, AT, *asked.by, *asked.same, *value, *runs])
         return [name for name in every if name != CUSTOMER]
 
-    def read(self, part: Part) -> Reading:
-        """Read one part."""
+    def read(self, part: Part, words: Dictionaries) -> Reading:
+        """Reads one part."""
         frame = part.read(self.columns)
-        codes, bits = self.matcher.match(part, frame)
+        codes, bits = self.matcher.match(part, frame, words)
         times, scale = frame[AT].to_numpy(), scale_of(frame[AT])
         units = sequences_of_customers(codes, bits, times, scale, part.bounds()).read_only()
         if self.definition.count in RUN_COLUMNS:
             units = sequences_of_runs(units, frame[RUN_COLUMNS[self.definition.count]])
-        sequences = self._sequences(part, units, frame)
-        return Reading(part, frame, units, sequences, self._found(sequences, units.times))
+        sequences = self._sequences(part, units, frame, words)
+        return Reading(part, frame, words, units, sequences, self._found(sequences, units.times))
 
     def again(self, reading: Reading) -> Reading:
         """The same touches, read by the same funnel for other entries, with the chains of this scan."""
@@ -136,52 +143,43 @@ class ChainScan:
         found = scanned(sequences, self.definition, self.rules(sequences.scale))
         return best_of_unit(found, sequences, times) if self.definition.same else found
 
-    def entries(self, part: Part) -> pl.Series:
+    def entries(self, part: Part, words: Dictionaries) -> pl.Series:
         """Times of the touches that could be an entry, in microseconds."""
         frame = part.read(self.columns)
-        codes, bits = self.matcher.match(part, frame)
+        codes, bits = self.matcher.match(part, frame, words)
         steps = (1 << len(self.definition.steps)) - 1 if self.definition.order == "unordered" else 1
         scale = scale_of(frame[AT])
         times, rules = frame[AT].to_numpy().astype(np.int64), self.rules(scale)[0]
         entry = (bits[codes] & np.uint64(steps)) > 0
         return pl.Series("entry", times[entry & (times >= rules["entry_from"]) & (times < rules["entry_to"])] * scale)
 
-    def _sequences(self, part: Part, units: StepSequences, frame: pl.DataFrame) -> StepSequences:
+    def _sequences(self, part: Part, units: StepSequences, frame: pl.DataFrame, words: Dictionaries) -> StepSequences:
         """The sequences that the funnel scans: the units, or one per value and unit."""
         asked, sequences = self.definition, units
         if not asked.same and not (asked.by and asked.attribution.startswith("every")):
             return units
+
+        def values(names: Sequence[str]) -> list[pl.Series]:  # codes do, but the customer is not stored
+            return [decoded(part, [n], words).to_series() if n == CUSTOMER else frame[n] for n in names]
+
         masks = units.bits[units.codes]
         everything = np.ones(len(masks), np.bool_)
         if asked.attribution == "every" and asked.by:
-            keys = combination_keys(self._values(part, frame, asked.by), with_null=True)
+            keys = combination_keys(values(asked.by), with_null=True)
             sequences = sequences_per_value(units, keys, everything, ~everything, 0)
         elif asked.attribution.startswith("every step") and asked.by:
             own = np.uint64(1 << (int(asked.attribution[11:]) - 1))
-            keys = combination_keys(self._values(part, frame, asked.by), with_null=True)
+            keys = combination_keys(values(asked.by), with_null=True)
             sequences = sequences_per_value(units, keys, (masks & own) > 0, masks > 0, int(own))
         if asked.same:
             steps = (1 << len(asked.steps)) - 1
             rows = sequences.row_of(np.arange(len(sequences.codes)))
-            values = [self._sortable(column) for column in self._values(part, frame, asked.same)]
-            keys = combination_keys([column.gather(rows) for column in values], with_null=False)
+            columns = [_sortable(column, words) for column in values(asked.same)]
+            keys = combination_keys([column.gather(rows) for column in columns], with_null=False)
             masks = sequences.bits[sequences.codes]
             valued, kept = np.ones(len(masks), np.bool_), (masks & ~np.uint64(steps)) > 0
             sequences = sequences_per_value(sequences, keys, valued, kept, steps)
         return sequences
-
-    def _values(self, part: Part, frame: pl.DataFrame, names: Sequence[str]) -> list[pl.Series]:
-        """Columns of the breakdown or of `same`, decoded; physical codes would do, but the customer is not stored."""
-        return [
-            decoded(part, [name], self.paths.dictionaries).to_series() if name == CUSTOMER else frame[name]
-            for name in names
-        ]
-
-    def _sortable(self, column: pl.Series) -> pl.Series:
-        """Replaces codes of words, which are numbered in the order of the source, by ranks of the sorted words."""
-        if column.name not in self.paths.dictionaries:
-            return column
-        return self.paths.dictionaries[column.name].cast(pl.String).rank("ordinal").gather(column.cast(pl.UInt32))
 
     def rules(self, scale: int) -> Any:
         """The funnel in the terms of the scans, with times in units of `scale` microseconds."""
@@ -224,8 +222,12 @@ def check_names(definition: Funnel) -> None:
             raise DefinitionError(f"Column {column!r} cannot be a breakdown.", do="rename it, as the answer has one")
 
 
-def paths_by(paths: Paths, column: str) -> Paths:
-    """The same touches with the values of a column in the place of customers; touches without a value are left out."""
+def bound(paths: Paths, definition: Funnel) -> tuple[Paths, ChainScan]:
+    """A funnel bound to a store, and the paths whose parts it reads: those of customers, or of a column's values."""
+    scan = ChainScan.of(paths, definition)
+    column = definition.count
+    if column in COUNTABLE:
+        return paths, scan
     if column not in paths.schema or column in (CUSTOMER, AT):
         paths.require(column)
         raise DefinitionError(f"Column {column!r} cannot be counted.", expected="another column, or customers")
@@ -235,14 +237,15 @@ def paths_by(paths: Paths, column: str) -> Paths:
             expected=f"count={f'{column}s'!r}",
             found=f"count={column!r}",
         )
-    touches = paths.touches.filter(pl.col(column).is_not_null()).with_columns(pl.col(column).alias(CUSTOMER))
-    return Paths.from_frame(touches, end_of_data=paths.end_of_data)
+    values = regrouped(paths, column, scan.columns)
+    return values, replace(scan, group_types={name: values.schema[name] for name in definition.by})
 
 
-def micros(time: datetime | timedelta) -> int:
-    """A time as microseconds since 1970, or a length of time in microseconds."""
-    length = time - datetime.fromtimestamp(0, UTC) if isinstance(time, datetime) else time
-    return length // timedelta(microseconds=1)
+def _sortable(column: pl.Series, words: Dictionaries) -> pl.Series:
+    """Replaces codes of words, which are numbered in the order of the source, by ranks of the sorted words."""
+    if column.name not in words:
+        return column
+    return words[column.name].cast(pl.String).rank("ordinal").gather(column.cast(pl.UInt32))
 
 
 def _check_kinds(paths: object, definition: object) -> None:

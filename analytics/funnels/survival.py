@@ -7,23 +7,102 @@ censored entrants each share is the plain share of those who entered.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
 
+import numpy as np
 import polars as pl
 
-from analytics.engine.run import run
+from analytics.engine.analysis import answer, measured_by
+from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions
+from analytics.engine.partials import numbered
+from analytics.engine.run import counted, run
+from analytics.funnels.counts import FunnelMeasure, totals_first, with_totals
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants
-from analytics.funnels.scan import ChainScan, micros
+from analytics.funnels.scan import ChainScan, bound
 from analytics.statistics.curves import kaplan_meier_by
-from analytics.store.encoding import as_text
+from analytics.store.encoding import Dictionaries
+from analytics.store.frames import micros
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 
-CURVE: Final = ("time", "at_risk", "events", "censored", "converted", "standard_error", "low", "high")
+CURVE: Final = {
+    "time": pl.Duration("us"),
+    "at_risk": pl.Int64,
+    "events": pl.Int64,
+    "censored": pl.Int64,
+    "converted": pl.Float64,
+    "standard_error": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
 
 
+@dataclass(frozen=True, eq=False)
+class SurvivalCounts(FunnelMeasure):
+    """Counts entrants by how long they were seen, since the entry and since the previous step of every step.
+
+    `event` says whether they reached the step then. Whoever is seen for the whole window is counted at its very end.
+    """
+
+    SCHEMA: ClassVar[pl.Schema] = answer(step=pl.UInt32, name=pl.String, **CURVE)
+    KEYS: ClassVar[Mapping[str, Any]] = {"step": pl.UInt32, "origin": pl.String, "event": pl.Boolean}
+
+    @classmethod
+    def of_scan(cls, scan: ChainScan) -> SurvivalCounts:
+        """The measure of a funnel that is bound to a store."""
+        return cls(scan, tuple(bucket_numbers([micros(scan.definition.window)])))
+
+    @property
+    def count_types(self) -> Mapping[str, Any]:
+        """The columns of counts."""
+        return {"people": pl.Int64, "waits": DISTRIBUTION}
+
+    def counts(self, part: Part, words: Dictionaries) -> pl.DataFrame:
+        """The counts of one part."""
+        asked = self.definition
+        found = with_totals(entrants(self.scan, part, words), asked.by)
+        rows = [
+            self._seen(found, k, origin) for k in range(2, len(asked.steps) + 1) for origin in ("entry", "previous")
+        ]
+        table = pl.concat([pl.DataFrame(schema={name: self.schema[name] for name in self.keys}), *rows], how="diagonal")
+        keys, number = numbered(table.select(self.keys))
+        waits = table["wait"].to_numpy() if "wait" in table.columns else np.zeros(0, np.int64)
+        return keys.with_columns(
+            pl.Series("people", np.bincount(number, minlength=len(keys)).astype(np.int64)),
+            distributions(number, waits, len(keys), exact=self.exact).alias("waits"),
+        )
+
+    def _seen(self, found: pl.DataFrame, step: int, origin: str) -> pl.DataFrame:
+        """How long each entrant was seen before the step, since the entry or since the previous step."""
+        window, end = micros(self.definition.window), micros(self.scan.end_of_data) if self.scan.end_of_data else 0
+        since = "at_1" if origin == "entry" else f"at_{self.definition.previous(step)}"
+        begun = "first" if origin == "entry" else since
+        there = pl.col(f"at_{step}").is_not_null()
+        seen = pl.when(pl.col("first") + window <= end).then(window).otherwise(end - pl.col(begun))
+        wait = pl.when(there).then(pl.col(f"at_{step}") - pl.col(since)).otherwise(seen)
+        return found.filter(pl.col(since).is_not_null()).select(
+            *self.definition.by,
+            "is_total",
+            pl.lit(step, pl.UInt32).alias("step"),
+            pl.lit(origin).alias("origin"),
+            there.alias("event"),
+            wait.cast(pl.Int64).clip(0).alias("wait"),
+        )
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `survival`."""
+        by, names = list(self.definition.by), [step.name for step in self.definition.steps]
+        waits = waits_of(merged).filter(pl.col("origin") == "entry")
+        curves = _curves(waits, [*by, "is_total", "step"]).with_columns(
+            pl.col("step").replace_strict(range(1, len(names) + 1), names, return_dtype=pl.String).alias("name")
+        )
+        return totals_first(curves, by, "step", "time").select(*by, *self.SCHEMA)
+
+
+@measured_by(SurvivalCounts)
 def survival(paths: Paths, definition: Funnel) -> pl.DataFrame:
     """The share of entrants who have reached each step, by the time since their entry.
 
@@ -38,24 +117,22 @@ def survival(paths: Paths, definition: Funnel) -> pl.DataFrame:
     >>> survival(shop, Funnel(["visit", "pay"], window="7d"))["at_risk", "events", "converted"].rows()
     [(3, 0, 0.0), (2, 1, 0.5), (1, 0, 0.5)]
     """
-    waits = _waits_of(paths, definition).filter(pl.col("origin") == "entry")
-    by, names = list(definition.by), [step.name for step in definition.steps]
-    curves = _curves(waits, [*by, "is_total", "step"]).with_columns(
-        pl.col("step").replace_strict(range(1, len(names) + 1), names, return_dtype=pl.String).alias("name")
-    )
-    order = ["step", "is_total", *by, "time"]
-    curves = curves.sort(order, descending=[name == "is_total" for name in order], nulls_last=True)
-    return curves.select(*by, "is_total", "step", "name", *CURVE)
+    paths, scan = bound(paths, definition)
+    return run(paths, SurvivalCounts.of_scan(scan))
 
 
-def with_survival(table: pl.DataFrame, paths: Paths, definition: Funnel) -> pl.DataFrame:
-    """Replaces the shares of a funnel by estimates at the end of the window, and adds `at_risk` at that time."""
-    waits, keys = _waits_of(paths, definition), [*definition.by, "is_total", "step"]
+SHARES: Final = tuple(CURVE)[4:]
+
+
+def with_survival(table: pl.DataFrame, paths: Paths, scan: ChainScan) -> pl.DataFrame:
+    """Replaces a funnel's shares by those at the end of the window; adds `at_risk`: seen so long without the step."""
+    definition = scan.definition
+    waits, keys = waits_of(counted(paths, SurvivalCounts.of_scan(scan))), [*definition.by, "is_total", "step"]
     for origin, share in (("entry", "share_of_entered"), ("previous", "share_of_previous")):
         last = _curves(waits.filter(pl.col("origin") == origin), keys).group_by(keys).last()
         ends = {share: "converted", f"{share}_low": "low", f"{share}_high": "high"}
-        table = table.join(last.select(*keys, *CURVE[4:]), on=keys, how="left", nulls_equal=True, maintain_order="left")
-        table = table.with_columns(pl.coalesce(new, name).alias(name) for name, new in ends.items()).drop(CURVE[4:])
+        table = table.join(last.select(*keys, *SHARES), on=keys, how="left", nulls_equal=True, maintain_order="left")
+        table = table.with_columns(pl.coalesce(new, name).alias(name) for name, new in ends.items()).drop(SHARES)
     whole = (pl.col("origin") == "entry") & (pl.col("wait") >= micros(definition.window))
     at_risk = waits.group_by(keys).agg(pl.col("people").filter(whole).sum().alias("at_risk"))
     later = pl.when(pl.col("step") > 1).then(pl.col("at_risk").fill_null(0))
@@ -73,37 +150,9 @@ def _curves(waits: pl.DataFrame, keys: list[str]) -> pl.DataFrame:
     )
 
 
-def _waits_of(paths: Paths, definition: Funnel) -> pl.DataFrame:
-    """Counts of entrants by wait for each step, since the entry and since the previous step: in total and per group."""
-    analysis = ChainScan.of(paths, definition)
-    parts = pl.concat(run(analysis.paths, partial(_waits, analysis)))
-    keys = [name for name in parts.columns if name != "people"]
-    groups = parts.group_by(keys).agg(pl.col("people").sum()).with_columns(is_total=pl.lit(False))
-    nobody = [pl.lit(None, parts.schema[name]).alias(name) for name in definition.by]
-    total = groups.with_columns(*nobody, is_total=pl.lit(True))
-    return pl.concat([total, groups]) if definition.by else total
-
-
-def _waits(analysis: ChainScan, part: Part) -> pl.DataFrame:
-    """The counts of `_waits_of` for one part, per group."""
-    definition, by = analysis.definition, list(analysis.definition.by)
-    window = micros(definition.window)
-    end = micros(analysis.paths.end_of_data) if analysis.paths.end_of_data else 0
-    found = as_text(entrants(analysis, part), by)
-    tables = [_counted(found.clear().with_columns(pl.col("first").alias("wait"), event="mature"), by, 2, "entry")]
-    for k in range(2, len(definition.steps) + 1):
-        there = pl.col(f"at_{k}").is_not_null()
-        for origin, since in (("entry", "at_1"), ("previous", f"at_{definition.previous(k)}")):
-            begun = "first" if origin == "entry" else since
-            seen = pl.when(pl.col("first") + window <= end).then(window).otherwise(end - pl.col(begun))
-            wait = pl.when(there).then(pl.col(f"at_{k}") - pl.col(since)).otherwise(seen)
-            asked = found.filter(pl.col(since).is_not_null())
-            tables.append(_counted(asked.with_columns(wait.cast(pl.Int64).alias("wait"), event=there), by, k, origin))
-    return pl.concat(tables)
-
-
-def _counted(waits: pl.DataFrame, by: list[str], step: int, origin: str) -> pl.DataFrame:
-    """The number of entrants with each wait."""
-    keyed = waits.with_columns(pl.lit(step, pl.UInt32).alias("step"), pl.lit(origin).alias("origin"))
-    keys = [*by, "step", "origin", "wait", "event"]
-    return keyed.group_by(keys).agg(pl.len().cast(pl.Int64).alias("people"))
+def waits_of(merged: pl.DataFrame) -> pl.DataFrame:
+    """One row per key and wait, with the number of `people`."""
+    rows = merged.drop("people").explode("waits", empty_as_null=False)
+    return rows.with_columns(
+        pl.col("waits").struct.field("value").alias("wait"), pl.col("waits").struct.field("count").alias("people")
+    ).drop("waits")

@@ -7,32 +7,128 @@ entries, not the touches that complete a chain.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, timedelta
-from functools import partial
-from typing import Final
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
 import numpy as np
 import polars as pl
 
+from analytics.engine.analysis import IS_TOTAL, answer, measured_by
 from analytics.engine.calendar import PERIODS, next_period_start, period_start, zone_named
 from analytics.engine.conditions import one_of
-from analytics.engine.run import run
+from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions, durations, needed_buckets
+from analytics.engine.partials import HIGHEST, LOWEST, numbered
+from analytics.engine.run import on_parts, run
+from analytics.funnels.counts import FunnelMeasure, totals_first, with_totals
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants, entrants_of
 from analytics.funnels.members import check_step
-from analytics.funnels.scan import ChainScan, Reading
-from analytics.statistics.intervals import wilson
+from analytics.funnels.scan import ChainScan, Reading, bound
+from analytics.statistics.shares import share_columns
 from analytics.store.columns import TIME
-from analytics.store.encoding import as_text
+from analytics.store.encoding import Dictionaries
 from analytics.store.frames import as_utc
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
 MAX_BINS: Final = 60
+SECOND: Final = 1_000_000
+Range = tuple[datetime, datetime]
 
 
+@dataclass(frozen=True, eq=False)
+class RangeCounts(FunnelMeasure):
+    """Counts the entrants of several ranges: `reached_k` (mature) and `open_k` of every step; a part is read once."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        period=TIME,
+        step=pl.UInt32,
+        name=pl.String,
+        entered=pl.Int64,
+        reached=pl.Int64,
+        dropped=pl.Int64,
+        open=pl.Int64,
+    )
+    KEYS: ClassVar[Mapping[str, Any]] = {"period": TIME}
+
+    ranges: tuple[Range, ...] = ()
+
+    @property
+    def count_types(self) -> Mapping[str, Any]:
+        """The columns of counts."""
+        steps = range(1, len(self.definition.steps) + 1)
+        return {f"{state}_{k}": pl.Int64 for k in steps for state in ("reached", "open")}
+
+    def counts(self, part: Part, words: Dictionaries) -> pl.DataFrame:
+        """The counts of one part."""
+        tables = [pl.DataFrame(schema=self.schema)]
+        reading: Reading | None = None
+        for start, end in self.ranges:
+            scan = self.scan.within(start, end)
+            reading = scan.read(part, words) if reading is None else scan.again(reading)
+            found = with_totals(entrants_of(scan, reading), self.definition.by)
+            keyed = found.with_columns(pl.lit(start, TIME).alias("period"))
+            tables.append(keyed.group_by(self.keys).agg(map(_reached, self.count_types)))
+        return pl.concat(tables)
+
+    def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Adds up the counts of parts; every range has a total."""
+        periods = pl.DataFrame({"period": [start for start, _ in self.ranges]}, schema={"period": TIME})
+        nobody = [pl.lit(None, dtype).alias(name) for name, dtype in self.scan.group_types.items()]
+        zeros = [pl.lit(0, dtype).alias(name) for name, dtype in self.count_types.items()]
+        totals = periods.with_columns(pl.lit(True).alias(IS_TOTAL), *nobody, *zeros)
+        return super().merge([totals.select(list(self.schema)), *partials])
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `funnel_by_range`."""
+        steps = [_at_step(merged, self.definition, k) for k in range(1, len(self.definition.steps) + 1)]
+        return totals_first(pl.concat(steps), self.definition.by, "period", "step")
+
+
+def _reached(column: str) -> pl.Expr:
+    """The count of a column of `RangeCounts`, over entrants."""
+    state, _, step = column.partition("_")
+    there = pl.col(f"at_{step}").is_not_null()
+    return (there & (pl.col("mature") if state == "reached" else ~pl.col("mature"))).sum().cast(pl.Int64).alias(column)
+
+
+@dataclass(frozen=True, eq=False)
+class TrendCounts(RangeCounts):
+    """The counts of `trend`: those of `RangeCounts`, told of two steps."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        period=TIME,
+        entered=pl.Int64,
+        reached=pl.Int64,
+        open=pl.Int64,
+        share_of_entered=pl.Float64,
+        share_of_entered_low=pl.Float64,
+        share_of_entered_high=pl.Float64,
+    )
+
+    timezone: str = "UTC"
+    from_step: int = 1
+    to_step: int = 1
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `trend`."""
+        by = self.definition.by
+        counts = merged.select(
+            *by,
+            IS_TOTAL,
+            pl.col("period").dt.convert_time_zone(self.timezone),
+            pl.col(f"reached_{self.from_step}").alias("entered"),
+            pl.col(f"reached_{self.to_step}").alias("reached"),
+            pl.col(f"open_{self.from_step}").alias("open"),
+        )
+        ordered = totals_first(counts, by, "period")
+        return ordered.with_columns(share_columns(ordered, "share_of_entered", "reached", "entered"))
+
+
+@measured_by(TrendCounts)
 def trend(
     paths: Paths,
     definition: Funnel,
@@ -49,9 +145,10 @@ def trend(
     `timezone`: hour, day, week (from Monday), week_sunday or month. `starts` lists the days or times at which periods
     begin (a time without a zone is read in `timezone`); by default all periods from the first entry to the last.
 
-    Columns: those of `by`; `period` Datetime(us, timezone), its start; `entered`, `reached` Int64 (mature customers
-    that reached `from_step`, and `to_step`, by default the last); `open` Int64; `share_of_entered` Float64 with `_low`,
-    `_high`. A period without entries is a row of zeros, without `by`. Raises `DefinitionError` for an unknown period,
+    Columns: those of `by`; `is_total` Boolean (as in `funnel`); `period` Datetime(us, timezone), its start; `entered`,
+    `reached` Int64 (mature customers that reached `from_step`, and `to_step`, by default the last); `open` Int64;
+    `share_of_entered` Float64 with `_low`, `_high`. Totals come first. A period without entries has a
+    total of zeros and no groups. Raises `DefinitionError` for an unknown period,
     zone or step, and for maturity `survival`.
 
     >>> from analytics import Paths
@@ -62,17 +159,12 @@ def trend(
     last = _last_step(definition, from_step, to_step)
     one_of("period", period, PERIODS)
     _check_counted(definition)
-    analysis = ChainScan.of(paths, definition)
-    counts = _counts_of(analysis, _bounds(analysis, period, zone_named(timezone), starts)).select(
-        *definition.by,
-        pl.col("period").dt.convert_time_zone(timezone),
-        pl.col(f"reached_{from_step}").alias("entered"),
-        pl.col(f"reached_{last}").alias("reached"),
-        pl.col(f"open_{from_step}").alias("open"),
-    )
-    return _shares(counts, definition)
+    paths, scan = bound(paths, definition)
+    ranges = _periods(paths, scan, period, zone_named(timezone), starts)
+    return run(paths, TrendCounts(scan, (), tuple(ranges), timezone, from_step, last))
 
 
+@measured_by(RangeCounts)
 def funnel_by_range(paths: Paths, definition: Funnel, ranges: Sequence[tuple[datetime, datetime]]) -> pl.DataFrame:
     """The counts of a funnel for the entries of each of several ranges of time; each part is read once for all ranges.
 
@@ -93,15 +185,8 @@ def funnel_by_range(paths: Paths, definition: Funnel, ranges: Sequence[tuple[dat
     bounds = [(as_utc(start), as_utc(end)) for start, end in ranges]
     if len({start for start, _ in bounds}) < len(bounds):
         raise DefinitionError("Two ranges have one start.", expected="a different start for each range")
-    groups = _counts_of(ChainScan.of(paths, definition), bounds)
-    sums = groups.group_by("period").agg(pl.exclude("period", *definition.by).sum())
-    periods = pl.DataFrame({"period": [start for start, _ in bounds]}, schema={"period": TIME})
-    totals = periods.join(sums, on="period", how="left").with_columns(pl.exclude("period").fill_null(0), is_total=True)
-    parted = groups.with_columns(is_total=False) if definition.by else groups.clear()
-    counts = pl.concat([totals, parted], how="diagonal")
-    steps = [_at_step(counts, definition, k) for k in range(1, len(definition.steps) + 1)]
-    order = dict.fromkeys(["is_total"], True) | dict.fromkeys([*definition.by, "period", "step"], False)
-    return pl.concat(steps).sort(list(order), descending=list(order.values()), nulls_last=True)
+    paths, scan = bound(paths, definition)
+    return run(paths, RangeCounts(scan, ranges=tuple(bounds)))
 
 
 def _at_step(counts: pl.DataFrame, definition: Funnel, step: int) -> pl.DataFrame:
@@ -142,61 +227,13 @@ def _check_counted(definition: Funnel) -> None:
         )
 
 
-def _counts_of(analysis: ChainScan, ranges: Sequence[tuple[datetime, datetime]]) -> pl.DataFrame:
-    """One row per group and range: `by`, `period` (its start), `reached_k` (mature) and `open_k` of every step."""
-    scans = {start: analysis.within(start, end) for start, end in ranges}
-    tables = run(analysis.paths, partial(_by_range, scans)) if scans else []
-    by = list(analysis.definition.by)
-    counts = [f"{state}_{k + 1}" for k in range(len(analysis.definition.steps)) for state in ("reached", "open")]
-    empty = pl.DataFrame(schema={**dict.fromkeys(by, pl.String), "period": TIME, **dict.fromkeys(counts, pl.Int64)})
-    together = pl.concat(tables) if tables else empty
-    return together.group_by(*by, "period").agg(pl.col(counts).sum()).sort(*by, "period", nulls_last=True)
-
-
-def _by_range(scans: Mapping[datetime, ChainScan], part: Part) -> pl.DataFrame:
-    """Counts of one part for the entries of each range; the part is read once."""
-    reading: Reading | None = None
-    tables = []
-    for start, scan in scans.items():
-        reading = scan.read(part) if reading is None else scan.again(reading)
-        tables.append(_reached(scan, reading).with_columns(pl.lit(start, TIME).alias("period")))
-    return pl.concat(tables)
-
-
-def _reached(scan: ChainScan, reading: Reading) -> pl.DataFrame:
-    """Counts of one part for the entries of one range."""
-    found, by = entrants_of(scan, reading), list(scan.definition.by)
-    sums = [
-        (pl.col(f"at_{k + 1}").is_not_null() & counted).sum().cast(pl.Int64).alias(f"{state}_{k + 1}")
-        for k in range(len(scan.definition.steps))
-        for state, counted in (("reached", pl.col("mature")), ("open", ~pl.col("mature")))
-    ]
-    return as_text(found.group_by(by).agg(sums) if by else found.select(sums), by)
-
-
-def _shares(counts: pl.DataFrame, definition: Funnel) -> pl.DataFrame:
-    bounds = wilson(counts["reached"], counts["entered"])
-    return counts.select(
-        *definition.by,
-        "period",
-        "entered",
-        "reached",
-        "open",
-        (pl.col("reached") / pl.col("entered")).fill_nan(None).alias("share_of_entered"),
-        pl.Series("share_of_entered_low", bounds.low).fill_nan(None),
-        pl.Series("share_of_entered_high", bounds.high).fill_nan(None),
-    )
-
-
-def _bounds(
-    analysis: ChainScan, period: str, zone: ZoneInfo, starts: Sequence[date] | None
-) -> list[tuple[datetime, datetime]]:
+def _periods(paths: Paths, scan: ChainScan, period: str, zone: ZoneInfo, starts: Sequence[date] | None) -> list[Range]:
     """Start and end of each requested period, in UTC, where an hour that is repeated in `timezone` is two periods."""
     if starts is None:
-        entries = [table for table in run(analysis.paths, partial(_entry_times, analysis)) if len(table)]
+        entries = [span for span in on_parts(paths, lambda part: _span(scan, part, paths.dictionaries)) if span]
         if not entries:
             return []
-        times = pl.concat(entries).to_series().cast(pl.Datetime("us", "UTC")).dt.convert_time_zone(zone.key)
+        times = pl.Series([time for span in entries for time in span]).cast(TIME).dt.convert_time_zone(zone.key)
         first, final = times.min(), times.max()
         assert isinstance(first, datetime) and isinstance(final, datetime)
         moments = [period_start(first, period)]
@@ -207,6 +244,12 @@ def _bounds(
     return [(moment.astimezone(UTC), next_period_start(moment, period).astimezone(UTC)) for moment in moments]
 
 
+def _span(scan: ChainScan, part: Part, words: Dictionaries) -> tuple[int, int] | None:
+    """The first and the last time of a touch of the first step in the range, in microseconds; None without one."""
+    entries = scan.entries(part, words).to_numpy()
+    return (int(entries.min()), int(entries.max())) if len(entries) else None
+
+
 def _moment(start: date, zone: ZoneInfo) -> datetime:
     """The moment at which a period begins, given as a day or a time."""
     if not isinstance(start, datetime):
@@ -214,23 +257,131 @@ def _moment(start: date, zone: ZoneInfo) -> datetime:
     return start.astimezone(zone) if start.tzinfo else start.replace(tzinfo=zone)
 
 
-def _entry_times(analysis: ChainScan, part: Part) -> pl.DataFrame:
-    """The times of touches of the first step in the range."""
-    return analysis.entries(part).to_frame()
+@dataclass(frozen=True, eq=False)
+class WaitCounts(FunnelMeasure):
+    """Counts the waits of mature entrants from one step to another."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        customers=pl.Int64,
+        average_wait=pl.Duration("us"),
+        median_wait=pl.Duration("us"),
+        p90_wait=pl.Duration("us"),
+        origin=pl.Duration("us"),
+        width=pl.Duration("us"),
+        counts=pl.List(pl.Int64),
+    )
+
+    QUANTILES: ClassVar[Sequence[float]] = (0.5, 0.9)
+
+    from_step: int = 1
+    to_step: int = 1
+    bins: int | None = None
+
+    @property
+    def count_types(self) -> Mapping[str, Any]:
+        """The columns of counts."""
+        numbers = dict.fromkeys(("customers", "elapsed", f"{LOWEST}wait", f"{HIGHEST}wait"), pl.Int64)
+        return {**numbers, "waits": DISTRIBUTION}
+
+    def counts(self, part: Part, words: Dictionaries) -> pl.DataFrame:
+        """The counts of one part."""
+        wait = (pl.col(f"at_{self.to_step}") - pl.col(f"at_{self.from_step}")).alias("wait")
+        found = entrants(self.scan, part, words).filter("mature").with_columns(wait).drop_nulls("wait")
+        rows = with_totals(found.select(*self.definition.by, "wait"), self.definition.by)
+        keys, number = numbered(rows.select(self.keys))
+        totals = (
+            rows.select(pl.Series("number", number), "wait")
+            .group_by("number")
+            .agg(
+                pl.len().cast(pl.Int64).alias("customers"),
+                pl.col("wait").sum().alias("elapsed"),
+                pl.col("wait").min().alias(f"{LOWEST}wait"),
+                pl.col("wait").max().alias(f"{HIGHEST}wait"),
+            )
+            .sort("number")
+        )
+        spread = distributions(number, rows["wait"].to_numpy(), len(keys), exact=self.exact).alias("waits")
+        return pl.concat([keys, totals.drop("number")], how="horizontal").with_columns(spread)
+
+    def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
+        """Adds up the counts of parts; the total is there without any."""
+        total = pl.DataFrame(
+            {IS_TOTAL: [True], "customers": [0], "elapsed": [0]}, schema_overrides={"customers": pl.Int64}
+        )
+        empty = pl.DataFrame(schema=self.schema)
+        blank = pl.concat([empty, total], how="diagonal").with_columns(pl.lit([], DISTRIBUTION).alias("waits"))
+        return super().merge([blank.select(list(self.schema)), *partials])
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `time_to_convert`."""
+        by = self.definition.by
+        wait = pl.Duration("us")
+        table = merged.with_columns(
+            pl.when(pl.col("customers") > 0)
+            .then(pl.col("elapsed") / pl.col("customers"))
+            .round()
+            .cast(pl.Int64)
+            .cast(wait)
+            .alias("average_wait"),
+            *durations(merged["waits"], {"median_wait": 0.5, "p90_wait": 0.9}),
+            pl.col(f"{LOWEST}wait").cast(wait).alias("origin"),
+            pl.Series("width", [self._width(row) for row in merged.iter_rows(named=True)], pl.Int64).cast(wait),
+            pl.Series("counts", [self._bins(row) for row in merged.iter_rows(named=True)], pl.List(pl.Int64)),
+        )
+        return totals_first(table, by).select(*by, *self.SCHEMA)
+
+    def exactly(self, merged: pl.DataFrame) -> WaitCounts:
+        """The same, with the values around its ranks and the edges of its bins kept exact."""
+        needed = set(needed_buckets(merged["waits"], self.QUANTILES))
+        for row in merged.filter(pl.col("customers") > 0).iter_rows(named=True):
+            edges = row[f"{LOWEST}wait"] + np.arange(self._number(row) + 1) * (self._width(row) or 0)
+            needed.update(bucket_numbers(edges))
+        return replace(self, exact=tuple(sorted(needed)))
+
+    def _number(self, row: Mapping[str, Any]) -> int:
+        """The number of bins of a group."""
+        return self.bins or max(1, min(MAX_BINS, int(np.ceil(np.cbrt(row["customers"]) - 1e-9))))
+
+    def _width(self, row: Mapping[str, Any]) -> int | None:
+        """The width of the bins of a group, in microseconds: whole seconds."""
+        if not row["customers"]:
+            return None
+        span = row[f"{HIGHEST}wait"] - row[f"{LOWEST}wait"]
+        return -(-span // (self._number(row) * SECOND)) * SECOND or 60 * SECOND
+
+    def _bins(self, row: Mapping[str, Any]) -> list[int] | None:
+        """The counts of the bins of a group."""
+        width = self._width(row)
+        if width is None:
+            return None
+        lowest, highest = row[f"{LOWEST}wait"], row[f"{HIGHEST}wait"]
+        values = np.clip([pair["value"] for pair in row["waits"]], lowest, highest)
+        numbers = (values - lowest) // width
+        weights = [pair["count"] for pair in row["waits"]]
+        counts: list[int] = np.bincount(numbers, weights, self._number(row) + 1).astype(np.int64).tolist()
+        return counts
 
 
+@measured_by(WaitCounts)
 def time_to_convert(
-    paths: Paths, definition: Funnel, *, from_step: int = 1, to_step: int | None = None, bins: int | None = None
+    paths: Paths,
+    definition: Funnel,
+    *,
+    from_step: int = 1,
+    to_step: int | None = None,
+    bins: int | None = None,
+    exact: bool = False,
 ) -> pl.DataFrame:
     """How long customers take from one step to another, including waits of zero.
 
     Counts the reported chains of mature entrants that reach `to_step` (by default the last). Columns: those of `by`;
-    `customers` Int64; `average_wait`, `median_wait`, `p90_wait` Duration(us); `origin`, `width` Duration(us) and
-    `counts` List(Int64): bin `i` counts waits from `origin + i * width` up to, but not including, the start of the next
-    bin; the longest wait is in the last bin. `bins` is by default the cube root of the number of customers, rounded up,
-    at most 60. One row per group, or one row; without customers it has zero and nulls. In an unordered funnel, step `k`
-    is the k-th to be reached. Raises `DefinitionError` for an unknown step, a `to_step` before `from_step`, and
-    maturity `survival`.
+    `is_total` Boolean (as in `funnel`); `customers` Int64; `average_wait`, `median_wait`, `p90_wait` Duration(us);
+    `origin`, `width` Duration(us) and `counts` List(Int64): bin `i` counts waits from `origin + i * width` up to, but
+    not including, the start of the next bin; the longest wait is in the last bin. `bins` is by default the cube root of
+    the number of customers, rounded up, at most 60. The total comes first, then one row per group; without customers it
+    has zero and nulls. Of more than 1,000 waits, ranks and bins are right to 1 in 1,000, or with `exact` exact. In an
+    unordered funnel, step `k` is the k-th to be reached. Raises `DefinitionError` for an unknown step, a `to_step`
+    before `from_step`, and maturity `survival`.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0m pay@2m", "bo": "visit@0m pay@4m"}, end="60d")
@@ -241,38 +392,5 @@ def time_to_convert(
     _check_counted(definition)
     if bins is not None and bins < 1:
         raise DefinitionError("A histogram has at least one bin.", found=str(bins))
-    analysis = ChainScan.of(paths, definition)
-    waits = pl.concat(run(analysis.paths, partial(_waits, analysis, from_step, last)))
-    by = list(definition.by)
-    groups = waits.group_by(by).agg("wait").sort(by, nulls_last=True) if by else waits.select(pl.col("wait").implode())
-    rows = [{**{name: row[name] for name in by}, **_histogram(row["wait"], bins)} for row in groups.to_dicts()]
-    schema = {name: groups.schema[name] for name in by}
-    wait = pl.Duration("us")
-    ranks = dict.fromkeys(["average_wait", "median_wait", "p90_wait", "origin", "width"], wait)
-    return pl.DataFrame(rows, schema={**schema, "customers": pl.Int64, **ranks, "counts": pl.List(pl.Int64)})
-
-
-def _waits(analysis: ChainScan, first: int, last: int, part: Part) -> pl.DataFrame:
-    by = list(analysis.definition.by)
-    found = as_text(entrants(analysis, part), by).filter("mature")
-    return found.select(*by, (pl.col(f"at_{last}") - pl.col(f"at_{first}")).alias("wait")).drop_nulls("wait")
-
-
-def _histogram(waits: Sequence[int], bins: int | None) -> dict[str, object]:
-    """Average, quantiles and bins of waits in microseconds."""
-    if not waits:
-        return {"customers": 0}
-    values = np.asarray(waits, np.int64)
-    count = bins or max(1, min(MAX_BINS, int(np.ceil(np.cbrt(len(values)) - 1e-9))))
-    origin, second = int(values.min()), 1_000_000
-    width = -(-(int(values.max()) - origin) // (count * second)) * second or 60 * second
-    counts = np.bincount((values - origin) // width, minlength=count + 1)
-    return {
-        "customers": len(values),
-        "average_wait": timedelta(microseconds=float(values.mean())),
-        "median_wait": timedelta(microseconds=float(np.quantile(values, 0.5))),
-        "p90_wait": timedelta(microseconds=float(np.quantile(values, 0.9))),
-        "origin": timedelta(microseconds=origin),
-        "width": timedelta(microseconds=width),
-        "counts": counts.tolist(),
-    }
+    paths, scan = bound(paths, definition)
+    return run(paths, WaitCounts(scan, (), from_step, last, bins), exact=exact)

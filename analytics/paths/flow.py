@@ -1,29 +1,35 @@
 """Where do customers go next, position by position, from an anchor?
 
-A unit's path is followed from its first touch, or from its first `start` touch; or backwards from its last (or first)
-`end` touch; or between the two. A **route** is the values at the first positions. Each position keeps its most frequent
-values and joins the rest as `other`. A unit that ends before the last position leaves to the node of its outcome.
+A unit's path is followed from its first touch, or from its first `source` touch; or backwards from its last (or first)
+`target` touch; or between the two. A **route** is the values at the first positions. Each position keeps its most
+frequent values, found by a first pass over all parts, and joins the rest as `other`. A unit that ends before the last
+position leaves to the node of its outcome.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
-from typing import Any, Final
+import warnings
+from collections.abc import Mapping, Sequence
+from copy import copy
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from analytics.engine.conditions import Words, one_of, several
-from analytics.engine.units import CONVERTED, ENDS, START
-from analytics.engine.unknown_words import unknown_words, warn_of_unknown
-from analytics.paths.sequences import UnitSequences, each, together
-from analytics.paths.view import By, Indices, Selection, View, codes_of, words_of
+from analytics.engine.analysis import Cells, answer, measured_by
+from analytics.engine.conditions import Words, fill, one_of, several
+from analytics.engine.distributions import DISTRIBUTION, distributions, durations
+from analytics.engine.partials import numbered
+from analytics.engine.run import counted, run
+from analytics.engine.units import CONVERTED, ENDS, START, Unit
+from analytics.engine.unknown_words import levels_to_caller, unknown_words, warn_of_unknown
+from analytics.paths.measure import PathMeasure
+from analytics.paths.sequences import UnitSequences, sorted_answer
+from analytics.paths.variants import as_bytes
+from analytics.paths.view import By, Indices, Selection, View, codes_of
 from analytics.store.columns import TOUCHPOINT
-from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.config.durations import duration
 from expectations.errors import DefinitionError
@@ -31,26 +37,18 @@ from expectations.errors import DefinitionError
 REST: Final = "other"
 NOWHERE: Final = -1
 CUT: Final = ENDS.index("END_abandoned")
-LINKED: Final = (
-    "position",
-    "source",
-    "target",
-    "units",
-    "customers",
-    "converted",
-    "share_of_source",
-    "mean_wait",
-    "median_wait",
-)
-ROUTED: Final = ("route", "ended", "units", "converted")
+LINK: Final = ("position", "source", "target")
+SECOND: Final = 1_000_000
+KEY_CODES: Final = ">i4"
+"""The codes of a route's key."""
 
 
 @dataclass(frozen=True)
 class Anchors:
-    """Where paths start and how far they are followed: positions, values kept at each, longest gap, which `end`."""
+    """Where paths start and how far they are followed: positions, values kept at each, longest gap, which `target`."""
 
-    start: tuple[str, ...] | None
-    end: tuple[str, ...] | None
+    source: tuple[str, ...] | None
+    target: tuple[str, ...] | None
     depth: int
     top: int
     gap: timedelta | None
@@ -64,181 +62,381 @@ class Anchors:
 
     @property
     def backwards(self) -> bool:
-        """Whether positions count back in time, from `end`."""
-        return self.end is not None and self.start is None
+        """Whether positions count back in time, from `target`."""
+        return self.target is not None and self.source is None
 
 
 @dataclass(frozen=True)
 class Routes:
-    """One row per unit: the codes and times at its first positions (NOWHERE after its end), and how it leaves."""
+    """The units of a part that have the anchor, one row each: `unit` is the position of its sequence.
 
-    units: pl.DataFrame
-    codes: NDArray[np.int64]
+    `codes` and `times` are those at its first positions (NOWHERE after its end), `left` is the code of how it leaves.
+    """
+
+    unit: Indices
+    codes: Indices
     times: Indices
-    names: pl.Series
+    left: Indices
 
 
+@dataclass(frozen=True, eq=False)
+class _Values(PathMeasure):
+    """Counts units by position and value: the first pass, which finds the values that each position keeps."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(position=pl.Int64, code=pl.Int64, units=pl.Int64)
+    BOUND: ClassVar[int] = 1 << 20
+    KEYS: ClassVar[Mapping[str, Any]] = {"position": pl.Int64, "code": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = {"units": pl.Int64}
+
+    anchors: Anchors = field(kw_only=True)
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The values at the positions of one part."""
+        codes = _routes(sequences, self.view, self.anchors).codes
+        row, position = np.nonzero(codes != NOWHERE)
+        rows = pl.DataFrame({"position": position, "code": codes[row, position]})
+        return (
+            sequences.with_keys(rows, row)
+            .group_by(*self.view.keys, *self.KEYS)
+            .agg(pl.len().cast(pl.Int64).alias("units"))
+        )
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The `top` values of each position, ties by name."""
+        names = merged.with_columns(pl.Series("name", self.view.names.cast(pl.String).gather(merged["code"])))
+        ordered = sorted_answer(names, self.view, "position", "-units", "name")
+        return ordered.filter(pl.int_range(pl.len()).over("position") < self.anchors.top).select(*self.SCHEMA)
+
+
+@dataclass(frozen=True, eq=False)
+class _Followed(PathMeasure):
+    """A measure of the routes of units. `kept` are the codes of the values that each position keeps."""
+
+    anchors: Anchors = field(kw_only=True)
+    kept: tuple[tuple[int, ...], ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        paths: Paths,
+        *,
+        start: datetime | Words | None = None,
+        end: datetime | Words | None = None,
+        source: Words | None = None,
+        target: Words | None = None,
+        depth: int = 6,
+        top: int = 8,
+        gap: str | timedelta | None = None,
+        occurrence: str = "last",
+        **options: Any,
+    ) -> Self:
+        """The measure of the arguments of its public function. A first pass finds the values that positions keep."""
+        start, source = _moved("start", start, "source", source)
+        end, target = _moved("end", end, "target", target)
+        values = [None if anchor is None else several("An anchor", anchor) for anchor in (source, target)]
+        anchors = Anchors(values[0], values[1], depth, top, None if gap is None else duration(gap), occurrence)
+        measure = super().of(paths, start=start, end=end, anchors=anchors, **options)
+        warn_of_unknown(unknown_words(paths, measure.view.on, (*(values[0] or ()), *(values[1] or ()))))
+        undivided = copy(measure.view)
+        fill(undivided, by=())
+        first = _Values(undivided, anchors=anchors)
+        kept = first.finish(counted(paths, first))
+        codes = [tuple(kept.filter(pl.col("position") == position)["code"]) for position in range(depth)]
+        return replace(measure, kept=tuple(codes))
+
+    @property
+    def names(self) -> pl.Series:
+        """The names of the codes of routes."""
+        return _names(self.view)
+
+    def routes(self, sequences: UnitSequences) -> Routes:
+        """The routes of the units of a part; values that a position does not keep are `other`."""
+        routes = _routes(sequences, self.view, self.anchors)
+        for position, kept in enumerate(self.kept):
+            at = routes.codes[:, position]
+            at[(at != NOWHERE) & ~np.isin(at, kept)] = len(self.view.names)
+        return routes
+
+
+@dataclass(frozen=True, eq=False)
+class Flow(_Followed):
+    """Counts links: a partial has one row per link, with the codes of its ends, and the distribution of its waits."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        position=pl.UInt32,
+        source=pl.String,
+        target=pl.String,
+        units=pl.Int64,
+        customers=pl.Int64,
+        converted=pl.Int64,
+        share_of_source=pl.Float64,
+        mean_wait=pl.Duration("us"),
+        median_wait=pl.Duration("us"),
+    )
+    CELLS: ClassVar[Cells | None] = Cells(LINK, LINK[:2])
+    BOUND: ClassVar[int] = 1 << 22
+    KEYS: ClassVar[Mapping[str, Any]] = {"position": pl.UInt32, "source": pl.Int64, "target": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("units", "customers", "converted", "wait_seconds", "wait_microseconds"), pl.Int64),
+        "waits": DISTRIBUTION,
+    }
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"waits": (0.5,)}
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The links of one part."""
+        links = self._links(sequences)
+        links = links.with_columns(
+            pl.Series(" person", sequences.customer[links["unit"]]),
+            pl.Series("converted", sequences.ends[links["unit"]] == CONVERTED),
+        )
+        rows = sequences.with_keys(links.drop("unit"), links["unit"].to_numpy())
+        cells, cell = numbered(rows.select(*self.view.keys, *LINK))
+        wait = pl.col(" wait").fill_null(0)
+        sums = (
+            rows.with_columns(pl.Series(" cell", cell))
+            .group_by(" cell")
+            .agg(
+                pl.len().cast(pl.Int64).alias("units"),
+                pl.col(" person").n_unique().cast(pl.Int64).alias("customers"),
+                pl.col("converted").sum().cast(pl.Int64),
+                (wait // SECOND).sum().alias("wait_seconds"),
+                (wait % SECOND).sum().alias("wait_microseconds"),
+            )
+        )
+        waits, waited = rows[" wait"], rows[" wait"].is_not_null().to_numpy()
+        spread = distributions(cell[waited], waits.drop_nulls().to_numpy(), len(cells), exact=self.exact)
+        table = pl.concat([cells, sums.sort(" cell").drop(" cell")], how="horizontal")
+        return table.with_columns(spread.alias("waits")).select(*self.schema)
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Every link of every unit; the whole of a source is all units that are followed from there."""
+        links = self._links(sequences)
+        named = [pl.Series(end, self.names.gather(links[end]), pl.String) for end in ("source", "target")]
+        rows = links.with_columns(named).select(*LINK, "unit")
+        return rows, rows.drop("target")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `flow`."""
+        leaving = pl.col("units").sum().over([*self.view.keys, "position", "source"])
+        waits = pl.col("waits").list.len() > 0
+        total = pl.col("wait_seconds") * float(SECOND) + pl.col("wait_microseconds")
+        table = merged.with_columns(
+            (pl.col("units") / leaving).alias("share_of_source"),
+            pl.when(waits)
+            .then(total / pl.col("units"))
+            .round()
+            .cast(pl.Int64)
+            .cast(pl.Duration("us"))
+            .alias("mean_wait"),
+            *durations(merged["waits"], {"median_wait": 0.5}),
+            *(pl.Series(end, self.names.gather(merged[end]), pl.String) for end in ("source", "target")),
+        )
+        ordered = sorted_answer(table, self.view, "position", "-units", "source", "target")
+        return ordered.select(*self.view.groups, *self.SCHEMA)
+
+    def _links(self, sequences: UnitSequences) -> pl.DataFrame:
+        """One row per unit and position that it leaves: `unit`, `position`, `source`, `target`, ` wait` (null at ENDs).
+
+        Units that are not followed any further are left out.
+        """
+        routes = self.routes(sequences)
+        following = np.append(routes.codes[:, 1:], np.full((len(routes.unit), 1), NOWHERE), axis=1)
+        target = np.where(following == NOWHERE, routes.left[:, None], following)
+        row, position = np.nonzero((routes.codes != NOWHERE) & (target != NOWHERE))
+        goes_on = following[row, position] != NOWHERE
+        then = np.minimum(position + 1, self.anchors.depth - 1)
+        wait = pl.Series(np.abs(routes.times[row, then] - routes.times[row, position]))
+        return pl.DataFrame(
+            {
+                "unit": routes.unit[row],
+                "position": pl.Series(position + 1, dtype=pl.UInt32),
+                "source": routes.codes[row, position],
+                "target": target[row, position],
+                " wait": pl.select(pl.when(pl.Series(goes_on)).then(wait)).to_series(),
+            }
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class FlowRoutes(_Followed):
+    """Counts routes: a partial has one row per distinct route, whose `key` are its codes and that of how it ended."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(route=pl.List(pl.String), ended=pl.String, units=pl.Int64, converted=pl.Int64)
+    CELLS: ClassVar[Cells | None] = Cells(("route", "ended"))
+    BOUND: ClassVar[int] = 1 << 24
+    KEYS: ClassVar[Mapping[str, Any]] = {"key": pl.Binary}
+    COUNTS: ClassVar[Mapping[str, Any]] = {"units": pl.Int64, "converted": pl.Int64}
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The routes of one part."""
+        unit, keys = self._keys(sequences)
+        rows = pl.DataFrame({"key": keys, "converted": sequences.ends[unit] == CONVERTED})
+        sums = [pl.len().cast(pl.Int64).alias("units"), pl.col("converted").sum().cast(pl.Int64)]
+        return sequences.with_keys(rows, unit).group_by(*self.view.keys, "key").agg(sums)
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The route of every unit; the whole is all units with the anchor."""
+        unit, keys = self._keys(sequences)
+        rows = self._named(keys).with_columns(pl.Series("unit", unit))
+        return rows, rows.select("unit")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `flow_routes`."""
+        table = pl.concat([merged, self._named(merged["key"])], how="horizontal")
+        ordered = sorted_answer(table, self.view, "-units", "route", "ended", "key")
+        return ordered.select(*self.view.groups, *self.SCHEMA)
+
+    def _keys(self, sequences: UnitSequences) -> tuple[Indices, pl.Series]:
+        """The units of a part that have the anchor, and the key of the route of each."""
+        routes = self.routes(sequences)
+        codes = np.column_stack([routes.codes, routes.left]).astype(KEY_CODES)
+        return routes.unit, as_bytes(codes.ravel(), np.arange(len(codes) + 1) * codes.shape[1])
+
+    def _named(self, keys: pl.Series) -> pl.DataFrame:
+        """The `route` and `ended` of keys."""
+        flat = np.frombuffer(b"".join(keys.to_list()), KEY_CODES).astype(np.int64)
+        codes = flat.reshape(len(keys), self.anchors.depth + 1)
+        numbers = [pl.Series(f" {i}", column) for i, column in enumerate(codes.T)]
+        names = [self.names.gather(pl.select(pl.when(n != NOWHERE).then(n)).to_series()).alias(n.name) for n in numbers]
+        *route, ended = (name.name for name in names)
+        return pl.DataFrame(names).select(
+            pl.concat_list(route).list.drop_nulls().alias("route"), pl.col(ended).alias("ended")
+        )
+
+
+@measured_by(Flow)
 def flow(
     paths: Paths,
     *,
-    start: Words | None = None,
-    end: Words | None = None,
+    unit: Unit = "journey",
+    by: By = (),
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    source: Words | None = None,
+    target: Words | None = None,
     depth: int = 6,
     top: int = 8,
-    unit: str = "journey",
     gap: str | timedelta | None = None,
+    occurrence: Literal["first", "last"] = "last",
     on: str = TOUCHPOINT,
-    by: By = (),
     collapse: bool = False,
     among: Selection | None = None,
-    occurrence: str = "last",
+    exact: bool = False,
 ) -> pl.DataFrame:
     """The links of a flow diagram: the number of units that go from a value at one position to a value at the next.
 
-    Columns: those of `by` (the value at the unit's first touch); `position` UInt32 (of the source, from 1); `source`,
-    `target` String (`other` for the rest; END_converted, END_abandoned, END_open where the unit leaves, or START when
-    the flow runs backwards); `units`, `customers` Int64 (each counts once per link, also in `other`), `converted` Int64
-    (units that finally convert); `share_of_source` Float64; `mean_wait`, `median_wait` Duration(us), null where the
-    unit leaves. Largest first within a position. No touches give no rows. Takes the arguments of `flow_routes`.
+    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
+    with null in `by`); `position` UInt32 (of the source, from 1); `source`, `target` String (`other` for the rest;
+    END_converted, END_abandoned, END_open where the unit leaves, or START when the flow runs backwards); `units`,
+    `customers` Int64 (each counts once per link, also in `other`), `converted` Int64 (units that finally convert);
+    `share_of_source` Float64; `mean_wait`, `median_wait` Duration(us), null where the unit leaves; where a link has
+    more than 1,000 waits their median is right to 1 in 1,000, or with `exact` exact, for half as much time again.
+    Largest first within a position. No touches give no rows. Takes the arguments of `flow_routes`.
 
     >>> from analytics import Paths
     >>> flow(Paths.from_text({"ann": "visit@0m pay@5m"}))["position", "source", "target", "units"].rows()
     [(1, 'visit', 'pay', 1), (2, 'pay', 'END_open', 1)]
     """
-    view = View(unit, on, by, collapse=collapse, among=among)
-    anchors = _anchors(start, end, depth, top, gap, occurrence=occurrence)
-    routes = _routes(paths, view, anchors, reserved=LINKED)
-    schema = {"position": pl.UInt32, "source": pl.Int64, "target": pl.Int64, "person": pl.UInt64} | {
-        "converted": pl.Boolean,
-        "wait": pl.Int64,
-    }
-    tables = [_links(routes, view, position) for position in range(depth)]
-    keys = [*view.groups, "position", "source", "target"]
-    wait = pl.col("wait")
-    links = (
-        together(paths, view, schema, tables)
-        .group_by(keys)
-        .agg(
-            pl.len().cast(pl.Int64).alias("units"),
-            pl.col("person").n_unique().cast(pl.Int64).alias("customers"),
-            pl.col("converted").sum().cast(pl.Int64),
-            *(
-                f.round().cast(pl.Duration("us")).alias(n)
-                for n, f in (("mean_wait", wait.mean()), ("median_wait", wait.median()))
-            ),
-        )
+    return run(
+        paths,
+        Flow.of(
+            paths,
+            unit=unit,
+            by=by,
+            where=where,
+            start=start,
+            end=end,
+            source=source,
+            target=target,
+            depth=depth,
+            top=top,
+            gap=gap,
+            occurrence=occurrence,
+            on=on,
+            collapse=collapse,
+            among=among,
+        ),
+        exact=exact,
     )
-    leaving = pl.col("units").sum().over([*view.groups, "position", "source"])
-    links = links.with_columns(
-        (pl.col("units") / leaving).alias("share_of_source"),
-        *(pl.Series(name, routes.names.gather(links[name]), pl.String) for name in ("source", "target")),
-    )
-    order = dict.fromkeys(view.groups, False) | {"position": False, "units": True, "source": False, "target": False}
-    links = links.sort(list(order), descending=list(order.values()), nulls_last=True)
-    return links.select(*view.groups, *LINKED)
 
 
+@measured_by(FlowRoutes)
 def flow_routes(
     paths: Paths,
     *,
-    start: Words | None = None,
-    end: Words | None = None,
+    unit: Unit = "journey",
+    by: By = (),
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    source: Words | None = None,
+    target: Words | None = None,
     depth: int = 6,
     top: int = 8,
-    unit: str = "journey",
     gap: str | timedelta | None = None,
+    occurrence: Literal["first", "last"] = "last",
     on: str = TOUCHPOINT,
-    by: By = (),
     collapse: bool = False,
     among: Selection | None = None,
-    occurrence: str = "last",
 ) -> pl.DataFrame:
     """The distinct routes through the first `depth` positions; each position keeps its `top` values.
 
-    `start` (one value, or any of several) begins a path at the unit's first such touch. `end` alone follows the path
-    backwards from the unit's last such touch, or from its first with `occurrence="first"`. With both, a path runs from
-    the first `start` to the next `end`. Units without the anchor are left out. A pause longer than `gap` ends a path as
-    abandoned. `collapse` joins repeats of a value, `among` selects units. All groups keep the same values at a
-    position. Columns: those of `by`; `route` List(String), `ended` String (END_..., or START when the flow runs
-    backwards; null if the unit goes on beyond `depth`), `units`, `converted` Int64. Most frequent first. Raises
-    `DefinitionError` for an unknown column.
+    `source` (one value, or any of several) begins a path at the unit's first such touch. `target` alone follows the
+    path backwards from the unit's last such touch, or from its first with `occurrence="first"`. With both, a path runs
+    from the first `source` to the next `target`. Units without the anchor are left out. A pause longer than `gap` ends
+    a path as abandoned. Only units count that begin from `start` (inclusive) to `end` (exclusive). `where` is a
+    condition on touches, `collapse` joins repeats of a value, `among` selects units. All groups keep the same values at
+    a position. Columns: those of `by`; `is_total` Boolean (rows over all groups come first, with null in `by`); `route`
+    List(String), `ended` String (END_..., or START when the flow runs backwards; null if the unit goes on beyond
+    `depth`), `units`, `converted` Int64. Most frequent first. Text given as `start` or `end`, their meaning before, is
+    read as `source` or `target`, with a `DeprecationWarning`. Raises `DefinitionError` for an unknown column.
 
     >>> from analytics import Paths
     >>> flow_routes(Paths.from_text({"ann": "visit@0m pay@5m"})).rows()
-    [(['visit', 'pay'], 'END_open', 1, 0)]
+    [(True, ['visit', 'pay'], 'END_open', 1, 0)]
     """
-    view = View(unit, on, by, collapse=collapse, among=among)
-    anchors = _anchors(start, end, depth, top, gap, occurrence=occurrence)
-    routes = _routes(paths, view, anchors, reserved=ROUTED)
-    positions = [f" {i}" for i in range(depth)]
-    codes = [pl.Series(name, routes.codes[:, i]) for i, name in enumerate(positions)]
-    counted = (
-        routes.units.with_columns(codes)
-        .group_by(*view.groups, *positions, "left")
-        .agg(pl.len().cast(pl.Int64).alias("units"), pl.col("converted").sum().cast(pl.Int64))
-    )
-    named = [pl.Series(name, _named(routes.names, counted[name])) for name in (*positions, "left")]
-    order = [False] * len(view.groups) + [True, False, False]
-    return (
-        counted.with_columns(named)
-        .select(
-            *view.groups,
-            pl.concat_list(positions).list.drop_nulls().alias("route"),
-            pl.col("left").alias("ended"),
-            "units",
-            "converted",
-        )
-        .sort(*view.groups, "units", "route", "ended", descending=order, nulls_last=[False] * len(order))
+    return run(
+        paths,
+        FlowRoutes.of(
+            paths,
+            unit=unit,
+            by=by,
+            where=where,
+            start=start,
+            end=end,
+            source=source,
+            target=target,
+            depth=depth,
+            top=top,
+            gap=gap,
+            occurrence=occurrence,
+            on=on,
+            collapse=collapse,
+            among=among,
+        ),
     )
 
 
-def _anchors(
-    start: Words | None, end: Words | None, depth: int, top: int, gap: str | timedelta | None, *, occurrence: str
-) -> Anchors:
-    values = [None if anchor is None else several("An anchor", anchor) for anchor in (start, end)]
-    return Anchors(values[0], values[1], depth, top, None if gap is None else duration(gap), occurrence)
+def _moved(
+    old: str, time: datetime | Words | None, new: str, anchor: Words | None
+) -> tuple[datetime | None, Words | None]:
+    """The time and the anchor, where an anchor may have been given under the name of the time."""
+    if time is None or isinstance(time, datetime):
+        return time, anchor
+    text = f"A flow's argument {old!r} is a time; name touches as {new!r}. Text as {old!r} goes in 0.4"
+    warnings.warn(text, DeprecationWarning, stacklevel=levels_to_caller())
+    return None, time
 
 
-def _named(names: pl.Series, codes: pl.Series) -> pl.Series:
-    """The names of codes, null for NOWHERE."""
-    valid = pl.select(pl.when(codes >= 0).then(codes)).to_series().cast(pl.UInt32)
-    return names.gather(valid)
+def _names(view: View) -> pl.Series:
+    """The names of codes: the values of the column, `other`, START and the ENDs."""
+    return pl.concat([view.names.cast(pl.String), pl.Series([REST, START, *ENDS])])
 
 
-def _routes(paths: Paths, view: View, anchors: Anchors, *, reserved: Sequence[str]) -> Routes:
-    """The routes of all units; values beyond the `top` of each position are replaced by `other`.
-
-    A breakdown must not use the `reserved` names.
-    """
-    view.checked(paths, reserved)
-    warn_of_unknown(unknown_words(paths, view.on, (*(anchors.start or ()), *(anchors.end or ()))))
-    words = words_of(paths, view.on)
-    names = pl.concat([words.cast(pl.String), pl.Series([REST, START, *ENDS])])
-    partials = each(paths, view, words, partial(_positions, anchors, words))
-    schema = {"person": pl.UInt64, "converted": pl.Boolean, "left": pl.Int64}
-    units = together(paths, view, schema, [table for table, _, _ in partials])
-    codes = np.concatenate([np.empty((0, anchors.depth), np.int64), *(codes for _, codes, _ in partials)])
-    times = np.concatenate([np.empty((0, anchors.depth), np.int64), *(times for _, _, times in partials)])
-    ranks = words.cast(pl.String).rank("ordinal").to_numpy()
-    for position in range(anchors.depth):
-        codes[:, position] = _kept(codes[:, position], ranks, anchors.top)
-    return Routes(units, codes, times, names)
-
-
-def _kept(codes: Indices, ranks: NDArray[Any], top: int) -> Indices:
-    """Replaces all codes but the `top` most frequent by the code of `other`; ties are kept by name (`ranks`)."""
-    size = len(ranks)
-    counts = np.bincount(codes[codes >= 0], minlength=size)
-    keep = np.zeros(size + 1, np.bool_)
-    keep[np.lexsort((ranks, -counts))[:top]] = True
-    return np.where((codes < 0) | keep[codes], codes, size)
-
-
-def _positions(
-    anchors: Anchors, words: pl.Series, sequences: UnitSequences, part: Part
-) -> tuple[pl.DataFrame, Indices, Indices]:
-    """One row per unit of a part that has the anchor: customer and outcome, codes by position, times by position."""
-    first, last, left = _spans(anchors, words, sequences)
+def _routes(sequences: UnitSequences, view: View, anchors: Anchors) -> Routes:
+    """The routes of the units of a part that have the anchor."""
+    first, last, left = _spans(anchors, view.names, sequences)
     there = np.flatnonzero(first >= 0)
     first, last, left = first[there], last[there], left[there]
     offsets = np.arange(anchors.depth)
@@ -247,14 +445,9 @@ def _positions(
     touches = np.where(inside, touches, 0)
     codes = np.where(inside, sequences.codes[touches].astype(np.int64), NOWHERE)
     complete = np.abs(last - first) + 1 >= anchors.depth
-    ends = len(words) + (1 if anchors.backwards else 2)
+    ends = len(view.names) + (1 if anchors.backwards else 2)
     left = np.where(complete | (left < 0), NOWHERE, ends if anchors.backwards else ends + left)
-    units = sequences.groups[there].with_columns(
-        pl.Series("person", sequences.people(part)[there]),
-        pl.Series("converted", sequences.ends[there] == CONVERTED),
-        pl.Series("left", left, pl.Int64),
-    )
-    return units, codes, sequences.microseconds(touches)
+    return Routes(there, codes, sequences.microseconds(touches), left)
 
 
 def _spans(anchors: Anchors, words: pl.Series, sequences: UnitSequences) -> tuple[Indices, Indices, Indices]:
@@ -262,13 +455,15 @@ def _spans(anchors: Anchors, words: pl.Series, sequences: UnitSequences) -> tupl
     low, high = sequences.bounds[:-1], sequences.bounds[1:] - 1
     left = sequences.ends.astype(np.int64)
     if anchors.backwards:
-        first = _hit(sequences, anchors.end, words, first=anchors.occurrence == "first")
+        first = _hit(sequences, anchors.target, words, first=anchors.occurrence == "first")
         last = low.copy()
     else:
-        first = low.copy() if anchors.start is None else _hit(sequences, anchors.start, words, first=True)
+        first = low.copy() if anchors.source is None else _hit(sequences, anchors.source, words, first=True)
         last = high.copy()
-    if anchors.start is not None and anchors.end is not None:
-        hits = np.append(np.flatnonzero(np.isin(sequences.codes, codes_of(words, anchors.end))), len(sequences.codes))
+    if anchors.source is not None and anchors.target is not None:
+        hits = np.append(
+            np.flatnonzero(np.isin(sequences.codes, codes_of(words, anchors.target))), len(sequences.codes)
+        )
         arrival = hits[np.minimum(np.searchsorted(hits, first + 1), len(hits) - 1)]
         first = np.where((first >= 0) & (arrival <= high), first, NOWHERE)
         last, left = np.minimum(arrival, high), np.full_like(left, NOWHERE)
@@ -290,23 +485,3 @@ def _hit(sequences: UnitSequences, names: tuple[str, ...] | None, words: pl.Seri
     touches = np.full(len(sequences), NOWHERE, np.int64)
     touches[units[::-1] if first else units] = hits[::-1] if first else hits
     return touches
-
-
-def _links(routes: Routes, view: View, position: int) -> pl.DataFrame:
-    """One row per unit that leaves a position: its target and wait; units not followed any further are left out."""
-    codes, depth = routes.codes, routes.codes.shape[1]
-    source, left = codes[:, position], routes.units["left"].to_numpy()
-    following = codes[:, position + 1] if position + 1 < depth else np.full(len(codes), NOWHERE, np.int64)
-    target = np.where(following < 0, left, following)
-    waits = np.abs(routes.times[:, min(position + 1, depth - 1)] - routes.times[:, position])
-    wait = pl.Series("wait", waits)
-    links = routes.units.select(
-        *view.groups,
-        pl.lit(position + 1, pl.UInt32).alias("position"),
-        pl.Series("source", source),
-        pl.Series("target", target),
-        "person",
-        "converted",
-        pl.when(pl.Series(following >= 0)).then(wait).alias("wait"),
-    )
-    return links.filter(pl.Series((source >= 0) & (target >= 0)))

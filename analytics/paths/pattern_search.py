@@ -22,8 +22,7 @@ from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.paths.pattern_grammar import Pattern, Touch, parse_pattern, wrong
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.variants import as_bytes
-from analytics.paths.view import Indices, View
-from analytics.store.parts import Part
+from analytics.paths.view import Indices
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
@@ -36,18 +35,19 @@ OPENS, CLOSES = ord("<"), ord(">")
 
 @dataclass(frozen=True)
 class Search:
-    """A pattern, the steps that define its names, and the paths to search."""
+    """A pattern, with the matcher of the steps that define its names."""
 
-    paths: Paths
-    view: View
     pattern: Pattern
     matcher: Matcher
 
     @classmethod
-    def of(cls, paths: Paths, text: str, steps: Mapping[str, Step], view: View) -> Search:
-        """Parses a pattern; raises `DefinitionError` if it cannot be parsed, or if it matches an empty path."""
+    def of(cls, paths: Paths, text: str, steps: Mapping[str, Step], on: str) -> Search:
+        """Parses a pattern, whose names are steps or values of column `on`.
+
+        Raises `DefinitionError` if it cannot be parsed, or if it matches an empty path.
+        """
         pattern = parse_pattern(text)
-        definitions = tuple(steps.get(name) or Step(name, on=view.on) for name in pattern.names)
+        definitions = tuple(steps.get(name) or Step(name, on=on) for name in pattern.names)
         if len(pattern.names) > MOST_NAMES:
             raise wrong(text, f"at most {MOST_NAMES} names")
         try:
@@ -58,12 +58,15 @@ class Search:
             raise DefinitionError(
                 "This pattern matches a path without touches.", expected="at least one touch", found=text
             )
+        matcher = Matcher(definitions)
+        paths.require(*matcher.columns)
         warn_of_unknown(unknown_steps(paths, definitions))
-        return cls(paths, view, pattern, Matcher(paths, definitions))
+        return cls(pattern, matcher)
 
-    def hits(self, sequences: UnitSequences, part: Part) -> tuple[Indices, Indices]:
+    def hits(self, sequences: UnitSequences) -> tuple[Indices, Indices]:
         """The first and the last touch of every match of one part, in order."""
-        codes, bits = self.matcher.match(part, part.read(self.matcher.columns))
+        part = sequences.part
+        codes, bits = self.matcher.match(part, part.read(self.matcher.columns), sequences.words)
         codes = codes if len(codes) == len(sequences.rows) else codes[sequences.rows]
         combinations, letter_of = np.unique(bits, return_inverse=True)
         if len(combinations) > len(LETTERS):

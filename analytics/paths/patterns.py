@@ -6,81 +6,184 @@ A pattern is a regular expression over whole touches. `analytics.paths.pattern_g
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import partial
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import polars as pl
 
+from analytics.engine.analysis import SMALL, Cells, answer, measured_by
 from analytics.engine.conditions import Step
-from analytics.engine.units import CONVERTED, ENDS, OPEN
+from analytics.engine.distributions import DISTRIBUTION, distributions, durations, quantiles
+from analytics.engine.run import on_parts, run
+from analytics.engine.units import CONVERTED, ENDS, OPEN, Unit
+from analytics.paths.measure import PathMeasure
 from analytics.paths.pattern_search import Search
-from analytics.paths.sequences import UnitSequences, each, together
-from analytics.paths.view import By, Selection, View, words_of
-from analytics.statistics.intervals import wilson
+from analytics.paths.sequences import UnitSequences, sequences_of, sorted_answer, with_total
+from analytics.paths.view import By, Selection, View
+from analytics.statistics.shares import share_columns, square_columns, square_sums
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
-from analytics.store.encoding import as_text
-from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 
-COUNTED: Final = (
-    "units",
-    "matching",
-    "share",
-    "share_low",
-    "share_high",
-    "customers",
-    "matches",
-    "median_position",
-    "median_delay",
-    "median_duration",
-    "goal_rate",
-    "goal_rate_without",
-)
-FOUND: Final = ("customer", "unit", "match", "position", "touches", "at", "until", "end")
+SPREADS: Final = ("position", "delay", "duration")
 
 
+@dataclass(frozen=True, eq=False)
+class Match(PathMeasure):
+    """Counts units with and without a match; of the first match of each unit, where it is and how long it takes.
+
+    A partial has one row per group, with three distributions.
+    """
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        units=pl.Int64,
+        matching=pl.Int64,
+        share_of_units=pl.Float64,
+        share_of_units_low=pl.Float64,
+        share_of_units_high=pl.Float64,
+        customers=pl.Int64,
+        matches=pl.Int64,
+        median_position=pl.Float64,
+        median_delay=pl.Duration("us"),
+        median_duration=pl.Duration("us"),
+        goal_rate=pl.Float64,
+        goal_rate_without=pl.Float64,
+    )
+    CELLS: ClassVar[Cells | None] = Cells(())
+    BOUND: ClassVar[int] = 3 * SMALL
+    COUNTS: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("units", "matching", "customers", "matches", "over", "converted"), pl.Int64),
+        **dict.fromkeys(("matching_over", "matching_converted"), pl.Int64),
+        **dict.fromkeys(square_columns("matching", "units"), pl.Int64),
+        **dict.fromkeys(SPREADS, DISTRIBUTION),
+    }
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = dict.fromkeys(SPREADS, (0.5,))
+
+    search: Search = field(kw_only=True)
+
+    @classmethod
+    def of(cls, paths: Paths, *, pattern: str = "", steps: Mapping[str, Step] | None = None, **options: Any) -> Self:
+        """The measure of the arguments of `match`."""
+        search = Search.of(paths, pattern, steps or {}, options.get("on", TOUCHPOINT))
+        return super().of(paths, search=search, **options)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        return tuple(dict.fromkeys([*self.view.columns, *self.search.matcher.columns]))
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The units and matches of one part."""
+        begin, last = self.search.hits(sequences)
+        unit = np.searchsorted(sequences.bounds, begin, side="right") - 1
+        there, first = np.unique(unit, return_index=True)
+        start, stop, low = begin[first], last[first], sequences.bounds[:-1][there]
+        values = {
+            "position": start - low + 1,
+            "delay": sequences.microseconds(start) - sequences.microseconds(low),
+            "duration": sequences.microseconds(stop) - sequences.microseconds(start),
+        }
+        units = pl.DataFrame(
+            {
+                "person": sequences.customer,
+                "matches": np.bincount(unit, minlength=len(sequences)),
+                "over": sequences.ends != OPEN,
+                "converted": sequences.ends == CONVERTED,
+            }
+        )
+        tables = []
+        for keys, group in sequences.groupings():
+            spread = {name: distributions(group[there], v, len(keys), exact=self.exact) for name, v in values.items()}
+            counted = _counted(units.with_columns(pl.Series("group", group)))
+            tables.append(pl.concat([keys, counted, pl.DataFrame(spread)], how="horizontal").select(*self.schema))
+        return pl.concat(tables)
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Every unit with a match; the whole is all units."""
+        begin, _ = self.search.hits(sequences)
+        matching = np.unique(np.searchsorted(sequences.bounds, begin, side="right") - 1)
+        return pl.DataFrame({"unit": matching}), pl.DataFrame({"unit": np.arange(len(sequences))})
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `match`."""
+        table = with_total(merged, self.view)
+        over, converted = (pl.col(name) - pl.col(f"matching_{name}") for name in ("over", "converted"))
+        answered = table.with_columns(
+            *share_columns(table, "share_of_units", "matching", "units"),
+            quantiles(table["position"], [0.5])[0].alias("median_position"),
+            *durations(table["delay"], {"median_delay": 0.5}),
+            *durations(table["duration"], {"median_duration": 0.5}),
+            (pl.col("matching_converted") / pl.col("matching_over")).fill_nan(None).alias("goal_rate"),
+            (converted / over).fill_nan(None).alias("goal_rate_without"),
+        )
+        return sorted_answer(answered, self.view).select(*self.view.groups, *self.SCHEMA)
+
+
+@measured_by(Match)
 def match(
     paths: Paths,
     pattern: str,
     *,
-    unit: str = "journey",
+    unit: Unit = "journey",
     by: By = (),
-    on: str = TOUCHPOINT,
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
     steps: Mapping[str, Step] | None = None,
+    on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
+    exact: bool = False,
 ) -> pl.DataFrame:
     """How many units and customers match a pattern, where and when in the path, and how many reach the goal.
 
-    Columns: those of `by` (the value at the unit's first touch); `units`, `matching` (units with a match) Int64;
-    `share` Float64 with its Wilson interval `share_low`, `share_high`; `customers` (with a match), `matches` Int64;
-    of the first match of each unit `median_position` Float64 (of its first touch, from 1), `median_delay` (since the
-    unit's first touch), `median_duration` (from its first touch to its last) Duration(us), null without a match;
-    `goal_rate`, `goal_rate_without` Float64 (converted of the units that are over, with and without a match). One row,
-    or one per group. `steps` defines names of the pattern as steps; other names are values of `on`. No touches give a
-    row of zeros, or no rows with `by`. Raises `DefinitionError` for a pattern that cannot be parsed.
+    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (the row over all groups comes
+    first, with null in `by`); `units`, `matching` (units with a match) Int64; `share_of_units` Float64 with its Wilson
+    interval, judged by customers, `share_of_units_low`, `share_of_units_high`; `customers` (with a match), `matches`
+    Int64; of the first match of each unit `median_position` Float64 (of its first touch, from 1), `median_delay` (since
+    the unit's first touch), `median_duration` (from its first touch to its last) Duration(us), null without a match; of
+    more than 1,000 matching units they are right to 1 in 1,000, or with `exact` exact, for twice the time; `goal_rate`,
+    `goal_rate_without` Float64 (converted of the units that are over, with and without a match). One row, and with `by`
+    one per group. `steps` defines names of the pattern as steps; other names are values of `on`. Only units count that
+    begin from `start` (inclusive) to `end` (exclusive). No touches give a row of zeros, or no rows with `by`. Raises
+    `DefinitionError` for a pattern that cannot be parsed.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "home@0m cart@1m look@2m", "bo": "home@0m cart@1m buy@2m"})
     >>> match(shop, "home .* cart (?!buy)* $")["units", "matching", "matches"].rows()
     [(2, 1, 1)]
     """
-    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
-    search = Search.of(paths, pattern, steps or {}, view)
-    partials = each(paths, view, words_of(paths, on), partial(_counts, search))
-    numbers = dict.fromkeys(("matches", "position", "delay", "lasts"), pl.Int64)
-    return _finish(together(paths, view, {"person": pl.UInt64, "end": pl.UInt8, **numbers}, partials), view)
+    return run(
+        paths,
+        Match.of(
+            paths,
+            pattern=pattern,
+            unit=unit,
+            by=by,
+            where=where,
+            start=start,
+            end=end,
+            steps=steps,
+            on=on,
+            collapse=collapse,
+            among=among,
+        ),
+        exact=exact,
+    )
 
 
 def matches(
     paths: Paths,
     pattern: str,
     *,
-    unit: str = "journey",
-    on: str = TOUCHPOINT,
+    unit: Unit = "journey",
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
     steps: Mapping[str, Step] | None = None,
+    on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
 ) -> pl.DataFrame:
@@ -95,76 +198,40 @@ def matches(
     >>> matches(Paths.from_text({"ann": "a@0m b@1m a@2m"}), "a")["customer", "match", "position"].rows()
     [('ann', 1, 1), ('ann', 2, 3)]
     """
-    view = View(unit, on, collapse=collapse, among=among).checked(paths, ())
-    search = Search.of(paths, pattern, steps or {}, view)
-    partials = each(paths, view, words_of(paths, on), partial(_rows, search))
-    numbers = dict.fromkeys(("unit", "match", "position", "touches"), pl.UInt32)
-    times = {"at": pl.Datetime("us", "UTC"), "until": pl.Datetime("us", "UTC"), "end": pl.String}
-    return together(paths, view, {CUSTOMER: paths.schema[CUSTOMER], **numbers, **times}, partials).sort(
-        CUSTOMER, "at", "match"
-    )
+    view = View(unit, on, collapse=collapse, among=among, where=where, start=start, end=end).checked(paths, ())
+    search = Search.of(paths, pattern, steps or {}, on)
+    rows = on_parts(paths, lambda part: _rows(search, sequences_of(part, view, paths.dictionaries)))
+    numbers: dict[str, Any] = dict.fromkeys(("unit", "match", "position", "touches"), pl.UInt32)
+    times: dict[str, Any] = {AT: pl.Datetime("us", "UTC"), "until": pl.Datetime("us", "UTC"), "end": pl.String}
+    empty = pl.DataFrame(schema={CUSTOMER: paths.schema[CUSTOMER], **numbers, **times})
+    return pl.concat([empty, *rows]).sort(CUSTOMER, AT, "match")
 
 
-def _counts(search: Search, sequences: UnitSequences, part: Part) -> pl.DataFrame:
-    """One row per unit: groups, `person`, `end`, `matches`, and of the first match `position`, `delay`, `lasts`."""
-    begin, last = search.hits(sequences, part)
-    units = np.searchsorted(sequences.bounds, begin, side="right") - 1
-    there, first = np.unique(units, return_index=True)
-    start, stop = begin[first], last[first]
-    low = sequences.bounds[:-1][there]
-    values = {
-        "position": start - low + 1,
-        "delay": sequences.microseconds(start) - sequences.microseconds(low),
-        "lasts": sequences.microseconds(stop) - sequences.microseconds(start),
-    }
-    each_unit = pl.int_range(len(sequences), eager=True)
-    firsts = pl.DataFrame({"unit": there, **values})
-    rows = sequences.groups.with_columns(
-        pl.Series("person", sequences.people(part)),
-        pl.Series("end", sequences.ends),
-        pl.Series("matches", np.bincount(units, minlength=len(sequences))),
-        each_unit.alias(" unit"),
-    )
-    return rows.join(firsts, left_on=" unit", right_on="unit", how="left", maintain_order="left").drop(" unit")
-
-
-def _finish(units: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Aggregates units into the columns of `match`."""
-    hit, over, won = pl.col("matches") > 0, pl.col("end") != OPEN, pl.col("end") == CONVERTED
-    aggregates = [
+def _counted(units: pl.DataFrame) -> pl.DataFrame:
+    """The counts of every group, in the order of their numbers, of one row per unit."""
+    hit = pl.col("matches") > 0
+    by_customer = units.group_by("group", "person").agg(
         pl.len().cast(pl.Int64).alias("units"),
         hit.sum().cast(pl.Int64).alias("matching"),
-        pl.col("person").filter(hit).n_unique().cast(pl.Int64).alias("customers"),
-        pl.col("matches").sum(),
-        pl.col("position").median().alias("median_position"),
-        *(
-            pl.col(column).median().round().cast(pl.Duration("us")).alias(name)
-            for name, column in (("median_delay", "delay"), ("median_duration", "lasts"))
-        ),
-        won.filter(hit & over).mean().alias("goal_rate"),
-        won.filter(~hit & over).mean().alias("goal_rate_without"),
-    ]
-    table = (
-        units.group_by(view.groups).agg(aggregates).sort(view.groups, nulls_last=True)
-        if view.by
-        else units.select(aggregates)
+        pl.col("matches", "over", "converted").sum().cast(pl.Int64),
+        *((hit & pl.col(name)).sum().cast(pl.Int64).alias(f"matching_{name}") for name in ("over", "converted")),
     )
-    low, high = wilson(table["matching"].to_numpy(), table["units"].to_numpy())
-    counted = pl.col("units") > 0
-    return table.with_columns(
-        pl.when(counted).then(pl.col("matching") / pl.col("units")).alias("share"),
-        *(pl.when(counted).then(pl.Series(b)).alias(f"share_{n}") for n, b in (("low", low), ("high", high))),
-    ).select(*view.groups, *COUNTED)
+    sums = [
+        pl.exclude("group", "person").sum(),
+        hit.sum().cast(pl.Int64).alias("customers"),
+        *square_sums("matching", "units"),
+    ]
+    return by_customer.group_by("group").agg(sums).sort("group").drop("group")
 
 
-def _rows(search: Search, sequences: UnitSequences, part: Part) -> pl.DataFrame:
+def _rows(search: Search, sequences: UnitSequences) -> pl.DataFrame:
     """The matches of one part, with the columns of `matches`."""
-    begin, last = search.hits(sequences, part)
+    begin, last = search.hits(sequences)
     units = np.searchsorted(sequences.bounds, begin, side="right") - 1
     people = sequences.customer
     first_of_person = np.searchsorted(people, people, side="left")
     first_of_unit = np.searchsorted(units, units, side="left")
-    keys = as_text(decoded(part, [CUSTOMER], search.paths.dictionaries)[sequences.rows[begin]])
+    keys = sequences.read([CUSTOMER], begin)
     counts = {
         "unit": np.arange(len(sequences))[units] - first_of_person[units] + 1,
         "match": np.arange(len(begin)) - first_of_unit + 1,

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.matching import scale_of
-from analytics.engine.run import run
+from analytics.engine.partials import numbered
 from analytics.engine.sequences import Sequences
 from analytics.engine.units import unit_columns, units_of
-from analytics.paths.view import Codes, Indices, Selection, View, codes_of
+from analytics.paths.view import Codes, Indices, View, codes_of
 from analytics.store.columns import AT
-from analytics.store.encoding import as_text
+from analytics.store.encoding import Dictionaries, as_text
+from analytics.store.frames import micros
 from analytics.store.parts import Part, decoded
-from analytics.store.paths import Paths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,20 +31,47 @@ class UnitSequences(Sequences):
     rows: Indices
     ends: NDArray[np.uint8]
     groups: pl.DataFrame
+    part: Part
+    words: Dictionaries
 
-    def people(self, part: Part) -> NDArray[np.uint64]:
-        """The customer of each unit, as a number that is distinct over all parts."""
-        return self.customer.astype(np.uint64) + (part.number << 32)
+    def read(self, columns: Sequence[str], touches: Indices | slice = slice(None)) -> pl.DataFrame:
+        """Columns of the part at touches of the sequences, by default all of them; text as String."""
+        return as_text(decoded(self.part, list(dict.fromkeys(columns)), self.words)[self.rows[touches]])
+
+    def with_keys(self, rows: pl.DataFrame, units: Indices | None = None) -> pl.DataFrame:
+        """Adds the keys of a partial to rows of units: all rows with those of the total, again with their groups.
+
+        `units` is the unit of every row; by default there is one row per unit, in order.
+        """
+        groups = self.groups if units is None else self.groups[units]
+        whole = pl.concat([_keys(groups.clear(len(rows)), True, len(rows)), rows], how="horizontal")
+        if not groups.width:
+            return whole
+        each = pl.concat([_keys(groups, False, len(rows)), rows], how="horizontal")
+        return pl.concat([whole, each])
+
+    def groupings(self) -> list[tuple[pl.DataFrame, Indices]]:
+        """The keys of a partial, and the number among them of every unit: of the total, then of the groups if any."""
+        whole = (_keys(self.groups.clear(1), True, 1), np.zeros(len(self), np.int64))
+        if not self.groups.width:
+            return [whole]
+        groups, number = numbered(self.groups)
+        return [whole, (_keys(groups, False, len(groups)), number)]
 
 
-def sequences_of(paths: Paths, part: Part, view: View, words: pl.Series) -> UnitSequences:
-    """The sequences of a part that the view asks for; `words` are those of `words_of`."""
-    frame = part.read([*dict.fromkeys([AT, view.on, *unit_columns(paths, view.unit)])])
-    begins, people, ends = units_of(paths, part, frame, view.unit)
-    nodes, keep = _nodes(paths, frame[view.on], words)
-    if view.among.where is not None:
-        names = list(dict.fromkeys(view.among.where.meta.root_names())) or [AT]
-        seen = decoded(part, names, paths.dictionaries).select(view.among.where.alias("met"))
+def _keys(groups: pl.DataFrame, is_total: bool, height: int) -> pl.DataFrame:
+    """The keys of partial rows: the columns of the breakdown, and `is_total`."""
+    return pl.DataFrame([*groups, pl.repeat(is_total, height, eager=True).alias(IS_TOTAL)])
+
+
+def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
+    """The sequences of a part that the view asks for."""
+    frame = part.read(list(dict.fromkeys([AT, view.on, *unit_columns(view.schema, view.unit)])))
+    begins, people, ends = units_of(part, frame, view.unit, words)
+    nodes, keep = _nodes(frame[view.on], view, words)
+    if view.where is not None:
+        names = list(dict.fromkeys(view.where.meta.root_names())) or [AT]
+        seen = decoded(part, names, words).select(view.where.alias("met"))
         met: NDArray[np.bool_] = seen["met"].fill_null(False).to_numpy()
         keep = met if keep is None else keep & met
     rows, bounds, units = _kept(begins, len(frame), keep)
@@ -54,58 +81,47 @@ def sequences_of(paths: Paths, part: Part, view: View, words: pl.Series) -> Unit
         apart[bounds[:-1]] = True
         counts = np.add.reduceat(apart, bounds[:-1], dtype=np.int64)
         nodes, rows, bounds = nodes[apart], rows[apart], np.append(0, np.cumsum(counts))
-    chosen = _chosen(nodes, bounds, view.among, words)
+    times, scale = frame[AT].to_numpy(), scale_of(frame[AT])
+    chosen = _chosen(nodes, bounds, view, times[rows[bounds[:-1]]].astype(np.int64) * scale)
     if chosen is not None:
         touches = np.repeat(chosen, np.diff(bounds))
         nodes, rows, units = nodes[touches], rows[touches], units[chosen]
         bounds = np.append(0, np.cumsum(np.diff(bounds)[chosen]))
-    times = frame[AT].to_numpy() if len(rows) == len(frame) else frame[AT].to_numpy()[rows]
-    groups = _groups(paths, part, view, rows[bounds[:-1]])
+    groups = _groups(part, view, rows[bounds[:-1]], words)
     return UnitSequences(
         codes=nodes,
-        times=times,
-        scale=scale_of(frame[AT]),
+        times=times if len(rows) == len(times) else times[rows],
+        scale=scale,
         bounds=bounds,
         customer=people[units],
         rows=rows,
         ends=ends[units],
         groups=groups,
+        part=part,
+        words=words,
     )
 
 
-def each(paths: Paths, view: View, words: pl.Series, partial: Any) -> list[Any]:
-    """`partial(sequences, part)` of every part that has sequences."""
-
-    def work(part: Part) -> Any:
-        sequences = sequences_of(paths, part, view, words)
-        return partial(sequences, part) if len(sequences) else None
-
-    return [result for result in run(paths, work) if result is not None]
+def sorted_answer(table: pl.DataFrame, view: View, *columns: str) -> pl.DataFrame:
+    """Sorts an answer: the total first, then group by group, within each by `columns`; `-units` is largest first."""
+    order = {IS_TOTAL: True, **dict.fromkeys(view.groups, False)}
+    order |= {column.removeprefix("-"): column.startswith("-") for column in columns}
+    return table.sort(list(order), descending=list(order.values()), nulls_last=True)
 
 
-def together(paths: Paths, view: View, columns: Mapping[str, Any], partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Frames of all parts as one; without any, none of the rows but all columns: the groups, then `columns`."""
-    roots = [name for item in view.by for name in item.meta.root_names()]
-    schema = {name: paths.schema[name] for name in roots}
-    groups = as_text(pl.DataFrame(schema=schema).select(*view.by)).schema if view.by else {}
-    return pl.concat([pl.DataFrame(schema={**groups, **columns}), *partials])
+def with_total(table: pl.DataFrame, view: View) -> pl.DataFrame:
+    """Adds a total of zeros to an answer of one row that has none; with a breakdown, no touches give no rows."""
+    if len(table) or view.groups:
+        return table
+    zeros = {name: 0 for name, dtype in table.schema.items() if dtype.is_integer()}
+    return pl.DataFrame([{IS_TOTAL: True, **zeros}], schema=table.schema)
 
 
-def grouped(groups: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
-    """The groups that occur, and the number of the group of every unit."""
-    if not groups.width:
-        return pl.DataFrame(height=1), np.zeros(groups.height, np.int64)
-    distinct = groups.unique(maintain_order=True)
-    numbered = distinct.with_columns(pl.int_range(pl.len(), dtype=pl.Int64).alias(" number"))
-    joined = groups.join(numbered, on=groups.columns, how="left", nulls_equal=True, maintain_order="left")
-    return distinct, joined[" number"].to_numpy()
-
-
-def _nodes(paths: Paths, column: pl.Series, words: pl.Series) -> tuple[Codes, NDArray[np.bool_] | None]:
+def _nodes(column: pl.Series, view: View, words: Dictionaries) -> tuple[Codes, NDArray[np.bool_] | None]:
     """The codes of a column, and which touches have one (None when all have)."""
     codes = column
-    if column.name not in paths.dictionaries:
-        codes = column.cast(pl.String).cast(pl.Enum(words)).to_physical()
+    if column.name not in words:
+        codes = column.cast(pl.String).cast(pl.Enum(view.names)).to_physical()
     if not codes.null_count():
         return codes.to_numpy(), None
     return codes.fill_null(0).to_numpy(), codes.is_not_null().to_numpy()
@@ -120,23 +136,28 @@ def _kept(begins: Indices, size: int, keep: NDArray[np.bool_] | None) -> tuple[I
     return np.flatnonzero(keep), np.append(0, np.cumsum(counts[units])), units
 
 
-def _chosen(nodes: Codes, bounds: Indices, among: Selection, words: pl.Series) -> NDArray[np.bool_] | None:
-    """Which units a selection means; None when it means all."""
-    if not (among.start or among.end or among.through) or len(bounds) < 2:
+def _chosen(nodes: Codes, bounds: Indices, view: View, begins: Indices) -> NDArray[np.bool_] | None:
+    """Which units the view selects; None if all. `begins` is when each unit begins, in microseconds."""
+    among = view.among
+    if not (among.start or among.end or among.through or view.start or view.end) or len(bounds) < 2:
         return None
     chosen = np.ones(len(bounds) - 1, np.bool_)
+    if view.start:
+        chosen &= begins >= micros(view.start)
+    if view.end:
+        chosen &= begins < micros(view.end)
     if among.start:
-        chosen &= np.isin(nodes[bounds[:-1]], codes_of(words, among.start))
+        chosen &= np.isin(nodes[bounds[:-1]], codes_of(view.names, among.start))
     if among.end:
-        chosen &= np.isin(nodes[bounds[1:] - 1], codes_of(words, among.end))
+        chosen &= np.isin(nodes[bounds[1:] - 1], codes_of(view.names, among.end))
     for name in among.through:
-        chosen &= np.logical_or.reduceat(np.isin(nodes, codes_of(words, name)), bounds[:-1])
+        chosen &= np.logical_or.reduceat(np.isin(nodes, codes_of(view.names, name)), bounds[:-1])
     return chosen
 
 
-def _groups(paths: Paths, part: Part, view: View, first: Indices) -> pl.DataFrame:
+def _groups(part: Part, view: View, first: Indices, words: Dictionaries) -> pl.DataFrame:
     """The breakdown of each unit: its value at the unit's first touch."""
     if not view.by:
         return pl.DataFrame(height=len(first))
     roots = list(dict.fromkeys(name for item in view.by for name in item.meta.root_names()))
-    return as_text(decoded(part, roots, paths.dictionaries)[first].select(*view.by))
+    return as_text(decoded(part, roots, words)[first].select(*view.by))

@@ -7,67 +7,118 @@ position sum to 1.
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 
-from analytics.engine.units import ENDS
-from analytics.paths.sequences import UnitSequences, each, grouped, together
-from analytics.paths.view import By, Indices, Selection, View, words_of
+from analytics.engine.analysis import Cells, answer, measured_by
+from analytics.engine.run import run
+from analytics.engine.units import ENDS, Unit
+from analytics.paths.measure import PathMeasure
+from analytics.paths.sequences import UnitSequences, sorted_answer
+from analytics.paths.view import By, Indices, Selection
 from analytics.store.columns import TOUCHPOINT
-from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-CELL: Final = ("position", "node", "units", "share")
+
+@dataclass(frozen=True, eq=False)
+class StepMatrix(PathMeasure):
+    """Counts units by position and the code of their value there."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(position=pl.UInt32, node=pl.String, units=pl.Int64, share_of_units=pl.Float64)
+    CELLS: ClassVar[Cells | None] = Cells(("position", "node"), ("position",))
+    KEYS: ClassVar[Mapping[str, Any]] = {"position": pl.UInt32, "code": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = {"units": pl.Int64}
+
+    depth: int = 20
+
+    def __post_init__(self) -> None:
+        if self.depth < 1:
+            found = f"depth {self.depth}"
+            raise DefinitionError("A step matrix is too small.", expected="depth of 1 or more", found=found)
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The cells of one part that are not empty."""
+        size = len(self.view.names)
+        return pl.concat(_cells(sequences, keys, of, self.depth, size) for keys, of in sequences.groupings())
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The value of every unit at every position; the whole of a position is all units."""
+        names = pl.concat([self.view.names.cast(pl.String), pl.Series(ENDS)])
+        codes = np.repeat(len(self.view.names) + sequences.ends.astype(np.int64), self.depth)
+        position = np.tile(np.arange(self.depth), len(sequences))
+        unit = np.repeat(np.arange(len(sequences)), self.depth)
+        there = position < sequences.lengths[unit]
+        codes[there] = sequences.codes[sequences.bounds[:-1][unit[there]] + position[there]]
+        rows = pl.DataFrame(
+            {"position": pl.Series(position + 1, dtype=pl.UInt32), "node": names.gather(codes), "unit": unit}
+        )
+        return rows, rows.drop("node")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `step_matrix`."""
+        names = pl.concat([self.view.names.cast(pl.String), pl.Series(ENDS)])
+        whole = pl.col("units").sum().over([*self.view.keys, "position"])
+        table = merged.with_columns(
+            pl.Series("node", names.gather(merged["code"]), pl.String),
+            (pl.col("units") / whole).alias("share_of_units"),
+        )
+        ordered = sorted_answer(table, self.view, "position", "-units", "node")
+        return ordered.select(*self.view.groups, *self.SCHEMA)
 
 
+@measured_by(StepMatrix)
 def step_matrix(
     paths: Paths,
     depth: int = 20,
     *,
-    unit: str = "journey",
+    unit: Unit = "journey",
     by: By = (),
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
 ) -> pl.DataFrame:
     """The share of units at every value, at each of the first `depth` positions.
 
-    Columns: those of `by` (the value at the unit's first touch); `position` UInt32 (from 1); `node` String (a value of
-    `on`, or END_converted, END_abandoned, END_open for units that ended earlier); `units` Int64; `share` Float64 of all
-    units of the group. Cells without units are left out. Sorted by position, largest first. `collapse` joins repeats
+    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
+    with null in `by`); `position` UInt32 (from 1); `node` String (a value of `on`, or END_converted,
+    END_abandoned, END_open for units that ended earlier); `units` Int64; `share_of_units` Float64 (of all units of the
+    group). Cells without units are left out. Sorted by position, largest first. `collapse` joins repeats
     of one value, `among` selects units; touches without a value are skipped. No touches give no rows.
     Raises `DefinitionError` for an unknown unit or column, or a depth below 1.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0m pay@5m", "bo": "visit@0m"})
-    >>> step_matrix(shop, depth=2)["position", "node", "share"].rows()
+    >>> step_matrix(shop, depth=2)["position", "node", "share_of_units"].rows()
     [(1, 'visit', 1.0), (2, 'END_open', 0.5), (2, 'pay', 0.5)]
     """
-    if depth < 1:
-        raise DefinitionError("A step matrix is too small.", expected="depth of 1 or more", found=f"depth {depth}")
-    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, CELL)
-    words = words_of(paths, on)
-    partials = each(paths, view, words, partial(_cells, depth, len(words)))
-    counts = {"position": pl.UInt32, "code": pl.Int64, "units": pl.Int64}
-    keys = [*view.groups, "position", "code"]
-    whole = together(paths, view, counts, partials).group_by(keys).agg(pl.col("units").sum())
-    names = pl.concat([words.cast(pl.String), pl.Series(ENDS)])
-    of_all = pl.col("units").sum().over([*view.groups, "position"])
-    table = whole.with_columns(
-        pl.Series("node", names.gather(whole["code"]), pl.String), (pl.col("units") / of_all).alias("share")
+    return run(
+        paths,
+        StepMatrix.of(
+            paths,
+            unit=unit,
+            by=by,
+            where=where,
+            start=start,
+            end=end,
+            on=on,
+            collapse=collapse,
+            among=among,
+            depth=depth,
+        ),
     )
-    order = dict.fromkeys(view.groups, False) | {"position": False, "units": True, "node": False}
-    table = table.sort(list(order), descending=list(order.values()), nulls_last=True)
-    return table.select(*view.groups, *CELL)
 
 
-def _cells(depth: int, words: int, sequences: UnitSequences, _: Part) -> pl.DataFrame:
-    """The non-empty cells of one part: groups, `position`, `code`, `units`."""
-    groups, of_unit = grouped(sequences.groups)
+def _cells(sequences: UnitSequences, groups: pl.DataFrame, of_unit: Indices, depth: int, words: int) -> pl.DataFrame:
+    """The cells of one part that are not empty: groups, `position`, `code`, `units`."""
     size = words + len(ENDS)
     counts = np.zeros((len(groups), depth, size), np.int64)
     for position in range(depth):
@@ -89,7 +140,7 @@ def _cells(depth: int, words: int, sequences: UnitSequences, _: Part) -> pl.Data
             "units": counts[group, position_, code],
         }
     )
-    return pl.concat([groups[group], cells], how="horizontal") if groups.width else cells
+    return pl.concat([groups[group], cells], how="horizontal")
 
 
 def _counted(rows: Indices, columns: Indices, height: int, width: int) -> Indices:

@@ -7,155 +7,142 @@ therefore equals outflow plus ends.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Final
+from datetime import datetime
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.engine.units import ENDS, START
-from analytics.paths.sequences import UnitSequences, each, grouped, together
-from analytics.paths.view import By, Selection, View, words_of
+from analytics.engine.analysis import Cells, answer, measured_by
+from analytics.engine.distributions import DISTRIBUTION, durations, sliced
+from analytics.engine.run import run
+from analytics.engine.units import ENDS, START, Unit
+from analytics.paths.measure import PathMeasure
+from analytics.paths.sequences import UnitSequences, sorted_answer
+from analytics.paths.view import By, Indices, Selection
 from analytics.store.columns import TOUCHPOINT
-from analytics.store.parts import Part
 from analytics.store.paths import Paths
 
-COUNTED: Final = ("source", "target", "transitions", "customers", "share_of_source", "median_wait", "p95_wait")
 RANKS: Final = {"median_wait": 0.5, "p95_wait": 0.95}
-COUNTS: Final = dict.fromkeys(("source", "target", "transitions", "customers", "waiting"), pl.Int64)
-MOST_CELLS: Final = 1 << 22
+MAX_CELLS: Final = 1 << 22
 """With more possible edges than this, only edges that occur get a counter."""
 
 
+@dataclass(frozen=True, eq=False)
+class Transitions(PathMeasure):
+    """Counts edges: a partial has one row per edge, with the codes of its ends."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        source=pl.String,
+        target=pl.String,
+        transitions=pl.Int64,
+        customers=pl.Int64,
+        share_of_source=pl.Float64,
+        median_wait=pl.Duration("us"),
+        p95_wait=pl.Duration("us"),
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("source", "target"), ("source",))
+    BOUND: ClassVar[int] = 1 << 22
+    KEYS: ClassVar[Mapping[str, Any]] = {"source": pl.Int64, "target": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = {"transitions": pl.Int64, "customers": pl.Int64, "waits": DISTRIBUTION}
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"waits": tuple(RANKS.values())}
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The edges of one part."""
+        size = len(self.view.names)
+        return pl.concat(_edges(sequences, keys, of, size, self.exact) for keys, of in sequences.groupings())
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Every transition; the whole of a source is all that leave it."""
+        names = pl.concat([self.view.names.cast(pl.String), pl.Series([START, *ENDS])])
+        unit, first = sequences.sequence_numbers(), len(self.view.names)
+        source = np.insert(sequences.codes.astype(np.int64), sequences.bounds[:-1], first)
+        target = np.insert(sequences.codes.astype(np.int64), sequences.bounds[1:], first + 1 + sequences.ends)
+        unit = np.insert(unit, sequences.bounds[:-1], np.arange(len(sequences)))
+        rows = pl.DataFrame({"source": names.gather(source), "target": names.gather(target), "unit": unit})
+        return rows, rows.drop("target")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `transitions`."""
+        names = pl.concat([self.view.names.cast(pl.String), pl.Series([START, *ENDS])])
+        leaving = pl.col("transitions").sum().over([*self.view.keys, "source"])
+        table = merged.with_columns(
+            (pl.col("transitions") / leaving).alias("share_of_source"),
+            *(pl.Series(end, names.gather(merged[end]), pl.String) for end in ("source", "target")),
+            *durations(merged["waits"], RANKS),
+        )
+        ordered = sorted_answer(table, self.view, "-transitions", "source", "target")
+        return ordered.select(*self.view.groups, *self.SCHEMA)
+
+
+@measured_by(Transitions)
 def transitions(
     paths: Paths,
     *,
-    unit: str = "journey",
+    unit: Unit = "journey",
     by: By = (),
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
+    exact: bool = False,
 ) -> pl.DataFrame:
     """Every edge with the number of transitions and customers, and the wait between its two touches.
 
-    Columns: those of `by` (the value at the unit's first touch); `source`, `target` String; `transitions`, `customers`
-    Int64; `share_of_source` Float64 (of the transitions that leave the source, in the same group); `median_wait`,
-    `p95_wait` Duration(us), interpolated linearly between ranks, null for START and the ENDs. Most frequent first. The
-    nodes are the values of column `on`; touches without a value are skipped. `collapse` joins repeats of one value.
-    `among` selects units. Touches at one instant keep their order. No touches give no rows. Raises `DefinitionError`
-    for an unknown unit or column.
+    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
+    with null in `by`); `source`, `target` String; `transitions`, `customers` Int64; `share_of_source` Float64 (of
+    the transitions that leave the source, in the same group); `median_wait`, `p95_wait` Duration(us), interpolated
+    linearly between ranks, null for START and the ENDs; where an edge has more than 1,000 waits they are right to 1 in
+    1,000, or with `exact` exact, for twice the time. Most frequent first. The nodes are the values of column `on`;
+    touches without a value are skipped. `collapse` joins repeats of one value. `among` selects units. Touches at one
+    instant keep their order. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
 
     >>> from analytics import Paths
     >>> transitions(Paths.from_text({"ann": "visit@0m pay@5m"}))["source", "target"].sort("source").rows()
     [('START', 'visit'), ('pay', 'END_open'), ('visit', 'pay')]
     """
-    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
-    words = words_of(paths, on)
-    partials = each(paths, view, words, partial(_edges, view, len(words)))
-    names = pl.concat([words.cast(pl.String), pl.Series([START, *ENDS])]).rename("node")
-    table = together(paths, view, COUNTS, [part.table for part in partials]).with_row_index("at")
-    return _finish(table, partials, names, view.groups)
+    return run(
+        paths,
+        Transitions.of(
+            paths, unit=unit, by=by, where=where, start=start, end=end, on=on, collapse=collapse, among=among
+        ),
+        exact=exact,
+    )
 
 
-@dataclass(frozen=True)
-class Edges:
-    """The edges of one part: one row per edge in `table` (groups, source and target codes, counts), and the waits.
+def _edges(
+    sequences: UnitSequences, keys: pl.DataFrame, group: Indices, words: int, exact: tuple[int, ...]
+) -> pl.DataFrame:
+    """The edges of one part by group; `words` is the number of values that a touch may have."""
+    from analytics.engine.kernels.counts import count_edges, number_edges, place_waits
 
-    `waits` (in units of `scale` us) holds the waits of the first edge, then those of the second, and so on; column
-    `waiting` of the table has the number of waits of each edge.
-    """
-
-    table: pl.DataFrame
-    waits: NDArray[Any]
-    scale: int
-
-
-def _edges(view: View, words: int, sequences: UnitSequences, _: Part) -> Edges:
-    """Counts the edges of one part."""
-    from analytics.engine.kernels.edges import count_edges, number_edges, place_waits
-
-    groups, of_unit = grouped(sequences.groups)
     edges = np.empty(len(sequences.codes) + len(sequences), np.int64)
-    number_edges(sequences.codes, sequences.bounds, sequences.ends, of_unit, words, edges)
-    cells = len(groups) * (words + 4) ** 2
+    number_edges(sequences.codes, sequences.bounds, sequences.ends, group, words, edges)
+    cells = len(keys) * (words + 4) ** 2
     numbers: NDArray[np.int64] | None = None
-    if cells > MOST_CELLS:
+    if cells > MAX_CELLS:
         numbers, edges = np.unique(edges, return_inverse=True)
         cells = len(numbers)
     taken, customers = np.zeros(cells, np.int64), np.zeros(cells, np.int64)
     count_edges(edges, sequences.bounds, sequences.customer, taken, customers)
     rows = np.flatnonzero(taken)
     source, target = np.divmod(rows if numbers is None else numbers[rows], words + 4)
-    group, source = np.divmod(source, words + 4)
-    inner = (source < words) & (target < words)
-    waiting = np.where(inner, taken[rows], 0)
+    number, source = np.divmod(source, words + 4)
+    bounds = np.append(0, np.cumsum(np.where((source < words) & (target < words), taken[rows], 0)))
     cursor = np.zeros(cells, np.int64)
-    cursor[rows] = np.cumsum(waiting) - waiting
-    waits = np.empty(int(waiting.sum()), np.uint32 if sequences.times.dtype == np.uint32 else np.int64)
+    cursor[rows] = bounds[:-1]
+    waits = np.empty(bounds[-1], np.uint32 if sequences.times.dtype == np.uint32 else np.int64)
     place_waits(edges, sequences.times, sequences.bounds, cursor, waits)
-    counts = {"source": source, "target": target, "transitions": taken[rows], "customers": customers[rows]}
-    counted = pl.DataFrame({**counts, "waiting": waiting})
-    table = pl.concat([groups[group], counted], how="horizontal") if view.by else counted
-    return Edges(table, waits, sequences.scale)
-
-
-def _finish(counted: pl.DataFrame, parts: list[Edges], names: pl.Series, by: list[str]) -> pl.DataFrame:
-    """Adds up the edges of all parts and returns the columns of `transitions`."""
-    keys = [*by, "source", "target"]
-    whole = counted.group_by(keys, maintain_order=True).agg(pl.exclude(*keys, "at").sum(), pl.col("at"))
-    waits = _ranks(parts, counted["waiting"].to_numpy(), whole)
-    leaving = pl.col("transitions").sum().over([*by, "source"])
-    table = whole.with_columns(waits.get_columns()).with_columns(
-        (pl.col("transitions") / leaving).alias("share_of_source"),
-        *(pl.Series(end, names.gather(whole[end])) for end in ("source", "target")),
-    )
-    order = [False] * len(by) + [True, False, False]
-    return table.select(*by, *COUNTED).sort(*by, "transitions", "source", "target", descending=order, nulls_last=True)
-
-
-def _ranks(parts: list[Edges], waiting: NDArray[np.int64], whole: pl.DataFrame) -> pl.DataFrame:
-    """The exact quantiles of the waits of each edge, over all parts."""
-    from analytics.engine.kernels.edges import join_slices
-
-    scale = parts[0].scale if len({part.scale for part in parts}) == 1 else 1
-    waits = [part.waits if part.scale == scale else part.waits.astype(np.int64) * part.scale for part in parts]
-    flat = np.concatenate(waits) if waits else np.zeros(0, np.int64)
-    rows = whole["at"].explode().to_numpy()
-    if len(parts) > 1:
-        joined = np.empty_like(flat)
-        join_slices(flat, (np.cumsum(waiting) - waiting)[rows], waiting[rows], joined)
-        flat = joined
-    ranked = quantiles(flat, whole["waiting"].to_numpy(), list(RANKS.values()))
-    return pl.DataFrame(
-        {
-            name: pl.Series(np.round(ranks * scale)).fill_nan(None).cast(pl.Int64).cast(pl.Duration("us"))
-            for name, ranks in zip(RANKS, ranked, strict=True)
-        }
-    )
-
-
-def quantiles(values: NDArray[Any], counts: NDArray[np.int64], shares: list[float]) -> list[NDArray[np.float64]]:
-    """The quantiles of consecutive slices of `values`: one array per share, with one number per slice.
-
-    Slice `i` has `counts[i]` values. Quantiles are interpolated linearly between ranks; empty slices give NaN. Reorders
-    `values` in place within each slice.
-
-    >>> quantiles(np.array([4, 1, 3, 7]), np.array([3, 0, 1]), [0.5])
-    [array([ 3., nan,  7.])]
-    """
-    begins = np.cumsum(counts) - counts
-    ranks = [share * np.maximum(counts - 1, 0) for share in shares]
-    below = [np.floor(rank).astype(np.int64) for rank in ranks]
-    above = [np.minimum(low + 1, np.maximum(counts - 1, 0)) for low in below]
-    wanted = np.stack([*below, *above], axis=1).tolist()
-    for begin, count, positions in zip(begins.tolist(), counts.tolist(), wanted, strict=True):
-        if count > 1:
-            values[begin : begin + count].partition(positions)
-    padded = np.append(values, np.zeros(1, values.dtype))
-    ranked = []
-    for rank, low, high in zip(ranks, below, above, strict=True):
-        lower, upper = padded[begins + low].astype(np.float64), padded[begins + high].astype(np.float64)
-        ranked.append(np.where(counts > 0, lower + (upper - lower) * (rank - low), np.nan))
-    return ranked
+    counts: dict[str, Any] = {
+        "source": source,
+        "target": target,
+        "transitions": taken[rows],
+        "customers": customers[rows],
+        "waits": sliced(waits, bounds, scale=sequences.scale, exact=exact),
+    }
+    return pl.concat([keys[number], pl.DataFrame(counts)], how="horizontal")

@@ -5,104 +5,180 @@ A variant is the sequence of all values of a unit, from its first touch to its l
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.engine.units import CONVERTED, OPEN
-from analytics.paths.sequences import UnitSequences, each, together
-from analytics.paths.view import By, Selection, View, words_of
-from analytics.statistics.intervals import wilson
+from analytics.engine.analysis import Cells, answer, measured_by
+from analytics.engine.distributions import DISTRIBUTION, distributions, durations
+from analytics.engine.partials import numbered
+from analytics.engine.renamed import renamed
+from analytics.engine.run import run
+from analytics.engine.units import CONVERTED, OPEN, Unit
+from analytics.paths.measure import PathMeasure
+from analytics.paths.sequences import UnitSequences, sorted_answer
+from analytics.paths.view import By, Indices, Selection
+from analytics.statistics.shares import share_columns, square_columns, square_sums
 from analytics.store.columns import TOUCHPOINT
-from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-COUNTED: Final = (
-    "path",
-    "units",
-    "share",
-    "cumulative_share",
-    "customers",
-    "share_of_customers",
-    "over",
-    "converted",
-    "goal_rate",
-    "goal_rate_low",
-    "goal_rate_high",
-    "median_duration",
-)
+
+@dataclass(frozen=True, eq=False)
+class Variants(PathMeasure):
+    """Counts units by path: a partial has one row per distinct path, and one for all units, with a null `key`.
+
+    A path is a row of its own, so a partial grows with the number of distinct paths in a part.
+    """
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        path=pl.List(pl.String),
+        units=pl.Int64,
+        share_of_units=pl.Float64,
+        cumulative_share_of_units=pl.Float64,
+        customers=pl.Int64,
+        share_of_customers=pl.Float64,
+        over=pl.Int64,
+        converted=pl.Int64,
+        goal_rate=pl.Float64,
+        goal_rate_low=pl.Float64,
+        goal_rate_high=pl.Float64,
+        median_duration=pl.Duration("us"),
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("path",))
+    BOUND: ClassVar[int] = 1 << 25
+    KEYS: ClassVar[Mapping[str, Any]] = {"key": pl.Binary}
+    COUNTS: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(("units", "over", "converted", "customers"), pl.Int64),
+        **dict.fromkeys(square_columns("converted", "over"), pl.Int64),
+        "durations": DISTRIBUTION,
+    }
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"durations": (0.5,)}
+
+    top: int | None = None
+    min_units: int = 1
+
+    def __post_init__(self) -> None:
+        if self.min_units < 1 or (self.top is not None and self.top < 1):
+            found = f"top {self.top}, min_units {self.min_units}"
+            raise DefinitionError("No variant can be listed.", expected="top and min_units of 1 or more", found=found)
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The paths of one part, and all its units."""
+        paths, path = numbered(path_keys(sequences, self.view.names).to_frame())
+        lasts = sequences.microseconds(sequences.bounds[1:] - 1) - sequences.microseconds(sequences.bounds[:-1])
+        rows = []
+        for keys, group in sequences.groupings():
+            cells, cell = np.unique(group * len(paths) + path, return_inverse=True)
+            own, taken = np.divmod(cells, len(paths))
+            spread = distributions(cell, lasts, len(cells), exact=self.exact)
+            rows.append(_table(keys[own], paths["key"].gather(taken), _counted(sequences, cell), spread))
+            nothing = distributions(lasts[:0], lasts[:0], len(keys))
+            rows.append(
+                _table(
+                    keys, pl.repeat(None, len(keys), dtype=pl.Binary, eager=True), _counted(sequences, group), nothing
+                )
+            )
+        return pl.concat(row.select(*self.schema) for row in rows)
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The path of every unit; the whole is all units."""
+        paths, path = numbered(path_keys(sequences, self.view.names).to_frame())
+        rows = pl.DataFrame(
+            {"path": decoded_paths(paths["key"], self.view.names).gather(path), "unit": np.arange(len(sequences))}
+        )
+        return rows, rows.select("unit")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `variants`."""
+        keys, is_whole = self.view.keys, pl.col("key").is_null()
+        wholes = merged.filter(is_whole).select(
+            *keys, pl.col("units").alias(" all units"), pl.col("customers").alias(" all customers")
+        )
+        listed = merged.filter(~is_whole, pl.col("units") >= self.min_units)
+        if self.top is not None:  # before sorting, since sorting by path takes long
+            listed = listed.filter(pl.col("units").rank("min", descending=True).over(keys) <= self.top)
+        ordered = sorted_answer(listed.join(wholes, on=keys, nulls_equal=True), self.view, "-units", "key")
+        if self.top is not None:
+            ordered = ordered.filter(pl.int_range(pl.len()).over(keys) < self.top)
+        return ordered.with_columns(
+            decoded_paths(ordered["key"], self.view.names),
+            (pl.col("units") / pl.col(" all units")).alias("share_of_units"),
+            (pl.col("units").cum_sum().over(keys) / pl.col(" all units")).alias("cumulative_share_of_units"),
+            (pl.col("customers") / pl.col(" all customers")).alias("share_of_customers"),
+            *share_columns(ordered, "goal_rate", "converted", "over"),
+            *durations(ordered["durations"], {"median_duration": 0.5}),
+        ).select(*self.view.groups, *self.SCHEMA)
 
 
+@measured_by(Variants)
+@renamed(least="min_units")
 def variants(
     paths: Paths,
     *,
-    unit: str = "journey",
+    unit: Unit = "journey",
     by: By = (),
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    top: int | None = None,
+    min_units: int = 1,
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
-    top: int | None = None,
-    least: int = 1,
+    exact: bool = False,
 ) -> pl.DataFrame:
     """Whole paths with the number of units that took each, their goal rate, and their duration.
 
-    Columns: those of `by` (the value at the unit's first touch); `path` List(String); `units` Int64; `share` Float64 of
-    all units of the group (including units of variants that are left out), `cumulative_share`; `customers` Int64 (with
-    at least one such unit), `share_of_customers` Float64 of all customers of the group (a customer with several
-    variants counts in each, so the shares may sum to more than 1); `over` Int64 (units that are not open), `converted`
-    Int64, `goal_rate` Float64 (converted of those that are over, null without one) with its Wilson interval
-    `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last. Most frequent
-    first, ties by name; at most `top` per group, and only variants of at least `least` units. `collapse` joins repeats
-    of one value, `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or
-    column.
+    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
+    with null in `by`); `path` List(String); `units` Int64; `share_of_units` Float64 (of all units of the group,
+    including those of variants that are left out), `cumulative_share_of_units`; `customers` Int64 (with at least one
+    such unit), `share_of_customers` Float64 of all customers of the group (a customer with several variants counts in
+    each, so the shares may sum to more than 1); `over` Int64 (units that are not open), `converted` Int64, `goal_rate`
+    Float64 (converted of those that are over, null without one) with its Wilson interval, judged by customers,
+    `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last, where a variant
+    has more than 1,000 units right to 1 in 1,000, or with `exact` exact, for twice the time. Most frequent first, ties
+    by name; at most `top` per group, and only variants of at least `min_units` units. Only units count that begin from
+    `start` (inclusive) to `end` (exclusive). `where` is a condition on touches, `collapse` joins repeats of one value,
+    `among` selects units; touches without a value are skipped. No touches give no rows. Raises `DefinitionError` for an
+    unknown unit or column.
 
     >>> from analytics import Paths
-    >>> variants(Paths.from_text({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"}))["path", "units", "share"].rows()
+    >>> shop = Paths.from_text({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"})
+    >>> variants(shop)["path", "units", "share_of_units"].rows()
     [(['visit', 'pay'], 2, 1.0)]
     """
-    if least < 1 or (top is not None and top < 1):
-        found = f"top {top}, least {least}"
-        raise DefinitionError("No variant can be listed.", expected="top and least of 1 or more", found=found)
-    view = View(unit, on, by, collapse=collapse, among=among).checked(paths, COUNTED)
-    words = words_of(paths, on)
-    units = unit_paths(paths, view, words)
-    kept = _ranked(distinct_paths(units, view), view, top, least)
-    keys = [*view.groups, "key"]
-    measures = (
-        units.join(kept, on=keys, how="semi", nulls_equal=True)
-        .group_by(keys)
-        .agg(
-            pl.col("lasts").median().round().cast(pl.Duration("us")).alias("median_duration"),
-            pl.col("person").n_unique().cast(pl.Int64).alias("customers"),
-        )
+    return run(
+        paths,
+        Variants.of(
+            paths,
+            unit=unit,
+            by=by,
+            where=where,
+            start=start,
+            end=end,
+            on=on,
+            collapse=collapse,
+            among=among,
+            top=top,
+            min_units=min_units,
+        ),
+        exact=exact,
     )
-    named = kept.with_columns(decoded_paths(kept["key"], words))
-    whole = named.join(measures, on=keys, how="left", nulls_equal=True, maintain_order="left")
-    return _finish(_with_customers(whole, units, view), view)
 
 
-def unit_paths(paths: Paths, view: View, words: pl.Series) -> pl.DataFrame:
-    """One row per unit: groups, `key` Binary, `end`, `lasts` (microseconds), `person` (the customer's number).
+def path_keys(sequences: UnitSequences, words: pl.Series) -> pl.Series:
+    """The `key` of every sequence: its path as bytes, the rank of each of its values among all values, sorted.
 
-    A key is the path as bytes: the rank of each of its values among all values, sorted. Keys therefore sort like paths
-    sorted by name.
+    Keys therefore sort like paths sorted by name.
     """
     ranks = (words.rank("ordinal").to_numpy() - 1).astype(code_width(words))  # arithmetic yields native byte order
-    partials = each(paths, view, words, partial(_units, ranks))
-    return together(paths, view, {"key": pl.Binary, "end": pl.UInt8, "lasts": pl.Int64, "person": pl.UInt64}, partials)
-
-
-def distinct_paths(units: pl.DataFrame, view: View) -> pl.DataFrame:
-    """One row per distinct path: groups, `key`, `units`, `over` (not open), `converted`."""
-    return units.group_by(*view.groups, "key").agg(
-        pl.len().cast(pl.Int64).alias("units"),
-        (pl.col("end") != OPEN).sum().cast(pl.Int64).alias("over"),
-        (pl.col("end") == CONVERTED).sum().cast(pl.Int64).alias("converted"),
-    )
+    return as_bytes(ranks[sequences.codes], sequences.bounds)
 
 
 def code_width(words: pl.Series) -> str:
@@ -136,50 +212,19 @@ def as_bytes(codes: NDArray[Any], bounds: NDArray[np.int64]) -> pl.Series:
     return pl.Series(slices).cast(pl.Binary).alias("key")
 
 
-def _units(ranks: NDArray[Any], sequences: UnitSequences, part: Part) -> pl.DataFrame:
-    """The rows of `unit_paths` for one part."""
-    lasts = sequences.microseconds(sequences.bounds[1:] - 1) - sequences.microseconds(sequences.bounds[:-1])
-    keys = as_bytes(ranks[sequences.codes], sequences.bounds)
-    person = sequences.people(part)
-    rest = {"end": sequences.ends, "lasts": lasts, "person": person}
-    return pl.DataFrame(
-        [*sequences.groups.get_columns(), keys, *(pl.Series(name, each) for name, each in rest.items())]
+def _table(keys: pl.DataFrame, key: pl.Series, counts: pl.DataFrame, spread: pl.Series) -> pl.DataFrame:
+    """Rows of a partial."""
+    return pl.concat(
+        [keys, key.alias("key").to_frame(), counts, spread.alias("durations").to_frame()], how="horizontal"
     )
 
 
-def _ranked(counted: pl.DataFrame, view: View, top: int | None, min_units: int) -> pl.DataFrame:
-    """Variants of at least `min_units` units, the `top` of each group, sorted, with `share` and `cumulative_share`."""
-    groups: Any = view.groups or pl.lit(1)
-    whole = counted.with_columns(pl.col("units").sum().over(groups).alias("all")).filter(pl.col("units") >= min_units)
-    if top is not None:
-        whole = whole.filter(pl.col("units").rank("min", descending=True).over(groups) <= top)
-        whole = whole if view.by else whole.bottom_k(top, by=[-pl.col("units"), "key"])
-    order = [False] * len(view.groups) + [True, False]
-    whole = whole.sort(*view.groups, "units", "key", descending=order, nulls_last=True)
-    if top is not None:
-        whole = whole.filter(pl.int_range(pl.len()).over(groups) < top)
-    return whole.with_columns(
-        (pl.col("units") / pl.col("all")).alias("share"),
-        (pl.col("units").cum_sum().over(groups) / pl.col("all")).alias("cumulative_share"),
+def _counted(sequences: UnitSequences, cell: Indices) -> pl.DataFrame:
+    """The counts of every cell, in the order of their numbers; `cell` is the number of every unit's."""
+    over, converted = sequences.ends != OPEN, sequences.ends == CONVERTED
+    units = pl.DataFrame({"cell": cell, "person": sequences.customer, "over": over, "converted": converted})
+    by_customer = units.group_by("cell", "person").agg(
+        pl.len().cast(pl.Int64).alias("units"), pl.col("over", "converted").sum().cast(pl.Int64)
     )
-
-
-def _with_customers(whole: pl.DataFrame, units: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Adds `share_of_customers` to variants."""
-    people = pl.col("person").n_unique().alias("people")
-    if view.by:
-        every = units.group_by(view.groups).agg(people)
-        whole = whole.join(every, on=view.groups, how="left", nulls_equal=True, maintain_order="left")
-    else:
-        whole = whole.with_columns(pl.Series("people", np.full(len(whole), units["person"].n_unique())))
-    return whole.with_columns((pl.col("customers") / pl.col("people")).alias("share_of_customers"))
-
-
-def _finish(counted: pl.DataFrame, view: View) -> pl.DataFrame:
-    """Adds goal rates and selects the columns of `variants`."""
-    low, high = wilson(counted["converted"].to_numpy(), counted["over"].to_numpy())
-    over = pl.col("over") > 0
-    return counted.with_columns(
-        pl.when(over).then(pl.col("converted") / pl.col("over")).alias("goal_rate"),
-        *(pl.when(over).then(pl.Series(b)).alias(f"goal_rate_{n}") for n, b in (("low", low), ("high", high))),
-    ).select(*view.groups, *COUNTED)
+    sums = [pl.col("units", "over", "converted").sum(), pl.len().cast(pl.Int64).alias("customers")]
+    return by_customer.group_by("cell").agg(*sums, *square_sums("converted", "over")).sort("cell").drop("cell")

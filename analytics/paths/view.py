@@ -2,23 +2,29 @@
 
 Every unit (customer, journey or session) is read as a sequence of codes, one per touch that has a value in the chosen
 column. A `View` names the unit, the column, the breakdown, and whether repeats of a value are joined; its `Selection`
-restricts which units and touches are read.
+restricts which units and touches are read. `View.checked` binds it to the columns and words of a store, so that parts
+can be read without their `Paths`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.conditions import Words, fill, one_of
-from analytics.engine.units import UNITS
+from analytics.engine.units import UNITS, unit_columns
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
-from analytics.store.columns import TOUCHPOINT
+from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
+from analytics.store.encoding import as_text
+from analytics.store.frames import as_utc
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError, nearest
 
@@ -53,6 +59,9 @@ class Selection:
 class View:
     """How paths are read: `unit`, column `on`, breakdown `by`, joined repeats (`collapse`), selected units (`among`).
 
+    `where` is a condition on touches: those that do not meet it are ignored. Only units count that begin at a time
+    from `start` (inclusive) to `end` (exclusive), with all their touches.
+
     >>> View(unit="session", by="device").unit
     'session'
     """
@@ -62,6 +71,11 @@ class View:
     by: tuple[pl.Expr, ...]
     collapse: bool
     among: Selection
+    where: pl.Expr | None
+    start: datetime | None
+    end: datetime | None
+    schema: pl.Schema = field(repr=False)
+    names: pl.Series = field(repr=False)
 
     def __init__(
         self,
@@ -71,7 +85,12 @@ class View:
         *,
         collapse: bool = False,
         among: Selection | None = None,
+        where: pl.Expr | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
     ) -> None:
+        selection = among or Selection()
+        conditions = [condition for condition in (where, selection.where) if condition is not None]
         breakdown = [by] if isinstance(by, str | pl.Expr) else list(by)
         fill(
             self,
@@ -79,7 +98,12 @@ class View:
             on=on,
             by=tuple(pl.col(item) if isinstance(item, str) else item for item in breakdown),
             collapse=collapse,
-            among=among or Selection(),
+            among=selection,
+            where=pl.all_horizontal(conditions) if conditions else None,
+            start=None if start is None else as_utc(start),
+            end=None if end is None else as_utc(end),
+            schema=pl.Schema(),
+            names=pl.Series([], dtype=pl.String),
         )
 
     @property
@@ -87,18 +111,42 @@ class View:
         """The names of the breakdown's columns."""
         return [item.meta.output_name() for item in self.by]
 
+    @property
+    def keys(self) -> list[str]:
+        """The columns that every row of a partial begins with: those of the breakdown, and `is_total`."""
+        return [*self.groups, IS_TOTAL]
+
+    @property
+    def key_schema(self) -> dict[str, pl.DataType]:
+        """The types of `keys`."""
+        roots = [name for item in self.by for name in item.meta.root_names()]
+        frame = pl.DataFrame(schema={name: self.schema[name] for name in roots})
+        groups = as_text(frame.select(*self.by)).schema if self.by else {}
+        return {**groups, IS_TOTAL: pl.Boolean()}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        where = [] if self.where is None else self.where.meta.root_names()
+        by = [name for item in self.by for name in item.meta.root_names()]
+        read = [AT, self.on, *unit_columns(self.schema, self.unit), *where, *by]
+        return tuple(name for name in dict.fromkeys(read) if name != CUSTOMER)
+
     def checked(self, paths: Paths, reserved: Sequence[str]) -> View:
-        """Returns this view after checking it against the paths.
+        """Returns this view bound to the columns and values of the paths, after checking it against them.
 
         `reserved` are the columns of the answer, which a breakdown must not reuse. Warns of values in `among` that no
         touch has. Raises `DefinitionError` for an unknown column, or a breakdown with a reserved name.
         """
-        where = [] if self.among.where is None else [self.among.where]
-        paths.require(self.on, *(name for item in (*self.by, *where) for name in item.meta.root_names()))
-        if clashing := [name for name in self.groups if name in reserved]:
+        where = [] if self.where is None else [self.where]
+        session = ["session"] if self.unit == "session" else []
+        paths.require(self.on, *session, *(name for item in (*self.by, *where) for name in item.meta.root_names()))
+        if clashing := [name for name in self.groups if name in (*reserved, IS_TOTAL)]:
             raise DefinitionError(f"Column {clashing[0]!r} cannot be a breakdown.", do="rename it")
         warn_of_unknown(unknown_words(paths, self.on, (*self.among.start, *self.among.end, *self.among.through)))
-        return self
+        bound = copy(self)
+        fill(bound, schema=paths.schema, names=words_of(paths, self.on))
+        return bound
 
 
 def words_of(paths: Paths, on: str) -> pl.Series:

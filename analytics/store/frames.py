@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import polars as pl
@@ -52,3 +52,9 @@ def as_utc(time: object) -> datetime:
             "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)
         )
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def micros(time: datetime | timedelta) -> int:
+    """A time as microseconds since 1970, or a length of time in microseconds."""
+    length = time - datetime.fromtimestamp(0, UTC) if isinstance(time, datetime) else time
+    return length // timedelta(microseconds=1)

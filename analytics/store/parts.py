@@ -58,12 +58,18 @@ class Part:
     address: str = ""
     frames: tuple[pl.DataFrame, pl.DataFrame] | None = None
     changed: bool = False
+    span: tuple[int, int] | None = None
 
     def read(self, columns: Sequence[str], mask: NDArray[np.bool_] | None = None) -> pl.DataFrame:
         """The stored columns: codes for text, UInt32 seconds or Int64 microseconds for `at`; one row per touch.
 
         With `mask`, only the touches that it marks.
         """
+        if self.span is not None:
+            inside = np.flatnonzero(self._in_span())
+            own = np.zeros(len(self._in_span()), np.bool_)
+            own[inside if mask is None else inside[mask]] = True
+            return replace(self, span=None).read(columns, own)
         if self.frames is not None:
             table = self.frames[0][list(columns)]  # no query plan: `select` would wait for a thread of polars
             return table if mask is None else table.filter(mask)
@@ -76,6 +82,8 @@ class Part:
 
     def people(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The customer table, in the order of the touches: all columns, or those named."""
+        if self.span is not None:
+            return self._people_in_span(columns)
         if self.frames is not None:
             return self.frames[1][list(columns)] if columns else self.frames[1]
         people = self._file("customers", columns)
@@ -97,6 +105,30 @@ class Part:
         bounds = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts.to_numpy(), out=bounds[1:])
         return bounds
+
+    def between(self, start: int, end: int) -> Part:
+        """The part as if it had only the touches at `start <= t < end`, in microseconds; customers without one leave.
+
+        Nothing is copied: reads leave the other touches out.
+        """
+        first, last = self.span or (start, end)
+        cut = replace(self, span=(max(first, start), min(last, end)))
+        people = cut._people_in_span([TOUCHES])
+        return replace(cut, touches=int(people[TOUCHES].sum()), customers=len(people))
+
+    def _in_span(self) -> NDArray[np.bool_]:
+        """Which of all touches lie in the span."""
+        assert self.span is not None
+        times = as_time(replace(self, span=None).read([AT])[AT]).to_physical()
+        return ((times >= self.span[0]) & (times < self.span[1])).to_numpy()
+
+    def _people_in_span(self, columns: Sequence[str] | None) -> pl.DataFrame:
+        """The customer table with the touches of the span."""
+        whole = replace(self, span=None)
+        inside, bounds = np.append(0, np.cumsum(self._in_span())), whole.bounds()
+        counts = pl.Series(TOUCHES, np.diff(inside[bounds]), pl.UInt32)
+        people = whole.people().with_columns(counts).filter(counts > 0)
+        return people.select(columns) if columns else people
 
     def save(self, address: str) -> Part:
         """Writes the part as two files under the name `address`."""

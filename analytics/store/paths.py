@@ -25,7 +25,7 @@ from polars.io.plugins import register_io_source
 
 from analytics.store.columns import AT, CUSTOMER, TOUCHES, TOUCHPOINT
 from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
-from analytics.store.frames import as_utc, standard_columns
+from analytics.store.frames import as_utc, micros, standard_columns
 from analytics.store.manifest import read_manifest, store_folder
 from analytics.store.ordering import sorted_touches, split_at_customers
 from analytics.store.parts import Part, decoded
@@ -33,6 +33,8 @@ from analytics.store.text import time_after_start, touches_of_text
 from analytics.store.writer import StoreWriter
 from expectations.errors import DefinitionError, nearest
 from expectations.lake.layout import Lake
+
+MAX_TIME: Final = 2**62
 
 
 class Paths:
@@ -131,6 +133,22 @@ class Paths:
         Paths(3 touches of 2 customers, to 2024-01-03 00:00 UTC)
         """
         return cls.from_frame(touches_of_text(journeys), end_of_data=time_after_start(end) if end else None)
+
+    def between(self, start: datetime | None = None, end: datetime | None = None) -> Paths:
+        """The touches at `start <= t < end`; None is no limit. The end of the data stays as it is.
+
+        Journeys and sessions are those of all touches, cut. To count whole journeys or customers by their beginning,
+        give `start` and `end` to the measure instead. Nothing is copied: parts are cut as they are read.
+
+        >>> from datetime import UTC, datetime
+        >>> shop = Paths.from_text({"ann": "visit@0m pay@2d", "bob": "visit@1h"})
+        >>> shop.between(datetime(2024, 1, 2, tzinfo=UTC))
+        Paths(1 touches of 1 customers, to 2024-01-03 00:00 UTC)
+        """
+        first, last = (None if time is None else micros(as_utc(time)) for time in (start, end))
+        span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
+        parts = [part.between(*span) for part in self.parts]
+        return Paths(parts, self.schema, self.dictionaries, self.end_of_data, self.built_from)
 
     def save(self, folder: str | Path | Lake) -> None:
         """Writes the parts to `folder` and replaces a store that is there; `Paths.open(folder)` gives equal paths."""

@@ -84,7 +84,7 @@ def paths(
     pass
 
     rules = {"by": by, "unit": unit, "on": on, "depth": depth, "top": top, "gap": gap, "at": at, "collapse": collapse}
-    rules |= {"start": start, "end": end, "detour": detour, "compare": compare}
+    rules |= {"source": start, "target": end, "detour": detour, "compare": compare}
     among = {"start": starts, "end": ends, "through": through}
     named = question or ("flow" if start or end else "variants")
     asked = Asked(
@@ -125,20 +125,20 @@ class Question:
 RATE: Final = "Goal rate: of the paths that are over."
 
 
-SHARES: Final = ("units", "share", "goal_rate", "goal_rate_without", "difference", "p_corrected")
+SHARES: Final = ("units", "share_of_units", "goal_rate", "goal_rate_without", "difference", "p_corrected")
 
 
 QUESTIONS: Final = {
     "variants": Question(
         "variants",
-        ("path", "units", "share", "share_of_customers", "goal_rate", "median_duration"),
+        ("path", "units", "share_of_units", "share_of_customers", "goal_rate", "median_duration"),
         ("on", "collapse", "top"),
         reading=f"Share: of all paths. Share of customers: of all customers with a path. {RATE}",
     ),
     "flow": Question(
         "flow",
         ("position", "source", "target", "units", "share_of_source", "median_wait", "converted"),
-        ("on", "collapse", "start", "end", "depth", "top", "gap"),
+        ("on", "collapse", "source", "target", "depth", "top", "gap"),
         reading="A path counts once at each position. Converted: how many of the units reach the goal in the end.",
     ),
     "transitions": Question(
@@ -148,13 +148,13 @@ QUESTIONS: Final = {
     ),
     "matrix": Question(
         "step_matrix",
-        ("position", "node", "units", "share"),
+        ("position", "node", "units", "share_of_units"),
         ("on", "collapse", "depth"),
         reading="Share of all paths at each position; paths that are over stay at their END node.",
     ),
     "match": Question(
         "match",
-        ("units", "matching", "share", "customers", "median_position", "goal_rate", "goal_rate_without"),
+        ("units", "matching", "share_of_units", "customers", "median_position", "goal_rate", "goal_rate_without"),
         words='a pattern, such as "Cart (?!Order)* $"',
         reading=f"Share: of all paths. {RATE}",
     ),
@@ -200,7 +200,7 @@ QUESTIONS: Final = {
     ),
     "channels": Question(
         "channels",
-        ("reach", "channel", "units", "share", "goal_rate", "median_touches", "median_duration"),
+        ("reach", "channel", "units", "share_of_units", "goal_rate", "median_touches", "median_duration"),
         ("on",),
         reading=f"Rows without a channel count all paths of that reach. {RATE}",
     ),
@@ -238,17 +238,17 @@ class Asked:
 
 def checked(asked: Asked) -> Question:
     """Look up the question, and raise DefinitionError when its name, words or options are invalid."""
-    if asked.question not in QUESTIONS:
+    question = QUESTIONS.get(asked.question) or _registered(asked.question)
+    if question is None:
         raise DefinitionError(
             f"`journeys paths` has no question {asked.question!r}.",
             expected=f"one of {', '.join(QUESTIONS)}",
             do=nearest(asked.question, QUESTIONS),
         )
-    question = QUESTIONS[asked.question]
     if bool(asked.words) != bool(question.words):
         expected = question.words or "options only"
         raise DefinitionError(f"`journeys paths {asked.question}` takes {expected}.", found=" ".join(asked.words))
-    options = {"start": "--from", "end": "--to"}
+    options = {"source": "--from", "target": "--to"}
     if wrong := [name for name in asked.options if name not in (*question.takes, *COMMON)]:
         takes = [options.get(name, f"--{name}") for name in (*question.takes, *COMMON)]
         found = options.get(wrong[0], f"--{wrong[0]}")
@@ -256,6 +256,14 @@ def checked(asked: Asked) -> Question:
     if {"by", "compare"} <= set(asked.options):
         raise DefinitionError("--compare and --by exclude each other.", expected="either --compare or --by")
     return question
+
+
+def _registered(name: str) -> Question | None:
+    """The question of a measure of paths that has no entry here: all its columns are shown."""
+    from analytics import MEASURES
+
+    measure = MEASURES.get(name)
+    return Question(name, tuple(measure.analysis.SCHEMA)) if measure and "collapse" in measure.keywords else None
 
 
 def show_answer(settings: Settings, asked: Asked, how: terminal.As) -> None:
@@ -267,7 +275,7 @@ def show_answer(settings: Settings, asked: Asked, how: terminal.As) -> None:
     if not len(paths):
         raise DefinitionError("There are no touches.", do="land events, then run `journeys stitch`")
     words, options = _arguments(settings, paths, asked)
-    function = getattr(analytics, question.function)
+    function = analytics.MEASURES[question.function].function
     compared = options.pop("compare", None)
     if compared is not None:
         answer = analytics.compare(paths, function, *words, group=_group(paths, compared), **options)
@@ -287,6 +295,8 @@ def _print(question: Question, answer: pl.DataFrame, asked: Asked, instead: tupl
     groups = list(asked.options.get("by", [])) + ([asked.options["at"]] if "at" in asked.options else [])
     shown = [name for name in answer.columns if name in question.shown or name in groups or name in (instead or ())]
     kept = shown if instead is None else [n for n in answer.columns if n in instead or n not in _measures(answer)]
+    if instead is None and groups:
+        answer = _with_all(answer, asked.options.get("by", []))
     table = answer.select(kept)
     if asked.question == "matrix" and instead is None:
         table = _wide(table, groups)
@@ -303,6 +313,16 @@ def _print(question: Question, answer: pl.DataFrame, asked: Asked, instead: tupl
     terminal.out.print(f"\n{reading}", style="dim", markup=False)
 
 
+def _with_all(answer: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """Names the rows over all groups."""
+    import polars as pl
+
+    total = pl.col("is_total")
+    return answer.with_columns(
+        pl.when(total).then(pl.lit("all")).otherwise(pl.col(n).cast(pl.String)).alias(n) for n in by
+    )
+
+
 def _measures(answer: pl.DataFrame) -> list[str]:
     """The columns of a comparison that do not identify its rows."""
     return answer.columns[answer.columns.index("count") :]
@@ -314,7 +334,7 @@ def _wide(cells: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
 
     positions = sorted(cells["position"].unique())
     wide = cells.with_columns(pl.format("share {}", "position").alias("position")).pivot(
-        on="position", index=[*groups, "node"], values="share", aggregate_function="first"
+        on="position", index=[*groups, "node"], values="share_of_units", aggregate_function="first"
     )
     names = [f"share {position}" for position in positions]
     over = pl.col("node").str.starts_with("END_")
@@ -328,10 +348,10 @@ def _arguments(settings: Settings, paths: Paths, asked: Asked) -> tuple[list[Any
     from analytics import Design
 
     options = dict(asked.options)
-    if "collapse" in QUESTIONS[asked.question].takes:
+    if "collapse" in checked(asked).takes:
         options.setdefault("collapse", settings.report.collapse)
     on = options.get("on", "channel" if asked.question in ("channels", "handoffs") else "touchpoint")
-    for name in ("start", "end"):
+    for name in ("source", "target"):
         if name in options:
             options[name] = _known(paths, on, options[name])
     if asked.among:

@@ -23,11 +23,13 @@ MAX_TOUCHES: Final = 10
 def publishable_paths(variants: pl.DataFrame, min_journeys: int, max_paths: int = 6) -> pl.DataFrame:
     """The commonest whole paths that reach the goal and that do not, most frequent first within each.
 
-    In: `variants` of the journeys that are over: `path`, `units`, `share`, `converted`. Columns: `route` List(String),
-    `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys that are over. Paths of more
-    than `MAX_TOUCHES` touches do not fit a drawing and are left out.
+    In: `variants` of the journeys that are over: `path`, `units`, `share_of_units`, `converted`. Columns: `route`
+    List(String), `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys that are over.
+    Paths of more than `MAX_TOUCHES` touches do not fit a drawing and are left out.
     """
-    short = variants.filter(pl.col("path").list.len() <= MAX_TOUCHES).with_columns(of=pl.col("units") / pl.col("share"))
+    short = variants.filter(pl.col("path").list.len() <= MAX_TOUCHES).with_columns(
+        of=pl.col("units") / pl.col("share_of_units")
+    )
     endings = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
     parts = [
         short.select(route="path", ended=pl.lit(ending), units=units, share=(units / pl.col("of")).round(4))
@@ -42,9 +44,9 @@ def publishable_paths(variants: pl.DataFrame, min_journeys: int, max_paths: int 
 def publishable_positions(matrix: pl.DataFrame, k: int, max_touchpoints: int = 14) -> pl.DataFrame:
     """Where journeys are at each position: `position` UInt32, `touchpoint`, `kind`, `units` Int64, `share` Float64.
 
-    In: a `step_matrix`: `position`, `node`, `units`, `share`. `kind` is touchpoint, or reached, abandoned or open for
-    journeys that are over, or not followed further, before that position; these accumulate. Touchpoints beyond the
-    `max_touchpoints` frequent are merged into "other". Shares are of all journeys.
+    In: a `step_matrix`: `position`, `node`, `units`, `share_of_units`. `kind` is touchpoint, or reached, abandoned or
+    open for journeys that are over, or not followed further, before that position; these accumulate. Touchpoints beyond
+    the `max_touchpoints` frequent are merged into "other". Shares are of all journeys.
     """
     ended = pl.col("node").replace_strict(ENDINGS, default=None)
     frequent = (
@@ -60,7 +62,7 @@ def publishable_positions(matrix: pl.DataFrame, k: int, max_touchpoints: int = 1
         pl.coalesce(ended, name).alias("touchpoint"),
         pl.coalesce(ended, pl.lit("touchpoint")).alias("kind"),
         "units",
-        of=(pl.col("units") / pl.col("share")),
+        of=(pl.col("units") / pl.col("share_of_units")),
     )
     counted = cells.group_by("position", "touchpoint", "kind").agg(pl.col("units").sum(), pl.col("of").max())
     return (

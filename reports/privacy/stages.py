@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -213,27 +213,23 @@ def publishable_changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int)
     return frame
 
 
-def publishable_voice(
-    answers: pl.DataFrame, interval: Callable[..., Any], k: int, min_customers: int
-) -> pl.DataFrame | None:
+def publishable_voice(answers: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame | None:
     """Satisfaction by stage: `stage`, `responses` Int64, `satisfied`, `low`, `high` Float64 (shares of CSAT answers).
 
     Null when no stage has enough answers. A share that depends on a small count is withheld.
     """
-    counts, share = answers["csat_n"], answers["csat"]
-    satisfied = (counts * share).round().fill_null(0).cast(pl.Int64)
+    counts, satisfied = answers["csat_n"], answers["satisfied"]
     publishable = [
         n >= min_customers and not small(x, k) and not small(n - x, k) for n, x in zip(counts, satisfied, strict=True)
     ]
     if not any(publishable):
         return None
-    ends = interval(satisfied.to_numpy(), counts.to_numpy())
-    rates = {"satisfied": share, "low": pl.Series(ends.low), "high": pl.Series(ends.high)}
+    rates = {"satisfied": "csat", "low": "csat_low", "high": "csat_high"}
     shown = pl.Series(publishable, dtype=pl.Boolean)
     return answers.select(
         "stage",
         responses=pl.when(pl.Series([not small(n, k) for n in counts], dtype=pl.Boolean)).then(counts),
-        **{name: pl.when(shown).then(values.round(4)) for name, values in rates.items()},
+        **{name: pl.when(shown).then(pl.col(column).round(4)) for name, column in rates.items()},
     )
 
 

@@ -32,7 +32,6 @@ from analytics import (
     transitions,
     variants,
     voice,
-    wilson,
 )
 from expectations.errors import StorageError
 from expectations.lake.layout import EVENTS, Lake
@@ -166,7 +165,7 @@ def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
     if "journey" not in paths.schema:
         return {}
     collapse, finished = settings.collapse, Selection(where=pl.col("outcome") != "open")
-    whole_paths = variants(paths, among=finished, least=settings.least, collapse=collapse)
+    whole_paths = variants(paths, among=finished, min_units=settings.least, collapse=collapse)
     return {
         "paths": publishable_paths(whole_paths, settings.least),
         "positions": publishable_positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
@@ -275,7 +274,7 @@ def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Fact
     satisfaction = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
     order = {name: number for number, name in enumerate(dict.fromkeys(stage.name for stage in rules.stages))}
     satisfaction = satisfaction.sort(pl.col("stage").replace_strict(order, default=len(order)), maintain_order=True)
-    publishable = publishable_voice(satisfaction, wilson, settings.k, settings.least)
+    publishable = publishable_voice(satisfaction, settings.k, settings.least)
     return {"voice": publishable, "voice_shifts": periods.voice_shifts(paths, settings, facts)}
 
 

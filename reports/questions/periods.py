@@ -6,31 +6,16 @@ is over; for survey answers, which need no window, the second period ends with t
 
 from __future__ import annotations
 
-from math import isfinite, sqrt
-from typing import Final
+from math import hypot, isfinite, sqrt
 
 import polars as pl
 
-from analytics import (
-    SCORE,
-    SURVEY,
-    SURVEY_SCALES,
-    Funnel,
-    Paths,
-    duration,
-    funnel_by_range,
-    median_interval,
-    newcombe,
-    responses,
-)
+from analytics import Funnel, Paths, duration, funnel_by_range, median_interval, newcombe, voice
 from reports.privacy import stages
 from reports.privacy.rules import small
 from reports.questions import groups
 from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
-
-SATISFIED: Final = 4
-"""The lowest CSAT score that counts as satisfied."""
 
 
 def period_changes(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
@@ -83,25 +68,24 @@ def pace_shift(journeys: pl.DataFrame, settings: ReportSettings, facts: Facts) -
 
 
 def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Shift]:
-    """The change of the share of satisfied customers (CSAT) by stage, where both periods have enough answers."""
+    """The change of the share of satisfied answers (CSAT) by stage, where both periods have enough of them.
+
+    Its interval is Newcombe's, of the intervals of both shares, which are judged by customers.
+    """
     length = duration(settings.compare)
     if facts.end_of_data - 2 * length < facts.first_at:
         return {}
-    age = pl.lit(facts.end_of_data) - pl.col("at")
-    answers = responses(paths).filter(
-        pl.col("stage").is_not_null(), pl.col(SURVEY) == "csat", pl.col(SCORE).is_between(*SURVEY_SCALES["csat"])
+    middle = facts.end_of_data - length
+    earlier, later = (
+        voice(paths, start=start, end=end).filter(~pl.col("is_total"), pl.col("stage").is_not_null())
+        for start, end in ((middle - length, middle), (middle, None))
     )
-    counts = (
-        answers.filter(age < 2 * length)
-        .group_by("stage", is_later=age < length)
-        .agg(n=pl.len(), x=(pl.col(SCORE) >= SATISFIED).sum())
-    )
-    satisfied = {(stage, later): (int(x), int(n)) for stage, later, n, x in counts.iter_rows()}
     shifts = {}
-    for stage in sorted({str(stage) for stage, _ in satisfied}):
-        pair = [satisfied.get((stage, later), (0, 0)) for later in (True, False)]
+    for row in later.join(earlier, on="stage", suffix="_before").sort("stage").iter_rows(named=True):
+        pair = [(row[f"satisfied{of}"], row[f"csat_n{of}"]) for of in ("", "_before")]
         if all(n >= settings.least and not small(x, settings.k) and not small(n - x, settings.k) for x, n in pair):
-            (x2, n2), (x1, n1) = pair
-            ends = newcombe(x2, n2, x1, n1)
-            shifts[stage] = Shift(x2 / n2 - x1 / n1, float(ends.low), float(ends.high))
+            now, then = row["csat"], row["csat_before"]
+            down = hypot(now - row["csat_low"], row["csat_high_before"] - then)
+            up = hypot(row["csat_high"] - now, then - row["csat_low_before"])
+            shifts[row["stage"]] = Shift(now - then, now - then - down, now - then + up)
     return shifts

@@ -32,6 +32,7 @@ def retention_case(case: Mapping[str, Any]) -> dict[str, Any]:
     later = Paths.from_frame(seen.touches.collect(), end_of_data=day_start(params["periods"][-1], zone) + LONG)
     way = "on_or_after" if params.get("cumulative") else "on"
     table = retention(later, *steps, **asked, returns=way, periods=max(1, params["columns"] - 1))
+    table = table.filter(~pl.col("is_total"))
     cells = {(row["cohort"], row["after"]): row for row in table.iter_rows(named=True)}
     begins = [day_start(day, zone) for day in params["periods"]]
     sizes = {row["cohort"]: row["size"] for row in cells.values()}

@@ -129,7 +129,7 @@ def durations(paths: Paths, definition: Funnel, params: Mapping[str, Any]) -> di
     """Times between two steps: all, their mean, and in bins."""
     first, last = params.get("from_step", 0) + 1, params.get("to_step", len(definition.steps) - 1) + 1
     bins = params.get("bins", params.get("bin_count"))
-    row = time_to_convert(paths, definition, from_step=first, to_step=last, bins=bins).row(0, named=True)
+    row = time_to_convert(paths, definition, from_step=first, to_step=last, bins=bins, exact=True).row(0, named=True)
     times = members(paths, definition).select(
         (pl.col("reached_at").list.get(last - 1) - pl.col("reached_at").list.get(first - 1)).alias("wait")
     )
@@ -157,7 +157,7 @@ def trend_case(case: Mapping[str, Any]) -> dict[str, Any]:
     )
     if not definition.by:
         return by_period(table, begins)
-    keyed = table.with_columns(key_of(definition)).group_by("key", maintain_order=True)
+    keyed = table.filter(~pl.col("is_total")).with_columns(key_of(definition)).group_by("key", maintain_order=True)
     return {"groups": {str(key): by_period(rows, begins) for (key,), rows in keyed}}
 
 

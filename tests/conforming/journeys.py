@@ -39,7 +39,7 @@ def paths_case(case: Mapping[str, Any]) -> dict[str, Any]:
     limits = [pl.col("at") >= day_start(params["date_from"], "UTC")] if "date_from" in params else []
     limits += [pl.col("at") < day_start(params["date_to"], "UTC", 1)] if "date_to" in params else []
     asked: dict[str, Any] = {
-        "start": params.get("start"),
+        "source": params.get("start"),
         "unit": "session",
         "collapse": params.get("collapse_repeats", False),
         "among": Selection(where=reduce(pl.Expr.and_, limits)) if limits else None,
@@ -48,7 +48,7 @@ def paths_case(case: Mapping[str, Any]) -> dict[str, Any]:
     limit, walked = params.get("step_limit", 5), Paths.from_frame(touches)
     if "end" in params:
         longest = max(2, len(touches))
-        routes = flow_routes(walked, **asked, end=params["end"], occurrence="first", depth=longest)
+        routes = flow_routes(walked, **asked, target=params["end"], occurrence="first", depth=longest)
         return {"edges": _edges_to(routes, limit, backwards="start" not in params)}
     links = flow(walked, **asked, depth=max(2, limit)).filter(~pl.col("target").str.starts_with("END_"))
     name = pl.format("{}_{} -> {}_{}", "position", "source", pl.col("position") + 1, "target")

@@ -157,7 +157,7 @@ def variants_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES
         {
             "path": [path for path, *_ in whole],
             "units": [units for _, _, units, _ in whole],
-            "share": [units / every for _, _, units, _ in whole],
+            "share_of_units": [units / every for _, _, units, _ in whole],
             "converted": [converted for *_, converted in whole],
         }
     )
@@ -171,7 +171,9 @@ def matrix_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) 
             cells[position + 1, path[position] if position < len(path) else f"END_{ended}"] += units
     rows = [(*cell, units, units / every) for cell, units in cells.items()]
     return pl.DataFrame(
-        rows, schema={"position": pl.UInt32, "node": pl.String, "units": pl.Int64, "share": pl.Float64}, orient="row"
+        rows,
+        schema={"position": pl.UInt32, "node": pl.String, "units": pl.Int64, "share_of_units": pl.Float64},
+        orient="row",
     )
 
 

@@ -26,8 +26,8 @@ def steps(conditions: int) -> list[Step]:
 @pytest.mark.parametrize("universe", [None, pl.col("value") >= 0])
 def test_a_touch_meets_its_own_condition_and_no_other(conditions: int, universe: pl.Expr | None) -> None:
     shop = paths({"ann": valued(conditions + 1)})
-    matcher = Matcher(shop, tuple(steps(conditions)), universe=universe)
-    codes, bits = matcher.match(shop.parts[0], shop.parts[0].read(matcher.columns))
+    matcher = Matcher(tuple(steps(conditions)), universe=universe)
+    codes, bits = matcher.match(shop.parts[0], shop.parts[0].read(matcher.columns), shop.dictionaries)
     seen = 0 if universe is None else 1 << UNIVERSE
     assert bits[codes].tolist() == [*(seen | 1 << place for place in range(conditions)), seen]
     assert bits.dtype == np.uint64

@@ -44,8 +44,8 @@ QUESTIONS: dict[str, Callable[[Paths], Any]] = {
     "match": lambda shop: match(shop, "hmoe .* pay"),
     "retention": lambda shop: retention(shop, "hmoe"),
     "returns": lambda shop: returns(shop, "home", "hmoe"),
-    "flow": lambda shop: flow(shop, start="hmoe"),
-    "flow back": lambda shop: flow(shop, end=["home", "hmoe"]),
+    "flow": lambda shop: flow(shop, source="hmoe"),
+    "flow back": lambda shop: flow(shop, target=["home", "hmoe"]),
     "variants": lambda shop: variants(shop, among=Selection(through="hmoe")),
     "conformance": lambda shop: conformance(shop, Design(["home", "pay"], detours="hmoe")),
 }

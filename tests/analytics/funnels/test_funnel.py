@@ -156,7 +156,7 @@ def test_more_than_ten_steps() -> None:
         (lambda: Funnel(["a", "b"], exclude=[Exclude("x", after=2, before=3)]), "between two steps"),
         (lambda: funnel(paths({"ann": "a@0m[device=x]"}), Funnel(["a"], by="devise")), "did you mean 'device'"),
         (lambda: funnel(paths({}), Funnel([Step("x", on="satge")])), "no column 'satge'"),
-        (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("1", on="n")])), "values of another kind"),
+        (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("1", on="n")])), "values of another type"),
         (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("a", pl.col("n") > "x")])), "cannot be worked out"),
         (lambda: funnel(paths({"ann": "a@0m[n=1]"}), Funnel([Step("a", pl.col("n") + 1)])), "neither true nor false"),
         (lambda: Funnel("visit"), "are a list"),

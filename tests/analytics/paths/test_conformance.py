@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Design, conformance, deviations
+from analytics import Design, Paths, conformance, deviations, wilson
 from analytics.statistics.intervals import newcombe
 from analytics.statistics.tests import two_proportions_z
 from expectations.errors import DefinitionError
@@ -35,7 +37,7 @@ def test_a_deviation_is_set_beside_the_goal() -> None:
     journeys = {f"c{i}": "home@0m[journey=1,outcome=converted] pay@1m[journey=1,outcome=converted]" for i in range(3)}
     journeys["bo"] = "home@0m[journey=1,outcome=abandoned]"
     row = deviations(paths(journeys), ["home", "pay"]).row(0, named=True)
-    assert (row["kind"], row["step"], row["name"], row["units"], row["share"]) == ("skip", 2, "pay", 1, 0.25)
+    assert (row["kind"], row["step"], row["name"], row["units"], row["share_of_units"]) == ("skip", 2, "pay", 1, 0.25)
     assert (row["goal_rate"], row["goal_rate_without"], row["difference"]) == (0.0, 1.0, -1.0)
     assert row["difference_low"] == pytest.approx(newcombe(0, 1, 3, 3).low.item())
 
@@ -47,12 +49,94 @@ def test_a_deviation_has_its_effect_on_the_goal() -> None:
     }
     row = deviations(paths(shop), ["home", "pay"]).row(0, named=True)
     assert (row["kind"], row["step"], row["name"], row["deviations"], row["units"]) == ("insert", 1, "help", 5, 5)
-    assert (row["share"], row["goal_rate"], row["goal_rate_without"]) == (5 / 8, 1 / 4, 1 / 3)
+    assert (row["share_of_units"], row["goal_rate"], row["goal_rate_without"]) == (5 / 8, 1 / 4, 1 / 3)
     assert row["difference"] == pytest.approx(1 / 4 - 1 / 3)
     apart = newcombe(1, 4, 1, 3)
     assert (row["difference_low"], row["difference_high"]) == pytest.approx((apart.low.item(), apart.high.item()))
     assert row["p_value"] == pytest.approx(two_proportions_z(1, 4, 1, 3).p_value.item())
     assert row["p_corrected"] == row["p_value"]
+
+
+ANSWERS = {"conformance": conformance, "deviations": deviations}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_the_total_is_the_answer_without_a_breakdown(name: str) -> None:
+    shop = paths({"ann": "home@0m[device=phone] help@1m pay@2m", "bo": "home@0m[device=desk]", "cy": "pay@0m"})
+    table, every = (ANSWERS[name](shop, ["home", "pay"], **by) for by in ({"by": "device"}, {}))
+    assert table.filter("is_total").drop("device").equals(every)
+    assert table.filter("is_total")["device"].is_null().all()
+    assert table.filter(~pl.col("is_total"))["device"].unique().sort().to_list() == [None, "desk", "phone"]
+    assert table.filter(~pl.col("is_total"))["units"].sum() == every["units"].sum()
+
+
+def fleet(paths_of_journeys: Sequence[Sequence[str]]) -> Paths:
+    """Customers with several journeys each, one touch a minute; a journey that ends with pay is converted."""
+    journeys = {}
+    for person, paths_of_person in enumerate(paths_of_journeys):
+        touches = []
+        for number, path in enumerate(paths_of_person):
+            outcome = "converted" if path.endswith("p") else "abandoned"
+            tags = f"[journey={number + 1},outcome={outcome}]"
+            touches += [f"{name}@{100 * number + minute}m{tags}" for minute, name in enumerate(path)]
+        journeys[f"c{person}"] = " ".join(touches)
+    return paths(journeys)
+
+
+def test_intervals_of_conformance_are_judged_by_customers() -> None:
+    row = conformance(fleet([["hp"] * 4] * 2 + [["hxp"] * 4] * 2), ["h", "p"]).row(0, named=True)
+    low, high = wilson(2, 4)
+    assert (row["units"], row["exact"], row["exact_share"]) == (16, 8, 0.5)
+    assert (row["exact_share_low"], row["exact_share_high"]) == pytest.approx((low.item(), high.item()))
+    reach = 1.959964 * 0.1 / 4**0.5  # four customers with a fitness of 1 or 0.8
+    ends = (row["mean_fitness_low"], row["mean_fitness"], row["mean_fitness_high"])
+    assert ends == pytest.approx((0.9 - reach, 0.9, 0.9 + reach))
+
+
+def test_units_that_differ_within_customers_count_in_full() -> None:
+    row = conformance(fleet([["hp", "hxp"]] * 8), ["h", "p"]).row(0, named=True)
+    low, high = wilson(8, 16)
+    assert (row["exact_share_low"], row["exact_share_high"]) == pytest.approx((low.item(), high.item()))
+    reach = 1.959964 * 0.1 / 16**0.5
+    assert (row["mean_fitness_low"], row["mean_fitness_high"]) == pytest.approx((0.9 - reach, 0.9 + reach))
+
+
+def test_the_effect_of_a_deviation_is_judged_by_customers() -> None:
+    journeys = [["hxp"] * 3, ["hx"] * 3, ["hxp", "hp", "h"], ["hp"] * 3, ["h"] * 3, ["h", "hx", "hxp", "hp"]]
+    table = deviations(fleet(journeys), ["h", "p"])
+    for row in table.iter_rows(named=True):
+        kind, name = row["kind"], row["name"]
+        has = [[(name == "x" and "x" in j) if kind == "insert" else "p" not in j for j in own] for own in journeys]
+        won = [[j.endswith("p") for j in own] for own in journeys]
+        share = worth([(sum(h), len(h)) for h in has])
+        with_it, without = (
+            worth(
+                [
+                    (sum(w for w, h in zip(ws, hs, strict=True) if h is side), sum(h is side for h in hs))
+                    for ws, hs in zip(won, has, strict=True)
+                ]
+            )
+            for side in (True, False)
+        )
+        low, high = wilson(*share)
+        assert (row["share_of_units_low"], row["share_of_units_high"]) == pytest.approx((low.item(), high.item()))
+        apart = newcombe(*with_it, *without)
+        ends = (row["difference_low"], row["difference_high"])
+        assert ends == pytest.approx((apart.low.item(), apart.high.item()))
+        p_value = two_proportions_z(*with_it, *without).p_value.item()
+        assert row["p_value"] == pytest.approx(p_value)
+    assert table["kind"].sort().to_list() == ["insert", "skip"]
+
+
+def worth(customers: list[tuple[int, int]]) -> tuple[float, float]:
+    """The counts of a share in as many independent units as it is worth: of each customer, those that count and all."""
+    y, n = sum(own for own, _ in customers), sum(size for _, size in customers)
+    if y in (0, n):
+        people = sum(size > 0 for _, size in customers)
+        return (people if y else 0), people
+    p = y / n
+    effect = max(1.0, sum((own - p * size) ** 2 for own, size in customers) / (n * p * (1 - p)))
+    return y / effect, n / effect
 
 
 def test_no_touches_and_no_steps() -> None:

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Selection, Step, match, matches
+from analytics import Selection, Step, match, matches, wilson
 from expectations.errors import DefinitionError
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
 from tests.oracles.patterns import spans, timed
-from tests.written import paths
+from tests.written import START, paths
 
 SHOP = {"ann": "home@0m cart@1m look@2m", "bo": "home@0m look@1m cart@2m buy@3m", "cy": "look@0m"}
 
@@ -66,6 +66,30 @@ def test_a_summary_counts_units_customers_and_the_goal() -> None:
     )
 
 
+def test_groups_follow_the_total_and_the_share_is_judged_by_customers() -> None:
+    journey = "home@{0}m[journey={1},device={2}] {2}@{0}m[journey={1},device={2}]"
+    shop = {
+        f"c{i}": " ".join(journey.format(9 * n, n + 1, "phone" if i < 2 else "desk") for n in range(4))
+        for i in range(4)
+    }
+    table = match(paths(shop), "home phone", by="device")
+    counts = ["device", "is_total", "units", "matching", "share_of_units", "customers"]
+    expected = [(None, True, 16, 8, 0.5, 2), ("desk", False, 8, 0, 0.0, 0), ("phone", False, 8, 8, 1.0, 2)]
+    assert table.select(counts).rows() == expected
+    assert table.head(1).drop("device").equals(match(paths(shop), "home phone"))
+    low, high = wilson([2, 0, 2], [4, 2, 2])
+    assert table["share_of_units_low"].to_list() == pytest.approx(low.tolist())
+    assert table["share_of_units_high"].to_list() == pytest.approx(high.tolist())
+
+
+def test_only_units_match_that_begin_in_the_range() -> None:
+    shop = paths({"ann": "a@0m[journey=1] b@9m[journey=1] a@20m[journey=2] c@21m[journey=2]"})
+    later = START + timedelta(minutes=1)
+    assert match(shop, "a", start=later)["units", "matches"].row(0) == (1, 1)
+    found = matches(shop, "a c", start=later, where=pl.col("touchpoint") != "b")
+    assert found["unit", "position", "touches"].rows() == [(1, 1, 2)]
+
+
 def test_steps_may_overlap_and_read_columns() -> None:
     journeys = {"ann": "pay@0m[value=1] pay@1m[value=9]"}
     steps = {"small": Step("pay"), "large": Step("*", pl.col("value") > 5)}
@@ -92,7 +116,7 @@ def test_a_pattern_of_too_many_names_is_rejected() -> None:
 
 
 def test_no_touches_give_no_matches() -> None:
-    assert match(paths({}), "a")["units", "matching", "share"].rows() == [(0, 0, None)]
+    assert match(paths({}), "a")["units", "matching", "share_of_units"].rows() == [(0, 0, None)]
     assert matches(paths({}), "a").is_empty()
     assert match(paths({"ann": "a@0m"}), "a", among=Selection(start="b"))["units"].item() == 0
 

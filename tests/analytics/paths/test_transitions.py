@@ -80,7 +80,11 @@ def test_repeats_are_merged_on_request() -> None:
 def test_a_breakdown_takes_the_value_at_the_first_touch_of_the_unit() -> None:
     journey = {"ann": "visit@0m[device=phone] pay@5m[device=desk]", "bo": "visit@0m[device=desk]"}
     table = transitions(paths(journey), by="device")
-    assert table["device", "source", "target"].rows() == [
+    total = table.filter("is_total")
+    assert total["device"].null_count() == len(total)
+    assert total.drop("device").equals(transitions(paths(journey)))
+    assert table[: len(total)].equals(total)
+    assert table.filter(~pl.col("is_total"))["device", "source", "target"].rows() == [
         ("desk", "START", "visit"),
         ("desk", "visit", "END_open"),
         ("phone", "START", "visit"),
@@ -91,6 +95,7 @@ def test_a_breakdown_takes_the_value_at_the_first_touch_of_the_unit() -> None:
 
 def test_no_touches_give_no_rows_with_the_right_columns() -> None:
     assert transitions(paths({})).columns == [
+        "is_total",
         "source",
         "target",
         "transitions",

@@ -26,6 +26,7 @@ from analytics import (
     transitions,
     variants,
 )
+from expectations.errors import DefinitionError
 from tests.analytics.experience.test_channels import staged
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, units_of
 from tests.oracles.paths import Unit
@@ -68,13 +69,28 @@ def test_a_group_is_the_analysis_of_its_units_alone(
 ) -> None:
     frame = grouped(units_of(people))
     table = analysis(frame_in_parts(frame, size), *arguments, by="group")
-    assert set(table["group"]) <= {"x", "y"}
+    assert set(table["group"].drop_nulls()) <= {"x", "y"}
     for name in ("x", "y"):
         own = frame.filter(pl.col("of") == name)
         apart = analysis(Paths.from_frame(own), *arguments)
         if own.is_empty() and analysis in ONE_ROW:
             apart = apart.head(0)
-        assert_frame_equal(table.filter(pl.col("group") == name).drop("group"), apart)
+        assert_frame_equal(table.filter(pl.col("group") == name).drop("group", "is_total"), apart.drop("is_total"))
+
+
+@pytest.mark.parametrize(("analysis", "arguments"), ANALYSES)
+@pytest.mark.parametrize(
+    "name", ["group", "person", "path", "cell", "code", "cost", "duration", "fitness", "key", "wait"]
+)
+def test_a_breakdown_has_any_name_or_is_refused(analysis: Any, arguments: list[Any], name: str) -> None:
+    shop = Paths.from_frame(grouped(units_of([[("converted", [(0, "a"), (1, "b")]), ("open", [(0, "a")])]])))
+    expected = analysis(shop, *arguments, by="group")
+    try:
+        table = analysis(shop, *arguments, by=pl.col("group").alias(name))
+    except DefinitionError as error:
+        assert name != "group" and "rename it" in str(error)
+        return
+    assert_frame_equal(table.rename({name: "group"}), expected)
 
 
 @pytest.mark.parametrize(("analysis", "arguments"), [*ANALYSES, (matches, ["a .* b"])])
@@ -102,7 +118,9 @@ def meets(path: list[str], start: list[str], end: list[str], through: list[str])
 def test_several_columns_and_conditions_break_down_together() -> None:
     shop = paths({"ann": "a@0m[device=phone,value=3] b@1m[device=desk,value=9]", "bo": "a@0m[device=desk,value=8]"})
     table = variants(shop, by=["device", (pl.col("value") > 5).alias("dear")])
-    assert table["device", "dear", "path"].rows() == [("desk", True, ["a"]), ("phone", False, ["a", "b"])]
+    assert table.filter("is_total")["device", "dear", "path"].rows() == [(None, None, ["a"]), (None, None, ["a", "b"])]
+    groups = table.filter(~pl.col("is_total"))
+    assert groups["device", "dear", "path"].rows() == [("desk", True, ["a"]), ("phone", False, ["a", "b"])]
 
 
 def test_touches_are_left_out_before_paths_are_read() -> None:

@@ -51,14 +51,19 @@ def two_groups() -> Paths:
     return paths(journeys)
 
 
-def checked(table: pl.DataFrame) -> None:
-    """Shares, differences, intervals and tests of a comparison by other code than ours."""
+def checked(table: pl.DataFrame, *, one_unit_each: bool = True) -> None:
+    """Shares, differences, intervals and tests of a comparison by other code than ours.
+
+    Where customers have several units, intervals and tests have another test below.
+    """
     for row in table.iter_rows(named=True):
         k, n = (row["count"], row["count_other"]), (row["of"], row["of_other"])
         if not all(n):
             assert row["p_value"] is None
             continue
         assert row["difference"] == pytest.approx(k[0] / n[0] - k[1] / n[1])
+        if not one_unit_each:
+            continue
         low, high = confint_proportions_2indep(k[0], n[0], k[1], n[1], method="newcomb")
         assert (row["difference_low"], row["difference_high"]) == pytest.approx((low, high), abs=1e-9)
         if 0 < sum(k) < sum(n):
@@ -93,7 +98,7 @@ def test_rare_variants_are_left_out_of_a_comparison_and_not_of_its_shares() -> N
     ]
     shares = ["path", "share", "share_other", "difference", "p_corrected"]
     assert compare(two_groups(), variants, group=ON_PHONE, top=1).equals(every.head(1))
-    assert compare(two_groups(), variants, group=ON_PHONE, least=30)[shares].equals(every.head(1)[shares])
+    assert compare(two_groups(), variants, group=ON_PHONE, min_units=30)[shares].equals(every.head(1)[shares])
 
 
 def test_an_optional_step_is_no_denominator() -> None:
@@ -117,7 +122,7 @@ def test_a_compared_funnel_is_the_funnel_of_each_group_apart(people: list, count
     frame = frame.with_columns(pl.col("customer").is_in(["c0", "c2"]).alias("some"))
     asked = Funnel(["a", "b", "c"], window="1h", maturity="clip", count=count)
     table = compare(Paths.from_frame(frame), asked, group=pl.col("some"))
-    checked(table)
+    checked(table, one_unit_each=count == "customers")
     for value, columns in ((True, ("count", "of")), (False, ("count_other", "of_other"))):
         apart = funnel(Paths.from_frame(frame.filter(pl.col("some") == value)), asked).filter(pl.col("step") > 1)
         found = table.select("step", *columns).rows()
@@ -142,12 +147,12 @@ ANALYSES: list[tuple[Any, list[Any], list[str], str, str | None]] = [
     (transitions, [], ["source", "target"], "transitions", "share_of_source"),
     (flow, [], ["position", "source", "target"], "units", "share_of_source"),
     (flow_routes, [], ["route", "ended"], "units", None),
-    (step_matrix, [], ["position", "node"], "units", "share"),
-    (variants, [], ["path"], "units", "share"),
-    (match, ["a .* b"], [], "matching", "share"),
+    (step_matrix, [], ["position", "node"], "units", "share_of_units"),
+    (variants, [], ["path"], "units", "share_of_units"),
+    (match, ["a .* b"], [], "matching", "share_of_units"),
     (conformance, [["a", "b"]], [], "exact", "exact_share"),
-    (deviations, [["a", "b"]], ["kind", "step", "name"], "units", "share"),
-    (channels, [], ["reach", "channel"], "units", "share"),
+    (deviations, [["a", "b"]], ["kind", "step", "name"], "units", "share_of_units"),
+    (channels, [], ["reach", "channel"], "units", "share_of_units"),
     (handoffs, [], ["source", "target"], "handoffs", "share_of_source"),
 ]
 
@@ -161,7 +166,7 @@ def test_a_comparison_is_the_difference_of_two_analyses_apart(
     frame = staged(units_of(people)).touches.collect()
     frame = frame.with_columns(pl.col("customer").is_in(["c0", "c2"]).alias("some"))
     table = compare(Paths.from_frame(frame), analysis, *arguments, group="some")
-    checked(table)
+    checked(table, one_unit_each=False)
     for value, columns in ((True, ("count", "share")), (False, ("count_other", "share_other"))):
         apart = analysis(Paths.from_frame(frame.filter(pl.col("some") == value)), *arguments)
         if analysis is channels:
@@ -181,12 +186,43 @@ def test_effort_is_compared_as_shares_of_touches(people: list) -> None:
     frame = staged(units_of(people)).touches.collect()
     frame = frame.with_columns(pl.col("customer").is_in(["c0", "c2"]).alias("some"))
     table = compare(Paths.from_frame(frame), effort, group="some")
-    checked(table)
+    checked(table, one_unit_each=False)
     for value, side in ((True, ""), (False, "_other")):
         apart = effort(Paths.from_frame(frame.filter(pl.col("some") == value)))
         for row in apart.iter_rows(named=True):
             cell = table.filter((pl.col("stage") == row["stage"]) & (pl.col("measure") == "backtracks"))
             assert cell.select(f"count{side}", f"of{side}").row(0) == (row["backtracks"], row["touches"])
+
+
+COUNTS_BY_CUSTOMER = st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)).filter(any), min_size=2, max_size=12)
+
+
+def independent(counts: list[tuple[int, int]]) -> tuple[float, float]:
+    """The counts with and in all, of so many independent units as units of these customers are worth."""
+    n, y = sum(sum(each) for each in counts), sum(hit for hit, _ in counts)
+    p = y / n
+    if p in (0, 1):
+        return p * len(counts), len(counts)
+    effect = sum((hit - p * (hit + miss)) ** 2 for hit, miss in counts) / (n * p * (1 - p))
+    size = n / max(1.0, effect)
+    return p * size, size
+
+
+@settings(deadline=None, max_examples=25)
+@given(one=COUNTS_BY_CUSTOMER, other=COUNTS_BY_CUSTOMER)
+def test_units_of_one_customer_count_for_less(one: list[tuple[int, int]], other: list[tuple[int, int]]) -> None:
+    journeys = {}
+    for device, counts in (("phone", one), ("desk", other)):
+        for number, (hits, misses) in enumerate(counts):
+            names = ["buy"] * hits + ["look"] * misses
+            touches = [f"{name}@{day}d[device={device},session={day}]" for day, name in enumerate(names)]
+            journeys[f"{device} {number}"] = " ".join(touches)
+    row = compare(paths(journeys), match, "buy", group=ON_PHONE, unit="session").row(0, named=True)
+    (k1, n1), (k2, n2) = independent(one), independent(other)
+    interval = newcombe(k1, n1, k2, n2)
+    assert (row["difference_low"], row["difference_high"]) == pytest.approx((interval.low, interval.high))
+    if 0 < k1 + k2 < n1 + n2:
+        assert row["p_value"] == pytest.approx(proportions_ztest([k1, k2], [n1, n2])[1])
 
 
 def test_a_group_without_deviations_still_counts() -> None:

@@ -45,16 +45,18 @@ def test_the_page_shows_the_numbers_of_variants_and_step_matrix() -> None:
     shown = answers.paths.sort("units", descending=True)
     assert shown["route"].to_list() == whole["path"].to_list()
     assert shown["units"].to_list() == whole["units"].to_list()
-    assert shown["share"].to_list() == whole["share"].round(4).to_list()
+    assert shown["share"].to_list() == whole["share_of_units"].round(4).to_list()
     ends = {"reached": "END_converted", "abandoned": "END_abandoned", "open": "END_open"}
     cells = answers.positions.select("position", pl.col("touchpoint").replace(ends), "units", "share")
-    matrix = step_matrix(paths, 8).with_columns(pl.col("share").round(3))
+    matrix = step_matrix(paths, 8).select("position", "node", "units", pl.col("share_of_units").round(3))
     assert sorted(cells.rows()) == sorted(matrix.rows())
 
 
 def test_a_path_that_ends_both_ways_is_listed_in_both_and_long_ones_are_not() -> None:
     paths = [["a"], ["b"] * 11, ["c"]]
-    table = pl.DataFrame({"path": paths, "units": [70, 60, 40], "share": [0.35, 0.3, 0.2], "converted": [30, 0, 39]})
+    table = pl.DataFrame(
+        {"path": paths, "units": [70, 60, 40], "share_of_units": [0.35, 0.3, 0.2], "converted": [30, 0, 39]}
+    )
     assert publishable_paths(table, 30).rows() == [
         (["c"], "reached", 39, 0.195),
         (["a"], "reached", 30, 0.15),
@@ -64,7 +66,7 @@ def test_a_path_that_ends_both_ways_is_listed_in_both_and_long_ones_are_not() ->
 
 def test_rare_touchpoints_are_merged_and_small_cells_left_out() -> None:
     cells = {"position": pl.Series([1, 1, 1, 1], dtype=pl.UInt32), "node": ["a", "b", "c", "END_open"]}
-    matrix = pl.DataFrame({**cells, "units": [60, 11, 25, 4], "share": [0.6, 0.11, 0.25, 0.04]})
+    matrix = pl.DataFrame({**cells, "units": [60, 11, 25, 4], "share_of_units": [0.6, 0.11, 0.25, 0.04]})
     assert publishable_positions(matrix, 10, max_touchpoints=1).rows() == [
         (1, "a", "touchpoint", 60, 0.6),
         (1, "other", "touchpoint", 40, 0.4),
