@@ -159,7 +159,7 @@ def commonest_headline(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
 def _path_text(route: list[str]) -> str:
     """A path in a sentence, in full where it is short.
 
-    >>> _way(["Ad"]), _way(["Ad", "Shop"]), _way(["Ad", "Shop", "Ad", "Shop"])
+    >>> _path_text(["Ad"]), _path_text(["Ad", "Shop"]), _path_text(["Ad", "Shop", "Ad", "Shop"])
     ('“Ad” alone', '“Ad” → “Shop”', '4 touches long, from “Ad” to “Shop”')
     """
     if len(route) > 3:

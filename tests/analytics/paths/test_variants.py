@@ -145,9 +145,7 @@ def test_the_top_are_the_first_rows_of_all(people: list, size: int, top: int, gr
     shop, by = paths_of(units_of(people), size), ["customer"] if grouped else []
     every = variants(shop, by=by)
     first = every.filter(pl.int_range(pl.len()).over("is_total", *by) < top)
-    assert_frame_equal(
-        variants(shop, by=by, top=top), first, rel_tol=1e-14
-    )
+    assert_frame_equal(variants(shop, by=by, top=top), first, rel_tol=1e-14)
     order = sorted(
         every.rows(named=True),
         key=lambda row: (not row["is_total"], (row["customer"] or "") if grouped else "", -row["units"], row["path"]),

@@ -300,7 +300,7 @@ def test_cloudevents_in_binary_mode_are_replayed_with_their_headers(
     given = settings(format="cloudevents")
     with monkeypatch.context() as patched:
         patched.setattr(
-            "ingest.decoding.formats.cloudevents._NEEDED", ("specversion", "id", "source", "type", "subject")
+            "ingest.decoding.formats.cloudevents._REQUIRED", ("specversion", "id", "source", "type", "subject")
         )
         land(lake, [cloud(b"1.0", 0), cloud(b"1.0", 1), Sent(2, BAD)], given)
     assert len(places(lake, layout.QUARANTINE)) == 3
