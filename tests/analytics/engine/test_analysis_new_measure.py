@@ -13,8 +13,7 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-import journeys.commands.paths
-import journeys.commands.schema  # noqa: F401 - both register their commands
+import journeys.commands  # noqa: F401 - registers the commands
 from analytics import MEASURES, compare, measure_columns
 from journeys.app import app
 from tests.written import in_parts, paths
