@@ -31,13 +31,13 @@ def ends(node: Any, path: Path, place: int, before: int) -> Iterator[int]:
 
 
 def many(node: Any, path: Path, place: int, done: int) -> Iterator[int]:
-    """As many repeats as possible first; a repeat reads a touch at least."""
+    """As many repeats as possible first; a repeat reads a touch, unless it may be empty and is still required."""
     _, inner, least, most = node
     if done < most:
         for middle in ends(inner, path, place, place):
             if middle > place:
                 yield from many(node, path, middle, done + 1)
-    if done >= least:
+    if done >= least or any(middle == place for middle in ends(inner, path, place, place)):
         yield place
 
 
