@@ -66,10 +66,10 @@ class Part:
         With `mask`, only the touches that it marks.
         """
         if self.span is not None:
-            inside = np.flatnonzero(self._in_span())
-            own = np.zeros(len(self._in_span()), np.bool_)
-            own[inside if mask is None else inside[mask]] = True
-            return replace(self, span=None).read(columns, own)
+            inside = self._in_span()
+            if mask is not None:
+                inside[np.flatnonzero(inside)[~mask]] = False
+            return replace(self, span=None).read(columns, inside)
         if self.frames is not None:
             table = self.frames[0][list(columns)]  # no query plan: `select` would wait for a thread of polars
             return table if mask is None else table.filter(mask)
@@ -120,7 +120,7 @@ class Part:
         """Which of all touches lie in the span."""
         assert self.span is not None
         times = as_time(replace(self, span=None).read([AT])[AT]).to_physical()
-        return ((times >= self.span[0]) & (times < self.span[1])).to_numpy()
+        return ((times >= self.span[0]) & (times < self.span[1])).to_numpy(writable=True)
 
     def _people_in_span(self, columns: Sequence[str] | None) -> pl.DataFrame:
         """The customer table with the touches of the span."""
@@ -141,9 +141,10 @@ class Part:
 
     def physical(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Both tables with all columns."""
-        if self.frames is not None:
+        if self.frames is not None and self.span is None:
             return self.frames
-        return self.read(list(pl.read_parquet_schema(f"{self.address}.touches.parquet"))), self.people()
+        columns = self.frames[0].columns if self.frames else pl.read_parquet_schema(f"{self.address}.touches.parquet")
+        return self.read(list(columns)), self.people()
 
     def copied(self, number: int, address: str) -> Part:
         """Copies the files to another name; free where the file system has hard links."""

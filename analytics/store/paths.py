@@ -148,7 +148,7 @@ class Paths:
         first, last = (None if time is None else micros(as_utc(time)) for time in (start, end))
         span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
         parts = [part.between(*span) for part in self.parts]
-        return Paths(parts, self.schema, self.dictionaries, self.end_of_data, self.built_from)
+        return Paths(parts, self.schema, self.dictionaries, self.end_of_data)
 
     def save(self, folder: str | Path | Lake) -> None:
         """Writes the parts to `folder` and replaces a store that is there; `Paths.open(folder)` gives equal paths."""

@@ -50,6 +50,23 @@ def test_a_range_of_a_stored_part_reads_its_changes(tmp_path: Path) -> None:
     assert [part.keys().to_list() for part in stored.parts] == [["ann", "bo"]]
 
 
+def test_a_saved_range_has_its_touches_alone(tmp_path: Path) -> None:
+    cut = paths(SHOP).between(at("1d"), at("3d"))
+    cut.save(tmp_path / "of memory")
+    paths(SHOP).save(tmp_path / "store")
+    Paths.open(tmp_path / "store").between(at("1d"), at("3d")).save(tmp_path / "of files")
+    for folder in ("of memory", "of files"):
+        saved = Paths.open(tmp_path / folder)
+        assert saved.touches.collect().equals(cut.touches.collect())
+        assert (len(saved), saved.customers) == (3, 2)
+
+
+def test_a_range_is_not_taken_for_the_store_that_was_stitched() -> None:
+    shop = paths(SHOP)
+    stitched = Paths(shop.parts, shop.schema, shop.dictionaries, shop.end_of_data, {"events": 7})
+    assert stitched.between(at("1d")).built_from == {}
+
+
 def test_a_range_of_a_range_is_their_overlap() -> None:
     twice = paths(SHOP).between(at("1d")).between(None, at("3d"))
     assert twice.touches.collect().equals(paths(SHOP).between(at("1d"), at("3d")).touches.collect())
