@@ -9,7 +9,7 @@ all cells by Benjamini-Hochberg.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -79,7 +79,8 @@ def compare(
     if isinstance(analysis, Funnel):
         analysis, arguments = MEASURES["funnel"].function, (analysis, *arguments)
     if arguments and isinstance(arguments[0], Funnel):
-        paths, _ = bound_scan(paths, arguments[0])
+        columns = tuple(dict.fromkeys(by.meta.root_names()))
+        paths, _ = bound_scan(paths, replace(arguments[0], by=columns))
     measure = next((each for each in MEASURES.values() if each.function is analysis), None)
     if measure is None or measure.analysis.CELLS is None:
         known = ", ".join(["a Funnel", *(name for name, each in MEASURES.items() if each.analysis.CELLS)])

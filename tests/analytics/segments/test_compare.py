@@ -130,6 +130,15 @@ def test_a_compared_funnel_is_the_funnel_of_each_group_apart(people: list, count
         assert not found or found == expected
 
 
+def test_values_of_a_column_are_compared_by_another_column() -> None:
+    orders = {
+        "ann": "look@0m[order=1,device=phone] buy@1m[order=1,device=phone]",
+        "bo": "look@0m[order=2,device=desk] buy@9m[order=3,device=desk] look@9m[order=3,device=desk]",
+    }
+    table = compare(paths(orders, end="9d"), Funnel(["look", "buy"], "1d", count="order"), group=ON_PHONE)
+    assert table["name", "count", "of", "count_other", "of_other"].rows() == [("buy", 1, 1, 1, 2)]
+
+
 def test_a_comparison_takes_the_difference_of_shares_with_its_interval() -> None:
     row = compare(paths(SHOP), match, "buy", group=pl.col("device") == "phone").row(0, named=True)
     assert (row["count"], row["of"], row["count_other"], row["of_other"], row["difference"]) == (1, 1, 0, 1, 1.0)
