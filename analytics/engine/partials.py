@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.distributions import DISTRIBUTION, condensed, distributions
 from analytics.statistics.shares import square_sums
 
@@ -47,6 +48,13 @@ def _joined(name: str, dtype: pl.DataType) -> pl.Expr:
     if dtype == DISTRIBUTION:
         return column.explode(empty_as_null=False)
     return column.min() if name.startswith(LOWEST) else column.max() if name.startswith(HIGHEST) else column.sum()
+
+
+def totals_first(table: pl.DataFrame, by: Sequence[str], *columns: str) -> pl.DataFrame:
+    """Sorts an answer: the total first, then group by group, within each by `columns`; `-units` is largest first."""
+    order = {IS_TOTAL: True, **dict.fromkeys(by, False)}
+    order |= {column.removeprefix("-"): column.startswith("-") for column in columns}
+    return table.sort(list(order), descending=list(order.values()), nulls_last=True)
 
 
 def numbered(keys: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:

@@ -100,12 +100,6 @@ def with_totals(rows: pl.DataFrame, by: Sequence[str]) -> pl.DataFrame:
     return pl.concat([whole, groups]) if by else whole
 
 
-def totals_first(table: pl.DataFrame, by: Sequence[str], *columns: str) -> pl.DataFrame:
-    """Sorts an answer: the total first, then group by group, within each by `columns`."""
-    order = {IS_TOTAL: True, **dict.fromkeys([*by, *columns], False)}
-    return table.sort(list(order), descending=list(order.values()), nulls_last=True)
-
-
 @dataclass(frozen=True)
 class GroupCounts:
     """The entrants of a part, with the group number of each (`groups` in all).

@@ -19,10 +19,10 @@ import polars as pl
 from analytics.engine.analysis import IS_TOTAL, CellRows, Cells, answer, measured_by
 from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, durations
-from analytics.engine.partials import add_up
+from analytics.engine.partials import add_up, totals_first
 from analytics.engine.run import run
 from analytics.engine.sequences import Ints
-from analytics.funnels.counts import MILLION, FunnelMeasure, GroupCounts, group_numbers, totals_first
+from analytics.funnels.counts import MILLION, FunnelMeasure, GroupCounts, group_numbers
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import breakdown, entrants, latest_mature
 from analytics.funnels.scan import ChainScan, Reading, bound

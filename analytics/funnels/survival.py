@@ -16,9 +16,9 @@ import polars as pl
 
 from analytics.engine.analysis import answer, measured_by
 from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions
-from analytics.engine.partials import numbered
+from analytics.engine.partials import numbered, totals_first
 from analytics.engine.run import counted, run
-from analytics.funnels.counts import FunnelMeasure, totals_first, with_totals
+from analytics.funnels.counts import FunnelMeasure, with_totals
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants
 from analytics.funnels.scan import ChainScan, bound

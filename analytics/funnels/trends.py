@@ -19,9 +19,9 @@ from analytics.engine.analysis import IS_TOTAL, answer, measured_by
 from analytics.engine.calendar import PERIODS, next_period_start, period_start, zone_named
 from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions, durations, needed_buckets
-from analytics.engine.partials import HIGHEST, LOWEST, numbered
+from analytics.engine.partials import HIGHEST, LOWEST, numbered, totals_first
 from analytics.engine.run import on_parts, run
-from analytics.funnels.counts import FunnelMeasure, totals_first, with_totals
+from analytics.funnels.counts import FunnelMeasure, with_totals
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants, entrants_of
 from analytics.funnels.members import check_step
@@ -63,16 +63,17 @@ class RangeCounts(FunnelMeasure):
         return {f"{state}_{k}": pl.Int64 for k in steps for state in ("reached", "open")}
 
     def counts(self, part: Part, words: Dictionaries) -> pl.DataFrame:
-        """The counts of one part."""
-        tables = [pl.DataFrame(schema=self.schema)]
+        """The counts of one part; its total has a row for every group."""
+        tables: list[pl.DataFrame] = []
         reading: Reading | None = None
         for start, end in self.ranges:
             scan = self.scan.within(start, end)
             reading = scan.read(part, words) if reading is None else scan.again(reading)
-            found = with_totals(entrants_of(scan, reading), self.definition.by)
-            keyed = found.with_columns(pl.lit(start, TIME).alias("period"))
-            tables.append(keyed.group_by(self.keys).agg(map(_reached, self.count_types)))
-        return pl.concat(tables)
+            found, by = entrants_of(scan, reading), self.definition.by
+            sums = [_reached(column) for column in self.count_types]
+            groups = found.group_by(by).agg(sums) if by else found.select(sums)
+            tables.append(with_totals(groups, by).with_columns(pl.lit(start, TIME).alias("period")))
+        return pl.concat(tables) if tables else pl.DataFrame(schema=self.schema)
 
     def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Adds up the counts of parts; every range has a total."""
@@ -97,7 +98,7 @@ def _reached(column: str) -> pl.Expr:
 
 @dataclass(frozen=True, eq=False)
 class TrendCounts(RangeCounts):
-    """The counts of `trend`: those of `RangeCounts`, told of two steps."""
+    """The counts of `trend`: those of `RangeCounts`, of two of the steps."""
 
     SCHEMA: ClassVar[pl.Schema] = answer(
         period=TIME,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.matching import scale_of
-from analytics.engine.partials import numbered
+from analytics.engine.partials import numbered, totals_first
 from analytics.engine.sequences import Sequences
 from analytics.engine.units import unit_columns, units_of
 from analytics.paths.view import Codes, Indices, View, codes_of
@@ -103,10 +103,8 @@ def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
 
 
 def sorted_answer(table: pl.DataFrame, view: View, *columns: str) -> pl.DataFrame:
-    """Sorts an answer: the total first, then group by group, within each by `columns`; `-units` is largest first."""
-    order = {IS_TOTAL: True, **dict.fromkeys(view.groups, False)}
-    order |= {column.removeprefix("-"): column.startswith("-") for column in columns}
-    return table.sort(list(order), descending=list(order.values()), nulls_last=True)
+    """Sorts the answer of a view as `totals_first` does."""
+    return totals_first(table, view.groups, *columns)
 
 
 def with_total(table: pl.DataFrame, view: View) -> pl.DataFrame:
