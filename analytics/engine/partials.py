@@ -7,15 +7,19 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.distributions import DISTRIBUTION, condensed, distributions
-from analytics.statistics.shares import square_sums
+from analytics.statistics.shares import square_columns
 
 LOWEST: Final = "lowest "
 HIGHEST: Final = "highest "
 """How columns begin of which the lowest or highest value is kept, not the sum."""
+
+
+MAX_TABLE: Final = 1 << 20
+"""Numbers below this are looked up in a table, however few there are."""
 
 
 def add_up(
@@ -67,27 +71,96 @@ def numbered(keys: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.int64]]:
     return distinct, joined[" number"].to_numpy()
 
 
+def densely(numbers: NDArray[np.int64], size: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The distinct numbers, sorted, and the position among them of every number; all are below `size`.
+
+    >>> densely(np.array([7, 2, 7]), 10)
+    (array([2, 7]), array([1, 0, 1]))
+    """
+    if size > 4 * len(numbers) + MAX_TABLE:
+        return np.unique(numbers, return_inverse=True)
+    there = np.zeros(size, np.bool_)
+    there[numbers] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]
+
+
+def sums_by_customer(
+    cells: NDArray[np.int64],
+    people: ArrayLike,
+    values: Mapping[str, ArrayLike],
+    size: int,
+    *,
+    shares: Sequence[tuple[str, str]] = (),
+    units: NDArray[np.int64] | None = None,
+    before: Mapping[str, ArrayLike] | None = None,
+) -> pl.DataFrame:
+    """One row per cell, of cells 0 to `size` - 1: the sums of `values`, and of their products by customer.
+
+    `people` and `values` have one number per unit: its customer, and what it adds. `cells` has the cell of every unit,
+    or, with `units`, that of every entry, which is of the unit `units[entry]`; a unit counts once in a cell. The units
+    of a customer lie side by side, and so do the entries of a unit. `before` has, per unit, what its customer has in a
+    cell besides.
+
+    Columns: those of `values`; `customers`, who have more than nothing of the first of them; and for each share (part,
+    whole) its `square_columns`. All are Int64.
+
+    >>> cells, people = np.array([0, 0, 1]), np.array([7, 7, 8])
+    >>> sums_by_customer(cells, people, {"units": np.ones(3), "won": np.array([1, 0, 1])}, 2).rows()
+    [(2, 1, 1), (1, 1, 1)]
+    """
+    from analytics.engine.kernels.counts import add_by_customer
+
+    names, empty = list(values), np.empty((0, len(values)), np.int64)
+    sums, customers = np.zeros((2, size, len(names)), np.int64)
+    squares = np.zeros((size, len(shares), 3), np.int64)
+    add_by_customer(
+        cells,
+        np.arange(len(cells)) if units is None else units,
+        np.asarray(people),
+        _table(values, names),
+        empty if before is None else _table(before, names),
+        np.array([[names.index(name) for name in share] for share in shares], np.int64).reshape(-1, 2),
+        sums,
+        customers,
+        squares,
+    )
+    columns = {**dict(zip(names, sums.T, strict=True)), "customers": customers[:, 0]}
+    for i, (part, whole) in enumerate(shares):
+        found = (*squares[:, i].T, customers[:, names.index(whole)])
+        columns |= zip(square_columns(part, whole), found, strict=True)
+    return pl.DataFrame(columns)
+
+
+def _table(values: Mapping[str, ArrayLike], names: Sequence[str]) -> NDArray[np.int64]:
+    """One row per unit, one column per name."""
+    return np.column_stack([np.asarray(values[name], np.int64) for name in names])
+
+
 def counted_by_customer(
     rows: pl.DataFrame,
     keys: Sequence[str],
-    counts: Sequence[pl.Expr],
+    counts: Sequence[str],
     *,
+    distinct: Mapping[str, str] | None = None,
     spread: Sequence[str] = (),
-    share: tuple[str, str] | None = None,
+    shares: Sequence[tuple[str, str]] = (),
     exact: Sequence[int] = (),
 ) -> pl.DataFrame:
-    """One row per combination of `keys` in a part: `customers`, `counts`, and the distributions of columns `spread`.
+    """One row per combination of `keys` in a part: the sums of `counts`, `customers`, and distributions of `spread`.
 
-    `rows` has the number of the customer as `" person"`: no breakdown has a name with a blank before it. `counts` are
-    computed of each customer's rows, and added up; with `share` (part, whole) so are the sums that the interval of
-    this share needs.
+    `rows` has the number of the customer as `" person"`: no breakdown has a name with a blank before it. In every
+    combination the rows of a customer lie side by side. `customers` are those with any of the first of `counts`.
+    `distinct` counts the different values of a column, whose equal values lie side by side, under another name. With
+    `shares` (part, whole) come the sums that their intervals need.
     """
+    from analytics.engine.kernels.counts import count_distinct
+
     groups, number = numbered(rows.select(keys))
-    own = rows.with_columns(pl.Series(" number", number)).group_by(" number", " person").agg(counts)
-    sums = own.group_by(" number").agg(
-        pl.len().cast(pl.Int64).alias("customers"),
-        pl.exclude(" number", " person").sum(),
-        *(square_sums(*share) if share else []),
-    )
-    joined = [distributions(number, rows[name].to_numpy(), len(groups), exact=exact).alias(name) for name in spread]
-    return pl.concat([groups, sums.sort(" number").drop(" number")], how="horizontal").with_columns(joined)
+    values = {name: rows[name].to_numpy() for name in counts}
+    sums = sums_by_customer(number, rows[" person"].to_numpy(), values, len(groups), shares=shares)
+    columns = [distributions(number, rows[name].to_numpy(), len(groups), exact=exact).alias(name) for name in spread]
+    for name, things in (distinct or {}).items():
+        found = np.zeros(len(groups), np.int64)
+        count_distinct(number, rows[things].to_numpy(), found)
+        columns.append(pl.Series(name, found))
+    return pl.concat([groups, sums], how="horizontal").with_columns(columns)

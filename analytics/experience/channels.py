@@ -65,6 +65,7 @@ class Channels(PathMeasure):
         first, last = sequences.bounds[:-1], sequences.bounds[1:] - 1
         units = _reaches(sequences).with_columns(
             pl.Series(" person", sequences.customer),
+            pl.lit(1).alias("units"),
             pl.Series("over", sequences.ends != OPEN),
             pl.Series("converted", sequences.ends == CONVERTED),
             pl.Series(" touches", sequences.lengths),
@@ -75,9 +76,9 @@ class Channels(PathMeasure):
         counts = counted_by_customer(
             pl.concat([rows.with_columns(pl.lit(None, pl.Int64).alias(" code")), single]),
             [*self.view.keys, *self.KEYS],
-            [pl.len().cast(pl.Int64).alias("units"), pl.col("over", "converted").cast(pl.Int64).sum()],
+            ("units", "over", "converted"),
             spread=(" touches", " lasts"),
-            share=GOAL,
+            shares=(GOAL,),
             exact=self.exact,
         )
         return counts.select(*self.schema)
@@ -201,18 +202,16 @@ class Handoffs(PathMeasure):
             self._at(sequences, after).alias(" at"),
             pl.Series(" person", sequences.customer[of]),
             pl.Series(" waits", sequences.microseconds(after) - sequences.microseconds(before)),
+            pl.lit(1).alias("handoffs"),
             pl.Series("lost", (after == sequences.bounds[1:][of] - 1) & (sequences.ends[of] == ABANDONED)),
         )
         counts = counted_by_customer(
             sequences.with_keys(rows, of),
             [*self.view.keys, *self.KEYS],
-            [
-                pl.len().cast(pl.Int64).alias("handoffs"),
-                pl.col(" unit").n_unique().cast(pl.Int64).alias("units"),
-                pl.col("lost").cast(pl.Int64).sum(),
-            ],
+            ("handoffs", "lost"),
+            distinct={"units": " unit"},
             spread=(" waits",),
-            share=LOST,
+            shares=(LOST,),
             exact=self.exact,
         )
         return counts.select(*self.schema)

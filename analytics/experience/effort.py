@@ -110,17 +110,18 @@ class Effort(PathMeasure):
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The stages of one part, and what follows their touches."""
         touches = self._touches(sequences)
-        units = touches.group_by(" unit", " rank").agg(
+        units = touches.group_by(" unit", " rank", maintain_order=True).agg(
             pl.len().cast(pl.Int64).alias("touches"),
             pl.col(SESSION).drop_nulls().n_unique().cast(pl.Int64).alias("sessions"),
             *(pl.col(name).cast(pl.Int64).sum() for name in FRICTION),
             (pl.col(" time").max() - pl.col(" time").min()).alias(" elapsed"),
         )
         of = units[" unit"].to_numpy()
+        person = pl.Series(" person", sequences.customer[of])
         sums = counted_by_customer(
-            sequences.with_keys(units.with_columns(pl.Series(" person", sequences.customer[of])), of),
+            sequences.with_keys(units.with_columns(pl.lit(1).alias("units"), person), of),
             [*self.view.keys, " rank"],
-            [pl.len().cast(pl.Int64).alias("units"), pl.col(SUMS).sum()],
+            ("units", *SUMS),
             spread=(" elapsed",),
             exact=self.exact,
         )

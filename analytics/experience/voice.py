@@ -107,7 +107,7 @@ class Voice:
         touches = silent.group_by(self.view.keys).agg(pl.len().cast(pl.Int64).alias("touches"))
         answers = _attributed(rows, self.view.groups, self.lookback).filter(self._is_in_range())
         scored = self._keyed(answers).select(*self.view.keys, pl.col(CUSTOMER).alias(" person"), **_scored())
-        counts = counted_by_customer(scored, self.view.keys, [pl.col(self.ANSWERED).sum()], share=self.SATISFIED)
+        counts = counted_by_customer(scored, self.view.keys, self.ANSWERED, shares=(self.SATISFIED,))
         tables = [pl.DataFrame(schema=self.schema), touches, counts.drop("customers")]
         return pl.concat(tables, how="diagonal").with_columns(pl.col(self.COUNTS).fill_null(0))
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.conditions import Words, fill, several
-from analytics.engine.partials import numbered
+from analytics.engine.partials import numbered, sums_by_customer
 from analytics.engine.run import run
 from analytics.engine.units import CONVERTED, OPEN, Unit
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
@@ -35,11 +35,21 @@ from analytics.store.paths import Paths
 
 KINDS: Final = ("skip", "insert", "repeat")
 SKIP, INSERT, REPEAT = range(3)
-BESIDE: Final = ("of_customer", "exact_of_customer", "fitness_of_customer", "low_of_customer")
+DEVIATING: Final = tuple(f"{kind}s" for kind in KINDS)
 FITNESS_UNIT: Final = 1 << 40
 """Fitness is summed by customer in integers of this fraction of 1, so that the order of units does not matter."""
 LOW: Final = 1 << 20
-"""The integers of a customer are added up in two columns, of their high and low digits, so that they fit."""
+DIGITS: Final = ("high", "low")
+"""These integers are added up in two columns, of their high and their low digits, so that products fit."""
+RATES: Final = {
+    "exact_share_of_units": ("exact", "units"),
+    "goal_rate_exact": ("exact converted", "exact over"),
+    "goal_rate_other": ("other converted", "other over"),
+}
+FITNESS: Final = (("high", "units"), ("low", "units"), ("low", "high"))
+SHARES: Final = (*RATES.values(), *FITNESS)
+"""The answer's shares, and the pairs whose products by customer give the interval of the mean fitness."""
+COUNTED: Final = tuple(dict.fromkeys(name for share in SHARES for name in share))
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -97,18 +107,17 @@ class Aligned(PathMeasure):
 
 @dataclass(frozen=True, eq=False)
 class Conformance(Aligned):
-    """Counts units by the cost of their alignment and its worst cost.
+    """Counts units by the cost of their alignment and its worst cost, and all units with their sums by customer.
 
-    For intervals by customers, every unit adds what all units of its customer come to: `of_customer` (their number),
-    `exact_of_customer`, and their summed fitness (`fitness_of_customer`, `low_of_customer`).
+    A partial has one row per worst cost and cost, and one for all units, where both are null.
     """
 
     SCHEMA: ClassVar[pl.Schema] = answer(
         units=pl.Int64,
         exact=pl.Int64,
-        exact_share=pl.Float64,
-        exact_share_low=pl.Float64,
-        exact_share_high=pl.Float64,
+        exact_share_of_units=pl.Float64,
+        exact_share_of_units_low=pl.Float64,
+        exact_share_of_units_high=pl.Float64,
         mean_fitness=pl.Float64,
         mean_fitness_low=pl.Float64,
         mean_fitness_high=pl.Float64,
@@ -117,39 +126,56 @@ class Conformance(Aligned):
         inserts=pl.Int64,
         repeats=pl.Int64,
         goal_rate_exact=pl.Float64,
+        goal_rate_exact_low=pl.Float64,
+        goal_rate_exact_high=pl.Float64,
         goal_rate_other=pl.Float64,
+        goal_rate_other_low=pl.Float64,
+        goal_rate_other_high=pl.Float64,
     )
     CELLS: ClassVar[Cells | None] = Cells(())
     KEYS: ClassVar[Mapping[str, Any]] = {"worst": pl.Int64, "cost": pl.Int64}
     COUNTS: ClassVar[Mapping[str, Any]] = dict.fromkeys(
-        ("units", "over", "converted", *(f"{kind}s" for kind in KINDS), "customers", *BESIDE),
+        (*COUNTED, *DEVIATING, *(name for share in SHARES for name in square_columns(*share))),
         pl.Int64,
     )
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The alignments of one part."""
-        rows = sequences.with_keys(self._units(sequences))
-        customer = [*self.view.keys, " person"]
-        fitness = _fitness().sum()
-        beside = (pl.len(), (pl.col("cost") == 0).sum(), fitness // LOW, fitness % LOW)
-        rows = rows.with_columns(
-            (pl.int_range(pl.len()).over(customer) == 0).alias("customers"),
-            *(sums.over(customer).cast(pl.Int64).alias(name) for name, sums in zip(BESIDE, beside, strict=True)),
-        )
-        sums = [pl.len().alias("units"), *(pl.col(name).sum() for name in self.COUNTS if name != "units")]
-        return rows.group_by(*self.view.keys, *self.KEYS).agg(each.cast(pl.Int64) for each in sums)
+        units = self._units(sequences)
+        counted = units.select(COUNTED).to_dict()
+        tables = []
+        for keys, group in sequences.groupings():
+            sums = sums_by_customer(group, sequences.customer, counted, len(keys), shares=SHARES)
+            costs = (
+                units.select(*self.KEYS, "units", *DEVIATING, pl.Series(" group", group))
+                .group_by(" group", *self.KEYS)
+                .agg(pl.all().sum())
+            )
+            tables += [
+                pl.concat([keys, sums.drop("customers")], how="horizontal"),
+                pl.concat([keys[costs[" group"]], costs.drop(" group")], how="horizontal"),
+            ]
+        table = pl.concat([pl.DataFrame(schema=self.schema), *tables], how="diagonal")
+        return table.with_columns(pl.col(name).fill_null(0) for name in self.COUNTS)
 
     def _units(self, sequences: UnitSequences) -> pl.DataFrame:
-        """One row per unit: ` person`, `over`, `converted`, `worst`, `cost`, and the number of each kind."""
+        """One row per unit: `worst`, `cost`, and what it adds to every count."""
         aligned = alignments(sequences, self.view.names, self.designed)
         path, kind = (aligned.deviations[name].to_numpy() for name in ("path", "kind"))
         size = len(aligned.cost)
-        times = {f"{name}s": np.bincount(path[kind == i], minlength=size) for i, name in enumerate(KINDS)}
-        per_path = pl.DataFrame({"worst": aligned.worst, "cost": aligned.cost, **times})
-        return per_path[aligned.path].with_columns(
-            pl.Series(" person", sequences.customer),
-            pl.Series("over", sequences.ends != OPEN),
-            pl.Series("converted", sequences.ends == CONVERTED),
+        times = {name: np.bincount(path[kind == i], minlength=size) for i, name in enumerate(DEVIATING)}
+        fitness = np.round((aligned.worst - aligned.cost) / aligned.worst * FITNESS_UNIT).astype(np.int64)
+        per_path = {"worst": aligned.worst, "cost": aligned.cost, **times}
+        per_path |= zip(DIGITS, np.divmod(fitness, LOW), strict=True)
+        over, converted = sequences.ends != OPEN, sequences.ends == CONVERTED
+        exact = aligned.cost[aligned.path] == 0
+        return pl.DataFrame(per_path)[aligned.path].with_columns(
+            pl.lit(1, pl.Int64).alias("units"),
+            pl.Series("exact", exact),
+            pl.Series("exact over", exact & over),
+            pl.Series("exact converted", exact & converted),
+            pl.Series("other over", ~exact & over),
+            pl.Series("other converted", ~exact & converted),
         )
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -160,28 +186,25 @@ class Conformance(Aligned):
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `conformance`."""
-        n, exact = pl.col("units"), pl.col("cost") == 0
-        fitness = _fitness() / FITNESS_UNIT
-        of_customer = (pl.col("fitness_of_customer") + pl.col("low_of_customer") / LOW) * LOW / FITNESS_UNIT
-        nn, ny, yy, customers = square_columns("exact", "units")
-        sums = [
-            n.sum(),
-            n.filter(exact).sum().alias("exact"),
-            pl.col("of_customer").sum().alias(nn),
-            pl.col("of_customer").filter(exact).sum().alias(ny),
-            pl.col("exact_of_customer").filter(exact).sum().alias(yy),
-            pl.col("customers").sum().alias(customers),
-            pl.col("skips", "inserts", "repeats").sum(),
-            (pl.col("cost") * n).sum().alias(" costs"),
-            *((f * n).sum().alias(name) for name, f in ((" fitness", fitness), (" fitness squared", fitness**2))),
-            (fitness * pl.col("of_customer")).sum().alias(" units x fitness"),
-            (fitness * of_customer).sum().alias(" fitness x fitness"),
-            *(_rate(kept).alias(f"goal_rate_{name}") for name, kept in (("exact", exact), ("other", ~exact))),
-        ]
-        ordered = merged.sort(*self.view.keys, *self.KEYS)
-        table = with_total(ordered.group_by(self.view.keys, maintain_order=True).agg(sums), self.view)
-        table = table.with_columns(share_columns(table, "exact_share", "exact", "units")).with_columns(
-            (pl.col(" costs") / n).fill_nan(None).alias("mean_cost"), *_mean_fitness(nn)
+        keys, n = self.view.keys, pl.col("units")
+        fitness = (1 - pl.col("cost") / pl.col("worst")).fill_nan(None)
+        sums = (
+            merged.filter(pl.col("cost").is_not_null())
+            .sort(*keys, *self.KEYS)
+            .group_by(keys, maintain_order=True)
+            .agg(
+                pl.col(DEVIATING).sum(),
+                (pl.col("cost") * n).sum().alias(" costs"),
+                *((f * n).sum().alias(name) for name, f in ((" fitness", fitness), (" fitness squared", fitness**2))),
+            )
+        )
+        wholes = with_total(merged.filter(pl.col("cost").is_null()), self.view)
+        table = wholes.drop(DEVIATING).join(sums, on=keys, how="left", nulls_equal=True)
+        table = table.with_columns(
+            *(column for name, share in RATES.items() for column in share_columns(table, name, *share)),
+            *(pl.col(name).fill_null(0) for name in DEVIATING),
+            (pl.col(" costs") / n).alias("mean_cost"),
+            *_mean_fitness(),
         )
         return sorted_answer(table, self.view).select(*self.view.groups, *self.SCHEMA)
 
@@ -203,12 +226,13 @@ def conformance(
     """How many units follow a designed path exactly, how closely the others follow it, and the goal rate of both.
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (the row over all groups comes
-    first, with null in `by`); `units`, `exact` Int64; `exact_share` Float64 (of all units) with its Wilson interval;
-    `mean_fitness` Float64 (0 to 1, over units) with the normal interval of the mean; both intervals are judged by
-    customers; `mean_cost` Float64; `skips`, `inserts`, `repeats` Int64 (all deviations); `goal_rate_exact`,
-    `goal_rate_other` Float64 (converted of the units that are over, null without one). Open units count with the
-    touches they have so far; leave them out with `among`. Only units count that begin from `start` (inclusive) to `end`
-    (exclusive). One row, and with `by` one per group; no touches give a row of zeros, or no rows with `by`. Warns of
+    first, with null in `by`); `units`, `exact` Int64; `exact_share_of_units` Float64 with its Wilson interval;
+    `mean_fitness` Float64 (0 to 1, over units) with the normal interval of the mean; `mean_cost` Float64; `skips`,
+    `inserts`, `repeats` Int64 (all deviations); `goal_rate_exact`, `goal_rate_other` Float64 (converted of the units
+    that are over, null without one), each with its Wilson interval. All intervals are judged by customers. Open
+    units count with the touches they have so far; leave them out with `among`. Only units count that begin from `start`
+    (inclusive) to `end` (exclusive). One row, and with `by` one per group; no touches give a row of zeros, or no rows
+    with `by`. Warns of
     values of the design that no touch has. Raises `DefinitionError` for an unknown unit or column, or a design without
     steps.
 
@@ -277,26 +301,19 @@ def _deviations(path: Indices, done: Indices, nodes: Indices, fits: NDArray[np.b
     )
 
 
-def _rate(kept: pl.Expr) -> pl.Expr:
-    """The goal rate of the rows `kept`: converted of the units that are over, null without one."""
-    won, over = pl.col("converted").filter(kept).sum(), pl.col("over").filter(kept).sum()
-    return pl.when(over > 0).then(won / over)
-
-
-def _fitness() -> pl.Expr:
-    """The fitness of a row's units, in integers."""
-    return ((pl.col("worst") - pl.col("cost")) * FITNESS_UNIT / pl.col("worst")).round().cast(pl.Int64)
-
-
-def _mean_fitness(squared_units: str) -> list[pl.Expr]:
+def _mean_fitness() -> list[pl.Expr]:
     """The mean fitness with its interval, of sums over units and over customers.
 
     The units of a customer are alike: the variance of the mean is that of the customers' sums around it, and never less
     than if units were independent.
     """
     n, mean = pl.col("units"), pl.col(" fitness") / pl.col("units")
+    (nn, nh, hh, _), (_, nl, ll, _), (_, hl, *_) = (square_columns(*share) for share in FITNESS)
+    one = float(FITNESS_UNIT)
+    squared = pl.col(hh) * (LOW / one) ** 2 + pl.col(hl) * (2 * LOW / one**2) + pl.col(ll) / one**2
+    with_units = pl.col(nh) * (LOW / one) + pl.col(nl) / one
     by_unit = pl.col(" fitness squared") - n * mean**2
-    by_customer = pl.col(" fitness x fitness") - 2 * mean * pl.col(" units x fitness") + mean**2 * pl.col(squared_units)
+    by_customer = squared - 2 * mean * with_units + mean**2 * pl.col(nn)
     reach = normal_quantile(0.95) * pl.max_horizontal(by_unit, by_customer, 0.0).sqrt() / n
     return [
         mean.alias("mean_fitness"),

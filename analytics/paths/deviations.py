@@ -8,28 +8,36 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.conditions import Words
+from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import run
 from analytics.engine.units import CONVERTED, OPEN, Unit
 from analytics.paths.conformance import KINDS, SKIP, Aligned, Design, alignments
 from analytics.paths.sequences import UnitSequences, sorted_answer
-from analytics.paths.view import By, Selection
+from analytics.paths.view import By, Indices, Selection
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.intervals import newcombe
-from analytics.statistics.shares import effective, share_columns, square_columns, square_sums
+from analytics.statistics.shares import effective, share_columns, square_columns
 from analytics.statistics.tests import two_proportions_z
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 
 COUNTED: Final = ("units", "over", "converted")
-SHARES: Final = (("units", "all units"), ("converted", "over"), ("other converted", "other over"))
+GOAL: Final = ("converted", "over")
+OTHER_GOAL: Final = ("other converted", "other over")
+ALL_GOAL: Final = ("all converted", "all over")
+OTHERS: Final = tuple(zip(square_columns(*OTHER_GOAL), square_columns(*ALL_GOAL), strict=True))
+SHARES: Final = (("units", "all units"), GOAL, OTHER_GOAL)
 """The shares of a deviation: units with it, and goal rates with and without it; `square_sums` of each are kept."""
+
+Counts: TypeAlias = dict[str, NDArray[np.int64]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,21 +74,50 @@ class Deviations(Aligned):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The deviations of one part, and all its units."""
-        aligned = alignments(sequences, self.view.names, self.designed)
-        times = aligned.deviations.group_by("path", self._code.alias("code")).agg(times=pl.len().cast(pl.Int64))
-        columns = {
-            "path": aligned.path,
-            "person": sequences.customer,
-            "over": sequences.ends != OPEN,
-            "converted": sequences.ends == CONVERTED,
+        units, codes, code = self._entries(sequences)
+        own = {
+            "units": np.ones(len(sequences), np.int64),
+            "over": (sequences.ends != OPEN).astype(np.int64),
+            "converted": (sequences.ends == CONVERTED).astype(np.int64),
         }
         tables = []
         for keys, group in sequences.groupings():
-            counted = _counted(pl.DataFrame({"group": group, **columns}), times)
-            tables.append(
-                pl.concat([keys[counted["group"]], counted.drop("group")], how="horizontal").select(*self.schema)
+            of_all = {**own, "all units": own["units"]}
+            wholes = sums_by_customer(group, sequences.customer, of_all, len(keys), shares=SHARES[:2])
+            cells, cell = densely(group[units] * len(codes) + code, len(keys) * len(codes))
+            number, taken = np.divmod(cells, max(len(codes), 1))
+            values, before = _beside(sequences.customer, group, own)
+            sums = sums_by_customer(
+                cell,
+                sequences.customer,
+                values,
+                len(cells),
+                shares=[*SHARES, ALL_GOAL],
+                units=units,
+                before=before,
             )
-        return pl.concat(tables)
+            tables += [
+                pl.concat([keys, wholes], how="horizontal"),
+                keys[number].with_columns(
+                    *sums.with_columns(pl.col(other) - pl.col(of_all) for other, of_all in OTHERS),
+                    pl.Series("code", codes[taken]),
+                    pl.Series("deviations", np.bincount(cell, minlength=len(cells))),
+                ),
+            ]
+        table = pl.concat([pl.DataFrame(schema=self.schema), *tables], how="diagonal")
+        return table.select(*self.view.keys, *self.KEYS, pl.col(list(self.COUNTS)).fill_null(0))
+
+    def _entries(self, sequences: UnitSequences) -> tuple[Indices, Indices, Indices]:
+        """The unit of every deviation of every unit, unit by unit; all codes, and the position of each one's code."""
+        aligned = alignments(sequences, self.view.names, self.designed)
+        found = aligned.deviations.select("path", self._code.alias("code")).sort("path", maintain_order=True)
+        kinds = (len(self.view.names) + 1) * len(KINDS) * (len(self.designed.steps) + 1)
+        codes, code = densely(found["code"].to_numpy(), kinds)
+        sizes = np.bincount(found["path"].to_numpy(), minlength=len(aligned.cost))
+        counts, begins = sizes[aligned.path], (np.cumsum(sizes) - sizes)[aligned.path]
+        units = np.repeat(np.arange(len(sequences)), counts)
+        rows = np.arange(len(units)) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
+        return units, codes, code[rows]
 
     @property
     def _code(self) -> pl.Expr:
@@ -174,30 +211,18 @@ def deviations(
     )
 
 
-def _counted(units: pl.DataFrame, times: pl.DataFrame) -> pl.DataFrame:
-    """The counts of every `group` and deviation (`code`), and of all units of every group (null), of a row per unit.
-
-    `times` has how often every path has each deviation.
-    """
-    per_path = units.group_by("group", "person", "path").agg(
-        pl.len().cast(pl.Int64).alias("units"), pl.col("over", "converted").sum().cast(pl.Int64)
-    )
-    sums = pl.col(COUNTED).sum()
-    with_it = (
-        per_path.join(times, on="path")
-        .group_by("group", "person", "code")
-        .agg((pl.col("times") * pl.col("units")).sum().alias("deviations"), sums)
-    )
-    every = per_path.group_by("group", "person").agg(sums)
-    whole = every.rename({name: f"all {name}" for name in COUNTED})
-    rows = pl.concat([with_it, every], how="diagonal").join(whole, on=["group", "person"])
-    others = zip(square_sums(*SHARES[2]), square_sums("all converted", "all over"), strict=True)
-    table = rows.with_columns(pl.col("deviations").fill_null(0), *_without()).group_by("group", "code")
-    return table.agg(
-        pl.col("deviations", *COUNTED).sum(),
-        *(each for pair in SHARES[:2] for each in square_sums(*pair)),
-        *(other - of_all for other, of_all in others),
-    )
+def _beside(people: Indices, group: Indices, own: Mapping[str, Indices]) -> tuple[Counts, Counts]:
+    """What every unit adds to the counts of its deviations, and what the customer's units in its group come to."""
+    customers = int(people.max(initial=0)) + 1
+    pairs, pair = densely(group * customers + people, (int(group.max(initial=0)) + 1) * customers)
+    nothing = np.zeros(len(people), np.int64)
+    values, before = dict(own), dict.fromkeys(own, nothing)
+    for name, counts in own.items():
+        values[f"all {name}"] = nothing
+        before[f"all {name}"] = np.bincount(pair, counts, minlength=len(pairs)).astype(np.int64)[pair]
+    for name in GOAL:
+        values[f"other {name}"], before[f"other {name}"] = -own[name], before[f"all {name}"]
+    return values, before
 
 
 def _without() -> list[pl.Expr]:

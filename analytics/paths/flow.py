@@ -18,10 +18,10 @@ from typing import Any, ClassVar, Final, Literal, Self
 import numpy as np
 import polars as pl
 
-from analytics.engine.analysis import Cells, answer, measured_by
+from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
 from analytics.engine.conditions import Words, fill, one_of, several
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
-from analytics.engine.partials import numbered
+from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import counted, run
 from analytics.engine.units import CONVERTED, ENDS, START, Unit
 from analytics.engine.unknown_words import levels_to_caller, unknown_words, warn_of_unknown
@@ -81,7 +81,10 @@ class Routes:
 
 @dataclass(frozen=True, eq=False)
 class _Values(PathMeasure):
-    """Counts units by position and value: the first pass, which finds the values that each position keeps."""
+    """Counts units by position and value: the first pass, which finds the values that each position keeps.
+
+    Its view has no breakdown, since all groups keep the same values.
+    """
 
     SCHEMA: ClassVar[pl.Schema] = answer(position=pl.Int64, code=pl.Int64, units=pl.Int64)
     BOUND: ClassVar[int] = 1 << 20
@@ -93,13 +96,14 @@ class _Values(PathMeasure):
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The values at the positions of one part."""
         codes = _routes(sequences, self.view, self.anchors).codes
-        row, position = np.nonzero(codes != NOWHERE)
-        rows = pl.DataFrame({"position": position, "code": codes[row, position]})
-        return (
-            sequences.with_keys(rows, row)
-            .group_by(*self.view.keys, *self.KEYS)
-            .agg(pl.len().cast(pl.Int64).alias("units"))
-        )
+        tables = []
+        for position, code in enumerate(codes.T):
+            units = np.bincount(code[code != NOWHERE], minlength=len(self.view.names))
+            there = np.flatnonzero(units)
+            tables.append(
+                pl.DataFrame({"position": np.full(len(there), position), "code": there, "units": units[there]})
+            )
+        return pl.concat(tables).select(pl.lit(True).alias(IS_TOTAL), *self.KEYS, *self.COUNTS)
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The `top` values of each position, ties by name."""
@@ -152,9 +156,11 @@ class _Followed(PathMeasure):
     def routes(self, sequences: UnitSequences) -> Routes:
         """The routes of the units of a part; values that a position does not keep are `other`."""
         routes = _routes(sequences, self.view, self.anchors)
+        other = len(self.view.names)
         for position, kept in enumerate(self.kept):
-            at = routes.codes[:, position]
-            at[(at != NOWHERE) & ~np.isin(at, kept)] = len(self.view.names)
+            codes = np.full(other + 1, other)  # the last is NOWHERE's, which is -1
+            codes[[*kept, NOWHERE]] = [*kept, NOWHERE]
+            routes.codes[:, position] = codes[routes.codes[:, position]]
         return routes
 
 
@@ -184,29 +190,34 @@ class Flow(_Followed):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The links of one part."""
-        links = self._links(sequences)
-        links = links.with_columns(
-            pl.Series(" person", sequences.customer[links["unit"]]),
-            pl.Series("converted", sequences.ends[links["unit"]] == CONVERTED),
-        )
-        rows = sequences.with_keys(links.drop("unit"), links["unit"].to_numpy())
-        cells, cell = numbered(rows.select(*self.view.keys, *LINK))
-        wait = pl.col(" wait").fill_null(0)
-        sums = (
-            rows.with_columns(pl.Series(" cell", cell))
-            .group_by(" cell")
-            .agg(
-                pl.len().cast(pl.Int64).alias("units"),
-                pl.col(" person").n_unique().cast(pl.Int64).alias("customers"),
-                pl.col("converted").sum().cast(pl.Int64),
-                (wait // SECOND).sum().alias("wait_seconds"),
-                (wait % SECOND).sum().alias("wait_microseconds"),
+        links, size = self._links(sequences), len(self.names)
+        unit, position, source, target = (links[name].to_numpy().astype(np.int64) for name in ("unit", *LINK))
+        link = ((position - 1) * size + source) * size + target
+        waits, waited = links[" wait"].fill_null(0).to_numpy(), links[" wait"].is_not_null().to_numpy()
+        values = {
+            "units": np.ones(len(links)),
+            "converted": sequences.ends[unit] == CONVERTED,
+            "wait_seconds": waits // SECOND,
+            "wait_microseconds": waits % SECOND,
+        }
+        tables = []
+        for keys, group in sequences.groupings():
+            every = self.anchors.depth * size**2
+            cells, cell = densely(group[unit] * every + link, len(keys) * every)
+            sums = sums_by_customer(cell, sequences.customer[unit], values, len(cells))
+            number, taken = np.divmod(cells, every)
+            ends, target = np.divmod(taken, size)
+            position, source = np.divmod(ends, size)
+            tables.append(
+                keys[number].with_columns(
+                    *sums,
+                    pl.Series("position", position + 1, pl.UInt32),
+                    pl.Series("source", source),
+                    pl.Series("target", target),
+                    distributions(cell[waited], waits[waited], len(cells), exact=self.exact).alias("waits"),
+                )
             )
-        )
-        waits, waited = rows[" wait"], rows[" wait"].is_not_null().to_numpy()
-        spread = distributions(cell[waited], waits.drop_nulls().to_numpy(), len(cells), exact=self.exact)
-        table = pl.concat([cells, sums.sort(" cell").drop(" cell")], how="horizontal")
-        return table.with_columns(spread.alias("waits")).select(*self.schema)
+        return pl.concat(tables).select(*self.schema)
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every link of every unit; the whole of a source is all units that are followed from there."""

@@ -17,17 +17,21 @@ import polars as pl
 from analytics.engine.analysis import SMALL, Cells, answer, measured_by
 from analytics.engine.conditions import Step
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations, quantiles
+from analytics.engine.partials import sums_by_customer
 from analytics.engine.run import on_parts, run
 from analytics.engine.units import CONVERTED, ENDS, OPEN, Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.pattern_search import Search
 from analytics.paths.sequences import UnitSequences, sequences_of, sorted_answer, with_total
 from analytics.paths.view import By, Selection, View
-from analytics.statistics.shares import share_columns, square_columns, square_sums
+from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
 from analytics.store.paths import Paths
 
 SPREADS: Final = ("position", "delay", "duration")
+SHARES: Final = (("matching", "units"), ("matching converted", "matching over"), ("other converted", "other over"))
+RATES: Final = ("share_of_units", "goal_rate", "goal_rate_without")
+"""The answer's rates, and the counts that each is a share of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,14 +53,17 @@ class Match(PathMeasure):
         median_delay=pl.Duration("us"),
         median_duration=pl.Duration("us"),
         goal_rate=pl.Float64,
+        goal_rate_low=pl.Float64,
+        goal_rate_high=pl.Float64,
         goal_rate_without=pl.Float64,
+        goal_rate_without_low=pl.Float64,
+        goal_rate_without_high=pl.Float64,
     )
     CELLS: ClassVar[Cells | None] = Cells(())
     BOUND: ClassVar[int] = 3 * SMALL
     COUNTS: ClassVar[Mapping[str, Any]] = {
-        **dict.fromkeys(("units", "matching", "customers", "matches", "over", "converted"), pl.Int64),
-        **dict.fromkeys(("matching_over", "matching_converted"), pl.Int64),
-        **dict.fromkeys(square_columns("matching", "units"), pl.Int64),
+        **dict.fromkeys(("customers", "matches", *(name for share in SHARES for name in share)), pl.Int64),
+        **dict.fromkeys((name for share in SHARES for name in square_columns(*share)), pl.Int64),
         **dict.fromkeys(SPREADS, DISTRIBUTION),
     }
     QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = dict.fromkeys(SPREADS, (0.5,))
@@ -85,18 +92,21 @@ class Match(PathMeasure):
             "delay": sequences.microseconds(start) - sequences.microseconds(low),
             "duration": sequences.microseconds(stop) - sequences.microseconds(start),
         }
-        units = pl.DataFrame(
-            {
-                "person": sequences.customer,
-                "matches": np.bincount(unit, minlength=len(sequences)),
-                "over": sequences.ends != OPEN,
-                "converted": sequences.ends == CONVERTED,
-            }
-        )
+        hit = np.isin(np.arange(len(sequences)), there)
+        over, converted = sequences.ends != OPEN, sequences.ends == CONVERTED
+        counts = {
+            "matching": hit,
+            "units": np.ones(len(sequences)),
+            "matches": np.bincount(unit, minlength=len(sequences)),
+            "matching over": hit & over,
+            "matching converted": hit & converted,
+            "other over": ~hit & over,
+            "other converted": ~hit & converted,
+        }
         tables = []
         for keys, group in sequences.groupings():
             spread = {name: distributions(group[there], v, len(keys), exact=self.exact) for name, v in values.items()}
-            counted = _counted(units.with_columns(pl.Series("group", group)))
+            counted = sums_by_customer(group, sequences.customer, counts, len(keys), shares=SHARES)
             tables.append(pl.concat([keys, counted, pl.DataFrame(spread)], how="horizontal").select(*self.schema))
         return pl.concat(tables)
 
@@ -109,14 +119,12 @@ class Match(PathMeasure):
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `match`."""
         table = with_total(merged, self.view)
-        over, converted = (pl.col(name) - pl.col(f"matching_{name}") for name in ("over", "converted"))
+        rates = zip(RATES, SHARES, strict=True)
         answered = table.with_columns(
-            *share_columns(table, "share_of_units", "matching", "units"),
+            *(column for name, share in rates for column in share_columns(table, name, *share)),
             quantiles(table["position"], [0.5])[0].alias("median_position"),
             *durations(table["delay"], {"median_delay": 0.5}),
             *durations(table["duration"], {"median_duration": 0.5}),
-            (pl.col("matching_converted") / pl.col("matching_over")).fill_nan(None).alias("goal_rate"),
-            (converted / over).fill_nan(None).alias("goal_rate_without"),
         )
         return sorted_answer(answered, self.view).select(*self.view.groups, *self.SCHEMA)
 
@@ -145,7 +153,8 @@ def match(
     Int64; of the first match of each unit `median_position` Float64 (of its first touch, from 1), `median_delay` (since
     the unit's first touch), `median_duration` (from its first touch to its last) Duration(us), null without a match; of
     more than 1,000 matching units they are right to 1 in 1,000, or with `exact` exact, for twice the time; `goal_rate`,
-    `goal_rate_without` Float64 (converted of the units that are over, with and without a match). One row, and with `by`
+    `goal_rate_without` Float64 (converted of the units that are over, with and without a match), each with its Wilson
+    interval, judged by customers. One row, and with `by`
     one per group. `steps` defines names of the pattern as steps; other names are values of `on`. Only units count that
     begin from `start` (inclusive) to `end` (exclusive). No touches give a row of zeros, or no rows with `by`. Raises
     `DefinitionError` for a pattern that cannot be parsed.
@@ -205,23 +214,6 @@ def matches(
     times: dict[str, Any] = {AT: pl.Datetime("us", "UTC"), "until": pl.Datetime("us", "UTC"), "end": pl.String}
     empty = pl.DataFrame(schema={CUSTOMER: paths.schema[CUSTOMER], **numbers, **times})
     return pl.concat([empty, *rows]).sort(CUSTOMER, AT, "match")
-
-
-def _counted(units: pl.DataFrame) -> pl.DataFrame:
-    """The counts of every group, in the order of their numbers, of one row per unit."""
-    hit = pl.col("matches") > 0
-    by_customer = units.group_by("group", "person").agg(
-        pl.len().cast(pl.Int64).alias("units"),
-        hit.sum().cast(pl.Int64).alias("matching"),
-        pl.col("matches", "over", "converted").sum().cast(pl.Int64),
-        *((hit & pl.col(name)).sum().cast(pl.Int64).alias(f"matching_{name}") for name in ("over", "converted")),
-    )
-    sums = [
-        pl.exclude("group", "person").sum(),
-        hit.sum().cast(pl.Int64).alias("customers"),
-        *square_sums("matching", "units"),
-    ]
-    return by_customer.group_by("group").agg(sums).sort("group").drop("group")
 
 
 def _rows(search: Search, sequences: UnitSequences) -> pl.DataFrame:

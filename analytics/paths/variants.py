@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
-from analytics.engine.partials import numbered
+from analytics.engine.partials import densely, numbered, sums_by_customer
 from analytics.engine.renamed import renamed
 from analytics.engine.run import run
 from analytics.engine.units import CONVERTED, OPEN, Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.view import By, Indices, Selection
-from analytics.statistics.shares import share_columns, square_columns, square_sums
+from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
@@ -74,14 +74,17 @@ class Variants(PathMeasure):
         lasts = sequences.microseconds(sequences.bounds[1:] - 1) - sequences.microseconds(sequences.bounds[:-1])
         rows = []
         for keys, group in sequences.groupings():
-            cells, cell = np.unique(group * len(paths) + path, return_inverse=True)
+            cells, cell = densely(group * len(paths) + path, len(keys) * len(paths))
             own, taken = np.divmod(cells, len(paths))
             spread = distributions(cell, lasts, len(cells), exact=self.exact)
-            rows.append(_table(keys[own], paths["key"].gather(taken), _counted(sequences, cell), spread))
+            rows.append(_table(keys[own], paths["key"].gather(taken), _counted(sequences, cell, len(cells)), spread))
             nothing = distributions(lasts[:0], lasts[:0], len(keys))
             rows.append(
                 _table(
-                    keys, pl.repeat(None, len(keys), dtype=pl.Binary, eager=True), _counted(sequences, group), nothing
+                    keys,
+                    pl.repeat(None, len(keys), dtype=pl.Binary, eager=True),
+                    _counted(sequences, group, len(keys)),
+                    nothing,
                 )
             )
         return pl.concat(row.select(*self.schema) for row in rows)
@@ -219,12 +222,8 @@ def _table(keys: pl.DataFrame, key: pl.Series, counts: pl.DataFrame, spread: pl.
     )
 
 
-def _counted(sequences: UnitSequences, cell: Indices) -> pl.DataFrame:
+def _counted(sequences: UnitSequences, cell: Indices, size: int) -> pl.DataFrame:
     """The counts of every cell, in the order of their numbers; `cell` is the number of every unit's."""
-    over, converted = sequences.ends != OPEN, sequences.ends == CONVERTED
-    units = pl.DataFrame({"cell": cell, "person": sequences.customer, "over": over, "converted": converted})
-    by_customer = units.group_by("cell", "person").agg(
-        pl.len().cast(pl.Int64).alias("units"), pl.col("over", "converted").sum().cast(pl.Int64)
-    )
-    sums = [pl.col("units", "over", "converted").sum(), pl.len().cast(pl.Int64).alias("customers")]
-    return by_customer.group_by("cell").agg(*sums, *square_sums("converted", "over")).sort("cell").drop("cell")
+    ends = sequences.ends
+    values = {"units": np.ones(len(ends), np.int64), "over": ends != OPEN, "converted": ends == CONVERTED}
+    return sums_by_customer(cell, sequences.customer, values, size, shares=[("converted", "over")])

@@ -163,7 +163,7 @@ QUESTIONS: Final = {
         (
             "units",
             "exact",
-            "exact_share",
+            "exact_share_of_units",
             "mean_fitness",
             "skips",
             "inserts",

@@ -83,3 +83,59 @@ def place_waits(edges, times, bounds, cursor, waits):
             edge = edges[i + u]
             waits[cursor[edge]] = times[i] - times[i - 1]
             cursor[edge] += 1
+
+
+@compiled
+def close_customer(own, shares, customers, squares):
+    """Add what one customer has in a cell to the cell's `customers` and `squares`."""
+    for k in range(len(own)):
+        customers[k] += own[k] > 0
+    for k in range(len(shares)):
+        part, whole = own[shares[k, 0]], own[shares[k, 1]]
+        squares[k, 0] += whole * whole
+        squares[k, 1] += whole * part
+        squares[k, 2] += part * part
+
+
+@compiled
+def add_by_customer(cells, units, people, values, before, shares, sums, customers, squares):
+    """Add up the values of the units in each cell, and the products of their customers' sums.
+
+    Entry `i` says that unit `units[i]` lies in cell `cells[i]`; a unit counts once in a cell. The entries of a unit lie
+    side by side, and so do the units of a customer, `people[unit]`. What a customer has in a cell is `before[unit]`
+    (nothing where `before` has no rows) and `values[unit]` of each unit there. Written per cell: `sums` of `values`,
+    how many `customers` have more than nothing of each, and for every pair (part, whole) of `shares` the `squares`,
+    the sums over customers of whole times whole, whole times part, and part times part.
+    """
+    size, width = sums.shape
+    own = np.zeros((size, width), np.int64)
+    last_unit = np.full(size, -1, np.int64)
+    last_person = np.full(size, -1, np.int64)
+    for i in range(len(cells)):
+        cell, unit = cells[i], np.int64(units[i])
+        if unit == last_unit[cell]:
+            continue
+        last_unit[cell] = unit
+        person = np.int64(people[unit])
+        if person != last_person[cell]:
+            if last_person[cell] >= 0:
+                close_customer(own[cell], shares, customers[cell], squares[cell])
+            last_person[cell] = person
+            for k in range(width):
+                own[cell, k] = before[unit, k] if len(before) else 0
+        for k in range(width):
+            own[cell, k] += values[unit, k]
+            sums[cell, k] += values[unit, k]
+    for cell in range(size):
+        if last_person[cell] >= 0:
+            close_customer(own[cell], shares, customers[cell], squares[cell])
+
+
+@compiled
+def count_distinct(cells, things, counts):
+    """Count the distinct things of each cell; equal things lie side by side."""
+    last = np.full(len(counts), -1, np.int64)
+    for i in range(len(cells)):
+        if last[cells[i]] != things[i]:
+            last[cells[i]] = things[i]
+            counts[cells[i]] += 1

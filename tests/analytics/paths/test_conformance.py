@@ -86,8 +86,10 @@ def fleet(paths_of_journeys: Sequence[Sequence[str]]) -> Paths:
 def test_intervals_of_conformance_are_judged_by_customers() -> None:
     row = conformance(fleet([["hp"] * 4] * 2 + [["hxp"] * 4] * 2), ["h", "p"]).row(0, named=True)
     low, high = wilson(2, 4)
-    assert (row["units"], row["exact"], row["exact_share"]) == (16, 8, 0.5)
-    assert (row["exact_share_low"], row["exact_share_high"]) == pytest.approx((low.item(), high.item()))
+    assert (row["units"], row["exact"], row["exact_share_of_units"]) == (16, 8, 0.5)
+    assert (row["exact_share_of_units_low"], row["exact_share_of_units_high"]) == pytest.approx(
+        (low.item(), high.item())
+    )
     reach = 1.959964 * 0.1 / 4**0.5  # four customers with a fitness of 1 or 0.8
     ends = (row["mean_fitness_low"], row["mean_fitness"], row["mean_fitness_high"])
     assert ends == pytest.approx((0.9 - reach, 0.9, 0.9 + reach))
@@ -96,7 +98,9 @@ def test_intervals_of_conformance_are_judged_by_customers() -> None:
 def test_units_that_differ_within_customers_count_in_full() -> None:
     row = conformance(fleet([["hp", "hxp"]] * 8), ["h", "p"]).row(0, named=True)
     low, high = wilson(8, 16)
-    assert (row["exact_share_low"], row["exact_share_high"]) == pytest.approx((low.item(), high.item()))
+    assert (row["exact_share_of_units_low"], row["exact_share_of_units_high"]) == pytest.approx(
+        (low.item(), high.item())
+    )
     reach = 1.959964 * 0.1 / 16**0.5
     assert (row["mean_fitness_low"], row["mean_fitness_high"]) == pytest.approx((0.9 - reach, 0.9 + reach))
 
@@ -140,7 +144,7 @@ def worth(customers: list[tuple[int, int]]) -> tuple[float, float]:
 
 
 def test_no_touches_and_no_steps() -> None:
-    assert conformance(paths({}), ["a"])["units", "exact_share"].rows() == [(0, None)]
+    assert conformance(paths({}), ["a"])["units", "exact_share_of_units"].rows() == [(0, None)]
     assert deviations(paths({}), ["a"]).is_empty()
     assert deviations(paths({"ann": "a@0m"}), ["a"]).is_empty()
     with pytest.raises(DefinitionError, match="names nothing"):

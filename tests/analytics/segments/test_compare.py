@@ -159,7 +159,7 @@ ANALYSES: list[tuple[Any, list[Any], list[str], str, str | None]] = [
     (step_matrix, [], ["position", "node"], "units", "share_of_units"),
     (variants, [], ["path"], "units", "share_of_units"),
     (match, ["a .* b"], [], "matching", "share_of_units"),
-    (conformance, [["a", "b"]], [], "exact", "exact_share"),
+    (conformance, [["a", "b"]], [], "exact", "exact_share_of_units"),
     (deviations, [["a", "b"]], ["kind", "step", "name"], "units", "share_of_units"),
     (channels, [], ["reach", "channel"], "units", "share_of_units"),
     (handoffs, [], ["source", "target"], "handoffs", "share_of_source"),
