@@ -84,6 +84,13 @@ class RegistryError(JourneysError):
     exit_code = 8
 
 
+class ReportError(JourneysError):
+    """The report is published, but a part of it could not be made."""
+
+    code = "REPORT"
+    exit_code = 9
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Advice with the known word most similar to an unknown one; empty when none is similar.
 

@@ -80,6 +80,7 @@ def run_demo(data: str, folder: Path, customers: int) -> None:
     published = steps.publish_report(settings)
     terminal.out.print(f"\n[bold]Open {published.address}[/]", soft_wrap=True)
     terminal.out.print(f"Next: cd {folder} && journeys funnel --by channel", markup=False)
+    steps.complain_of_failures(published)
 
 
 def send(example: Example, settings: Settings) -> int:

@@ -40,3 +40,4 @@ def report(
 
         address = published.address
         webbrowser.open(address if "://" in address else Path(address).resolve().as_uri())
+    steps.complain_of_failures(published)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from expectations.config.durations import duration
 from expectations.contract import KINDS, is_kind
-from expectations.errors import ConfigurationError, StorageError, nearest
+from expectations.errors import ConfigurationError, ReportError, StorageError, nearest
 from journeys import terminal
 
 if TYPE_CHECKING:
@@ -223,7 +223,20 @@ def publish_report(settings: Settings, site: str | None = None, **options: Any) 
         )
     terminal.out.print(f"  {published.headline}", markup=False)
     terminal.out.print(f"  {published.address}", soft_wrap=True)
+    for failure in published.failures:
+        terminal.out.print(f"  could not be made: {failure}", style="bold red", markup=False, soft_wrap=True)
     return published
+
+
+def complain_of_failures(published: Published) -> None:
+    """Raises `ReportError` where a part of a published report could not be made."""
+    if published.failures:
+        raise ReportError(
+            "The report is published, but parts of it could not be made.",
+            where=published.address,
+            found="; ".join(published.failures),
+            do="the log above has the traces; please report them, with the shape of your data",
+        )
 
 
 _OPTIONS: Final = {"pages": "--only", "segments": "--by", "first_day": "--from", "last_day": "--to"}
@@ -259,7 +272,8 @@ def _overridden(configured: ReportSettings, options: dict[str, Any]) -> ReportSe
 def run_pipeline(settings: Settings, every: str | None) -> bool:
     """Ingest until caught up, stitch, check, report; repeat at each interval until SIGTERM.
 
-    Returns whether the last check passed. The report is published even when the check fails.
+    Returns whether the last check passed. The report is published even when the check fails. Raises `ReportError`
+    where the check passed but a part of the last report could not be made.
     """
     stop = threading.Event()
     interval = duration(every).total_seconds() if every else None
@@ -270,8 +284,10 @@ def run_pipeline(settings: Settings, every: str | None) -> bool:
         land_events(settings, until_caught_up=True)
         stitch_lake(settings)
         passed = check_lake(settings).passed
-        publish_report(settings)
+        published = publish_report(settings)
         if interval is None or stop.wait(max(0.0, interval - (time.monotonic() - started))):
+            if passed:
+                complain_of_failures(published)
             return passed
 
 

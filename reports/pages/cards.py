@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 import polars as pl
 
@@ -20,8 +23,8 @@ class Part:
     """One card. `frame` holds all its numbers and is published as a file beside the chart.
 
     `gesture` says how to interact with the chart, where a script draws it.
-    `spec` is the chart without any configuration, `narrow` the same for a phone, `span` how many of twelve columns
-    the card takes; `link` is a name and an address within the report's folder.
+    `spec` is the chart without any configuration, `narrow` the same for a phone, `failure` why there is none, `span`
+    how many of twelve columns the card takes; `link` is a name and an address within the report's folder.
     """
 
     id: str
@@ -35,6 +38,19 @@ class Part:
     state: State | None = None
     span: int = 12
     link: tuple[str, str] | None = None
+    failure: str = ""
+
+    def drawn(self, wide: Callable[[], Spec], narrow: Callable[[], Spec]) -> Part:
+        """The card with its charts, unless it has a state already.
+
+        A chart that cannot be drawn costs no other card: the card says so, and keeps its table; `failure` says why.
+        """
+        if self.state is not None:
+            return self
+        try:
+            return replace(self, spec=wide(), narrow=narrow())
+        except Exception as error:  # noqa: BLE001 - whatever fails in a chart is told in its card
+            return replace(self, state=UNDRAWN, failure=failure_of(self.id, error))
 
     @property
     def addresses(self) -> dict[str, str]:
@@ -56,6 +72,14 @@ class Page:
     notices: tuple[str, ...] = field(default=())
 
 
+def failure_of(name: str, error: Exception) -> str:
+    """What a card or a page could not be made for, in a line; the log has the whole trace."""
+    logging.getLogger(__name__).error("%s could not be made", name, exc_info=error)
+    return f"{name}: {type(error).__name__}: {error}".splitlines()[0][:300]
+
+
+UNDRAWN: Final = State("▲!", "This chart could not be drawn", "The table below has the same numbers.")
+UNMADE: Final = State("▲!", "Something on it failed", "The log says what; the numbers are not affected.")
 EMPTY = State(
     "∅",
     "No journeys yet",

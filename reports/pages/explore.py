@@ -33,8 +33,9 @@ def explore_page(answers: Answers, settings: ReportSettings) -> Page | None:
         "clear.",
         frame=cube.cells,
         table=tables.cube_table(cube, names),
-        spec=specification(explorer(cube, names, settings.least)),
-        narrow=specification(explorer(cube, names, settings.least, PHONE)),
+    ).drawn(
+        lambda: specification(explorer(cube, names, settings.least)),
+        lambda: specification(explorer(cube, names, settings.least, PHONE)),
     )
     return Page(
         slug="explore",

@@ -27,8 +27,9 @@ def journey_map_page(answers: Answers, settings: ReportSettings) -> Page | None:
         subtitle=subtitle + withheld_note(answers.stages, settings),
         frame=used,
         table=tables.used_table(used),
-        spec=specification(journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
-        narrow=specification(narrow_journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
+    ).drawn(
+        lambda: specification(journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
+        lambda: specification(narrow_journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
     )
     return Page(
         slug="map",

@@ -53,9 +53,9 @@ def funnel_card(answers: Answers, settings: ReportSettings) -> Part:
         + withheld_note(frame, settings),
         frame=frame,
         table=None if entered is None else tables.stages_table(frame),
-        spec=None if few else specification(stage_funnel(frame, weakest)),
-        narrow=None if few else specification(narrow_stage_funnel(frame, weakest)),
         state=few,
+    ).drawn(
+        lambda: specification(stage_funnel(frame, weakest)), lambda: specification(narrow_stage_funnel(frame, weakest))
     )
 
 
@@ -73,10 +73,8 @@ def time_to_goal(answers: Answers) -> Part | None:
         "grow with time; the dark bar contains the median.",
         frame=frame,
         table=tables.times_table(frame),
-        spec=specification(time_bars(frame)),
-        narrow=specification(time_rows(frame)),
         span=6,
-    )
+    ).drawn(lambda: specification(time_bars(frame)), lambda: specification(time_rows(frame)))
 
 
 def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
@@ -98,10 +96,8 @@ def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
         "long as they have been observed.",
         frame=frame,
         table=tables.incidence_table(frame),
-        spec=specification(incidence_curves(frame)),
-        narrow=specification(incidence_curves(frame, NARROW)),
         span=6,
-    )
+    ).drawn(lambda: specification(incidence_curves(frame)), lambda: specification(incidence_curves(frame, NARROW)))
 
 
 def _lede(answers: Answers, settings: ReportSettings) -> str:

@@ -56,9 +56,7 @@ def flow_card(answers: Answers, settings: ReportSettings) -> Part | None:
         gesture="Point at a touchpoint to follow everyone who passed through it.",
         frame=published.links,
         table=tables.links_table(published.links),
-        spec=_flow_drawn(published),
-        narrow=_flow_drawn(published, narrow=True),
-    )
+    ).drawn(lambda: _flow_drawn(published), lambda: _flow_drawn(published, narrow=True))
 
 
 def commonest_card(answers: Answers, settings: ReportSettings) -> Part | None:
@@ -78,9 +76,7 @@ def commonest_card(answers: Answers, settings: ReportSettings) -> Part | None:
         f"{percent(max(0.0, 1 - listed))} of these journeys.",
         frame=paths,
         table=tables.paths_table(paths),
-        spec=specification(commonest_paths(paths)),
-        narrow=specification(narrow_commonest_paths(paths)),
-    )
+    ).drawn(lambda: specification(commonest_paths(paths)), lambda: specification(narrow_commonest_paths(paths)))
 
 
 def positions_card(answers: Answers, settings: ReportSettings) -> Part | None:
@@ -95,9 +91,7 @@ def positions_card(answers: Answers, settings: ReportSettings) -> Part | None:
         "one percent. The lower rows accumulate the journeys that have ended, or are still open, by then.",
         frame=frame,
         table=tables.positions_table(frame),
-        spec=specification(step_matrix(frame)),
-        narrow=specification(step_matrix(frame, NARROW)),
-    )
+    ).drawn(lambda: specification(step_matrix(frame)), lambda: specification(step_matrix(frame, NARROW)))
 
 
 def moves_card(answers: Answers, settings: ReportSettings) -> Part | None:
@@ -115,8 +109,9 @@ def moves_card(answers: Answers, settings: ReportSettings) -> Part | None:
         gesture="Point at a touchpoint to see only its moves.",
         frame=frame,
         table=tables.moves_table(frame),
-        spec=specification(move_graph(frame, answers.stage_numbers, answers.goals, RARE_MOVE)),
-        narrow=specification(narrow_move_graph(frame, answers.stage_numbers, answers.goals)),
+    ).drawn(
+        lambda: specification(move_graph(frame, answers.stage_numbers, answers.goals, RARE_MOVE)),
+        lambda: specification(narrow_move_graph(frame, answers.stage_numbers, answers.goals)),
     )
 
 

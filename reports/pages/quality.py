@@ -38,8 +38,8 @@ def quality_page(answers: Answers, settings: ReportSettings) -> Page | None:
         "unknown visitors are correct, but may be part of a longer path.",
         frame=linked,
         table=tables.linked_table(linked, WAYS),
-        spec=specification(coverage_bars(linked, WAYS)),
-        narrow=specification(coverage_bars(linked, WAYS, NARROW)),
+    ).drawn(
+        lambda: specification(coverage_bars(linked, WAYS)), lambda: specification(coverage_bars(linked, WAYS, NARROW))
     )
     return Page(
         slug="quality",
@@ -68,10 +68,8 @@ def checks_card(answers: Answers) -> Part | None:
         "check. Dark: critical; light: a warning. The data docs list every expectation by day.",
         frame=frame,
         table=tables.verdicts_table(frame),
-        spec=specification(check_strip(frame)),
-        narrow=specification(narrow_check_strip(frame)),
         link=("Data docs", "data_docs/index.html"),
-    )
+    ).drawn(lambda: specification(check_strip(frame)), lambda: specification(narrow_check_strip(frame)))
 
 
 def refused_card(answers: Answers, settings: ReportSettings) -> Part | None:

@@ -49,9 +49,10 @@ def segments_card(answers: Answers, settings: ReportSettings, max_groups: int | 
         + withheld_note(short, settings),
         frame=short,
         table=tables.segments_table(short),
-        spec=specification(segment_dots(short, settings.least)) if drawable else None,
-        narrow=specification(narrow_segment_dots(short, settings.least)) if drawable else None,
         state=None if drawable else _nothing(short, settings),
+    ).drawn(
+        lambda: specification(segment_dots(short, settings.least)),
+        lambda: specification(narrow_segment_dots(short, settings.least)),
     )
 
 

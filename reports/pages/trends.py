@@ -46,6 +46,4 @@ def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, prefix: st
         "○ open week, whose customers are still within their window; not compared.",
         frame=frame,
         table=tables.weeks_table(frame),
-        spec=specification(trend_strips(frame)),
-        narrow=specification(trend_strips(frame, NARROW)),
-    )
+    ).drawn(lambda: specification(trend_strips(frame)), lambda: specification(trend_strips(frame, NARROW)))

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Published:
-    """A published report: the address of its front page, its pages, its headline, and whether it is empty."""
+    """A published report: the address of its front page, its pages, its headline, and whether it is empty.
+
+    `failures` are the cards and pages that could not be made, a line each.
+    """
 
     address: str
     pages: tuple[str, ...]
@@ -32,6 +35,7 @@ class Published:
     run: str
     size: int
     is_empty: bool
+    failures: tuple[str, ...] = ()
 
 
 def publish(
@@ -73,6 +77,7 @@ def publish(
         run=run,
         size=len(built.front),
         is_empty=answers is None,
+        failures=built.failures,
     )
 
 

@@ -15,7 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from reports.charts.theme import unchecked
-from reports.pages.cards import EMPTY, Page, Part
+from reports.pages.cards import EMPTY, UNMADE, Page, Part, failure_of
 from reports.pages.explore import explore_page
 from reports.pages.journey_map import journey_map_page
 from reports.pages.overview import overview_page
@@ -55,6 +55,16 @@ class BuiltSite:
     front: bytes
     pages: tuple[Page, ...]
     headline: str
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What could not be made, a line each."""
+        return _failures(self.pages)
+
+
+def _failures(pages: tuple[Page, ...]) -> tuple[str, ...]:
+    """The failures of all cards, each once."""
+    return tuple(dict.fromkeys(part.failure for page in pages for part in page.parts if part.failure))
 
 
 def build_site(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> BuiltSite:
@@ -99,9 +109,25 @@ def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
     """The configured pages that have content; the overview where none has."""
     with unchecked():
-        pages_or_none = [PAGES[name](answers, settings) for name in PAGES if name in settings.pages]
+        pages_or_none = [_page(name, answers, settings) for name in PAGES if name in settings.pages]
         pages = tuple(page for page in pages_or_none if page is not None)
         return pages or (overview_page(answers, settings),)
+
+
+def _page(name: PageName, answers: Answers, settings: ReportSettings) -> Page | None:
+    """A page; one that cannot be made costs no other: it says so."""
+    try:
+        return PAGES[name](answers, settings)
+    except Exception as error:  # noqa: BLE001 - whatever fails in a page is told in its place
+        part = Part(
+            id=name,
+            title="This page could not be made",
+            subtitle="The other pages are not affected.",
+            frame=pl.DataFrame({"page": [name]}),
+            state=UNMADE,
+            failure=failure_of(name, error),
+        )
+        return Page(slug=name, name=name.capitalize(), title=part.title, lede=part.subtitle, parts=(part,))
 
 
 def _all_in_one(pages: tuple[Page, ...]) -> Page:
@@ -166,6 +192,7 @@ def _index(
         "definitions": answers.origin.definitions if answers else "",
         "versions": answers.origin.versions if answers else {},
         "offsets": answers.origin.offsets if answers else {},
+        "failures": _failures(pages),
         "k": settings.k,
         "least": settings.least,
         "values": [

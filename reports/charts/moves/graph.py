@@ -8,7 +8,7 @@ Forward arrows bend up, backward ones down.
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection
 from typing import Any
 
@@ -89,11 +89,14 @@ def _inner(row: dict[str, Any]) -> bool:
 
 
 def _visits(rows: Rows) -> dict[str, int]:
-    visits: dict[str, int] = defaultdict(int)
+    """Visits of every touchpoint: its moves in or out, whichever are more, as rare ones are withheld."""
+    to, of = Counter[str](), Counter[str]()
     for row in rows:
         if not row["target"].startswith(END):
-            visits[row["target"]] += row["transitions"]
-    return dict(visits)
+            to[row["target"]] += row["transitions"]
+        if row["source"] != START:
+            of[row["source"]] += row["transitions"]
+    return dict(to | of)
 
 
 def _nodes_at(

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analytics import Paths
-from expectations.errors import ConfigurationError
+from expectations.errors import ConfigurationError, ReportError
 from journeys.app import app
 from journeys.commands import funnel, report  # noqa: F401 - commands are registered on import
 from journeys.commands.serve import server
@@ -135,3 +135,16 @@ def test_serve_listens_on_the_loopback_address_and_forbids_caching(config: Path,
             assert answer.read() == (tmp_path / "index.html").read_bytes()
             assert answer.headers["Cache-Control"] == "no-store"
         running.shutdown()
+
+
+def test_a_chart_that_cannot_be_drawn_is_told_and_ends_the_command_with_9(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object, **__: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr("reports.pages.trends.trend_strips", failing)
+    done = CliRunner().invoke(app, ["report", "--config", str(config), "--site", str(tmp_path)])
+    assert isinstance(done.exception, ReportError) and done.exception.exit_code == 9
+    assert "KeyError: 'oops'" in done.output and (tmp_path / "index.html").exists()
+    assert json.loads((tmp_path / "site.json").read_text())["failures"]
