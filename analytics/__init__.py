@@ -11,13 +11,17 @@ from analytics.engine.conditions import Exclude, Step
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
 from analytics.experience.effort import effort
+from analytics.experience.goal_times import goal_incidence, goal_times, time_to_goal
+from analytics.experience.usage import usage
 from analytics.experience.voice import SCORE, SURVEY, SURVEY_SCALES, responses, voice
+from analytics.funnels.changes import step_changes
 from analytics.funnels.definition import Funnel
 from analytics.funnels.funnel import funnel
 from analytics.funnels.members import members
 from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
 from analytics.funnels.survival import survival
 from analytics.funnels.trends import funnel_by_range, time_to_convert, trend
+from analytics.monitoring.unusual import unusual_periods
 from analytics.paths.conformance import Design, conformance
 from analytics.paths.deviations import deviations
 from analytics.paths.flow import flow, flow_routes
@@ -29,6 +33,7 @@ from analytics.paths.variants import variants
 from analytics.paths.view import Selection, known_value
 from analytics.segments.cohorts import retention, returns
 from analytics.segments.compare import compare
+from analytics.segments.rest import against_the_rest, counts_by
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.curves import kaplan_meier
 from analytics.statistics.intervals import median_interval, newcombe, normal_quantile, wilson
@@ -74,12 +79,14 @@ __all__ = [
     "StitchSummary",
     "StoreWriter",
     "UnknownWordWarning",
+    "against_the_rest",
     "benjamini_hochberg",
     "build_paths",
     "channels",
     "check_words",
     "compare",
     "conformance",
+    "counts_by",
     "customers",
     "deviations",
     "duration",
@@ -90,6 +97,8 @@ __all__ = [
     "forget_customer",
     "funnel",
     "funnel_by_range",
+    "goal_incidence",
+    "goal_times",
     "handoffs",
     "kaplan_meier",
     "known_identity",
@@ -113,6 +122,7 @@ __all__ = [
     "returns",
     "sessions",
     "split_identities",
+    "step_changes",
     "step_matrix",
     "step_of",
     "stitch",
@@ -120,13 +130,16 @@ __all__ = [
     "summary",
     "survival",
     "time_to_convert",
+    "time_to_goal",
     "tombstones",
     "touch_schema",
     "transitions",
     "trend",
     "two_proportions_z",
     "unused_settings",
+    "unusual_periods",
     "url_templates",
+    "usage",
     "variants",
     "verify_paths",
     "voice",

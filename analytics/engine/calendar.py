@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import polars as pl
 
 from expectations.errors import DefinitionError
 
+Period = Literal["hour", "day", "week", "week_sunday", "month"]
 PERIODS: Final = {"hour": "1h", "day": "1d", "week": "1w", "week_sunday": "1w", "month": "1mo"}
 """Names of periods, each with its length as polars writes it; weeks begin on Monday, or on Sunday."""
 

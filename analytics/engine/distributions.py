@@ -111,6 +111,17 @@ def durations(series: pl.Series, shares: Mapping[str, float]) -> list[pl.Series]
     return [values.round().cast(pl.Int64).cast(pl.Duration("us")).alias(name) for name, values in found]
 
 
+def expanded(series: pl.Series) -> list[Ints]:
+    """All values of each distribution, in order, each as often as it was counted.
+
+    >>> expanded(distributions(np.array([0, 0, 2]), np.array([5, 5, 7]), 3))
+    [array([5, 5]), array([], dtype=int64), array([7])]
+    """
+    values, counts, sizes = _flat(series)
+    ends = np.append(0, np.cumsum(counts))[np.cumsum(sizes)]
+    return np.split(np.repeat(values, counts), ends[:-1]) if len(ends) else []
+
+
 def bucket_numbers(values: Sequence[int] | Ints) -> list[int]:
     """The buckets that values lie in."""
     from analytics.engine.kernels.histograms import buckets_of

@@ -19,19 +19,19 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Self
 
-import numpy as np
 import polars as pl
 
-from analytics.engine.analysis import IS_TOTAL, SMALL, Cells, answer, measured_by
+from analytics.engine.analysis import IS_TOTAL, answer, measured_by
 from analytics.engine.partials import add_up, counted_by_customer
 from analytics.engine.renamed import once_positional
 from analytics.engine.run import run
+from analytics.experience.touch_measure import TouchMeasure
 from analytics.paths.sequences import sorted_answer
 from analytics.paths.view import By, View
 from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, STAGE
 from analytics.store.encoding import Dictionaries, as_text
-from analytics.store.parts import Part, decoded
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.config.durations import duration
 
@@ -43,7 +43,7 @@ MILLION: Final = 1_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Voice:
+class Voice(TouchMeasure):
     """Counts touches and responses by group; `" effort"` is the sum of the CES scores, in millionths."""
 
     SCHEMA: ClassVar[pl.Schema] = answer(
@@ -63,8 +63,7 @@ class Voice:
         ces_n=pl.Int64,
         ces=pl.Float64,
     )
-    CELLS: ClassVar[Cells | None] = None
-    BOUND: ClassVar[int] = SMALL
+    OWN: ClassVar[Mapping[str, Any]] = {SURVEY: pl.String, SCORE: pl.Float64}
     SATISFIED: ClassVar[tuple[str, str]] = ("satisfied", "csat_n")
     ANSWERED: ClassVar[tuple[str, ...]] = (
         "responses",
@@ -78,7 +77,6 @@ class Voice:
     )
     COUNTS: ClassVar[tuple[str, ...]] = ("touches", *ANSWERED, *square_columns(*SATISFIED))
 
-    view: View
     lookback: timedelta
 
     @classmethod
@@ -88,25 +86,17 @@ class Voice:
         return cls(view, duration(lookback))
 
     @property
-    def columns(self) -> tuple[str, ...]:
-        """The stored columns that are read."""
-        asked = [*self.view.by, *([] if self.view.where is None else [self.view.where])]
-        named = [name for item in asked for name in item.meta.root_names()]
-        read = [AT, *named, *(name for name in (SURVEY, SCORE) if name in self.view.schema)]
-        return tuple(name for name in dict.fromkeys(read) if name != CUSTOMER)
-
-    @property
     def schema(self) -> dict[str, Any]:
         """The columns of a partial."""
         return {**self.view.key_schema, **dict.fromkeys(self.COUNTS, pl.Int64)}
 
     def partial(self, part: Part, words: Dictionaries) -> pl.DataFrame:
         """The counts of a part: touches, and responses by survey and score class."""
-        rows = self._rows(part, words)
-        silent = self._keyed(rows.filter(~_is_response(), self._is_in_range()))
+        rows = self.rows(part, words)
+        silent = self.keyed(rows.filter(~_is_response(), self.is_in_range()))
         touches = silent.group_by(self.view.keys).agg(pl.len().cast(pl.Int64).alias("touches"))
-        answers = _attributed(rows, self.view.groups, self.lookback).filter(self._is_in_range())
-        scored = self._keyed(answers).select(*self.view.keys, pl.col(CUSTOMER).alias(" person"), **_scored())
+        answers = _attributed(rows, self.view.groups, self.lookback).filter(self.is_in_range())
+        scored = self.keyed(answers).select(*self.view.keys, pl.col(CUSTOMER).alias(" person"), **_scored())
         counts = counted_by_customer(scored, self.view.keys, self.ANSWERED, shares=(self.SATISFIED,))
         tables = [pl.DataFrame(schema=self.schema), touches, counts.drop("customers")]
         return pl.concat(tables, how="diagonal").with_columns(pl.col(self.COUNTS).fill_null(0))
@@ -127,36 +117,6 @@ class Voice:
         )
         return sorted_answer(table, self.view, *self.view.groups).select(*self.view.groups, *self.SCHEMA)
 
-    def exactly(self, merged: pl.DataFrame) -> Self:  # noqa: ARG002
-        """The same: nothing is a quantile."""
-        return self
-
-    def _rows(self, part: Part, words: Dictionaries) -> pl.DataFrame:
-        """The touches that are not ignored: the number of the customer, time, breakdown, survey and score."""
-        touches = as_text(decoded(part, self.columns, words))
-        bounds = part.bounds()
-        absent = {SURVEY: pl.String, SCORE: pl.Float64}
-        met = pl.lit(True) if self.view.where is None else self.view.where.fill_null(False)
-        return (
-            touches.with_columns(
-                pl.Series(CUSTOMER, np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))),
-                *(pl.lit(None, dtype).alias(name) for name, dtype in absent.items() if name not in touches.columns),
-            )
-            .filter(met)
-            .select(CUSTOMER, AT, *self.view.by, SURVEY, SCORE)
-        )
-
-    def _keyed(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """The rows with the keys of the total, and again with those of their group."""
-        missing = [pl.lit(None, rows.schema[name]).alias(name) for name in self.view.groups]
-        whole = rows.with_columns(*missing, pl.lit(True).alias(IS_TOTAL))
-        return pl.concat([whole, rows.with_columns(pl.lit(False).alias(IS_TOTAL))]) if missing else whole
-
-    def _is_in_range(self) -> pl.Expr:
-        """Whether a touch lies in the range that is counted."""
-        begun = pl.lit(True) if self.view.start is None else pl.col(AT) >= self.view.start
-        return begun if self.view.end is None else begun & (pl.col(AT) < self.view.end)
-
 
 @measured_by(Voice)
 @once_positional("by", "lookback")
@@ -171,12 +131,13 @@ def voice(
 ) -> pl.DataFrame:
     """Satisfaction by stage, or by any columns of the touch that a response is attributed to.
 
-    Columns: those of `by`; `is_total` Boolean (the row over all groups comes first, with null in `by`); `touches` Int64
-    (without responses), `responses` Int64, `response_rate` Float64 (responses per touch; above 1 where touches are
-    fewer), and for each survey its count and its score: `nps_n` Int64, `nps` Float64, `promoters`, `passives`,
-    `detractors` Int64, `csat_n`, `satisfied` Int64, `csat` Float64 (the share that is satisfied) with its Wilson
-    interval `csat_low`, `csat_high`, judged by customers, `ces_n` Int64, `ces` Float64. Scores are null without a
-    response. Paths without survey columns have no responses; no touches give the total, of zeros.
+    Columns: those of `by`; `is_total` Boolean (the row over all groups comes first, with null in `by`); `touches`
+    Int64 (without responses), `responses` Int64, `response_rate` Float64 (responses per touch; above 1 where
+    touches are fewer, so no share, and without an interval), and for each survey its count and its score: `nps_n`
+    Int64, `nps` Float64, `promoters`, `passives`, `detractors` Int64, `csat_n`, `satisfied` Int64, `csat` Float64
+    (the share that is satisfied) with its Wilson interval `csat_low`, `csat_high`, judged by customers, `ces_n`
+    Int64, `ces` Float64. Scores are null without a response. Paths without survey columns have no responses; no
+    touches give the total, of zeros.
 
     Touches and responses that do not meet `where` are ignored. Only those at a time from `start` (inclusive) to `end`
     (exclusive) count; a response may be attributed to a touch before `start`. Raises `DefinitionError` for an unknown

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.analysis import IS_TOTAL, answer, measured_by
-from analytics.engine.calendar import PERIODS, next_period_start, period_start, zone_named
+from analytics.engine.calendar import PERIODS, Period, next_period_start, period_start, zone_named
 from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions, durations, needed_buckets
 from analytics.engine.partials import HIGHEST, LOWEST, numbered, totals_first
@@ -134,7 +134,7 @@ def trend(
     paths: Paths,
     definition: Funnel,
     *,
-    period: str = "day",
+    period: Period = "day",
     timezone: str = "UTC",
     from_step: int = 1,
     to_step: int | None = None,

@@ -17,7 +17,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, SMALL, Cells, answer, measured_by
-from analytics.engine.calendar import PERIODS, period_numbers, period_starts
+from analytics.engine.calendar import PERIODS, Period, period_numbers, period_starts
 from analytics.engine.conditions import ANY, Step, one_of
 from analytics.engine.matching import Matcher
 from analytics.engine.partials import add_up
@@ -30,7 +30,6 @@ from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-Period = Literal["hour", "day", "week", "week_sunday", "month"]
 CohortRule = Literal["first", "every"]
 ReturnRule = Literal["on", "on_or_after", "bracket"]
 COHORTS: Final = ("first", "every")

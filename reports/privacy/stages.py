@@ -197,11 +197,11 @@ def _by_step(cells: Iterable[Cell]) -> list[list[Cell]]:
 def publishable_changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataFrame:
     """Differences between two periods, without those that depend on a small count.
 
-    `counts` has `reached`, `previous` and `entered` of the earlier period, and the same with `_later`.
+    `counts` has `reached`, `previous` and `entered` of both periods, after `earlier_` and `later_`.
     """
 
     def is_publishable(row: dict[str, Any], of: str) -> bool:
-        pairs = [(row[f"{of}{period}"], row[f"reached{period}"]) for period in ("", "_later")]
+        pairs = [(row[f"{period}_{of}"], row[f"{period}_reached"]) for period in ("earlier", "later")]
         return all(whole is None or not (small(part, k) or small(whole - part, k)) for whole, part in pairs)
 
     rows = counts.to_dicts()

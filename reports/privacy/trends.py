@@ -1,8 +1,6 @@
-"""Has weekly conversion moved more than chance explains?
+"""Which weekly shares may be published, and which unusual weeks are told together?
 
-A week's share is *unusual* when it lies outside the range expected from the weeks before it: their median, plus or
-minus a number of spreads. The spread is the larger of the weeks' own (median absolute deviation) and the standard error
-of a share over that many customers. A week whose customers are still in their window is *open* and is not compared.
+A week whose customers are still in their window is *open*: it is not compared with the weeks before it.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from math import sqrt
-from statistics import median
 from typing import Any, Final
 
 import polars as pl
@@ -44,37 +41,43 @@ SCHEMA: Final = pl.Schema(
 )
 
 
-def weekly(counts: pl.DataFrame, k: int, min_customers: int, spreads: float = SPREADS) -> pl.DataFrame:
-    """Step conversion by week with its expected range, safe to publish.
+SERIES: Final = ("dimension", "segment", "step")
+"""The columns that tell one series of weeks from another."""
 
-    In: `dimension`, `segment` (null: all customers), `step`, `name`, `week` Date, `previous`, `reached` Int64,
-    `is_open` Boolean; one row per series and week. Out: `SCHEMA`; `usual`, `low`, `high` are null before the fifth
-    comparable week. A share is withheld where fewer than `k` customers went on or did not, or where the steps before
-    or after would reveal such a count. A group that would reveal a withheld one, through the total of its week, is
-    coarsened: customers in tens, the share rounded so that it covers at least `k` counts.
+
+def weekly_shares(counts: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
+    """The share of every week as far as it may be known, and as it may be published.
+
+    In: the columns of `SERIES` (null: all customers), `name`, `week` Date, `previous`, `reached` Int64, `is_open`
+    Boolean; one row per series and week. Out: `SERIES`, `name`, `week`; `previous` Int64; `known` Float64, the share,
+    null where fewer than `k` customers went on or did not, or where the steps before or after would reveal such a
+    count; `state` String; `customers` Int64, `share` Float64 to publish. A group that would reveal a withheld one,
+    through the total of its week, is coarsened: customers in tens, the share rounded so that it covers at least `k`
+    counts.
     """
-    rows: list[dict[str, Any]] = []
-    keys = ("dimension", "segment", "step")
     hidden, revealing = _hidden_and_revealing(counts, k)
-    for _, series in counts.sort("week").group_by(*keys, maintain_order=True):
-        before: list[float] = []
-        for row in series.iter_rows(named=True):
-            cells = {(_total_of(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
-            coarse = coarse_step(row["previous"], k) if cells & revealing else None
-            state = WITHHELD if cells & hidden or (cells & revealing and not coarse) else _state(row, k, min_customers)
-            share = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
-            expected = _expected(before[-WEEKS_BEFORE:], row["previous"], spreads) if share is not None else None
-            is_outside = share is not None and expected is not None and not expected[1] <= share <= expected[2]
-            usual, low, high = expected or (None, None, None)
-            unusual = is_outside and state == SHOWN
-            if share is not None and state == SHOWN and not unusual:
-                before.append(share)
-            published = share if share is None or not coarse else round(share / coarse) * coarse
-            key = {name: row[name] for name in (*keys, "name", "week")}
-            numbers = {"share": published, "usual": usual, "low": low, "high": high}
-            customers = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
-            rows.append({**key, "previous": customers, **_rounded(numbers), "unusual": unusual, "state": state})
-    return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+    rows: list[tuple[float | None, str, int | None, float | None]] = []
+    for row in counts.iter_rows(named=True):
+        cells = {(_total_of(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
+        coarse = coarse_step(row["previous"], k) if cells & revealing else None
+        state = WITHHELD if cells & hidden or (cells & revealing and not coarse) else _state(row, k, min_customers)
+        known = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
+        published = known if known is None or not coarse else round(known / coarse) * coarse
+        customers = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
+        rows.append((known, state, customers, published))
+    schema = {"known": pl.Float64, "state": pl.String, "customers": pl.Int64, "share": pl.Float64}
+    added = pl.DataFrame(rows, schema=schema, orient="row")
+    kept = counts.select(*SERIES, "name", "week", "previous")
+    return pl.concat([kept, added], how="horizontal")
+
+
+def publishable_weeks(judged: pl.DataFrame) -> pl.DataFrame:
+    """Weekly shares with their expected range, safe to publish: `SCHEMA`.
+
+    In: `weekly_shares`, with `usual`, `low`, `high` and `unusual` of `analytics.unusual_periods`.
+    """
+    published = judged.with_columns(pl.col("customers").alias("previous"), pl.selectors.float().round(4))
+    return published.select(SCHEMA.names()).cast(SCHEMA)
 
 
 def _hidden_and_revealing(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[Cell]]:
@@ -131,15 +134,3 @@ def _state(row: dict[str, Any], k: int, min_customers: int) -> str:
     if row["previous"] < min_customers:
         return FEW
     return OPEN if row["is_open"] else SHOWN
-
-
-def _expected(before: Sequence[float], customers: int, spreads: float) -> tuple[float, float, float] | None:
-    if len(before) < MIN_WEEKS:
-        return None
-    usual = median(before)
-    spread = max(1.4826 * median(abs(share - usual) for share in before), sqrt(usual * (1 - usual) / customers))
-    return usual, max(0.0, usual - spreads * spread), min(1.0, usual + spreads * spread)
-
-
-def _rounded(numbers: dict[str, float | None]) -> dict[str, float | None]:
-    return {name: None if number is None else round(number, 4) for name, number in numbers.items()}

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
@@ -24,21 +23,21 @@ from analytics import (
     duration,
     flow_routes,
     funnel,
-    funnel_by_range,
     landed_offsets,
     members,
     step_matrix,
     summary,
     transitions,
+    usage,
     variants,
     voice,
 )
 from expectations.errors import StorageError
 from expectations.lake.layout import EVENTS, Lake
-from reports.privacy import flow, trends
+from reports.privacy import flow
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
-from reports.privacy.stages import NO_VALUE, OUTCOMES, publishable_stages, publishable_voice, totals
-from reports.questions import groups, pacing, periods, scope
+from reports.privacy.stages import OUTCOMES, publishable_stages, publishable_voice, totals
+from reports.questions import groups, pacing, periods, scope, weeks
 from reports.questions.answers import Answers, Facts, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
 from reports.questions.quality import evidence
@@ -48,7 +47,6 @@ __all__ = ["PathRules", "answers_about", "answers_of", "definitions_hash", "funn
 """With `PathRules`, so that whoever publishes a report need not import analytics."""
 
 _POSITIONS: Final = 8
-_WEEKS: Final = 26
 
 
 def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answers | None:
@@ -79,6 +77,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     steps = funnel_steps(paths, rules)
     facts = _facts(paths, settings.k)
     definition = Funnel(steps, window=settings.window, by=settings.segments)
+    weekly = Funnel(steps, window=settings.trend_window, by=settings.segments)
     counts = funnel(paths, definition)
     whole = counts.filter("is_total").drop(settings.segments)
     stages = publishable_stages(whole, settings.k, settings.least)
@@ -92,7 +91,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         flow=_flow(paths, settings, rules),
         **_routes(paths, settings),
         used=_used(paths, settings),
-        weeks=_weeks(paths, Funnel(steps, window=settings.trend_window, by=settings.segments), settings, facts),
+        weeks=weeks.step_conversion(paths, weekly, settings, facts),
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
@@ -176,76 +175,24 @@ def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
 def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Any]:
     """Time to the goal and the share that has reached it by day; empty where touches have no journey."""
     column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
-    journeys = pacing.journeys_of(paths, column)
-    if journeys is None:
+    if not pacing.has_journeys(paths):
         return {}
     k, min_journeys = settings.k, settings.least
     return {
-        "pace": pacing.pace(journeys, min_journeys),
-        "pace_shift": periods.pace_shift(journeys, settings, facts),
-        "times": pacing.times_to_goal(journeys, k, min_journeys),
-        "incidence": pacing.goal_incidence(
-            journeys, window=duration(settings.window), end_of_data=facts.end_of_data, k=k, min_journeys=min_journeys
-        ),
+        "pace": pacing.pace(paths, min_journeys),
+        "pace_shift": periods.pace_shift(paths, settings, facts),
+        "times": pacing.times_to_goal(paths, k, min_journeys),
+        "incidence": pacing.incidence(paths, column, window=duration(settings.window), k=k, min_journeys=min_journeys),
         "incidence_by": None if column is None else settings.name_of(column),
     }
 
 
 def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
-    """Customers by stage and touchpoint; a customer lies in one part only, so counts of parts add up."""
+    """Customers by stage and touchpoint."""
     if "stage" not in paths.schema:
         return None
-    pairs, stages = [], []
-    for part in paths.parts:
-        touches = paths.read(part, ["customer", "stage", "touchpoint"]).filter(pl.col("stage").is_not_null())
-        text = touches.with_columns(pl.col("stage", "touchpoint").cast(pl.String))
-        pairs.append(text.group_by("stage", "touchpoint").agg(customers=pl.col("customer").n_unique()))
-        stages.append(text.group_by("stage").agg(of=pl.col("customer").n_unique()))
-    both = pl.concat(pairs).group_by("stage", "touchpoint").agg(pl.col("customers").sum().cast(pl.Int64))
-    total = pl.concat(stages).group_by("stage").agg(pl.col("of").sum().cast(pl.Int64))
-    order = {"stage": False, "customers": True, "touchpoint": False}
-    counts = both.join(total, on="stage").sort(list(order), descending=list(order.values()))
-    return publishable_use(counts, settings.k)
-
-
-def _weeks(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
-    """Step conversion by week of entry, for all customers and for every group of every breakdown."""
-    length = timedelta(days=7)
-    weeks = trends.weeks_between(facts.first_at.date(), (facts.end_of_data - length).date())[-_WEEKS:]
-    if not weeks:
-        return None
-    starts = [datetime(week.year, week.month, week.day, tzinfo=UTC) for week in weeks]
-    counts = funnel_by_range(paths, definition, [(start, start + length) for start in starts])
-    window_end = pl.col("period") + length + definition.window
-    whole, *parted = (
-        _conversion_of(counts, column, settings).with_columns(
-            week=pl.col("period").dt.date(), is_open=window_end > facts.end_of_data
-        )
-        for column in (None, *definition.by)
-    )
-    weekly = [trends.weekly(whole, settings.k, settings.least)]
-    if parted:
-        spread = trends.weekly(pl.concat(parted), settings.k, settings.least, trends.SPREADS_OF_GROUPS)
-        weekly.append(spread.filter(pl.col("segment") != NO_VALUE))
-    return pl.concat(weekly)
-
-
-def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
-    """Counts by period and step, including customers whose window is not over.
-
-    Customers without a value form a group too, as the other groups would reveal them.
-    """
-    rows = counts.filter("is_total") if column is None else groups.by_column(counts, column).filter(~pl.col("is_total"))
-    reached = pl.col("reached") + pl.col("open")
-    return rows.select(
-        "period",
-        "step",
-        "name",
-        reached=reached,
-        dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
-        segment=pl.lit(None, pl.String) if column is None else pl.col(column).fill_null(NO_VALUE),
-        previous=reached.shift(1),
-    ).filter(pl.col("step") > 1)
+    used = usage(paths, by="stage").filter(~pl.col("is_total"), pl.col("stage").is_not_null())
+    return publishable_use(used.rename({"customers_of_group": "of"}), settings.k)
 
 
 def _linked(paths: Paths) -> pl.DataFrame | None:

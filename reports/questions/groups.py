@@ -11,58 +11,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics import benjamini_hochberg, newcombe, two_proportions_z, wilson
+from analytics import against_the_rest, benjamini_hochberg, counts_by
 from reports.privacy import stages
 from reports.privacy.stages import NO_VALUE
 from reports.settings import ReportSettings
 
 ALL_OTHERS: Final = "All others"
+NAMES: Final = {"": "share", "_low": "low", "_high": "high", "_total": "everyone"}
 _LEVEL: Final = 0.05
-
-
-def against_the_rest(by_group: pl.DataFrame, column: str, dimension: str) -> pl.DataFrame:
-    """Step conversion of every group of one column against all other customers.
-
-    In: a funnel broken down by `column`. Out: the columns that `reports.privacy.stages.publishable_segments` takes,
-    without `verdict`, and `p_value` Float64 of the test that the group goes on as often as the rest.
-    """
-    before = by_group.select(column, "is_total", pl.col("step") + 1, previous="reached")
-    rated = by_group.filter(pl.col("step") > 1).join(
-        before, on=[column, "is_total", "step"], nulls_equal=True, how="inner"
-    )
-    total = rated.filter("is_total").select("step", all_reached="reached", all_previous="previous")
-    groups = rated.filter(~pl.col("is_total")).join(total, on="step")
-    k, n = groups["reached"].to_numpy(), groups["previous"].to_numpy()
-    rest_k, rest_n = groups["all_reached"].to_numpy() - k, groups["all_previous"].to_numpy() - n
-    own, gap = wilson(k, n), newcombe(k, n, rest_k, rest_n)
-    return groups.select(
-        dimension=pl.lit(dimension),
-        segment=pl.col(column).cast(pl.String).fill_null(NO_VALUE),
-        step="step",
-        name="name",
-        previous="previous",
-        reached="reached",
-        share=pl.col("reached") / pl.col("previous"),
-        low=pl.Series(own.low),
-        high=pl.Series(own.high),
-        everyone=pl.col("all_reached") / pl.col("all_previous"),
-        difference=pl.col("reached") / pl.col("previous") - pl.Series(rest_k) / pl.Series(rest_n),
-        difference_low=pl.Series(gap.low),
-        difference_high=pl.Series(gap.high),
-        p_value=pl.Series(two_proportions_z(k, n, rest_k, rest_n).p_value),
-    ).with_columns(pl.selectors.float().fill_nan(None))
-
-
-def by_column(counts: pl.DataFrame, column: str) -> pl.DataFrame:
-    """The counts of a funnel by several columns, summed to those by one of them; totals stay first.
-
-    In: `funnel` or `funnel_by_range` of analytics. Out: `column` String, and the columns of the counts.
-    """
-    keys = [name for name in ("is_total", "period", "step", "name") if name in counts.columns]
-    sums = counts.group_by(pl.col(column).cast(pl.String), *keys).agg(
-        pl.col("entered", "reached", "dropped", "open").sum()
-    )
-    return sums.sort("is_total", column, *keys[1:], descending=[True, *[False] * len(keys)], nulls_last=True)
 
 
 def segment_differences(counts: pl.DataFrame, settings: ReportSettings) -> pl.DataFrame | None:
@@ -74,8 +30,16 @@ def segment_differences(counts: pl.DataFrame, settings: ReportSettings) -> pl.Da
         return None
     frames = []
     for column in settings.segments:
-        largest = _largest(by_column(counts, column), column, settings.values_per_segment)
-        frames.append(against_the_rest(largest, column, settings.name_of(column)))
+        largest = _largest(counts_by(counts, column), column, settings.values_per_segment)
+        frames.append(
+            against_the_rest(largest, column).select(
+                pl.lit(settings.name_of(column)).alias("dimension"),
+                pl.col(column).fill_null(NO_VALUE).alias("segment"),
+                *("step", "name", "previous", "reached"),
+                *(pl.col(f"share_of_previous{of}").alias(name) for of, name in NAMES.items()),
+                *("difference", "difference_low", "difference_high", "p_value"),
+            )
+        )
     rows = pl.concat(frames)
     few = pl.col("previous") < settings.least
     tested = rows.with_columns(p_value=pl.when(~few).then("p_value"))

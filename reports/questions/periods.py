@@ -6,14 +6,14 @@ is over; for survey answers, which need no window, the second period ends with t
 
 from __future__ import annotations
 
-from math import hypot, isfinite, sqrt
+from datetime import timedelta
+from math import hypot
 
 import polars as pl
 
-from analytics import Funnel, Paths, duration, funnel_by_range, median_interval, newcombe, voice
+from analytics import Funnel, Paths, duration, step_changes, time_to_goal, voice
 from reports.privacy import stages
 from reports.privacy.rules import small
-from reports.questions import groups
 from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
 
@@ -24,47 +24,39 @@ def period_changes(paths: Paths, definition: Funnel, settings: ReportSettings, f
     if not length or end - 2 * length < facts.first_at:
         return None
     starts = (end - 2 * length, end - length)
-    steps = funnel_by_range(paths, definition, [(start, start + length) for start in starts]).with_columns(
-        previous=pl.col("reached").shift(1).over("period", order_by="step")
-    )
-    earlier, later = (steps.filter(pl.col("period") == start) for start in starts)
-    if min(earlier["entered"][0], later["entered"][0]) < settings.least:
+    earlier, later = ((start, start + length) for start in starts)
+    steps = step_changes(paths, definition, earlier, later)
+    if steps.select(pl.min_horizontal("earlier_entered", "later_entered")).item(0, 0) < settings.least:
         return None
-    both = earlier.join(later, on=["step", "name"], suffix="_later")
-    columns = {name: both[name] for name in ("step", "name")}
-    columns |= {"earlier_entered": both["entered"], "later_entered": both["entered_later"]}
+    published = steps.select("step", "name", "earlier_entered", "later_entered")
     for of in ("entered", "previous"):
-        counts = [both[name] for name in ("reached_later", f"{of}_later", "reached", of)]
-        thin = (both[of] < settings.least) | (both[f"{of}_later"] < settings.least) | (both["step"] == 1)
-        k2, n2, k1, n1 = (series.cast(pl.Float64).set(thin, None) for series in counts)
-        ends = newcombe(groups.floats(k2), groups.floats(n2), groups.floats(k1), groups.floats(n1))
-        columns |= {f"{of}_difference": k2 / n2 - k1 / n1}
-        columns |= {f"{of}_{side}": pl.Series(getattr(ends, side)).fill_nan(None) for side in ("low", "high")}
-    return stages.publishable_changes(pl.DataFrame(columns), both, settings.k)
+        thin = pl.min_horizontal(f"earlier_{of}", f"later_{of}") < settings.least
+        published = published.with_columns(
+            steps.select(
+                pl.when(~thin).then(f"{of}_difference{side}").alias(f"{of}{side or '_difference'}")
+                for side in ("", "_low", "_high")
+            )
+        )
+    return stages.publishable_changes(published, steps, settings.k)
 
 
-def pace_shift(journeys: pl.DataFrame, settings: ReportSettings, facts: Facts) -> Shift | None:
+def pace_shift(paths: Paths, settings: ReportSettings, facts: Facts) -> Shift | None:
     """The change of the median time to the goal, in days, over journeys by their start that reached it in the window.
 
     The interval combines those of the two medians as Newcombe's method combines those of two shares.
     """
-    length, window = duration(settings.compare), duration(settings.window)
-    end = facts.end_of_data - window
+    length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
     if end - 2 * length < facts.first_at:
         return None
-    reached = journeys.filter(pl.col("done") & (pl.col("length") <= window))
     medians = []
     for start in (end - 2 * length, end - length):
-        begun = reached.filter((pl.col("start") >= start) & (pl.col("start") < start + length))
-        if begun.height < settings.least or begun["customer"].n_unique() < settings.k:
+        row = time_to_goal(paths, start=start, end=start + length, within=settings.window).row(0, named=True)
+        if row["reached"] < settings.least or row["customers"] < settings.k or row["median_time_low"] is None:
             return None
-        days = begun["length"].dt.total_microseconds() / 86_400e6
-        ends = median_interval(days.to_numpy())
-        medians.append((float(days.quantile(0.5, "linear") or 0.0), float(ends.low), float(ends.high)))
+        medians.append([row[f"median_time{of}"] / timedelta(days=1) for of in ("", "_low", "_high")])
     (then, then_low, then_high), (now, now_low, now_high) = medians
-    low = now - then - sqrt((now - now_low) ** 2 + (then_high - then) ** 2)
-    high = now - then + sqrt((now_high - now) ** 2 + (then - then_low) ** 2)
-    return Shift(now - then, low, high) if isfinite(low) and isfinite(high) else None
+    low, high = hypot(now - now_low, then_high - then), hypot(now_high - now, then - then_low)
+    return Shift(now - then, now - then - low, now - then + high)
 
 
 def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Shift]:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from math import sqrt
 from typing import Any
 
 import polars as pl
 
-from reports.privacy import flow, stages, trends
+from analytics import Paths
+from reports.privacy import flow, stages
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
-from reports.questions import pacing
+from reports.questions import pacing, weeks
 from reports.questions.answers import Answers, Facts, Origin, Pace
 from reports.questions.cube import build_cube
 from reports.questions.quality import VERDICTS, Evidence
+from tests.reports.journeys import Journey, paths_of
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = datetime(2026, 8, 29, 23, 59, 42, tzinfo=UTC)
@@ -249,7 +252,7 @@ def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> p
         "reached": pl.Int64,
         "is_open": pl.Boolean,
     }
-    return trends.weekly(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30)
+    return weeks.judged(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30)
 
 
 def linked_frame() -> pl.DataFrame:
@@ -269,18 +272,19 @@ def entrants_of(customers: int = 4000) -> pl.DataFrame:
     return pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32})
 
 
-def journeys_of(journeys: int = 4000) -> pl.DataFrame:
-    rows = [
-        {
-            "customer": number,
-            "start": START + timedelta(days=number % 70),
-            "length": timedelta(minutes=(number % 97) ** 2 * 4),
-            "done": number % 7 > 5,
-            "group": ("App", "Desktop", "Mobile web")[number % 3],
-        }
+@cache
+def journeys_of(journeys: int = 4000) -> Paths:
+    rows: list[Journey] = [
+        (
+            number,
+            START + timedelta(days=number % 70),
+            timedelta(minutes=(number % 97) ** 2 * 4),
+            number % 7 > 5,
+            ("App", "Desktop", "Mobile web")[number % 3],
+        )
         for number in range(journeys)
     ]
-    return pl.DataFrame(rows, schema_overrides=pacing.JOURNEYS)
+    return paths_of(rows, END)
 
 
 def evidence_of() -> Evidence:
@@ -312,8 +316,8 @@ def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGE
         "changes": changes_frame(),
         "voice": voice_frame(names),
         "times": pacing.times_to_goal(journeys_of(), k, min_customers),
-        "incidence": pacing.goal_incidence(
-            journeys_of(), window=timedelta(days=14), end_of_data=END, k=k, min_journeys=min_customers
+        "incidence": pacing.incidence(
+            journeys_of(), "device", window=timedelta(days=14), k=k, min_journeys=min_customers
         ),
         "incidence_by": "Device",
         "cube": build_cube(entrants_of(), STAGES, ("device", "region"), k),

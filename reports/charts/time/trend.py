@@ -1,8 +1,8 @@
 """How does conversion move from week to week?
 
-In: the published weekly frame (`reports.privacy.trends.weekly`) of one group of customers. One strip per step, each
-with its own range: the line is the week's conversion, the band the range expected from earlier weeks, ◆ a week outside
-it, ○ a week that is not over yet.
+In: the published weekly frame (`reports.privacy.trends.publishable_weeks`) of one group of customers. One strip per
+step, each with its own range: the line is the week's conversion, the band the range expected from earlier weeks, ◆ a
+week outside it, ○ a week that is not over yet.
 """
 
 from __future__ import annotations

@@ -49,6 +49,10 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     "channels": [lambda paths, **o: analytics.channels(paths, by="device", **o)],
     "handoffs": [lambda paths, **o: analytics.handoffs(paths, by="device", at="stage", **o)],
     "effort": [lambda paths, **o: analytics.effort(paths, by="device", load_seconds="seconds", **o)],
+    "time_to_goal": [lambda paths, **o: analytics.time_to_goal(paths, by="device", **o)],
+    "goal_times": [lambda paths: analytics.goal_times(paths, ["0s", "6h", "1d", "2d"], by="device")],
+    "goal_incidence": [lambda paths: analytics.goal_incidence(paths, ["6h", "1d", "2d"], by="device")],
+    "usage": [lambda paths: analytics.usage(paths, by=["stage", "device"])],
     "voice": [lambda paths: analytics.voice(paths, by=["stage", "device"])],
     "retention": [lambda paths: analytics.retention(paths, period="day", periods=5)],
 }

@@ -99,6 +99,9 @@ def test_rare_variants_are_left_out_of_a_comparison_and_not_of_its_shares() -> N
     shares = ["path", "share", "share_other", "difference", "p_corrected"]
     assert compare(two_groups(), variants, group=ON_PHONE, top=1).equals(every.head(1))
     assert compare(two_groups(), variants, group=ON_PHONE, min_units=30)[shares].equals(every.head(1)[shares])
+    with pytest.warns(DeprecationWarning, match="'least' is now called 'min_units'"):
+        old = compare(two_groups(), variants, group=ON_PHONE, least=30)
+    assert old[shares].equals(every.head(1)[shares])
 
 
 def test_an_optional_step_is_no_denominator() -> None:

@@ -10,12 +10,13 @@ import polars as pl
 import pytest
 
 from analytics import Paths
-from reports.questions import pacing, periods
+from reports.questions import periods
 from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
 from reports.words.numbers import NARROW
 from reports.words.value_cards import value_cards
 from tests.reports import fixtures
+from tests.reports.journeys import Journey, paths_of
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=63)
@@ -23,16 +24,16 @@ SETTINGS = ReportSettings(window="7d", compare="28d")
 FACTS = Facts(0, None, None, None, None, None, START, END)
 
 
-def _journeys(days: float, later_days: float, size: int = 400) -> pl.DataFrame:
+def _journeys(days: float, later_days: float, size: int = 400) -> Paths:
     """Journeys begun evenly over 56 days; those of the second half have another median length."""
     random = np.random.default_rng(3)
-    rows = []
+    rows: list[Journey] = []
     for number in range(size):
         begun = 56 * number / size
         length = (days if begun < 28 else later_days) * random.uniform(0.5, 1.5)
         start = START + timedelta(days=begun)
         rows.append((number, start, timedelta(days=length), True, None))
-    return pl.DataFrame(rows, schema={"customer": pl.Int64, **pacing.JOURNEYS}, orient="row")
+    return paths_of(rows, END)
 
 
 def test_the_interval_of_a_shifted_median_contains_the_shift_and_excludes_zero() -> None:
@@ -53,8 +54,7 @@ def test_intervals_of_an_unchanged_median_exclude_zero_at_most_once_in_twenty() 
     for _ in range(100):
         lengths = [timedelta(days=float(days)) for days in random.exponential(2.0, 160).clip(0, 6.9)]
         rows = [(i, START + timedelta(days=56 * i / 160), length, True, None) for i, length in enumerate(lengths)]
-        frame = pl.DataFrame(rows, schema={"customer": pl.Int64, **pacing.JOURNEYS}, orient="row")
-        shift = periods.pace_shift(frame, SETTINGS, FACTS)
+        shift = periods.pace_shift(paths_of(rows, END), SETTINGS, FACTS)
         assert shift is not None
         missed += not shift.low <= 0 <= shift.high
     assert missed <= 5

@@ -13,10 +13,11 @@ from scipy.stats import binomtest
 from analytics.statistics.intervals import wilson
 from reports.privacy import flow, trends
 from reports.privacy.stages import publishable_stages
-from reports.questions import groups, pacing
+from reports.questions import groups, pacing, weeks
 from reports.settings import ReportSettings
 from reports.words import headlines
 from tests.reports import fixtures
+from tests.reports.journeys import Journey, paths_of
 
 TRIES = 120
 Random = np.random.Generator
@@ -68,17 +69,13 @@ def _group_apart(random: Random) -> bool:
 def _group_ahead(random: Random) -> bool:
     size = 1200
     days = random.exponential(12.0, size)
-    journeys = pl.DataFrame(
-        {
-            "customer": np.arange(size),
-            "start": [fixtures.START] * size,
-            "length": [timedelta(days=float(day)) for day in days],
-            "done": random.random(size) < 0.5,
-            "group": random.integers(0, 3, size).astype(str),
-        },
-        schema_overrides=pacing.JOURNEYS,
-    )
-    curves = pacing.goal_incidence(journeys, window=timedelta(days=14), end_of_data=fixtures.END, k=10, min_journeys=30)
+    done, groups = random.random(size) < 0.5, random.integers(0, 3, size)
+    journeys: list[Journey] = [
+        (number, fixtures.START, timedelta(days=float(days[number])), bool(done[number]), str(groups[number]))
+        for number in range(size)
+    ]
+    paths = paths_of(journeys, fixtures.END)
+    curves = pacing.incidence(paths, "device", window=timedelta(days=14), k=10, min_journeys=30)
     assert curves is not None
     return not headlines.incidence_headline(curves, "Device").startswith("No group")
 
@@ -120,7 +117,7 @@ def _weeks(random: Random, group: str | None, size: int, spreads: float) -> pl.D
     names = ("dimension", "segment", "step", "name", "week", "previous", "reached", "is_open")
     kinds = (pl.String, pl.String, pl.UInt32, pl.String, pl.Date, pl.Int64, pl.Int64, pl.Boolean)
     schema = dict(zip(names, kinds, strict=True))
-    return trends.weekly(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30, spreads)
+    return weeks.judged(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30, spreads)
 
 
 @pytest.mark.parametrize(

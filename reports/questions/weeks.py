@@ -1,0 +1,83 @@
+"""How does step conversion move from week to week, and which weeks are unusual?"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import polars as pl
+
+from analytics import Funnel, Paths, counts_by, funnel_by_range, unusual_periods
+from reports.privacy.stages import NO_VALUE, SHOWN
+from reports.privacy.trends import (
+    MIN_WEEKS,
+    SERIES,
+    SPREADS,
+    SPREADS_OF_GROUPS,
+    WEEKS_BEFORE,
+    publishable_weeks,
+    weekly_shares,
+    weeks_between,
+)
+from reports.questions.answers import Facts
+from reports.settings import ReportSettings
+
+_WEEKS: Final = 26
+
+
+def step_conversion(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+    """Step conversion by week of entry, for all customers and for every group of every breakdown."""
+    length = timedelta(days=7)
+    mondays = weeks_between(facts.first_at.date(), (facts.end_of_data - length).date())[-_WEEKS:]
+    if not mondays:
+        return None
+    starts = [datetime(week.year, week.month, week.day, tzinfo=UTC) for week in mondays]
+    counts = funnel_by_range(paths, definition, [(start, start + length) for start in starts])
+    window_end = pl.col("period") + length + definition.window
+    whole, *parted = (
+        _conversion_of(counts, column, settings).with_columns(
+            week=pl.col("period").dt.date(), is_open=window_end > facts.end_of_data
+        )
+        for column in (None, *definition.by)
+    )
+    weekly = [judged(whole, settings.k, settings.least)]
+    if parted:
+        spread = judged(pl.concat(parted), settings.k, settings.least, SPREADS_OF_GROUPS)
+        weekly.append(spread.filter(pl.col("segment") != NO_VALUE))
+    return pl.concat(weekly)
+
+
+def judged(counts: pl.DataFrame, k: int, min_customers: int, spreads: float = SPREADS) -> pl.DataFrame:
+    """Weekly conversion with its expected range, safe to publish (`reports.privacy.trends.SCHEMA`).
+
+    A week that is withheld, of few customers or open is not unusual, and no later week is judged by it.
+    """
+    shares = weekly_shares(counts, k, min_customers).rename({"share": "published", "known": "share"})
+    ranges = unusual_periods(
+        shares.with_columns(
+            pl.col("week").alias("period"), pl.col("previous").alias("n"), (pl.col("state") == SHOWN).alias("settled")
+        ),
+        SERIES,
+        spreads=spreads,
+        periods_before=WEEKS_BEFORE,
+        min_periods=MIN_WEEKS,
+    )
+    return publishable_weeks(ranges.drop("share").rename({"published": "share"}))
+
+
+def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
+    """Counts by period and step, including customers whose window is not over.
+
+    Customers without a value form a group too, as the other groups would reveal them.
+    """
+    rows = counts.filter("is_total") if column is None else counts_by(counts, column).filter(~pl.col("is_total"))
+    reached = pl.col("reached") + pl.col("open")
+    return rows.select(
+        "period",
+        "step",
+        "name",
+        reached=reached,
+        dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
+        segment=pl.lit(None, pl.String) if column is None else pl.col(column).fill_null(NO_VALUE),
+        previous=reached.shift(1),
+    ).filter(pl.col("step") > 1)
