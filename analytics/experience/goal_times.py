@@ -8,9 +8,10 @@ it is **censored**. Source of the curve: Kaplan and Meier, Nonparametric Estimat
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from math import isnan
+from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import polars as pl
@@ -81,11 +82,17 @@ class TimeToGoal(PathMeasure):
         reached = np.flatnonzero(self._reached(sequences))
         return pl.DataFrame({"unit": reached}), pl.DataFrame({"unit": np.arange(len(sequences))})
 
+    def exactly(self, merged: pl.DataFrame) -> Self:
+        """The same, with the values around its quantiles and at the ends of its intervals kept exact."""
+        known = [end for ends in _median_ends(merged["times"]) for end in ends if not isnan(end)]
+        buckets = bucket_numbers(np.array(known, np.int64))
+        return replace(self, exact=tuple(sorted({*super().exactly(merged).exact, *buckets})))
+
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `time_to_goal`."""
         table = with_total(merged, self.view)
-        ends = [median_interval(times) for times in expanded(table["times"])]
-        columns = {f"median_time_{side}": [getattr(end, side).item() for end in ends] for side in ("low", "high")}
+        low, high = _median_ends(table["times"])
+        columns = {"median_time_low": low, "median_time_high": high}
         table = table.with_columns(
             *durations(table["times"], TIMES),
             *(
@@ -94,6 +101,12 @@ class TimeToGoal(PathMeasure):
             ),
         )
         return sorted_answer(table, self.view).select(*self.view.groups, *self.SCHEMA)
+
+
+def _median_ends(times: pl.Series) -> tuple[list[float], list[float]]:
+    """The lower and the upper ends of the intervals of medians; NaN for too few values."""
+    ends = [median_interval(values) for values in expanded(times)]
+    return [end.low.item() for end in ends], [end.high.item() for end in ends]
 
 
 @measured_by(TimeToGoal)
@@ -116,7 +129,7 @@ def time_to_goal(
     their first touch); `customers` Int64 (with such a unit); `median_time`, with the interval of a median between two
     of the times `median_time_low`, `median_time_high` (95 %, null for too few), and `p90_time` Duration(us),
     interpolated linearly between ranks, null without a unit that reached the goal. Of more than 1,000 such units times
-    are right to 1 in 1,000, or with `exact` the median and the 90th percentile are exact, for twice the time. Only
+    are right to 1 in 1,000, or with `exact` exact, for twice the time. Only
     units count that begin from `start` (inclusive) to `end` (exclusive). No touches give a row of zeros, or no rows
     with `by`. Raises `DefinitionError` for an unknown unit or column.
 
