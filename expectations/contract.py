@@ -2,12 +2,13 @@
 
 One table holds clickstream, orders and feedback. `(topic, partition, offset, part)` identifies an event: it says where
 the event came from and is unique in the lake. `part` is the event's index in its message, 0 for the first; most
-messages contain one event. Times are UTC in microseconds. `received_at` is the broker's record time, so landing a
-message again gives the same row. Money is decimal, never float.
+messages contain one event. Times are UTC in microseconds. `received_at` is the time of the Kafka record, so
+landing a message again gives the same row. Money is decimal, never float.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final, Literal, TypeGuard
 
 import polars as pl
@@ -43,6 +44,9 @@ PLACE: Final[tuple[str, str, str, str]] = (*POSITION, PART)
 """Identifies an event: its message, and its index in the message."""
 
 TIME: Final = pl.Datetime("us", "UTC")
+FIRST_TIME: Final = datetime(1, 1, 1, tzinfo=UTC)
+LAST_TIME: Final = datetime(9999, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
+"""The times that Python has too; polars reads and stores many more."""
 MONEY: Final = pl.Decimal(18, 2)
 
 _events: SchemaDict = {

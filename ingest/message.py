@@ -6,9 +6,12 @@ the place of Kafka records.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
+
+_EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
+_LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Message:
 
 
 class Record(Protocol):
-    """A record of a partition. `timestamp` is milliseconds since 1970, UTC; negative when unknown."""
+    """A record of a partition. `timestamp` is what the producer or the broker has set (see `record_times`)."""
 
     @property
     def offset(self) -> int: ...  # noqa: D102
@@ -35,6 +38,18 @@ class Record(Protocol):
     def value(self) -> bytes | None: ...  # noqa: D102
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]: ...  # noqa: D102
+
+
+def record_times(timestamps: Iterable[int]) -> list[int | None]:
+    """The times of records in milliseconds since 1970, UTC; None for a number that is no time of a record.
+
+    A producer may set any number: -1 for unknown, seconds, microseconds or nanoseconds. Only a time in the years 2000
+    to 2099 counts, so that every other unit of time is recognised.
+
+    >>> record_times([1_767_225_600_000, 1_767_225_600, 1_767_225_600_000_000, -1])
+    [1767225600000, None, None, None]
+    """
+    return [time if _EARLIEST_MS <= time < _LATEST_MS else None for time in timestamps]
 
 
 class Partition(NamedTuple):

@@ -53,6 +53,7 @@ def rows_by_day(table: DeltaTable, name: str) -> dict[date | None, int]:
     adds = pl.DataFrame(table.get_add_actions(flatten=True))
     column = next(iter(PARTITION_COLUMNS[name]), None)
     day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)
+    adds = adds.filter((day <= contract.LAST_TIME.date()).fill_null(True))  # earlier versions stored any record time
     return dict(adds.group_by(day.alias("day")).agg(pl.col("num_records").sum()).sort("day").iter_rows())
 
 

@@ -35,7 +35,7 @@ _BLANK_IS_NONE: Final = frozenset(
     {"event_id", "event_name", "kind", "channel", "customer_id", "anonymous_id", "session_id", "order_id", "survey"}
 )
 _NOTHING: Final[dict[str, Any]] = {}
-_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999  # years 1 to 9999
+_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999  # those of contract.FIRST_TIME and LAST_TIME
 
 
 def type_name(value: object) -> str:
@@ -131,8 +131,14 @@ def _time(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
         epoch = pl.Series(name, numbers, pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
         times = pl.select(pl.coalesce(times, epoch)).to_series()
     return _note_lost(
-        times, values, faults, ("bad_timestamp", name, "expected a time with a zone, 2026-01-31T12:00:00Z")
+        _in_range(times), values, faults, ("bad_timestamp", name, "expected a time with a zone, 2026-01-31T12:00:00Z")
     )
+
+
+def _in_range(times: pl.Series) -> pl.Series:
+    """The times, null before year 1 and after 9999: text with a sign may have any year."""
+    within = times.is_between(contract.FIRST_TIME, contract.LAST_TIME)
+    return times if within.all() else times.set(~within, None)
 
 
 def to_times(frame: pl.DataFrame, column: str) -> pl.DataFrame:
@@ -143,11 +149,11 @@ def to_times(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     if series.dtype == pl.String:
         instants = series.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
         days = series.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        return frame.with_columns(pl.coalesce(instants, days).alias(column))
+        return frame.with_columns(_in_range(pl.select(pl.coalesce(instants, days)).to_series()).alias(column))
     times = series.cast(pl.Datetime("us")) if series.dtype == pl.Date else series
     if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone is None:
         times = times.dt.replace_time_zone("UTC")
-    return frame.with_columns(times.cast(contract.TIME).alias(column))
+    return frame.with_columns(_in_range(times.cast(contract.TIME)).alias(column))
 
 
 def _note_lost(series: pl.Series, values: Values, faults: dict[int, Fault], fault: Fault) -> pl.Series:

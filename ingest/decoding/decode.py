@@ -36,7 +36,7 @@ from ingest.decoding.formats.envelope import TOMBSTONE, Event, Fault
 from ingest.decoding.formats.plain import plain
 from ingest.decoding.formats.registry import MAGIC, FindSchema
 from ingest.decoding.reader import Reader, is_plain, reader
-from ingest.message import Partition, Record
+from ingest.message import Partition, Record, record_times
 from ingest.settings.ingest import Limits, Stream
 from ingest.settings.mapping import FIELDS
 
@@ -201,7 +201,7 @@ def _frame(columns: dict[str, list[Any]], refused: list[Refusal]) -> pl.DataFram
     parts = columns.pop(contract.PART, None) or [0] * len(offsets)
     series, faults = build_columns(columns)
     position = [pl.Series(contract.OFFSET, offsets, pl.Int64), pl.Series(contract.PART, parts, pl.Int32)]
-    received = pl.Series(contract.RECEIVED_AT, timestamps, pl.Int64)
+    received = pl.Series(contract.RECEIVED_AT, record_times(timestamps), pl.Int64)
     events = pl.DataFrame([*series, *position, received])
     if faults:
         refused += [Refusal(offsets[row], *fault, parts[row]) for row, fault in faults.items()]
@@ -210,13 +210,14 @@ def _frame(columns: dict[str, list[Any]], refused: list[Refusal]) -> pl.DataFram
 
 
 def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.DataFrame:
-    """Add absent fields, the stream's defaults, the time of receipt, and the position."""
+    """Add absent fields, the stream's defaults, the time of receipt, and the position. An event whose record has no
+    usable time was received when it occurred."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]
     missing_id = pl.col("event_id").is_null()
     offset, received = pl.col(contract.OFFSET), pl.col(contract.RECEIVED_AT)
     part = pl.when(pl.col(contract.PART) > 0).then(pl.format(":{}", contract.PART)).otherwise(pl.lit(""))
     generated = pl.concat_str(pl.lit(f"k:{partition.topic}:{partition.number}:"), offset.cast(pl.String), part)
-    received = pl.when(received >= 0).then(received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME))
+    received = received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
     return (
         fields.with_columns(absent)
         .with_columns(
@@ -225,7 +226,7 @@ def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.
             pl.col("kind").fill_null(stream.kind),
             pl.col("channel").fill_null(stream.channel),
             pl.col("schema_version").fill_null(contract.VERSION),
-            received.otherwise(pl.col("occurred_at")).alias(contract.RECEIVED_AT),
+            pl.coalesce(received, "occurred_at").alias(contract.RECEIVED_AT),
             pl.col("occurred_at").dt.date().alias(contract.EVENT_DATE),
             pl.lit(partition.topic).alias(contract.TOPIC),
             pl.lit(partition.number, pl.Int32).alias(contract.PARTITION),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,7 @@ from expectations.lake.tables import open_delta
 from expectations.retries import retrying
 from ingest.landing.offsets import Claim
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CHECKPOINT_EVERY: Final = 25
 _CONFIGURATION: Final = {
     "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
@@ -234,7 +236,19 @@ def _table(address: str) -> DeltaTable:
 def scan(lake: Lake, name: str) -> pl.LazyFrame:
     """The rows of a table; an empty frame with its columns if there is no table yet."""
     table = open_table(lake.table(name))
-    return SCHEMAS[name].to_frame(eager=False) if table is None else pl.scan_delta(table)
+    if table is None:
+        return SCHEMAS[name].to_frame(eager=False)
+    return _with_times(pl.scan_delta(table)) if name == layout.QUARANTINE else pl.scan_delta(table)
+
+
+def _with_times(rows: pl.LazyFrame) -> pl.LazyFrame:
+    """The rows of a quarantine, received in 1970 if an earlier version stored a time that Python does not have."""
+    received = pl.col(contract.RECEIVED_AT)
+    known = received.is_between(contract.FIRST_TIME, contract.LAST_TIME)
+    return rows.with_columns(
+        pl.when(known).then(received).otherwise(_EPOCH),
+        pl.when(known).then("received_date").otherwise(_EPOCH.date()),
+    )
 
 
 def table_statistics(lake: Lake, name: str) -> dict[str, int | None]:

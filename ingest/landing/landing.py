@@ -26,7 +26,7 @@ from ingest.landing.batch import Buffer, FlushLimits, is_due
 from ingest.landing.flush_result import FlushResult, count_duplicates, measure_lateness
 from ingest.landing.offsets import Claim, application, check_generation, fingerprint, generation, offset_missing, resume
 from ingest.landing.refusals import quarantine_rows, refusals_of_gate
-from ingest.message import Chunk, Partition
+from ingest.message import Chunk, Partition, record_times
 from ingest.settings.ingest import IngestSettings
 
 _TRIES: Final = 20
@@ -245,8 +245,9 @@ def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: 
         done.refused += Counter({(topic, reason): count for reason, count in ready.refused.items()})
         done.warned += ready.warned
         done.decided[buffer.partition] = buffer.next_offset
-        if buffer.records and buffer.records[-1].timestamp >= 0:
-            done.newest[buffer.partition] = buffer.records[-1].timestamp / 1000
+        for newest in record_times(record.timestamp for record in buffer.records[-1:]):
+            if newest is not None:
+                done.newest[buffer.partition] = newest / 1000
         buffer.settle()
 
 

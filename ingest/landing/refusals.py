@@ -8,7 +8,7 @@ import polars as pl
 
 from expectations import contract, gate
 from ingest.decoding.decode import TOMBSTONE, Refusal
-from ingest.message import Partition, Record
+from ingest.message import Partition, Record, record_times
 
 
 def refusals_of_gate(refused: pl.DataFrame) -> list[Refusal]:
@@ -23,7 +23,8 @@ def refusals_of_gate(refused: pl.DataFrame) -> list[Refusal]:
 def quarantine_rows(partition: Partition, records: Sequence[Record], refusals: Iterable[Refusal]) -> pl.DataFrame:
     """Build the quarantine rows of one partition (`contract.QUARANTINE`), in order of offset and part.
 
-    `records` must contain the record of every refusal. Tombstones get no row.
+    `records` must contain the record of every refusal. Tombstones get no row. A record without a usable time counts as
+    received in 1970.
     """
     kept = _in_order([refusal for refusal in refusals if refusal.reason != TOMBSTONE])
     if not kept:
@@ -31,8 +32,8 @@ def quarantine_rows(partition: Partition, records: Sequence[Record], refusals: I
     by_offset = {record.offset: record for record in records}
     offsets, reasons, fields, messages, parts = zip(*kept, strict=True)
     held = [by_offset[offset] for offset in offsets]
-    received = pl.Series([record.timestamp for record in held], dtype=pl.Int64).clip(0)
-    received = received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
+    times = pl.Series(record_times(record.timestamp for record in held), dtype=pl.Int64)
+    received = times.fill_null(0).cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
     columns = {
         "received_date": received.dt.date(),
         contract.RECEIVED_AT: received,

@@ -13,6 +13,7 @@ import polars as pl
 from deltalake import ColumnProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
+from expectations import contract
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
@@ -59,6 +60,7 @@ def _state(table: DeltaTable, column: str | None) -> TableState:
     adds = pl.DataFrame(table.get_add_actions(flatten=True))
     day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)
     count = (pl.len().alias("files"), pl.col("num_records").sum().cast(pl.Int64).alias("rows"))
+    adds = adds.filter((day <= contract.LAST_TIME.date()).fill_null(True))  # earlier versions stored any record time
     days = adds.group_by(day.alias("day")).agg(count).sort("day")
     ordered = [table.transaction_version(ORDERED.format(day)) for day in days["day"]]
     days = days.with_columns(pl.Series("ordered", ordered, pl.Int64))

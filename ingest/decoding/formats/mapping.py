@@ -23,7 +23,7 @@ from ingest.decoding.columns import type_name
 from ingest.decoding.formats import values
 from ingest.decoding.formats.envelope import Document, Event, InvalidPart
 from ingest.decoding.formats.times import parse_epoch, parse_time
-from ingest.message import Record
+from ingest.message import Record, record_times
 from ingest.settings.mapping import UNITS, EventRule, Origin
 
 Path = tuple[str, ...]
@@ -83,7 +83,8 @@ def compile_rules(rules: Iterable[EventRule]) -> tuple[CompiledRule, ...]:
 def message_metadata(record: Record) -> Document:
     """The key, time and headers of the Kafka record, under the names that paths use for them."""
     headers = {name: _text(content) for name, content in record.headers}
-    return {"@key": _text(record.key), "@timestamp": max(record.timestamp, 0), "@header": headers}
+    [timestamp] = record_times([record.timestamp])
+    return {"@key": _text(record.key), "@timestamp": timestamp, "@header": headers}
 
 
 def apply_fields(event: Event, fields: Iterable[FieldReader], document: Document) -> Event:

@@ -12,12 +12,20 @@ import polars as pl
 import pytest
 
 from expectations.contract import EVENTS
+from expectations.gate import contract_rules, judge
 from ingest.decoding.decode import Decoded, decode
 from ingest.message import Partition
 from ingest.settings.ingest import Limits, Stream
-from tests.ingest.streams import Sent
+from tests.ingest.streams import RECEIVED, Sent
 
 STREAM = Stream(topic="clicks", kind="clickstream", channel="web")
+NO_TIMES = [
+    *(-(2**63), -2, -1, 0, 1),
+    *(RECEIVED // 1000, RECEIVED * 1000, RECEIVED * 1_000_000),  # seconds, microseconds, nanoseconds
+    *(946_684_799_999, 4_102_444_800_000, 253_402_300_799_999, 253_402_300_800_000),
+    *(2**53, 9_223_372_036_854_775, 9_223_372_036_854_776, 2**62, 2**63 - 1, 2**64),
+]
+BEYOND_THE_CALENDAR = ["+57879-01-01T00:00:00Z", "-0001-01-01T00:00:00Z", "9999-12-31T23:59:59-10:00"]
 GOOD = {"event_name": "search", "occurred_at": "2026-01-01T00:00:00Z", "anonymous_id": "a1"}
 
 
@@ -170,7 +178,17 @@ def test_a_field_of_the_wrong_type_is_named(field: str, value: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["yesterday", "", "2026-01-01T00:00:00", "2026-02-30T00:00:00Z", "2026-01-01", 10**18, -(10**18)]
+    "value",
+    [
+        "yesterday",
+        "",
+        "2026-01-01T00:00:00",
+        "2026-02-30T00:00:00Z",
+        "2026-01-01",
+        10**18,
+        -(10**18),
+        *BEYOND_THE_CALENDAR,
+    ],
 )
 def test_an_invalid_time_or_one_without_a_zone_is_refused(value: object) -> None:
     found = decoded(GOOD | {"occurred_at": value})
@@ -246,16 +264,27 @@ def test_every_message_may_have_different_fields() -> None:
     assert json.loads(found.events.sort("offset")["properties"][499]) == {"field_499": 499}
 
 
-def test_a_record_without_a_time_is_received_when_it_occurred() -> None:
-    sent = Sent(0, json.dumps(GOOD).encode(), timestamp=-1)
-    row = decode([sent], Partition("clicks", 3), STREAM, Limits()).events.row(0, named=True)
-    assert row["received_at"] == row["occurred_at"]
+@pytest.mark.parametrize("time", NO_TIMES)
+@pytest.mark.parametrize("fields", [{}, {name: {"path": name} for name in GOOD}])
+def test_an_event_whose_record_has_no_usable_time_is_received_when_it_occurred(
+    time: int, fields: dict[str, Any]
+) -> None:
+    records = [Sent(n, json.dumps(GOOD).encode(), timestamp=stamp) for n, stamp in enumerate((time, RECEIVED))]
+    stream = Stream.model_validate(STREAM.model_dump() | {"fields": fields})
+    found = decode(records, Partition("clicks", 3), stream, Limits())
+    odd, usual = found.events.sort("offset").iter_rows(named=True)
+    assert odd["received_at"] == odd["occurred_at"] and usual["received_at"].timestamp() * 1000 == RECEIVED
+    assert judge(found.events, contract_rules()).accepted.height == 2
 
 
-def test_a_record_of_time_0_is_received_in_1970() -> None:
-    sent = Sent(0, json.dumps(GOOD).encode(), timestamp=0)
-    row = decode([sent], Partition("clicks", 3), STREAM, Limits()).events.row(0, named=True)
-    assert row["received_at"] == datetime(1970, 1, 1, tzinfo=UTC)
+@pytest.mark.parametrize("time", NO_TIMES)
+def test_a_mapping_does_not_take_an_unusable_time_of_a_record(time: int) -> None:
+    fields = {name: {"path": name} for name in GOOD} | {"occurred_at": {"path": ["@timestamp", "occurred_at"]}}
+    stream = Stream.model_validate(STREAM.model_dump() | {"fields": fields})
+    sent = Sent(0, json.dumps(GOOD).encode(), timestamp=time)
+    assert decode([sent], Partition("clicks", 3), stream, Limits()).events["occurred_at"].to_list() == [
+        datetime(2026, 1, 1, tzinfo=UTC)
+    ]
 
 
 @pytest.mark.parametrize("stream", [{}, {"fields": {name: {"path": name} for name in GOOD}}])

@@ -117,12 +117,15 @@ def test_rows_land_in_the_order_of_customers_and_times_over_all_partitions() -> 
     assert rows["partition"].n_unique() == 2
 
 
-@pytest.mark.parametrize(("times", "newest"), [([5_000, 9_000], 9.0), ([9_000, 5_000], 5.0), ([9_000, -1], None)])
+@pytest.mark.parametrize(
+    ("times", "newest"),
+    [([5, 9], 9.0), ([9, 5], 5.0), ([9, -RECEIVED - 1], None), ([9, RECEIVED * 999], None)],  # microseconds
+)
 def test_the_newest_time_is_that_of_the_last_record_if_it_has_one(times: list[int], newest: float | None) -> None:
     landing = landing_of()
-    records = [Sent(offset, event(offset), moment) for offset, moment in enumerate(times)]
+    records = [Sent(offset, event(offset), RECEIVED + moment) for offset, moment in enumerate(times)]
     landing.take(Chunk(HERE, records, 2), 0.0)
-    assert landing.flush().newest == ({} if newest is None else {HERE: newest})
+    assert landing.flush().newest == ({} if newest is None else {HERE: (RECEIVED + newest) / 1000})
 
 
 def test_what_is_in_quarantine_already_is_not_committed_again() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from expectations import contract
 from expectations.gate import Rule
 from expectations.lake import layout
 from expectations.lake.layout import Lake
@@ -24,7 +25,10 @@ from ingest.message import Chunk, Partition
 from ingest.quarantine import replay as module
 from ingest.quarantine.quarantine import examples, message_rows, refusal_counts
 from ingest.quarantine.replay import ReplaySummary, replay
-from ingest.settings.ingest import IngestSettings, Limits
+from ingest.service.status import table_status
+from ingest.settings.ingest import IngestSettings, Limits, MaintenanceSettings
+from ingest.upkeep.maintenance import maintain
+from ingest.upkeep.repair import repeats
 from tests.ingest.streams import BAD, RECEIVED, Sent, event, places
 
 HERE = Partition("clicks", 1)
@@ -206,6 +210,32 @@ def test_refused_messages_are_told_the_most_frequent_reason_first(lake: Lake) ->
     told = refusal_counts(lake)
     assert told.select("reason", "messages").rows() == [("not_json", 2), ("not_utf8", 2), ("missing_field", 1)]
     assert told["first_at"][0] == datetime(1970, 1, 1, tzinfo=UTC), "a record without a time came first of all"
+
+
+@pytest.mark.parametrize("time", [RECEIVED * 1000, RECEIVED * 1_000_000, 2**63 - 1])
+def test_a_refused_record_whose_time_is_no_time_of_a_record_is_listed(lake: Lake, time: int) -> None:
+    land(lake, [Sent(0, BAD, timestamp=time)])
+    assert refusal_counts(lake)["last_at"].to_list() == [datetime(1970, 1, 1, tzinfo=UTC)]
+    assert table_status(lake)["rows"].to_list()[:2] == [0, 1]
+
+
+@pytest.mark.parametrize("milliseconds", [253_402_300_800_000, RECEIVED * 1000])
+def test_a_quarantine_with_record_times_beyond_the_calendar_works_in_every_command(
+    lake: Lake, milliseconds: int
+) -> None:
+    land(lake, [Sent(0, BAD), Sent(1, other(1))])  # as earlier versions stored them:
+    received = pl.lit(milliseconds * 1000).cast(contract.TIME)
+    kept = scan(lake, layout.QUARANTINE).collect()
+    kept = kept.with_columns(received.alias("received_at"), received.dt.date().alias("received_date"))
+    Table(lake, layout.QUARANTINE).remove("true")
+    assert Table(lake, layout.QUARANTINE).append(kept, [])
+    assert table_status(lake)["rows"].to_list()[:2] == [0, 2]
+    assert refusal_counts(lake)["messages"].to_list() == [1, 1] and examples(lake).height == 2
+    assert message_rows(lake, HERE, 0)["received_at"].to_list() == [datetime(1970, 1, 1, tzinfo=UTC)]
+    assert maintain(lake, MaintenanceSettings(most_files=1)).left == set() and repeats(lake).is_empty()
+    assert replay(NEW, lake).landed == 1
+    landed = scan(lake, layout.EVENTS).collect()
+    assert landed["received_at"].to_list() == landed["occurred_at"].to_list()
 
 
 def test_the_newest_examples_are_shown(lake: Lake) -> None:
