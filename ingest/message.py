@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol, Self
 
 _EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
 _LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
@@ -23,6 +23,23 @@ class Message:
     value: bytes | None
     timestamp: int
     headers: tuple[tuple[str, bytes], ...] = ()
+
+
+class Unread(bytes):
+    """The bytes of a message that was refused where it was read; they may be a part of it, or what it lay in.
+
+    >>> Unread(b"{...", "too_large", "9 bytes, the limit is 4").reason
+    'too_large'
+    """
+
+    reason: str
+    message: str
+
+    def __new__(cls, content: bytes, reason: str, message: str) -> Self:
+        """Keep the content with a stable reason and a sentence without values."""
+        unread = super().__new__(cls, content)
+        unread.reason, unread.message = reason, message
+        return unread
 
 
 class Record(Protocol):

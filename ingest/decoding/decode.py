@@ -36,7 +36,7 @@ from ingest.decoding.formats.envelope import TOMBSTONE, Event, Fault
 from ingest.decoding.formats.plain import plain
 from ingest.decoding.formats.registry import MAGIC, FindSchema
 from ingest.decoding.reader import Reader, is_plain, reader
-from ingest.message import Partition, Record, record_times
+from ingest.message import Partition, Record, Unread, record_times
 from ingest.settings.ingest import Limits, Stream
 from ingest.settings.mapping import FIELDS
 
@@ -112,7 +112,7 @@ def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema
     loads, dumps, sort_keys, find = orjson.loads, orjson.dumps, orjson.OPT_SORT_KEYS, shapes.get
     for record in records:
         value = record.value
-        if value is None or len(value) > largest:
+        if value is None or len(value) > largest or type(value) is Unread:
             refuse(_unreadable(record, largest))
             continue
         if value[-1:] != _CLOSE and value[:1] == _OPEN and is_truncated(value):
@@ -147,7 +147,7 @@ def _parse_parts(records: Sequence[Record], largest: int, refuse: _Refuse, read:
     """One pass over records in any format, each of which may contain several events."""
     shapes: _Shapes = {}
     for record in records:
-        if record.value is not None and len(record.value) > largest:
+        if record.value is not None and (len(record.value) > largest or type(record.value) is Unread):
             refuse(_unreadable(record, largest))
             continue
         outcomes = read(record)
@@ -189,7 +189,9 @@ def _as_columns(shapes: _Shapes) -> dict[str, list[Any]]:
 
 
 def _unreadable(record: Record, largest: int) -> Refusal:
-    """The refusal of a record that has no value, or a value that is too large."""
+    """The refusal of a record that has no value, or a value that is too large or was refused where it was read."""
+    if isinstance(record.value, Unread):
+        return Refusal(record.offset, record.value.reason, None, record.value.message)
     if record.value is None:
         return Refusal(record.offset, TOMBSTONE, None, "the message has no value")
     return Refusal(record.offset, "too_large", None, f"{len(record.value)} bytes, the limit is {largest}")

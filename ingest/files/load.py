@@ -8,10 +8,10 @@ adds nothing, and loading it after a crash resumes after the last commit. In the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from hashlib import sha256
-from itertools import islice
+from io import BytesIO
 from pathlib import Path
 from typing import Final
 
@@ -26,17 +26,18 @@ from expectations.lake.layout import Lake
 from ingest.decoding.columns import to_times
 from ingest.decoding.decode import Refusal
 from ingest.decoding.traits import has_traits
-from ingest.files.rows import LINES, Row, rows, table, unreadable
+from ingest.files.rows import Row, is_lines, pieces, readable, rows, unreadable
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
 from ingest.landing.offsets import Claim, application
 from ingest.landing.refusals import quarantine_rows
-from ingest.message import Chunk, Partition
-from ingest.settings.ingest import Format, IngestSettings, Stream
+from ingest.message import Chunk, Partition, Unread
+from ingest.settings.ingest import Format, IngestSettings, Limits, Stream
 
 PIPELINE: Final = "files"
 _ATTRIBUTES: Final = ("identity_kind", "identity", "attribute", "value", "valid_from")
 _ROWS_AT_ONCE: Final = 20_000
+_BLOCK_BYTES: Final = 16 << 20
 
 Advance = Callable[[int, int | None], None]
 """Called with the number of rows read and the total (None: unknown)."""
@@ -100,17 +101,21 @@ def load_events(
         Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, all_rules, profiles=profiles
     )
     start = landing.begin(partition, digest, 0, accept_gap=False)
-    summary = _land(file, landing, partition, start, on_progress or _silent)
-    return replace(summary, quarantined=_in_quarantine(lake, partition.topic)) if summary.known else summary
+    found = rows(file, start, time.time_ns() // 1_000_000, settings.limits)
+    read, landed, refused = _land(landing, partition, _blocks(found, settings.flush_bytes), on_progress or _silent)
+    known = start > 0 and read == 0
+    return FileSummary(str(file), known, landed, _in_quarantine(lake, partition.topic) if known else refused)
 
 
-def load_profiles(source: Path | pl.DataFrame, lake: Lake, *, on_progress: Advance | None = None) -> FileSummary:
+def load_profiles(
+    source: Path | pl.DataFrame, lake: Lake, *, limits: Limits | None = None, on_progress: Advance | None = None
+) -> FileSummary:
     """Land customer attributes: identity_kind, identity, attribute, value (text) and valid_from (a time with a zone).
 
     A row that lacks any of these except `value` goes to quarantine; a null value ends the attribute. Raises InputError
     when a column is missing, StorageError when the lake cannot be written.
     """
-    profiles = source if isinstance(source, pl.DataFrame) else _profile_table(source)
+    profiles = source if isinstance(source, pl.DataFrame) else _profile_table(source, limits or Limits())
     name = "frame" if isinstance(source, pl.DataFrame) else str(source)
     missing = [column for column in _ATTRIBUTES if column not in profiles.columns]
     if missing:
@@ -128,12 +133,14 @@ def load_profiles(source: Path | pl.DataFrame, lake: Lake, *, on_progress: Advan
     return summary
 
 
-def _land(file: Path, landing: Landing, partition: Partition, start: int, advance: Advance) -> FileSummary:
+def _land(
+    landing: Landing, partition: Partition, blocks: Iterable[list[Row]], advance: Advance
+) -> tuple[int, int, dict[str, int]]:
+    """Land the rows; returns how many were read, how many landed, and the refused ones by reason."""
     landed, read = 0, 0
     refused: dict[str, int] = {}
-    reader = rows(file, start, time.time_ns() // 1_000_000)
     now = time.monotonic()
-    while block := list(islice(reader, _ROWS_AT_ONCE)):
+    for block in blocks:
         landing.take(Chunk(partition, block, block[-1].offset + 1), now)
         read += len(block)
         advance(read, None)
@@ -141,7 +148,20 @@ def _land(file: Path, landing: Landing, partition: Partition, start: int, advanc
             landed += _flush(landing, refused)
     landed += _flush(landing, refused)
     advance(read, read)
-    return FileSummary(str(file), start > 0 and read == 0, landed, refused)
+    return read, landed, refused
+
+
+def _blocks(reader: Iterator[Row], most_bytes: int) -> Iterator[list[Row]]:
+    """The rows in blocks of a limited number of rows and bytes."""
+    block, size = list[Row](), 0
+    for row in reader:
+        block.append(row)
+        size += len(row.value)
+        if len(block) == _ROWS_AT_ONCE or size >= most_bytes:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
 
 
 def _in_quarantine(lake: Lake, topic: str) -> dict[str, int]:
@@ -164,13 +184,44 @@ def _flush(landing: Landing, refused: dict[str, int]) -> int:
     return result.landed.total()
 
 
-def _profile_table(file: Path) -> pl.DataFrame:
-    if Path(file.stem if file.suffix in (".gz", ".zst") else file.name).suffix not in LINES:
-        return table(file)
-    try:
-        return pl.read_ndjson(file, schema=dict.fromkeys(_ATTRIBUTES, pl.String))
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise unreadable(file, error) from error
+def _profile_table(file: Path, limits: Limits) -> pl.DataFrame:
+    """The rows of a file as one frame, which is kept in memory."""
+    frames, size = [], 0
+    for frame in readable(file, _profile_frames(file, limits)):
+        frames.append(frame)
+        size += int(frame.estimated_size())
+        if size > limits.largest_profiles:
+            raise InputError(
+                "The file of profiles is too large to be loaded at once.",
+                where=str(file),
+                expected=f"at most {limits.largest_profiles:,} bytes of columns",
+                do="split it, or raise largest_profiles under [ingest.limits]",
+            )
+    return pl.concat(frames) if frames else pl.DataFrame(schema=dict.fromkeys(_ATTRIBUTES, pl.String))
+
+
+def _profile_frames(file: Path, limits: Limits) -> Iterator[pl.DataFrame]:
+    if is_lines(file):
+        for block in _blocks(rows(file, 0, 0, limits), _BLOCK_BYTES):
+            unread = [row.offset for row in block if isinstance(row.value, Unread)]
+            if unread:
+                raise _unreadable_row(file, unread[0])
+            text = b"\n".join(row.value for row in block)
+            yield pl.read_ndjson(BytesIO(text), schema=dict.fromkeys(_ATTRIBUTES, pl.String))
+        return
+    for piece in pieces(file, 0, limits):
+        if piece.rows is None:
+            raise _unreadable_row(file, piece.first)
+        yield piece.rows
+
+
+def _unreadable_row(file: Path, row: int) -> InputError:
+    return InputError(
+        "A row of the file of profiles cannot be read; none of them has landed.",
+        where=f"{file}, row {row:,} from 0",
+        expected=", ".join(_ATTRIBUTES),
+        do="correct or remove the row",
+    )
 
 
 def _land_profiles(name: str, profiles: pl.DataFrame, lake: Lake) -> FileSummary:

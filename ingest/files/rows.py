@@ -10,25 +10,28 @@ an object, and a blank cell is an absent value. Parquet times without a zone are
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
-import polars as pl
 import zstandard
 
 from expectations.errors import InputError
+from ingest.files.lines import chunks, split
+from ingest.files.tables import TABLE_ERRORS, Piece, csv_pieces, parquet_pieces
+from ingest.message import Unread
+from ingest.settings.ingest import Limits
 
 _JSON_COLUMNS: Final = frozenset({"identities", "items", "properties"})
 _NUMBERS: Final = {"score": float, "schema_version": int}
 _JSON: Final = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
-_ROWS_AT_ONCE: Final = 20_000
 LINES: Final = (".ndjson", ".jsonl", ".json", ".tsv")
+_SMALL: Final = 1 << 30
+T = TypeVar("T")
 ENDINGS: Final = (*LINES, ".csv", ".parquet")
 """Endings of files that can be read; those of lines may be followed by .gz or .zst."""
 
@@ -43,28 +46,31 @@ class Row(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def rows(file: Path, start: int, timestamp: int) -> Iterator[Row]:
-    """The rows of a file from row `start` on. Blank lines are left out but counted.
+def rows(file: Path, start: int, timestamp: int, limits: Limits) -> Iterator[Row]:
+    """The rows of a file from row `start` on. Blank lines are left out but counted; of a row that is too long to be
+    kept in quarantine, its beginning is (`ingest.message.Unread`).
 
-    Raises InputError when the file cannot be read in the format of its ending.
+    Raises InputError when the file cannot be read in the format of its ending, or expands beyond the limits.
     """
-    ending = _ending(file)
-    try:
-        if ending in LINES:
-            yield from _lines(file, start, timestamp)
-        else:
-            yield from _table(table(file), start, timestamp, text=ending == ".csv")
-    except (OSError, EOFError, zstandard.ZstdError, pl.exceptions.PolarsError) as error:
-        raise unreadable(file, error) from error
+    if is_lines(file):
+        found = _lines(file, limits)
+    else:
+        found = _table(pieces(file, start, limits), start, limits, text=file.suffix == ".csv")
+    for offset, value in _within_expansion(readable(file, found), file, limits.largest_expansion):
+        if offset >= start and (value or type(value) is Unread):
+            yield Row(offset, timestamp, value)
 
 
-def table(file: Path) -> pl.DataFrame:
-    """A CSV file (all text) or a Parquet file as a frame. Raises InputError when it is neither."""
+def pieces(file: Path, start: int, limits: Limits) -> Iterator[Piece]:
+    """The rows of a CSV file (all text) or a Parquet file, from row `start` on or before."""
+    return csv_pieces(file, limits) if file.suffix == ".csv" else parquet_pieces(file, start, limits)
+
+
+def readable(file: Path, found: Iterable[T]) -> Iterator[T]:
+    """Raise InputError for every way in which a file is not in the format of its ending."""
     try:
-        if _ending(file) == ".csv":
-            return pl.read_csv(file, infer_schema=False)
-        return pl.read_parquet(file)
-    except (OSError, pl.exceptions.PolarsError) as error:
+        yield from found
+    except (OSError, EOFError, zstandard.ZstdError, *TABLE_ERRORS) as error:
         raise unreadable(file, error) from error
 
 
@@ -79,6 +85,11 @@ def unreadable(file: Path | str, error: Exception) -> InputError:
     )
 
 
+def is_lines(file: Path) -> bool:
+    """Whether a file has lines, and no table. Raises InputError when its ending is unknown."""
+    return _ending(file) in LINES
+
+
 def _ending(file: Path) -> str:
     """The ending of a file's name, without that of its compression."""
     ending = Path(file.stem).suffix if file.suffix in (".gz", ".zst") else file.suffix
@@ -87,34 +98,49 @@ def _ending(file: Path) -> str:
     raise unreadable(file, ValueError(file.suffix))
 
 
-def _lines(file: Path, start: int, timestamp: int) -> Iterator[Row]:
-    with file.open("rb") as raw:
-        if file.suffix == ".gz":
-            lines: Iterator[bytes] = iter(gzip.GzipFile(fileobj=raw))
-        elif file.suffix == ".zst":
-            lines = _split(zstandard.ZstdDecompressor().read_to_iter(raw))
-        else:
-            lines = iter(raw)
-        for offset, line in enumerate(lines):
-            value = line.rstrip(b"\r\n")
-            if offset >= start and value:
-                yield Row(offset, timestamp, value)
+def _within_expansion(found: Iterable[tuple[int, bytes]], file: Path, largest: int) -> Iterator[tuple[int, bytes]]:
+    """The rows, as long as what is kept of them is at most `largest` times the size of the file, or 1 GiB.
+
+    Raises InputError for more: a file of a few megabytes could fill any disk.
+    """
+    size = file.stat().st_size
+    allowed, kept = max(_SMALL, largest * size), 0
+    for offset, value in found:
+        kept += len(value) + 1
+        if kept > allowed:
+            raise InputError(
+                "The file decompresses to too much; it may be made to fill the disk.",
+                where=f"{file}, row {offset:,}",
+                expected=f"at most {largest} times its size, or 1 GiB",
+                found=f"{size:,} bytes that stand for more than {allowed:,}",
+                do="if the file is right, raise largest_expansion under [ingest.limits] and load it again: it resumes"
+                " after the rows that have landed",
+            )
+        yield offset, value
 
 
-def _split(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for chunk in chunks:
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-    if rest:
-        yield rest
+def _lines(file: Path, limits: Limits) -> Iterator[tuple[int, bytes]]:
+    for offset, line in enumerate(split(chunks(file), limits.kept)):
+        value = line.content.rstrip(b"\r\n")
+        yield offset, value if line.length <= limits.kept else _cut(value, line.length, limits)
 
 
-def _table(frame: pl.DataFrame, start: int, timestamp: int, *, text: bool) -> Iterator[Row]:
-    for first in range(start, frame.height, _ROWS_AT_ONCE):
-        for offset, row in enumerate(frame[first : first + _ROWS_AT_ONCE].iter_rows(named=True), first):
+def _cut(value: bytes, length: int, limits: Limits) -> Unread:
+    message = f"{length} bytes, the limit is {limits.largest_message}; the first {len(value)} are kept"
+    return Unread(value, "too_large", message)
+
+
+def _table(found: Iterable[Piece], start: int, limits: Limits, *, text: bool) -> Iterator[tuple[int, bytes]]:
+    for piece in found:
+        if piece.rows is None:
+            if piece.first >= start:
+                yield piece.first, Unread(piece.raw, piece.reason, piece.message)
+            continue
+        skipped = max(start - piece.first, 0)
+        for offset, row in enumerate(piece.rows[skipped:].iter_rows(named=True), piece.first + skipped):
             message = _nested({name: value for name, value in row.items() if value is not None and value != ""}, text)
-            yield Row(offset, timestamp, orjson.dumps(message, default=_as_text, option=_JSON))
+            value = orjson.dumps(message, default=_as_text, option=_JSON)
+            yield offset, value if len(value) <= limits.kept else _cut(value[: limits.kept], len(value), limits)
 
 
 def _nested(row: dict[str, Any], text: bool) -> dict[str, Any]:

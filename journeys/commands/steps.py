@@ -99,7 +99,7 @@ def land_files(
     for address in list_files(addresses):
         with terminal.step(f"Loading {address}") as advance, local_copy(address) as file:
             summary: FileSummary = (
-                load_profiles(file, settings.lake, on_progress=advance)
+                load_profiles(file, settings.lake, limits=settings.ingest.limits, on_progress=advance)
                 if kind == "profiles"
                 else load_events(
                     file,

@@ -10,7 +10,7 @@ DOORS = {
     "kafka": ("ingest.kafka",),
     "deltalake": ("expectations.lake", "ingest.landing.commit", "ingest.upkeep"),
     "obstore": ("expectations.lake.files",),
-    "pyarrow": ("ingest.decoding.columns", "ingest.landing.commit"),
+    "pyarrow": ("ingest.decoding.columns", "ingest.files.tables", "ingest.landing.commit"),
     "great_expectations": ("expectations.audit.great_expectations", "expectations.audit.audit"),
     "pandas": ("expectations.audit.great_expectations", "expectations.audit.audit"),
     "altair": ("reports.charts", "reports.charts.theme"),

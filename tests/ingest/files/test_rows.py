@@ -9,8 +9,9 @@ import polars as pl
 import pytest
 import zstandard
 
-from ingest.files import rows as module
+from ingest.files import tables as module
 from ingest.files.rows import rows
+from ingest.settings.ingest import Limits
 
 COUNT = 25
 LINES = [b'{"n": %d}' % number + b" " * (number % 4) for number in range(COUNT)]
@@ -27,14 +28,14 @@ VALUES = {
 @pytest.mark.parametrize("name", VALUES)
 def test_lines_are_read_from_any_row_on(tmp_path: Path, name: str, start: int) -> None:
     (tmp_path / name).write_bytes(VALUES[name])
-    found = [(row.offset, row.value, row.timestamp) for row in rows(tmp_path / name, start, 7)]
+    found = [(row.offset, row.value, row.timestamp) for row in rows(tmp_path / name, start, 7, Limits())]
     assert found == [(number, LINES[number], 7) for number in range(start, COUNT)]
 
 
 def test_lines_stay_whole_across_decompressed_chunks(tmp_path: Path) -> None:
     lines = [b"%d" % number * 20_000 for number in range(1, 30)]  # longer than what the library hands out at a time
     (tmp_path / "r.ndjson.zst").write_bytes(zstandard.compress(b"\n".join(lines)))
-    assert [row.value for row in rows(tmp_path / "r.ndjson.zst", 0, 0)] == lines
+    assert [row.value for row in rows(tmp_path / "r.ndjson.zst", 0, 0, Limits())] == lines
 
 
 @pytest.mark.parametrize("start", [0, 1, 4, 10, COUNT - 1, COUNT])
@@ -42,15 +43,19 @@ def test_lines_stay_whole_across_decompressed_chunks(tmp_path: Path) -> None:
 def test_rows_of_a_table_are_read_from_any_row_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, start: int
 ) -> None:
-    monkeypatch.setattr(module, "_ROWS_AT_ONCE", 4)
+    monkeypatch.setattr(module, "_ROWS", 4)
     getattr(pl.DataFrame({"score": range(COUNT)}), f"write_{kind}")(tmp_path / f"r.{kind}")
     text = ".0" if kind == "csv" else ""
-    found = [(row.offset, row.value) for row in rows(tmp_path / f"r.{kind}", start, 0)]
+    found = [(row.offset, row.value) for row in rows(tmp_path / f"r.{kind}", start, 0, Limits())]
     assert found == [(number, b'{"score":%d%s}' % (number, text.encode())) for number in range(start, COUNT)]
 
 
 def test_blank_lines_and_cells_are_left_out_and_counted(tmp_path: Path) -> None:
     (tmp_path / "r.ndjson").write_bytes(b"a\n\n\r\nb\n")
-    assert [(row.offset, row.value) for row in rows(tmp_path / "r.ndjson", 0, 0)] == [(0, b"a"), (3, b"b")]
+    assert [(row.offset, row.value) for row in rows(tmp_path / "r.ndjson", 0, 0, Limits())] == [(0, b"a"), (3, b"b")]
     pl.DataFrame({"url": ["/", "", None], "query": ["", "x", ""]}).write_parquet(tmp_path / "r.parquet")
-    assert [row.value for row in rows(tmp_path / "r.parquet", 0, 0)] == [b'{"url":"/"}', b'{"query":"x"}', b"{}"]
+    assert [row.value for row in rows(tmp_path / "r.parquet", 0, 0, Limits())] == [
+        b'{"url":"/"}',
+        b'{"query":"x"}',
+        b"{}",
+    ]

@@ -1,0 +1,77 @@
+"""Reads the lines of a file in pieces of decompressed bytes; of a long line only the beginning is kept."""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO, Final, NamedTuple, cast
+
+import zstandard
+
+_AT_ONCE: Final = 1 << 20
+
+
+class Line(NamedTuple):
+    """A line without its end, cut to the longest that is kept, and the bytes that it has in the file."""
+
+    content: bytes
+    length: int
+
+
+def chunks(file: Path) -> Iterator[bytes]:
+    """The bytes of a file, decompressed if its name ends in .gz or .zst. Raises OSError, EOFError or ZstdError."""
+    with file.open("rb") as raw, _decompressed(raw, file.suffix) as content:
+        while chunk := content.read(_AT_ONCE):
+            yield chunk
+
+
+def _decompressed(raw: BinaryIO, ending: str) -> BinaryIO:
+    if ending == ".gz":
+        return cast(BinaryIO, gzip.GzipFile(fileobj=raw))
+    if ending == ".zst":
+        return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
+    return raw
+
+
+def split(pieces: Iterable[bytes], longest: int, quote: bytes = b"") -> Iterator[Line]:
+    """The lines in pieces of a file. With `quote`, a line does not end between two quotes.
+
+    >>> [line.content for line in split([b"a,b", b"c\\nd,'e\\nf'"], 1_000, quote=b"'")]
+    [b'a,bc', b"d,'e\\nf'"]
+    """
+    begun = _Begun(longest)
+    quotes = 0
+    for piece in pieces:
+        *ended, rest = piece.split(b"\n")
+        for end in ended:
+            quotes += end.count(quote) if quote else 0
+            if quotes % 2:
+                begun.add(end + b"\n")
+                continue
+            quotes = 0
+            yield begun.take(end) if begun.length else Line(end[:longest], len(end))
+        quotes += rest.count(quote) if quote else 0
+        begun.add(rest)
+    if begun.length:
+        yield begun.take(b"")
+
+
+class _Begun:
+    """The beginning of a line whose end has not been read yet."""
+
+    def __init__(self, longest: int) -> None:
+        self._longest, self._pieces = longest, list[bytes]()
+        self.length = self._kept = 0
+
+    def add(self, piece: bytes) -> None:
+        self.length += len(piece)
+        if self._kept < self._longest and piece:
+            self._pieces.append(piece)
+            self._kept += len(piece)
+
+    def take(self, end: bytes) -> Line:
+        self.add(end)
+        line = Line(b"".join(self._pieces)[: self._longest], self.length)
+        self._pieces, self.length, self._kept = [], 0, 0
+        return line

@@ -1,0 +1,190 @@
+"""Reads the rows of CSV and Parquet files in pieces whose size is bounded, whatever the file claims to hold.
+
+A piece holds a limited number of cells and of bytes. Repeated values of Parquet are counted as often as they occur,
+since a file of 1 MB can repeat one text a million times; so is the length of lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import polars as pl
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from expectations.errors import InputError
+from ingest.files.lines import Line, chunks, split
+from ingest.settings.ingest import Limits
+
+TABLE_ERRORS: Final = (pl.exceptions.PolarsError, pa.ArrowException, MemoryError)
+"""Exceptions for a file that is no table, or none that can be read."""
+_ROWS: Final = 20_000
+_CELLS: Final = 1_000_000
+_BYTES: Final = 16 << 20
+_COLUMNS: Final = 10_000
+_LIST_VALUES: Final = 16_000_000
+_CHUNK_BYTES: Final = 256 << 20
+"""Bytes of one column in one row group of Parquet above which its compression is checked."""
+
+
+class Piece(NamedTuple):
+    """Rows of a table from row `first` on; if `rows` is None, one row that cannot be read."""
+
+    first: int
+    rows: pl.DataFrame | None
+    raw: bytes = b""
+    reason: str = ""
+    message: str = ""
+
+
+def csv_pieces(file: Path, limits: Limits) -> Iterator[Piece]:
+    """The rows of a CSV file, all columns as text. A row that is no CSV, or too long, is a piece of its own.
+
+    Raises InputError when it has no header or too many columns, and OSError.
+    """
+    records = split(chunks(file), limits.kept, quote=b'"')
+    header = next((line for line in records if line.content.strip()), None)
+    if header is None or header.length > limits.largest_message:
+        raise _no_header(file, 0 if header is None else header.length)
+    first, columns = 0, _column_count(file, header.content)
+    for block in _blocks(records, max(1, min(_ROWS, _CELLS // columns))):
+        yield from _parsed(header.content, block, first, limits)
+        first += len(block)
+
+
+def _column_count(file: Path, header: bytes) -> int:
+    return _check_columns(file, pl.read_csv(BytesIO(header), infer_schema=False).width)
+
+
+def _check_columns(file: Path, count: int) -> int:
+    if count > _COLUMNS:
+        raise InputError(
+            "The file has too many columns.", where=str(file), expected=f"at most {_COLUMNS:,}", found=f"{count:,}"
+        )
+    return max(count, 1)
+
+
+def _no_header(file: Path, length: int) -> InputError:
+    found = f"a first line of {length:,} bytes" if length else "an empty file"
+    return InputError("The file has no header.", where=str(file), expected="the names of the columns", found=found)
+
+
+def _blocks(records: Iterable[Line], most: int) -> Iterator[list[Line]]:
+    """The records in blocks of a limited number of rows and bytes."""
+    block, size = list[Line](), 0
+    for record in records:
+        block.append(record)
+        size += len(record.content)
+        if len(block) == most or size >= _BYTES:
+            yield block
+            block, size = [], 0
+    if block:
+        yield block
+
+
+def _parsed(header: bytes, records: list[Line], first: int, limits: Limits) -> Iterator[Piece]:
+    """The records as frames; those that polars cannot parse are found by halving the block."""
+    if len(records) == 1 and records[0].length > limits.kept:
+        found = f"{records[0].length} bytes, the limit is {limits.largest_message}; the beginning is kept"
+        yield Piece(first, None, records[0].content, "too_large", found)
+        return
+    try:
+        text = b"\n".join((header.rstrip(b"\r"), *(record.content for record in records), b""))
+        frame = pl.read_csv(BytesIO(text), infer_schema=False)
+        if frame.height == len(records) and all(record.length <= limits.kept for record in records):
+            yield Piece(first, frame)
+            return
+    except pl.exceptions.PolarsError:
+        pass
+    if len(records) == 1:
+        yield Piece(first, None, records[0].content, "not_csv", "not a row with the columns of the header")
+        return
+    middle = len(records) // 2
+    yield from _parsed(header, records[:middle], first, limits)
+    yield from _parsed(header, records[middle:], first + middle, limits)
+
+
+def parquet_pieces(file: Path, start: int, limits: Limits) -> Iterator[Piece]:
+    """The rows of a Parquet file; row groups that end before row `start` are not read. A row that is too large is a
+    piece of its own.
+
+    Raises InputError when it has too many columns or a column that expands beyond any data, ArrowException and OSError.
+    """
+    with pq.ParquetFile(file) as plain:
+        metadata = plain.metadata
+    columns = _check_columns(file, metadata.num_columns)
+    groups, first = list[int](), 0
+    for number in range(metadata.num_row_groups):
+        group = metadata.row_group(number)
+        _check_group(file, group, metadata.schema, limits)
+        if not groups and first + group.num_rows <= start:
+            first += group.num_rows
+        else:
+            groups.append(number)
+    if not groups:
+        return
+    with pq.ParquetFile(file, read_dictionary=_texts(metadata), buffer_size=1 << 20, pre_buffer=False) as table:
+        for batch in table.iter_batches(max(1, min(_ROWS, _CELLS // columns)), row_groups=groups):
+            yield from _bounded(batch, first, limits)
+            first += batch.num_rows
+
+
+def _texts(metadata: Any) -> list[str]:
+    """The columns whose repeated values are read as one value and its positions."""
+    columns = (metadata.schema.column(number) for number in range(metadata.num_columns))
+    return [column.path for column in columns if column.logical_type.type == "STRING" or _is_binary(column)]
+
+
+def _is_binary(column: Any) -> bool:
+    plain = column.physical_type == "BYTE_ARRAY" and column.logical_type.type == "NONE"
+    return plain and "." not in column.path
+
+
+def _check_group(file: Path, group: Any, schema: Any, limits: Limits) -> None:
+    """Raise InputError for a column that expands beyond any data, or has more values in lists than fit in memory."""
+    for number in range(group.num_columns):
+        column = group.column(number)
+        size, compressed, values = column.total_uncompressed_size, column.total_compressed_size, column.num_values
+        too_dense = size > max(_CHUNK_BYTES, limits.largest_expansion * compressed)
+        if too_dense or (schema.column(number).max_repetition_level and values > _LIST_VALUES):
+            raise InputError(
+                "A column of the file expands to too much; it may be made to fill the memory.",
+                where=f"{file}, column {column.path_in_schema}",
+                expected=f"at most {limits.largest_expansion} times its size, and {_LIST_VALUES:,} values in lists"
+                " of one row group",
+                found=f"{compressed:,} bytes that stand for {size:,}, with {values:,} values",
+                do="if the file is right, write it with smaller row groups",
+            )
+
+
+def _bounded(batch: pa.RecordBatch, first: int, limits: Limits) -> Iterator[Piece]:
+    """The batch in pieces of a limited size; a single row above the limits is not converted."""
+    size = sum(map(_size, batch.columns))
+    if batch.num_rows == 1 and size > limits.kept:
+        yield Piece(first, None, b"", "too_large", f"{size} bytes, the limit is {limits.largest_message}; none is kept")
+    elif batch.num_rows == 1 or size <= _BYTES:
+        yield Piece(first, _frame(batch))
+    else:
+        middle = batch.num_rows // 2
+        yield from _bounded(batch.slice(0, middle), first, limits)
+        yield from _bounded(batch.slice(middle), first + middle, limits)
+
+
+def _frame(batch: pa.RecordBatch) -> pl.DataFrame:
+    columns = [each.dictionary_decode() if pa.types.is_dictionary(each.type) else each for each in batch.columns]
+    return pl.DataFrame(pl.from_arrow(pa.table(columns, names=batch.schema.names)))
+
+
+def _size(values: pa.Array) -> int:
+    """The bytes of the values, those of a repeated one as often as it occurs."""
+    if pa.types.is_dictionary(values.type):
+        lengths = pc.binary_length(values.dictionary).take(values.indices)
+        return len(values) + (pc.sum(lengths).as_py() or 0)
+    if pa.types.is_nested(values.type):
+        inner = [values.keys, values.items] if pa.types.is_map(values.type) else values.flatten()
+        return len(values) + sum(map(_size, inner if isinstance(inner, list) else [inner]))
+    return int(values.nbytes)
