@@ -22,6 +22,7 @@ from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError, OffsetOutOfRangeError, UnsupportedCodecError
 
 from expectations.errors import BrokerError
+from ingest.kafka.batches import bound
 from ingest.kafka.client import admin_client, client_options, milliseconds
 from ingest.kafka.failures import codec_missing, offset_out_of_range, topic_recreated, unreachable
 from ingest.kafka.topics import describe_by_name, parse_topic, retention_seconds
@@ -48,6 +49,7 @@ class Source:
         try:
             self.topics = describe_by_name(self._admin, settings.brokers, names)
             self._consumer = _consumer(settings)
+            bound(self._consumer, settings)
         except BrokerError:
             self._admin.close()
             raise

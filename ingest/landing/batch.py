@@ -49,7 +49,7 @@ class Buffer:
         first = bisect_left(chunk.records, self.next_offset, key=attrgetter("offset"))
         fresh = chunk.records[first:] if first else chunk.records
         self.records += fresh
-        self.bytes += sum(len(record.value or b"") for record in fresh)
+        self.bytes += sum(map(_size, fresh))
         self.next_offset = max(self.next_offset, chunk.next_offset)
         return len(fresh)
 
@@ -63,6 +63,14 @@ class Buffer:
         self.base = self.start = self.next_offset
         self.records = []
         self.bytes = 0
+
+
+def _size(record: Record) -> int:
+    """The bytes of a record: value, key and headers."""
+    size = len(record.value or b"") + len(record.key or b"")
+    if record.headers:
+        size += sum(len(name) + len(held or b"") for name, held in record.headers)
+    return size
 
 
 def is_due(rows: int, size: int, oldest: float | None, now: float, limits: FlushLimits) -> bool:

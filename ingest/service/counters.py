@@ -75,7 +75,7 @@ class Counters:
     last_commit: float = 0.0
 
     def add_read(self, topic: str, records: int, size: int) -> None:
-        """Count records read, and the bytes of their values."""
+        """Count records read, and their bytes."""
         self.polled[topic] += records
         self.bytes[topic] += size
 

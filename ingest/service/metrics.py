@@ -51,7 +51,7 @@ class CountersCollector(Collector):
         counters = self._counters
         for name, text, counts in (
             ("records_polled", "Records read from the broker.", counters.polled),
-            ("bytes_polled", "Bytes of message values read.", counters.bytes),
+            ("bytes_polled", "Bytes of records read: values, keys and headers.", counters.bytes),
             ("records_landed", "Events that became visible in the lake.", counters.landed),
             ("records_redelivered", "Records that were delivered again and dropped.", counters.redelivered),
             ("duplicate_events", "Events that repeat an id within one flush.", counters.duplicates),

@@ -52,13 +52,15 @@ class SchemaSettings(Section):
 class Limits(Section):
     """Limits of accepted messages. Times are compared with the record's own time, so a replay gives the same result.
 
-    A larger message is refused; if it is larger than `largest_refused` too, quarantine keeps its beginning. A file may
+    A larger message is refused; if it is larger than `largest_refused` too, quarantine keeps its beginning. Of a batch
+    of records, `largest_batch` bytes are read. A file may
     decompress to `largest_expansion` times its size, or to 1 GiB; profiles may take `largest_profiles` of memory.
     `oldest` and `newest` limit how long before and after the record's time an event may have occurred; None is no
     limit.
     """
 
     largest_message: int = Field(default=1 << 20, gt=0, description="bytes")
+    largest_batch: int = Field(default=32 << 20, gt=0, description="bytes when decompressed")
     largest_refused: int = Field(default=8 << 20, gt=0, description="bytes")
     largest_profiles: int = Field(default=256 << 20, gt=0, description="bytes")
     largest_expansion: int = Field(default=500, gt=0, description="times the compressed size")

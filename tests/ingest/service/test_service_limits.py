@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaConsumer
+from kafka import KafkaConsumer, KafkaProducer
 from kafka.errors import CoordinatorNotAvailableError
 from kafka.record.default_records import DefaultRecordBatch
+from kafka.record.memory_records import MemoryRecords
 
 from expectations.lake import layout
 from expectations.lake.layout import Lake
@@ -81,6 +82,39 @@ def test_buffers_hold_at_most_the_limits_and_one_poll(broker: str, lake: Lake, m
     )
     assert max(rows for rows, _ in held) <= 350 and max(size for _, size in held) <= 20_000 + 50 * 150
     assert len(places(lake)) == 1_800
+
+
+def test_a_poll_ends_with_the_bytes_of_a_flush_however_many_records_it_may_have(
+    broker: str, lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create_topics([broker], {"wide": 2})
+    wide = [
+        Message("wide", b"%d" % n, event(n, text="x" * 300_000), RECEIVED, (("h", b"y" * 9_000),)) for n in range(60)
+    ]
+    produce([broker], wide)
+    counters, held = Counters(), list[int]()
+    monkeypatch.setattr(service, "Counters", lambda: counters)
+    given = settings(broker, "wide", flush_bytes=1_000_000)
+    run(given, lake, until_caught_up=True, on_progress=lambda _: held.append(counters.buffered_bytes))
+    assert len(places(lake)) == 60 and 1_000_000 <= max(held) <= 1_000_000 + 310_000
+
+
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+def test_a_batch_that_expands_beyond_its_limit_goes_to_quarantine_and_its_neighbours_land(
+    broker: str, lake: Lake, codec: str
+) -> None:
+    create_topics([broker], {f"bomb-{codec}": 1})
+    producer = KafkaProducer(bootstrap_servers=[broker], compression_type=codec, max_request_size=8 << 20)
+    for value in (event(0), b"a" * (4 << 20), event(2)):
+        producer.send(f"bomb-{codec}", value, timestamp_ms=RECEIVED).get(10)
+    producer.close()
+    done = run(settings(broker, f"bomb-{codec}", limits={"largest_batch": 2 << 20}), lake, until_caught_up=True)
+    assert (done.landed, done.quarantined, done.restarts) == (2, {"batch_too_large": 1}, 0)
+    [row] = scan(lake, layout.QUARANTINE).collect().iter_rows(named=True)
+    assert row["offset"] == 1 and "offsets 1 to 1" in row["message"]
+    kept = MemoryRecords(row["raw"]).next_batch()
+    assert next(iter(kept)).value == b"a" * (4 << 20), "quarantine has the batch as the broker held it"
+    assert run(settings(broker, f"bomb-{codec}"), lake, until_caught_up=True).polled == 0
 
 
 def test_a_broker_that_rejects_offset_commits_changes_nothing(
