@@ -7,46 +7,20 @@ as `schema_unknown`, and can be replayed from quarantine once the schema is avai
 
 from __future__ import annotations
 
-import struct
-from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
-from io import BytesIO
-from typing import Any, Final
+from typing import Final
 
-import orjson
-
+from ingest.decoding.formats.avro import DEFAULT, AvroSchema, Bounds, NotAvro, TooMuch, parse_schema, to_json
 from ingest.decoding.formats.envelope import Fault
 
 MAGIC: Final = b"\0"
 _FRAME: Final = 5
-_JSON: Final = orjson.OPT_UTC_Z
-_AVRO_ERRORS: Final = (
-    EOFError,
-    IndexError,
-    KeyError,
-    MemoryError,
-    OverflowError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    ArithmeticError,
-    struct.error,
-)
-"""Exceptions of the Avro reader for bytes that do not match the schema (UnicodeDecodeError is a ValueError)."""
 
 
 @dataclass(frozen=True, slots=True)
 class JsonSchema:
     """A JSON schema: its values are read as JSON."""
-
-
-@dataclass(frozen=True, slots=True)
-class AvroSchema:
-    """An Avro schema, parsed by the Avro library."""
-
-    parsed: Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,17 +35,14 @@ FindSchema = Callable[[int], Schema | None]
 """Looks up a schema by its number; None when there is no such schema."""
 
 
-def avro(text: bytes | str) -> AvroSchema | UnusableSchema:
+def avro(text: bytes | str, bounds: Bounds = DEFAULT) -> AvroSchema | UnusableSchema:
     """Parse the JSON text of an Avro schema, which must contain all types that it refers to."""
-    import fastavro
-    from fastavro.schema import SchemaParseException, UnknownType
-
     try:
-        return AvroSchema(fastavro.parse_schema(orjson.loads(text)))
-    except UnknownType:
+        return parse_schema(text, bounds)
+    except KeyError:
         return UnusableSchema("refers to a type that it does not contain")
-    except (SchemaParseException, KeyError, TypeError, ValueError, RecursionError):
-        return UnusableSchema("is not an Avro schema")
+    except ValueError:
+        return UnusableSchema("is not an Avro schema, or too large or too deep a one")
 
 
 def unframe(value: bytes, find: FindSchema | None) -> bytes | Fault:
@@ -92,21 +63,9 @@ def unframe(value: bytes, find: FindSchema | None) -> bytes | Fault:
 
 
 def _from_avro(value: bytes, schema: AvroSchema, number: int) -> bytes | Fault:
-    import fastavro
-
-    source = BytesIO(value)
     try:
-        decoded = fastavro.schemaless_reader(source, schema.parsed, None)
-        if source.tell() != len(value):
-            return Fault("not_avro", None, f"{len(value) - source.tell()} bytes after the value of schema {number}")
-        return orjson.dumps(decoded, default=_as_json, option=_JSON)
-    except _AVRO_ERRORS as error:
-        return Fault("not_avro", None, f"not a value of schema {number} ({type(error).__name__})")
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, Decimal):
-        return str(value)
-    if isinstance(value, bytes):
-        return b64encode(value).decode()
-    raise TypeError(type(value).__name__)
+        return to_json(value, schema)
+    except NotAvro as error:
+        return Fault("not_avro", None, f"not a value of schema {number} ({error})")
+    except TooMuch as error:
+        return Fault("too_large", None, f"a value of schema {number} with {error}")
