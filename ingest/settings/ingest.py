@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, SecretStr, model_validator
 
 from expectations.config.durations import Duration
 from expectations.config.file import Section
@@ -41,12 +41,37 @@ class Stream(Section):
 class SchemaSettings(Section):
     """The source of schemas: a folder with `<id>.avsc` and `<id>.json`, or the address of a Schema Registry.
 
-    If both are set, the folder is searched first.
+    If both are set, the folder is searched first. The login is `username` with `password` or `password_file`, or a
+    `token` or `token_file`; files are read for every request. A request may take `timeout` in all. Within a minute
+    `unknown_schemas` numbers may be looked up in vain, for `unknown_time` in all; messages with further numbers are
+    refused without a request. An Avro value has at most `most_values` values, nested at most `deepest` deep.
+
+    >>> SchemaSettings(address="https://registry:8081", username="ann", password="secret").password
+    SecretStr('**********')
     """
 
     folder: str | None = None
     address: str | None = Field(default=None, pattern=r"^https?://[^@]*$")
+    username: str | None = Field(default=None, min_length=1)
+    password: SecretStr | None = None
+    password_file: str | None = None
+    token: SecretStr | None = None
+    token_file: str | None = None
     timeout: Duration = timedelta(seconds=10)
+    unknown_schemas: int = Field(default=100, gt=0, description="look-ups within a minute")
+    unknown_time: Duration = timedelta(seconds=20)
+    largest_schema: int = Field(default=1 << 20, gt=0, description="bytes")
+    most_values: int = Field(default=100_000, gt=0, description="values of an Avro message")
+    deepest: int = Field(default=64, gt=0, le=200, description="levels of an Avro message")
+
+    @model_validator(mode="after")
+    def _one_login(self) -> SchemaSettings:
+        secrets = [name for name in ("password", "password_file", "token", "token_file") if getattr(self, name)]
+        if len(secrets) > 1:
+            raise ValueError(f"{secrets[0]} and {secrets[1]} exclude each other: set one of them")
+        if (self.username is not None) != bool(secrets and secrets[0].startswith("password")):
+            raise ValueError("username and password, or password_file, go together: set both, or neither")
+        return self
 
 
 class Limits(Section):
@@ -139,11 +164,13 @@ class IngestSettings(Section):
         """Return the settings with the path of every file and folder resolved."""
         files = {name: file for name in SECURITY_FILES if (file := getattr(self.security, name)) is not None}
         security = {name: resolve(file) for name, file in files.items()}
-        folder = self.schemas.folder
+        named = {name: getattr(self.schemas, name) for name in ("folder", "password_file", "token_file")}
         return self.model_copy(
             update={
                 "security": self.security.model_copy(update=security),
-                "schemas": self.schemas.model_copy(update={"folder": folder and resolve(folder)}),
+                "schemas": self.schemas.model_copy(
+                    update={name: file and resolve(file) for name, file in named.items()}
+                ),
             }
         )
 

@@ -94,23 +94,24 @@ def _missing(key: str, mechanism: str | None) -> ConfigurationError:
     )
 
 
-def read_secret(file: str, key: str) -> str:
+def read_secret(file: str, key: str, table: str = "ingest.security") -> str:
     """The first line of a file that holds a secret. Raises ConfigurationError when it cannot be read or is empty."""
     try:
         lines = Path(file).read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         found = (error.strerror or type(error).__name__) if isinstance(error, OSError) else "not UTF-8 text"
-        raise unusable_file(key, file, found) from error
+        raise unusable_file(key, file, found, table) from error
     if not lines or not lines[0].strip():
-        raise unusable_file(key, file, "an empty first line")
+        raise unusable_file(key, file, "an empty first line", table)
     return lines[0].strip()
 
 
-def unusable_file(key: str, file: str, found: str) -> ConfigurationError:
-    """The error for a file of `[ingest.security]` that cannot be used; `found` must not reveal its content."""
+def unusable_file(key: str, file: str, found: str, table: str = "ingest.security") -> ConfigurationError:
+    """The error for a file of a login that cannot be used; `found` must not reveal its content."""
     return ConfigurationError(
-        "A file that the connection to the brokers needs cannot be used.",
-        where=f"[ingest.security] {key} = {file!r}",
+        f"A file that the connection to the {'brokers' if table == 'ingest.security' else 'registry'} needs"
+        " cannot be used.",
+        where=f"[{table}] {key} = {file!r}",
         expected="a file that this process may read",
         found=found,
         do="name another file, or fix its content or its permissions",
