@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import attrgetter
 
+from ingest.landing.marks import Mark
 from ingest.message import Chunk, Partition, Record
 
 
@@ -27,13 +28,14 @@ class Buffer:
     """The records of one partition since its last commit.
 
     `base` is the offset stored in the lake (None: none yet), `start` the offset where reading began, and `next_offset`
-    the offset after the last buffered record.
+    the offset after the last buffered record. `died` is what is known if processes died at `start`.
     """
 
     partition: Partition
     application: str
     base: int | None
     start: int
+    died: Mark | None = None
     next_offset: int = field(init=False)
     records: list[Record] = field(default_factory=list)
     bytes: int = 0
@@ -58,8 +60,14 @@ class Buffer:
         """Whether there is anything to land: records, or offsets passed without a record."""
         return bool(self.records) or self.next_offset > self.start
 
+    def mark(self) -> Mark:
+        """The mark of the work on all records of the buffer."""
+        work = {"start": self.start, "first": self.start, "last": self.next_offset, "single": False}
+        return self.died.model_copy(update=work) if self.died else Mark.model_validate(work)
+
     def settle(self) -> None:
         """Empty the buffer after a successful commit."""
+        self.died = None
         self.base = self.start = self.next_offset
         self.records = []
         self.bytes = 0

@@ -9,27 +9,37 @@ Invariants that hold for every partition, whichever process is killed and whenev
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple, Protocol
+from contextlib import suppress
+from itertools import compress
+from typing import Any, Final, NamedTuple, Protocol
 
 import polars as pl
 
 from expectations import contract
-from expectations.errors import StorageError
+from expectations.errors import JourneysError, StorageError
 from expectations.gate import Rule, judge
 from ingest.decoding.decode import Refusal, decode
 from ingest.decoding.schemas import schema_finder
 from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.batch import Buffer, FlushLimits, is_due
 from ingest.landing.flush_result import FlushResult, count_duplicates, measure_lateness
+from ingest.landing.marks import DEATHS, Mark, Marks
 from ingest.landing.offsets import Claim, application, check_generation, fingerprint, generation, offset_missing, resume
 from ingest.landing.refusals import quarantine_rows, refusals_of_gate
-from ingest.message import Chunk, Partition, record_times
+from ingest.logs import log_fields
+from ingest.message import Chunk, Partition, Record, Unread, record_times
 from ingest.settings.ingest import IngestSettings
 
+log = logging.getLogger(__name__)
+
+STOPS_CONSUMER: Final = "stops_consumer"
+"""The reason of a message that processes died of."""
 _TRIES: Final = 20
+_STEPS: Final = 256
 
 
 class Ledger(Protocol):
@@ -61,10 +71,11 @@ class Landing:
         rules: Sequence[Rule],
         *,
         profiles: Ledger | None = None,
+        marks: Marks | None = None,
         clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._clock = clock
-        self._events, self._refused, self._profiles = events, refused, profiles
+        self._events, self._refused, self._profiles, self._marks = events, refused, profiles, marks
         self._settings, self._rules = settings, rules
         self._streams, self._find = settings.by_topic, schema_finder(settings.schemas)
         self._limits = FlushLimits(settings.flush_rows, settings.flush_bytes, settings.flush_age)
@@ -88,7 +99,11 @@ class Landing:
         name = application(self._settings.pipeline, topic_id, partition.number)
         landed = self._events.decided(name)
         start = resume(partition, landed, beginning, accept_gap=accept_gap)
-        self._buffers[partition] = Buffer(partition, name, landed, start)
+        left = self._marks.left(name, start) if self._marks else None
+        died = left.after_death() if left else None
+        if died is not None and died.deaths >= DEATHS:
+            log.warning("processes died at this offset, decoding in steps", extra=_place(partition, start, died))
+        self._buffers[partition] = Buffer(partition, name, landed, start, died)
         return start
 
     def reload(self) -> None:
@@ -97,6 +112,8 @@ class Landing:
         self._refused.reload()
         if self._profiles is not None:
             self._profiles.reload()
+        if self._marks is not None:
+            self._marks.read()
 
     def drop(self, partition: Partition) -> None:
         """Drop a partition and its buffer. Nothing is lost, since its offset in the lake has not moved."""
@@ -149,8 +166,24 @@ class Landing:
 
     def flush(self) -> FlushResult:
         """Land the buffers of all partitions still owned, and rewind the others to the lake's offsets."""
-        done = FlushResult()
         held = [buffer for buffer in self._buffers.values() if buffer.has_moved]
+        if self._marks is None:
+            return self._flush(held)
+        try:
+            self._marks.write({buffer.application: buffer.mark() for buffer in held})
+            return self._flush(held)
+        except JourneysError:
+            with suppress(StorageError):
+                self._marks.clear()  # this process lives, and says what has failed
+            raise
+
+    def close(self) -> None:
+        """Say that the work has ended in order."""
+        if self._marks is not None:
+            self._marks.clear()
+
+    def _flush(self, held: list[Buffer]) -> FlushResult:
+        done = FlushResult()
         prepared: dict[Partition, _Prepared] = {}
         for _ in range(_TRIES):
             held = [buffer for buffer in held if not self._is_fenced(buffer, done)]
@@ -186,13 +219,38 @@ class Landing:
         return True
 
     def _prepare(self, buffer: Buffer) -> _Prepared:
+        if buffer.died is not None and buffer.died.deaths >= DEATHS:
+            self._in_steps(buffer)
+        return self._decoded(buffer, buffer.records)
+
+    def _in_steps(self, buffer: Buffer) -> None:
+        """Decode the records among which a process died in steps, each marked, after setting aside known culprits.
+
+        Records below the offset of the quarantine are none: they were decoded before, and their refusals are there.
+        """
+        assert buffer.died is not None and self._marks is not None
+        died, refused = buffer.died, self._refused.decided(buffer.application) or 0
+        buffer.records = [
+            without_culprit(record, died) if record.offset >= refused else record for record in buffer.records
+        ]
+        is_suspect = (died.first <= record.offset < died.last for record in buffer.records)
+        suspects = list(compress(buffer.records, is_suspect))
+        size = -(-len(suspects) // _STEPS)
+        for begin in range(0, len(suspects), max(size, 1)):
+            step = suspects[begin : begin + size]
+            where = {"first": step[0].offset, "last": step[-1].offset + 1, "single": len(step) == 1}
+            self._marks.step(buffer.application, buffer.mark().model_copy(update=where))
+            self._decoded(buffer, step)
+        self._marks.step(buffer.application, buffer.mark())
+
+    def _decoded(self, buffer: Buffer, records: Sequence[Record]) -> _Prepared:
         stream = self._streams[buffer.partition.topic]
-        decoded = decode(buffer.records, buffer.partition, stream, self._settings.limits, self._find)
+        decoded = decode(records, buffer.partition, stream, self._settings.limits, self._find)
         verdict = judge(decoded.events, self._rules)
         refusals: list[Refusal] = decoded.refused + refusals_of_gate(verdict.refused)
         return _Prepared(
             verdict.accepted,
-            quarantine_rows(buffer.partition, buffer.records, refusals),
+            quarantine_rows(buffer.partition, records, refusals),
             attributes(verdict.accepted, stream) if self._profiles is not None and has_traits(stream) else None,
             Counter(refusal.reason for refusal in refusals),
             Counter(verdict.warned),
@@ -234,6 +292,29 @@ class Landing:
             return True
         table.reload()
         return False
+
+
+def without_culprit(record: Record, died: Mark) -> Record:
+    """The record, or one in its place that is not decoded, if processes died of it."""
+    if record.offset not in died.culprits:
+        return record
+    message = f"{died.deaths} processes died at this offset, the last one while it decoded this message alone"
+    value = Unread(record.value or b"", STOPS_CONSUMER, message)
+    return _Culprit(record.offset, record.timestamp, value, record.key, record.headers)
+
+
+class _Culprit(NamedTuple):
+    """A record that is not decoded."""
+
+    offset: int
+    timestamp: int
+    value: bytes
+    key: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+def _place(partition: Partition, offset: int, died: Mark) -> dict[str, Any]:
+    return log_fields(topic=partition.topic, partition=partition.number, offset=offset, deaths=died.deaths)
 
 
 def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: FlushResult) -> None:

@@ -24,6 +24,7 @@ from ingest.decoding.decode import decode
 from ingest.decoding.schemas import schema_finder
 from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.commit import Table, scan
+from ingest.landing.landing import STOPS_CONSUMER
 from ingest.landing.offsets import Claim
 from ingest.landing.refusals import refusals_of_gate
 from ingest.message import Partition
@@ -71,14 +72,16 @@ def replay(
     files: Stream | None = None,
     on_progress: Advance | None = None,
 ) -> ReplaySummary:
-    """Read quarantined messages again (only those refused for `reasons`, default: all) and land the readable ones.
+    """Read quarantined messages again (only those refused for `reasons`) and land the readable ones. Without reasons
+    all are read but those that a consumer died of: they would end this process, too.
 
     `files` is the stream that describes rows of files; without it they are skipped. `rules` are judged after the
     contract's.
     Raises StorageError when the lake cannot be written.
     """
     replayer = _Replay(settings, lake, rules)  # adds the columns that a table of an earlier version lacks
-    wanted = scan(lake, layout.QUARANTINE).filter(pl.col("reason").is_in(list(reasons)) if reasons else pl.lit(True))
+    reason = pl.col("reason")
+    wanted = scan(lake, layout.QUARANTINE).filter(reason.is_in(list(reasons)) if reasons else reason != STOPS_CONSUMER)
     counts = wanted.group_by(contract.TOPIC, contract.PARTITION).len().sort(pl.all()).collect()
     done, streams = ReplaySummary(), settings.by_topic
     for topic, number, count in counts.iter_rows():

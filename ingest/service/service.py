@@ -26,6 +26,7 @@ from ingest.kafka.consumer import Source
 from ingest.kafka.topics import describe
 from ingest.landing.commit import Table
 from ingest.landing.landing import Landing
+from ingest.landing.marks import Marks
 from ingest.logs import error_fields
 from ingest.service.counters import Counters
 from ingest.service.metrics import serve_metrics
@@ -107,7 +108,7 @@ def run(
     limits = settings.limits
     every_rule = (*contract_rules(oldest=limits.oldest, newest=limits.newest), *rules)
     profiles = Table(lake, layout.PROFILES) if any(map(has_traits, settings.streams)) else None
-    landing = Landing(events, refused, settings, every_rule, profiles=profiles)
+    landing = Landing(events, refused, settings, every_rule, profiles=profiles, marks=Marks(lake, settings.pipeline))
     loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
     scheduler = nullcontext() if until_caught_up else MaintenanceScheduler(lake, settings.maintenance, loop.counters)
     with (
@@ -117,6 +118,7 @@ def run(
         scheduler,
     ):
         loop.supervise(stopping, until_caught_up=until_caught_up)
+    landing.close()
     return loop.summary()
 
 
