@@ -61,6 +61,9 @@ class RecordSource(Protocol):
     def highwater(self, partition: Partition) -> int | None:
         """The end offset reported by the last fetch; None before the first fetch."""
 
+    def last_stable(self, partition: Partition) -> int | None:
+        """The offset where the first open transaction begins, or the end; None before the first fetch."""
+
     def readable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """The end offsets reported by the broker. They stop at an open transaction and are not always exact."""
 

@@ -5,7 +5,7 @@ read. It decides whether a message can be read; the gate (`expectations.gate`) d
 
 | reason        | the message                                                          |
 | ------------- | -------------------------------------------------------------------- |
-| tombstone     | has no value; it is counted and not kept                             |
+| tombstone     | has no value: no event and no fault; it is counted and not kept      |
 | too_large     | is larger than the limit, or nested too deep to be written again     |
 | not_utf8      | is not UTF-8 text                                                    |
 | not_json      | is not one JSON document (empty, two documents, NaN, lone surrogate) |

@@ -32,15 +32,21 @@ def bound(consumer: KafkaConsumer, settings: IngestSettings) -> None:
     fetcher = consumer._fetcher
     fetcher.__class__ = _Fetcher  # the client has no place to name another class
     fetcher.limits, fetcher.most_bytes = settings.limits, settings.flush_bytes
-    fetcher.taken = 0
+    fetcher.taken, fetcher.stable = 0, {}
 
 
 class _Fetcher(Fetcher):  # type: ignore[misc]
-    """The client's fetcher; a poll ends with the record that reaches `most_bytes`."""
+    """The client's fetcher; a poll ends with the record that reaches `most_bytes`. It keeps the last stable offsets."""
 
     limits: Limits
     most_bytes: int
     taken: int
+    stable: dict[TopicPartition, int]
+
+    def _parse_fetched_data(self, completed_fetch: Any) -> Any:
+        offset = getattr(completed_fetch.partition_data, "last_stable_offset", None)
+        self.stable[completed_fetch.topic_partition] = -1 if offset is None else offset
+        return super()._parse_fetched_data(completed_fetch)
 
     def fetched_records(self, max_records: int | None = None, update_offsets: bool = True) -> Any:
         self.taken = 0

@@ -43,7 +43,7 @@ class Source:
     """
 
     def __init__(self, settings: IngestSettings) -> None:
-        self._settings = settings
+        self._settings, self._look_again = settings, 0.0
         names = [stream.topic for stream in settings.streams]
         self._admin = admin_client(settings.brokers, settings.security, settings.connect_timeout)
         try:
@@ -126,6 +126,8 @@ class Source:
         """
         try:
             self._finish_joining()
+            if self._settings.assignment == "all" and time.monotonic() >= self._look_again:
+                self._assign_all()
             answer = self._consumer.poll(timeout_ms=int(wait.total_seconds() * 1000))
             return [
                 Chunk(_from_client(client_partition), records, self._next(client_partition, records))
@@ -147,6 +149,11 @@ class Source:
         """The end offset reported by the last fetch; None before the first fetch."""
         highwater: int | None = self._consumer.highwater(_to_client(partition))
         return highwater
+
+    def last_stable(self, partition: Partition) -> int | None:
+        """The offset where the first open transaction begins, or the end, as of the last fetch; None if unknown."""
+        stable: int = self._consumer._fetcher.stable.get(_to_client(partition), -1)
+        return stable if stable >= 0 else None
 
     def beginnings(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """The offset of the oldest record that the broker still holds."""
@@ -197,9 +204,14 @@ class Source:
             coordinator.request_rejoin()
 
     def _assign_all(self) -> None:
-        every = [Partition(topic.name, n) for topic in self.topics.values() for n in range(topic.partitions)]
-        self._consumer.assign([_to_client(partition) for partition in every])
-        self._listener.on_partitions_assigned([_to_client(partition) for partition in every])
+        """Assign every partition that the topics have now; those that were assigned before go on where they are."""
+        self._look_again = time.monotonic() + self._settings.metadata_max_age.total_seconds()
+        topics = describe_by_name(self._admin, self._settings.brokers, list(self.topics))
+        every = [TopicPartition(name, number) for name, topic in topics.items() for number in range(topic.partitions)]
+        new = [partition for partition in every if partition not in self._consumer.assignment()]
+        if new:
+            self._consumer.assign(every)
+            self._listener.on_partitions_assigned(new)
 
 
 class _AssignmentListener(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -253,6 +265,7 @@ def _consumer(settings: IngestSettings) -> KafkaConsumer:
             isolation_level="read_committed",
             max_poll_records=settings.poll_records,
             max_poll_interval_ms=milliseconds(settings.max_poll_interval),
+            metadata_max_age_ms=milliseconds(settings.metadata_max_age),
             session_timeout_ms=milliseconds(settings.session_timeout),
             heartbeat_interval_ms=milliseconds(settings.heartbeat),
             partition_assignment_strategy=[_ASSIGNORS[settings.assignor]()],

@@ -20,15 +20,17 @@ LATENESS_BOUNDS: Final[tuple[float, ...]] = (1, 10, 60, 300, 3_600, 21_600, 86_4
 class FlushResult:
     """The result of one flush.
 
-    `landed` counts events by topic, `refused` records by topic and reason, `warned` events by rule. `decided` is the
-    committed offset by partition, `rewound` the offset to read again from. `duplicates` counts, by topic, events that
-    repeat an id of the same flush, and `conflicting` those of them with other content. `newest` is the time of the last
-    record in Unix seconds; `lateness` counts events by bound of LATENESS_BOUNDS, infinity above the last.
+    `landed` counts events by topic, `refused` records by topic and reason, `warned` events by rule. `tombstones` counts
+    records without a value by topic; they are decided, and kept nowhere. `decided` is the committed offset by
+    partition, `rewound` the offset to read again from. `duplicates` counts, by topic, events that repeat an id of the
+    same flush, and `conflicting` those of them with other content. `newest` is the time of the last record in Unix
+    seconds; `lateness` counts events by bound of LATENESS_BOUNDS, infinity above the last.
     """
 
     rows: int = 0
     landed: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tombstones: Counter[str] = field(default_factory=Counter)
     warned: Counter[str] = field(default_factory=Counter)
     decided: dict[Partition, int] = field(default_factory=dict)
     rewound: dict[Partition, int] = field(default_factory=dict)

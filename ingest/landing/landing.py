@@ -22,7 +22,7 @@ import polars as pl
 from expectations import contract
 from expectations.errors import JourneysError, StorageError
 from expectations.gate import Rule, judge
-from ingest.decoding.decode import Refusal, decode
+from ingest.decoding.decode import TOMBSTONE, Refusal, decode
 from ingest.decoding.schemas import schema_finder
 from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.batch import Buffer, FlushLimits, is_due
@@ -323,6 +323,7 @@ def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: 
         topic = buffer.partition.topic
         done.rows += len(buffer.records)
         done.landed[topic] += ready.events.height
+        done.tombstones[topic] += ready.refused.pop(TOMBSTONE, 0)
         done.refused += Counter({(topic, reason): count for reason, count in ready.refused.items()})
         done.warned += ready.warned
         done.decided[buffer.partition] = buffer.next_offset

@@ -7,7 +7,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from expectations.errors import RegistryError, StorageError
-from ingest.decoding.decode import TOMBSTONE
 from ingest.landing.flush_result import FlushResult
 from ingest.message import Partition
 
@@ -40,6 +39,7 @@ class Counters:
     bytes: Counter[str] = field(default_factory=Counter)
     landed: Counter[str] = field(default_factory=Counter)
     refused: Counter[tuple[str, str]] = field(default_factory=Counter)
+    tombstones: Counter[str] = field(default_factory=Counter)
     warned: Counter[str] = field(default_factory=Counter)
     lateness: Counter[float] = field(default_factory=Counter)
     lateness_seconds: float = 0.0
@@ -56,6 +56,7 @@ class Counters:
     flush_rows: Histogram = field(default_factory=lambda: Histogram(ROWS_BOUNDS))
     newest: dict[Partition, float] = field(default_factory=dict)
     lag: dict[Partition, int] = field(default_factory=dict)
+    waiting: dict[Partition, int] = field(default_factory=dict)
     retention: dict[str, float] = field(default_factory=dict)
     duplicates: Counter[str] = field(default_factory=Counter)
     redelivered: Counter[str] = field(default_factory=Counter)
@@ -92,6 +93,7 @@ class Counters:
         self.lake_is_unavailable = False
         self.landed += result.landed
         self.refused += result.refused
+        self.tombstones += result.tombstones
         self.warned += result.warned
         self.duplicates += result.duplicates
         self.conflicting += result.conflicting
@@ -112,11 +114,5 @@ class Counters:
         """The number of quarantined records by reason."""
         counts: Counter[str] = Counter()
         for (_, reason), count in self.refused.items():
-            if reason != TOMBSTONE:
-                counts[reason] += count
+            counts[reason] += count
         return counts
-
-    @property
-    def tombstones(self) -> int:
-        """The number of records without a value."""
-        return sum(count for (_, reason), count in self.refused.items() if reason == TOMBSTONE)

@@ -53,6 +53,7 @@ class CountersCollector(Collector):
             ("records_polled", "Records read from the broker.", counters.polled),
             ("bytes_polled", "Bytes of records read: values, keys and headers.", counters.bytes),
             ("records_landed", "Events that became visible in the lake.", counters.landed),
+            ("tombstones", "Records without a value; they are no events and are not quarantined.", counters.tombstones),
             ("records_redelivered", "Records that were delivered again and dropped.", counters.redelivered),
             ("duplicate_events", "Events that repeat an id within one flush.", counters.duplicates),
             ("id_conflicts", "Of these, events with a different content.", counters.conflicting),
@@ -106,6 +107,14 @@ class CountersCollector(Collector):
         for partition, records in self._counters.lag.copy().items():
             lag.add_metric([partition.topic, str(partition.number)], records)
         yield lag
+        waiting = GaugeMetricFamily(
+            PREFIX + "open_transaction_records",
+            "Records that cannot be read before an open transaction has ended; part of the lag.",
+            labels=labels,
+        )
+        for partition, records in self._counters.waiting.copy().items():
+            waiting.add_metric([partition.topic, str(partition.number)], records)
+        yield waiting
         text = "Age of the newest record that has landed."
         fresh = GaugeMetricFamily(PREFIX + "landed_freshness_seconds", text, labels=labels)
         for partition, newest in self._counters.newest.copy().items():

@@ -62,7 +62,9 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class IngestSummary:
-    """The result of a run. `quarantined` and `warned` count records by reason and by rule; `tombstones` are not stored.
+    """The result of a run. `quarantined` and `warned` count records by reason and by rule; `tombstones` are
+    records without a value, which are kept nowhere. `waiting` records cannot be read before an open transaction has
+    ended: they are in it, or behind its first record.
 
     `fenced` counts partitions that another process had moved, `restarts` how often the client was replaced.
     """
@@ -72,6 +74,7 @@ class IngestSummary:
     quarantined: dict[str, int]
     warned: dict[str, int]
     tombstones: int
+    waiting: int
     commits: int
     fenced: int
     restarts: int
@@ -250,7 +253,8 @@ class _Loop:
             landed=counters.landed.total(),
             quarantined=dict(counters.quarantined.most_common()),
             warned=dict(counters.warned.most_common()),
-            tombstones=counters.tombstones,
+            tombstones=counters.tombstones.total(),
+            waiting=sum(counters.waiting.values()),
             commits=counters.commits,
             fenced=counters.fenced,
             restarts=counters.restarts,

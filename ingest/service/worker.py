@@ -111,7 +111,8 @@ class Worker:
             pause *= 2
 
     def is_caught_up(self) -> bool:
-        """Whether every partition has been read up to its end as first seen."""
+        """Whether every partition has been read up to its end as first seen, or to an open transaction before it:
+        `counters.waiting` are the records that cannot be read yet."""
         if not self._source.joined or self._source.assigned() != self._begun or self._begun > self._targets.keys():
             return False
         behind = [it for it in self._begun if (self._source.position(it) or 0) < self._targets[it]]
@@ -179,8 +180,14 @@ class Worker:
             for partition in self._begun
             if (highwater := self._source.highwater(partition)) is not None
         }
+        counters.waiting = {partition: self._waiting(partition) for partition in self._begun}
         if counters.joined and len(counters.lag) == len(self._begun) and not any(counters.lag.values()):
             counters.lake_is_unavailable = False  # another process has landed our records
+
+    def _waiting(self, partition: Partition) -> int:
+        """The records that cannot be read before an open transaction has ended."""
+        highwater, stable = self._source.highwater(partition), self._source.last_stable(partition)
+        return 0 if highwater is None or stable is None else max(highwater - stable, 0)
 
 
 def _log_flush(result: FlushResult) -> None:

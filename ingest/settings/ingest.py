@@ -122,7 +122,7 @@ class IngestSettings(Section):
     everything again. `assignment` is `group` (Kafka distributes the partitions over the processes) or `all` (this
     process reads every partition); the default is `all` for a run until caught up and `group` for a service.
     `assignor` is how a group distributes them: `cooperative-sticky` moves only the partitions that have to move,
-    `range` revokes and assigns all of them.
+    `range` revokes and assigns all of them. New partitions of a topic are looked for every `metadata_max_age`.
     """
 
     brokers: list[str] = Field(default=["localhost:9092"], min_length=1)
@@ -147,6 +147,7 @@ class IngestSettings(Section):
     session_timeout: Duration = timedelta(seconds=12)
     heartbeat: Duration = timedelta(seconds=3)
     max_poll_interval: Duration = timedelta(seconds=120)
+    metadata_max_age: Duration = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
     watchdog: Duration = timedelta(seconds=120)
     stop_timeout: Duration = timedelta(seconds=25)
     http_address: str = "127.0.0.1"

@@ -68,6 +68,10 @@ def land_events(
             rules=settings.compiled.rules,
         )
     terminal.out.print(f"  {summary.landed:,} events landed{_refused(summary.quarantined)}")
+    if summary.tombstones:
+        terminal.out.print(f"  {summary.tombstones:,} records without a value (tombstones): no events, kept nowhere")
+    if summary.waiting:
+        terminal.out.print(f"  {summary.waiting:,} records wait for the end of an open transaction, and land after it")
     return summary
 
 

@@ -279,12 +279,47 @@ def test_a_run_does_not_wait_for_an_open_transaction(kafka: ApacheKafka, topic: 
     with transactions(kafka, topic) as send_all:
         send_all(range(10), True)
         send_all(range(10, 20), None)
+        send(kafka, topic, range(100, 105))
         began = time.monotonic()
-        assert caught_up(settings(kafka, topic), lake).landed == 10
+        summary = caught_up(settings(kafka, topic), lake)
+        assert (summary.landed, summary.waiting) == (10, 15), "ten are in the transaction, five come after"
         assert time.monotonic() - began < 15
         send_all(range(20, 30), True)
-    assert caught_up(settings(kafka, topic), lake).landed == 20
-    assert_exactly(lake, range(30))
+    summary = caught_up(settings(kafka, topic), lake)
+    assert (summary.landed, summary.waiting) == (25, 0)
+    assert_exactly(lake, [*range(30), *range(100, 105)])
+
+
+@pytest.mark.parametrize("assignment", ["all", "group"])
+def test_partitions_that_a_topic_gains_are_read(kafka: ApacheKafka, topic: str, lake: Lake, assignment: str) -> None:
+    kafka.create_topic(topic, partitions=1)
+    send(kafka, topic, range(10))
+    stop, results = threading.Event(), list[IngestSummary]()
+    given = settings(kafka, topic, assignment=assignment, metadata_max_age="1s", flush_age="100ms")
+    service = threading.Thread(target=lambda: results.append(run(given, lake, stop=stop)))
+    service.start()
+    try:
+        await_rows(lake, 10)
+        with kafka.admin() as admin:
+            admin.create_partitions({topic: 3})
+        time.sleep(1)
+        send(kafka, topic, range(10, 40), partitions=3)
+        await_rows(lake, 40)
+    finally:
+        stop.set()
+        service.join(30)
+    assert_exactly(lake, range(40))
+    assert results[0].restarts == 0 and set(landed(lake)["partition"]) == {0, 1, 2}
+
+
+def await_rows(lake: Lake, count: int) -> None:
+    """Wait until the lake has this number of events, for half a minute."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with suppress(Exception):
+            if landed(lake).height >= count:
+                return
+        time.sleep(0.1)
 
 
 def test_records_deleted_before_they_landed_stop_the_run(kafka: ApacheKafka, topic: str, lake: Lake) -> None:

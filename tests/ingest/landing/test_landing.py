@@ -237,7 +237,7 @@ def test_tombstones_move_the_offset_and_leave_no_row() -> None:
     landing.begin(here, "id", 0, accept_gap=False)
     landing.take(Chunk(here, [Sent(0, None), Sent(1, None)], 2), 0.0)
     done = landing.flush()
-    assert done.refused == {("clicks", "tombstone"): 2} and done.decided == {here: 2}
+    assert done.tombstones == {"clicks": 2} and not done.refused and done.decided == {here: 2}
     assert events.rows == refused.rows == [] and refused.commits == 0
 
 

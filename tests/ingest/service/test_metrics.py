@@ -26,11 +26,12 @@ def counters() -> Counters:
     state = Counters(joined=True, assigned=3, last_poll=time.time(), lag={HERE: 42}, storage_failures=2)
     state.retention["clicks"] = 3600.0
     state.duplicates["clicks"], state.watchdog_restarts, state.files_per_open_day = 4, 1, 12
-    state.surplus_rows = 40
+    state.surplus_rows, state.waiting[HERE] = 40, 7
     state.add_read("clicks", 2, 5)
     flushed = FlushResult(rows=2, decided={HERE: 2}, newest={HERE: 90.0}, commit_seconds=0.2, lateness_seconds=61.0)
     flushed.landed["clicks"] += 1
     flushed.refused["clicks", "not_json"] += 1
+    flushed.tombstones["clicks"] += 3
     flushed.lateness.update({60: 1, float("inf"): 2})
     state.add_flush(flushed, 100.0)
     return state
@@ -49,6 +50,9 @@ def sample(state: Counters, name: str, **labels: str) -> float | None:
         ("bytes_polled_total", {"topic": "clicks"}, 5),
         ("records_landed_total", {"topic": "clicks"}, 1),
         ("records_quarantined_total", {"topic": "clicks", "reason": "not_json"}, 1),
+        ("records_quarantined_total", {"topic": "clicks", "reason": "tombstone"}, None),
+        ("tombstones_total", {"topic": "clicks"}, 3),
+        ("open_transaction_records", {"topic": "clicks", "partition": "2"}, 7),
         ("lag_records", {"topic": "clicks", "partition": "2"}, 42),
         ("landed_freshness_seconds", {"topic": "clicks", "partition": "2"}, 10),
         ("assigned_partitions", {}, 3),
@@ -68,7 +72,7 @@ def sample(state: Counters, name: str, **labels: str) -> float | None:
         ("last_successful_commit_timestamp_seconds", {}, 100),
     ],
 )
-def test_a_scrape_returns_the_values_of_the_counters(name: str, labels: dict[str, str], value: float) -> None:
+def test_a_scrape_returns_the_values_of_the_counters(name: str, labels: dict[str, str], value: float | None) -> None:
     assert sample(counters(), name, **labels) == value
 
 

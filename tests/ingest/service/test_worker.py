@@ -54,6 +54,7 @@ class Script:
         self.at: dict[Partition, int] = {}
         self.ends: dict[Partition, int | None] = dict.fromkeys(gained, 0)
         self.end_offsets: dict[Partition, int] = {}
+        self.stable: dict[Partition, int] = {}
         self.oldest = 0
         self.committed: dict[Partition, int] = {}
         self.recreated = False
@@ -83,6 +84,9 @@ class Script:
 
     def highwater(self, partition: Partition) -> int | None:
         return self.ends[partition]
+
+    def last_stable(self, partition: Partition) -> int | None:
+        return self.stable.get(partition)
 
     def readable_ends(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         return {partition: self.end_offsets[partition] for partition in partitions}
@@ -182,6 +186,16 @@ def test_an_open_transaction_is_not_waited_for_on_a_quiet_stream() -> None:
     assert not bench.worker.is_caught_up()
     bench.clock.now = 6.0
     assert bench.worker.is_caught_up() and bench.worker.is_caught_up()
+
+
+def test_records_behind_an_open_transaction_are_counted_until_it_ends() -> None:
+    bench = Bench(A, B)
+    bench.script.ends, bench.script.stable = {A: 20, B: 5}, {A: 11}
+    bench.deliver(A, *range(10), next_offset=11)
+    assert bench.counters.waiting == {A: 9, B: 0}
+    bench.script.stable = {A: 20, B: 5}
+    bench.worker.step()
+    assert bench.counters.waiting == {A: 0, B: 0}
 
 
 def test_offsets_without_records_are_decided_too() -> None:
