@@ -22,6 +22,7 @@ column at a time.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, Final, NamedTuple
@@ -46,6 +47,7 @@ _OPEN: Final = b"{"
 _CLOSE: Final = b"}"
 _TRUNCATED: Final = Fault("not_json", None, "an object that is not closed")
 _TOO_DEEP: Final = Fault("too_large", "properties", "nested too deep")
+_MOST_REFUSALS: Final = 20
 _BLOCK: Final = 4096  # small enough that parsed values become columns while they are in the processor's cache
 
 _Shapes = dict[tuple[str, ...], list[tuple[Any, ...]]]
@@ -94,7 +96,7 @@ def decode(
         if read is None:
             shapes = _parse(block, limits.largest_message, refused.append, find)
         else:
-            shapes = _parse_parts(block, limits.largest_message, refused.append, read)
+            shapes = _parse_parts(block, limits, refused.append, read)
         if shapes:
             frames.append(_frame(_as_columns(shapes), refused))
     refused.sort(key=lambda refusal: (refusal.offset, refusal.part or 0))
@@ -143,9 +145,10 @@ def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema
     return shapes
 
 
-def _parse_parts(records: Sequence[Record], largest: int, refuse: _Refuse, read: Reader) -> _Shapes:
+def _parse_parts(records: Sequence[Record], limits: Limits, refuse: _Refuse, read: Reader) -> _Shapes:
     """One pass over records in any format, each of which may contain several events."""
     shapes: _Shapes = {}
+    largest = limits.largest_message
     for record in records:
         if record.value is not None and (len(record.value) > largest or type(record.value) is Unread):
             refuse(_unreadable(record, largest))
@@ -154,14 +157,42 @@ def _parse_parts(records: Sequence[Record], largest: int, refuse: _Refuse, read:
         if isinstance(outcomes, Fault):
             refuse(Refusal(record.offset, *outcomes))
             continue
+        if len(outcomes) > limits.most_parts:
+            found = f"{len(outcomes)} events, the limit is {limits.most_parts}"
+            refuse(Refusal(record.offset, "too_large", None, found))
+            continue
+        refused: list[Refusal] = []
         for part, outcome in enumerate(outcomes):
             event = outcome if isinstance(outcome, Fault) else _with_json_properties(outcome.event)
             if isinstance(event, Fault):
-                refuse(Refusal(record.offset, *event, part))
+                refused.append(Refusal(record.offset, *event, part))
                 continue
             shape = (contract.PART, *event)
             shapes.setdefault(shape, []).append((record.offset, record.timestamp, part, *event.values()))
+        for refusal in few(refused):
+            refuse(refusal)
     return shapes
+
+
+def few(refusals: list[Refusal]) -> list[Refusal]:
+    """The refusals, in order of offset; where a message has more than 20, one of the whole message in their place.
+
+    Quarantine keeps the message with each of them: a message of 1 MB has room for 300,000 events that are none.
+    """
+    if len(refusals) <= _MOST_REFUSALS:
+        return refusals
+    counts = Counter(refusal.offset for refusal in refusals)
+    if max(counts.values()) <= _MOST_REFUSALS:
+        return refusals
+    kept: dict[tuple[int, int | None], Refusal] = {}
+    for refusal in refusals:
+        offset, count = refusal.offset, counts[refusal.offset]
+        if count <= _MOST_REFUSALS:
+            kept[offset, refusal.part] = refusal
+        elif (offset, None) not in kept:
+            found = f"{count} events of the message are refused; the first: {refusal.message}"
+            kept[offset, None] = refusal._replace(message=found, part=None)
+    return list(kept.values())
 
 
 def _with_json_properties(event: Event) -> Event | Fault:

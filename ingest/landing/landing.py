@@ -22,7 +22,7 @@ import polars as pl
 from expectations import contract
 from expectations.errors import JourneysError, StorageError
 from expectations.gate import Rule, judge
-from ingest.decoding.decode import TOMBSTONE, Refusal, decode
+from ingest.decoding.decode import TOMBSTONE, Refusal, decode, few
 from ingest.decoding.schemas import schema_finder
 from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.batch import Buffer, FlushLimits, is_due
@@ -247,7 +247,7 @@ class Landing:
         stream = self._streams[buffer.partition.topic]
         decoded = decode(records, buffer.partition, stream, self._settings.limits, self._find)
         verdict = judge(decoded.events, self._rules)
-        refusals: list[Refusal] = decoded.refused + refusals_of_gate(verdict.refused)
+        refusals: list[Refusal] = few(decoded.refused + refusals_of_gate(verdict.refused))
         return _Prepared(
             verdict.accepted,
             quarantine_rows(buffer.partition, records, refusals),

@@ -85,6 +85,7 @@ class Limits(Section):
     """
 
     largest_message: int = Field(default=1 << 20, gt=0, description="bytes")
+    most_parts: int = Field(default=10_000, gt=0, description="events of a message")
     largest_batch: int = Field(default=32 << 20, gt=0, description="bytes when decompressed")
     largest_refused: int = Field(default=8 << 20, gt=0, description="bytes")
     largest_profiles: int = Field(default=256 << 20, gt=0, description="bytes")

@@ -76,7 +76,7 @@ def framed(what: str) -> Any:
 
 
 def test_bombs_are_refused_within_little_time_and_memory() -> None:
-    process = subprocess.run([sys.executable, "-c", ALONE], check=True, capture_output=True, text=True, timeout=20)
+    process = subprocess.run([sys.executable, "-c", ALONE], check=True, capture_output=True, text=True, timeout=60)
     *found, peak = process.stdout.split()
     assert found == ["too_large"] * len(BOMBS) and int(peak) < MEGABYTES
 

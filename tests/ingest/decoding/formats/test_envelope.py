@@ -123,3 +123,36 @@ def test_a_lake_of_an_earlier_version_gets_the_new_column(tmp_path: Path, monkey
     assert table.decided("a") == 1
     assert table.append(row, [Claim("a", 1, 2)])
     assert scan(lake, layout.EVENTS).collect()["part"].sort().to_list() == [None, 0]
+
+
+@pytest.mark.parametrize("invalid", [{"type": "dream"}, {"timestamp": "soon"}, {"userId": None}])
+def test_more_than_20_refused_parts_of_a_message_are_one_row_and_the_others_land(
+    tmp_path: Path, invalid: dict[str, Any]
+) -> None:
+    lake = Lake(str(tmp_path))
+    held = landing(lake)
+    held.begin(PARTITION, "id", 0, accept_gap=False)
+    batches = [[call(n, **(invalid if n else {})) for n in range(count)] for count in (21, 22, 3_000)]
+    held.take(Chunk(PARTITION, [sent({"batch": calls}, offset) for offset, calls in enumerate(batches)], 3), 0.0)
+    assert held.flush().landed == {"calls": 3}
+    assert places(lake, layout.QUARANTINE) == [*((0, part) for part in range(1, 21)), (1, None), (2, None)]
+    last = scan(lake, layout.QUARANTINE).sort("offset", "part").collect().row(-1, named=True)
+    assert last["message"].startswith("2999 events of the message are refused; the first: ")
+    assert len(json.loads(last["raw"])["batch"]) == 3_000 and last["reason"] in {
+        "not_allowed",
+        "bad_timestamp",
+        "no_identity",
+    }
+
+
+def test_a_message_has_a_limited_number_of_events() -> None:
+    records = [sent({"batch": [call(n) for n in range(count)]}, count) for count in (4, 5)]
+    found = decode(records, PARTITION, STREAM, Limits(most_parts=4))
+    assert found.events["offset"].to_list() == [4] * 4
+    assert [(each.offset, each.reason, each.part) for each in found.refused] == [(5, "too_large", None)]
+
+
+def test_a_message_of_endless_invalid_events_is_refused_in_little_memory() -> None:
+    message = b'{"batch":[' + b",".join([b"{}"] * 300_000) + b"]}"
+    records = [sent(message, offset) for offset in range(16)]
+    assert [each.reason for each in decode(records, PARTITION, STREAM, Limits()).refused] == ["too_large"] * 16
