@@ -11,8 +11,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from analytics.identity.columns import CODE, COMBINATION, LINKED_TYPE
-from analytics.identity.graph import Mask
+from analytics.identity.columns import CODE, COMBINATION, LINKED_TYPE, Mask
 from analytics.identity.rules import LinkRules
 from analytics.identity.shared_devices import nearest_logins
 from analytics.identity.update import UpdatedIdentities

@@ -12,17 +12,13 @@ from itertools import combinations
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from analytics.identity.columns import CODE, LINKED_TYPE
+from analytics.identity.columns import CODE, LINKED_TYPE, Mask, NodeNumbers
 from analytics.identity.rules import IdentityRules
 from analytics.identity.sources import Source
+from analytics.identity.unique import Labels, adjacency_matrix, split_by_unique
 from analytics.store.columns import LINKED
-
-NodeNumbers = NDArray[np.int32] | NDArray[np.int64]
-Mask = NDArray[np.bool_]
 
 
 def nodes_of(values: Sequence[tuple[Source, pl.Series]], settings: IdentityRules) -> pl.DataFrame:
@@ -98,10 +94,12 @@ def tombstone_nodes(nodes: pl.DataFrame, removed: pl.DataFrame, settings: Identi
 def components(
     nodes: pl.DataFrame, links: NodeNumbers, settings: IdentityRules, fixed: Mask | None = None
 ) -> tuple[pl.DataFrame, NodeNumbers]:
-    """Finds shared nodes and connected components.
+    """Finds shared nodes, connected components, and the customers in them.
 
-    Returns the nodes with `customer` (the smallest node of the component), `known` (the component has a login) and
-    `shared`, and the links that join components. Nodes marked in `fixed` are shared whatever their links.
+    Returns the nodes with `component` and `customer` (the smallest node of each), `known` (the customer has a login),
+    `shared` and `tied` (shared because it is as near to one value of a unique kind as to another), and the links that
+    join customers. A component is one customer unless it has two values of a unique kind. Nodes marked in `fixed` are
+    shared whatever their links.
     """
     count, login = len(nodes), nodes["login"].to_numpy()
     counts = [~login[a] | login[b] for a, b in (links, links[::-1])]
@@ -109,22 +107,27 @@ def components(
     shared = np.asarray(degree > settings.max_degree)
     shared = shared if fixed is None else shared | fixed
     links = links[:, ~shared[links].any(axis=0)]
-    component_count, label = (
-        connected_components(adjacency_matrix(links, count), directed=False) if count else (0, np.zeros(0, np.int32))
-    )
-    smallest = np.zeros(component_count, np.uint32)
-    smallest[label[::-1]] = np.arange(count, dtype=np.uint32)[::-1]
-    has_login = np.bincount(label, weights=login & ~shared, minlength=component_count) > 0
+    label = connected_components(adjacency_matrix(links, count), directed=False)[1] if count else np.zeros(0, np.int32)
+    split = Labels(label, links, np.zeros(count, np.bool_))
+    for kind in settings.unique_kinds:
+        split = split_by_unique(split, (nodes["kind"] == kind).to_numpy() & ~shared & ~split.tied)
+    shared = shared | split.tied
+    has_login = np.bincount(split.label, weights=login & ~shared, minlength=1) > 0
+    component = _smallest_by(label)
     return nodes.with_columns(
-        pl.Series("customer", smallest[label], dtype=pl.UInt32),
-        pl.Series("known", has_login[label], dtype=pl.Boolean),
+        pl.Series("component", component, dtype=pl.UInt32),
+        pl.Series("customer", component if split.label is label else _smallest_by(split.label), dtype=pl.UInt32),
+        pl.Series("known", has_login[split.label], dtype=pl.Boolean),
         pl.Series("shared", shared, dtype=pl.Boolean),
-    ), links
+        pl.Series("tied", split.tied, dtype=pl.Boolean),
+    ), split.links
 
 
-def adjacency_matrix(links: NodeNumbers, count: int) -> coo_matrix:
-    """The links as a sparse matrix for scipy's graph routines."""
-    return coo_matrix((np.ones(links.shape[1], np.int8), (links[0], links[1])), shape=(count, count))
+def _smallest_by(label: NodeNumbers) -> NodeNumbers:
+    """For every node the smallest node with its label."""
+    smallest = np.zeros(label.max(initial=-1) + 1, np.uint32)
+    smallest[label[::-1]] = np.arange(len(label), dtype=np.uint32)[::-1]
+    return smallest[label]
 
 
 def assign_combinations(seen: pl.DataFrame, sources: Sequence[Source], nodes: pl.DataFrame) -> pl.DataFrame:

@@ -7,18 +7,19 @@ are written `kind:value`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from scipy.sparse.csgraph import shortest_path
 
-from analytics.identity.graph import adjacency_matrix, tombstone_nodes
+from analytics.identity.graph import tombstone_nodes
 from analytics.identity.resolution import Identities, identify
 from analytics.identity.rules import LinkRules
+from analytics.identity.unique import adjacency_matrix
 from expectations import contract
 from expectations.errors import DefinitionError, nearest
 from expectations.lake.layout import LINKS, Lake
@@ -33,7 +34,8 @@ EVIDENCE: Final = pl.Schema(
     | {"events": pl.Int64(), "first_at": contract.TIME, "last_at": contract.TIME, "event_id": pl.String()}
 )
 EVIDENCE_APART: Final = pl.Schema(
-    EVIDENCE | {"shared": pl.Boolean(), "other_shared": pl.Boolean(), "removed": pl.Boolean()}
+    EVIDENCE
+    | dict.fromkeys(("shared", "other_shared", "tied", "other_tied", "removed", "between_customers"), pl.Boolean())
 )
 
 
@@ -93,8 +95,9 @@ def why_apart(
     """The shortest chain of events between two identities, whether or not its links join; empty if there is none.
 
     Shows why two identities are two customers although events lead from one to the other. Columns: those of `why`, then
-    shared, other_shared (Boolean: the identity is shared and joins no customers) and removed (Boolean: the link has a
-    tombstone). Raises the same errors as `why`.
+    Boolean: shared, other_shared (the identity is shared and joins no customers), tied, other_tied (shared because it
+    is as near to one value of a unique kind as to another), removed (the link has a tombstone) and between_customers
+    (each identity belongs to another value of a unique kind). Raises the same errors as `why`.
 
     >>> events = pl.DataFrame({"customer_id": ["ann", "bob"], "anonymous_id": ["x", "x"], "occurred_at": [0, 1]})
     >>> rules = LinkRules.model_validate({"identities": {"max_degree": 1}})
@@ -105,20 +108,34 @@ def why_apart(
     """
     frame, rules = conform(events), rules or LinkRules()
     unlimited = rules.model_copy(
-        update={"identities": rules.identities.model_copy(update={"max_degree": _NO_MAX_DEGREE})}
+        update={"identities": rules.identities.model_copy(update={"max_degree": _NO_MAX_DEGREE, "unique": []})}
     )
-    unguarded, shared = identify(frame, unlimited), identify(frame, rules, removed).nodes["shared"]
+    unguarded, guarded = identify(frame, unlimited), identify(frame, rules, removed).nodes
     none = pl.DataFrame(schema=dict.fromkeys(PAIR, pl.String))
     removed_links = tombstone_nodes(unguarded.nodes, none if removed is None else removed, rules.identities)
     removed_pairs = {frozenset(pair) for pair in removed_links.iter_rows()}
     nodes = _shortest_chain(unguarded, *_endpoints(unguarded, (one, other), rules))
     steps = [
         _evidence(frame, unguarded, a, b).with_columns(
-            shared=pl.lit(shared[a]), other_shared=pl.lit(shared[b]), removed=pl.lit(frozenset((a, b)) in removed_pairs)
+            **_guards(guarded.row(a, named=True), guarded.row(b, named=True)),
+            removed=pl.lit(frozenset((a, b)) in removed_pairs),
         )
         for a, b in pairwise(nodes)
     ]
-    return _numbered_steps(steps, EVIDENCE_APART)
+    return _numbered_steps([step.select(EVIDENCE_APART.names()) for step in steps], EVIDENCE_APART)
+
+
+def _guards(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, pl.Expr]:
+    """Which guards keep the link of two nodes from joining."""
+    shared, together = one["shared"] or other["shared"], one["component"] == other["component"]
+    facts = {
+        "shared": one["shared"],
+        "other_shared": other["shared"],
+        "tied": one["tied"],
+        "other_tied": other["tied"],
+        "between_customers": together and not shared and one["customer"] != other["customer"],
+    }
+    return {name: pl.lit(fact) for name, fact in facts.items()}
 
 
 def parse_identity(text: str) -> tuple[str, str]:

@@ -3,10 +3,11 @@
 Words: an *identity* is a kind with a value (`device_id`, `d1`). A *login* is an identity of a kind that names a
 person; all other kinds name a device. A *link* joins two identities of one event.
 
-Two guards keep strangers apart. A value on the deny list never links. A value linked to more than `max_degree` others
-(a kiosk, a shared card) is *shared*: it stops linking. For a login only other logins count: a person may well own
-thirty cookies, but a card used by thirty people identifies none of them. An event that carries only shared values
-goes to the customer of the nearest login on that value before it, else after it, within the session of the value.
+Three guards keep strangers apart. A value on the deny list never links. A customer has at most one value of a *unique*
+kind: see `unique`. A value linked to more than `max_degree` others (a kiosk, a shared card) is *shared*: it stops
+linking. For a login only other logins count: a person may well own thirty cookies, but a card used by thirty people
+identifies none of them. An event that carries only shared values goes to the customer of the nearest login on that
+value before it, else after it, within the session of the value.
 
 The result is a function of the set of events: order, batches and repetition do not change it.
 """
@@ -22,9 +23,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from analytics.identity.columns import CODE, COMBINATION, HASH, LINKED_TYPE
+from analytics.identity.columns import CODE, COMBINATION, HASH, LINKED_TYPE, NodeNumbers
 from analytics.identity.graph import (
-    NodeNumbers,
     assign_combinations,
     components,
     links_of,
@@ -46,8 +46,8 @@ ARRIVED: Final = pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
 class Identities:
     """All identities of a set of events, and the customer of each.
 
-    - `nodes`: kind, value, customer (UInt32, the row of the customer's smallest identity), login, shared, known (the
-      customer has a login); sorted by trust and value.
+    - `nodes`: kind, value, customer (UInt32, the row of the customer's smallest identity), login, and what `components`
+      adds; sorted by trust and value.
     - `links`: the pairs of rows that join customers.
     - `seen`: one row per combination of identities on an event, with its number `_combination` and its hash `_hash`, as
       `hash_of(sources, seed)` computes it.

@@ -65,6 +65,9 @@ class IdentityRules(Section):
     calling_code: Annotated[str, AfterValidator(known_calling_code)] = Field(
         default="", pattern=r"^\+?[0-9]{0,3}$", description="calling code of phone numbers that are written without one"
     )
+    unique: list[str] = Field(
+        default=["customer_id"], description="kinds of which a customer has at most one value, however events link them"
+    )
     deny: list[str] = Field(default=["", "unknown", "0"], description="values that never link")
     max_degree: int = Field(default=20, ge=1, description="a value linked to more others stops linking")
     shared: Policy = Field(default="last_login", description="customer of the events of a value that stopped linking")
@@ -96,6 +99,12 @@ class IdentityRules(Section):
         """The kinds whose values are hashed, each with the kind that its hashes get."""
         return dict.fromkeys(self.hash_email, EMAIL_HASH) | dict.fromkeys(self.hash_phone, PHONE_HASH)
 
+    @property
+    def unique_kinds(self) -> list[str]:
+        """The kinds of which a customer has at most one value, the most trusted first."""
+        kinds = sorted({self.hashed.get(kind, kind) for kind in self.unique})
+        return sorted(kinds, key=[*self.kinds, *kinds].index)
+
     def known(self, kind: str, value: str) -> tuple[str, str | None]:
         """Normalized kind and value of an identity; the value is None when it is not a valid address to hash.
 
@@ -117,7 +126,7 @@ class IdentityRules(Section):
         listed = pl.concat([pl.select(self.normal(pl.lit(denied), each)).to_series() for each in kinds])
         return value.is_in(listed.drop_nulls().unique(maintain_order=True).implode())
 
-    @field_validator("kinds", "logins", "hash_email", "hash_phone")
+    @field_validator("kinds", "logins", "unique", "hash_email", "hash_phone")
     @classmethod
     def _each_once(cls, kinds: list[str]) -> list[str]:
         if len(set(kinds)) != len(kinds):

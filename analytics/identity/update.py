@@ -2,7 +2,8 @@
 
 New evidence is a combination of identities that was not seen before, or a changed tombstone. It may join customers
 or split them: an identity that becomes shared no longer links. All that can change lies in the components of the
-identities that the evidence names; a shared identity connects nothing.
+identities that the evidence names: an identity that is shared because of its many links connects nothing, while one
+that is tied, or a link between two customers, still decides which value of a unique kind is the nearest.
 """
 
 from __future__ import annotations
@@ -14,10 +15,8 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from analytics.identity.columns import CODE, LINKED_TYPE
+from analytics.identity.columns import CODE, LINKED_TYPE, Mask, NodeNumbers
 from analytics.identity.graph import (
-    Mask,
-    NodeNumbers,
     assign_combinations,
     components,
     links_of,
@@ -95,8 +94,8 @@ def _with_new_nodes(nodes: pl.DataFrame, named: pl.DataFrame) -> pl.DataFrame:
         .sort(_NODE_KEY)
         .with_row_index("node", offset=len(nodes))
     )
-    own = pl.col("node").alias("customer")
-    return pl.concat([nodes, new.with_columns(own, known=False, shared=False).select(nodes.columns)])
+    own = {name: pl.col("node") for name in ("component", "customer")}
+    return pl.concat([nodes, new.with_columns(**own, known=False, shared=False, tied=False).select(nodes.columns)])
 
 
 def _candidate_nodes(nodes: pl.DataFrame, seen: pl.DataFrame, sources: Sequence[Source]) -> pl.DataFrame:
@@ -117,22 +116,27 @@ def _changed_ends(before: pl.DataFrame, now: pl.DataFrame, nodes: pl.DataFrame, 
 def _affected_combinations(
     nodes: pl.DataFrame, columns: Sequence[NodeNumbers], is_new: Mask, ends: NodeNumbers
 ) -> tuple[Mask, Mask]:
-    """The combinations to resolve again, and the shared nodes whose links must be counted again."""
-    customer, shared = nodes["customer"].to_numpy(), nodes["shared"].to_numpy()
+    """The combinations to resolve again, and the nodes of many links whose links must be counted again."""
+    component, shared = nodes["component"].to_numpy(), _connects_nothing(nodes)
     reopened = np.zeros(len(nodes), np.bool_)
     reopened[ends] = shared[ends]
     touched = np.zeros(len(nodes), np.bool_)
-    touched[customer[ends]] = ~shared[ends]
+    touched[component[ends]] = ~shared[ends]
     hit = is_new.copy()
     while True:
         for column in columns:
             named = column[hit & (column >= 0)]
-            touched[customer[named[~shared[named]]]] = True
-        open_nodes = np.append((touched[customer] & ~shared) | reopened, False)
+            touched[component[named[~shared[named]]]] = True
+        open_nodes = np.append((touched[component] & ~shared) | reopened, False)
         extended = np.logical_or.reduce([open_nodes[column] for column in columns]) | hit
         if (extended == hit).all():
             return hit, reopened
         hit = extended
+
+
+def _connects_nothing(nodes: pl.DataFrame) -> Mask:
+    """The nodes that are shared because of their many links."""
+    return nodes.select(pl.col("shared") & ~pl.col("tied")).to_series().to_numpy()
 
 
 def _resolve_again(
@@ -148,7 +152,7 @@ def _resolve_again(
     rows = np.flatnonzero(hit)
     subset = seen[rows].drop(CODE, LINKED, "shared")
     own = pl.concat([subset[name].alias("own") for name in names]).drop_nulls().unique().to_numpy()
-    fixed = nodes["shared"].to_numpy() & ~reopened
+    fixed = _connects_nothing(nodes) & ~reopened
     sub_nodes = nodes[own].rename({"node": "own"}).with_columns(pl.Series("fixed", fixed[own]))
     sub_nodes = (
         sub_nodes.select("own", "rank", "kind", "value", "login", "fixed").sort(_NODE_KEY).with_row_index("node")
@@ -163,9 +167,8 @@ def _resolve_again(
     node_of = sub_nodes["own"]
     rows_of_nodes, free = sub_nodes["own"], sub_nodes.filter(~pl.col("fixed"))
     nodes = nodes.with_columns(
-        nodes["customer"].scatter(free["own"], node_of.gather(free["customer"])),
-        nodes["known"].scatter(rows_of_nodes, sub_nodes["known"]),
-        nodes["shared"].scatter(rows_of_nodes, sub_nodes["shared"]),
+        *(nodes[name].scatter(free["own"], node_of.gather(free[name])) for name in ("component", "customer")),
+        *(nodes[name].scatter(rows_of_nodes, sub_nodes[name]) for name in ("known", "shared", "tied")),
     )
     seen = seen.with_columns(
         seen[CODE].scatter(rows, node_of.gather(subset[CODE])),

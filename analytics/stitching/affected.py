@@ -16,8 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.run import on_threads
-from analytics.identity.columns import COMBINATION
-from analytics.identity.graph import Mask
+from analytics.identity.columns import COMBINATION, Mask
 from analytics.store.columns import AT, CUSTOMER, JOURNEY, OUTCOME, SESSION, TOUCHES
 from analytics.store.encoding import as_enum, as_time
 from analytics.store.parts import Part

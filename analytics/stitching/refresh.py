@@ -25,8 +25,7 @@ from numpy.typing import NDArray
 from analytics.engine.run import on_threads
 from analytics.identity import assignment
 from analytics.identity.assignment import event_counts
-from analytics.identity.columns import CODE, COMBINATION
-from analytics.identity.graph import Mask
+from analytics.identity.columns import CODE, COMBINATION, Mask
 from analytics.identity.links import tombstones
 from analytics.identity.update import UpdatedIdentities, update_identities
 from analytics.stitching.affected import (

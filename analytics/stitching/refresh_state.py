@@ -24,7 +24,7 @@ from expectations.lake import files
 from expectations.lake.layout import Lake
 
 MEMORY: Final = "memory"
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _TABLES: Final = ("nodes", "seen", "on_shared", "dropped", "activity", "tombstones")
 _Table = Literal["nodes", "seen", "on_shared", "dropped", "activity", "tombstones"]
 DROPPED: Final = pl.Schema({COMBINATION: pl.UInt32(), contract.OCCURRED_AT: contract.TIME, EVENT_HASH: pl.UInt64()})
@@ -34,7 +34,7 @@ DROPPED: Final = pl.Schema({COMBINATION: pl.UInt32(), contract.OCCURRED_AT: cont
 class RefreshState:
     """What is known of the events of a store.
 
-    - `nodes`: one row per identity, with customer, known and shared, as `components` returns them.
+    - `nodes`: one row per identity, with component, customer, known, shared and tied, as `components` returns them.
     - `seen`: one row per combination: `_hash`, its nodes, `_customer`, `linked`, `shared`, and `events`, its count.
     - `on_shared`: the events on shared values: shared, occurred_at, `_combination`, events.
     - `dropped`: the events that rules drop. `activity`: see the watermark. `tombstones`: the links that were removed.
@@ -104,7 +104,7 @@ def refresh_state_of(identities: Identities, **rest: Any) -> RefreshState:
     nodes = [name for name in identities.seen.columns if name.endswith("_node")]
     seen = identities.seen.select(HASH, *nodes, CODE, LINKED, "shared", rest.pop("events"))
     return RefreshState(
-        nodes=identities.nodes.select("rank", "kind", "value", "login", "customer", "known", "shared"),
+        nodes=identities.nodes.drop("node"),
         seen=seen,
         on_shared=event_counts(identities.on_shared),
         seed=identities.seed,

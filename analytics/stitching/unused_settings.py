@@ -79,7 +79,7 @@ def _of_columns(lake: Lake, rules: PathRules, stored: Paths) -> Iterator[UnusedS
 def _of_kinds(rules: PathRules, existing: list[str]) -> Iterator[UnusedSetting]:
     """Kinds may be named before they occur: one is reported only when an unnamed kind has nearly the same name."""
     existing = [*existing, *(hashed_as for raw, hashed_as in rules.identities.hashed.items() if raw in existing)]
-    for key in ("kinds", "logins", "lower", "hash_email", "hash_phone"):
+    for key in ("kinds", "logins", "unique", "lower", "hash_email", "hash_phone"):
         named: list[str] = getattr(rules.identities, key)
         for kind in sorted({*named} - {*existing}) if key in rules.identities.model_fields_set else ():
             hint = nearest(kind, [other for other in existing if other not in (*named, *rules.identities.hashed)])

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from analytics import PathRules
     from journeys.settings import Settings
 
 identity = typer.Typer(help="Explain why two identities are one customer, and split them.", no_args_is_help=True)
@@ -39,27 +40,32 @@ def show_why(settings: Settings, one: str, other: str, how: terminal.As) -> None
             f"{one} and {other} are two customers: events connect them, but at least one link does not count:",
             markup=False,
         )
-        _print_chain(broken, settings.paths.identities.max_degree)
+        _print_chain(broken, settings.paths)
 
 
-def _print_chain(chain: pl.DataFrame, max_degree: int = 0) -> None:
+def _print_chain(chain: pl.DataFrame, rules: PathRules | None = None) -> None:
     for link in chain.iter_rows(named=True):  # never cut: users copy identities from here
         one, other = f"{link['kind']}:{link['value']}", f"{link['other_kind']}:{link['other_value']}"
         first, last = (f"{link[name]:%Y-%m-%d %H:%M}" for name in ("first_at", "last_at"))
         times = f"1 event, {first}" if link["events"] == 1 else f"{link['events']:,} events, {first} to {last}"
         terminal.out.print(f"{link['step']}. {one}  and  {other}", markup=False, soft_wrap=True)
         terminal.out.print(f"   on {times}; first {link['event_id']}", markup=False, soft_wrap=True, style="dim")
-        for reason in _broken_by(link, one, other, max_degree):
+        for reason in _broken_by(link, one, other, rules) if rules else ():
             terminal.out.print(f"   does not count: {reason}", markup=False, soft_wrap=True)
 
 
-def _broken_by(link: Mapping[str, Any], one: str, other: str, max_degree: int) -> Iterator[str]:
+def _broken_by(link: Mapping[str, Any], one: str, other: str, rules: PathRules) -> Iterator[str]:
     """The reasons why a link does not count."""
-    if link.get("removed"):
+    if link["removed"]:
         yield "removed by `journeys identity split`; --undo restores it"
-    for end, name in (("shared", one), ("other_shared", other)):
-        if link.get(end):
-            yield f"{name} is shared: it occurs with more than {max_degree} others (max_degree)"
+    unique = " and ".join(rules.identities.unique)
+    for end, name in (("", one), ("other_", other)):
+        if link[f"{end}tied"]:
+            yield f"{name} is shared: it is as near to one {unique} as to another (unique)"
+        elif link[f"{end}shared"]:
+            yield f"{name} is shared: it occurs with more than {rules.identities.max_degree} others (max_degree)"
+    if link["between_customers"]:
+        yield f"each is nearer to another {unique}, and a customer has one at most (unique)"
 
 
 def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: bool) -> None:

@@ -1,4 +1,4 @@
-"""Who is one customer, the slow way: union-find over pairs, and a walk over the events of each shared value.
+"""Who is one customer, the slow way: one identity at a time, and a walk over the events of each shared value.
 
 An event is a dict: id, at (seconds), arrived (seconds, may be missing), identities (list of (kind, value)).
 """
@@ -21,9 +21,10 @@ def customers(  # noqa: PLR0912
     policy: str = "last_login",
     as_of: float | None = None,
     removed: list[tuple[Identity, Identity]] | None = None,
+    unique: tuple[str, ...] = (),
 ) -> list[tuple[str, str]]:
     """Customer key and way of linking, for each event."""
-    used = {kind for event in events for kind, _ in event["identities"]}
+    used = {kind for event in events for kind, _ in event["identities"]} | set(unique)
     order = kinds + sorted(used - set(kinds))
 
     def trust(identity: Identity) -> tuple[int, str]:
@@ -45,18 +46,20 @@ def customers(  # noqa: PLR0912
             others.setdefault(a, set()).add(b)
     shared = {a for a, rest in others.items() if len(rest) > max_degree}
 
-    parent = {identity: identity for event in events for identity in event["usable"]}
+    of = {identity: identity for event in events for identity in event["usable"]}
+    links = {(a, b) for a, b in pairs if a not in shared and b not in shared}
+    for identity in sorted(of):
+        reached = set(_distances(identity, links))
+        of[identity] = min(reached)
+    for kind in sorted(unique, key=order.index):
+        links, tied = _split(of, links, kind, shared)
+        shared |= tied
 
     def root(identity: Identity) -> Identity:
-        while parent[identity] != identity:
-            identity = parent[identity]
-        return identity
+        return of[identity]
 
-    for a, b in pairs:
-        if a not in shared and b not in shared:
-            parent[root(a)] = root(b)
     members: dict[Identity, list[Identity]] = {}
-    for identity in parent:
+    for identity in of:
         members.setdefault(root(identity), []).append(identity)
 
     def key(identity: Identity) -> str:
@@ -88,6 +91,34 @@ def customers(  # noqa: PLR0912
         else:
             out.append((f"event_id:{event['id']}", "anonymous"))
     return out
+
+
+def _distances(start: Identity, links: set[tuple[Identity, Identity]]) -> dict[Identity, int]:
+    """How many links lead from one identity to each that it reaches."""
+    found, edge, steps = {start: 0}, {start}, 0
+    while edge:
+        steps += 1
+        edge = {b for a, b in links if a in edge} - found.keys()
+        found |= dict.fromkeys(edge, steps)
+    return found
+
+
+def _split(
+    of: dict[Identity, Identity], links: set[tuple[Identity, Identity]], kind: str, shared: set[Identity]
+) -> tuple[set[tuple[Identity, Identity]], set[Identity]]:
+    """Gives every identity that several values of the kind reach to the nearest; returns links and tied identities."""
+    values = [identity for identity in of if identity[0] == kind and identity not in shared]
+    reach = {value: _distances(value, links) for value in values}
+    several = {of[a] for a in values for b in values if a != b and b in reach[a]}
+    tied = set()
+    for identity in [each for each in of if of[each] in several]:
+        distances = sorted((reach[value][identity], value) for value in values if identity in reach[value])
+        if len(distances) > 1 and distances[0][0] == distances[1][0]:
+            tied.add(identity)
+            of[identity] = identity
+        else:
+            of[identity] = distances[0][1]
+    return {(a, b) for a, b in links if of[a] == of[b]}, tied
 
 
 def _owner(event: Event, stream: list[Event], login_customer: Any, gap: float, policy: str) -> tuple[int, str] | None:

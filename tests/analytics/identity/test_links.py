@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.identity.links import EVIDENCE, PAIR, split, tombstones, why, why_apart
+from analytics.identity.links import EVIDENCE, EVIDENCE_APART, PAIR, split, tombstones, why, why_apart
 from analytics.identity.resolution import customers
 from analytics.identity.rules import IdentityRules
 from analytics.stitching.build import build
@@ -76,7 +76,7 @@ def test_links_that_do_not_count_are_shown_with_their_reason() -> None:
         ("ann", "y", False, False, False),
     ]
     users = events(*({"device_id": "kiosk", "customer_id": who} for who in ("ann", "bob", "cid")))
-    rules = PathRules(identities=IdentityRules(max_degree=2))
+    rules = PathRules(identities=IdentityRules(max_degree=2, unique=[]))
     broken = why_apart(users, "customer_id:ann", "customer_id:bob", rules)
     assert broken.select("value", "shared", "other_value", "other_shared", "removed").rows() == [
         ("ann", False, "kiosk", True, False),
@@ -84,7 +84,30 @@ def test_links_that_do_not_count_are_shown_with_their_reason() -> None:
     ]
     joined = why_apart(STORY, "anonymous_id:x", "anonymous_id:y")
     assert joined.select(EVIDENCE.names()).equals(why(STORY, "anonymous_id:x", "anonymous_id:y"))
-    assert not joined.select(pl.any_horizontal("shared", "other_shared", "removed").any()).item()
+    assert not joined.select(pl.any_horizontal(EVIDENCE_APART.names()[len(EVIDENCE) :]).any()).item()
+
+
+def test_a_link_that_unique_kinds_keep_from_joining_is_shown_with_its_reason() -> None:
+    """ann and bob share a phone; elsewhere one event carries a device of his and a cookie of hers."""
+    guards = ("tied", "other_tied", "between_customers")
+    home = events({"device_id": "phone", "customer_id": "ann"}, {"device_id": "phone", "customer_id": "bob"})
+    broken = why_apart(home, "customer_id:ann", "customer_id:bob")
+    assert broken.select("value", "other_value", *guards).rows() == [
+        ("ann", "phone", False, True, False),
+        ("phone", "bob", True, False, False),
+    ]
+    assert broken.select("shared", "other_shared").rows() == [(False, True), (True, False)]
+    direct = events(
+        {"device_id": "a", "customer_id": "ann"},
+        {"anonymous_id": "b", "customer_id": "bob"},
+        {"device_id": "a", "anonymous_id": "b"},
+    )
+    broken = why_apart(direct, "customer_id:ann", "customer_id:bob")
+    assert broken.select("value", "other_value", *guards).rows() == [
+        ("ann", "a", False, False, False),
+        ("a", "b", False, False, True),
+        ("b", "bob", False, False, False),
+    ]
 
 
 def test_a_denied_value_and_an_unknown_value_give_different_errors() -> None:
@@ -96,9 +119,9 @@ def test_a_denied_value_and_an_unknown_value_give_different_errors() -> None:
 
 def test_a_chain_does_not_lead_over_a_shared_value() -> None:
     users = [{"device_id": "kiosk", "customer_id": who} for who in ("ann", "bob", "cid")]
-    rules = PathRules(identities=IdentityRules(max_degree=2))
+    rules, unlimited = (PathRules(identities=IdentityRules(max_degree=most, unique=[])) for most in (2, 20))
     assert why(events(*users), "customer_id:ann", "customer_id:bob", rules).is_empty()
-    assert len(why(events(*users), "customer_id:ann", "customer_id:bob")) == 2
+    assert len(why(events(*users), "customer_id:ann", "customer_id:bob", unlimited)) == 2
 
 
 @pytest.mark.parametrize("wrong", ["ann", "customer_id:", "customer_id:nobody", ":ann"])

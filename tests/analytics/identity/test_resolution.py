@@ -44,7 +44,9 @@ def as_frame(events: list[dict[str, Any]]) -> pl.DataFrame:
 
 
 def rules(**identities: Any) -> PathRules:
-    return PathRules(identities=IdentityRules(kinds=KINDS, logins=LOGINS, deny=DENY, **identities))
+    """Rules without a unique kind, unless one is named."""
+    settings = {"unique": []} | identities
+    return PathRules(identities=IdentityRules(kinds=KINDS, logins=LOGINS, deny=DENY, **settings))
 
 
 def found(events: list[dict[str, Any]], **identities: Any) -> list[tuple[str, str]]:
@@ -81,26 +83,34 @@ tombstones = st.lists(st.tuples(identity, identity), max_size=4)
 @settings(max_examples=150)
 @given(
     event_lists,
-    st.integers(1, 3),
+    st.sampled_from([1, 2, 3, 20, 20, 20]),
     st.sampled_from(["last_login", "first_login", "session", "never"]),
     st.none() | minutes,
     tombstones,
+    st.sampled_from([(), ("customer_id",), ("customer_id",), ("card",), ("anonymous_id", "customer_id", "extra")]),
 )
-def test_customers_are_the_components_that_union_find_finds(
-    events: list[dict[str, Any]], degree: int, policy: str, as_of: int | None, removed: list[Any]
+def test_customers_are_those_of_the_oracle(
+    events: list[dict[str, Any]],
+    degree: int,
+    policy: str,
+    as_of: int | None,
+    removed: list[Any],
+    unique: tuple[str, ...],
 ) -> None:
     moment = None if as_of is None else START + timedelta(minutes=as_of)
-    expected = slow(events, KINDS, LOGINS, DENY, degree, 30, policy, as_of, removed)
+    expected = slow(events, KINDS, LOGINS, DENY, degree, 30, policy, as_of, removed, unique)
     gone = pl.DataFrame([(*one, *other) for one, other in removed], schema=PAIR, orient="row")
-    stitched = customers(as_frame(events), rules(max_degree=degree, shared=policy, as_of=moment), gone)
+    settings = rules(max_degree=degree, shared=policy, as_of=moment, unique=unique)
+    stitched = customers(as_frame(events), settings, gone)
     assert stitched.select("customer", "linked").rows() == expected
 
 
 @given(event_lists, st.integers(0, 99))
 def test_order_of_arrival_changes_nothing(events: list[dict[str, Any]], seed: int) -> None:
     shuffled = random.Random(seed).sample(events, len(events))
-    straight = dict(zip([e["id"] for e in events], found(events, max_degree=2), strict=True))
-    assert straight == dict(zip([e["id"] for e in shuffled], found(shuffled, max_degree=2), strict=True))
+    straight, other = (found(rows, max_degree=3, unique=["customer_id"]) for rows in (events, shuffled))
+    straight_by_id = dict(zip([e["id"] for e in events], straight, strict=True))
+    assert straight_by_id == dict(zip([e["id"] for e in shuffled], other, strict=True))
 
 
 def test_a_login_names_the_browsing_before_and_after_it() -> None:

@@ -242,7 +242,9 @@ def slowly(rows: list[dict[str, Any]], degree: int) -> list[tuple[Any, ...]]:
         }
         for number, row in enumerate(rows)
     ]
-    assigned = slow_customers(rows_of_touches, list(KINDS), list(LOGINS), ["unknown"], degree, 30)
+    assigned = slow_customers(
+        rows_of_touches, list(KINDS), list(LOGINS), ["unknown"], degree, 30, unique=("customer_id",)
+    )
     found = [
         (key, row["minute"], event["id"], NAMES[row["event_name"]], linked)
         for row, event, (key, linked) in zip(rows, rows_of_touches, assigned, strict=True)
@@ -258,7 +260,7 @@ def slowly(rows: list[dict[str, Any]], degree: int) -> list[tuple[Any, ...]]:
 
 
 @settings(max_examples=15)
-@given(st.lists(visit, min_size=6, max_size=30), st.integers(1, 3))
+@given(st.lists(visit, min_size=6, max_size=30), st.sampled_from([1, 2, 3, 20, 20]))
 def test_a_store_of_several_parts_holds_what_the_oracles_find(rows: list[dict[str, Any]], degree: int) -> None:
     rules = RULES.model_copy(update={"identities": IdentityRules(max_degree=degree)})
     numbered = [

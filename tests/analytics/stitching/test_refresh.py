@@ -77,6 +77,7 @@ def test_paths_are_refreshed_only_when_something_changed(tmp_path: Path) -> None
     assert refresh(lake, PathRules(goal=["cart"]), end_of_data=at("90d")) is not None
 
 
+DEVICE = {"device_id": "p"}
 CASES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     "a customer goes on": (
         [event("home", "0m", 0, customer_id="ann"), event("home", "0m", 1, customer_id="bob")],
@@ -99,6 +100,37 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
         [event("home", f"{n}m", n, anonymous_id="k", customer_id=who) for n, who in enumerate(["ann", "bob", "cid"])]
         + [event("home", "50m", 5, anonymous_id="k")],
         [event("home", "45m", 7, anonymous_id="k", customer_id="ann")],
+    ),
+    "a second person logs in on a device": (
+        [
+            event("home", "0m", 0, customer_id="ann", anonymous_id="x"),
+            event("home", "3m", 1, anonymous_id="x"),
+            event("home", "400m", 2, anonymous_id="x"),
+            event("ping", "401m", 3, anonymous_id="x"),
+        ],
+        [event("home", "9m", 4, customer_id="bob", anonymous_id="x"), event("home", "14m", 5, anonymous_id="x")],
+    ),
+    "a shorter way to another person moves a device": (
+        [
+            event("home", "0m", 0, customer_id="ann", anonymous_id="x"),
+            event("home", "3m", 1, customer_id="bob"),
+            event("home", "4m", 2, anonymous_id="x", identities=DEVICE),
+            event("home", "99m", 3, identities=DEVICE),
+        ],
+        [event("home", "9m", 4, customer_id="bob", identities=DEVICE)],
+    ),
+    "a link far away ties what was one person's": (
+        [
+            event("home", "0m", 0, customer_id="ann", anonymous_id="x"),
+            event("home", "3m", 1, customer_id="bob"),
+            event("home", "4m", 2, anonymous_id="x", identities=DEVICE),
+            event("home", "99m", 3, identities=DEVICE),
+            event("home", "3m", 4, anonymous_id="y"),
+        ],
+        [
+            event("home", "9m", 5, customer_id="bob", anonymous_id="y"),
+            event("home", "10m", 6, anonymous_id="y", identities=DEVICE),
+        ],
     ),
     "a journey lapses": (
         [event("home", "0m", 0, customer_id="ann"), event("home", "1m", 1), event("order_placed", "0m", 2)],

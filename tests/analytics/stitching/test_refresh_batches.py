@@ -116,17 +116,18 @@ def is_nobodys(new: Row) -> bool:
 @settings(max_examples=10)
 @given(
     histories(),
-    st.integers(1, 3),
+    st.sampled_from([1, 2, 3, 20, 20, 20]),
     st.sampled_from(["last_login", "first_login", "session", "never"]),
     st.booleans(),
     st.sampled_from([4, 1_000_000]),
+    st.sampled_from([[], ["customer_id"], ["customer_id"], ["customer_id", "device_id"]]),
 )
 def test_a_refreshed_store_equals_a_rebuilt_store_whatever_lands(
-    history: History, degree: int, policy: Any, salted: bool, share: int
+    history: History, degree: int, policy: Any, salted: bool, share: int, unique: list[str]
 ) -> None:
     salt = "a secret of the shop" if salted else None
     rules = PathRules(
-        identities=IdentityRules(max_degree=degree, shared=policy, salt=salt),
+        identities=IdentityRules(max_degree=degree, shared=policy, salt=salt, unique=unique),
         touchpoints=[TouchpointRule(events=["ping"], drop=True)],
         attributes=["region"],
         sequence="properties.n" if degree == 1 else None,
