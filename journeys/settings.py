@@ -11,6 +11,8 @@ from expectations.errors import ConfigurationError
 from expectations.lake.layout import Lake
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from analytics import NamedFunnel, PathRules
     from expectations.compile.compile import Compiled
     from expectations.suites.expectation import Suite
@@ -82,7 +84,20 @@ class Settings:
         """`[paths]`."""
         from analytics import PathRules
 
-        return self.file.section("paths", PathRules)
+        rules = self.file.section("paths", PathRules)
+        mapped = self._mapped_kinds() - rules.identities.known_kinds
+        if not mapped:
+            return rules
+        kinds = [*rules.identities.kinds, *sorted(mapped)]
+        return rules.model_copy(update={"identities": rules.identities.model_copy(update={"kinds": kinds})})
+
+    def _mapped_kinds(self) -> set[str]:
+        """The kinds of identity that mappings of `[ingest]` set, in fields named `identities.<kind>`.
+
+        The table is not validated here: questions need no valid `[ingest]`.
+        """
+        prefix = "identities."
+        return {key.removeprefix(prefix) for key in _keys(self.file.data.get("ingest")) if key.startswith(prefix)}
 
     @cached_property
     def funnels(self) -> dict[str, NamedFunnel]:
@@ -115,6 +130,14 @@ class Settings:
     def beside(self, address: str) -> str:
         """Resolve an address: relative folders start from the file's folder, other addresses stay as they are."""
         return address if "://" in address else str(self.folder / address)
+
+
+def _keys(table: object) -> Iterator[str]:
+    """All keys of a table and of the tables in it."""
+    if isinstance(table, dict):
+        yield from table
+    for each in table.values() if isinstance(table, dict) else table if isinstance(table, list) else ():
+        yield from _keys(each)
 
 
 def template(name: str) -> str:

@@ -34,7 +34,7 @@ from analytics.identity.graph import (
 )
 from analytics.identity.rules import LinkRules
 from analytics.identity.shared_devices import nearest_logins, on_shared
-from analytics.identity.sources import Source, combinations_of, distinct_rows, hash_of, sources_of, with_hash
+from analytics.identity.sources import Source, combinations_of, distinct_rows, hash_of, kinds_in, sources_of, with_hash
 from analytics.store.columns import CUSTOMER, LINKED
 from expectations import contract
 from expectations.lake.tables import conform
@@ -52,6 +52,7 @@ class Identities:
     - `seen`: one row per combination of identities on an event, with its number `_combination` and its hash `_hash`, as
       `hash_of(sources, seed)` computes it.
     - `on_shared`: the events on shared values. `logins`: the customer of each time of each shared value.
+    - `other_kinds`: kind and events (Int64) of the identities left out because no setting names their kind.
     - `alone`: the events without any usable identity.
     - `keys`: the customer keys by code, first of the nodes, then of the events in `alone`.
     """
@@ -63,6 +64,7 @@ class Identities:
     seed: int
     on_shared: pl.DataFrame
     logins: pl.DataFrame
+    other_kinds: pl.DataFrame
     alone: pl.DataFrame
     keys: pl.Series
 
@@ -108,9 +110,9 @@ def identify(
     """
     settings = rules.identities
     readable = events if repeated is None or settings.as_of else repeated
-    kinds = readable.select(pl.col(contract.IDENTITIES).map.keys().explode().unique())
-    keys = kinds.collect(engine="streaming").to_series()
-    sources = sources_of(sorted(keys.drop_nulls()), settings)
+    kinds = kinds_in(readable)
+    is_known = pl.col("kind").is_in(settings.known_kinds)
+    sources = sources_of(kinds.filter(is_known)["kind"].to_list(), settings)
     had_arrived = pl.lit(True) if settings.as_of is None else settings.as_of >= ARRIVED
     values = [(source, distinct_rows(readable, source.value.alias(source.column)).to_series()) for source in sources]
     nodes = nodes_of(values, settings)
@@ -128,7 +130,16 @@ def identify(
     alone = _events_without_identity(with_hash(events, sources, hashed), seen, len(nodes))
     names = pl.concat([node_keys(nodes), alone.select(pl.format("event_id:{}", contract.EVENT_ID).alias(CUSTOMER))])
     return Identities(
-        sources, nodes, links, seen, seed, shared_events, logins, alone, salted(names.to_series(), settings.salt)
+        sources=sources,
+        nodes=nodes,
+        links=links,
+        seen=seen,
+        seed=seed,
+        on_shared=shared_events,
+        logins=logins,
+        other_kinds=kinds.filter(~is_known),
+        alone=alone,
+        keys=salted(names.to_series(), settings.salt),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from itertools import chain
 from typing import Annotated, Final, Literal
 
 import polars as pl
@@ -24,6 +25,8 @@ LOGINS: Final = ("customer_id", "login", "email_hash", "phone_hash", "loyalty_id
 EMAIL_HASH: Final = "email_hash"
 PHONE_HASH: Final = "phone_hash"
 KINDS: Final = (*LOGINS, "device_id", "anonymous_id")
+FORMAT_KINDS: Final = ("advertising_id", "network_userid", "user_fingerprint")
+"""Further kinds that the formats of other tools' events have."""
 
 
 def _parsed_duration(value: object) -> timedelta:
@@ -52,7 +55,9 @@ def _hashed_values(value: pl.Expr, digest: Callable[[str], str | None]) -> pl.Ex
 class IdentityRules(Section):
     """Which identities belong to one customer: table [paths.identities]."""
 
-    kinds: list[str] = Field(default=list(KINDS), description="kinds of identity, the most trusted first")
+    kinds: list[str] = Field(
+        default=list(KINDS), max_length=200, description="kinds of identity, the most trusted first"
+    )
     logins: list[str] = Field(default=list(LOGINS), description="kinds that name a person; others name a device")
     trim: bool = Field(default=True, description="cut blanks around values before they are compared")
     lower: list[str] = Field(default=["email_hash", "phone_hash"], description="kinds whose values ignore case")
@@ -98,6 +103,12 @@ class IdentityRules(Section):
     def hashed(self) -> dict[str, str]:
         """The kinds whose values are hashed, each with the kind that its hashes get."""
         return dict.fromkeys(self.hash_email, EMAIL_HASH) | dict.fromkeys(self.hash_phone, PHONE_HASH)
+
+    @property
+    def known_kinds(self) -> frozenset[str]:
+        """The kinds that link: those of the product, and those that a setting names. Others are counted, no more."""
+        named = (self.kinds, self.logins, self.unique, self.lower, self.hash_email, self.hash_phone)
+        return frozenset(chain(KINDS, FORMAT_KINDS, *named))
 
     @property
     def unique_kinds(self) -> list[str]:

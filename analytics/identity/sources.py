@@ -59,10 +59,17 @@ def distinct_rows(events: pl.LazyFrame, *columns: pl.Expr) -> pl.DataFrame:
     return pl.concat(part.unique().collect(engine="streaming") for part in groups)
 
 
-def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ...]:
-    """The sources of identities, the most trusted kind first; kinds missing from the settings come last, by name.
+def kinds_in(events: pl.LazyFrame) -> pl.DataFrame:
+    """How many events carry each key of the map of identities: kind, events (Int64), sorted by kind."""
+    keys = events.select(pl.col(contract.IDENTITIES).map.keys().explode().alias("kind")).drop_nulls()
+    counts = keys.group_by("kind").agg(pl.len().cast(pl.Int64).alias("events"))
+    return counts.collect(engine="streaming").sort("kind")
 
-    `keys` are the keys that occur in the map `identities`. Sources whose values are hashed have the kind of the hash.
+
+def sources_of(keys: Sequence[str], settings: IdentityRules) -> tuple[Source, ...]:
+    """The sources of identities, the most trusted kind first; kinds without a place in the order come last, by name.
+
+    `keys` are keys of the map `identities`. Sources whose values are hashed have the kind of the hash.
     """
     own = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
     fields: list[tuple[str, pl.Expr, str | None]] = [(kind, pl.col(kind), None) for kind in own]

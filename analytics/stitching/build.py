@@ -52,13 +52,18 @@ from expectations.lake.tables import profiles as landed_profiles
 EVENTS_PER_PART: Final = 1_000_000
 EVENTS_PER_SHARE: Final = 2_000_000
 EVENTS_PER_BATCH: Final = 500_000
+MAX_OTHER_KINDS: Final = 10
 
 Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
 class StitchSummary:
-    """The counts of a stitching run: events, duplicates, touches, customers, sessions, journeys by outcome, links."""
+    """The counts of a stitching run: events, duplicates, touches, customers, sessions, journeys by outcome, links.
+
+    `other_kinds` is the number of kinds of identity that no setting names and that therefore link nothing, and
+    `other_kinds_most` has the most frequent of them with the number of events.
+    """
 
     events: int = 0
     duplicates: int = 0
@@ -68,6 +73,8 @@ class StitchSummary:
     sessions: int = 0
     journeys: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     linked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LINKED_VALUES, 0))
+    other_kinds: int = 0
+    other_kinds_most: dict[str, int] = field(default_factory=dict)
     end_of_data: datetime | None = None
 
     @property
@@ -125,6 +132,7 @@ def build(
     states = attribute_versions(landed_profiles(lake), plan.identities.nodes, rules) if rules.attributes else None
     repeated = plan.repeated
     summary = StitchSummary(repeated.events, repeated.repeats, repeated.conflicts, end_of_data=end)
+    summary = with_other_kinds(summary, plan.identities.other_kinds)
     buckets = max(1, round((repeated.events - repeated.repeats) / EVENTS_PER_PART))
     schema = prepare_events(with_customers(plan.raw, plan.identities), rules).collect_schema()
     with StoreWriter(into or lake.paths) as writer, Buckets(buckets, schema) as events_by_bucket:
@@ -267,6 +275,12 @@ def _bucket_numbers(identities: Identities, buckets: int) -> NDArray[np.uint32]:
     numbers = np.zeros(len(identities.keys), np.uint32)
     numbers[used_codes] = [bucket_of(key, buckets) for key in identities.keys.gather(used_codes)]
     return numbers
+
+
+def with_other_kinds(summary: StitchSummary, kinds: pl.DataFrame) -> StitchSummary:
+    """Sets the kinds of identity that no setting names: kind, events."""
+    most = kinds.sort("events", "kind", descending=[True, False]).head(MAX_OTHER_KINDS)
+    return replace(summary, other_kinds=len(kinds), other_kinds_most=dict(most.select("kind", "events").iter_rows()))
 
 
 def add_counts(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> StitchSummary:

@@ -169,10 +169,13 @@ def _has_traces(lake: Lake, customer: _Customer) -> bool:
 def _unknown_identity(identity: str, customer: _Customer) -> DefinitionError:
     kind, _ = parse_identity(identity)
     kinds = customer.identities.nodes["kind"].unique().sort().to_list()
+    advice = "check the identity; denied values belong to no customer"
+    if kind not in customer.rules.identities.known_kinds:
+        advice = f"add {kind!r} to kinds under [paths.identities]: no setting names it"
     return DefinitionError(
         f"No event carries this {kind}, nor does anything else in the lake.",
         expected=f"a kind among {', '.join(kinds) or '(no event has landed)'}, and a value that is not denied",
-        do=(kind not in kinds and nearest(kind, kinds)) or "check the identity; denied values belong to no customer",
+        do=(kind not in kinds and nearest(kind, kinds)) or advice,
     )
 
 

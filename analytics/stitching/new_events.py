@@ -14,7 +14,7 @@ import polars as pl
 
 from analytics.engine.run import on_threads
 from analytics.identity.columns import COMBINATION, HASH
-from analytics.identity.sources import Source, hash_of, sources_of, with_hash
+from analytics.identity.sources import Source, hash_of, kinds_in, sources_of, with_hash
 from analytics.stitching.refresh_state import RefreshState
 from analytics.store.parts import Part
 from analytics.touches.assembly import EVENT_HASH
@@ -27,7 +27,7 @@ _ID: Final = "_id"
 
 @dataclass(frozen=True)
 class NewEvents:
-    """New events without duplicates, with `_hash` and `_combination`, and their unknown combinations.
+    """New events without duplicates, with `_hash` and `_combination`, their unknown combinations, and other kinds.
 
     `landed` counts all new rows, `conflicts` the events that share an id with another event; `known` holds the hashes
     of the ids that old events have.
@@ -39,6 +39,7 @@ class NewEvents:
     known: pl.Series
     sources: tuple[Source, ...]
     unknown: pl.DataFrame
+    other_kinds: pl.DataFrame
 
 
 def find_new_events(
@@ -53,8 +54,8 @@ def find_new_events(
     repeated = fresh.filter(ids.is_in(known.implode()))
     old_events = events_at_times(landed, repeated[contract.OCCURRED_AT], known)
     events = drop_known(fresh, old_events.join(fresh, on=contract.PLACE, how="anti", nulls_equal=True))
-    kinds = fresh.select(pl.col(contract.IDENTITIES).map.keys().explode().unique()).to_series().drop_nulls()
-    if set(kinds) - set(state.kinds):
+    kinds, is_known = kinds_in(fresh.lazy()), pl.col("kind").is_in(rules.identities.known_kinds)
+    if set(kinds.filter(is_known)["kind"]) - set(state.kinds):
         return None
     sources = sources_of(state.kinds, rules.identities)
     events = with_hash(events.lazy(), sources, hash_of(sources, state.seed)).collect()
@@ -68,7 +69,7 @@ def find_new_events(
     events = events.join(numbers, on=HASH, how="left", maintain_order="left")
     new_ids = events[contract.EVENT_ID].hash()
     conflicts = len(events) - len(new_ids.unique().filter(~new_ids.unique().is_in(known.implode())))
-    return NewEvents(events, len(fresh), conflicts, known, sources, unknown)
+    return NewEvents(events, len(fresh), conflicts, known, sources, unknown, kinds.filter(~is_known))
 
 
 def reads_arrival_columns(rules: PathRules) -> bool:

@@ -38,7 +38,16 @@ from analytics.stitching.affected import (
     extracted_columns,
 )
 from analytics.stitching.buckets import remove_orphans
-from analytics.stitching.build import Progress, StitchSummary, add_counts, build, build_inputs, part_of, write_part
+from analytics.stitching.build import (
+    Progress,
+    StitchSummary,
+    add_counts,
+    build,
+    build_inputs,
+    part_of,
+    with_other_kinds,
+    write_part,
+)
 from analytics.stitching.new_events import NewEvents, events_at_times, find_new_events, reads_arrival_columns
 from analytics.stitching.refresh_state import RefreshState, load_state, remove_other_states
 from analytics.stitching.restitch import RestitchedEvents, restitch_events
@@ -154,6 +163,8 @@ class Refresh:
         touches = self._restitched_touches(restitched, self._states(identities.nodes, restitched.events[CODE]), end)
         summary = self._summary(new, extracted, touches)
         summary = replace(summary, linked=assignment.linked_counts(identities, shared_assignments), end_of_data=end)
+        other_kinds = pl.concat([self.state.other_kinds, new.other_kinds]).group_by("kind").agg(pl.col("events").sum())
+        summary = with_other_kinds(summary, other_kinds)
         dropped = restitched.dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT_HASH)
         state = replace(
             self.state,
@@ -163,6 +174,7 @@ class Refresh:
             dropped=pl.concat([self.state.dropped, dropped]),
             activity=minutes,
             tombstones=self.tombstones,
+            other_kinds=other_kinds,
             counts=summary.counts,
         )
         self._write(extracted, (restitched, touches), state, end, on_progress)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import polars as pl
 
@@ -25,8 +25,7 @@ from expectations.lake.layout import Lake
 
 MEMORY: Final = "memory"
 _FORMAT: Final = 3
-_TABLES: Final = ("nodes", "seen", "on_shared", "dropped", "activity", "tombstones")
-_Table = Literal["nodes", "seen", "on_shared", "dropped", "activity", "tombstones"]
+_TABLES: Final = ("nodes", "seen", "on_shared", "dropped", "activity", "tombstones", "other_kinds")
 DROPPED: Final = pl.Schema({COMBINATION: pl.UInt32(), contract.OCCURRED_AT: contract.TIME, EVENT_HASH: pl.UInt64()})
 
 
@@ -38,6 +37,7 @@ class RefreshState:
     - `seen`: one row per combination: `_hash`, its nodes, `_customer`, `linked`, `shared`, and `events`, its count.
     - `on_shared`: the events on shared values: shared, occurred_at, `_combination`, events.
     - `dropped`: the events that rules drop. `activity`: see the watermark. `tombstones`: the links that were removed.
+    - `other_kinds`: the events by kind of identity that no setting names.
     - `kinds`: the keys of the map of identities. `seed`: of the hashes. `counts`: the counts of the summary.
     """
 
@@ -47,6 +47,7 @@ class RefreshState:
     dropped: pl.DataFrame
     activity: pl.DataFrame
     tombstones: pl.DataFrame
+    other_kinds: pl.DataFrame
     kinds: tuple[str, ...]
     seed: int
     counts: Mapping[str, Any]
@@ -107,6 +108,7 @@ def refresh_state_of(identities: Identities, **rest: Any) -> RefreshState:
         nodes=identities.nodes.drop("node"),
         seen=seen,
         on_shared=event_counts(identities.on_shared),
+        other_kinds=identities.other_kinds,
         seed=identities.seed,
         **rest,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from reports.site.publish import Published
 
 MAX_UNUSED: Final = 10
+MAX_KINDS: Final = 5
+MAX_KIND: Final = 60
 """Number of unused settings that the terminal lists."""
 _LINKED: Final = {
     "login": "by their own login",
@@ -137,12 +139,22 @@ def check_lake(settings: Settings) -> CheckSummary:
     terminal.out.print(f"  {summary.rows:,} new rows on {summary.days:,} days")
     for note in summary.notes:
         terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
+    _print_identity_notes(settings)
     for suite in summary.suites:
         outcome = f"{suite.failed:,} failed, {suite.warned:,} warned" if suite.failed or suite.warned else "all met"
         terminal.print_check(suite.name, outcome, "", passed=suite.passed)
         for belief, days in suite.missed[:MAX_FAILED]:
             terminal.out.print(f"    {days:,} × {belief}", markup=False, soft_wrap=True, style="dim")
     return summary
+
+
+def _print_identity_notes(settings: Settings) -> None:
+    """Print what the last stitching found odd about identities, if there was one."""
+    from analytics import stitch_summary
+
+    with suppress(StorageError):  # not stitched yet
+        for note in _identity_notes(stitch_summary(settings.lake)):
+            terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
 
 
 def _tables(settings: Settings) -> dict[str, Table]:
@@ -181,8 +193,19 @@ def stitch_lake(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
     terminal.out.print(f"  {sum(summary.journeys.values()):,} journeys: {outcomes}")
     ways = ", ".join(f"{share * 100:.1f} % {_LINKED[way]}" for way, share in summary.coverage.items())
     terminal.out.print(f"  events linked to customers: {ways}")
+    for note in _identity_notes(summary):
+        terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
     _print_unused_settings(settings)
     return summary
+
+
+def _identity_notes(summary: StitchSummary) -> Iterator[str]:
+    """What is odd about the identities of a stitching run."""
+    if summary.other_kinds:
+        most = list(summary.other_kinds_most.items())[:MAX_KINDS]
+        named = ", ".join(f"{terminal.harmless(kind)[:MAX_KIND]} ({events:,})" for kind, events in most)
+        rest = f" and {summary.other_kinds - len(most):,} more" if summary.other_kinds > len(most) else ""
+        yield f"kinds of identity that no setting names, so they link nothing (events): {named}{rest}"
 
 
 def _print_unused_settings(settings: Settings) -> None:

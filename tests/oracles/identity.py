@@ -30,8 +30,9 @@ def customers(  # noqa: PLR0912
     def trust(identity: Identity) -> tuple[int, str]:
         return order.index(identity[0]), identity[1]
 
+    known = {*kinds, *logins, *unique}
     for event in events:
-        event["usable"] = sorted({i for i in event["identities"] if i[1] not in deny}, key=trust)
+        event["usable"] = sorted({i for i in event["identities"] if i[1] not in deny and i[0] in known}, key=trust)
 
     pairs = set()
     for event in events:

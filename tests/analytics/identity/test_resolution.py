@@ -10,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics.identity.links import PAIR
-from analytics.identity.resolution import _row_lookup, customers
+from analytics.identity.resolution import _row_lookup, customers, identify
 from analytics.identity.rules import IdentityRules
 from analytics.touches.rules import PathRules
+from expectations.lake.tables import conform
 from tests.oracles.identity import customers as slow
 from tests.written import START
 
@@ -282,3 +283,15 @@ def test_hashes_find_their_rows_however_they_are_distributed(known: set[int], di
     asked = dice.choices(ordered, k=50)
     found = _row_lookup(pl.Series(ordered, dtype=pl.UInt64))(pl.Series(asked, dtype=pl.UInt64))
     assert found.to_list() == [ordered.index(one) for one in asked]
+
+
+def test_only_kinds_that_a_setting_names_link() -> None:
+    """A client that swaps key and value makes a kind of every person; `extra` is named nowhere."""
+    swapped = [{f"user{n}@x.de": "email", "extra": "1", "card": "2"} for n in range(2)]
+    frame = pl.DataFrame({"event_name": "e", "occurred_at": START, "anonymous_id": ["x", "y"]})
+    frame = frame.with_columns(pl.Series("identities", swapped, dtype=pl.Map(pl.String, pl.String)))
+    assert customers(frame)["customer"].n_unique() == 2
+    assert customers(frame, PathRules(identities=IdentityRules(logins=["card"])))["customer"].n_unique() == 1
+    found = identify(conform(frame), PathRules())
+    assert set(found.other_kinds.rows()) == {("user0@x.de", 1), ("user1@x.de", 1), ("extra", 2), ("card", 2)}
+    assert found.nodes["kind"].unique().to_list() == ["anonymous_id"]

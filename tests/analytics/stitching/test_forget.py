@@ -177,6 +177,19 @@ def test_an_unknown_identity_cannot_be_forgotten(lake: Lake) -> None:
     assert not DeltaTable(lake.table("events")).version(), "nothing was touched"
 
 
+def test_hundreds_of_kinds_do_not_stop_a_forget(lake: Lake) -> None:
+    kinds = {f"user{number}@x.de": "email" for number in range(300)}
+    schema = {"identities": pl.Map(pl.String, pl.String)}
+    rows = [{"event_id": "k", "anonymous_id": "secret-x", "identities": kinds, "offset": 9}]
+    place = {"event_name": "home", "occurred_at": START, "event_date": START.date(), "topic": "it's", "partition": 0}
+    frame = conform(pl.DataFrame([row | place for row in rows], schema_overrides=schema)).collect()
+    frame.write_delta(lake.table("events"), mode="append", delta_write_options={"schema_mode": "merge"})
+    forget(lake, "customer_id:secret-ann")
+    assert not traces(lake, "user7@x.de")
+    with pytest.raises(DefinitionError, match=r"add 'card' to kinds under \[paths.identities\]"):
+        forget(lake, "card:7")
+
+
 def test_a_quarantined_message_that_names_the_customer_in_a_header_is_removed(lake: Lake) -> None:
     """CloudEvents in binary mode have their subject in a header, and nothing of the customer in the message."""
 

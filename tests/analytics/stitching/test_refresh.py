@@ -213,6 +213,24 @@ def test_a_profile_leaves_with_an_identity_that_became_shared(tmp_path: Path, re
     assert stored(Paths.open(lake)).filter(customer="customer_id:dan")["region"].to_list() == [None]
 
 
+def test_kinds_that_no_setting_names_never_stop_a_refresh(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """260 of them, and more with each refresh: none asks for a build, and the most frequent ones are counted."""
+    lake = Lake(str(tmp_path))
+
+    def swapped(number: int) -> dict[str, Any]:
+        kinds = {f"user{number}@x.de": "email", "card": "1"}
+        return event("home", f"{number}m", number, anonymous_id=f"u{number}", identities=kinds)
+
+    land(lake, *map(swapped, range(260)))
+    refresh(lake)
+    request.getfixturevalue("no_build")
+    land(lake, *map(swapped, range(260, 264)))
+    summary = check(lake, PathRules(), tmp_path)
+    assert (summary.customers, summary.other_kinds) == (264, 265)
+    assert list(summary.other_kinds_most.items())[:2] == [("card", 264), ("user0@x.de", 1)]
+    assert len(summary.other_kinds_most) == 10
+
+
 def test_rewritten_files_bring_no_events(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     land(lake, event("home", "0m", 0, customer_id="ann"))

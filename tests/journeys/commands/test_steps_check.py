@@ -10,6 +10,7 @@ from deltalake import DeltaTable
 from typer.testing import CliRunner
 
 import journeys.commands.pipeline  # noqa: F401 - registers the commands
+from analytics.stitching.refresh import refresh
 from expectations.audit import results
 from expectations.lake.layout import Lake
 from ingest.upkeep.repair import repair, repeats
@@ -153,3 +154,11 @@ def test_errors_in_a_suite_are_reported_with_their_line_before_the_stream_starts
     message = f"{result.exception}"
     assert all(word in message for word in words), message
     assert not Path(lake.address).exists()
+
+
+def test_kinds_of_identity_that_no_setting_names_are_reported(lake: Lake) -> None:
+    land(lake, *days_of(2, 2), event(1000, 1, 3, identities={"ann@x.de": "email"}))
+    named = "kinds of identity that no setting names, so they link nothing (events): ann@x.de (1)"
+    assert named not in check(lake)[1], "not stitched yet"
+    refresh(lake)
+    assert named in check(lake)[1]

@@ -10,8 +10,10 @@ from typer.testing import CliRunner
 
 import journeys.commands.paths
 import journeys.commands.pipeline  # noqa: F401 - registers the commands
+from analytics.identity.rules import KINDS
 from expectations.lake.tables import conform
 from journeys.app import app
+from journeys.settings import Settings
 from tests.written import at
 
 
@@ -50,3 +52,22 @@ def test_an_id_of_two_different_events_is_reported(config: Path) -> None:
     other = {"event_id": "e0", "event_name": "cart", "occurred_at": at("9m"), "customer_id": "ann"}
     conform(pl.DataFrame([other])).collect().write_delta(config.parent / "lake" / "events", mode="append")
     assert "0 duplicates left out, 2 customers\n  1 events kept although another event has the same id" in say()
+
+
+def test_kinds_that_no_setting_names_are_named_without_control_characters(config: Path) -> None:
+    kinds = {f"user{n}@x.de": "email" for n in range(260)} | {"red\x1b[31m": "7", "card": "8"}
+    rows = [
+        {"event_id": f"k{n}", "event_name": "home", "occurred_at": at("1m"), "anonymous_id": f"k{n}", "identities": ids}
+        for n, ids in enumerate([kinds, {"card": "8"}])
+    ]
+    schema = {"identities": pl.Map(pl.String, pl.String)}
+    frame = conform(pl.DataFrame(rows, schema_overrides=schema)).collect()
+    frame.write_delta(config.parent / "lake" / "events", mode="append")
+    named = "kinds of identity that no setting names, so they link nothing (events): card (2), red�[31m (1), user0@x.de"
+    for _ in ("builds", "has nothing to do"):
+        output = CliRunner().invoke(app, ["stitch", "--config", str(config)]).output
+        assert named in output and "and 257 more" in output
+    with config.open("a") as text:
+        text.write('[[ingest.streams]]\ntopic = "t"\nkind = "clickstream"\nfields = { "identities.card" = "no" }\n')
+    assert "card (2)" not in CliRunner().invoke(app, ["stitch", "--config", str(config)]).output
+    assert set(Settings(config).paths.identities.kinds) == {*KINDS, "card"}
