@@ -76,6 +76,8 @@ class IdentityRules(Section):
     deny: list[str] = Field(default=["", "unknown", "0"], description="values that never link")
     max_degree: int = Field(default=20, ge=1, description="a value linked to more others stops linking")
     shared: Policy = Field(default="last_login", description="customer of the events of a value that stopped linking")
+    warn_identities: int = Field(default=100, ge=1, description="a customer with more identities is warned of")
+    warn_events: int = Field(default=100_000, ge=1, description="a customer with more events is warned of")
     salt: str | None = Field(
         default=None, min_length=16, repr=False, description="secret: customer keys in the paths become pseudonyms"
     )

@@ -19,6 +19,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.identity.columns import CODE, COMBINATION
+from analytics.identity.largest import largest_customers
 from analytics.identity.links import tombstones
 from analytics.identity.resolution import Identities, identify, with_customers
 from analytics.stitching.buckets import BUCKET, Buckets
@@ -61,6 +62,7 @@ Progress = Callable[[int, int], None]
 class StitchSummary:
     """The counts of a stitching run: events, duplicates, touches, customers, sessions, journeys by outcome, links.
 
+    `largest` has the customer with the most `identities` and the one with the most `events`, each with both counts.
     `other_kinds` is the number of kinds of identity that no setting names and that therefore link nothing, and
     `other_kinds_most` has the most frequent of them with the number of events.
     """
@@ -73,6 +75,7 @@ class StitchSummary:
     sessions: int = 0
     journeys: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
     linked: dict[str, int] = field(default_factory=lambda: dict.fromkeys(LINKED_VALUES, 0))
+    largest: dict[str, dict[str, Any]] = field(default_factory=dict)
     other_kinds: int = 0
     other_kinds_most: dict[str, int] = field(default_factory=dict)
     end_of_data: datetime | None = None
@@ -137,7 +140,9 @@ def build(
     schema = prepare_events(with_customers(plan.raw, plan.identities), rules).collect_schema()
     with StoreWriter(into or lake.paths) as writer, Buckets(buckets, schema) as events_by_bucket:
         linked, events, dropped = _fill_buckets(plan, rules, events_by_bucket, buckets)
-        summary = replace(summary, linked=linked)
+        seen = plan.identities.seen.select(CODE, events)
+        largest = largest_customers(plan.identities.nodes, seen, rules.identities.salt)
+        summary = replace(summary, linked=linked, largest=largest)
         for part in events_by_bucket.read():
             touches = touches_of(part, rules, states, end)
             write_part(writer, touches, plan.identities.keys, len(plan.identities.nodes))
@@ -210,7 +215,8 @@ def _fill_buckets(
 
 def build_inputs(lake: Lake, rules: PathRules) -> dict[str, Any]:
     """What paths are built from: the versions of the tables, and a digest of the rules."""
-    digest = hashlib.sha256(rules.model_dump_json().encode()).hexdigest()
+    only_reported = {"identities": {"warn_identities", "warn_events"}}
+    digest = hashlib.sha256(rules.model_dump_json(exclude=only_reported).encode()).hexdigest()
     return {name: table_version(lake, name) for name in (EVENTS, PROFILES, LINKS)} | {"rules": digest}
 
 

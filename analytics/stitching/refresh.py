@@ -26,6 +26,7 @@ from analytics.engine.run import on_threads
 from analytics.identity import assignment
 from analytics.identity.assignment import event_counts
 from analytics.identity.columns import CODE, COMBINATION, Mask
+from analytics.identity.largest import largest_customers
 from analytics.identity.links import tombstones
 from analytics.identity.update import UpdatedIdentities, update_identities
 from analytics.stitching.affected import (
@@ -162,7 +163,12 @@ class Refresh:
         restitched = restitch_events(extracted, new.events, (identities, shared_assignments), self.rules, self._ids)
         touches = self._restitched_touches(restitched, self._states(identities.nodes, restitched.events[CODE]), end)
         summary = self._summary(new, extracted, touches)
-        summary = replace(summary, linked=assignment.linked_counts(identities, shared_assignments), end_of_data=end)
+        summary = replace(
+            summary,
+            linked=assignment.linked_counts(identities, shared_assignments),
+            largest=largest_customers(identities.nodes, identities.seen, self.rules.identities.salt),
+            end_of_data=end,
+        )
         other_kinds = pl.concat([self.state.other_kinds, new.other_kinds]).group_by("kind").agg(pl.col("events").sum())
         summary = with_other_kinds(summary, other_kinds)
         dropped = restitched.dropped.select(COMBINATION, pl.col(AT).alias(contract.OCCURRED_AT), EVENT_HASH)

@@ -153,7 +153,7 @@ def _print_identity_notes(settings: Settings) -> None:
     from analytics import stitch_summary
 
     with suppress(StorageError):  # not stitched yet
-        for note in _identity_notes(stitch_summary(settings.lake)):
+        for note in _identity_notes(settings, stitch_summary(settings.lake)):
             terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
 
 
@@ -193,19 +193,32 @@ def stitch_lake(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
     terminal.out.print(f"  {sum(summary.journeys.values()):,} journeys: {outcomes}")
     ways = ", ".join(f"{share * 100:.1f} % {_LINKED[way]}" for way, share in summary.coverage.items())
     terminal.out.print(f"  events linked to customers: {ways}")
-    for note in _identity_notes(summary):
+    for note in _identity_notes(settings, summary, largest=True):
         terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
     _print_unused_settings(settings)
     return summary
 
 
-def _identity_notes(summary: StitchSummary) -> Iterator[str]:
-    """What is odd about the identities of a stitching run."""
+def _identity_notes(settings: Settings, summary: StitchSummary, *, largest: bool = False) -> Iterator[str]:
+    """What is odd about the identities of a stitching run, and with `largest` also the customers that are not odd."""
+    rules, customers = settings.paths.identities, summary.largest
+    for most, limit in (("identities", rules.warn_identities), ("events", rules.warn_events)):
+        if most in customers and (largest or customers[most][most] > limit):
+            yield _largest(customers[most], most, limit)
     if summary.other_kinds:
-        most = list(summary.other_kinds_most.items())[:MAX_KINDS]
-        named = ", ".join(f"{terminal.harmless(kind)[:MAX_KIND]} ({events:,})" for kind, events in most)
-        rest = f" and {summary.other_kinds - len(most):,} more" if summary.other_kinds > len(most) else ""
+        frequent = list(summary.other_kinds_most.items())[:MAX_KINDS]
+        named = ", ".join(f"{terminal.harmless(kind)[:MAX_KIND]} ({events:,})" for kind, events in frequent)
+        rest = f" and {summary.other_kinds - len(frequent):,} more" if summary.other_kinds > len(frequent) else ""
         yield f"kinds of identity that no setting names, so they link nothing (events): {named}{rest}"
+
+
+def _largest(customer: dict[str, Any], most: str, limit: int) -> str:
+    """The customer with the most identities or events, with a warning beyond the limit."""
+    counts = f"{customer['identities']:,} identities and {customer['events']:,} events"
+    named = f"the most {most}: {terminal.harmless(customer['customer'])} with {counts}"
+    if customer[most] <= limit:
+        return named
+    return f"warning: {named}, more than {limit:,} (paths.identities.warn_{most}): a bot or a shared id?"
 
 
 def _print_unused_settings(settings: Settings) -> None:

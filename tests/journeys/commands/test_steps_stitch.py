@@ -71,3 +71,18 @@ def test_kinds_that_no_setting_names_are_named_without_control_characters(config
         text.write('[[ingest.streams]]\ntopic = "t"\nkind = "clickstream"\nfields = { "identities.card" = "no" }\n')
     assert "card (2)" not in CliRunner().invoke(app, ["stitch", "--config", str(config)]).output
     assert set(Settings(config).paths.identities.kinds) == {*KINDS, "card"}
+
+
+def test_the_largest_customers_are_named_with_a_warning_beyond_the_limit(config: Path) -> None:
+    def lines() -> list[str]:
+        output = CliRunner().invoke(app, ["stitch", "--config", str(config)]).output
+        return [line.strip() for line in output.splitlines() if "the most" in line]
+
+    most = "customer_id:ann with 2 identities and 2 events"
+    assert lines() == [f"the most identities: {most}", f"the most events: {most}"]
+    with config.open("a") as text:
+        text.write("[paths.identities]\nwarn_identities = 1\n")
+    assert lines()[0].startswith(
+        f"warning: the most identities: {most}, more than 1 (paths.identities.warn_identities)"
+    )
+    assert lines()[1] == f"the most events: {most}"
