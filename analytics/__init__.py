@@ -53,7 +53,9 @@ if TYPE_CHECKING:
     from analytics.monitoring.runs import landed_offsets, published_runs, record_run
     from analytics.stitching.build import StitchSummary, stitch
     from analytics.stitching.build import build as build_paths
-    from analytics.stitching.forget import forget as forget_customer
+    from analytics.stitching.privacy.forget import check_removable, finish_forgetting, forget_selected
+    from analytics.stitching.privacy.forget import forget as forget_customer
+    from analytics.stitching.privacy.selection import select_customers
     from analytics.stitching.refresh import refresh as refresh_paths
     from analytics.stitching.refresh import summary_of as stitch_summary
     from analytics.stitching.unused_settings import unused_settings
@@ -83,6 +85,7 @@ __all__ = [
     "benjamini_hochberg",
     "build_paths",
     "channels",
+    "check_removable",
     "check_words",
     "compare",
     "conformance",
@@ -92,9 +95,11 @@ __all__ = [
     "duration",
     "effort",
     "explain_difference",
+    "finish_forgetting",
     "flow",
     "flow_routes",
     "forget_customer",
+    "forget_selected",
     "funnel",
     "funnel_by_range",
     "goal_incidence",
@@ -120,6 +125,7 @@ __all__ = [
     "responses",
     "retention",
     "returns",
+    "select_customers",
     "sessions",
     "split_identities",
     "step_changes",
@@ -155,7 +161,11 @@ _ON_USE = {
     "build_paths": "analytics.stitching.build:build",
     "check_words": "analytics.funnels.saved:check_words",
     "customers": "analytics.identity.resolution:customers",
-    "forget_customer": "analytics.stitching.forget:forget",
+    "forget_customer": "analytics.stitching.privacy.forget:forget",
+    "select_customers": "analytics.stitching.privacy.selection:select_customers",
+    "check_removable": "analytics.stitching.privacy.forget:check_removable",
+    "finish_forgetting": "analytics.stitching.privacy.forget:finish_forgetting",
+    "forget_selected": "analytics.stitching.privacy.forget:forget_selected",
     "known_identity": "analytics.identity.links:known_identity",
     "landed_offsets": "analytics.monitoring.runs:landed_offsets",
     "preview_touchpoints": "analytics.touches.preview:touchpoints",

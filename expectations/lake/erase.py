@@ -54,16 +54,6 @@ def erase(lake: Lake, name: str, predicate: str | None) -> Erased:
         raise StorageError("Rows of a table cannot be erased.", where=address, found=said(error)) from error
 
 
-def is_settled(lake: Lake, name: str) -> bool:
-    """Whether no file of a table waits for removal, as after an interrupted `erase`."""
-    address = lake.table(name)
-    try:
-        obsolete = open_delta(address).vacuum(0, dry_run=True, enforce_retention_duration=False)
-    except TableNotFoundError:
-        return True
-    return not obsolete or _data_files(address).isdisjoint(obsolete)
-
-
 def _data_files(address: str) -> set[str]:
     return {name for name in files.listing(address) if not name.startswith("_")}
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -11,13 +12,16 @@ from journeys import terminal
 from journeys.app import DEFAULT, AsJson, Config, app, printed_as, settings_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     import polars as pl
 
     from analytics import PathRules
     from journeys.settings import Settings
 
+MAX_CUSTOMERS: Final = 10
+"""Number of customers that a preview lists."""
+MAX_UNKNOWN: Final = 5
 identity = typer.Typer(help="Explain why two identities are one customer, and split them.", no_args_is_help=True)
 app.add_typer(identity, name="identity")
 
@@ -91,14 +95,48 @@ def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: b
     _print_chain(chain)
 
 
-def show_forget(settings: Settings, customer: str) -> None:
-    """Remove a customer, and print how many of the customer's rows each table held before and after."""
-    from analytics import forget_customer
+def show_forget(settings: Settings, customers: Sequence[str], *, preview: bool, yes: bool, large: bool) -> None:
+    """Show what would go; after confirmation remove it, and print how many rows each table held before and after."""
+    from analytics import check_removable, finish_forgetting, forget_selected, select_customers
 
-    with terminal.step("Removing the customer and stitching again"):
-        proof = forget_customer(settings.lake, customer, settings.paths)
+    if not preview and finish_forgetting(settings.lake, settings.paths) is not None:
+        terminal.out.print("Finished an earlier run that was interrupted.")
+    with terminal.step("Looking the customers up"):
+        selection = select_customers(settings.lake, customers, settings.paths)
+    _print_selection(selection.summary, selection.unknown)
+    if preview:
+        return
+    check_removable(settings.lake, selection, large=large)
+    if not yes:
+        who = customers[0] if len(customers) == 1 else f"{len(selection.summary):,} customers"
+        typer.confirm(f"Remove all data of {who}? This cannot be undone", abort=True)
+    with terminal.step("Removing the customers and stitching again"):
+        proof = forget_selected(settings.lake, selection, large=large)
     terminal.show(proof, terminal.As.table)
     terminal.out.print(f"\n{_proven(int(proof['named'].sum()))}", style="dim", markup=False)
+
+
+def _print_selection(summary: pl.DataFrame, unknown: Sequence[str]) -> None:
+    """Print the largest customers of a selection and the sum of all; unknown identities are counted and named."""
+    terminal.show(summary.head(MAX_CUSTOMERS), terminal.As.table)
+    identities, logins, events = (int(summary[name].sum()) for name in ("identities", "logins", "events"))
+    total = f"{len(summary):,} customers, {identities:,} identities, {logins:,} logins, {events:,} events"
+    terminal.out.print(f"all: {total}", markup=False)
+    if unknown:
+        named = ", ".join(terminal.harmless(each) for each in unknown[:MAX_UNKNOWN])
+        rest = ", ..." if len(unknown) > MAX_UNKNOWN else ""
+        terminal.out.print(f"no event carries {len(unknown):,} of the identities: {named}{rest}", markup=False)
+
+
+def _identities_in(file: Path) -> list[str]:
+    """The identities in a file, one a line; blank lines and lines that begin with # are skipped."""
+    from expectations.errors import InputError
+
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("The file of identities cannot be read.", where=str(file), found=str(error)) from error
+    return [line for line in lines if line and not line.startswith("#")]
 
 
 def _proven(named: int) -> str:
@@ -141,12 +179,26 @@ def split(
 
 @app.command()
 def forget(
-    customer: Annotated[str, typer.Argument(help="Any identity of the customer, as kind:value.")],
+    customers: Annotated[
+        list[str] | None, typer.Argument(help="One identity of each customer, as kind:value.", show_default=False)
+    ] = None,
+    from_file: Annotated[Path | None, typer.Option(help="A file with one identity a line.")] = None,
+    preview: Annotated[bool, typer.Option("--preview", help="Only show what would be removed.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    large: Annotated[
+        bool, typer.Option("--large", help="Remove customers that are too large to be one person, too.")
+    ] = False,
     config: Config = DEFAULT,
 ) -> None:
-    """Remove a customer with all identities from every table and file of the lake, and print the proof."""
+    """Remove customers with all identities from every table and file of the lake, and print the proof.
 
-    if not yes:
-        typer.confirm(f"Remove all data of {customer}? This cannot be undone", abort=True)
-    show_forget(settings_of(config), customer)
+    Shows identities, logins and events first, and asks for confirmation.
+
+    Example: journeys forget customer_id:c123 --preview
+    """
+    from expectations.errors import InputError
+
+    asked = [*(customers or ()), *(_identities_in(from_file) if from_file else ())]
+    if not asked:
+        raise InputError("No customer is named.", expected="an identity as kind:value, or --from-file")
+    show_forget(settings_of(config), asked, preview=preview, yes=yes, large=large)

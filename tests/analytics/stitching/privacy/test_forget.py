@@ -7,20 +7,24 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-import analytics.stitching.forget
+import analytics.stitching.privacy.forget
 from analytics.identity.links import split
 from analytics.stitching.build import build
-from analytics.stitching.forget import forget
-from analytics.stitching.forget_quarantine import messages_naming
+from analytics.stitching.privacy.forget import MAX_LOGINS, forget
+from analytics.stitching.privacy.quarantine import messages_naming
+from analytics.stitching.privacy.selection import select_customers
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
+from expectations.audit import results
 from expectations.errors import DefinitionError
 from expectations.lake.layout import Lake
 from expectations.lake.tables import conform
 from ingest.landing.commit import Table
 from ingest.landing.offsets import Claim
 from tests.written import START, at
+
+RULES = PathRules()
 
 
 def land(lake: Lake, rows: list[dict[str, Any]]) -> None:
@@ -72,6 +76,7 @@ def test_a_customer_is_gone_from_every_table_and_file(lake: Lake) -> None:
         "profiles": (2, 1),
         "links": (1, 0),
         "quarantine": (2, 1),
+        "checks/results": (0, 0),
         "paths": (3, 1),
         "memory": (3, 1),
     }
@@ -88,7 +93,7 @@ def test_a_customer_is_gone_from_every_table_and_file(lake: Lake) -> None:
 @pytest.mark.parametrize("step", ["profiles", "links", "quarantine", "events", "build"])
 def test_an_interrupted_forget_can_be_repeated(lake: Lake, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Killed after rows of a table were deleted, before its files were removed; or before the paths are built."""
-    real = analytics.stitching.forget.erase
+    real = analytics.stitching.privacy.forget.erase
 
     def die(*_: Any) -> None:
         raise KeyboardInterrupt
@@ -101,9 +106,9 @@ def test_an_interrupted_forget_can_be_repeated(lake: Lake, monkeypatch: pytest.M
 
     with monkeypatch.context() as patched:
         if step == "build":
-            patched.setattr(analytics.stitching.forget, "build", die)
+            patched.setattr(analytics.stitching.privacy.forget, "build", die)
         else:
-            patched.setattr(analytics.stitching.forget, "erase", erase)
+            patched.setattr(analytics.stitching.privacy.forget, "erase", erase)
         with pytest.raises(KeyboardInterrupt):
             forget(lake, "customer_id:secret-ann")
     assert forget(lake, "customer_id:secret-ann")["named"].sum() == 0
@@ -188,6 +193,94 @@ def test_hundreds_of_kinds_do_not_stop_a_forget(lake: Lake) -> None:
     assert not traces(lake, "user7@x.de")
     with pytest.raises(DefinitionError, match=r"add 'card' to kinds under \[paths.identities\]"):
         forget(lake, "card:7")
+
+
+def test_many_customers_are_forgotten_in_one_pass(lake: Lake) -> None:
+    land(lake, [{"event_id": "c", "anonymous_id": "secret-y", "customer_id": "secret-cid", "offset": 9}])
+    done = forget(lake, ["customer_id:secret-ann", "anonymous_id:secret-y", "customer_id:nobody"])
+    assert done.filter(table="events").select("before", "after", "named").row(0) == (4, 1, 0)
+    assert traces(lake, "secret") == {"quarantine"}, "of another: secret-anna"
+    assert (Path(lake.table("events")) / "_delta_log").exists() and not Path(lake.table("forgetting")).exists()
+
+
+def test_the_selection_shows_what_would_go(lake: Lake) -> None:
+    selection = select_customers(lake, ["anonymous_id:secret-x", "customer_id:secret-ann", "customer_id:nobody"], RULES)
+    assert selection.summary.rows() == [
+        ("customer_id:secret-ann", 2, 1, 2, at("0m"), at("1m")),
+        ("customer_id:nobody", 1, 1, 0, None, None),
+    ]
+    assert selection.unknown == ("customer_id:nobody",)
+    assert len(pl.read_delta(lake.table("events"))) == 3, "nothing is removed"
+
+
+@pytest.mark.parametrize(
+    ("settings", "logins"),
+    [({"warn_identities": 1}, 1), ({"warn_events": 1}, 1), ({"unique": []}, MAX_LOGINS + 1)],
+)
+def test_a_customer_too_large_to_be_one_person_is_forgotten_only_when_asked(
+    lake: Lake, settings: dict[str, Any], logins: int
+) -> None:
+    more = [{"event_id": f"l{n}", "anonymous_id": "secret-x", "customer_id": f"secret-{n}"} for n in range(1, logins)]
+    if more:
+        land(lake, [row | {"offset": 10 + n} for n, row in enumerate(more)])
+    rules = PathRules.model_validate({"identities": settings})
+    with pytest.raises(DefinitionError, match="1 of 1 customers are too large to be one person") as error:
+        forget(lake, "customer_id:secret-ann", rules)
+    assert f"{logins} logins" in str(error.value)
+    assert len(pl.read_delta(lake.table("events"))) == 3 + len(more)
+    forget(lake, "customer_id:secret-ann", rules, large=True)
+    assert len(pl.read_delta(lake.table("events"))) == 1
+
+
+def test_an_interrupted_forget_removes_no_more_than_it_was_about_to(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The removed link between ann and bob's phone goes first; without it they would be one customer."""
+    land(lake, [{"event_id": "b", "anonymous_id": "phone", "customer_id": None, "offset": 8}])
+    land(lake, [{"event_id": "p", "anonymous_id": "phone", "customer_id": "secret-ann", "offset": 9}])
+    split(lake, "customer_id:secret-ann", "anonymous_id:phone", decided_at=at("1d"))
+    real = analytics.stitching.privacy.forget.erase
+
+    def erase(lake: Lake, name: str, predicate: str | None) -> Any:
+        if name == "events":
+            raise KeyboardInterrupt
+        return real(lake, name, predicate)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(analytics.stitching.privacy.forget, "erase", erase)
+        with pytest.raises(KeyboardInterrupt):
+            forget(lake, "customer_id:secret-ann")
+    forget(lake, "customer_id:secret-ann")
+    assert sorted(pl.read_delta(lake.table("events"))["event_id"]) == ["b", "e2"]
+
+
+def test_an_event_name_that_only_one_customer_had_is_gone_from_the_checks(lake: Lake) -> None:
+    """Their counts by day and name, and their results about the most frequent names."""
+    land(
+        lake,
+        [
+            {
+                "event_id": "s",
+                "anonymous_id": "secret-x",
+                "customer_id": None,
+                "event_name": "secret-name's",
+                "offset": 9,
+            }
+        ],
+    )
+    counted = [(START.date(), "name", "home", 3), (START.date(), "name", "secret-name's", 1), (None, "rows", "", 4)]
+    results.keep(lake, results.SEEN.to_frame(), pl.DataFrame(counted, schema=results.MEASURES, orient="row"))
+    found = dict.fromkeys(results.RESULTS.names()) | {"suite": "drift", "checked_at": START}
+    rows = [
+        found | {"columns": [f"{name}.{number}"], "belief": f"{name}: its share"}
+        for name in ("home", "secret-name's")
+        for number in ("share", "weekly")
+    ]
+    results.add_results(lake, pl.DataFrame(rows, schema=results.RESULTS))
+    done = forget(lake, "customer_id:secret-ann").filter(table="checks/results")
+    assert done.select("before", "after").row(0) == (4, 2)
+    assert results.measures(lake).filter(measure="name").rows() == [(START.date(), "name", "home", 1)]
+    assert not traces(lake, "secret-name")
 
 
 def test_a_quarantined_message_that_names_the_customer_in_a_header_is_removed(lake: Lake) -> None:

@@ -55,14 +55,12 @@ def _spellings(value: str) -> set[str]:
 
 
 def _contains_any(column: pl.Expr, written: Mapping[str, bool]) -> pl.Expr:
-    """Whether bytes contain one of the spellings, anywhere."""
-    exact = [column.bin.contains(form.encode()) for form, ignores_case in sorted(written.items()) if not ignores_case]
-    any_case = [
-        column.bin.encode("hex").str.contains(_hex_pattern(form))
-        for form, ignores_case in sorted(written.items())
-        if ignores_case
-    ]
-    return pl.any_horizontal(*exact, *any_case).fill_null(False)
+    """Whether bytes contain one of the spellings, anywhere; those whose case counts are searched for in one pass."""
+    digits = column.bin.encode("hex")
+    exact = [form.encode().hex() for form in sorted(written) if not written[form]]
+    any_case = [digits.str.contains(_hex_pattern(form)) for form in sorted(written) if written[form]]
+    in_one_pass = [digits.str.contains_any(exact)] if exact else []
+    return pl.any_horizontal(*in_one_pass, *any_case).fill_null(False)
 
 
 def _hex_pattern(form: str) -> str:

@@ -1,0 +1,139 @@
+"""Removes customers: every event, profile, link and touch, from all tables, files and logs.
+
+Customers are named by any of their identities and resolved as stitching resolves them. What is about to go can be
+looked at first (`SelectedCustomers.summary`). Rows are deleted, the files that held them and the log entries that
+mention them are removed, and the paths are built again. A run that was interrupted is finished by the next one from
+its journal. Kafka's own copy is outside the lake.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import polars as pl
+
+from analytics.stitching.build import build
+from analytics.stitching.privacy.checks import forget_names
+from analytics.stitching.privacy.journal import read_journal, remove_journal, write_journal
+from analytics.stitching.privacy.selection import TABLES, SelectedCustomers, select_customers, unknown_identity
+from analytics.stitching.refresh_state import MEMORY, load_state
+from analytics.store.columns import CUSTOMER, TOUCHES
+from analytics.store.manifest import generation_of, holds_paths, remove_generations
+from analytics.store.paths import Paths
+from analytics.touches.rules import PathRules
+from expectations import contract
+from expectations.errors import DefinitionError
+from expectations.lake import files
+from expectations.lake.erase import Erased, erase
+from expectations.lake.layout import PATHS, RESULTS, Lake
+
+MAX_LOGINS = 5
+"""A customer with more logins (values of a unique kind) is removed only when that is asked for."""
+
+
+def forget(
+    lake: Lake, identities: str | Sequence[str], rules: PathRules | None = None, *, large: bool = False
+) -> pl.DataFrame:
+    """Removes customers, each named by one identity (`kind:value`), from the lake and builds the paths again.
+
+    One row per table: table String; then Int64: before, after (rows; for `memory`, the refresh state, identities),
+    named (rows that still hold one of the customers' identities afterwards: events of others), rewritten, removed
+    (files), log (entries removed from the table's log). Identities match whatever their blanks and case. Quarantined
+    messages are removed when they or their headers name a customer. An identity that no event carries is removed from
+    all other tables. If an identity lands again, it is a new customer. An interrupted run is finished first. Raises
+    `DefinitionError` when nothing names any of the identities, and for a customer that is `too_large`, unless `large`.
+    """
+    asked = [identities] if isinstance(identities, str) else list(identities)
+    rules = rules or PathRules()
+    unfinished = read_journal(lake, rules)
+    proof = finish_forgetting(lake, rules)
+    if unfinished and proof is not None and set(asked) <= set(unfinished.asked):
+        return proof
+    return forget_selected(lake, select_customers(lake, asked, rules), large=large)
+
+
+def finish_forgetting(lake: Lake, rules: PathRules | None = None) -> pl.DataFrame | None:
+    """Finishes an interrupted run, and returns its proof; None when there is none."""
+    unfinished = read_journal(lake, rules or PathRules())
+    return None if unfinished is None else _removed(lake, unfinished)
+
+
+def forget_selected(lake: Lake, selection: SelectedCustomers, *, large: bool = False) -> pl.DataFrame:
+    """Removes the customers of a selection; see `forget`."""
+    check_removable(lake, selection, large=large)
+    write_journal(lake, selection)
+    return _removed(lake, selection)
+
+
+def check_removable(lake: Lake, selection: SelectedCustomers, *, large: bool = False) -> None:
+    """Raises `DefinitionError` when nothing names the customers, or one is `too_large` and that is not asked for."""
+    if selection.events.is_empty() and not _has_traces(lake, selection):
+        raise unknown_identity(lake, selection)
+    oversized, rules = too_large(selection), selection.rules.identities
+    if large or oversized.is_empty():
+        return
+    first = oversized.row(0, named=True)
+    raise DefinitionError(
+        f"{len(oversized):,} of {len(selection.summary):,} customers are too large to be one person.",
+        expected=f"at most {rules.warn_identities:,} identities, {MAX_LOGINS} logins and {rules.warn_events:,} events",
+        found=f"{first['identities']:,} identities, {first['logins']:,} logins and {first['events']:,} events",
+        do="look at the links first (journeys identity why); --large removes them all the same",
+    )
+
+
+def too_large(selection: SelectedCustomers) -> pl.DataFrame:
+    """The customers of the summary that are probably not one person, by the limits of the rules and `MAX_LOGINS`."""
+    rules = selection.rules.identities
+    return selection.summary.filter(
+        (pl.col("identities") > rules.warn_identities)
+        | (pl.col("events") > rules.warn_events)
+        | (pl.col("logins") > MAX_LOGINS)
+    )
+
+
+def _removed(lake: Lake, selection: SelectedCustomers) -> pl.DataFrame:
+    """Removes the customers of a selection whose journal is written; returns the proof."""
+    before, old_files = _identities_in_state(lake), _state_files(lake)
+    touches = len(Paths.open(lake)) if holds_paths(lake) else 0
+    erased = [erase(lake, table, selection.predicate(lake, table)) for table in TABLES]
+    erased.append(forget_names(lake, selection.events[contract.EVENT_DATE].unique().to_list()))
+    build(lake, selection.rules)
+    erased.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
+    new_files = _state_files(lake)
+    state = (_identities_in_state(lake), len(new_files - old_files), len(old_files - new_files))
+    erased.append(Erased(MEMORY, before, *state, 0))
+    remove_journal(lake)
+    in_state = _identities_in_state(lake, selection.identities)
+    named = selection.counts(lake) | {PATHS: _touches(lake, selection), MEMORY: in_state, RESULTS: 0}
+    proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in erased])
+    return proof.select("table", "before", "after", "named", "rewritten", "removed", "log")
+
+
+def _has_traces(lake: Lake, selection: SelectedCustomers) -> bool:
+    """Whether anything names customers without events."""
+    return bool(any(selection.counts(lake).values()) or _identities_in_state(lake, selection.identities))
+
+
+def _touches(lake: Lake, selection: SelectedCustomers) -> int:
+    """How many touches the customers have in the paths."""
+    counts = [part.people([CUSTOMER, TOUCHES]) for part in Paths.open(lake).parts]
+    return sum(int(each.filter(pl.col(CUSTOMER).is_in(selection.keys))[TOUCHES].sum()) for each in counts)
+
+
+def _identities_in_state(lake: Lake, subset: pl.DataFrame | None = None) -> int:
+    """How many identities the refresh state holds: all, or those given."""
+    state = load_state(lake, generation_of(lake)) if holds_paths(lake) else None
+    if state is None:
+        return 0
+    return len(state.nodes if subset is None else state.nodes.join(subset, on=["kind", "value"], how="semi"))
+
+
+def _state_files(lake: Lake) -> set[str]:
+    return set(files.listing(lake.table(MEMORY)))
+
+
+def _drop_old_generations(lake: Lake) -> tuple[int, int]:
+    """Removes earlier generations of the store; returns the number of files rewritten and removed."""
+    current = generation_of(lake)
+    return len(files.listing(f"{lake.paths}/{current}")), remove_generations(lake, current)

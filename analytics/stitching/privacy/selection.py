@@ -1,0 +1,213 @@
+"""Finds customers by any of their identities, with everything of theirs in the lake: identities, events, messages."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import polars as pl
+
+from analytics.identity.columns import CODE
+from analytics.identity.links import PAIR, known_identity, parse_identity, tombstones
+from analytics.identity.resolution import Identities, identify, with_customers
+from analytics.identity.sources import kinds_in, sources_of
+from analytics.stitching.privacy.quarantine import messages_naming
+from analytics.store.columns import CUSTOMER
+from analytics.touches.rules import PathRules
+from expectations import contract
+from expectations.errors import DefinitionError, nearest
+from expectations.lake.layout import EVENTS, LINKS, PROFILES, QUARANTINE, Lake
+from expectations.lake.tables import landed, scan
+
+TABLES: Final = (PROFILES, LINKS, QUARANTINE, EVENTS)
+IDENTITIES: Final = pl.Schema({CUSTOMER: pl.String(), "kind": pl.String(), "value": pl.String()})
+PLACES: Final = pl.Schema(
+    {CUSTOMER: pl.String()}
+    | {name: contract.EVENTS[name] for name in (*contract.PLACE, contract.EVENT_DATE, contract.OCCURRED_AT)}
+)
+_SCHEMAS: Final = {PROFILES: contract.PROFILES, LINKS: contract.LINKS}
+_IDENTITY_COLUMNS: Final = {PROFILES: (("identity_kind", "identity"),), LINKS: (PAIR[:2], PAIR[2:])}
+_OWN: Final = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
+
+
+@dataclass(frozen=True)
+class SelectedCustomers:
+    """Some customers and what the lake holds of them.
+
+    - `asked`: the identities that name them, as written. `unknown`: those that no event carries.
+    - `identities`: customer (key), kind, value; an identity that no event carries is a customer by itself.
+    - `events`: customer, where each event lies (`contract.PLACE`, event_date), and when it occurred.
+    - `raw`: addresses as they were sent, where only their hashes are identities.
+    """
+
+    rules: PathRules
+    asked: tuple[str, ...]
+    unknown: tuple[str, ...]
+    identities: pl.DataFrame
+    events: pl.DataFrame
+    raw: frozenset[str]
+
+    @property
+    def summary(self) -> pl.DataFrame:
+        """One row per customer, the most events first: customer, identities, logins, events, first_at, last_at.
+
+        `logins` counts the values of unique kinds; without a unique kind, those of `customer_id`.
+        """
+        unique = self.rules.identities.unique_kinds or [contract.CUSTOMER_ID]
+        each = self.identities.group_by(CUSTOMER).agg(
+            pl.len().cast(pl.Int64).alias("identities"),
+            pl.col("kind").is_in(unique).sum().cast(pl.Int64).alias("logins"),
+        )
+        at = pl.col(contract.OCCURRED_AT)
+        events = self.events.group_by(CUSTOMER).agg(
+            pl.len().cast(pl.Int64).alias("events"), at.min().alias("first_at"), at.max().alias("last_at")
+        )
+        both = each.join(events, on=CUSTOMER, how="left").with_columns(pl.col("events").fill_null(0))
+        return both.sort("events", CUSTOMER, descending=[True, False])
+
+    @property
+    def keys(self) -> list[str]:
+        """The keys of the customers in the paths."""
+        return self.identities[CUSTOMER].unique().sort().to_list()
+
+    def rows(self, lake: Lake, table: str) -> pl.LazyFrame:
+        """The rows of profiles or links that name one of the customers."""
+        frame = scan(lake, table, _SCHEMAS[table])
+        return frame.filter(pl.any_horizontal(self._is_named_in(*end) for end in _IDENTITY_COLUMNS[table]))
+
+    def messages(self, lake: Lake) -> pl.DataFrame:
+        """The positions of quarantined messages that name one of the customers."""
+        lower = self.identities.filter(pl.col("kind").is_in(self.rules.identities.lower))["value"]
+        values = dict.fromkeys(self.identities["value"], False) | dict.fromkeys([*lower, *self.raw], True)
+        return messages_naming(lake, values)
+
+    def predicate(self, lake: Lake, table: str) -> str | None:
+        """SQL for the customers' rows of a table; None when they have none."""
+        if table == EVENTS:
+            return _places_sql(self.events)
+        if table == QUARANTINE:
+            return _places_sql(self.messages(lake))
+        each = [
+            f"({kind} = {_sql_string(raw_kind)} AND {value} = {_sql_string(raw_value)})"
+            for kind, value in _IDENTITY_COLUMNS[table]
+            for raw_kind, raw_value in self._as_written(lake, table, kind, value).iter_rows()
+        ]
+        return " OR ".join(each) or None
+
+    def counts(self, lake: Lake) -> dict[str, int]:
+        """How many rows of each table name one of the identities; rows of events may belong to other customers."""
+        rules = self.rules.identities
+        carries = pl.any_horizontal(
+            source.value.is_in(self.identities.filter(kind=source.kind)["value"].implode())
+            for source in sources_of(_kinds(lake, self.rules), rules)
+        )
+        return {
+            **{table: _count(self.rows(lake, table)) for table in _IDENTITY_COLUMNS},
+            QUARANTINE: len(self.messages(lake)),
+            EVENTS: _count(landed(lake).filter(carries)),
+        }
+
+    def _is_named_in(self, kind: str, value: str) -> pl.Expr:
+        rules = self.rules.identities
+        normal, known = rules.normal(pl.col(value), pl.col(kind)), pl.col(kind).replace(rules.hashed)
+        each = self.identities.group_by("kind", maintain_order=True).agg("value")
+        matches = [(known == name) & normal.is_in(values) for name, values in each.select("kind", "value").iter_rows()]
+        return pl.any_horizontal(matches).fill_null(False)
+
+    def _as_written(self, lake: Lake, table: str, kind: str, value: str) -> pl.DataFrame:
+        """Kind and value, as written, of the rows that name one of the identities."""
+        rows = scan(lake, table, _SCHEMAS[table]).filter(self._is_named_in(kind, value))
+        return rows.select(kind, value).unique(maintain_order=True).collect()
+
+
+def select_customers(lake: Lake, asked: Sequence[str], rules: PathRules) -> SelectedCustomers:
+    """The customers with these identities (`kind:value`), resolved as stitching resolves them.
+
+    Reads all events once, whatever the number of customers. Raises `DefinitionError` for a text that is no identity,
+    and for a value on the deny list, which belongs to no customer.
+    """
+    wanted = [(text, *parse_identity(known_identity(text, rules))) for text in dict.fromkeys(asked)]
+    for _, kind, value in wanted:
+        if pl.select(rules.identities.denied(pl.lit(value), kind)).item():
+            raise DefinitionError(f"This value of {kind} is on the deny list: denied values belong to no customer.")
+    named = pl.DataFrame(wanted, schema=["asked", "kind", "value"], orient="row")
+    events = landed(lake)
+    identities = identify(events, rules, tombstones(lake))
+    found = named.join(identities.nodes, on=["kind", "value"], how="left", maintain_order="left")
+    codes = found["customer"].drop_nulls().unique()
+    known = identities.nodes.filter(pl.col("customer").is_in(codes.implode()))
+    known = known.with_columns(identities.keys.gather(known["customer"]).alias(CUSTOMER)).select(IDENTITIES.names())
+    unknown = found.filter(pl.col("customer").is_null())
+    alone = unknown.select(pl.format("{}:{}", "kind", "value").alias(CUSTOMER), "kind", "value").unique()
+    rows, raw = _events_of(events, identities, codes, rules)
+    raw |= {value for kind, value in map(parse_identity, asked) if kind in rules.identities.hashed}
+    return SelectedCustomers(
+        rules, tuple(found["asked"]), tuple(unknown["asked"]), pl.concat([known, alone]), rows, frozenset(raw)
+    )
+
+
+def _events_of(
+    events: pl.LazyFrame, identities: Identities, codes: pl.Series, rules: PathRules
+) -> tuple[pl.DataFrame, set[str]]:
+    """Where the events of some customers lie, and the addresses in them."""
+    if codes.is_empty():
+        return pl.DataFrame(schema=PLACES), set()
+    columns = [
+        (pl.col(kind) if kind in _OWN else pl.col(contract.IDENTITIES).map.get(kind)).alias(f"_raw_{kind}")
+        for kind in rules.identities.hashed
+    ]
+    own = with_customers(events, identities).filter(pl.col(CODE).is_in(codes.implode()))
+    rows = own.select(CODE, *(name for name in PLACES if name != CUSTOMER), *columns).collect(engine="streaming")
+    raw = {text.strip() for name in rows.columns if name.startswith("_raw_") for text in rows[name].drop_nulls()}
+    return rows.with_columns(identities.keys.gather(rows[CODE]).alias(CUSTOMER)).select(PLACES.names()), raw
+
+
+def unknown_identity(lake: Lake, selection: SelectedCustomers) -> DefinitionError:
+    """The error for identities that nothing in the lake names."""
+    kinds = [
+        *_OWN,
+        *kinds_in(landed(lake)).filter(pl.col("kind").is_in(selection.rules.identities.known_kinds))["kind"],
+    ]
+    kind, _ = parse_identity(selection.asked[0])
+    advice = "check the identity; denied values belong to no customer"
+    if kind not in selection.rules.identities.known_kinds:
+        advice = f"add {kind!r} to kinds under [paths.identities]: no setting names it"
+    return DefinitionError(
+        f"No event carries this {kind}, nor does anything else in the lake.",
+        expected=f"a kind among {', '.join(kinds)}, and a value that is not denied",
+        do=(kind not in kinds and nearest(kind, kinds)) or advice,
+    )
+
+
+def _kinds(lake: Lake, rules: PathRules) -> list[str]:
+    """The keys of the map of identities that occur and that link."""
+    return kinds_in(landed(lake)).filter(pl.col("kind").is_in(rules.identities.known_kinds))["kind"].to_list()
+
+
+def _places_sql(rows: pl.DataFrame) -> str | None:
+    """SQL for the rows at these positions; without a part, for all rows of the message."""
+    message = (contract.TOPIC, contract.PARTITION, contract.PART)
+    groups = rows.group_by(message, maintain_order=True).agg(contract.OFFSET)
+    each = [
+        f"({contract.TOPIC} = {_sql_string(topic)} AND {contract.PARTITION} = {partition} AND "
+        f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))})'
+        + (")" if part is None else f" AND {contract.PART} = {part})")
+        for topic, partition, part, offsets in groups.iter_rows()
+    ]
+    if not each:
+        return None
+    places = " OR ".join(each)
+    days = rows[contract.EVENT_DATE].unique().sort() if contract.EVENT_DATE in rows.columns else pl.Series([None])
+    if days.null_count():
+        return places
+    listed = ", ".join(f"DATE '{day}'" for day in days)  # other days' files are not read
+    return f"{contract.EVENT_DATE} IN ({listed}) AND ({places})"
+
+
+def _sql_string(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _count(rows: pl.LazyFrame) -> int:
+    return int(rows.select(pl.len()).collect(engine="streaming").item())
