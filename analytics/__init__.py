@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from analytics.monitoring.runs import landed_offsets, published_runs, record_run
     from analytics.stitching.build import StitchSummary, stitch
     from analytics.stitching.build import build as build_paths
+    from analytics.stitching.privacy.export import customer_data
     from analytics.stitching.privacy.forget import check_removable, finish_forgetting, forget_selected
     from analytics.stitching.privacy.forget import forget as forget_customer
     from analytics.stitching.privacy.selection import select_customers
@@ -90,6 +91,7 @@ __all__ = [
     "compare",
     "conformance",
     "counts_by",
+    "customer_data",
     "customers",
     "deviations",
     "duration",
@@ -161,6 +163,7 @@ _ON_USE = {
     "build_paths": "analytics.stitching.build:build",
     "check_words": "analytics.funnels.saved:check_words",
     "customers": "analytics.identity.resolution:customers",
+    "customer_data": "analytics.stitching.privacy.export:customer_data",
     "forget_customer": "analytics.stitching.privacy.forget:forget",
     "select_customers": "analytics.stitching.privacy.selection:select_customers",
     "check_removable": "analytics.stitching.privacy.forget:check_removable",

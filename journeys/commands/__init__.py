@@ -1,3 +1,13 @@
 """The commands of the command line, one file per group of commands; importing the package registers them all."""
 
-from journeys.commands import funnel, identity, lake, paths, pipeline, report, schema, serve  # noqa: F401 - they register commands
+from journeys.commands import (  # noqa: F401 - they register commands
+    export,
+    funnel,
+    identity,
+    lake,
+    paths,
+    pipeline,
+    report,
+    schema,
+    serve,
+)
