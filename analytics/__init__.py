@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from analytics.stitching.refresh import refresh as refresh_paths
     from analytics.stitching.refresh import summary_of as stitch_summary
     from analytics.stitching.unused_settings import unused_settings
+    from analytics.stitching.verify import stored_agreement
     from analytics.stitching.verify import verify as verify_paths
     from analytics.touches.assembly import touch_schema
     from analytics.touches.preview import touchpoints as preview_touchpoints
@@ -135,6 +136,7 @@ __all__ = [
     "step_of",
     "stitch",
     "stitch_summary",
+    "stored_agreement",
     "summary",
     "survival",
     "time_to_convert",
@@ -183,6 +185,7 @@ _ON_USE = {
     "touch_schema": "analytics.touches.assembly:touch_schema",
     "unused_settings": "analytics.stitching.unused_settings:unused_settings",
     "url_templates": "analytics.touches.preview:url_templates",
+    "stored_agreement": "analytics.stitching.verify:stored_agreement",
     "verify_paths": "analytics.stitching.verify:verify",
     "why": "analytics.identity.links:why",
     "why_apart": "analytics.identity.links:why_apart",

@@ -1,4 +1,4 @@
-"""Checks stored paths: computes them again and compares them with the stored ones, row by row."""
+"""Checks stored paths: against those computed again, row by row, and against a known truth of who is who."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from pathlib import Path
 import polars as pl
 
 from analytics.stitching.build import build, build_inputs
+from analytics.stitching.refresh_state import load_state
 from analytics.store.columns import CUSTOMER
+from analytics.store.manifest import generation_of
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations.errors import StorageError
@@ -54,6 +56,47 @@ def verify(lake: Lake, rules: PathRules | None = None) -> Verification:
     missing = _not_in(rebuilt_rows, stored_rows)
     surplus = _not_in(stored_rows, rebuilt_rows)
     return Verification(len(stored_rows), missing, surplus, is_current(lake, rules))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Pairs of identities: `planted` of one person, `found` in one customer, and `right`, both."""
+
+    planted: int
+    found: int
+    right: int
+
+    @property
+    def precision(self) -> float:
+        """The share of the found pairs that are right; 1 without any."""
+        return self.right / self.found if self.found else 1.0
+
+    @property
+    def recall(self) -> float:
+        """The share of the planted pairs that are found; 1 without any."""
+        return self.right / self.planted if self.planted else 1.0
+
+
+def agreement(nodes: pl.DataFrame, truth: pl.DataFrame) -> Agreement:
+    """How customers agree with a known truth, over the identities that both have.
+
+    `nodes` has kind, value and customer, `truth` identity_kind, identity and customer.
+    """
+    known = truth.select(kind="identity_kind", value="identity", person="customer")
+    both = nodes.join(known, on=["kind", "value"])
+    planted, found, right = (_pairs(both, *by) for by in (("person",), ("customer",), ("customer", "person")))
+    return Agreement(planted, found, right)
+
+
+def stored_agreement(lake: Lake, truth: pl.DataFrame) -> Agreement | None:
+    """How the stored paths agree with a known truth, see `agreement`; None when their identities are not known."""
+    state = load_state(lake, generation_of(lake))
+    return None if state is None else agreement(state.nodes, truth)
+
+
+def _pairs(frame: pl.DataFrame, *by: str) -> int:
+    size = frame.group_by(by).len()["len"].cast(pl.Int64)
+    return int((size * (size - 1) // 2).sum())
 
 
 def _rows(paths: Paths) -> pl.DataFrame:

@@ -1,9 +1,9 @@
 """Simulates the events of a multichannel shop, with known truths that an analysis of the events should find.
 
 By default about 20,000 people visit by web, app, e-mail, store, call centre and partners over 90 days: first
-anonymously and later logged in, on several devices, some of them at a shared kiosk. Some messages arrive late, twice or
-malformed. The truths state the planted effects and the number of messages of each kind. The same arguments give the
-same bytes.
+anonymously and later logged in, on several devices, some of them at a shared kiosk or on a tablet that two of them
+share. Some messages arrive late, twice or malformed; some have made-up ids that several people share, or swapped keys.
+The truths state the planted effects and the number of messages of each kind. The same arguments give the same bytes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
@@ -24,6 +24,7 @@ from expectations.errors import DefinitionError, StorageError
 from ingest.message import Message
 from ingest.samples.shop.catalogue import DAY
 from ingest.samples.shop.delivery import TOPICS, Post, Sent
+from ingest.samples.shop.households import passed_on, shared_at_home, swapped
 from ingest.samples.shop.lives import Shop, at_kiosk, live
 from ingest.samples.shop.people import Person, population
 from ingest.samples.shop.truths import NOT_A_PERSON, Truths, Witness
@@ -109,8 +110,10 @@ def simulate(customers: int = 20_000, days: int = 90, seed: int = 7, start: date
     post, witness = Post(rng), Witness(shop.incident)
     with _without_collector():
         known = _play(shop, people, post, witness)
+        hard = _plant(replace(shop, rng=Random(f"hard:{seed}:{customers}:{days}")), people, post)
         sent, volumes = post.finish()
     truths = witness.truths(volumes, seed=seed, customers=customers, days=days, start=start)
+    truths = replace(truths, shared_identities=(*truths.shared_identities, *hard))
     return Simulation(
         sent=tuple(sent),
         profiles=_profiles(people, shop.end),
@@ -162,6 +165,21 @@ def _play(shop: Shop, people: list[Person], post: Post, witness: Witness) -> lis
         post.take(person, facts)
         known.extend((kind, value, person.key) for kind, value in _identities(facts))
     return known
+
+
+def _plant(shop: Shop, people: list[Person], post: Post) -> list[tuple[str, str]]:
+    """Send the events that make stitching hard; returns the identities that belong to no one person.
+
+    They have random numbers of their own, so everything else stays as it is without them.
+    """
+    at_home, cookies = shared_at_home(shop, people)
+    chain, cards = passed_on(shop, people)
+    own = Post(shop.rng)
+    for person, facts in (*at_home, *chain, *swapped(shop, people)):
+        own.take(person, facts)
+    post.sent.extend(sent._replace(number=number) for number, sent in enumerate(own.sent, len(post.sent)))
+    post.owners.extend(own.owners)
+    return [*cookies, *cards]
 
 
 def _time(milliseconds: int) -> datetime:

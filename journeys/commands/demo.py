@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from ingest.message import Message
 
-MARK: Final = ".journeys-demo"
-
 
 class Example(Protocol):
     """Example data: messages for the topics, and profiles of the customers."""
@@ -76,6 +74,7 @@ def run_demo(data: str, folder: Path, customers: int) -> None:
         settings = Settings(config)
         _land_files(example, folder / "data", settings)
     steps.stitch_lake(settings)
+    steps.print_agreement(settings)
     steps.check_lake(settings)
     published = steps.publish_report(settings)
     terminal.out.print(f"\n[bold]Open {published.address}[/]", soft_wrap=True)
@@ -114,7 +113,7 @@ def _land_files(example: Example, folder: Path, settings: Settings) -> None:
 
 def _fresh(folder: Path, data: str) -> Path:
     """Empty the demo folder and write its journeys.toml. A folder that no demo has made is never touched."""
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+    if folder.exists() and any(folder.iterdir()) and not (folder / steps.DEMO_MARK).exists():
         raise StorageError(
             "The folder contains something else than a demo.", where=str(folder), do="name another one with --folder"
         )
@@ -122,7 +121,7 @@ def _fresh(folder: Path, data: str) -> Path:
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        (folder / MARK).touch()
+        (folder / steps.DEMO_MARK).touch()
         config.write_text(template(data), encoding="utf-8")
     except OSError as error:
         raise StorageError("The demo folder cannot be written.", where=str(folder), found=str(error)) from error

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from reports.settings import ReportSettings
     from reports.site.publish import Published
 
+DEMO_MARK: Final = ".journeys-demo"
+"""The file by which a folder is known to be that of a demo."""
 MAX_UNUSED: Final = 10
 MAX_KINDS: Final = 5
 MAX_KIND: Final = 60
@@ -236,6 +238,21 @@ def _print_unused_settings(settings: Settings) -> None:
         terminal.out.print(f"  … and {len(unused) - MAX_UNUSED} more settings that match nothing")
 
 
+def print_agreement(settings: Settings) -> None:
+    """Print how stitching agrees with what a demo planted, where there is a truth to compare with."""
+    import polars as pl
+
+    from analytics import stored_agreement
+
+    planted = settings.folder / "data" / "identities.parquet"
+    if not (settings.folder / DEMO_MARK).exists() or not planted.exists():
+        return
+    found = stored_agreement(settings.lake, pl.read_parquet(planted))
+    if found is not None:
+        shares = f"precision {found.precision:.4f}, recall {found.recall:.4f}"
+        terminal.out.print(f"  planted people against customers: {shares} ({found.planted:,} pairs of identities)")
+
+
 def verify(settings: Settings) -> bool:
     """Compute the paths again and print whether the stored ones are equal, row by row."""
     from analytics import verify_paths
@@ -245,6 +262,7 @@ def verify(settings: Settings) -> bool:
     counts = f"{result.touches:,} touches stored, {result.missing:,} missing, {result.surplus:,} too many"
     advice = "" if result.current else "the lake or the rules have changed since: run `journeys stitch`"
     terminal.print_check("paths", counts, advice, passed=result.holds)
+    print_agreement(settings)
     return result.holds
 
 

@@ -261,6 +261,20 @@ def test_kiosk_is_used_by_more_people_than_any_device_of_a_person(customers):
     assert len(users) >= 38
 
 
+def test_households_chains_and_swapped_keys_are_planted(shop, sound):
+    kinds = {value: kind for kind, value in shop.truths.shared_identities}
+    users: dict[str, set[str]] = {value: set() for value in kinds}
+    for event in sound:
+        for value in (event.get("anonymous_id"), *event.get("identities", {}).values()):
+            if value in users and "customer_id" in event:
+                users[value].add(event["customer_id"])
+    sizes = {kind: {len(users[value]) for value in kinds if kinds[value] == kind} for kind in set(kinds.values())}
+    assert sizes["anonymous_id"] <= {0, 1, 2} and 2 in sizes["anonymous_id"]
+    assert sizes["loyalty_id"] == {2}
+    swapped = [event for event in sound if "email_hash" in event.get("identities", {}).values()]
+    assert swapped and all(event["event_name"] == "product_viewed" for event in swapped)
+
+
 def test_profiles_have_four_families_of_attributes_and_change(shop):
     profiles = shop.profiles
     assert profiles.schema == {n: t for n, t in contract.PROFILES.items() if n not in contract.POSITION}

@@ -54,6 +54,11 @@ def test_every_message_is_landed_or_kept_with_its_reason(demo: Path, truths: dic
     assert positions.is_unique().all()
 
 
+def test_precision_and_recall_of_stitching_are_printed(demo: Path) -> None:
+    printed = (demo / "printed.txt").read_text()
+    assert "planted people against customers: precision 1.0000, recall 0.98" in printed
+
+
 def test_printed_counts_equal_landed_counts(demo: Path, truths: dict[str, Any]) -> None:
     printed = (demo / "printed.txt").read_text()
     refused = sum(truths["volumes"]["refused"].values())
