@@ -50,7 +50,7 @@ from analytics.stitching.build import (
     write_part,
 )
 from analytics.stitching.new_events import NewEvents, events_at_times, find_new_events, reads_arrival_columns
-from analytics.stitching.refresh_state import RefreshState, load_state, remove_other_states
+from analytics.stitching.refresh_state import RefreshState, load_state, remove_other_states, stored_counts
 from analytics.stitching.restitch import RestitchedEvents, restitch_events
 from analytics.stitching.store_update import update_parts, whole_and_partial
 from analytics.stitching.verify import is_current
@@ -102,8 +102,7 @@ def refresh(
 def summary_of(lake: Lake) -> StitchSummary:
     """The counts of the stored paths. Raises `StorageError` when there are none."""
     stored = Paths.open(lake)
-    state = load_state(lake, generation_of(lake))
-    return StitchSummary(**state.counts if state else {}, end_of_data=stored.end_of_data)
+    return StitchSummary(**stored_counts(lake, generation_of(lake)), end_of_data=stored.end_of_data)
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,13 @@ def known_kinds(lake: Lake, generation: str) -> tuple[str, ...]:
     return tuple(json.loads(content)["kinds"]) if content else ()
 
 
+def stored_counts(lake: Lake, generation: str) -> dict[str, Any]:
+    """The counts of the summary of a generation; empty when there are none."""
+    content = files.read(f"{_home(lake, generation)}/facts.json")
+    facts: dict[str, Any] = json.loads(content) if content else {}
+    return facts["counts"] if facts.get("format") == _FORMAT else {}
+
+
 def load_state(lake: Lake, generation: str) -> RefreshState | None:
     """The refresh state of a generation; None when there is none, or when this machine hashes differently."""
     home = _home(lake, generation)

@@ -30,9 +30,11 @@ if TYPE_CHECKING:
 DEMO_MARK: Final = ".journeys-demo"
 """The file by which a folder is known to be that of a demo."""
 MAX_UNUSED: Final = 10
-MAX_KINDS: Final = 5
-MAX_KIND: Final = 60
 """Number of unused settings that the terminal lists."""
+MAX_KINDS: Final = 5
+"""Number of unnamed kinds of identity that the terminal lists."""
+MAX_KIND: Final = 60
+"""Number of letters of such a kind."""
 _LINKED: Final = {
     "login": "by their own login",
     "device": "by the device of a known customer",
@@ -250,7 +252,8 @@ def print_agreement(settings: Settings) -> None:
     found = stored_agreement(settings.lake, pl.read_parquet(planted))
     if found is not None:
         shares = f"precision {found.precision:.4f}, recall {found.recall:.4f}"
-        terminal.out.print(f"  planted people against customers: {shares} ({found.planted:,} pairs of identities)")
+        counts = f"({found.planted:,} pairs of identities)"
+        terminal.out.print(f"  planted people against customers: {shares} {counts}", markup=False, soft_wrap=True)
 
 
 def verify(settings: Settings) -> bool:
