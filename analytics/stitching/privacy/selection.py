@@ -9,10 +9,10 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.identity.columns import CODE
-from analytics.identity.links import PAIR, known_identity, parse_identity, tombstones
-from analytics.identity.resolution import Identities, identify, with_customers
+from analytics.identity.links import PAIR, known_identity, parse_identity
 from analytics.identity.sources import kinds_in, sources_of
 from analytics.stitching.privacy.quarantine import messages_naming
+from analytics.stitching.privacy.resolved import Resolved, resolve
 from analytics.store.columns import CUSTOMER
 from analytics.touches.rules import PathRules
 from expectations import contract
@@ -124,32 +124,29 @@ class SelectedCustomers:
 def select_customers(lake: Lake, asked: Sequence[str], rules: PathRules) -> SelectedCustomers:
     """The customers with these identities (`kind:value`), resolved as stitching resolves them.
 
-    Reads all events once, whatever the number of customers. Raises `DefinitionError` for a text that is no identity,
-    and for a value on the deny list, which belongs to no customer.
+    Reads the identities of all events once, whatever the number of customers. Raises `DefinitionError` for a text
+    that is no identity, and for a value on the deny list, which belongs to no customer.
     """
     wanted = [(text, *parse_identity(known_identity(text, rules))) for text in dict.fromkeys(asked)]
     named = pl.DataFrame(wanted, schema=["asked", "kind", "value"], orient="row")
     for kind in named["kind"].unique():
         if not named.filter(pl.col("kind") == kind, rules.identities.denied(pl.col("value"), kind)).is_empty():
             raise DefinitionError(f"This value of {kind} is on the deny list: denied values belong to no customer.")
-    events = landed(lake)
-    identities = identify(events, rules, tombstones(lake))
-    found = named.join(identities.nodes, on=["kind", "value"], how="left", maintain_order="left")
+    resolved = resolve(lake, rules)
+    found = named.join(resolved.nodes, on=["kind", "value"], how="left", maintain_order="left")
     codes = found["customer"].drop_nulls().unique()
-    known = identities.nodes.filter(pl.col("customer").is_in(codes.implode()))
-    known = known.with_columns(identities.keys.gather(known["customer"]).alias(CUSTOMER)).select(IDENTITIES.names())
+    known = resolved.nodes.filter(pl.col("customer").is_in(codes.implode()))
+    known = known.select(resolved.keys(known["customer"]), "kind", "value")
     unknown = found.filter(pl.col("customer").is_null())
     alone = unknown.select(pl.format("{}:{}", "kind", "value").alias(CUSTOMER), "kind", "value").unique()
-    rows, raw = _events_of(events, identities, codes, rules)
+    rows, raw = _events_of(resolved, codes, rules)
     raw |= {value for kind, value in map(parse_identity, asked) if kind in rules.identities.hashed}
     return SelectedCustomers(
         rules, tuple(found["asked"]), tuple(unknown["asked"]), pl.concat([known, alone]), rows, frozenset(raw)
     )
 
 
-def _events_of(
-    events: pl.LazyFrame, identities: Identities, codes: pl.Series, rules: PathRules
-) -> tuple[pl.DataFrame, set[str]]:
+def _events_of(resolved: Resolved, codes: pl.Series, rules: PathRules) -> tuple[pl.DataFrame, set[str]]:
     """Where the events of some customers lie, and the addresses in them."""
     if codes.is_empty():
         return pl.DataFrame(schema=PLACES), set()
@@ -157,10 +154,10 @@ def _events_of(
         (pl.col(kind) if kind in _OWN else pl.col(contract.IDENTITIES).map.get(kind)).alias(f"_raw_{kind}")
         for kind in rules.identities.hashed
     ]
-    own = with_customers(events, identities).filter(pl.col(CODE).is_in(codes.implode()))
-    rows = own.select(CODE, *(name for name in PLACES if name != CUSTOMER), *columns).collect(engine="streaming")
+    own = resolved.events_of(codes).select(CODE, *(name for name in PLACES if name != CUSTOMER), *columns)
+    rows = own.collect(engine="streaming")
     raw = {text.strip() for name in rows.columns if name.startswith("_raw_") for text in rows[name].drop_nulls()}
-    return rows.with_columns(identities.keys.gather(rows[CODE]).alias(CUSTOMER)).select(PLACES.names()), raw
+    return rows.with_columns(resolved.keys(rows[CODE])).select(PLACES.names()), raw
 
 
 def unknown_identity(lake: Lake, selection: SelectedCustomers) -> DefinitionError:

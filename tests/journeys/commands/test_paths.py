@@ -20,7 +20,7 @@ from expectations.lake.layout import Lake
 from journeys.app import app
 from journeys.commands.paths import QUESTIONS
 from journeys.terminal import plain
-from tests.analytics.stitching.test_forget import land
+from tests.analytics.stitching.privacy.test_forget import land
 from tests.written import Paths, paths
 
 SHOP = {
