@@ -84,7 +84,6 @@ class Table:
         self.name = name
         self.address = lake.table(name)
         self._reload_every = reload_every
-        self._commits = 0
         self._table = self._open(make=True)
 
     @property
@@ -107,7 +106,6 @@ class Table:
         """Read the log again. Raises StorageError if the table is gone: an unmounted file system looks like an empty
         folder, and a table created there would hide the real one once it is mounted again."""
         self._table = self._open()
-        self._commits = 0
 
     def scan(self) -> pl.LazyFrame:
         """The rows of the current snapshot."""
@@ -153,6 +151,7 @@ class Table:
 
     def _write(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> None:
         transactions = [Transaction(claim.application, claim.next) for claim in claims]
+        before = self._period
         # finding expired log entries asks for the age of each of them, so it is done once per checkpoint
         cleans = (self.version + 1) % _CHECKPOINT_EVERY == 0
         write_deltalake(
@@ -164,9 +163,14 @@ class Table:
             post_commithook_properties=PostCommitHookProperties(cleanup_expired_logs=cleans),
             schema_mode="merge" if self._is_newer else None,
         )
-        self._commits += 1
-        if self._commits >= self._reload_every:
+        if self._period > before:
             self.reload()
+
+    @property
+    def _period(self) -> int:
+        """The number of checkpoints so far. A snapshot replays, at each commit, all entries since the checkpoint from
+        which it was read; one that was read right before the next checkpoint would replay up to twice as many."""
+        return (self.version + 1) // self._reload_every
 
     @property
     def _is_newer(self) -> bool:

@@ -162,19 +162,26 @@ def test_negative_control_a_write_by_address_lands_the_zombies_rows_twice(lake: 
     assert len(landed) == 6 and len(set(landed)) == 3
 
 
-def test_the_handle_is_read_anew_after_so_many_commits(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    table, real = Table(lake, layout.EVENTS, reload_every=2), Table.reload
-    anew: list[int] = []
+def test_the_log_is_read_again_right_after_each_checkpoint_whoever_else_commits(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = 4
+    monkeypatch.setattr(commit, "_CONFIGURATION", commit._CONFIGURATION | {"delta.checkpointInterval": str(every)})
+    table, real = Table(lake, layout.EVENTS, reload_every=every), Table.reload
+    again: list[int] = []
 
     def noted(self: Table) -> None:
-        anew.append(self.version)
+        again.append(self.version)
         real(self)
 
     monkeypatch.setattr(Table, "reload", noted)
-    for offset in range(5):
+    for offset in range(14):
         assert table.append(rows(offset), [Claim(APP, offset or None, offset + 1)])
-    assert table.version == 5 and len(places(lake)) == 5
-    assert anew == [2, 4]
+        if offset == 4:
+            assert Table(lake, layout.EVENTS).append(rows(100), [Claim("other", None, 1)])
+    assert table.version == 15 and len(places(lake)) == 15
+    log = Path(table.address) / "_delta_log"
+    assert again == [int(file.name[:20]) for file in sorted(log.glob("*.checkpoint.parquet"))] == [3, 7, 11, 15]
 
 
 def test_the_table_is_made_once_by_whoever_comes_first(lake: Lake) -> None:
