@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -40,10 +40,20 @@ from ingest.landing.offsets import Claim
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CHECKPOINT_EVERY: Final = 25
-_CONFIGURATION: Final = {
-    "delta.checkpointInterval": str(_CHECKPOINT_EVERY),
-    "delta.logRetentionDuration": "interval 7 days",
-}
+_REMOVED_FILES_STAY: Final = timedelta(hours=25)
+"""How long checkpoints list removed files. `expectations.lake.erase` relies on that list for a day; a longer one makes
+every checkpoint larger."""
+
+
+def retention(keep: timedelta) -> dict[str, str]:
+    """The properties of a table that say how long its log keeps versions, and files that are no longer in it."""
+    return {
+        "delta.logRetentionDuration": f"interval {keep // timedelta(hours=1)} hours",
+        "delta.deletedFileRetentionDuration": f"interval {_REMOVED_FILES_STAY // timedelta(hours=1)} hours",
+    }
+
+
+_CONFIGURATION: Final = {"delta.checkpointInterval": str(_CHECKPOINT_EVERY), **retention(timedelta(days=7))}
 _UNIQUE: Final = (
     "event_id",
     "session_id",

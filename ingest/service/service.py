@@ -113,15 +113,17 @@ def run(
     profiles = Table(lake, layout.PROFILES) if any(map(has_traits, settings.streams)) else None
     landing = Landing(events, refused, settings, every_rule, profiles=profiles, marks=Marks(lake, settings.pipeline))
     loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
-    scheduler = nullcontext() if until_caught_up else MaintenanceScheduler(lake, settings.maintenance, loop.counters)
+    scheduler = MaintenanceScheduler(lake, settings.maintenance, loop.counters)
     with (
         stop_on_signals(stop or Event(), settings.stop_timeout) as stopping,
         loop.watchdog,
         serve_metrics(loop.counters, loop.watchdog, settings.http_address, settings.http_port),
-        scheduler,
+        nullcontext() if until_caught_up else scheduler,
     ):
         loop.supervise(stopping, until_caught_up=until_caught_up)
     landing.close()
+    if until_caught_up and not stopping.is_set():
+        scheduler.run_once()
     return loop.summary()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, model_validator
 
 from expectations.config.durations import Duration
 from expectations.config.file import Section
@@ -99,21 +99,27 @@ class Limits(Section):
         return max(self.largest_message, self.largest_refused)
 
 
+def _never(text: object) -> object:
+    return None if text == "never" else text
+
+
 class MaintenanceSettings(Section):
     """Maintenance of the tables' files (see `ingest.upkeep.maintenance`).
 
-    With `every`, a running service does the maintenance; otherwise `journeys maintain` does, and `status` warns when
-    the last run is older than `interval`. Late events are expected for `open_for`; until then a day is open and may
-    have `most_files` files. Unused files are kept for `keep`, for processes that still read or write them. A running
-    service compacts a day with more than `crowded_files` at once, since every file makes each commit slower.
+    A running service does it when the last run is older than `every` (`"never"`: only `journeys maintain` does), and
+    `status` warns when that is older than `interval`. Late events are expected for `open_for`; until then a day is open
+    and may have `most_files` files. Unused files are kept for `keep`, for processes that still read or write them and
+    for `journeys restore`. Files and entries of the log make each commit slower, so a running service compacts a day
+    with more than `crowded_files` at once, and keeps only the latest `versions` of a table one by one.
     """
 
-    every: Duration | None = None
+    every: Annotated[Duration | None, BeforeValidator(_never)] = timedelta(hours=1)
     interval: Duration = timedelta(hours=24)
     open_for: Duration = timedelta(days=7)
     most_files: int = Field(default=10, ge=1)
     crowded_files: int = Field(default=100, ge=2)
     keep: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=24))
+    versions: int = Field(default=500, ge=50)
 
 
 class IngestSettings(Section):

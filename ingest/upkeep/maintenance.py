@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import polars as pl
 
@@ -27,7 +27,7 @@ from ingest.landing.commit import Table
 from ingest.landing.offsets import Claim
 from ingest.logs import log_fields
 from ingest.settings.ingest import MaintenanceSettings
-from ingest.upkeep.rewrite import BEGAN, ORDERED, rewrite, table_state, vacuum
+from ingest.upkeep.rewrite import BEGAN, ORDERED, bound_log, rewrite, table_state, vacuum
 
 log = logging.getLogger(__name__)
 
@@ -47,17 +47,20 @@ class MaintenanceResult:
 
 
 def seconds_overdue(lake: Lake, settings: MaintenanceSettings, now: float) -> float | None:
-    """The seconds since maintenance was due (negative: not yet due); None if there is no table yet."""
-    known = table_state(lake, layout.EVENTS)
-    if known is None:
-        return None
-    return now - known.began - (settings.every or settings.interval).total_seconds()
+    """The seconds by which maintenance is later than `interval` (negative: not yet); None if there is no table yet."""
+    return _seconds_after(settings.interval, lake, now)
 
 
 def claim_maintenance(lake: Lake, settings: MaintenanceSettings, now: float) -> bool:
-    """Claim a due maintenance run by storing its begin. Returns False if it is not due or already claimed."""
-    waited = seconds_overdue(lake, settings, now)
-    return waited is not None and waited >= 0 and _note(Table(lake, layout.EVENTS), now)
+    """Claim a maintenance run that is due for a service, by storing its begin. Returns False if it is not due or
+    another process has claimed it."""
+    waited = None if settings.every is None else _seconds_after(settings.every, lake, now)
+    return waited is not None and waited >= 0 and _note(lake, BEGAN, int(now))
+
+
+def _seconds_after(period: timedelta, lake: Lake, now: float) -> float | None:
+    known = table_state(lake, layout.EVENTS)
+    return None if known is None else now - known.began - period.total_seconds()
 
 
 def maintain(
@@ -83,7 +86,7 @@ def maintain(
             if on_progress:
                 on_progress(number + 1, len(steps))
     if table_state(lake, layout.EVENTS) is not None:
-        _note(Table(lake, layout.EVENTS), now, done.ordered)
+        _note(lake, BEGAN, int(now))
     done.seconds = time.monotonic() - began
     fields = log_fields(ordered=len(done.ordered), removed=sum(done.removed.values()), seconds=round(done.seconds, 1))
     log.info("maintained", extra=fields)
@@ -105,6 +108,14 @@ def compact_crowded_days(lake: Lake, settings: MaintenanceSettings) -> int:
     return done
 
 
+def bound_logs(lake: Lake, settings: MaintenanceSettings) -> int:
+    """Remove surplus entries of the logs of the tables that consumers write to; returns how many files were removed.
+
+    Raises StorageError when the lake cannot be written.
+    """
+    return sum(bound_log(lake, name, settings) for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES))
+
+
 def first_open_day(settings: MaintenanceSettings, now: float) -> date:
     """The first day that is still open."""
     return (datetime.fromtimestamp(now, UTC) - settings.open_for).date()
@@ -121,12 +132,16 @@ def _steps(
             continue
         ordered, lease = name == layout.EVENTS, leases.enter_context(Lease(lake.table(name)))
         for day, files, rows, when in known.days.iter_rows():
-            if ordered and day is not None and day < closed and when != rows:
-                steps.append(_ordering(lease, day, rows))
+            if ordered and day is not None and day < closed and _is_worth_ordering(files, rows, when, settings):
+                steps.append(_ordering(lake, lease, day, rows))
             elif files > settings.most_files and not (ordered and day is not None and day < closed):
                 steps.append(_compacting(lease, name, day))
         steps.append(_cleaning(lake, name, settings))
     return steps
+
+
+def _is_worth_ordering(files: int, rows: int, ordered: int | None, settings: MaintenanceSettings) -> bool:
+    return ordered is None or (rows != ordered and (abs(rows - ordered) * 10 > rows or files > settings.most_files))
 
 
 def _compacting(lease: Lease, name: str, day: date | None) -> Callable[[MaintenanceResult], None]:
@@ -139,9 +154,10 @@ def _compacting(lease: Lease, name: str, day: date | None) -> Callable[[Maintena
     return step
 
 
-def _ordering(lease: Lease, day: date, rows: int) -> Callable[[MaintenanceResult], None]:
+def _ordering(lake: Lake, lease: Lease, day: date, rows: int) -> Callable[[MaintenanceResult], None]:
     def step(done: MaintenanceResult) -> None:
         if rewrite(lease, layout.EVENTS, day, by=contract.CUSTOMER_ID):
+            _note(lake, ORDERED.format(day), rows)  # at once: a run that is killed later leaves this day done
             done.ordered[day] = rows
         else:
             done.left.add(layout.EVENTS)
@@ -152,14 +168,15 @@ def _ordering(lease: Lease, day: date, rows: int) -> Callable[[MaintenanceResult
 def _cleaning(lake: Lake, name: str, settings: MaintenanceSettings) -> Callable[[MaintenanceResult], None]:
     def step(done: MaintenanceResult) -> None:
         done.removed[name] = vacuum(lake, name, settings.keep)
+        bound_log(lake, name, settings)
 
     return step
 
 
-def _note(events: Table, now: float, ordered: Mapping[date, int] | None = None) -> bool:
-    versions = {BEGAN: int(now), **{ORDERED.format(day): rows for day, rows in (ordered or {}).items()}}
-    claims = [Claim(name, events.decided(name), value) for name, value in versions.items()]
-    return events.append(contract.EVENTS.to_frame(eager=True), claims)
+def _note(lake: Lake, name: str, value: int) -> bool:
+    """Store a number in the log of table `events`; returns False if another process has changed it meanwhile."""
+    events = Table(lake, layout.EVENTS)
+    return events.append(contract.EVENTS.to_frame(eager=True), [Claim(name, events.decided(name), value)])
 
 
 def files_per_open_day(lake: Lake, since: date) -> int:

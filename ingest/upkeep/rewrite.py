@@ -6,7 +6,7 @@ Only files change, never rows. `ingest.upkeep.maintenance` decides which step is
 from __future__ import annotations
 
 from contextlib import suppress
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
 import polars as pl
@@ -17,9 +17,11 @@ from expectations import contract
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
+from expectations.lake.log import oldest_version, thin_log
 from expectations.lake.tables import open_delta
 from expectations.retries import retrying
-from ingest.landing.commit import NO_DICTIONARY, WRITER, open_table, read_errors, write_errors
+from ingest.landing.commit import NO_DICTIONARY, WRITER, open_table, read_errors, retention, write_errors
+from ingest.settings.ingest import MaintenanceSettings
 
 _GROUPS: Final = WriterProperties(
     compression="ZSTD",
@@ -27,6 +29,8 @@ _GROUPS: Final = WriterProperties(
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
     column_properties=NO_DICTIONARY,
 )
+_SORT_BYTES: Final = 200 << 20
+"""Memory for ordering a day; what needs more goes to temporary files, since consumers do this beside their work."""
 BEGAN: Final = "maintenance/began"
 """The name under which a table stores when maintenance last began, in Unix seconds."""
 ORDERED: Final = "ordered/{}"
@@ -83,7 +87,9 @@ def rewrite(lease: Lease, name: str, day: date | None, *, by: str | None = None)
             if by is None:
                 table.optimize.compact(partition_filters=where, writer_properties=WRITER)
             else:
-                table.optimize.z_order([by], partition_filters=where, writer_properties=_GROUPS)
+                table.optimize.z_order(
+                    [by], partition_filters=where, writer_properties=_GROUPS, max_spill_size=_SORT_BYTES
+                )
         except CommitFailedError:
             return False
         except (DeltaError, OSError):
@@ -94,7 +100,7 @@ def rewrite(lease: Lease, name: str, day: date | None, *, by: str | None = None)
 
 
 def vacuum(lake: Lake, name: str, keep: timedelta) -> int:
-    """Remove files unused for longer than `keep`, and expired log entries; returns the number of files.
+    """Remove expired log entries, and files unused for longer than `keep`; returns the number of files.
 
     A file outside the table may belong to a commit in progress, so `keep` must be at least a day.
     """
@@ -105,8 +111,30 @@ def vacuum(lake: Lake, name: str, keep: timedelta) -> int:
 
 
 def _vacuum(address: str, hours: int) -> int:
+    """What any version that can still be opened reads was in the oldest of them, or was written since: so vacuum needs
+    no record of removed files, and checkpoints may drop these records after `REMOVED_FILES_STAY`."""
     table = open_delta(address)
-    removed = table.vacuum(hours, dry_run=False, enforce_retention_duration=False, full=True)
+    _set_retention(table, hours)
     table.create_checkpoint()
     table.cleanup_metadata()
+    oldest = oldest_version(address)
+    removed = table.vacuum(
+        hours,
+        dry_run=False,
+        enforce_retention_duration=False,
+        full=True,
+        keep_versions=[oldest.number] if oldest else None,
+    )
     return len(removed)
+
+
+def _set_retention(table: DeltaTable, hours: int) -> None:
+    wanted = retention(timedelta(hours=hours))
+    if not wanted.items() <= table.metadata().configuration.items():
+        table.alter.set_table_properties(wanted)
+
+
+def bound_log(lake: Lake, name: str, settings: MaintenanceSettings) -> int:
+    """Remove surplus entries of a table's log (`expectations.lake.log`); returns how many files were removed."""
+    with write_errors(lake.table(name)):
+        return thin_log(lake.table(name), settings.versions, settings.keep, datetime.now(UTC))

@@ -14,6 +14,7 @@ from expectations.lake.layout import Lake
 from ingest.logs import error_fields, log_fields
 from ingest.settings.ingest import MaintenanceSettings
 from ingest.upkeep.maintenance import (
+    bound_logs,
     claim_maintenance,
     compact_crowded_days,
     files_per_open_day,
@@ -40,7 +41,7 @@ class MaintenanceCounters(Protocol):
 
 
 class MaintenanceScheduler:
-    """Runs maintenance in a thread while the `with` block runs. Failures are logged and tried again later.
+    """Runs maintenance in a thread while the `with` block runs, or once where there is no thread (`run_once`).
 
     When the block ends, the current step may finish if it takes less than ten seconds; an interrupted step has no
     effect.
@@ -68,21 +69,26 @@ class MaintenanceScheduler:
         self._done.set()
         self._thread.join(_PATIENCE_SECONDS)
 
+    def run_once(self) -> None:
+        """Do now what is due. Failures are logged and tried again later."""
+        try:
+            self._maintain(time.time())
+        except StorageError as error:
+            log.warning("maintenance failed, it is tried again", extra=error_fields(error))
+
     def _run(self) -> None:
         while not self._done.wait(self._pause):
-            try:
-                self._maintain(time.time())
-            except StorageError as error:
-                log.warning("maintenance failed, it is tried again", extra=error_fields(error))
+            self.run_once()
 
     def _maintain(self, now: float) -> None:
-        if self._settings.every is not None and claim_maintenance(self._lake, self._settings, now):
+        if claim_maintenance(self._lake, self._settings, now):
             done = maintain(self._lake, self._settings, now=now, go_on=lambda: not self._done.is_set())
             self._counters.maintained += 1
             self._counters.removed_files += sum(done.removed.values())
         self._counters.relieved += compact_crowded_days(self._lake, self._settings)
+        bound_logs(self._lake, self._settings)
         self._counters.files_per_open_day = files_per_open_day(self._lake, first_open_day(self._settings, now))
-        if now - self._counted >= _COUNT_SECONDS:
+        if self._thread.is_alive() and now - self._counted >= _COUNT_SECONDS:
             self._counters.surplus_rows, self._counted = self._surplus_rows(), now
 
     def _surplus_rows(self) -> int:

@@ -29,7 +29,7 @@ def maintain(
 ) -> None:
     """Compact small files, sort closed days by customer, and remove files and log entries that are no longer needed.
 
-    Rows do not change, and events may land meanwhile. With `every` under `ingest.maintenance` a service does it itself.
+    Rows do not change, and events may land meanwhile. A running service does it by itself every hour.
     After --repair run: journeys stitch
 
     Example: journeys maintain --repair

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
@@ -32,6 +33,7 @@ from ingest.upkeep.maintenance import (
 from ingest.upkeep.rewrite import table_state, vacuum
 from ingest.upkeep.schedule import MaintenanceScheduler
 from tests.ingest.streams import RECEIVED, Sent, event
+from tests.ingest.upkeep.steady import EACH, steady
 
 APP = "ingest/test/topic/0"
 DAY = 86_400_000
@@ -190,9 +192,8 @@ def test_events_land_once_while_it_is_at_work(lake: Lake) -> None:
 
 def test_a_service_does_it_when_it_is_due(lake: Lake) -> None:
     land(lake, 5)
-    Table(lake, layout.EVENTS).append(
-        scan(lake, layout.EVENTS).head(0).collect(), [Claim("maintenance/began", None, int(time.time()) - 7200)]
-    )
+    began = Claim("maintenance/began", None, int(time.time()) - 7200)
+    Table(lake, layout.EVENTS).append(rows_of_none(lake), [began])
     counters, deadline = Counters(), time.monotonic() + 20
     with MaintenanceScheduler(lake, SETTINGS, counters, pause_seconds=0.01):
         while not (counters.maintained and counters.removed_files == 0) and time.monotonic() < deadline:
@@ -214,3 +215,64 @@ def test_a_service_relieves_a_crowded_day_at_once_and_keeps_its_rows(lake: Lake)
     assert rows(lake) == before and compact_crowded_days(lake, crowded) == 0
     land(lake, 1, first=6)
     assert len(rows(lake)) == len(before) + 40
+
+
+def test_a_run_that_is_stopped_is_continued_by_the_next_one(lake: Lake) -> None:
+    days = 7
+    table = Table(lake, layout.EVENTS)
+    for day in range(days):
+        sent = [Sent(n, event(n, occurred_at=RECEIVED - (20 + day) * DAY)) for n in range(day * 5, day * 5 + 5)]
+        batch = decode(sent, Partition("clicks", 0), Stream(topic="clicks", kind="clickstream"), Limits()).events
+        assert table.append(batch, [Claim(APP, table.decided(APP), day * 5 + 5)])
+    done = list[int]()
+    while not done or done[-1]:
+        steps = itertools.count()
+        done.append(len(maintain(lake, SETTINGS, now=NOW, go_on=lambda steps=steps: next(steps) < 3).ordered))  # type: ignore[misc]
+        assert len(done) < days
+    assert done == [3, 3, 1, 0] and len(rows(lake)) == days * 5
+
+
+def test_a_run_that_is_killed_is_not_begun_anew(lake: Lake) -> None:
+    land(lake, 3)
+
+    def killed(done: int, _: int | None) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        maintain(lake, SETTINGS, now=NOW, on_progress=killed)
+    assert maintain(lake, SETTINGS, now=NOW).ordered == {}
+
+
+def test_few_late_events_do_not_order_a_closed_day_again(lake: Lake) -> None:
+    land(lake, 20)
+    maintain(lake, SETTINGS, now=NOW)
+    land(lake, 1, first=20)
+    assert maintain(lake, SETTINGS, now=NOW).ordered == {}
+    land(lake, 3, first=21)
+    assert maintain(lake, SETTINGS, now=NOW).ordered == {OLD: 480}
+
+
+def test_a_service_maintains_by_default_and_only_when_the_last_run_is_old(lake: Lake) -> None:
+    land(lake, 5)
+    counters = Counters()
+    scheduler = MaintenanceScheduler(lake, MaintenanceSettings(), counters)
+    scheduler.run_once()
+    assert counters.maintained == 0
+    table = Table(lake, layout.EVENTS)
+    table.append(rows_of_none(lake), [Claim("maintenance/began", None, int(time.time()) - 7200)])
+    scheduler.run_once(), scheduler.run_once()
+    assert counters.maintained == 1
+    never = MaintenanceSettings.model_validate({"every": "never"})
+    assert not claim_maintenance(lake, never, time.time() + 1e6)
+
+
+def test_the_log_of_a_steady_stream_is_bounded_and_events_land_once(tmp_path: Path) -> None:
+    settings = MaintenanceSettings(versions=50, crowded_files=20)
+    found = steady(tmp_path, 160, settings)
+    assert found.files < 110
+    landed = rows(Lake(str(tmp_path)))
+    assert len(landed) == len(set(landed)) == 160 * EACH
+
+
+def rows_of_none(lake: Lake) -> pl.DataFrame:
+    return scan(lake, layout.EVENTS).head(0).collect()
