@@ -12,9 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any, Final, NamedTuple
 
 import orjson
+import polars as pl
+from deltalake import DeltaTable
 
 from expectations.lake import files
 
@@ -45,15 +48,25 @@ def oldest_version(address: str) -> Version | None:
     return next(_versions(address, _openable(_log(address))), None)
 
 
+def transactions(table: DeltaTable) -> list[str]:
+    """The names of all transaction versions that a table stores; makes a checkpoint to read them from."""
+    table.create_checkpoint()
+    checkpoint = files.read(f"{_folder(table.table_uri)}/{table.version():0{_DIGITS}}.checkpoint.parquet")
+    if checkpoint is None:
+        raise FileNotFoundError(f"the checkpoint of version {table.version()} is gone")
+    stored = pl.read_parquet(BytesIO(checkpoint), columns=["txn"])["txn"]
+    return stored.struct.field("appId").drop_nulls().to_list()
+
+
 def actions(address: str, version: int) -> list[dict[str, Any]]:
     """The actions of one commit; empty when its entry is no longer kept."""
     entry = files.read(f"{_folder(address)}/{version:0{_DIGITS}}.json") or b""
     return [orjson.loads(line) for line in entry.splitlines() if line]
 
 
-def thin_log(address: str, latest: int, keep: timedelta, now: datetime) -> int:
-    """Remove log files until at least the `latest` versions are left, and about `POINTS` older ones, none older than
-    `keep`; returns the number of files removed. Nothing is removed until an eighth of `latest` would go.
+def thin_log(address: str, latest: int, keep: timedelta, now: datetime, pinned: int | None = None) -> int:
+    """Remove log files until at least the `latest` versions are left, the `pinned` one, and about `POINTS` older ones,
+    none older than `keep`; returns the number of files removed. Does nothing until an eighth of `latest` would go.
     """
     log, eighth = _log(address), max(latest // 8, 1)
     newest = max(log, default=0)
@@ -63,13 +76,15 @@ def thin_log(address: str, latest: int, keep: timedelta, now: datetime) -> int:
         return 0
     spaced = {version * 4 // latest: version for version in reversed(checkpoints) if version >= base}
     points = _points(address, [version for version in checkpoints if version < base], keep, now)
-    kept = {base, *spaced.values(), *points}
+    kept = {base, *spaced.values(), *points, *({pinned} & set(_openable(log)))}
     surplus = [
         name
         for version in log.keys() - kept
         for name in log[version]
         if version < base or (_has_checkpoint([name]) and version < newest - eighth)
     ]
+    if pinned is not None and pinned in kept and not _has_checkpoint(log[pinned]):
+        DeltaTable(address, version=pinned).create_checkpoint()
     files.discard(_folder(address), surplus)
     return len(surplus)
 

@@ -9,12 +9,13 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple
 
+import orjson
 import polars as pl
 from deltalake import ColumnProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from expectations import contract
-from expectations.lake import layout
+from expectations.lake import files, layout
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
 from expectations.lake.log import oldest_version, thin_log
@@ -136,5 +137,13 @@ def _set_retention(table: DeltaTable, hours: int) -> None:
 
 def bound_log(lake: Lake, name: str, settings: MaintenanceSettings) -> int:
     """Remove surplus entries of a table's log (`expectations.lake.log`); returns how many files were removed."""
-    with write_errors(lake.table(name)):
-        return thin_log(lake.table(name), settings.versions, settings.keep, datetime.now(UTC))
+    address, now = lake.table(name), datetime.now(UTC)
+    with write_errors(address):
+        return thin_log(address, settings.versions, settings.keep, now, _stitched(lake, name))
+
+
+def _stitched(lake: Lake, name: str) -> int | None:
+    """The version of a table that the path store was built from: reports look it up."""
+    manifest = orjson.loads(files.read(f"{lake.paths}/manifest.json") or b"{}")
+    version = manifest.get("built_from", {}).get(name)
+    return version if isinstance(version, int) else None

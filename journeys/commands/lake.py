@@ -68,27 +68,41 @@ def _repair(lake: Lake, *, yes: bool) -> None:
 @app.command()
 def restore(
     to: Annotated[str, typer.Argument(help="A time with a zone, such as 2026-01-31T12:00:00Z.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
     config: Config = DEFAULT,
 ) -> None:
     """Restore events, quarantine, profiles and offsets to an earlier time; the consumer reads later records again.
 
-    Stop the consumers first. Afterwards run: journeys stitch --rebuild
+    Shows what would change, and asks. Stop the consumers first. Afterwards run: journeys stitch --rebuild
 
     Example: journeys restore 2026-01-31T12:00:00Z
     """
-    from datetime import datetime
-
+    from ingest.upkeep.restore import preview
     from ingest.upkeep.restore import restore as restore_tables
 
+    when, lake = _time(to), settings_of(config).lake
+    changes = preview(lake, when)
+    if changes.is_empty():
+        terminal.out.print("  no table has changed since")
+        return
+    terminal.show(changes, terminal.As.table, "Tables to restore")
+    if not yes:
+        typer.confirm(f"Restore {len(changes)} tables? Rows that landed since leave the lake", abort=True)
+    done = restore_tables(lake, when)
+    for table in changes["table"]:
+        restored = f"version {done.versions[table]}, {done.offsets[table]} offsets restored"
+        terminal.out.print(f"  {table}: {restored}", markup=False)
+
+
+def _time(text: str) -> datetime:
     try:
-        when: datetime | None = datetime.fromisoformat(to)
+        when: datetime | None = datetime.fromisoformat(text)
     except ValueError:
         when = None
     if when is None or when.tzinfo is None:
-        raise InputError("The time is invalid.", expected="a time with a zone, such as 2026-01-31T12:00:00Z", found=to)
-    done = restore_tables(settings_of(config).lake, when)
-    for table, version in done.versions.items():
-        terminal.out.print(f"  {table}: version {version}, {done.offsets[table]} offsets restored", markup=False)
+        expected = "a time with a zone, such as 2026-01-31T12:00:00Z"
+        raise InputError("The time is invalid.", expected=expected, found=text)
+    return when
 
 
 quarantine = typer.Typer(help="List and show refused messages, and read them again.", no_args_is_help=True)

@@ -68,6 +68,14 @@ def test_the_latest_versions_stay_and_some_older_ones_and_all_of_them_can_be_rea
     assert pl.read_delta(address).height == before[COMMITS - 1] + 1
 
 
+def test_a_pinned_version_stays(address: str) -> None:
+    before = rows_by_version(address)
+    thin_log(address, LATEST, 60 * HOUR, BEGAN + COMMITS * HOUR, pinned=33)
+    after = rows_by_version(address)
+    assert min(after) == 33 and after[33] == before[33] and len(after) == len(range(89, COMMITS)) + 4
+    assert DeltaTable(address).version() == COMMITS - 1 and pl.read_delta(address).height == before[COMMITS - 1]
+
+
 def test_older_ones_are_evenly_spaced_in_time(address: str) -> None:
     thinned(address, 2000 * HOUR)
     older = [number for number in rows_by_version(address) if number < 89]

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import polars as pl
 import pytest
 from deltalake import DeltaTable
 
@@ -13,14 +16,16 @@ from expectations.errors import StorageError
 from expectations.gate import contract_rules
 from expectations.lake import layout
 from expectations.lake.layout import Lake
+from expectations.lake.log import thin_log
 from ingest.files.load import file_stream, load_events
 from ingest.landing.commit import Table
 from ingest.landing.landing import Landing
 from ingest.message import Chunk, Partition
 from ingest.quarantine.replay import replay
-from ingest.settings.ingest import IngestSettings
+from ingest.settings.ingest import IngestSettings, MaintenanceSettings
 from ingest.upkeep import restore as restoring
-from ingest.upkeep.restore import restore
+from ingest.upkeep.maintenance import compact_crowded_days
+from ingest.upkeep.restore import preview, restore
 from tests.ingest.files.test_load import ndjson
 from tests.ingest.quarantine.test_replay import NEW, OLD, other
 from tests.ingest.streams import BAD, Sent, event, places
@@ -117,6 +122,58 @@ def test_before_the_tables_were_made_they_are_empty_and_now_they_are_as_they_are
     assert restore(lake, moment()).offsets == {layout.QUARANTINE: 0, layout.EVENTS: 0}
     restore(lake, datetime.now(UTC) - timedelta(days=1))
     assert everything(lake) == [] and land(lake, 30) == 0 and len(everything(lake)) == 30
+
+
+def test_a_copied_lake_goes_by_the_times_in_its_log_whatever_those_of_its_files(tmp_path: Path, lake: Lake) -> None:
+    land(lake, 60)
+    then, before = moment(), everything(lake)
+    land(lake, 100)
+    copied = Lake(shutil.copytree(lake.address, str(tmp_path / "copy"), copy_function=shutil.copyfile))
+    for number, file in enumerate(sorted(Path(copied.address).rglob("*"), reverse=True)):
+        os.utime(file, (number * 86_400, number * 86_400))
+    assert set(preview(copied, then)["rows_then"]) == {20, 40}
+    assert restore(copied, then).offsets == {layout.QUARANTINE: 1, layout.EVENTS: 1}
+    assert everything(copied) == before and land(copied, 110) == 60
+    assert everything(copied) == [("clicks", 0, n) for n in range(110)]
+
+
+def test_the_preview_says_what_comes_and_goes_and_changes_nothing(lake: Lake) -> None:
+    land(lake, 60)
+    then = moment()
+    land(lake, 100)
+    compact_crowded_days(lake, MaintenanceSettings(crowded_files=2))
+    before = everything(lake)
+    found = preview(lake, then)
+    assert found.select(pl.exclude("committed_at")).rows() == [
+        ("events", 6, 34, 20, 1, 6),
+        ("quarantine", 6, 66, 40, 1, 6),
+    ]
+    assert (found["committed_at"] < then).all() and everything(lake) == before
+    assert preview(lake, moment()).is_empty()
+
+
+def test_a_thinned_log_is_restored_to_the_last_version_that_is_kept_and_nothing_is_lost(lake: Lake) -> None:
+    land(lake, 300)
+    then, now = moment(), datetime.now(UTC)
+    land(lake, 900)
+    for name in (layout.EVENTS, layout.QUARANTINE):
+        assert thin_log(lake.table(name), 20, timedelta(days=7), now) > 40
+    assert restore(lake, then).versions == {layout.EVENTS: 24, layout.QUARANTINE: 24}
+    assert land(lake, 900) == 240 and everything(lake) == [("clicks", 0, n) for n in range(900)]
+
+
+def test_without_the_files_of_that_time_no_table_is_changed(lake: Lake) -> None:
+    land(lake, 30)
+    then = moment()
+    land(lake, 60)
+    compact_crowded_days(lake, MaintenanceSettings(crowded_files=2))
+    before = everything(lake)
+    gone = set(DeltaTable(lake.table(layout.QUARANTINE), version=2).file_uris())
+    for file in gone:
+        Path(file.removeprefix("file://")).unlink()
+    with pytest.raises(StorageError, match="cannot be restored") as failed:
+        restore(lake, then)
+    assert "files are gone" in failed.value.found and everything(lake) == before
 
 
 def test_what_lands_meanwhile_is_not_lost(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

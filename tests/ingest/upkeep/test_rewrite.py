@@ -45,7 +45,7 @@ def test_a_process_killed_between_claim_and_commit_blocks_only_compaction_and_on
     total = land(lake, 1)
     assert STEPS["compact"](lake) == 0
     assert maintain(lake, CROWDED, now=CLOSED).left == {layout.EVENTS}
-    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=600))
+    monkeypatch.setattr(leases, "LEASE", timedelta(seconds=500))
     assert STEPS["compact"](lake) == 1
     assert places(lake) == [("clicks", 0, offset) for offset in range(total)]
 

@@ -136,7 +136,12 @@ def test_files_are_loaded_as_the_messages_of_a_stream(tmp_path: Path) -> None:
 
 
 def test_tables_are_restored_to_an_earlier_time(folder: Path) -> None:
-    done = command("restore", "2020-01-01T00:00:00Z", cwd=folder)
-    assert done.returncode == 0 and "events: version 0" in done.stdout and len(places(Lake(str(folder / "lake")))) == 0
+    lake = Lake(str(folder / "lake"))
+    before = places(lake)
+    asked = command("restore", "2020-01-01T00:00:00Z", cwd=folder)
+    assert asked.returncode == 1 and "Restore 2 tables?" in asked.stdout and places(lake) == before
+    done = command("restore", "2020-01-01T00:00:00Z", "--yes", cwd=folder)
+    assert done.returncode == 0 and "events: version 0" in done.stdout and len(places(lake)) == 0
+    assert "no table has changed" in command("restore", "2999-01-01T00:00:00Z", cwd=folder).stdout
     assert "2 rows landed" in command("load", "clicks.ndjson", cwd=folder).stdout
     assert command("restore", "2026-01-01T00:00:00", cwd=folder).returncode == 6
