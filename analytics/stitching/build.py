@@ -38,6 +38,7 @@ from analytics.store.columns import (
     TOUCHPOINT,
 )
 from analytics.store.encoding import DictionaryBuilder, narrow_time
+from analytics.store.manifest import current_generation
 from analytics.store.parts import Part, bucket_of
 from analytics.store.writer import StoreWriter
 from analytics.touches.assembly import EVENT_HASH, HIDDEN_COLUMNS, prepare_events, touches_of, with_text
@@ -130,6 +131,7 @@ def build(
     touches written so far and the total. `into` writes to another folder than the lake's own store.
     """
     rules = rules or PathRules()
+    base = current_generation(into or lake)  # before anything is read: a customer may be forgotten meanwhile
     plan = _plan(lake, rules)
     end = end_of_data or watermark_of(plan.activity)
     states = attribute_versions(landed_profiles(lake), plan.identities.nodes, rules) if rules.attributes else None
@@ -138,22 +140,24 @@ def build(
     summary = with_other_kinds(summary, plan.identities.other_kinds)
     buckets = max(1, round((repeated.events - repeated.repeats) / EVENTS_PER_PART))
     schema = prepare_events(with_customers(plan.raw, plan.identities), rules).collect_schema()
-    with StoreWriter(into or lake.paths) as writer, Buckets(buckets, schema) as events_by_bucket:
-        linked, events, dropped = _fill_buckets(plan, rules, events_by_bucket, buckets)
-        seen = plan.identities.seen.select(CODE, events)
-        largest = largest_customers(plan.identities.nodes, seen, rules.identities.salt)
-        summary = replace(summary, linked=linked, largest=largest)
-        for part in events_by_bucket.read():
-            touches = touches_of(part, rules, states, end)
-            write_part(writer, touches, plan.identities.keys, len(plan.identities.nodes))
-            summary = add_counts(summary, touches)
-            if on_progress:
-                on_progress(summary.touches, events_by_bucket.rows)
-        if into is None:
-            plan.refresh_state(events, dropped, summary).save(lake, writer.generation)
-        writer.finish(end_of_data=end, built_from=plan.built_from)
-    if into is None:
-        remove_other_states(lake, writer.generation)
+    try:
+        with StoreWriter(into or lake.paths, base) as writer, Buckets(buckets, schema) as events_by_bucket:
+            linked, events, dropped = _fill_buckets(plan, rules, events_by_bucket, buckets)
+            seen = plan.identities.seen.select(CODE, events)
+            largest = largest_customers(plan.identities.nodes, seen, rules.identities.salt)
+            summary = replace(summary, linked=linked, largest=largest)
+            for part in events_by_bucket.read():
+                touches = touches_of(part, rules, states, end)
+                write_part(writer, touches, plan.identities.keys, len(plan.identities.nodes))
+                summary = add_counts(summary, touches)
+                if on_progress:
+                    on_progress(summary.touches, events_by_bucket.rows)
+            if into is None:
+                plan.refresh_state(events, dropped, summary).save(lake, writer.generation)
+            writer.finish(end_of_data=end, built_from=plan.built_from)
+    finally:
+        if into is None:  # also of this process if it was overtaken
+            remove_other_states(lake, current_generation(lake))
     return summary
 
 

@@ -56,7 +56,7 @@ from analytics.stitching.store_update import update_parts, whole_and_partial
 from analytics.stitching.verify import is_current
 from analytics.store.columns import AT, TOUCHES
 from analytics.store.compaction import compact
-from analytics.store.manifest import generation_of
+from analytics.store.manifest import current_generation, generation_of
 from analytics.store.ordering import TOUCHES_PER_PART
 from analytics.store.parts import PATH_END_COLUMNS, Part
 from analytics.store.paths import Paths
@@ -88,13 +88,14 @@ def refresh(
     """
     rules = rules or PathRules()
     remove_orphans()
+    base = current_generation(lake)  # before anything is read: a customer may be forgotten meanwhile
     try:
         stored = Paths.open(lake)
     except StorageError:
         return build(lake, rules, on_progress, end_of_data)
     if is_current(lake, rules) and end_of_data in (None, stored.end_of_data):
         return None
-    update = Refresh.plan(lake, rules, stored, end_of_data)
+    update = Refresh.plan(lake, rules, stored, base, end_of_data)
     summary = update and update.run(on_progress)
     return summary or build(lake, rules, on_progress, end_of_data)
 
@@ -112,6 +113,7 @@ class Refresh:
     lake: Lake
     rules: PathRules
     stored: Paths
+    base: str
     state: RefreshState
     built_from: dict[str, Any]
     tombstones: pl.DataFrame
@@ -120,10 +122,10 @@ class Refresh:
     end_given: datetime | None
 
     @classmethod
-    def plan(cls, lake: Lake, rules: PathRules, stored: Paths, end: datetime | None) -> Refresh | None:
+    def plan(cls, lake: Lake, rules: PathRules, stored: Paths, base: str, end: datetime | None) -> Refresh | None:
         """Finds what landed since the last stitching; None when the paths must be built instead."""
         now, was = build_inputs(lake, rules), stored.built_from
-        state = load_state(lake, generation_of(lake))
+        state = load_state(lake, base)
         if state is None or was.get("rules") != now["rules"] or reads_arrival_columns(rules) or rules.identities.as_of:
             return None
         if was[EVENTS] is None or now[EVENTS] is None:
@@ -132,7 +134,7 @@ class Refresh:
         profiles = _new_profiles(lake, rules, was[PROFILES], now[PROFILES])
         if fresh is None or profiles is None or _is_too_large(fresh.select(pl.len()).collect().item(), stored):
             return None
-        return cls(lake, rules, stored, state, now, tombstones(lake), fresh.collect(), profiles, end)
+        return cls(lake, rules, stored, base, state, now, tombstones(lake), fresh.collect(), profiles, end)
 
     def run(self, on_progress: Progress | None) -> StitchSummary | None:
         """Writes the affected customers again; None when the paths must be built instead."""
@@ -300,22 +302,24 @@ class Refresh:
         """Writes a generation of the old parts without the extracted touches, and of recent parts."""
         restitched, touches = result
         nodes, total = len(state.nodes), sum(map(len, touches))
-        with StoreWriter(self.lake.paths) as writer:
-            writer.write_in_background(lambda: state.save(self.lake, writer.generation))
-            writer.words.dictionaries.update(self.stored.dictionaries)
-            writer.schema = self.stored.schema
-            wholes, partial = whole_and_partial(restitched, touches)
-            update_parts(writer, self.stored, extracted, part_of(partial, restitched.keys, nodes, writer.words))
-            done = len(partial)
-            for whole in wholes:
-                if len(whole):
-                    write_part(writer, whole, restitched.keys, nodes)
-                done += len(whole)
-                if on_progress:
-                    on_progress(done, total)
-            compact(writer)
-            writer.finish(end_of_data=end, built_from=self.built_from)
-        remove_other_states(self.lake, writer.generation)
+        try:
+            with StoreWriter(self.lake.paths, self.base) as writer:
+                writer.write_in_background(lambda: state.save(self.lake, writer.generation))
+                writer.words.dictionaries.update(self.stored.dictionaries)
+                writer.schema = self.stored.schema
+                wholes, partial = whole_and_partial(restitched, touches)
+                update_parts(writer, self.stored, extracted, part_of(partial, restitched.keys, nodes, writer.words))
+                done = len(partial)
+                for whole in wholes:
+                    if len(whole):
+                        write_part(writer, whole, restitched.keys, nodes)
+                    done += len(whole)
+                    if on_progress:
+                        on_progress(done, total)
+                compact(writer)
+                writer.finish(end_of_data=end, built_from=self.built_from)
+        finally:  # also of this process if it was overtaken
+            remove_other_states(self.lake, current_generation(self.lake))
 
 
 def _first_new_times(owners: pl.DataFrame, count: int) -> NDArray[np.int64]:

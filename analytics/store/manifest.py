@@ -1,8 +1,14 @@
-"""Reads the manifest of a path store: the current generation and its format; removes old generations."""
+"""Reads and replaces the manifest of a path store: the current generation and its format; removes old generations.
+
+Publishing is a compare-and-swap. A writer names the generation that was current before it read anything, and its own
+manifest becomes the *successor* of that generation: a file that only one process can create. Then the manifest itself
+is replaced. If a process is killed in between, or replaces the manifest too late, readers find the successor.
+"""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,6 +19,40 @@ from expectations.lake.layout import PATHS, Lake
 
 MANIFEST: Final = "manifest.json"
 STORE_FORMAT: Final = 2
+_SUCCESSOR: Final = "successor-of-"
+_UNREADABLE: Final = "unreadable"
+
+
+class PathsReplacedError(StorageError):
+    """Another process has replaced the paths while this one wrote new ones."""
+
+
+def current_generation(address: str | Path | Lake) -> str:
+    """The name of the current generation of a store, for `publish`; empty if there is no store."""
+    folder = plain_address(address.paths if isinstance(address, Lake) else address)
+    if files.read(f"{folder}/{MANIFEST}") is None:
+        return ""
+    try:
+        return str(_manifest(folder)["generation"])
+    except (StorageError, KeyError, TypeError):
+        return _UNREADABLE
+
+
+def publish(folder: str, base: str, manifest: dict[str, Any]) -> bool:
+    """Make a generation the current one if `base` still is; returns False, with nothing changed, if it is not."""
+    content = json.dumps(manifest, indent=1).encode()
+    address = f"{folder}/{MANIFEST}"
+    if current_generation(folder) != base or not files.create(
+        f"{folder}/{_SUCCESSOR}{base}" if base else address, content
+    ):
+        return False
+    if base:
+        files.write(address, content)
+    earlier = [name for name in files.names(folder) if name.startswith(_SUCCESSOR)]
+    kept = f"{_SUCCESSOR}{base}" if base != _UNREADABLE else ""
+    with suppress(StorageError, OSError):
+        files.discard(folder, [name for name in earlier if name != kept])
+    return True
 
 
 def entry_of(part: Part) -> dict[str, Any]:
@@ -36,11 +76,15 @@ def holds_paths(lake: str | Path | Lake) -> bool:
     return files.read(f"{store_folder(lake)}/{MANIFEST}") is not None
 
 
+def generations(folder: str) -> list[str]:
+    """The generations of a store, complete or not."""
+    return [name for name in files.names(folder) if name.startswith("generation-")]
+
+
 def remove_generations(lake: str | Path | Lake, *kept: str | None) -> int:
     """Removes all generations of a store except those named; returns the number of files removed."""
     folder = store_folder(lake)
-    others = [name for name in files.names(folder) if name.startswith("generation-") and name not in kept]
-    return sum(files.remove(f"{folder}/{name}") for name in others)
+    return sum(files.remove(f"{folder}/{name}") for name in generations(folder) if name not in kept)
 
 
 def plain_address(address: str | Path) -> str:
@@ -66,11 +110,15 @@ def _manifest(folder: str) -> dict[str, Any]:
             expected=f"{MANIFEST} of a path store, or of a lake with one in its folder paths",
             do="run `journeys stitch`, or save one with Paths.save",
         )
-    try:
-        manifest: dict[str, Any] = json.loads(content)
-    except ValueError as error:
-        raise StorageError("The manifest of the path store is damaged.", where=folder, found=str(error)) from None
-    return manifest
+    while True:
+        try:
+            manifest: dict[str, Any] = json.loads(content)
+        except ValueError as error:
+            raise StorageError("The manifest of the path store is damaged.", where=folder, found=str(error)) from None
+        successor = files.read(f"{folder}/{_SUCCESSOR}{manifest.get('generation')}")
+        if successor is None:
+            return manifest
+        content = successor
 
 
 def read_manifest(folder: str) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,17 +17,30 @@ import polars as pl
 from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
 from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
 from analytics.store.frames import as_utc, standard_columns
-from analytics.store.manifest import MANIFEST, STORE_FORMAT, entry_of, generation_of, plain_address, remove_generations
+from analytics.store.manifest import (
+    STORE_FORMAT,
+    PathsReplacedError,
+    current_generation,
+    entry_of,
+    generations,
+    plain_address,
+    publish,
+)
 from analytics.store.parts import Part
 from expectations.errors import DefinitionError, StorageError
 from expectations.lake import files
 
 
 class StoreWriter:
-    """Writes a new generation of a path store, one part per call; it becomes visible when `finish` returns."""
+    """Writes a new generation of a path store, one part per call; it becomes visible when `finish` returns.
 
-    def __init__(self, address: str | Path) -> None:
+    It replaces the generation `base` (see `current_generation`), by default the current one. Raises
+    `PathsReplacedError` if another process has replaced that meanwhile.
+    """
+
+    def __init__(self, address: str | Path, base: str | None = None) -> None:
         self.folder: Final = plain_address(address)
+        self.base: Final = current_generation(self.folder) if base is None else base
         self.generation: Final = f"generation-{uuid.uuid4().hex}"
         self.home: Final = f"{self.folder}/{self.generation}"
         self.words: Final = DictionaryBuilder()
@@ -51,9 +63,15 @@ class StoreWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._thread.shutdown()
-        if not self._finished:
-            with suppress(OSError, StorageError):
-                files.remove(self.home)
+        if self._finished:
+            return
+        now = current_generation(self.folder)
+        if now == self.generation:
+            return  # interrupted after it became visible
+        with suppress(OSError, StorageError):
+            files.remove(self.home)
+        if isinstance(error, OSError | StorageError) and now != self.base:
+            raise self._overtaken() from error  # who published has removed the files of this generation
 
     def add(self, touches: pl.DataFrame) -> None:
         """Writes the touches of some customers, sorted by (customer, at), as the next part.
@@ -110,7 +128,10 @@ class StoreWriter:
         return f"{self.home}/part-{self._count - 1:05d}"
 
     def finish(self, *, end_of_data: datetime | None = None, built_from: Mapping[str, Any] | None = None) -> None:
-        """Makes the generation visible in one step, then removes generations older than the one it replaced."""
+        """Makes the generation visible in one step, then removes generations older than the one it replaced.
+
+        Raises `PathsReplacedError`, with nothing changed, if another process has replaced the base.
+        """
         if not self.parts:
             self.add(pl.DataFrame(schema=dict(self.schema)))
         self.wait()
@@ -121,9 +142,6 @@ class StoreWriter:
         ]
         empty = pl.DataFrame(schema={"column": pl.String, "word": pl.String})
         pl.concat([empty, *words]).write_parquet(f"{self.home}/dictionaries.parquet")
-        before = None
-        with suppress(StorageError):
-            before = generation_of(self.folder)
         end = end_of_data or self._last
         manifest = {
             "format": STORE_FORMAT,
@@ -133,7 +151,26 @@ class StoreWriter:
             "text": list(self.words.dictionaries),
             "parts": [entry_of(replace(part, number=number)) for number, part in enumerate(self.parts)],
         }
-        files.write(f"{self.folder}/{MANIFEST}", json.dumps(manifest, indent=1).encode())
+        earlier = set(generations(self.folder)) - {self.generation, self.base}
+        self._check_complete()
+        if not publish(self.folder, self.base, manifest):
+            raise self._overtaken()
         self._finished = True
-        with suppress(OSError):
-            remove_generations(self.folder, self.generation, before)
+        with suppress(OSError, StorageError):
+            for name in earlier:  # old, or of a writer that can no longer publish: it began before this one did
+                files.remove(f"{self.folder}/{name}")
+
+    def _check_complete(self) -> None:
+        """A process that published may have removed files; in an object store nothing else would notice."""
+        written = {name.partition(".")[0] for name in files.names(self.home)}
+        if not written.issuperset(part.address.rpartition("/")[2] for part in self.parts):
+            raise StorageError("Files of the path store are gone.", where=self.home, do="run the command again")
+
+    def _overtaken(self) -> PathsReplacedError:
+        return PathsReplacedError(
+            "The paths were replaced by another process meanwhile; those of this one are dropped.",
+            where=self.folder,
+            expected="one process at a time that stitches, or forgets a customer",
+            found=f"generation {current_generation(self.folder) or 'none'} instead of {self.base or 'none'}",
+            do="run the command again if the newest events are missing",
+        )

@@ -74,6 +74,41 @@ def write(address: str, content: bytes, served_as: Mapping[str, str] | None = No
         store.put(name, content, attributes=dict(served_as or {}))
 
 
+def create(address: str, content: bytes) -> bool:
+    """Write a file unless it exists; returns False, with nothing changed, if it does. One of several gets it."""
+    if (here := local(address)) is not None:
+        draft = Path(f"{here}.{uuid.uuid4().hex}.new")
+        draft.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(content)
+        try:
+            return _linked(draft, here)
+        finally:
+            draft.unlink()
+    from obstore.exceptions import AlreadyExistsError
+
+    with _store(address) as (store, name):
+        try:
+            store.put(name, content, mode="create")
+        except AlreadyExistsError:
+            return False
+    return True
+
+
+def _linked(draft: Path, target: Path) -> bool:
+    """Give a complete file its name unless that is taken; where there are no hard links, write it again."""
+    try:
+        target.hardlink_to(draft)
+    except FileExistsError:
+        return False
+    except OSError:
+        try:
+            with target.open("xb") as file:
+                file.write(draft.read_bytes())
+        except FileExistsError:
+            return False
+    return True
+
+
 def copy(source: str, target: str) -> None:
     """Copy a file within one store. Where the file system has hard links, the copy takes no space."""
     here, there = local(source), local(target)

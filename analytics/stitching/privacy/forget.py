@@ -19,7 +19,7 @@ from analytics.stitching.privacy.journal import read_journal, remove_journal, wr
 from analytics.stitching.privacy.selection import TABLES, SelectedCustomers, select_customers, unknown_identity
 from analytics.stitching.refresh_state import MEMORY, load_state
 from analytics.store.columns import CUSTOMER, TOUCHES
-from analytics.store.manifest import generation_of, holds_paths, remove_generations
+from analytics.store.manifest import PathsReplacedError, generation_of, holds_paths, remove_generations
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
@@ -27,6 +27,7 @@ from expectations.errors import DefinitionError
 from expectations.lake import files
 from expectations.lake.erase import Erased, erase
 from expectations.lake.layout import PATHS, RESULTS, Lake
+from expectations.retries import retrying
 
 MAX_LOGINS = 5
 """A customer with more logins (values of a unique kind) is removed only when that is asked for."""
@@ -98,7 +99,7 @@ def _removed(lake: Lake, selection: SelectedCustomers) -> pl.DataFrame:
     touches = len(Paths.open(lake)) if holds_paths(lake) else 0
     erased = [erase(lake, table, selection.predicate(lake, table)) for table in TABLES]
     erased.append(forget_names(lake, selection.events[contract.EVENT_DATE].unique().to_list()))
-    build(lake, selection.rules)
+    retrying(PathsReplacedError)(build, lake, selection.rules)  # a stitch that began before may publish meanwhile
     erased.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
     new_files = _state_files(lake)
     state = (_identities_in_state(lake), len(new_files - old_files), len(old_files - new_files))

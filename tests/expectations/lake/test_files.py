@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -78,7 +79,8 @@ def test_a_lake_in_a_store_has_the_paths_of_one_in_a_folder(bucket: str, tmp_pat
     assert_frame_equal(counts, also)
     assert summary == same and proof.drop("rewritten", "removed").equals(beside.drop("rewritten", "removed"))
     assert (summary.touches, summary.end_of_data) == (32, at("104m"))
-    assert files.names(both[1].paths) == [generation_of(both[1]), "manifest.json"]
+    current, manifest, successor = files.names(both[1].paths)
+    assert (current, manifest) == (generation_of(both[1]), "manifest.json") and successor.startswith("successor-of-")
 
 
 def test_a_store_that_does_not_answer_is_one_clear_error(bucket: str) -> None:
@@ -86,3 +88,12 @@ def test_a_store_that_does_not_answer_is_one_clear_error(bucket: str) -> None:
         Paths.open("s3://nowhere/lake")
     with pytest.raises(StorageError, match="object store"):
         files.write("nowhere://shop/lake/x", b"")
+
+
+@pytest.mark.parametrize("kind", ["folder", "store"])
+def test_of_several_that_create_a_file_one_gets_it(kind: str, bucket: str, tmp_path: Path) -> None:
+    address = f"{tmp_path}/some/file" if kind == "folder" else f"{bucket}/some/file"
+    with ThreadPoolExecutor(4) as pool:
+        created = list(pool.map(lambda number: files.create(address, b"%d" % number), range(4)))
+    assert sorted(created) == [False, False, False, True]
+    assert files.read(address) == b"%d" % created.index(True) and files.names(address[:-5]) == ["file"]

@@ -13,11 +13,13 @@ from analytics.stitching.build import build
 from analytics.stitching.privacy.forget import MAX_LOGINS, forget
 from analytics.stitching.privacy.quarantine import messages_naming
 from analytics.stitching.privacy.selection import select_customers
+from analytics.store.manifest import PathsReplacedError, generation_of
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.audit import results
 from expectations.errors import DefinitionError
+from expectations.lake import files
 from expectations.lake.layout import Lake
 from expectations.lake.tables import conform
 from ingest.landing.commit import Table
@@ -337,3 +339,48 @@ def test_a_quarantined_message_is_searched_for_every_spelling_of_the_identity(
     pl.DataFrame([refused], schema_overrides={"partition": pl.Int32}).write_delta(lake.table("quarantine"))
     found = messages_naming(lake, {value: kind in rules.identities.lower})
     assert found["offset"].to_list() == ([5] if names else [])
+
+
+@pytest.fixture
+def thirty(tmp_path: Path) -> Lake:
+    """A stitched lake of thirty customers."""
+    lake = Lake(str(tmp_path / "thirty"))
+    land(lake, [{"customer_id": f"c{number}", "anonymous_id": f"a{number}"} for number in range(30)])
+    build(lake)
+    return lake
+
+
+def customers(lake: Lake) -> set[str]:
+    return set(Paths.open(lake).touches.collect()["customer"])
+
+
+def test_a_stitch_that_began_before_a_customer_was_forgotten_publishes_nothing(thirty: Lake) -> None:
+    forgotten = list[str]()
+
+    def forgets(*_: object) -> None:
+        if not forgotten:
+            forgotten.append("customer_id:c4")
+            forget(thirty, forgotten[0])
+
+    with pytest.raises(PathsReplacedError, match="replaced by another process"):
+        build(thirty, on_progress=forgets)
+    assert len(customers(thirty)) == 29 and "customer_id:c4" not in customers(thirty)
+    assert files.names(thirty.table("memory")) == [generation_of(thirty)]
+
+
+def test_a_stitch_that_publishes_while_a_customer_is_forgotten_does_not_bring_the_customer_back(
+    thirty: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stale, real, published = Paths.open(thirty), build, list[Paths]()
+
+    def build_beside(lake: Lake, rules: PathRules) -> None:
+        def publish(*_: object) -> None:
+            if not published:
+                published.append(stale)
+                stale.save(lake.paths)
+
+        real(lake, rules, on_progress=publish)
+
+    monkeypatch.setattr(analytics.stitching.privacy.forget, "build", build_beside)
+    forget(thirty, "customer_id:c4")
+    assert published and len(customers(thirty)) == 29 and "customer_id:c4" not in customers(thirty)
