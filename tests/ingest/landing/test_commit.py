@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -119,7 +120,7 @@ def test_a_commit_is_tried_six_times_with_pauses_that_double(lake: Lake, monkeyp
         raise CommitFailedError("somebody else was first")
 
     monkeypatch.setattr(commit, "write_deltalake", loses)
-    monkeypatch.setattr("tenacity.nap.time.sleep", paused.append)
+    monkeypatch.setattr("tenacity.nap.time", SimpleNamespace(sleep=paused.append))
     with pytest.raises(StorageError, match="somebody else was first"):
         table.append(rows(0), [Claim(APP, None, 1)])
     assert len(tried) == 6 and paused == [0.05, 0.1, 0.2, 0.4, 0.8]
