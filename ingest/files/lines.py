@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO, Final, NamedTuple, cast
+from typing import BinaryIO, Final, NamedTuple, TypeVar, cast
 
 import zstandard
 
 _AT_ONCE: Final = 1 << 20
+_T = TypeVar("_T")
 
 
 class Line(NamedTuple):
@@ -32,6 +33,23 @@ def _decompressed(raw: BinaryIO, ending: str) -> BinaryIO:
     if ending == ".zst":
         return cast(BinaryIO, zstandard.ZstdDecompressor().stream_reader(raw, read_across_frames=True))
     return raw
+
+
+def in_blocks(items: Iterable[_T], size: Callable[[_T], int], most: int, most_bytes: int) -> Iterator[list[_T]]:
+    """The items in blocks of at most `most`; a block ends with the item that makes it `most_bytes` large.
+
+    >>> list(in_blocks(["a", "bb", "c", "d"], len, 3, 3))
+    [['a', 'bb'], ['c', 'd']]
+    """
+    block, total = list[_T](), 0
+    for item in items:
+        block.append(item)
+        total += size(item)
+        if len(block) == most or total >= most_bytes:
+            yield block
+            block, total = [], 0
+    if block:
+        yield block
 
 
 def split(pieces: Iterable[bytes], longest: int, quote: bytes = b"") -> Iterator[Line]:

@@ -26,6 +26,7 @@ from expectations.lake.layout import Lake
 from ingest.decoding.columns import to_times
 from ingest.decoding.decode import Refusal
 from ingest.decoding.traits import has_traits
+from ingest.files.lines import in_blocks
 from ingest.files.rows import Row, is_lines, pieces, readable, rows, unreadable
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
@@ -151,17 +152,9 @@ def _land(
     return read, landed, refused
 
 
-def _blocks(reader: Iterator[Row], most_bytes: int) -> Iterator[list[Row]]:
+def _blocks(found: Iterable[Row], most_bytes: int) -> Iterator[list[Row]]:
     """The rows in blocks of a limited number of rows and bytes."""
-    block, size = list[Row](), 0
-    for row in reader:
-        block.append(row)
-        size += len(row.value)
-        if len(block) == _ROWS_AT_ONCE or size >= most_bytes:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
+    return in_blocks(found, lambda row: len(row.value), _ROWS_AT_ONCE, most_bytes)
 
 
 def _in_quarantine(lake: Lake, topic: str) -> dict[str, int]:

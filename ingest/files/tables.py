@@ -6,7 +6,7 @@ since a file of 1 MB can repeat one text a million times; so is the length of li
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from expectations.errors import InputError
-from ingest.files.lines import Line, chunks, split
+from ingest.files.lines import Line, chunks, in_blocks, split
 from ingest.settings.ingest import Limits
 
 TABLE_ERRORS: Final = (pl.exceptions.PolarsError, pa.ArrowException, MemoryError)
@@ -51,7 +51,8 @@ def csv_pieces(file: Path, limits: Limits) -> Iterator[Piece]:
     if header is None or header.length > limits.largest_message:
         raise _no_header(file, 0 if header is None else header.length)
     first, columns = 0, _column_count(file, header.content)
-    for block in _blocks(records, max(1, min(_ROWS, _CELLS // columns))):
+    most = max(1, min(_ROWS, _CELLS // columns))
+    for block in in_blocks(records, lambda line: len(line.content), most, _BYTES):
         yield from _parsed(header.content, block, first, limits)
         first += len(block)
 
@@ -71,19 +72,6 @@ def _check_columns(file: Path, count: int) -> int:
 def _no_header(file: Path, length: int) -> InputError:
     found = f"a first line of {length:,} bytes" if length else "an empty file"
     return InputError("The file has no header.", where=str(file), expected="the names of the columns", found=found)
-
-
-def _blocks(records: Iterable[Line], most: int) -> Iterator[list[Line]]:
-    """The records in blocks of a limited number of rows and bytes."""
-    block, size = list[Line](), 0
-    for record in records:
-        block.append(record)
-        size += len(record.content)
-        if len(block) == most or size >= _BYTES:
-            yield block
-            block, size = [], 0
-    if block:
-        yield block
 
 
 def _parsed(header: bytes, records: list[Line], first: int, limits: Limits) -> Iterator[Piece]:
