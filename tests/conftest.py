@@ -33,15 +33,6 @@ def _available(mark: str) -> str:
     return ""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The Kafka client leaves the socket of a connection that is ended while it is made, or refused, to the garbage
-    collector, which then warns: no fault of what is tested."""
-    for item in items:
-        if item.get_closest_marker("kafka"):
-            for warning in ("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning"):
-                item.add_marker(pytest.mark.filterwarnings(warning))
-
-
 def pytest_runtest_setup(item: pytest.Item) -> None:
     for mark in ("azure", "broker", "browser", "kafka", "wheel"):
         if item.get_closest_marker(mark) and (reason := _available(mark)):
