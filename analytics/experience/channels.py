@@ -62,14 +62,13 @@ class Channels(PathMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The units of one part, by reach, and those of one channel again by channel."""
-        first, last = sequences.bounds[:-1], sequences.bounds[1:] - 1
         units = _reaches(sequences).with_columns(
             pl.Series(" person", sequences.customer),
             pl.lit(1).alias("units"),
             pl.Series("over", sequences.ends != OPEN),
             pl.Series("converted", sequences.ends == CONVERTED),
             pl.Series(" touches", sequences.lengths),
-            pl.Series(" lasts", sequences.microseconds(last) - sequences.microseconds(first)),
+            pl.Series(" lasts", sequences.lasts()),
         )
         rows = sequences.with_keys(units)
         single = rows.filter(pl.col(" code").is_not_null())

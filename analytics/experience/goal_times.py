@@ -34,11 +34,6 @@ from expectations.errors import DefinitionError
 TIMES: Final = {"median_time": 0.5, "p90_time": 0.9}
 
 
-def lasts(sequences: UnitSequences) -> Indices:
-    """The time from the first touch of every unit to its last, in microseconds."""
-    return sequences.microseconds(sequences.bounds[1:] - 1) - sequences.microseconds(sequences.bounds[:-1])
-
-
 @dataclass(frozen=True, eq=False)
 class TimeToGoal(PathMeasure):
     """Counts units that reach the goal within `within` microseconds, if given, with the distribution of their times."""
@@ -63,7 +58,7 @@ class TimeToGoal(PathMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The units of one part."""
-        reached, times = self._reached(sequences), lasts(sequences)
+        reached, times = self._reached(sequences), sequences.lasts()
         values = {"reached": reached, "units": np.ones(len(reached))}
         tables = []
         for keys, group in sequences.groupings():
@@ -75,7 +70,7 @@ class TimeToGoal(PathMeasure):
     def _reached(self, sequences: UnitSequences) -> Indices:
         """Whether every unit reaches the goal in time."""
         reached: Indices = sequences.ends == CONVERTED
-        return reached if self.within is None else reached & (lasts(sequences) <= self.within)
+        return reached if self.within is None else reached & (sequences.lasts() <= self.within)
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every unit that reaches the goal; the whole is all units."""
@@ -185,7 +180,7 @@ class GoalTimes(PathMeasure):
     def _bins(self, sequences: UnitSequences) -> tuple[Indices, Indices]:
         """The units that reach the goal, and the bin of each."""
         unit = np.flatnonzero(sequences.ends == CONVERTED)
-        return unit, np.searchsorted(self.edges, lasts(sequences)[unit], side="right") - 1
+        return unit, np.searchsorted(self.edges, sequences.lasts()[unit], side="right") - 1
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The bin of every unit that reaches the goal; they are the whole."""
@@ -271,7 +266,7 @@ class GoalIncidence(PathMeasure):
         """The units of one part."""
         longest = self.moments[-1]
         converted, abandoned = sequences.ends == CONVERTED, sequences.ends == ABANDONED
-        seen = np.where(converted, lasts(sequences), self.until - sequences.microseconds(sequences.bounds[:-1]))
+        seen = np.where(converted, sequences.lasts(), self.until - sequences.microseconds(sequences.bounds[:-1]))
         seen = np.where(abandoned, longest, np.clip(seen, 0, None))
         event, seen = converted & (seen <= longest), np.minimum(seen, longest)
         interval = np.searchsorted(self.moments, seen, side="left")

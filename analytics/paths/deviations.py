@@ -27,6 +27,7 @@ from analytics.statistics.intervals import newcombe
 from analytics.statistics.shares import effective, share_columns, square_columns
 from analytics.statistics.tests import two_proportions_z
 from analytics.store.columns import TOUCHPOINT
+from analytics.store.parts import rows_of_runs
 from analytics.store.paths import Paths
 
 COUNTED: Final = ("units", "over", "converted")
@@ -35,7 +36,7 @@ OTHER_GOAL: Final = ("other converted", "other over")
 ALL_GOAL: Final = ("all converted", "all over")
 OTHERS: Final = tuple(zip(square_columns(*OTHER_GOAL), square_columns(*ALL_GOAL), strict=True))
 SHARES: Final = (("units", "all units"), GOAL, OTHER_GOAL)
-"""The shares of a deviation: units with it, and goal rates with and without it; `square_sums` of each are kept."""
+"""The shares of a deviation: units with it, and goal rates with and without it; `square_columns` of each are kept."""
 
 Counts: TypeAlias = dict[str, NDArray[np.int64]]
 
@@ -115,9 +116,7 @@ class Deviations(Aligned):
         codes, code = densely(found["code"].to_numpy(), kinds)
         sizes = np.bincount(found["path"].to_numpy(), minlength=len(aligned.cost))
         counts, begins = sizes[aligned.path], (np.cumsum(sizes) - sizes)[aligned.path]
-        units = np.repeat(np.arange(len(sequences)), counts)
-        rows = np.arange(len(units)) + np.repeat(begins - (np.cumsum(counts) - counts), counts)
-        return units, codes, code[rows]
+        return np.repeat(np.arange(len(sequences)), counts), codes, code[rows_of_runs(begins, counts)]
 
     @property
     def _code(self) -> pl.Expr:

@@ -38,6 +38,10 @@ class UnitSequences(Sequences):
         """Columns of the part at touches of the sequences, by default all of them; text as String."""
         return as_text(decoded(self.part, list(dict.fromkeys(columns)), self.words)[self.rows[touches]])
 
+    def lasts(self) -> Indices:
+        """The time from the first touch of every unit to its last, in microseconds."""
+        return self.microseconds(self.bounds[1:] - 1) - self.microseconds(self.bounds[:-1])
+
     def with_keys(self, rows: pl.DataFrame, units: Indices | None = None) -> pl.DataFrame:
         """Adds the keys of a partial to rows of units: all rows with those of the total, again with their groups.
 

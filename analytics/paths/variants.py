@@ -71,7 +71,7 @@ class Variants(PathMeasure):
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The paths of one part, and all its units."""
         paths, path = numbered(path_keys(sequences, self.view.names).to_frame())
-        lasts = sequences.microseconds(sequences.bounds[1:] - 1) - sequences.microseconds(sequences.bounds[:-1])
+        lasts = sequences.lasts()
         rows = []
         for keys, group in sequences.groupings():
             cells, cell = densely(group * len(paths) + path, len(keys) * len(paths))

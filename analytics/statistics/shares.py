@@ -14,28 +14,19 @@ from numpy.typing import ArrayLike, NDArray
 from analytics.statistics.intervals import wilson
 
 
-def square_sums(part: str, whole: str) -> list[pl.Expr]:
-    """The sums by customer that the interval of `part / whole` needs, of a frame with one row per customer.
-
-    They are integers, and add up over parts of the store. `effective` reads them.
-    """
-    n, y = pl.col(whole).cast(pl.Int64), pl.col(part).cast(pl.Int64)
-    sums = (((n * n), (whole, whole)), ((n * y), (whole, part)), ((y * y), (part, part)))
-    return [
-        *(e.sum().alias(_square(*names)) for e, names in sums),
-        (n > 0).sum().cast(pl.Int64).alias(_customers(whole)),
-    ]
-
-
 def square_columns(part: str, whole: str) -> list[str]:
-    """The names of the columns of `square_sums`."""
+    """The columns of the sums by customer that the interval of `part / whole` needs.
+
+    They are the sums, over customers, of whole times whole, of whole times part and of part times part, and the number
+    of customers with any of the whole: integers, which add up over parts of the store. `effective` reads them.
+    """
     return [_square(whole, whole), _square(whole, part), _square(part, part), _customers(whole)]
 
 
 def effective(table: pl.DataFrame, part: str, whole: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The counts `part` and `whole`, scaled to as many independent units as they are worth.
 
-    Without the columns of `square_sums` the units are customers, and keep their counts.
+    Without `square_columns` the units are customers, and keep their counts.
     """
     y, n = (table[name].cast(pl.Float64).to_numpy() for name in (part, whole))
     squares = square_columns(part, whole)
@@ -68,7 +59,7 @@ def effective_size(
 def share_columns(table: pl.DataFrame, name: str, part: str, whole: str) -> list[pl.Series]:
     """The share `part / whole` of every row with its Wilson interval: `name`, `name_low`, `name_high`.
 
-    Null where `whole` is 0. With the columns of `square_sums` in the table, the interval is judged by customers.
+    Null where `whole` is 0. With `square_columns` in the table, the interval is judged by customers.
     """
     low, high = wilson(*effective(table, part, whole))
     share = (table[part] / table[whole]).alias(name)

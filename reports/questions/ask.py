@@ -177,11 +177,11 @@ def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, A
     column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
     if not pacing.has_journeys(paths):
         return {}
-    k, min_journeys = settings.k, settings.least
+    k, min_journeys, total = settings.k, settings.least, pacing.summary(paths)
     return {
-        "pace": pacing.pace(paths, min_journeys),
+        "pace": pacing.pace(total, min_journeys),
         "pace_shift": periods.pace_shift(paths, settings, facts),
-        "times": pacing.times_to_goal(paths, k, min_journeys),
+        "times": pacing.times_to_goal(paths, total, k, min_journeys),
         "incidence": pacing.incidence(paths, column, window=duration(settings.window), k=k, min_journeys=min_journeys),
         "incidence_by": None if column is None else settings.name_of(column),
     }

@@ -6,7 +6,7 @@ The histogram counts journeys that have reached the goal; the curves count all j
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -40,21 +40,26 @@ def has_journeys(paths: Paths) -> bool:
     return {"journey", "outcome"} <= set(paths.schema)
 
 
-def pace(paths: Paths, min_journeys: int) -> Pace | None:
-    """Median and 90th percentile of the time to the goal; null for fewer than `min_journeys` journeys that reach it."""
-    row = time_to_goal(paths).row(0, named=True)
+def summary(paths: Paths) -> dict[str, Any]:
+    """The total of `analytics.time_to_goal` over all journeys."""
+    return time_to_goal(paths).row(0, named=True)
+
+
+def pace(row: dict[str, Any], min_journeys: int) -> Pace | None:
+    """Median and 90th percentile of a `summary`; null for fewer than `min_journeys` journeys that reach the goal."""
     if row["reached"] < min_journeys:
         return None
     return Pace(row["reached"], row["median_time"], row["p90_time"])
 
 
-def times_to_goal(paths: Paths, k: int, min_journeys: int) -> pl.DataFrame | None:
+def times_to_goal(paths: Paths, row: dict[str, Any], k: int, min_journeys: int) -> pl.DataFrame | None:
     """Journeys that reached the goal, by the time from their first touch, in bins of increasing width.
+
+    `row` is the `summary` of the paths.
 
     Columns: `bin` UInt32, `name`, `within` String, `journeys` Int64, `share` Float64, `is_median` Boolean.
     Neighbouring bins of fewer than `k` customers are joined; null where fewer than `min_journeys` reached the goal.
     """
-    row = time_to_goal(paths).row(0, named=True)
     if row["reached"] < min_journeys or row["customers"] < k:
         return None
     bins = goal_times(paths, [timedelta(seconds=edge) for edge in EDGES]).select("bin", "reached", "customers").rows()

@@ -315,7 +315,7 @@ def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGE
         "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
         "changes": changes_frame(),
         "voice": voice_frame(names),
-        "times": pacing.times_to_goal(journeys_of(), k, min_customers),
+        "times": pacing.times_to_goal(journeys_of(), pacing.summary(journeys_of()), k, min_customers),
         "incidence": pacing.incidence(
             journeys_of(), "device", window=timedelta(days=14), k=k, min_journeys=min_customers
         ),

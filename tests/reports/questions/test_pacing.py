@@ -31,13 +31,17 @@ def _paths(lengths: list[timedelta | None], each: int = 1) -> Paths:
     return paths_of(_journeys(lengths, each=each), END)
 
 
+def _times(paths: Paths) -> pl.DataFrame | None:
+    return pacing.times_to_goal(paths, pacing.summary(paths), 10, 30)
+
+
 def _curve(journeys: list[Journey], column: str | None = None) -> pl.DataFrame | None:
     return pacing.incidence(paths_of(journeys, END), column, window=timedelta(days=30), k=10, min_journeys=30)
 
 
 def test_journeys_are_counted_by_duration_and_small_bins_are_merged() -> None:
     lengths = [timedelta(seconds=30)] * 20 + [timedelta(minutes=2)] * 3 + [timedelta(minutes=20)] * 40 + [None] * 10
-    frame = pacing.times_to_goal(_paths(lengths), 10, 30)
+    frame = _times(_paths(lengths))
     assert frame is not None
     assert frame["name"].to_list() == ["under 1 min", "1–30 min"]
     assert frame["journeys"].to_list() == [20, 43]
@@ -47,20 +51,20 @@ def test_journeys_are_counted_by_duration_and_small_bins_are_merged() -> None:
 
 def test_bins_with_many_journeys_of_few_customers_are_merged_too() -> None:
     lengths = [timedelta(seconds=30)] * 40 + [timedelta(minutes=2)] * 20 + [timedelta(minutes=20)] * 40
-    frame = pacing.times_to_goal(_paths(lengths, each=4), 10, 30)
+    frame = _times(_paths(lengths, each=4))
     assert frame is not None
     assert frame["journeys"].to_list() == [40, 60]
 
 
 def test_too_few_journeys_give_null() -> None:
-    assert pacing.times_to_goal(_paths([None] * 50), 10, 30) is None
-    assert pacing.times_to_goal(_paths([timedelta(hours=1)] * 29), 10, 30) is None
-    assert pacing.pace(_paths([timedelta(hours=1)] * 29), 30) is None
+    assert _times(_paths([None] * 50)) is None
+    assert _times(_paths([timedelta(hours=1)] * 29)) is None
+    assert pacing.pace(pacing.summary(_paths([timedelta(hours=1)] * 29)), 30) is None
 
 
 def test_the_marked_bin_contains_the_published_median() -> None:
     journeys = _paths([timedelta(minutes=number) for number in range(1, 400)])
-    pace, frame = pacing.pace(journeys, 30), pacing.times_to_goal(journeys, 10, 30)
+    pace, frame = pacing.pace(pacing.summary(journeys), 30), _times(journeys)
     assert pace is not None and frame is not None
     assert pace.median == timedelta(minutes=200)
     assert frame.filter("is_median")["name"].to_list() == ["3–6 h"]

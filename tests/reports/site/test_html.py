@@ -107,13 +107,14 @@ COUNTED = re.compile(r"t_(count|units|customers|many|previous|moves|visits|answe
 def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> None:
     """A hundredth of the customers: most counts are small, and none of them may be published."""
     routes = [(route, ended, units // 25 + 1, won // 25) for route, ended, units, won in fixtures.ROUTES]
+    small = fixtures.journeys_of(400)
     few = fixtures.funnel_frame((729, 491, 332, 219, 97))
     answers = fixtures.answers(
         stages=stages.publishable_stages(few, 10, 30),
         segments=stages.publishable_segments(fixtures.segment_frame(size=0.04), 10, 30),
         flow=flow.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
         moves=publishable_moves(fixtures.transitions_frame(routes), 10),
-        times=pacing.times_to_goal(fixtures.journeys_of(400), 10, 30),
+        times=pacing.times_to_goal(small, pacing.summary(small), 10, 30),
         cube=build_cube(fixtures.entrants_of(900), fixtures.STAGES, ("device", "region"), 10),
     )
     built = build_site(answers, SETTINGS.model_copy(update={"static": True}), fixtures.BUILT_AT, "runs/x")
