@@ -11,16 +11,18 @@ from analytics.engine.conditions import Exclude, Step
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
 from analytics.experience.effort import effort
-from analytics.experience.goal_times import goal_incidence, goal_times, time_to_goal
 from analytics.experience.usage import usage
 from analytics.experience.voice import SCORE, SURVEY, SURVEY_SCALES, responses, voice
-from analytics.funnels.changes import step_changes
 from analytics.funnels.definition import Funnel
 from analytics.funnels.funnel import funnel
 from analytics.funnels.members import members
 from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
 from analytics.funnels.survival import survival
 from analytics.funnels.trends import funnel_by_range, time_to_convert, trend
+from analytics.goals.goal_rate import goal_rate
+from analytics.goals.goal_times import goal_incidence, goal_times, time_to_goal
+from analytics.goals.stage_funnel import stage_funnel
+from analytics.monitoring.changes import step_changes
 from analytics.monitoring.unusual import unusual_periods
 from analytics.paths.conformance import Design, conformance
 from analytics.paths.deviations import deviations
@@ -106,6 +108,7 @@ __all__ = [
     "funnel",
     "funnel_by_range",
     "goal_incidence",
+    "goal_rate",
     "goal_times",
     "handoffs",
     "kaplan_meier",
@@ -131,6 +134,7 @@ __all__ = [
     "select_customers",
     "sessions",
     "split_identities",
+    "stage_funnel",
     "step_changes",
     "step_matrix",
     "step_of",

@@ -147,6 +147,8 @@ _touches: SchemaDict = {
     "session": pl.UInt32,
     "journey": pl.UInt32,
     "outcome": pl.String,
+    "after_goal": pl.Boolean,
+    "direct": pl.Boolean,
     "linked": pl.String,
 }
 TOUCHES: Final = pl.Schema(_touches)

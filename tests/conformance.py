@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analytics import UnknownWordWarning
 from expectations.errors import DefinitionError
-from tests.conforming import cohorts, funnels, journeys, sessions, statistics, stitching
+from tests.conforming import cohorts, funnels, journeys, sessions, stages, statistics, stitching
 from tests.conforming.cases import Unsupported
 
 Case = Mapping[str, Any]
@@ -29,11 +29,14 @@ KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
     "funnel": funnels.funnel_case,
     "trend": funnels.trend_case,
     "window_funnel": funnels.window_funnel_case,
+    "goal_rate": stages.goal_rate_case,
+    "journeys": stages.journeys_case,
     "paths": journeys.paths_case,
     "retention": cohorts.retention_case,
     "retention_flags": cohorts.flags_case,
     "sequence": journeys.sequence_case,
     "sessions": sessions.sessions_case,
+    "stage_funnel": stages.stage_funnel_case,
     "statistics": statistics.statistics_case,
     "stitch": stitching.stitching_case,
 }

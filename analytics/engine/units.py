@@ -1,12 +1,19 @@
 """Divides the touches of a part into units (customers, journeys or sessions), and says how each unit ends.
 
-A unit is a run of a customer's touches. Paths without journeys have one unit per customer. A unit ends `converted` when
-a converted journey ends in it; else `open` when it is the customer's last one and its journey is open; else
-`abandoned`. Without a column `outcome` every unit is open.
+A unit is a run of a customer's touches. Paths without journeys have one unit per customer. The aftermath of a journey
+and touches of no journey are in no journey. A unit ends `converted` when a converted journey ends in it; else `open`
+when it is the customer's last one and its journey is open; else `abandoned`. Without a column `outcome` every unit is
+open.
+
+A unit is **mature** when its beginning and the whole window after it lie before the end of the data, and it has
+**reached** the goal when it is mature and has a goal touch at most the window after its first touch. Rates are over
+mature units, whatever their outcome. A direct journey is not mature: it is in no rate.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Final, Literal
 
 import numpy as np
@@ -14,48 +21,120 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.conditions import one_of
+from analytics.store.columns import AFTER_GOAL, DIRECT, JOURNEY, OUTCOME, SESSION
 from analytics.store.encoding import Dictionaries
+from analytics.store.frames import micros
 from analytics.store.parts import Part
+from analytics.store.paths import Paths
+from expectations.config.durations import duration
+from expectations.errors import DefinitionError
 
 Unit = Literal["customer", "journey", "session"]
 UNITS: Final = ("customer", "journey", "session")
 START: Final = "START"
 ENDS: Final = ("END_abandoned", "END_converted", "END_open")
 ABANDONED, CONVERTED, OPEN = 0, 1, 2
+WINDOW: Final = timedelta(days=30)
+"""The window of a goal, unless one is given; the journey gap where that is shorter."""
+
+
+@dataclass(frozen=True)
+class Units:
+    """The units of a part: the first row of each, its customer (a number in the part), and its end (of `ENDS`).
+
+    `goal` is the row of the first goal that ends a journey in the unit, -1 without one. `own` marks the rows that
+    belong to a unit; None where all do. `direct` are the journeys without another staged touch than the goal.
+    """
+
+    starts: NDArray[np.int64]
+    people: NDArray[np.uint32]
+    ends: NDArray[np.uint8]
+    goal: NDArray[np.int64]
+    own: NDArray[np.bool_] | None
+    direct: NDArray[np.bool_]
+
+    def mature(self, times: NDArray[np.int64], window: timedelta, end: datetime | None) -> NDArray[np.bool_]:
+        """Which units are mature; `times` are those of all rows, in microseconds."""
+        limit = 0 if end is None else micros(end)
+        return ~self.direct & (times[self.starts] + micros(window) <= limit)
+
+    def to_goal(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The time from the first touch of each unit to its first goal, in microseconds; -1 without a goal."""
+        return np.where(self.goal < 0, -1, times[self.goal] - times[self.starts])
+
+
+def window_of(paths: Paths, window: str | timedelta | None, unit: str) -> timedelta:
+    """The window of a goal: the one given, else `WINDOW`, or the journey gap where that is shorter.
+
+    Raises `DefinitionError` for a window of journeys that is longer than their gap.
+    """
+    gap = paths.definition.gap if paths.definition and unit == "journey" else None
+    if window is None:
+        return WINDOW if gap is None else min(WINDOW, gap)
+    asked = duration(window)
+    if gap is not None and asked > gap:
+        raise DefinitionError(
+            "The window is longer than the journey gap.",
+            expected=f"a window of at most {gap}: who stays away longer begins another journey",
+            found=str(asked),
+            do="raise journey_gap in [paths], or shorten the window",
+        )
+    return asked
 
 
 def unit_columns(schema: pl.Schema, unit: str) -> list[str]:
     """The columns that must be read to find units and their ends."""
     one_of("unit", unit, UNITS)
-    wanted = {"journey", "outcome", *([unit] if unit == "session" else [])}
-    return [name for name in ("session", "journey", "outcome") if name in wanted and name in schema]
+    wanted = {JOURNEY, OUTCOME, AFTER_GOAL, *({"journey": [DIRECT], "session": [SESSION]}.get(unit, []))}
+    return [name for name in (SESSION, JOURNEY, OUTCOME, AFTER_GOAL, DIRECT) if name in wanted and name in schema]
 
 
-def units_of(
-    part: Part, frame: pl.DataFrame, unit: str, dictionaries: Dictionaries
-) -> tuple[NDArray[np.int64], NDArray[np.uint32], NDArray[np.uint8]]:
-    """The first row of each unit, its customer (a number in the part), and its end (a position in `ENDS`)."""
-    customers = part.bounds()
-    fresh = np.zeros(len(frame) + 1, np.bool_)
+def units_of(part: Part, frame: pl.DataFrame, unit: str, dictionaries: Dictionaries) -> Units:
+    """The units of a part; `frame` has its `unit_columns`."""
+    customers, size = part.bounds(), len(frame)
+    fresh = np.zeros(size + 1, np.bool_)
     fresh[customers] = True
     begins = fresh.copy()
     if unit in frame.columns:
         begins[1:-1] |= _changes(frame[unit])
     starts = np.flatnonzero(begins[:-1])
     people = (np.searchsorted(customers, starts, side="right") - 1).astype(np.uint32)
-    if "outcome" not in frame.columns:
-        return starts, people, np.full(len(starts), OPEN, np.uint8)
-    ends = np.full(len(starts), ABANDONED, np.uint8)
-    outcome, codes = dictionaries["outcome"], frame["outcome"]
+    after = _flags(frame, AFTER_GOAL)
+    in_journey = frame[JOURNEY].is_not_null().to_numpy() if JOURNEY in frame.columns else np.ones(size, np.bool_)
+    own = in_journey & ~after if unit == "journey" and JOURNEY in frame.columns else None
+    direct = _flags(frame, DIRECT)[starts] if unit == "journey" else np.zeros(len(starts), np.bool_)
+    goal, ends = np.full(len(starts), -1), np.full(len(starts), ABANDONED, np.uint8)
+    if OUTCOME not in frame.columns:
+        return Units(starts, people, np.full(len(starts), OPEN, np.uint8), goal, own, direct)
     over = fresh.copy()
-    if "journey" in frame.columns:
-        over[1:-1] |= _changes(frame["journey"])
-    last = np.flatnonzero(over[1:])
-    last_of_customer = np.flatnonzero(fresh[1:])
-    for rows, word, code in ((last_of_customer, "open", OPEN), (last, "converted", CONVERTED)):
-        hits = rows[(codes.gather(rows) == _code(outcome, word)).fill_null(False).to_numpy()]
-        ends[np.searchsorted(starts, hits, side="right") - 1] = code
-    return starts, people, ends
+    if JOURNEY in frame.columns:
+        over[1:-1] |= _changes(frame[JOURNEY])
+    over[1:-1] |= after[1:] & ~after[:-1]
+    last = np.flatnonzero(over[1:] & ~after)
+    open_ = _is(frame, "open", np.flatnonzero(fresh[1:]), dictionaries)
+    won = _is(frame, "converted", last, dictionaries)
+    for rows, code in ((open_, OPEN), (won, CONVERTED)):
+        ends[np.searchsorted(starts, rows, side="right") - 1] = code
+    of = np.searchsorted(starts, won[::-1], side="right") - 1
+    goal[of] = won[::-1]  # the first of a unit is written last
+    return Units(starts, people, ends, goal, own, direct)
+
+
+def _is(frame: pl.DataFrame, outcome: str, rows: NDArray[np.int64], words: Dictionaries) -> NDArray[np.int64]:
+    """Those of the rows whose journey has this outcome."""
+    code = words[OUTCOME].index_of(outcome)
+    if code is None:
+        return rows[:0]
+    kept: NDArray[np.bool_] = (frame[OUTCOME].gather(rows) == code).fill_null(False).to_numpy()
+    return rows[kept]
+
+
+def _flags(frame: pl.DataFrame, name: str) -> NDArray[np.bool_]:
+    """A Boolean column, False where it is null; all False where there is none."""
+    if name not in frame.columns:
+        return np.zeros(len(frame), np.bool_)
+    flags: NDArray[np.bool_] = frame[name].fill_null(False).to_numpy()
+    return flags
 
 
 def _changes(values: pl.Series) -> NDArray[np.bool_]:
@@ -63,8 +142,3 @@ def _changes(values: pl.Series) -> NDArray[np.bool_]:
     array = (values.rle_id() if values.null_count() else values.to_physical()).to_numpy()
     changed: NDArray[np.bool_] = array[1:] != array[:-1]
     return changed
-
-
-def _code(words: pl.Series, word: str) -> int:
-    found = words.index_of(word)
-    return len(words) if found is None else found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -18,7 +18,7 @@ from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.distributions import DISTRIBUTION, durations, quantiles
 from analytics.engine.partials import counted_by_customer
 from analytics.engine.run import run
-from analytics.engine.units import ABANDONED, CONVERTED, OPEN, Unit
+from analytics.engine.units import ABANDONED, Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.view import By, Indices, Selection
@@ -27,7 +27,7 @@ from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
 CHANNEL: Final = "channel"
-GOAL: Final = ("converted", "over")
+GOAL: Final = ("reached", "mature")
 LOST: Final = ("lost", "handoffs")
 
 
@@ -41,8 +41,8 @@ class Channels(PathMeasure):
         units=pl.Int64,
         share_of_units=pl.Float64,
         customers=pl.Int64,
-        over=pl.Int64,
-        converted=pl.Int64,
+        mature=pl.Int64,
+        reached=pl.Int64,
         goal_rate=pl.Float64,
         goal_rate_low=pl.Float64,
         goal_rate_high=pl.Float64,
@@ -54,7 +54,7 @@ class Channels(PathMeasure):
     """How long the units of every channel last takes up to 40 kB a channel."""
     KEYS: ClassVar[Mapping[str, Any]] = {"reach": pl.String, " code": pl.Int64}
     COUNTS: ClassVar[Mapping[str, Any]] = {
-        **dict.fromkeys(("customers", "units", "over", "converted", *square_columns(*GOAL)), pl.Int64),
+        **dict.fromkeys(("customers", "units", "mature", "reached", *square_columns(*GOAL)), pl.Int64),
         **dict.fromkeys((" touches", " lasts"), DISTRIBUTION),
     }
     QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {" touches": (0.5,), " lasts": (0.5,)}
@@ -65,8 +65,8 @@ class Channels(PathMeasure):
         units = _reaches(sequences).with_columns(
             pl.Series(" person", sequences.customer),
             pl.lit(1).alias("units"),
-            pl.Series("over", sequences.ends != OPEN),
-            pl.Series("converted", sequences.ends == CONVERTED),
+            pl.Series("mature", sequences.mature),
+            pl.Series("reached", sequences.reached),
             pl.Series(" touches", sequences.lengths),
             pl.Series(" lasts", sequences.lasts()),
         )
@@ -75,7 +75,7 @@ class Channels(PathMeasure):
         counts = counted_by_customer(
             pl.concat([rows.with_columns(pl.lit(None, pl.Int64).alias(" code")), single]),
             [*self.view.keys, *self.KEYS],
-            ("units", "over", "converted"),
+            ("units", "mature", "reached"),
             spread=(" touches", " lasts"),
             shares=(GOAL,),
             exact=self.exact,
@@ -118,6 +118,7 @@ def channels(
     end: datetime | None = None,
     on: str = CHANNEL,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
     exact: bool = False,
 ) -> pl.DataFrame:
     """Units that stay in one channel, in total and by channel, next to units that use several.
@@ -125,11 +126,12 @@ def channels(
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
     with null in `by`); `reach` String (`one` or `several`); `channel` String (the one channel; null on the row over all
     units of that reach, which comes first); `units` Int64, `share_of_units` Float64 (of all units of the group);
-    `customers`, `over` (units that are not open), `converted` Int64; `goal_rate` Float64 (converted of those that are
-    over, null without one) with its Wilson interval `goal_rate_low`, `goal_rate_high`, judged by customers;
-    `median_touches` Float64; `median_duration` Duration(us). Of more than 1,000 units medians are right to 1 in 1,000,
-    or with `exact` exact, for twice the time. `on` may name another column, such as the team; touches without a value
-    are skipped. `among` selects units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
+    `customers`, `mature` (units that begin a whole `window` before the end of the data, direct ones aside), `reached`
+    Int64 (of these, with the goal within the window); `goal_rate` Float64 (reached / mature, null without a mature one)
+    with its Wilson interval `goal_rate_low`, `goal_rate_high`, judged by customers; `median_touches` Float64;
+    `median_duration` Duration(us). Of more than 1,000 units medians are right to 1 in 1,000, or with `exact` exact, for
+    twice the time. `on` may name another column, such as the team; touches without a value are skipped. `among` selects
+    units. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "look@0m[channel=web] buy@1m[channel=store]", "bo": "look@0m[channel=web]"})
@@ -138,7 +140,7 @@ def channels(
     """
     return run(
         paths,
-        Channels.of(paths, unit=unit, by=by, where=where, start=start, end=end, on=on, among=among),
+        Channels.of(paths, unit=unit, by=by, where=where, start=start, end=end, on=on, among=among, window=window),
         exact=exact,
     )
 

@@ -223,11 +223,11 @@ def check_names(definition: Funnel) -> None:
 
 
 def bound(paths: Paths, definition: Funnel) -> tuple[Paths, ChainScan]:
-    """A funnel bound to a store, and the paths whose parts it reads: those of customers, or of a column's values."""
+    """A funnel bound to a store, and the paths whose parts it reads: of customers, journeys, or values of a column."""
     scan = ChainScan.of(paths, definition)
     column = definition.count
     if column in COUNTABLE:
-        return paths, scan
+        return paths.of_journeys() if column == "journeys" else paths, scan
     if column not in paths.schema or column in (CUSTOMER, AT):
         paths.require(column)
         raise DefinitionError(f"Column {column!r} cannot be counted.", expected="another column, or customers")

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -22,7 +22,7 @@ from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.conditions import Words, fill, several
 from analytics.engine.partials import numbered, sums_by_customer
 from analytics.engine.run import run
-from analytics.engine.units import CONVERTED, OPEN, Unit
+from analytics.engine.units import Unit
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer, with_total
@@ -43,8 +43,8 @@ DIGITS: Final = ("high", "low")
 """These integers are added up in two columns, of their high and their low digits, so that products fit."""
 RATES: Final = {
     "exact_share_of_units": ("exact", "units"),
-    "goal_rate_exact": ("exact converted", "exact over"),
-    "goal_rate_other": ("other converted", "other over"),
+    "goal_rate_exact": ("exact reached", "exact mature"),
+    "goal_rate_other": ("other reached", "other mature"),
 }
 FITNESS: Final = (("high", "units"), ("low", "units"), ("low", "high"))
 SHARES: Final = (*RATES.values(), *FITNESS)
@@ -167,15 +167,15 @@ class Conformance(Aligned):
         fitness = np.round((aligned.worst - aligned.cost) / aligned.worst * FITNESS_UNIT).astype(np.int64)
         per_path = {"worst": aligned.worst, "cost": aligned.cost, **times}
         per_path |= zip(DIGITS, np.divmod(fitness, LOW), strict=True)
-        over, converted = sequences.ends != OPEN, sequences.ends == CONVERTED
+        mature, reached = sequences.mature, sequences.reached
         exact = aligned.cost[aligned.path] == 0
         return pl.DataFrame(per_path)[aligned.path].with_columns(
             pl.lit(1, pl.Int64).alias("units"),
             pl.Series("exact", exact),
-            pl.Series("exact over", exact & over),
-            pl.Series("exact converted", exact & converted),
-            pl.Series("other over", ~exact & over),
-            pl.Series("other converted", ~exact & converted),
+            pl.Series("exact mature", exact & mature),
+            pl.Series("exact reached", exact & reached),
+            pl.Series("other mature", ~exact & mature),
+            pl.Series("other reached", ~exact & reached),
         )
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -222,19 +222,19 @@ def conformance(
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
 ) -> pl.DataFrame:
     """How many units follow a designed path exactly, how closely the others follow it, and the goal rate of both.
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (the row over all groups comes
     first, with null in `by`); `units`, `exact` Int64; `exact_share_of_units` Float64 with its Wilson interval;
     `mean_fitness` Float64 (0 to 1, over units) with the normal interval of the mean; `mean_cost` Float64; `skips`,
-    `inserts`, `repeats` Int64 (all deviations); `goal_rate_exact`, `goal_rate_other` Float64 (converted of the units
-    that are over, null without one), each with its Wilson interval. All intervals are judged by customers. Open
-    units count with the touches they have so far; leave them out with `among`. Only units count that begin from `start`
-    (inclusive) to `end` (exclusive). One row, and with `by` one per group; no touches give a row of zeros, or no rows
-    with `by`. Warns of
-    values of the design that no touch has. Raises `DefinitionError` for an unknown unit or column, or a design without
-    steps.
+    `inserts`, `repeats` Int64 (all deviations); `goal_rate_exact`, `goal_rate_other` Float64 (units with the goal
+    within the `window`, of the mature ones, null without one), each with its Wilson interval. All intervals are judged
+    by customers. Open units count with the touches they have so far; leave them out with `among`. Only units count that
+    begin from `start` (inclusive) to `end` (exclusive). One row, and with `by` one per group; no touches give a row of
+    zeros, or no rows with `by`. Warns of values of the design that no touch has. Raises `DefinitionError` for an
+    unknown unit or column, or a design without steps.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "home@0m cart@1m pay@2m", "bo": "home@0m help@1m pay@2m"})
@@ -254,6 +254,7 @@ def conformance(
             on=on,
             collapse=collapse,
             among=among,
+            window=window,
         ),
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, TypeAlias
 
 import numpy as np
@@ -18,7 +18,7 @@ from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.conditions import Words
 from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import run
-from analytics.engine.units import CONVERTED, OPEN, Unit
+from analytics.engine.units import Unit
 from analytics.paths.conformance import KINDS, SKIP, Aligned, Design, alignments
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.view import By, Indices, Selection
@@ -30,10 +30,10 @@ from analytics.store.columns import TOUCHPOINT
 from analytics.store.parts import rows_of_runs
 from analytics.store.paths import Paths
 
-COUNTED: Final = ("units", "over", "converted")
-GOAL: Final = ("converted", "over")
-OTHER_GOAL: Final = ("other converted", "other over")
-ALL_GOAL: Final = ("all converted", "all over")
+COUNTED: Final = ("units", "mature", "reached")
+GOAL: Final = ("reached", "mature")
+OTHER_GOAL: Final = ("other reached", "other mature")
+ALL_GOAL: Final = ("all reached", "all mature")
 OTHERS: Final = tuple(zip(square_columns(*OTHER_GOAL), square_columns(*ALL_GOAL), strict=True))
 SHARES: Final = (("units", "all units"), GOAL, OTHER_GOAL)
 """The shares of a deviation: units with it, and goal rates with and without it; `square_columns` of each are kept."""
@@ -45,7 +45,7 @@ Counts: TypeAlias = dict[str, NDArray[np.int64]]
 class Deviations(Aligned):
     """Counts units by deviation: a partial has one row per deviation, and one for all units, with a null `code`.
 
-    The sums by customer of the units without a deviation (`other over`, `other converted`) are those of the customers
+    The sums by customer of the units without a deviation (`other mature`, `other reached`) are those of the customers
     who have it, less the same sums of all their units: added to the sums of all units they are right.
     """
 
@@ -78,8 +78,8 @@ class Deviations(Aligned):
         units, codes, code = self._entries(sequences)
         own = {
             "units": np.ones(len(sequences), np.int64),
-            "over": (sequences.ends != OPEN).astype(np.int64),
-            "converted": (sequences.ends == CONVERTED).astype(np.int64),
+            "mature": sequences.mature.astype(np.int64),
+            "reached": sequences.reached.astype(np.int64),
         }
         tables = []
         for keys, group in sequences.groupings():
@@ -176,6 +176,7 @@ def deviations(
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
 ) -> pl.DataFrame:
     """Where paths deviate from the designed one, how often, and how the goal rate differs with the deviation.
 
@@ -183,10 +184,10 @@ def deviations(
     (skip, insert, repeat); `step` UInt32 (the skipped step, or the last one done before the touch, 0 before the first);
     `name` String (of the skipped step, or the touch); `deviations` Int64 (all), `units` Int64 (with at least one),
     `share_of_units` Float64 of the units of the group with its Wilson interval; `goal_rate`, `goal_rate_without`
-    Float64 (converted of the units that are over, with and without it); their `difference` with its Newcombe interval,
-    `p_value` (two proportions) and `p_corrected` (Benjamini-Hochberg over the rows of the group). Intervals and tests
-    are judged by customers. Most frequent first. No touches, or no deviations, give no rows. Takes the arguments of
-    `conformance`.
+    Float64 (units with the goal within the `window`, of the mature ones, with and without it); their `difference` with
+    its Newcombe interval, `p_value` (two proportions) and `p_corrected` (Benjamini-Hochberg over the rows of the
+    group). Intervals and tests are judged by customers. Most frequent first. No touches, or no deviations, give no
+    rows. Takes the arguments of `conformance`.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"bo": "home@0m home@1m pay@2m"})
@@ -206,6 +207,7 @@ def deviations(
             on=on,
             collapse=collapse,
             among=among,
+            window=window,
         ),
     )
 
@@ -226,7 +228,7 @@ def _beside(people: Indices, group: Indices, own: Mapping[str, Indices]) -> tupl
 
 def _without() -> list[pl.Expr]:
     """The counts of the units without a deviation."""
-    return [(pl.col(f"all {name}") - pl.col(name)).alias(f"other {name}") for name in ("over", "converted")]
+    return [(pl.col(f"all {name}") - pl.col(name)).alias(f"other {name}") for name in ("mature", "reached")]
 
 
 def _with_effects(table: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
@@ -240,8 +242,8 @@ def _with_effects(table: pl.DataFrame, groups: list[str]) -> pl.DataFrame:
     }
     table = table.with_columns(
         *share_columns(table, "share_of_units", *SHARES[0]),
-        (pl.col("converted") / pl.col("over")).fill_nan(None).alias("goal_rate"),
-        (pl.col("other converted") / pl.col("other over")).fill_nan(None).alias("goal_rate_without"),
+        (pl.col("reached") / pl.col("mature")).fill_nan(None).alias("goal_rate"),
+        (pl.col("other reached") / pl.col("other mature")).fill_nan(None).alias("goal_rate_without"),
         *(pl.Series(name, values, pl.Float64).fill_nan(None) for name, values in computed.items()),
     )
     corrected = [

@@ -23,7 +23,7 @@ from analytics.engine.conditions import Words, fill, one_of, several
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
 from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import counted, run
-from analytics.engine.units import CONVERTED, ENDS, START, Unit
+from analytics.engine.units import ENDS, START, Unit
 from analytics.engine.unknown_words import levels_to_caller, unknown_words, warn_of_unknown
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
@@ -174,7 +174,8 @@ class Flow(_Followed):
         target=pl.String,
         units=pl.Int64,
         customers=pl.Int64,
-        converted=pl.Int64,
+        mature=pl.Int64,
+        reached=pl.Int64,
         share_of_source=pl.Float64,
         mean_wait=pl.Duration("us"),
         median_wait=pl.Duration("us"),
@@ -183,7 +184,7 @@ class Flow(_Followed):
     BOUND: ClassVar[int] = 1 << 22
     KEYS: ClassVar[Mapping[str, Any]] = {"position": pl.UInt32, "source": pl.Int64, "target": pl.Int64}
     COUNTS: ClassVar[Mapping[str, Any]] = {
-        **dict.fromkeys(("units", "customers", "converted", "wait_seconds", "wait_microseconds"), pl.Int64),
+        **dict.fromkeys(("units", "customers", "mature", "reached", "wait_seconds", "wait_microseconds"), pl.Int64),
         "waits": DISTRIBUTION,
     }
     QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"waits": (0.5,)}
@@ -196,7 +197,8 @@ class Flow(_Followed):
         waits, waited = links[" wait"].fill_null(0).to_numpy(), links[" wait"].is_not_null().to_numpy()
         values = {
             "units": np.ones(len(links)),
-            "converted": sequences.ends[unit] == CONVERTED,
+            "mature": sequences.mature[unit],
+            "reached": sequences.reached[unit],
             "wait_seconds": waits // SECOND,
             "wait_microseconds": waits % SECOND,
         }
@@ -272,17 +274,20 @@ class Flow(_Followed):
 class FlowRoutes(_Followed):
     """Counts routes: a partial has one row per distinct route, whose `key` are its codes and that of how it ended."""
 
-    SCHEMA: ClassVar[pl.Schema] = answer(route=pl.List(pl.String), ended=pl.String, units=pl.Int64, converted=pl.Int64)
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        route=pl.List(pl.String), ended=pl.String, units=pl.Int64, mature=pl.Int64, reached=pl.Int64
+    )
     CELLS: ClassVar[Cells | None] = Cells(("route", "ended"))
     BOUND: ClassVar[int] = 1 << 24
     KEYS: ClassVar[Mapping[str, Any]] = {"key": pl.Binary}
-    COUNTS: ClassVar[Mapping[str, Any]] = {"units": pl.Int64, "converted": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = dict.fromkeys(("units", "mature", "reached"), pl.Int64)
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The routes of one part."""
         unit, keys = self._keys(sequences)
-        rows = pl.DataFrame({"key": keys, "converted": sequences.ends[unit] == CONVERTED})
-        sums = [pl.len().cast(pl.Int64).alias("units"), pl.col("converted").sum().cast(pl.Int64)]
+        rated = {"mature": sequences.mature[unit], "reached": sequences.reached[unit]}
+        rows = pl.DataFrame({"key": keys, **rated})
+        sums = [pl.len().cast(pl.Int64).alias("units"), pl.col(list(rated)).sum().cast(pl.Int64)]
         return sequences.with_keys(rows, unit).group_by(*self.view.keys, "key").agg(sums)
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -333,6 +338,7 @@ def flow(
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
     exact: bool = False,
 ) -> pl.DataFrame:
     """The links of a flow diagram: the number of units that go from a value at one position to a value at the next.
@@ -340,7 +346,8 @@ def flow(
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
     with null in `by`); `position` UInt32 (of the source, from 1); `source`, `target` String (`other` for the rest;
     END_converted, END_abandoned, END_open where the unit leaves, or START when the flow runs backwards); `units`,
-    `customers` Int64 (each counts once per link, also in `other`), `converted` Int64 (units that finally convert);
+    `customers` Int64 (each counts once per link, also in `other`), `mature` Int64 (units that begin a whole `window`
+    before the end of the data, direct ones aside), `reached` Int64 (of these, with the goal within the window);
     `share_of_source` Float64; `mean_wait`, `median_wait` Duration(us), null where the unit leaves; where a link has
     more than 1,000 waits their median is right to 1 in 1,000, or with `exact` exact, for half as much time again.
     Largest first within a position. No touches give no rows. Takes the arguments of `flow_routes`.
@@ -367,6 +374,7 @@ def flow(
             on=on,
             collapse=collapse,
             among=among,
+            window=window,
         ),
         exact=exact,
     )
@@ -390,6 +398,7 @@ def flow_routes(
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
 ) -> pl.DataFrame:
     """The distinct routes through the first `depth` positions; each position keeps its `top` values.
 
@@ -400,12 +409,13 @@ def flow_routes(
     condition on touches, `collapse` joins repeats of a value, `among` selects units. All groups keep the same values at
     a position. Columns: those of `by`; `is_total` Boolean (rows over all groups come first, with null in `by`); `route`
     List(String), `ended` String (END_..., or START when the flow runs backwards; null if the unit goes on beyond
-    `depth`), `units`, `converted` Int64. Most frequent first. Text given as `start` or `end`, their meaning before, is
-    read as `source` or `target`, with a `DeprecationWarning`. Raises `DefinitionError` for an unknown column.
+    `depth`), `units` Int64, `mature`, `reached` Int64 as in `flow`. Most frequent first. Text given as `start` or
+    `end`, their meaning before, is read as `source` or `target`, with a `DeprecationWarning`. Raises `DefinitionError`
+    for an unknown column.
 
     >>> from analytics import Paths
     >>> flow_routes(Paths.from_text({"ann": "visit@0m pay@5m"})).rows()
-    [(True, ['visit', 'pay'], 'END_open', 1, 0)]
+    [(True, ['visit', 'pay'], 'END_open', 1, 0, 0)]
     """
     return run(
         paths,
@@ -425,6 +435,7 @@ def flow_routes(
             on=on,
             collapse=collapse,
             among=among,
+            window=window,
         ),
     )
 

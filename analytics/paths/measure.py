@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Self
 
 import polars as pl
@@ -55,10 +55,13 @@ class PathMeasure(ABC):
         on: str | None = None,
         collapse: bool = False,
         among: Selection | None = None,
+        window: str | timedelta | None = None,
         **options: Any,
     ) -> Self:
         """The measure of the arguments of its public function; `options` are its own fields."""
-        view = View(unit, on or cls.ON, by, collapse=collapse, among=among, where=where, start=start, end=end)
+        view = View(
+            unit, on or cls.ON, by, collapse=collapse, among=among, where=where, start=start, end=end, window=window
+        )
         return cls(view.checked(paths, [*cls.SCHEMA, *cls.KEYS, *cls.COUNTS]), **options)
 
     @property

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -19,7 +19,7 @@ from analytics.engine.conditions import Step
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations, quantiles
 from analytics.engine.partials import sums_by_customer
 from analytics.engine.run import on_parts, run
-from analytics.engine.units import CONVERTED, ENDS, OPEN, Unit
+from analytics.engine.units import ENDS, Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.pattern_search import Search
 from analytics.paths.sequences import UnitSequences, sequences_of, sorted_answer, with_total
@@ -29,7 +29,7 @@ from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
 from analytics.store.paths import Paths
 
 SPREADS: Final = ("position", "delay", "duration")
-SHARES: Final = (("matching", "units"), ("matching converted", "matching over"), ("other converted", "other over"))
+SHARES: Final = (("matching", "units"), ("matching reached", "matching mature"), ("other reached", "other mature"))
 RATES: Final = ("share_of_units", "goal_rate", "goal_rate_without")
 """The answer's rates, and the counts that each is a share of."""
 
@@ -93,15 +93,15 @@ class Match(PathMeasure):
             "duration": sequences.microseconds(stop) - sequences.microseconds(start),
         }
         hit = np.isin(np.arange(len(sequences)), there)
-        over, converted = sequences.ends != OPEN, sequences.ends == CONVERTED
+        mature, reached = sequences.mature, sequences.reached
         counts = {
             "matching": hit,
             "units": np.ones(len(sequences)),
             "matches": np.bincount(unit, minlength=len(sequences)),
-            "matching over": hit & over,
-            "matching converted": hit & converted,
-            "other over": ~hit & over,
-            "other converted": ~hit & converted,
+            "matching mature": hit & mature,
+            "matching reached": hit & reached,
+            "other mature": ~hit & mature,
+            "other reached": ~hit & reached,
         }
         tables = []
         for keys, group in sequences.groupings():
@@ -143,6 +143,7 @@ def match(
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
     exact: bool = False,
 ) -> pl.DataFrame:
     """How many units and customers match a pattern, where and when in the path, and how many reach the goal.
@@ -153,11 +154,11 @@ def match(
     Int64; of the first match of each unit `median_position` Float64 (of its first touch, from 1), `median_delay` (since
     the unit's first touch), `median_duration` (from its first touch to its last) Duration(us), null without a match; of
     more than 1,000 matching units they are right to 1 in 1,000, or with `exact` exact, for twice the time; `goal_rate`,
-    `goal_rate_without` Float64 (converted of the units that are over, with and without a match), each with its Wilson
-    interval, judged by customers. One row, and with `by`
-    one per group. `steps` defines names of the pattern as steps; other names are values of `on`. Only units count that
-    begin from `start` (inclusive) to `end` (exclusive). No touches give a row of zeros, or no rows with `by`. Raises
-    `DefinitionError` for a pattern that cannot be parsed.
+    `goal_rate_without` Float64 (units with the goal within the `window`, of the mature ones, with and without a match),
+    each with its Wilson interval, judged by customers. One row, and with `by` one per group. `steps` defines names of
+    the pattern as steps; other names are values of `on`. Only units count that begin from `start` (inclusive) to `end`
+    (exclusive). No touches give a row of zeros, or no rows with `by`. Raises `DefinitionError` for a pattern that
+    cannot be parsed.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "home@0m cart@1m look@2m", "bo": "home@0m cart@1m buy@2m"})
@@ -178,6 +179,7 @@ def match(
             on=on,
             collapse=collapse,
             among=among,
+            window=window,
         ),
         exact=exact,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 import numpy as np
 import polars as pl
@@ -25,11 +26,17 @@ from analytics.store.parts import Part, decoded
 class UnitSequences(Sequences):
     """One sequence per unit, of codes of the view's column.
 
-    `ends` (an index of `ENDS`) and `groups` (the breakdown at the first touch) have one row per unit.
+    One row per unit have `ends` (an index of `ENDS`), `groups` (the breakdown at the first touch), `mature` and
+    `direct` (see `analytics.engine.units`), and `to_goal`, the microseconds from the unit's first touch to its first
+    goal, -1 without one.
     """
 
     rows: Indices
     ends: NDArray[np.uint8]
+    mature: NDArray[np.bool_]
+    direct: NDArray[np.bool_]
+    to_goal: Indices
+    window: int
     groups: pl.DataFrame
     part: Part
     words: Dictionaries
@@ -41,6 +48,11 @@ class UnitSequences(Sequences):
     def lasts(self) -> Indices:
         """The time from the first touch of every unit to its last, in microseconds."""
         return self.microseconds(self.bounds[1:] - 1) - self.microseconds(self.bounds[:-1])
+
+    @property
+    def reached(self) -> NDArray[np.bool_]:
+        """Which units have reached the goal within the window; they are mature."""
+        return self.mature & (self.to_goal >= 0) & (self.to_goal <= self.window)
 
     def with_keys(self, rows: pl.DataFrame, units: Indices | None = None) -> pl.DataFrame:
         """Adds the keys of a partial to rows of units: all rows with those of the total, again with their groups.
@@ -71,35 +83,43 @@ def _keys(groups: pl.DataFrame, is_total: bool, height: int) -> pl.DataFrame:
 def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
     """The sequences of a part that the view asks for."""
     frame = part.read(list(dict.fromkeys([AT, view.on, *unit_columns(view.schema, view.unit)])))
-    begins, people, ends = units_of(part, frame, view.unit, words)
+    found = units_of(part, frame, view.unit, words)
+    times, scale = frame[AT].to_numpy(), scale_of(frame[AT])
     nodes, keep = _nodes(frame[view.on], view, words)
+    if found.own is not None:
+        keep = found.own if keep is None else keep & found.own
     if view.where is not None:
         names = list(dict.fromkeys(view.where.meta.root_names())) or [AT]
         seen = decoded(part, names, words).select(view.where.alias("met"))
         met: NDArray[np.bool_] = seen["met"].fill_null(False).to_numpy()
         keep = met if keep is None else keep & met
-    rows, bounds, units = _kept(begins, len(frame), keep)
+    rows, bounds, units = _kept(found.starts, len(frame), keep)
     nodes = nodes if keep is None else nodes[rows]
     if view.collapse and len(nodes):
         apart = np.append(True, nodes[1:] != nodes[:-1])
         apart[bounds[:-1]] = True
         counts = np.add.reduceat(apart, bounds[:-1], dtype=np.int64)
         nodes, rows, bounds = nodes[apart], rows[apart], np.append(0, np.cumsum(counts))
-    times, scale = frame[AT].to_numpy(), scale_of(frame[AT])
     chosen = _chosen(nodes, bounds, view, times[rows[bounds[:-1]]].astype(np.int64) * scale)
     if chosen is not None:
         touches = np.repeat(chosen, np.diff(bounds))
         nodes, rows, units = nodes[touches], rows[touches], units[chosen]
         bounds = np.append(0, np.cumsum(np.diff(bounds)[chosen]))
     groups = _groups(part, view, rows[bounds[:-1]], words)
+    assert isinstance(view.window, timedelta)  # the view is bound
+    instants = times.astype(np.int64) * scale
     return UnitSequences(
         codes=nodes,
         times=times if len(rows) == len(times) else times[rows],
         scale=scale,
         bounds=bounds,
-        customer=people[units],
+        customer=found.people[units],
         rows=rows,
-        ends=ends[units],
+        ends=found.ends[units],
+        mature=found.mature(instants, view.window, view.end_of_data)[units],
+        direct=found.direct[units],
+        to_goal=found.to_goal(instants)[units],
+        window=micros(view.window),
         groups=groups,
         part=part,
         words=words,

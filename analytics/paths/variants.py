@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +19,7 @@ from analytics.engine.distributions import DISTRIBUTION, distributions, duration
 from analytics.engine.partials import densely, numbered, sums_by_customer
 from analytics.engine.renamed import renamed
 from analytics.engine.run import run
-from analytics.engine.units import CONVERTED, OPEN, Unit
+from analytics.engine.units import Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.view import By, Indices, Selection
@@ -43,8 +43,8 @@ class Variants(PathMeasure):
         cumulative_share_of_units=pl.Float64,
         customers=pl.Int64,
         share_of_customers=pl.Float64,
-        over=pl.Int64,
-        converted=pl.Int64,
+        mature=pl.Int64,
+        reached=pl.Int64,
         goal_rate=pl.Float64,
         goal_rate_low=pl.Float64,
         goal_rate_high=pl.Float64,
@@ -54,8 +54,8 @@ class Variants(PathMeasure):
     BOUND: ClassVar[int] = 1 << 25
     KEYS: ClassVar[Mapping[str, Any]] = {"key": pl.Binary}
     COUNTS: ClassVar[Mapping[str, Any]] = {
-        **dict.fromkeys(("units", "over", "converted", "customers"), pl.Int64),
-        **dict.fromkeys(square_columns("converted", "over"), pl.Int64),
+        **dict.fromkeys(("units", "mature", "reached", "customers"), pl.Int64),
+        **dict.fromkeys(square_columns("reached", "mature"), pl.Int64),
         "durations": DISTRIBUTION,
     }
     QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"durations": (0.5,)}
@@ -114,7 +114,7 @@ class Variants(PathMeasure):
             (pl.col("units") / pl.col(" all units")).alias("share_of_units"),
             (pl.col("units").cum_sum().over(keys) / pl.col(" all units")).alias("cumulative_share_of_units"),
             (pl.col("customers") / pl.col(" all customers")).alias("share_of_customers"),
-            *share_columns(ordered, "goal_rate", "converted", "over"),
+            *share_columns(ordered, "goal_rate", "reached", "mature"),
             *durations(ordered["durations"], {"median_duration": 0.5}),
         ).select(*self.view.groups, *self.SCHEMA)
 
@@ -134,6 +134,7 @@ def variants(
     on: str = TOUCHPOINT,
     collapse: bool = False,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
     exact: bool = False,
 ) -> pl.DataFrame:
     """Whole paths with the number of units that took each, their goal rate, and their duration.
@@ -142,14 +143,15 @@ def variants(
     with null in `by`); `path` List(String); `units` Int64; `share_of_units` Float64 (of all units of the group,
     including those of variants that are left out), `cumulative_share_of_units`; `customers` Int64 (with at least one
     such unit), `share_of_customers` Float64 of all customers of the group (a customer with several variants counts in
-    each, so the shares may sum to more than 1); `over` Int64 (units that are not open), `converted` Int64, `goal_rate`
-    Float64 (converted of those that are over, null without one) with its Wilson interval, judged by customers,
-    `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last, where a variant
-    has more than 1,000 units right to 1 in 1,000, or with `exact` exact, for twice the time. Most frequent first, ties
-    by name; at most `top` per group, and only variants of at least `min_units` units. Only units count that begin from
-    `start` (inclusive) to `end` (exclusive). `where` is a condition on touches, `collapse` joins repeats of one value,
-    `among` selects units; touches without a value are skipped. No touches give no rows. Raises `DefinitionError` for an
-    unknown unit or column.
+    each, so the shares may sum to more than 1); `mature` Int64 (units that begin a whole `window` before the end of the
+    data, direct ones aside), `reached` Int64 (of these, with the goal within the window), `goal_rate` Float64 (reached
+    / mature, null without a mature one) with its Wilson interval, judged by customers, `goal_rate_low`,
+    `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last, where a variant has more than
+    1,000 units right to 1 in 1,000, or with `exact` exact, for twice the time. Most frequent first, ties by name; at
+    most `top` per group, and only variants of at least `min_units` units. Only units count that begin from `start`
+    (inclusive) to `end` (exclusive). `where` is a condition on touches, `collapse` joins repeats of one value, `among`
+    selects units; touches without a value are skipped. No touches give no rows. Raises `DefinitionError` for an unknown
+    unit or column.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"})
@@ -168,6 +170,7 @@ def variants(
             on=on,
             collapse=collapse,
             among=among,
+            window=window,
             top=top,
             min_units=min_units,
         ),
@@ -224,6 +227,5 @@ def _table(keys: pl.DataFrame, key: pl.Series, counts: pl.DataFrame, spread: pl.
 
 def _counted(sequences: UnitSequences, cell: Indices, size: int) -> pl.DataFrame:
     """The counts of every cell, in the order of their numbers; `cell` is the number of every unit's."""
-    ends = sequences.ends
-    values = {"units": np.ones(len(ends), np.int64), "over": ends != OPEN, "converted": ends == CONVERTED}
-    return sums_by_customer(cell, sequences.customer, values, size, shares=[("converted", "over")])
+    values = {"units": np.ones(len(sequences), np.int64), "mature": sequences.mature, "reached": sequences.reached}
+    return sums_by_customer(cell, sequences.customer, values, size, shares=[("reached", "mature")])

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.conditions import Words, fill, one_of
-from analytics.engine.units import UNITS, unit_columns
+from analytics.engine.units import UNITS, unit_columns, window_of
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
 from analytics.store.encoding import as_text
@@ -60,7 +60,8 @@ class View:
     """How paths are read: `unit`, column `on`, breakdown `by`, joined repeats (`collapse`), selected units (`among`).
 
     `where` is a condition on touches: those that do not meet it are ignored. Only units count that begin at a time
-    from `start` (inclusive) to `end` (exclusive), with all their touches.
+    from `start` (inclusive) to `end` (exclusive), with all their touches. Goal rates are of those that reach the goal
+    within the `window`, by default that of `analytics.engine.units`.
 
     >>> View(unit="session", by="device").unit
     'session'
@@ -74,8 +75,10 @@ class View:
     where: pl.Expr | None
     start: datetime | None
     end: datetime | None
+    window: str | timedelta | None
     schema: pl.Schema = field(repr=False)
     names: pl.Series = field(repr=False)
+    end_of_data: datetime | None = field(repr=False)
 
     def __init__(
         self,
@@ -88,6 +91,7 @@ class View:
         where: pl.Expr | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
+        window: str | timedelta | None = None,
     ) -> None:
         selection = among or Selection()
         conditions = [condition for condition in (where, selection.where) if condition is not None]
@@ -102,8 +106,10 @@ class View:
             where=pl.all_horizontal(conditions) if conditions else None,
             start=None if start is None else as_utc(start),
             end=None if end is None else as_utc(end),
+            window=window,
             schema=pl.Schema(),
             names=pl.Series([], dtype=pl.String),
+            end_of_data=None,
         )
 
     @property
@@ -145,7 +151,13 @@ class View:
             raise DefinitionError(f"Column {clashing[0]!r} cannot be a breakdown.", do="rename it")
         warn_of_unknown(unknown_words(paths, self.on, (*self.among.start, *self.among.end, *self.among.through)))
         bound = copy(self)
-        fill(bound, schema=paths.schema, names=words_of(paths, self.on))
+        fill(
+            bound,
+            schema=paths.schema,
+            names=words_of(paths, self.on),
+            window=window_of(paths, self.window, self.unit),
+            end_of_data=paths.end_of_data,
+        )
         return bound
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.run import on_threads
 from analytics.identity.columns import COMBINATION, Mask
-from analytics.store.columns import AT, CUSTOMER, JOURNEY, OUTCOME, SESSION, TOUCHES
+from analytics.store.columns import AT, CUSTOMER, JOURNEY, OUTCOME, SESSION, STAGE, TOUCHES
 from analytics.store.encoding import as_enum, as_time
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
@@ -26,7 +26,7 @@ from analytics.touches.rules import PathRules
 from expectations import contract
 
 TAKEN_FROM: Final = "_of"
-_CUSTOMER_COLUMNS: Final = [SESSION, JOURNEY, OUTCOME]
+_CUSTOMER_COLUMNS: Final = [STAGE, SESSION, JOURNEY, OUTCOME]
 NO_NEW_EVENT: Final = np.iinfo(np.int64).max
 
 
@@ -51,9 +51,7 @@ class AffectedCustomers:
         """
         lapsed_before, lapsed_now = (pl.lit(end, contract.TIME) - pl.col("last") > gap for end in lapse)
         lapses = (
-            people.select((~pl.col("converted") & (lapsed_before != lapsed_now)).fill_null(False))
-            .to_series()
-            .to_numpy()
+            people.select((~pl.col("settled") & (lapsed_before != lapsed_now)).fill_null(False)).to_series().to_numpy()
         )
         code = customer_codes(people)
         since = self.since[code]
@@ -101,7 +99,7 @@ class ExtractedTouches:
             people = part.people([CUSTOMER, TOUCHES])
             counts = people[TOUCHES].to_numpy().astype(np.int64)
             if extract.partial.any():
-                before = _before_last_journey(part.read([JOURNEY])[JOURNEY].to_numpy(), counts)
+                before = _before_last_journey(part.read([JOURNEY])[JOURNEY].fill_null(0).to_numpy(), counts)
                 extract = replace(extract, kept=np.where(extract.partial, before[extract.positions], 0))
             return (
                 extract,
@@ -136,10 +134,11 @@ def _extracted_touches(
 
 
 def _before_last_journey(journeys: NDArray[np.uint32], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """How many touches each customer has before the last journey."""
-    ends = np.cumsum(counts)
-    earlier = journeys != np.repeat(journeys[ends - 1], counts)
-    return np.add.reduceat(earlier, ends - counts, dtype=np.int64)
+    """How many touches each customer has before the last journey; none without a journey. Touches of none have a 0."""
+    starts = np.cumsum(counts) - counts
+    is_last = journeys == np.repeat(np.maximum.reduceat(journeys, starts), counts)
+    first: NDArray[np.int64] = np.minimum.reduceat(np.where(is_last, np.arange(len(journeys)), len(journeys)), starts)
+    return first - starts
 
 
 def extracted_columns(rules: PathRules) -> list[str]:

@@ -33,6 +33,7 @@ from analytics.store.columns import (
     OUTCOME,
     OUTCOMES,
     SESSION,
+    STAGE,
     TIME,
     TOUCHES,
     TOUCHPOINT,
@@ -44,6 +45,7 @@ from analytics.store.writer import StoreWriter
 from analytics.touches.assembly import EVENT_HASH, HIDDEN_COLUMNS, prepare_events, touches_of, with_text
 from analytics.touches.attributes import attribute_versions
 from analytics.touches.deduplication import Duplicates, deduplicate, duplicates
+from analytics.touches.naming import definition_of, is_staged
 from analytics.touches.rules import PathRules
 from analytics.touches.watermark import activity, watermark, watermark_of
 from expectations import contract
@@ -63,6 +65,8 @@ Progress = Callable[[int, int], None]
 class StitchSummary:
     """The counts of a stitching run: events, duplicates, touches, customers, sessions, journeys by outcome, links.
 
+    `staged` are the touches that have a stage.
+
     `largest` has the customer with the most `identities` and the one with the most `events`, each with both counts.
     `other_kinds` is the number of kinds of identity that no setting names and that therefore link nothing, and
     `other_kinds_most` has the most frequent of them with the number of events.
@@ -72,6 +76,7 @@ class StitchSummary:
     duplicates: int = 0
     id_conflicts: int = 0
     touches: int = 0
+    staged: int = 0
     customers: int = 0
     sessions: int = 0
     journeys: dict[str, int] = field(default_factory=lambda: dict.fromkeys(OUTCOMES, 0))
@@ -115,7 +120,8 @@ def stitch(
     end = end_of_data or watermark(conform(events))
     ready = prepare_events(with_customers(frame, identities), rules).filter(pl.col(TOUCHPOINT).is_not_null()).collect()
     states = attribute_versions(profiles.lazy(), identities.nodes, rules) if profiles is not None else None
-    return with_text(touches_of(ready, rules, states, end), identities.keys)
+    staged = is_staged(ready[TOUCHPOINT], rules)
+    return with_text(touches_of(ready, rules, states, end, staged=staged), identities.keys)
 
 
 def build(
@@ -142,19 +148,19 @@ def build(
     schema = prepare_events(with_customers(plan.raw, plan.identities), rules).collect_schema()
     try:
         with StoreWriter(into or lake.paths, base) as writer, Buckets(buckets, schema) as events_by_bucket:
-            linked, events, dropped = _fill_buckets(plan, rules, events_by_bucket, buckets)
+            linked, events, dropped, staged = _fill_buckets(plan, rules, events_by_bucket, buckets)
             seen = plan.identities.seen.select(CODE, events)
             largest = largest_customers(plan.identities.nodes, seen, rules.identities.salt)
             summary = replace(summary, linked=linked, largest=largest)
             for part in events_by_bucket.read():
-                touches = touches_of(part, rules, states, end)
+                touches = touches_of(part, rules, states, end, staged=staged)
                 write_part(writer, touches, plan.identities.keys, len(plan.identities.nodes))
                 summary = add_counts(summary, touches)
                 if on_progress:
                     on_progress(summary.touches, events_by_bucket.rows)
             if into is None:
                 plan.refresh_state(events, dropped, summary).save(lake, writer.generation)
-            writer.finish(end_of_data=end, built_from=plan.built_from)
+            writer.finish(end_of_data=end, built_from=plan.built_from, definition=definition_of(rules))
     finally:
         if into is None:  # also of this process if it was overtaken
             remove_other_states(lake, current_generation(lake))
@@ -197,12 +203,17 @@ def _plan(lake: Lake, rules: PathRules) -> _Plan:
 
 def _fill_buckets(
     plan: _Plan, rules: PathRules, target: Buckets, buckets: int
-) -> tuple[dict[str, int], pl.Series, pl.DataFrame]:
-    """Puts events into their buckets; returns counts by link type and by combination, and the dropped events."""
+) -> tuple[dict[str, int], pl.Series, pl.DataFrame, bool]:
+    """Puts events into their buckets; returns counts by link type and by combination, the dropped events, and whether
+    any touch has a stage.
+    """
     linked, bucket_of_code = dict.fromkeys(LINKED_VALUES, 0), _bucket_numbers(plan.identities, buckets)
     events, dropped = np.zeros(len(plan.identities.seen), np.int64), [pl.DataFrame(schema=DROPPED)]
+    staged = False
 
     def add_batch(batch: pl.DataFrame) -> None:
+        nonlocal staged
+        staged = staged or is_staged(batch[TOUCHPOINT], rules)
         linked.update(_add_word_counts(linked, batch[LINKED].value_counts()))
         np.add.at(events, batch[COMBINATION].to_numpy(), 1)
         with_bucket = batch.with_columns(pl.Series(BUCKET, bucket_of_code[batch[CODE].to_numpy()]))
@@ -214,7 +225,7 @@ def _fill_buckets(
     for share in plan.repeated.in_shares(plan.raw, EVENTS_PER_SHARE):
         ready = prepare_events(with_customers(share, plan.identities), rules)
         ready.sink_batches(add_batch, chunk_size=EVENTS_PER_BATCH, maintain_order=False, engine="streaming")
-    return linked, pl.Series("events", events, pl.UInt32), pl.concat(dropped)
+    return linked, pl.Series("events", events, pl.UInt32), pl.concat(dropped), staged
 
 
 def build_inputs(lake: Lake, rules: PathRules) -> dict[str, Any]:
@@ -236,7 +247,7 @@ def part_of(touches: pl.DataFrame, keys: pl.Series, nodes: int, words: Dictionar
     """The touches of some customers as a part in memory: text as codes of `words`, customers as runs.
 
     For a refresh every customer also has `code` (UInt32, null from `nodes` on), `last` (time of the last touch) and
-    `converted` (whether the last journey converted).
+    `settled` (whether no journey is under way after the last touch that could still be abandoned).
     """
     table = []
     for column in touches.drop(CODE).iter_columns():
@@ -266,13 +277,13 @@ def _encode_words(column: pl.Series, words: DictionaryBuilder) -> pl.Series:
 
 
 def _customer_table(touches: pl.DataFrame, keys: pl.Series, nodes: int) -> pl.DataFrame:
-    """One row per customer: key, count of touches, code, last, converted."""
+    """One row per customer: key, count of touches, code, last, settled."""
     runs = touches[CODE].rle().struct.unnest()
     last = touches.select(AT, OUTCOME)[runs["len"].cum_sum() - 1]
     return pl.DataFrame({CUSTOMER: keys.gather(runs["value"]), TOUCHES: runs["len"].cast(pl.UInt32)}).with_columns(
         pl.select(pl.when(runs["value"] < nodes).then(runs["value"])).to_series().alias("code"),
         last[AT].alias("last"),
-        (last[OUTCOME].cast(pl.String) == "converted").alias("converted"),
+        (last[OUTCOME].cast(pl.String) == "converted").fill_null(True).alias("settled"),
     )
 
 
@@ -296,15 +307,18 @@ def with_other_kinds(summary: StitchSummary, kinds: pl.DataFrame) -> StitchSumma
 def add_counts(summary: StitchSummary, touches: pl.DataFrame, sign: int = 1) -> StitchSummary:
     """Adds the touches of whole customers to a summary, or subtracts them with a `sign` of -1."""
     is_last_touch = (pl.col(CODE) != pl.col(CODE).shift(-1)).fill_null(True)
-    journey_ends = is_last_touch | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
-    outcomes = touches.select(CODE, JOURNEY, OUTCOME).filter(journey_ends)[OUTCOME].cast(pl.String).value_counts()
+    journey_ends = is_last_touch | pl.col(JOURNEY).ne_missing(pl.col(JOURNEY).shift(-1))
+    outcomes = touches.select(CODE, JOURNEY, OUTCOME).filter(journey_ends)[OUTCOME].cast(pl.String)
     customers = touches.select(CODE, SESSION).filter(is_last_touch)
     return replace(
         summary,
         touches=summary.touches + sign * len(touches),
+        staged=summary.staged + sign * touches[STAGE].count(),
         customers=summary.customers + sign * len(customers),
         sessions=summary.sessions + sign * int(customers[SESSION].sum()),
-        journeys=_add_word_counts(summary.journeys, outcomes.with_columns(pl.col("count").cast(pl.Int64) * sign)),
+        journeys=_add_word_counts(
+            summary.journeys, outcomes.drop_nulls().value_counts().with_columns(pl.col("count").cast(pl.Int64) * sign)
+        ),
     )
 
 

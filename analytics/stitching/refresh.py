@@ -164,6 +164,8 @@ class Refresh:
         restitched = restitch_events(extracted, new.events, (identities, shared_assignments), self.rules, self._ids)
         touches = self._restitched_touches(restitched, self._states(identities.nodes, restitched.events[CODE]), end)
         summary = self._summary(new, extracted, touches)
+        if (summary.staged > 0) != self._staged:
+            return None  # journeys begin with any touch only where no touch has a stage
         summary = replace(
             summary,
             linked=assignment.linked_counts(identities, shared_assignments),
@@ -186,6 +188,11 @@ class Refresh:
         )
         self._write(extracted, (restitched, touches), state, end, on_progress)
         return summary
+
+    @property
+    def _staged(self) -> bool:
+        """Whether a touch of the store has a stage."""
+        return bool(self.state.counts["staged"])
 
     @property
     def landed(self) -> pl.LazyFrame:
@@ -275,7 +282,7 @@ class Refresh:
 
         def touches(share: int) -> pl.DataFrame:
             subset = restitched.events.filter(pl.col(CODE) % shares == share)
-            return restitched.continue_numbers(touches_of(subset, self.rules, states, end))
+            return restitched.continue_numbers(touches_of(subset, self.rules, states, end, staged=self._staged))
 
         return on_threads(touches, range(shares))
 
@@ -317,7 +324,7 @@ class Refresh:
                     if on_progress:
                         on_progress(done, total)
                 compact(writer)
-                writer.finish(end_of_data=end, built_from=self.built_from)
+                writer.finish(end_of_data=end, built_from=self.built_from, definition=self.stored.definition)
         finally:  # also of this process if it was overtaken
             remove_other_states(self.lake, current_generation(self.lake))
 

@@ -24,7 +24,7 @@ from expectations.lake import files
 from expectations.lake.layout import Lake
 
 MEMORY: Final = "memory"
-_FORMAT: Final = 3
+_FORMAT: Final = 4
 _TABLES: Final = ("nodes", "seen", "on_shared", "dropped", "activity", "tombstones", "other_kinds")
 DROPPED: Final = pl.Schema({COMBINATION: pl.UInt32(), contract.OCCURRED_AT: contract.TIME, EVENT_HASH: pl.UInt64()})
 

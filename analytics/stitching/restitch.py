@@ -44,7 +44,8 @@ class RestitchedEvents:
     def continue_numbers(self, touches: pl.DataFrame) -> pl.DataFrame:
         """Continues the session and journey numbers of the touches that stay in the store."""
         offsets = np.zeros((2, len(self.keys)), np.uint32)
-        offsets[:, self.partial[CODE].to_numpy()] = self.partial.select(SESSION, JOURNEY).to_numpy().T - 1
+        first = self.partial.select(SESSION, pl.col(JOURNEY).fill_null(1))  # who has no journey yet begins with 1
+        offsets[:, self.partial[CODE].to_numpy()] = first.to_numpy().T - 1
         code = touches[CODE].to_numpy()
         return touches.with_columns(
             pl.col(n) + pl.Series(b[code]) for n, b in zip((SESSION, JOURNEY), offsets, strict=True)

@@ -18,7 +18,7 @@ from expectations.lake import files
 from expectations.lake.layout import PATHS, Lake
 
 MANIFEST: Final = "manifest.json"
-STORE_FORMAT: Final = 2
+STORE_FORMAT: Final = 3
 _SUCCESSOR: Final = "successor-of-"
 _UNREADABLE: Final = "unreadable"
 

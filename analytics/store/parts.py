@@ -23,14 +23,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.store.columns import AT, CUSTOMER, TOUCHES
+from analytics.store.columns import AFTER_GOAL, AT, CUSTOMER, JOURNEY, TOUCHES
 from analytics.store.encoding import Dictionaries, as_enum, as_time
 from expectations.lake import files
 
 FILE_KINDS: Final = ("touches", "customers", "changes", "later")
 KEPT: Final = "kept"
 MORE: Final = "more"
-PATH_END_COLUMNS: Final = ("last", "converted")
+PATH_END_COLUMNS: Final = ("last", "settled")
 
 
 def bucket_of(customer: str, buckets: int) -> int:
@@ -50,6 +50,8 @@ class Part:
 
     A `changed` part has two more files: `changes` (per customer: how many of the first touches are kept, how many later
     ones follow) and `later` (the touches that follow). Customers without any of these have left the part.
+
+    A part may be cut to a `span` of times, or to the touches `in_journeys`.
     """
 
     number: int
@@ -59,17 +61,18 @@ class Part:
     frames: tuple[pl.DataFrame, pl.DataFrame] | None = None
     changed: bool = False
     span: tuple[int, int] | None = None
+    in_journeys: bool = False
 
     def read(self, columns: Sequence[str], mask: NDArray[np.bool_] | None = None) -> pl.DataFrame:
         """The stored columns: codes for text, UInt32 seconds or Int64 microseconds for `at`; one row per touch.
 
         With `mask`, only the touches that it marks.
         """
-        if self.span is not None:
-            inside = self._in_span()
+        if self._is_cut:
+            inside = self._inside()
             if mask is not None:
                 inside[np.flatnonzero(inside)[~mask]] = False
-            return replace(self, span=None).read(columns, inside)
+            return self._whole.read(columns, inside)
         if self.frames is not None:
             table = self.frames[0][list(columns)]  # no query plan: `select` would wait for a thread of polars
             return table if mask is None else table.filter(mask)
@@ -82,8 +85,8 @@ class Part:
 
     def people(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The customer table, in the order of the touches: all columns, or those named."""
-        if self.span is not None:
-            return self._people_in_span(columns)
+        if self._is_cut:
+            return self._people_inside(columns)
         if self.frames is not None:
             return self.frames[1][list(columns)] if columns else self.frames[1]
         people = self._file("customers", columns)
@@ -112,22 +115,42 @@ class Part:
         Nothing is copied: reads leave the other touches out.
         """
         first, last = self.span or (start, end)
-        cut = replace(self, span=(max(first, start), min(last, end)))
-        people = cut._people_in_span([TOUCHES])
-        return replace(cut, touches=int(people[TOUCHES].sum()), customers=len(people))
+        return replace(self, span=(max(first, start), min(last, end)))._counted()
 
-    def _in_span(self) -> NDArray[np.bool_]:
-        """Which of all touches lie in the span."""
-        assert self.span is not None
-        times = as_time(replace(self, span=None).read([AT])[AT]).to_physical()
-        return ((times >= self.span[0]) & (times < self.span[1])).to_numpy(writable=True)
+    def of_journeys(self) -> Part:
+        """The part as if it had only the touches of journeys, without their aftermath; it reads like `between`."""
+        return replace(self, in_journeys=True)._counted()
 
-    def _people_in_span(self, columns: Sequence[str] | None) -> pl.DataFrame:
-        """The customer table with the touches of the span."""
-        whole = replace(self, span=None)
-        inside, bounds = np.append(0, np.cumsum(self._in_span())), whole.bounds()
+    def _counted(self) -> Part:
+        """The part with the counts of the touches that it has left."""
+        people = self.people([TOUCHES])
+        return replace(self, touches=int(people[TOUCHES].sum()), customers=len(people))
+
+    @property
+    def _is_cut(self) -> bool:
+        return self.span is not None or self.in_journeys
+
+    @property
+    def _whole(self) -> Part:
+        return replace(self, span=None, in_journeys=False)
+
+    def _inside(self) -> NDArray[np.bool_]:
+        """Which of all touches the part has left."""
+        if self.span is None:
+            inside = np.ones(int(self._whole.bounds()[-1]), np.bool_)
+        else:
+            times = as_time(self._whole.read([AT])[AT]).to_physical()
+            inside = ((times >= self.span[0]) & (times < self.span[1])).to_numpy(writable=True)
+        if self.in_journeys:
+            journeys = self._whole.read([JOURNEY, AFTER_GOAL])
+            inside &= (journeys[JOURNEY].is_not_null() & ~journeys[AFTER_GOAL].fill_null(False)).to_numpy()
+        return inside
+
+    def _people_inside(self, columns: Sequence[str] | None) -> pl.DataFrame:
+        """The customer table with the touches that are left."""
+        inside, bounds = np.append(0, np.cumsum(self._inside())), self._whole.bounds()
         counts = pl.Series(TOUCHES, np.diff(inside[bounds]), pl.UInt32)
-        people = whole.people().with_columns(counts).filter(counts > 0)
+        people = self._whole.people().with_columns(counts).filter(counts > 0)
         return people.select(columns) if columns else people
 
     def save(self, address: str) -> Part:
@@ -141,7 +164,7 @@ class Part:
 
     def physical(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Both tables with all columns."""
-        if self.frames is not None and self.span is None:
+        if self.frames is not None and not self._is_cut:
             return self.frames
         columns = self.frames[0].columns if self.frames else pl.read_parquet_schema(f"{self.address}.touches.parquet")
         return self.read(list(columns)), self.people()

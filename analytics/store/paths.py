@@ -23,7 +23,8 @@ from typing import Any, Final
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from analytics.store.columns import AT, CUSTOMER, TOUCHES, TOUCHPOINT
+from analytics.store.columns import AFTER_GOAL, AT, CUSTOMER, TOUCHES, TOUCHPOINT
+from analytics.store.definition import JourneyDefinition, JourneyRules
 from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
 from analytics.store.frames import as_utc, micros, standard_columns
 from analytics.store.manifest import read_manifest, store_folder
@@ -47,12 +48,15 @@ class Paths:
         dictionaries: Mapping[str, pl.Series],
         end_of_data: datetime | None,
         built_from: Mapping[str, Any] | None = None,
+        *,
+        definition: JourneyDefinition | None = None,
     ) -> None:
         self.parts: Final = tuple(parts)
         self.schema: Final = pl.Schema(schema)
         self.dictionaries: Final = dict(dictionaries)
         self.end_of_data: Final = end_of_data
         self.built_from: Final = dict(built_from or {})
+        self.definition: Final = definition
 
     @classmethod
     def open(cls, lake: str | Path | Lake) -> Paths:
@@ -81,8 +85,15 @@ class Paths:
             Part(p["number"], p["touches"], p["customers"], f"{home}/{p['name']}", changed=p["changed"])
             for p in manifest["parts"]
         ]
-        end = manifest["end_of_data"]
-        return cls(parts, schema, dictionaries, end and datetime.fromisoformat(end), manifest["built_from"])
+        end, journeys = manifest["end_of_data"], manifest["journeys"]
+        return cls(
+            parts,
+            schema,
+            dictionaries,
+            end and datetime.fromisoformat(end),
+            manifest["built_from"],
+            definition=journeys and JourneyDefinition.from_plain(journeys),
+        )
 
     @classmethod
     def from_frame(
@@ -94,8 +105,11 @@ class Paths:
         touchpoint: str = TOUCHPOINT,
         end_of_data: datetime | None = None,
         sequence: str | None = None,
+        rules: JourneyRules | None = None,
     ) -> Paths:
         """Paths from any frame: one row per touch, in any order; all other columns are kept.
+
+        With `rules` (`PathRules`), touches get the stage, session and journey that these give them.
 
         `customer` may have any type. `at` is a Datetime or Date; without a zone it is taken as UTC. `touchpoint` is
         text, or is cast to it. Touches of one instant are ordered by column `sequence`, by default as in the frame. The
@@ -110,29 +124,38 @@ class Paths:
         touches = standard_columns(
             frame.lazy().collect(), {customer: CUSTOMER, at: AT, touchpoint: TOUCHPOINT}, sequence
         )
+        last = touches[AT].max() if len(touches) else None
+        assert last is None or isinstance(last, datetime)
+        end, definition = end_of_data or last, None
+        if rules is not None:
+            touches, definition = rules.on_touches(touches.sort(sequence) if sequence else touches, end)
         ordered, keys, counts = sorted_touches(touches, sequence)
         words = DictionaryBuilder()
-        end = end_of_data or (ordered[AT].max() if len(ordered) else None)
         table = encoded(ordered.drop(CUSTOMER), words)
         parts = []
         for number, (rows, people) in enumerate(split_at_customers(counts)):
             customers = pl.DataFrame({CUSTOMER: keys[people], TOUCHES: counts[people]})
             frame_ = table[rows].with_columns(narrow_time(ordered[AT][rows]))
             parts.append(Part(number, len(frame_), len(customers), frames=(frame_, customers)))
-        return cls(parts, touches.schema, words.dictionaries, None if end is None else as_utc(end))
+        utc = None if end is None else as_utc(end)
+        return cls(parts, touches.schema, words.dictionaries, utc, definition=definition)
 
     @classmethod
-    def from_text(cls, journeys: Mapping[str, str], *, end: str | None = None) -> Paths:
+    def from_text(
+        cls, journeys: Mapping[str, str], *, end: str | None = None, rules: JourneyRules | None = None
+    ) -> Paths:
         """Paths written as text, one customer per key: `name@time`, with the time after 1 January 2024 in s, m, h or d.
 
         Columns of a touch follow in brackets, names with blanks stand in double quotes: see `analytics.store.text`.
-        The end of the data is `end`, written as the times are, or else the last touch. No text gives empty paths.
+        The end of the data is `end`, written as the times are, or else the last touch. With `rules` (`PathRules`),
+        touches get the stage, session and journey that these give them. No text gives empty paths.
         Raises `DefinitionError` for text that is not a touch.
 
         >>> Paths.from_text({"ann": "visit@0m pay@2d", "bob": "visit@1h[device=phone]"})
         Paths(3 touches of 2 customers, to 2024-01-03 00:00 UTC)
         """
-        return cls.from_frame(touches_of_text(journeys), end_of_data=time_after_start(end) if end else None)
+        given = time_after_start(end) if end else None
+        return cls.from_frame(touches_of_text(journeys), end_of_data=given, rules=rules)
 
     def between(self, start: datetime | None = None, end: datetime | None = None) -> Paths:
         """The touches at `start <= t < end`; None is no limit. The end of the data stays as it is.
@@ -148,7 +171,19 @@ class Paths:
         first, last = (None if time is None else micros(as_utc(time)) for time in (start, end))
         span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
         parts = [part.between(*span) for part in self.parts]
-        return Paths(parts, self.schema, self.dictionaries, self.end_of_data)
+        return Paths(parts, self.schema, self.dictionaries, self.end_of_data, definition=self.definition)
+
+    def of_journeys(self) -> Paths:
+        """The touches of journeys, without their aftermath; all touches where paths have no aftermath.
+
+        >>> shop = Paths.from_text({"ann": "visit@0m pay@2d"})
+        >>> shop.of_journeys() is shop
+        True
+        """
+        if AFTER_GOAL not in self.schema:
+            return self
+        parts = [part.of_journeys() for part in self.parts]
+        return Paths(parts, self.schema, self.dictionaries, self.end_of_data, definition=self.definition)
 
     def save(self, folder: str | Path | Lake) -> None:
         """Writes the parts to `folder` and replaces a store that is there; `Paths.open(folder)` gives equal paths."""
@@ -158,7 +193,7 @@ class Paths:
                 writer.add_part(part)
             writer.words.dictionaries.update(self.dictionaries)
             writer.schema = self.schema
-            writer.finish(end_of_data=self.end_of_data, built_from=self.built_from)
+            writer.finish(end_of_data=self.end_of_data, built_from=self.built_from, definition=self.definition)
 
     @property
     def columns(self) -> list[str]:

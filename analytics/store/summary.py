@@ -52,7 +52,8 @@ def _counts(touches: pl.DataFrame) -> pl.DataFrame:
     if SESSION in touches.columns:
         out.append(pl.col(SESSION).filter(is_last_touch).sum().alias("sessions"))
     if JOURNEY in touches.columns:
-        journey_ends = is_last_touch | (pl.col(JOURNEY) != pl.col(JOURNEY).shift(-1)).fill_null(True)
+        journey_ends = is_last_touch | pl.col(JOURNEY).ne_missing(pl.col(JOURNEY).shift(-1))
+        journey_ends &= pl.col(JOURNEY).is_not_null()
         out.append(journey_ends.sum().alias("journeys"))
         if OUTCOME in touches.columns:
             out += [(journey_ends & (pl.col(OUTCOME).cast(pl.String) == name)).sum().alias(name) for name in OUTCOMES]

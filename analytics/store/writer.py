@@ -15,6 +15,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
+from analytics.store.definition import JourneyDefinition
 from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
 from analytics.store.frames import as_utc, standard_columns
 from analytics.store.manifest import (
@@ -127,8 +128,16 @@ class StoreWriter:
         self._count += 1
         return f"{self.home}/part-{self._count - 1:05d}"
 
-    def finish(self, *, end_of_data: datetime | None = None, built_from: Mapping[str, Any] | None = None) -> None:
+    def finish(
+        self,
+        *,
+        end_of_data: datetime | None = None,
+        built_from: Mapping[str, Any] | None = None,
+        definition: JourneyDefinition | None = None,
+    ) -> None:
         """Makes the generation visible in one step, then removes generations older than the one it replaced.
+
+        `definition` is what journeys were cut by.
 
         Raises `PathsReplacedError`, with nothing changed, if another process has replaced the base.
         """
@@ -148,6 +157,7 @@ class StoreWriter:
             "generation": self.generation,
             "end_of_data": end and as_utc(end).isoformat(),
             "built_from": dict(built_from or {}),
+            "journeys": definition and definition.as_plain(),
             "text": list(self.words.dictionaries),
             "parts": [entry_of(replace(part, number=number)) for number, part in enumerate(self.parts)],
         }

@@ -13,7 +13,18 @@ from typing import Final
 import polars as pl
 
 from analytics.identity.columns import CODE, COMBINATION
-from analytics.store.columns import AT, CUSTOMER, JOURNEY, LINKED, OUTCOME, SESSION, STAGE, TOUCHPOINT
+from analytics.store.columns import (
+    AFTER_GOAL,
+    AT,
+    CUSTOMER,
+    DIRECT,
+    JOURNEY,
+    LINKED,
+    OUTCOME,
+    SESSION,
+    STAGE,
+    TOUCHPOINT,
+)
 from analytics.store.ordering import by_code_and_time
 from analytics.touches.attributes import with_attributes
 from analytics.touches.journeys import split_journeys
@@ -22,7 +33,18 @@ from analytics.touches.rules import PathRules, short
 from analytics.touches.sessions import new_customer, new_session, number_runs
 from expectations import contract
 
-_LEADING_COLUMNS: Final = (AT, TOUCHPOINT, STAGE, contract.CHANNEL, SESSION, JOURNEY, OUTCOME, LINKED)
+_LEADING_COLUMNS: Final = (
+    AT,
+    TOUCHPOINT,
+    STAGE,
+    contract.CHANNEL,
+    SESSION,
+    JOURNEY,
+    OUTCOME,
+    AFTER_GOAL,
+    DIRECT,
+    LINKED,
+)
 _SURVEY: Final = "survey"
 _SEQUENCE: Final = "_sequence"
 EVENT_HASH: Final = "_event"
@@ -57,17 +79,18 @@ def prepare_events(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
 
 
 def touches_of(
-    events: pl.DataFrame, rules: PathRules, states: pl.DataFrame | None, end: datetime | None
+    events: pl.DataFrame, rules: PathRules, states: pl.DataFrame | None, end: datetime | None, *, staged: bool
 ) -> pl.DataFrame:
     """The touches of whole customers, from all their prepared events, with `_customer` instead of the key.
 
-    Columns of `HIDDEN_COLUMNS` come last. `states` holds the attributes over time, `end` is the end of the data.
+    Columns of `HIDDEN_COLUMNS` come last. `states` holds the attributes over time, `end` is the end of the data,
+    `staged` whether any touch of the store has a stage.
     """
     touches = events.drop(contract.EVENT_ID)[_sort_order(events)]
     new = touches.select(new_customer(CODE)).to_series()
     first = new | touches.select(new_session(AT, rules.session_gap, rules.split_on_channel)).to_series()
     touches = touches.with_columns(number_runs(first, new).alias(SESSION))
-    touches = with_stages(split_journeys(touches, new, rules.goal, rules.journey_gap, end), rules.stages)
+    touches = split_journeys(with_stages(touches, rules.stages), new, rules, end, staged=staged)
     if states is not None:
         touches = with_attributes(touches, states)
     missing = [name for name in rules.attributes if name not in touches.columns]
@@ -96,7 +119,7 @@ def touch_schema(rules: PathRules) -> pl.Schema:
 
 def event_columns(rules: PathRules) -> list[str]:
     """The columns of a touch that come from its event, whichever customer it has; without hidden columns."""
-    computed = {STAGE, SESSION, JOURNEY, OUTCOME, LINKED, *rules.attributes}
+    computed = {STAGE, SESSION, JOURNEY, OUTCOME, AFTER_GOAL, DIRECT, LINKED, *rules.attributes}
     return [name for name in columns(rules) if name not in computed]
 
 

@@ -15,7 +15,8 @@ import numpy as np
 import polars as pl
 
 from analytics.store.columns import STAGE, TOUCHPOINT
-from analytics.touches.rules import StageRule, TouchpointRule
+from analytics.store.definition import JourneyDefinition
+from analytics.touches.rules import PathRules, StageRule, TouchpointRule
 from expectations import contract
 
 
@@ -57,6 +58,24 @@ def with_stages(touches: pl.DataFrame, rules: Sequence[StageRule]) -> pl.DataFra
     row_of_code = np.zeros(1 + max(words.to_physical(), default=0), np.uint32)
     row_of_code[words.to_physical().to_numpy()] = np.arange(len(words))
     return touches.with_columns(stages.cast(pl.Categorical()).gather(row_of_code[names.to_physical().to_numpy()]))
+
+
+def definition_of(rules: PathRules) -> JourneyDefinition:
+    """What the rules cut journeys by.
+
+    >>> definition_of(PathRules(goal=["order_placed"])).goal_stage
+    3
+    """
+    names = tuple(dict.fromkeys(rule.name for rule in rules.stages))
+    goals = with_stages(pl.DataFrame({TOUCHPOINT: rules.goal}, schema={TOUCHPOINT: pl.String}), rules.stages)[STAGE]
+    places = [names.index(stage) for stage in goals.drop_nulls()]
+    return JourneyDefinition(names, tuple(rules.goal), max(places, default=len(names)), rules.journey_gap)
+
+
+def is_staged(touchpoints: pl.Series, rules: PathRules) -> bool:
+    """Whether a rule gives one of the touchpoints a stage; null for a dropped event."""
+    words = touchpoints.drop_nulls().unique().cast(pl.String).to_frame(TOUCHPOINT)
+    return with_stages(words, rules.stages)[STAGE].count() > 0
 
 
 def _matches_rule(rule: TouchpointRule) -> pl.Expr:

@@ -7,18 +7,30 @@ and `context`, `attributes` and `values` choose the columns that every touch car
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from analytics.identity.rules import Duration, LinkRules
+from analytics.store.definition import JourneyDefinition
 from expectations import contract
 from expectations.config.file import Section
 from expectations.errors import nearest
 
-_STITCHED_COLUMNS: Final = ("customer", "at", "touchpoint", "stage", "session", "journey", "outcome", "linked")
+_STITCHED_COLUMNS: Final = (
+    "customer",
+    "at",
+    "touchpoint",
+    "stage",
+    "session",
+    "journey",
+    "outcome",
+    "after_goal",
+    "direct",
+    "linked",
+)
 """Columns of a touch that stitching computes."""
 
 
@@ -79,6 +91,9 @@ class PathRules(LinkRules):
     split_on_channel: bool = Field(default=False, description="a change of channel also ends a session")
     journey_gap: Duration = timedelta(days=30)
     goal: list[str] = Field(default=["order_placed"], description="touchpoints that end a journey as converted")
+    after: list[str] | None = Field(
+        default=None, description="touchpoints that begin no journey, such as a return; by default events of feedback"
+    )
     context: list[str] = Field(default=["device", "campaign", "country"], description="event columns kept on touches")
     attributes: list[str] = Field(default=[], description="customer attributes, as of the event")
     values: list[str] = Field(default=["revenue", "score"], description="numeric columns kept on touches")
@@ -92,6 +107,18 @@ class PathRules(LinkRules):
         for column in [columns] if isinstance(columns, str) else columns or []:
             known_column(column)
         return columns
+
+    def on_touches(self, touches: pl.DataFrame, end: datetime | None) -> tuple[pl.DataFrame, JourneyDefinition]:
+        """The touches with `stage`, `session` and the columns of their journey, and what these were cut by.
+
+        Needs customer, at and touchpoint; columns of these names are replaced.
+        """
+        from analytics.touches.journeys import journeys
+        from analytics.touches.naming import definition_of
+        from analytics.touches.sessions import sessions
+
+        split = sessions(touches, self.session_gap, split_on_channel=self.split_on_channel)
+        return journeys(split, self, end), definition_of(self)
 
     @model_validator(mode="after")
     def _one_name_each(self) -> PathRules:

@@ -23,7 +23,7 @@ def cells(units: Sequence[Unit], depth: int) -> Counter[tuple[int, str]]:
 
 
 def whole(units: Sequence[Unit], collapse: bool) -> dict[tuple[str, ...], tuple[int, int, int, float, int, float]]:
-    """Of each whole path: units, over, converted, the median seconds it lasts, customers, their share of all."""
+    """Of each whole path: units, mature (all), reached, the median seconds it lasts, customers, their share of all."""
     taken: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)
     who: dict[tuple[str, ...], set[str]] = defaultdict(set)
     everyone = {customer for customer, *_ in units}
@@ -35,7 +35,7 @@ def whole(units: Sequence[Unit], collapse: bool) -> dict[tuple[str, ...], tuple[
     return {
         names: (
             len(ends),
-            sum(outcome != "open" for outcome, _ in ends),
+            len(ends),
             sum(outcome == "converted" for outcome, _ in ends),
             median(lasts for _, lasts in ends),
             len(who[names]),
@@ -69,7 +69,7 @@ def switches(units: Sequence[Unit]) -> dict[tuple[str, str], tuple[int, int, int
 
 def reaches(units: Sequence[Unit]) -> dict[tuple[str, str | None], tuple[int, int, int, int, float]]:
     """Of the units that stay at one value, by value and all together (None), and of those that do not: units,
-    customers, over, converted, the median number of touches.
+    customers, mature (all of them), reached, the median number of touches.
     """
     found: dict[tuple[str, str | None], list[Unit]] = defaultdict(list)
     for unit in units:
@@ -81,7 +81,7 @@ def reaches(units: Sequence[Unit]) -> dict[tuple[str, str | None], tuple[int, in
         key: (
             len(own),
             len({customer for customer, *_ in own}),
-            sum(outcome != "open" for _, outcome, _ in own),
+            len(own),
             sum(outcome == "converted" for _, outcome, _ in own),
             median(len(path) for *_, path in own),
         )

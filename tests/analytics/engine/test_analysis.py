@@ -90,7 +90,7 @@ def shop(customers: int, touches_per_part: int, devices: int = 3, seed: int = 5)
             "outcome": np.where(person % 3 == 0, "converted", np.where(person % 3 == 1, "abandoned", "open")),
         }
     )
-    return frame_in_parts(frame.sort("at", maintain_order=True), touches_per_part)
+    return frame_in_parts(frame.sort("at", maintain_order=True), touches_per_part, WEEK + timedelta(days=60))
 
 
 class Captured(Exception):

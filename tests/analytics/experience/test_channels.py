@@ -14,7 +14,7 @@ from analytics.engine.analysis import MEASURES
 from analytics.statistics.intervals import wilson
 from analytics.store.ordering import TOUCHES_PER_PART
 from expectations.errors import DefinitionError
-from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
+from tests.analytics.paths.test_transitions import LATER, PEOPLE, SIZE, paths_of, units_of
 from tests.oracles.moves import friction, reaches, switches
 from tests.written import assert_counts_add_up, at, frame_in_parts, paths
 
@@ -28,7 +28,7 @@ SHOP = {
 def staged(units: list, size: int = TOUCHES_PER_PART) -> Paths:
     frame = paths_of(units).touches.collect()
     stage = pl.col("touchpoint").replace_strict(STAGES, default=None, return_dtype=pl.String)
-    return frame_in_parts(frame.with_columns(stage.alias("stage"), pl.col("touchpoint").alias("channel")), size)
+    return frame_in_parts(frame.with_columns(stage.alias("stage"), pl.col("touchpoint").alias("channel")), size, LATER)
 
 
 def test_units_in_one_channel_are_compared_with_units_in_several() -> None:
@@ -67,11 +67,11 @@ def test_a_change_of_channel_loses_the_customer_when_nothing_follows_it_and_the_
 
 
 def test_units_that_cross_channels_are_compared_with_those_that_do_not() -> None:
-    table = channels(paths(CROSSING))
-    assert table["reach", "channel", "units", "over", "converted", "goal_rate"].rows() == [
+    table = channels(paths(CROSSING, end="60d"))
+    assert table["reach", "channel", "units", "mature", "reached", "goal_rate"].rows() == [
         ("one", None, 1, 1, 0, 0.0),
         ("one", "phone", 1, 1, 0, 0.0),
-        ("several", None, 3, 2, 1, 0.5),
+        ("several", None, 3, 3, 1, 1 / 3),
     ]
 
 
@@ -86,13 +86,13 @@ def alike(customers: int, journeys: int) -> Paths:
         )
         for who in range(customers)
     }
-    return paths(told)
+    return paths(told, end="60d")
 
 
 def test_journeys_of_one_customer_widen_the_intervals_as_customers_alone_would() -> None:
     low, high = wilson(20, 40)
     found = channels(alike(40, 5)).row(0, named=True)
-    assert (found["units"], found["over"], found["converted"], found["goal_rate"]) == (200, 200, 100, 0.5)
+    assert (found["units"], found["mature"], found["reached"], found["goal_rate"]) == (200, 200, 100, 0.5)
     assert (found["goal_rate_low"], found["goal_rate_high"]) == pytest.approx((low.item(), high.item()))
     moved = handoffs(alike(40, 5)).row(0, named=True)
     assert (moved["handoffs"], moved["lost"], moved["customers"]) == (200, 100, 40)
@@ -176,7 +176,7 @@ def test_effort_channels_and_handoffs_are_those_of_the_definition(people: list, 
     wait = pl.col("median_wait").dt.total_milliseconds() / 1000
     moves = handoffs(shop).select("source", "target", "handoffs", "lost", "units", "customers", wait)
     assert {row[:2]: row[2:] for row in moves.rows()} == switches(units)
-    found = channels(shop)["reach", "channel", "units", "customers", "over", "converted", "median_touches"].rows()
+    found = channels(shop)["reach", "channel", "units", "customers", "mature", "reached", "median_touches"].rows()
     assert {row[:2]: row[2:] for row in found} == reaches(units)
 
 

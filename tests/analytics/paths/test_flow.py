@@ -45,12 +45,12 @@ def test_between_two_anchors_a_path_ends_with_the_second() -> None:
     table = flow_routes(
         paths({"ann": "ad@0m visit@1m look@2m pay@3m look@4m", "bo": "visit@0m"}), source="visit", target="pay"
     )
-    assert table.rows() == [(True, ["visit", "look", "pay"], None, 1, 0)]
+    assert table.rows() == [(True, ["visit", "look", "pay"], None, 1, 0, 0)]
 
 
 def test_a_long_pause_ends_the_path() -> None:
     assert flow_routes(paths({"ann": "a@0m b@1m c@99m"}), gap="5m").rows() == [
-        (True, ["a", "b"], "END_abandoned", 1, 0)
+        (True, ["a", "b"], "END_abandoned", 1, 0, 0)
     ]
 
 
@@ -134,7 +134,7 @@ def test_routes_and_links_are_those_of_the_definition(
     found = Counter({(tuple(row["route"]), row["ended"]): row["units"] for row in table.iter_rows(named=True)})
     assert found == routes(units, start, end, depth, top, gap)
     table = flow(shop, source=start, target=end, depth=depth, top=top, gap=pause)
-    rows = table["position", "source", "target", "units", "customers", "converted"].rows()
+    rows = table["position", "source", "target", "units", "customers", "reached"].rows()
     assert {row[:3]: row[3:] for row in rows} == links(units, start, end, depth, top, gap)
 
 

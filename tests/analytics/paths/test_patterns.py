@@ -56,7 +56,7 @@ def test_a_summary_counts_units_customers_and_the_goal() -> None:
         "bo": "home@0m[journey=1,outcome=abandoned] look@5m[journey=1,outcome=abandoned] "
         "home@9m[journey=1,outcome=abandoned]",
     }
-    row = match(paths(journeys), "look home").row(0, named=True)
+    row = match(paths(journeys, end="60d"), "look home").row(0, named=True)
     assert (row["units"], row["matching"], row["customers"], row["matches"]) == (2, 1, 1, 1)
     assert (row["goal_rate"], row["goal_rate_without"]) == (0.0, 1.0)
     assert (row["median_position"], row["median_delay"], row["median_duration"]) == (

@@ -20,6 +20,8 @@ TOUCHES = st.lists(st.tuples(st.integers(0, 20), st.sampled_from("abc")), min_si
 JOURNEYS = st.lists(st.tuples(OUTCOMES, TOUCHES), min_size=1, max_size=6)
 CUSTOMERS = st.sampled_from([2, 3, 4, 5, 6, 1, 0])
 """The first is drawn most often: several, rarely one or none."""
+LATER = START + timedelta(days=60)
+"""The end of the data, when every journey is mature."""
 SIZE = st.integers(1, 15)
 """About how many touches a part has: so few that the customers of a case lie in several parts."""
 
@@ -57,7 +59,7 @@ def paths_of(units: list[Unit], size: int = TOUCHES_PER_PART) -> Paths:
             rows.append({**row, "outcome": outcome})
     schema = {"customer": pl.String, "at": pl.Datetime("us", "UTC"), "touchpoint": pl.String}
     frame = pl.DataFrame(rows, schema={**schema, "journey": pl.UInt32, "outcome": pl.String})
-    return frame_in_parts(frame.sort("at", maintain_order=True), size)
+    return frame_in_parts(frame.sort("at", maintain_order=True), size, LATER)
 
 
 def test_a_journey_runs_from_start_to_its_end() -> None:

@@ -96,13 +96,15 @@ def shop(size: int) -> Paths:
     """The touches of the units, in two parts; a touch's channel is called as its touchpoint."""
     frame = touches(units(size))
     stage = pl.col("touchpoint").replace_strict(stages(size), return_dtype=pl.String).alias("stage")
-    return frame_in_parts(frame.with_columns(stage, pl.col("touchpoint").alias("channel")), len(frame) // 2)
+    return frame_in_parts(
+        frame.with_columns(stage, pl.col("touchpoint").alias("channel")), len(frame) // 2, START + timedelta(days=60)
+    )
 
 
 @sizes
 def test_variants_name_the_paths_that_were_taken_in_the_order_of_their_names(size: int) -> None:
     table = variants(shop(size))
-    found = {tuple(path): row for path, *row in table["path", "units", "over", "converted", "customers"].rows()}
+    found = {tuple(path): row for path, *row in table["path", "units", "mature", "reached", "customers"].rows()}
     expected = whole(units(size), collapse=False)
     assert found == {path: [*row[:3], row[4]] for path, row in expected.items()}
     rows = table["units", "path"].rows()
@@ -141,7 +143,7 @@ def test_flows_go_through_the_words(size: int, anchor: str | None) -> None:
     found = Counter({(tuple(route), ended): n for route, ended, n in table["route", "ended", "units"].rows()})
     assert found == routes(units(size), start, end, 3, 2, None)
     table = flow(shop(size), source=start, target=end, depth=3, top=2)
-    rows = table["position", "source", "target", "units", "customers", "converted"].rows()
+    rows = table["position", "source", "target", "units", "customers", "reached"].rows()
     assert {row[:3]: row[3:] for row in rows} == links(units(size), start, end, 3, 2, None)
 
 
@@ -189,7 +191,7 @@ def test_effort_tells_words_apart(size: int) -> None:
 
 @sizes
 def test_channels_and_handoffs_tell_words_apart(size: int) -> None:
-    found = channels(shop(size))["reach", "channel", "units", "customers", "over", "converted", "median_touches"].rows()
+    found = channels(shop(size))["reach", "channel", "units", "customers", "mature", "reached", "median_touches"].rows()
     assert {row[:2]: row[2:] for row in found} == reaches(units(size))
     moves = handoffs(shop(size))["source", "target", "handoffs", "lost", "units", "customers"].rows()
     assert {row[:2]: row[2:] for row in moves} == {edge: counts[:4] for edge, counts in switches(units(size)).items()}

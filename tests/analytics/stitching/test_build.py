@@ -22,7 +22,7 @@ from expectations import contract
 from expectations.lake.layout import Lake
 from expectations.lake.tables import conform
 from tests.oracles.identity import customers as slow_customers
-from tests.oracles.journeys import journeys as slow_journeys
+from tests.oracles.journeys import journeys_of, touch_rows
 from tests.oracles.sessions import sessions as slow_sessions
 from tests.written import START, at
 
@@ -32,7 +32,7 @@ RULES = PathRules(
     values=["revenue", "score", "properties.load"],
     attributes=["region"],
     touchpoints=[TouchpointRule(events=["order_placed"], name="Order"), TouchpointRule(events=["ping"], drop=True)],
-    stages=[StageRule(name="Action", touchpoints=["Order"])],
+    stages=[StageRule(name="Interest", touchpoints=["home"]), StageRule(name="Action", touchpoints=["Order"])],
 )
 
 
@@ -72,7 +72,8 @@ def profile(identity: str, attribute: str, value: str | None, since: str, kind: 
 def test_events_become_touches_with_all_their_columns() -> None:
     touches = stitch(SHOP, RULES)
     assert touches.columns == [
-        *("customer", "at", "touchpoint", "stage", "channel", "session", "journey", "outcome", "linked"),
+        *("customer", "at", "touchpoint", "stage", "channel", "session", "journey", "outcome"),
+        *("after_goal", "direct", "linked"),
         *("event_name", "kind", "device", "title", "region", "revenue", "score", "load", "survey"),
     ]
     rows_of_touches = touches.select(
@@ -80,10 +81,10 @@ def test_events_become_touches_with_all_their_columns() -> None:
     ).rows()
     ann = "customer_id:ann"
     assert rows_of_touches == [
-        (ann, "home", None, 1, 1, "converted", "device"),
+        (ann, "home", "Interest", 1, 1, "converted", "device"),
         (ann, "Order", "Action", 1, 1, "converted", "login"),
-        (ann, "survey", None, 2, 2, "open", "login"),
-        ("anonymous_id:y", "home", None, 1, 1, "open", "anonymous"),
+        (ann, "survey", None, 2, 1, "converted", "login"),
+        ("anonymous_id:y", "home", "Interest", 1, 1, "open", "anonymous"),
     ]
     assert touches.select("title", "load", "revenue", "survey", "score").rows() == [
         ("Home", 1.5, None, None, None),
@@ -180,7 +181,7 @@ def test_a_lake_is_built_into_the_paths_of_its_events(tmp_path: Path) -> None:
     assert stored(lake).equals(expected.select(order))
     assert (summary.events, summary.duplicates, summary.id_conflicts, summary.touches) == (7, 2, 0, 4)
     assert (summary.customers, summary.sessions) == (2, 3)
-    assert summary.journeys == {"converted": 1, "abandoned": 0, "open": 2}
+    assert summary.journeys == {"converted": 1, "abandoned": 0, "open": 1}
     assert summary.linked == {"login": 2, "device": 2, "session": 0, "anonymous": 1}
     assert summary.coverage["login"] == 0.4
     assert summary.end_of_data == at("3h") == Paths.open(lake).end_of_data
@@ -227,6 +228,7 @@ visit = st.fixed_dictionaries(
     }
 )
 END = 100_030
+JOURNEY = ("journey", "outcome", "after_goal", "direct")
 NAMES = {"home": "home", "search": "search", "order_placed": "Order"}
 """What the rules call an event; those of other names they drop."""
 
@@ -252,7 +254,9 @@ def slowly(rows: list[dict[str, Any]], degree: int) -> list[tuple[Any, ...]]:
     ]
     found.sort()
     visits = slow_sessions([(key, minute) for key, minute, *_ in found], 30)
-    ended = slow_journeys([(key, minute, name) for key, minute, _, name, _ in found], {"Order"}, 30 * 24 * 60, END)
+    touches = [(key, minute, name) for key, minute, _, name, _ in found]
+    stages = {"home": "Interest", "Order": "Action"}
+    ended = touch_rows(touches, journeys_of(touches, stages, ["Interest", "Action"], {"Order"}, 30 * 24 * 60, END))
     return [
         (key, minute, name, session, *journey, linked)
         for (key, minute, _, name, linked), session, journey in zip(found, visits, ended, strict=True)
@@ -274,7 +278,7 @@ def test_a_store_of_several_parts_holds_what_the_oracles_find(rows: list[dict[st
         summary = build(lake, rules, end_of_data=at(f"{END}m"))
         touches, parts = stored(lake).sort("customer", maintain_order=True), Paths.open(lake).parts
     minute = ((pl.col("at") - START).dt.total_minutes()).alias("minute")
-    rows_of_touches = touches.select("customer", minute, "touchpoint", "session", "journey", "outcome", "linked").rows()
+    rows_of_touches = touches.select("customer", minute, "touchpoint", "session", *JOURNEY, "linked").rows()
     assert rows_of_touches == slowly(rows, degree)
     assert len(parts) == round(len(rows) / 5)
     assert summary.customers == len({row[0] for row in rows_of_touches}) == sum(part.customers for part in parts)
@@ -291,7 +295,7 @@ def test_the_end_of_the_data_can_be_set(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
     put(lake, "events", SHOP)
     build(lake, RULES, end_of_data=START + timedelta(days=100))
-    assert stored(lake)["outcome"].to_list() == ["converted", "converted", "abandoned", "abandoned"]
+    assert stored(lake)["outcome"].to_list() == ["converted", "converted", "converted", "abandoned"]
     assert Paths.open(lake).end_of_data == START + timedelta(days=100)
 
 

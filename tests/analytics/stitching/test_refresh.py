@@ -17,7 +17,7 @@ from analytics.identity.rules import IdentityRules
 from analytics.stitching.build import StitchSummary, build
 from analytics.stitching.refresh import refresh, summary_of
 from analytics.store.paths import Paths
-from analytics.touches.rules import PathRules, TouchpointRule
+from analytics.touches.rules import PathRules, StageRule, TouchpointRule
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
@@ -157,19 +157,51 @@ CASES: dict[str, tuple[list[dict[str, Any]], list[dict[str, Any]]]] = {
     ),
 }
 SMALL = PathRules(
-    identities=IdentityRules(max_degree=2), touchpoints=[TouchpointRule(events=["ping"], drop=True)], context=["url"]
+    identities=IdentityRules(max_degree=2),
+    touchpoints=[TouchpointRule(events=["ping"], drop=True)],
+    context=["url"],
+    stages=[],
 )
+STAGED = SMALL.model_copy(update={"stages": [StageRule(name="Interest", touchpoints=["home"])]})
 
 
+@pytest.mark.parametrize("rules", [SMALL, STAGED], ids=["no stage", "stages"])
 @pytest.mark.parametrize("case", CASES)
-def test_a_refresh_equals_a_build(tmp_path: Path, case: str, request: pytest.FixtureRequest) -> None:
+def test_a_refresh_equals_a_build(tmp_path: Path, case: str, rules: PathRules, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
     first, then = CASES[case]
-    land(lake, *first)
-    refresh(lake, SMALL)
+    land(lake, event("home", "0m", 900, customer_id="zed"), *first)
+    refresh(lake, rules)
     request.getfixturevalue("no_build")
     land(lake, *then)
-    check(lake, SMALL, tmp_path)
+    check(lake, rules, tmp_path)
+
+
+def test_the_first_touch_with_a_stage_builds_anew_since_others_begin_no_journey_any_more(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    land(lake, event("search", "0m", 0, customer_id="ann"), event("search", "1m", 1, customer_id="bob"))
+    assert check(lake, STAGED, tmp_path).journeys["open"] == 2
+    land(lake, event("home", "2m", 2, customer_id="ann"))
+    assert check(lake, STAGED, tmp_path).journeys["open"] == 1
+
+
+AFTER_THE_GOAL = [event(name, f"{day}d", day, customer_id="ann") for day, name in enumerate(["home", "order_placed"])]
+
+
+@pytest.mark.parametrize("batches", [[[("return", 20)], [("return", 31)], [("return", 32)], [("home", 33)]],
+                                     [[("return", 20), ("return", 32)], [("home", 40), ("order_placed", 41)]],
+                                     [[("return", 80)], [("return", 90)], [("home", 91)]]])  # fmt: skip
+def test_touches_of_no_journey_are_refreshed_like_any(
+    tmp_path: Path, batches: list[list[tuple[str, int]]], request: pytest.FixtureRequest
+) -> None:
+    lake = Lake(str(tmp_path))
+    land(lake, *AFTER_THE_GOAL, *(event("login", "0d", 100 + n, customer_id=f"c{n}") for n in range(3)))
+    refresh(lake, STAGED)
+    request.getfixturevalue("no_build")
+    for batch in batches:
+        land(lake, *(event(name, f"{day}d", day, customer_id="ann") for name, day in batch))
+        land(lake, *(event("home", f"{day}d", 200 + day, customer_id="c1") for _, day in batch))
+        check(lake, STAGED, tmp_path)
 
 
 def test_empty_paths_can_be_refreshed(tmp_path: Path, request: pytest.FixtureRequest) -> None:
@@ -233,8 +265,8 @@ def test_kinds_that_no_setting_names_never_stop_a_refresh(tmp_path: Path, reques
 
 def test_rewritten_files_bring_no_events(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
-    land(lake, event("home", "0m", 0, customer_id="ann"))
-    land(lake, event("home", "1m", 1, customer_id="ann"))
+    land(lake, event("search", "0m", 0, customer_id="ann"))
+    land(lake, event("search", "1m", 1, customer_id="ann"))
     refresh(lake)
     request.getfixturevalue("no_build")
     land(lake, event("cart", "2m", 2, customer_id="ann"))
@@ -278,7 +310,7 @@ def test_paths_of_another_format_are_rebuilt(tmp_path: Path) -> None:
     land(lake, event("home", "0m", 0, customer_id="ann"))
     refresh(lake)
     manifest = Path(lake.paths) / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 2', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
     with pytest.raises(StorageError, match="another format"):
         Paths.open(lake)
     check(lake, PathRules(), tmp_path)
@@ -288,7 +320,7 @@ def test_paths_of_another_format_are_rebuilt(tmp_path: Path) -> None:
 
 def test_recent_parts_are_merged(tmp_path: Path, request: pytest.FixtureRequest) -> None:
     lake = Lake(str(tmp_path))
-    land(lake, *(event("home", f"{n}m", n, customer_id=f"c{n}") for n in range(40)))
+    land(lake, *(event("cart", f"{n}m", n, customer_id=f"c{n}") for n in range(40)))
     refresh(lake)
     request.getfixturevalue("no_build")
     for n in range(12):

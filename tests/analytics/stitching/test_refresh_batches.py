@@ -32,7 +32,7 @@ Row = dict[str, Any]
 MAPPED = [{}, {}, {}, {"device_id": "k"}, {"device_id": "p"}, {"email_hash": "AB"}, {"email_hash": "Unknown"}]
 row = st.fixed_dictionaries(
     {
-        "event_name": st.sampled_from(["home", "home", "order_placed", "ping"]),
+        "event_name": st.sampled_from(["home", "page_view", "order_placed", "ping"]),
         "minute": st.sampled_from([0, 0, 0, 10, 40, 41, 43_200, 43_241, 100_000]),
         "late": st.sampled_from([0, 5]),
         "customer_id": st.sampled_from([None, None, None, None, "ann", " ann ", "bob", "cid", "Dan", "eve", "fay"]),
@@ -98,14 +98,19 @@ def apply(lake: Lake, number: int, place: int, what: tuple[Any, ...]) -> None:
 
 
 def asks_for_a_build(batch: list[Row], before: list[Row]) -> bool:
-    """Whether a batch cannot be added: it is the first, has a kind of identity never met, or gives the id of an old
-    event to one that nobody can be found for."""
+    """Whether a batch cannot be added: it is the first, has a kind of identity never met, gives the id of an old event
+    to one that nobody can be found for, or brings the first touch with a stage."""
     met = {kind for old in before for kind in old.get("identities", {})}
     kinds = {kind for new in batch for kind in new.get("identities", {})}
     known = [(old["event_id"], old["channel"]) for old in before]
     ids = {name for name, _ in known}
     alone = [new for new in batch if new["event_id"] in ids and (new["event_id"], new["channel"]) not in known]
-    return not before or bool(kinds - met) or any(is_nobodys(new) for new in alone)
+    first_staged = is_staged(batch) and not is_staged(before)
+    return not before or bool(kinds - met) or any(is_nobodys(new) for new in alone) or first_staged
+
+
+def is_staged(rows: list[Row]) -> bool:
+    return any(row["event_name"] in ("page_view", "order_placed") for row in rows)
 
 
 def is_nobodys(new: Row) -> bool:

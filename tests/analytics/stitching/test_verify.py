@@ -46,7 +46,7 @@ def test_a_changed_touch_is_found(tmp_path: Path) -> None:
 
 def test_events_that_landed_later_are_distinguished_from_faults(tmp_path: Path) -> None:
     lake = Lake(str(tmp_path))
-    land(lake, "home")
+    land(lake, "search")
     refresh(lake)
     land(lake, "cart", first=1)
     found = verify(lake)

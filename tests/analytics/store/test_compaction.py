@@ -22,8 +22,8 @@ NOBODY = np.array([], np.int64)
 def part(keys: Sequence[str]) -> Part:
     """Customers with one touch each."""
     table = pl.DataFrame({AT: pl.repeat(0, len(keys), dtype=pl.UInt32, eager=True), TOUCHPOINT: [0] * len(keys)})
-    people = {CUSTOMER: keys, TOUCHES: [1] * len(keys), "last": START, "converted": False}
-    schema = {CUSTOMER: pl.String, TOUCHES: pl.UInt32, "last": TIME, "converted": pl.Boolean}
+    people = {CUSTOMER: keys, TOUCHES: [1] * len(keys), "last": START, "settled": False}
+    schema = {CUSTOMER: pl.String, TOUCHES: pl.UInt32, "last": TIME, "settled": pl.Boolean}
     return Part(0, len(table), len(keys), frames=(table, pl.DataFrame(people, schema=schema)))
 
 

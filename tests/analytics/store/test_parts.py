@@ -25,7 +25,7 @@ def part(customers: dict[str, Rows], at: pl.DataType, code: pl.DataType) -> Part
             CUSTOMER: pl.Series(list(customers), dtype=pl.String),
             TOUCHES: pl.Series([len(touches) for touches in customers.values()], dtype=pl.UInt32),
             "last": pl.Series(last, dtype=pl.Int64).cast(TIME),
-            "converted": pl.Series([False] * len(customers), dtype=pl.Boolean),
+            "settled": pl.Series([False] * len(customers), dtype=pl.Boolean),
         }
     )
     return Part(0, len(table), len(people), frames=(table, people))

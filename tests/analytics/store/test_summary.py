@@ -11,7 +11,7 @@ from tests.written import START, at, frame, paths
 
 
 def test_everything_is_counted_once() -> None:
-    rows = frame({"ann": "home@0m order_placed@5m home@2h", "bob": "home@1h"})
+    rows = frame({"ann": "search@0m order_placed@5m search@2h", "bob": "search@1h"})
     events = rows.select(customer_id="customer", occurred_at="at", event_name="touchpoint")
     found = summary(Paths.from_frame(stitch(events, PathRules()))).row(0, named=True)
     assert found == {

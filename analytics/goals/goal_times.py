@@ -1,8 +1,9 @@
 """How long do units take to the goal, and what share of them has reached it by a given time?
 
-The time to the goal is that from a unit's first touch to its last, of units that converted; a journey ends at its goal.
-An abandoned unit never reaches the goal; an open one is observed from its first touch to the end of the data, and then
-it is **censored**. Source of the curve: Kaplan and Meier, Nonparametric Estimation from Incomplete Observations (1958).
+The time to the goal is that from a unit's first touch to its first goal, of mature units that reach it within the
+window: younger ones would only tell of the quick. Direct journeys, of nothing but the goal, have no time. An abandoned
+unit never reaches the goal; an open one is observed from its first touch to the end of the data, and then it is
+**censored**. Source of the curve: Kaplan and Meier, Nonparametric Estimation from Incomplete Observations (1958).
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from typing import Any, ClassVar, Final, Self
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from analytics.engine.analysis import SMALL, Cells, answer, measured_by
 from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions, durations, expanded
 from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import run
-from analytics.engine.units import ABANDONED, CONVERTED, Unit
+from analytics.engine.units import ABANDONED, Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer, with_total
 from analytics.paths.view import By, Indices, Selection
@@ -39,7 +41,7 @@ class TimeToGoal(PathMeasure):
     """Counts units that reach the goal within `within` microseconds, if given, with the distribution of their times."""
 
     SCHEMA: ClassVar[pl.Schema] = answer(
-        units=pl.Int64,
+        mature=pl.Int64,
         reached=pl.Int64,
         customers=pl.Int64,
         median_time=pl.Duration("us"),
@@ -49,7 +51,7 @@ class TimeToGoal(PathMeasure):
     )
     CELLS: ClassVar[Cells | None] = Cells(())
     COUNTS: ClassVar[Mapping[str, Any]] = {
-        **dict.fromkeys(("reached", "units", "customers"), pl.Int64),
+        **dict.fromkeys(("reached", "mature", "customers"), pl.Int64),
         "times": DISTRIBUTION,
     }
     QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"times": tuple(TIMES.values())}
@@ -58,8 +60,8 @@ class TimeToGoal(PathMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The units of one part."""
-        reached, times = self._reached(sequences), sequences.lasts()
-        values = {"reached": reached, "units": np.ones(len(reached))}
+        reached, times = self._reached(sequences), sequences.to_goal
+        values = {"reached": reached, "mature": sequences.mature}
         tables = []
         for keys, group in sequences.groupings():
             sums = sums_by_customer(group, sequences.customer, values, len(keys))
@@ -67,15 +69,15 @@ class TimeToGoal(PathMeasure):
             tables.append(pl.concat([keys, sums.with_columns(spread.alias("times"))], how="horizontal"))
         return pl.concat(tables).select(*self.schema)
 
-    def _reached(self, sequences: UnitSequences) -> Indices:
+    def _reached(self, sequences: UnitSequences) -> NDArray[np.bool_]:
         """Whether every unit reaches the goal in time."""
-        reached: Indices = sequences.ends == CONVERTED
-        return reached if self.within is None else reached & (sequences.lasts() <= self.within)
+        reached = sequences.reached
+        return reached if self.within is None else reached & (sequences.to_goal <= self.within)
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Every unit that reaches the goal; the whole is all units."""
+        """Every unit that reaches the goal; the whole is all mature units."""
         reached = np.flatnonzero(self._reached(sequences))
-        return pl.DataFrame({"unit": reached}), pl.DataFrame({"unit": np.arange(len(sequences))})
+        return pl.DataFrame({"unit": reached}), pl.DataFrame({"unit": np.flatnonzero(sequences.mature)})
 
     def exactly(self, merged: pl.DataFrame) -> Self:
         """The same, with the values around its quantiles and at the ends of its intervals kept exact."""
@@ -115,29 +117,34 @@ def time_to_goal(
     end: datetime | None = None,
     within: str | timedelta | None = None,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
     exact: bool = False,
 ) -> pl.DataFrame:
     """How long the units that reach the goal take to it, from their first touch.
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (the row over all groups comes
-    first, with null in `by`); `units` Int64; `reached` Int64 (units that converted, with `within` in that time from
-    their first touch); `customers` Int64 (with such a unit); `median_time`, with the interval of a median between two
-    of the times `median_time_low`, `median_time_high` (95 %, null for too few), and `p90_time` Duration(us),
-    interpolated linearly between ranks, null without a unit that reached the goal. Of more than 1,000 such units times
-    are right to 1 in 1,000, or with `exact` exact, for twice the time. Only
-    units count that begin from `start` (inclusive) to `end` (exclusive). No touches give a row of zeros, or no rows
-    with `by`. Raises `DefinitionError` for an unknown unit or column.
+    first, with null in `by`); `mature` Int64 (units that begin a whole window before the end of the data, direct ones
+    aside); `reached` Int64 (of these, with the goal within the window, with `within` in that time from their first
+    touch); `customers` Int64 (with such a unit); `median_time`, with the interval of a median between two of the times
+    `median_time_low`, `median_time_high` (95 %, null for too few), and `p90_time` Duration(us), interpolated linearly
+    between ranks, null without a unit that reached the goal. Of more than 1,000 such units times are right to 1 in
+    1,000, or with `exact` exact, for twice the time. Only units count that begin from `start` (inclusive) to `end`
+    (exclusive). No touches give a row of zeros, or no rows with `by`. Raises `DefinitionError` for an unknown unit or
+    column.
 
     >>> from analytics import Paths
     >>> won = "[outcome=converted]"
-    >>> shop = Paths.from_text({"ann": f"visit@0h pay@2h{won}", "bo": f"visit@0h pay@4h{won}", "cy": "visit@0h"})
-    >>> time_to_goal(shop)["units", "reached", "median_time"].rows()
+    >>> visits = {"ann": f"visit@0h pay@2h{won}", "bo": f"visit@0h pay@4h{won}", "cy": "visit@0h"}
+    >>> shop = Paths.from_text(visits, end="60d")
+    >>> time_to_goal(shop)["mature", "reached", "median_time"].rows()
     [(3, 2, datetime.timedelta(seconds=10800))]
     """
     limit = None if within is None else micros(duration(within))
     return run(
         paths,
-        TimeToGoal.of(paths, unit=unit, by=by, where=where, start=start, end=end, among=among, within=limit),
+        TimeToGoal.of(
+            paths, unit=unit, by=by, where=where, start=start, end=end, among=among, window=window, within=limit
+        ),
         exact=exact,
     )
 
@@ -179,8 +186,8 @@ class GoalTimes(PathMeasure):
 
     def _bins(self, sequences: UnitSequences) -> tuple[Indices, Indices]:
         """The units that reach the goal, and the bin of each."""
-        unit = np.flatnonzero(sequences.ends == CONVERTED)
-        return unit, np.searchsorted(self.edges, sequences.lasts()[unit], side="right") - 1
+        unit = np.flatnonzero(sequences.reached)
+        return unit, np.searchsorted(self.edges, sequences.to_goal[unit], side="right") - 1
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The bin of every unit that reaches the goal; they are the whole."""
@@ -212,25 +219,29 @@ def goal_times(
     start: datetime | None = None,
     end: datetime | None = None,
     among: Selection | None = None,
+    window: str | timedelta | None = None,
 ) -> pl.DataFrame:
     """The units that reach the goal by the time that they take to it, in bins from each of `edges` up to the next.
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
     with null in `by`); `bin` UInt32 (from 0, empty ones included); `time` Duration(us) (its lower edge); `reached`
-    Int64 (units that converted, in that time from their first touch); `customers` Int64 (with such a unit: who has
-    units in several bins counts in each); `share_of_reached` Float64 of all such units of the group. A time on an edge
-    lies in the bin above; the last bin has no end. Groups of which no unit reaches the goal have no rows. Raises
-    `DefinitionError` for edges that do not grow from 0 on, or an unknown unit or column.
+    Int64 (mature units with the goal within the window, in that time from their first touch); `customers` Int64 (with
+    such a unit: who has units in several bins counts in each); `share_of_reached` Float64 of all such units of the
+    group. A time on an edge lies in the bin above; the last bin has no end. Groups of which no unit reaches the goal
+    have no rows. Raises `DefinitionError` for edges that do not grow from 0 on, or an unknown unit or column.
 
     >>> from analytics import Paths
     >>> won = "[outcome=converted]"
-    >>> shop = Paths.from_text({"ann": f"visit@0h pay@2h{won}", "bo": f"visit@0h pay@9h{won}"})
+    >>> shop = Paths.from_text({"ann": f"visit@0h pay@2h{won}", "bo": f"visit@0h pay@9h{won}"}, end="60d")
     >>> goal_times(shop, ["0s", "3h"])["bin", "reached"].rows()
     [(0, 1), (1, 1)]
     """
     limits = tuple(micros(duration(edge)) for edge in edges)
     return run(
-        paths, GoalTimes.of(paths, unit=unit, by=by, where=where, start=start, end=end, among=among, edges=limits)
+        paths,
+        GoalTimes.of(
+            paths, unit=unit, by=by, where=where, start=start, end=end, among=among, window=window, edges=limits
+        ),
     )
 
 
@@ -264,21 +275,23 @@ class GoalIncidence(PathMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The units of one part."""
-        longest = self.moments[-1]
-        converted, abandoned = sequences.ends == CONVERTED, sequences.ends == ABANDONED
-        seen = np.where(converted, sequences.lasts(), self.until - sequences.microseconds(sequences.bounds[:-1]))
+        longest, kept = self.moments[-1], ~sequences.direct
+        converted, abandoned = sequences.to_goal >= 0, sequences.ends == ABANDONED
+        seen = np.where(converted, sequences.to_goal, self.until - sequences.microseconds(sequences.bounds[:-1]))
         seen = np.where(abandoned, longest, np.clip(seen, 0, None))
         event, seen = converted & (seen <= longest), np.minimum(seen, longest)
+        event, seen, customer = event[kept], seen[kept], sequences.customer[kept]
         interval = np.searchsorted(self.moments, seen, side="left")
         one = {"units": np.ones(len(seen))}
         tables = []
-        for keys, group in sequences.groupings():
+        for keys, groups in sequences.groupings():
+            group = groups[kept]
             kinds = group * 2 + event
-            sums = sums_by_customer(kinds, sequences.customer, one, 2 * len(keys))
+            sums = sums_by_customer(kinds, customer, one, 2 * len(keys))
             spread = distributions(kinds, seen, 2 * len(keys), exact=self.exact)
             reached = group[event] * len(self.moments) + interval[event]
             cells, cell = densely(reached, len(keys) * len(self.moments))
-            inside = sums_by_customer(cell, sequences.customer[event], {"units": np.ones(len(cell))}, len(cells))
+            inside = sums_by_customer(cell, customer[event], {"units": np.ones(len(cell))}, len(cells))
             tables += [
                 keys[np.arange(2 * len(keys)) // 2].with_columns(
                     *sums, spread.alias("lasts"), (pl.int_range(pl.len()) % 2 == 1).alias("event")
@@ -348,14 +361,13 @@ def goal_incidence(
 
     An abandoned unit counts as never reaching the goal; an open one counts for as long as it has been observed.
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
-    with null in `by`); `time` Duration(us); `units` Int64 (all of the group); `at_risk` Int64 (observed at the last
-    time up to `time` at which anything happens, without the goal until then); `reached`, `customers` Int64 (units that
-    reach the goal between the moment before and this one, and their customers); `customers_reached`,
-    `customers_others` Int64 (of the group, with a unit that reaches the goal by the last moment, and with one that does
-    not); `share_of_units` Float64, the estimated
-    share that has reached the goal, with its interval `share_of_units_low`, `share_of_units_high` (95 %, on the log-log
-    scale, of independent units). No touches give no rows. Raises `DefinitionError` for moments that do not grow, or an
-    unknown unit or column.
+    with null in `by`); `time` Duration(us); `units` Int64 (all of the group that are not direct); `at_risk` Int64
+    (observed at the last time up to `time` at which anything happens, without the goal until then); `reached`,
+    `customers` Int64 (units that reach the goal between the moment before and this one, and their customers);
+    `customers_reached`, `customers_others` Int64 (of the group, with a unit that reaches the goal by the last moment,
+    and with one that does not); `share_of_units` Float64, the estimated share that has reached the goal, with its
+    interval `share_of_units_low`, `share_of_units_high` (95 %, on the log-log scale, of independent units). No touches
+    give no rows. Raises `DefinitionError` for moments that do not grow, or an unknown unit or column.
 
     >>> from analytics import Paths
     >>> won = "[outcome=converted]"

@@ -1,0 +1,1 @@
+"""What leads to the goal: its rate, and the time to it."""

@@ -1,0 +1,454 @@
+"""How far do journeys get, stage by stage, and what share reaches the goal?
+
+The unit is the journey: each is one attempt, and begins once. It has **reached** a stage when it has, within the window
+after its beginning, a touch of the stage or of a later one, or the goal: the furthest stage counts, so that who orders
+without a visit to Interest is not lost at Interest. **Mature** journeys began a whole window before the end of the
+data; shares are over them, whatever their outcome, and younger ones are **open**. **Direct** journeys, with no staged
+touch but the goal, are in no row and no share, and counted beside. **All stages** is the ordered chain: a touch of
+every stage before the goal's, in their order, then the goal; at one instant touches may be read in whichever order
+helps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
+from analytics.engine.calendar import PERIODS, Period, period_starts, zone_named
+from analytics.engine.conditions import Words, one_of
+from analytics.engine.distributions import DISTRIBUTION, distributions, durations
+from analytics.engine.partials import densely, sums_by_customer, totals_first
+from analytics.engine.run import on_parts, run
+from analytics.funnels.counts import MILLION
+from analytics.paths.measure import PathMeasure
+from analytics.paths.sequences import UnitSequences
+from analytics.paths.view import By, Indices, codes_of
+from analytics.statistics.shares import share_columns, square_columns
+from analytics.store.columns import STAGE, TIME, TOUCHPOINT
+from analytics.store.frames import micros
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+MIN_DENOMINATOR: Final = 30
+"""With fewer customers in the denominator, `enough` is false."""
+SHARES: Final = (("reached", "entered"), ("reached", "previous"))
+Times = NDArray[np.int64]
+NONE: Final = -1
+NEVER: Final = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages that a funnel has rows for, and what counts as later: the codes of words, and the goal's.
+
+    `rank` has the position of the stage of every code of `stage`, `NONE` for a stage that is not counted, `rows` is the
+    number of stages before the goal's. Where no touch has a stage, every touch counts as staged (`staged` is false).
+    """
+
+    names: tuple[str, ...]
+    goal: tuple[str, ...]
+    rows: int
+    rank: tuple[int, ...]
+    goal_codes: tuple[int, ...]
+    staged: bool
+
+    @classmethod
+    def of(cls, paths: Paths, stages: Sequence[str] | None, goal: Words | None) -> Stages:
+        """The stages and the goal, by default those that the paths were built with."""
+        known = paths.definition
+        if known is None and goal is None:
+            raise DefinitionError("These paths have no goal.", expected="goal=, as they were not built with one")
+        if known is None and stages is None and STAGE in paths.schema:
+            raise DefinitionError("These paths have no order of stages.", expected="stages=, in their order")
+        names = tuple(stages if stages is not None else known.stages if known else ())
+        goals = ((goal,) if isinstance(goal, str) else tuple(goal)) if goal is not None else known.goal if known else ()
+        words = paths.values_of(STAGE) if STAGE in paths.schema else pl.Series([], dtype=pl.String)
+        codes = codes_of(paths.values_of(TOUCHPOINT), goals)
+        if known and goal is None and stages is None:
+            place = known.goal_stage
+        else:
+            of_goal = _stages_of(paths, codes) & set(names)
+            place = max((names.index(stage) for stage in of_goal), default=len(names))
+        rank = tuple(names.index(word) if word in names else NONE for word in words)
+        return cls(names, goals, place, rank, tuple(codes.tolist()), staged=bool(len(words)))
+
+    @property
+    def steps(self) -> list[str]:
+        """The names of the rows: the stages before the goal's, then the goal."""
+        return [*self.names[: self.rows], "goal"]
+
+
+def _stages_of(paths: Paths, codes: Indices) -> set[str]:
+    """The stages that touches of the goal have."""
+    if STAGE not in paths.schema:
+        return set()
+
+    def own(part: Any) -> pl.Series:
+        frame = paths.read(part, [TOUCHPOINT, STAGE])
+        return frame.filter(frame[TOUCHPOINT].to_physical().is_in(codes.tolist()))[STAGE].cast(pl.String).unique()
+
+    return {stage for found in on_parts(paths, own) for stage in found.drop_nulls()}
+
+
+@dataclass(frozen=True, eq=False)
+class StageFunnel(PathMeasure):
+    """Counts journeys by how far they get: a partial has one row per group, period and row of the funnel."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        period=TIME,
+        step=pl.UInt32,
+        name=pl.String,
+        kind=pl.String,
+        entered=pl.Int64,
+        reached=pl.Int64,
+        touched=pl.Int64,
+        skipped=pl.Int64,
+        open=pl.Int64,
+        direct=pl.Int64,
+        late=pl.Int64,
+        all_stages=pl.Int64,
+        customers=pl.Int64,
+        share_of_entered=pl.Float64,
+        share_of_entered_low=pl.Float64,
+        share_of_entered_high=pl.Float64,
+        share_of_previous=pl.Float64,
+        share_of_previous_low=pl.Float64,
+        share_of_previous_high=pl.Float64,
+        median_wait=pl.Duration("us"),
+        p90_wait=pl.Duration("us"),
+        waits=pl.Int64,
+        backward=pl.Int64,
+        value=pl.Float64,
+        enough=pl.Boolean,
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("step", "name"), ("step",), in_order=True)
+    BOUND: ClassVar[int] = 1 << 20
+    """The waits of every stage and period take up to 40 kB."""
+    KEYS: ClassVar[Mapping[str, Any]] = {"period": TIME, "step": pl.UInt32}
+    COUNTS: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(
+            (
+                *("reached", "entered", "previous", "touched", "open", "direct", "late", "all_stages", "backward"),
+                *("millionths", "customers", *square_columns(*SHARES[0]), *square_columns(*SHARES[1])),
+            ),
+            pl.Int64,
+        ),
+        "spread": DISTRIBUTION,
+    }
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"spread": (0.5, 0.9)}
+
+    stages: Stages = field(kw_only=True)
+    begin: str | None = None
+    value: str | None = None
+    period: str | None = None
+    timezone: str = "UTC"
+
+    @classmethod
+    def of(
+        cls,
+        paths: Paths,
+        *,
+        stages: Sequence[str] | None = None,
+        goal: Words | None = None,
+        begin: str | None = None,
+        value: str | None = None,
+        period: Period | None = None,
+        timezone: str = "UTC",
+        **options: Any,
+    ) -> Self:
+        """The measure of the arguments of `stage_funnel`."""
+        found = Stages.of(paths, stages, goal)
+        if begin is not None and begin not in found.names:
+            raise DefinitionError(f"There is no stage {begin!r}.", expected=f"one of {', '.join(found.names)}")
+        if period is not None:
+            one_of("period", period, PERIODS)
+        if value is not None:
+            paths.require(value)
+            if not paths.schema[value].is_numeric():
+                raise DefinitionError(f"Column {value!r} cannot be added up.", expected="a column of numbers")
+        zone_named(timezone)
+        return super().of(paths, stages=found, begin=begin, value=value, period=period, timezone=timezone, **options)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        own = [STAGE] if STAGE in self.view.schema else []
+        return tuple(dict.fromkeys([*self.view.columns, *own, *([self.value] if self.value else [])]))
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The journeys of one part."""
+        touches = _Touches.of(sequences, self.stages)
+        kept, found = np.flatnonzero(self._begins(touches)), self._followed(sequences, touches)
+        periods, period = self._periods(sequences)
+        money = self._millionths(sequences, touches)
+        tables = []
+        for keys, group in sequences.groupings():
+            cells, cell = densely(group[kept] * len(periods) + period[kept], len(keys) * len(periods))
+            number, of_period = np.divmod(cells, len(periods))
+            own = keys[number].with_columns(periods.gather(of_period).alias("period"))
+            for step, counted, waits in found.rows():
+                wait = waits[kept]
+                values = {name: marked[kept] for name, marked in counted.items()}
+                values["millionths"] = np.where(counted["reached"], money, 0)[kept]
+                tables.append(
+                    own.with_columns(
+                        pl.lit(step, pl.UInt32).alias("step"),
+                        *sums_by_customer(cell, sequences.customer[kept], values, len(cells), shares=SHARES),
+                        distributions(cell[wait >= 0], wait[wait >= 0], len(cells), exact=self.exact).alias("spread"),
+                    )
+                )
+        return pl.concat(tables).select(*self.schema)
+
+    def _followed(self, sequences: UnitSequences, touches: _Touches) -> _Followed:
+        """How far the journeys of a part get."""
+        end = self.view.end_of_data
+        begin = sequences.microseconds(sequences.bounds[:-1])
+        mature = begin + sequences.window <= (0 if end is None else micros(end))
+        return _Followed.of(touches, self.stages, mature, sequences.window)
+
+    def _begins(self, touches: _Touches) -> NDArray[np.bool_]:
+        """Which journeys have a touch of the stage `begin` at their first instant; all without one."""
+        if self.begin is None:
+            return np.ones(touches.size, np.bool_)
+        place = self.stages.names.index(self.begin)
+        of_stage = (touches.rank == place) | (touches.is_goal & (place == self.stages.rows))
+        return touches.has(of_stage & (touches.since == 0))
+
+    def _millionths(self, sequences: UnitSequences, touches: _Touches) -> Times:
+        """The value of the goal touches of every journey within the window, in millionths."""
+        sums = np.zeros(len(sequences), np.int64)
+        if self.value is not None:
+            won = np.flatnonzero(touches.is_goal & (touches.since <= sequences.window))
+            values = sequences.read([self.value], won)[self.value].cast(pl.Float64).fill_null(0.0).to_numpy()
+            np.add.at(sums, touches.unit[won], np.round(values * MILLION).astype(np.int64))
+        return sums
+
+    def _periods(self, sequences: UnitSequences) -> tuple[pl.Series, Indices]:
+        """The periods in which journeys begin, and the number among them of each journey's."""
+        if self.period is None:
+            return pl.Series([None], dtype=TIME), np.zeros(len(sequences), np.int64)
+        begin = pl.Series("at", sequences.microseconds(sequences.bounds[:-1])).cast(TIME)
+        starts = pl.select(period_starts(pl.lit(begin), self.period, self.timezone)).to_series().cast(TIME)
+        distinct = starts.unique().sort()
+        return distinct, distinct.search_sorted(starts, side="left").to_numpy().astype(np.int64)
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Every journey that entered in every row after the first, and whether it has reached it; the whole is all."""
+        touches = _Touches.of(sequences, self.stages)
+        begins, rows = self._begins(touches), []
+        for step, counted, _ in self._followed(sequences, touches).rows():
+            unit = np.flatnonzero(counted["entered"] & begins)
+            name = [pl.lit(step, pl.UInt32).alias("step"), pl.lit(self.stages.steps[step - 1]).alias("name")]
+            rows.append(pl.DataFrame({"counts": counted["reached"][unit], "unit": unit}).with_columns(name))
+        cells = pl.concat(rows[1:] or rows).select("step", "name", "counts", "unit")
+        return cells, cells.select("step", "unit")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `stage_funnel`."""
+        names, last = self.stages.steps, pl.col("step") == len(self.stages.steps)
+        table = merged if len(merged) or self.view.groups or self.period else self._nothing(names)
+        table = table.with_columns(
+            *share_columns(table, "share_of_entered", *SHARES[0]),
+            *share_columns(table, "share_of_previous", *SHARES[1]),
+        ).with_columns(
+            pl.when(pl.col("step") > 1).then(pl.col(name)).alias(name)
+            for name in ("share_of_previous", "share_of_previous_low", "share_of_previous_high")
+        )
+        answered = table.with_columns(
+            pl.Series("name", names).gather(table["step"] - 1),
+            pl.when(last).then(pl.lit("goal")).otherwise(pl.lit("stage")).alias("kind"),
+            (pl.col("reached") - pl.col("touched")).alias("skipped"),
+            pl.when(last).then("all_stages").alias("all_stages"),
+            *durations(table["spread"], {"median_wait": 0.5, "p90_wait": 0.9}),
+            pl.col("spread").list.eval(pl.element().struct.field("count")).list.sum().cast(pl.Int64).alias("waits"),
+            pl.when(last & pl.lit(self.value is not None)).then(pl.col("millionths") / MILLION).alias("value"),
+            (pl.col(square_columns(*SHARES[0])[3]) >= MIN_DENOMINATOR).alias("enough"),
+        )
+        return totals_first(answered, self.view.groups, "period", "step").select(*self.view.groups, *self.SCHEMA)
+
+    def _nothing(self, names: Sequence[str]) -> pl.DataFrame:
+        """The counts of no journeys: a total of zeros."""
+        zeros = [pl.lit(0, dtype).alias(n) for n, dtype in self.COUNTS.items() if n != "spread"]
+        steps = pl.DataFrame({"step": range(1, len(names) + 1)}, schema={"step": pl.UInt32})
+        rows = steps.with_columns(
+            pl.lit(True).alias(IS_TOTAL),
+            pl.lit(None, TIME).alias("period"),
+            *zeros,
+            pl.lit([], DISTRIBUTION).alias("spread"),
+        )
+        return rows.select(*self.schema)
+
+
+@dataclass(frozen=True)
+class _Touches:
+    """The touches of journeys in order: the number of each one's journey, when it came after the journey began, the
+    position of its stage (`NONE` without one), and whether it is a goal. `size` is the number of journeys.
+    """
+
+    unit: Indices
+    since: Times
+    rank: Times
+    is_goal: NDArray[np.bool_]
+    size: int
+
+    @classmethod
+    def of(cls, sequences: UnitSequences, stages: Stages) -> _Touches:
+        """The touches of a part."""
+        unit, times = sequences.sequence_numbers(), sequences.microseconds(np.arange(len(sequences.codes)))
+        since = times - times[sequences.bounds[:-1]][unit]
+        is_goal = np.isin(sequences.codes, stages.goal_codes)
+        if not stages.rank:
+            return cls(unit, since, np.full(len(unit), NONE), is_goal, len(sequences))
+        codes = sequences.part.read([STAGE])[STAGE].cast(pl.Int64).fill_null(len(stages.rank)).to_numpy()
+        rank = np.array([*stages.rank, NONE])[codes[sequences.rows]]
+        return cls(unit, since, rank, is_goal, len(sequences))
+
+    def first(self, marked: NDArray[np.bool_]) -> Times:
+        """When each journey first has a marked touch; `NONE` without one."""
+        hits = np.flatnonzero(marked)[::-1]
+        first = np.full(self.size, NONE)
+        first[self.unit[hits]] = self.since[hits]
+        return first
+
+    def has(self, marked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which journeys have a marked touch."""
+        there = np.zeros(self.size, np.bool_)
+        there[self.unit[marked]] = True
+        return there
+
+
+@dataclass(frozen=True)
+class _Followed:
+    """How far the journeys of a part get, in microseconds from their beginning.
+
+    `first` has when a journey first touches the stage of every row of the funnel, and last the goal, within the window;
+    `NONE` where it does not. `furthest` is the last row that it reaches.
+    """
+
+    first: Times
+    furthest: Times
+    mature: NDArray[np.bool_]
+    direct: NDArray[np.bool_]
+    late: NDArray[np.bool_]
+    all_stages: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, touches: _Touches, stages: Stages, mature: NDArray[np.bool_], window: int) -> _Followed:
+        """Follows journeys."""
+        rank, rows = touches.rank, stages.rows
+        goal = touches.first(touches.is_goal)
+        until = np.where(goal == NONE, NEVER, goal)[touches.unit]
+        staged = ~touches.is_goal & ((rank != NONE) | (not stages.staged))
+        soon = (touches.since <= window) & ~touches.is_goal
+        won = np.where(goal <= window, goal, NONE)
+        first = [*(touches.first(soon & (rank == k)) for k in range(rows)), won]
+        furthest = np.full(touches.size, NONE)
+        np.maximum.at(furthest, touches.unit[soon], rank[soon])
+        reached = np.zeros(touches.size, np.int64)
+        for k in range(rows):  # each stage as early as it can follow the one before
+            then = touches.first(soon & (rank == k) & (touches.since >= reached[touches.unit]))
+            reached = np.where(then == NONE, NEVER, then)
+        return cls(
+            first=np.column_stack(first),
+            furthest=np.where(won != NONE, rows, np.minimum(furthest, rows - 1)),
+            mature=mature,
+            direct=(goal != NONE) & ~touches.has(staged & (touches.since <= until)),
+            late=goal > window,
+            all_stages=(won != NONE) & (reached <= won),
+        )
+
+    def rows(self) -> Iterator[tuple[int, dict[str, NDArray[np.bool_]], Times]]:
+        """The number, the journeys counted, and the waits (`NONE` without one) of every row of the funnel."""
+        entered, young = self.mature & ~self.direct, ~self.mature & ~self.direct
+        for k in range(self.first.shape[1]):
+            there, wait = self.furthest >= k, self._wait(k)
+            counted = {
+                "reached": entered & there,
+                "entered": entered,
+                "previous": entered & (self.furthest >= k - 1) if k else entered,
+                "touched": entered & (self.first[:, k] != NONE),
+                "open": young & there,
+                "direct": self.direct,
+                "late": entered & self.late,
+                "all_stages": entered & self.all_stages,
+                "backward": entered & (wait < 0),
+            }
+            yield k + 1, counted, np.where(entered & (wait >= 0) & (wait != NEVER), wait, NONE)
+
+    def _wait(self, k: int) -> Times:
+        """The time from the first touch of the nearest earlier touched stage to row `k`; `NEVER` without both."""
+        since = np.full(len(self.first), NONE)
+        for j in range(k):
+            since = np.where(self.first[:, j] != NONE, self.first[:, j], since)
+        wait: Times = np.where((since != NONE) & (self.first[:, k] != NONE), self.first[:, k] - since, NEVER)
+        return wait
+
+
+@measured_by(StageFunnel)
+def stage_funnel(
+    paths: Paths,
+    stages: Sequence[str] | None = None,
+    goal: Words | None = None,
+    *,
+    window: str | timedelta | None = None,
+    by: By = (),
+    start: datetime | None = None,
+    end: datetime | None = None,
+    period: Period | None = None,
+    begin: str | None = None,
+    value: str | None = None,
+    timezone: str = "UTC",
+    exact: bool = False,
+) -> pl.DataFrame:
+    """How many journeys reach each stage, and the goal, within the window after they begin.
+
+    `stages` are names of stages in their order, `goal` one touchpoint or several; by default what the paths were built
+    with. The window is 30 days, or the journey gap where that is shorter. Only journeys count that begin from `start`
+    (inclusive) to `end` (exclusive), with all their later touches, and with `begin` only those with a touch of that
+    stage at their first instant.
+
+    Columns: those of `by` (the value at the journey's first touch); `is_total` Boolean (rows over all groups come
+    first, with null in `by`); `period` Datetime(us, UTC) (the start of the period of `timezone` in which journeys
+    begin; null without `period`); `step` UInt32, `name` String, `kind` String: a row `stage` for every stage before the
+    goal's, in order, then a row `goal`
+    of that name. Int64: `entered` (mature journeys, not direct), `reached`, `touched` (a touch
+    of the stage itself), `skipped` (reached - touched), `open` (not mature, reached so far), `direct`, `late` (mature,
+    with the goal after the window; both as in every row), `all_stages` (only in the goal's row: in order through all
+    stages), `customers` (distinct, reached). `share_of_entered`, `share_of_previous` (null in the first row) Float64,
+    each with its Wilson interval, judged by customers, `_low`, `_high`. `median_wait`, `p90_wait` Duration(us): from
+    the first touch of the nearest earlier stage that is touched to that of this one, of `waits` Int64 mature journeys;
+    those in which it came earlier are left out and counted in `backward` Int64. Of more than 1,000 waits quantiles are
+    right to 1 in 1,000, or with `exact` exact. `value` Float64 (only in the goal's row: of the goal touches of journeys
+    that reach it, a missing value as 0; null without `value`). `enough` Boolean: 30 customers or more have entered.
+
+    No touches give a total of zeros, or no rows with `by` or `period`. Raises `DefinitionError` for paths without a
+    goal or an order of stages where none is given, an unknown column, and a window longer than the journey gap.
+
+    >>> from analytics import PathRules, Paths
+    >>> stages = [{"name": name, "touchpoints": [name.lower()]} for name in ("Ad", "Look", "Buy")]
+    >>> rules = PathRules(goal=["buy"], stages=stages)
+    >>> visits = {"ann": "ad@0d look@1d buy@2d", "bo": "ad@0d buy@3d", "cy": "ad@0d"}
+    >>> stage_funnel(Paths.from_text(visits, end="60d", rules=rules))["name", "reached", "touched", "all_stages"].rows()
+    [('Ad', 3, 3, None), ('Look', 2, 1, None), ('goal', 2, 2, 1)]
+    """
+    asked = StageFunnel.of(
+        paths,
+        stages=stages,
+        goal=goal,
+        begin=begin,
+        value=value,
+        period=period,
+        timezone=timezone,
+        by=by,
+        start=start,
+        end=end,
+        window=window,
+    )
+    return run(paths, asked, exact=exact)
