@@ -22,6 +22,7 @@ from analytics.funnels.trends import funnel_by_range, time_to_convert, trend
 from analytics.goals.goal_rate import goal_rate
 from analytics.goals.goal_times import goal_incidence, goal_times, time_to_goal
 from analytics.goals.stage_funnel import stage_funnel
+from analytics.goals.stage_groups import stage_groups
 from analytics.monitoring.changes import step_changes
 from analytics.monitoring.unusual import unusual_periods
 from analytics.paths.conformance import Design, conformance
@@ -135,6 +136,7 @@ __all__ = [
     "sessions",
     "split_identities",
     "stage_funnel",
+    "stage_groups",
     "step_changes",
     "step_matrix",
     "step_of",

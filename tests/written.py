@@ -43,7 +43,7 @@ def in_parts(whole: Paths, size: int) -> Paths:
         table, people = part.frames
         for rows, own in split_at_customers(people[TOUCHES], size):
             parts.append(Part(len(parts), len(table[rows]), len(people[own]), frames=(table[rows], people[own])))
-    return Paths(parts, whole.schema, whole.dictionaries, whole.end_of_data)
+    return Paths(parts, whole.schema, whole.dictionaries, whole.end_of_data, definition=whole.definition)
 
 
 def assert_counts_add_up(analysis: Any, whole: Paths, size: int) -> None:

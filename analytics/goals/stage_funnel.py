@@ -39,6 +39,9 @@ from expectations.errors import DefinitionError
 MIN_DENOMINATOR: Final = 30
 """With fewer customers in the denominator, `enough` is false."""
 SHARES: Final = (("reached", "entered"), ("reached", "previous"))
+LOST: Final = ("reached", "lost")
+PEOPLE_LOST: Final = square_columns(*LOST)[3]
+"""The distinct customers who have a journey that was lost before a row."""
 Times = NDArray[np.int64]
 NONE: Final = -1
 NEVER: Final = np.iinfo(np.int64).max
@@ -97,197 +100,8 @@ def _stages_of(paths: Paths, codes: Indices) -> set[str]:
     return {stage for found in on_parts(paths, own) for stage in found.drop_nulls()}
 
 
-@dataclass(frozen=True, eq=False)
-class StageFunnel(PathMeasure):
-    """Counts journeys by how far they get: a partial has one row per group, period and row of the funnel."""
-
-    SCHEMA: ClassVar[pl.Schema] = answer(
-        period=TIME,
-        step=pl.UInt32,
-        name=pl.String,
-        kind=pl.String,
-        entered=pl.Int64,
-        reached=pl.Int64,
-        touched=pl.Int64,
-        skipped=pl.Int64,
-        open=pl.Int64,
-        direct=pl.Int64,
-        late=pl.Int64,
-        all_stages=pl.Int64,
-        customers=pl.Int64,
-        share_of_entered=pl.Float64,
-        share_of_entered_low=pl.Float64,
-        share_of_entered_high=pl.Float64,
-        share_of_previous=pl.Float64,
-        share_of_previous_low=pl.Float64,
-        share_of_previous_high=pl.Float64,
-        median_wait=pl.Duration("us"),
-        p90_wait=pl.Duration("us"),
-        waits=pl.Int64,
-        backward=pl.Int64,
-        value=pl.Float64,
-        enough=pl.Boolean,
-    )
-    CELLS: ClassVar[Cells | None] = Cells(("step", "name"), ("step",), in_order=True)
-    BOUND: ClassVar[int] = 1 << 20
-    """The waits of every stage and period take up to 40 kB."""
-    KEYS: ClassVar[Mapping[str, Any]] = {"period": TIME, "step": pl.UInt32}
-    COUNTS: ClassVar[Mapping[str, Any]] = {
-        **dict.fromkeys(
-            (
-                *("reached", "entered", "previous", "touched", "open", "direct", "late", "all_stages", "backward"),
-                *("millionths", "customers", *square_columns(*SHARES[0]), *square_columns(*SHARES[1])),
-            ),
-            pl.Int64,
-        ),
-        "spread": DISTRIBUTION,
-    }
-    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"spread": (0.5, 0.9)}
-
-    stages: Stages = field(kw_only=True)
-    begin: str | None = None
-    value: str | None = None
-    period: str | None = None
-    timezone: str = "UTC"
-
-    @classmethod
-    def of(
-        cls,
-        paths: Paths,
-        *,
-        stages: Sequence[str] | None = None,
-        goal: Words | None = None,
-        begin: str | None = None,
-        value: str | None = None,
-        period: Period | None = None,
-        timezone: str = "UTC",
-        **options: Any,
-    ) -> Self:
-        """The measure of the arguments of `stage_funnel`."""
-        found = Stages.of(paths, stages, goal)
-        if begin is not None and begin not in found.names:
-            raise DefinitionError(f"There is no stage {begin!r}.", expected=f"one of {', '.join(found.names)}")
-        if period is not None:
-            one_of("period", period, PERIODS)
-        if value is not None:
-            paths.require(value)
-            if not paths.schema[value].is_numeric():
-                raise DefinitionError(f"Column {value!r} cannot be added up.", expected="a column of numbers")
-        zone_named(timezone)
-        return super().of(paths, stages=found, begin=begin, value=value, period=period, timezone=timezone, **options)
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """The stored columns that are read."""
-        own = [STAGE] if STAGE in self.view.schema else []
-        return tuple(dict.fromkeys([*self.view.columns, *own, *([self.value] if self.value else [])]))
-
-    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
-        """The journeys of one part."""
-        touches = _Touches.of(sequences, self.stages)
-        kept, found = np.flatnonzero(self._begins(touches)), self._followed(sequences, touches)
-        periods, period = self._periods(sequences)
-        money = self._millionths(sequences, touches)
-        tables = []
-        for keys, group in sequences.groupings():
-            cells, cell = densely(group[kept] * len(periods) + period[kept], len(keys) * len(periods))
-            number, of_period = np.divmod(cells, len(periods))
-            own = keys[number].with_columns(periods.gather(of_period).alias("period"))
-            for step, counted, waits in found.rows():
-                wait = waits[kept]
-                values = {name: marked[kept] for name, marked in counted.items()}
-                values["millionths"] = np.where(counted["reached"], money, 0)[kept]
-                tables.append(
-                    own.with_columns(
-                        pl.lit(step, pl.UInt32).alias("step"),
-                        *sums_by_customer(cell, sequences.customer[kept], values, len(cells), shares=SHARES),
-                        distributions(cell[wait >= 0], wait[wait >= 0], len(cells), exact=self.exact).alias("spread"),
-                    )
-                )
-        return pl.concat(tables).select(*self.schema)
-
-    def _followed(self, sequences: UnitSequences, touches: _Touches) -> _Followed:
-        """How far the journeys of a part get."""
-        end = self.view.end_of_data
-        begin = sequences.microseconds(sequences.bounds[:-1])
-        mature = begin + sequences.window <= (0 if end is None else micros(end))
-        return _Followed.of(touches, self.stages, mature, sequences.window)
-
-    def _begins(self, touches: _Touches) -> NDArray[np.bool_]:
-        """Which journeys have a touch of the stage `begin` at their first instant; all without one."""
-        if self.begin is None:
-            return np.ones(touches.size, np.bool_)
-        place = self.stages.names.index(self.begin)
-        of_stage = (touches.rank == place) | (touches.is_goal & (place == self.stages.rows))
-        return touches.has(of_stage & (touches.since == 0))
-
-    def _millionths(self, sequences: UnitSequences, touches: _Touches) -> Times:
-        """The value of the goal touches of every journey within the window, in millionths."""
-        sums = np.zeros(len(sequences), np.int64)
-        if self.value is not None:
-            won = np.flatnonzero(touches.is_goal & (touches.since <= sequences.window))
-            values = sequences.read([self.value], won)[self.value].cast(pl.Float64).fill_null(0.0).to_numpy()
-            np.add.at(sums, touches.unit[won], np.round(values * MILLION).astype(np.int64))
-        return sums
-
-    def _periods(self, sequences: UnitSequences) -> tuple[pl.Series, Indices]:
-        """The periods in which journeys begin, and the number among them of each journey's."""
-        if self.period is None:
-            return pl.Series([None], dtype=TIME), np.zeros(len(sequences), np.int64)
-        begin = pl.Series("at", sequences.microseconds(sequences.bounds[:-1])).cast(TIME)
-        starts = pl.select(period_starts(pl.lit(begin), self.period, self.timezone)).to_series().cast(TIME)
-        distinct = starts.unique().sort()
-        return distinct, distinct.search_sorted(starts, side="left").to_numpy().astype(np.int64)
-
-    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Every journey that entered in every row after the first, and whether it has reached it; the whole is all."""
-        touches = _Touches.of(sequences, self.stages)
-        begins, rows = self._begins(touches), []
-        for step, counted, _ in self._followed(sequences, touches).rows():
-            unit = np.flatnonzero(counted["entered"] & begins)
-            name = [pl.lit(step, pl.UInt32).alias("step"), pl.lit(self.stages.steps[step - 1]).alias("name")]
-            rows.append(pl.DataFrame({"counts": counted["reached"][unit], "unit": unit}).with_columns(name))
-        cells = pl.concat(rows[1:] or rows).select("step", "name", "counts", "unit")
-        return cells, cells.select("step", "unit")
-
-    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
-        """The columns of `stage_funnel`."""
-        names, last = self.stages.steps, pl.col("step") == len(self.stages.steps)
-        table = merged if len(merged) or self.view.groups or self.period else self._nothing(names)
-        table = table.with_columns(
-            *share_columns(table, "share_of_entered", *SHARES[0]),
-            *share_columns(table, "share_of_previous", *SHARES[1]),
-        ).with_columns(
-            pl.when(pl.col("step") > 1).then(pl.col(name)).alias(name)
-            for name in ("share_of_previous", "share_of_previous_low", "share_of_previous_high")
-        )
-        answered = table.with_columns(
-            pl.Series("name", names).gather(table["step"] - 1),
-            pl.when(last).then(pl.lit("goal")).otherwise(pl.lit("stage")).alias("kind"),
-            (pl.col("reached") - pl.col("touched")).alias("skipped"),
-            pl.when(last).then("all_stages").alias("all_stages"),
-            *durations(table["spread"], {"median_wait": 0.5, "p90_wait": 0.9}),
-            pl.col("spread").list.eval(pl.element().struct.field("count")).list.sum().cast(pl.Int64).alias("waits"),
-            pl.when(last & pl.lit(self.value is not None)).then(pl.col("millionths") / MILLION).alias("value"),
-            (pl.col(square_columns(*SHARES[0])[3]) >= MIN_DENOMINATOR).alias("enough"),
-        )
-        return totals_first(answered, self.view.groups, "period", "step").select(*self.view.groups, *self.SCHEMA)
-
-    def _nothing(self, names: Sequence[str]) -> pl.DataFrame:
-        """The counts of no journeys: a total of zeros."""
-        zeros = [pl.lit(0, dtype).alias(n) for n, dtype in self.COUNTS.items() if n != "spread"]
-        steps = pl.DataFrame({"step": range(1, len(names) + 1)}, schema={"step": pl.UInt32})
-        rows = steps.with_columns(
-            pl.lit(True).alias(IS_TOTAL),
-            pl.lit(None, TIME).alias("period"),
-            *zeros,
-            pl.lit([], DISTRIBUTION).alias("spread"),
-        )
-        return rows.select(*self.schema)
-
-
 @dataclass(frozen=True)
-class _Touches:
+class Touches:
     """The touches of journeys in order: the number of each one's journey, when it came after the journey began, the
     position of its stage (`NONE` without one), and whether it is a goal. `size` is the number of journeys.
     """
@@ -299,7 +113,7 @@ class _Touches:
     size: int
 
     @classmethod
-    def of(cls, sequences: UnitSequences, stages: Stages) -> _Touches:
+    def of(cls, sequences: UnitSequences, stages: Stages) -> Touches:
         """The touches of a part."""
         unit, times = sequences.sequence_numbers(), sequences.microseconds(np.arange(len(sequences.codes)))
         since = times - times[sequences.bounds[:-1]][unit]
@@ -325,7 +139,7 @@ class _Touches:
 
 
 @dataclass(frozen=True)
-class _Followed:
+class Followed:
     """How far the journeys of a part get, in microseconds from their beginning.
 
     `first` has when a journey first touches the stage of every row of the funnel, and last the goal, within the window;
@@ -340,7 +154,7 @@ class _Followed:
     all_stages: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, touches: _Touches, stages: Stages, mature: NDArray[np.bool_], window: int) -> _Followed:
+    def of(cls, touches: Touches, stages: Stages, mature: NDArray[np.bool_], window: int) -> Followed:
         """Follows journeys."""
         rank, rows = touches.rank, stages.rows
         goal = touches.first(touches.is_goal)
@@ -373,6 +187,7 @@ class _Followed:
                 "reached": entered & there,
                 "entered": entered,
                 "previous": entered & (self.furthest >= k - 1) if k else entered,
+                "lost": entered & ~there & ((self.furthest >= k - 1) if k else True),
                 "touched": entered & (self.first[:, k] != NONE),
                 "open": young & there,
                 "direct": self.direct,
@@ -389,6 +204,199 @@ class _Followed:
             since = np.where(self.first[:, j] != NONE, self.first[:, j], since)
         wait: Times = np.where((since != NONE) & (self.first[:, k] != NONE), self.first[:, k] - since, NEVER)
         return wait
+
+
+@dataclass(frozen=True, eq=False)
+class StageMeasure(PathMeasure):
+    """A measure of how far journeys get."""
+
+    stages: Stages = field(kw_only=True)
+
+    @classmethod
+    def of(
+        cls, paths: Paths, *, stages: Sequence[str] | None = None, goal: Words | None = None, **options: Any
+    ) -> Self:
+        """The measure of the arguments of its public function; `options` are those of all measures, and its own."""
+        return super().of(paths, stages=Stages.of(paths, stages, goal), **options)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        return tuple(dict.fromkeys([*self.view.columns, *([STAGE] if STAGE in self.view.schema else [])]))
+
+    def followed(self, sequences: UnitSequences) -> Followed:
+        """How far the journeys of a part get."""
+        end = self.view.end_of_data
+        begin = sequences.microseconds(sequences.bounds[:-1])
+        mature = begin + sequences.window <= (0 if end is None else micros(end))
+        return Followed.of(Touches.of(sequences, self.stages), self.stages, mature, sequences.window)
+
+
+@dataclass(frozen=True, eq=False)
+class StageFunnel(StageMeasure):
+    """Counts journeys by how far they get: a partial has one row per group, period and row of the funnel."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        period=TIME,
+        step=pl.UInt32,
+        name=pl.String,
+        kind=pl.String,
+        entered=pl.Int64,
+        reached=pl.Int64,
+        touched=pl.Int64,
+        skipped=pl.Int64,
+        open=pl.Int64,
+        direct=pl.Int64,
+        late=pl.Int64,
+        all_stages=pl.Int64,
+        customers=pl.Int64,
+        customers_lost=pl.Int64,
+        share_of_entered=pl.Float64,
+        share_of_entered_low=pl.Float64,
+        share_of_entered_high=pl.Float64,
+        share_of_previous=pl.Float64,
+        share_of_previous_low=pl.Float64,
+        share_of_previous_high=pl.Float64,
+        median_wait=pl.Duration("us"),
+        p90_wait=pl.Duration("us"),
+        waits=pl.Int64,
+        backward=pl.Int64,
+        value=pl.Float64,
+        enough=pl.Boolean,
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("step", "name"), ("step",), in_order=True)
+    BOUND: ClassVar[int] = 1 << 20
+    """The waits of every stage and period take up to 40 kB."""
+    KEYS: ClassVar[Mapping[str, Any]] = {"period": TIME, "step": pl.UInt32}
+    COUNTS: ClassVar[Mapping[str, Any]] = {
+        **dict.fromkeys(
+            (
+                *("reached", "entered", "previous", "touched", "open", "direct", "late", "all_stages", "backward"),
+                *("lost", PEOPLE_LOST, "millionths", "customers"),
+                *(name for share in SHARES for name in square_columns(*share)),
+            ),
+            pl.Int64,
+        ),
+        "spread": DISTRIBUTION,
+    }
+    QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"spread": (0.5, 0.9)}
+
+    begin: str | None = None
+    value: str | None = None
+    period: str | None = None
+    timezone: str = "UTC"
+
+    def __post_init__(self) -> None:
+        if self.begin is not None and self.begin not in self.stages.names:
+            expected = f"one of {', '.join(self.stages.names)}"
+            raise DefinitionError(f"There is no stage {self.begin!r}.", expected=expected)
+        if self.period is not None:
+            one_of("period", self.period, PERIODS)
+        if self.value is not None and not self.view.schema.get(self.value, pl.String()).is_numeric():
+            raise DefinitionError(f"Column {self.value!r} cannot be added up.", expected="a column of numbers")
+        zone_named(self.timezone)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        return tuple(dict.fromkeys([*super().columns, *([self.value] if self.value else [])]))
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The journeys of one part."""
+        touches = Touches.of(sequences, self.stages)
+        kept, found = np.flatnonzero(self._begins(touches)), self.followed(sequences)
+        periods, period = self._periods(sequences)
+        money = self._millionths(sequences, touches)
+        tables = []
+        for keys, group in sequences.groupings():
+            cells, cell = densely(group[kept] * len(periods) + period[kept], len(keys) * len(periods))
+            number, of_period = np.divmod(cells, len(periods))
+            own = keys[number].with_columns(periods.gather(of_period).alias("period"))
+            for step, counted, waits in found.rows():
+                wait = waits[kept]
+                values = {name: marked[kept] for name, marked in counted.items()}
+                values["millionths"] = np.where(counted["reached"], money, 0)[kept]
+                tables.append(
+                    own.with_columns(
+                        pl.lit(step, pl.UInt32).alias("step"),
+                        *sums_by_customer(cell, sequences.customer[kept], values, len(cells), shares=(*SHARES, LOST)),
+                        distributions(cell[wait >= 0], wait[wait >= 0], len(cells), exact=self.exact).alias("spread"),
+                    )
+                )
+        return pl.concat(tables).select(*self.schema)
+
+    def _begins(self, touches: Touches) -> NDArray[np.bool_]:
+        """Which journeys have a touch of the stage `begin` at their first instant; all without one."""
+        if self.begin is None:
+            return np.ones(touches.size, np.bool_)
+        place = self.stages.names.index(self.begin)
+        of_stage = (touches.rank == place) | (touches.is_goal & (place == self.stages.rows))
+        return touches.has(of_stage & (touches.since == 0))
+
+    def _millionths(self, sequences: UnitSequences, touches: Touches) -> Times:
+        """The value of the goal touches of every journey within the window, in millionths."""
+        sums = np.zeros(len(sequences), np.int64)
+        if self.value is not None:
+            won = np.flatnonzero(touches.is_goal & (touches.since <= sequences.window))
+            values = sequences.read([self.value], won)[self.value].cast(pl.Float64).fill_null(0.0).to_numpy()
+            np.add.at(sums, touches.unit[won], np.round(values * MILLION).astype(np.int64))
+        return sums
+
+    def _periods(self, sequences: UnitSequences) -> tuple[pl.Series, Indices]:
+        """The periods in which journeys begin, and the number among them of each journey's."""
+        if self.period is None:
+            return pl.Series([None], dtype=TIME), np.zeros(len(sequences), np.int64)
+        begin = pl.Series("at", sequences.microseconds(sequences.bounds[:-1])).cast(TIME)
+        starts = pl.select(period_starts(pl.lit(begin), self.period, self.timezone)).to_series().cast(TIME)
+        distinct = starts.unique().sort()
+        return distinct, distinct.search_sorted(starts, side="left").to_numpy().astype(np.int64)
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Every journey that entered in every row after the first, and whether it has reached it; the whole is all."""
+        touches = Touches.of(sequences, self.stages)
+        begins, rows = self._begins(touches), []
+        for step, counted, _ in self.followed(sequences).rows():
+            unit = np.flatnonzero(counted["entered"] & begins)
+            name = [pl.lit(step, pl.UInt32).alias("step"), pl.lit(self.stages.steps[step - 1]).alias("name")]
+            rows.append(pl.DataFrame({"counts": counted["reached"][unit], "unit": unit}).with_columns(name))
+        cells = pl.concat(rows[1:] or rows).select("step", "name", "counts", "unit")
+        return cells, cells.select("step", "unit")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `stage_funnel`."""
+        names, last = self.stages.steps, pl.col("step") == len(self.stages.steps)
+        table = merged if len(merged) or self.view.groups or self.period else self._nothing(names)
+        table = table.with_columns(
+            *share_columns(table, "share_of_entered", *SHARES[0]),
+            *share_columns(table, "share_of_previous", *SHARES[1]),
+        ).with_columns(
+            pl.when(pl.col("step") > 1).then(pl.col(name)).alias(name)
+            for name in ("share_of_previous", "share_of_previous_low", "share_of_previous_high")
+        )
+        answered = table.with_columns(
+            pl.Series("name", names).gather(table["step"] - 1),
+            pl.when(last).then(pl.lit("goal")).otherwise(pl.lit("stage")).alias("kind"),
+            (pl.col("reached") - pl.col("touched")).alias("skipped"),
+            pl.col(PEOPLE_LOST).alias("customers_lost"),
+            pl.when(last).then("all_stages").alias("all_stages"),
+            *durations(table["spread"], {"median_wait": 0.5, "p90_wait": 0.9}),
+            pl.col("spread").list.eval(pl.element().struct.field("count")).list.sum().cast(pl.Int64).alias("waits"),
+            pl.when(last & pl.lit(self.value is not None)).then(pl.col("millionths") / MILLION).alias("value"),
+            (pl.col(square_columns(*SHARES[0])[3]) >= MIN_DENOMINATOR).alias("enough"),
+        )
+        return totals_first(answered, self.view.groups, "period", "step").select(*self.view.groups, *self.SCHEMA)
+
+    def _nothing(self, names: Sequence[str]) -> pl.DataFrame:
+        """The counts of no journeys: a total of zeros."""
+        zeros = [pl.lit(0, dtype).alias(n) for n, dtype in self.COUNTS.items() if n != "spread"]
+        steps = pl.DataFrame({"step": range(1, len(names) + 1)}, schema={"step": pl.UInt32})
+        rows = steps.with_columns(
+            pl.lit(True).alias(IS_TOTAL),
+            pl.lit(None, TIME).alias("period"),
+            *zeros,
+            pl.lit([], DISTRIBUTION).alias("spread"),
+        )
+        return rows.select(*self.schema)
 
 
 @measured_by(StageFunnel)
@@ -417,16 +425,17 @@ def stage_funnel(
     Columns: those of `by` (the value at the journey's first touch); `is_total` Boolean (rows over all groups come
     first, with null in `by`); `period` Datetime(us, UTC) (the start of the period of `timezone` in which journeys
     begin; null without `period`); `step` UInt32, `name` String, `kind` String: a row `stage` for every stage before the
-    goal's, in order, then a row `goal`
-    of that name. Int64: `entered` (mature journeys, not direct), `reached`, `touched` (a touch
-    of the stage itself), `skipped` (reached - touched), `open` (not mature, reached so far), `direct`, `late` (mature,
-    with the goal after the window; both as in every row), `all_stages` (only in the goal's row: in order through all
-    stages), `customers` (distinct, reached). `share_of_entered`, `share_of_previous` (null in the first row) Float64,
-    each with its Wilson interval, judged by customers, `_low`, `_high`. `median_wait`, `p90_wait` Duration(us): from
-    the first touch of the nearest earlier stage that is touched to that of this one, of `waits` Int64 mature journeys;
-    those in which it came earlier are left out and counted in `backward` Int64. Of more than 1,000 waits quantiles are
-    right to 1 in 1,000, or with `exact` exact. `value` Float64 (only in the goal's row: of the goal touches of journeys
-    that reach it, a missing value as 0; null without `value`). `enough` Boolean: 30 customers or more have entered.
+    goal's, in order, then a row `goal` of that name. Int64: `entered` (mature journeys, not direct), `reached`,
+    `touched` (a touch of the stage itself), `skipped` (reached - touched), `open` (not mature, reached so far),
+    `direct`, `late` (mature, with the goal after the window; both as in every row), `all_stages` (only in the goal's
+    row: in order through all stages), `customers` (distinct, with a journey that reached it), `customers_lost`
+    (distinct, with one that only reached the row before). `share_of_entered`, `share_of_previous` (null in the first
+    row) Float64, each with its Wilson interval, judged by customers, `_low`, `_high`. `median_wait`, `p90_wait`
+    Duration(us): from the first touch of the nearest earlier stage that is touched to that of this one, of `waits`
+    Int64 mature journeys; those in which it came earlier are left out and counted in `backward` Int64. Of more than
+    1,000 waits quantiles are right to 1 in 1,000, or with `exact` exact. `value` Float64 (only in the goal's row: of
+    the goal touches of journeys that reach it, a missing value as 0; null without `value`). `enough` Boolean: 30
+    customers or more have entered.
 
     No touches give a total of zeros, or no rows with `by` or `period`. Raises `DefinitionError` for paths without a
     goal or an order of stages where none is given, an unknown column, and a window longer than the journey gap.
