@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.engine.analysis import MEASURES, measure_columns
 from analytics.engine.conditions import Exclude, Step
+from analytics.engine.units import goal_window
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
 from analytics.experience.effort import effort
@@ -111,6 +112,7 @@ __all__ = [
     "goal_incidence",
     "goal_rate",
     "goal_times",
+    "goal_window",
     "handoffs",
     "kaplan_meier",
     "known_identity",

@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from expectations.config.file import Section
 
-PageName = Literal["overview", "stages", "paths", "map", "trends", "explore", "quality"]
-PAGES: tuple[PageName, ...] = ("overview", "stages", "paths", "map", "trends", "explore", "quality")
+PageName = Literal["summary", "journey", "customers", "routes", "change", "trust", "explore"]
+PAGES: tuple[PageName, ...] = ("summary", "journey", "customers", "routes", "change", "trust", "explore")
 
 
 class ReportSettings(Section):
@@ -22,11 +22,13 @@ class ReportSettings(Section):
 
     title: str = "Customer journeys"
     site: str = Field("site", description="folder the report is published to, relative to journeys.toml")
-    window: str = Field("30d", description="time a customer has from the first stage to the goal")
+    window: str | None = Field(
+        None, description="time a journey has to the goal; by default 30d, or the journey gap where that is shorter"
+    )
     compare: str = Field("28d", description="length of each of the two periods that are compared")
     first_day: date | None = Field(None, description="touches before this day are excluded")
     last_day: date | None = Field(None, description="touches after this day are excluded")
-    trend_window: str = Field("7d", description="conversion window of the weekly trend")
+    trend_window: str = Field("7d", description="time to the goal in the weekly trend")
     segments: tuple[str, ...] = Field((), description="columns by which every stage is broken down")
     explore: tuple[str, ...] = Field(
         (), max_length=2, description="columns of [report] segments that the Explore page filters by, at most two"

@@ -63,6 +63,18 @@ class Units:
         return np.where(self.goal < 0, -1, times[self.goal] - times[self.starts])
 
 
+def goal_window(paths: Paths, window: str | timedelta | None = None) -> timedelta:
+    """The window in which journeys must reach the goal: the one given, else 30 days or the shorter journey gap.
+
+    Raises `DefinitionError` for a window longer than the journey gap.
+
+    >>> from analytics import Paths
+    >>> goal_window(Paths.from_text({"ann": "visit@0m"}))
+    datetime.timedelta(days=30)
+    """
+    return window_of(paths, window, "journey")
+
+
 def window_of(paths: Paths, window: str | timedelta | None, unit: str) -> timedelta:
     """The window of a goal: the one given, else `WINDOW`, or the journey gap where that is shorter.
 

@@ -285,6 +285,7 @@ class StageFunnel(StageMeasure):
     value: str | None = None
     period: str | None = None
     timezone: str = "UTC"
+    share_of: str = "entered"
 
     def __post_init__(self) -> None:
         if self.begin is not None and self.begin not in self.stages.names:
@@ -295,6 +296,7 @@ class StageFunnel(StageMeasure):
         if self.value is not None and not self.view.schema.get(self.value, pl.String()).is_numeric():
             raise DefinitionError(f"Column {self.value!r} cannot be added up.", expected="a column of numbers")
         zone_named(self.timezone)
+        one_of("share_of", self.share_of, ("entered", "previous"))
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -352,11 +354,11 @@ class StageFunnel(StageMeasure):
         return distinct, distinct.search_sorted(starts, side="left").to_numpy().astype(np.int64)
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """Every journey that entered in every row after the first, and whether it has reached it; the whole is all."""
+        """Every journey that entered (by `share_of`: reached the row before), and whether it has reached a row."""
         touches = Touches.of(sequences, self.stages)
         begins, rows = self._begins(touches), []
         for step, counted, _ in self.followed(sequences).rows():
-            unit = np.flatnonzero(counted["entered"] & begins)
+            unit = np.flatnonzero(counted[self.share_of] & begins)
             name = [pl.lit(step, pl.UInt32).alias("step"), pl.lit(self.stages.steps[step - 1]).alias("name")]
             rows.append(pl.DataFrame({"counts": counted["reached"][unit], "unit": unit}).with_columns(name))
         cells = pl.concat(rows[1:] or rows).select("step", "name", "counts", "unit")

@@ -1,14 +1,15 @@
-"""`journeys funnel`: how many customers reach each step, and where they drop off."""
+"""`journeys funnel`: how many journeys reach each stage, or customers each step, and where they drop off."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from expectations.errors import StorageError
+from expectations.errors import DefinitionError, StorageError
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
 
@@ -37,7 +38,8 @@ def funnel(
     window: Annotated[
         str | None,
         typer.Option(
-            help="Longest time from the first step to the last; default 30d, without steps that of the report."
+            help="Longest time from the first step to the last (default 30d); without steps from the beginning of a "
+            "journey to the goal (default that of the report)."
         ),
     ] = None,
     order: Annotated[
@@ -69,40 +71,110 @@ def funnel(
         ),
     ] = None,
     value: Annotated[str | None, typer.Option(help="A numeric column to add up at each step.")] = None,
-    start: Annotated[datetime | None, typer.Option(help="Only customers who enter at or after this time, UTC.")] = None,
-    end: Annotated[datetime | None, typer.Option(help="Only customers who enter before this time, UTC.")] = None,
+    begin: Annotated[str | None, typer.Option(help="Without steps: only journeys that begin in this stage.")] = None,
+    start: Annotated[
+        datetime | None, typer.Option(help="Only entries, or journeys that begin, from this time.")
+    ] = None,
+    end: Annotated[
+        datetime | None, typer.Option(help="Only entries, or journeys that begin, before this time.")
+    ] = None,
     svg: Annotated[Path | None, typer.Option(help="Also draw the funnel into this SVG file.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
 ) -> None:
-    """Count how many customers reach each step, and where they drop off; without steps, over the configured stages.
+    """Count how many journeys reach each stage and the goal; with steps, how many customers reach each of them.
 
     Example: journeys funnel "Product page" Cart Order --by device --window 7d
     """
 
     rules = {"by": by, "window": window, "order": order, "maturity": maturity, "start": start, "end": end}
     rules |= {"exclude": exclude, "same": same, "count": count, "ties": ties, "attribution": attribution}
-    rules |= {"value": value}
-    show_funnel(settings_of(config), steps or [], rules, printed_as(json=as_json, csv=as_csv), svg)
+    rules |= {"value": value, "begin": begin}
+    given, how = {name: value for name, value in rules.items() if value}, printed_as(json=as_json, csv=as_csv)
+    show = show_funnel if steps else show_stages
+    show(settings_of(config), steps or [], given, how, svg)
+
+
+OF_STAGES: Final = ("by", "window", "start", "end", "value", "begin")
+"""The options of a funnel without steps."""
+
+
+def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None) -> None:
+    """Print how many journeys reach each stage, and the goal."""
+    import analytics
+
+    if wrong := [name for name in rules if name not in OF_STAGES]:
+        raise DefinitionError(
+            f"--{wrong[0]} is an option of a funnel of steps.",
+            expected=", ".join(f"--{name}" for name in OF_STAGES),
+            do="name the steps, or leave it out: without steps, journeys are counted by stage",
+        )
+    paths = analytics.Paths.open(settings.lake)
+    asked = {"window": settings.report.window, **rules}
+    answer = analytics.stage_funnel(paths, **asked)
+    named = _with_goal(answer, " or ".join(settings.paths.goal))
+    if svg is not None:
+        _draw_file(svg, named)
+    if how is not terminal.As.table:
+        terminal.show(answer, how)
+        return
+    by, value = rules.get("by", []), rules.get("value") or ""
+    for group in named.partition_by("is_total", *by, maintain_order=True):
+        _print_group(group, by)
+        _draw(group, "journeys", value)
+    goal, window = (
+        named.filter("is_total").row(-1, named=True),
+        terminal.text(analytics.goal_window(paths, asked["window"])),
+    )
+    terminal.out.print(_stages_reading(goal, window), style="dim", markup=False)
+
+
+def _with_goal(answer: pl.DataFrame, goal: str) -> pl.DataFrame:
+    """The goal's name on its row, and the journeys lost before each row, as a funnel of steps has them."""
+    import polars as pl
+
+    before = pl.col("reached").shift(1, fill_value=0)
+    return answer.with_columns(
+        pl.when(pl.col("kind") == "goal").then(pl.lit(goal)).otherwise("name").alias("name"),
+        pl.when(pl.col("step") > 1).then(before - pl.col("reached")).otherwise(0).alias("dropped"),
+    )
+
+
+def _stages_reading(goal: dict[str, Any], window: str) -> str:
+    lines = [
+        f"\nOnly journeys that began at least {window} before the end of data: {goal['entered']:,}. A stage is "
+        f"reached with "
+        f"a touch of it or of a later one, or the goal, within {window}.",
+        "Went on: share of the stage before, with its 95 % interval, judged by customers; wait: the median since the "
+        "nearest earlier stage.",
+    ]
+    if goal["entered"]:
+        lines.append(
+            f"{terminal.text(goal['share_of_entered'], 'share')} reach the goal by any route, "
+            f"{terminal.text(goal['all_stages'] / goal['entered'], 'share')} through all stages in order."
+        )
+    lines.append(
+        f"Beside these: {goal['direct']:,} direct journeys of the goal alone; {goal['late']:,} that reached it "
+        f"later. Open: "
+        "younger journeys, as far as they have come."
+    )
+    return "\n".join(lines)
 
 
 def show_funnel(
     settings: Settings, steps: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None
 ) -> None:
-    """Print a funnel over `steps`, over a configured funnel, or over the stages; `rules` are the funnel's options."""
+    """Print a funnel over `steps`, or over a configured funnel; `rules` are the funnel's options."""
     import analytics
 
+    if "begin" in rules:
+        raise DefinitionError("--begin is an option of the funnel of stages.", do="leave out the steps, or --begin")
     paths = analytics.Paths.open(settings.lake)
-    definition = question(settings, steps, {name: value for name, value in rules.items() if value})
+    definition = question(settings, steps, rules)
     answer = analytics.funnel(paths, analytics.check_words(paths, definition))
     if svg is not None:
-        from reports.charts.svg import funnel_svg
-
-        try:
-            svg.write_text(funnel_svg(answer), encoding="utf-8")
-        except OSError as error:
-            raise StorageError("The drawing cannot be written.", where=str(svg), found=error.strerror or "") from None
+        _draw_file(svg, answer)
     by, window = definition.by, terminal.text(definition.window)
     unit = definition.count
     counted = unit if unit in ("customers", "sessions", "journeys", "entries") else f"{unit} values"
@@ -110,11 +182,26 @@ def show_funnel(
         terminal.show(answer, how)
         return
     for group in answer.partition_by("is_total", *by, maintain_order=True):
-        if by:
-            named = "all" if group["is_total"][0] else ", ".join(f"{name} {group[name][0] or '–'}" for name in by)
-            terminal.out.print(f"\n{terminal.harmless(named)}", style="bold", markup=False)
+        _print_group(group, by)
         _draw(group, counted, definition.value or "")
     terminal.out.print(_reading(answer, window, definition.maturity, counted), style="dim", markup=False)
+
+
+def _print_group(group: pl.DataFrame, by: Sequence[str]) -> None:
+    """Print the values that a group stands for; nothing without a breakdown."""
+    if by:
+        named = "all" if group["is_total"][0] else ", ".join(f"{name} {group[name][0] or '–'}" for name in by)
+        terminal.out.print(f"\n{terminal.harmless(named)}", style="bold", markup=False)
+
+
+def _draw_file(svg: Path, answer: pl.DataFrame) -> None:
+    """Draw the funnel into a file."""
+    from reports.charts.svg import funnel_svg
+
+    try:
+        svg.write_text(funnel_svg(answer), encoding="utf-8")
+    except OSError as error:
+        raise StorageError("The drawing cannot be written.", where=str(svg), found=error.strerror or "") from None
 
 
 def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
@@ -124,9 +211,6 @@ def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Fun
     if len(steps) == 1 and steps[0] in settings.funnels:
         named = settings.funnels[steps[0]]
         steps, rules = named.steps, {**named.model_dump(exclude={"name", "steps"}), **rules}
-    if not steps:  # as in the report, so that both give the same numbers
-        steps = [f"stage:{stage.name}" for stage in settings.paths.stages]
-        rules = {"window": settings.report.window, **rules}
     return Funnel([step_of(word) for word in steps], **rules)
 
 
@@ -157,7 +241,7 @@ def _cells(row: dict[str, Any], counted: str, value: str) -> dict[str, str]:
         "open": terminal.text(row["open"]),
         "wait": terminal.text(row["median_wait"]) if later else "",
     }
-    return cells | ({value: f"{row['value']:,.0f}"} if value else {})
+    return cells | ({value: "" if row["value"] is None else f"{row['value']:,.0f}"} if value else {})
 
 
 def _interval(row: dict[str, Any]) -> str:

@@ -122,7 +122,7 @@ class Question:
     reading: str = ""
 
 
-RATE: Final = "Goal rate: of the paths that are over."
+RATE: Final = "Goal rate: reached within 30 days (or the journey gap), of the paths that began so long before the end."
 
 
 SHARES: Final = ("units", "share_of_units", "goal_rate", "goal_rate_without", "difference", "p_corrected")
@@ -137,9 +137,9 @@ QUESTIONS: Final = {
     ),
     "flow": Question(
         "flow",
-        ("position", "source", "target", "units", "share_of_source", "median_wait", "converted"),
+        ("position", "source", "target", "units", "share_of_source", "median_wait", "mature", "reached"),
         ("on", "collapse", "source", "target", "depth", "top", "gap"),
-        reading="A path counts once at each position. Converted: how many of the units reach the goal in the end.",
+        reading="A path counts once at each position. Reached: how many of the mature units reach the goal in time.",
     ),
     "transitions": Question(
         "transitions",

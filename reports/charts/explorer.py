@@ -1,7 +1,7 @@
 """The interactive chart of the Explore page: bars to click, weeks to brush, and the funnel of the selection.
 
 In: a published cube (`reports.questions.cube`). The page computes all sums, rates and intervals from the selected
-cells. Rows without a week correct the sum of their group, or of all customers, and belong to no week.
+cells. Rows without a week correct the sum of their group, or of all journeys, and belong to no week.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ def _rated(data: Chart, by: list[str], steps: int, min_customers: int) -> Chart:
             many=f"format({n},',')",
         )
         .transform_calculate(ci=f"{_percent('datum.low', '')}+'–'+{_percent('datum.high', '')}")
-        .transform_calculate(d=f"{'datum.' + by[0]}+': '+datum.t+' of '+datum.many+' customers'")
+        .transform_calculate(d=f"{'datum.' + by[0]}+': '+datum.t+' of '+datum.many+' journeys'")
     )
 
 
@@ -231,14 +231,14 @@ def _funnel(data: Chart, steps: list[str], picks: list[alt.Parameter], min_custo
         everyone.mark_tick(style="tick-all", thickness=2.5, size=26, aria=False).encode(x, y),
     ]
     few = selection.transform_filter(f"datum.base<{min_customers} && datum.st=='n1'")
-    text = f"Fewer than {min_customers} customers: widen the choice"
+    text = f"Fewer than {min_customers} journeys: widen the choice"
     note = few.mark_text(style="label-muted", align="left", text=text)
     layers.append(note.encode(x=alt.value(10), y=alt.value(12)))
     for field, at, style, _ in room.columns:
         text = enough.mark_text(style=style, align="right", aria=False)
         layers.append(text.encode(x=alt.value(room.funnel + at), y=y, text=alt.Text(f"{field}:N")))
     layers += _heads([(room.funnel + at, head) for _, at, _, head in room.columns])
-    title = alt.Title("Funnel of the selection (tick: all customers)", offset=20)
+    title = alt.Title("Funnel of the selection (tick: all journeys)", offset=20)
     return alt.layer(*layers).properties(width=room.funnel, title=title)
 
 
@@ -258,7 +258,7 @@ def _folded(chosen: Chart, steps: list[str]) -> Chart:
             t_p=f"datum.base>0?{_percent('datum.n/datum.base')}:''",
             t_q=f"datum.before>0?{_percent('min(1,datum.n/datum.before)')}:''",
         )
-        .transform_calculate(d="datum.stage+': '+datum.t_n+' customers'")
+        .transform_calculate(d="datum.stage+': '+datum.t_n+' journeys'")
     )
 
 

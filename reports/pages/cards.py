@@ -22,15 +22,17 @@ from reports.words.value_cards import ValueCard
 class Part:
     """One card. `frame` holds all its numbers and is published as a file beside the chart.
 
-    `gesture` says how to interact with the chart, where a script draws it.
-    `spec` is the chart without any configuration, `narrow` the same for a phone, `failure` why there is none, `span`
-    how many of twelve columns the card takes; `link` is a name and an address within the report's folder.
+    `method` says how the numbers are counted, folded below the chart. `gesture` says how to interact with the chart,
+    where a script draws it. `spec` is the chart without any configuration, `narrow` the same for a phone, `failure` why
+    there is none, `span` how many of twelve columns the card takes; `link` is a name and an address within the report's
+    folder.
     """
 
     id: str
     title: str
     subtitle: str
     frame: pl.DataFrame
+    method: str = ""
     gesture: str = ""
     table: Table | None = None
     spec: Spec | None = None

@@ -21,12 +21,14 @@ def explore_page(answers: Answers, settings: ReportSettings) -> Page | None:
     note = (
         ""
         if not cube.left_out
-        else f"; {percent(cube.left_out)} of customers, in cells of fewer than {settings.k}, are left out of them"
+        else f"; {percent(cube.left_out)} of journeys, in cells of fewer than {settings.k} customers, are left out "
+        f"of them"
     )
     part = Part(
         id="explorer",
-        title=f"Conversion by {' and '.join(name.lower() for name in names)}, for the customers you choose",
-        subtitle=f"{population(answers, settings)} The same customers as on the Overview, by week of first entry. "
+        title=f"How far journeys get, by {' and '.join(name.lower() for name in names)}",
+        subtitle=f"{population(answers, settings)} The same journeys as on the Summary, by the week in which they "
+        f"begin. "
         "Counts of all, or of one group, match the other pages; a narrower choice adds up cells rounded to "
         f"{settings.k}s{note}. Whiskers: 95 % (Wilson).",
         gesture="Click bars to choose groups, drag over the weeks to choose a period; click again, or beside them, to "
@@ -40,7 +42,7 @@ def explore_page(answers: Answers, settings: ReportSettings) -> Page | None:
     return Page(
         slug="explore",
         name="Explore",
-        title="Choose customers, see their funnel",
+        title="Choose journeys, see how far they get",
         lede="All filters work inside this page, without a server.",
         parts=(part,),
     )

@@ -20,19 +20,17 @@ ENDINGS: Final = {"END_converted": REACHED, "END_abandoned": ABANDONED, "END_ope
 MAX_TOUCHES: Final = 10
 
 
-def publishable_paths(variants: pl.DataFrame, min_journeys: int, max_paths: int = 6) -> pl.DataFrame:
+def publishable_paths(variants: pl.DataFrame, mature: int, min_journeys: int, max_paths: int = 6) -> pl.DataFrame:
     """The commonest whole paths that reach the goal and that do not, most frequent first within each.
 
-    In: `variants` of the journeys that are over: `path`, `units`, `share_of_units`, `converted`. Columns: `route`
-    List(String), `ended` String (reached, abandoned), `units` Int64, `share` Float64 of all journeys that are over.
+    In: `variants`: `path`, `mature`, `reached`, and all `mature` journeys. Columns: `route` List(String), `ended`
+    String (reached, abandoned: not reached within the window), `units` Int64, `share` Float64 of all mature journeys.
     Paths of more than `MAX_TOUCHES` touches do not fit a drawing and are left out.
     """
-    short = variants.filter(pl.col("path").list.len() <= MAX_TOUCHES).with_columns(
-        of=pl.col("units") / pl.col("share_of_units")
-    )
-    endings = {REACHED: pl.col("converted"), ABANDONED: pl.col("units") - pl.col("converted")}
+    short = variants.filter(pl.col("path").list.len() <= MAX_TOUCHES)
+    endings = {REACHED: pl.col("reached"), ABANDONED: pl.col("mature") - pl.col("reached")}
     parts = [
-        short.select(route="path", ended=pl.lit(ending), units=units, share=(units / pl.col("of")).round(4))
+        short.select(route="path", ended=pl.lit(ending), units=units, share=(units / mature).round(4))
         .filter(pl.col("units") >= min_journeys)
         .sort("units", "route", descending=[True, False])
         .head(max_paths)

@@ -22,21 +22,26 @@ def small(count: int, k: int) -> bool:
     return 0 < count < k
 
 
-def publishable_steps(counts: Sequence[int], k: int) -> list[bool]:
+def publishable_steps(counts: Sequence[int], k: int, lost: Sequence[int] | None = None) -> list[bool]:
     """Which counts of a falling series (a funnel's steps) may be published.
 
     A step is withheld when it is small, or when it differs from the last published step by a small number, because
-    the difference is also a count of customers: those who were lost.
+    the difference is also a count of customers: those who were lost. Where a customer may count in both, `lost` has the
+    customers who were lost before each step.
 
     >>> publishable_steps([500, 300, 297, 4, 0], k=10)
     [True, True, False, False, True]
+    >>> publishable_steps([500, 495, 300], k=10, lost=[0, 40, 200])
+    [True, True, True]
     """
     steps: list[bool] = []
     last: int | None = None
-    for count in counts:
-        publishable = not small(count, k) and (last is None or not small(abs(last - count), k))
+    gone = 0
+    for step, count in enumerate(counts):
+        gone = max(gone, lost[step]) if lost is not None else 0 if last is None else abs(last - count)
+        publishable = not small(count, k) and (last is None or not small(gone, k))
         steps.append(publishable)
-        last = count if publishable else last
+        last, gone = (count, 0) if publishable else (last, gone)
     return steps
 
 

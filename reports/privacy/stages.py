@@ -1,7 +1,8 @@
 """Applies the privacy rules to funnels, breakdowns, period changes and satisfaction.
 
 Small counts are withheld and rates over few customers removed (`reports.privacy.rules`). `k` is the smallest published
-count, `min_customers` the minimum number of customers behind a rate.
+count, `min_customers` the minimum number of customers behind a rate. Counts of journeys are judged by their distinct
+customers, both those who reached a stage and those who were lost before it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Final
 
 import polars as pl
@@ -24,7 +26,9 @@ _SHARES: Final = (
     "share_of_previous_low",
     "share_of_previous_high",
 )
-NO_VALUE: Final = "(no value)"
+_BESIDE: Final = ("touched", "skipped", "late", "direct", "all_stages", "customers", "waits", "backward", "value")
+"""Counts that stand beside `reached`."""
+NO_VALUE: Final = "unknown"
 OUTCOMES: Final = ("converted", "abandoned", "open")
 SHOWN, FEW, WITHHELD = "shown", "few", "withheld"
 BOUNDED: Final = "bounded"
@@ -47,7 +51,9 @@ def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
 
 
 def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
-    """The funnel over all customers, one row per step, with `previous` Int64 and `state` String added.
+    """The funnel over all journeys, one row per step, with `previous`, `dropped` Int64 and `state` String added.
+
+    In: `stage_funnel`, or a `funnel` of customers.
 
     `state` is `shown`; `bounded` where only bounds of the rate are published (`bound_low`, `bound_high`); `few` where
     the step before has fewer than `min_customers` customers (counts stay, rates are removed); `withheld` where the
@@ -55,7 +61,9 @@ def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.D
     """
     rows = funnel.sort("step").to_dicts()
     counts = [row["reached"] for row in rows]
-    publishable_counts = publishable_steps(counts, k)
+    people, lost = ([row.get(name, row["reached"]) for row in rows] for name in ("customers", "customers_lost"))
+    by_customers = "customers" in funnel.columns
+    publishable_counts = publishable_steps(people, k, lost if by_customers else None)
     bounds = public_bounds(counts, publishable_counts, k)
     publishable_open = publishable_steps([row["open"] for row in rows], k)
     published: list[dict[str, Any]] = []
@@ -64,54 +72,67 @@ def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.D
         publishable = publishable_counts[index]
         has_rate = before is not None and publishable and publishable_counts[index - 1]
         row["previous"] = before["reached"] if before is not None and publishable_counts[index - 1] else None
+        row["dropped"] = counts[index - 1] - counts[index] if index else 0
         row["state"] = SHOWN if publishable else WITHHELD
         if not has_rate:
             _blank(row, "dropped", "share_of_previous", "share_of_previous_low", "share_of_previous_high")
         if not publishable:
-            _blank(row, "reached", *_SHARES)
-        _drop_thin_rates(row, min_customers)
-        row["entered"] = None if small(row["entered"], k) else row["entered"]
+            _blank(row, "reached", *_BESIDE, *_SHARES)
+        _drop_thin_rates(row, people[0], people[index - 1] if row["previous"] is not None else None, min_customers)
+        row["entered"] = None if small(people[0], k) else row["entered"]
         row["open"] = row["open"] if publishable_open[index] else None
-        if not publishable or row["reached"] is None or row["reached"] < min_customers:
+        row.update({name: None for name in _BESIDE if row.get(name) is not None and small(row[name], k)})
+        if not publishable or row["reached"] is None or people[index] < min_customers:
             _blank(row, "median_wait", "p90_wait")
         row["bound_low"], row["bound_high"] = None, None
-        if row["state"] == WITHHELD and index and counts[index - 1] >= min_customers:
+        if row["state"] == WITHHELD and index and people[index - 1] >= min_customers and people == counts:
             _add_bounds(row, bounds[index - 1], bounds[index])
         published.append(row)
-    added = {"previous": pl.Int64, "state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
+    added = {
+        **{"previous": pl.Int64, "dropped": pl.Int64, "state": pl.String},
+        **{"bound_low": pl.Float64, "bound_high": pl.Float64},
+    }
     schema: dict[str, Any] = {**funnel.schema, **added}
-    return pl.DataFrame(published, schema=schema, orient="row").drop("is_total", "tie_sensitive", strict=False)
+    table = pl.DataFrame([{name: row.get(name) for name in schema} for row in published], schema=schema, orient="row")
+    return table.drop("is_total", "tie_sensitive", "period", "customers_lost", strict=False)
 
 
 def publishable_segments(steps: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
     """Step conversion by group, with `state`, `bound_low`, `bound_high` added and unpublishable values set to null.
 
     In: `dimension`, `segment`, `step`, `previous`, `reached`, `share`, `low`, `high`, `everyone`, `difference`,
-    `difference_low`, `difference_high`, `verdict`; one row per group and step from the second on.
+    `difference_low`, `difference_high`, `verdict`, and of journeys `customers_previous`, `customers`,
+    `customers_lost`; one row per group and step from the second on.
 
     A rate with fewer than `k` customers on one side is published as bounds. A count that would reveal a withheld one is
     withheld too; its rate stays, rounded so that it covers at least `k` counts.
     """
     rows = steps.to_dicts()
     counts: dict[Cell, int] = {}
+    lost: dict[Cell, int] = {}
     bounds: dict[Cell, tuple[int, int]] = {}
     hidden: set[Cell] = set()
+    by_customers = "customers" in steps.columns
     for (dimension, segment), group in _grouped(rows, "dimension", "segment").items():
         chain = [group[0]["previous"], *(row["reached"] for row in group)]
-        publishable_counts = publishable_steps(chain, k)
+        people = [group[0]["customers_previous"], *(row["customers"] for row in group)] if by_customers else chain
+        gone = [0, *(row["customers_lost"] for row in group)] if by_customers else [0, *_falls(chain)]
+        publishable_counts = publishable_steps(people, k, gone if by_customers else None)
         cells = [(dimension, segment, group[0]["step"] - 1 + offset) for offset in range(len(chain))]
-        counts |= zip(cells, chain, strict=True)
-        bounds |= zip(cells, public_bounds(chain, publishable_counts, k), strict=True)
+        counts |= zip(cells, people, strict=True)
+        lost |= zip(cells[1:], gone[1:], strict=True)
+        if people == chain:
+            bounds |= zip(cells, public_bounds(chain, publishable_counts, k), strict=True)
         hidden |= {cell for cell, publishable in zip(cells, publishable_counts, strict=True) if not publishable}
-    revealing = _revealing(counts, hidden, k)
+    revealing = _revealing(counts, lost, hidden, k)
     unseen = _unseen_totals(counts, k)
     for row in rows:
         before, cell = ((row["dimension"], row["segment"], row["step"] - back) for back in (1, 0))
-        coarse = coarse_step(row["previous"], k) if {before, cell} & revealing else 0.0001
-        row["state"] = FEW if row["previous"] < min_customers else SHOWN
+        coarse = coarse_step(counts[before], k) if {before, cell} & revealing else 0.0001
+        row["state"] = FEW if counts[before] < min_customers else SHOWN
         if {before, cell} & hidden or coarse is None:
             row["state"] = WITHHELD
-            if row["previous"] >= min_customers and not {before, cell} & revealing:
+            if counts[before] >= min_customers and not {before, cell} & revealing and before in bounds:
                 _add_bounds(row, bounds[before], bounds[cell])
         if row["state"] != SHOWN:
             _blank(row, *_RATES, "verdict")
@@ -123,7 +144,8 @@ def publishable_segments(steps: pl.DataFrame, k: int, min_customers: int) -> pl.
             row[name] = None if row[name] is None or coarse is None else round(round(row[name] / coarse) * coarse, 4)
         row["everyone"] = None if row["everyone"] is None else round(row["everyone"], 4)
     added = {"state": pl.String, "bound_low": pl.Float64, "bound_high": pl.Float64}
-    return pl.DataFrame([{"bound_low": None, "bound_high": None, **row} for row in rows], {**steps.schema, **added})
+    table = pl.DataFrame([{"bound_low": None, "bound_high": None, **row} for row in rows], {**steps.schema, **added})
+    return table.drop("customers_previous", "customers", "customers_lost", strict=False)
 
 
 def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k: int) -> tuple[set[Cell], set[Cell]]:
@@ -140,7 +162,12 @@ def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k:
         hidden |= {
             cell for cell, publishable in zip(cells, publishable_steps(chain, k), strict=True) if not publishable
         }
-    return hidden, _revealing(counts, hidden, k)
+    lost = {cell: counts[before] - count for cell, count in counts.items() if (before := _before(cell)) in counts}
+    return hidden, _revealing(counts, lost, hidden, k)
+
+
+def _falls(chain: Sequence[int]) -> list[int]:
+    return [before - count for before, count in pairwise(chain)]
 
 
 def _add_bounds(row: dict[str, Any], before: tuple[int, int], reached: tuple[int, int]) -> None:
@@ -166,12 +193,11 @@ def _unseen_totals(counts: dict[Cell, int], k: int) -> set[tuple[str, int]]:
     }
 
 
-def _revealing(counts: dict[Cell, int], hidden: set[Cell], k: int) -> set[Cell]:
+def _revealing(counts: dict[Cell, int], lost: dict[Cell, int], hidden: set[Cell], k: int) -> set[Cell]:
     """Cells that, with the totals of their dimension, would reveal a hidden count.
 
     Both the customers at a step and those lost before it have a known total.
     """
-    lost = {cell: counts[before] - count for cell, count in counts.items() if (before := _before(cell)) in counts}
     by_step, lost_by_step = _by_step(counts), _by_step(lost)
     hidden_or_revealing = set(hidden)
     while True:
@@ -194,23 +220,22 @@ def _by_step(cells: Iterable[Cell]) -> list[list[Cell]]:
     return list(by_step.values())
 
 
-def publishable_changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int) -> pl.DataFrame:
-    """Differences between two periods, without those that depend on a small count.
+def publishable_changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
+    """Differences between two periods, without those that depend on few customers.
 
-    `counts` has `reached`, `previous` and `entered` of both periods, after `earlier_` and `later_`.
+    `counts` has the distinct customers of both periods who reached a step, and who were lost before it:
+    `earlier_customers`, `earlier_lost`, `later_customers`, `later_lost`.
     """
 
-    def is_publishable(row: dict[str, Any], of: str) -> bool:
-        pairs = [(row[f"{period}_{of}"], row[f"{period}_reached"]) for period in ("earlier", "later")]
-        return all(whole is None or not (small(part, k) or small(whole - part, k)) for whole, part in pairs)
+    def is_publishable(row: dict[str, Any]) -> bool:
+        sides = [(row[f"{period}_customers"], row[f"{period}_lost"]) for period in ("earlier", "later")]
+        return all(not small(n, k) and not small(m, k) and n + m >= min_customers for n, m in sides)
 
-    rows = counts.to_dicts()
-    frame = differences.with_columns(cs.float().round(4))
-    for of in ("entered", "previous"):
-        publishable = pl.Series([is_publishable(row, of) for row in rows], dtype=pl.Boolean)
-        gaps = pl.when(publishable).then(pl.col(f"{of}_difference", f"{of}_low", f"{of}_high"))
-        frame = frame.with_columns(gaps)
-    return frame
+    publishable = pl.Series([is_publishable(row) for row in counts.to_dicts()], dtype=pl.Boolean)
+    gaps = [f"{of}{end}" for of in ("entered", "previous") for end in ("_difference", "_low", "_high")]
+    return differences.with_columns(cs.float().round(4)).with_columns(
+        pl.when(publishable).then(pl.col(name)).alias(name) for name in gaps
+    )
 
 
 def publishable_voice(answers: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame | None:
@@ -237,10 +262,11 @@ def _blank(row: dict[str, Any], *columns: str) -> None:
     row.update(dict.fromkeys(columns))
 
 
-def _drop_thin_rates(row: dict[str, Any], min_customers: int) -> None:
-    if row["entered"] is not None and row["entered"] < min_customers:
+def _drop_thin_rates(row: dict[str, Any], entered: int, previous: int | None, min_customers: int) -> None:
+    """Remove the shares of too few customers: of those who `entered`, and of those who reached the step before."""
+    if entered < min_customers:
         _blank(row, *_SHARES)
-    if row["previous"] is not None and row["previous"] < min_customers:
+    if previous is not None and previous < min_customers:
         _blank(row, "share_of_previous", "share_of_previous_low", "share_of_previous_high")
     if row["state"] == SHOWN and row["step"] > 1 and row["share_of_previous"] is None:
         row["state"] = FEW if row["previous"] is not None else WITHHELD

@@ -9,22 +9,20 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import replace
+from datetime import timedelta
 from fnmatch import fnmatchcase
 from typing import Any, Final
 
 import polars as pl
 
 from analytics import (
-    Funnel,
     PathRules,
     Paths,
-    Selection,
-    Step,
-    duration,
     flow_routes,
-    funnel,
+    goal_rate,
+    goal_window,
     landed_offsets,
-    members,
+    stage_funnel,
     step_matrix,
     summary,
     transitions,
@@ -40,10 +38,11 @@ from reports.privacy.stages import OUTCOMES, publishable_stages, publishable_voi
 from reports.questions import groups, pacing, periods, scope, weeks
 from reports.questions.answers import Answers, Facts, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
+from reports.questions.groups import GOAL
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
 
-__all__ = ["PathRules", "answers_about", "answers_of", "definitions_hash", "funnel_steps"]
+__all__ = ["PathRules", "answers_about", "answers_of", "definitions_hash"]
 """With `PathRules`, so that whoever publishes a report need not import analytics."""
 
 _POSITIONS: Final = 8
@@ -74,45 +73,49 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answer
 def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
     """All results of the report over these paths, which hold at least one touch."""
     scope.check_breakdowns(paths, settings.segments)
-    steps = funnel_steps(paths, rules)
-    facts = _facts(paths, settings.k)
-    definition = Funnel(steps, window=settings.window, by=settings.segments)
-    weekly = Funnel(steps, window=settings.trend_window, by=settings.segments)
-    counts = funnel(paths, definition)
-    whole = counts.filter("is_total").drop(settings.segments)
-    stages = publishable_stages(whole, settings.k, settings.least)
-    segments = groups.segment_differences(counts, settings)
+    goal, facts = _goal_name(rules), _facts(paths, settings.k)
+    counts = named(stage_funnel(paths, window=settings.window), goal)
+    window = goal_window(paths, settings.window)
+    stages = publishable_stages(counts, settings.k, settings.least)
+    segments = groups.segment_differences(paths, settings, goal)
     return Answers(
         facts=facts,
-        goal=rules.goal[0],
-        window=definition.window,
+        goal=goal,
+        window=window,
         stages=stages,
         segments=segments,
         flow=_flow(paths, settings, rules),
         **_routes(paths, settings),
         used=_used(paths, settings),
-        weeks=weeks.step_conversion(paths, weekly, settings, facts),
+        weeks=weeks.step_conversion(paths, settings, facts, goal),
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
-        cube=_cube(paths, definition, stages, segments, settings),
-        **_pacing(paths, settings, facts),
-        changes=periods.period_changes(paths, Funnel(steps, window=settings.window), settings, facts),
+        cube=_cube(paths, stages, segments, settings),
+        **_pacing(paths, window, settings, facts),
+        changes=periods.period_changes(paths, window, settings, facts),
         **_voice(paths, settings, rules, facts),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )
 
 
-def _cube(
-    paths: Paths, definition: Funnel, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings
-) -> Cube | None:
-    """The customers of the stage funnel by group and by period of first entry."""
+def named(funnel: pl.DataFrame, goal: str) -> pl.DataFrame:
+    """The funnel with the goal's own name on its last row."""
+    return funnel.with_columns(pl.when(pl.col("kind") == GOAL).then(pl.lit(goal)).otherwise("name").alias("name"))
+
+
+def _goal_name(rules: PathRules) -> str:
+    return " or ".join(rules.goal)
+
+
+def _cube(paths: Paths, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings) -> Cube | None:
+    """The mature journeys of the stage funnel by group and by week in which they begin."""
     columns = _explored(settings)
     if not columns:
         return None
-    entrants = members(paths, Funnel(definition.steps, definition.window, by=columns))
-    counts = published_counts(stages, segments, [settings.name_of(column) for column in columns])
-    return build_cube(entrants, [step.name for step in definition.steps], columns, settings.k, counts)
+    counts = stage_funnel(paths, window=settings.window, by=columns, period="week").filter(~pl.col("is_total"))
+    published = published_counts(stages, segments, [settings.name_of(column) for column in columns])
+    return build_cube(counts, stages["name"].to_list(), columns, settings.k, published)
 
 
 def _explored(settings: ReportSettings) -> tuple[str, ...]:
@@ -120,28 +123,6 @@ def _explored(settings: ReportSettings) -> tuple[str, ...]:
     usual = [name for name in ("device", "channel") if name in settings.segments]
     asked = [name for name in settings.explore if name in settings.segments]
     return tuple(asked or dict.fromkeys([*usual, *settings.segments]))[:2]
-
-
-def funnel_steps(paths: Paths, rules: PathRules) -> list[Step]:
-    """The stages in their order, then the goal, unless the last stage is the goal.
-
-    Where the last stage holds the goal and other touchpoints, its step is the other touchpoints: one touch cannot count
-    both for the stage and for the goal.
-    """
-    touchpoints = paths.values_of("touchpoint").to_list()
-    goals = [name for name in touchpoints if name in rules.goal]
-    names = list(dict.fromkeys(stage.name for stage in rules.stages))
-    steps = [Step(name, on="stage", name=name) for name in names]
-    last = [
-        name
-        for name in touchpoints
-        if any(fnmatchcase(name, p) for rule in rules.stages if rule.name == names[-1] for p in rule.touchpoints)
-    ]
-    goal = Step(tuple(rules.goal), name=rules.goal[0])
-    if not set(goals) & set(last):
-        return [*steps, goal]
-    others = [name for name in last if name not in goals]
-    return [*steps[:-1], Step(tuple(others), name=names[-1]), goal] if others else steps
 
 
 def definitions_hash(settings: ReportSettings, rules: PathRules) -> str:
@@ -154,35 +135,37 @@ def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flow.Flow
     if "journey" not in paths.schema:
         return None
     routes = flow_routes(
-        paths, depth=settings.flow_depth, top=settings.flow_top, unit="journey", collapse=settings.collapse
+        paths, depth=settings.flow_depth, top=settings.flow_top, collapse=settings.collapse, window=settings.window
     )
-    return flow.publishable_flow(routes, set(rules.goal), settings.k)
+    rated = routes.with_columns(units="mature", converted="reached").filter(pl.col("mature") > 0)
+    return flow.publishable_flow(rated, set(rules.goal), settings.k)
 
 
 def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
     """Whole paths, positions and moves; empty where touches have no journey."""
     if "journey" not in paths.schema:
         return {}
-    collapse, finished = settings.collapse, Selection(where=pl.col("outcome") != "open")
-    whole_paths = variants(paths, among=finished, min_units=settings.least, collapse=collapse)
+    collapse = settings.collapse
+    whole_paths = variants(paths, min_units=settings.least, collapse=collapse, window=settings.window)
+    mature = goal_rate(paths, window=settings.window)["mature"][0]
     return {
-        "paths": publishable_paths(whole_paths, settings.least),
+        "paths": publishable_paths(whole_paths, mature, settings.least),
         "positions": publishable_positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
         "moves": publishable_moves(transitions(paths, collapse=collapse), settings.k),
     }
 
 
-def _pacing(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Any]:
+def _pacing(paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts) -> dict[str, Any]:
     """Time to the goal and the share that has reached it by day; empty where touches have no journey."""
     column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
     if not pacing.has_journeys(paths):
         return {}
-    k, min_journeys, total = settings.k, settings.least, pacing.summary(paths)
+    k, min_journeys, total = settings.k, settings.least, pacing.summary(paths, window)
     return {
         "pace": pacing.pace(total, min_journeys),
-        "pace_shift": periods.pace_shift(paths, settings, facts),
-        "times": pacing.times_to_goal(paths, total, k, min_journeys),
-        "incidence": pacing.incidence(paths, column, window=duration(settings.window), k=k, min_journeys=min_journeys),
+        "pace_shift": periods.pace_shift(paths, window, settings, facts),
+        "times": pacing.times_to_goal(paths, total, window, k=k, min_journeys=min_journeys),
+        "incidence": pacing.incidence(paths, column, window=window, k=k, min_journeys=min_journeys),
         "incidence_by": None if column is None else settings.name_of(column),
     }
 

@@ -1,9 +1,9 @@
-"""Builds the cube behind the Explore page: customers by up to two dimensions and by period of first entry.
+"""Builds the cube behind the Explore page: mature journeys by up to two dimensions and by the period they begin in.
 
 The page has the whole cube, so every cell is published. The cube is as fine as privacy allows: weeks, otherwise four
-weeks; two dimensions, otherwise one; such that less than 2 % of the customers fall into cells of fewer than `k`. Those
-cells are left out and every count is rounded to a multiple of `k`. Where a sum is published elsewhere (all customers,
-or a group of one dimension), extra rows correct the rounding, so that these sums equal the other pages.
+weeks; two dimensions, otherwise one; such that less than 2 % of the journeys fall into cells of fewer than `k`
+customers. Those cells are left out and every count is rounded to a multiple of `k`. Where a sum is published elsewhere
+(all customers, or a group of one dimension), extra rows correct the rounding, so that these sums equal the other pages.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ PublishedCounts = Mapping[tuple[str | None, str | None], Sequence[int | None]]
 
 @dataclass(frozen=True, eq=False)
 class Cube:
-    """`cells`: `a`, `b` String (groups), `start` Date, `n1`, `n2`, .. Int64, customers who reached each step.
+    """`cells`: `a`, `b` String (groups), `start` Date, `n1`, `n2`, .. Int64, journeys that reached each step.
 
-    `columns` are the one or two dimensions; `weeks` is the length of a period; `left_out` is the share of customers
+    `columns` are the one or two dimensions; `weeks` is the length of a period; `left_out` is the share of journeys
     in cells that were left out. With one dimension `b` is empty. Rows without a `start` are corrections: the difference
     between the published sum of group `a`, of group `b`, or of all, and the sum of its cells. They may be negative.
     """
@@ -42,7 +42,7 @@ class Cube:
 
 
 def build_cube(
-    entrants: pl.DataFrame,
+    counts: pl.DataFrame,
     steps: Sequence[str],
     columns: Sequence[str],
     k: int,
@@ -50,21 +50,23 @@ def build_cube(
 ) -> Cube | None:
     """The finest cube over the first two of `columns` that may be published; null where none may be.
 
-    `entrants` are the members of a funnel of these `steps` by `columns`, `published` comes from `published_counts`.
+    `counts` is a stage funnel by these columns and by week: the columns, `period`, `step`, `reached`, `customers`.
+    `published` comes from `published_counts`.
     """
-    rows = entrants.filter(~pl.col("is_open"))
+    rows = counts.filter(pl.col("reached") > 0)
     if rows.is_empty() or not columns:
         return None
     chosen = tuple(columns[:2])
+    whole = int(rows.filter(pl.col("step") == 1)["reached"].sum())
     for dimensions, weeks in product((chosen, chosen[:1]), WEEKS):
         cells = _cells(rows, dimensions, weeks, len(steps))
-        fine = cells.filter(pl.col("n1") >= k)
-        left_out = 1 - int(fine["n1"].sum()) / rows.height
+        fine = cells.filter(pl.col("customers") >= k).drop("customers")
+        left_out = 1 - int(fine["n1"].sum()) / whole
         if left_out < MAX_LEFT_OUT and fine["start"].n_unique() > 1:
-            counts = pl.col(r"^n\d+$")
-            rounded = fine.with_columns(((counts / k).round() * k).cast(pl.Int64)).sort("a", "b", "start")
-            whole = pl.concat([rounded, _corrections(rounded, published or {})])
-            return Cube(whole, dimensions, tuple(steps), weeks, round(left_out, 4))
+            numbers = pl.col(r"^n\d+$")
+            rounded = fine.with_columns(((numbers / k).round() * k).cast(pl.Int64)).sort("a", "b", "start")
+            table = pl.concat([rounded, _corrections(rounded, published or {})])
+            return Cube(table, dimensions, tuple(steps), weeks, round(left_out, 4))
     return None
 
 
@@ -99,23 +101,24 @@ def _corrections(cells: pl.DataFrame, published: PublishedCounts) -> pl.DataFram
 
 
 def _cells(rows: pl.DataFrame, columns: tuple[str, ...], weeks: int, steps: int) -> pl.DataFrame:
+    """Journeys by cell, and a number of distinct customers that each has at least: those of its largest part."""
     named = rows.with_columns(
         a=_grouped(rows, columns[0]), b=_grouped(rows, columns[1]) if len(columns) > 1 else pl.lit("")
-    ).with_columns(start=pl.col("first_at").dt.truncate(f"{weeks}w").dt.date())
-    sums = [(pl.col("depth") >= step).sum().cast(pl.Int64).alias(f"n{step}") for step in range(1, steps + 1)]
-    return named.group_by("a", "b", "start").agg(sums)
+    ).with_columns(start=pl.col("period").dt.truncate(f"{weeks}w").dt.date())
+    is_first = pl.col("step") == 1
+    sums = [
+        pl.col("reached").filter(pl.col("step") == step).sum().cast(pl.Int64).alias(f"n{step}")
+        for step in range(1, steps + 1)
+    ]
+    most = pl.col("customers").filter(is_first).max().fill_null(0).alias("customers")
+    return named.group_by("a", "b", "start").agg(*sums, most)
 
 
 def _grouped(rows: pl.DataFrame, column: str) -> pl.Expr:
     """The name of each row's group; all but the largest groups are one."""
     text = pl.col(column).cast(pl.String).fill_null(NO_VALUE)
-    sizes = (
-        rows.select(text)
-        .to_series()
-        .value_counts(sort=True, name="size")
-        .sort("size", column, descending=[True, False])
-    )
-    kept = sizes[column].to_list()
+    sizes = rows.filter(pl.col("step") == 1).group_by(text).agg(pl.col("reached").sum())
+    kept = sizes.sort("reached", column, descending=[True, False])[column].to_list()
     if len(kept) <= MAX_GROUPS:
         return text
     return pl.when(text.is_in(kept[: MAX_GROUPS - 1])).then(text).otherwise(pl.lit(OTHERS))

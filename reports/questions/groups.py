@@ -1,7 +1,4 @@
-"""Which groups of customers go on to the next stage more or less often than all other customers?
-
-Computed from the counts of a funnel with the statistics of analytics.
-"""
+"""Which groups of journeys go on to the next stage more or less often than all others?"""
 
 from __future__ import annotations
 
@@ -11,42 +8,46 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics import against_the_rest, benjamini_hochberg, counts_by
+from analytics import Paths, benjamini_hochberg, stage_groups
 from reports.privacy import stages
 from reports.privacy.stages import NO_VALUE
 from reports.settings import ReportSettings
 
 ALL_OTHERS: Final = "All others"
-NAMES: Final = {"": "share", "_low": "low", "_high": "high", "_total": "everyone"}
+NAMES: Final = {"": "share", "_low": "low", "_high": "high"}
+GOAL: Final = "goal"
+"""The name of the last row of a stage funnel."""
 _LEVEL: Final = 0.05
 
 
-def segment_differences(counts: pl.DataFrame, settings: ReportSettings) -> pl.DataFrame | None:
-    """Every group of every breakdown against the rest, safe to publish; null without a breakdown.
-
-    `counts` is the funnel by all breakdowns together.
-    """
+def segment_differences(paths: Paths, settings: ReportSettings, goal: str) -> pl.DataFrame | None:
+    """Every group of every breakdown against all other known groups, safe to publish; null without a breakdown."""
     if not settings.segments:
         return None
     frames = []
     for column in settings.segments:
-        largest = _largest(counts_by(counts, column), column, settings.values_per_segment)
+        found = _largest_groups(paths, column, settings)
+        everyone = found.filter("is_total").select("step", pl.col("share_of_previous").alias("everyone"))
         frames.append(
-            against_the_rest(largest, column).select(
+            found.filter(~pl.col("is_total"))
+            .join(everyone, on="step", maintain_order="left")
+            .select(
                 pl.lit(settings.name_of(column)).alias("dimension"),
                 pl.col(column).fill_null(NO_VALUE).alias("segment"),
-                *("step", "name", "previous", "reached"),
+                "step",
+                pl.col("name").replace(GOAL, goal),
+                *("previous", "reached", "customers_previous", "customers", "customers_lost"),
                 *(pl.col(f"share_of_previous{of}").alias(name) for of, name in NAMES.items()),
-                *("difference", "difference_low", "difference_high", "p_value"),
+                *("everyone", "difference", "difference_low", "difference_high", "p_value"),
             )
         )
     rows = pl.concat(frames)
-    few = pl.col("previous") < settings.least
+    few = pl.col("customers_previous") < settings.least
     tested = rows.with_columns(p_value=pl.when(~few).then("p_value"))
     adjusted = pl.Series(benjamini_hochberg(floats(tested["p_value"])))
     is_same = (adjusted >= _LEVEL) | pl.col("p_value").is_null()  # no p-value: everybody goes on, or nobody
     verdict = (
-        (pl.when(few).then(None).when(is_same).then(pl.lit("same")))
+        (pl.when(few | (pl.col("segment") == NO_VALUE)).then(None).when(is_same).then(pl.lit("same")))
         .when(pl.col("difference") < 0)
         .then(pl.lit("below"))
         .otherwise(pl.lit("above"))
@@ -54,22 +55,18 @@ def segment_differences(counts: pl.DataFrame, settings: ReportSettings) -> pl.Da
     return stages.publishable_segments(rows.with_columns(verdict=verdict).drop("p_value"), settings.k, settings.least)
 
 
-def _largest(by_group: pl.DataFrame, column: str, max_groups: int) -> pl.DataFrame:
-    """The groups with the most entrants in order of size, all others summed as one group."""
-    text = by_group.with_columns(pl.col(column).cast(pl.String)).with_columns(
-        pl.when("is_total").then(None).otherwise(pl.col(column).fill_null(NO_VALUE)).alias(column)
-    )
-    groups = text.filter(~pl.col("is_total"))
-    sizes = groups.filter(pl.col("step") == 1).sort("entered", column, descending=[True, False])[column].to_list()
-    kept = sizes if len(sizes) <= max_groups else sizes[: max_groups - 1]
-    named = groups.with_columns(
-        pl.when(pl.col(column).is_in(kept)).then(pl.col(column)).otherwise(pl.lit(ALL_OTHERS)).alias(column)
-    )
-    order = pl.Enum(list(dict.fromkeys([*(n for n in kept if n != NO_VALUE), ALL_OTHERS, *kept])))
-    counts = ["entered", "reached", "dropped", "open"]
-    summed = named.group_by(column, "is_total", "step", "name").agg(pl.col(counts).sum())
-    summed = summed.sort(pl.col(column).cast(order), "step")
-    return pl.concat([text.filter("is_total").select(summed.columns), summed])
+def _largest_groups(paths: Paths, column: str, settings: ReportSettings) -> pl.DataFrame:
+    """The groups with the most journeys in order of size, all others together as one group, then the unknown."""
+    most = settings.values_per_segment
+    found = stage_groups(paths, column, window=settings.window).with_columns(pl.col(column).cast(pl.String))
+    groups = found.filter(~pl.col("is_total"), pl.col("step") == 2, pl.col(column).is_not_null())
+    order = groups.sort("previous", column, descending=[True, False])[column].to_list()
+    if len(order) > most:
+        kept, text = order[: most - 1], pl.col(column).cast(pl.String)
+        known = pl.when(text.is_in(kept)).then(text).when(text.is_not_null()).then(pl.lit(ALL_OTHERS)).alias(column)
+        found, order = stage_groups(paths, known, window=settings.window), [*kept, ALL_OTHERS]
+    places = pl.col(column).replace_strict(order, range(len(order)), default=len(order), return_dtype=pl.Int64)
+    return found.sort(pl.col("is_total").not_(), places, "step", maintain_order=True)
 
 
 def floats(series: pl.Series) -> NDArray[np.float64]:

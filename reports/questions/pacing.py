@@ -40,9 +40,9 @@ def has_journeys(paths: Paths) -> bool:
     return {"journey", "outcome"} <= set(paths.schema)
 
 
-def summary(paths: Paths) -> dict[str, Any]:
-    """The total of `analytics.time_to_goal` over all journeys."""
-    return time_to_goal(paths).row(0, named=True)
+def summary(paths: Paths, window: timedelta) -> dict[str, Any]:
+    """The total of `analytics.time_to_goal` over all mature journeys."""
+    return time_to_goal(paths, window=window).row(0, named=True)
 
 
 def pace(row: dict[str, Any], min_journeys: int) -> Pace | None:
@@ -52,7 +52,9 @@ def pace(row: dict[str, Any], min_journeys: int) -> Pace | None:
     return Pace(row["reached"], row["median_time"], row["p90_time"])
 
 
-def times_to_goal(paths: Paths, row: dict[str, Any], k: int, min_journeys: int) -> pl.DataFrame | None:
+def times_to_goal(
+    paths: Paths, row: dict[str, Any], window: timedelta, *, k: int, min_journeys: int
+) -> pl.DataFrame | None:
     """Journeys that reached the goal, by the time from their first touch, in bins of increasing width.
 
     `row` is the `summary` of the paths.
@@ -62,7 +64,11 @@ def times_to_goal(paths: Paths, row: dict[str, Any], k: int, min_journeys: int) 
     """
     if row["reached"] < min_journeys or row["customers"] < k:
         return None
-    bins = goal_times(paths, [timedelta(seconds=edge) for edge in EDGES]).select("bin", "reached", "customers").rows()
+    bins = (
+        goal_times(paths, [timedelta(seconds=edge) for edge in EDGES], window=window)
+        .select("bin", "reached", "customers")
+        .rows()
+    )
     median = sum(timedelta(seconds=edge) <= row["median_time"] for edge in EDGES) - 1
     used = [number for number, reached, _ in bins if reached]
     counted = [(number, *counts) for number, *counts in bins[used[0] : used[-1] + 1]]

@@ -8,49 +8,72 @@ from __future__ import annotations
 
 from datetime import timedelta
 from math import hypot
+from typing import Any
 
 import polars as pl
 
-from analytics import Funnel, Paths, duration, step_changes, time_to_goal, voice
+from analytics import Paths, compare, duration, stage_funnel, time_to_goal, voice
 from reports.privacy import stages
 from reports.privacy.rules import small
 from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
 
 
-def period_changes(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
-    """Step conversion of the newest period whose entrants have completed their window, against the one before."""
-    length, end = duration(settings.compare), facts.end_of_data - definition.window
+def period_changes(paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+    """Step conversion of the journeys of the newest period whose window is over, against the period before.
+
+    One row per step: `step`, `name`; `earlier_entered`, `later_entered` Int64; `entered_difference`,
+    `previous_difference` Float64 (of the share of all that entered, and of those that reached the step before), each
+    with its interval by customers, `_low`, `_high`.
+    """
+    length, end = duration(settings.compare), facts.end_of_data - window
     if not length or end - 2 * length < facts.first_at:
         return None
-    starts = (end - 2 * length, end - length)
-    earlier, later = ((start, start + length) for start in starts)
-    steps = step_changes(paths, definition, earlier, later)
-    if steps.select(pl.min_horizontal("earlier_entered", "later_entered")).item(0, 0) < settings.least:
+    middle = end - length
+    asked: dict[str, Any] = {"window": window, "start": end - 2 * length, "end": end}
+    sides = [stage_funnel(paths, window=window, start=start, end=start + length) for start in (middle - length, middle)]
+    if min(side["entered"][0] for side in sides) < settings.least:
         return None
-    published = steps.select("step", "name", "earlier_entered", "later_entered")
+    earlier, later = (
+        side.select("step", pl.col("entered").alias(f"{name}_entered"), *_counts(name))
+        for name, side in zip(("earlier", "later"), sides, strict=True)
+    )
+    table = sides[1].select("step", "name").join(earlier, on="step").join(later, on="step")
     for of in ("entered", "previous"):
-        thin = pl.min_horizontal(f"earlier_{of}", f"later_{of}") < settings.least
-        published = published.with_columns(
-            steps.select(
-                pl.when(~thin).then(f"{of}_difference{side}").alias(f"{of}{side or '_difference'}")
-                for side in ("", "_low", "_high")
-            )
+        gaps = compare(paths, stage_funnel, group=pl.col("at") >= middle, share_of=of, **asked)
+        table = table.join(
+            gaps.select("step", *(pl.col(f"difference{end}").alias(f"{of}{end or '_difference'}") for end in _ENDS)),
+            on="step",
+            how="left",
         )
-    return stages.publishable_changes(published, steps, settings.k)
+    counts = table.select(pl.exclude("step", "name"))
+    shown = table.select("step", "name", "earlier_entered", "later_entered", *_differences())
+    return stages.publishable_changes(shown, counts, settings.k, settings.least)
 
 
-def pace_shift(paths: Paths, settings: ReportSettings, facts: Facts) -> Shift | None:
+_ENDS = ("", "_low", "_high")
+
+
+def _counts(name: str) -> list[pl.Expr]:
+    """The customers behind a share, who reached a step and who did not."""
+    return [pl.col("customers").alias(f"{name}_customers"), pl.col("customers_lost").alias(f"{name}_lost")]
+
+
+def _differences() -> list[str]:
+    return [f"{of}{end or '_difference'}" for of in ("entered", "previous") for end in _ENDS]
+
+
+def pace_shift(paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts) -> Shift | None:
     """The change of the median time to the goal, in days, over journeys by their start that reached it in the window.
 
     The interval combines those of the two medians as Newcombe's method combines those of two shares.
     """
-    length, end = duration(settings.compare), facts.end_of_data - duration(settings.window)
+    length, end = duration(settings.compare), facts.end_of_data - window
     if end - 2 * length < facts.first_at:
         return None
     medians = []
     for start in (end - 2 * length, end - length):
-        row = time_to_goal(paths, start=start, end=start + length, within=settings.window).row(0, named=True)
+        row = time_to_goal(paths, start=start, end=start + length, window=window).row(0, named=True)
         if row["reached"] < settings.least or row["customers"] < settings.k or row["median_time_low"] is None:
             return None
         medians.append([row[f"median_time{of}"] / timedelta(days=1) for of in ("", "_low", "_high")])

@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics import Funnel, Paths, counts_by, funnel_by_range, unusual_periods
+from analytics import Paths, duration, stage_funnel, unusual_periods
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import (
     MIN_WEEKS,
@@ -20,29 +20,33 @@ from reports.privacy.trends import (
     weeks_between,
 )
 from reports.questions.answers import Facts
+from reports.questions.groups import GOAL
 from reports.settings import ReportSettings
 
 _WEEKS: Final = 26
 
 
-def step_conversion(paths: Paths, definition: Funnel, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
-    """Step conversion by week of entry, for all customers and for every group of every breakdown."""
-    length = timedelta(days=7)
+def step_conversion(paths: Paths, settings: ReportSettings, facts: Facts, goal: str) -> pl.DataFrame | None:
+    """Step conversion by week in which journeys begin, for all journeys and for every group of every breakdown."""
+    length, window = timedelta(days=7), duration(settings.trend_window)
     mondays = weeks_between(facts.first_at.date(), (facts.end_of_data - length).date())[-_WEEKS:]
     if not mondays:
         return None
-    starts = [datetime(week.year, week.month, week.day, tzinfo=UTC) for week in mondays]
-    counts = funnel_by_range(paths, definition, [(start, start + length) for start in starts])
-    window_end = pl.col("period") + length + definition.window
-    whole, *parted = (
-        _conversion_of(counts, column, settings).with_columns(
-            week=pl.col("period").dt.date(), is_open=window_end > facts.end_of_data
+    first, last = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (mondays[0], mondays[-1]))
+    frames = []
+    for column in (None, *settings.segments):
+        found = stage_funnel(
+            paths, window=window, by=column or (), start=first, end=last + length, period="week"
+        ).with_columns(pl.col("name").replace(GOAL, goal))
+        window_end = pl.col("period") + length + window
+        frames.append(
+            _conversion_of(found, column, settings).with_columns(
+                week=pl.col("period").dt.date(), is_open=window_end > facts.end_of_data
+            )
         )
-        for column in (None, *definition.by)
-    )
-    weekly = [judged(whole, settings.k, settings.least)]
-    if parted:
-        spread = judged(pl.concat(parted), settings.k, settings.least, SPREADS_OF_GROUPS)
+    weekly = [judged(frames[0], settings.k, settings.least)]
+    if len(frames) > 1:
+        spread = judged(pl.concat(frames[1:]), settings.k, settings.least, SPREADS_OF_GROUPS)
         weekly.append(spread.filter(pl.col("segment") != NO_VALUE))
     return pl.concat(weekly)
 
@@ -66,11 +70,11 @@ def judged(counts: pl.DataFrame, k: int, min_customers: int, spreads: float = SP
 
 
 def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
-    """Counts by period and step, including customers whose window is not over.
+    """Counts by period and step, including journeys whose window is not over.
 
-    Customers without a value form a group too, as the other groups would reveal them.
+    Journeys without a value form a group too, as the other groups would reveal them.
     """
-    rows = counts.filter("is_total") if column is None else counts_by(counts, column).filter(~pl.col("is_total"))
+    rows = counts.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
     reached = pl.col("reached") + pl.col("open")
     return rows.select(
         "period",
@@ -78,6 +82,6 @@ def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSet
         "name",
         reached=reached,
         dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
-        segment=pl.lit(None, pl.String) if column is None else pl.col(column).fill_null(NO_VALUE),
+        segment=pl.lit(None, pl.String) if column is None else pl.col(column).cast(pl.String).fill_null(NO_VALUE),
         previous=reached.shift(1),
     ).filter(pl.col("step") > 1)

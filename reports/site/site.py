@@ -16,13 +16,13 @@ import polars as pl
 
 from reports.charts.theme import unchecked
 from reports.pages.cards import EMPTY, UNMADE, Page, Part, failure_of
+from reports.pages.change import change_page
+from reports.pages.customers import customers_page
 from reports.pages.explore import explore_page
-from reports.pages.journey_map import journey_map_page
-from reports.pages.overview import overview_page
-from reports.pages.paths import paths_page
-from reports.pages.quality import quality_page
-from reports.pages.stages import stages_page
-from reports.pages.trends import trends_page
+from reports.pages.journey import journey_page
+from reports.pages.routes import routes_page
+from reports.pages.summary import summary_page
+from reports.pages.trust import trust_page
 from reports.questions.answers import Answers
 from reports.settings import PageName, ReportSettings
 from reports.site.csv import as_csv
@@ -33,18 +33,18 @@ from reports.words.tables import as_files, columnar
 from reports.words.value_cards import ValueCard
 
 PAGES: Final[dict[PageName, Callable[[Answers, ReportSettings], Page | None]]] = {
-    "overview": overview_page,
-    "stages": stages_page,
-    "paths": paths_page,
-    "map": journey_map_page,
-    "trends": trends_page,
+    "summary": summary_page,
+    "journey": journey_page,
+    "customers": customers_page,
+    "routes": routes_page,
+    "change": change_page,
+    "trust": trust_page,
     "explore": explore_page,
-    "quality": quality_page,
 }
 FRONT: Final = "index.html"
 """The first page's file, whichever page that is."""
 STALE: Final = timedelta(hours=36)
-FILES: Final[dict[str, str]] = {str(name): f"{name}.html" for name in PAGES} | {"overview": "index.html"}
+FILES: Final[dict[str, str]] = {str(name): f"{name}.html" for name in PAGES} | {"summary": "index.html"}
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,9 @@ def build_site(answers: Answers | None, settings: ReportSettings, built_at: date
     pages = tuple(replace(page, notices=_notices(answers, built_at)) for page in pages)
     names = [(pages[0].name, FRONT), *((page.name, FILES[page.slug]) for page in pages[1:])]
     footer = _footer(answers, settings, built_at)
-    within = Site(settings.title, (*names, ("Earlier reports", "../../history.html")), footer, "./")
-    above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in names), footer, f"{folder}/")
+    listed = [link for link in names if link[1] != FILES["explore"]]
+    within = Site(settings.title, (*listed, ("Earlier reports", "../../history.html")), footer, "./")
+    above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in listed), footer, f"{folder}/")
     files = {file: render(page, within).encode() for page, (_, file) in zip(pages, names, strict=True)}
     all_in_one, no_links = _all_in_one(pages), Site(settings.title, (), footer)
     files["report.html"] = render(all_in_one, no_links).encode()
@@ -107,11 +108,11 @@ def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
 
 
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
-    """The configured pages that have content; the overview where none has."""
+    """The configured pages that have content; the summary where none has."""
     with unchecked():
         pages_or_none = [_page(name, answers, settings) for name in PAGES if name in settings.pages]
         pages = tuple(page for page in pages_or_none if page is not None)
-        return pages or (overview_page(answers, settings),)
+        return pages or (summary_page(answers, settings),)
 
 
 def _page(name: PageName, answers: Answers, settings: ReportSettings) -> Page | None:
@@ -131,9 +132,8 @@ def _page(name: PageName, answers: Answers, settings: ReportSettings) -> Page | 
 
 
 def _all_in_one(pages: tuple[Page, ...]) -> Page:
-    """All cards on one page, each once; a full version replaces the short one."""
+    """All cards on one page, each once."""
     parts = {part.id: part for page in pages for part in page.parts}
-    parts = {name: part for name, part in parts.items() if name.removesuffix("-short") not in parts.keys() - {name}}
     return replace(pages[0], name="Report", parts=tuple(parts.values()))
 
 
@@ -154,8 +154,8 @@ def _empty_page() -> Page:
         state=EMPTY,
     )
     return Page(
-        slug="overview",
-        name="Overview",
+        slug="summary",
+        name="Summary",
         title="Nothing has happened yet",
         lede="The lake holds no journeys. Load events with “journeys ingest” or “journeys load”, then “journeys "
         "stitch”, and build the report again.",

@@ -6,6 +6,7 @@ interval, unless that is so narrow that the words hold anywhere in it.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from math import ceil, floor
 from typing import Any
 
@@ -15,7 +16,7 @@ from reports.privacy.flow import OTHER, Flow
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import unusual_runs
 from reports.questions.intervals import clearly_larger, share_interval
-from reports.words.numbers import count, interval, percent, points, quoted
+from reports.words.numbers import count, interval, length, percent, points, quoted
 
 
 def weakest_step(stages: pl.DataFrame) -> int | None:
@@ -61,12 +62,12 @@ def _leads(counts: pl.Series) -> bool:
     return len(counts) < 2 or clearly_larger(float(counts[0]), float(counts[1]))
 
 
-def overview_headline(stages: pl.DataFrame, goal: str) -> str:
-    """The headline of the report: how many reach the goal, and where they are lost."""
+def summary_headline(stages: pl.DataFrame, goal: str) -> str:
+    """The headline of the report: what share of journeys reaches the goal, by any route, and where they stop."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     last = rows[max(rows)]
     if last["share_of_entered"] is None:
-        return "Too few customers so far to say how many reach the goal"
+        return "Too few journeys so far to say how many reach the goal"
     ends = last["share_of_entered_low"], last["share_of_entered_high"]
     sentence = f"{in_words(last['share_of_entered'], *ends)} {quoted(goal)}"
     weakest, largest = weakest_step(stages), largest_loss(stages)
@@ -77,83 +78,116 @@ def overview_headline(stages: pl.DataFrame, goal: str) -> str:
     return sentence
 
 
+def summary_lede(stages: pl.DataFrame, window: timedelta, k: int) -> str:
+    """The goal rate with its counts, the share that went through all stages, and the journeys that are too young."""
+    last, first = stages.row(-1, named=True), stages.row(0, named=True)
+    within = f"within {length(window)}"
+    if last["share_of_entered"] is None:
+        text = f"A rate {within} needs more mature journeys: {_counted(first['entered'], k)} so far."
+    else:
+        ends = interval(last["share_of_entered_low"], last["share_of_entered_high"])
+        text = (
+            f"By any route, {within} of their beginning: {count(last['reached'])} of {count(last['entered'])} journeys "
+            f"(95 %: {ends})."
+        )
+        if last["all_stages"] is not None and stages.height > 1:
+            text += f" {percent(last['all_stages'] / last['entered'])} went through all stages in order."
+    if first["open"]:
+        text += f" {count(first['open'])} journeys are younger than {length(window)} and not counted yet."
+    if first["direct"]:
+        text += f" {count(first['direct'])} more are direct: the goal without another stage before it."
+    return text
+
+
+def _counted(value: int | None, k: int) -> str:
+    return f"fewer than {k}" if value is None else count(value)
+
+
+FUNNEL = "How far journeys get, stage by stage"
+
+
 def funnel_headline(stages: pl.DataFrame) -> str:
     """The title of the stage funnel."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     weakest, largest = weakest_step(stages), largest_loss(stages)
     if weakest is None:
-        return "How far customers get, stage by stage"
-    row = rows[weakest]
-    sentence = (
-        f"Weakest step: {percent(row['share_of_previous'])} "
-        f"({interval(row['share_of_previous_low'], row['share_of_previous_high'])}) of customers who reach "
-        f"{quoted(rows[weakest - 1]['name'])} go on to {quoted(row['name'])}"
-    )
-    if largest is not None and largest != weakest:
-        sentence += f"; the largest loss, {count(rows[largest]['dropped'])}, is before {quoted(rows[largest]['name'])}"
-    return sentence
+        return FUNNEL
+    between = f"between {quoted(rows[weakest - 1]['name'])} and {quoted(rows[weakest]['name'])}"
+    if largest == weakest:
+        return f"Most journeys stop {between}"
+    return f"The weakest step is {between}"
 
 
-def segments_headline(frame: pl.DataFrame, max_groups: int = 2) -> str:
-    """The title of the chart by segment: the groups clearly below the rest that cost most, otherwise those above it."""
+def segments_headline(frame: pl.DataFrame) -> str:
+    """The title of the chart by segment: the group clearly below the others that costs most, otherwise above them."""
     if frame.filter(pl.col("verdict").is_not_null()).is_empty():
-        return "Conversion from stage to stage, by group"
-    sentences = [sentence for side in ("below", "above") for sentence in _different_groups(frame, side, max_groups)]
-    if sentences:
-        return "; ".join(sentences[:max_groups])
+        return "From stage to stage, by group"
+    found = _most_different(frame)
+    if found is not None:
+        side = "less" if found["verdict"] == "below" else "more"
+        return f"{found['dimension']} {quoted(found['segment'])} goes on to {quoted(found['name'])} {side} often"
     named = frame.filter(pl.col("segment") != NO_VALUE)
     known = named["state"].is_in([SHOWN]).all()
-    return f"No group of customers{'' if known else ' of which enough is known'} differs clearly from the rest"
+    return f"No group{'' if known else ' of which enough is known'} differs clearly from the others"
 
 
-def _different_groups(frame: pl.DataFrame, side: str, max_groups: int) -> list[str]:
-    """Sentences on the groups clearly on this side of the rest, those that affect most customers first."""
-    different = frame.filter((pl.col("verdict") == side) & (pl.col("segment") != NO_VALUE)).with_columns(
-        weight=(pl.col("difference") * pl.col("previous")).abs()
-    )
-    groups = different.sort("weight", descending=True, nulls_last=True, maintain_order=True).unique(
-        ["dimension", "segment"], keep="first", maintain_order=True
-    )
-    return [
-        f"{row['dimension']} {quoted(row['segment'])} is {points(row['difference']).lstrip('−+')} "
-        f"({interval(*sorted((abs(row['difference_low']), abs(row['difference_high']))))}) {side} the rest "
-        f"in going on to {quoted(row['name'])}"
-        for row in groups.drop_nulls("difference").head(max_groups).iter_rows(named=True)
-    ]
+def segments_detail(frame: pl.DataFrame) -> str:
+    """What stands behind the title: the shares and the difference with its interval; empty where nothing differs."""
+    found = _most_different(frame)
+    if found is None:
+        return ""
+    ends = interval(*sorted((abs(found["difference_low"]), abs(found["difference_high"]))))
+    size = points(abs(found["difference"])).lstrip("+")
+    return f"{percent(found['share'])} go on, {size} ({ends}) {found['verdict']} the others. "
+
+
+def _most_different(frame: pl.DataFrame) -> dict[str, Any] | None:
+    """The group and step clearly below the others that affects most journeys, otherwise clearly above."""
+    known = frame.filter(pl.col("segment") != NO_VALUE).drop_nulls("difference")
+    for side in ("below", "above"):
+        different = known.filter(pl.col("verdict") == side).with_columns(
+            weight=(pl.col("difference") * pl.col("previous")).abs()
+        )
+        if len(different):
+            return different.sort("weight", descending=True, nulls_last=True, maintain_order=True).row(0, named=True)
+    return None
 
 
 def flow_headline(published: Flow) -> str:
-    """The title of the flow: the most frequent first move, if clearly so, and the share of it that reaches the goal."""
+    """The title of the flow: the most frequent first move, if clearly so."""
+    first = _first_move(published)
+    if first is None:
+        return "The routes customers take"
+    return f"The commonest start is {quoted(first['source'])} then {_target(first['target'])}"
+
+
+def flow_detail(published: Flow, window: timedelta) -> str:
+    """What stands behind the title: the share of the first move, and the share of it that reaches the goal."""
+    row = _first_move(published)
+    if row is None:
+        return ""
+    bounds = row["goal_text"][:1].isalpha()
+    goal = row["goal_text"] if bounds else percent(row["goal_share"])
+    share = percent(row["units"] / published.units)
+    return f"{share} of journeys start so; {goal} of these reach the goal within {length(window)}. "
+
+
+def _first_move(published: Flow) -> dict[str, Any] | None:
     first = published.links.filter((pl.col("position") == 1) & (pl.col("source") != OTHER))
     first = first.sort("units", descending=True, maintain_order=True)
-    if first.is_empty() or not _leads(first["units"]):
-        return "The routes customers take"
-    row = first.row(0, named=True)
-    bounds = row["goal_text"][:1].isalpha()
-    goal = row["goal_text"] if bounds else _estimated(round(row["goal_share"] * row["units"]), row["units"])
-    return (
-        f"The commonest start is {quoted(row['source'])} then {_target(row['target'])}: "
-        f"{_estimated(row['units'], published.units)} of journeys, of which {goal} reach the goal"
-    )
-
-
-def _estimated(part: int, whole: int) -> str:
-    """A share with its interval."""
-    return f"{percent(part / whole)} ({interval(*share_interval(part, whole))})"
+    return None if first.is_empty() or not _leads(first["units"]) else first.row(0, named=True)
 
 
 def commonest_headline(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
-    """The title of the commonest paths: the commonest path to the goal, and the commonest abandoned one.
+    """The title of the commonest paths: the commonest one to the goal, otherwise the commonest without it, if clear.
 
     `reached` and `lost` have `route` and `units`, most frequent first.
     """
-    clauses = []
     if reached.height and _leads(reached["units"]):
-        clauses.append(f"the most frequent path to the goal is {_path_text(reached['route'][0].to_list())}")
+        return f"The commonest path to the goal is {_path_text(reached['route'][0].to_list())}"
     if lost.height and _leads(lost["units"]):
-        clauses.append(f"journeys are most often left after {_path_text(lost['route'][0].to_list())}")
-    sentence = "; ".join(clauses)
-    return sentence[:1].upper() + sentence[1:] if len(clauses) == 2 else "The commonest complete paths"
+        return f"The commonest path without the goal is {_path_text(lost['route'][0].to_list())}"
+    return "The commonest complete paths"
 
 
 def _path_text(route: list[str]) -> str:
@@ -179,7 +213,8 @@ def journey_map_headline(stages: pl.DataFrame, voice: pl.DataFrame | None) -> st
     weakest = weakest_step(stages)
     if weakest is not None:
         clauses.append(f"the largest share leaves after {quoted(rows[weakest - 1]['name'])}")
-    return "Journey map: " + "; ".join(clauses) if clauses else "Journey map"
+    sentence = "; ".join(clauses)
+    return sentence[:1].upper() + sentence[1:] if clauses else "The journey, stage by stage"
 
 
 def incidence_headline(curves: pl.DataFrame, dimension: str | None) -> str:
@@ -190,15 +225,11 @@ def incidence_headline(curves: pl.DataFrame, dimension: str | None) -> str:
     first, others = ends.row(0, named=True), ends.tail(-1)
     days = f"{_maximum(curves['days']):.0f} days"
     if first["low"] > _maximum(others["high"]):
-        return f"{dimension} {quoted(first['group'])} gets furthest: {_ended(first)} within {days}"
+        return f"{dimension} {quoted(first['group'])} gets furthest within {days}"
     last = ends.row(-1, named=True)
     if last["high"] < _minimum(ends.head(-1)["low"]):
-        return f"{dimension} {quoted(last['group'])} falls behind: {_ended(last)} within {days}"
+        return f"{dimension} {quoted(last['group'])} falls behind within {days}"
     return f"No group of {dimension} is clearly ahead after {days}"
-
-
-def _ended(row: dict[str, Any]) -> str:
-    return f"{percent(row['share'])} ({interval(row['low'], row['high'])})"
 
 
 def _maximum(values: pl.Series) -> float:
@@ -250,32 +281,44 @@ def _minimum(values: pl.Series) -> float:
     return minimum
 
 
+def changes_headline(changes: pl.DataFrame) -> str:
+    """The title of the change between two periods: the step that moved most, if clearly; else the goal rate's verdict.
+
+    In: `name`, `previous_difference`, `previous_low`, `previous_high` by step.
+    """
+    clear = changes.filter((pl.col("previous_low") > 0) | (pl.col("previous_high") < 0))
+    if clear.is_empty():
+        return "No step has clearly changed"
+    row = clear.sort(pl.col("previous_difference").abs(), descending=True).row(0, named=True)
+    return f"Going on to {quoted(row['name'])} {'rose' if row['previous_difference'] > 0 else 'fell'} clearly"
+
+
 def in_words(share: float, low: float, high: float) -> str:
-    """The start of a sentence about a share of customers; a simple fraction where one is close.
+    """The start of a sentence about a share of journeys; a simple fraction where one is close.
 
     Where the interval is wider than a fifth of the share, the sentence gives its ends.
 
     >>> in_words(0.107, 0.104, 0.110)
-    'About one in nine customers who enter reaches'
+    'About one in nine journeys reaches'
     >>> in_words(0.5, 0.495, 0.505), in_words(0.134, 0.13, 0.138).replace(chr(0x202f), " ")
-    ('Half of the customers who enter reach', '13.4 % of customers who enter reach')
+    ('Half of the journeys reach', '13.4 % of journeys reach')
     >>> in_words(0.5, 0.34, 0.66).replace(chr(0x202f), " ")
-    'Between 34 % and 66 % of customers who enter reach'
+    'Between 34 % and 66 % of journeys reach'
     """
     if high - low > share / 5:
         ends = (percent(floor(low * 100) / 100, 0), percent(ceil(high * 100) / 100, 0))
-        return f"Between {ends[0]} and {ends[1]} of customers who enter reach"
+        return f"Between {ends[0]} and {ends[1]} of journeys reach"
     words = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     if abs(share - 0.5) < 0.005:
-        return "Half of the customers who enter reach"
+        return "Half of the journeys reach"
     for above, below in ((2, 3), (3, 4)):
         if abs(share * below / above - 1) < 0.02:
-            return f"About {words[above - 2]} in {words[below - 2]} customers who enter reach"
+            return f"About {words[above - 2]} in {words[below - 2]} journeys reach"
     parts = round(1 / share) if share > 0 else 0
     if 2 < parts <= 10 and abs(share * parts - 1) < 0.04:
         about = "One" if abs(share * parts - 1) < 0.01 else "About one"
-        return f"{about} in {words[parts - 2]} customers who enter reaches"
-    return f"{percent(share)} of customers who enter reach"
+        return f"{about} in {words[parts - 2]} journeys reaches"
+    return f"{percent(share)} of journeys reach"
 
 
 def _step(rows: dict[int, dict[str, Any]], step: int) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 from reports.privacy.stages import BOUNDED, WITHHELD
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.words.numbers import count, length, period, quoted
+from reports.words.numbers import count, length, percent, period
 
 
 @dataclass(frozen=True)
@@ -22,20 +22,39 @@ class State:
 
 
 def population(answers: Answers, settings: ReportSettings) -> str:
-    """The customers that are counted: entrants whose window is over; those still within it are only mentioned."""
+    """The journeys that are counted: those whose window is over."""
     first = answers.stages.row(0, named=True)
+    return f"{shown_count(first['entered'], settings)} journeys begun {entry_dates(answers)}."
+
+
+def all_stages_note(stages: pl.DataFrame) -> str:
+    """The share of journeys that went through all stages in order; empty where it is not known."""
+    last = stages.row(-1, named=True)
+    if last["all_stages"] is None or not last["entered"] or stages.height < 2:
+        return ""
+    share = percent(last["all_stages"] / last["entered"])
+    return f" {percent(last['share_of_entered'])} reach the goal by any route, {share} through all stages in order."
+
+
+def counted_journeys(answers: Answers) -> str:
+    """Which journeys are counted, and when one has reached a stage."""
+    first, window = answers.stages.row(0, named=True), length(answers.window)
     text = (
-        f"{shown_count(first['entered'], settings)} customers who entered at {quoted(first['name'])} "
-        f"{entry_dates(answers)} "
-        f"and whose window of {length(answers.window)} is over."
+        f"A journey begins with a touch of a stage up to the goal's and is counted once, if it began at least {window} "
+        f"before the end of the data. It has reached a stage when it has, within {window} of its beginning, a touch of "
+        "that stage or a later one, or the goal."
     )
     if first["open"]:
-        text += f" {count(first['open'])} more are still within their window and are not counted."
+        text += f" {count(first['open'])} younger journeys are not counted."
+    if first["direct"]:
+        text += f" {count(first['direct'])} direct journeys, with the goal alone, are in no row."
+    if first["late"]:
+        text += f" {count(first['late'])} reached the goal later than {window}."
     return text
 
 
 def entry_dates(answers: Answers) -> str:
-    """From the first touch to the last day of entry whose window was over by the end of the data."""
+    """From the first touch to the last day on which a journey began whose window is over."""
     facts = answers.facts
     return period(facts.first_at, max(facts.first_at, facts.end_of_data - answers.window))
 
@@ -51,14 +70,14 @@ def shown_count(value: int | None, settings: ReportSettings) -> str:
 
 
 def too_few(entered: int | None, settings: ReportSettings) -> State | None:
-    """The note instead of a rate over too few customers; null where there are enough."""
+    """The note instead of a rate of too few customers; null where there are enough."""
     if entered is not None and entered >= settings.least:
         return None
     shown = f"fewer than {settings.k}" if entered is None or 0 < entered < settings.k else count(entered)
     return State(
         f"n < {settings.least}",
         "Too few customers for a rate",
-        f"{shown} customers entered and have completed their window; a rate needs at least {settings.least}.",
+        f"{shown} customers have a journey whose window is over; a rate needs at least {settings.least}.",
     )
 
 

@@ -29,30 +29,66 @@ def stages_table(frame: pl.DataFrame) -> Table:
     """The stage funnel."""
     heads = (
         "Stage",
-        "Customers",
-        "Of all who entered",
+        "Journeys",
+        "Of all",
+        "95 % interval",
         "Of the stage before",
         "95 % interval",
         "Lost before it",
-        "Still open",
+        "Touched it",
+        "Skipped it",
         "Median time",
         "90 % within",
+        "Younger, so far",
+        "Through all stages",
     )
     rows = [
         (
             shown_name(r["name"]),
             _counted(r["reached"]),
             percent(r["share_of_entered"]),
+            interval(r["share_of_entered_low"], r["share_of_entered_high"]),
             _rate(r["share_of_previous"], r) if r["step"] > 1 else MISSING,
             interval(r["share_of_previous_low"], r["share_of_previous_high"]),
             _counted(r["dropped"]) if r["step"] > 1 else MISSING,
-            _counted(r["open"]),
+            _counted(r["touched"]),
+            _counted(r["skipped"]),
             wait(r["median_wait"]),
             wait(r["p90_wait"]),
+            _counted(r["open"]),
+            MISSING if r["kind"] != "goal" else _counted(r["all_stages"]),
         )
         for r in frame.sort("step").iter_rows(named=True)
     ]
     return Table(heads, tuple(rows))
+
+
+def changes_table(frame: pl.DataFrame) -> Table:
+    """The newest period against the one before, step by step."""
+    heads = (
+        "Stage",
+        "Of all: difference",
+        "95 % interval",
+        "Of the stage before: difference",
+        "95 % interval",
+        "Clear",
+    )
+    rows = [
+        (
+            shown_name(r["name"]),
+            points(r["entered_difference"]),
+            points_interval(r["entered_low"], r["entered_high"]),
+            points(r["previous_difference"]),
+            points_interval(r["previous_low"], r["previous_high"]),
+            MISSING
+            if r["previous_low"] is None
+            else "yes"
+            if r["previous_low"] > 0 or r["previous_high"] < 0
+            else "no",
+        )
+        for r in frame.filter(pl.col("step") > 1).sort("step").iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows), words=(0, 5))
 
 
 def segments_table(frame: pl.DataFrame) -> Table:
@@ -62,8 +98,8 @@ def segments_table(frame: pl.DataFrame) -> Table:
         "Step",
         "Conversion",
         "95 % interval",
-        "Customers before",
-        "Difference from the rest",
+        "Journeys before",
+        "Difference from the others",
         "95 % interval of it",
     )
     rows = [
@@ -113,7 +149,7 @@ def paths_table(frame: pl.DataFrame) -> Table:
         (" → ".join(_touchpoint(name) for name in r["route"]), r["ended"], count(r["units"]), percent(r["share"]))
         for r in frame.iter_rows(named=True)
     ]
-    return Table(("Path", "Ended", "Journeys", "Of all that are over"), tuple(rows), words=(0, 1))
+    return Table(("Path", "Ended", "Journeys", "Of all mature journeys"), tuple(rows), words=(0, 1))
 
 
 def positions_table(frame: pl.DataFrame) -> Table:
@@ -160,7 +196,7 @@ def weeks_table(frame: pl.DataFrame) -> Table:
         )
         for r in frame.sort("week", "step").iter_rows(named=True)
     ]
-    heads = ("Week of", "Step", "Conversion", "Expected", "Customers before", "Note")
+    heads = ("Week of", "Step", "Conversion", "Expected", "Journeys before", "Note")
     return Table(heads, tuple(rows), words=(0, 1, 5))
 
 
@@ -217,7 +253,7 @@ def incidence_table(frame: pl.DataFrame) -> Table:
 
 
 def cube_table(published: Cube, names: tuple[str, ...]) -> Table:
-    """The cube summed over its periods: all customers, the groups of each dimension, then those of both."""
+    """The cube summed over its periods: all journeys, the groups of each dimension, then those of both."""
     counts = [name for name in published.cells.columns if name.startswith("n")]
     fields = ("a", "b")[: len(names)]
     rows: list[tuple[str, ...]] = []

@@ -63,22 +63,22 @@ def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
         later, earlier = row["later_entered"], row["earlier_entered"]
         low, high = (end / (1 - end) for end in share_interval(later, later + earlier))
         difference = compared(later / earlier), compared_interval(low, high)
-        change = _change("Entered", _newest(answers, settings), settings, difference, clear=low > 1 or high < 1)
+        change = _change("Begun", newest_period(answers, settings), settings, difference, clear=low > 1 or high < 1)
     journeys, customers = (
         shown_count(answers.facts.journeys, settings),
         shown_count(answers.facts.customers, settings),
     )
-    detail = f"{journeys} journeys of {customers} customers in all"
-    return ValueCard("Customers who entered", shown_count(first["entered"], settings), detail, change)
+    detail = f"of {journeys} in all, by {customers} customers; the others are younger, or direct"
+    return ValueCard("Mature journeys", shown_count(first["entered"], settings), detail, change)
 
 
 def _converted(answers: Answers, settings: ReportSettings) -> ValueCard:
     last = answers.stages.row(-1, named=True)
-    label = f"Reached {quoted(answers.goal)}"
+    label = f"Reach {quoted(answers.goal)}"
     if last["share_of_entered"] is None:
-        return ValueCard(label, count(last["reached"]), _why_not(last, settings))
+        return ValueCard(label, shown_count(last["reached"], settings), _why_not(last, settings))
     ends = interval(last["share_of_entered_low"], last["share_of_entered_high"])
-    detail = f"{count(last['reached'])} customers (95 %: {ends})"
+    detail = f"{count(last['reached'])} journeys, within {length(answers.window)} (95 %: {ends})"
     return ValueCard(
         label, percent(last["share_of_entered"]), detail, _difference(answers, settings, last["step"], "entered")
     )
@@ -105,12 +105,14 @@ def _pace(answers: Answers, settings: ReportSettings) -> ValueCard:
     pace = answers.pace
     if pace is None:
         return ValueCard(label, "–", f"fewer than {settings.least} journeys reached it")
-    detail = f"from the first touch, of {count(pace.journeys)} journeys; one in ten takes over {wait(pace.nine_in_ten)}"
+    detail = (
+        f"of {count(pace.journeys)} journeys, from their first touch; one in ten takes over {wait(pace.nine_in_ten)}"
+    )
     shift, change = answers.pace_shift, ""
     if shift is not None:
         difference = f"{wait_shift(shift.difference)} against", f"{wait_shift(shift.low)} to {wait_shift(shift.high)}"
         clear = shift.low > 0 or shift.high < 0
-        change = _change("Begun", _newest(answers, settings), settings, difference, clear=clear)
+        change = _change("Begun", newest_period(answers, settings), settings, difference, clear=clear)
     return ValueCard(label, wait(pace.median), detail, change)
 
 
@@ -144,7 +146,7 @@ def _difference(answers: Answers, settings: ReportSettings, step: int, of: str) 
         return ""
     low, high = row[f"{of}_low"], row[f"{of}_high"]
     difference = f"{points(row[f'{of}_difference'])} against", points_interval(low, high)
-    return _change("Entered", _newest(answers, settings), settings, difference, clear=low > 0 or high < 0)
+    return _change("Begun", newest_period(answers, settings), settings, difference, clear=low > 0 or high < 0)
 
 
 def _change(what: str, when: str, settings: ReportSettings, difference: tuple[str, str], *, clear: bool) -> str:
@@ -154,8 +156,8 @@ def _change(what: str, when: str, settings: ReportSettings, difference: tuple[st
     return f"{what} {when}: {before} (95 %: {ends}{'' if clear else ', not clear'})"
 
 
-def _newest(answers: Answers, settings: ReportSettings) -> str:
-    """The newer of the two compared periods of entry."""
+def newest_period(answers: Answers, settings: ReportSettings) -> str:
+    """The newer of the two compared periods in which journeys began."""
     end = answers.facts.end_of_data - answers.window
     return _days(end - duration(settings.compare), end)
 

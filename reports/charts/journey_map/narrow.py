@@ -44,9 +44,7 @@ def narrow_journey_map(
 
 def _heads(canvas: Canvas, steps: Rows) -> list[alt.Chart]:
     boxes = [{"x": 0, "x2": canvas.width, "y": s["top"], "y2": s["top"] + HEAD} for s in steps]
-    counts = [
-        {"x": canvas.width - 12, "y": s["top"] + HEAD / 2, "t": f"{count(s['reached'])} customers"} for s in steps
-    ]
+    counts = [{"x": canvas.width - 12, "y": s["top"] + HEAD / 2, "t": f"{count(s['reached'])} journeys"} for s in steps]
     names = [
         {
             "x": 12,

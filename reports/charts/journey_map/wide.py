@@ -61,7 +61,7 @@ def stage_columns(stages: pl.DataFrame, width: int) -> Rows:
         row["lost"] = after["dropped"] if after else None
         row["t_time"] = wait(after["median_wait"]) if after else "–"
         row["label"] = shown_name(row["name"])
-        row["d"] = f"{row['label']}: {count(row['reached'])} customers, {percent(row['leave'])} leave here."
+        row["d"] = f"{row['label']}: {count(row['reached'])} journeys, {percent(row['leave'])} leave here."
     return rows
 
 
@@ -87,14 +87,14 @@ def _head(canvas: Canvas, steps: Rows, wants: dict[str, str]) -> list[alt.Chart]
     room = steps[0]["x1"] - steps[0]["x0"]
     boxes = [{"x": s["x0"], "x2": s["x1"], "y": 0, "y2": 34} for s in steps]
     names = [{"x": s["xm"], "y": 17, "t": fonts.fit(s["label"], room - 12, 13.5, 600)} for s in steps]
-    counts = [{"x": s["xm"], "y": 49, "t": f"{count(s['reached'])} customers"} for s in steps]
+    counts = [{"x": s["xm"], "y": 49, "t": f"{count(s['reached'])} journeys"} for s in steps]
     wanted = [
         {"x": s["xm"], "y": 62, "t": fonts.wrap(wants[s["name"]], room - 8, 11.5)}
         for s in steps
         if wants.get(s["name"])
     ]
     layers = [
-        *_side(canvas, "Stage", ["customers reaching it", *(["and what they want"] if wanted else [])], 6),
+        *_side(canvas, "Stage", ["journeys reaching it", *(["and what they want"] if wanted else [])], 6),
         canvas.rects(boxes, "bar-primary", cornerRadius=5),
         canvas.texts(names, "label-on", "center", fontSize=13.5),
         canvas.texts(counts, "label-strong", "center"),

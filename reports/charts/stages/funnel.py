@@ -1,7 +1,7 @@
-"""How many customers reach each stage, and where are they lost?
+"""How many journeys reach each stage, and where are they lost?
 
-In: the published stages frame (`reports.privacy.stages.publishable_stages`). Solid bars are the share of all who
-entered, the dashed ghost those lost since the stage before; the figures stand beside the bars.
+In: the published stages frame (`reports.privacy.stages.publishable_stages`). Solid bars are the share of all
+journeys, the dashed ghost those lost since the stage before; the figures stand beside the bars.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WIDTH = 1096
 ROW = 54
 BAR = 34
 HEAD = 22
-COLUMNS = (("Customers", 0.0), ("From previous", 122.0), ("95 % interval", 240.0), ("Median time", 340.0))
+COLUMNS = (("Journeys", 0.0), ("From previous", 122.0), ("95 % interval", 240.0), ("Median time", 340.0))
 
 
 def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH) -> alt.LayerChart:
@@ -126,7 +126,7 @@ def _rows(stages: pl.DataFrame) -> list[dict[str, Any]]:
 
 
 def _sentence(row: dict[str, Any]) -> str:
-    text = f"{row['name']}: {row['t_count']} customers, {row['t_share']} of those who entered"
+    text = f"{row['name']}: {row['t_count']} journeys, {row['t_share']} of all"
     if row["t_previous"]:
         text += f", {row['t_previous']} of the stage before (95 % interval {row['t_interval']})"
     return text + (f", {row['t_lost'].lstrip('−')} lost before it" if row["t_lost"] else "")
@@ -144,8 +144,8 @@ def _place(row: dict[str, Any], left: float, room: float, top: float, height: fl
 def _bars(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
     tip = tips(
         name="Stage",
-        t_count="Customers",
-        t_share="Of all who entered",
+        t_count="Journeys",
+        t_share="Of all",
         t_previous="Of the stage before",
         t_interval="95 % interval",
         t_lost="Lost before this stage",

@@ -138,7 +138,7 @@ def _row(
         "t_rest": f"{points(row['difference'])} ({points_interval(row['difference_low'], row['difference_high'])})",
     }
     from_rest = "" if row["difference"] is None else f", {text['t_rest']} from the rest"
-    text["d"] = f"{text['segment']} {text['name']}: {text['t_share']} of {text['t_previous']} customers{from_rest}"
+    text["d"] = f"{text['segment']} {text['name']}: {text['t_share']} of {text['t_previous']} journeys{from_rest}"
     at = {"y": heights[row["dimension"], row["segment"]], "left": lefts[row["step"]]}
     verdict = row["verdict"] if shown else None
     if shown:

@@ -1,4 +1,4 @@
-"""The Data quality page: can these numbers be trusted?"""
+"""The Trust page: can these numbers be trusted?"""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ WAYS = {
 }
 
 
-def quality_page(answers: Answers, settings: ReportSettings) -> Page | None:
+def trust_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """How touches were linked to customers, how fresh the data is, and what is withheld."""
     linked = answers.linked
     if linked is None or linked.is_empty():
@@ -42,8 +42,8 @@ def quality_page(answers: Answers, settings: ReportSettings) -> Page | None:
         lambda: specification(coverage_bars(linked, WAYS)), lambda: specification(coverage_bars(linked, WAYS, NARROW))
     )
     return Page(
-        slug="quality",
-        name="Data quality",
+        slug="trust",
+        name="Trust",
         title="Can these numbers be trusted?",
         lede="Where the numbers come from, how touches were linked to customers, and what is not shown.",
         values=_values(answers, settings),
@@ -111,7 +111,6 @@ def _values(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]
         *_freshness(answers),
         ValueCard("Withheld", percent(hidden / cells), f"{hidden} of {cells} cells: fewer than {settings.k} customers"),
         ValueCard("Too few for a rate", percent(few / cells), f"{few} cells: fewer than {settings.least} customers"),
-        ValueCard("Definitions", answers.origin.definitions[:8], ", ".join(_versions(answers))),
     )
 
 
@@ -121,7 +120,3 @@ def _freshness(answers: Answers) -> tuple[ValueCard, ...]:
         return ()
     late = f"; {percent(evidence.late)} of events arrived more than a day late" if evidence.late is not None else ""
     return (ValueCard("Newest event arrived", day(evidence.arrived_at), f"{moment(evidence.arrived_at)}{late}"),)
-
-
-def _versions(answers: Answers) -> list[str]:
-    return [f"{name} {version}" for name, version in sorted(answers.origin.versions.items())]

@@ -1,8 +1,6 @@
-"""The Paths page: which routes do customers take, and which of them lead to the goal?"""
+"""The Routes page: which routes do customers take, and which of them lead to the goal?"""
 
 from __future__ import annotations
-
-from functools import lru_cache
 
 import polars as pl
 
@@ -19,21 +17,21 @@ from reports.privacy.paths import ABANDONED, MAX_TOUCHES, REACHED
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import headlines, tables
-from reports.words.numbers import count, percent
-from reports.words.subtitles import dates, rounded_note
+from reports.words.numbers import count, length, percent
+from reports.words.subtitles import counted_journeys, dates, entry_dates, rounded_note
 
 RARE_MOVE = 0.015
 
 
-def paths_page(answers: Answers, settings: ReportSettings) -> Page | None:
+def routes_page(answers: Answers, settings: ReportSettings) -> Page | None:
     """Flow, commonest whole paths, where customers are at each position, and moves between touchpoints."""
     cards = (card(answers, settings) for card in (flow_card, commonest_card, positions_card, moves_card))
     parts = tuple(part for part in cards if part is not None)
     if not parts:
         return None
     return Page(
-        slug="paths",
-        name="Paths",
+        slug="routes",
+        name="Routes",
         title="The routes customers take",
         lede="Journeys step by step across channels: from the first touch to the goal, or to where they are abandoned."
         + (" Consecutive repeats of a touchpoint are merged." if settings.collapse else ""),
@@ -49,10 +47,12 @@ def flow_card(answers: Answers, settings: ReportSettings) -> Part | None:
     return Part(
         id="flow",
         title=headlines.flow_headline(published),
-        subtitle=f"{count(published.units)} journeys, {dates(answers)}, from their first touch; the "
-        f"{settings.flow_top} largest touchpoints per step, the rest as “Other”. Grey: abandoned there; journeys still "
-        "open are not counted as left. Colour: share that eventually reaches the goal."
-        + rounded_note(published.rounded, settings),
+        subtitle=f"{headlines.flow_detail(published, answers.window)}{count(published.units)} journeys begun "
+        f"{entry_dates(answers)}, from their first touch. Colour: share that reaches the goal within "
+        f"{length(answers.window)}." + rounded_note(published.rounded, settings),
+        method=f"{counted_journeys(answers)} The {settings.flow_top} largest touchpoints per step, the "
+        f"rest as "
+        "“Other”. Grey: abandoned there; a journey still under way is not counted as left.",
         gesture="Point at a touchpoint to follow everyone who passed through it.",
         frame=published.links,
         table=tables.links_table(published.links),
@@ -70,10 +70,10 @@ def commonest_card(answers: Answers, settings: ReportSettings) -> Part | None:
         title=headlines.commonest_headline(
             *(paths.filter(pl.col("ended") == ending) for ending in (REACHED, ABANDONED))
         ),
-        subtitle=f"Whole journeys that are over, first touch to last, {dates(answers)}. Only paths of up to "
-        f"{MAX_TOUCHES} touches that at least {settings.least} journeys took are listed, up to six of a kind; all "
-        f"others together are "
-        f"{percent(max(0.0, 1 - listed))} of these journeys.",
+        subtitle=f"Whole mature journeys, first touch to last, begun {entry_dates(answers)}: with the goal within "
+        f"{length(answers.window)}, and without it. All paths that are not listed are {percent(max(0.0, 1 - listed))}.",
+        method=f"{counted_journeys(answers)} Only paths of up to {MAX_TOUCHES} touches that at least "
+        f"{settings.least} journeys took are listed, up to six of a kind.",
         frame=paths,
         table=tables.paths_table(paths),
     ).drawn(lambda: specification(commonest_paths(paths)), lambda: specification(narrow_commonest_paths(paths)))
@@ -115,7 +115,5 @@ def moves_card(answers: Answers, settings: ReportSettings) -> Part | None:
     )
 
 
-@lru_cache(maxsize=2)
 def _flow_drawn(published: Flow, *, narrow: bool = False) -> Spec:
-    """The chart of the flow, cached because two pages show it."""
     return specification(narrow_flow(published) if narrow else flow_of_paths(published))
