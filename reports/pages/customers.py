@@ -44,7 +44,7 @@ def segments_card(answers: Answers, settings: ReportSettings) -> Part | None:
         title=headlines.segments_headline(frame),
         subtitle=f"{headlines.segments_detail(frame)}Share of the journeys at one stage that go on to the next. ▲ "
         f"clearly "
-        "above and ▼ clearly below the others, ○ no clear difference." + withheld_note(frame, settings),
+        "above and ▼ clearly below the others, ○ no clear difference, □ unknown." + withheld_note(frame, settings),
         method=f"{counted_journeys(answers)} Groups are of the journey's first touch. Whiskers: 95 % "
         f"(Wilson, "
         "judged by customers). Dashed: all journeys. A group is set against all other known groups; journeys without a "

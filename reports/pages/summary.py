@@ -2,26 +2,51 @@
 
 from __future__ import annotations
 
+from reports.charts.stages.act_first import act_first, narrow_act_first
 from reports.charts.stages.funnel import narrow_stage_funnel, stage_funnel
 from reports.charts.theme import specification
 from reports.pages.cards import Page, Part
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
 from reports.words import headlines, tables
+from reports.words.numbers import quoted
+from reports.words.problems import problems_headline
 from reports.words.subtitles import all_stages_note, counted_journeys, population, too_few, withheld_note
 from reports.words.value_cards import value_cards
 
 
 def summary_page(answers: Answers, settings: ReportSettings) -> Page:
-    """Value cards and the stage funnel."""
+    """Value cards, where to act first, and the stage funnel."""
     return Page(
         slug="summary",
         name="Summary",
         title=headlines.summary_headline(answers.stages, answers.goal),
         lede=headlines.summary_lede(answers.stages, answers.window, settings.k),
         values=value_cards(answers, settings),
-        parts=(funnel_card(answers, settings),),
+        notices=headlines.alerts(answers.weeks),
+        parts=tuple(part for part in (problems_card(answers), funnel_card(answers, settings)) if part is not None),
     )
+
+
+def problems_card(answers: Answers) -> Part | None:
+    """Where to act first, or null where nothing is clearly worse than usual."""
+    frame = answers.problems
+    if frame is None:
+        return None
+    before = {int(step) + 1: name for step, name in answers.stages.select("step", "name").iter_rows()}
+    return Part(
+        id="act-first",
+        title=problems_headline(frame.row(0, named=True)),
+        subtitle=f"{quoted(answers.goal)} that would have come at the usual rate, ranked by the lower end of the "
+        "interval. A comparison, no proof; problems overlap and do not add up.",
+        method="Of a group: the journeys that reach the stage before, times how much less often they go on than all "
+        "other "
+        "known groups, times the share of those who reach the stage that reach the goal. Of unusual weeks: the same "
+        "against the usual share of the weeks before. Only differences that are clear (Benjamini–Hochberg, 5 %), and "
+        "weeks outside their band.",
+        frame=frame,
+        table=tables.problems_table(frame, before),
+    ).drawn(lambda: specification(act_first(frame, before)), lambda: specification(narrow_act_first(frame, before)))
 
 
 def funnel_card(answers: Answers, settings: ReportSettings) -> Part:

@@ -66,6 +66,7 @@ class Answers:
 
     `stages`, `segments`, `voice` and `changes` come from `reports.privacy.stages`, `flow` from `reports.privacy.flow`,
     `paths`, `positions`, `moves` and `used` from `reports.privacy.paths`, `weeks` from `reports.privacy.trends`,
+    `problems` from `reports.questions.act_first`,
     `times` and `incidence` (by the groups of `incidence_by`) from `reports.questions.pacing`, `pace_shift` and
     `voice_shifts` (by stage) from `reports.questions.periods`. `linked` is `way` String and `share` Float64 of touches.
     `stage_numbers` orders the touchpoints of the graph; `goals` are the touchpoints that end it.
@@ -93,6 +94,7 @@ class Answers:
     changes: pl.DataFrame | None = None
     voice: pl.DataFrame | None = None
     voice_shifts: dict[str, Shift] = field(default_factory=dict)
+    problems: pl.DataFrame | None = None
     cube: Cube | None = None
     evidence: Evidence = field(default_factory=Evidence)
     origin: Origin = field(default_factory=lambda: Origin(""))

@@ -36,6 +36,7 @@ from reports.privacy import flow
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
 from reports.privacy.stages import OUTCOMES, publishable_stages, publishable_voice, totals
 from reports.questions import groups, pacing, periods, scope, weeks
+from reports.questions.act_first import problems
 from reports.questions.answers import Answers, Facts, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
 from reports.questions.groups import GOAL
@@ -78,6 +79,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
     window = goal_window(paths, settings.window)
     stages = publishable_stages(counts, settings.k, settings.least)
     segments = groups.segment_differences(paths, settings, goal)
+    weekly = weeks.step_conversion(paths, settings, facts, goal)
     return Answers(
         facts=facts,
         goal=goal,
@@ -87,13 +89,14 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         flow=_flow(paths, settings, rules),
         **_routes(paths, settings),
         used=_used(paths, settings),
-        weeks=weeks.step_conversion(paths, settings, facts, goal),
+        weeks=weekly,
+        problems=problems(stages, segments, weekly),
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
         cube=_cube(paths, stages, segments, settings),
         **_pacing(paths, window, settings, facts),
-        changes=periods.period_changes(paths, window, settings, facts),
+        changes=periods.period_changes(paths, window, settings, facts, goal),
         **_voice(paths, settings, rules, facts),
         origin=Origin(definitions_hash(settings, rules), _versions(paths)),
     )

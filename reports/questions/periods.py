@@ -16,10 +16,13 @@ from analytics import Paths, compare, duration, stage_funnel, time_to_goal, voic
 from reports.privacy import stages
 from reports.privacy.rules import small
 from reports.questions.answers import Facts, Shift
+from reports.questions.groups import GOAL
 from reports.settings import ReportSettings
 
 
-def period_changes(paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+def period_changes(
+    paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts, goal: str
+) -> pl.DataFrame | None:
     """Step conversion of the journeys of the newest period whose window is over, against the period before.
 
     One row per step: `step`, `name`; `earlier_entered`, `later_entered` Int64; `entered_difference`,
@@ -38,7 +41,8 @@ def period_changes(paths: Paths, window: timedelta, settings: ReportSettings, fa
         side.select("step", pl.col("entered").alias(f"{name}_entered"), *_counts(name))
         for name, side in zip(("earlier", "later"), sides, strict=True)
     )
-    table = sides[1].select("step", "name").join(earlier, on="step").join(later, on="step")
+    names = sides[1].select("step", pl.col("name").replace(GOAL, goal))
+    table = names.join(earlier, on="step").join(later, on="step")
     for of in ("entered", "previous"):
         gaps = compare(paths, stage_funnel, group=pl.col("at") >= middle, share_of=of, **asked)
         table = table.join(

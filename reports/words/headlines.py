@@ -263,6 +263,18 @@ def trends_headline(weekly: pl.DataFrame) -> str:
     return f"{runs[0]['dimension']} {quoted(runs[0]['segment'])}: {sentence[:1].lower()}{sentence[1:]}"
 
 
+def alerts(weekly: pl.DataFrame | None) -> tuple[str, ...]:
+    """What was out of its band, in a sentence: the most remarkable run below it of a group, or of all journeys."""
+    runs = [] if weekly is None else [run for run in unusual_runs(weekly) if run["difference"] < 0]
+    if not runs:
+        return ()
+    run = next((run for run in runs if run["dimension"] is not None), runs[0])
+    sentence = _run_sentence(run)
+    if run["dimension"] is None:
+        return (f"◆ {sentence}: see Change.",)
+    return (f"◆ {run['dimension']} {quoted(run['segment'])}: {sentence[:1].lower()}{sentence[1:]}. See Change.",)
+
+
 def _run_sentence(run: dict[str, Any]) -> str:
     first, last = run["first"], run["last"]
     when = (

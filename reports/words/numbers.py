@@ -96,6 +96,15 @@ def interval(low: float | None, high: float | None, decimals: int = 1) -> str:
     return f"{low * 100:.{decimals}f}–{high * 100:.{decimals}f}"
 
 
+def whole_interval(low: float, high: float) -> str:
+    """An interval of counts, without digits after the point.
+
+    >>> whole_interval(219.6, 1271.2)
+    '220–1,271'
+    """
+    return f"{low:,.0f}–{high:,.0f}"
+
+
 def bounded(low: float | None, high: float | None) -> str:
     """A share of which only the bounds are published.
 

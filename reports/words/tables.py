@@ -13,7 +13,19 @@ import polars as pl
 from reports.privacy.flow import OTHER
 from reports.privacy.stages import BOUNDED, FEW, WITHHELD
 from reports.questions.cube import Cube
-from reports.words.numbers import MISSING, bounded, count, interval, percent, points, points_interval, shown_name, wait
+from reports.words.numbers import (
+    MISSING,
+    bounded,
+    count,
+    interval,
+    percent,
+    points,
+    points_interval,
+    shown_name,
+    wait,
+    whole_interval,
+)
+from reports.words.problems import problem_of, whom_of
 
 
 @dataclass(frozen=True)
@@ -132,6 +144,24 @@ def links_table(frame: pl.DataFrame) -> Table:
         for r in frame.sort("units", descending=True, maintain_order=True).head(60).iter_rows(named=True)
     ]
     return Table(heads, tuple(rows), words=(0, 1, 2))
+
+
+def problems_table(frame: pl.DataFrame, before: dict[int, str]) -> Table:
+    """The problems with most goals at stake."""
+    heads = ("Problem", "Where", "Goals at stake", "95 % interval", "Goes on", "Usually", "Journeys")
+    rows = [
+        (
+            problem_of(r),
+            whom_of(r, before[r["step"]]),
+            f"{r['at_stake']:,.0f}",
+            whole_interval(r["low"], r["high"]),
+            percent(r["share"]),
+            percent(r["usual"]),
+            count(r["journeys"]),
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    return Table(heads, tuple(rows), words=(0, 1))
 
 
 def used_table(frame: pl.DataFrame) -> Table:

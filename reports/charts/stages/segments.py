@@ -38,7 +38,7 @@ Range = tuple[float, float]
 
 
 def segment_dots(segments: pl.DataFrame, min_customers: int, width: int = WIDTH) -> alt.LayerChart:
-    """Step conversion of every group; ▲ and ▼ differ clearly from the rest, ○ does not."""
+    """Step conversion of every group; ▲ and ▼ differ clearly from the others, ○ does not, □ is not compared."""
     steps = segments.select("step", "name", "everyone").unique("step", keep="first").sort("step").to_dicts()
     groups = segments.select("dimension", "segment").unique(maintain_order=True).to_dicts()
     names = {shown_name(g["segment"]) for g in groups} | {shown_name(g["dimension"]) for g in groups}
@@ -54,7 +54,7 @@ def segment_dots(segments: pl.DataFrame, min_customers: int, width: int = WIDTH)
         layers += _step(canvas, step, lefts[step["step"]], column, ranges[step["step"]])
     layers += _cells(canvas, rows, min_customers)
     described = "; ".join(r["d"] for r in rows if r["verdict"] in ("above", "below"))
-    text = f"Conversion of {len(groups)} groups at {len(steps)} steps. Clearly different from the rest: "
+    text = f"Conversion of {len(groups)} groups at {len(steps)} steps. Clearly different from the others: "
     return canvas.layered(layers, text + (described or "none") + ".")
 
 
@@ -222,7 +222,7 @@ def _cells(canvas: Canvas, rows: list[dict[str, Any]], min_customers: int) -> li
         name="Step",
         t_share="Conversion",
         t_interval="95 % interval",
-        t_previous="Customers at the stage before",
+        t_previous="Journeys at the stage before",
         t_rest="Difference from the rest",
     )
     shown = [r for r in rows if r["verdict"]]

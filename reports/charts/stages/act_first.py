@@ -1,0 +1,104 @@
+"""Where to act first: a row per problem, with the goals at stake as a bar and their interval as a whisker."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import altair as alt
+import polars as pl
+
+from reports.charts import fonts
+from reports.charts.canvas import NARROW, Canvas, tips
+from reports.words.numbers import whole_interval
+from reports.words.problems import evidence_of, problem_of, whom_of
+
+WIDTH = 1096
+ROW = 58
+HEAD = 24
+TEXT = 380
+FIGURES = 180
+
+
+def act_first(problems: pl.DataFrame, before: dict[int, str], width: int = WIDTH) -> alt.LayerChart:
+    """Problems as rows; `before` names the stage before each step."""
+    rows = _rows(problems, before)
+    canvas = Canvas(width, HEAD + ROW * len(rows))
+    left, room = TEXT + 16, width - TEXT - FIGURES - 32
+    for index, row in enumerate(rows):
+        _place(row, left, room, HEAD + index * ROW, rows)
+    heads = [{"x": 26, "y": 8, "t": "Problem"}, {"x": left, "y": 8, "t": "Goals at stake"}]
+    figures = [{"x": width - 84, "y": 8, "t": "Goals"}, {"x": width, "y": 8, "t": "95 % interval"}]
+    layers = [
+        canvas.texts(heads, "label-head"),
+        canvas.texts(figures, "label-head", "right"),
+        canvas.texts([{"x": 4, "y": r["y0"] + 16, "t": str(i)} for i, r in enumerate(rows, 1)], "label-muted"),
+        canvas.texts(
+            [{"x": 26, "y": r["y0"] + 16, "t": fonts.fit(r["t_problem"], TEXT - 30, 13, 600)} for r in rows],
+            "label-strong",
+            fontSize=13,
+        ),
+        canvas.texts(
+            [{"x": 26, "y": r["y0"] + 36, "t": fonts.fit(r["t_whom"], TEXT - 30, 12)} for r in rows], "label-muted"
+        ),
+        canvas.texts(
+            [{"x": left, "y": r["y0"] + 40, "t": fonts.fit(r["t_evidence"], room, 12)} for r in rows], "label"
+        ),
+        canvas.texts(
+            [{"x": width - 84, "y": r["y0"] + 16, "t": r["t"]} for r in rows], "label-strong", "right", fontSize=14
+        ),
+        canvas.texts([{"x": width, "y": r["y0"] + 16, "t": r["t_interval"]} for r in rows], "label-muted", "right"),
+    ]
+    return canvas.layered([*layers, *_bars(canvas, rows)], _description(rows))
+
+
+def narrow_act_first(problems: pl.DataFrame, before: dict[int, str], width: int = NARROW) -> alt.LayerChart:
+    """The same for a phone: the bar stands below the words."""
+    rows, pitch = _rows(problems, before), 96
+    canvas = Canvas(width, pitch * len(rows))
+    for index, row in enumerate(rows):
+        _place(row, 0, width, index * pitch + 38, rows)
+        row["top"] = index * pitch
+    layers = [
+        canvas.texts(
+            [{"x": 0, "y": r["top"] + 10, "t": fonts.fit(r["t_problem"], width - 60, 13, 600)} for r in rows],
+            "label-strong",
+            fontSize=13,
+        ),
+        canvas.texts([{"x": width, "y": r["top"] + 10, "t": r["t"]} for r in rows], "label-strong", "right"),
+        canvas.texts(
+            [{"x": 0, "y": r["top"] + 30, "t": fonts.fit(r["t_whom"], width, 12)} for r in rows], "label-muted"
+        ),
+        canvas.texts([{"x": 0, "y": r["top"] + 72, "t": fonts.fit(r["t_evidence"], width, 12)} for r in rows], "label"),
+    ]
+    return canvas.layered([*layers, *_bars(canvas, rows)], _description(rows))
+
+
+def _rows(problems: pl.DataFrame, before: dict[int, str]) -> list[dict[str, Any]]:
+    rows = []
+    for row in problems.iter_rows(named=True):
+        text = {
+            "t_problem": problem_of(row),
+            "t_whom": whom_of(row, before[row["step"]]),
+            "t_evidence": evidence_of(row),
+            "t": f"{row['at_stake']:,.0f}",
+            "t_interval": whole_interval(row["low"], row["high"]),
+        }
+        rows.append({**row, **text, "d": f"{text['t_problem']}: {text['t']} goals at stake ({text['t_interval']})"})
+    return rows
+
+
+def _place(row: dict[str, Any], left: float, room: float, top: float, rows: list[dict[str, Any]]) -> None:
+    most = max(each["high"] for each in rows)
+    row.update(y0=top, y=top + 8, y2=top + 24, ym=top + 16, x=left, x2=left + room * row["at_stake"] / most)
+    row.update(w1=left + room * row["low"] / most, w2=left + room * row["high"] / most)
+
+
+def _bars(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
+    tip = tips(t_problem="Problem", t_whom="Where", t="Goals at stake", t_interval="95 % interval", t_evidence="Seen")
+    whiskers = [{"x": r["w1"], "x2": r["w2"], "y": r["ym"], "y2": r["ym"]} for r in rows]
+    ends = [{"x": x, "x2": x, "y": r["ym"] - 4, "y2": r["ym"] + 4} for r in rows for x in (r["w1"], r["w2"])]
+    return [canvas.rects(rows, "bar-bad", tip, cornerRadius=3), canvas.lines([*whiskers, *ends], "ci")]
+
+
+def _description(rows: list[dict[str, Any]]) -> str:
+    return f"{len(rows)} problems by the goals at stake. " + " ".join(f"{row['d']}." for row in rows[:3])
