@@ -185,6 +185,12 @@ class Paths:
         parts = [part.of_journeys() for part in self.parts]
         return Paths(parts, self.schema, self.dictionaries, self.end_of_data, definition=self.definition)
 
+    def defined_by(self, definition: JourneyDefinition) -> Paths:
+        """The same paths, whose journeys were cut by `definition`."""
+        return Paths(
+            self.parts, self.schema, self.dictionaries, self.end_of_data, self.built_from, definition=definition
+        )
+
     def save(self, folder: str | Path | Lake) -> None:
         """Writes the parts to `folder` and replaces a store that is there; `Paths.open(folder)` gives equal paths."""
         address = folder.paths if isinstance(folder, Lake) else folder

@@ -114,11 +114,17 @@ class PathRules(LinkRules):
         Needs customer, at and touchpoint; columns of these names are replaced.
         """
         from analytics.touches.journeys import journeys
-        from analytics.touches.naming import definition_of
         from analytics.touches.sessions import sessions
 
         split = sessions(touches, self.session_gap, split_on_channel=self.split_on_channel)
-        return journeys(split, self, end), definition_of(self)
+        return journeys(split, self, end), self.definition
+
+    @property
+    def definition(self) -> JourneyDefinition:
+        """What the rules cut journeys by."""
+        from analytics.touches.naming import definition_of
+
+        return definition_of(self)
 
     @model_validator(mode="after")
     def _one_name_each(self) -> PathRules:

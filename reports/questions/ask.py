@@ -74,6 +74,7 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answer
 def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
     """All results of the report over these paths, which hold at least one touch."""
     scope.check_breakdowns(paths, settings.segments)
+    paths = paths if paths.definition else paths.defined_by(rules.definition)
     goal, facts = _goal_name(rules), _facts(paths, settings.k)
     counts = named(stage_funnel(paths, window=settings.window), goal)
     window = goal_window(paths, settings.window)

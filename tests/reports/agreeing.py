@@ -27,6 +27,11 @@ class Report:
         self.values = {value["label"]: value for value in self.index["values"]}
         self.pages = {file.name: file.read_text(encoding="utf-8") for file in run.glob("*.html")}
 
+    def lede(self) -> str:
+        """The first sentences below the headline of the front page."""
+        found = re.search(r'<p class="lede">([^<]*)', self.pages[self.index["pages"][0]["file"]])
+        return found[1] if found else ""
+
     def number(self, card: str, pattern: str) -> int:
         """The number in the text of a card that matches the pattern, in which N stands for it."""
         match = re.search(pattern.replace("N", f"({NUMBER})"), self.texts[card])
@@ -76,15 +81,20 @@ def _tables(report: Report) -> None:
 def _funnel(report: Report) -> None:
     stages = report.frames["funnel"]
     first, last = stages.row(0, named=True), stages.row(-1, named=True)
-    assert report.values["Customers who entered"]["value"] == count(first["entered"]) == count(first["reached"])
+    assert report.values["Mature journeys"]["value"] == count(first["entered"]) == count(first["reached"])
     for card, text in report.texts.items():
-        entered = re.search(rf"({NUMBER}) customers who entered", text)
+        entered = re.search(rf"({NUMBER}) journeys begun", text)
         assert entered is None or entered[1] == count(first["entered"]), card
-    reached = next(value for label, value in report.values.items() if label.startswith("Reached"))
+    reached = next(value for label, value in report.values.items() if label.startswith("Reach "))
+    lede = report.lede()
     if last["share_of_entered"] is not None:
         assert reached["value"] == percent(last["share_of_entered"])
-        assert reached["detail"].startswith(f"{count(last['reached'])} customers")
+        assert reached["detail"].startswith(f"{count(last['reached'])} journeys")
         assert abs(last["reached"] / last["entered"] - last["share_of_entered"]) < 1e-9
+        assert f"{count(last['reached'])} of {count(last['entered'])} journeys" in lede
+        if last["all_stages"] is not None:
+            in_order = percent(last["all_stages"] / last["entered"])
+            assert in_order in lede and in_order in report.texts["funnel"]
     lowest = next((value for label, value in report.values.items() if "step" in label), None)
     rates = stages["share_of_previous"].drop_nulls()
     assert lowest is None or rates.is_empty() or lowest["value"] == percent(rates.min())  # type: ignore[arg-type]
@@ -109,8 +119,6 @@ def _groups(report: Report) -> None:
         for row in segments.iter_rows(named=True):
             published |= {(row["dimension"], row["segment"], row["step"] - 1): row["previous"]}
             published |= {(row["dimension"], row["segment"], row["step"]): row["reached"]}
-        short = report.frames["segments-short"]
-        assert short.join(segments, on=short.columns, nulls_equal=True, how="anti").is_empty()
     if "explorer" in report.frames:
         _cube(report.frames["explorer"], reached, published, report.texts["explorer"])
 
@@ -118,7 +126,7 @@ def _groups(report: Report) -> None:
 def _cube(cells: pl.DataFrame, reached: dict[int, int], published: dict[tuple[str, str, int], int], text: str) -> None:
     for step, customers in reached.items():
         assert customers is None or cells[f"n{step}"].sum() == customers, step
-    by = re.search(r"Conversion by (.*), for the customers", text)
+    by = re.search(r"How far journeys get, by (.*?) \|", text)
     fields = dict(zip(by[1].split(" and "), "ab", strict=False)) if by else {}
     for (dimension, segment, step), customers in published.items():
         field = fields.get(dimension.lower())
@@ -128,15 +136,14 @@ def _cube(cells: pl.DataFrame, reached: dict[int, int], published: dict[tuple[st
 
 
 def _journeys(report: Report) -> None:
-    overview = report.pages[report.index["pages"][0]["file"]]
-    lede = re.search(r'<p class="lede">([^<]*)', overview)
-    journeys, customers, *_ = (int(n.replace(",", "")) for n in re.findall(NUMBER, lede[1])[:2]) if lede else (0, 0)
-    detail = report.values["Customers who entered"]["detail"]
-    assert detail.startswith(f"{count(journeys)} journeys of {count(customers)} customers")
+    whole = re.match(rf"of ({NUMBER}) in all, by ({NUMBER}) customers", report.values["Mature journeys"]["detail"])
+    assert whole
+    journeys, customers = (int(n.replace(",", "")) for n in whole.groups())
     assert report.values["Touches"]["detail"] == f"{count(customers)} customers"
-    assert report.number("flow", "N journeys") == journeys
+    mature, reached = (report.frames["funnel"][name][-1] for name in ("entered", "reached"))
+    assert report.number("flow", "N journeys begun") == mature <= journeys
     flow = report.frames["flow"].group_by("position", "source").agg(pl.col("units").sum())
-    assert flow.filter(pl.col("position") == 1)["units"].sum() <= journeys
+    assert flow.filter(pl.col("position") == 1)["units"].sum() <= mature
     first = report.frames["positions"].filter(pl.col("position") == 1)
     assert abs(first["units"].sum() - journeys) <= 10 * first.height
     for row in report.frames["positions"].iter_rows(named=True):
@@ -146,9 +153,8 @@ def _journeys(report: Report) -> None:
     if "time-to-goal" in report.frames:
         times = report.frames["time-to-goal"]["journeys"].sum()
         pace = next(value for label, value in report.values.items() if label.startswith("Median time"))
-        assert report.number("time-to-goal", "The N journeys") == times
+        assert report.number("time-to-goal", "The N journeys") == times == reached
         assert f"of {count(times)} journeys" in pace["detail"]
-        assert f"{count(times)} reached" in (lede[1] if lede else "")
         assert pace["value"] in report.texts["time-to-goal"]
     if "map" in report.frames and "definitions" in report.frames:
         assert report.frames["map"].sort(pl.all()).equals(report.frames["definitions"].sort(pl.all()))

@@ -25,6 +25,7 @@ END = datetime(2026, 8, 29, 23, 59, 42, tzinfo=UTC)
 BUILT_AT = datetime(2026, 8, 30, 6, 0, tzinfo=UTC)
 STAGES = ("Awareness", "Interest", "Desire", "Action", "Order placed")
 COUNTS = (18240, 12288, 8322, 5483, 2445)
+WINDOW = timedelta(days=14)
 WAITS = (None, 4 * 60, 3 * 3600, 79, 27 * 60)
 SEGMENTS = {
     "Device": {"Mobile web": (0.50, 0.92), "Desktop": (0.32, 1.03), "App": (0.18, 1.15)},
@@ -77,10 +78,17 @@ def funnel_frame(counts: tuple[int, ...] = COUNTS, names: tuple[str, ...] = STAG
                 "is_total": True,
                 "step": index + 1,
                 "name": name,
+                "kind": "goal" if index == len(counts) - 1 else "stage",
                 "entered": counts[0],
                 "reached": reached,
-                "dropped": before - reached if index else 0,
+                "touched": reached - reached // 20,
+                "skipped": reached // 20,
                 "open": 1312 // (index + 1),
+                "direct": 0,
+                "late": 120,
+                "all_stages": counts[-1] * 4 // 5 if index == len(counts) - 1 else None,
+                "customers": reached,
+                "customers_lost": before - reached if index else 0,
                 "share_of_entered": of_entered[0],
                 "share_of_entered_low": of_entered[1],
                 "share_of_entered_high": of_entered[2],
@@ -89,14 +97,18 @@ def funnel_frame(counts: tuple[int, ...] = COUNTS, names: tuple[str, ...] = STAG
                 "share_of_previous_high": of_previous[2] if index else None,
                 "median_wait": length,
                 "p90_wait": length * 9 if length else None,
+                "waits": reached if index else 0,
+                "backward": 0,
+                "value": None,
                 "enough": before >= 30,
-                "tie_sensitive": 0,
             }
         )
     return pl.DataFrame(
         rows,
         schema_overrides={
             "step": pl.UInt32,
+            "all_stages": pl.Int64,
+            "value": pl.Float64,
             "median_wait": pl.Duration("us"),
             "p90_wait": pl.Duration("us"),
             "share_of_previous": pl.Float64,
@@ -131,6 +143,9 @@ def segment_frame(
                         "name": name,
                         "previous": previous,
                         "reached": reached,
+                        "customers_previous": previous,
+                        "customers": reached,
+                        "customers_lost": previous - reached,
                         "share": share,
                         "low": low,
                         "high": high,
@@ -153,15 +168,17 @@ def routes_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) 
     )
 
 
+MATURE = sum(units for _, ended, units, _ in ROUTES if ended != "open")
+
+
 def variants_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) -> pl.DataFrame:
-    every = sum(units for _, ended, units, _ in routes if ended != "open")
     whole = [route for route in routes if route[1] in ("converted", "abandoned") and "other" not in route[0]]
     return pl.DataFrame(
         {
             "path": [path for path, *_ in whole],
             "units": [units for _, _, units, _ in whole],
-            "share_of_units": [units / every for _, _, units, _ in whole],
-            "converted": [converted for *_, converted in whole],
+            "mature": [units for _, _, units, _ in whole],
+            "reached": [converted for *_, converted in whole],
         }
     )
 
@@ -259,17 +276,21 @@ def linked_frame() -> pl.DataFrame:
     return pl.DataFrame({"way": ["login", "device", "session", "anonymous"], "share": [0.331, 0.564, 0.003, 0.102]})
 
 
-def entrants_of(customers: int = 4000) -> pl.DataFrame:
-    rows = []
-    for number in range(customers):
-        depth = 1 + (number % 7 > 1) + (number % 7 > 3) + (number % 7 > 4) + (number % 7 > 5)
-        entered = START + timedelta(days=number % 70)
-        waits = [entered + timedelta(minutes=(number % 97) ** 2 * step) for step in range(5)]
-        groups = {"device": ("App", "Desktop", "Mobile web")[number % 3], "region": ("North", "South")[number % 2]}
-        reached = [at if step < depth else None for step, at in enumerate(waits)]
-        rows.append({**groups, "depth": depth, "is_open": False, "entered_at": entered, "first_at": entered})
-        rows[-1]["reached_at"] = reached
-    return pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32})
+def counts_of(customers: int = 4000) -> pl.DataFrame:
+    """A stage funnel by device, region and week, of so many customers with one journey each."""
+    rows = [
+        {
+            "device": ("App", "Desktop", "Mobile web")[number % 3],
+            "region": ("North", "South")[number % 2],
+            "period": START + timedelta(days=7 * (number % 70 // 7)),
+            "step": step,
+        }
+        for number in range(customers)
+        for step in range(1, 2 + sum(number % 7 > least for least in (1, 3, 4, 5)))
+    ]
+    frame = pl.DataFrame(rows, schema_overrides={"step": pl.UInt32})
+    counts = [pl.len().cast(pl.Int64).alias(name) for name in ("reached", "customers")]
+    return frame.group_by("device", "region", "period", "step", maintain_order=True).agg(counts)
 
 
 @cache
@@ -300,11 +321,11 @@ def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGE
     defaults: dict[str, Any] = {
         "facts": Facts(142380, 20117, 24802, 2512, 20350, 1940, START, END),
         "goal": names[-1],
-        "window": timedelta(days=14),
+        "window": WINDOW,
         "stages": stages.publishable_stages(funnel_frame(names=names), k, min_customers),
         "segments": stages.publishable_segments(segment_frame(names=names), k, min_customers),
         "flow": flow.publishable_flow(routes_frame(), {"Order placed"}, k),
-        "paths": publishable_paths(variants_frame(), min_customers),
+        "paths": publishable_paths(variants_frame(), MATURE, min_customers),
         "positions": publishable_positions(matrix_frame(), k),
         "moves": publishable_moves(transitions_frame(), k),
         "used": used_frame(names),
@@ -315,12 +336,12 @@ def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGE
         "pace": Pace(2512, timedelta(hours=16.6), timedelta(days=11.9)),
         "changes": changes_frame(),
         "voice": voice_frame(names),
-        "times": pacing.times_to_goal(journeys_of(), pacing.summary(journeys_of()), k, min_customers),
-        "incidence": pacing.incidence(
-            journeys_of(), "device", window=timedelta(days=14), k=k, min_journeys=min_customers
+        "times": pacing.times_to_goal(
+            journeys_of(), pacing.summary(journeys_of(), WINDOW), WINDOW, k=k, min_journeys=min_customers
         ),
+        "incidence": pacing.incidence(journeys_of(), "device", window=WINDOW, k=k, min_journeys=min_customers),
         "incidence_by": "Device",
-        "cube": build_cube(entrants_of(), STAGES, ("device", "region"), k),
+        "cube": build_cube(counts_of(), STAGES, ("device", "region"), k),
         "evidence": evidence_of(),
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }
@@ -337,7 +358,7 @@ def hostile_answers(names: tuple[str, ...]) -> Answers:
         names=names,
         segments=stages.publishable_segments(segment_frame(groups, names), 10, 30),
         flow=flow.publishable_flow(routes_frame(taken), {"Order placed"}, 10),
-        paths=publishable_paths(variants_frame(taken), 30),
+        paths=publishable_paths(variants_frame(taken), MATURE, 30),
         positions=publishable_positions(matrix_frame(taken), 10),
         moves=publishable_moves(transitions_frame(taken), 10),
         used=used_frame(names, names),

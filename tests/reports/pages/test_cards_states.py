@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports.pages import stages
+from reports.pages import customers
 from reports.privacy.stages import FEW, SHOWN, WITHHELD
 from reports.settings import ReportSettings
 from tests.reports import fixtures
@@ -14,7 +14,7 @@ def state_of(state: str) -> str | None:
     frame = fixtures.answers().segments
     assert frame is not None
     answers = fixtures.answers(segments=frame.with_columns(state=pl.lit(state)))
-    part = stages.segments_card(answers, ReportSettings())
+    part = customers.segments_card(answers, ReportSettings())
     assert part is not None and (part.spec is None) == (part.state is not None) == (part.narrow is None)
     return part.state.headline if part.state else None
 

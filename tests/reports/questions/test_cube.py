@@ -14,14 +14,15 @@ STEPS = ("a", "b", "c")
 
 
 def _entrants(groups: dict[tuple[str, str], int], weeks: int = 8) -> pl.DataFrame:
+    """A stage funnel by group and week: `size` journeys of as many customers, fewer at every step."""
     rows = [
-        {"device": device, "region": region, "depth": 1 + number % 3, "is_open": False}
-        | {"first_at": START + timedelta(days=7 * week)}
+        {"device": device, "region": region, "period": START + timedelta(days=7 * week), "step": step}
+        | {"reached": reached, "customers": reached}
         for (device, region), size in groups.items()
         for week in range(weeks)
-        for number in range(size)
+        for step, reached in enumerate([size, (size + 1) // 3 + size // 3, size // 3], 1)
     ]
-    return pl.DataFrame(rows, schema_overrides={"depth": pl.UInt32})
+    return pl.DataFrame(rows, schema_overrides={"step": pl.UInt32})
 
 
 def test_cells_are_weeks_of_two_dimensions_where_these_are_large_enough() -> None:
@@ -31,7 +32,7 @@ def test_cells_are_weeks_of_two_dimensions_where_these_are_large_enough() -> Non
     assert cube.cells.select(pl.col("n1", "n2", "n3").sum()).row(0) == (1200, 800, 400)
 
 
-@pytest.mark.parametrize(("size", "weeks", "columns"), [(6, 4, 2), (2, 1, 1)])
+@pytest.mark.parametrize(("size", "weeks", "columns"), [(12, 1, 2), (4, 1, 1)])
 def test_cube_is_coarser_where_cells_are_small(size: int, weeks: int, columns: int) -> None:
     groups = {(device, region): size for device in ("app", "web") for region in "nsewx"}
     entered = _entrants(groups, weeks=80)
@@ -49,6 +50,11 @@ def test_no_cell_is_small_and_every_count_is_rounded() -> None:
     counts = cube.cells.select("n1", "n2", "n3")
     assert all((counts[name] % 10 == 0).all() for name in counts.columns)
     assert set(cube.cells["a"]) == {"app", "web"}
+
+
+def test_many_journeys_of_few_customers_are_small() -> None:
+    counts = _entrants({("app", "n"): 60, ("web", "n"): 60}).with_columns(customers=9)
+    assert build_cube(counts, STEPS, ("device", "region"), 10) is None
 
 
 def test_small_groups_are_merged_and_too_few_customers_give_no_cube() -> None:
@@ -78,7 +84,7 @@ def test_sums_equal_the_published_counts_of_all_customers_and_every_group(sizes:
     published: dict[tuple[str | None, str | None], list[int | None]] = {}
     for a, b in (("app", None), ("web", None), (None, "north"), (None, None)):
         rows = entered.filter(_are(device=a, region=b))
-        published[a, b] = [rows.filter(pl.col("depth") >= step).height for step in (1, 2, 3)]
+        published[a, b] = [int(rows.filter(step=step)["reached"].sum()) for step in (1, 2, 3)]
     cube = build_cube(entered, STEPS, ("device", "region"), 10, published)
     if cube is not None:
         cells = cube.cells.filter(pl.col("start").is_not_null())

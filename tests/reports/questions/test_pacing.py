@@ -11,6 +11,7 @@ from tests.reports.journeys import Journey, paths_of
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=60)
+WINDOW = timedelta(days=30)
 
 
 def _journeys(lengths: list[timedelta | None], group: str | None = None, each: int = 1) -> list[Journey]:
@@ -32,7 +33,7 @@ def _paths(lengths: list[timedelta | None], each: int = 1) -> Paths:
 
 
 def _times(paths: Paths) -> pl.DataFrame | None:
-    return pacing.times_to_goal(paths, pacing.summary(paths), 10, 30)
+    return pacing.times_to_goal(paths, pacing.summary(paths, WINDOW), WINDOW, k=10, min_journeys=30)
 
 
 def _curve(journeys: list[Journey], column: str | None = None) -> pl.DataFrame | None:
@@ -59,12 +60,12 @@ def test_bins_with_many_journeys_of_few_customers_are_merged_too() -> None:
 def test_too_few_journeys_give_null() -> None:
     assert _times(_paths([None] * 50)) is None
     assert _times(_paths([timedelta(hours=1)] * 29)) is None
-    assert pacing.pace(pacing.summary(_paths([timedelta(hours=1)] * 29)), 30) is None
+    assert pacing.pace(pacing.summary(_paths([timedelta(hours=1)] * 29), WINDOW), 30) is None
 
 
 def test_the_marked_bin_contains_the_published_median() -> None:
     journeys = _paths([timedelta(minutes=number) for number in range(1, 400)])
-    pace, frame = pacing.pace(pacing.summary(journeys), 30), _times(journeys)
+    pace, frame = pacing.pace(pacing.summary(journeys, WINDOW), 30), _times(journeys)
     assert pace is not None and frame is not None
     assert pace.median == timedelta(minutes=200)
     assert frame.filter("is_median")["name"].to_list() == ["3–6 h"]

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics import Paths
+from analytics import PathRules, Paths, newcombe
 from reports.questions import periods
 from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
@@ -20,6 +20,7 @@ from tests.reports.journeys import Journey, paths_of
 
 START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=63)
+WINDOW = timedelta(days=7)
 SETTINGS = ReportSettings(window="7d", compare="28d")
 FACTS = Facts(0, None, None, None, None, None, START, END)
 
@@ -37,14 +38,14 @@ def _journeys(days: float, later_days: float, size: int = 400) -> Paths:
 
 
 def test_the_interval_of_a_shifted_median_contains_the_shift_and_excludes_zero() -> None:
-    shift = periods.pace_shift(_journeys(2.0, 3.0), SETTINGS, FACTS)
+    shift = periods.pace_shift(_journeys(2.0, 3.0), WINDOW, SETTINGS, FACTS)
     assert shift is not None
     assert 0.5 < shift.low < shift.difference < shift.high < 1.5
     assert abs(shift.difference - 1.0) < 0.3
 
 
 def test_the_interval_of_an_unchanged_median_contains_zero() -> None:
-    shift = periods.pace_shift(_journeys(2.0, 2.0), SETTINGS, FACTS)
+    shift = periods.pace_shift(_journeys(2.0, 2.0), WINDOW, SETTINGS, FACTS)
     assert shift is not None and shift.low < 0 < shift.high
 
 
@@ -54,7 +55,7 @@ def test_intervals_of_an_unchanged_median_exclude_zero_at_most_once_in_twenty() 
     for _ in range(100):
         lengths = [timedelta(days=float(days)) for days in random.exponential(2.0, 160).clip(0, 6.9)]
         rows = [(i, START + timedelta(days=56 * i / 160), length, True, None) for i, length in enumerate(lengths)]
-        shift = periods.pace_shift(paths_of(rows, END), SETTINGS, FACTS)
+        shift = periods.pace_shift(paths_of(rows, END), WINDOW, SETTINGS, FACTS)
         assert shift is not None
         missed += not shift.low <= 0 <= shift.high
     assert missed <= 5
@@ -62,9 +63,42 @@ def test_intervals_of_an_unchanged_median_exclude_zero_at_most_once_in_twenty() 
 
 @pytest.mark.parametrize("size", [0, 1, 50])
 def test_too_few_journeys_or_too_short_a_period_give_no_shift(size: int) -> None:
-    assert periods.pace_shift(_journeys(2.0, 3.0, size), SETTINGS, FACTS) is None
+    assert periods.pace_shift(_journeys(2.0, 3.0, size), WINDOW, SETTINGS, FACTS) is None
     short = replace(FACTS, first_at=START + timedelta(days=20))
-    assert periods.pace_shift(_journeys(2.0, 3.0), SETTINGS, short) is None
+    assert periods.pace_shift(_journeys(2.0, 3.0), WINDOW, SETTINGS, short) is None
+
+
+def _shop(then: float, now: float, customers: int = 40) -> Paths:
+    """Customers with a journey a week, eight in all: of each customer's four in a half so many reach the goal."""
+    rows = []
+    for who in range(customers):
+        for week in range(8):
+            at = START + timedelta(days=7 * week, hours=who)
+            won = (week % 4) < 4 * (then if week < 4 else now)
+            rows += [(f"c{who}", at, "ad"), *([(f"c{who}", at + timedelta(hours=1), "buy")] if won else [])]
+    frame = pl.DataFrame(rows, schema=["customer", "at", "touchpoint"], orient="row")
+    rules = PathRules.model_validate(
+        {"goal": ["buy"], "journey_gap": "6d", "stages": [{"name": "Ad", "touchpoints": ["ad"]}]}
+    )
+    return Paths.from_frame(frame, end_of_data=START + timedelta(days=62), rules=rules)
+
+
+def test_a_change_of_the_goal_rate_is_judged_by_customers() -> None:
+    facts = replace(FACTS, end_of_data=START + timedelta(days=62))
+    changes = periods.period_changes(_shop(0.75, 0.25), timedelta(days=6), SETTINGS, facts, "Order")
+    assert changes is not None
+    row = changes.row(-1, named=True)
+    assert (row["name"], row["earlier_entered"], row["later_entered"]) == ("Order", 160, 160)
+    assert (row["entered_difference"], row["previous_difference"]) == (-0.5, -0.5)
+    alike = newcombe(0.25 * 160, 160, 0.75 * 160, 160)  # every customer's journeys end alike, so they count in full
+    assert (row["entered_low"], row["entered_high"]) == pytest.approx((alike.low, alike.high), abs=1e-4)
+
+
+@pytest.mark.parametrize(("then", "now", "customers"), [(1.0, 0.25, 9), (0.75, 0.25, 7)])
+def test_a_change_of_few_customers_is_not_told(then: float, now: float, customers: int) -> None:
+    facts = replace(FACTS, end_of_data=START + timedelta(days=62))
+    changes = periods.period_changes(_shop(then, now, customers), timedelta(days=6), SETTINGS, facts, "Order")
+    assert changes is None or changes["entered_difference"].null_count() == changes.height
 
 
 def _answered(satisfied: int, later: int, many: int = 60) -> Paths:
@@ -96,9 +130,9 @@ def test_every_change_on_a_card_has_its_periods_size_and_interval() -> None:
     settings = ReportSettings(compare="28d")
     changes = [card.change.replace(NARROW, " ") for card in value_cards(answers, settings)]
     assert changes == [
-        "Entered 19 Jul – 15 Aug 2026: +3.1 % against the 28 days before (95 %: −0.5 to +6.9, not clear)",
-        "Entered 19 Jul – 15 Aug 2026: +0.8 pp against the 28 days before (95 %: −0.4 to +2.0, not clear)",
-        "Entered 19 Jul – 15 Aug 2026: +3.1 pp against the 28 days before (95 %: +0.4 to +5.8)",
+        "Begun 19 Jul – 15 Aug 2026: +3.1 % against the 28 days before (95 %: −0.5 to +6.9, not clear)",
+        "Begun 19 Jul – 15 Aug 2026: +0.8 pp against the 28 days before (95 %: −0.4 to +2.0, not clear)",
+        "Begun 19 Jul – 15 Aug 2026: +3.1 pp against the 28 days before (95 %: +0.4 to +5.8)",
         "Begun 19 Jul – 15 Aug 2026: +12.0 h against the 28 days before (95 %: +4.8 h to +19.2 h)",
         "Answers 2 – 29 Aug 2026: −3.1 pp against the 28 days before (95 %: −7.2 to +1.0, not clear)",
     ]

@@ -114,8 +114,10 @@ def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> 
         segments=stages.publishable_segments(fixtures.segment_frame(size=0.04), 10, 30),
         flow=flow.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
         moves=publishable_moves(fixtures.transitions_frame(routes), 10),
-        times=pacing.times_to_goal(small, pacing.summary(small), 10, 30),
-        cube=build_cube(fixtures.entrants_of(900), fixtures.STAGES, ("device", "region"), 10),
+        times=pacing.times_to_goal(
+            small, pacing.summary(small, fixtures.WINDOW), fixtures.WINDOW, k=10, min_journeys=30
+        ),
+        cube=build_cube(fixtures.counts_of(900), fixtures.STAGES, ("device", "region"), 10),
     )
     built = build_site(answers, SETTINGS.model_copy(update={"static": True}), fixtures.BUILT_AT, "runs/x")
     looked_at = 0
@@ -173,7 +175,11 @@ def test_a_page_without_scripts_contains_every_chart_as_svg() -> None:
     settings = SETTINGS.model_copy(update={"static": True})
     built = build_site(fixtures.answers(), settings, fixtures.BUILT_AT, "runs/x")
     html = built.files["report_static.html"].decode()
-    assert "Point at a touchpoint" in built.front.decode() and "Point at" not in html and "Click bars" not in html
+    assert (
+        "Point at a touchpoint" in built.files["routes.html"].decode()
+        and "Point at" not in html
+        and "Click bars" not in html
+    )
     assert "<script" not in html
     assert "script-src 'none'" in html
     assert html.count("<svg ") == html.count('class="chart"') >= 10
@@ -184,7 +190,7 @@ def test_the_single_page_report_contains_every_card_once(built: BuiltSite) -> No
     html = built.files["report.html"].decode()
     ids = re.findall(r'<figure class="card s\d+" id="([^"]*)"', html)
     assert len(ids) == len(set(ids))
-    assert "segments" in ids and "segments-short" not in ids
+    assert {"funnel", "segments", "flow", "trend"} <= set(ids)
 
 
 def test_a_notice_warns_of_old_data(built: BuiltSite) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reports.pages import paths
+from reports.pages import routes
 from reports.settings import ReportSettings
 from tests.reports import fixtures
 from tests.reports.chromium import Visit, differing, repainted, visited, written
@@ -25,7 +25,7 @@ HOSTILE = (
     "🎉 party 🎉 " + "x" * 200,
     "",
 )
-PAGES = ("index", "stages", "paths", "map", "trends", "explore", "quality")
+PAGES = ("index", "journey", "customers", "routes", "change", "trust", "explore")
 AXE = Path(__file__).parents[3] / ".cache/axe/node_modules/axe-core/axe.min.js"
 GOLDEN = Path(__file__).parents[1] / "golden" / "pictures"
 TOLERATED = 0.02
@@ -166,9 +166,9 @@ def test_a_failed_chart_is_drawn_again_and_a_drawn_one_is_not(browser: Any, page
 
 def test_every_mark_of_the_flow_has_the_description_of_its_data(browser: Any, page: Path) -> None:
     """The page stores sentences as templates; a screen reader gets them in full."""
-    (flow,) = (part for part in paths.paths_page(fixtures.answers(), ReportSettings()).parts if part.id == "flow")  # type: ignore[union-attr]
+    (flow,) = (part for part in routes.routes_page(fixtures.answers(), ReportSettings()).parts if part.id == "flow")  # type: ignore[union-attr]
     descriptions = {row["d"] for rows in (flow.spec or {})["datasets"].values() for row in rows if "d" in row}
-    with visited(browser, page) as visit:
+    with visited(browser, page.with_name("routes.html")) as visit:
         visit.draw_all()
         heard = visit.page.evaluate(
             "() => [...document.querySelectorAll('#c-flow svg [aria-label]')].map((n) => n.getAttribute('aria-label'))"

@@ -18,7 +18,7 @@ from reports.site.publish import _put_in_place
 from reports.site.site import BuiltSite
 from tests.services.object_store import BUCKET, azure_store, object_store
 
-PAGES = ("index.html", "stages.html", "data/funnel.csv", INDEX)
+PAGES = ("index.html", "customers.html", "data/funnel.csv", INDEX)
 INDEXED = b'{"built_at": "2026-08-30T06:00:00+00:00", "headline": "So many", "pages": []}'
 
 
@@ -76,8 +76,8 @@ class Stopping:
 
 def _published(place: Any, run: str, keep: int) -> None:
     files = {name: f"{run} {name}".encode() for name in PAGES} | {INDEX: INDEXED}
-    front = f'<a href="runs/{run}/stages.html">'.encode()
-    built = BuiltSite(files, front, (Page("overview", "Overview", "", ""),), "")
+    front = f'<a href="runs/{run}/customers.html">'.encode()
+    built = BuiltSite(files, front, (Page("summary", "Summary", "", ""),), "")
     _put_in_place(built, {}, place, run, ReportSettings(keep=keep))
 
 

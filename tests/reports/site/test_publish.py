@@ -240,7 +240,7 @@ def _shop(folder: Path, every: int, customers: int = 900) -> Lake:
 
 
 def test_history_lists_changes_between_runs_of_different_data(tmp_path: Path) -> None:
-    settings = ReportSettings(window="7d", compare="14d", pages=("overview",))
+    settings = ReportSettings(window="7d", compare="14d", pages=("summary",))
     shops = [_shop(tmp_path / str(place), every) for place, every in enumerate((3, 2, 2))]
     narrower = settings.model_copy(update={"window": "5d"})
     for day, (shop, asked) in enumerate(zip([*shops, shops[2]], [settings] * 3 + [narrower], strict=True)):
@@ -250,7 +250,7 @@ def test_history_lists_changes_between_runs_of_different_data(tmp_path: Path) ->
     assert changes == [
         "The definitions changed: numbers may differ for that reason alone.",
         "Nothing moved since the report before.",
-        "Going on to “Action”: 50.0 %, +16.7 pp.",
+        "Going on to “Order”: 50.0 %, +16.7 pp.",
         "The first report that is kept.",
     ]
     heads = re.findall(r'<h2 id="t-run[^>]*>([^<]*)', page)

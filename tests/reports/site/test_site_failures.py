@@ -25,26 +25,26 @@ def test_a_chart_that_cannot_be_drawn_is_told_in_its_card_and_keeps_its_table(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     whole = build_site(fixtures.answers(), SETTINGS, fixtures.BUILT_AT, "runs/x")
-    monkeypatch.setattr("reports.pages.paths.move_graph", failing)
+    monkeypatch.setattr("reports.pages.routes.move_graph", failing)
     with caplog.at_level(logging.ERROR):
         built = build_site(fixtures.answers(), SETTINGS, fixtures.BUILT_AT, "runs/x")
     assert built.failures == ("moves: KeyError: 'oops'",) and whole.failures == ()
     assert "moves could not be made" in caplog.text and "Traceback" in caplog.text
     assert json.loads(built.files["site.json"])["failures"] == list(built.failures)
-    page = built.files["paths.html"].decode()
+    page = built.files["routes.html"].decode()
     card = page[page.index('id="moves"') : page.index("</figure>", page.index('id="moves"'))]
     assert "This chart could not be drawn" in card and "<table>" in card
     assert built.files["data/moves.csv"] == whole.files["data/moves.csv"]
-    others = [name for name in whole.files if name not in ("paths.html", "report.html", "site.json")]
+    others = [name for name in whole.files if name not in ("routes.html", "report.html", "site.json")]
     assert all(built.files[name] == whole.files[name] for name in others)
 
 
 def test_a_page_that_cannot_be_made_leaves_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(site.PAGES, "trends", failing)
+    monkeypatch.setitem(site.PAGES, "change", failing)
     built = build_site(fixtures.answers(), SETTINGS, fixtures.BUILT_AT, "runs/x")
-    assert built.failures == ("trends: KeyError: 'oops'",)
-    assert "This page could not be made" in built.files["trends.html"].decode()
-    assert {"index.html", "stages.html", "paths.html", "map.html", "quality.html"} <= built.files.keys()
+    assert built.failures == ("change: KeyError: 'oops'",)
+    assert "This page could not be made" in built.files["change.html"].decode()
+    assert {"index.html", "customers.html", "routes.html", "journey.html", "trust.html"} <= built.files.keys()
 
 
 def test_a_touchpoint_whose_moves_in_are_all_withheld_is_drawn_by_its_moves_out() -> None:

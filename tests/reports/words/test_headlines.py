@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import polars as pl
 
 from reports.privacy import flow
-from reports.privacy.stages import publishable_segments, publishable_stages
+from reports.privacy.stages import NO_VALUE, publishable_segments, publishable_stages
 from reports.words import headlines
 from tests.reports import fixtures
 
@@ -16,39 +17,41 @@ def _stages(*counts: int) -> pl.DataFrame:
 
 def test_the_weakest_step_is_named_where_its_interval_lies_below_all_others() -> None:
     assert headlines.weakest_step(_stages(*fixtures.COUNTS)) == 5
-    assert "44.6" in headlines.funnel_headline(_stages(*fixtures.COUNTS))
+    assert headlines.funnel_headline(_stages(*fixtures.COUNTS)) == (
+        "The weakest step is between “Action” and “Order placed”"
+    )
 
 
 def test_nothing_is_claimed_where_intervals_overlap() -> None:
     stages = _stages(200, 120, 70)
     assert headlines.weakest_step(stages) is None
-    assert headlines.funnel_headline(stages) == "How far customers get, stage by stage"
-    assert ";" not in headlines.overview_headline(stages, "Order")
+    assert headlines.funnel_headline(stages) == "How far journeys get, stage by stage"
+    assert ";" not in headlines.summary_headline(stages, "Order")
 
 
-def test_the_title_also_names_the_largest_loss_where_it_is_another_step() -> None:
-    assert headlines.funnel_headline(_stages(*fixtures.COUNTS)).endswith(
-        "the largest loss, 5,952, is before “Interest”"
-    )
+def test_the_title_says_where_most_stop_where_the_weakest_step_loses_most() -> None:
+    assert headlines.funnel_headline(_stages(2000, 1900, 500)) == "Most journeys stop between “Interest” and “Desire”"
 
 
 def test_group_without_a_value_is_never_the_headline() -> None:
-    groups = {"Device": {"(no value)": (0.3, 0.5), "App": (0.3, 0.9), "Web": (0.4, 1.2)}}
+    groups = {"Device": {NO_VALUE: (0.3, 0.5), "App": (0.3, 0.9), "Web": (0.4, 1.2)}}
     frame = publishable_segments(fixtures.segment_frame(groups), 10, 30)
-    assert headlines.segments_headline(frame).startswith("Device “App” is")
+    assert re.fullmatch(r"Device “App” goes on to “[\w ]+” less often", headlines.segments_headline(frame))
 
 
 def test_a_group_that_is_ahead_is_named_where_none_is_behind() -> None:
-    groups = {"Device": {"(no value)": (0.6, 0.8), "App": (0.2, 1.2), "Web": (0.2, 1.0)}}
+    groups = {"Device": {NO_VALUE: (0.6, 0.8), "App": (0.2, 1.2), "Web": (0.2, 1.0)}}
     frame = publishable_segments(fixtures.segment_frame(groups), 10, 30)
-    title = headlines.segments_headline(frame)
-    assert re.match(r"Device “App” is [\d.]+\u202fpp \([\d.]+–[\d.]+\) above the rest in going on to", title)
+    assert re.fullmatch(r"Device “App” goes on to “[\w ]+” more often", headlines.segments_headline(frame))
+    assert re.match(
+        r"[\d.]+\u202f% go on, [\d.]+\u202fpp \([\d.]+–[\d.]+\) above the others\. ", headlines.segments_detail(frame)
+    )
 
 
 def test_the_title_says_when_no_group_differs() -> None:
     groups = {"Device": {"App": (0.5, 1.0), "Web": (0.5, 1.0)}}
     frame = publishable_segments(fixtures.segment_frame(groups), 10, 30)
-    assert headlines.segments_headline(frame) == "No group of customers differs clearly from the rest"
+    assert headlines.segments_headline(frame) == "No group differs clearly from the others"
 
 
 def test_no_step_is_the_weakest_where_a_withheld_one_may_be_weaker() -> None:
@@ -70,41 +73,36 @@ def test_the_largest_loss_is_named_only_beyond_chance() -> None:
 
 
 def test_an_uncertain_share_is_given_as_an_interval() -> None:
-    text = headlines.overview_headline(_stages(60, 45, 30), "Order").replace("\u202f", " ")
-    assert text == "Between 37 % and 63 % of customers who enter reach “Order”"
+    text = headlines.summary_headline(_stages(60, 45, 30), "Order").replace("\u202f", " ")
+    assert text == "Between 37 % and 63 % of journeys reach “Order”"
 
 
-def _flow(first: int, second: int, converted: int) -> str:
+def _flow(first: int, second: int, reached: int) -> tuple[str, str]:
     routes = [
-        (["Ad", "Shop"], "converted", converted, converted),
-        (["Ad", "Shop"], "abandoned", first - converted, 0),
+        (["Ad", "Shop"], "converted", reached, reached),
+        (["Ad", "Shop"], "abandoned", first - reached, 0),
         (["Mail", "Shop"], "abandoned", second, 0),
     ]
-    return headlines.flow_headline(flow.publishable_flow(fixtures.routes_frame(routes), {"Shop"}, 10)).replace(
-        "\u202f", " "
-    )
+    published = flow.publishable_flow(fixtures.routes_frame(routes), {"Shop"}, 10)
+    detail = headlines.flow_detail(published, timedelta(days=30))
+    return headlines.flow_headline(published), detail.replace("\u202f", " ")
 
 
-def test_the_commonest_start_is_named_with_intervals_and_only_beyond_chance() -> None:
+def test_the_commonest_start_is_named_only_beyond_chance() -> None:
     assert _flow(600, 400, 150) == (
-        "The commonest start is “Ad” then “Shop”: 60.0 % (56.9–63.0) of journeys, "
-        "of which 25.0 % (21.7–28.6) reach the goal"
+        "The commonest start is “Ad” then “Shop”",
+        "60.0 % of journeys start so; 25.0 % of these reach the goal within 30 days. ",
     )
-    assert _flow(510, 490, 150) == "The routes customers take"
-    assert _flow(600, 400, 3).endswith("of which under 1.7 % reach the goal")
+    assert _flow(510, 490, 150) == ("The routes customers take", "")
+    assert "; under 1.7 % of these reach the goal" in _flow(600, 400, 3)[1]
 
 
 def test_the_commonest_paths_are_named_only_beyond_chance() -> None:
     clear = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [500, 100]})
     close = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [500, 490]})
-    assert headlines.commonest_headline(clear, clear[:1]) == (
-        "The most frequent path to the goal is “a” → “b”; journeys are most often left after “a” → “b”"
-    )
-    assert (
-        headlines.commonest_headline(clear, close)
-        == headlines.commonest_headline(close, clear)
-        == "The commonest complete paths"
-    )
+    assert headlines.commonest_headline(clear, close) == "The commonest path to the goal is “a” → “b”"
+    assert headlines.commonest_headline(close, clear) == "The commonest path without the goal is “a” → “b”"
+    assert headlines.commonest_headline(close, close) == "The commonest complete paths"
 
 
 def _curves(first: tuple[float, float, float], second: tuple[float, float, float]) -> pl.DataFrame:
@@ -114,24 +112,41 @@ def _curves(first: tuple[float, float, float], second: tuple[float, float, float
 
 def test_a_group_is_ahead_only_where_its_band_clears_the_others() -> None:
     ahead = headlines.incidence_headline(_curves((0.4, 0.37, 0.43), (0.3, 0.27, 0.33)), "Device").replace("\u202f", " ")
-    assert ahead == "Device “App” gets furthest: 40.0 % (37.0–43.0) within 14 days"
+    assert ahead == "Device “App” gets furthest within 14 days"
     assert headlines.incidence_headline(_curves((0.4, 0.3, 0.5), (0.3, 0.2, 0.4)), "Device").startswith("No group")
 
 
 def test_the_lowest_satisfaction_is_named_among_the_known_ones() -> None:
     stages, voice = _stages(*fixtures.COUNTS), fixtures.voice_frame()
-    assert headlines.journey_map_headline(stages, voice).startswith("Journey map: satisfaction is lowest at “Action”; ")
+    assert headlines.journey_map_headline(stages, voice).startswith("Satisfaction is lowest at “Action”; ")
     some = voice.with_columns(satisfied=pl.when(pl.col("stage") != "Interest").then("satisfied"))
     assert "lowest at “Action” of 4 stages with enough answers" in headlines.journey_map_headline(stages, some)
     close = voice.with_columns(high=pl.col("satisfied") + 0.2, low=pl.col("satisfied") - 0.2)
-    assert "satisfaction" not in headlines.journey_map_headline(stages, close)
+    assert "atisfaction" not in headlines.journey_map_headline(stages, close)
 
 
 def test_groups_without_a_rate_are_not_called_equal() -> None:
     frame = publishable_segments(fixtures.segment_frame(size=0.001), 10, 30)
-    assert headlines.segments_headline(frame) == "Conversion from stage to stage, by group"
+    assert headlines.segments_headline(frame) == "From stage to stage, by group"
 
 
-def test_the_size_of_a_difference_is_given_with_its_interval() -> None:
+def test_a_title_has_no_interval_and_at_most_twelve_words() -> None:
     frame = publishable_segments(fixtures.segment_frame(), 10, 30)
-    assert re.search(r"is [\d.]+\u202fpp \([\d.]+–[\d.]+\) below the rest", headlines.segments_headline(frame))
+    title = headlines.segments_headline(frame)
+    assert "–" not in title and len(title.split()) <= 12
+
+
+def test_the_lede_tells_any_route_and_all_stages_as_what_they_are() -> None:
+    lede = headlines.summary_lede(_stages(*fixtures.COUNTS), timedelta(days=30), 10).replace("\u202f", " ")
+    assert lede == (
+        "By any route, within 30 days of their beginning: 2,445 of 18,240 journeys (95 %: 12.9–13.9). 10.7 % went "
+        "through "
+        "all stages in order. 1,312 journeys are younger than 30 days and not counted yet."
+    )
+    assert "needs more mature journeys: 22 so far" in headlines.summary_lede(_stages(22, 12), timedelta(days=30), 10)
+
+
+def test_a_week_below_its_band_is_an_alert_and_one_above_is_none() -> None:
+    (alert,) = headlines.alerts(fixtures.weeks_frame())
+    assert alert.startswith("◆ Device “Mobile web”: going on to “Order placed” was") and alert.endswith("See Change.")
+    assert headlines.alerts(None) == headlines.alerts(fixtures.weeks_frame().with_columns(unusual=pl.lit(False))) == ()
