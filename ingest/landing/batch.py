@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import attrgetter
 
-from ingest.landing.marks import Mark
-from ingest.message import Chunk, Partition, Record
+from ingest.landing.marks import DEATHS, Mark
+from ingest.message import Chunk, Partition, Record, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,9 @@ class Buffer:
     """The records of one partition since its last commit.
 
     `base` is the offset stored in the lake (None: none yet), `start` the offset where reading began, and `next_offset`
-    the offset after the last buffered record. `died` is what is known if processes died at `start`.
+    the offset after the last buffered record. `died` is known if processes died at
+    `start`, or at an earlier offset while they worked on these records; those below `tried` ended no process. If
+    `is_cut`, the records from `next_offset` on must be read again.
     """
 
     partition: Partition
@@ -36,6 +38,8 @@ class Buffer:
     base: int | None
     start: int
     died: Mark | None = None
+    tried: int = 0
+    is_cut: bool = False
     next_offset: int = field(init=False)
     records: list[Record] = field(default_factory=list)
     bytes: int = 0
@@ -62,13 +66,28 @@ class Buffer:
 
     def mark(self) -> Mark:
         """The mark of the work on all records of the buffer."""
-        work = {"start": self.start, "first": self.start, "last": self.next_offset, "single": False}
-        return self.died.model_copy(update=work) if self.died else Mark.model_validate(work)
+        last, deaths = (self.died.last, self.died.deaths) if self.died else (0, 0)
+        return Mark(start=self.start, last=max(self.next_offset, last), deaths=deaths)
+
+    def suspects(self, decided: int) -> list[Record]:
+        """The records from `decided` on that processes may have died of, if enough died."""
+        if self.died is None or self.died.deaths < DEATHS:
+            return []
+        first, last = max(decided, self.tried), self.died.last
+        return [each for each in self.records if first <= each.offset < last and not isinstance(each.value, Unread)]
+
+    def cut(self, offset: int) -> None:
+        """Drop the records from an offset on, to be read again."""
+        self.records = [record for record in self.records if record.offset < offset]
+        self.bytes = sum(map(_size, self.records))
+        self.next_offset = offset
+        self.is_cut = True
 
     def settle(self) -> None:
         """Empty the buffer after a successful commit."""
-        self.died = None
         self.base = self.start = self.next_offset
+        if self.died is not None and self.start >= self.died.last:
+            self.died = None
         self.records = []
         self.bytes = 0
 

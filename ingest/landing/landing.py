@@ -14,24 +14,23 @@ import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from itertools import compress
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, Protocol
 
 import polars as pl
 
 from expectations import contract
 from expectations.errors import JourneysError, StorageError
-from expectations.gate import Rule, judge
-from ingest.decoding.decode import TOMBSTONE, Refusal, decode, few
+from expectations.gate import Rule
+from ingest.decoding.decode import TOMBSTONE
 from ingest.decoding.schemas import schema_finder
-from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.batch import Buffer, FlushLimits, is_due
 from ingest.landing.flush_result import FlushResult, count_duplicates, measure_lateness
-from ingest.landing.marks import DEATHS, Mark, Marks
+from ingest.landing.marks import DEATHS, Marks
 from ingest.landing.offsets import Claim, application, check_generation, fingerprint, generation, offset_missing, resume
-from ingest.landing.refusals import quarantine_rows, refusals_of_gate
+from ingest.landing.prepare import Prepared, Task, prepare
+from ingest.landing.trial import Outcome, Suspect, try_records
 from ingest.logs import log_fields
-from ingest.message import Chunk, Partition, Record, Unread, record_times
+from ingest.message import Chunk, Partition, Unread, record_times
 from ingest.settings.ingest import IngestSettings
 
 log = logging.getLogger(__name__)
@@ -39,7 +38,8 @@ log = logging.getLogger(__name__)
 STOPS_CONSUMER: Final = "stops_consumer"
 """The reason of a message that processes died of."""
 _TRIES: Final = 20
-_STEPS: Final = 256
+_LONGEST_SHARE: Final = 6
+"""A step may take this part of the time for a trial: a message that never ends takes three steps."""
 
 
 class Ledger(Protocol):
@@ -48,16 +48,6 @@ class Ledger(Protocol):
     def decided(self, application: str) -> int | None: ...  # noqa: D102
     def reload(self) -> None: ...  # noqa: D102
     def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool: ...  # noqa: D102
-
-
-class _Prepared(NamedTuple):
-    """The records of one buffer, decoded and judged."""
-
-    events: pl.DataFrame
-    quarantined: pl.DataFrame
-    attributes: pl.DataFrame | None
-    refused: Counter[str]
-    warned: Counter[str]
 
 
 class Landing:
@@ -99,10 +89,10 @@ class Landing:
         name = application(self._settings.pipeline, topic_id, partition.number)
         landed = self._events.decided(name)
         start = resume(partition, landed, beginning, accept_gap=accept_gap)
-        left = self._marks.left(name, start) if self._marks else None
-        died = left.after_death() if left else None
+        died = self._marks.died(name, start) if self._marks else None
         if died is not None and died.deaths >= DEATHS:
-            log.warning("processes died at this offset, decoding in steps", extra=_place(partition, start, died))
+            where = _place(partition, start, deaths=died.deaths)
+            log.warning("processes died at this offset, trying its records in another process", extra=where)
         self._buffers[partition] = Buffer(partition, name, landed, start, died)
         return start
 
@@ -184,7 +174,9 @@ class Landing:
 
     def _flush(self, held: list[Buffer]) -> FlushResult:
         done = FlushResult()
-        prepared: dict[Partition, _Prepared] = {}
+        prepared: dict[Partition, Prepared] = {}
+        self._set_culprits_aside(held)
+        held = [buffer for buffer in held if buffer.has_moved]
         for _ in range(_TRIES):
             held = [buffer for buffer in held if not self._is_fenced(buffer, done)]
             if not held:
@@ -192,7 +184,7 @@ class Landing:
             began = self._clock()
             for buffer in held:
                 if buffer.partition not in prepared:
-                    prepared[buffer.partition] = self._prepare(buffer)
+                    prepared[buffer.partition] = prepare(self._task(buffer), buffer.records, self._find)
             done.decode_seconds += self._clock() - began
             if self._land(held, prepared, done):
                 _settle(held, prepared, done)
@@ -201,6 +193,10 @@ class Landing:
             self._events.reload()
         else:
             raise _crowded("the offsets of this pipeline")
+        for buffer in self._buffers.values():
+            if buffer.is_cut:
+                done.rewound[buffer.partition] = buffer.start
+                buffer.is_cut = False
         self._oldest = None
         return done
 
@@ -218,45 +214,32 @@ class Landing:
         done.rewound[buffer.partition] = landed
         return True
 
-    def _prepare(self, buffer: Buffer) -> _Prepared:
-        if buffer.died is not None and buffer.died.deaths >= DEATHS:
-            self._in_steps(buffer)
-        return self._decoded(buffer, buffer.records)
+    def _set_culprits_aside(self, held: Sequence[Buffer]) -> None:
+        """Try the records that processes may have died of in other processes, and put those that they die of into
+        quarantine undecoded.
 
-    def _in_steps(self, buffer: Buffer) -> None:
-        """Decode the records among which a process died in steps, each marked, after setting aside known culprits.
-
-        Records below the offset of the quarantine are none: they were decoded before, and their refusals are there.
+        This takes at most half of the time after which the group or the watchdog gives this process up; records that
+        have not been tried by then are read again.
         """
-        assert buffer.died is not None and self._marks is not None
-        died, refused = buffer.died, self._refused.decided(buffer.application) or 0
-        buffer.records = [
-            without_culprit(record, died) if record.offset >= refused else record for record in buffer.records
-        ]
-        is_suspect = (died.first <= record.offset < died.last for record in buffer.records)
-        suspects = list(compress(buffer.records, is_suspect))
-        size = -(-len(suspects) // _STEPS)
-        for begin in range(0, len(suspects), max(size, 1)):
-            step = suspects[begin : begin + size]
-            where = {"first": step[0].offset, "last": step[-1].offset + 1, "single": len(step) == 1}
-            self._marks.step(buffer.application, buffer.mark().model_copy(update=where))
-            self._decoded(buffer, step)
-        self._marks.step(buffer.application, buffer.mark())
+        seconds = min(self._settings.max_poll_interval, self._settings.watchdog).total_seconds() / 2
+        until = time.monotonic() + seconds
+        for buffer in held:
+            # those below the offset of the quarantine were decoded before, and their refusals are there
+            suspects = buffer.suspects(self._refused.decided(buffer.application) or 0)
+            if not suspects:
+                continue
+            is_late = time.monotonic() >= until  # other partitions took the time
+            task, schemas = self._task(buffer), self._settings.schemas
+            outcome = try_records(task, suspects, schemas, until=until, patience=seconds / _LONGEST_SHARE)
+            _quarantine(buffer, outcome)
+            if outcome.untried is not None and (is_late or outcome.untried > buffer.start):
+                buffer.cut(outcome.untried)
 
-    def _decoded(self, buffer: Buffer, records: Sequence[Record]) -> _Prepared:
+    def _task(self, buffer: Buffer) -> Task:
         stream = self._streams[buffer.partition.topic]
-        decoded = decode(records, buffer.partition, stream, self._settings.limits, self._find)
-        verdict = judge(decoded.events, self._rules)
-        refusals: list[Refusal] = few(decoded.refused + refusals_of_gate(verdict.refused))
-        return _Prepared(
-            verdict.accepted,
-            quarantine_rows(buffer.partition, records, refusals),
-            attributes(verdict.accepted, stream) if self._profiles is not None and has_traits(stream) else None,
-            Counter(refusal.reason for refusal in refusals),
-            Counter(verdict.warned),
-        )
+        return Task(buffer.partition, stream, self._settings.limits, self._rules, self._profiles is not None)
 
-    def _land(self, held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: FlushResult) -> bool:
+    def _land(self, held: Sequence[Buffer], prepared: dict[Partition, Prepared], done: FlushResult) -> bool:
         """Commit quarantine and customer attributes first, then events. A crash in between leaves v unchanged, and each
         table has its own offset, so nothing is written twice."""
         began = self._clock()
@@ -294,30 +277,21 @@ class Landing:
         return False
 
 
-def without_culprit(record: Record, died: Mark) -> Record:
-    """The record, or one in its place that is not decoded, if processes died of it."""
-    if record.offset not in died.culprits:
-        return record
-    message = f"{died.deaths} processes died at this offset, the last one while it decoded this message alone"
-    value = Unread(record.value or b"", STOPS_CONSUMER, message)
-    return _Culprit(record.offset, record.timestamp, value, record.key, record.headers)
+def _quarantine(buffer: Buffer, outcome: Outcome) -> None:
+    """Replace culprits by records that are not decoded."""
+    for index, record in enumerate(buffer.records):
+        if (message := outcome.culprits.get(record.offset)) is not None:
+            value = Unread(record.value or b"", STOPS_CONSUMER, message)
+            buffer.records[index] = Suspect.of(record)._replace(value=value)
+            log.warning("a message ends the process that decodes it", extra=_place(buffer.partition, record.offset))
+    buffer.tried = buffer.next_offset if outcome.untried is None else outcome.untried
 
 
-class _Culprit(NamedTuple):
-    """A record that is not decoded."""
-
-    offset: int
-    timestamp: int
-    value: bytes
-    key: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+def _place(partition: Partition, offset: int, **more: object) -> dict[str, Any]:
+    return log_fields(topic=partition.topic, partition=partition.number, offset=offset, **more)
 
 
-def _place(partition: Partition, offset: int, died: Mark) -> dict[str, Any]:
-    return log_fields(topic=partition.topic, partition=partition.number, offset=offset, deaths=died.deaths)
-
-
-def _settle(held: Sequence[Buffer], prepared: dict[Partition, _Prepared], done: FlushResult) -> None:
+def _settle(held: Sequence[Buffer], prepared: dict[Partition, Prepared], done: FlushResult) -> None:
     for buffer in held:
         ready = prepared[buffer.partition]
         topic = buffer.partition.topic

@@ -3,8 +3,7 @@
 A message can end the process that reads it: by a fault in a library, for want of memory, by taking for ever. Before a
 flush the process writes, for each partition, the offset where its work begins. A later process that begins at the same
 offset knows that the one before died there, since a flush would have moved the offset in the lake; so no mark has to be
-removed after a flush. After two deaths the records are decoded in steps, each marked; the step in which a process dies
-is divided further, until it is one record; the culprit, if a second process dies of it.
+removed after a flush. After two deaths the records are tried in other processes (`ingest.landing.trial`).
 
 Marks are one small file per process, `landing/<pipeline>/<process>.json` in the lake.
 """
@@ -26,36 +25,20 @@ from expectations.lake.layout import Lake
 from ingest.landing.commit import read_errors, write_errors
 
 DEATHS: Final = 2
-"""Deaths at one offset after which records are decoded in steps."""
+"""Deaths at one offset after which its records are tried in other processes."""
 _KEPT_SECONDS: Final = 7 * 86_400.0
 _SESSION_SECONDS: Final = 10.0
 
 
 class Mark(BaseModel):
-    """The work on one partition: it begins at the landed offset `start`, where `deaths` processes have died before.
-
-    Records of offsets from `first` to before `last` are in work; if `single`, they are one record. `accused` are the
-    offsets of records that a process died of once, which may have been killed by chance; `culprits` of those that two
-    processes died of.
-    """
+    """The work on one partition: records from the landed offset `start` to before `last`, after `deaths` processes have
+    died there."""
 
     model_config = ConfigDict(frozen=True)
 
     start: int
-    first: int
     last: int
-    single: bool = False
     deaths: int = 0
-    accused: tuple[int, ...] = ()
-    culprits: tuple[int, ...] = ()
-
-    def after_death(self) -> Mark:
-        """What the next process knows."""
-        known: dict[str, object] = {"deaths": self.deaths + 1}
-        if self.single:
-            name = "culprits" if self.first in self.accused else "accused"
-            known[name] = (*getattr(self, name), self.first)
-        return self.model_copy(update=known)
 
 
 class _Marks(BaseModel):
@@ -88,7 +71,6 @@ class Marks:
     def __init__(self, lake: Lake, pipeline: str) -> None:
         self._folder = lake.table(f"landing/{pipeline}")
         self._name = f"{uuid.uuid4().hex}.json"
-        self._own: dict[str, Mark] = {}
         self._left: list[dict[str, Mark]] = []
 
     def read(self) -> None:
@@ -97,32 +79,25 @@ class Marks:
             recent = [left for name, left in self._files() if self._is_recent(name, left)]
         self._left = [left.marks for left in recent if not left.is_of_living()]
 
-    def left(self, application: str, start: int) -> Mark | None:
-        """The mark of a process that died while it worked from this offset on; None if there is none."""
+    def died(self, application: str, start: int) -> Mark | None:
+        """What processes that died while they worked from this offset on have left; None if none did."""
         found = [marks[application] for marks in self._left if application in marks]
         died = [mark for mark in found if mark.start == start]
-        return max(died, key=lambda mark: (mark.deaths, mark.single), default=None)
+        if not died:
+            return None
+        deaths = 1 + max(mark.deaths for mark in died)
+        return Mark(start=start, last=max(mark.last for mark in died), deaths=deaths)
 
     def write(self, marks: Mapping[str, Mark]) -> None:
         """Mark the work that begins; other partitions of this process are no longer in work."""
-        self._own = dict(marks)
-        self._store()
-
-    def step(self, application: str, mark: Mark) -> None:
-        """Mark a step of the work on one partition."""
-        self._own[application] = mark
-        self._store()
+        own = _Marks(host=socket.gethostname(), process=os.getpid(), at=time.time(), marks=dict(marks))
+        with write_errors(self._folder):
+            files.write(f"{self._folder}/{self._name}", own.model_dump_json().encode())
 
     def clear(self) -> None:
         """Remove the marks of this process: its work has ended in order, or failed without a death."""
-        self._own = {}
         with write_errors(self._folder):
             files.discard(self._folder, [self._name])
-
-    def _store(self) -> None:
-        own = _Marks(host=socket.gethostname(), process=os.getpid(), at=time.time(), marks=self._own)
-        with write_errors(self._folder):
-            files.write(f"{self._folder}/{self._name}", own.model_dump_json().encode())
 
     def _files(self) -> Iterator[tuple[str, _Marks]]:
         for name in files.names(self._folder):

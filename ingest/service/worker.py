@@ -195,4 +195,4 @@ def _log_flush(result: FlushResult) -> None:
     log.info("landed", extra=log_fields(landed=result.landed.total(), quarantined=refused, seconds=seconds))
     for partition, offset in result.rewound.items():
         moved = log_fields(topic=partition.topic, partition=partition.number, offset=offset)
-        log.warning("another process has moved a partition, reading it again", extra=moved)
+        log.warning("reading a partition again from the offset in the lake", extra=moved)
