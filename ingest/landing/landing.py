@@ -38,7 +38,7 @@ log = logging.getLogger(__name__)
 STOPS_CONSUMER: Final = "stops_consumer"
 """The reason of a message that processes died of."""
 _TRIES: Final = 20
-_LONGEST_SHARE: Final = 6
+_LONGEST_SHARE: Final = 8
 """A step may take this part of the time for a trial: a message that never ends takes three steps."""
 
 

@@ -78,30 +78,29 @@ def try_records(
 ) -> Outcome:
     """Find the culprits among records of one partition. `until` is when the time is over, in seconds of
     `time.monotonic`; a step may take `patience` seconds, and as long as the registry may take for each look-up."""
+    suspects = [Suspect.of(record) for record in records]
     culprits: dict[int, str] = {}
-    accused: set[int] = set()
-    waiting = [[Suspect.of(record) for record in records]]
-    while waiting:
-        part = waiting.pop()
+    begin, count, accused = 0, len(suspects), -1
+    while begin < len(suspects):
+        part = suspects[begin : begin + count]
         size = -(-len(part) // _STEPS)
         code, begun = _run(_Work(task, schemas, part, size, patience), until)
         if code == 0:
+            begin, count = begin + len(part), len(suspects)
             continue
-        if time.monotonic() >= until:
-            return Outcome(culprits, part[max(begun - 1, 0) * size].offset)
-        if code == _GAVE_UP or not begun:
+        is_over = time.monotonic() >= until
+        if not is_over and (code == _GAVE_UP or not begun):
             log.warning("records cannot be tried in another process", extra=log_fields(exit_code=code))
             return Outcome(culprits)
-        step, rest = part[(begun - 1) * size : begun * size], part[begun * size :]
-        waiting += [rest] if rest else []
-        if len(step) == 1 and step[0].offset in accused:
-            culprits[step[0].offset] = (
-                f"2 processes died of this message; the second, which decoded it alone, {_how(code)}"
-            )
-            continue
-        if len(step) == 1:
-            accused.add(step[0].offset)
-        waiting.append(step)
+        begin, count = begin + max(begun - 1, 0) * size, size
+        if is_over:
+            return Outcome(culprits, suspects[begin].offset)
+        if begin == accused:
+            how = f"2 processes died of this message; the second, which decoded it alone, {_how(code)}"
+            culprits[suspects[begin].offset] = how
+            begin, count = begin + 1, len(suspects)
+        elif size == 1:
+            accused = begin
     return Outcome(culprits)
 
 
