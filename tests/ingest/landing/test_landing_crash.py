@@ -65,7 +65,7 @@ def sent(count: int) -> list[Message]:
 
 
 def progressed(lake: Lake, rows: int) -> bool:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         if len(places(lake)) > rows:
             return True
