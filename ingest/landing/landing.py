@@ -184,7 +184,7 @@ class Landing:
             began = self._clock()
             for buffer in held:
                 if buffer.partition not in prepared:
-                    prepared[buffer.partition] = prepare(self._task(buffer), buffer.records, self._find)
+                    prepared[buffer.partition] = self._prepare(buffer)
             done.decode_seconds += self._clock() - began
             if self._land(held, prepared, done):
                 _settle(held, prepared, done)
@@ -238,6 +238,9 @@ class Landing:
     def _task(self, buffer: Buffer) -> Task:
         stream = self._streams[buffer.partition.topic]
         return Task(buffer.partition, stream, self._settings.limits, self._rules, self._profiles is not None)
+
+    def _prepare(self, buffer: Buffer) -> Prepared:
+        return prepare(self._task(buffer), buffer.records, self._find)
 
     def _land(self, held: Sequence[Buffer], prepared: dict[Partition, Prepared], done: FlushResult) -> bool:
         """Commit quarantine and customer attributes first, then events. A crash in between leaves v unchanged, and each
