@@ -6,7 +6,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from expectations.config.file import ConfigFile, Section
+from expectations.config.file import ConfigFile
+from expectations.config.retention import Retention
 from expectations.errors import ConfigurationError
 from expectations.lake.layout import Lake
 
@@ -24,8 +25,8 @@ TABLES: Final = ("lake", "ingest", "expectations", "paths", "funnels", "report")
 TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
 
 
-class LakeSettings(Section):
-    """`[lake]`: where events, profiles, the path store and the report history are stored."""
+class LakeSettings(Retention):
+    """`[lake]`: where events, profiles, the path store and the report history are stored, and for how long."""
 
     address: str = "lake"
 
@@ -40,7 +41,16 @@ class Settings:
     @cached_property
     def lake(self) -> Lake:
         """`[lake]`."""
-        return Lake(self.beside(self.file.section("lake", LakeSettings).address))
+        return Lake(self.beside(self._lake.address))
+
+    @property
+    def retention(self) -> Retention:
+        """How long the lake keeps events and texts."""
+        return self._lake
+
+    @cached_property
+    def _lake(self) -> LakeSettings:
+        return self.file.section("lake", LakeSettings)
 
     @cached_property
     def ingest(self) -> IngestSettings:

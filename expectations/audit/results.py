@@ -10,6 +10,7 @@ None of them contains a customer's values.
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Final
 
@@ -81,6 +82,21 @@ def keep(lake: Lake, seen_now: pl.DataFrame, measured: pl.DataFrame) -> None:
     """Replace marks and measures. Written after the results, so an interrupted check is repeated."""
     _write(lake, "measures.parquet", measured)
     _write(lake, "marks.parquet", seen_now)
+
+
+def oldest_day(lake: Lake) -> date | None:
+    """The first day that results or measures are about, or on which a result was found; None if there are none."""
+    oldest = scan(lake, RESULTS_TABLE, RESULTS).select(
+        pl.min_horizontal(pl.col("day").min(), pl.col("checked_at").dt.date().min())
+    )
+    days = [_read(oldest, lake.table(RESULTS_TABLE)).item(), measures(lake)["day"].min()]
+    return min((day for day in days if day is not None), default=None)
+
+
+def drop_before(lake: Lake, first: date) -> None:
+    """Remove what the checks have seen and measured of the days before `first`."""
+    is_kept = (pl.col("day") >= first).fill_null(True)
+    keep(lake, seen(lake).filter(is_kept), measures(lake).filter(is_kept))
 
 
 def _kept(lake: Lake, name: str, schema: pl.Schema) -> pl.DataFrame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 from deltalake import DeltaTable
@@ -13,6 +14,9 @@ from expectations import contract
 from expectations.errors import StorageError, said
 from expectations.lake.layout import EVENTS, PROFILES, Lake
 from expectations.retries import retrying
+
+RETENTION: Final = {"journeys.change": "retention"}
+"""Marks the commits that remove what is older than the lake keeps it."""
 
 
 def landed(lake: Lake, version: int | None = None) -> pl.LazyFrame:
@@ -65,17 +69,19 @@ def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -
     return frame.select(_as_contract(column, dtype, found) for column, dtype in schema.items())
 
 
-def added(lake: Lake, name: str, schema: pl.Schema, since: int, until: int) -> pl.LazyFrame | None:
+def added(
+    lake: Lake, name: str, schema: pl.Schema, since: int, until: int, *, after_retention: bool = False
+) -> pl.LazyFrame | None:
     """The rows that a table of the lake gained after version `since` and up to version `until`.
 
     Compacted files add no rows. None when the rows cannot be determined: rows were removed as well, or a version or a
-    file is no longer kept.
+    file is no longer kept. With `after_retention`, rows may be gone because they were older than the lake keeps them.
     """
     address = lake.table(name)
     files: list[str] = []
     try:
         table = DeltaTable(address, version=until)
-        for begin, end in _runs(table, since, until):
+        for begin, end in _runs(table, since, until, after_retention=after_retention):
             before, after = (set(DeltaTable(address, version=version).file_uris()) for version in (begin, end))
             if before - after:
                 return None
@@ -99,11 +105,15 @@ def added(lake: Lake, name: str, schema: pl.Schema, since: int, until: int) -> p
     return frame.select(_as_contract(column, dtype, whole) for column, dtype in schema.items())
 
 
-def _runs(table: DeltaTable, since: int, until: int) -> list[tuple[int, int]]:
-    """The versions after `since` and up to `until`, without those that only compacted files, as pairs of bounds."""
-    operations = {int(entry["version"]): entry["operation"] for entry in table.history()}
-    compacted = [version for version in range(since + 1, until + 1) if operations.get(version) == "OPTIMIZE"]
-    begins, ends = [since, *compacted], [*(version - 1 for version in compacted), until]
+def _runs(table: DeltaTable, since: int, until: int, *, after_retention: bool) -> list[tuple[int, int]]:
+    """The versions after `since` and up to `until`, without those that added no rows, as pairs of bounds."""
+    without_rows = {
+        int(entry["version"])
+        for entry in table.history()
+        if entry["operation"] == "OPTIMIZE" or (after_retention and RETENTION.items() <= entry.items())
+    }
+    left_out = [version for version in range(since + 1, until + 1) if version in without_rows]
+    begins, ends = [since, *left_out], [*(version - 1 for version in left_out), until]
     return [(begin, end) for begin, end in zip(begins, ends, strict=True) if begin < end]
 
 

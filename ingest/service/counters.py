@@ -64,6 +64,8 @@ class Counters:
     watchdog_restarts: int = 0
     maintained: int = 0
     removed_files: int = 0
+    expired_rows: int = 0
+    expired_texts: int = 0
     relieved: int = 0
     files_per_open_day: int = 0
     surplus_rows: int = 0

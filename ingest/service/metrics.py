@@ -82,6 +82,8 @@ class CountersCollector(Collector):
             ("maintenance_runs", "Maintenance runs of the tables.", counters.maintained),
             ("days_relieved", "Days with too many files, compacted at once.", counters.relieved),
             ("files_removed", "Removed files that no table used any more.", counters.removed_files),
+            ("rows_expired", "Rows removed because they were older than the lake keeps them.", counters.expired_rows),
+            ("texts_expired", "Free texts removed because of their age.", counters.expired_texts),
         ):
             yield CounterMetricFamily(PREFIX + name, text, value=value)
 

@@ -17,6 +17,7 @@ from datetime import timedelta
 from threading import Event
 from typing import Final
 
+from expectations.config.retention import FOR_EVER, Retention
 from expectations.errors import BrokerError, ConfigurationError, RegistryError, StorageError
 from expectations.gate import Rule, contract_rules
 from expectations.lake import layout
@@ -91,12 +92,14 @@ def run(
     accept_gap: bool = False,
     new_generation: bool = False,
     rules: Sequence[Rule] = (),
+    keep: Retention = FOR_EVER,
     stop: Event | None = None,
 ) -> IngestSummary:
     """Land the streams of `settings` in the lake until a signal or `stop`, or (`until_caught_up`) to their current end.
 
-    `rules` are judged after the contract's. `accept_gap` continues where the broker has deleted records that were not
-    landed; `new_generation` reads a recreated topic from its beginning. Without them either case stops the run.
+    `rules` are judged after the contract's. `keep` says how long rows and texts are kept. `accept_gap` continues where
+    the broker has deleted records that were not landed; `new_generation` reads a recreated topic from its beginning.
+    Without them either case stops the run.
     Raises BrokerError, LandingError, StorageError, RegistryError or ConfigurationError; earlier commits stay.
     """
     if not settings.streams:
@@ -113,7 +116,7 @@ def run(
     profiles = Table(lake, layout.PROFILES) if any(map(has_traits, settings.streams)) else None
     landing = Landing(events, refused, settings, every_rule, profiles=profiles, marks=Marks(lake, settings.pipeline))
     loop = _Loop(settings, landing, events, _Accepted(accept_gap, new_generation), on_progress)
-    scheduler = MaintenanceScheduler(lake, settings.maintenance, loop.counters)
+    scheduler = MaintenanceScheduler(lake, settings.maintenance, loop.counters, keep)
     with (
         stop_on_signals(stop or Event(), settings.stop_timeout) as stopping,
         loop.watchdog,

@@ -2,7 +2,8 @@
 
 A day is *open* while late events are still expected, then *closed*. Open days are compacted. Closed days are ordered by
 customer in small row groups, so that one customer is read without the rest of the day, and again after new events.
-Only files change, never rows; readers and writers may work meanwhile.
+Only files change, never rows, except for those that are older than the lake keeps them (`ingest.upkeep.retention`).
+Readers and writers may work meanwhile.
 
 The lake stores when maintenance last began, by compare-and-swap: of several scheduled processes one does the work, and
 the others see that it is not due. Who rewrites files holds the lease of their table (`expectations.lake.lease`).
@@ -20,21 +21,22 @@ from datetime import UTC, date, datetime, timedelta
 import polars as pl
 
 from expectations import contract
+from expectations.config.retention import FOR_EVER, Retention
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
-from ingest.landing.commit import Table
-from ingest.landing.offsets import Claim
 from ingest.logs import log_fields
 from ingest.settings.ingest import MaintenanceSettings
-from ingest.upkeep.rewrite import BEGAN, ORDERED, bound_log, rewrite, table_state, vacuum
+from ingest.upkeep.retention import Removal, removals
+from ingest.upkeep.rewrite import BEGAN, ORDERED, bound_log, note, rewrite, table_state, under_lease, vacuum
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class MaintenanceResult:
-    """The result: days compacted by table, rows of each day ordered by customer, files removed by table.
+    """The result: days compacted by table, rows of each day ordered by customer, files removed by table; rows removed
+    for their age by table, and how many events lost their text.
 
     `left` names the tables of which steps were left to another process that rewrites their files.
     """
@@ -42,6 +44,8 @@ class MaintenanceResult:
     compacted: dict[str, int] = field(default_factory=dict)
     ordered: dict[date, int] = field(default_factory=dict)
     removed: dict[str, int] = field(default_factory=dict)
+    expired: dict[str, int] = field(default_factory=dict)
+    expired_texts: int = 0
     left: set[str] = field(default_factory=set)
     seconds: float = 0.0
 
@@ -55,7 +59,7 @@ def claim_maintenance(lake: Lake, settings: MaintenanceSettings, now: float) -> 
     """Claim a maintenance run that is due for a service, by storing its begin. Returns False if it is not due or
     another process has claimed it."""
     waited = None if settings.every is None else _seconds_after(settings.every, lake, now)
-    return waited is not None and waited >= 0 and _note(lake, BEGAN, int(now))
+    return waited is not None and waited >= 0 and note(lake, layout.EVENTS, BEGAN, int(now))
 
 
 def _seconds_after(period: timedelta, lake: Lake, now: float) -> float | None:
@@ -66,6 +70,7 @@ def _seconds_after(period: timedelta, lake: Lake, now: float) -> float | None:
 def maintain(
     lake: Lake,
     settings: MaintenanceSettings,
+    keep: Retention = FOR_EVER,
     *,
     now: float | None = None,
     go_on: Callable[[], bool] = lambda: True,
@@ -73,12 +78,14 @@ def maintain(
 ) -> MaintenanceResult:
     """Do all maintenance that is due now, in steps; stops before a step if `go_on` returns False.
 
+    `keep` says how long rows and texts are kept. Older ones are removed first.
+
     Raises StorageError when the lake cannot be written.
     """
     began, now = time.monotonic(), time.time() if now is None else now
     done = MaintenanceResult()
     with ExitStack() as leases:
-        steps = _steps(lake, settings, now, leases)
+        steps = _steps(lake, settings, keep, now, leases)
         for number, step in enumerate(steps):
             if not go_on():
                 break
@@ -86,9 +93,15 @@ def maintain(
             if on_progress:
                 on_progress(number + 1, len(steps))
     if table_state(lake, layout.EVENTS) is not None:
-        _note(lake, BEGAN, int(now))
+        note(lake, layout.EVENTS, BEGAN, int(now))
     done.seconds = time.monotonic() - began
-    fields = log_fields(ordered=len(done.ordered), removed=sum(done.removed.values()), seconds=round(done.seconds, 1))
+    fields = log_fields(
+        ordered=len(done.ordered),
+        removed=sum(done.removed.values()),
+        expired=sum(done.expired.values()),
+        expired_texts=done.expired_texts,
+        seconds=round(done.seconds, 1),
+    )
     log.info("maintained", extra=fields)
     return done
 
@@ -122,16 +135,18 @@ def first_open_day(settings: MaintenanceSettings, now: float) -> date:
 
 
 def _steps(
-    lake: Lake, settings: MaintenanceSettings, now: float, leases: ExitStack
+    lake: Lake, settings: MaintenanceSettings, keep: Retention, now: float, leases: ExitStack
 ) -> list[Callable[[MaintenanceResult], None]]:
     steps: list[Callable[[MaintenanceResult], None]] = []
-    closed = first_open_day(settings, now)
+    closed, at = first_open_day(settings, now), datetime.fromtimestamp(now, UTC)
+    too_old, first = removals(lake, keep, at), keep.first_day(at) or date.min
     for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES, layout.RESULTS, layout.RUNS):
         known = table_state(lake, name)
         if known is None:
             continue
         ordered, lease = name == layout.EVENTS, leases.enter_context(Lease(lake.table(name)))
-        for day, files, rows, when in known.days.iter_rows():
+        steps += [_removing(lease, removal) for removal in too_old if removal.table == name]
+        for day, files, rows, when in known.days.filter((pl.col("day") >= first).fill_null(True)).iter_rows():
             if ordered and day is not None and day < closed and _is_worth_ordering(files, rows, when, settings):
                 steps.append(_ordering(lake, lease, day, rows))
             elif files > settings.most_files and not (ordered and day is not None and day < closed):
@@ -157,10 +172,25 @@ def _compacting(lease: Lease, name: str, day: date | None) -> Callable[[Maintena
 def _ordering(lake: Lake, lease: Lease, day: date, rows: int) -> Callable[[MaintenanceResult], None]:
     def step(done: MaintenanceResult) -> None:
         if rewrite(lease, layout.EVENTS, day, by=contract.CUSTOMER_ID):
-            _note(lake, ORDERED.format(day), rows)  # at once: a run that is killed later leaves this day done
+            note(lake, layout.EVENTS, ORDERED.format(day), rows)  # at once: if the run is killed, this day is done
             done.ordered[day] = rows
         else:
             done.left.add(layout.EVENTS)
+
+    return step
+
+
+def _removing(lease: Lease, removal: Removal) -> Callable[[MaintenanceResult], None]:
+    def step(done: MaintenanceResult) -> None:
+        removed = under_lease(lease, removal.remove)
+        if removed is None:
+            done.left.add(removal.table)
+        elif removal.of == "texts":
+            done.expired_texts += removed
+            if removed:
+                rewrite(lease, removal.table, removal.day, by=contract.CUSTOMER_ID)
+        else:
+            done.expired[removal.table] = done.expired.get(removal.table, 0) + removed
 
     return step
 
@@ -171,12 +201,6 @@ def _cleaning(lake: Lake, name: str, settings: MaintenanceSettings) -> Callable[
         bound_log(lake, name, settings)
 
     return step
-
-
-def _note(lake: Lake, name: str, value: int) -> bool:
-    """Store a number in the log of table `events`; returns False if another process has changed it meanwhile."""
-    events = Table(lake, layout.EVENTS)
-    return events.append(contract.EVENTS.to_frame(eager=True), [Claim(name, events.decided(name), value)])
 
 
 def files_per_open_day(lake: Lake, since: date) -> int:

@@ -1,13 +1,14 @@
 """The steps of maintenance: read the state of a table's files, rewrite them, remove unused files and log entries.
 
-Only files change, never rows. `ingest.upkeep.maintenance` decides which step is due.
+`ingest.upkeep.maintenance` decides which step is due.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeVar
 
 import orjson
 import polars as pl
@@ -21,15 +22,28 @@ from expectations.lake.lease import Lease
 from expectations.lake.log import oldest_version, thin_log
 from expectations.lake.tables import open_delta
 from expectations.retries import retrying
-from ingest.landing.commit import NO_DICTIONARY, WRITER, open_table, read_errors, retention, write_errors
+from ingest.landing.commit import (
+    NO_DICTIONARY,
+    SCHEMAS,
+    WRITER,
+    Table,
+    open_table,
+    read_errors,
+    retention,
+    write_errors,
+)
+from ingest.landing.offsets import Claim
 from ingest.settings.ingest import MaintenanceSettings
 
-_GROUPS: Final = WriterProperties(
+T = TypeVar("T")
+
+GROUPS: Final = WriterProperties(
     compression="ZSTD",
-    max_row_group_size=20_000,  # one customer of an ordered day is read without the rest of the day
+    max_row_group_size=20_000,
     default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
     column_properties=NO_DICTIONARY,
 )
+"""Small row groups: one customer of an ordered day is read without the rest of the day."""
 _SORT_BYTES: Final = 200 << 20
 """Memory for ordering a day; what needs more goes to temporary files, since consumers do this beside their work."""
 BEGAN: Final = "maintenance/began"
@@ -80,24 +94,40 @@ def rewrite(lease: Lease, name: str, day: date | None, *, by: str | None = None)
     """
     column = next(iter(layout.PARTITION_COLUMNS[name]), None)
     where = [(column, "=", str(day))] if column and day else None
+
+    def written(table: DeltaTable) -> bool:
+        if by is None:
+            table.optimize.compact(partition_filters=where, writer_properties=WRITER)
+        else:
+            table.optimize.z_order([by], partition_filters=where, writer_properties=GROUPS, max_spill_size=_SORT_BYTES)
+        return True
+
+    return bool(under_lease(lease, written))
+
+
+def under_lease(lease: Lease, change: Callable[[DeltaTable], T]) -> T | None:
+    """Change a table, and return what `change` returns.
+
+    Returns None, with no commit half done, if another process holds the lease of the table or takes it meanwhile.
+    """
     with write_errors(lease.address):
         table = lease.table()
         if table is None:
-            return False
+            return None
         try:
-            if by is None:
-                table.optimize.compact(partition_filters=where, writer_properties=WRITER)
-            else:
-                table.optimize.z_order(
-                    [by], partition_filters=where, writer_properties=_GROUPS, max_spill_size=_SORT_BYTES
-                )
+            return change(table)
         except CommitFailedError:
-            return False
+            return None
         except (DeltaError, OSError):
             if lease.is_held:
                 raise
-            return False  # whoever took the lease may have removed the files that were being read
-    return True
+            return None  # whoever took the lease may have removed the files that were being read
+
+
+def note(lake: Lake, name: str, key: str, value: int) -> bool:
+    """Store a number in the log of a table; returns False if another process has changed it meanwhile."""
+    table = Table(lake, name)
+    return table.append(SCHEMAS[name].to_frame(eager=True), [Claim(key, table.decided(key), value)])
 
 
 def vacuum(lake: Lake, name: str, keep: timedelta) -> int:

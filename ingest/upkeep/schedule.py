@@ -9,6 +9,7 @@ import time
 from types import TracebackType
 from typing import Final, Protocol, Self
 
+from expectations.config.retention import FOR_EVER, Retention
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
 from ingest.logs import error_fields, log_fields
@@ -35,6 +36,8 @@ class MaintenanceCounters(Protocol):
 
     maintained: int
     removed_files: int
+    expired_rows: int
+    expired_texts: int
     relieved: int
     files_per_open_day: int
     surplus_rows: int
@@ -52,9 +55,11 @@ class MaintenanceScheduler:
         lake: Lake,
         settings: MaintenanceSettings,
         counters: MaintenanceCounters,
+        keep: Retention = FOR_EVER,
         pause_seconds: float = _PAUSE_SECONDS,
     ) -> None:
         self._lake, self._settings, self._counters, self._pause = lake, settings, counters, pause_seconds
+        self._keep = keep
         self._counted = 0.0
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._run, name="maintenance", daemon=True)
@@ -82,9 +87,11 @@ class MaintenanceScheduler:
 
     def _maintain(self, now: float) -> None:
         if claim_maintenance(self._lake, self._settings, now):
-            done = maintain(self._lake, self._settings, now=now, go_on=lambda: not self._done.is_set())
+            done = maintain(self._lake, self._settings, self._keep, now=now, go_on=lambda: not self._done.is_set())
             self._counters.maintained += 1
             self._counters.removed_files += sum(done.removed.values())
+            self._counters.expired_rows += sum(done.expired.values())
+            self._counters.expired_texts += done.expired_texts
         self._counters.relieved += compact_crowded_days(self._lake, self._settings)
         bound_logs(self._lake, self._settings)
         self._counters.files_per_open_day = files_per_open_day(self._lake, first_open_day(self._settings, now))

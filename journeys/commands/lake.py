@@ -29,7 +29,8 @@ def maintain(
 ) -> None:
     """Compact small files, sort closed days by customer, and remove files and log entries that are no longer needed.
 
-    Rows do not change, and events may land meanwhile. A running service does it by itself every hour.
+    Rows do not change, except that those older than `keep_events` and texts older than `keep_texts` (`[lake]`) are
+    removed. Events may land meanwhile. A running service does it by itself every hour.
     After --repair run: journeys stitch
 
     Example: journeys maintain --repair
@@ -41,9 +42,14 @@ def maintain(
         _repair(settings.lake, yes=yes)
         return
     with terminal.step("Maintaining the tables") as advance:
-        done = maintain_tables(settings.lake, settings.ingest.maintenance, on_progress=advance)
+        done = maintain_tables(settings.lake, settings.ingest.maintenance, settings.retention, on_progress=advance)
     compacted, removed = sum(done.compacted.values()), sum(done.removed.values())
     terminal.out.print(f"  {compacted:,} days compacted, {len(done.ordered):,} days sorted, {removed:,} files removed")
+    if done.expired or done.expired_texts:
+        counts = [f"{count:,} rows of {name}" for name, count in done.expired.items()]
+        counts += [f"the texts of {done.expired_texts:,} events"] if done.expired_texts else []
+        terminal.out.print(f"  removed for their age: {', '.join(counts)}", markup=False)
+        terminal.out.print("  run journeys stitch: the paths still contain them", markup=False)
     for name in sorted(done.left):
         terminal.out.print(f"  {name}: another process rewrites its files; what is left is done by the next run")
 

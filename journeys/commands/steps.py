@@ -72,6 +72,7 @@ def land_events(
             new_generation=new_generation,
             on_progress=lambda progress: advance(progress.polled, progress.expected),
             rules=settings.compiled.rules,
+            keep=settings.retention,
         )
     terminal.out.print(f"  {summary.landed:,} events landed{_refused(summary.quarantined)}")
     if summary.tombstones:
@@ -174,7 +175,7 @@ def _tables(settings: Settings) -> dict[str, Table]:
     for name, schema in schemas.items():
         version = table_version(settings.lake, name)
         if version is not None:
-            since = partial(added, settings.lake, name, schema, until=version)
+            since = partial(added, settings.lake, name, schema, until=version, after_retention=True)
             tables[name] = Table(scan(settings.lake, name, schema, version), version, since)
     with suppress(StorageError):  # not stitched yet
         tables[layout.TOUCHES] = Table(Paths.open(settings.lake).touches)

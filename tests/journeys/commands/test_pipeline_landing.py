@@ -77,6 +77,20 @@ def test_maintenance_runs_and_status_reports_when_it_is_due(folder: Path) -> Non
     assert "The lag at the brokers is unknown: The Kafka broker was not reached." in done.stdout
 
 
+def test_maintenance_reports_what_it_has_removed_for_its_age(tmp_path: Path) -> None:
+    (tmp_path / "journeys.toml").write_text(
+        '[lake]\nkeep_events = "9d"\nkeep_texts = "4d"\n[[ingest.streams]]\ntopic = "said"\nkind = "feedback"\n'
+    )
+    now = int(time.time() * 1000)
+    sent = [event(day, occurred_at=now - day * 86_400_000, feedback_text=f"text {day}") for day in (20, 6, 0)]
+    (tmp_path / "said.ndjson").write_bytes(b"\n".join([*sent, BAD]))
+    assert command("load", "said.ndjson", "--stream", "said", cwd=tmp_path).returncode == 0
+    done = command("maintain", cwd=tmp_path)
+    assert "removed for their age: 1 rows of events, the texts of 1 events" in done.stdout
+    assert "journeys stitch" in done.stdout and len(places(Lake(str(tmp_path / "lake")))) == 2
+    assert "removed for their age" not in command("maintain", cwd=tmp_path).stdout
+
+
 def test_rows_that_are_there_twice_are_shown_and_removed_after_confirmation(folder: Path) -> None:
     events, lake = str(folder / "lake" / "events"), Lake(str(folder / "lake"))
     assert "no table holds a row more than once" in command("maintain", "--repair", cwd=folder).stdout
