@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from analytics.stitching.privacy.export import customer_data
     from analytics.stitching.privacy.forget import check_removable, finish_forgetting, forget_selected
     from analytics.stitching.privacy.forget import forget as forget_customer
+    from analytics.stitching.privacy.objection import unknown_objectors
     from analytics.stitching.privacy.selection import select_customers
     from analytics.stitching.refresh import refresh as refresh_paths
     from analytics.stitching.refresh import summary_of as stitch_summary
@@ -154,6 +155,7 @@ __all__ = [
     "transitions",
     "trend",
     "two_proportions_z",
+    "unknown_objectors",
     "unused_settings",
     "unusual_periods",
     "url_templates",
@@ -191,6 +193,7 @@ _ON_USE = {
     "stitch_summary": "analytics.stitching.refresh:summary_of",
     "tombstones": "analytics.identity.links:tombstones",
     "touch_schema": "analytics.touches.assembly:touch_schema",
+    "unknown_objectors": "analytics.stitching.privacy.objection:unknown_objectors",
     "unused_settings": "analytics.stitching.unused_settings:unused_settings",
     "url_templates": "analytics.touches.preview:url_templates",
     "stored_agreement": "analytics.stitching.verify:stored_agreement",

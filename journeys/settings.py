@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from expectations.config.file import ConfigFile
 from expectations.config.retention import Retention
-from expectations.errors import ConfigurationError
+from expectations.errors import ConfigurationError, InputError
 from expectations.lake.layout import Lake
 
 if TYPE_CHECKING:
@@ -95,6 +95,9 @@ class Settings:
         from analytics import PathRules
 
         rules = self.file.section("paths", PathRules)
+        if rules.objected_file is not None:
+            listed = identities_in(Path(self.beside(rules.objected_file)))
+            rules = rules.model_copy(update={"objected": [*rules.objected, *listed]})
         mapped = self._mapped_kinds() - rules.identities.known_kinds
         if not mapped:
             return rules
@@ -140,6 +143,23 @@ class Settings:
     def beside(self, address: str) -> str:
         """Resolve an address: relative folders start from the file's folder, other addresses stay as they are."""
         return address if "://" in address else str(self.folder / address)
+
+
+def identities_in(file: Path) -> list[str]:
+    """The identities in a file, one a line; blank lines and lines that begin with # are skipped.
+
+    Raises:
+        InputError: the file cannot be read, or a line is not written kind:value.
+    """
+    try:
+        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError("The file of identities cannot be read.", where=str(file), found=str(error)) from error
+    numbered = {number: line for number, line in enumerate(lines, 1) if line and not line.startswith("#")}
+    if wrong := [number for number, line in numbered.items() if not all(line.partition(":"))]:
+        expected = "an identity as kind:value, such as customer_id:c123"
+        raise InputError("A line of the file is no identity.", where=f"{file}, line {wrong[0]}", expected=expected)
+    return list(numbered.values())
 
 
 def _keys(table: object) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -184,6 +184,15 @@ def harmless(text: str) -> str:
     ('red�[31m', 'two lines')
     """
     return "".join(letter if letter.isprintable() else " " if letter.isspace() else "�" for letter in text)
+
+
+def examples(texts: Sequence[str]) -> str:
+    """The first five of some texts from the data.
+
+    >>> examples(["a", "b"]), examples(list("abcdefg"))
+    ('a, b', 'a, b, c, d, e, ...')
+    """
+    return ", ".join([*map(harmless, texts[:5]), *(["..."] if len(texts) > 5 else [])])
 
 
 def duration(seconds: float) -> str:

@@ -22,13 +22,14 @@ _T = TypeVar("_T")
 def run(paths: Paths, analysis: Analysis, *, exact: bool = False) -> pl.DataFrame:
     """The answer of a measure: every part is counted, the counts are added up, and finished.
 
+    Broken down by customer, it has no rows of those who object to profiling; totals count them.
     `exact` counts the parts twice, so that quantiles of waits are exact where there are many of them.
     """
     merged = counted(paths, analysis)
     if exact:
         analysis = analysis.exactly(merged)
         merged = counted(paths, analysis)
-    return analysis.finish(merged)
+    return paths.without_objectors(analysis.finish(merged))
 
 
 def counted(paths: Paths, analysis: Additive) -> pl.DataFrame:

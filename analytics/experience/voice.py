@@ -155,14 +155,15 @@ def voice(
 def responses(paths: Paths, by: Sequence[str] = (STAGE,), lookback: str | timedelta = "7d") -> pl.DataFrame:
     """One row per response: customer, at, survey, score, then the `by` columns of the touch that it is attributed to.
 
-    The `by` columns are null for a response that is attributed to no touch.
+    The `by` columns are null for a response that is attributed to no touch. Customers who object to profiling are left
+    out.
     """
     paths.require(SURVEY, SCORE, *by)
     columns = list(dict.fromkeys([CUSTOMER, AT, *by, SURVEY, SCORE]))
     parts = [_attributed(as_text(paths.read(part, columns)), list(by), duration(lookback)) for part in paths.parts]
     if not parts:
         return pl.DataFrame(schema={name: paths.schema[name] for name in (CUSTOMER, AT, SURVEY, SCORE, *by)})
-    return pl.concat(parts).sort(AT, CUSTOMER)
+    return paths.without_objectors(pl.concat(parts)).sort(AT, CUSTOMER)
 
 
 def _attributed(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:

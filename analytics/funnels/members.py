@@ -21,8 +21,17 @@ State = Literal["reached", "dropped", "open"]
 STATES: Final = ("reached", "dropped", "open")
 
 
-def members(paths: Paths, definition: Funnel, *, step: int | None = None, state: State = "reached") -> pl.DataFrame:
+def members(
+    paths: Paths,
+    definition: Funnel,
+    *,
+    step: int | None = None,
+    state: State = "reached",
+    with_objectors: bool = False,
+) -> pl.DataFrame:
     """The entrants of a funnel, or those in one `state` at one `step`; their number is the count in `funnel`.
+
+    Customers who object to profiling are left out; to count everyone, and for nothing else, ask `with_objectors`.
 
     Columns: those of `by`; `customer`; `depth` UInt32 (steps reached); `is_open` Boolean (the window is not over);
     `first_at` Datetime(us, UTC) of the first entry in the range, which starts the window; `entered_at` Datetime(us,
@@ -42,7 +51,8 @@ def members(paths: Paths, definition: Funnel, *, step: int | None = None, state:
     everyone = pl.concat(on_parts(paths, lambda part: _entrants(scan, part, paths.dictionaries)))
     if step is not None:
         everyone = everyone.filter(_in_state(definition, step, state))
-    return everyone.sort("entered_at", CUSTOMER)
+    shown = everyone if with_objectors else paths.without_objectors(everyone)
+    return shown.sort("entered_at", CUSTOMER)
 
 
 def check_step(definition: Funnel, step: int) -> None:

@@ -256,7 +256,7 @@ def _valid(definition: Funnel, options: Mapping[str, Any]) -> Funnel | None:
 
 def _results(paths: Paths, definition: Funnel) -> pl.DataFrame:
     """The result of each counted customer: steps reached and breakdown of each entry."""
-    found = members(paths, definition)
+    found = members(paths, definition, with_objectors=True)
     if definition.maturity == "mature":
         found = found.filter(~pl.col("is_open"))
     result = pl.struct("depth", *definition.by).sort().alias("result")

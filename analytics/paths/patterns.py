@@ -198,7 +198,7 @@ def matches(
     collapse: bool = False,
     among: Selection | None = None,
 ) -> pl.DataFrame:
-    """One row per match of a pattern, sorted by customer and time.
+    """One row per match of a pattern, sorted by customer and time, but for customers who object to profiling.
 
     Columns: `customer` as in the paths; `unit` UInt32 (the number of the unit among the customer's, from 1), `match`
     UInt32 (the number of the match in its unit, from 1), `position` UInt32 (of its first touch in the unit, from 1),
@@ -215,7 +215,7 @@ def matches(
     numbers: dict[str, Any] = dict.fromkeys(("unit", "match", "position", "touches"), pl.UInt32)
     times: dict[str, Any] = {AT: pl.Datetime("us", "UTC"), "until": pl.Datetime("us", "UTC"), "end": pl.String}
     empty = pl.DataFrame(schema={CUSTOMER: paths.schema[CUSTOMER], **numbers, **times})
-    return pl.concat([empty, *rows]).sort(CUSTOMER, AT, "match")
+    return paths.without_objectors(pl.concat([empty, *rows])).sort(CUSTOMER, AT, "match")
 
 
 def _rows(search: Search, sequences: UnitSequences) -> pl.DataFrame:

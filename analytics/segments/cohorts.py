@@ -209,7 +209,8 @@ def returns(
     """One row per member of a cohort, with the periods in which the customer has a `returning` touch.
 
     Columns: `customer` as in the paths; `cohort` Datetime (start of its period); `after` List(Int64): periods after
-    the cohort's, 0 for the cohort's own. Sorted by cohort and customer. Takes the arguments of `retention`.
+    the cohort's, 0 for the cohort's own. Sorted by cohort and customer, without customers who object to profiling.
+    Takes the arguments of `retention`.
 
     >>> from analytics import Paths
     >>> returns(Paths.from_text({"ann": "visit@0d visit@2d"}), period="day")["after"].to_list()
@@ -218,7 +219,7 @@ def returns(
     cohorts = _cohorts(paths, start, returning, period, cohort=cohort, timezone=timezone)
     found = on_parts(paths, lambda part: _members(part, paths.dictionaries, cohorts))
     members = pl.concat([_nobody(paths, cohorts), *found])
-    return members.select(CUSTOMER, "cohort", "after").sort("cohort", CUSTOMER)
+    return paths.without_objectors(members.select(CUSTOMER, "cohort", "after")).sort("cohort", CUSTOMER)
 
 
 def _cohorts(

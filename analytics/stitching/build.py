@@ -23,6 +23,7 @@ from analytics.identity.largest import largest_customers
 from analytics.identity.links import tombstones
 from analytics.identity.resolution import Identities, identify, with_customers
 from analytics.stitching.buckets import BUCKET, Buckets
+from analytics.stitching.privacy.objection import objectors
 from analytics.stitching.refresh_state import DROPPED, RefreshState, refresh_state_of, remove_other_states
 from analytics.store.columns import (
     AT,
@@ -160,7 +161,12 @@ def build(
                     on_progress(summary.touches, events_by_bucket.rows)
             if into is None:
                 plan.refresh_state(events, dropped, summary).save(lake, writer.generation)
-            writer.finish(end_of_data=end, built_from=plan.built_from, definition=definition_of(rules))
+            writer.finish(
+                end_of_data=end,
+                built_from=plan.built_from,
+                definition=definition_of(rules),
+                objected=objectors(plan.identities.nodes, rules),
+            )
     finally:
         if into is None:  # also of this process if it was overtaken
             remove_other_states(lake, current_generation(lake))

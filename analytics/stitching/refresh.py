@@ -50,6 +50,7 @@ from analytics.stitching.build import (
     write_part,
 )
 from analytics.stitching.new_events import NewEvents, events_at_times, find_new_events, reads_arrival_columns
+from analytics.stitching.privacy.objection import objectors
 from analytics.stitching.refresh_state import RefreshState, load_state, remove_other_states, stored_counts
 from analytics.stitching.restitch import RestitchedEvents, restitch_events
 from analytics.stitching.store_update import update_parts, whole_and_partial
@@ -324,7 +325,12 @@ class Refresh:
                     if on_progress:
                         on_progress(done, total)
                 compact(writer)
-                writer.finish(end_of_data=end, built_from=self.built_from, definition=self.stored.definition)
+                writer.finish(
+                    end_of_data=end,
+                    built_from=self.built_from,
+                    definition=self.stored.definition,
+                    objected=objectors(state.nodes, self.rules),
+                )
         finally:  # also of this process if it was overtaken
             remove_other_states(self.lake, current_generation(self.lake))
 

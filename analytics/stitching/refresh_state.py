@@ -18,6 +18,7 @@ from analytics.identity.assignment import event_counts
 from analytics.identity.columns import CODE, COMBINATION, HASH
 from analytics.identity.resolution import Identities
 from analytics.store.columns import LINKED
+from analytics.store.manifest import current_generation
 from analytics.touches.assembly import EVENT_HASH
 from expectations import contract
 from expectations.lake import files
@@ -93,6 +94,14 @@ def load_state(lake: Lake, generation: str) -> RefreshState | None:
         return None
     tables = {name: pl.read_parquet(f"{home}/{name}.parquet", memory_map=False) for name in _TABLES}
     return RefreshState(**tables, kinds=tuple(facts["kinds"]), seed=facts["seed"], counts=facts["counts"])
+
+
+def stored_nodes(lake: Lake) -> pl.DataFrame:
+    """The resolved identities of the current paths: kind, value, customer; empty when none are stored."""
+    generation = current_generation(lake)
+    if not generation or files.read(f"{_home(lake, generation)}/facts.json") is None:
+        return pl.DataFrame(schema={"kind": pl.String, "value": pl.String, "customer": pl.UInt32})
+    return pl.read_parquet(f"{_home(lake, generation)}/nodes.parquet", columns=["kind", "value", "customer"])
 
 
 def remove_other_states(lake: Lake, *generations: str) -> int:

@@ -9,7 +9,8 @@ from pathlib import Path
 import polars as pl
 
 from analytics.stitching.build import build, build_inputs
-from analytics.stitching.refresh_state import load_state
+from analytics.stitching.privacy.objection import objectors
+from analytics.stitching.refresh_state import load_state, stored_nodes
 from analytics.store.columns import CUSTOMER
 from analytics.store.manifest import generation_of
 from analytics.store.paths import Paths
@@ -34,11 +35,14 @@ class Verification:
 
 
 def is_current(lake: Lake, rules: PathRules) -> bool:
-    """Whether the stored paths were built from the current tables and rules."""
+    """Whether the stored paths were built from the current tables and rules, and know who objects to profiling."""
     try:
-        return Paths.open(lake).built_from == build_inputs(lake, rules)
+        stored = Paths.open(lake)
     except StorageError:
         return False
+    if stored.built_from != build_inputs(lake, rules):
+        return False
+    return not (rules.objected or stored.objected) or stored.objected == objectors(stored_nodes(lake), rules)
 
 
 def verify(lake: Lake, rules: PathRules | None = None) -> Verification:

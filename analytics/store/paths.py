@@ -15,7 +15,7 @@ that is killed leaves the old store as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
@@ -39,7 +39,10 @@ MAX_TIME: Final = 2**62
 
 
 class Paths:
-    """The touches of all customers, in parts, with the dictionaries of their text columns."""
+    """The touches of all customers, in parts, with the dictionaries of their text columns.
+
+    `objected` are the keys of the customers who object to profiling.
+    """
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class Paths:
         built_from: Mapping[str, Any] | None = None,
         *,
         definition: JourneyDefinition | None = None,
+        objected: Iterable[str] = (),
     ) -> None:
         self.parts: Final = tuple(parts)
         self.schema: Final = pl.Schema(schema)
@@ -57,6 +61,7 @@ class Paths:
         self.end_of_data: Final = end_of_data
         self.built_from: Final = dict(built_from or {})
         self.definition: Final = definition
+        self.objected: Final = frozenset(objected)
 
     @classmethod
     def open(cls, lake: str | Path | Lake) -> Paths:
@@ -93,6 +98,7 @@ class Paths:
             end and datetime.fromisoformat(end),
             manifest["built_from"],
             definition=journeys and JourneyDefinition.from_plain(journeys),
+            objected=manifest.get("objected", ()),
         )
 
     @classmethod
@@ -171,7 +177,7 @@ class Paths:
         first, last = (None if time is None else micros(as_utc(time)) for time in (start, end))
         span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
         parts = [part.between(*span) for part in self.parts]
-        return Paths(parts, self.schema, self.dictionaries, self.end_of_data, definition=self.definition)
+        return self._with(parts)
 
     def of_journeys(self) -> Paths:
         """The touches of journeys, without their aftermath; all touches where paths have no aftermath.
@@ -183,7 +189,18 @@ class Paths:
         if AFTER_GOAL not in self.schema:
             return self
         parts = [part.of_journeys() for part in self.parts]
-        return Paths(parts, self.schema, self.dictionaries, self.end_of_data, definition=self.definition)
+        return self._with(parts)
+
+    def _with(self, parts: Sequence[Part]) -> Paths:
+        """Other touches of the same customers."""
+        return Paths(
+            parts,
+            self.schema,
+            self.dictionaries,
+            self.end_of_data,
+            definition=self.definition,
+            objected=self.objected,
+        )
 
     def defined_by(self, definition: JourneyDefinition) -> Paths:
         """The same paths, whose journeys were cut by `definition`."""
@@ -199,7 +216,12 @@ class Paths:
                 writer.add_part(part)
             writer.words.dictionaries.update(self.dictionaries)
             writer.schema = self.schema
-            writer.finish(end_of_data=self.end_of_data, built_from=self.built_from, definition=self.definition)
+            writer.finish(
+                end_of_data=self.end_of_data,
+                built_from=self.built_from,
+                definition=self.definition,
+                objected=self.objected,
+            )
 
     @property
     def columns(self) -> list[str]:
@@ -239,6 +261,20 @@ class Paths:
         """Decoded columns of one part: Enum for text, Datetime(us, UTC) for `at`; sorted by customer and time."""
         self.require(*columns)
         return decoded(part, columns, self.dictionaries)
+
+    def without_objectors(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows about single customers (column `customer`) without the customers who object to profiling.
+
+        Rows about no single customer stay: those without this column, or with null in it.
+
+        >>> shop = Paths.from_text({"ann": "visit@0m", "bo": "visit@1m"})
+        >>> asked = Paths(shop.parts, shop.schema, shop.dictionaries, shop.end_of_data, objected=["bo"])
+        >>> asked.without_objectors(pl.DataFrame({"customer": ["ann", "bo", None]}))["customer"].to_list()
+        ['ann', None]
+        """
+        if not self.objected or CUSTOMER not in rows.columns:
+            return rows
+        return rows.filter(~pl.col(CUSTOMER).cast(pl.String).is_in(list(self.objected)).fill_null(False))
 
     @property
     def touches(self) -> pl.LazyFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -134,6 +134,7 @@ class StoreWriter:
         end_of_data: datetime | None = None,
         built_from: Mapping[str, Any] | None = None,
         definition: JourneyDefinition | None = None,
+        objected: Iterable[str] = (),
     ) -> None:
         """Makes the generation visible in one step, then removes generations older than the one it replaced.
 
@@ -158,6 +159,7 @@ class StoreWriter:
             "end_of_data": end and as_utc(end).isoformat(),
             "built_from": dict(built_from or {}),
             "journeys": definition and definition.as_plain(),
+            "objected": sorted(objected),
             "text": list(self.words.dictionaries),
             "parts": [entry_of(replace(part, number=number)) for number, part in enumerate(self.parts)],
         }

@@ -98,6 +98,12 @@ class PathRules(LinkRules):
     attributes: list[str] = Field(default=[], description="customer attributes, as of the event")
     values: list[str] = Field(default=["revenue", "score"], description="numeric columns kept on touches")
     sequence: str | None = Field(default=None, description="numeric column that orders touches of one instant")
+    objected: list[str] = Field(
+        default=[], exclude=True, repr=False, description="identities (kind:value) of customers who object to profiling"
+    )
+    objected_file: str | None = Field(
+        default=None, exclude=True, description="file with more of them, one a line; read by the commands"
+    )
     touchpoints: list[TouchpointRule] = Field(default=[], description="in order; the first rule that fits wins")
     stages: list[StageRule] = Field(default=list(AIDA), description="in order; the first rule that fits wins")
 
@@ -107,6 +113,13 @@ class PathRules(LinkRules):
         for column in [columns] if isinstance(columns, str) else columns or []:
             known_column(column)
         return columns
+
+    @field_validator("objected")
+    @classmethod
+    def _are_identities(cls, identities: list[str]) -> list[str]:
+        if any(not all(text.partition(":")) for text in identities):
+            raise ValueError("an identity is written kind:value, such as customer_id:c123")
+        return identities
 
     def on_touches(self, touches: pl.DataFrame, end: datetime | None) -> tuple[pl.DataFrame, JourneyDefinition]:
         """The touches with `stage`, `session` and the columns of their journey, and what these were cut by.

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MAX_CUSTOMERS: Final = 10
 """Number of customers that a preview lists."""
-MAX_UNKNOWN: Final = 5
 identity = typer.Typer(help="Explain why two identities are one customer, and split them.", no_args_is_help=True)
 app.add_typer(identity, name="identity")
 
@@ -123,20 +122,8 @@ def _print_selection(summary: pl.DataFrame, unknown: Sequence[str]) -> None:
     total = f"{len(summary):,} customers, {identities:,} identities, {logins:,} logins, {events:,} events"
     terminal.out.print(f"all: {total}", markup=False)
     if unknown:
-        named = ", ".join(terminal.harmless(each) for each in unknown[:MAX_UNKNOWN])
-        rest = ", ..." if len(unknown) > MAX_UNKNOWN else ""
-        terminal.out.print(f"no event carries {len(unknown):,} of the identities: {named}{rest}", markup=False)
-
-
-def _identities_in(file: Path) -> list[str]:
-    """The identities in a file, one a line; blank lines and lines that begin with # are skipped."""
-    from expectations.errors import InputError
-
-    try:
-        lines = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError("The file of identities cannot be read.", where=str(file), found=str(error)) from error
-    return [line for line in lines if line and not line.startswith("#")]
+        text = f"no event carries {len(unknown):,} of the identities: {terminal.examples(unknown)}"
+        terminal.out.print(text, markup=False)
 
 
 def _proven(named: int) -> str:
@@ -197,8 +184,9 @@ def forget(
     Example: journeys forget customer_id:c123 --preview
     """
     from expectations.errors import InputError
+    from journeys.settings import identities_in
 
-    asked = [*(customers or ()), *(_identities_in(from_file) if from_file else ())]
+    asked = [*(customers or ()), *(identities_in(from_file) if from_file else ())]
     if not asked:
         raise InputError("No customer is named.", expected="an identity as kind:value, or --from-file")
     show_forget(settings_of(config), asked, preview=preview, yes=yes, large=large)

@@ -200,16 +200,39 @@ def stitch_lake(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
     terminal.out.print(f"  events linked to customers: {ways}")
     for note in _identity_notes(settings, summary, largest=True):
         terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
+    _print_objectors(settings)
     _print_unused_settings(settings)
     return summary
 
 
+def _objectors(settings: Settings) -> frozenset[str]:
+    """The customers in the stored paths who object to profiling."""
+    from analytics import Paths
+
+    return Paths.open(settings.lake).objected if settings.paths.objected else frozenset()
+
+
+def _print_objectors(settings: Settings) -> None:
+    """Print how many customers object to profiling, and which of the listed identities name none."""
+    from analytics import unknown_objectors
+
+    if not settings.paths.objected:
+        return
+    terminal.out.print(
+        f"  {len(_objectors(settings)):,} customers object to profiling: they count in totals, and no list has them"
+    )
+    if unknown := unknown_objectors(settings.lake, settings.paths):
+        text = f"warning: no event carries {len(unknown):,} of the identities in paths.objected: "
+        terminal.out.print(f"  {text}{terminal.examples(unknown)}", markup=False, soft_wrap=True)
+
+
 def _identity_notes(settings: Settings, summary: StitchSummary, *, largest: bool = False) -> Iterator[str]:
     """What is odd about the identities of a stitching run, and with `largest` also the customers that are not odd."""
-    rules, customers = settings.paths.identities, summary.largest
+    rules, customers, objectors = settings.paths.identities, summary.largest, _objectors(settings)
     for most, limit in (("identities", rules.warn_identities), ("events", rules.warn_events)):
         if most in customers and (largest or customers[most][most] > limit):
-            yield _largest(customers[most], most, limit)
+            is_named = customers[most]["customer"] not in objectors
+            yield _largest(customers[most], most, limit, is_named=is_named)
     if summary.other_kinds:
         frequent = list(summary.other_kinds_most.items())[:MAX_KINDS]
         named = ", ".join(f"{terminal.harmless(kind)[:MAX_KIND]} ({events:,})" for kind, events in frequent)
@@ -217,10 +240,11 @@ def _identity_notes(settings: Settings, summary: StitchSummary, *, largest: bool
         yield f"kinds of identity that no setting names, so they link nothing (events): {named}{rest}"
 
 
-def _largest(customer: dict[str, Any], most: str, limit: int) -> str:
+def _largest(customer: dict[str, Any], most: str, limit: int, *, is_named: bool) -> str:
     """The customer with the most identities or events, with a warning beyond the limit."""
+    name = terminal.harmless(customer["customer"]) if is_named else "a customer who objects to profiling"
     counts = f"{customer['identities']:,} identities and {customer['events']:,} events"
-    named = f"the most {most}: {terminal.harmless(customer['customer'])} with {counts}"
+    named = f"the most {most}: {name} with {counts}"
     if customer[most] <= limit:
         return named
     return f"warning: {named}, more than {limit:,} (paths.identities.warn_{most}): a bot or a shared id?"

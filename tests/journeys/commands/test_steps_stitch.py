@@ -86,3 +86,28 @@ def test_the_largest_customers_are_named_with_a_warning_beyond_the_limit(config:
         f"warning: the most identities: {most}, more than 1 (paths.identities.warn_identities)"
     )
     assert lines()[1] == f"the most events: {most}"
+
+
+def test_customers_who_object_are_counted_and_unknown_identities_are_named(config: Path) -> None:
+    def say() -> str:
+        return " ".join(CliRunner().invoke(app, ["stitch", "--config", str(config)]).output.split())
+
+    assert "object to profiling" not in say()
+    (config.parent / "objected.txt").write_text("# by letter\n\nanonymous_id:x\ncustomer_id:no\x1bbody\n")
+    config.write_text(config.read_text() + 'objected = ["customer_id:late"]\nobjected_file = "objected.txt"\n')
+    for _ in ("takes effect", "has nothing to do"):
+        output = say()
+        assert "1 customers object to profiling: they count in totals, and no list has them" in output
+        unknown = "no event carries 2 of the identities in paths.objected: customer_id:late, customer_id:no�body"
+        assert f"warning: {unknown}" in output
+        assert "the most events: a customer who objects to profiling with 2 identities" in output
+        assert "customer_id:ann" not in output and "2 customers" in output
+
+
+def test_a_list_of_objections_that_cannot_be_read_stops_the_command(config: Path) -> None:
+    config.write_text(config.read_text() + 'objected_file = "objected.txt"\n')
+    missing = CliRunner().invoke(app, ["stitch", "--config", str(config)])
+    assert "The file of identities cannot be read" in str(missing.exception)
+    (config.parent / "objected.txt").write_text("customer_id:ann\nann\n")
+    wrong = CliRunner().invoke(app, ["stitch", "--config", str(config)])
+    assert "objected.txt, line 2" in str(wrong.exception) and "kind:value" in str(wrong.exception)

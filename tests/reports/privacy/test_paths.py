@@ -11,7 +11,7 @@ from analytics.touches.rules import PathRules
 from reports.privacy.paths import publishable_paths, publishable_positions
 from reports.questions.ask import answers_about
 from reports.settings import ReportSettings
-from tests.written import START, Paths, frame
+from tests.written import START, Paths, at, frame
 
 KINDS = {
     "END_converted": "ad@0m look@1m cart@2m pay@3m",
@@ -70,3 +70,23 @@ def test_rare_touchpoints_are_merged_and_small_cells_left_out() -> None:
         (1, "a", "touchpoint", 60, 0.6),
         (1, "other", "touchpoint", 40, 0.4),
     ]
+
+
+def test_a_report_counts_who_objects_to_profiling_like_everyone() -> None:
+    stages = [{"name": "Awareness", "touchpoints": ["ad"]}, {"name": "Interest", "touchpoints": ["look"]}]
+    rules = PathRules.model_validate({"goal": ["pay"], "stages": stages})
+    journeys = {f"{day} {n}": f"ad@{day}d look@{day + 1}d" for day in range(0, 60, 7) for n in range(90)}
+    touches = frame(journeys).with_columns(device=pl.lit("mobile"), channel=pl.lit("web"))
+    everyone = Paths.from_frame(touches, end_of_data=at("150d"), rules=rules)
+    objecting = Paths(
+        everyone.parts,
+        everyone.schema,
+        everyone.dictionaries,
+        everyone.end_of_data,
+        definition=everyone.definition,
+        objected=list(journeys)[:300],
+    )
+    answers = [answers_about(paths, ReportSettings(segments=["device"]), rules) for paths in (everyone, objecting)]
+    assert answers[0].cube is not None and answers[1].cube is not None
+    assert answers[0].cube.cells.equals(answers[1].cube.cells)
+    assert answers[0].stages.equals(answers[1].stages)
