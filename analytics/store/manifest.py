@@ -2,7 +2,8 @@
 
 Publishing is a compare-and-swap. A writer names the generation that was current before it read anything, and its own
 manifest becomes the *successor* of that generation: a file that only one process can create. Then the manifest itself
-is replaced. If a process is killed in between, or replaces the manifest too late, readers find the successor.
+is replaced. If a process is killed in between, or replaces the manifest too late, readers find the successor
+(`expectations.lake.manifest`).
 """
 
 from __future__ import annotations
@@ -16,10 +17,9 @@ from analytics.store.parts import Part
 from expectations.errors import StorageError
 from expectations.lake import files
 from expectations.lake.layout import PATHS, Lake
+from expectations.lake.manifest import MANIFEST, SUCCESSOR, newest_manifest
 
-MANIFEST: Final = "manifest.json"
 STORE_FORMAT: Final = 3
-_SUCCESSOR: Final = "successor-of-"
 _UNREADABLE: Final = "unreadable"
 
 
@@ -43,13 +43,13 @@ def publish(folder: str, base: str, manifest: dict[str, Any]) -> bool:
     content = json.dumps(manifest, indent=1).encode()
     address = f"{folder}/{MANIFEST}"
     if current_generation(folder) != base or not files.create(
-        f"{folder}/{_SUCCESSOR}{base}" if base else address, content
+        f"{folder}/{SUCCESSOR}{base}" if base else address, content
     ):
         return False
     if base:
         files.write(address, content)
-    earlier = [name for name in files.names(folder) if name.startswith(_SUCCESSOR)]
-    kept = f"{_SUCCESSOR}{base}" if base != _UNREADABLE else ""
+    earlier = [name for name in files.names(folder) if name.startswith(SUCCESSOR)]
+    kept = f"{SUCCESSOR}{base}" if base != _UNREADABLE else ""
     with suppress(StorageError, OSError):
         files.discard(folder, [name for name in earlier if name != kept])
     return True
@@ -102,23 +102,18 @@ def store_folder(lake: str | Path | Lake) -> str:
 
 
 def _manifest(folder: str) -> dict[str, Any]:
-    content = files.read(f"{folder}/{MANIFEST}")
-    if content is None:
+    try:
+        manifest = newest_manifest(folder)
+    except ValueError as error:
+        raise StorageError("The manifest of the path store is damaged.", where=folder, found=str(error)) from None
+    if manifest is None:
         raise StorageError(
             "There is no path store.",
             where=folder,
             expected=f"{MANIFEST} of a path store, or of a lake with one in its folder paths",
             do="run `journeys stitch`, or save one with Paths.save",
         )
-    while True:
-        try:
-            manifest: dict[str, Any] = json.loads(content)
-        except ValueError as error:
-            raise StorageError("The manifest of the path store is damaged.", where=folder, found=str(error)) from None
-        successor = files.read(f"{folder}/{_SUCCESSOR}{manifest.get('generation')}")
-        if successor is None:
-            return manifest
-        content = successor
+    return manifest
 
 
 def read_manifest(folder: str) -> dict[str, Any]:

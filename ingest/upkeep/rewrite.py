@@ -10,16 +10,16 @@ from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, NamedTuple, TypeVar
 
-import orjson
 import polars as pl
 from deltalake import ColumnProperties, DeltaTable, WriterProperties
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from expectations import contract
-from expectations.lake import files, layout
+from expectations.lake import layout
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
 from expectations.lake.log import oldest_version, thin_log
+from expectations.lake.manifest import newest_manifest
 from expectations.lake.tables import open_delta
 from expectations.retries import retrying
 from ingest.landing.commit import (
@@ -174,6 +174,8 @@ def bound_log(lake: Lake, name: str, settings: MaintenanceSettings) -> int:
 
 def _stitched(lake: Lake, name: str) -> int | None:
     """The version of a table that the path store was built from: reports look it up."""
-    manifest = orjson.loads(files.read(f"{lake.paths}/manifest.json") or b"{}")
-    version = manifest.get("built_from", {}).get(name)
-    return version if isinstance(version, int) else None
+    with suppress(ValueError):  # a damaged store: reports cannot read it either
+        manifest = newest_manifest(lake.paths) or {}
+        version = manifest.get("built_from", {}).get(name)
+        return version if isinstance(version, int) else None
+    return None

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from expectations.lake import layout
+from analytics.store.manifest import publish
+from expectations.lake import files, layout
 from expectations.lake import lease as leases
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
+from ingest.upkeep import rewrite
 from ingest.upkeep.maintenance import maintain
 from ingest.upkeep.restore import restore
 from tests.ingest.streams import places
@@ -60,3 +62,26 @@ def test_what_a_person_asks_for_takes_the_lease_from_maintenance(lake: Lake, ste
         STEPS["erase"](lake) if step == "erase" else restore(lake, then)
         assert not maintaining.is_held
     assert len(places(lake)) == (159 if step == "erase" else 40)
+
+
+def test_the_version_that_the_newest_paths_were_built_from_is_pinned(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the process that stitched them was killed before it replaced the manifest."""
+    monkeypatch.setattr(rewrite, "thin_log", lambda *arguments: arguments[-1])
+
+    def pinned() -> int | None:
+        return rewrite.bound_log(lake, layout.EVENTS, CROWDED)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    assert pinned() is None
+    assert publish(lake.paths, "", {"generation": "one", "built_from": {layout.EVENTS: 4}})
+    assert pinned() == 4
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(files, "write", killed)
+        publish(lake.paths, "one", {"generation": "two", "built_from": {layout.EVENTS: 9}})
+    assert pinned() == 9
+    files.write(f"{lake.paths}/manifest.json", b"{damaged")
+    assert pinned() is None
