@@ -10,8 +10,9 @@ prevents that. It is a property of the table, which names its owner and when it 
 A rewrite begins from a snapshot in which the lease is held (`Lease.table`). So each rewrite has seen all earlier ones.
 Commits that only add rows, as those of consumers, are tried again after the properties changed, and lose nothing.
 
-A lease lapses after `LEASE`, so a killed process blocks nothing for longer. Clocks decide only how long others wait:
-with clocks apart, a rewrite may be in vain, but never wrong.
+A lease lapses after `LEASE`, so a killed process blocks nothing for longer. It names its process: on the same machine
+others see that it was killed, and take the lease at once. Clocks and processes decide only how long others wait: if
+they are judged wrongly, a rewrite may be in vain, but never wrong.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError
 
 from expectations.lake.tables import open_delta
+from expectations.processes import Process
 from expectations.retries import TRIES
 
 LEASE: Final = timedelta(minutes=30)
@@ -44,7 +46,7 @@ class Lease:
     def __init__(self, address: str, *, urgent: bool = False, clock: Callable[[], float] = time.time) -> None:
         self.address: Final = address
         self._urgent, self._clock = urgent, clock
-        self._owner: Final = uuid.uuid4().hex
+        self._owner: Final = _owner()
         self._taken = False
 
     def __enter__(self) -> Self:
@@ -73,12 +75,18 @@ class Lease:
             age = abs(self._clock() - since)
             if owner == self._owner and age < LEASE.total_seconds() / 2:
                 return table
-            if owner not in ("", self._owner) and age < LEASE.total_seconds() and not self._urgent:
+            if self._must_wait(owner, age):
                 return None
             with suppress(CommitFailedError):  # another process was faster: look again
                 _set(table, f"{self._owner} {self._clock():.0f}")
                 self._taken = True
         return None
+
+    def _must_wait(self, owner: str, age: float) -> bool:
+        if owner in ("", self._owner) or self._urgent or age >= LEASE.total_seconds():
+            return False
+        process = _process(owner)
+        return process is None or not process.is_known_dead
 
     def _release(self) -> None:
         table = open_delta(self.address)
@@ -90,6 +98,20 @@ def _holder(table: DeltaTable) -> tuple[str, float]:
     """The owner of a table's lease, empty if there is none, and since when, in Unix seconds."""
     owner, _, since = table.metadata().configuration.get(PROPERTY, "").partition(" ")
     return owner, float(since or 0)
+
+
+def _owner() -> str:
+    """A new owner, `id/run/number/host`, without a blank."""
+    here = Process.current()
+    return f"{uuid.uuid4().hex}/{here.run}/{here.number}/{here.host}".replace(" ", "-")
+
+
+def _process(owner: str) -> Process | None:
+    """The process of an owner, `id/run/number/host`; None for one of an earlier version, which names none."""
+    _, *parts = owner.split("/", 3)
+    if len(parts) != 3 or not parts[1].isdecimal():
+        return None
+    return Process(parts[2], int(parts[1]), parts[0])
 
 
 def _set(table: DeltaTable, lease: str) -> None:

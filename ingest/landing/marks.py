@@ -22,10 +22,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from expectations.lake import files
 from expectations.lake.layout import Lake
+from expectations.processes import Process
 from ingest.landing.commit import read_errors, write_errors
 
 DEATHS: Final = 2
 """Deaths at one offset after which its records are tried in other processes."""
+_OTHER_RUN: Final = ""
+"""The marks of this process are not read; those of its number are of an earlier one, as in a container."""
 _KEPT_SECONDS: Final = 7 * 86_400.0
 _SESSION_SECONDS: Final = 10.0
 
@@ -54,15 +57,7 @@ class _Marks(BaseModel):
         has moved here from a dead one had to wait for the end of its session."""
         if self.host != socket.gethostname():
             return time.time() - self.at < _SESSION_SECONDS
-        if self.process == os.getpid():
-            return False  # of an earlier process of this number, as in a container
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        return not Process(self.host, self.process, _OTHER_RUN).is_known_dead
 
 
 class Marks:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
+import socket
 import threading
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -16,6 +19,7 @@ from deltalake.exceptions import CommitFailedError
 from expectations.lake import lease as leases
 from expectations.lake.lease import Lease
 
+OTHER_RUN = "0" * 32
 DAY = date(2026, 11, 28)
 ROWS, EACH = 60, 10
 
@@ -114,6 +118,22 @@ def test_that_of_a_killed_process_lapses_whatever_its_clock_said(address: str, a
     with pytest.raises(CommitFailedError):
         late.optimize.compact()
     assert numbers(address) == list(range(ROWS))
+
+
+@pytest.mark.parametrize(
+    ("owner", "is_taken"),
+    [
+        (f"id/{OTHER_RUN}/{os.getpid()}/{socket.gethostname()}", True),  # a container has started again
+        (f"id/{OTHER_RUN}/{os.getppid()}/{socket.gethostname()}", False),
+        (f"id/{OTHER_RUN}/{os.getpid()}/another/host", False),
+        ("0123456789abcdef", False),  # of an earlier version
+        (f"id/run/one/{socket.gethostname()}", False),
+    ],
+)
+def test_it_is_taken_at_once_from_a_process_that_is_known_to_be_dead(address: str, owner: str, is_taken: bool) -> None:
+    held = {leases.PROPERTY: f"{owner} {time.time():.0f}"}
+    DeltaTable(address).alter.set_table_properties(held, raise_if_not_exists=False)
+    assert (Lease(address).table() is not None) == is_taken
 
 
 def test_it_is_renewed_between_two_rewrites(address: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -38,12 +39,23 @@ def test_two_that_rewrite_one_day_at_once_keep_every_event_once_over_20_overlaps
     assert overlaps(tmp_path, 20 // len(PAIRS)) == ""
 
 
-def test_a_process_killed_between_claim_and_commit_blocks_only_compaction_and_only_for_a_time(
+def test_a_process_killed_between_claim_and_commit_blocks_nothing_on_its_machine(lake: Lake) -> None:
+    land(lake, 4)
+    killed = subprocess.run([sys.executable, "-c", _KILLED, lake.table(layout.EVENTS)], check=False)
+    assert killed.returncode == -9
+    total = land(lake, 1)
+    done = maintain(lake, CROWDED, now=CLOSED)
+    assert done.left == set() and sum(done.ordered.values()) == total
+    assert places(lake) == [("clicks", 0, offset) for offset in range(total)]
+
+
+def test_a_process_killed_elsewhere_blocks_only_compaction_and_only_for_a_time(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     land(lake, 4)
     killed = subprocess.run([sys.executable, "-c", _KILLED, lake.table(layout.EVENTS)], check=False)
     assert killed.returncode == -9
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
     total = land(lake, 1)
     assert STEPS["compact"](lake) == 0
     assert maintain(lake, CROWDED, now=CLOSED).left == {layout.EVENTS}
