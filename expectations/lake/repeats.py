@@ -51,16 +51,20 @@ def find_repeats(lake: Lake, name: str, known: Mapping[date | None, int] | None 
 def rows_by_day(table: DeltaTable, name: str) -> dict[date | None, int]:
     """The number of rows of each day of a table, from its log alone; of a table without days, of all."""
     adds = pl.DataFrame(table.get_add_actions(flatten=True))
+    if adds.is_empty():
+        return {}
     column = next(iter(PARTITION_COLUMNS[name]), None)
-    day = pl.col(f"partition.{column}").cast(pl.Date) if column and adds.height else pl.lit(None, pl.Date)
+    day = pl.col(f"partition.{column}").cast(pl.Date) if column else pl.lit(None, pl.Date)
     adds = adds.filter((day <= contract.LAST_TIME.date()).fill_null(True))  # earlier versions stored any record time
     return dict(adds.group_by(day.alias("day")).agg(pl.col("num_records").sum()).sort("day").iter_rows())
 
 
 def of_day(table: DeltaTable, name: str, day: date | None) -> pl.LazyFrame:
-    """The rows of one day of a table; all rows of a table without days."""
+    """The rows of one day of a table, or those without a day; all rows of a table without days."""
     rows = pl.scan_delta(table)
-    return rows.filter(pl.col(PARTITION_COLUMNS[name][0]) == day) if PARTITION_COLUMNS[name] else rows
+    for column in PARTITION_COLUMNS[name]:
+        rows = rows.filter(pl.col(column).is_null() if day is None else pl.col(column) == day)
+    return rows
 
 
 def sharing_positions(rows: pl.LazyFrame, count: int) -> pl.LazyFrame:

@@ -90,5 +90,5 @@ def _around(shared: pl.LazyFrame, name: str, day: date | None) -> tuple[pl.Expr,
             f"({contract.TOPIC} = '{quoted}' AND {contract.PARTITION} = {partition}"
             f' AND "{contract.OFFSET}" BETWEEN {first} AND {last})'
         )
-    days = f"{PARTITION_COLUMNS[name][0]} = '{day}' AND " if day else ""
-    return pl.any_horizontal(expressions), f"{days}({' OR '.join(texts)})"
+    days = [f"{column} = '{day}'" if day else f"{column} IS NULL" for column in PARTITION_COLUMNS[name]]
+    return pl.any_horizontal(expressions), " AND ".join([*days, f"({' OR '.join(texts)})"])

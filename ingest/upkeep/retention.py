@@ -88,7 +88,7 @@ def _files(lake: Lake, name: str, now: datetime) -> pl.DataFrame:
             (pl.col(f"null_count.{TEXT}") < pl.col("num_records") if name == layout.EVENTS else pl.lit(False)).alias(
                 "has_texts"
             ),
-        ).filter(pl.col("day") <= contract.LAST_TIME.date())
+        ).filter((pl.col("day") <= contract.LAST_TIME.date()).fill_null(True))
         days = found.filter(_is_future(now))["day"].unique()
         seen = [table.transaction_version(_FUTURE.format(day)) or None for day in days]
     known = pl.DataFrame({"day": days, "seen": seen}, schema={"day": pl.Date, "seen": pl.Int64})

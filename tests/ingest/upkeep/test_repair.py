@@ -67,6 +67,27 @@ def test_rows_at_one_position_that_differ_are_no_repeats(lake: Lake) -> None:
     assert len(set(scan(lake, layout.EVENTS).select("event_id").collect()["event_id"])) == len(places(lake)) == 160
 
 
+def test_a_table_without_rows_has_no_day(lake: Lake) -> None:
+    for name in repeats.LANDED:
+        Table(lake, name)
+        assert repeats.find_repeats(lake, name).is_empty()
+    land(lake, 1)
+    DeltaTable(lake.table(layout.EVENTS)).delete()
+    assert found(lake) == []
+
+
+def test_rows_without_a_day_are_found_and_repaired_and_those_of_other_days_stay(lake: Lake) -> None:
+    """Landing writes none; another tool may."""
+    land(lake, 2)
+    dateless = scan(lake, layout.EVENTS).head(9).with_columns(event_date=pl.lit(None, pl.Date)).collect()
+    for _ in range(2):
+        dateless.write_delta(lake.table(layout.EVENTS), mode="append")
+    assert found(lake) == [(layout.EVENTS, None, 18, 9)]
+    assert repair(lake, repairing.repeats(lake)) == 9
+    days = scan(lake, layout.EVENTS).group_by("event_date").len().sort("event_date").collect()
+    assert days.rows() == [(None, 9), (DAY, 2 * EACH)]
+
+
 def test_days_that_have_not_changed_are_not_read_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     land(lake, 2)
     assert found(lake) == []
