@@ -164,7 +164,10 @@ def check(config: Config = DEFAULT) -> None:
     """
     from journeys.commands import steps
 
-    if not steps.check_lake(settings_of(config)).passed:
+    settings = settings_of(config)
+    passed = steps.check_lake(settings).passed
+    steps.print_identity_notes(settings)
+    if not passed:
         raise typer.Exit(1)
 
 

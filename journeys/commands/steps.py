@@ -144,7 +144,6 @@ def check_lake(settings: Settings) -> CheckSummary:
     terminal.out.print(f"  {summary.rows:,} new rows on {summary.days:,} days")
     for note in summary.notes:
         terminal.out.print(f"  {note}", markup=False, soft_wrap=True)
-    _print_identity_notes(settings)
     for suite in summary.suites:
         outcome = f"{suite.failed:,} failed, {suite.warned:,} warned" if suite.failed or suite.warned else "all met"
         terminal.print_check(suite.name, outcome, "", passed=suite.passed)
@@ -153,7 +152,7 @@ def check_lake(settings: Settings) -> CheckSummary:
     return summary
 
 
-def _print_identity_notes(settings: Settings) -> None:
+def print_identity_notes(settings: Settings) -> None:
     """Print what the last stitching found odd about identities, if there was one."""
     from analytics import stitch_summary
 

@@ -52,6 +52,7 @@ def test_the_pipeline_runs_from_configuration_to_report_and_again(journeys: Jour
     first = journeys("run")
     assert first.returncode == 0, first.stderr
     assert "0 failed" in first.stdout or "all met" in first.stdout
+    assert first.stdout.count("kinds of identity that no setting names") == 1 and "Warning" not in first.stderr
     again = journeys("run")
     assert again.returncode == 0
     assert "  0 events landed" in again.stdout
