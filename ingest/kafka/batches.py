@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import struct
 from collections import defaultdict
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +17,7 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecord, DefaultRecordBatch, decode_varint
+from kafka.record.legacy_records import LegacyRecord, LegacyRecordBatch
 
 from ingest.kafka.codecs import decompress
 from ingest.message import Unread
@@ -24,7 +26,7 @@ from ingest.settings.ingest import IngestSettings, Limits
 TOO_LARGE: Final = "batch_too_large"
 INVALID: Final = "batch_invalid"
 _MOST_HEADERS: Final = 1_000
-_UNREADABLE: Final = (ValueError, IndexError, struct.error, CorruptRecordError)
+_UNREADABLE: Final = (ValueError, IndexError, AssertionError, struct.error, CorruptRecordError)
 
 
 def bound(consumer: KafkaConsumer, settings: IngestSettings) -> None:
@@ -89,7 +91,7 @@ class _PartitionRecords(Fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 class _Batches:
-    """The batches of a fetch, those of the current format within the limits."""
+    """The batches of a fetch, within the limits."""
 
     def __init__(self, records: Any, limits: Limits) -> None:
         self._records, self._limits = records, limits
@@ -98,7 +100,7 @@ class _Batches:
         batch = self._records.next_batch()
         if isinstance(batch, DefaultRecordBatch) and not batch.is_control_batch:
             return Batch(batch, self._limits)
-        return batch
+        return LegacyBatch(batch, self._limits) if isinstance(batch, LegacyRecordBatch) else batch
 
 
 class _Fault(NamedTuple):
@@ -176,7 +178,7 @@ class Batch(DefaultRecordBatch):  # type: ignore[misc]
         count, pos = decode_varint(buffer, pos)
         headers: list[tuple[str, bytes | None]] = []
         if length > self._limits.largest_message or count > _MOST_HEADERS:
-            value, refused = self._bounded(value, length, count)
+            value, refused = _bounded(self._limits, value, length, count)
             key, count, pos = (None, 0, end) if refused else (key, count, pos)
         if count:
             headers, pos = _headers(buffer, pos, end, count)
@@ -187,16 +189,66 @@ class Batch(DefaultRecordBatch):  # type: ignore[misc]
         timestamp = self._header_data[8] if self._is_log_time else self._header_data[7] + since
         return DefaultRecord(length, offset, timestamp, self._is_log_time, key, value, headers)
 
-    def _bounded(self, value: bytes | None, length: int, headers: int) -> tuple[bytes | None, bool]:
-        """The value, or what is kept of it; and whether key and headers are more than anybody reads."""
-        limits, size = self._limits, len(value or b"")
-        if headers > _MOST_HEADERS or length - size > limits.largest_message:
-            found = f"{headers} headers, and {length - size} bytes beside the value"
-            return Unread((value or b"")[: limits.kept], "too_large", found), True
-        if size > limits.kept:
-            found = f"{size} bytes, the limit is {limits.largest_message}; the first {limits.kept} are kept"
-            return Unread((value or b"")[: limits.kept], "too_large", found), False
-        return value, False
+
+class LegacyBatch(LegacyRecordBatch):  # type: ignore[misc]
+    """A batch of the message formats 0 and 1, which brokers before version 4 may still hold, within the limits.
+
+    A compressed one is read whole or not at all: only its last record says which offsets the others have. One that is
+    not read is one record at its last offset.
+    """
+
+    def __init__(self, batch: LegacyRecordBatch, limits: Limits) -> None:
+        super().__init__(batch._buffer, batch.magic)
+        self._limits = limits
+        self._raw = self._buffer
+
+    def _decompress(self, key_offset: int) -> bytes:
+        _, data = self._read_key_value(key_offset)
+        found, is_whole = decompress(self.compression_type, data or b"", self._limits.largest_batch)
+        if not is_whole:
+            raise _TooLargeError(f"the batch has more than {self._limits.largest_batch} bytes when decompressed")
+        return found
+
+    def __iter__(self) -> Iterator[LegacyRecord | DefaultRecord]:
+        last = -1
+        try:
+            for record in super().__iter__():
+                yield self._within_limits(record)
+                last = record.offset
+        except _TooLargeError as error:
+            yield self._rest(TOO_LARGE, str(error))
+        except _UNREADABLE:
+            if last < self._offset:
+                yield self._rest(INVALID, "the batch cannot be decompressed, or a record of it is malformed")
+
+    def _within_limits(self, record: LegacyRecord) -> LegacyRecord | DefaultRecord:
+        value, length = record.value, len(record.key or b"") + len(record.value or b"")
+        if length <= self._limits.largest_message:
+            return record
+        value, refused = _bounded(self._limits, value, length, 0)
+        key = None if refused else record.key
+        return DefaultRecord(length, record.offset, record.timestamp, record.timestamp_type, key, value, [])
+
+    def _rest(self, reason: str, message: str) -> DefaultRecord:
+        where = f"{message}: its offsets up to {self._offset} are not read"
+        raw = Unread(bytes(self._raw[: self._limits.kept]), reason, where)
+        return DefaultRecord(0, self._offset, self._timestamp, self.timestamp_type, None, raw, [])
+
+
+class _TooLargeError(Exception):
+    """A batch has more bytes than are read."""
+
+
+def _bounded(limits: Limits, value: bytes | None, length: int, headers: int) -> tuple[bytes | None, bool]:
+    """The value, or what is kept of it; and whether key and headers are more than anybody reads."""
+    size = len(value or b"")
+    if headers > _MOST_HEADERS or length - size > limits.largest_message:
+        found = f"{headers} headers, and {length - size} bytes beside the value"
+        return Unread((value or b"")[: limits.kept], "too_large", found), True
+    if size > limits.kept:
+        found = f"{size} bytes, the limit is {limits.largest_message}; the first {limits.kept} are kept"
+        return Unread((value or b"")[: limits.kept], "too_large", found), False
+    return value, False
 
 
 def _headers(buffer: bytes | bytearray, pos: int, end: int, count: int) -> tuple[list[tuple[str, bytes | None]], int]:

@@ -15,6 +15,7 @@ import pytest
 import snappy
 import zstandard
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
+from kafka.record.legacy_records import LegacyRecordBase, LegacyRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 from kafka.record.util import calc_crc32c, encode_varint
 from lz4.frame import LZ4FrameCompressor
@@ -31,6 +32,7 @@ MEGABYTES = 400
 ALONE = """
 import re, sys
 from pathlib import Path
+from kafka.record.legacy_records import LegacyRecordBase, LegacyRecordBatchBuilder
 from kafka.record.memory_records import MemoryRecords
 from ingest.kafka.batches import _Batches
 from ingest.settings.ingest import Limits
@@ -183,3 +185,67 @@ def test_a_record_with_more_beside_its_value_than_anybody_reads_is_refused_alone
     assert [getattr(value, "reason", "read") for value in values] == ["too_large"] * 3 + ["read"]
     assert isinstance(values[2], Unread) and values[2] == b"v" * 100
     assert [each.headers for each in found] == [[]] * 4 and [each.key for each in found] == [None, None, b"k", b"k"]
+
+
+LEGACY = [(magic, codec) for magic in (0, 1) for codec in (0, GZIP, SNAPPY, LZ4) if (magic, codec) != (0, LZ4)]
+"""Format 0 has LZ4 with a wrong checksum, which the client cannot read without another library."""
+
+
+def legacy(magic: int, codec: int, values: list[bytes | None]) -> bytes:
+    """A batch of an old format; compressed, its messages are the value of one."""
+    built = LegacyRecordBatchBuilder(magic, codec, 1 << 30)
+    for offset, value in enumerate(values):
+        built.append(offset, RECEIVED + offset, b"k", value)
+    return bytes(built.build())
+
+
+@pytest.mark.parametrize(("magic", "codec"), LEGACY)
+def test_a_batch_of_an_old_format_is_read_as_the_client_reads_it(magic: int, codec: int) -> None:
+    data = legacy(magic, codec, [b"a", None, b"b" * 9_000])
+    ours, theirs = _Batches(MemoryRecords(data), Limits()), MemoryRecords(data)
+    for batch in theirs:
+        mine = ours.next_batch()
+        assert mine.validate_crc() and mine.magic == magic
+        assert list(map(repr, mine)) == list(map(repr, batch)) == list(map(repr, mine)), "it may be read again"
+        assert all(record.validate_crc() for record in mine)
+    assert ours.next_batch() is None
+
+
+@pytest.mark.parametrize(("magic", "codec"), [each for each in LEGACY if each[1]])
+def test_a_batch_of_an_old_format_that_expands_too_much_is_one_record_at_its_end(magic: int, codec: int) -> None:
+    data = legacy(magic, codec, [b"good", b"a" * (3 << 20), b"hidden"])
+    [rest] = read(data, Limits(largest_batch=1 << 20))
+    last = MemoryRecords(data).next_batch().base_offset
+    assert (rest.value.reason, rest.offset, rest.key) == ("batch_too_large", last, None) and rest.value == data
+    assert "1048576 bytes" in rest.value.message and rest.validate_crc() and rest.headers == []
+
+
+@pytest.mark.parametrize(("magic", "codec"), [*(each for each in LEGACY if each[1]), (0, LZ4)])
+def test_a_batch_of_an_old_format_that_cannot_be_read_stops_nothing(magic: int, codec: int) -> None:
+    whole = legacy(magic, GZIP, [random.Random(1).randbytes(500)] * 3)
+    start = LegacyRecordBase.KEY_OFFSET_V1 if magic else LegacyRecordBase.KEY_OFFSET_V0
+    data = bytearray(whole)
+    data[LegacyRecordBase.MAGIC_OFFSET + 1] = codec
+    data[start + 8 :] = b"nonsense".ljust(len(data) - start - 8, b"x")
+    [rest] = list(_Batches(MemoryRecords(bytes(data)), Limits()).next_batch())
+    assert (rest.value.reason, rest.offset) == ("batch_invalid", MemoryRecords(whole).next_batch().base_offset)
+
+
+def test_a_message_of_an_old_format_that_is_too_large_is_cut() -> None:
+    limits = Limits(largest_message=100, largest_refused=9)
+    [cut] = list(_Batches(MemoryRecords(legacy(1, 0, [b"v" * 5_000])), limits).next_batch())
+    assert (cut.value.reason, cut.value, cut.key, cut.timestamp) == ("too_large", b"v" * 100, b"k", RECEIVED)
+
+
+def test_bombs_of_old_formats_stay_under_the_ceiling(tmp_path: Path) -> None:
+    for magic, codec in [each for each in LEGACY if each[1]]:
+        inner = legacy(magic, 0, [b"a" * (1 << 20)])
+        payload = packed(codec, (inner for _ in range(MEGABYTES)))
+        wrapper = bytearray(legacy(magic, 0, [payload]))
+        wrapper[LegacyRecordBase.MAGIC_OFFSET + 1] = codec
+        (tmp_path / f"{magic}-{codec}").write_bytes(wrapper)
+    files = sorted(map(str, tmp_path.iterdir()))
+    *found, peak = subprocess.run(
+        [sys.executable, "-c", ALONE, *files], check=True, capture_output=True, text=True
+    ).stdout.splitlines()
+    assert found == ["0 batch_too_large"] * len(files) and int(peak) < MEGABYTES
