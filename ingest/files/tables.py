@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from expectations.errors import InputError
 from ingest.files.lines import Line, chunks, in_blocks, split
+from ingest.files.pages import page_sizes
 from ingest.settings.ingest import Limits
 
 TABLE_ERRORS: Final = (pl.exceptions.PolarsError, pa.ArrowException, MemoryError)
@@ -106,12 +107,13 @@ def parquet_pieces(file: Path, start: int, limits: Limits) -> Iterator[Piece]:
         metadata = plain.metadata
     columns = _check_columns(file, metadata.num_columns)
     groups, first = list[int](), 0
-    for number in range(metadata.num_row_groups):
-        group = metadata.row_group(number)
-        _check_group(file, group, metadata.schema, limits)
-        if not groups and first + group.num_rows <= start:
-            first += group.num_rows
-        else:
+    with file.open("rb") as content:
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            if not groups and first + group.num_rows <= start:
+                first += group.num_rows
+                continue
+            _check_group(content, group, metadata.schema, limits)
             groups.append(number)
     if not groups:
         return
@@ -132,21 +134,32 @@ def _is_binary(column: Any) -> bool:
     return plain and "." not in column.path
 
 
-def _check_group(file: Path, group: Any, schema: Any, limits: Limits) -> None:
-    """Raise InputError for a column that expands beyond any data, or has more values in lists than fit in memory."""
+def _check_group(content: BinaryIO, group: Any, schema: Any, limits: Limits) -> None:
+    """Raise InputError for a column that expands beyond any data, or has more values in lists than fit in memory. The
+    footer is not believed: the pages say what is allocated for them."""
     for number in range(group.num_columns):
         column = group.column(number)
-        size, compressed, values = column.total_uncompressed_size, column.total_compressed_size, column.num_values
+        compressed = column.total_compressed_size
+        try:
+            size, values = page_sizes(content, _first_page(column), compressed)
+        except ValueError as error:
+            raise pa.ArrowInvalid(str(error)) from error
         too_dense = size > max(_CHUNK_BYTES, limits.largest_expansion * compressed)
         if too_dense or (schema.column(number).max_repetition_level and values > _LIST_VALUES):
             raise InputError(
                 "A column of the file expands to too much; it may be made to fill the memory.",
-                where=f"{file}, column {column.path_in_schema}",
+                where=f"{content.name}, column {column.path_in_schema}",
                 expected=f"at most {limits.largest_expansion} times its size, and {_LIST_VALUES:,} values in lists"
                 " of one row group",
                 found=f"{compressed:,} bytes that stand for {size:,}, with {values:,} values",
                 do="if the file is right, write it with smaller row groups",
             )
+
+
+def _first_page(column: Any) -> int:
+    """Where the reader looks for the first page: its dictionary, if that lies before the data."""
+    data, dictionary = column.data_page_offset, column.dictionary_page_offset or 0
+    return int(dictionary if 0 < dictionary < data else data)
 
 
 def _bounded(batch: pa.RecordBatch, first: int, limits: Limits) -> Iterator[Piece]:

@@ -93,6 +93,37 @@ def one_dense_column(path: Path) -> None:
     pq.write_table(pa.table({"url": cell}), path, compression="zstd", use_dictionary=False, write_statistics=False)
 
 
+def lying(write: Callable[[Path], None], name: str) -> Callable[[Path], None]:
+    """The same file, in whose footer a column says that it has next to nothing."""
+
+    def written(path: Path) -> None:
+        write(path)
+        group = pq.ParquetFile(path).metadata.row_group(0)
+        number = varint(getattr(group.column(group.num_columns - 1), name))
+        data = path.read_bytes()
+        begin = len(data) - 8 - int.from_bytes(data[-8:-4], "little")
+        told = bytes([100 | 128, *[128] * (len(number) - 2), 0])  # 50, in as many bytes
+        assert number in data[begin:]
+        path.write_bytes(data[:begin] + data[begin:].replace(number, told))
+
+    return written
+
+
+def varint(number: int) -> bytes:
+    """A number as Thrift's compact protocol writes it."""
+    out, rest = bytearray(), 2 * number
+    while rest > 127:
+        out.append(rest & 127 | 128)
+        rest >>= 7
+    return bytes([*out, rest])
+
+
+def many_values_of_nothing(path: Path) -> None:
+    lists = pa.ListArray.from_arrays([0, 30_000_000], pa.array(np.ones(30_000_000, np.int8)))
+    pq.write_table(pa.table({"properties": lists}), path)
+
+
+EXPANDS = "A column of the file expands to too much; it may be made to fill the memory."
 BOMBS: list[tuple[str, Callable[[Path], None], str]] = [
     ("line.ndjson.gz", one_long_line, "2 1"),
     ("line.ndjson.zst", one_long_line, "2 1"),
@@ -100,11 +131,9 @@ BOMBS: list[tuple[str, Callable[[Path], None], str]] = [
     ("cell.csv", one_long_cell, "2 1"),
     ("text.parquet", one_text_many_times, f"2 {MANY}"),
     ("list.parquet", one_long_list, "2 1"),
-    (
-        "column.parquet",
-        one_dense_column,
-        "A column of the file expands to too much; it may be made to fill the memory.",
-    ),
+    ("column.parquet", one_dense_column, EXPANDS),
+    ("lying.parquet", lying(one_dense_column, "total_uncompressed_size"), EXPANDS),
+    ("values.parquet", lying(many_values_of_nothing, "num_values"), EXPANDS),
 ]
 
 
@@ -222,3 +251,12 @@ def test_profiles_are_bounded_and_lose_no_row(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="too large to be loaded"):
         load_profiles(tmp_path / "p.ndjson", lake, limits=Limits(largest_profiles=1_000))
     assert load_profiles(tmp_path / "p.ndjson", lake).landed == 100
+
+
+def test_a_file_without_the_pages_that_its_footer_names_cannot_be_read(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"url": ["a"] * 99}), tmp_path / "t.parquet", compression="none")
+    data = bytearray((tmp_path / "t.parquet").read_bytes())
+    data[4:30] = b"\xff" * 26
+    (tmp_path / "t.parquet").write_bytes(data)
+    with pytest.raises(InputError, match="cannot be read"):
+        read(tmp_path / "t.parquet")
