@@ -154,6 +154,14 @@ def test_refused_messages_go_as_they_may_hold_a_text(lake: Lake, keep: Retention
     assert places(lake, layout.QUARANTINE) == [("t", 0, 1)]
 
 
+def test_a_refused_message_of_the_future_counts_from_when_it_was_first_seen(lake: Lake) -> None:
+    future = datetime(2099, 1, 1, tzinfo=UTC)
+    place = {"topic": "t", "partition": 0, "offset": 0}
+    append(lake, layout.QUARANTINE, {"received_date": future.date(), "received_at": future, "raw": b"secret", **place})
+    assert tidy(lake, NINETY).expired == {} and tidy(lake, NINETY, NOW + 90 * DAY).expired == {}
+    assert tidy(lake, NINETY, NOW + 91 * DAY).expired == {layout.QUARANTINE: 1}
+
+
 @pytest.mark.parametrize("keep", [{"keep_events": "90d"}, {"keep_texts": "90d"}])
 def test_customer_attributes_that_hold_texts_go_and_the_others_stay(lake: Lake, keep: dict[str, str]) -> None:
     rows = itertools.product(("note's", "region"), (EDGE - LEAST, EDGE))
@@ -236,19 +244,29 @@ def traces(lake: Lake, text: str) -> set[str]:
     return {file.relative_to(lake.address).parts[0] for file in files if text.encode() in contents[file]}
 
 
-def test_a_run_that_is_killed_between_is_continued_by_the_next(lake: Lake) -> None:
-    days = 6
-    land(lake, **{f"old{day}": EDGE - (1 + day) * DAY for day in range(days)}, today=NOW)
+_KILLED = """
+import os, signal, sys
+from expectations.config.retention import Retention
+from expectations.lake.layout import Lake
+from ingest.settings.ingest import MaintenanceSettings
+from ingest.upkeep.maintenance import maintain
+def killed(done, _):
+    if done == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+keep = Retention(keep_events="90d", keep_texts="30d")
+maintain(Lake(sys.argv[1]), MaintenanceSettings(), keep, now=float(sys.argv[2]), on_progress=killed)
+"""
 
-    def killed(done: int, _: int | None) -> None:
-        if done == 2:
-            raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        tidy(lake, TEXTS, on_progress=killed)
-    assert len(texts(lake)) == days + 1 - 2
-    assert tidy(lake, TEXTS).expired_texts == days - 2 and texts(lake) == {"text of today"}
-    assert len(names(lake)) == days + 1
+def test_a_run_that_is_killed_between_is_continued_by_the_next_at_once(lake: Lake) -> None:
+    land(lake, **{f"old{day}": EDGE - (1 + day) * DAY for day in range(3)}, today=NOW)
+    land(lake, **{f"middle{day}": NOW - (32 + day) * DAY for day in range(5)})
+    command = [sys.executable, "-c", _KILLED, lake.address, str(NOW.timestamp())]
+    assert subprocess.run(command, check=False).returncode == -9
+    assert len(names(lake)) == 6 and len(texts(lake)) == 6 - 2, "three steps: the rows, and the texts of two days"
+    done = tidy(lake, Retention(keep_events=timedelta(days=90), keep_texts=timedelta(days=30)))
+    assert (done.left, done.expired, done.expired_texts) == (set(), {}, 3)
+    assert len(names(lake)) == 6 and texts(lake) == {"text of today"}
 
 
 _PROCESS = """
