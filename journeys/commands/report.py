@@ -29,7 +29,7 @@ def report(
 ) -> None:
     """Publish the report as a site of HTML pages, from the path store.
 
-    Example: journeys report --only stages --only trends --by device --from 2026-03-01 --open
+    Example: journeys report --only customers --only change --by device --from 2026-03-01 --open
     """
     from journeys.commands import steps
 

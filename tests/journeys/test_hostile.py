@@ -140,7 +140,8 @@ def browser() -> Iterator[Any]:
 def test_every_name_passes_the_broker_unchanged(site: Path) -> None:
     index = json.loads((site / "site.json").read_text(encoding="utf-8"))
     frames = {part["id"]: part["frame"] for page in index["pages"] for part in page["parts"]}
-    assert {page["slug"] for page in index["pages"]} >= {"overview", "stages", "paths", "map", "explore", "quality"}
+    pages = {page["slug"] for page in index["pages"]}
+    assert pages >= {"summary", "journey", "customers", "routes", "explore", "trust"}
     assert set(frames["segments"]["segment"]) >= set(NAMES)
     assert set(frames["moves"]["source"]) >= {name for name in NAMES if name}
 

@@ -20,6 +20,7 @@ from expectations.errors import ConfigurationError, ReportError
 from journeys.app import app
 from journeys.commands import funnel, report  # noqa: F401 - commands are registered on import
 from journeys.commands.serve import server
+from journeys.settings import Settings
 
 CONFIG = """
 [lake]
@@ -44,14 +45,14 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     rows = [
         {"customer": str(number), "at": START + timedelta(hours=number, minutes=minute), "touchpoint": name}
-        | {"stage": stage, "device": ("app", "web")[number % 2], "channel": ("mail", "site")[number % 3 % 2]}
-        | {"session": 1, "journey": 1, "outcome": "converted" if number % 3 == 0 else "abandoned", "linked": "login"}
+        | {"device": ("app", "web")[number % 2], "channel": ("mail", "site")[number % 3 % 2], "linked": "login"}
         for number in range(900)
-        for minute, (name, stage) in enumerate((("Ad", "Awareness"), ("Order", "Action"))[: 1 + (number % 3 == 0)])
+        for minute, name in enumerate(("Ad", "Order")[: 1 + (number % 3 == 0)])
     ]
-    frame = pl.DataFrame(rows).with_columns(pl.col("session", "journey").cast(pl.UInt32))
-    Paths.from_frame(frame, end_of_data=START + timedelta(days=60)).save(folder / "lake" / "paths")
     (folder / "journeys.toml").write_text(CONFIG)
+    rules = Settings(folder / "journeys.toml").paths
+    made = Paths.from_frame(pl.DataFrame(rows), end_of_data=START + timedelta(days=60), rules=rules)
+    made.save(folder / "lake" / "paths")
     return folder / "journeys.toml"
 
 
@@ -65,19 +66,19 @@ def reported(config: Path, site: Path, *arguments: str) -> dict[str, Any]:
 
 
 def test_only_requested_pages_are_built_and_the_first_is_the_front_page(config: Path, tmp_path: Path) -> None:
-    index = reported(config, tmp_path, "--only", "stages", "--only", "trends", "--by", "channel")
-    assert [page["slug"] for page in index["pages"]] == ["stages", "trends"]
+    index = reported(config, tmp_path, "--only", "customers", "--only", "change", "--by", "channel")
+    assert [page["slug"] for page in index["pages"]] == ["customers", "change"]
     frame = next(part["frame"] for part in index["pages"][0]["parts"] if part["id"] == "segments")
     assert set(frame["dimension"]) == {"Channel"}
     front = (tmp_path / "index.html").read_text()
-    assert '<a href="index.html" aria-current="page">Stages</a>' in front
+    assert '<a href="index.html" aria-current="page">Customers</a>' in front
     (run,) = (tmp_path / "runs").iterdir()
-    assert {file.name for file in run.glob("*.html")} == {"index.html", "trends.html", "report.html"}
+    assert {file.name for file in run.glob("*.html")} == {"index.html", "change.html", "report.html"}
 
 
 def test_only_requested_days_are_counted(config: Path, tmp_path: Path) -> None:
-    whole = reported(config, tmp_path, "--only", "overview")
-    part = reported(config, tmp_path, "--only", "overview", "--from", "2026-06-05", "--to", "2026-06-20")
+    whole = reported(config, tmp_path, "--only", "summary")
+    part = reported(config, tmp_path, "--only", "summary", "--from", "2026-06-05", "--to", "2026-06-20")
     entered = [
         next(part["frame"]["reached"][0] for part in index["pages"][0]["parts"] if part["id"] == "funnel")
         for index in (whole, part)
@@ -86,7 +87,7 @@ def test_only_requested_days_are_counted(config: Path, tmp_path: Path) -> None:
 
 
 def test_files_adds_png_svg_and_parquet_of_every_chart(config: Path, tmp_path: Path) -> None:
-    index = reported(config, tmp_path, "--only", "overview", "--files")
+    index = reported(config, tmp_path, "--only", "summary", "--files")
     (run,) = (tmp_path / "runs").iterdir()
     for part in index["pages"][0]["parts"]:
         for kind in ("csv", "parquet", "svg", "png"):
@@ -99,14 +100,14 @@ def test_files_adds_png_svg_and_parquet_of_every_chart(config: Path, tmp_path: P
 def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setattr(webbrowser, "open", shown.append)
-    reported(config, tmp_path, "--only", "overview", "--open")
+    reported(config, tmp_path, "--only", "summary", "--open")
     assert shown == [(tmp_path / "index.html").resolve().as_uri()]
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--only", "stage"], "--only(.|\n)*did you mean 'stages'"),
+        (["--only", "custmers"], "--only(.|\n)*did you mean 'customers'"),
         (["--from", "yesterday"], "--from(.|\n)*a calendar day such as"),
         (["--to", "2026-06-31"], "--to(.|\n)*a calendar day such as"),
         (["--from", "2026-06-09", "--to", "2026-06-02"], "no later than the last(.|\n)*2026-06-09 and 2026-06-02"),
@@ -127,7 +128,7 @@ def test_invalid_options_are_named(config: Path, tmp_path: Path, arguments: list
 def test_serve_listens_on_the_loopback_address_and_forbids_caching(config: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no report"):
         server(tmp_path, 0)
-    reported(config, tmp_path, "--only", "overview")
+    reported(config, tmp_path, "--only", "summary")
     with server(tmp_path, 0) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         assert running.server_address[0] == "127.0.0.1"
@@ -143,7 +144,7 @@ def test_a_chart_that_cannot_be_drawn_is_told_and_ends_the_command_with_9(
     def failing(*_: object, **__: object) -> None:
         raise KeyError("oops")
 
-    monkeypatch.setattr("reports.pages.trends.trend_strips", failing)
+    monkeypatch.setattr("reports.pages.change.trend_strips", failing)
     done = CliRunner().invoke(app, ["report", "--config", str(config), "--site", str(tmp_path)])
     assert isinstance(done.exception, ReportError) and done.exception.exit_code == 9
     assert "KeyError: 'oops'" in done.output and (tmp_path / "index.html").exists()
