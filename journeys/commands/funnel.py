@@ -111,6 +111,8 @@ def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: te
             do="name the steps, or leave it out: without steps, journeys are counted by stage",
         )
     paths = analytics.Paths.open(settings.lake)
+    if not len(paths):
+        raise DefinitionError("There are no touches.", do="land events, then run `journeys stitch`")
     asked = {"window": settings.report.window, **rules}
     answer = analytics.stage_funnel(paths, **asked)
     named = _with_goal(answer, " or ".join(settings.paths.goal))
@@ -123,10 +125,8 @@ def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: te
     for group in named.partition_by("is_total", *by, maintain_order=True):
         _print_group(group, by)
         _draw(group, "journeys", value)
-    goal, window = (
-        named.filter("is_total").row(-1, named=True),
-        terminal.text(analytics.goal_window(paths, asked["window"])),
-    )
+    window = terminal.text(analytics.goal_window(paths, asked["window"]))
+    goal = named.filter("is_total").row(-1, named=True)
     terminal.out.print(_stages_reading(goal, window), style="dim", markup=False)
 
 
@@ -143,11 +143,10 @@ def _with_goal(answer: pl.DataFrame, goal: str) -> pl.DataFrame:
 
 def _stages_reading(goal: dict[str, Any], window: str) -> str:
     lines = [
-        f"\nOnly journeys that began at least {window} before the end of data: {goal['entered']:,}. A stage is "
-        f"reached with "
-        f"a touch of it or of a later one, or the goal, within {window}.",
-        "Went on: share of the stage before, with its 95 % interval, judged by customers; wait: the median since the "
-        "nearest earlier stage.",
+        f"\nOnly journeys that began at least {window} before the end of data: {goal['entered']:,}. "
+        f"A stage is reached with a touch of it or of a later one, or the goal, within {window}.",
+        "Went on: share of the stage before, with its 95 % interval, judged by customers; "
+        "wait: the median since the nearest earlier stage.",
     ]
     if goal["entered"]:
         lines.append(
@@ -155,9 +154,8 @@ def _stages_reading(goal: dict[str, Any], window: str) -> str:
             f"{terminal.text(goal['all_stages'] / goal['entered'], 'share')} through all stages in order."
         )
     lines.append(
-        f"Beside these: {goal['direct']:,} direct journeys of the goal alone; {goal['late']:,} that reached it "
-        f"later. Open: "
-        "younger journeys, as far as they have come."
+        f"Beside these: {goal['direct']:,} direct journeys, of the goal alone; {goal['late']:,} that reached it later. "
+        "Open: younger journeys, as far as they have come."
     )
     return "\n".join(lines)
 

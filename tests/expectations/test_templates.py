@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from analytics.touches.rules import PathRules
+from expectations.config.durations import duration
 from ingest.settings.ingest import IngestSettings
 from reports.settings import ReportSettings
 
@@ -54,3 +55,10 @@ def test_segments_are_columns_of_a_touch_and_every_stage_has_a_goal(name):
     assert set(report.segments) <= {*paths.attributes, *paths.context, "channel"}
     assert set(report.segment_names) <= set(report.segments)
     assert set(report.stage_goals) == {stage.name for stage in paths.stages}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_goal_is_awaited_no_longer_than_the_journey_gap(name):
+    template = _template(name)
+    gap, window = PathRules.model_validate(template["paths"]).journey_gap, template["report"].get("window")
+    assert window is None or duration(window) <= gap

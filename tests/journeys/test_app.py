@@ -155,15 +155,3 @@ def test_the_demo_never_touches_a_folder_it_did_not_make(tmp_path: Path) -> None
     done = command("demo", "--folder", str(tmp_path))
     assert done.returncode == 5 and "something else than a demo" in done.stderr
     assert (tmp_path / "precious.txt").exists()
-
-
-def test_the_funnel_of_stages_is_the_one_of_the_report(tmp_path: Path) -> None:
-    from analytics import duration
-    from journeys.commands.funnel import question
-    from journeys.settings import Settings
-
-    assert command("init", "--template", "completejourney", cwd=tmp_path).returncode == 0
-    settings = Settings(tmp_path / "journeys.toml")
-    assert question(settings, [], {}).window == duration(settings.report.window) == duration("56d")
-    assert question(settings, [], {"window": "7d"}).window == duration("7d")
-    assert question(settings, ["a", "b"], {}).window == duration("30d")

@@ -1,19 +1,22 @@
-"""`journeys funnel`: configured funnels by name, options, a drawing, and clear errors for an unknown step."""
+"""`journeys funnel`: stages of journeys, configured funnels by name, options, a drawing, errors for an unknown step."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
 from typer.testing import CliRunner
 
 import journeys.commands.funnel  # noqa: F401 - registers the command
-from analytics import Paths
+from analytics import Paths, stage_funnel
 from expectations.errors import ConfigurationError, DefinitionError, StorageError
 from journeys import terminal
 from journeys.app import app
+from journeys.settings import Settings
+from journeys.terminal import plain
 from tests.written import START, at, paths
 
 END = "2024-01-01T00:01:00"
@@ -134,3 +137,89 @@ def test_an_unknown_key_of_a_funnel_is_reported(config: Path) -> None:
     config.write_text(CONFIG.replace("window", "windw"))
     with pytest.raises(ConfigurationError, match="did you mean 'window'"):
         asked(config, "purchase")
+
+
+STAGES = """
+[lake]
+address = "lake"
+[paths]
+goal = ["buy"]
+[[paths.stages]]
+name = "Ad"
+touchpoints = ["ad"]
+[[paths.stages]]
+name = "Look"
+touchpoints = ["look"]
+[report]
+window = "7d"
+"""
+VISITS = {
+    "ann": "ad@0d[device=phone] look@1d buy@2d[worth=5]",
+    "bo": "ad@0d[device=desk] look@1d look@2d",
+    "cy": "look@0d[device=phone] buy@9d[worth=7]",
+    "di": "ad@3d[device=phone] buy@4d[worth=2]",
+    "eve": "ad@39d[device=desk]",
+}
+
+
+@pytest.fixture
+def stages(tmp_path: Path) -> Path:
+    (tmp_path / "journeys.toml").write_text(STAGES)
+    rules = Settings(tmp_path / "journeys.toml").paths
+    Paths.from_text(VISITS, end="40d", rules=rules).save(tmp_path / "lake" / "paths")
+    return tmp_path / "journeys.toml"
+
+
+def test_without_steps_journeys_are_counted_by_stage_within_the_window_of_the_report(stages: Path) -> None:
+    rows = json.loads(asked(stages, "--json"))
+    assert [(row["name"], row["entered"], row["reached"], row["open"]) for row in rows] == [
+        ("Ad", 4, 4, 1),
+        ("Look", 4, 4, 0),
+        ("goal", 4, 2, 0),
+    ]
+    assert (rows[-1]["late"], rows[-1]["all_stages"]) == (1, 1)
+    shown = " ".join(asked(stages).split())
+    assert "buy" in shown and "50.0 % reach the goal by any route, 25.0 % through all stages in order" in shown
+    assert "0 direct journeys" in shown and "1 that reached it later" in shown
+
+
+@pytest.mark.parametrize(
+    ("options", "rules"),
+    [
+        (["--by", "device"], {"by": ["device"]}),
+        (["--window", "10d"], {"window": "10d"}),
+        (["--begin", "Look"], {"begin": "Look"}),
+        (["--value", "worth"], {"value": "worth"}),
+        (["--start", "2024-01-03", "--end", "2024-01-05"], {"start": at("2d"), "end": at("4d")}),
+    ],
+)
+def test_the_funnel_of_stages_has_the_rows_of_its_function(
+    stages: Path, options: list[str], rules: dict[str, Any]
+) -> None:
+    expected = stage_funnel(Paths.open(stages.parent / "lake" / "paths"), **{"window": "7d", **rules})
+    whole = json.loads(asked(stages, "--json"))
+    rows = json.loads(asked(stages, *options, "--json"))
+    assert rows == json.loads(plain(expected).write_json()) and rows != whole
+
+
+def test_a_funnel_of_stages_can_be_drawn(stages: Path) -> None:
+    asked(stages, "--svg", str(stages.parent / "funnel.svg"))
+    assert "Look" in (stages.parent / "funnel.svg").read_text()
+
+
+@pytest.mark.parametrize("option", ["order", "exclude", "same", "count", "ties", "attribution", "maturity"])
+def test_an_option_of_steps_is_refused_without_steps(stages: Path, option: str) -> None:
+    with pytest.raises(DefinitionError, match=f"--{option} is an option") as refused:
+        asked(stages, f"--{option}", "look")
+    assert "name the steps" in str(refused.value)
+
+
+def test_the_beginning_is_refused_with_steps(stages: Path) -> None:
+    with pytest.raises(DefinitionError, match="--begin is an option of the funnel of stages"):
+        asked(stages, "ad", "buy", "--begin", "Ad")
+
+
+def test_a_window_longer_than_the_journey_gap_is_refused(stages: Path) -> None:
+    with pytest.raises(DefinitionError, match="longer than the journey gap") as refused:
+        asked(stages, "--window", "40d")
+    assert "raise journey_gap" in str(refused.value)
