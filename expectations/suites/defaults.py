@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from expectations import contract
 from expectations.lake import layout
-from expectations.suites.expectation import Expectation, Severity, Suite, absent, both, condition
+from expectations.suites.expectation import Expectation, Severity, Suite, absent, both, condition, has_value
 
 SURVEYS: Final[dict[str, tuple[int, int]]] = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
 """The surveys and the range of their scores, inclusive."""
@@ -147,11 +147,10 @@ def _values() -> list[Expectation]:
 
 
 def _kind_suites() -> list[Suite]:
-    priced = {"type": "nullity", "column": {"name": "revenue"}, "is_null": False}
     orders = (
         present("order_id", "warn"),
         mostly_present("revenue", 0.5, "half of a day's order events, as refunds and updates have none"),
-        present("currency", "warn", priced),
+        present("currency", "warn", has_value("revenue")),
         between("revenue", 0, None, severity="warn"),
     )
     note = "only order events have revenue, otherwise sums count it twice"
@@ -180,9 +179,12 @@ def _links() -> Suite:
 
 
 def _touches() -> Suite:
-    columns = ("customer", "at", "touchpoint", "channel", "session", "journey", "outcome", "linked")
+    """Some touches belong to no journey; a touch that does has an outcome, and only such a touch."""
+    columns = ("customer", "at", "touchpoint", "channel", "session", "linked")
     expectations = (
         *map(present, columns),
+        present("outcome", where=has_value("journey")),
+        present("journey", where=has_value("outcome")),
         one_of("outcome", OUTCOMES),
         one_of("linked", LINKED),
         between("session", 1, None),

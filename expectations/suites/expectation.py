@@ -166,6 +166,11 @@ def absent(column: str) -> dict[str, Any]:
     return {"type": "nullity", "column": {"name": column}, "is_null": True}
 
 
+def has_value(column: str) -> dict[str, Any]:
+    """A row condition: the rows in which the column is not null."""
+    return {"type": "nullity", "column": {"name": column}, "is_null": False}
+
+
 def both(*conditions: dict[str, Any]) -> dict[str, Any]:
     """A row condition: the rows for which all conditions hold."""
     return conditions[0] if len(conditions) == 1 else {"type": "and", "conditions": list(conditions)}

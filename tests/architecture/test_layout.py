@@ -29,7 +29,8 @@ def modules(*folders: str) -> list[Path]:
 
 
 def entries(folder: Path) -> list[str]:
-    return [one.name for one in folder.iterdir() if one.name != "__pycache__"]
+    """What a reader finds in a folder; not the marker of typed packages, which is empty."""
+    return [one.name for one in folder.iterdir() if one.name not in ("__pycache__", "py.typed")]
 
 
 def public_names(file: Path) -> Iterator[str]:

@@ -219,6 +219,21 @@ def test_touches_are_judged_without_positions(lake: Lake) -> None:
     assert (again.days, again.rows, again.passed) == (1, 1, True)  # the other day is as it was
 
 
+def test_a_touch_of_no_journey_is_sound_and_a_journey_needs_an_outcome(lake: Lake) -> None:
+    touch = {
+        **{"customer": "c1", "at": START, "touchpoint": "Login", "stage": None, "channel": "web", "linked": "login"},
+        **{"session": 1, "journey": None, "outcome": None},
+    }
+    incomplete = [{"journey": 1, "outcome": None}, {"journey": None, "outcome": "open"}]
+    days = [touch, *(touch | each | {"at": START + timedelta(days=n)} for n, each in enumerate(incomplete, start=1))]
+    summary = run(lake, {"touches": Table(pl.DataFrame(days, infer_schema_length=None).lazy())}, default_suites())
+    first = START.date()
+    assert missed(summary) == [
+        (first + timedelta(days=1), ["outcome"], 1),
+        (first + timedelta(days=2), ["journey"], 1),
+    ]
+
+
 def test_profiles_and_links_are_evaluated_as_a_whole_and_later_rows_alone(lake: Lake) -> None:
     row = {"kind": "device_id", "value": "d1", "other_kind": "customer_id", "other_value": "c1", "removed": True}
     first = pl.DataFrame([row | {"decided_at": START, "reason": "asked"}], schema=contract.LINKS)
