@@ -255,6 +255,9 @@ def main(count: int, folder: Path, parts: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__)
+        sys.exit()
     asked = int(sys.argv[1].replace("_", "")) if len(sys.argv) > 1 else 10_000_000
     if len(sys.argv) > 2:
         main(asked, Path(sys.argv[2]), sys.argv[3:])

@@ -314,6 +314,9 @@ def main(count: int, folder: Path, peers: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__)
+        sys.exit()
     if len(sys.argv) == 3 and sys.argv[1] in TOOLS:
         print(json.dumps(measure(sys.argv[1], Path(sys.argv[2]))))
     else:

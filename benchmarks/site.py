@@ -83,4 +83,7 @@ def main(argument: str | None) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__)
+        sys.exit()
     main(sys.argv[1] if len(sys.argv) > 1 else None)

@@ -155,6 +155,9 @@ def main(count: int, folder: str) -> None:
 
 
 if __name__ == "__main__":
+    if "--help" in sys.argv:
+        print(__doc__)
+        sys.exit()
     if len(sys.argv) == 3 and sys.argv[1] in MEASURES:
         result = MEASURES[sys.argv[1]](Lake(sys.argv[2]))
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
