@@ -17,6 +17,7 @@ from analytics import PROFILES, Paths, compare
 from analytics.engine.analysis import MEASURES
 from analytics.paths import pattern_grammar
 from analytics.touches.rules import PathRules
+from reports.settings import PAGES, ReportSettings
 from tests.written import START
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -71,3 +72,26 @@ def test_the_page_of_paths_has_the_whole_grammar_and_every_measure() -> None:
     compared = [name for name, measure in MEASURES.items() if measure.analysis.CELLS and name != "funnel"]
     measures = [*compared, compare.__name__]
     assert [name for name in measures if f">>> {name}(" not in text] == []
+
+
+def test_the_numbers_name_every_column_of_the_stage_funnel() -> None:
+    text = (DOCS / "numbers.md").read_text()
+    known = {"is_total", "step", "name", "kind"}
+    columns = [
+        name
+        for name in MEASURES["stage_funnel"].analysis.SCHEMA
+        if name not in known and not name.endswith(("_low", "_high"))
+    ]
+    assert len(columns) > 15 and [name for name in columns if f"`{name}`" not in text] == []
+
+
+def test_the_page_of_the_report_has_its_settings_defaults_and_pages() -> None:
+    text = (DOCS / "report.md").read_text()
+    rows = text.split("\n| key | default | meaning |\n", 1)[1].split("\n\n", 1)[0].splitlines()[1:]
+    fields = ReportSettings.model_fields
+    for keys, default, _ in (row.strip("| ").split(" | ") for row in rows):
+        names = re.findall(r"`(\w+)`", keys)
+        assert names and set(names) <= set(fields)
+        if re.fullmatch(r"\d+|`\w+`", default):
+            assert {json.dumps(fields[name].default).strip('"') for name in names} == {default.strip("`")}
+    assert [page for page in PAGES if f"`{page}.html`" not in text and page != "summary"] == []

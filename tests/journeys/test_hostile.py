@@ -188,7 +188,7 @@ def test_no_cell_of_a_csv_is_a_formula(site: Path, browser: Any) -> None:
 
 
 def test_a_table_saved_from_a_page_contains_no_formula(site: Path, browser: Any) -> None:
-    with visited(browser, site / "stages.html", accept_downloads=True) as visit:
+    with visited(browser, site / "customers.html", accept_downloads=True) as visit:
         visit.draw_all()
         visit.page.evaluate("() => document.querySelectorAll('details').forEach((one) => { one.open = true; })")
         with visit.page.expect_download() as download:
