@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -130,10 +131,24 @@ class Settings:
 
     @cached_property
     def report(self) -> ReportSettings:
-        """`[report]`."""
+        """`[report]`. Its windows are no longer than the journey gap: a later goal belongs to another journey."""
+        from expectations.config.durations import as_text, duration
+        from expectations.config.file import line_of
         from reports.settings import ReportSettings
 
-        return self.file.section("report", ReportSettings)
+        read, gap = self.file.section("report", ReportSettings), self.paths.journey_gap
+        if "trend_window" not in read.model_fields_set and duration(read.trend_window) > gap:
+            read = read.model_copy(update={"trend_window": as_text(gap)})
+        for name, window in (("window", read.window), ("trend_window", read.trend_window)):
+            if window is not None and duration(window) > gap:
+                raise ConfigurationError(
+                    f"The {name} of the report is longer than the journey gap.",
+                    where=f"{self.file.path}, line {line_of(self.file.text, ('report', name))}",
+                    expected=f"at most {gap / timedelta(days=1):g} days",
+                    found=window,
+                    do=f"raise journey_gap in [paths], or shorten {name}",
+                )
+        return read
 
     @property
     def folder(self) -> Path:

@@ -87,8 +87,8 @@ def window_of(paths: Paths, window: str | timedelta | None, unit: str) -> timede
     if gap is not None and asked > gap:
         raise DefinitionError(
             "The window is longer than the journey gap.",
-            expected=f"a window of at most {gap}: who stays away longer begins another journey",
-            found=str(asked),
+            expected=f"at most {gap / timedelta(days=1):g} days: who stays away longer begins another journey",
+            found=f"{asked / timedelta(days=1):g} days",
             do="raise journey_gap in [paths], or shorten the window",
         )
     return asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import timedelta
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -11,7 +12,10 @@ import pytest
 import typer
 
 import journeys.commands  # noqa: F401 - registers the commands
+from expectations.config.durations import duration
+from expectations.errors import ConfigurationError
 from journeys.app import ORDER, Commands, app
+from journeys.settings import Settings
 from tests.expectations.events import days_of, frame
 
 ROOMS = ("journeys", "expectations", "ingest", "analytics", "reports")
@@ -139,6 +143,22 @@ def test_an_unknown_key_is_reported_with_its_line(tmp_path: Path) -> None:
     done = command("status", cwd=tmp_path)
     assert done.returncode == 2
     assert "line 2: lake.adress: unknown key; did you mean 'address'?" in done.stderr
+
+
+@pytest.mark.parametrize("name", ["window", "trend_window"])
+def test_a_window_of_the_report_longer_than_the_journey_gap_is_reported_with_its_line(
+    tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "journeys.toml").write_text(f'[paths]\njourney_gap = "20d"\n[report]\n{name} = "21d"\n')
+    with pytest.raises(ConfigurationError, match=r"line 4(.|\n)*at most 20 days(.|\n)*raise journey_gap"):
+        _ = Settings(tmp_path / "journeys.toml").report
+    (tmp_path / "journeys.toml").write_text(f'[paths]\njourney_gap = "20d"\n[report]\n{name} = "20d"\n')
+    assert getattr(Settings(tmp_path / "journeys.toml").report, name) == "20d"
+
+
+def test_weeks_of_the_report_wait_no_longer_than_a_short_journey_gap(tmp_path: Path) -> None:
+    (tmp_path / "journeys.toml").write_text('[paths]\njourney_gap = "3d"\n')
+    assert duration(Settings(tmp_path / "journeys.toml").report.trend_window) == timedelta(days=3)
 
 
 def test_an_unreachable_broker_is_reported(tmp_path: Path) -> None:

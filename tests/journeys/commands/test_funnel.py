@@ -223,3 +223,4 @@ def test_a_window_longer_than_the_journey_gap_is_refused(stages: Path) -> None:
     with pytest.raises(DefinitionError, match="longer than the journey gap") as refused:
         asked(stages, "--window", "40d")
     assert "raise journey_gap" in str(refused.value)
+    assert "at most 30 days:" in str(refused.value) and "found: 40 days" in str(refused.value)
