@@ -60,7 +60,8 @@ def funnel_card(answers: Answers, settings: ReportSettings) -> Part:
         title=headlines.funnel_headline(frame) if few is None else headlines.FUNNEL,
         subtitle=population(answers, settings) + all_stages_note(frame) + withheld_note(frame, settings),
         method=counted_journeys(answers) + " Solid: share of all journeys that reached the stage. Dashed: "
-        "lost since the stage before. Time: median from the first touch of the nearest earlier stage to the first "
+        "did not go on from the stage before. Time: median from the first touch of the nearest earlier stage to the "
+        "first "
         "touch "
         "of this one, of the same journeys.",
         frame=frame,

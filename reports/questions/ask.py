@@ -11,6 +11,7 @@ import json
 from dataclasses import replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from functools import cache
 from typing import Any, Final
 
 import polars as pl
@@ -117,7 +118,11 @@ def _cube(paths: Paths, stages: pl.DataFrame, segments: pl.DataFrame | None, set
     columns = _explored(settings)
     if not columns:
         return None
-    counts = stage_funnel(paths, window=settings.window, by=columns, period="week").filter(~pl.col("is_total"))
+
+    @cache
+    def counts(by: tuple[str, ...]) -> pl.DataFrame:
+        return stage_funnel(paths, window=settings.window, by=by, period="week").filter(~pl.col("is_total"))
+
     published = published_counts(stages, segments, [settings.name_of(column) for column in columns])
     return build_cube(counts, stages["name"].to_list(), columns, settings.k, published)
 

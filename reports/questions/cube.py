@@ -8,7 +8,7 @@ customers. Those cells are left out and every count is rounded to a multiple of 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
@@ -42,7 +42,7 @@ class Cube:
 
 
 def build_cube(
-    counts: pl.DataFrame,
+    counts_of: Callable[[tuple[str, ...]], pl.DataFrame],
     steps: Sequence[str],
     columns: Sequence[str],
     k: int,
@@ -50,15 +50,15 @@ def build_cube(
 ) -> Cube | None:
     """The finest cube over the first two of `columns` that may be published; null where none may be.
 
-    `counts` is a stage funnel by these columns and by week: the columns, `period`, `step`, `reached`, `customers`.
+    `counts_of` gives a stage funnel by columns and by week: the columns, `period`, `step`, `reached`, `customers`.
     `published` comes from `published_counts`.
     """
-    rows = counts.filter(pl.col("reached") > 0)
-    if rows.is_empty() or not columns:
-        return None
     chosen = tuple(columns[:2])
-    whole = int(rows.filter(pl.col("step") == 1)["reached"].sum())
-    for dimensions, weeks in product((chosen, chosen[:1]), WEEKS):
+    for dimensions, weeks in product(dict.fromkeys((chosen, chosen[:1])), WEEKS if chosen else ()):
+        rows = counts_of(dimensions).filter(pl.col("reached") > 0)
+        whole = int(rows.filter(pl.col("step") == 1)["reached"].sum())
+        if not whole:
+            return None
         cells = _cells(rows, dimensions, weeks, len(steps))
         fine = cells.filter(pl.col("customers") >= k).drop("customers")
         left_out = 1 - int(fine["n1"].sum()) / whole

@@ -72,7 +72,7 @@ def summary_headline(stages: pl.DataFrame, goal: str) -> str:
     sentence = f"{in_words(last['share_of_entered'], *ends)} {quoted(goal)}"
     weakest, largest = weakest_step(stages), largest_loss(stages)
     if weakest is not None and weakest == largest:
-        return f"{sentence}; most are lost at {_step(rows, weakest)}"
+        return f"{sentence}; most stop at {_step(rows, weakest)}"
     if weakest is not None:
         return f"{sentence}; the weakest step is {_step(rows, weakest)}"
     return sentence

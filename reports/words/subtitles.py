@@ -30,7 +30,7 @@ def population(answers: Answers, settings: ReportSettings) -> str:
 def all_stages_note(stages: pl.DataFrame) -> str:
     """The share of journeys that went through all stages in order; empty where it is not known."""
     last = stages.row(-1, named=True)
-    if last["all_stages"] is None or not last["entered"] or stages.height < 2:
+    if last["all_stages"] is None or last["share_of_entered"] is None or stages.height < 2:
         return ""
     share = percent(last["all_stages"] / last["entered"])
     return f" {percent(last['share_of_entered'])} reach the goal by any route, {share} through all stages in order."

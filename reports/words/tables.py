@@ -46,7 +46,7 @@ def stages_table(frame: pl.DataFrame) -> Table:
         "95 % interval",
         "Of the stage before",
         "95 % interval",
-        "Lost before it",
+        "Did not go on to it",
         "Touched it",
         "Skipped it",
         "Median time",

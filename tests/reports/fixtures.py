@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
@@ -15,6 +16,7 @@ from analytics import Paths
 from reports.privacy import flow, stages
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
 from reports.questions import pacing, weeks
+from reports.questions.act_first import problems
 from reports.questions.answers import Answers, Facts, Origin, Pace
 from reports.questions.cube import build_cube
 from reports.questions.quality import VERDICTS, Evidence
@@ -276,8 +278,8 @@ def linked_frame() -> pl.DataFrame:
     return pl.DataFrame({"way": ["login", "device", "session", "anonymous"], "share": [0.331, 0.564, 0.003, 0.102]})
 
 
-def counts_of(customers: int = 4000) -> pl.DataFrame:
-    """A stage funnel by device, region and week, of so many customers with one journey each."""
+def counts_of(customers: int = 4000) -> Callable[[tuple[str, ...]], pl.DataFrame]:
+    """A stage funnel by week and device, region or both, of so many customers with one journey each."""
     rows = [
         {
             "device": ("App", "Desktop", "Mobile web")[number % 3],
@@ -290,7 +292,7 @@ def counts_of(customers: int = 4000) -> pl.DataFrame:
     ]
     frame = pl.DataFrame(rows, schema_overrides={"step": pl.UInt32})
     counts = [pl.len().cast(pl.Int64).alias(name) for name in ("reached", "customers")]
-    return frame.group_by("device", "region", "period", "step", maintain_order=True).agg(counts)
+    return lambda by: frame.group_by(*by, "period", "step", maintain_order=True).agg(counts)
 
 
 @cache
@@ -345,7 +347,9 @@ def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGE
         "evidence": evidence_of(),
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }
-    return Answers(**(defaults | changed))
+    asked = defaults | changed
+    found = problems(asked["stages"], asked["segments"], asked["weeks"])
+    return Answers(**({"problems": found} | asked))
 
 
 def hostile_answers(names: tuple[str, ...]) -> Answers:

@@ -15,7 +15,7 @@ from reports.words.problems import evidence_of, problem_of, whom_of
 WIDTH = 1096
 ROW = 58
 HEAD = 24
-TEXT = 380
+TEXT = 430
 FIGURES = 180
 
 
@@ -52,25 +52,23 @@ def act_first(problems: pl.DataFrame, before: dict[int, str], width: int = WIDTH
 
 
 def narrow_act_first(problems: pl.DataFrame, before: dict[int, str], width: int = NARROW) -> alt.LayerChart:
-    """The same for a phone: the bar stands below the words."""
-    rows, pitch = _rows(problems, before), 96
+    """The same for a phone: the bar stands below the words, which take up to two lines each."""
+    rows, pitch = _rows(problems, before), 136
     canvas = Canvas(width, pitch * len(rows))
     for index, row in enumerate(rows):
-        _place(row, 0, width, index * pitch + 38, rows)
+        _place(row, 0, width, index * pitch + 68, rows)
         row["top"] = index * pitch
-    layers = [
-        canvas.texts(
-            [{"x": 0, "y": r["top"] + 10, "t": fonts.fit(r["t_problem"], width - 60, 13, 600)} for r in rows],
-            "label-strong",
-            fontSize=13,
-        ),
+
+    def lines(name: str, top: float, size: float, weight: int, room: float) -> list[dict[str, Any]]:
+        return [{"x": 0, "y": r["top"] + top, "t": fonts.wrap(r[name], room, size, weight, lines=2)} for r in rows]
+
+    texts = [
+        canvas.texts(lines("t_problem", 10, 13, 600, width - 60), "label-strong", fontSize=13, lineHeight=16),
         canvas.texts([{"x": width, "y": r["top"] + 10, "t": r["t"]} for r in rows], "label-strong", "right"),
-        canvas.texts(
-            [{"x": 0, "y": r["top"] + 30, "t": fonts.fit(r["t_whom"], width, 12)} for r in rows], "label-muted"
-        ),
-        canvas.texts([{"x": 0, "y": r["top"] + 72, "t": fonts.fit(r["t_evidence"], width, 12)} for r in rows], "label"),
+        canvas.texts(lines("t_whom", 42, 12, 400, width), "label-muted", fontSize=12, lineHeight=15),
+        canvas.texts(lines("t_evidence", 104, 12, 400, width), "label", fontSize=12, lineHeight=15),
     ]
-    return canvas.layered([*layers, *_bars(canvas, rows)], _description(rows))
+    return canvas.layered([*texts, *_bars(canvas, rows)], _description(rows))
 
 
 def _rows(problems: pl.DataFrame, before: dict[int, str]) -> list[dict[str, Any]]:

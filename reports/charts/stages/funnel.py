@@ -129,7 +129,7 @@ def _sentence(row: dict[str, Any]) -> str:
     text = f"{row['name']}: {row['t_count']} journeys, {row['t_share']} of all"
     if row["t_previous"]:
         text += f", {row['t_previous']} of the stage before (95 % interval {row['t_interval']})"
-    return text + (f", {row['t_lost'].lstrip('−')} lost before it" if row["t_lost"] else "")
+    return text + (f", {row['t_lost'].lstrip('−')} did not go on to it" if row["t_lost"] else "")
 
 
 def _description(rows: list[dict[str, Any]]) -> str:
@@ -148,7 +148,7 @@ def _bars(canvas: Canvas, rows: list[dict[str, Any]]) -> list[alt.Chart]:
         t_share="Of all",
         t_previous="Of the stage before",
         t_interval="95 % interval",
-        t_lost="Lost before this stage",
+        t_lost="Did not go on to it",
     )
     ghosts = [{**r, "x": r["x2"], "x2": r["xb"]} for r in rows if r["share"] is not None and r["xb"] > r["x2"]]
     layers = []

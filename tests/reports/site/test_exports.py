@@ -22,7 +22,7 @@ def built() -> BuiltSite:
 def test_exported_charts_and_numbers_are_readable_and_reproducible(built: BuiltSite) -> None:
     part = built.pages[0].parts[0]
     made = files_of(part)
-    assert set(made) | {"data/funnel.csv"} == set(part.addresses.values())
+    assert set(made) | {f"data/{part.id}.csv"} == set(part.addresses.values())
     assert made["charts/funnel.png"].startswith(b"\x89PNG")
     assert b"<svg" in made["charts/funnel.svg"]
     assert pl.read_parquet(io.BytesIO(made["data/funnel.parquet"])).height == part.frame.height
@@ -36,7 +36,7 @@ def test_pdf_has_every_chart_once_with_its_conclusion(built: BuiltSite) -> None:
     reader = PdfReader(io.BytesIO(made))
     assert len(reader.pages) == sum(part.spec is not None for part in pages[0].parts)
     assert {tuple(map(round, page.mediabox[2:])) for page in reader.pages} == {(842, 595)}
-    assert "Weakest step" in reader.pages[0].extract_text()
+    assert "Act first on device" in reader.pages[0].extract_text()
 
 
 def test_history_lists_changes_since_the_previous_report(built: BuiltSite) -> None:

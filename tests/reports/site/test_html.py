@@ -232,4 +232,4 @@ def test_texts_of_the_pages_equal_the_golden_file(built: BuiltSite) -> None:
 
 def test_window_is_given_in_words() -> None:
     html = build_site(fixtures.answers(window=timedelta(days=14)), SETTINGS, fixtures.BUILT_AT, "runs/x").front.decode()
-    assert "whose window of 14 days is over" in html
+    assert "within 14 days of their beginning" in html

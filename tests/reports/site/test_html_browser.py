@@ -116,7 +116,7 @@ def test_picture_comparison_ignores_a_shift_of_a_pixel_but_not_a_changed_bar() -
 def test_visible_charts_are_drawn_first_and_the_others_afterwards(browser: Any, page: Path) -> None:
     with visited(browser, page.with_name("report.html"), viewport={"width": 1280, "height": 600}) as visit:
         visit.until("() => journeys.drawn === document.querySelectorAll('.chart').length")
-        assert visit.page.evaluate("() => Object.keys(journeys.times)[0]") == "funnel"
+        assert visit.page.evaluate("() => Object.keys(journeys.times)[0]") == "act-first"
         assert visit.page.evaluate("() => scrollY") == 0
 
 
@@ -137,7 +137,7 @@ def test_a_chart_that_fails_shows_a_message_and_does_not_affect_the_others(
 ) -> None:
     html = page.read_text(encoding="utf-8")
     broken = tmp_path / "index.html"
-    broken.write_text(html.replace('{"charts":{"funnel":{"data":', '{"charts":{"funnel":{"lost":', 1), encoding="utf-8")
+    broken.write_text(html.replace('"funnel":{"data":', '"funnel":{"lost":', 1), encoding="utf-8")
     with visited(browser, broken) as visit:
         status = visit.draw_all()
         assert {error.split(":")[0] for error in status["errors"]} == {"funnel"}

@@ -25,7 +25,7 @@ HEARD = "() => document.activeElement.getAttribute('aria-label')"
 
 
 def test_pointing_at_a_touchpoint_highlights_the_journeys_through_it(browser: Any, page: Path) -> None:
-    with visited(browser, page) as visit:
+    with visited(browser, page.with_name("routes.html")) as visit:
         visit.draw_all()
         assert visit.page.locator(HIGHLIGHTED).count() == 0
         visit.page.locator("#c-flow svg [role=button]").nth(1).hover(force=True)
@@ -37,7 +37,9 @@ def test_pointing_at_a_touchpoint_highlights_the_journeys_through_it(browser: An
 
 
 def test_tapping_a_touchpoint_shows_its_tooltip(browser: Any, page: Path) -> None:
-    with visited(browser, page, viewport={"width": 390, "height": 844}, has_touch=True) as visit:
+    with visited(
+        browser, page.with_name("routes.html"), viewport={"width": 390, "height": 844}, has_touch=True
+    ) as visit:
         visit.draw_all()
         visit.page.locator("#c-flow svg [role=button]").first.tap(force=True)
         visit.until(MORE, HIGHLIGHTED, 0)
@@ -49,7 +51,7 @@ def test_tapping_a_touchpoint_shows_its_tooltip(browser: Any, page: Path) -> Non
         )
 
 
-@pytest.mark.parametrize(("name", "chart"), [("index", "flow"), ("paths", "moves"), ("explore", "explorer")])
+@pytest.mark.parametrize(("name", "chart"), [("routes", "flow"), ("routes", "moves"), ("explore", "explorer")])
 def test_a_chart_is_one_tab_stop_and_arrow_keys_move_within_it(browser: Any, page: Path, name: str, chart: str) -> None:
     marks, stops = f"#c-{chart} svg [role=button]", f"#c-{chart} svg [tabindex='0']"
     with visited(browser, page.with_name(f"{name}.html")) as visit:
@@ -71,7 +73,7 @@ def test_a_chart_is_one_tab_stop_and_arrow_keys_move_within_it(browser: Any, pag
 
 
 def test_keyboard_focus_highlights_the_flow_like_the_pointer(browser: Any, page: Path) -> None:
-    with visited(browser, page) as visit:
+    with visited(browser, page.with_name("routes.html")) as visit:
         visit.draw_all()
         visit.page.locator("#c-flow svg [tabindex='0']").focus()
         visit.until(MORE, HIGHLIGHTED, 0)
@@ -164,7 +166,9 @@ def test_printing_uses_light_mode_and_keeps_the_selection(browser: Any, page: Pa
 
 def test_a_page_printed_right_after_opening_contains_all_charts(browser: Any, page: Path) -> None:
     drawn = "() => [...document.querySelectorAll('.chart')].filter((c) => c.querySelector('svg')).length"
-    with visited(browser, page, color_scheme="dark", viewport={"width": 1280, "height": 300}) as visit:
+    with visited(
+        browser, page.with_name("report.html"), color_scheme="dark", viewport={"width": 1280, "height": 300}
+    ) as visit:
         visit.page.evaluate(ON_PAPER % drawn)
         visit.page.pdf()
         assert visit.page.evaluate("() => window.paper") == visit.page.locator(".chart").count() > 3
