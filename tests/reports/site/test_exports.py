@@ -23,9 +23,9 @@ def test_exported_charts_and_numbers_are_readable_and_reproducible(built: BuiltS
     part = built.pages[0].parts[0]
     made = files_of(part)
     assert set(made) | {f"data/{part.id}.csv"} == set(part.addresses.values())
-    assert made["charts/funnel.png"].startswith(b"\x89PNG")
-    assert b"<svg" in made["charts/funnel.svg"]
-    assert pl.read_parquet(io.BytesIO(made["data/funnel.parquet"])).height == part.frame.height
+    assert made[f"charts/{part.id}.png"].startswith(b"\x89PNG")
+    assert b"<svg" in made[f"charts/{part.id}.svg"]
+    assert pl.read_parquet(io.BytesIO(made[f"data/{part.id}.parquet"])).height == part.frame.height
     assert files_of(part) == made
 
 
