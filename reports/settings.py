@@ -26,8 +26,8 @@ class ReportSettings(Section):
         None, description="time a journey has to the goal; by default 30d, or the journey gap where that is shorter"
     )
     compare: str = Field("28d", description="length of each of the two periods that are compared")
-    first_day: date | None = Field(None, description="touches before this day are excluded")
-    last_day: date | None = Field(None, description="touches after this day are excluded")
+    first_day: date | None = Field(None, description="only journeys that begin from this day")
+    last_day: date | None = Field(None, description="only journeys that begin up to this day")
     trend_window: str = Field("7d", description="time to the goal in the weekly trend")
     segments: tuple[str, ...] = Field((), description="columns by which every stage is broken down")
     explore: tuple[str, ...] = Field(

@@ -51,7 +51,7 @@ class Part:
     A `changed` part has two more files: `changes` (per customer: how many of the first touches are kept, how many later
     ones follow) and `later` (the touches that follow). Customers without any of these have left the part.
 
-    A part may be cut to a `span` of times, or to the touches `in_journeys`.
+    A part may be cut to a `span` of times, to the touches `in_journeys`, or to those of journeys `begun` in a span.
     """
 
     number: int
@@ -62,6 +62,7 @@ class Part:
     changed: bool = False
     span: tuple[int, int] | None = None
     in_journeys: bool = False
+    begun: tuple[int, int] | None = None
 
     def read(self, columns: Sequence[str], mask: NDArray[np.bool_] | None = None) -> pl.DataFrame:
         """The stored columns: codes for text, UInt32 seconds or Int64 microseconds for `at`; one row per touch.
@@ -121,6 +122,13 @@ class Part:
         """The part as if it had only the touches of journeys, without their aftermath; it reads like `between`."""
         return replace(self, in_journeys=True)._counted()
 
+    def begun_between(self, start: int, end: int) -> Part:
+        """The part as if it had only the journeys that begin at `start <= t < end`, in microseconds, with all their
+        touches, and the touches of no journey in that time; it reads like `between`.
+        """
+        first, last = self.begun or (start, end)
+        return replace(self, begun=(max(first, start), min(last, end)))._counted()
+
     def _counted(self) -> Part:
         """The part with the counts of the touches that it has left."""
         people = self.people([TOUCHES])
@@ -128,11 +136,11 @@ class Part:
 
     @property
     def _is_cut(self) -> bool:
-        return self.span is not None or self.in_journeys
+        return self.span is not None or self.in_journeys or self.begun is not None
 
     @property
     def _whole(self) -> Part:
-        return replace(self, span=None, in_journeys=False)
+        return replace(self, span=None, in_journeys=False, begun=None)
 
     def _inside(self) -> NDArray[np.bool_]:
         """Which of all touches the part has left."""
@@ -141,10 +149,24 @@ class Part:
         else:
             times = as_time(self._whole.read([AT])[AT]).to_physical()
             inside = ((times >= self.span[0]) & (times < self.span[1])).to_numpy(writable=True)
+        if self.begun is not None:
+            begin = self._beginnings()
+            inside &= (begin >= self.begun[0]) & (begin < self.begun[1])
         if self.in_journeys:
             journeys = self._whole.read([JOURNEY, AFTER_GOAL])
             inside &= (journeys[JOURNEY].is_not_null() & ~journeys[AFTER_GOAL].fill_null(False)).to_numpy()
         return inside
+
+    def _beginnings(self) -> NDArray[np.int64]:
+        """When the journey of every touch begins, in microseconds; of a touch of no journey, when it is."""
+        frame, bounds = self._whole.read([AT, JOURNEY]), self._whole.bounds()
+        times = as_time(frame[AT]).to_physical().to_numpy()
+        journey = frame[JOURNEY].fill_null(0).to_numpy()
+        first = np.append(True, journey[1:] != journey[:-1])[: len(journey)]
+        first[bounds[:-1]] = True
+        starts = np.flatnonzero(first)
+        begins = np.repeat(times[starts], np.diff(np.append(starts, len(times))))
+        return np.where(journey == 0, times, begins)
 
     def _people_inside(self, columns: Sequence[str] | None) -> pl.DataFrame:
         """The customer table with the touches that are left."""

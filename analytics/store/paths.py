@@ -23,7 +23,7 @@ from typing import Any, Final
 import polars as pl
 from polars.io.plugins import register_io_source
 
-from analytics.store.columns import AFTER_GOAL, AT, CUSTOMER, TOUCHES, TOUCHPOINT
+from analytics.store.columns import AFTER_GOAL, AT, CUSTOMER, JOURNEY, TOUCHES, TOUCHPOINT
 from analytics.store.definition import JourneyDefinition, JourneyRules
 from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
 from analytics.store.frames import as_utc, micros, standard_columns
@@ -178,6 +178,26 @@ class Paths:
         span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
         parts = [part.between(*span) for part in self.parts]
         return self._with(parts)
+
+    def begun_between(self, start: datetime | None = None, end: datetime | None = None) -> Paths:
+        """The journeys that begin at `start <= t < end`, with all their touches; None is no limit.
+
+        The end of the data stays as it is, so that later touches count. Touches of no journey are those of that time.
+        Paths without journeys are cut as by `between`. Nothing is copied.
+
+        >>> from datetime import UTC, datetime
+        >>> shop = Paths.from_text({"ann": "visit@0m[journey=1] pay@2d[journey=1]", "bob": "visit@1d[journey=1]"})
+        >>> shop.begun_between(end=datetime(2024, 1, 2, tzinfo=UTC))
+        Paths(2 touches of 1 customers, to 2024-01-03 00:00 UTC)
+        """
+        if JOURNEY not in self.schema:
+            return self.between(start, end)
+        first, last = (None if time is None else micros(as_utc(time)) for time in (start, end))
+        span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
+        parts = [part.begun_between(*span) for part in self.parts]
+        return Paths(
+            parts, self.schema, self.dictionaries, self.end_of_data, self.built_from, definition=self.definition
+        )
 
     def of_journeys(self) -> Paths:
         """The touches of journeys, without their aftermath; all touches where paths have no aftermath.

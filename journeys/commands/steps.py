@@ -296,16 +296,19 @@ def verify(settings: Settings) -> bool:
 def publish_report(settings: Settings, site: str | None = None, **options: Any) -> Published:
     """Publish the report site. `options` override settings of `[report]`, unless they are null or empty.
 
+    A report that is filtered by them is a site of its own in the folder `filtered`: it says its filter on every page,
+    and never replaces the front page.
+
     Raises:
         ConfigurationError: a page, a column or a day is invalid.
     """
     from reports.site.publish import publish
 
-    address = site or settings.beside(settings.report.site)
+    address, badge = str(site or settings.beside(settings.report.site)), _badge(options)
+    asked = _overridden(settings.report, options)
     with terminal.step("Publishing the report"):
-        published = publish(
-            settings.lake, _overridden(settings.report, options), settings.paths, address, datetime.now(UTC)
-        )
+        place = f"{address.rstrip('/')}/filtered" if badge else address
+        published = publish(settings.lake, asked, settings.paths, place, datetime.now(UTC), badge=badge)
     terminal.out.print(f"  {published.headline}", markup=False)
     terminal.out.print(f"  {published.address}", soft_wrap=True)
     for failure in published.failures:
@@ -325,6 +328,16 @@ def complain_of_failures(published: Published) -> None:
 
 
 _OPTIONS: Final = {"pages": "--only", "segments": "--by", "first_day": "--from", "last_day": "--to"}
+
+
+def _badge(options: dict[str, Any]) -> str:
+    """What a report is limited to by the options of the command; empty where it is not."""
+    given = [
+        f"{option} {value if isinstance(value, str) else ', '.join(value)}"
+        for name, option in _OPTIONS.items()
+        if (value := options.get(name))
+    ]
+    return f"Filtered report: {' '.join(given)}. Journeys are chosen by when they begin." if given else ""
 
 
 def _overridden(configured: ReportSettings, options: dict[str, Any]) -> ReportSettings:

@@ -16,24 +16,24 @@ WORDS: Final = (pl.String, pl.Categorical, pl.Enum, pl.Boolean)
 
 
 def within(paths: Paths, settings: ReportSettings) -> Paths:
-    """The touches from the first to the last configured day; the paths unchanged where no day is set."""
-    first, last = settings.first_day, settings.last_day
+    """The journeys that begin from the first to the last configured day, with all their later touches.
+
+    The end of the data stays as it is. The paths are unchanged where no day is set.
+    """
+    first, last = (
+        None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
+        for day in (settings.first_day, settings.last_day)
+    )
     if first is None and last is None:
         return paths
-    touches, end = paths.touches, paths.end_of_data
-    if first is not None:
-        touches = touches.filter(pl.col("at") >= datetime(first.year, first.month, first.day, tzinfo=UTC))
-    if last is not None:
-        after = datetime(last.year, last.month, last.day, tzinfo=UTC) + timedelta(days=1)
-        touches, end = touches.filter(pl.col("at") < after), min(end or after, after)
-    return Paths.from_frame(touches, end_of_data=end)
+    return paths.begun_between(first, None if last is None else last + timedelta(days=1))
 
 
 def no_such_days(paths: Paths, settings: ReportSettings) -> DefinitionError:
     """The error for days without touches; it names the days that have some."""
     row = summary(paths).row(0, named=True)
     return DefinitionError(
-        "No touch lies in the requested days.",
+        "No journey begins in the requested days.",
         expected=f"days from {row['first_at']:%Y-%m-%d} to {row['last_at']:%Y-%m-%d}",
         found=f"{settings.first_day or 'the first'} to {settings.last_day or 'the last'}",
     )

@@ -39,12 +39,18 @@ class Published:
 
 
 def publish(
-    lake: Lake, settings: ReportSettings, rules: PathRules, folder: str | Path, built_at: datetime
+    lake: Lake,
+    settings: ReportSettings,
+    rules: PathRules,
+    folder: str | Path,
+    built_at: datetime,
+    *,
+    badge: str = "",
 ) -> Published:
     """Builds the report of a lake's path store and publishes it at `folder`, which may be the address of a store.
 
     `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules and `built_at`
-    the bytes are the same. An empty lake gives a page that says so.
+    the bytes are the same. An empty lake gives a page that says so. `badge` marks a filtered report (`build_site`).
 
     Raises `StorageError` when the folder cannot be written, `DefinitionError` when a breakdown or stage is unknown.
     """
@@ -56,7 +62,7 @@ def publish(
     at = built_at.astimezone(UTC)
     run = f"{at:%Y%m%dT%H%M%SZ}-{answers.origin.definitions[:8] if answers else 'empty'}"
     docs = _data_docs(lake) if answers else {}
-    built = build_site(answers, settings, at, f"runs/{run}")
+    built = build_site(answers, settings, at, f"runs/{run}", badge)
     site = str(folder).rstrip("/")
     try:
         place = place_of(site)

@@ -67,10 +67,18 @@ def _failures(pages: tuple[Page, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.failure for page in pages for part in page.parts if part.failure))
 
 
-def build_site(answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str) -> BuiltSite:
-    """The site as files; `folder` is their folder below the front page. Without answers, one page that says so."""
+def build_site(
+    answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str, badge: str = ""
+) -> BuiltSite:
+    """The site as files; `folder` is their folder below the front page. Without answers, one page that says so.
+
+    `badge` says what a filtered report is limited to, on top of every page.
+    """
     pages = _pages(answers, settings) if answers is not None else (_empty_page(),)
-    pages = tuple(replace(page, notices=(*_notices(answers, built_at), *page.notices)) for page in pages)
+    pages = tuple(
+        replace(page, notices=(*([badge] if badge else []), *_notices(answers, built_at), *page.notices))
+        for page in pages
+    )
     names = [(pages[0].name, FRONT), *((page.name, FILES[page.slug]) for page in pages[1:])]
     footer = _footer(answers, settings, built_at)
     listed = [link for link in names if link[1] != FILES["explore"]]

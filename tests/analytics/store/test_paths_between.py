@@ -79,3 +79,29 @@ def test_a_range_without_touches_has_no_customers() -> None:
 def test_a_range_of_no_time_raises_an_error() -> None:
     with pytest.raises(DefinitionError, match="not a time"):
         paths(SHOP).between("monday")  # type: ignore[arg-type]
+
+
+JOURNEYS = {
+    "ann": "login@0h look@1d[journey=1] buy@4d[journey=1] answer@6d[journey=1] look@7d[journey=2]",
+    "bo": "look@3d[journey=1] look@5d[journey=1]",
+    "cy": "look@1d[journey=1]",
+}
+
+
+@settings(deadline=None, max_examples=40)
+@given(start=TIMES, end=TIMES, size=st.integers(1, 6))
+def test_journeys_are_chosen_by_when_they_begin_and_keep_their_later_touches(
+    start: object, end: object, size: int
+) -> None:
+    shop = in_parts(paths(JOURNEYS, end="9d"), size)
+    cut = shop.begun_between(start, end)  # type: ignore[arg-type]
+    rows = shop.touches.collect().with_columns(begin=pl.col("at").min().over("customer", "journey"))
+    rows = rows.with_columns(begin=pl.when(pl.col("journey").is_null()).then("at").otherwise("begin"))
+    rows = rows if start is None else rows.filter(pl.col("begin") >= start)
+    rows = rows if end is None else rows.filter(pl.col("begin") < end)
+    assert_frame_equal(cut.touches.collect(), rows.drop("begin"))
+    assert (len(cut), cut.customers, cut.end_of_data) == (len(rows), rows["customer"].n_unique(), at("9d"))
+
+
+def test_paths_without_journeys_are_cut_by_their_touches() -> None:
+    assert paths(SHOP).begun_between(at("1d")).touches.collect().equals(paths(SHOP).between(at("1d")).touches.collect())

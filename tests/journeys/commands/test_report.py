@@ -61,7 +61,8 @@ def reported(config: Path, site: Path, *arguments: str) -> dict[str, Any]:
     asked = ["report", "--config", str(config), "--site", str(site), *arguments]
     done = CliRunner().invoke(app, asked, catch_exceptions=False)
     assert done.exit_code == 0
-    index: dict[str, Any] = json.loads((site / "site.json").read_text())
+    filtered = {"--only", "--by", "--from", "--to"} & set(arguments)
+    index: dict[str, Any] = json.loads((site / ("filtered" if filtered else "") / "site.json").read_text())
     return index
 
 
@@ -70,10 +71,22 @@ def test_only_requested_pages_are_built_and_the_first_is_the_front_page(config: 
     assert [page["slug"] for page in index["pages"]] == ["customers", "change"]
     frame = next(part["frame"] for part in index["pages"][0]["parts"] if part["id"] == "segments")
     assert set(frame["dimension"]) == {"Channel"}
-    front = (tmp_path / "index.html").read_text()
+    front = (tmp_path / "filtered" / "index.html").read_text()
     assert '<a href="index.html" aria-current="page">Customers</a>' in front
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = (tmp_path / "filtered" / "runs").iterdir()
     assert {file.name for file in run.glob("*.html")} == {"index.html", "change.html", "report.html"}
+
+
+def test_a_filtered_report_says_its_filter_on_every_page_and_leaves_the_front_page_alone(
+    config: Path, tmp_path: Path
+) -> None:
+    reported(config, tmp_path)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    reported(config, tmp_path, "--only", "summary", "--only", "routes", "--from", "2026-06-05")
+    assert all(file.read_bytes() == content for file, content in before.items())
+    for page in (tmp_path / "filtered").rglob("*.html"):
+        badge = "Filtered report: --only summary, routes --from 2026-06-05. Journeys are chosen by when they begin."
+        assert page.name == "history.html" or badge in page.read_text(), page
 
 
 def test_only_requested_days_are_counted(config: Path, tmp_path: Path) -> None:
@@ -83,12 +96,33 @@ def test_only_requested_days_are_counted(config: Path, tmp_path: Path) -> None:
         next(part["frame"]["reached"][0] for part in index["pages"][0]["parts"] if part["id"] == "funnel")
         for index in (whole, part)
     ]
-    assert entered[0] == 900 and 0 < entered[1] < 400
+    assert entered == [900, 16 * 24]
+
+
+def test_a_filter_on_days_keeps_the_later_touches_of_its_journeys(tmp_path: Path) -> None:
+    rows = [
+        {"customer": str(number), "at": START + timedelta(days=9 * step), "touchpoint": name, "linked": "login"}
+        for number in range(90)
+        for step, name in enumerate(("Ad", "Order"))
+    ]
+    (tmp_path / "journeys.toml").write_text(CONFIG.replace('"7d"', '"10d"').replace('["device", "channel"]', "[]"))
+    rules = Settings(tmp_path / "journeys.toml").paths
+    made = Paths.from_frame(pl.DataFrame(rows), end_of_data=START + timedelta(days=60), rules=rules)
+    made.save(tmp_path / "lake" / "paths")
+    for days, reached in ((("2026-06-01", "2026-06-02"), 90), (("2026-06-02", "2026-06-30"), None)):
+        asked = ["report", "--config", str(tmp_path / "journeys.toml"), "--from", days[0], "--to", days[1]]
+        done = CliRunner().invoke(app, [*asked, "--site", str(tmp_path / "site")])
+        if reached is None:
+            assert done.exit_code != 0  # no journey begins then, though all orders are of these days
+            continue
+        index = json.loads((tmp_path / "site" / "filtered" / "site.json").read_text())
+        frame = next(part["frame"] for part in index["pages"][0]["parts"] if part["id"] == "funnel")
+        assert frame["reached"] == [90, reached]
 
 
 def test_files_adds_png_svg_and_parquet_of_every_chart(config: Path, tmp_path: Path) -> None:
     index = reported(config, tmp_path, "--only", "summary", "--files")
-    (run,) = (tmp_path / "runs").iterdir()
+    (run,) = (tmp_path / "filtered" / "runs").iterdir()
     for part in index["pages"][0]["parts"]:
         for kind in ("csv", "parquet", "svg", "png"):
             assert (run / part[kind]).stat().st_size > 0
@@ -101,7 +135,7 @@ def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch
     shown: list[str] = []
     monkeypatch.setattr(webbrowser, "open", shown.append)
     reported(config, tmp_path, "--only", "summary", "--open")
-    assert shown == [(tmp_path / "index.html").resolve().as_uri()]
+    assert shown == [(tmp_path / "filtered" / "index.html").resolve().as_uri()]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +145,7 @@ def test_open_shows_what_was_published(config: Path, tmp_path: Path, monkeypatch
         (["--from", "yesterday"], "--from(.|\n)*a calendar day such as"),
         (["--to", "2026-06-31"], "--to(.|\n)*a calendar day such as"),
         (["--from", "2026-06-09", "--to", "2026-06-02"], "no later than the last(.|\n)*2026-06-09 and 2026-06-02"),
-        (["--from", "2027-01-01"], "No touch lies in the requested days(.|\n)*from 2026-06-01 to 2026-07-08"),
+        (["--from", "2027-01-01"], "No journey begins in the requested days(.|\n)*from 2026-06-01 to 2026-07-08"),
         (["--by", "divice"], "device"),
         (["--by", "customer"], "broken down by 'customer'"),
         (["--by", "at"], "a text column: touchpoint"),
@@ -128,7 +162,7 @@ def test_invalid_options_are_named(config: Path, tmp_path: Path, arguments: list
 def test_serve_listens_on_the_loopback_address_and_forbids_caching(config: Path, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="no report"):
         server(tmp_path, 0)
-    reported(config, tmp_path, "--only", "summary")
+    reported(config, tmp_path)
     with server(tmp_path, 0) as running:
         threading.Thread(target=running.serve_forever, daemon=True).start()
         assert running.server_address[0] == "127.0.0.1"
