@@ -129,6 +129,7 @@ def test_that_of_a_killed_process_lapses_whatever_its_clock_said(address: str, a
         ("0123456789abcdef", False),  # of an earlier version
         (f"id/run/one/{socket.gethostname()}", False),
     ],
+    ids=["another run of our number", "a living process", "another host", "of an earlier version", "no process"],
 )
 def test_it_is_taken_at_once_from_a_process_that_is_known_to_be_dead(address: str, owner: str, is_taken: bool) -> None:
     held = {leases.PROPERTY: f"{owner} {time.time():.0f}"}
