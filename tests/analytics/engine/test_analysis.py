@@ -26,6 +26,7 @@ from analytics.store.parts import Part
 from tests.written import frame_in_parts
 
 FUNNEL = Funnel(["look", "cart", "buy"], window="3d", by="device", value="price")
+STAGES = ["Awareness", "Desire", "Action"]
 WEEK = datetime(2024, 1, 1, tzinfo=UTC)
 CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     "funnel": [
@@ -52,6 +53,15 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     "time_to_goal": [lambda paths, **o: analytics.time_to_goal(paths, by="device", **o)],
     "goal_times": [lambda paths: analytics.goal_times(paths, ["0s", "6h", "1d", "2d"], by="device")],
     "goal_incidence": [lambda paths: analytics.goal_incidence(paths, ["6h", "1d", "2d"], by="device")],
+    "goal_rate": [
+        lambda paths: analytics.goal_rate(paths, by="device"),
+        lambda paths: analytics.goal_rate(paths, "buy", unit="customer", by="device"),
+    ],
+    "stage_funnel": [
+        lambda paths, **o: analytics.stage_funnel(paths, STAGES, "buy", by="device", value="price", **o),
+        lambda paths, **o: analytics.stage_funnel(paths, STAGES, "buy", by="device", period="week", **o),
+    ],
+    "stage_groups": [lambda paths: analytics.stage_groups(paths, "device", STAGES, "buy")],
     "usage": [lambda paths: analytics.usage(paths, by=["stage", "device"])],
     "voice": [lambda paths: analytics.voice(paths, by=["stage", "device"])],
     "retention": [lambda paths: analytics.retention(paths, period="day", periods=5)],

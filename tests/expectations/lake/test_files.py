@@ -56,7 +56,7 @@ def test_a_file_is_there_under_its_name_until_it_is_removed(address: str) -> Non
 
 def test_a_lake_in_a_store_has_the_paths_of_one_in_a_folder(bucket: str, tmp_path: Path) -> None:
     both = [Lake(str(tmp_path)), Lake(f"{bucket}/whole")]
-    visits = [event("home", f"{n}m", n, customer_id=f"c{n}") for n in range(30)]
+    visits = [event("page_view", f"{n}m", n, customer_id=f"c{n}") for n in range(30)]
     orders = [event("order_placed", f"{100 + n}m", 100 + n, customer_id=f"c{n}", anonymous_id="x") for n in (3, 4)]
     found = []
     for lake in both:
@@ -68,7 +68,7 @@ def test_a_lake_in_a_store_has_the_paths_of_one_in_a_folder(bucket: str, tmp_pat
         assert len(opened.touches.collect()) == 30, "who opened before goes on reading"
         stored, summary = Paths.open(lake), summary_of(lake)
         assert any(part.changed for part in stored.parts) and verify(lake).holds
-        counts = funnel(stored, Funnel(["home", "order_placed"], "7d", maturity="clip"))
+        counts = funnel(stored, Funnel(["page_view", "order_placed"], "7d", maturity="clip"))
         touches = stored.touches.collect().sort("customer", "at")
         proof = forget(lake, "customer_id:c4")
         left = set(Paths.open(lake).touches.collect()["customer"])

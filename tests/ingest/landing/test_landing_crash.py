@@ -22,16 +22,9 @@ from ingest.samples.broker import EmbeddedBroker
 from ingest.service.service import run
 from ingest.settings.ingest import IngestSettings, Stream
 from tests.ingest.streams import BAD, RECEIVED, event, places
-from tests.services.outage import Outage
 
 KILLS, MESSAGES, SEED = 10, 6_000, 7
 TOPICS = {"crash-clicks": 2, "crash-orders": 1}
-
-
-@pytest.mark.broker
-def test_a_service_outlives_a_broker_that_is_killed(outage: Outage) -> None:
-    """How it goes on is in `test_object_store`: the broker stays away until then."""
-    assert outage.service.poll() is None and len(outage.landed()) == 300
 
 
 def settings(broker: str) -> IngestSettings:

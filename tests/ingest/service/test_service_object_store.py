@@ -32,6 +32,12 @@ from tests.services.outage import SECONDS, Outage
 ACCESS = {"AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
 
 
+@pytest.mark.broker
+def test_a_service_outlives_a_broker_that_is_killed(outage: Outage) -> None:
+    """The broker stays away until `test_a_broker_that_returns_after_half_a_minute_is_read_on`."""
+    assert outage.service.poll() is None and len(outage.landed()) == 300
+
+
 @pytest.fixture(scope="module")
 def requests(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every request that the store has answered, one per line."""
