@@ -91,7 +91,8 @@ class StageGroups(StageMeasure):
                         _only(cell[kept], sequences.customer[kept], previous[kept], cross[0][kept], len(keys)),
                     )
                 )
-        return pl.concat(tables).select(*self.schema)
+        empty = pl.DataFrame(schema=self.schema)  # there is no row after the first where no stage is before the goal's
+        return pl.concat([empty, *(table.select(*self.schema) for table in tables)])
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `stage_groups`."""

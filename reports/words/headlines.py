@@ -68,6 +68,8 @@ def summary_headline(stages: pl.DataFrame, goal: str) -> str:
     last = rows[max(rows)]
     if last["share_of_entered"] is None:
         return "Too few journeys so far to say how many reach the goal"
+    if last["reached"] == 0:
+        return f"No journey has reached {quoted(goal)} within its window yet"
     ends = last["share_of_entered_low"], last["share_of_entered_high"]
     sentence = f"{in_words(last['share_of_entered'], *ends)} {quoted(goal)}"
     weakest, largest = weakest_step(stages), largest_loss(stages)

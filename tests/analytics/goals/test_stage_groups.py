@@ -80,6 +80,11 @@ def test_the_total_has_the_numbers_of_the_stage_funnel() -> None:
     assert total.select(same).equals(funnel.select(same))
 
 
+def test_without_a_stage_before_the_goal_no_group_goes_on_to_another() -> None:
+    visits = {"ann": "visit@0d[device=phone] buy@1d", "bo": "visit@0d[device=desk]"}
+    assert stage_groups(text(visits, "60d", stages=[]), "device").is_empty()
+
+
 def test_groups_are_of_one_column() -> None:
     with pytest.raises(DefinitionError, match="one column"):
         stage_groups(text({"ann": "ad@0d"}, "60d"), ["device", "channel"])  # type: ignore[arg-type]

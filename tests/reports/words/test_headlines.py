@@ -146,6 +146,12 @@ def test_the_lede_tells_any_route_and_all_stages_as_what_they_are() -> None:
     assert "needs more mature journeys: 22 so far" in headlines.summary_lede(_stages(22, 12), timedelta(days=30), 10)
 
 
+def test_a_goal_that_no_journey_has_reached_is_said_so() -> None:
+    assert headlines.summary_headline(_stages(2000, 1400, 0), "Order") == (
+        "No journey has reached “Order” within its window yet"
+    )
+
+
 def test_a_week_below_its_band_is_an_alert_and_one_above_is_none() -> None:
     (alert,) = headlines.alerts(fixtures.weeks_frame())
     assert alert.startswith("◆ Device “Mobile web”: going on to “Order placed” was") and alert.endswith("See Change.")
