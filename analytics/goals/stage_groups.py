@@ -21,7 +21,7 @@ from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.conditions import Words
 from analytics.engine.partials import densely, numbered, sums_by_customer
 from analytics.engine.run import run
-from analytics.goals.stage_funnel import LOST, PEOPLE_LOST, StageMeasure
+from analytics.goals.stage_funnel import LOST, MIN_DENOMINATOR, PEOPLE_LOST, StageMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.statistics.intervals import newcombe
 from analytics.statistics.shares import effective, effective_size, share_columns, square_columns
@@ -33,7 +33,6 @@ SHARE: Final = ("reached", "previous")
 CROSS: Final = ("whole beside whole", "whole beside part", "part beside whole", "part beside part")
 """Sums over the journeys of a group: what its customer has in all known groups, times what the journey adds."""
 ONLY: Final = "customers of this group only"
-MIN_DENOMINATOR: Final = 30
 
 
 @dataclass(frozen=True, eq=False)

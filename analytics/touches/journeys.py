@@ -36,7 +36,7 @@ from analytics.store.columns import (
 )
 from analytics.store.encoding import as_enum
 from analytics.store.frames import as_utc, micros
-from analytics.touches.naming import definition_of, with_stages
+from analytics.touches.naming import with_stages
 from analytics.touches.rules import PathRules
 from analytics.touches.sessions import new_customer
 from expectations import contract
@@ -105,7 +105,7 @@ _ADDED: Final[dict[str, Any]] = {
 
 def _flags(touches: pl.DataFrame, rules: PathRules, *, staged: bool) -> tuple[Flags, Flags, Flags]:
     """Which touches are a goal, which can begin a journey, and which are staged without being a goal."""
-    definition = definition_of(rules)
+    definition = rules.definition
     goal, stage = _is_one_of(touches[TOUCHPOINT], definition.goal), touches[STAGE]
     begins = _is_one_of(stage, definition.stages[: definition.goal_stage + 1]) if staged else ~goal
     other = (stage.is_not_null().to_numpy() if staged else np.ones(len(goal), np.bool_)) & ~goal

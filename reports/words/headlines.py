@@ -16,7 +16,7 @@ from reports.privacy.flow import OTHER, Flow
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import unusual_runs
 from reports.questions.intervals import clearly_larger, share_interval
-from reports.words.numbers import count, interval, length, percent, points, quoted
+from reports.words.numbers import count, interval, length, percent, points, quoted, uncapitalized
 
 
 def weakest_step(stages: pl.DataFrame) -> int | None:
@@ -251,7 +251,7 @@ def trend_headline(weekly: pl.DataFrame, prefix: str = "") -> str:
     else:
         compared = weekly["low"].drop_nulls().len() > 0
         sentence = "No week outside its expected range" if compared else "Conversion week by week"
-    return f"{prefix}{sentence[:1].lower()}{sentence[1:]}" if prefix else sentence
+    return f"{prefix}{uncapitalized(sentence)}" if prefix else sentence
 
 
 def trends_headline(weekly: pl.DataFrame) -> str:
@@ -262,7 +262,7 @@ def trends_headline(weekly: pl.DataFrame) -> str:
     sentence = _run_sentence(runs[0])
     if runs[0]["dimension"] is None:
         return sentence
-    return f"{runs[0]['dimension']} {quoted(runs[0]['segment'])}: {sentence[:1].lower()}{sentence[1:]}"
+    return f"{runs[0]['dimension']} {quoted(runs[0]['segment'])}: {uncapitalized(sentence)}"
 
 
 def alerts(weekly: pl.DataFrame | None) -> tuple[str, ...]:
@@ -274,7 +274,7 @@ def alerts(weekly: pl.DataFrame | None) -> tuple[str, ...]:
     sentence = _run_sentence(run)
     if run["dimension"] is None:
         return (f"◆ {sentence}: see Change.",)
-    return (f"◆ {run['dimension']} {quoted(run['segment'])}: {sentence[:1].lower()}{sentence[1:]}. See Change.",)
+    return (f"◆ {run['dimension']} {quoted(run['segment'])}: {uncapitalized(sentence)}. See Change.",)
 
 
 def _run_sentence(run: dict[str, Any]) -> str:
@@ -296,7 +296,7 @@ def _minimum(values: pl.Series) -> float:
 
 
 def changes_headline(changes: pl.DataFrame) -> str:
-    """The title of the change between two periods: the step that moved most, if clearly; else the goal rate's verdict.
+    """The title of the change between two periods: of the steps that moved clearly, the one that moved most.
 
     In: `name`, `previous_difference`, `previous_low`, `previous_high` by step.
     """

@@ -242,3 +242,12 @@ def _signed(value: float, decimals: int) -> str:
     rounded = round(value, decimals)
     sign = "+" if rounded > 0 else MINUS if rounded < 0 else "±"
     return f"{sign}{abs(rounded):,.{decimals}f}"
+
+
+def uncapitalized(sentence: str) -> str:
+    """A sentence as it goes on after a colon or in another one; only its first letter changes.
+
+    >>> uncapitalized("Conversion of App")
+    'conversion of App'
+    """
+    return f"{sentence[:1].lower()}{sentence[1:]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from reports.words.numbers import count, percent, quoted, shown_name
+from reports.words.numbers import count, percent, quoted, shown_name, uncapitalized
 
 
 def problem_of(row: dict[str, Any]) -> str:
@@ -40,5 +40,5 @@ def evidence_of(row: dict[str, Any]) -> str:
 def problems_headline(row: dict[str, Any]) -> str:
     """The title of the card: the first problem."""
     dimension = row["dimension"]
-    whom = "all journeys" if dimension is None else f"{dimension[:1].lower()}{dimension[1:]} {quoted(row['segment'])}"
+    whom = "all journeys" if dimension is None else f"{uncapitalized(dimension)} {quoted(row['segment'])}"
     return f"Act first on {whom} going on to {quoted(row['name'])}"
