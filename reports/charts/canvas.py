@@ -14,6 +14,8 @@ import altair as alt
 
 NARROW: Final = 316
 """Width of a chart on a phone, in pixels: a screen of 375 without its margins."""
+PAPER: Final = 702
+"""Width of a chart on an A4 sheet, in pixels of 96 an inch: 210 mm without its margins."""
 Row = Mapping[str, Any]
 Align = Literal["left", "center", "right"]
 

@@ -25,7 +25,7 @@ class Part:
     `method` says how the numbers are counted, folded below the chart. `gesture` says how to interact with the chart,
     where a script draws it. `spec` is the chart without any configuration, `narrow` the same for a phone, `failure` why
     there is none, `span` how many of twelve columns the card takes; `link` is a name and an address within the report's
-    folder.
+    folder. `paper` draws the chart for an A4 sheet, where it is to be another than the wide one.
     """
 
     id: str
@@ -37,12 +37,15 @@ class Part:
     table: Table | None = None
     spec: Spec | None = None
     narrow: Spec | None = None
+    paper: Callable[[], Spec] | None = None
     state: State | None = None
     span: int = 12
     link: tuple[str, str] | None = None
     failure: str = ""
 
-    def drawn(self, wide: Callable[[], Spec], narrow: Callable[[], Spec]) -> Part:
+    def drawn(
+        self, wide: Callable[[], Spec], narrow: Callable[[], Spec], paper: Callable[[], Spec] | None = None
+    ) -> Part:
         """The card with its charts, unless it has a state already.
 
         A chart that cannot be drawn costs no other card: the card says so, and keeps its table; `failure` says why.
@@ -50,9 +53,13 @@ class Part:
         if self.state is not None:
             return self
         try:
-            return replace(self, spec=wide(), narrow=narrow())
+            return replace(self, spec=wide(), narrow=narrow(), paper=paper)
         except Exception as error:  # noqa: BLE001 - whatever fails in a chart is told in its card
             return replace(self, state=UNDRAWN, failure=failure_of(self.id, error))
+
+    def paper_spec(self) -> Spec | None:
+        """The chart for an A4 sheet; null for a card without a chart."""
+        return self.spec if self.spec is None or self.paper is None else self.paper()
 
     @property
     def addresses(self) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports.charts.canvas import NARROW
+from reports.charts.canvas import NARROW, PAPER
 from reports.charts.theme import specification
 from reports.charts.time.trend import trend_strips
 from reports.pages.cards import Page, Part
@@ -70,4 +70,8 @@ def _strips(name: str, frame: pl.DataFrame, settings: ReportSettings, prefix: st
         f"{spreads:g} robust standard errors). Open weeks are not compared.",
         frame=frame,
         table=tables.weeks_table(frame),
-    ).drawn(lambda: specification(trend_strips(frame)), lambda: specification(trend_strips(frame, NARROW)))
+    ).drawn(
+        lambda: specification(trend_strips(frame)),
+        lambda: specification(trend_strips(frame, NARROW)),
+        lambda: specification(trend_strips(frame, PAPER)),
+    )

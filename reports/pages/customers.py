@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports.charts.canvas import NARROW
+from reports.charts.canvas import NARROW, PAPER
 from reports.charts.stages.segments import has_far, narrow_segment_dots, segment_dots
 from reports.charts.theme import specification
 from reports.charts.time.pace import incidence_curves
@@ -56,6 +56,7 @@ def segments_card(answers: Answers, settings: ReportSettings) -> Part | None:
     ).drawn(
         lambda: specification(segment_dots(frame, settings.least)),
         lambda: specification(narrow_segment_dots(frame, settings.least)),
+        lambda: specification(segment_dots(frame, settings.least, PAPER)),
     )
 
 
@@ -77,7 +78,11 @@ def by_day(answers: Answers, settings: ReportSettings) -> Part | None:
         f"{settings.k} customers.",
         frame=frame,
         table=tables.incidence_table(frame),
-    ).drawn(lambda: specification(incidence_curves(frame)), lambda: specification(incidence_curves(frame, NARROW)))
+    ).drawn(
+        lambda: specification(incidence_curves(frame)),
+        lambda: specification(incidence_curves(frame, NARROW)),
+        lambda: specification(incidence_curves(frame, PAPER)),
+    )
 
 
 def _nothing(frame: pl.DataFrame, settings: ReportSettings) -> State:

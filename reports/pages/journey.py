@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from reports.charts.canvas import PAPER
 from reports.charts.journey_map.narrow import narrow_journey_map
 from reports.charts.journey_map.wide import journey_map
 from reports.charts.theme import specification
@@ -49,6 +50,7 @@ def map_card(answers: Answers, settings: ReportSettings) -> Part | None:
     ).drawn(
         lambda: specification(journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
         lambda: specification(narrow_journey_map(answers.stages, used, answers.voice, settings.stage_goals)),
+        lambda: specification(journey_map(answers.stages, used, answers.voice, settings.stage_goals, PAPER)),
     )
 
 
@@ -68,7 +70,11 @@ def time_to_goal(answers: Answers) -> Part | None:
         "quick have reached the goal. Bins grow with time; the dark bar contains the median.",
         frame=frame,
         table=tables.times_table(frame),
-    ).drawn(lambda: specification(time_bars(frame)), lambda: specification(time_rows(frame)))
+    ).drawn(
+        lambda: specification(time_bars(frame)),
+        lambda: specification(time_rows(frame)),
+        lambda: specification(time_bars(frame, PAPER)),
+    )
 
 
 def definitions(answers: Answers) -> Part | None:

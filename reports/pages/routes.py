@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports.charts.canvas import NARROW
+from reports.charts.canvas import NARROW, PAPER
 from reports.charts.flow.flow import flow_of_paths
 from reports.charts.flow.narrow import narrow_flow
 from reports.charts.moves.graph import move_graph, narrow_move_graph
 from reports.charts.moves.matrix import step_matrix
 from reports.charts.moves.paths import commonest_paths, narrow_commonest_paths
-from reports.charts.theme import Spec, specification
+from reports.charts.theme import specification
 from reports.pages.cards import Page, Part
-from reports.privacy.flow import Flow
 from reports.privacy.paths import ABANDONED, MAX_TOUCHES, REACHED
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
@@ -56,7 +55,11 @@ def flow_card(answers: Answers, settings: ReportSettings) -> Part | None:
         gesture="Point at a touchpoint to follow everyone who passed through it.",
         frame=published.links,
         table=tables.links_table(published.links),
-    ).drawn(lambda: _flow_drawn(published), lambda: _flow_drawn(published, narrow=True))
+    ).drawn(
+        lambda: specification(flow_of_paths(published)),
+        lambda: specification(narrow_flow(published)),
+        lambda: specification(narrow_flow(published, width=PAPER)),
+    )
 
 
 def commonest_card(answers: Answers, settings: ReportSettings) -> Part | None:
@@ -76,7 +79,11 @@ def commonest_card(answers: Answers, settings: ReportSettings) -> Part | None:
         f"{settings.least} journeys took are listed, up to six of a kind.",
         frame=paths,
         table=tables.paths_table(paths),
-    ).drawn(lambda: specification(commonest_paths(paths)), lambda: specification(narrow_commonest_paths(paths)))
+    ).drawn(
+        lambda: specification(commonest_paths(paths)),
+        lambda: specification(narrow_commonest_paths(paths)),
+        lambda: specification(commonest_paths(paths, PAPER)),
+    )
 
 
 def positions_card(answers: Answers, settings: ReportSettings) -> Part | None:
@@ -91,7 +98,11 @@ def positions_card(answers: Answers, settings: ReportSettings) -> Part | None:
         "one percent. The lower rows accumulate the journeys that have ended, or are still open, by then.",
         frame=frame,
         table=tables.positions_table(frame),
-    ).drawn(lambda: specification(step_matrix(frame)), lambda: specification(step_matrix(frame, NARROW)))
+    ).drawn(
+        lambda: specification(step_matrix(frame)),
+        lambda: specification(step_matrix(frame, NARROW)),
+        lambda: specification(step_matrix(frame, PAPER)),
+    )
 
 
 def moves_card(answers: Answers, settings: ReportSettings) -> Part | None:
@@ -112,8 +123,5 @@ def moves_card(answers: Answers, settings: ReportSettings) -> Part | None:
     ).drawn(
         lambda: specification(move_graph(frame, answers.stage_numbers, answers.goals, RARE_MOVE)),
         lambda: specification(narrow_move_graph(frame, answers.stage_numbers, answers.goals)),
+        lambda: specification(narrow_move_graph(frame, answers.stage_numbers, answers.goals, PAPER)),
     )
-
-
-def _flow_drawn(published: Flow, *, narrow: bool = False) -> Spec:
-    return specification(narrow_flow(published) if narrow else flow_of_paths(published))

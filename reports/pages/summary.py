@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.charts.canvas import PAPER
 from reports.charts.stages.act_first import act_first, narrow_act_first
 from reports.charts.stages.funnel import narrow_stage_funnel, stage_funnel
 from reports.charts.theme import specification
@@ -13,6 +14,9 @@ from reports.words.numbers import quoted
 from reports.words.problems import problems_headline
 from reports.words.subtitles import all_stages_note, counted_journeys, population, too_few, withheld_note
 from reports.words.value_cards import value_cards
+
+ON_PAPER = 4
+"""Problems on the printed summary, which is one sheet."""
 
 
 def summary_page(answers: Answers, settings: ReportSettings) -> Page:
@@ -46,7 +50,11 @@ def problems_card(answers: Answers) -> Part | None:
         "weeks outside their band.",
         frame=frame,
         table=tables.problems_table(frame, before),
-    ).drawn(lambda: specification(act_first(frame, before)), lambda: specification(narrow_act_first(frame, before)))
+    ).drawn(
+        lambda: specification(act_first(frame, before)),
+        lambda: specification(narrow_act_first(frame, before)),
+        lambda: specification(act_first(frame, before, PAPER, max_rows=ON_PAPER)),
+    )
 
 
 def funnel_card(answers: Answers, settings: ReportSettings) -> Part:
@@ -69,5 +77,7 @@ def funnel_card(answers: Answers, settings: ReportSettings) -> Part:
         state=few,
         link=("Explore", "explore.html") if answers.cube is not None and "explore" in settings.pages else None,
     ).drawn(
-        lambda: specification(stage_funnel(frame, weakest)), lambda: specification(narrow_stage_funnel(frame, weakest))
+        lambda: specification(stage_funnel(frame, weakest)),
+        lambda: specification(narrow_stage_funnel(frame, weakest)),
+        lambda: specification(stage_funnel(frame, weakest, PAPER, pitch=36)),
     )

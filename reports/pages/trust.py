@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from reports.charts.canvas import NARROW
+from reports.charts.canvas import NARROW, PAPER
 from reports.charts.quality.checks import check_strip, narrow_check_strip
 from reports.charts.quality.coverage import coverage_bars
 from reports.charts.theme import specification
@@ -39,7 +39,9 @@ def trust_page(answers: Answers, settings: ReportSettings) -> Page | None:
         frame=linked,
         table=tables.linked_table(linked, WAYS),
     ).drawn(
-        lambda: specification(coverage_bars(linked, WAYS)), lambda: specification(coverage_bars(linked, WAYS, NARROW))
+        lambda: specification(coverage_bars(linked, WAYS)),
+        lambda: specification(coverage_bars(linked, WAYS, NARROW)),
+        lambda: specification(coverage_bars(linked, WAYS, PAPER)),
     )
     return Page(
         slug="trust",
@@ -69,7 +71,11 @@ def checks_card(answers: Answers) -> Part | None:
         frame=frame,
         table=tables.verdicts_table(frame),
         link=("Data docs", "data_docs/index.html"),
-    ).drawn(lambda: specification(check_strip(frame)), lambda: specification(narrow_check_strip(frame)))
+    ).drawn(
+        lambda: specification(check_strip(frame)),
+        lambda: specification(narrow_check_strip(frame)),
+        lambda: specification(narrow_check_strip(frame, PAPER)),
+    )
 
 
 def refused_card(answers: Answers, settings: ReportSettings) -> Part | None:

@@ -28,7 +28,7 @@ from reports.settings import PageName, ReportSettings
 from reports.site.csv import as_csv
 from reports.site.html import Site, render, render_static
 from reports.words.numbers import count, moment, percent
-from reports.words.subtitles import count_withheld
+from reports.words.subtitles import count_withheld, dates, paper_foot
 from reports.words.tables import as_files, columnar
 from reports.words.value_cards import ValueCard
 
@@ -93,7 +93,7 @@ def build_site(
         for part in page.parts:
             files[f"data/{part.id}.csv"] = as_csv(as_files(part.frame)).encode()
     if settings.files:
-        files |= _for_machines(pages, settings.title)
+        files |= _for_machines(pages, answers, settings)
     files["site.json"] = _index(pages, answers, settings, built_at, folder)
     front = render(
         pages[0],
@@ -107,12 +107,15 @@ def build_site(
     return BuiltSite(files, front.encode(), pages, pages[0].title)
 
 
-def _for_machines(pages: tuple[Page, ...], title: str) -> dict[str, bytes]:
+def _for_machines(pages: tuple[Page, ...], answers: Answers | None, settings: ReportSettings) -> dict[str, bytes]:
     """Pictures, Parquet and the PDF; the drawing libraries are imported only here."""
-    from reports.site.exports import files_of, pdf
+    from reports.site.exports import files_of
+    from reports.site.paper import pdf
 
     files = {address: content for page in pages for part in page.parts for address, content in files_of(part).items()}
-    return files | {"report.pdf": pdf(pages, title)}
+    printed = [page for page in pages if page.slug != "explore"]
+    when, foot = (dates(answers), paper_foot(answers)) if answers is not None else ("", "")
+    return files | {"report.pdf": pdf(printed, settings.title, when, foot)}
 
 
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:

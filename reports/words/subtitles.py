@@ -64,6 +64,18 @@ def dates(answers: Answers) -> str:
     return period(answers.facts.first_at, answers.facts.end_of_data)
 
 
+def paper_foot(answers: Answers) -> str:
+    """The foot of every sheet of the printed report: what rates are over."""
+    first = answers.stages.row(0, named=True)
+    over, younger = first["entered"], first["open"]
+    counted = (
+        "" if over is None else f"Rates are over {count(over)} journeys that began {length(answers.window)} or longer "
+    )
+    counted += "" if not counted else "before the end of the data"
+    counted += f"; {count(younger)} younger ones are in no rate. " if counted and younger else ". " if counted else ""
+    return f"{dates(answers)}. {counted}Intervals are 95 %."
+
+
 def shown_count(value: int | None, settings: ReportSettings) -> str:
     """A count in a sentence, or a note that it is small or withheld."""
     return f"under {settings.k} or withheld" if value is None else count(value)

@@ -13,19 +13,29 @@ from reports.words.numbers import whole_interval
 from reports.words.problems import evidence_of, problem_of, whom_of
 
 WIDTH = 1096
-ROW = 58
+ROW = 27
 HEAD = 24
 TEXT = 430
 FIGURES = 180
 
 
-def act_first(problems: pl.DataFrame, before: dict[int, str], width: int = WIDTH) -> alt.LayerChart:
-    """Problems as rows; `before` names the stage before each step."""
-    rows = _rows(problems, before)
-    canvas = Canvas(width, HEAD + ROW * len(rows))
-    left, room = TEXT + 16, width - TEXT - FIGURES - 32
-    for index, row in enumerate(rows):
-        _place(row, left, room, HEAD + index * ROW, rows)
+def act_first(
+    problems: pl.DataFrame, before: dict[int, str], width: int = WIDTH, *, max_rows: int | None = None
+) -> alt.LayerChart:
+    """Problems as rows, at most `max_rows` of them; `before` names the stage before each step."""
+    rows = _rows(problems, before)[:max_rows]
+    text = min(TEXT, 0.45 * width)
+    left, room = text + 16, width - text - FIGURES - 32
+    for row in rows:
+        row["problem"] = fonts.wrap(row["t_problem"], text - 30, 13, 600)
+        row["whom"] = fonts.wrap(row["t_whom"], text - 30, 12)
+        row["evidence"] = fonts.wrap(row["t_evidence"], width - left, 12)
+    heights = [max(ROW + 16 * len(row["problem"]) + 15 * len(row["whom"]), 59) for row in rows]
+    tops = [HEAD + sum(heights[:index]) for index in range(len(rows) + 1)]
+    left_out = problems.height - len(rows)
+    canvas = Canvas(width, tops[-1] + (18 if left_out else 0))
+    for row, top in zip(rows, tops[:-1], strict=True):
+        _place(row, left, room, top, rows)
     heads = [{"x": 26, "y": 8, "t": "Problem"}, {"x": left, "y": 8, "t": "Goals at stake"}]
     figures = [{"x": width - 84, "y": 8, "t": "Goals"}, {"x": width, "y": 8, "t": "95 % interval"}]
     layers = [
@@ -33,21 +43,22 @@ def act_first(problems: pl.DataFrame, before: dict[int, str], width: int = WIDTH
         canvas.texts(figures, "label-head", "right"),
         canvas.texts([{"x": 4, "y": r["y0"] + 16, "t": str(i)} for i, r in enumerate(rows, 1)], "label-muted"),
         canvas.texts(
-            [{"x": 26, "y": r["y0"] + 16, "t": fonts.fit(r["t_problem"], TEXT - 30, 13, 600)} for r in rows],
-            "label-strong",
-            fontSize=13,
+            [{"x": 26, "y": r["y0"] + 16, "t": r["problem"]} for r in rows], "label-strong", fontSize=13, lineHeight=16
         ),
         canvas.texts(
-            [{"x": 26, "y": r["y0"] + 36, "t": fonts.fit(r["t_whom"], TEXT - 30, 12)} for r in rows], "label-muted"
+            [{"x": 26, "y": r["y0"] + 20 + 16 * len(r["problem"]), "t": r["whom"]} for r in rows],
+            "label-muted",
+            lineHeight=15,
         ),
-        canvas.texts(
-            [{"x": left, "y": r["y0"] + 40, "t": fonts.fit(r["t_evidence"], room, 12)} for r in rows], "label"
-        ),
+        canvas.texts([{"x": left, "y": r["y0"] + 40, "t": r["evidence"]} for r in rows], "label", lineHeight=15),
         canvas.texts(
             [{"x": width - 84, "y": r["y0"] + 16, "t": r["t"]} for r in rows], "label-strong", "right", fontSize=14
         ),
         canvas.texts([{"x": width, "y": r["y0"] + 16, "t": r["t_interval"]} for r in rows], "label-muted", "right"),
     ]
+    if left_out:
+        more = {"x": 26, "y": canvas.height - 8, "t": f"and {left_out} more on the page"}
+        layers.append(canvas.texts([more], "label-muted"))
     return canvas.layered([*layers, *_bars(canvas, rows)], _description(rows))
 
 

@@ -23,14 +23,17 @@ HEAD = 22
 COLUMNS = (("Journeys", 0.0), ("From previous", 122.0), ("95 % interval", 240.0), ("Median time", 340.0))
 
 
-def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH) -> alt.LayerChart:
-    """Stages as bars with a table of figures beside them; the step `weakest`, if any, stands out."""
+def stage_funnel(stages: pl.DataFrame, weakest: int | None, width: int = WIDTH, pitch: int = ROW) -> alt.LayerChart:
+    """Stages as bars with a table of figures beside them; the step `weakest`, if any, stands out.
+
+    `pitch` is the height of a row in pixels.
+    """
     rows = _rows(stages)
     label = min(200.0, max(fonts.width(row["name"], 13, 500) for row in rows)) + 14
     room = width - label - 424
-    canvas = Canvas(width, HEAD + ROW * len(rows))
+    canvas, bar = Canvas(width, HEAD + pitch * len(rows)), BAR * pitch / ROW
     for index, row in enumerate(rows):
-        _place(row, label, room, HEAD + index * ROW + (ROW - BAR) / 2, BAR)
+        _place(row, label, room, HEAD + index * pitch + (pitch - bar) / 2, bar)
     figures = label + room + 84
     layers = [
         *_bars(canvas, rows),

@@ -5,11 +5,10 @@ import json
 
 import polars as pl
 import pytest
-from pypdf import PdfReader
 
 from reports.settings import ReportSettings
 from reports.site import history
-from reports.site.exports import files_of, pdf
+from reports.site.exports import files_of
 from reports.site.site import BuiltSite, build_site
 from tests.reports import fixtures
 
@@ -27,16 +26,6 @@ def test_exported_charts_and_numbers_are_readable_and_reproducible(built: BuiltS
     assert b"<svg" in made[f"charts/{part.id}.svg"]
     assert pl.read_parquet(io.BytesIO(made[f"data/{part.id}.parquet"])).height == part.frame.height
     assert files_of(part) == made
-
-
-def test_pdf_has_every_chart_once_with_its_conclusion(built: BuiltSite) -> None:
-    pages = [built.pages[0], built.pages[0]]
-    made = pdf(pages, "Shop")
-    assert pdf(pages, "Shop") == made
-    reader = PdfReader(io.BytesIO(made))
-    assert len(reader.pages) == sum(part.spec is not None for part in pages[0].parts)
-    assert {tuple(map(round, page.mediabox[2:])) for page in reader.pages} == {(842, 595)}
-    assert "Act first on device" in reader.pages[0].extract_text()
 
 
 def test_history_lists_changes_since_the_previous_report(built: BuiltSite) -> None:
