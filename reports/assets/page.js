@@ -45,7 +45,11 @@ function unshared(value) {
 }
 
 const specs = {};
-const layoutOf = (id) => phone.matches && data.charts[id].narrow ? 'narrow' : 'wide';
+let onScreen = null;
+function layoutOf(id) {
+  if (onScreen && data.charts[id].paper) return 'paper';
+  return phone.matches && data.charts[id].narrow ? 'narrow' : 'wide';
+}
 function specOf(id) {
   const chart = data.charts[id];
   const name = layoutOf(id);
@@ -197,7 +201,6 @@ $('#mode').addEventListener('click', () => {
 });
 // Pages are printed in light mode. Drawing waits only for promises that resolve at once, so that it is complete when the
 // browser lays out the page for print; selections are kept.
-let onScreen = null;
 async function onPaper() {
   onScreen = onScreen || mode;
   root.dataset.theme = mode = 'light';
@@ -205,10 +208,9 @@ async function onPaper() {
 }
 addEventListener('beforeprint', onPaper);
 addEventListener('afterprint', () => {
-  const other = onScreen !== mode;
   mode = onScreen || mode;
   onScreen = null;
-  if (other) show();
+  show();
 });
 $('#print').addEventListener('click', () => window.print());
 phone.addEventListener('change', () => show());

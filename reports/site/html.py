@@ -27,6 +27,8 @@ from reports.charts.theme import MODES, TOKENS, VEGA_LITE, Mode, Spec, config
 from reports.pages.cards import Page, Part
 from reports.site.packing import packed
 
+BOARD: Final = "summary"
+"""The page that a browser prints on one sheet, with charts drawn for the width of paper."""
 _ASSETS: Final = Path(__file__).parents[1] / "assets"
 
 
@@ -45,7 +47,7 @@ class Site:
 
 def render(page: Page, site: Site) -> str:
     """The page with its charts drawn by script when they come into view."""
-    data = {**packed(page.parts), "config": {mode: config(mode) for mode in MODES}}
+    data = {**packed(page.parts, paper=page.slug == BOARD), "config": {mode: config(mode) for mode in MODES}}
     return _filled(page, site, (_bundle(), _asset("page.js")), data, lambda _: Markup())
 
 

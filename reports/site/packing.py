@@ -16,24 +16,26 @@ from reports.pages.cards import Part
 MIN_SHARED_LENGTH: Final = 48
 """Shortest repeated part of a specification that is shared, in characters."""
 REFERENCE: Final = "$"
+LAYOUTS: Final = ("wide", "narrow", "paper")
 INDEX_CHARACTERS: Final = "".join(chr(code) for code in range(35, 127) if chr(code) not in "<\\")
 """Characters that encode indexes into a short list; none needs an escape in JSON within a page."""
 MIN_TEXT_LENGTH: Final = 2
 """Shortest text that is searched for within the sentences of its row, in characters."""
 
 
-def packed(parts: Iterable[Part]) -> dict[str, Any]:
+def packed(parts: Iterable[Part], *, paper: bool = False) -> dict[str, Any]:
     """The charts by the id of their part, and `shared`, the repeated parts of specifications.
 
-    A chart has `wide` and, for a phone, `narrow`; their datasets are columns under `data`, by short names.
+    A chart has `wide`, for a phone `narrow` and, where `paper` is asked for, `paper`; their datasets are columns under
+    `data`, by short names.
     """
-    charts = {part.id: _chart(part) for part in parts if part.spec is not None}
-    specs = [chart[name] for chart in charts.values() for name in ("wide", "narrow") if name in chart]
+    charts = {part.id: _chart(part, paper) for part in parts if part.spec is not None}
+    specs = [chart[name] for chart in charts.values() for name in LAYOUTS if name in chart]
     seen = Counter(text for spec in specs for text in _texts(spec))
     indexes: dict[str, int] = {}
     shared: list[Any] = []
     for chart in charts.values():
-        for name in ("wide", "narrow"):
+        for name in LAYOUTS:
             if name in chart:
                 chart[name] = _shared_once(chart[name], seen, indexes, shared)
     return {"charts": charts, "shared": shared}
@@ -152,10 +154,10 @@ def indexes_of(at: str | list[int]) -> list[int]:
     return [INDEX_CHARACTERS.index(character) for character in at] if isinstance(at, str) else at
 
 
-def _chart(part: Part) -> dict[str, Any]:
+def _chart(part: Part, paper: bool) -> dict[str, Any]:
     chart: dict[str, Any] = {"data": {}}
     names: dict[str, str] = {}
-    for name, spec in (("wide", part.spec), ("narrow", part.narrow)):
+    for name, spec in zip(LAYOUTS, (part.spec, part.narrow, part.paper_spec() if paper else None), strict=True):
         if spec is not None:
             for key, rows in spec.get("datasets", {}).items():
                 chart["data"][names.setdefault(key, f"d{len(names)}")] = columns_of(rows)

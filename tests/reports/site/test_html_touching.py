@@ -5,11 +5,14 @@ Nothing here waits for a time: what is waited for is what the reader would see.
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
+from reports.charts.canvas import PAPER
 from tests.reports import fixtures
 from tests.reports.chromium import visited
 
@@ -172,3 +175,19 @@ def test_a_page_printed_right_after_opening_contains_all_charts(browser: Any, pa
         visit.page.evaluate(ON_PAPER % drawn)
         visit.page.pdf()
         assert visit.page.evaluate("() => window.paper") == visit.page.locator(".chart").count() > 3
+
+
+def test_a_browser_prints_the_summary_on_one_sheet(browser: Any, page: Path) -> None:
+    width = "() => document.querySelector('#c-funnel svg').getBoundingClientRect().width"
+    with visited(browser, page.with_name("index.html"), viewport={"width": 1280, "height": 900}) as visit:
+        visit.draw_all()
+        before = visit.page.evaluate(width)
+        visit.page.evaluate(ON_PAPER % width)
+        margin = {"top": "12mm", "bottom": "12mm", "left": "12mm", "right": "12mm"}
+        printed = PdfReader(io.BytesIO(visit.page.pdf(format="A4", margin=margin)))
+        on_paper = visit.page.evaluate("() => window.paper")
+        visit.draw_all()
+        assert visit.page.evaluate(width) == before > PAPER
+    assert len(printed.pages) == 1 and on_paper == PAPER
+    words = printed.pages[0].extract_text()
+    assert "Order placed" in words and "How this is counted" not in words
