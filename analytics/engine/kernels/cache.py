@@ -2,12 +2,15 @@
 
 numba compiles a kernel into those that call it, yet keeps the compiled code of each by its own file alone: after a
 change in one file, callers in other files would silently keep running the old code. `compiled` stores code under a
-digest of all kernel files. Where no folder is writable, each process compiles for itself, and warns once.
+digest of all kernel files. The folder in NUMBA_CACHE_DIR may be read-only, as in an image that was built with the scans
+compiled. Where no folder is writable and none is named, each process compiles for itself, and warns once.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import warnings
 from collections.abc import Callable
 from functools import cache
@@ -16,15 +19,31 @@ from pathlib import Path
 from typing import Any
 
 from numba import njit
-from numba.core.caching import FunctionCache, IndexDataCacheFile
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile, UserProvidedCacheLocator
 
 
 class UncachedWarning(UserWarning):
     """Compiled scans cannot be kept on disk, so that each process compiles them again. The answers are the same."""
 
 
+class _ReadableFolder(UserProvidedCacheLocator):
+    """The folder in NUMBA_CACHE_DIR where this process may only read."""
+
+    def ensure_cache_path(self) -> None:
+        if not os.access(self.get_cache_path(), os.R_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), self.get_cache_path())
+
+
+class _Folders(CompileResultCacheImpl):
+    """A folder that can be written to, else one that can be read."""
+
+    _locator_classes = [*CompileResultCacheImpl._locator_classes, _ReadableFolder]  # noqa: RUF012 - as in the base
+
+
 class KernelCache(FunctionCache):
     """The compiled code of one function on disk, in files named by what it was compiled from."""
+
+    _impl_class = _Folders
 
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 
@@ -44,12 +46,14 @@ def copy(tmp_path: Path) -> Path:
     return home
 
 
-def ask(copy: Path, script: str = ASK, **environment: str) -> subprocess.CompletedProcess[str]:
+def ask(
+    copy: Path, script: str = ASK, preexec: Callable[[], None] | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """What a new process answers that has no other folder for compiled code."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("NUMBA_", "XDG_"))}
     own = kept | {"HOME": str(copy), "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"} | environment
     command = [sys.executable, "-c", dedent(script)]
-    done = subprocess.run(command, capture_output=True, text=True, env=own, cwd=copy, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env=own, cwd=copy, check=False, preexec_fn=preexec)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -99,3 +103,22 @@ def test_without_a_writable_folder_a_process_compiles_for_itself_and_warns_once(
         done = ask(copy, script, HOME="/dev/null")
     assert done.stdout.strip() == "7"
     assert done.stderr.count("UncachedWarning: Scans are compiled again in each process") == 1
+
+
+def without_rights_of_root() -> None:
+    """In the new process, root also may not write where the modes of a folder forbid it (CAP_DAC_OVERRIDE)."""
+    ctypes.CDLL(None).prctl(24, 1, 0, 0, 0)
+
+
+def test_compiled_code_is_read_from_a_folder_that_may_only_be_read(copy: Path, tmp_path: Path) -> None:
+    chosen = tmp_path / "chosen"
+    assert ask(copy, NUMBA_CACHE_DIR=str(chosen)).stdout.strip() == f"{ANSWER} 0"
+    folders = [copy, chosen, *(path for path in (*copy.rglob("*"), *chosen.rglob("*")) if path.is_dir())]
+    for folder in folders:
+        folder.chmod(0o555)
+    try:
+        again = ask(copy, preexec=without_rights_of_root, NUMBA_CACHE_DIR=str(chosen))
+    finally:
+        for folder in folders:
+            folder.chmod(0o755)
+    assert again.stdout.strip() == f"{ANSWER} 1" and not again.stderr
