@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := journeys expectations ingest analytics reports
 DATA ?= shop
 
-.PHONY: demo test check setup lint types contracts doctest wheel versions docs bench long kafka clean
+.PHONY: demo test check setup lint types contracts doctest wheel versions docs bench long kafka alerts pin clean
 
 demo: $(VENV)/.demo            ## install, run the main job on a simulated shop, print where the report is
 	@$(BIN)/journeys demo --data $(DATA)
@@ -70,6 +70,14 @@ $(VENV)/.test: $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "Compiling the scans, once (about a minute) ..."
 	@$(BIN)/python -m analytics
 	@touch $@ $(VENV)/.demo
+
+alerts:                        ## deploy/alerts.yaml as an object of the Prometheus operator: make --silent alerts | kubectl apply -f -
+	@printf '%s\n' 'apiVersion: monitoring.coreos.com/v1' 'kind: PrometheusRule' 'metadata:' '  name: journeys' \
+	  '  labels: {app.kubernetes.io/name: journeys}' 'spec:'
+	@sed 's/^/  /' deploy/alerts.yaml
+
+pin:                           ## write the digests of the images that deploy/ names into it; needs the registries
+	@$(PYTHON) deploy/pin.py
 
 clean:                         ## remove what make and the demo made
 	rm -rf $(VENV) demo demo-completejourney build

@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from expectations.config.file import ConfigFile
+from pydantic import Field
+
+from expectations.config.file import ConfigFile, Section
 from expectations.config.retention import Retention
 from expectations.errors import ConfigurationError, InputError
 from expectations.lake.layout import Lake
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from ingest.settings.ingest import IngestSettings
     from reports.settings import ReportSettings
 
-TABLES: Final = ("lake", "ingest", "expectations", "paths", "funnels", "report")
+TABLES: Final = ("lake", "ingest", "expectations", "paths", "funnels", "report", "metrics")
 TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
 
 
@@ -30,6 +32,15 @@ class LakeSettings(Retention):
     """`[lake]`: where events, profiles, the path store and the report history are stored, and for how long."""
 
     address: str = "lake"
+
+
+class MetricsSettings(Section):
+    """`[metrics]`: `textfile` is the file for node_exporter's textfile collector that says how each command ended.
+
+    The collector reads only files named `*.prom`.
+    """
+
+    textfile: str | None = Field(default=None, pattern=r"\.prom$")
 
 
 class Settings:
@@ -52,6 +63,12 @@ class Settings:
     @cached_property
     def _lake(self) -> LakeSettings:
         return self.file.section("lake", LakeSettings)
+
+    @cached_property
+    def textfile(self) -> str | None:
+        """`textfile` of `[metrics]`; a relative one lies beside the configuration file."""
+        named = self.file.section("metrics", MetricsSettings).textfile
+        return None if named is None else self.beside(named)
 
     @cached_property
     def ingest(self) -> IngestSettings:

@@ -7,6 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from expectations.errors import RegistryError, StorageError
+from expectations.lake.commands import CommandRun
 from ingest.landing.flush_result import FlushResult
 from ingest.message import Partition
 
@@ -69,6 +70,8 @@ class Counters:
     relieved: int = 0
     files_per_open_day: int = 0
     surplus_rows: int = 0
+    overdue_seconds: float = 0.0
+    command_runs: list[CommandRun] = field(default_factory=list)
     assigned: int = 0
     joined: bool = False
     buffered_rows: int = 0

@@ -26,6 +26,7 @@ from prometheus_client.registry import Collector
 from expectations.errors import ConfigurationError
 from ingest.landing.flush_result import LATENESS_BOUNDS
 from ingest.message import Partition
+from ingest.service.commands import command_metrics
 from ingest.service.counters import Counters, Histogram
 from ingest.service.watchdog import Watchdog
 
@@ -46,6 +47,7 @@ class CountersCollector(Collector):
         yield from self._gauge_metrics()
         yield from self._partition_metrics()
         yield from self._histogram_metrics()
+        yield from command_metrics(self._counters.command_runs)
 
     def _counter_metrics(self) -> Iterator[Metric]:
         counters = self._counters
@@ -96,6 +98,11 @@ class CountersCollector(Collector):
             ("delta_version", "Version of the events table.", counters.events_version),
             ("files_per_open_day", "Files of the open day with the most files.", counters.files_per_open_day),
             ("surplus_rows", "Rows that equal another row of the same table.", counters.surplus_rows),
+            (
+                "maintenance_overdue_seconds",
+                "By how much maintenance is overdue.",
+                counters.overdue_seconds,
+            ),
             ("last_successful_poll_timestamp_seconds", "When a broker last answered.", counters.last_poll),
             ("last_successful_commit_timestamp_seconds", "When a commit last succeeded.", counters.last_commit),
         ):

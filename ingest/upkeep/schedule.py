@@ -1,5 +1,5 @@
 """Schedules maintenance while a service runs: compacts crowded days at once, maintains the tables when due, and counts
-every hour the rows that tables hold more than once."""
+every hour the rows that tables hold more than once. It also reads how the last run of each command ended."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Final, Protocol, Self
 
 from expectations.config.retention import FOR_EVER, Retention
 from expectations.errors import StorageError
+from expectations.lake.commands import CommandRun, command_runs
 from expectations.lake.layout import Lake
 from ingest.logs import error_fields, log_fields
 from ingest.settings.ingest import MaintenanceSettings
@@ -21,6 +22,7 @@ from ingest.upkeep.maintenance import (
     files_per_open_day,
     first_open_day,
     maintain,
+    seconds_overdue,
 )
 from ingest.upkeep.repair import repeats
 
@@ -41,6 +43,8 @@ class MaintenanceCounters(Protocol):
     relieved: int
     files_per_open_day: int
     surplus_rows: int
+    overdue_seconds: float
+    command_runs: list[CommandRun]
 
 
 class MaintenanceScheduler:
@@ -86,6 +90,8 @@ class MaintenanceScheduler:
             self.run_once()
 
     def _maintain(self, now: float) -> None:
+        self._counters.command_runs = command_runs(self._lake)
+        self._counters.overdue_seconds = seconds_overdue(self._lake, self._settings, now) or 0.0
         if claim_maintenance(self._lake, self._settings, now):
             done = maintain(self._lake, self._settings, self._keep, now=now, go_on=lambda: not self._done.is_set())
             self._counters.maintained += 1

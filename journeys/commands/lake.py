@@ -11,6 +11,7 @@ import typer
 from expectations.errors import BrokerError, ConfigurationError, InputError
 from journeys import terminal
 from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+from journeys.runs import noted
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,12 +36,18 @@ def maintain(
 
     Example: journeys maintain --repair
     """
-    from ingest.upkeep.maintenance import maintain as maintain_tables
-
     settings = settings_of(config)
     if repair:
         _repair(settings.lake, yes=yes)
         return
+    with noted(settings, "maintain") as run:
+        run.rows = _maintain(settings)
+
+
+def _maintain(settings: Settings) -> int:
+    """Maintain the tables, print what was done, and return how many rows were removed for their age."""
+    from ingest.upkeep.maintenance import maintain as maintain_tables
+
     with terminal.step("Maintaining the tables") as advance:
         done = maintain_tables(settings.lake, settings.ingest.maintenance, settings.retention, on_progress=advance)
     compacted, removed = sum(done.compacted.values()), sum(done.removed.values())
@@ -52,6 +59,7 @@ def maintain(
         terminal.out.print("  run journeys stitch: the paths still contain them", markup=False)
     for name in sorted(done.left):
         terminal.out.print(f"  {name}: another process rewrites its files; what is left is done by the next run")
+    return sum(done.expired.values())
 
 
 def _repair(lake: Lake, *, yes: bool) -> None:

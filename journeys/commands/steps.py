@@ -15,6 +15,7 @@ from expectations.config.durations import duration
 from expectations.contract import KINDS, is_kind
 from expectations.errors import ConfigurationError, ReportError, StorageError, nearest
 from journeys import terminal
+from journeys.runs import noted
 
 if TYPE_CHECKING:
     from analytics import StitchSummary
@@ -99,6 +100,14 @@ def land_files(
     form: Format | None = None,
 ) -> None:
     """Land files: events, read as messages of a stream or as events of one kind, or profiles."""
+    with noted(settings, "load") as run:
+        run.rows = _land_files(settings, addresses, kind, stream, form)
+
+
+def _land_files(
+    settings: Settings, addresses: Iterable[str], kind: str | None, stream: str | None, form: Format | None
+) -> int:
+    """Land files, print what landed of each, and return how many rows landed."""
     if kind is not None and not is_kind(kind) and kind != "profiles":
         raise ConfigurationError("The kind of file is unknown.", expected=", ".join((*KINDS, "profiles")), found=kind)
     from ingest.files.load import file_stream, load_events, load_profiles
@@ -106,7 +115,7 @@ def land_files(
 
     of_events = kind if kind is None or is_kind(kind) else None
     read_as = file_stream(settings.ingest, kind=of_events, form=form, topic=stream or "")
-    refused = 0
+    landed = refused = 0
     for address in list_files(addresses):
         with terminal.step(f"Loading {address}") as advance, local_copy(address) as file:
             summary: FileSummary = (
@@ -123,16 +132,25 @@ def land_files(
             )
         done = "landed before; nothing added" if summary.known else f"{summary.landed:,} rows landed"
         terminal.out.print(f"  {done}{_refused(summary.quarantined)}")
+        landed += summary.landed
         refused += sum(summary.quarantined.values())
     if refused and kind != "profiles":
         again = f"--stream {stream}" if stream else f"--kind {read_as.kind}"
         terminal.out.print(
             "  see why: journeys quarantine list", f"  read again: journeys quarantine replay {again}", sep="\n"
         )
+    return landed
 
 
 def check_lake(settings: Settings) -> CheckSummary:
     """Check what has landed since the last check, and print one line per suite and per failed expectation."""
+    with noted(settings, "check") as run:
+        summary = _check(settings)
+        run.rows, run.exit_code = summary.rows, 0 if summary.passed else 1
+    return summary
+
+
+def _check(settings: Settings) -> CheckSummary:
     from expectations.audit.audit import check
     from expectations.suites.defaults import default_suites
 
@@ -183,6 +201,13 @@ def _tables(settings: Settings) -> dict[str, Table]:
 
 def stitch_lake(settings: Settings, *, rebuild: bool = False) -> StitchSummary:
     """Update the path store with newly landed events, or rebuild it; print a summary and unused settings."""
+    with noted(settings, "stitch") as run:
+        summary = _stitch(settings, rebuild=rebuild)
+        run.rows = summary.touches
+    return summary
+
+
+def _stitch(settings: Settings, *, rebuild: bool) -> StitchSummary:
     from analytics import build_paths, refresh_paths, stitch_summary
 
     with terminal.step("Stitching paths") as advance:
@@ -302,9 +327,19 @@ def publish_report(settings: Settings, site: str | None = None, **options: Any) 
     Raises:
         ConfigurationError: a page, a column or a day is invalid.
     """
+    badge = _badge(options)
+    if badge:  # the front page is not published: its report is as old as it was
+        return _publish(settings, site, options, badge)
+    with noted(settings, "report") as run:
+        published = _publish(settings, site, options, badge)
+        run.exit_code = ReportError.exit_code if published.failures else 0
+    return published
+
+
+def _publish(settings: Settings, site: str | None, options: dict[str, Any], badge: str) -> Published:
     from reports.site.publish import publish
 
-    address, badge = str(site or settings.beside(settings.report.site)), _badge(options)
+    address = str(site or settings.beside(settings.report.site))
     asked = _overridden(settings.report, options)
     with terminal.step("Publishing the report"):
         place = f"{address.rstrip('/')}/filtered" if badge else address

@@ -7,6 +7,10 @@ exported, ports, names and folders that meet.
 from __future__ import annotations
 
 import json
+import operator
+import re
+import shutil
+import subprocess
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,19 +34,37 @@ ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
 KUBERNETES = DEPLOY / "kubernetes"
 KUBERNETES_VERSION = "1.34"
-CUSTOM = {"ScaledObject", "TriggerAuthentication", "Kustomization"}
+CUSTOM = {"ScaledObject", "TriggerAuthentication", "Kustomization", "Component", "ServiceMonitor"}
 SECTIONS = {"LAKE": LakeSettings, "INGEST": IngestSettings, "REPORT": ReportSettings}
 METRICS_PORT = 9108
 
 
 def documents() -> Iterator[tuple[str, dict[str, Any]]]:
-    for file in sorted(KUBERNETES.glob("*.yaml")):
+    for file in sorted(KUBERNETES.rglob("*.yaml")):
         for document in yaml.safe_load_all(file.read_text()):
-            yield f"{file.name}: {document['kind']}", document
+            yield f"{file.relative_to(KUBERNETES)}: {document['kind']} {named(document)}", document
 
 
-def manifest(kind: str) -> dict[str, Any]:
-    return next(document for _, document in documents() if document["kind"] == kind)
+def named(document: dict[str, Any]) -> str:
+    return str(document.get("metadata", {}).get("name", ""))
+
+
+def manifests(kind: str) -> list[dict[str, Any]]:
+    return [document for _, document in documents() if document["kind"] == kind]
+
+
+def manifest(kind: str, name: str = "") -> dict[str, Any]:
+    return next(document for document in manifests(kind) if not name or named(document) == name)
+
+
+def pods() -> dict[str, dict[str, Any]]:
+    """Every pod that the manifests make, by the name of what makes it."""
+    jobs = {named(job): job["spec"]["jobTemplate"]["spec"]["template"] for job in manifests("CronJob")}
+    return jobs | {named(it): it["spec"]["template"] for it in manifests("Deployment")}
+
+
+def containers(pod: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
 def consumer() -> dict[str, Any]:
@@ -137,9 +159,19 @@ def test_compose_mounts_files_that_exist(compose: dict[str, Any]) -> None:
                 assert source in compose["volumes"], volume
 
 
+def test_compose_bounds_checks_and_confines_every_service(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert service["deploy"]["resources"]["limits"].keys() == {"cpus", "memory"}, name
+        assert service["cap_drop"] == ["ALL"] and service["security_opt"] == ["no-new-privileges:true"], name
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", [])), name
+        ours = service["image"] == "journeys"
+        assert "healthcheck" in service or ours, name  # the image of Journeys has its own
+        assert service.get("read_only") or service["image"].startswith("apache/kafka"), name
+
+
 def test_compose_runs_the_broker_that_the_tests_ran(compose: dict[str, Any]) -> None:
     pinned = (ROOT / "tests" / "services" / "pom.xml").read_text()
-    version = compose["services"]["kafka"]["image"].removeprefix("apache/kafka:")
+    version = compose["services"]["kafka"]["image"].removeprefix("apache/kafka:").partition("@")[0]
     assert f"<artifactId>kafka_2.13</artifactId>\n      <version>{version}</version>" in pinned
 
 
@@ -149,10 +181,11 @@ def test_manifests_keep_kubernetes_own_schema(name: str, document: dict[str, Any
         kubernetes_validate.validate(document, KUBERNETES_VERSION, strict=True)
 
 
-def test_the_kustomization_lists_every_manifest() -> None:
+def test_each_kustomization_lists_every_manifest_beside_it() -> None:
+    for file in KUBERNETES.rglob("kustomization.yaml"):
+        beside = {each.name for each in file.parent.glob("*.yaml")} - {"kustomization.yaml"}
+        assert set(yaml.safe_load(file.read_text())["resources"]) == beside
     listed = manifest("Kustomization")
-    files = {file.name for file in KUBERNETES.glob("*.yaml")} - {"kustomization.yaml"}
-    assert set(listed["resources"]) == files
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert listed["images"] == [{"name": "journeys", "newTag": project["version"]}]
 
@@ -174,16 +207,89 @@ def test_the_config_map_is_a_configuration_that_the_product_takes(configured: Se
     assert set(configured.file.data) <= set(TABLES)
 
 
-def test_consumers_have_no_rights_and_time_to_stop() -> None:
-    pod = consumer()
-    container = pod["containers"][0]
-    assert pod["securityContext"]["runAsNonRoot"]
-    assert container["securityContext"] == {
-        "allowPrivilegeEscalation": False,
-        "readOnlyRootFilesystem": True,
-        "capabilities": {"drop": ["ALL"]},
-    }
-    assert pod["terminationGracePeriodSeconds"] > IngestSettings().stop_timeout.total_seconds()
+def built(folder: Path, *components: str) -> list[dict[str, Any]]:
+    """What `kubectl apply -k` would apply, with components of the kustomization turned on."""
+    if (kubectl := shutil.which("kubectl")) is None:
+        pytest.skip("kubectl is not installed")
+    shutil.copytree(KUBERNETES, folder)
+    file = folder / "kustomization.yaml"
+    text = file.read_text()
+    assert "\n# components: [keda, prometheus]\n" in text
+    file.write_text(text.replace("# components: [keda, prometheus]", f"components: [{', '.join(components)}]"))
+    done = subprocess.run([kubectl, "kustomize", str(folder)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+@pytest.mark.parametrize("components", [(), ("keda",), ("prometheus",), ("keda", "prometheus")])
+def test_kustomize_builds_the_manifests_with_and_without_components(tmp_path: Path, components: tuple[str]) -> None:
+    applied = built(tmp_path / "k", *components)
+    for document in applied:
+        if document["kind"] not in CUSTOM:
+            kubernetes_validate.validate(document, KUBERNETES_VERSION, strict=True)
+    kinds = {document["kind"] for document in applied}
+    assert ("ScaledObject" in kinds, "ServiceMonitor" in kinds) == ("keda" in components, "prometheus" in components)
+    [deployment] = [document for document in applied if document["kind"] == "Deployment"]
+    assert deployment["spec"].get("replicas") == (None if "keda" in components else 2)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert {container["image"] for container in containers(deployment["spec"]["template"])} == {f"journeys:{version}"}
+
+
+@pytest.mark.parametrize("name", pods())
+def test_pods_have_no_rights_and_bounded_resources(name: str) -> None:
+    pod = pods()[name]["spec"]
+    account = manifest("ServiceAccount")
+    assert pod["serviceAccountName"] == named(account)
+    assert account["automountServiceAccountToken"] is pod["automountServiceAccountToken"] is False
+    assert pod["securityContext"]["runAsNonRoot"] and pod["securityContext"]["runAsUser"] > 0
+    assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+    assert all(volume["emptyDir"]["sizeLimit"] for volume in pod["volumes"] if "emptyDir" in volume)
+    for container in containers(pods()[name]):
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert container["resources"]["requests"].keys() == container["resources"]["limits"].keys() == {"cpu", "memory"}
+
+
+def test_consumers_have_time_to_stop() -> None:
+    assert consumer()["terminationGracePeriodSeconds"] > IngestSettings().stop_timeout.total_seconds()
+
+
+def test_jobs_run_the_commands_one_at_a_time_and_end() -> None:
+    asked = {tuple(each["args"]) for job in manifests("CronJob") for each in containers(pods()[named(job)])}
+    assert asked == {("stitch",), ("report",), ("check",), ("maintain",)}
+    for job in manifests("CronJob"):
+        spec = job["spec"]
+        assert spec["concurrencyPolicy"] == "Forbid"
+        assert spec["startingDeadlineSeconds"] and spec["jobTemplate"]["spec"]["activeDeadlineSeconds"]
+        assert {"successfulJobsHistoryLimit", "failedJobsHistoryLimit"} <= spec.keys()
+
+
+def test_a_job_maintains_the_tables_since_the_consumers_do_not(configured: Settings) -> None:
+    assert configured.ingest.maintenance.every is None
+
+
+@pytest.mark.parametrize("name", pods())
+def test_every_pod_is_selected_by_one_network_policy_for_both_directions(name: str) -> None:
+    labels = pods()[name]["metadata"]["labels"]
+
+    def selects(policy: dict[str, Any]) -> bool:
+        selector = policy["spec"]["podSelector"]
+        listed = all(labels.get(it["key"]) in it["values"] for it in selector.get("matchExpressions", []))
+        return bool(selector["matchLabels"].items() <= labels.items() and listed)
+
+    [policy] = [policy for policy in manifests("NetworkPolicy") if selects(policy)]
+    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    opened = {port["port"] for rule in policy["spec"].get("ingress", []) for port in rule["ports"]}
+    assert opened == {port["name"] for each in containers(pods()[name]) for port in each.get("ports", [])}
+
+
+def test_the_network_policy_lets_consumers_reach_their_brokers(configured: Settings) -> None:
+    egress = manifest("NetworkPolicy", "journeys-ingest")["spec"]["egress"]
+    ports = {port["port"] for rule in egress for port in rule["ports"]}
+    assert {int(broker.rpartition(":")[2]) for broker in configured.ingest.brokers} <= ports
 
 
 def test_probes_ask_what_the_consumer_serves() -> None:
@@ -203,13 +309,17 @@ def test_what_selects_the_consumers_selects_them() -> None:
     assert manifest("Deployment")["spec"]["selector"]["matchLabels"].items() <= labels
     assert manifest("PodDisruptionBudget")["spec"]["selector"]["matchLabels"].items() <= labels
     assert manifest("Service")["spec"]["selector"].items() <= labels
+    monitor = manifest("ServiceMonitor")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= manifest("Service")["metadata"]["labels"].items()
+    assert {each["port"] for each in monitor["endpoints"]} == {
+        port["name"] for port in manifest("Service")["spec"]["ports"]
+    }
 
 
 def test_the_scaler_follows_the_lag_of_our_group(configured: Settings) -> None:
     scaler = manifest("ScaledObject")["spec"]
     ingest = configured.ingest
     assert scaler["scaleTargetRef"]["name"] == manifest("Deployment")["metadata"]["name"]
-    assert "replicas" not in manifest("Deployment")["spec"]
     [trigger] = scaler["triggers"]
     assert trigger["type"] == "kafka"
     assert trigger["metadata"]["consumerGroup"] == ingest.group
@@ -237,11 +347,11 @@ def test_the_login_completes_the_configuration(configured: Settings) -> None:
 
 def test_claims_are_the_ones_that_are_named_and_no_secret_is_kept_here() -> None:
     claim = manifest("PersistentVolumeClaim")["metadata"]["name"]
-    job = manifest("CronJob")["spec"]["jobTemplate"]["spec"]["template"]["spec"]
-    for pod in (consumer(), job):
-        claims = [v["persistentVolumeClaim"]["claimName"] for v in pod["volumes"] if "persistentVolumeClaim" in v]
+    for pod in pods().values():
+        volumes = pod["spec"]["volumes"]
+        claims = [v["persistentVolumeClaim"]["claimName"] for v in volumes if "persistentVolumeClaim" in v]
         assert claims == [claim]
-    assert not any("kind: Secret\n" in file.read_text() for file in KUBERNETES.glob("*.yaml"))
+    assert manifests("Secret") == []
 
 
 def dashboard() -> dict[str, Any]:
@@ -271,18 +381,116 @@ def metrics(query: str) -> set[str]:
     return named
 
 
+SAMPLES = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
+
+
+def families() -> Iterator[Any]:
+    return iter(CountersCollector(Counters()).collect())
+
+
 def exported() -> set[str]:
     """The names of the samples that `/metrics` shows."""
-    samples = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "gauge": ("",)}
-    return {
-        family.name + ending for family in CountersCollector(Counters()).collect() for ending in samples[family.type]
-    }
+    return {family.name + ending for family in families() for ending in SAMPLES[family.type]}
 
 
 @pytest.mark.parametrize("query", [pytest.param(query, id=title) for title, query in queries()])
 def test_queries_are_promql_over_metrics_that_we_export(query: str) -> None:
     assert metrics(query)
     assert metrics(query) <= exported()
+
+
+def test_every_metric_that_is_exported_is_drawn_alerted_on_or_explained() -> None:
+    used = set().union(*(metrics(query) for _, query in queries()))
+    pages = "\n".join(file.read_text() for file in (ROOT / "docs").glob("*.md"))
+    names = {family.name: {family.name + ending for ending in SAMPLES[family.type]} for family in families()}
+    assert [name for name, samples in names.items() if not samples & used and not re.search(rf"\b{name}", pages)] == []
+
+
+def alerting(expression: str, samples: dict[str, float], now: float = 1e9) -> set[str]:
+    """The commands for which an expression of the rules about commands alerts: a reading of these few forms alone."""
+
+    def read(node: Any) -> dict[str, float] | float:
+        match type(node).__name__:
+            case "NumberLiteral":
+                return float(node.val)
+            case "ParenExpr":
+                return read(node.expr)
+            case "Call":
+                assert node.func.name == "time"
+                return now
+            case "VectorSelector":
+                [*matchers] = node.matchers.matchers
+                kept = {label: value for label, value in samples.items() if label.startswith(f"{node.name} ")}
+                vector = {label.split(" ")[1]: value for label, value in kept.items()}
+                return {command: value for command, value in vector.items() if all(fits(m, command) for m in matchers)}
+            case "AggregateExpr":
+                inner = read(node.expr)
+                assert isinstance(inner, dict) and str(node.op) in {"max", "min"}
+                if node.modifier is not None:
+                    return inner
+                return {"": (max if str(node.op) == "max" else min)(inner.values())} if inner else {}
+        assert type(node).__name__ == "BinaryExpr"
+        left, right, op = read(node.lhs), read(node.rhs), str(node.op)
+        if op == "or":
+            assert isinstance(left, dict) and isinstance(right, dict)
+            return right | left
+        if isinstance(left, float) and isinstance(right, float):
+            return {"*": left * right, "-": left - right}[op]
+        if isinstance(left, float):
+            assert op == "-" and isinstance(right, dict)
+            return {command: left - value for command, value in right.items()}
+        assert isinstance(right, float)
+        keep = {">": operator.gt, "==": operator.eq}[op]
+        return {command: value for command, value in left.items() if keep(value, right)}
+
+    found = read(promql_parser.parse(expression))
+    assert isinstance(found, dict)
+    return set(found)
+
+
+def fits(matcher: Any, command: str) -> bool:
+    assert matcher.name == "command"
+    same = re.fullmatch(matcher.value, command) is not None
+    return same == (str(matcher.op).rpartition(".")[2] in {"Equal", "Re"})
+
+
+def rule(alert: str) -> str:
+    groups = yaml.safe_load((DEPLOY / "alerts.yaml").read_text())["groups"]
+    return next(str(rule["expr"]) for group in groups for rule in group["rules"] if rule["alert"] == alert)
+
+
+CODE, DONE, END = (
+    f"journeys_command_last_{name}" for name in ("exit_code", "success_timestamp_seconds", "end_timestamp_seconds")
+)
+
+
+@pytest.mark.parametrize(
+    ("alert", "samples", "found"),
+    [
+        ("JourneysCommandFailed", {f"{CODE} report": 5.0, f"{CODE} check": 1.0, f"{CODE} load": 0.0}, {"report"}),
+        ("JourneysCommandFailed", {f"{CODE} check": 5.0}, {"check"}),
+        ("JourneysCheckFailed", {f"{CODE} check": 1.0, f"{CODE} report": 1.0}, {""}),
+        ("JourneysCheckFailed", {f"{CODE} check": 0.0, f"{CODE} report": 1.0}, set()),
+        (
+            "JourneysReportStale",
+            {f"{DONE} report": 1e9 - 7201, f"{DONE} stitch": 1e9 - 60, f"{DONE} load": 1.0},
+            {"report"},
+        ),
+        ("JourneysCheckStale", {f"{END} check": 1e9 - 90_000, f"{END} report": 1.0}, {""}),
+        ("JourneysCheckStale", {f"{END} check": 1e9 - 80_000}, set()),
+        ("JourneysUpkeepOverdue", {"journeys_maintenance_overdue_seconds x": 6 * 3600 + 1.0}, {""}),
+        ("JourneysUpkeepOverdue", {"journeys_maintenance_overdue_seconds x": -60.0}, set()),
+    ],
+)
+def test_rules_about_commands_alert_on_what_they_say(alert: str, samples: dict[str, float], found: set[str]) -> None:
+    assert alerting(rule(alert), samples) == found
+
+
+def test_the_prometheus_rule_is_made_of_the_one_file_of_alerts() -> None:
+    made = subprocess.run(["make", "--silent", "alerts"], cwd=ROOT, capture_output=True, text=True, check=True)
+    [loaded] = yaml.safe_load_all(made.stdout)
+    assert (loaded["apiVersion"], loaded["kind"]) == ("monitoring.coreos.com/v1", "PrometheusRule")
+    assert loaded["spec"] == yaml.safe_load((DEPLOY / "alerts.yaml").read_text())
 
 
 def test_the_dashboards_panels_do_not_overlap() -> None:

@@ -26,7 +26,7 @@ from ingest.settings.ingest import IngestSettings
 from journeys.app import app
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("landing", "production", "formats", "expectations")
+NAMES = ("landing", "production", "when_things_go_wrong", "formats", "expectations")
 PAGES = {name: (ROOT / "docs" / f"{name}.md").read_text(encoding="utf-8") for name in NAMES}
 ALL = "\n".join(PAGES.values())
 OWN = {"JOURNEYS_SCHEDULES", "JOURNEYS_KAFKA_HOME"}
