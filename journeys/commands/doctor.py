@@ -12,7 +12,7 @@ from typing import Final
 from expectations.errors import JourneysError
 from journeys.settings import Settings
 
-LANDING: Final = "to land events: pip install 'journeys[landing]'"
+LANDING: Final = "to land events: pip install '.[landing]' in the folder of Journeys"
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,23 @@ def test_verbs_that_are_named_exist() -> None:
     assert named and named <= set(VERBS)
 
 
+def test_nothing_is_installed_from_the_index_by_a_name_that_is_not_ours() -> None:
+    pages = [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "docs").glob("*.ipynb"),
+    ]
+    code = [
+        file
+        for room in ("analytics", "expectations", "ingest", "journeys", "reports")
+        for file in (ROOT / room).rglob("*.*")
+    ]
+    named = re.compile(r"(?:pip install|uv add|uvx|pipx install)[^\n|]*\s['\"]?journeys\b(?!\[\w+\] @)")
+    read = [file for file in (*pages, *code) if file.suffix in {".py", ".md", ".toml", ".ipynb"}]
+    assert len(read) > 300 and [file for file in read if named.search(file.read_text(encoding="utf-8"))] == []
+
+
 @pytest.mark.parametrize("target", re.findall(r"\]\(([^)#:]+)\)", README))
 def test_a_link_of_the_readme_leads_somewhere(target: str) -> None:
     assert (ROOT / target).exists()

@@ -78,12 +78,12 @@ server(__import__("pathlib").Path("site"), 0).server_close()
 def test_a_command_without_its_packages_names_the_extra_to_install(verb: str, extra: str, shop: Path) -> None:
     done = in_base(RUN, *verb.split(), folder=shop)
     assert done.returncode == 2, done.stderr
-    assert done.stderr.count("\n") == 1 and f"pip install 'journeys[{extra}]'" in done.stderr
+    assert done.stderr.count("\n") == 1 and f"pip install '.[{extra}]'" in done.stderr
 
 
 def test_doctor_names_the_extra_for_landing(shop: Path) -> None:
     done = in_base(RUN, "doctor", folder=shop)
-    assert done.returncode == 1 and "pip install 'journeys[landing]'" in done.stdout and not done.stderr
+    assert done.returncode == 1 and "pip install '.[landing]'" in done.stdout and not done.stderr
 
 
 def test_every_package_is_installed_by_the_extra_that_the_error_names() -> None:
