@@ -26,14 +26,12 @@ from analytics.funnels.counts import MILLION, FunnelMeasure, GroupCounts, group_
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import breakdown, entrants, latest_mature
 from analytics.funnels.scan import ChainScan, Reading, bound
-from analytics.statistics.shares import share_columns, square_columns
+from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
 from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-MIN_DENOMINATOR: Final = 30
-"""With a smaller denominator, `enough` is false."""
 RANKS: Final = {"median_wait": 0.5, "p90_wait": 0.9}
 
 

@@ -30,14 +30,12 @@ from analytics.funnels.counts import MILLION
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By, Indices, codes_of
-from analytics.statistics.shares import share_columns, square_columns
+from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
 from analytics.store.columns import STAGE, TIME, TOUCHPOINT
 from analytics.store.frames import micros
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
-MIN_DENOMINATOR: Final = 30
-"""With fewer customers in the denominator, `enough` is false."""
 SHARES: Final = (("reached", "entered"), ("reached", "previous"))
 LOST: Final = ("reached", "lost")
 PEOPLE_LOST: Final = square_columns(*LOST)[3]

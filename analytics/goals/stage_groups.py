@@ -21,10 +21,16 @@ from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.conditions import Words
 from analytics.engine.partials import densely, numbered, sums_by_customer
 from analytics.engine.run import run
-from analytics.goals.stage_funnel import LOST, MIN_DENOMINATOR, PEOPLE_LOST, StageMeasure
+from analytics.goals.stage_funnel import LOST, PEOPLE_LOST, StageMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.statistics.intervals import newcombe
-from analytics.statistics.shares import effective, effective_size, share_columns, square_columns
+from analytics.statistics.shares import (
+    MIN_DENOMINATOR,
+    effective,
+    effective_size,
+    share_columns,
+    square_columns,
+)
 from analytics.statistics.tests import two_proportions_z
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError

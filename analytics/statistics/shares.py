@@ -7,11 +7,16 @@ With a share of 0 or 1 it is judged as if every customer had one unit. Source: K
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import polars as pl
 from numpy.typing import ArrayLike, NDArray
 
 from analytics.statistics.intervals import wilson
+
+MIN_DENOMINATOR: Final = 30
+"""With fewer customers in the denominator, `enough` is false."""
 
 
 def square_columns(part: str, whole: str) -> list[str]:
