@@ -65,9 +65,7 @@ def check_words(paths: Paths, definition: Funnel) -> Funnel:
     Raises `DefinitionError` with the nearest words, or the first ones when none is near, for one that is not; and when
     there are no touches at all.
     """
-    if not len(paths):
-        raise DefinitionError("There are no touches to ask about.", do="land events, then run `journeys stitch`")
-    for unknown in unknown_steps(paths, (*definition.steps, *definition.exclude)):
+    for unknown in unknown_steps(paths.require_touches(), (*definition.steps, *definition.exclude)):
         offered = ", ".join(unknown.offered)
         raise DefinitionError(
             f"No touch has the {unknown.column} {unknown.word!r}.",

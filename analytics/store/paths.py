@@ -277,6 +277,16 @@ class Paths:
                     do=nearest(column, self.columns),
                 )
 
+    def require_touches(self) -> Paths:
+        """These paths; raises `DefinitionError` where they have no touch.
+
+        >>> len(Paths.from_text({"ann": "visit@0m"}).require_touches())
+        1
+        """
+        if not len(self):
+            raise DefinitionError("There are no touches.", do="land events, then run `journeys stitch`")
+        return self
+
     def read(self, part: Part, columns: Sequence[str]) -> pl.DataFrame:
         """Decoded columns of one part: Enum for text, Datetime(us, UTC) for `at`; sorted by customer and time."""
         self.require(*columns)

@@ -110,9 +110,7 @@ def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: te
             expected=", ".join(f"--{name}" for name in OF_STAGES),
             do="name the steps, or leave it out: without steps, journeys are counted by stage",
         )
-    paths = analytics.Paths.open(settings.lake)
-    if not len(paths):
-        raise DefinitionError("There are no touches.", do="land events, then run `journeys stitch`")
+    paths = analytics.Paths.open(settings.lake).require_touches()
     asked = {"window": settings.report.window, **rules}
     answer = analytics.stage_funnel(paths, **asked)
     named = _with_goal(answer, " or ".join(settings.paths.goal))

@@ -271,9 +271,7 @@ def show_answer(settings: Settings, asked: Asked, how: terminal.As) -> None:
     import analytics
 
     question = checked(asked)
-    paths = analytics.Paths.open(settings.lake)
-    if not len(paths):
-        raise DefinitionError("There are no touches.", do="land events, then run `journeys stitch`")
+    paths = analytics.Paths.open(settings.lake).require_touches()
     words, options = _arguments(settings, paths, asked)
     function = analytics.MEASURES[question.function].function
     compared = options.pop("compare", None)
