@@ -55,12 +55,23 @@ class Units:
 
     def mature(self, times: NDArray[np.int64], window: timedelta, end: datetime | None) -> NDArray[np.bool_]:
         """Which units are mature; `times` are those of all rows, in microseconds."""
-        limit = 0 if end is None else micros(end)
-        return ~self.direct & (times[self.starts] + micros(window) <= limit)
+        return ~self.direct & are_followed(times[self.starts], micros(window), end)
 
     def to_goal(self, times: NDArray[np.int64]) -> NDArray[np.int64]:
         """The time from the first touch of each unit to its first goal, in microseconds; -1 without a goal."""
         return np.where(self.goal < 0, -1, times[self.goal] - times[self.starts])
+
+
+def are_followed(begin: NDArray[np.int64], window: int, end: datetime | None) -> NDArray[np.bool_]:
+    """Which of the units that begin at these times have their whole window before the end of the data.
+
+    Times and the window are in microseconds.
+
+    >>> from datetime import UTC
+    >>> are_followed(np.array([0, 5]), 10, datetime(1970, 1, 1, microsecond=12, tzinfo=UTC))
+    array([ True, False])
+    """
+    return begin + window <= (0 if end is None else micros(end))
 
 
 def goal_window(paths: Paths, window: str | timedelta | None = None) -> timedelta:

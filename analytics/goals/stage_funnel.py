@@ -26,13 +26,13 @@ from analytics.engine.conditions import Words, one_of
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
 from analytics.engine.partials import densely, sums_by_customer, totals_first
 from analytics.engine.run import on_parts, run
+from analytics.engine.units import are_followed
 from analytics.funnels.counts import MILLION
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By, Indices, codes_of
 from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
 from analytics.store.columns import STAGE, TIME, TOUCHPOINT
-from analytics.store.frames import micros
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
@@ -224,9 +224,8 @@ class StageMeasure(PathMeasure):
 
     def followed(self, sequences: UnitSequences) -> Followed:
         """How far the journeys of a part get."""
-        end = self.view.end_of_data
         begin = sequences.microseconds(sequences.bounds[:-1])
-        mature = begin + sequences.window <= (0 if end is None else micros(end))
+        mature = are_followed(begin, sequences.window, self.view.end_of_data)
         return Followed.of(Touches.of(sequences, self.stages), self.stages, mature, sequences.window)
 
 
