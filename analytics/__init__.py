@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from analytics.engine.analysis import MEASURES, measure_columns
 from analytics.engine.conditions import Exclude, Step
+from analytics.engine.goals import Goal, main_goal
 from analytics.engine.units import goal_window
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
@@ -20,6 +21,7 @@ from analytics.funnels.members import members
 from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
 from analytics.funnels.survival import survival
 from analytics.funnels.trends import funnel_by_range, time_to_convert, trend
+from analytics.goals.goal_attainment import goal_attainment
 from analytics.goals.goal_rate import goal_rate
 from analytics.goals.goal_times import goal_incidence, goal_times, time_to_goal
 from analytics.goals.stage_funnel import stage_funnel
@@ -80,6 +82,7 @@ __all__ = [
     "Design",
     "Exclude",
     "Funnel",
+    "Goal",
     "NamedFunnel",
     "PathRules",
     "Paths",
@@ -110,6 +113,7 @@ __all__ = [
     "forget_selected",
     "funnel",
     "funnel_by_range",
+    "goal_attainment",
     "goal_incidence",
     "goal_rate",
     "goal_times",
@@ -119,6 +123,7 @@ __all__ = [
     "known_identity",
     "known_value",
     "landed_offsets",
+    "main_goal",
     "match",
     "matches",
     "measure_columns",

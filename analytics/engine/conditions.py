@@ -18,6 +18,10 @@ FIRST_TIMES: Final = ("any", "matching")
 ANY: Final = "*"
 
 
+STAGE_PREFIX: Final = "stage:"
+"""How a stage is written where touchpoints are named."""
+
+
 FirstTime = Literal["any", "matching"]
 
 

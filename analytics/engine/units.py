@@ -43,7 +43,8 @@ class Units:
     """The units of a part: the first row of each, its customer (a number in the part), and its end (of `ENDS`).
 
     `goal` is the row of the first goal that ends a journey in the unit, -1 without one. `own` marks the rows that
-    belong to a unit; None where all do. `direct` are the journeys without another staged touch than the goal.
+    belong to a unit; None where all do. `direct` are the journeys without another staged touch than the goal. `after`
+    marks the aftermath of journeys, which lies between their own touches and the next journey; None for other units.
     """
 
     starts: NDArray[np.int64]
@@ -52,6 +53,7 @@ class Units:
     goal: NDArray[np.int64]
     own: NDArray[np.bool_] | None
     direct: NDArray[np.bool_]
+    after: NDArray[np.bool_] | None = None
 
     def mature(self, times: NDArray[np.int64], window: timedelta, end: datetime | None) -> NDArray[np.bool_]:
         """Which units are mature; `times` are those of all rows, in microseconds."""
@@ -124,11 +126,13 @@ def units_of(part: Part, frame: pl.DataFrame, unit: str, dictionaries: Dictionar
     people = (np.searchsorted(customers, starts, side="right") - 1).astype(np.uint32)
     after = _flags(frame, AFTER_GOAL)
     in_journey = frame[JOURNEY].is_not_null().to_numpy() if JOURNEY in frame.columns else np.ones(size, np.bool_)
-    own = in_journey & ~after if unit == "journey" and JOURNEY in frame.columns else None
+    own, later = (
+        (in_journey & ~after, in_journey & after) if unit == "journey" and JOURNEY in frame.columns else (None, None)
+    )
     direct = _flags(frame, DIRECT)[starts] if unit == "journey" else np.zeros(len(starts), np.bool_)
     goal, ends = np.full(len(starts), -1), np.full(len(starts), ABANDONED, np.uint8)
     if OUTCOME not in frame.columns:
-        return Units(starts, people, np.full(len(starts), OPEN, np.uint8), goal, own, direct)
+        return Units(starts, people, np.full(len(starts), OPEN, np.uint8), goal, own, direct, later)
     over = fresh.copy()
     if JOURNEY in frame.columns:
         over[1:-1] |= _changes(frame[JOURNEY])
@@ -140,7 +144,7 @@ def units_of(part: Part, frame: pl.DataFrame, unit: str, dictionaries: Dictionar
         ends[np.searchsorted(starts, rows, side="right") - 1] = code
     of = np.searchsorted(starts, won[::-1], side="right") - 1
     goal[of] = won[::-1]  # the first of a unit is written last
-    return Units(starts, people, ends, goal, own, direct)
+    return Units(starts, people, ends, goal, own, direct, later)
 
 
 def _is(frame: pl.DataFrame, outcome: str, rows: NDArray[np.int64], words: Dictionaries) -> NDArray[np.int64]:

@@ -11,15 +11,13 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from analytics.engine.conditions import Step
+from analytics.engine.conditions import STAGE_PREFIX, Step
 from analytics.engine.unknown_words import unknown_steps
 from analytics.funnels.definition import Funnel, Maturity, Order, Ties
 from analytics.store.paths import Paths
 from expectations.config.durations import duration
 from expectations.config.file import Section
 from expectations.errors import DefinitionError
-
-STAGE_PREFIX = "stage:"
 
 
 def _length(value: object) -> timedelta:

@@ -15,16 +15,15 @@ from typing import Any, ClassVar
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from analytics.engine.analysis import Cells, answer, measured_by
-from analytics.engine.conditions import Words
+from analytics.engine.goals import GoalWords
 from analytics.engine.partials import sums_by_customer
 from analytics.engine.run import run
 from analytics.engine.units import Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer, with_total
-from analytics.paths.view import By, Selection, codes_of
+from analytics.paths.view import By, Selection
 from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.paths import Paths
 
@@ -33,7 +32,7 @@ RATE = ("reached", "mature")
 
 @dataclass(frozen=True, eq=False)
 class GoalRate(PathMeasure):
-    """Counts units, mature ones, and those that reach the goal; with `goal`, of these touchpoints."""
+    """Counts units, mature ones, and those that reach the goal."""
 
     SCHEMA: ClassVar[pl.Schema] = answer(
         units=pl.Int64,
@@ -51,13 +50,11 @@ class GoalRate(PathMeasure):
         ("units", "mature", "direct", "reached", "customers", *square_columns(*RATE)), pl.Int64
     )
 
-    goal: Words | None = None
-
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The units of one part."""
         values = {
             "mature": sequences.mature,
-            "reached": self._reached(sequences),
+            "reached": sequences.reached,
             "units": ~sequences.direct,
             "direct": sequences.direct,
         }
@@ -67,19 +64,9 @@ class GoalRate(PathMeasure):
             tables.append(pl.concat([keys, sums], how="horizontal"))
         return pl.concat(tables).select(*self.schema)
 
-    def _reached(self, sequences: UnitSequences) -> NDArray[np.bool_]:
-        """Which mature units have reached the goal within the window."""
-        if self.goal is None:
-            return sequences.reached
-        hits = np.flatnonzero(np.isin(sequences.codes, codes_of(self.view.names, self.goal)))
-        unit = np.searchsorted(sequences.bounds, hits, side="right") - 1
-        begin = sequences.microseconds(sequences.bounds[:-1])[unit]
-        soon = unit[sequences.microseconds(hits) - begin <= sequences.window]
-        return sequences.mature & np.isin(np.arange(len(sequences)), soon)
-
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every unit that reaches the goal; the whole is all mature units."""
-        reached, mature = (np.flatnonzero(each) for each in (self._reached(sequences), sequences.mature))
+        reached, mature = (np.flatnonzero(each) for each in (sequences.reached, sequences.mature))
         return pl.DataFrame({"unit": reached}), pl.DataFrame({"unit": mature})
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
@@ -94,7 +81,7 @@ class GoalRate(PathMeasure):
 @measured_by(GoalRate)
 def goal_rate(
     paths: Paths,
-    goal: Words | None = None,
+    goal: GoalWords | None = None,
     *,
     unit: Unit = "journey",
     by: By = (),
@@ -106,15 +93,17 @@ def goal_rate(
 ) -> pl.DataFrame:
     """The share of units that reaches the goal within the `window` after their first touch, over all mature units.
 
-    `goal` is one touchpoint or several, by default what ends the journeys. A unit is mature when the whole window after
-    its first touch lies before the end of the data; the window is 30 days by default, or the journey gap where that is
-    shorter. Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (the row over all groups
-    comes first, with null in `by`); `units` Int64 (all but direct journeys), `mature`, `open` (the others), `direct`,
-    `reached` Int64 (mature, with a goal touch at most the window after the first, which may be it); `customers` Int64
-    (with such a unit); `goal_rate` Float64 (reached / mature, null without a mature unit) with its Wilson interval,
-    judged by customers, `goal_rate_low`, `goal_rate_high`. Only units count that begin from `start` (inclusive) to
-    `end` (exclusive), with all their touches. No touches give a row of zeros, or no rows with `by`. Raises
-    `DefinitionError` for an unknown unit or column, and for a window of journeys longer than their gap.
+    `goal` is one touchpoint or several, or a `Goal`, by default what ends the journeys. Another goal also counts in the
+    aftermath of a journey; of a journey, direct is who has nothing staged but this goal up to it. A unit is mature when
+    the whole window after its first touch lies before the end of the data; the window is the horizon of a `Goal`, else
+    30 days, or the journey gap where that is shorter. Columns: those of `by` (the value at the unit's first touch);
+    `is_total` Boolean (the row over all groups comes first, with null in `by`); `units` Int64 (all but direct
+    journeys), `mature`, `open` (the others), `direct`, `reached` Int64 (mature, with a goal touch at most the window
+    after the first, which may be it); `customers` Int64 (with such a unit); `goal_rate` Float64 (reached / mature, null
+    without a mature unit) with its Wilson interval, judged by customers, `goal_rate_low`, `goal_rate_high`. Only units
+    count that begin from `start` (inclusive) to `end` (exclusive), with all their touches. No touches give a row of
+    zeros, or no rows with `by`. Raises `DefinitionError` for an unknown unit or column, and for a window of journeys
+    longer than their gap; warns of a goal that no touch has (`UnknownWordWarning`).
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "look@50d buy@50d", "bo": "look@50d", "cy": "look@59d buy@59d"}, end="60d")

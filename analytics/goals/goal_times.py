@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import SMALL, Cells, answer, measured_by
 from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions, durations, expanded
+from analytics.engine.goals import GoalWords
 from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import run
 from analytics.engine.units import ABANDONED, Unit
@@ -110,6 +111,7 @@ def _median_ends(times: pl.Series) -> tuple[list[float], list[float]]:
 def time_to_goal(
     paths: Paths,
     *,
+    goal: GoalWords | None = None,
     unit: Unit = "journey",
     by: By = (),
     where: pl.Expr | None = None,
@@ -122,15 +124,15 @@ def time_to_goal(
 ) -> pl.DataFrame:
     """How long the units that reach the goal take to it, from their first touch.
 
-    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (the row over all groups comes
-    first, with null in `by`); `mature` Int64 (units that begin a whole window before the end of the data, direct ones
-    aside); `reached` Int64 (of these, with the goal within the window, with `within` in that time from their first
-    touch); `customers` Int64 (with such a unit); `median_time`, with the interval of a median between two of the times
-    `median_time_low`, `median_time_high` (95 %, null for too few), and `p90_time` Duration(us), interpolated linearly
-    between ranks, null without a unit that reached the goal. Of more than 1,000 such units times are right to 1 in
-    1,000, or with `exact` exact, for twice the time. Only units count that begin from `start` (inclusive) to `end`
-    (exclusive). No touches give a row of zeros, or no rows with `by`. Raises `DefinitionError` for an unknown unit or
-    column.
+    `goal` is as in `goal_rate`, by default what ends the journeys. Columns: those of `by` (the value at the unit's
+    first touch); `is_total` Boolean (the row over all groups comes first, with null in `by`); `mature` Int64 (units
+    that begin a whole window before the end of the data, direct ones aside); `reached` Int64 (of these, with the goal
+    within the window, with `within` in that time from their first touch); `customers` Int64 (with such a unit);
+    `median_time`, with the interval of a median between two of the times `median_time_low`, `median_time_high` (95 %,
+    null for too few), and `p90_time` Duration(us), interpolated linearly between ranks, null without a unit that
+    reached the goal. Of more than 1,000 such units times are right to 1 in 1,000, or with `exact` exact, for twice the
+    time. Only units count that begin from `start` (inclusive) to `end` (exclusive). No touches give a row of zeros, or
+    no rows with `by`. Raises `DefinitionError` for an unknown unit or column.
 
     >>> from analytics import Paths
     >>> won = "[outcome=converted]"
@@ -143,7 +145,16 @@ def time_to_goal(
     return run(
         paths,
         TimeToGoal.of(
-            paths, unit=unit, by=by, where=where, start=start, end=end, among=among, window=window, within=limit
+            paths,
+            goal=goal,
+            unit=unit,
+            by=by,
+            where=where,
+            start=start,
+            end=end,
+            among=among,
+            window=window,
+            within=limit,
         ),
         exact=exact,
     )
@@ -213,6 +224,7 @@ def goal_times(
     paths: Paths,
     edges: Sequence[str | timedelta] = ("0s", "1m", "15m", "1h", "1d", "7d", "30d"),
     *,
+    goal: GoalWords | None = None,
     unit: Unit = "journey",
     by: By = (),
     where: pl.Expr | None = None,
@@ -223,12 +235,13 @@ def goal_times(
 ) -> pl.DataFrame:
     """The units that reach the goal by the time that they take to it, in bins from each of `edges` up to the next.
 
-    Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
-    with null in `by`); `bin` UInt32 (from 0, empty ones included); `time` Duration(us) (its lower edge); `reached`
-    Int64 (mature units with the goal within the window, in that time from their first touch); `customers` Int64 (with
-    such a unit: who has units in several bins counts in each); `share_of_reached` Float64 of all such units of the
-    group. A time on an edge lies in the bin above; the last bin has no end. Groups of which no unit reaches the goal
-    have no rows. Raises `DefinitionError` for edges that do not grow from 0 on, or an unknown unit or column.
+    `goal` is as in `goal_rate`, by default what ends the journeys. Columns: those of `by` (the value at the unit's
+    first touch); `is_total` Boolean (rows over all groups come first, with null in `by`); `bin` UInt32 (from 0, empty
+    ones included); `time` Duration(us) (its lower edge); `reached` Int64 (mature units with the goal within the window,
+    in that time from their first touch); `customers` Int64 (with such a unit: who has units in several bins counts in
+    each); `share_of_reached` Float64 of all such units of the group. A time on an edge lies in the bin above; the last
+    bin has no end. Groups of which no unit reaches the goal have no rows. Raises `DefinitionError` for edges that do
+    not grow from 0 on, or an unknown unit or column.
 
     >>> from analytics import Paths
     >>> won = "[outcome=converted]"
@@ -240,7 +253,16 @@ def goal_times(
     return run(
         paths,
         GoalTimes.of(
-            paths, unit=unit, by=by, where=where, start=start, end=end, among=among, window=window, edges=limits
+            paths,
+            goal=goal,
+            unit=unit,
+            by=by,
+            where=where,
+            start=start,
+            end=end,
+            among=among,
+            window=window,
+            edges=limits,
         ),
     )
 

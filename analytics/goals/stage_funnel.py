@@ -22,15 +22,25 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
 from analytics.engine.calendar import PERIODS, Period, period_starts, zone_named
-from analytics.engine.conditions import Words, one_of
+from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
+from analytics.engine.goals import (
+    ENDING,
+    Goal,
+    GoalTouches,
+    GoalWords,
+    as_goal,
+    is_main,
+    main_goal,
+    warn_of_unknown_goal,
+)
 from analytics.engine.partials import densely, sums_by_customer, totals_first
 from analytics.engine.run import on_parts, run
 from analytics.engine.units import are_followed
 from analytics.funnels.counts import MILLION
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
-from analytics.paths.view import By, Indices, codes_of
+from analytics.paths.view import By, Indices
 from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
 from analytics.store.columns import STAGE, TIME, TOUCHPOINT
 from analytics.store.paths import Paths
@@ -54,14 +64,14 @@ class Stages:
     """
 
     names: tuple[str, ...]
-    goal: tuple[str, ...]
+    goal: str
     rows: int
     rank: tuple[int, ...]
-    goal_codes: tuple[int, ...]
+    goal_touches: GoalTouches
     staged: bool
 
     @classmethod
-    def of(cls, paths: Paths, stages: Sequence[str] | None, goal: Words | None) -> Stages:
+    def of(cls, paths: Paths, stages: Sequence[str] | None, goal: GoalWords | None) -> Stages:
         """The stages and the goal, by default those that the paths were built with."""
         known = paths.definition
         if known is None and goal is None:
@@ -69,31 +79,32 @@ class Stages:
         if known is None and stages is None and STAGE in paths.schema:
             raise DefinitionError("These paths have no order of stages.", expected="stages=, in their order")
         names = tuple(stages if stages is not None else known.stages if known else ())
-        goals = ((goal,) if isinstance(goal, str) else tuple(goal)) if goal is not None else known.goal if known else ()
+        asked = main_goal(known.goal if known else ()) if goal is None else as_goal(goal)
         words = paths.values_of(STAGE) if STAGE in paths.schema else pl.Series([], dtype=pl.String)
-        codes = codes_of(paths.values_of(TOUCHPOINT), goals)
-        if known and goal is None and stages is None:
+        touches = GoalTouches.of(paths, asked)
+        if known and stages is None and is_main(paths, asked):
             place = known.goal_stage
         else:
-            of_goal = _stages_of(paths, codes) & set(names)
+            of_goal = {*asked.stages, *_stages_of(paths, touches.touchpoints)} & set(names)
             place = max((names.index(stage) for stage in of_goal), default=len(names))
         rank = tuple(names.index(word) if word in names else NONE for word in words)
-        return cls(names, goals, place, rank, tuple(codes.tolist()), staged=bool(len(words)))
+        name = goal.name if isinstance(goal, Goal) else ENDING
+        return cls(names, name, place, rank, touches, staged=bool(len(words)))
 
     @property
     def steps(self) -> list[str]:
         """The names of the rows: the stages before the goal's, then the goal."""
-        return [*self.names[: self.rows], "goal"]
+        return [*self.names[: self.rows], self.goal]
 
 
-def _stages_of(paths: Paths, codes: Indices) -> set[str]:
+def _stages_of(paths: Paths, codes: Sequence[int]) -> set[str]:
     """The stages that touches of the goal have."""
     if STAGE not in paths.schema:
         return set()
 
     def own(part: Any) -> pl.Series:
         frame = paths.read(part, [TOUCHPOINT, STAGE])
-        return frame.filter(frame[TOUCHPOINT].to_physical().is_in(codes.tolist()))[STAGE].cast(pl.String).unique()
+        return frame.filter(frame[TOUCHPOINT].to_physical().is_in(list(codes)))[STAGE].cast(pl.String).unique()
 
     return {stage for found in on_parts(paths, own) for stage in found.drop_nulls()}
 
@@ -113,13 +124,17 @@ class Touches:
     @classmethod
     def of(cls, sequences: UnitSequences, stages: Stages) -> Touches:
         """The touches of a part."""
-        unit, times = sequences.sequence_numbers(), sequences.microseconds(np.arange(len(sequences.codes)))
-        since = times - times[sequences.bounds[:-1]][unit]
-        is_goal = np.isin(sequences.codes, stages.goal_codes)
-        if not stages.rank:
-            return cls(unit, since, np.full(len(unit), NONE), is_goal, len(sequences))
-        codes = sequences.part.read([STAGE])[STAGE].cast(pl.Int64).fill_null(len(stages.rank)).to_numpy()
-        rank = np.array([*stages.rank, NONE])[codes[sequences.rows]]
+        after, places = sequences.aftermath, np.arange(len(sequences.codes))
+        unit = np.append(sequences.sequence_numbers(), after.unit)
+        times = np.append(sequences.microseconds(places), after.at)
+        since = times - sequences.microseconds(sequences.bounds[:-1])[unit]
+        is_goal = stages.goal_touches.marked(sequences.part)[np.append(sequences.rows, after.rows)]
+        rank = np.full(len(unit), NONE)  # the aftermath is of no stage
+        if stages.rank:
+            codes = sequences.part.read([STAGE])[STAGE].cast(pl.Int64).fill_null(len(stages.rank)).to_numpy()
+            rank[places] = np.array([*stages.rank, NONE])[codes[sequences.rows]]
+            behind = np.isin(sequences.codes, stages.goal_touches.main) & (rank[places] == NONE)
+            rank[places[behind]] = len(stages.names)  # a main goal that no rule names has a stage behind all others
         return cls(unit, since, rank, is_goal, len(sequences))
 
     def first(self, marked: NDArray[np.bool_]) -> Times:
@@ -212,10 +227,15 @@ class StageMeasure(PathMeasure):
 
     @classmethod
     def of(
-        cls, paths: Paths, *, stages: Sequence[str] | None = None, goal: Words | None = None, **options: Any
+        cls, paths: Paths, *, stages: Sequence[str] | None = None, goal: GoalWords | None = None, **options: Any
     ) -> Self:
         """The measure of the arguments of its public function; `options` are those of all measures, and its own."""
-        return super().of(paths, stages=Stages.of(paths, stages, goal), **options)
+        if isinstance(goal, Goal) and options.get("window") is None:
+            options["window"] = goal.horizon
+        found, is_other = Stages.of(paths, stages, goal), goal is not None and not is_main(paths, as_goal(goal))
+        if goal is not None:
+            warn_of_unknown_goal(paths, as_goal(goal))
+        return super().of(paths, stages=found, aftermath=is_other, **options)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -402,7 +422,7 @@ class StageFunnel(StageMeasure):
 def stage_funnel(
     paths: Paths,
     stages: Sequence[str] | None = None,
-    goal: Words | None = None,
+    goal: GoalWords | None = None,
     *,
     window: str | timedelta | None = None,
     by: By = (),
@@ -416,10 +436,11 @@ def stage_funnel(
 ) -> pl.DataFrame:
     """How many journeys reach each stage, and the goal, within the window after they begin.
 
-    `stages` are names of stages in their order, `goal` one touchpoint or several; by default what the paths were built
-    with. The window is 30 days, or the journey gap where that is shorter. Only journeys count that begin from `start`
-    (inclusive) to `end` (exclusive), with all their later touches, and with `begin` only those with a touch of that
-    stage at their first instant.
+    `stages` are names of stages in their order, `goal` one touchpoint or several, or a `Goal`; by default what the
+    paths were built with. The name of a `Goal` is that of its row, else it is `goal`. A goal that does not end journeys
+    also counts in their aftermath. The window is the horizon of a `Goal`, else 30 days, or the journey gap where that
+    is shorter. Only journeys count that begin from `start` (inclusive) to `end` (exclusive), with all their later
+    touches, and with `begin` only those with a touch of that stage at their first instant.
 
     Columns: those of `by` (the value at the journey's first touch); `is_total` Boolean (rows over all groups come
     first, with null in `by`); `period` Datetime(us, UTC) (the start of the period of `timezone` in which journeys

@@ -18,7 +18,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.analysis import Cells, answer, measured_by
-from analytics.engine.conditions import Words
+from analytics.engine.goals import GoalWords
 from analytics.engine.partials import densely, numbered, sums_by_customer
 from analytics.engine.run import run
 from analytics.goals.stage_funnel import LOST, PEOPLE_LOST, StageMeasure
@@ -184,7 +184,7 @@ def stage_groups(
     paths: Paths,
     by: str | pl.Expr,
     stages: Sequence[str] | None = None,
-    goal: Words | None = None,
+    goal: GoalWords | None = None,
     *,
     window: str | timedelta | None = None,
     start: datetime | None = None,

@@ -12,6 +12,7 @@ import polars as pl
 
 from analytics.engine.analysis import SMALL, CellRows, Cells
 from analytics.engine.distributions import needed_buckets
+from analytics.engine.goals import GoalWords
 from analytics.engine.partials import add_up
 from analytics.engine.units import Unit
 from analytics.paths.sequences import UnitSequences, sequences_of
@@ -56,11 +57,23 @@ class PathMeasure(ABC):
         collapse: bool = False,
         among: Selection | None = None,
         window: str | timedelta | None = None,
+        goal: GoalWords | None = None,
+        aftermath: bool = False,
         **options: Any,
     ) -> Self:
         """The measure of the arguments of its public function; `options` are its own fields."""
         view = View(
-            unit, on or cls.ON, by, collapse=collapse, among=among, where=where, start=start, end=end, window=window
+            unit,
+            on or cls.ON,
+            by,
+            collapse=collapse,
+            among=among,
+            where=where,
+            start=start,
+            end=end,
+            window=window,
+            goal=goal,
+            aftermath=aftermath,
         )
         return cls(view.checked(paths, [*cls.SCHEMA, *cls.KEYS, *cls.COUNTS]), **options)
 

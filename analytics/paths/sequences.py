@@ -3,23 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL
+from analytics.engine.goals import GoalTouches
 from analytics.engine.matching import scale_of
 from analytics.engine.partials import numbered, totals_first
 from analytics.engine.sequences import Sequences
-from analytics.engine.units import unit_columns, units_of
+from analytics.engine.units import Units, are_followed, unit_columns, units_of
 from analytics.paths.view import Codes, Indices, View, codes_of
 from analytics.store.columns import AT
 from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.frames import micros
 from analytics.store.parts import Part, decoded
+
+
+@dataclass(frozen=True)
+class Aftermath:
+    """The touches after the goal of journeys, in order: their rows in the part, their journeys' positions, their times
+    in microseconds.
+    """
+
+    rows: Indices
+    unit: Indices
+    at: Indices
+
+
+NO_AFTERMATH: Final = Aftermath(*(np.empty(0, np.int64) for _ in range(3)))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +56,38 @@ class UnitSequences(Sequences):
     groups: pl.DataFrame
     part: Part
     words: Dictionaries
+    end_of_data: datetime | None
+    aftermath: Aftermath = NO_AFTERMATH
 
-    def read(self, columns: Sequence[str], touches: Indices | slice = slice(None)) -> pl.DataFrame:
-        """Columns of the part at touches of the sequences, by default all of them; text as String."""
-        return as_text(decoded(self.part, list(dict.fromkeys(columns)), self.words)[self.rows[touches]])
+    def read(self, columns: Sequence[str], touches: Indices | None = None) -> pl.DataFrame:
+        """Columns of the part at touches of the sequences, by default all of them; text as String.
+
+        Touches of the aftermath are numbered after all others.
+        """
+        rows = self.rows if touches is None else np.append(self.rows, self.aftermath.rows)[touches]
+        return as_text(decoded(self.part, list(dict.fromkeys(columns)), self.words)[rows])
+
+    def toward(self, goal: GoalTouches, window: int, *, of_journeys: bool) -> UnitSequences:
+        """The same with another goal, to be reached within `window` microseconds; also in the aftermath of journeys.
+
+        A journey with no other staged touch than this goal, up to it, is direct.
+        """
+        begin, unit = self.microseconds(self.bounds[:-1]), self.sequence_numbers()
+        is_goal = goal.marked(self.part)
+        hits, later = np.flatnonzero(is_goal[self.rows]), np.flatnonzero(is_goal[self.aftermath.rows])
+        to_goal = np.full(len(self), -1)
+        for of, at in (
+            (self.aftermath.unit[later], self.aftermath.at[later]),
+            (unit[hits], self.microseconds(hits)),
+        ):
+            to_goal[of[::-1]] = (at - begin[of])[::-1]  # the first of a unit is written last
+        direct = np.zeros(len(self), np.bool_)
+        if of_journeys:
+            others = np.flatnonzero(goal.others(self.part)[self.rows])
+            early = self.microseconds(others) - begin[unit[others]] <= to_goal[unit[others]]
+            direct = (to_goal >= 0) & ~np.isin(np.arange(len(self)), unit[others[early]])
+        mature = are_followed(begin, window, self.end_of_data) & ~direct
+        return replace(self, to_goal=to_goal, direct=direct, mature=mature, window=window)
 
     def lasts(self) -> Indices:
         """The time from the first touch of every unit to its last, in microseconds."""
@@ -88,11 +132,15 @@ def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
     nodes, keep = _nodes(frame[view.on], view, words)
     if found.own is not None:
         keep = found.own if keep is None else keep & found.own
+    met = None
     if view.where is not None:
         names = list(dict.fromkeys(view.where.meta.root_names())) or [AT]
         seen = decoded(part, names, words).select(view.where.alias("met"))
-        met: NDArray[np.bool_] = seen["met"].fill_null(False).to_numpy()
+        met = seen["met"].fill_null(False).to_numpy()
         keep = met if keep is None else keep & met
+    after = None if found.after is None or not view.aftermath else found.after
+    if after is not None and met is not None:
+        after = after & met
     rows, bounds, units = _kept(found.starts, len(frame), keep)
     nodes = nodes if keep is None else nodes[rows]
     if view.collapse and len(nodes):
@@ -108,7 +156,8 @@ def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
     groups = _groups(part, view, rows[bounds[:-1]], words)
     assert isinstance(view.window, timedelta)  # the view is bound
     instants = times.astype(np.int64) * scale
-    return UnitSequences(
+    window = micros(view.window)
+    sequences = UnitSequences(
         codes=nodes,
         times=times if len(rows) == len(times) else times[rows],
         scale=scale,
@@ -119,11 +168,25 @@ def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
         mature=found.mature(instants, view.window, view.end_of_data)[units],
         direct=found.direct[units],
         to_goal=found.to_goal(instants)[units],
-        window=micros(view.window),
+        window=window,
         groups=groups,
         part=part,
         words=words,
+        end_of_data=view.end_of_data,
+        aftermath=NO_AFTERMATH if after is None else _aftermath(found, units, np.flatnonzero(after), instants),
     )
+    if view.goal_touches is None:
+        return sequences
+    return sequences.toward(view.goal_touches, window, of_journeys=view.unit == "journey")
+
+
+def _aftermath(found: Units, units: Indices, rows: Indices, instants: Indices) -> Aftermath:
+    """These touches after the goals of journeys; `units` are the journeys that are left."""
+    position = np.full(len(found.starts), -1)
+    position[units] = np.arange(len(units))
+    unit = position[np.searchsorted(found.starts, rows, side="right") - 1]
+    rows, unit = rows[unit >= 0], unit[unit >= 0]
+    return Aftermath(rows, unit, instants[rows])
 
 
 def sorted_answer(table: pl.DataFrame, view: View, *columns: str) -> pl.DataFrame:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.conditions import Words, fill, one_of
+from analytics.engine.goals import GoalTouches, GoalWords, as_goal, warn_of_unknown_goal
 from analytics.engine.units import UNITS, unit_columns, window_of
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
@@ -61,7 +62,8 @@ class View:
 
     `where` is a condition on touches: those that do not meet it are ignored. Only units count that begin at a time
     from `start` (inclusive) to `end` (exclusive), with all their touches. Goal rates are of those that reach the goal
-    within the `window`, by default that of `analytics.engine.units`.
+    within the `window`, by default the horizon of the `goal`, else that of `analytics.engine.units`. Without a `goal`
+    it is the one that ends journeys. With `aftermath` the touches after a journey's goal are read beside its own.
 
     >>> View(unit="session", by="device").unit
     'session'
@@ -76,6 +78,9 @@ class View:
     start: datetime | None
     end: datetime | None
     window: str | timedelta | None
+    goal: GoalWords | None
+    aftermath: bool
+    goal_touches: GoalTouches | None = field(repr=False)
     schema: pl.Schema = field(repr=False)
     names: pl.Series = field(repr=False)
     end_of_data: datetime | None = field(repr=False)
@@ -92,6 +97,8 @@ class View:
         start: datetime | None = None,
         end: datetime | None = None,
         window: str | timedelta | None = None,
+        goal: GoalWords | None = None,
+        aftermath: bool = False,
     ) -> None:
         selection = among or Selection()
         conditions = [condition for condition in (where, selection.where) if condition is not None]
@@ -107,6 +114,9 @@ class View:
             start=None if start is None else as_utc(start),
             end=None if end is None else as_utc(end),
             window=window,
+            goal=goal,
+            aftermath=aftermath or goal is not None,
+            goal_touches=None,
             schema=pl.Schema(),
             names=pl.Series([], dtype=pl.String),
             end_of_data=None,
@@ -135,7 +145,8 @@ class View:
         """The stored columns that are read."""
         where = [] if self.where is None else self.where.meta.root_names()
         by = [name for item in self.by for name in item.meta.root_names()]
-        read = [AT, self.on, *unit_columns(self.schema, self.unit), *where, *by]
+        goal = [] if self.goal_touches is None else self.goal_touches.columns
+        read = [AT, self.on, *unit_columns(self.schema, self.unit), *where, *by, *goal]
         return tuple(name for name in dict.fromkeys(read) if name != CUSTOMER)
 
     def checked(self, paths: Paths, reserved: Sequence[str]) -> View:
@@ -150,12 +161,17 @@ class View:
         if clashing := [name for name in self.groups if name in (*reserved, IS_TOTAL)]:
             raise DefinitionError(f"Column {clashing[0]!r} cannot be a breakdown.", do="rename it")
         warn_of_unknown(unknown_words(paths, self.on, (*self.among.start, *self.among.end, *self.among.through)))
-        bound = copy(self)
+        bound, goal = copy(self), None if self.goal is None else as_goal(self.goal)
+        if goal is not None:
+            warn_of_unknown_goal(paths, goal)
+        window = self.window if self.window is not None or goal is None else goal.horizon
         fill(
             bound,
             schema=paths.schema,
             names=words_of(paths, self.on),
-            window=window_of(paths, self.window, self.unit),
+            window=window_of(paths, window, self.unit),
+            goal=None,  # bound: what is pickled with a measure are codes
+            goal_touches=None if goal is None else GoalTouches.of(paths, goal),
             end_of_data=paths.end_of_data,
         )
         return bound

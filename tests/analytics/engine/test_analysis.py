@@ -19,7 +19,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import analytics
-from analytics import Funnel, Paths
+from analytics import Funnel, Goal, Paths
 from analytics.engine.analysis import IS_TOTAL, MEASURES, Analysis
 from analytics.store.encoding import Dictionaries
 from analytics.store.parts import Part
@@ -53,6 +53,14 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     "time_to_goal": [lambda paths, **o: analytics.time_to_goal(paths, by="device", **o)],
     "goal_times": [lambda paths: analytics.goal_times(paths, ["0s", "6h", "1d", "2d"], by="device")],
     "goal_incidence": [lambda paths: analytics.goal_incidence(paths, ["6h", "1d", "2d"], by="device")],
+    "goal_attainment": [
+        lambda paths, **o: analytics.goal_attainment(
+            paths,
+            [Goal(name="b", steps=["buy"], value="price"), Goal(name="s", steps=["stage:Desire"])],
+            by="device",
+            **o,
+        ),
+    ],
     "goal_rate": [
         lambda paths: analytics.goal_rate(paths, by="device"),
         lambda paths: analytics.goal_rate(paths, "buy", unit="customer", by="device"),

@@ -49,6 +49,7 @@ BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "goal_times": lambda paths: analytics.goal_times(paths, ["0s", "1d"], by="customer"),
     "goal_incidence": lambda paths: analytics.goal_incidence(paths, ["1d"], by="customer"),
     "retention": analytics.retention,
+    "goal_attainment": lambda paths: analytics.goal_attainment(paths, "buy", by="customer"),
     "goal_rate": lambda paths: analytics.goal_rate(paths, "buy", by="customer"),
     "stage_funnel": lambda paths: analytics.stage_funnel(paths, by="customer", **JOURNEYS),
     "stage_groups": lambda paths: analytics.stage_groups(paths, "customer", **JOURNEYS),

@@ -1,0 +1,264 @@
+"""What share of journeys reaches each of several goals, and what are they worth?
+
+The unit is the journey. It reaches a goal with a touch of it at most the goal's **horizon** after its beginning, in the
+journey or in its aftermath. Each goal has its own **mature** journeys, which began a whole horizon before the end of
+the data, and its own **direct** ones, with nothing staged up to the goal but touches of it: these are in no rate. The
+value of a goal is its amount times the journeys that reach it, or the sum of a column over the goal touches of these
+journeys within the horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
+from analytics.engine.goals import Goal, GoalTouches, as_goal, warn_of_unknown_goal
+from analytics.engine.partials import HIGHEST, densely, sums_by_customer, totals_first
+from analytics.engine.run import run
+from analytics.engine.units import window_of
+from analytics.funnels.counts import MILLION
+from analytics.paths.measure import PathMeasure
+from analytics.paths.sequences import UnitSequences
+from analytics.paths.view import By
+from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
+from analytics.store.frames import micros
+from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
+
+RATE: Final = ("reached", "mature")
+LOST: Final = ("reached", "lost")
+REACHED: Final = square_columns("reached", "reached")[3]
+LARGEST: Final = f"{HIGHEST}millionths"
+
+
+@dataclass(frozen=True)
+class AskedGoal:
+    """A goal bound to a store: its touches, its horizon in microseconds, and what it is worth."""
+
+    name: str
+    touches: GoalTouches
+    horizon: int
+    amount: float | None
+    column: str | None
+    for_customer: str
+
+    @classmethod
+    def of(cls, paths: Paths, goal: Goal, window: str | timedelta | None) -> AskedGoal:
+        """The goal; warns of a step that no touch has. Raises `DefinitionError` for a column that is not numeric."""
+        column = goal.value if isinstance(goal.value, str) else None
+        if column is not None:
+            paths.require(column)
+            if not paths.schema[column].is_numeric():
+                raise DefinitionError(
+                    f"Column {column!r}, the value of goal {goal.name!r}, cannot be added up.",
+                    expected="a column of numbers",
+                )
+        warn_of_unknown_goal(paths, goal)
+        horizon = window_of(paths, goal.horizon if goal.horizon is not None else window, "journey")
+        amount = None if isinstance(goal.value, str) else goal.value
+        return cls(goal.name, GoalTouches.of(paths, goal), micros(horizon), amount, column, goal.for_customer)
+
+
+@dataclass(frozen=True, eq=False)
+class GoalAttainment(PathMeasure):
+    """Counts journeys that reach each goal: a partial has one row per group and goal, by the goal's position."""
+
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        goal=pl.String,
+        horizon=pl.Duration("us"),
+        units=pl.Int64,
+        mature=pl.Int64,
+        open=pl.Int64,
+        direct=pl.Int64,
+        reached=pl.Int64,
+        late=pl.Int64,
+        customers=pl.Int64,
+        customers_reached=pl.Int64,
+        customers_lost=pl.Int64,
+        goal_rate=pl.Float64,
+        goal_rate_low=pl.Float64,
+        goal_rate_high=pl.Float64,
+        value=pl.Float64,
+        largest_value=pl.Float64,
+        for_customer=pl.String,
+        enough=pl.Boolean,
+    )
+    CELLS: ClassVar[Cells | None] = Cells(("goal",), ("goal",), in_order=True)
+    KEYS: ClassVar[Mapping[str, Any]] = {"position": pl.UInt32}
+    COUNTS: ClassVar[Mapping[str, Any]] = dict.fromkeys(
+        (
+            *("mature", "reached", "units", "direct", "late", "lost", "millionths", "customers", REACHED),
+            *(name for name in square_columns(*RATE)),
+            square_columns(*LOST)[3],
+            LARGEST,
+        ),
+        pl.Int64,
+    )
+
+    goals: tuple[AskedGoal, ...] = field(kw_only=True)
+
+    @classmethod
+    def of(cls, paths: Paths, *, goals: Sequence[Goal | str] | Goal | str = (), **options: Any) -> Self:
+        """The measure of the arguments of its public function."""
+        named = [as_goal(goal) for goal in ([goals] if isinstance(goals, Goal | str) else goals)]
+        if not named:
+            raise DefinitionError("No goal is named.", expected="at least one goal")
+        if twice := sorted({goal.name for goal in named if [one.name for one in named].count(goal.name) > 1}):
+            raise DefinitionError(f"Two goals are called {twice[0]!r}.", expected="a name of its own for each")
+        asked = tuple(AskedGoal.of(paths, goal, options.get("window")) for goal in named)
+        return super().of(paths, goals=asked, aftermath=True, **options)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The stored columns that are read."""
+        own = [name for goal in self.goals for name in (*goal.touches.columns, goal.column) if name is not None]
+        return tuple(dict.fromkeys([*self.view.columns, *own]))
+
+    def counts(self, sequences: UnitSequences) -> pl.DataFrame:
+        """The journeys of one part."""
+        tables = []
+        for position, goal in enumerate(self.goals):
+            toward = sequences.toward(goal.touches, goal.horizon, of_journeys=True)
+            values = self._values(toward)
+            money = np.where(toward.reached, self._millionths(toward, goal), 0)
+            for keys, group in sequences.groupings():
+                sums = sums_by_customer(
+                    group,
+                    sequences.customer,
+                    {**values, "millionths": money},
+                    len(keys),
+                    shares=(RATE, LOST, ("reached", "reached")),
+                )
+                tables.append(
+                    pl.concat([keys, sums], how="horizontal").with_columns(
+                        pl.lit(position, pl.UInt32).alias("position"),
+                        _largest(group, sequences.customer, money, len(keys)),
+                    )
+                )
+        return pl.concat(tables).select(*self.schema)
+
+    def _values(self, toward: UnitSequences) -> dict[str, NDArray[np.bool_]]:
+        """What is counted of journeys; customers are those of the first."""
+        return {
+            "mature": toward.mature,
+            "reached": toward.reached,
+            "units": ~toward.direct,
+            "direct": toward.direct,
+            "late": toward.mature & (toward.to_goal > toward.window),
+            "lost": toward.mature & ~toward.reached,
+        }
+
+    def _millionths(self, toward: UnitSequences, goal: AskedGoal) -> NDArray[np.int64]:
+        """What every journey is worth, in millionths, if it reaches the goal."""
+        if goal.column is None:
+            return np.full(len(toward), round((goal.amount or 0.0) * MILLION))
+        sums, after = np.zeros(len(toward), np.int64), toward.aftermath
+        unit = np.append(toward.sequence_numbers(), after.unit)
+        at = np.append(toward.microseconds(np.arange(len(toward.codes))), after.at)
+        since = at - toward.microseconds(toward.bounds[:-1])[unit]
+        is_goal = goal.touches.marked(toward.part)[np.append(toward.rows, after.rows)]
+        won = np.flatnonzero(is_goal & (since <= goal.horizon))
+        values = toward.read([goal.column], won)[goal.column].cast(pl.Float64).fill_null(0.0).to_numpy()
+        np.add.at(sums, unit[won], np.round(values * MILLION).astype(np.int64))
+        return sums
+
+    def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """Every mature journey of each goal, and whether it reaches it."""
+        rows = []
+        for goal in self.goals:
+            toward = sequences.toward(goal.touches, goal.horizon, of_journeys=True)
+            unit = np.flatnonzero(toward.mature)
+            rows.append(pl.DataFrame({"goal": [goal.name] * len(unit), "counts": toward.reached[unit], "unit": unit}))
+        cells = pl.concat(rows)
+        return cells, cells.select("goal", "unit")
+
+    def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
+        """The columns of `goal_attainment`."""
+        table = merged if len(merged) or self.view.groups else self._nothing()
+        worth = [goal.amount is not None or goal.column is not None for goal in self.goals]
+        fixed = {
+            "goal": pl.Series([goal.name for goal in self.goals], dtype=pl.String),
+            "horizon": pl.Series([goal.horizon for goal in self.goals], dtype=pl.Int64).cast(pl.Duration("us")),
+            "for_customer": pl.Series([goal.for_customer for goal in self.goals], dtype=pl.String),
+            "worth": pl.Series(worth, dtype=pl.Boolean),
+        }
+        own = pl.DataFrame(fixed)[table["position"]]
+        answered = pl.concat([table, own], how="horizontal").with_columns(
+            (pl.col("units") - pl.col("mature")).alias("open"),
+            pl.col(REACHED).alias("customers_reached"),
+            pl.col(square_columns(*LOST)[3]).alias("customers_lost"),
+            *share_columns(table, "goal_rate", *RATE),
+            *(
+                pl.when("worth").then(pl.col(name) / MILLION).alias(column)
+                for name, column in (("millionths", "value"), (LARGEST, "largest_value"))
+            ),
+            (pl.col("customers") >= MIN_DENOMINATOR).alias("enough"),
+        )
+        return totals_first(answered, self.view.groups, "position").select(*self.view.groups, *self.SCHEMA)
+
+    def _nothing(self) -> pl.DataFrame:
+        """The counts of no journeys: a total of zeros for every goal."""
+        zeros = pl.DataFrame({name: [0] * len(self.goals) for name in self.COUNTS})
+        positions = pl.Series("position", range(len(self.goals)), dtype=pl.UInt32)
+        return zeros.with_columns(pl.lit(True).alias(IS_TOTAL), positions).select(*self.schema)
+
+
+def _largest(group: NDArray[np.int64], people: NDArray[Any], money: NDArray[np.int64], size: int) -> pl.Series:
+    """The most that one customer brings, or takes, in every group."""
+    count = int(people.max(initial=0)) + 1
+    pairs, pair = densely(group * count + people, size * count)
+    own = np.zeros(len(pairs), np.int64)
+    np.add.at(own, pair, money)
+    largest = np.zeros(size, np.int64)
+    np.maximum.at(largest, pairs // count, np.abs(own))
+    return pl.Series(LARGEST, largest)
+
+
+@measured_by(GoalAttainment)
+def goal_attainment(
+    paths: Paths,
+    goals: Sequence[Goal | str] | Goal | str,
+    *,
+    by: By = (),
+    where: pl.Expr | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    window: str | timedelta | None = None,
+) -> pl.DataFrame:
+    """How many journeys reach each of the `goals` within its horizon, and what these are worth.
+
+    A goal is a `Goal`, or a touchpoint. A goal that does not end journeys also counts in their aftermath. Its horizon
+    is its own, else the `window`, else 30 days or the shorter journey gap. Columns: those of `by` (the value at the
+    journey's first touch); `is_total` Boolean (rows over all groups come first, with null in `by`); `goal` String and
+    `horizon` Duration(us), one row per goal in the order given; Int64: `units` (journeys that are not direct),
+    `mature`, `open` (the others), `direct` (with nothing staged up to the goal but touches of it), `reached` (mature,
+    with the goal at most the horizon after the first touch, which may be it), `late` (mature, with the goal after it),
+    `customers`, `customers_reached`, `customers_lost` (distinct, with a mature journey, with one that reaches the goal,
+    and with one that does not);
+    `goal_rate` Float64 (reached / mature, null without a mature one) with its Wilson interval, judged by customers,
+    `goal_rate_low`, `goal_rate_high`; `value` Float64 (the amount of the goal times `reached`, or the sum of its column
+    over the goal touches of these journeys within the horizon, a missing value as 0; null for a goal without a value),
+    `largest_value` Float64 (the most of it that one customer brings, or takes); `for_customer` String (as the goal
+    says); `enough` Boolean: 30 customers or more have a mature journey. Only journeys count that begin from `start`
+    (inclusive) to `end` (exclusive), with all their touches; touches that do not meet `where` are ignored.
+
+    No touches give rows of zeros, or no rows with `by`. Raises `DefinitionError` for no goal, two goals of one name, an
+    unknown column, a value that cannot be added up, and a horizon longer than the journey gap; warns of a step that no
+    touch has (`UnknownWordWarning`).
+
+    >>> from analytics import Goal, PathRules, Paths
+    >>> rules = PathRules(goal=["buy"], stages=[{"name": "Look", "touchpoints": ["look"]}])
+    >>> visits = {"ann": "look@0d buy@1d review@3d", "bo": "look@0d buy@9d", "cy": "look@0d"}
+    >>> shop = Paths.from_text(visits, end="60d", rules=rules)
+    >>> goals = [Goal(name="Order", steps=["buy"], value=20, horizon="7d"), Goal(name="Review", steps=["review"])]
+    >>> goal_attainment(shop, goals)["goal", "mature", "reached", "late", "value"].rows()
+    [('Order', 3, 1, 1, 20.0), ('Review', 3, 1, 0, None)]
+    """
+    return run(paths, GoalAttainment.of(paths, goals=goals, by=by, where=where, start=start, end=end, window=window))
