@@ -20,7 +20,8 @@ ON_PAPER = 4
 
 
 def summary_page(answers: Answers, settings: ReportSettings) -> Page:
-    """Value cards, where to act first, and the stage funnel."""
+    """Value cards, where to act first, the stage funnel, and the goals."""
+    cards = problems_card(answers), funnel_card(answers, settings), goals_card(answers, settings)
     return Page(
         slug="summary",
         name="Summary",
@@ -28,7 +29,7 @@ def summary_page(answers: Answers, settings: ReportSettings) -> Page:
         lede=headlines.summary_lede(answers.stages, answers.window, settings.k),
         values=value_cards(answers, settings),
         notices=headlines.alerts(answers.weeks),
-        parts=tuple(part for part in (problems_card(answers), funnel_card(answers, settings)) if part is not None),
+        parts=tuple(part for part in cards if part is not None),
     )
 
 
@@ -80,4 +81,24 @@ def funnel_card(answers: Answers, settings: ReportSettings) -> Part:
         lambda: specification(stage_funnel(frame, weakest)),
         lambda: specification(narrow_stage_funnel(frame, weakest)),
         lambda: specification(stage_funnel(frame, weakest, PAPER, pitch=36)),
+    )
+
+
+def goals_card(answers: Answers, settings: ReportSettings) -> Part | None:
+    """What share of journeys reaches each goal, or null where journeys.toml names none."""
+    frame = answers.attained
+    if frame is None:
+        return None
+    return Part(
+        id="goals",
+        title="What share of journeys reaches each goal",
+        subtitle="Of the journeys that began at least a goal's time before the end of the data, those that reached it "
+        "in that time. "
+        f"The first goal, {quoted(answers.goal)}, ends a journey; the others are counted in journeys and after them.",
+        method=f"A journey begins once and counts once for each goal. Rates over fewer than {settings.least} customers "
+        f"are not shown; counts of 1 to {settings.k - 1} customers, counts that would reveal them, and sums of which "
+        "one customer brings more than half are withheld. Later: mature journeys with the goal after its time. Direct: "
+        "journeys of the goal alone, in no rate. Trust says what each goal means.",
+        frame=frame,
+        table=tables.goals_table(frame),
     )

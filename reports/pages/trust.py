@@ -25,7 +25,7 @@ WAYS = {
 
 
 def trust_page(answers: Answers, settings: ReportSettings) -> Page | None:
-    """How touches were linked to customers, how fresh the data is, and what is withheld."""
+    """How touches were linked to customers, how fresh the data is, what is withheld, and what the goals mean."""
     linked = answers.linked
     if linked is None or linked.is_empty():
         return None
@@ -43,13 +43,14 @@ def trust_page(answers: Answers, settings: ReportSettings) -> Page | None:
         lambda: specification(coverage_bars(linked, WAYS, NARROW)),
         lambda: specification(coverage_bars(linked, WAYS, PAPER)),
     )
+    cards = checks_card(answers), part, refused_card(answers, settings), definitions_card(answers)
     return Page(
         slug="trust",
         name="Trust",
         title="Can these numbers be trusted?",
         lede="Where the numbers come from, how touches were linked to customers, and what is not shown.",
         values=_values(answers, settings),
-        parts=tuple(p for p in (checks_card(answers), part, refused_card(answers, settings)) if p is not None),
+        parts=tuple(part for part in cards if part is not None),
     )
 
 
@@ -91,6 +92,45 @@ def refused_card(answers: Answers, settings: ReportSettings) -> Part | None:
         f"can be replayed once the rule is fixed. Counts below {settings.k} are withheld.",
         frame=frame,
         table=tables.refused_table(frame, settings.k),
+    )
+
+
+def definitions_card(answers: Answers) -> Part | None:
+    """What each goal means, or null where that is not known."""
+    if not answers.definitions:
+        return None
+    unreviewed = sum(not goal.reviewed for goal in answers.definitions)
+    frame = pl.DataFrame(
+        [
+            (
+                goal.name,
+                " or ".join(goal.steps),
+                goal.horizon,
+                goal.owner or None,
+                goal.reviewed or None,
+                goal.says or None,
+            )
+            for goal in answers.definitions
+        ],
+        schema={
+            "goal": pl.String,
+            "steps": pl.String,
+            "horizon": pl.Duration("us"),
+            **dict.fromkeys(("owner", "reviewed", "says"), pl.String),
+        },
+        orient="row",
+    )
+    return Part(
+        id="goal-definitions",
+        title="What the goals mean",
+        subtitle="A journey reaches a goal with any of its steps, within its time after the journey begins. "
+        + (
+            f"{unreviewed} of {frame.height} {'has' if unreviewed == 1 else 'have'} no date of review."
+            if unreviewed
+            else ""
+        ),
+        frame=frame,
+        table=tables.definitions_table(answers.definitions),
     )
 
 

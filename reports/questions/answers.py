@@ -61,6 +61,18 @@ class Origin:
 
 
 @dataclass(frozen=True)
+class GoalDefinition:
+    """What a goal means: its steps, its horizon, who is responsible, when it was reviewed, and its owner's words."""
+
+    name: str
+    steps: tuple[str, ...]
+    horizon: timedelta
+    owner: str = ""
+    reviewed: str = ""
+    says: str = ""
+
+
+@dataclass(frozen=True)
 class Answers:
     """All results of one report; a field is null where the data has none, or none may be published.
 
@@ -69,6 +81,7 @@ class Answers:
     `problems` from `reports.questions.act_first`,
     `times` and `incidence` (by the groups of `incidence_by`) from `reports.questions.pacing`, `pace_shift` and
     `voice_shifts` (by stage) from `reports.questions.periods`. `linked` is `way` String and `share` Float64 of touches.
+    `attained` (from `reports.privacy.goals`) has the goals of journeys.toml, `definitions` says what they mean.
     `stage_numbers` orders the touchpoints of the graph; `goals` are the touchpoints that end it.
     """
 
@@ -95,6 +108,8 @@ class Answers:
     voice: pl.DataFrame | None = None
     voice_shifts: dict[str, Shift] = field(default_factory=dict)
     problems: pl.DataFrame | None = None
+    attained: pl.DataFrame | None = None
+    definitions: tuple[GoalDefinition, ...] = ()
     cube: Cube | None = None
     evidence: Evidence = field(default_factory=Evidence)
     origin: Origin = field(default_factory=lambda: Origin(""))

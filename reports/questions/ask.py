@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
@@ -17,12 +18,15 @@ from typing import Any, Final
 import polars as pl
 
 from analytics import (
+    Goal,
     PathRules,
     Paths,
     flow_routes,
+    goal_attainment,
     goal_rate,
     goal_window,
     landed_offsets,
+    main_goal,
     stage_funnel,
     step_matrix,
     summary,
@@ -34,27 +38,27 @@ from analytics import (
 from expectations.errors import StorageError
 from expectations.lake.layout import EVENTS, Lake
 from reports.privacy import flow
+from reports.privacy.goals import publishable_goals
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
-from reports.privacy.stages import OUTCOMES, publishable_stages, publishable_voice, totals
+from reports.privacy.stages import OUTCOMES, WITHHELD, publishable_stages, publishable_voice, totals
 from reports.questions import groups, pacing, periods, scope, weeks
 from reports.questions.act_first import problems
-from reports.questions.answers import Answers, Facts, Origin
+from reports.questions.answers import Answers, Facts, GoalDefinition, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
-from reports.questions.groups import GOAL
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
 
-__all__ = ["PathRules", "answers_about", "answers_of", "definitions_hash"]
-"""With `PathRules`, so that whoever publishes a report need not import analytics."""
+__all__ = ["Goal", "PathRules", "answers_about", "answers_of", "definitions_hash"]
+"""With `Goal` and `PathRules`, so that whoever publishes a report need not import analytics."""
 
 _POSITIONS: Final = 8
 
 
-def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answers | None:
+def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> Answers | None:
     """All results of the report over a lake's path store, or null when the store holds no touch.
 
-    Raises `DefinitionError` when a breakdown is not a text column of the store, or when the requested days hold no
-    touch.
+    The first of `goals` is the one that ends journeys; without any it is that of the rules. Raises `DefinitionError`
+    when a breakdown is not a text column of the store, or when the requested days hold no touch.
     """
     try:
         paths = Paths.open(lake)
@@ -67,24 +71,24 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules) -> Answer
         return None
     if not len(within):
         raise scope.no_such_days(paths, settings)
-    answers = answers_about(within, settings, rules)
+    answers = answers_about(within, settings, rules, goals)
     origin = replace(answers.origin, versions=_versions(paths), offsets=_offsets(lake, paths))
     return replace(answers, origin=origin, evidence=evidence(lake, settings.k))
 
 
-def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> Answers:
+def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> Answers:
     """All results of the report over these paths, which hold at least one touch."""
     scope.check_breakdowns(paths, settings.segments)
     paths = paths if paths.definition else paths.defined_by(rules.definition)
-    goal, facts = _goal_name(rules), _facts(paths, settings.k)
-    counts = named(stage_funnel(paths, window=settings.window), goal)
+    goal, facts = _main_goal(paths, rules, goals), _facts(paths, settings.k)
+    counts = stage_funnel(paths, goal=goal, window=settings.window)
     window = goal_window(paths, settings.window)
     stages = publishable_stages(counts, settings.k, settings.least)
     segments = groups.segment_differences(paths, settings, goal)
     weekly = weeks.step_conversion(paths, settings, facts, goal)
     return Answers(
         facts=facts,
-        goal=goal,
+        goal=goal.name,
         window=window,
         stages=stages,
         segments=segments,
@@ -93,6 +97,8 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         used=_used(paths, settings),
         weeks=weekly,
         problems=problems(stages, segments, weekly),
+        attained=_attained(paths, goal, goals, stages, settings),
+        definitions=_definitions(paths, goal, goals, settings),
         linked=_linked(paths),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
@@ -100,17 +106,41 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules) -> A
         **_pacing(paths, window, settings, facts),
         changes=periods.period_changes(paths, window, settings, facts, goal),
         **_voice(paths, settings, rules, facts),
-        origin=Origin(definitions_hash(settings, rules), _versions(paths)),
+        origin=Origin(definitions_hash(settings, rules, goals), _versions(paths)),
     )
 
 
-def named(funnel: pl.DataFrame, goal: str) -> pl.DataFrame:
-    """The funnel with the goal's own name on its last row."""
-    return funnel.with_columns(pl.when(pl.col("kind") == GOAL).then(pl.lit(goal)).otherwise("name").alias("name"))
+def _main_goal(paths: Paths, rules: PathRules, goals: Sequence[Goal]) -> Goal:
+    """The goal that ended the journeys of these paths, with the name that it has now."""
+    named = goals[0] if goals else main_goal(rules.goal)
+    return named.model_copy(update={"steps": paths.definition.goal}) if paths.definition else named
 
 
-def _goal_name(rules: PathRules) -> str:
-    return " or ".join(rules.goal)
+def _attained(
+    paths: Paths, main: Goal, goals: Sequence[Goal], stages: pl.DataFrame, settings: ReportSettings
+) -> pl.DataFrame | None:
+    """What share of journeys reaches each goal of journeys.toml; null where it has none."""
+    if not goals:
+        return None
+    asked = [main, *goals[1:]]
+    found = goal_attainment(paths, asked, window=settings.window)
+    hidden = stages.filter(kind="goal", state=WITHHELD)["name"].to_list()
+    return publishable_goals(found, [goal.steps for goal in asked], hidden, settings.k, settings.least)
+
+
+def _definitions(
+    paths: Paths, main: Goal, goals: Sequence[Goal], settings: ReportSettings
+) -> tuple[GoalDefinition, ...]:
+    """What every goal means."""
+    return tuple(
+        GoalDefinition(
+            goal.name,
+            goal.steps,
+            goal_window(paths, goal.horizon if goal.horizon is not None else settings.window),
+            *(goal.owner, goal.reviewed, goal.says),
+        )
+        for goal in (main, *goals[1:])
+    )
 
 
 def _cube(paths: Paths, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings) -> Cube | None:
@@ -134,9 +164,9 @@ def _explored(settings: ReportSettings) -> tuple[str, ...]:
     return tuple(asked or dict.fromkeys([*usual, *settings.segments]))[:2]
 
 
-def definitions_hash(settings: ReportSettings, rules: PathRules) -> str:
+def definitions_hash(settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> str:
     """A short hash of all definitions; equal settings give an equal hash."""
-    text = json.dumps([settings.model_dump(mode="json"), rules.model_dump(mode="json")], sort_keys=True)
+    text = json.dumps([each.model_dump(mode="json") for each in (settings, rules, *goals)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 

@@ -8,25 +8,23 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics import Paths, benjamini_hochberg, stage_groups
+from analytics import Goal, Paths, benjamini_hochberg, stage_groups
 from reports.privacy import stages
 from reports.privacy.stages import NO_VALUE
 from reports.settings import ReportSettings
 
 ALL_OTHERS: Final = "All others"
 NAMES: Final = {"": "share", "_low": "low", "_high": "high"}
-GOAL: Final = "goal"
-"""The name of the last row of a stage funnel."""
 _LEVEL: Final = 0.05
 
 
-def segment_differences(paths: Paths, settings: ReportSettings, goal: str) -> pl.DataFrame | None:
+def segment_differences(paths: Paths, settings: ReportSettings, goal: Goal) -> pl.DataFrame | None:
     """Every group of every breakdown against all other known groups, safe to publish; null without a breakdown."""
     if not settings.segments:
         return None
     frames = []
     for column in settings.segments:
-        found = _largest_groups(paths, column, settings)
+        found = _largest_groups(paths, column, settings, goal)
         everyone = found.filter("is_total").select("step", pl.col("share_of_previous").alias("everyone"))
         frames.append(
             found.filter(~pl.col("is_total"))
@@ -35,7 +33,7 @@ def segment_differences(paths: Paths, settings: ReportSettings, goal: str) -> pl
                 pl.lit(settings.name_of(column)).alias("dimension"),
                 pl.col(column).fill_null(NO_VALUE).alias("segment"),
                 "step",
-                pl.col("name").replace(GOAL, goal),
+                "name",
                 *("previous", "reached", "customers_previous", "customers", "customers_lost"),
                 *(pl.col(f"share_of_previous{of}").alias(name) for of, name in NAMES.items()),
                 *("everyone", "difference", "difference_low", "difference_high", "p_value"),
@@ -55,16 +53,16 @@ def segment_differences(paths: Paths, settings: ReportSettings, goal: str) -> pl
     return stages.publishable_segments(rows.with_columns(verdict=verdict).drop("p_value"), settings.k, settings.least)
 
 
-def _largest_groups(paths: Paths, column: str, settings: ReportSettings) -> pl.DataFrame:
+def _largest_groups(paths: Paths, column: str, settings: ReportSettings, goal: Goal) -> pl.DataFrame:
     """The groups with the most journeys in order of size, all others together as one group, then the unknown."""
     most = settings.values_per_segment
-    found = stage_groups(paths, column, window=settings.window).with_columns(pl.col(column).cast(pl.String))
+    found = stage_groups(paths, column, goal=goal, window=settings.window).with_columns(pl.col(column).cast(pl.String))
     groups = found.filter(~pl.col("is_total"), pl.col("step") == 2, pl.col(column).is_not_null())
     order = groups.sort("previous", column, descending=[True, False])[column].to_list()
     if len(order) > most:
         kept, text = order[: most - 1], pl.col(column).cast(pl.String)
         known = pl.when(text.is_in(kept)).then(text).when(text.is_not_null()).then(pl.lit(ALL_OTHERS)).alias(column)
-        found, order = stage_groups(paths, known, window=settings.window), [*kept, ALL_OTHERS]
+        found, order = stage_groups(paths, known, goal=goal, window=settings.window), [*kept, ALL_OTHERS]
     places = pl.col(column).replace_strict(order, range(len(order)), default=len(order), return_dtype=pl.Int64)
     return found.sort(pl.col("is_total").not_(), places, "step", maintain_order=True)
 

@@ -12,16 +12,15 @@ from typing import Any
 
 import polars as pl
 
-from analytics import Paths, compare, duration, stage_funnel, time_to_goal, voice
+from analytics import Goal, Paths, compare, duration, stage_funnel, time_to_goal, voice
 from reports.privacy import stages
 from reports.privacy.rules import small
 from reports.questions.answers import Facts, Shift
-from reports.questions.groups import GOAL
 from reports.settings import ReportSettings
 
 
 def period_changes(
-    paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts, goal: str
+    paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts, goal: Goal
 ) -> pl.DataFrame | None:
     """Step conversion of the journeys of the newest period whose window is over, against the period before.
 
@@ -34,14 +33,15 @@ def period_changes(
         return None
     middle = end - length
     asked: dict[str, Any] = {"window": window, "start": end - 2 * length, "end": end}
-    sides = [stage_funnel(paths, window=window, start=start, end=start + length) for start in (middle - length, middle)]
+    starts = (middle - length, middle)
+    sides = [stage_funnel(paths, goal=goal, window=window, start=start, end=start + length) for start in starts]
     if min(side["entered"][0] for side in sides) < settings.least:
         return None
     earlier, later = (
         side.select("step", pl.col("entered").alias(f"{name}_entered"), *_counts(name))
         for name, side in zip(("earlier", "later"), sides, strict=True)
     )
-    names = sides[1].select("step", pl.col("name").replace(GOAL, goal))
+    names = sides[1].select("step", "name")
     table = names.join(earlier, on="step").join(later, on="step")
     for of in ("entered", "previous"):
         gaps = compare(paths, stage_funnel, group=pl.col("at") >= middle, share_of=of, **asked)

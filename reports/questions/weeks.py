@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from analytics import Paths, duration, stage_funnel, unusual_periods
+from analytics import Goal, Paths, duration, stage_funnel, unusual_periods
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import (
     MIN_WEEKS,
@@ -20,13 +20,12 @@ from reports.privacy.trends import (
     weeks_between,
 )
 from reports.questions.answers import Facts
-from reports.questions.groups import GOAL
 from reports.settings import ReportSettings
 
 _WEEKS: Final = 26
 
 
-def step_conversion(paths: Paths, settings: ReportSettings, facts: Facts, goal: str) -> pl.DataFrame | None:
+def step_conversion(paths: Paths, settings: ReportSettings, facts: Facts, goal: Goal) -> pl.DataFrame | None:
     """Step conversion by week in which journeys begin, for all journeys and for every group of every breakdown."""
     length, window = timedelta(days=7), duration(settings.trend_window)
     mondays = weeks_between(facts.first_at.date(), (facts.end_of_data - length).date())[-_WEEKS:]
@@ -36,8 +35,8 @@ def step_conversion(paths: Paths, settings: ReportSettings, facts: Facts, goal: 
     frames = []
     for column in (None, *settings.segments):
         found = stage_funnel(
-            paths, window=window, by=column or (), start=first, end=last + length, period="week"
-        ).with_columns(pl.col("name").replace(GOAL, goal))
+            paths, goal=goal, window=window, by=column or (), start=first, end=last + length, period="week"
+        )
         window_end = pl.col("period") + length + window
         frames.append(
             _conversion_of(found, column, settings).with_columns(

@@ -17,7 +17,9 @@ from expectations.lake.layout import Lake
 from reports.site.places import INDEX, Place, place_of
 
 if TYPE_CHECKING:
-    from reports.questions.ask import PathRules
+    from collections.abc import Sequence
+
+    from reports.questions.ask import Goal, PathRules
     from reports.settings import ReportSettings
     from reports.site.site import BuiltSite
 
@@ -45,12 +47,14 @@ def publish(
     folder: str | Path,
     built_at: datetime,
     *,
+    goals: Sequence[Goal] = (),
     badge: str = "",
 ) -> Published:
     """Builds the report of a lake's path store and publishes it at `folder`, which may be the address of a store.
 
-    `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules and `built_at`
-    the bytes are the same. An empty lake gives a page that says so. `badge` marks a filtered report (`build_site`).
+    `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules, `goals` and
+    `built_at` the bytes are the same. An empty lake gives a page that says so. `badge` marks a filtered report
+    (`build_site`).
 
     Raises `StorageError` when the folder cannot be written, `DefinitionError` when a breakdown or stage is unknown.
     """
@@ -58,7 +62,7 @@ def publish(
     from reports.questions.runs import record_report
     from reports.site.site import build_site
 
-    answers = answers_of(lake, settings, rules)
+    answers = answers_of(lake, settings, rules, goals)
     at = built_at.astimezone(UTC)
     run = f"{at:%Y%m%dT%H%M%SZ}-{answers.origin.definitions[:8] if answers else 'empty'}"
     docs = _data_docs(lake) if answers else {}

@@ -5,6 +5,7 @@ A table shows what the chart shows, in the same words; files hold every column o
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,15 +13,18 @@ import polars as pl
 
 from reports.privacy.flow import OTHER
 from reports.privacy.stages import BOUNDED, FEW, WITHHELD
+from reports.questions.answers import GoalDefinition
 from reports.questions.cube import Cube
 from reports.words.numbers import (
     MISSING,
     bounded,
     count,
     interval,
+    length,
     percent,
     points,
     points_interval,
+    quoted,
     shown_name,
     wait,
     whole_interval,
@@ -73,6 +77,54 @@ def stages_table(frame: pl.DataFrame) -> Table:
         for r in frame.sort("step").iter_rows(named=True)
     ]
     return Table(heads, tuple(rows))
+
+
+def goals_table(frame: pl.DataFrame) -> Table:
+    """The goals with their rates; worth and what the customer gets only where a goal says so."""
+    has_value = frame["value"].count() > 0
+    has_words = frame["for_customer"].str.len_chars().sum() > 0
+    heads: tuple[str, ...] = ("Goal", "Within", "Journeys", "Reached it", "Rate", "95 % interval", "Later", "Direct")
+    rows = [
+        (
+            shown_name(r["goal"]),
+            length(r["horizon"]),
+            _counted(r["mature"]),
+            _counted(r["reached"]),
+            {FEW: "too few", WITHHELD: "withheld"}.get(r["state"], percent(r["goal_rate"])),
+            interval(r["goal_rate_low"], r["goal_rate_high"]),
+            _counted(r["late"]),
+            _counted(r["direct"]),
+            *([MISSING if r["value"] is None else count(round(r["value"]))] if has_value else []),
+            *([r["for_customer"] or MISSING] if has_words else []),
+        )
+        for r in frame.iter_rows(named=True)
+    ]
+    heads = (*heads, *(["Value"] if has_value else []), *(["For the customer"] if has_words else []))
+    return Table(heads, tuple(rows), words=(0, 1, *([len(heads) - 1] if has_words else [])))
+
+
+def definitions_table(goals: Sequence[GoalDefinition]) -> Table:
+    """What each goal means, in words."""
+    rows = [
+        (
+            shown_name(goal.name),
+            " or ".join(_step(step) for step in goal.steps),
+            length(goal.horizon),
+            goal.owner or MISSING,
+            goal.reviewed or "not reviewed",
+            goal.says or MISSING,
+        )
+        for goal in goals
+    ]
+    return Table(
+        ("Goal", "A touch of", "Within", "Owner", "Reviewed", "In words"), tuple(rows), words=(0, 1, 2, 3, 4, 5)
+    )
+
+
+def _step(step: str) -> str:
+    """A step of a goal: a touchpoint, or any touch of a stage."""
+    name = step.removeprefix("stage:")
+    return quoted(name) if name == step else f"the stage {quoted(name)}"
 
 
 def changes_table(frame: pl.DataFrame) -> Table:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics import PathRules, Paths, newcombe
+from analytics import Goal, PathRules, Paths, newcombe
 from reports.questions import periods
 from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
@@ -68,6 +68,9 @@ def test_too_few_journeys_or_too_short_a_period_give_no_shift(size: int) -> None
     assert periods.pace_shift(_journeys(2.0, 3.0), WINDOW, SETTINGS, short) is None
 
 
+GOAL = Goal(name="Order", steps=["buy"])
+
+
 def _shop(then: float, now: float, customers: int = 40) -> Paths:
     """Customers with a journey a week, eight in all: of each customer's four in a half so many reach the goal."""
     rows = []
@@ -85,7 +88,7 @@ def _shop(then: float, now: float, customers: int = 40) -> Paths:
 
 def test_a_change_of_the_goal_rate_is_judged_by_customers() -> None:
     facts = replace(FACTS, end_of_data=START + timedelta(days=62))
-    changes = periods.period_changes(_shop(0.75, 0.25), timedelta(days=6), SETTINGS, facts, "Order")
+    changes = periods.period_changes(_shop(0.75, 0.25), timedelta(days=6), SETTINGS, facts, GOAL)
     assert changes is not None
     row = changes.row(-1, named=True)
     assert (row["name"], row["earlier_entered"], row["later_entered"]) == ("Order", 160, 160)
@@ -97,7 +100,7 @@ def test_a_change_of_the_goal_rate_is_judged_by_customers() -> None:
 @pytest.mark.parametrize(("then", "now", "customers"), [(1.0, 0.25, 9), (0.75, 0.25, 7)])
 def test_a_change_of_few_customers_is_not_told(then: float, now: float, customers: int) -> None:
     facts = replace(FACTS, end_of_data=START + timedelta(days=62))
-    changes = periods.period_changes(_shop(then, now, customers), timedelta(days=6), SETTINGS, facts, "Order")
+    changes = periods.period_changes(_shop(then, now, customers), timedelta(days=6), SETTINGS, facts, GOAL)
     assert changes is None or changes["entered_difference"].null_count() == changes.height
 
 
