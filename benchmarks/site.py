@@ -30,7 +30,7 @@ def build(folder: Path, out: Path) -> list[str]:
     from reports.site.site import build_site
 
     settings = Settings(folder / "journeys.toml")
-    answers = answers_of(settings.lake, settings.report, settings.paths)
+    answers = answers_of(settings.lake, settings.report, settings.paths, settings.goals)
     built = build_site(answers, settings.report, datetime(2026, 1, 1, tzinfo=UTC), "runs/now")
     for name, content in built.files.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)

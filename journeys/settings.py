@@ -5,26 +5,27 @@ from __future__ import annotations
 from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from pydantic import Field
 
 from expectations.config.file import ConfigFile, Section
 from expectations.config.retention import Retention
-from expectations.errors import ConfigurationError, InputError
+from expectations.errors import ConfigurationError, DefinitionError, InputError, nearest
 from expectations.lake.layout import Lake
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from analytics import NamedFunnel, PathRules
+    from analytics import Goal, NamedFunnel, PathRules
     from expectations.compile.compile import Compiled
     from expectations.suites.expectation import Suite
     from expectations.suites.settings import ExpectationSettings
     from ingest.settings.ingest import IngestSettings
     from reports.settings import ReportSettings
 
-TABLES: Final = ("lake", "ingest", "expectations", "paths", "funnels", "report", "metrics")
+N = TypeVar("N", "Goal", "NamedFunnel")
+TABLES: Final = ("lake", "ingest", "expectations", "paths", "goals", "funnels", "report", "metrics")
 TEMPLATES: Final = Path(__file__).parent.parent / "expectations" / "templates"
 
 
@@ -109,10 +110,10 @@ class Settings:
 
     @cached_property
     def paths(self) -> PathRules:
-        """`[paths]`."""
+        """`[paths]`; the goal is that of the first of `[[goals]]`, where there is one."""
         from analytics import PathRules
 
-        rules = self.file.section("paths", PathRules)
+        rules = self._with_goal(self.file.section("paths", PathRules))
         if rules.objected_file is not None:
             listed = identities_in(Path(self.beside(rules.objected_file)))
             rules = rules.model_copy(update={"objected": [*rules.objected, *listed]})
@@ -135,36 +136,150 @@ class Settings:
         """`[[funnels]]`, by name."""
         from analytics import NamedFunnel
 
-        tables = self.file.data.get("funnels", [])
+        return {funnel.name: funnel for funnel in self._named("funnels", NamedFunnel)}
+
+    def _named(self, table: str, model: type[N]) -> list[N]:
+        """An array of tables, each with a name of its own."""
+        tables = self.file.data.get(table, [])
         if not isinstance(tables, list):
             raise ConfigurationError(
-                "Funnels must be an array of tables.",
+                f"{table.capitalize()} must be an array of tables.",
                 where=str(self.file.path),
-                expected="[[funnels]]",
-                found="[funnels]",
+                expected=f"[[{table}]]",
+                found=f"[{table}]",
             )
-        funnels = [self.file.item("funnels", index, NamedFunnel) for index in range(len(tables))]
-        return {funnel.name: funnel for funnel in funnels}
+        items = [self.file.item(table, index, model) for index in range(len(tables))]
+        names = [item.name for item in items]
+        for index, name in enumerate(names):
+            if name in names[:index]:
+                raise ConfigurationError(
+                    f"Two of [[{table}]] are called {name!r}.",
+                    where=self._place(table, index, "name"),
+                    expected="a name of its own for each",
+                )
+        return items
+
+    def _place(self, *key: str | int) -> str:
+        """The file and the line of a key."""
+        from expectations.config.file import line_of
+
+        return f"{self.file.path}, line {line_of(self.file.text, key)}"
+
+    @cached_property
+    def _goals(self) -> list[Goal]:
+        """`[[goals]]` as written."""
+        from analytics import Goal
+
+        return self._named("goals", Goal)
+
+    def _with_goal(self, rules: PathRules) -> PathRules:
+        """The rules with the steps of the first of `[[goals]]` as the goal that ends a journey."""
+        if not self._goals:
+            return rules
+        main = self._goals[0]
+        if main.stages:
+            raise ConfigurationError(
+                "The first goal ends a journey, and is of touchpoints.",
+                where=self._place("goals", 0, "steps"),
+                expected="names of touchpoints",
+                found=", ".join(main.steps),
+                do="name the touchpoints of the stage, or put another goal first",
+            )
+        if "goal" not in rules.model_fields_set:
+            return rules.model_copy(update={"goal": list(main.touchpoints)})
+        if {*rules.goal} != {*main.touchpoints}:
+            raise ConfigurationError(
+                f"The goal of [paths] and the first of [[goals]], {main.name!r}, are different.",
+                where=self._place("paths", "goal"),
+                expected=", ".join(main.touchpoints),
+                found=", ".join(rules.goal),
+                do="leave goal out of [paths], or put the goal that ends a journey first",
+            )
+        return rules
+
+    @cached_property
+    def goals(self) -> tuple[Goal, ...]:
+        """`[[goals]]`, the main one first, each with its horizon where it or the report has one; none where the file
+        has none.
+        """
+        from analytics import touch_schema
+        from expectations.config.durations import duration
+
+        window, columns = self._report.window, touch_schema(self.paths)
+        stages = list(dict.fromkeys(stage.name for stage in self.paths.stages))
+        numbers = [name for name, dtype in columns.items() if dtype.is_numeric()]
+        found = []
+        for index, goal in enumerate(self._goals):
+            if unknown := [stage for stage in goal.stages if stage not in stages]:
+                raise ConfigurationError(
+                    f"Goal {goal.name!r} names a stage that [[paths.stages]] has not: {unknown[0]!r}.",
+                    where=self._place("goals", index, "steps"),
+                    expected=f"one of {', '.join(stages)}",
+                    do=nearest(unknown[0], stages),
+                )
+            if isinstance(goal.value, str) and goal.value not in numbers:
+                raise ConfigurationError(
+                    f"The value of goal {goal.name!r} is no numeric column of a touch.",
+                    where=self._place("goals", index, "value"),
+                    expected=f"an amount, or one of {', '.join(numbers)}",
+                    found=goal.value,
+                    do=nearest(goal.value, numbers) or "add the column to values of [paths]",
+                )
+            if goal.horizon is not None:
+                self._within_gap(
+                    f"horizon of goal {goal.name!r}", "the horizon", goal.horizon, "goals", index, "horizon"
+                )
+            horizon = goal.horizon if goal.horizon is not None or window is None else duration(window)
+            found.append(goal.model_copy(update={"horizon": horizon}))
+        return tuple(found)
+
+    @property
+    def main_goal(self) -> Goal:
+        """The goal that ends a journey: the first of `[[goals]]`, or that of `[paths]`, named after its touchpoints."""
+        from analytics import main_goal
+
+        return self.goals[0] if self.goals else main_goal(self.paths.goal)
+
+    def goal(self, name: str) -> Goal:
+        """The goal of this name. Raises `DefinitionError` with the nearest name where there is none."""
+        goals = {goal.name: goal for goal in self.goals or (self.main_goal,)}
+        if name not in goals:
+            expected = f"one of {', '.join(goals)}"
+            raise DefinitionError(f"There is no goal {name!r}.", expected=expected, do=nearest(name, goals))
+        return goals[name]
+
+    def _within_gap(self, what: str, shorten: str, window: timedelta, *key: str | int) -> None:
+        """Raises `ConfigurationError` for a window that is longer than the journey gap."""
+        gap = self.paths.journey_gap
+        if window > gap:
+            raise ConfigurationError(
+                f"The {what} is longer than the journey gap.",
+                where=self._place(*key),
+                expected=f"at most {gap / timedelta(days=1):g} days",
+                found=f"{window / timedelta(days=1):g} days",
+                do=f"raise journey_gap in [paths], or shorten {shorten}",
+            )
 
     @cached_property
     def report(self) -> ReportSettings:
-        """`[report]`. Its windows are no longer than the journey gap: a later goal belongs to another journey."""
+        """`[report]`; its window is the horizon of the main goal, where that has one."""
+        from expectations.config.durations import as_text
+
+        horizon = self.main_goal.horizon
+        return self._report if horizon is None else self._report.model_copy(update={"window": as_text(horizon)})
+
+    @cached_property
+    def _report(self) -> ReportSettings:
+        """`[report]` as written. Its windows are no longer than the journey gap: a later goal is of another journey."""
         from expectations.config.durations import as_text, duration
-        from expectations.config.file import line_of
         from reports.settings import ReportSettings
 
         read, gap = self.file.section("report", ReportSettings), self.paths.journey_gap
         if "trend_window" not in read.model_fields_set and duration(read.trend_window) > gap:
             read = read.model_copy(update={"trend_window": as_text(gap)})
         for name, window in (("window", read.window), ("trend_window", read.trend_window)):
-            if window is not None and duration(window) > gap:
-                raise ConfigurationError(
-                    f"The {name} of the report is longer than the journey gap.",
-                    where=f"{self.file.path}, line {line_of(self.file.text, ('report', name))}",
-                    expected=f"at most {gap / timedelta(days=1):g} days",
-                    found=window,
-                    do=f"raise journey_gap in [paths], or shorten {name}",
-                )
+            if window is not None:
+                self._within_gap(f"{name} of the report", name, duration(window), "report", name)
         return read
 
     @property

@@ -3,6 +3,7 @@
 from journeys.commands import (  # noqa: F401 - they register commands
     export,
     funnel,
+    goals,
     identity,
     lake,
     paths,

@@ -72,6 +72,9 @@ def funnel(
     ] = None,
     value: Annotated[str | None, typer.Option(help="A numeric column to add up at each step.")] = None,
     begin: Annotated[str | None, typer.Option(help="Without steps: only journeys that begin in this stage.")] = None,
+    goal: Annotated[
+        str | None, typer.Option(help="Without steps: the goal of this name in journeys.toml; default the main one.")
+    ] = None,
     start: Annotated[
         datetime | None, typer.Option(help="Only entries, or journeys that begin, from this time.")
     ] = None,
@@ -90,13 +93,13 @@ def funnel(
 
     rules = {"by": by, "window": window, "order": order, "maturity": maturity, "start": start, "end": end}
     rules |= {"exclude": exclude, "same": same, "count": count, "ties": ties, "attribution": attribution}
-    rules |= {"value": value, "begin": begin}
+    rules |= {"value": value, "begin": begin, "goal": goal}
     given, how = {name: value for name, value in rules.items() if value}, printed_as(json=as_json, csv=as_csv)
     show = show_funnel if steps else show_stages
     show(settings_of(config), steps or [], given, how, svg)
 
 
-OF_STAGES: Final = ("by", "window", "start", "end", "value", "begin")
+OF_STAGES: Final = ("by", "window", "start", "end", "value", "begin", "goal")
 """The options of a funnel without steps."""
 
 
@@ -111,9 +114,10 @@ def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: te
             do="name the steps, or leave it out: without steps, journeys are counted by stage",
         )
     paths = analytics.Paths.open(settings.lake).require_touches()
-    asked = {"window": settings.report.window, **rules}
+    goal = settings.goal(rules["goal"]) if "goal" in rules else settings.main_goal
+    asked = {"window": goal.horizon or settings.report.window, **rules, "goal": goal}
     answer = analytics.stage_funnel(paths, **asked)
-    named = _with_goal(answer, " or ".join(settings.paths.goal))
+    named = _with_losses(answer)
     if svg is not None:
         _draw_file(svg, named)
     if how is not terminal.As.table:
@@ -124,19 +128,17 @@ def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: te
         _print_group(group, by)
         _draw(group, "journeys", value)
     window = terminal.text(analytics.goal_window(paths, asked["window"]))
-    goal = named.filter("is_total").row(-1, named=True)
-    terminal.out.print(_stages_reading(goal, window), style="dim", markup=False)
+    last = named.filter("is_total").row(-1, named=True)
+    terminal.out.print(_stages_reading(last, window), style="dim", markup=False)
 
 
-def _with_goal(answer: pl.DataFrame, goal: str) -> pl.DataFrame:
-    """The goal's name on its row, and the journeys lost before each row, as a funnel of steps has them."""
+def _with_losses(answer: pl.DataFrame) -> pl.DataFrame:
+    """The journeys lost before each row, as a funnel of steps has them."""
     import polars as pl
 
     before = pl.col("reached").shift(1, fill_value=0)
-    return answer.with_columns(
-        pl.when(pl.col("kind") == "goal").then(pl.lit(goal)).otherwise("name").alias("name"),
-        pl.when(pl.col("step") > 1).then(before - pl.col("reached")).otherwise(0).alias("dropped"),
-    )
+    lost = pl.when(pl.col("step") > 1).then(before - pl.col("reached")).otherwise(0)
+    return answer.with_columns(lost.alias("dropped"))
 
 
 def _stages_reading(goal: dict[str, Any], window: str) -> str:
@@ -164,8 +166,10 @@ def show_funnel(
     """Print a funnel over `steps`, or over a configured funnel; `rules` are the funnel's options."""
     import analytics
 
-    if "begin" in rules:
-        raise DefinitionError("--begin is an option of the funnel of stages.", do="leave out the steps, or --begin")
+    for name in ("begin", "goal"):
+        if name in rules:
+            do = f"leave out the steps, or --{name}"
+            raise DefinitionError(f"--{name} is an option of the funnel of stages.", do=do)
     paths = analytics.Paths.open(settings.lake)
     definition = question(settings, steps, rules)
     answer = analytics.funnel(paths, analytics.check_words(paths, definition))

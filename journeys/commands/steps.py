@@ -279,10 +279,10 @@ def _print_unused_settings(settings: Settings) -> None:
     from analytics import unused_settings
     from expectations.config.file import line_of
 
-    unused = unused_settings(settings.lake, settings.paths)
+    unused = unused_settings(settings.lake, settings.paths, settings.goals)
     for setting in unused[:MAX_UNUSED]:
-        where = f"{settings.file.path}, line {line_of(settings.file.text, ('paths', *setting.key))}"
-        key = ".".join(str(part) for part in ("paths", *setting.key))
+        where = f"{settings.file.path}, line {line_of(settings.file.text, setting.key)}"
+        key = ".".join(str(part) for part in setting.key)
         message = f"{setting.what}; {setting.do}" if setting.do else setting.what
         terminal.out.print(f"  {where}: {key}: {message}", markup=False, soft_wrap=True)
     if len(unused) > MAX_UNUSED:
@@ -343,7 +343,9 @@ def _publish(settings: Settings, site: str | None, options: dict[str, Any], badg
     asked = _overridden(settings.report, options)
     with terminal.step("Publishing the report"):
         place = f"{address.rstrip('/')}/filtered" if badge else address
-        published = publish(settings.lake, asked, settings.paths, place, datetime.now(UTC), badge=badge)
+        published = publish(
+            settings.lake, asked, settings.paths, place, datetime.now(UTC), goals=settings.goals, badge=badge
+        )
     terminal.out.print(f"  {published.headline}", markup=False)
     terminal.out.print(f"  {published.address}", soft_wrap=True)
     for failure in published.failures:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from analytics import Goal
 from analytics.touches.rules import PathRules
 from expectations.config.durations import duration
 from ingest.settings.ingest import IngestSettings
@@ -23,7 +24,7 @@ def _template(name: str) -> dict[str, Any]:
 @pytest.mark.parametrize("name", NAMES)
 def test_every_table_is_valid(name):
     template = _template(name)
-    assert set(template) == {"lake", "ingest", "paths", "report"}
+    assert set(template) == {"lake", "ingest", "paths", "goals", "report"}
     IngestSettings.model_validate(template["ingest"])
     PathRules.model_validate(template["paths"])
     ReportSettings.model_validate(template["report"])
@@ -43,6 +44,9 @@ def test_stages_and_goals_name_touchpoints_that_rules_make(name):
     made = {rule.name for rule in paths.touchpoints}
     staged = [touchpoint for stage in paths.stages for touchpoint in stage.touchpoints]
     assert set(staged) | set(paths.goal) <= made
+    goals = [Goal.model_validate(goal) for goal in _template(name)["goals"]]
+    assert {*goals[0].steps} == {*paths.goal}
+    assert {step for goal in goals for step in goal.touchpoints} <= made
     assert len(staged) == len(set(staged))
     assert [stage.name for stage in paths.stages] == ["Awareness", "Interest", "Desire", "Action"]
 

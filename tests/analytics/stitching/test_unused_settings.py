@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from analytics import Goal
 from analytics.stitching.refresh import refresh
 from analytics.stitching.unused_settings import unused_settings
 from analytics.touches.rules import PathRules
@@ -66,8 +67,17 @@ def test_a_name_that_matches_nothing_is_reported(
     rules = PathRules.model_validate(table)
     refresh(lake, rules)
     (setting,) = unused_settings(lake, rules)
-    assert setting.key == key and message in setting.what
+    assert setting.key == ("paths", *key) and message in setting.what
     assert setting.do == (f"did you mean {near!r}?" if near else "")
+
+
+def test_a_step_of_a_goal_that_matches_nothing_is_reported_with_its_place(lake: Lake) -> None:
+    rules = PathRules(goal=["order_placed"])
+    refresh(lake, rules)
+    goals = [Goal(name="Order", steps=["order_placed"]), Goal(name="Ad", steps=["ad_clickd", "stage:Desire"])]
+    (setting,) = unused_settings(lake, rules, goals)
+    assert setting.key == ("goals", 1, "steps") and "'ad_clickd'" in setting.what
+    assert setting.do == "did you mean 'ad_clicked'?"
 
 
 def test_matching_settings_and_defaults_are_not_reported(lake: Lake) -> None:

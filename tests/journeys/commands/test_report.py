@@ -183,3 +183,33 @@ def test_a_chart_that_cannot_be_drawn_is_told_and_ends_the_command_with_9(
     assert isinstance(done.exception, ReportError) and done.exception.exit_code == 9
     assert "KeyError: 'oops'" in done.output and (tmp_path / "index.html").exists()
     assert json.loads((tmp_path / "site.json").read_text())["failures"]
+
+
+def test_the_goals_of_the_configuration_are_on_the_summary_and_their_meaning_on_trust(
+    config: Path, tmp_path: Path
+) -> None:
+    plain = reported(config, tmp_path / "plain")
+    parts = {part["id"] for page in plain["pages"] for part in page["parts"]}
+    assert "goals" not in parts and "goal-definitions" in parts
+    own = config.parent / "goals.toml"
+    own.write_text(
+        config.read_text()
+        + '\n[[goals]]\nname = "First order"\nsteps = ["Order"]\nvalue = 20\nhorizon = "5d"\nowner = "Mara"\n'
+        + 'says = "Any order"\n[[goals]]\nname = "Seen"\nsteps = ["stage:Awareness"]\nfor_customer = "Finds it"\n'
+    )
+    index = reported(own, tmp_path / "named")
+    assert "“First order”" in index["headline"]
+    cards = {part["id"]: part for page in index["pages"] for part in page["parts"]}
+    frame, stages = cards["goals"]["frame"], cards["funnel"]["frame"]
+    assert frame["goal"] == ["First order", "Seen"] and frame["horizon_seconds"] == [5 * 86400, 7 * 86400]
+    for name, column in (("mature", "entered"), ("reached", "reached"), ("late", "late")):
+        assert frame[name][0] == stages[column][-1]
+    assert stages["name"][-1] == "First order"
+    assert frame["value"] == [20 * frame["reached"][0], None] and frame["for_customer"] == ["", "Finds it"]
+    assert cards["goal-definitions"]["frame"]["owner"] == ["Mara", None]
+    assert "2 of 2 have no date of review" in cards["goal-definitions"]["subtitle"]
+    (run,) = (tmp_path / "named" / "runs").iterdir()
+    front, trust = (run / "index.html").read_text(), (run / "trust.html").read_text()
+    assert "within 5 days" in front and "Finds it" in front
+    for text in ("“Order”", "the stage “Awareness”", "5 days", "Mara", "not reviewed", "Any order"):
+        assert text in trust

@@ -1,0 +1,83 @@
+"""`journeys goals`: what share of journeys reaches each goal within its horizon."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from journeys import terminal
+from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from journeys.settings import Settings
+
+SHOWN: Final = ("goal", "mature", "reached", "goal_rate", "late", "direct", "value", "horizon", "for_customer")
+"""The columns of a table, with the interval after the rate."""
+
+
+@app.command()
+def goals(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Names of goals in journeys.toml; by default all of them.")
+    ] = None,
+    by: Annotated[list[str] | None, typer.Option(help="Break down by this column; repeatable.")] = None,
+    start: Annotated[datetime | None, typer.Option("--from", help="Only journeys that begin from this time.")] = None,
+    end: Annotated[datetime | None, typer.Option("--to", help="Only journeys that begin before this time.")] = None,
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+    config: Config = DEFAULT,
+) -> None:
+    """Count how many journeys reach each goal within its horizon, and what these goals are worth.
+
+    Example: journeys goals "Newsletter subscribed" --by device
+    """
+    asked = {"by": by or [], "start": start, "end": end}
+    show_goals(settings_of(config), names or [], asked, printed_as(json=as_json, csv=as_csv))
+
+
+def show_goals(settings: Settings, names: list[str], asked: dict[str, Any], how: terminal.As) -> None:
+    """Print one row per goal, and group of a breakdown."""
+    import analytics
+
+    goals = [settings.goal(name) for name in dict.fromkeys(names)] or list(settings.goals or [settings.main_goal])
+    paths = analytics.Paths.open(settings.lake).require_touches()
+    answer = analytics.goal_attainment(paths, goals, window=settings.report.window, **asked)
+    if how is not terminal.As.table:
+        terminal.show(answer, how)
+        return
+    terminal.show(_table(answer, asked["by"]), how)
+    lines = [
+        "Goal rate: journeys with the goal within the horizon after they begin, over all mature ones, which began so "
+        "long before the end of data; its 95 % interval is judged by customers. Late: with the goal after it. Direct: "
+        "of the goal alone, in no rate."
+    ]
+    touchpoints = paths.values_of("touchpoint")
+    for goal in goals:
+        unknown = [name for name in goal.touchpoints if name not in touchpoints]
+        lines += [f"{goal.name}: no touchpoint is called {name!r}." for name in unknown]
+    terminal.out.print("\n" + "\n".join(map(terminal.harmless, lines)), style="dim", markup=False)
+
+
+def _table(answer: pl.DataFrame, by: list[str]) -> pl.DataFrame:
+    """The columns that a table shows; a goal's value only where one has a value, and so its words for the customer."""
+    import polars as pl
+
+    ends = [_interval(row) for row in answer.iter_rows(named=True)]
+    given = {"value": answer["value"].count(), "for_customer": answer["for_customer"].str.len_chars().sum()}
+    shown = [name for name in SHOWN if given.get(name, True)]
+    shown.insert(shown.index("goal_rate") + 1, "95 %")
+    total = pl.col("is_total")
+    return answer.with_columns(
+        pl.Series("95 %", ends, pl.String),
+        *(pl.when(total).then(pl.lit("all")).otherwise(pl.col(name).cast(pl.String)).alias(name) for name in by),
+    ).select(*by, *shown)
+
+
+def _interval(row: dict[str, Any]) -> str:
+    if not row["enough"]:
+        return "too few"
+    return f"{row['goal_rate_low'] * 100:.1f}–{row['goal_rate_high'] * 100:.1f}"
