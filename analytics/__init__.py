@@ -7,8 +7,10 @@ need a heavy library are loaded on first use.
 from typing import TYPE_CHECKING, Any
 
 from analytics.engine.analysis import MEASURES, measure_columns
+from analytics.engine.calendar import day_start
 from analytics.engine.conditions import Exclude, Step
 from analytics.engine.goals import Goal, main_goal
+from analytics.engine.money import Money, amounts_left_out
 from analytics.engine.units import goal_window
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
@@ -83,6 +85,7 @@ __all__ = [
     "Exclude",
     "Funnel",
     "Goal",
+    "Money",
     "NamedFunnel",
     "PathRules",
     "Paths",
@@ -92,6 +95,7 @@ __all__ = [
     "StoreWriter",
     "UnknownWordWarning",
     "against_the_rest",
+    "amounts_left_out",
     "benjamini_hochberg",
     "build_paths",
     "channels",
@@ -102,6 +106,7 @@ __all__ = [
     "counts_by",
     "customer_data",
     "customers",
+    "day_start",
     "deviations",
     "duration",
     "effort",

@@ -277,6 +277,8 @@ class Settings:
         read, gap = self.file.section("report", ReportSettings), self.paths.journey_gap
         if "trend_window" not in read.model_fields_set and duration(read.trend_window) > gap:
             read = read.model_copy(update={"trend_window": as_text(gap)})
+        if read.rates is not None:
+            read = read.model_copy(update={"rates": self.beside(read.rates)})
         for name, window in (("window", read.window), ("trend_window", read.trend_window)):
             if window is not None:
                 self._within_gap(f"{name} of the report", name, duration(window), "report", name)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from expectations.config.file import Section
+from expectations.errors import nearest
 
 PageName = Literal["summary", "journey", "customers", "routes", "change", "trust", "explore"]
 PAGES: tuple[PageName, ...] = ("summary", "journey", "customers", "routes", "change", "trust", "explore")
@@ -24,6 +26,20 @@ class ReportSettings(Section):
     site: str = Field("site", description="folder the report is published to, relative to journeys.toml")
     window: str | None = Field(
         None, description="time a journey has to the goal; by default 30d, or the journey gap where that is shorter"
+    )
+    timezone: str = Field("UTC", description="IANA name of the zone of days, weeks and all printed times")
+    value: str | None = Field(
+        None, description="numeric column of the goal's value, such as revenue; without it the report shows no money"
+    )
+    money: tuple[str, ...] = Field(("revenue",), description="value columns that are amounts of money")
+    currency: str | None = Field(
+        None, pattern=r"^[A-Z]{3}$", description="currency of all sums of money; by default that of all touches"
+    )
+    rates: str | None = Field(
+        None, description="CSV file with date, currency, rate (what one unit is worth), relative to journeys.toml"
+    )
+    returns: tuple[str, ...] | None = Field(
+        None, description="touchpoints after the goal that take its value off; by default those of kind order"
     )
     compare: str = Field("28d", description="length of each of the two periods that are compared")
     first_day: date | None = Field(None, description="only journeys that begin from this day")
@@ -50,11 +66,32 @@ class ReportSettings(Section):
     )
     keep: int = Field(10, ge=1, description="earlier reports kept in the site's runs folder")
 
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            hint = nearest(name, sorted(available_timezones()))
+            raise ValueError(f"there is no time zone {name!r}; {hint or 'name one such as Europe/Berlin'}") from None
+        return name
+
     @model_validator(mode="after")
     def _days_in_order(self) -> Self:
         if self.first_day and self.last_day and self.first_day > self.last_day:
             raise ValueError("the first day no later than the last")
         return self
+
+    @model_validator(mode="after")
+    def _rates_of_a_currency(self) -> Self:
+        if self.rates is not None and self.currency is None:
+            raise ValueError("a currency beside rates: that which they convert to")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of days, weeks and printed times."""
+        return ZoneInfo(self.timezone)
 
     def name_of(self, column: str) -> str:
         """The display name of a column.

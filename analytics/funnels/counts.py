@@ -13,19 +13,18 @@ import polars as pl
 
 from analytics.engine.analysis import IS_TOTAL, SMALL, Cells
 from analytics.engine.distributions import DISTRIBUTION, needed_buckets, sliced
+from analytics.engine.money import Amounts
 from analytics.engine.partials import add_up
 from analytics.engine.sequences import Ints
 from analytics.funnels.definition import Funnel
-from analytics.funnels.entrants import at_rows
 from analytics.funnels.scan import ChainScan, Reading
 from analytics.funnels.sequences import combination_keys
+from analytics.store.columns import CURRENCY
 from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.parts import Part
 
 SPARSE: Final = 1 << 16
 """Up to this many combinations of values are numbered by a table; more are sorted."""
-MILLION: Final = 1_000_000
-"""Values are added up in millionths, as integers, so that a sum does not depend on the order of its terms."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,15 +148,17 @@ class GroupCounts:
         spread = sliced(waits, bounds, exact=exact)
         return [spread[k * self.groups : (k + 1) * self.groups].alias(f"waits_{k + 2}") for k in range(len(counts))]
 
-    def values(self, step: int, column: str) -> pl.Series:
-        """The sum of a column over the touches of a step, of each group, in millionths."""
+    def values(self, step: int, amounts: Amounts) -> tuple[Ints, Ints]:
+        """The sum of the amounts of the touches of a step, of each group, in millionths, and how many are left out."""
         touch, reading = self.reading.found.chains[:, step], self.reading
         counts = (touch >= 0) & (self.everyone | (reading.times[reading.found.firsts] <= self.latest))
-        values = at_rows(reading.frame[column], touch).cast(pl.Float64).fill_nan(None).fill_null(0).filter(counts)
-        rows = pl.DataFrame({"group": self.group[counts], "value": (values * MILLION).round().cast(pl.Int64)})
-        every = pl.DataFrame({"group": np.arange(self.groups)})
-        sums = rows.group_by("group").agg(pl.col("value").sum())
-        return every.join(sums, on="group", how="left", maintain_order="left")["value"].fill_null(0)
+        rows, group = touch[counts], self.group[counts]
+        currency = reading.frame[CURRENCY][rows] if CURRENCY in amounts.columns else None
+        at = reading.times[rows].astype(np.int64) * reading.scale
+        millionths, left_out = amounts.millionths(reading.frame[amounts.column][rows], currency, at)
+        sums = np.zeros(self.groups, np.int64)
+        np.add.at(sums, group, millionths)
+        return sums, np.bincount(group[left_out], minlength=self.groups)
 
     def products(self, pairs: Sequence[tuple[int, int]], customer: Ints) -> pl.DataFrame:
         """The sums over customers that intervals need: of reached times reached, for pairs of steps (`j x k`).

@@ -14,6 +14,7 @@ from typing import Final, Literal
 import polars as pl
 
 from analytics.engine.conditions import ANY, Exclude, Step, fill, one_of
+from analytics.engine.money import Money
 from analytics.store.frames import as_utc
 from expectations.config.durations import duration
 from expectations.errors import DefinitionError
@@ -52,7 +53,8 @@ class Funnel:
       entry after the last touch of the one before; of touches at one instant the latest step comes first, with ties
       `sequence` the order of the source), or any column whose values are counted in place of customers.
     - `maturity`, `ties`, `start`, `end` (entries lie in `start <= t < end`): see the documentation of the numbers.
-    - `value`: a numeric column that is added up over the touches of each step.
+    - `value`: a numeric column that is added up over the touches of each step; of money in several currencies a
+      `Money` with the one of the sum.
     - `only`: touches that the funnel sees at all.
     - `reentry`: every entry is tried; without it only the first one in the range, as tools that start a customer's
       clock once.
@@ -77,7 +79,7 @@ class Funnel:
     ties: Ties
     start: datetime | None
     end: datetime | None
-    value: str | None
+    value: str | Money | None
     universe: pl.Expr | None
     only: pl.Expr | None
     reentry: bool
@@ -101,7 +103,7 @@ class Funnel:
         ties: Ties = "favourable",
         start: datetime | None = None,
         end: datetime | None = None,
-        value: str | None = None,
+        value: str | Money | None = None,
         universe: pl.Expr | None = None,
         only: pl.Expr | None = None,
         reentry: bool = True,

@@ -19,10 +19,11 @@ import polars as pl
 from analytics.engine.analysis import IS_TOTAL, CellRows, Cells, answer, measured_by
 from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, durations
+from analytics.engine.money import MILLION
 from analytics.engine.partials import add_up, totals_first
 from analytics.engine.run import run
 from analytics.engine.sequences import Ints
-from analytics.funnels.counts import MILLION, FunnelMeasure, GroupCounts, group_numbers
+from analytics.funnels.counts import FunnelMeasure, GroupCounts, group_numbers
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import breakdown, entrants, latest_mature
 from analytics.funnels.scan import ChainScan, Reading, bound
@@ -33,6 +34,8 @@ from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
 RANKS: Final = {"median_wait": 0.5, "p90_wait": 0.9}
+VALUES: Final = ("value", "left_out")
+VALUE_COLUMNS: Final = ("value", "value_left_out")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,7 +121,7 @@ class FunnelCounts(FunnelMeasure):
     def count_types(self) -> Mapping[str, Any]:
         """The columns of counts."""
         names = ["tied", *(f"{state}_{k}" for state in ("reached", "open") for k in self.steps)]
-        names += [f"value_{k}" for k in self.steps if self.definition.value is not None]
+        names += [f"{of}_{k}" for k in self.steps for of in VALUES if self.definition.value is not None]
         names += [f"{j} x {k}" for j, k in self.pairs] + [f"customers {k}" for k in self.steps if self.pairs]
         return {**dict.fromkeys(names, pl.Int64), **{f"waits_{k}": DISTRIBUTION for k in self.steps[1:]}}
 
@@ -149,8 +152,10 @@ class FunnelCounts(FunnelMeasure):
         table = pl.DataFrame(np.column_stack((counter.tied(), reached, opened)), schema=names, orient="row")
         previous = np.array([asked.previous(k) - 1 for k in self.steps])
         columns = counter.waits(previous, reached, self.exact)
-        if asked.value is not None:
-            columns += [counter.values(k - 1, asked.value).alias(f"value_{k}") for k in self.steps]
+        if self.scan.amounts is not None:
+            for k in self.steps:
+                found = counter.values(k - 1, self.scan.amounts)
+                columns += [pl.Series(f"{of}_{k}", sums) for of, sums in zip(VALUES, found, strict=True)]
         if self.pairs:
             customer = reading.sequences.customer[reading.found.sequence]
             columns += counter.products(self.pairs, customer).get_columns()
@@ -182,7 +187,7 @@ class FunnelCounts(FunnelMeasure):
             (pl.col("previous") >= MIN_DENOMINATOR).alias("enough"),
         )
         names = list(self.SCHEMA)
-        names[names.index("enough") : names.index("enough")] = ["value"] if "value" in table.columns else []
+        names[names.index("enough") : names.index("enough")] = [name for name in VALUE_COLUMNS if name in table.columns]
         return totals_first(table, by, "step").select(*by, *names)
 
     def _at_step(self, merged: pl.DataFrame, step: int) -> pl.DataFrame:
@@ -198,7 +203,8 @@ class FunnelCounts(FunnelMeasure):
             _dropped(asked, step).alias("dropped"),
             pl.col(f"open_{step}").alias("open"),
             pl.col(f"reached_{previous}").alias("previous"),
-            *(pl.col(f"value_{step}").truediv(MILLION).alias("value") for _ in [0] if asked.value is not None),
+            *([] if asked.value is None else [pl.col(f"value_{step}").truediv(MILLION).alias("value")]),
+            *([] if asked.value is None else [pl.col(f"left_out_{step}").alias("value_left_out")]),
             pl.col("tied").alias("tie_sensitive"),
             (pl.col(f"waits_{step}") if step > 1 else pl.lit([], DISTRIBUTION)).alias("waits"),
             **self._squares("previous", previous, step) | self._squares("entered", 1, step),
@@ -220,7 +226,8 @@ def funnel(paths: Paths, definition: Funnel, *, exact: bool = False) -> pl.DataF
     `share_of_previous` Float64, each with `_low` and `_high` (Wilson, 95 %, judged by customers), null without a
     denominator; `median_wait`, `p90_wait` Duration(us) from the previous step (linear between two ranks; of more than
     1,000 waits right to 1 in 1,000, or with `exact` exact, for twice the time); `value` Float64 where the
-    funnel names a value column: its sum over the touches of the step; `enough` Boolean: the previous step counts at
+    funnel names a value: its sum over the touches of the step, and `value_left_out` Int64, the touches with an amount
+    that cannot be converted (`Money`); `enough` Boolean: the previous step counts at
     least 30; `tie_sensitive` Int64: customers whose depth depends on the order of touches at one instant (a lower bound
     where steps share a value or the funnel is strict or has exclusions).
 

@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.matching import Condition, Matcher, scale_of
+from analytics.engine.money import Amounts
 from analytics.engine.sequences import Ints
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.funnels.definition import COUNTABLE, Funnel
@@ -34,7 +35,7 @@ FOREVER: Final = 2**61
 RUN_COLUMNS: Final = {"sessions": "session", "journeys": "journey"}
 RESERVED_COLUMNS: Final = (
     *("is_total", "step", "name", "entered", "reached", "dropped", "open", "median_wait", "p90_wait", "enough"),
-    *("tie_sensitive", "at_risk", "previous", "tied", "place", "depth", "mature", "first", "is_open"),
+    *("tie_sensitive", "at_risk", "value_left_out", "previous", "tied", "place", "depth", "mature", "first", "is_open"),
     *(
         "entered_at",
         "first_at",
@@ -52,7 +53,7 @@ RESERVED_COLUMNS: Final = (
     *(f"share_of_{of}{bound}" for of in ("entered", "previous") for bound in ("", "_low", "_high")),
 )
 """Columns of answers and of intermediate tables, which no breakdown may have."""
-NUMBERED_COLUMNS: Final = ("at", "reached", "open", "waits", "value")
+NUMBERED_COLUMNS: Final = ("at", "reached", "open", "waits", "value", "left_out")
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,7 @@ class ChainScan:
     group_types: Mapping[str, pl.DataType]
     entry_from: int = -FOREVER
     entry_to: int = FOREVER
+    amounts: Amounts | None = None
 
     @classmethod
     def of(cls, paths: Paths, definition: Funnel) -> ChainScan:
@@ -99,17 +101,16 @@ class ChainScan:
         conditions: tuple[Condition, ...] = (*definition.steps, *definition.exclude)
         warn_of_unknown(unknown_steps(paths, conditions))
         counted = definition.count
-        value = [] if definition.value is None else [definition.value]
         runs = [RUN_COLUMNS[counted]] if counted in RUN_COLUMNS else []
-        paths.require(*definition.by, *definition.same, *value, *runs)
-        if wrong := [name for name in value if not paths.schema[name].is_numeric()]:
-            raise DefinitionError(f"Column {wrong[0]!r} cannot be added up.", expected="a column of numbers")
+        paths.require(*definition.by, *definition.same, *runs)
+        amounts = None if definition.value is None else Amounts.of(paths, definition.value)
         universe = definition.universe
         if universe is None and (definition.order == "strict" or "other" in definition.stop):
             universe = pl.lit(True)
         matcher = Matcher(conditions, only=definition.only, universe=universe)
         paths.require(*matcher.columns)
-        return cls(definition, matcher, paths.end_of_data, {name: paths.schema[name] for name in definition.by})
+        groups = {name: paths.schema[name] for name in definition.by}
+        return cls(definition, matcher, paths.end_of_data, groups, amounts=amounts)
 
     def within(self, start: datetime, end: datetime) -> ChainScan:
         """The same for entries of `start <= t < end`."""
@@ -119,7 +120,7 @@ class ChainScan:
     def columns(self) -> list[str]:
         """Columns of a part that are read."""
         asked = self.definition
-        value = [] if asked.value is None else [asked.value]
+        value = () if self.amounts is None else self.amounts.columns
         runs = [RUN_COLUMNS[asked.count]] if asked.count in RUN_COLUMNS else []
         every = dict.fromkeys([*self.matcher.columns, AT, *asked.by, *asked.same, *value, *runs])
         return [name for name in every if name != CUSTOMER]

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.analysis import IS_TOTAL, answer, measured_by
-from analytics.engine.calendar import PERIODS, Period, next_period_start, period_start, zone_named
+from analytics.engine.calendar import PERIODS, Period, next_period_start, periods_between, zone_named
 from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions, durations, needed_buckets
 from analytics.engine.partials import HIGHEST, LOWEST, numbered, totals_first
@@ -237,11 +237,9 @@ def _periods(paths: Paths, scan: ChainScan, period: str, zone: ZoneInfo, starts:
         times = pl.Series([time for span in entries for time in span]).cast(TIME).dt.convert_time_zone(zone.key)
         first, final = times.min(), times.max()
         assert isinstance(first, datetime) and isinstance(final, datetime)
-        moments = [period_start(first, period)]
-        while (following := next_period_start(moments[-1], period)).astimezone(UTC) <= final.astimezone(UTC):
-            moments.append(following)
+        moments = periods_between(first, final, period)
     else:
-        moments = [_moment(start, zone) for start in starts]
+        moments = [as_utc(start, zone).astimezone(zone) for start in starts]
     return [(moment.astimezone(UTC), next_period_start(moment, period).astimezone(UTC)) for moment in moments]
 
 
@@ -249,13 +247,6 @@ def _span(scan: ChainScan, part: Part, words: Dictionaries) -> tuple[int, int] |
     """The first and the last time of a touch of the first step in the range, in microseconds; None without one."""
     entries = scan.entries(part, words).to_numpy()
     return (int(entries.min()), int(entries.max())) if len(entries) else None
-
-
-def _moment(start: date, zone: ZoneInfo) -> datetime:
-    """The moment at which a period begins, given as a day or a time."""
-    if not isinstance(start, datetime):
-        return datetime(start.year, start.month, start.day, tzinfo=zone)
-    return start.astimezone(zone) if start.tzinfo else start.replace(tzinfo=zone)
 
 
 @dataclass(frozen=True, eq=False)

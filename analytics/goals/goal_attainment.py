@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
 from analytics.engine.goals import Goal, GoalTouches, as_goal, warn_of_unknown_goal
+from analytics.engine.money import MILLION, Amounts, Money
 from analytics.engine.partials import HIGHEST, densely, sums_by_customer, totals_first
 from analytics.engine.run import run
 from analytics.engine.units import window_of
-from analytics.funnels.counts import MILLION
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By
@@ -46,24 +46,25 @@ class AskedGoal:
     touches: GoalTouches
     horizon: int
     amount: float | None
-    column: str | None
+    amounts: Amounts | None
     for_customer: str
 
     @classmethod
-    def of(cls, paths: Paths, goal: Goal, window: str | timedelta | None) -> AskedGoal:
+    def of(cls, paths: Paths, goal: Goal, window: str | timedelta | None, money: Mapping[str, Money]) -> AskedGoal:
         """The goal; warns of a step that no touch has. Raises `DefinitionError` for a column that is not numeric."""
-        column = goal.value if isinstance(goal.value, str) else None
-        if column is not None:
-            paths.require(column)
-            if not paths.schema[column].is_numeric():
+        amounts = None
+        if isinstance(goal.value, str):
+            try:
+                amounts = Amounts.of(paths, money.get(goal.value, goal.value))
+            except DefinitionError as error:
+                where = f"the value of goal {goal.name!r}"
                 raise DefinitionError(
-                    f"Column {column!r}, the value of goal {goal.name!r}, cannot be added up.",
-                    expected="a column of numbers",
-                )
+                    error.what, where=where, expected=error.expected, found=error.found, do=error.do
+                ) from None
         warn_of_unknown_goal(paths, goal)
         horizon = window_of(paths, goal.horizon if goal.horizon is not None else window, "journey")
         amount = None if isinstance(goal.value, str) else goal.value
-        return cls(goal.name, GoalTouches.of(paths, goal), micros(horizon), amount, column, goal.for_customer)
+        return cls(goal.name, GoalTouches.of(paths, goal), micros(horizon), amount, amounts, goal.for_customer)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,21 +106,30 @@ class GoalAttainment(PathMeasure):
     goals: tuple[AskedGoal, ...] = field(kw_only=True)
 
     @classmethod
-    def of(cls, paths: Paths, *, goals: Sequence[Goal | str] | Goal | str = (), **options: Any) -> Self:
+    def of(
+        cls,
+        paths: Paths,
+        *,
+        goals: Sequence[Goal | str] | Goal | str = (),
+        money: Sequence[Money] = (),
+        **options: Any,
+    ) -> Self:
         """The measure of the arguments of its public function."""
         named = [as_goal(goal) for goal in ([goals] if isinstance(goals, Goal | str) else goals)]
         if not named:
             raise DefinitionError("No goal is named.", expected="at least one goal")
         if twice := sorted({goal.name for goal in named if [one.name for one in named].count(goal.name) > 1}):
             raise DefinitionError(f"Two goals are called {twice[0]!r}.", expected="a name of its own for each")
-        asked = tuple(AskedGoal.of(paths, goal, options.get("window")) for goal in named)
+        columns = {each.column: each for each in money}
+        asked = tuple(AskedGoal.of(paths, goal, options.get("window"), columns) for goal in named)
         return super().of(paths, goals=asked, aftermath=True, **options)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The stored columns that are read."""
-        own = [name for goal in self.goals for name in (*goal.touches.columns, goal.column) if name is not None]
-        return tuple(dict.fromkeys([*self.view.columns, *own]))
+        own = [name for goal in self.goals for name in goal.touches.columns]
+        summed = [name for goal in self.goals if goal.amounts is not None for name in goal.amounts.columns]
+        return tuple(dict.fromkeys([*self.view.columns, *own, *summed]))
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The journeys of one part."""
@@ -157,7 +167,7 @@ class GoalAttainment(PathMeasure):
 
     def _millionths(self, toward: UnitSequences, goal: AskedGoal) -> NDArray[np.int64]:
         """What every journey is worth, in millionths, if it reaches the goal."""
-        if goal.column is None:
+        if goal.amounts is None:
             return np.full(len(toward), round((goal.amount or 0.0) * MILLION))
         sums, after = np.zeros(len(toward), np.int64), toward.aftermath
         unit = np.append(toward.sequence_numbers(), after.unit)
@@ -165,8 +175,9 @@ class GoalAttainment(PathMeasure):
         since = at - toward.microseconds(toward.bounds[:-1])[unit]
         is_goal = goal.touches.marked(toward.part)[np.append(toward.rows, after.rows)]
         won = np.flatnonzero(is_goal & (since <= goal.horizon))
-        values = toward.read([goal.column], won)[goal.column].cast(pl.Float64).fill_null(0.0).to_numpy()
-        np.add.at(sums, unit[won], np.round(values * MILLION).astype(np.int64))
+        rows = np.append(toward.rows, after.rows)[won]
+        millionths, _ = goal.amounts.at_rows(toward.part.read(list(goal.amounts.columns)), rows)
+        np.add.at(sums, unit[won], millionths)
         return sums
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -182,7 +193,7 @@ class GoalAttainment(PathMeasure):
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `goal_attainment`."""
         table = merged if len(merged) or self.view.groups else self._nothing()
-        worth = [goal.amount is not None or goal.column is not None for goal in self.goals]
+        worth = [goal.amount is not None or goal.amounts is not None for goal in self.goals]
         fixed = {
             "goal": pl.Series([goal.name for goal in self.goals], dtype=pl.String),
             "horizon": pl.Series([goal.horizon for goal in self.goals], dtype=pl.Int64).cast(pl.Duration("us")),
@@ -231,6 +242,7 @@ def goal_attainment(
     start: datetime | None = None,
     end: datetime | None = None,
     window: str | timedelta | None = None,
+    money: Sequence[Money] = (),
 ) -> pl.DataFrame:
     """How many journeys reach each of the `goals` within its horizon, and what these are worth.
 
@@ -244,10 +256,12 @@ def goal_attainment(
     and with one that does not);
     `goal_rate` Float64 (reached / mature, null without a mature one) with its Wilson interval, judged by customers,
     `goal_rate_low`, `goal_rate_high`; `value` Float64 (the amount of the goal times `reached`, or the sum of its column
-    over the goal touches of these journeys within the horizon, a missing value as 0; null for a goal without a value),
+    over the goal touches of these journeys within the horizon; null for a goal without a value),
     `largest_value` Float64 (the most of it that one customer brings, or takes); `for_customer` String (as the goal
     says); `enough` Boolean: 30 customers or more have a mature journey. Only journeys count that begin from `start`
-    (inclusive) to `end` (exclusive), with all their touches; touches that do not meet `where` are ignored.
+    (inclusive) to `end` (exclusive), with all their touches; touches that do not meet `where` are ignored. A column
+    that one of `money` names is added up in its currency; an amount that cannot be converted is left out
+    (`amounts_left_out`), and a missing one adds 0.
 
     No touches give rows of zeros, or no rows with `by`. Raises `DefinitionError` for no goal, two goals of one name, an
     unknown column, a value that cannot be added up, and a horizon longer than the journey gap; warns of a step that no
@@ -261,4 +275,7 @@ def goal_attainment(
     >>> goal_attainment(shop, goals)["goal", "mature", "reached", "late", "value"].rows()
     [('Order', 3, 1, 1, 20.0), ('Review', 3, 1, 0, None)]
     """
-    return run(paths, GoalAttainment.of(paths, goals=goals, by=by, where=where, start=start, end=end, window=window))
+    return run(
+        paths,
+        GoalAttainment.of(paths, goals=goals, money=money, by=by, where=where, start=start, end=end, window=window),
+    )

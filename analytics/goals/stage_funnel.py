@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -21,8 +21,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
-from analytics.engine.calendar import PERIODS, Period, period_starts, zone_named
-from analytics.engine.conditions import one_of
+from analytics.engine.calendar import PERIODS, Period, periods_of, zone_named
+from analytics.engine.conditions import Words, one_of
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
 from analytics.engine.goals import (
     ENDING,
@@ -34,15 +34,17 @@ from analytics.engine.goals import (
     main_goal,
     warn_of_unknown_goal,
 )
+from analytics.engine.money import Money
 from analytics.engine.partials import densely, sums_by_customer, totals_first
 from analytics.engine.run import on_parts, run
 from analytics.engine.units import are_followed
-from analytics.funnels.counts import MILLION
+from analytics.goals.stage_value import LARGEST, SUMS, StageValue, sums_of_cells, value_columns
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By, Indices
 from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
 from analytics.store.columns import STAGE, TIME, TOUCHPOINT
+from analytics.store.frames import as_utc
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
@@ -224,18 +226,32 @@ class StageMeasure(PathMeasure):
     """A measure of how far journeys get."""
 
     stages: Stages = field(kw_only=True)
+    timezone: str = field(default="UTC", kw_only=True)
 
     @classmethod
     def of(
-        cls, paths: Paths, *, stages: Sequence[str] | None = None, goal: GoalWords | None = None, **options: Any
+        cls,
+        paths: Paths,
+        *,
+        stages: Sequence[str] | None = None,
+        goal: GoalWords | None = None,
+        start: date | None = None,
+        end: date | None = None,
+        timezone: str = "UTC",
+        **options: Any,
     ) -> Self:
-        """The measure of the arguments of its public function; `options` are those of all measures, and its own."""
+        """The measure of the arguments of its public function; `options` are those of all measures, and its own.
+
+        Dates, and times without a zone, are those of `timezone`.
+        """
+        zone = zone_named(timezone)
+        options["start"], options["end"] = (None if time is None else as_utc(time, zone) for time in (start, end))
         if isinstance(goal, Goal) and options.get("window") is None:
             options["window"] = goal.horizon
         found, is_other = Stages.of(paths, stages, goal), goal is not None and not is_main(paths, as_goal(goal))
         if goal is not None:
             warn_of_unknown_goal(paths, as_goal(goal))
-        return super().of(paths, stages=found, aftermath=is_other, **options)
+        return super().of(paths, stages=found, aftermath=is_other, timezone=timezone, **options)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -279,6 +295,13 @@ class StageFunnel(StageMeasure):
         waits=pl.Int64,
         backward=pl.Int64,
         value=pl.Float64,
+        value_left_out=pl.Int64,
+        value_dominated=pl.Boolean,
+        net_value=pl.Float64,
+        net_value_dominated=pl.Boolean,
+        returns=pl.Int64,
+        returns_left_out=pl.Int64,
+        customers_returned=pl.Int64,
         enough=pl.Boolean,
     )
     CELLS: ClassVar[Cells | None] = Cells(("step", "name"), ("step",), in_order=True)
@@ -289,7 +312,7 @@ class StageFunnel(StageMeasure):
         **dict.fromkeys(
             (
                 *("reached", "entered", "previous", "touched", "open", "direct", "late", "all_stages", "backward"),
-                *("lost", PEOPLE_LOST, "millionths", "customers"),
+                *("lost", PEOPLE_LOST, "customers", *SUMS, *LARGEST),
                 *(name for share in SHARES for name in square_columns(*share)),
             ),
             pl.Int64,
@@ -299,10 +322,17 @@ class StageFunnel(StageMeasure):
     QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"spread": (0.5, 0.9)}
 
     begin: str | None = None
-    value: str | None = None
+    value: StageValue | None = None
     period: str | None = None
-    timezone: str = "UTC"
     share_of: str = "entered"
+
+    @classmethod
+    def of(
+        cls, paths: Paths, *, value: str | Money | None = None, returns: Words | None = None, **options: Any
+    ) -> Self:
+        """The measure of the arguments of `stage_funnel`."""
+        found = None if value is None else StageValue.of(paths, value, returns)
+        return super().of(paths, value=found, **options)
 
     def __post_init__(self) -> None:
         if self.begin is not None and self.begin not in self.stages.names:
@@ -310,22 +340,20 @@ class StageFunnel(StageMeasure):
             raise DefinitionError(f"There is no stage {self.begin!r}.", expected=expected)
         if self.period is not None:
             one_of("period", self.period, PERIODS)
-        if self.value is not None and not self.view.schema.get(self.value, pl.String()).is_numeric():
-            raise DefinitionError(f"Column {self.value!r} cannot be added up.", expected="a column of numbers")
-        zone_named(self.timezone)
         one_of("share_of", self.share_of, ("entered", "previous"))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The stored columns that are read."""
-        return tuple(dict.fromkeys([*super().columns, *([self.value] if self.value else [])]))
+        return tuple(dict.fromkeys([*super().columns, *(self.value.columns if self.value else ())]))
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The journeys of one part."""
         touches = Touches.of(sequences, self.stages)
         kept, found = np.flatnonzero(self._begins(touches)), self.followed(sequences)
         periods, period = self._periods(sequences)
-        money = self._millionths(sequences, touches)
+        won = np.flatnonzero(touches.is_goal & (touches.since <= sequences.window))
+        money = self.value.sums(sequences, won, touches.unit[won]) if self.value else {}
         tables = []
         for keys, group in sequences.groupings():
             cells, cell = densely(group[kept] * len(periods) + period[kept], len(keys) * len(periods))
@@ -334,12 +362,14 @@ class StageFunnel(StageMeasure):
             for step, counted, waits in found.rows():
                 wait = waits[kept]
                 values = {name: marked[kept] for name, marked in counted.items()}
-                values["millionths"] = np.where(counted["reached"], money, 0)[kept]
+                worth = money if step == len(self.stages.steps) else {}
+                worth = {name: np.where(counted["reached"], sums, 0)[kept] for name, sums in worth.items()}
                 tables.append(
                     own.with_columns(
                         pl.lit(step, pl.UInt32).alias("step"),
                         *sums_by_customer(cell, sequences.customer[kept], values, len(cells), shares=(*SHARES, LOST)),
                         distributions(cell[wait >= 0], wait[wait >= 0], len(cells), exact=self.exact).alias("spread"),
+                        *sums_of_cells(worth, cell, sequences.customer[kept], len(cells)),
                     )
                 )
         return pl.concat(tables).select(*self.schema)
@@ -352,23 +382,13 @@ class StageFunnel(StageMeasure):
         of_stage = (touches.rank == place) | (touches.is_goal & (place == self.stages.rows))
         return touches.has(of_stage & (touches.since == 0))
 
-    def _millionths(self, sequences: UnitSequences, touches: Touches) -> Times:
-        """The value of the goal touches of every journey within the window, in millionths."""
-        sums = np.zeros(len(sequences), np.int64)
-        if self.value is not None:
-            won = np.flatnonzero(touches.is_goal & (touches.since <= sequences.window))
-            values = sequences.read([self.value], won)[self.value].cast(pl.Float64).fill_null(0.0).to_numpy()
-            np.add.at(sums, touches.unit[won], np.round(values * MILLION).astype(np.int64))
-        return sums
-
     def _periods(self, sequences: UnitSequences) -> tuple[pl.Series, Indices]:
         """The periods in which journeys begin, and the number among them of each journey's."""
         if self.period is None:
             return pl.Series([None], dtype=TIME), np.zeros(len(sequences), np.int64)
         begin = pl.Series("at", sequences.microseconds(sequences.bounds[:-1])).cast(TIME)
-        starts = pl.select(period_starts(pl.lit(begin), self.period, self.timezone)).to_series().cast(TIME)
-        distinct = starts.unique().sort()
-        return distinct, distinct.search_sorted(starts, side="left").to_numpy().astype(np.int64)
+        starts, number = periods_of(begin, self.period, self.timezone)
+        return starts.dt.convert_time_zone("UTC"), number
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every journey that entered (by `share_of`: reached the row before), and whether it has reached a row."""
@@ -395,12 +415,13 @@ class StageFunnel(StageMeasure):
         answered = table.with_columns(
             pl.Series("name", names).gather(table["step"] - 1),
             pl.when(last).then(pl.lit("goal")).otherwise(pl.lit("stage")).alias("kind"),
+            pl.col("period").dt.convert_time_zone(self.timezone),
             (pl.col("reached") - pl.col("touched")).alias("skipped"),
             pl.col(PEOPLE_LOST).alias("customers_lost"),
             pl.when(last).then("all_stages").alias("all_stages"),
             *durations(table["spread"], {"median_wait": 0.5, "p90_wait": 0.9}),
             pl.col("spread").list.eval(pl.element().struct.field("count")).list.sum().cast(pl.Int64).alias("waits"),
-            pl.when(last & pl.lit(self.value is not None)).then(pl.col("millionths") / MILLION).alias("value"),
+            *value_columns(last & pl.lit(self.value is not None), known=bool(self.value and self.value.returns_known)),
             (pl.col(square_columns(*SHARES[0])[3]) >= MIN_DENOMINATOR).alias("enough"),
         )
         return totals_first(answered, self.view.groups, "period", "step").select(*self.view.groups, *self.SCHEMA)
@@ -426,11 +447,12 @@ def stage_funnel(
     *,
     window: str | timedelta | None = None,
     by: By = (),
-    start: datetime | None = None,
-    end: datetime | None = None,
+    start: date | None = None,
+    end: date | None = None,
     period: Period | None = None,
     begin: str | None = None,
-    value: str | None = None,
+    value: str | Money | None = None,
+    returns: Words | None = None,
     timezone: str = "UTC",
     exact: bool = False,
 ) -> pl.DataFrame:
@@ -440,10 +462,11 @@ def stage_funnel(
     paths were built with. The name of a `Goal` is that of its row, else it is `goal`. A goal that does not end journeys
     also counts in their aftermath. The window is the horizon of a `Goal`, else 30 days, or the journey gap where that
     is shorter. Only journeys count that begin from `start` (inclusive) to `end` (exclusive), with all their later
-    touches, and with `begin` only those with a touch of that stage at their first instant.
+    touches, and with `begin` only those with a touch of that stage at their first instant. Dates, and times without a
+    zone, are those of `timezone`: a date is the beginning of its day there.
 
     Columns: those of `by` (the value at the journey's first touch); `is_total` Boolean (rows over all groups come
-    first, with null in `by`); `period` Datetime(us, UTC) (the start of the period of `timezone` in which journeys
+    first, with null in `by`); `period` Datetime(us, timezone) (the start of the calendar period in which journeys
     begin; null without `period`); `step` UInt32, `name` String, `kind` String: a row `stage` for every stage before the
     goal's, in order, then a row `goal` of that name. Int64: `entered` (mature journeys, not direct), `reached`,
     `touched` (a touch of the stage itself), `skipped` (reached - touched), `open` (not mature, reached so far),
@@ -453,9 +476,17 @@ def stage_funnel(
     row) Float64, each with its Wilson interval, judged by customers, `_low`, `_high`. `median_wait`, `p90_wait`
     Duration(us): from the first touch of the nearest earlier stage that is touched to that of this one, of `waits`
     Int64 mature journeys; those in which it came earlier are left out and counted in `backward` Int64. Of more than
-    1,000 waits quantiles are right to 1 in 1,000, or with `exact` exact. `value` Float64 (only in the goal's row: of
-    the goal touches of journeys that reach it, a missing value as 0; null without `value`). `enough` Boolean: 30
-    customers or more have entered.
+    1,000 waits quantiles are right to 1 in 1,000, or with `exact` exact. `enough` Boolean: 30 customers or more have
+    entered.
+
+    Columns of the goal's row where a `value` is asked for, else null: `value` Float64, the sum of that column over the
+    goal touches of the journeys that reach it, a missing one as 0; of money in several currencies ask for `Money`.
+    `value_left_out` Int64: goal touches with an amount that cannot be converted. `net_value` Float64: less the amounts,
+    whatever their sign, of the returns in the aftermath of these journeys: touches of `returns` (touchpoints), by
+    default all of kind order. `returns` Int64 counts them, `returns_left_out` those that take nothing off (no amount,
+    or none that can be converted), `customers_returned` their customers; all null where the paths have no aftermath, or
+    no `kind` and no `returns` are given. `value_dominated`, `net_value_dominated` Boolean: one customer brings more
+    than half of the sum (or of what returns take off), so that it would tell about this customer.
 
     No touches give a total of zeros, or no rows with `by` or `period`. Raises `DefinitionError` for paths without a
     goal or an order of stages where none is given, an unknown column, and a window longer than the journey gap.
@@ -473,6 +504,7 @@ def stage_funnel(
         goal=goal,
         begin=begin,
         value=value,
+        returns=returns,
         period=period,
         timezone=timezone,
         by=by,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -187,21 +187,23 @@ def stage_groups(
     goal: GoalWords | None = None,
     *,
     window: str | timedelta | None = None,
-    start: datetime | None = None,
-    end: datetime | None = None,
+    start: date | None = None,
+    end: date | None = None,
+    timezone: str = "UTC",
 ) -> pl.DataFrame:
     """How many journeys of every group go on to each stage, against those of all other known groups.
 
-    Journeys, stages and the goal are those of `stage_funnel`; a group is the value of `by` at the journey's first
-    touch. Columns: that of `by`; `is_total` Boolean (rows over all journeys come first, with null in `by`); `step`
-    UInt32 (from 2), `name` String; `previous`, `reached` Int64 (mature journeys that reach the stage before, and this
-    one); `customers_previous`, `customers` Int64 (distinct, with one that reaches the stage before, and this one),
-    `customers_lost` (with one that only reaches the stage before); `share_of_previous` Float64 with its Wilson interval
-    `_low`, `_high`; the `difference` to the share of all other known groups, with Newcombe's interval `difference_low`,
-    `difference_high`; `p_value` of the test that both are equal (two proportions); `enough` Boolean: 30 customers or
-    more have reached the stage before. Differences are null for the total, for journeys without a value (they are a
-    group of their own, last, and nobody's others), and where there are no others. Intervals and tests are judged by
-    customers. Raises `DefinitionError` for more than one column, and as `stage_funnel` does.
+    Journeys, stages, the goal and days of `timezone` are those of `stage_funnel`; a group is the value of `by` at
+    the journey's first touch. Columns: that of `by`; `is_total` Boolean (rows over all journeys come first, with
+    null in `by`); `step` UInt32 (from 2), `name` String; `previous`, `reached` Int64 (mature journeys that reach
+    the stage before, and this one); `customers_previous`, `customers` Int64 (distinct, with one that reaches the
+    stage before, and this one), `customers_lost` (with one that only reaches the stage before); `share_of_previous`
+    Float64 with its Wilson interval `_low`, `_high`; the `difference` to the share of all other known groups, with
+    Newcombe's interval `difference_low`, `difference_high`; `p_value` of the test that both are equal (two
+    proportions); `enough` Boolean: 30 customers or more have reached the stage before. Differences are null for the
+    total, for journeys without a value (they are a group of their own, last, and nobody's others), and where there
+    are no others. Intervals and tests are judged by customers. Raises `DefinitionError` for more than one column,
+    and as `stage_funnel` does.
 
     >>> from analytics import PathRules, Paths
     >>> rules = PathRules(goal=["buy"], stages=[{"name": "Look", "touchpoints": ["look"]}])
@@ -212,5 +214,7 @@ def stage_groups(
     """
     if not isinstance(by, str | pl.Expr):
         raise DefinitionError("Groups are of one column.", expected="a name, or an expression", found=str(by))
-    asked = StageGroups.of(paths, stages=stages, goal=goal, by=by, start=start, end=end, window=window)
+    asked = StageGroups.of(
+        paths, stages=stages, goal=goal, by=by, start=start, end=end, window=window, timezone=timezone
+    )
     return run(paths, asked)

@@ -17,14 +17,14 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, SMALL, Cells, answer, measured_by
-from analytics.engine.calendar import PERIODS, Period, period_numbers, period_starts
+from analytics.engine.calendar import PERIODS, Period, period_numbers, periods_of, zone_named
 from analytics.engine.conditions import ANY, Step, one_of
 from analytics.engine.matching import Matcher
 from analytics.engine.partials import add_up
 from analytics.engine.run import on_parts, run
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.statistics.shares import share_columns, square_columns
-from analytics.store.columns import AT, CUSTOMER
+from analytics.store.columns import AT, CUSTOMER, TIME
 from analytics.store.encoding import Dictionaries, as_time
 from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
@@ -51,6 +51,7 @@ class Cohorts:
     def __post_init__(self) -> None:
         one_of("period", self.period, PERIODS)
         one_of("cohort", self.cohort, COHORTS)
+        zone_named(self.timezone)
 
     @property
     def matcher(self) -> Matcher:
@@ -63,14 +64,13 @@ class Cohorts:
         starts, back = ((bits & np.uint64(bit)) > 0 for bit in (1, 2))
         return starts[codes], back[codes]
 
-    def begins(self, at: pl.Expr) -> pl.Expr:
-        """The start of the period that contains `at`, in the time zone."""
-        return period_starts(at, self.period, self.timezone)
+    def periods(self, at: pl.Series) -> tuple[pl.Series, Ints]:
+        """The start of the period that contains each time, in the time zone, and its number.
 
-    def number(self, at: pl.Expr) -> pl.Expr:
-        """The number of the period that contains `at`; consecutive periods differ by 1."""
-        local = self.begins(at) if self.period == "hour" else at.dt.convert_time_zone(self.timezone)
-        return period_numbers(local, self.period)
+        The numbers of consecutive periods differ by 1.
+        """
+        starts, position = periods_of(at, self.period, self.timezone)
+        return starts.gather(position), period_numbers(starts, self.period)[position]
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class Retention:
     def partial(self, part: Part, words: Dictionaries) -> pl.DataFrame:
         """The cells of one part that are over, by cohort and over all cohorts."""
         at = as_time(part.read([AT])[AT])
-        number = at.to_frame().select(self.cohorts.number(pl.col(AT))).to_series().to_numpy()
+        periods, number = self.cohorts.periods(at)
         starts, back = self.cohorts.starts_and_returns(part, words)
         if not starts.any():
             return pl.DataFrame(schema=self.schema)
@@ -134,9 +134,9 @@ class Retention:
             members = members[np.diff(members // width, prepend=-1) > 0]
         row_of_period = np.zeros(int(period.max()) + 1, np.int64)
         row_of_period[period] = np.arange(len(period))
-        begins = at[row_of_period].to_frame().select(self.cohorts.begins(pl.col(AT)).alias("cohort"))
+        begins = periods.gather(row_of_period).alias("cohort")
         table = _cells(members, returns_, self.spans, width, self.end - int(lowest))
-        return table.with_columns(begins["cohort"].gather(table["period"])).select(*self.schema)
+        return table.with_columns(begins.gather(table["period"])).select(*self.schema)
 
     def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Adds up the cells of parts."""
@@ -245,9 +245,9 @@ def _nobody(paths: Paths, cohorts: Cohorts) -> pl.DataFrame:
 def _members(part: Part, words: Dictionaries, cohorts: Cohorts) -> pl.DataFrame:
     """The members of the cohorts in one part: `customer`, `cohort`, `number` of its period, `after`."""
     met = dict(zip(("starts", "returns"), map(pl.Series, cohorts.starts_and_returns(part, words)), strict=True))
-    touches = decoded(part, [CUSTOMER, AT], words).with_columns(
-        cohorts.begins(pl.col(AT)).alias("cohort"), cohorts.number(pl.col(AT)).alias("number"), **met
-    )
+    touches = decoded(part, [CUSTOMER, AT], words)
+    cohort, number = cohorts.periods(touches[AT])
+    touches = touches.with_columns(cohort.alias("cohort"), pl.Series("number", number), **met)
     starts = touches.filter("starts").select(CUSTOMER, "cohort", "number").unique(maintain_order=True)
     starts = starts.unique(CUSTOMER, keep="first", maintain_order=True) if cohorts.cohort == "first" else starts
     back = touches.filter("returns").select(CUSTOMER, pl.col("number").alias("then")).unique()
@@ -316,5 +316,4 @@ def _bracket_ends(edges: Sequence[int]) -> list[int]:
 def _end(paths: Paths, cohorts: Cohorts) -> int:
     """The number of the first period that is not over at the end of the data."""
     end = paths.end_of_data or datetime(1970, 1, 1, tzinfo=UTC)
-    frame = pl.DataFrame({AT: [end]}, schema={AT: pl.Datetime("us", "UTC")})
-    return int(frame.select(cohorts.number(pl.col(AT))).item())
+    return int(cohorts.periods(pl.Series([end], dtype=TIME))[1][0])

@@ -20,4 +20,5 @@ DIRECT: Final = "direct"
 OUTCOMES: Final = ("converted", "abandoned", "open")
 STAGE: Final = "stage"
 LINKED: Final = "linked"
+CURRENCY: Final = "currency"
 LINKED_VALUES: Final = ("login", "device", "session", "anonymous")

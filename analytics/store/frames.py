@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Final
 
 import polars as pl
@@ -45,13 +45,20 @@ def standard_columns(frame: pl.DataFrame, names: Mapping[str, str], sequence: st
     return frame.select(first + [name for name in frame.columns if name not in first])
 
 
-def as_utc(time: object) -> datetime:
-    """A time in UTC; a time without a zone is taken as UTC. Anything but a datetime raises `DefinitionError`."""
+def as_utc(time: object, zone: tzinfo = UTC) -> datetime:
+    """A time in UTC; one without a zone is read in `zone`, and a date is the first instant of its day there.
+
+    Anything else raises `DefinitionError`.
+
+    >>> as_utc(date(2026, 3, 1)).isoformat()
+    '2026-03-01T00:00:00+00:00'
+    """
+    if isinstance(time, date) and not isinstance(time, datetime):
+        time = datetime(time.year, time.month, time.day, tzinfo=zone)
     if not isinstance(time, datetime):
-        raise DefinitionError(
-            "This is not a time.", expected="a datetime, such as datetime(2026, 3, 1)", found=repr(time)
-        )
-    return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        expected = "a datetime, such as datetime(2026, 3, 1), or a date"
+        raise DefinitionError("This is not a time.", expected=expected, found=repr(time))
+    return (time.replace(tzinfo=zone) if time.tzinfo is None else time).astimezone(UTC)
 
 
 def micros(time: datetime | timedelta) -> int:

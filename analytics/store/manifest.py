@@ -19,7 +19,7 @@ from expectations.lake import files
 from expectations.lake.layout import PATHS, Lake
 from expectations.lake.manifest import MANIFEST, SUCCESSOR, newest_manifest
 
-STORE_FORMAT: Final = 3
+STORE_FORMAT: Final = 4
 _UNREADABLE: Final = "unreadable"
 
 

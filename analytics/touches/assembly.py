@@ -16,6 +16,7 @@ from analytics.identity.columns import CODE, COMBINATION
 from analytics.store.columns import (
     AFTER_GOAL,
     AT,
+    CURRENCY,
     CUSTOMER,
     DIRECT,
     JOURNEY,
@@ -45,7 +46,7 @@ _LEADING_COLUMNS: Final = (
     DIRECT,
     LINKED,
 )
-_SURVEY: Final = "survey"
+_MEANT_BY: Final = {"score": "survey", "revenue": CURRENCY}
 _SEQUENCE: Final = "_sequence"
 EVENT_HASH: Final = "_event"
 PREVIOUS_ORDER: Final = "_place"
@@ -61,7 +62,7 @@ def prepare_events(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
     sequence = [column_of(rules.sequence).cast(pl.Float64, strict=False).alias(_SEQUENCE)] if rules.sequence else []
     own = [pl.col(name).cast(CATEGORICAL) for name in (contract.CHANNEL, contract.EVENT_NAME, contract.KIND)]
     context_names = {short(name) for name in rules.context}
-    survey = [pl.col(_SURVEY).cast(CATEGORICAL)] if "score" in rules.values and _SURVEY not in context_names else []
+    beside = [pl.col(name).cast(CATEGORICAL) for name in _beside(rules) if name not in context_names]
     return events.select(
         CODE,
         pl.col(contract.OCCURRED_AT).alias(AT),
@@ -73,7 +74,7 @@ def prepare_events(events: pl.LazyFrame, rules: PathRules) -> pl.LazyFrame:
         *(column for column in own if column.meta.output_name() not in context_names),
         *context,
         *values,
-        *survey,
+        *beside,
         *sequence,
     )
 
@@ -102,8 +103,12 @@ def touches_of(
 def columns(rules: PathRules) -> list[str]:
     """The columns of a touch except the customer, in order."""
     kept = [*map(short, rules.context), *rules.attributes, *map(short, rules.values)]
-    survey = [_SURVEY] if "score" in rules.values else []
-    return list(dict.fromkeys([*_LEADING_COLUMNS, contract.EVENT_NAME, contract.KIND, *kept, *survey]))
+    return list(dict.fromkeys([*_LEADING_COLUMNS, contract.EVENT_NAME, contract.KIND, *kept, *_beside(rules)]))
+
+
+def _beside(rules: PathRules) -> list[str]:
+    """Columns of text that say what a value means: the survey of a score, the currency of a revenue."""
+    return [text for value, text in _MEANT_BY.items() if value in rules.values]
 
 
 def touch_schema(rules: PathRules) -> pl.Schema:

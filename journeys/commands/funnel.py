@@ -16,7 +16,7 @@ from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settin
 if TYPE_CHECKING:
     import polars as pl
 
-    from analytics import Funnel
+    from analytics import Funnel, Money, Paths
     from journeys.settings import Settings
 
 BAR: Final = ""
@@ -70,16 +70,31 @@ def funnel(
             help="Which touch the value of --by comes from: at_entry (default), first, last, 'step 2' or every."
         ),
     ] = None,
-    value: Annotated[str | None, typer.Option(help="A numeric column to add up at each step.")] = None,
+    value: Annotated[
+        str | None,
+        typer.Option(
+            help="A numeric column to add up: of the goal, less returns, or with steps at each step. Money is in the "
+            "currency of the report."
+        ),
+    ] = None,
     begin: Annotated[str | None, typer.Option(help="Without steps: only journeys that begin in this stage.")] = None,
     goal: Annotated[
         str | None, typer.Option(help="Without steps: the goal of this name in journeys.toml; default the main one.")
     ] = None,
     start: Annotated[
-        datetime | None, typer.Option(help="Only entries, or journeys that begin, from this time.")
+        datetime | None,
+        typer.Option(help="Only entries, or journeys that begin, from this day or time, in the zone of the report."),
     ] = None,
     end: Annotated[
-        datetime | None, typer.Option(help="Only entries, or journeys that begin, before this time.")
+        datetime | None,
+        typer.Option(help="Only entries, or journeys that begin, before this day or time, in the zone of the report."),
+    ] = None,
+    period: Annotated[
+        str | None,
+        typer.Option(
+            help="By the period in which entries, or journeys, begin: hour, day, week (from Monday), week_sunday or "
+            "month, in the zone of the report."
+        ),
     ] = None,
     svg: Annotated[Path | None, typer.Option(help="Also draw the funnel into this SVG file.")] = None,
     as_json: AsJson = False,
@@ -93,19 +108,25 @@ def funnel(
 
     rules = {"by": by, "window": window, "order": order, "maturity": maturity, "start": start, "end": end}
     rules |= {"exclude": exclude, "same": same, "count": count, "ties": ties, "attribution": attribution}
-    rules |= {"value": value, "begin": begin, "goal": goal}
+    rules |= {"value": value, "begin": begin, "goal": goal, "period": period}
     given, how = {name: value for name, value in rules.items() if value}, printed_as(json=as_json, csv=as_csv)
+    if period and (svg or (steps and value)):
+        wrong = "--svg" if svg else "--value"
+        raise DefinitionError(f"{wrong} is of a funnel, not of its periods.", do=f"leave out {wrong}, or --period")
     show = show_funnel if steps else show_stages
     show(settings_of(config), steps or [], given, how, svg)
 
 
-OF_STAGES: Final = ("by", "window", "start", "end", "value", "begin", "goal")
+OF_STAGES: Final = ("by", "window", "start", "end", "value", "begin", "goal", "period")
 """The options of a funnel without steps."""
 
 
 def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None) -> None:
     """Print how many journeys reach each stage, and the goal."""
+    import polars as pl
+
     import analytics
+    from reports.questions.money import amount_of
 
     if wrong := [name for name in rules if name not in OF_STAGES]:
         raise DefinitionError(
@@ -113,9 +134,16 @@ def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: te
             expected=", ".join(f"--{name}" for name in OF_STAGES),
             do="name the steps, or leave it out: without steps, journeys are counted by stage",
         )
-    paths = analytics.Paths.open(settings.lake).require_touches()
+    paths, report = analytics.Paths.open(settings.lake).require_touches(), settings.report
     goal = settings.goal(rules["goal"]) if "goal" in rules else settings.main_goal
-    asked = {"window": goal.horizon or settings.report.window, **rules, "goal": goal}
+    asked: dict[str, Any] = {
+        "window": goal.horizon or report.window,
+        "timezone": report.timezone,
+        "returns": report.returns,
+    }
+    asked |= {**rules, "goal": goal}
+    if "value" in rules:
+        asked["value"] = amount_of(report, rules["value"])
     answer = analytics.stage_funnel(paths, **asked)
     named = _with_losses(answer)
     if svg is not None:
@@ -124,12 +152,34 @@ def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: te
         terminal.show(answer, how)
         return
     by, value = rules.get("by", []), rules.get("value") or ""
+    window = terminal.text(analytics.goal_window(paths, asked["window"]))
+    if rules.get("period"):
+        values = ["value", "net_value"] if value else []
+        _show_periods(named.filter(pl.col("kind") == "goal"), rules["period"], by, values)
+        terminal.out.print(f"\nJourneys by when they begin, and the goal within {window}.", style="dim", markup=False)
+        return
     for group in named.partition_by("is_total", *by, maintain_order=True):
         _print_group(group, by)
         _draw(group, "journeys", value)
-    window = terminal.text(analytics.goal_window(paths, asked["window"]))
     last = named.filter("is_total").row(-1, named=True)
     terminal.out.print(_stages_reading(last, window), style="dim", markup=False)
+    if value:
+        lines = [_money_reading(last), *_left_out(paths, asked["value"], last["value_left_out"])]
+        terminal.out.print("\n".join(lines), style="dim", markup=False)
+
+
+IN_PERIODS: Final = ("entered", "reached", "open", "share_of_entered", "share_of_entered_low", "share_of_entered_high")
+"""The columns of a trend that a table shows."""
+
+
+def _show_periods(answer: pl.DataFrame, period: str, by: Sequence[str], values: Sequence[str] = ()) -> None:
+    """Print one row per period and group: its local day, or its beginning where it is shorter."""
+    import polars as pl
+
+    local = pl.col("period") if period == "hour" else pl.col("period").dt.date()
+    for group in answer.with_columns(local).partition_by("is_total", *by, maintain_order=True):
+        _print_group(group, by)
+        terminal.show(group.select("period", *IN_PERIODS, *values), terminal.As.table)
 
 
 def _with_losses(answer: pl.DataFrame) -> pl.DataFrame:
@@ -160,6 +210,26 @@ def _stages_reading(goal: dict[str, Any], window: str) -> str:
     return "\n".join(lines)
 
 
+def _money_reading(goal: dict[str, Any]) -> str:
+    """What returns take off the value of the goals."""
+    value = f"Value of the goals: {goal['value']:,.2f}"
+    if goal["net_value"] is None:
+        return f"{value}. Returns are not known: touches have no kind; name them as `returns` under [report]."
+    nothing = f", {goal['returns_left_out']:,} of them without a known amount" if goal["returns_left_out"] else ""
+    return f"{value}, less {goal['returns']:,} returns{nothing}: {goal['net_value']:,.2f}."
+
+
+def _left_out(paths: Paths, value: str | Money, count: int) -> list[str]:
+    """The amounts that are in no sum, with their currencies; nothing where there are none."""
+    from analytics import Money, amounts_left_out
+
+    found = amounts_left_out(paths, value) if count and isinstance(value, Money) else None
+    if found is None:
+        return []
+    named = ", ".join(f"{row['currency'] or 'no currency'} {row['amounts']:,}" for row in found.head(5).to_dicts())
+    return [f"{count:,} amounts cannot be converted and are left out (of all touches: {terminal.harmless(named)})."]
+
+
 def show_funnel(
     settings: Settings, steps: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None
 ) -> None:
@@ -170,9 +240,18 @@ def show_funnel(
         if name in rules:
             do = f"leave out the steps, or --{name}"
             raise DefinitionError(f"--{name} is an option of the funnel of stages.", do=do)
-    paths = analytics.Paths.open(settings.lake)
-    definition = question(settings, steps, rules)
-    answer = analytics.funnel(paths, analytics.check_words(paths, definition))
+    paths, report = analytics.Paths.open(settings.lake), settings.report
+    period = rules.get("period")
+    definition = analytics.check_words(paths, question(settings, steps, rules))
+    value = definition.value.column if isinstance(definition.value, analytics.Money) else definition.value or ""
+    if period:
+        found = analytics.trend(paths, definition, period=period, timezone=report.timezone)
+        if how is terminal.As.table:
+            _show_periods(found, period, definition.by)
+        else:
+            terminal.show(found, how)
+        return
+    answer = analytics.funnel(paths, definition)
     if svg is not None:
         _draw_file(svg, answer)
     by, window = definition.by, terminal.text(definition.window)
@@ -183,8 +262,12 @@ def show_funnel(
         return
     for group in answer.partition_by("is_total", *by, maintain_order=True):
         _print_group(group, by)
-        _draw(group, counted, definition.value or "")
+        _draw(group, counted, value)
     terminal.out.print(_reading(answer, window, definition.maturity, counted), style="dim", markup=False)
+    if definition.value is not None:
+        left_out = int(answer.filter("is_total")["value_left_out"].sum())
+        for line in _left_out(paths, definition.value, left_out):
+            terminal.out.print(line, style="dim", markup=False)
 
 
 def _print_group(group: pl.DataFrame, by: Sequence[str]) -> None:
@@ -205,12 +288,19 @@ def _draw_file(svg: Path, answer: pl.DataFrame) -> None:
 
 
 def question(settings: Settings, steps: list[str], rules: dict[str, Any]) -> Funnel:
-    """The funnel's definition, from the arguments and the configuration."""
+    """The funnel's definition, from the arguments and the configuration; times without a zone are the report's."""
     from analytics import Funnel, step_of
+    from reports.questions.money import amount_of
+
+    zone = settings.report.zone
+    rules = {name: value for name, value in rules.items() if name != "period"}
+    rules |= {name: rules[name].replace(tzinfo=zone) for name in ("start", "end") if name in rules}
 
     if len(steps) == 1 and steps[0] in settings.funnels:
         named = settings.funnels[steps[0]]
         steps, rules = named.steps, {**named.model_dump(exclude={"name", "steps"}), **rules}
+    if rules.get("value"):
+        rules["value"] = amount_of(settings.report, rules["value"])
     return Funnel([step_of(word) for word in steps], **rules)
 
 

@@ -25,8 +25,14 @@ def goals(
         list[str] | None, typer.Argument(help="Names of goals in journeys.toml; by default all of them.")
     ] = None,
     by: Annotated[list[str] | None, typer.Option(help="Break down by this column; repeatable.")] = None,
-    start: Annotated[datetime | None, typer.Option("--from", help="Only journeys that begin from this time.")] = None,
-    end: Annotated[datetime | None, typer.Option("--to", help="Only journeys that begin before this time.")] = None,
+    start: Annotated[
+        datetime | None,
+        typer.Option("--from", help="Only journeys that begin from this day or time, in the zone of the report."),
+    ] = None,
+    end: Annotated[
+        datetime | None,
+        typer.Option("--to", help="Only journeys that begin before this day or time, in the zone of the report."),
+    ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
     config: Config = DEFAULT,
@@ -42,10 +48,15 @@ def goals(
 def show_goals(settings: Settings, names: list[str], asked: dict[str, Any], how: terminal.As) -> None:
     """Print one row per goal, and group of a breakdown."""
     import analytics
+    from reports.questions.money import money_of
 
     goals = [settings.goal(name) for name in dict.fromkeys(names)] or list(settings.goals or [settings.main_goal])
     paths = analytics.Paths.open(settings.lake).require_touches()
-    answer = analytics.goal_attainment(paths, goals, window=settings.report.window, **asked)
+    report = settings.report
+    for name in ("start", "end"):
+        asked[name] = None if asked[name] is None else asked[name].replace(tzinfo=asked[name].tzinfo or report.zone)
+    money = money_of(report, [goal.value for goal in goals if isinstance(goal.value, str)])
+    answer = analytics.goal_attainment(paths, goals, window=report.window, money=money, **asked)
     if how is not terminal.As.table:
         terminal.show(answer, how)
         return

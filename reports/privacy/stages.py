@@ -26,7 +26,8 @@ _SHARES: Final = (
     "share_of_previous_low",
     "share_of_previous_high",
 )
-_BESIDE: Final = ("touched", "skipped", "late", "direct", "all_stages", "customers", "waits", "backward", "value")
+_MONEY: Final = ("value", "value_left_out", "net_value", "returns", "returns_left_out")
+_BESIDE: Final = ("touched", "skipped", "late", "direct", "all_stages", "customers", "waits", "backward", *_MONEY)
 """Counts that stand beside `reached`."""
 NO_VALUE: Final = "unknown"
 OUTCOMES: Final = ("converted", "abandoned", "open")
@@ -79,9 +80,11 @@ def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.D
         if not publishable:
             _blank(row, "reached", *_BESIDE, *_SHARES)
         _drop_thin_rates(row, people[0], people[index - 1] if row["previous"] is not None else None, min_customers)
+        _withhold_money(row, k)
         row["entered"] = None if small(people[0], k) else row["entered"]
         row["open"] = row["open"] if publishable_open[index] else None
-        row.update({name: None for name in _BESIDE if row.get(name) is not None and small(row[name], k)})
+        counts_beside = [name for name in _BESIDE if name not in ("value", "net_value")]
+        row.update({name: None for name in counts_beside if row.get(name) is not None and small(row[name], k)})
         if not publishable or row["reached"] is None or people[index] < min_customers:
             _blank(row, "median_wait", "p90_wait")
         row["bound_low"], row["bound_high"] = None, None
@@ -94,7 +97,20 @@ def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.D
     }
     schema: dict[str, Any] = {**funnel.schema, **added}
     table = pl.DataFrame([{name: row.get(name) for name in schema} for row in published], schema=schema, orient="row")
-    return table.drop("is_total", "tie_sensitive", "period", "customers_lost", strict=False)
+    has_money = "value" in funnel.columns and funnel["value"].count() > 0
+    unasked = () if has_money else _MONEY[1:]
+    return table.drop("is_total", "tie_sensitive", "period", "customers_lost", *_JUDGED, *unasked, strict=False)
+
+
+_JUDGED: Final = ("value_dominated", "net_value_dominated", "customers_returned")
+
+
+def _withhold_money(row: dict[str, Any], k: int) -> None:
+    """Withholds a sum of which one customer brings more than half; its difference to another sum is one, too."""
+    if row.get("value_dominated"):
+        _blank(row, "value", "net_value")
+    if (row.get("net_value_dominated") and row.get("returns")) or small(row.get("customers_returned") or 0, k):
+        _blank(row, "net_value", "returns", "returns_left_out")
 
 
 def publishable_segments(steps: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:

@@ -19,7 +19,7 @@ from reports.questions.quality import Evidence
 class Facts:
     """Totals and their period: touches, customers, journeys, and journeys by outcome.
 
-    A withheld count is null.
+    A withheld count is null. Times are in the zone of the report.
     """
 
     touches: int
@@ -82,13 +82,15 @@ class Answers:
     `times` and `incidence` (by the groups of `incidence_by`) from `reports.questions.pacing`, `pace_shift` and
     `voice_shifts` (by stage) from `reports.questions.periods`. `linked` is `way` String and `share` Float64 of touches.
     `attained` (from `reports.privacy.goals`) has the goals of journeys.toml, `definitions` says what they mean.
-    `stage_numbers` orders the touchpoints of the graph; `goals` are the touchpoints that end it.
+    `currency` is that of sums of money, null where they are of plain numbers. `stage_numbers` orders the touchpoints of
+    the graph; `goals` are the touchpoints that end it.
     """
 
     facts: Facts
     goal: str
     window: timedelta
     stages: pl.DataFrame
+    currency: str | None = None
     segments: pl.DataFrame | None = None
     flow: Flow | None = None
     paths: pl.DataFrame | None = None

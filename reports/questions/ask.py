@@ -45,6 +45,7 @@ from reports.questions import groups, pacing, periods, scope, weeks
 from reports.questions.act_first import problems
 from reports.questions.answers import Answers, Facts, GoalDefinition, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
+from reports.questions.money import amount_of, currency_of, money_of, rates_text
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
 
@@ -73,15 +74,16 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules, goals: Se
         raise scope.no_such_days(paths, settings)
     answers = answers_about(within, settings, rules, goals)
     origin = replace(answers.origin, versions=_versions(paths), offsets=_offsets(lake, paths))
-    return replace(answers, origin=origin, evidence=evidence(lake, settings.k))
+    return replace(answers, origin=origin, evidence=evidence(lake, settings.k, settings.zone))
 
 
 def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> Answers:
     """All results of the report over these paths, which hold at least one touch."""
     scope.check_breakdowns(paths, settings.segments)
     paths = paths if paths.definition else paths.defined_by(rules.definition)
-    goal, facts = _main_goal(paths, rules, goals), _facts(paths, settings.k)
-    counts = stage_funnel(paths, goal=goal, window=settings.window)
+    goal, facts = _main_goal(paths, rules, goals), _facts(paths, settings)
+    value = None if settings.value is None else amount_of(settings, settings.value)
+    counts = stage_funnel(paths, goal=goal, window=settings.window, value=value, returns=settings.returns)
     window = goal_window(paths, settings.window)
     stages = publishable_stages(counts, settings.k, settings.least)
     segments = groups.segment_differences(paths, settings, goal)
@@ -90,6 +92,7 @@ def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules, goal
         facts=facts,
         goal=goal.name,
         window=window,
+        currency=currency_of(paths, value),
         stages=stages,
         segments=segments,
         flow=_flow(paths, settings, rules),
@@ -123,7 +126,8 @@ def _attained(
     if not goals:
         return None
     asked = [main, *goals[1:]]
-    found = goal_attainment(paths, asked, window=settings.window)
+    money = money_of(settings, [goal.value for goal in asked if isinstance(goal.value, str)])
+    found = goal_attainment(paths, asked, window=settings.window, money=money)
     hidden = stages.filter(kind="goal", state=WITHHELD)["name"].to_list()
     return publishable_goals(found, [goal.steps for goal in asked], hidden, settings.k, settings.least)
 
@@ -151,7 +155,9 @@ def _cube(paths: Paths, stages: pl.DataFrame, segments: pl.DataFrame | None, set
 
     @cache
     def counts(by: tuple[str, ...]) -> pl.DataFrame:
-        return stage_funnel(paths, window=settings.window, by=by, period="week").filter(~pl.col("is_total"))
+        return stage_funnel(paths, window=settings.window, by=by, period="week", timezone=settings.timezone).filter(
+            ~pl.col("is_total")
+        )
 
     published = published_counts(stages, segments, [settings.name_of(column) for column in columns])
     return build_cube(counts, stages["name"].to_list(), columns, settings.k, published)
@@ -165,8 +171,9 @@ def _explored(settings: ReportSettings) -> tuple[str, ...]:
 
 
 def definitions_hash(settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> str:
-    """A short hash of all definitions; equal settings give an equal hash."""
-    text = json.dumps([each.model_dump(mode="json") for each in (settings, rules, *goals)], sort_keys=True)
+    """A short hash of all definitions; equal settings and rates give an equal hash, wherever their file lies."""
+    report = settings.model_dump(mode="json", exclude={"rates"}) | {"rates": rates_text(settings)}
+    text = json.dumps([report, *(each.model_dump(mode="json") for each in (rules, *goals))], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:10]
 
 
@@ -247,11 +254,11 @@ def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Fact
     return {"voice": publishable, "voice_shifts": periods.voice_shifts(paths, settings, facts)}
 
 
-def _facts(paths: Paths, k: int) -> Facts:
+def _facts(paths: Paths, settings: ReportSettings) -> Facts:
     row: dict[str, Any] = summary(paths).row(0, named=True)
-    counts = totals({name: row[name] or 0 for name in ("customers", "journeys", *OUTCOMES)}, k)
-    end_of_data = row["end_of_data"] or row["last_at"]
-    return Facts(row["touches"], **counts, first_at=row["first_at"], end_of_data=end_of_data)
+    counts = totals({name: row[name] or 0 for name in ("customers", "journeys", *OUTCOMES)}, settings.k)
+    first, end = (time.astimezone(settings.zone) for time in (row["first_at"], row["end_of_data"] or row["last_at"]))
+    return Facts(row["touches"], **counts, first_at=first, end_of_data=end)
 
 
 def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:

@@ -104,7 +104,7 @@ def _cells(rows: pl.DataFrame, columns: tuple[str, ...], weeks: int, steps: int)
     """Journeys by cell, and a number of distinct customers that each has at least: those of its largest part."""
     named = rows.with_columns(
         a=_grouped(rows, columns[0]), b=_grouped(rows, columns[1]) if len(columns) > 1 else pl.lit("")
-    ).with_columns(start=pl.col("period").dt.truncate(f"{weeks}w").dt.date())
+    ).with_columns(start=pl.col("period").dt.date().dt.truncate(f"{weeks}w"))
     is_first = pl.col("step") == 1
     sums = [
         pl.col("reached").filter(pl.col("step") == step).sum().cast(pl.Int64).alias(f"n{step}")

@@ -6,7 +6,7 @@ is over; for survey answers, which need no window, the second period ends with t
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 from math import hypot
 from typing import Any
 
@@ -28,7 +28,7 @@ def period_changes(
     `previous_difference` Float64 (of the share of all that entered, and of those that reached the step before), each
     with its interval by customers, `_low`, `_high`.
     """
-    length, end = duration(settings.compare), facts.end_of_data - window
+    length, end = duration(settings.compare), facts.end_of_data.astimezone(UTC) - window
     if not length or end - 2 * length < facts.first_at:
         return None
     middle = end - length
@@ -72,7 +72,7 @@ def pace_shift(paths: Paths, window: timedelta, settings: ReportSettings, facts:
 
     The interval combines those of the two medians as Newcombe's method combines those of two shares.
     """
-    length, end = duration(settings.compare), facts.end_of_data - window
+    length, end = duration(settings.compare), facts.end_of_data.astimezone(UTC) - window
     if end - 2 * length < facts.first_at:
         return None
     medians = []
@@ -91,10 +91,10 @@ def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[s
 
     Its interval is Newcombe's, of the intervals of both shares, which are judged by customers.
     """
-    length = duration(settings.compare)
-    if facts.end_of_data - 2 * length < facts.first_at:
+    length, end_of_data = duration(settings.compare), facts.end_of_data.astimezone(UTC)
+    if end_of_data - 2 * length < facts.first_at:
         return {}
-    middle = facts.end_of_data - length
+    middle = end_of_data - length
     earlier, later = (
         voice(paths, start=start, end=end).filter(~pl.col("is_total"), pl.col("stage").is_not_null())
         for start, end in ((middle - length, middle), (middle, None))

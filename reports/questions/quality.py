@@ -7,7 +7,7 @@ customer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Final
 
 import polars as pl
@@ -51,8 +51,8 @@ class Evidence:
     events: int | None = None
 
 
-def evidence(lake: Lake, k: int) -> Evidence:
-    """Reads the lake's records of its data quality."""
+def evidence(lake: Lake, k: int, zone: tzinfo = UTC) -> Evidence:
+    """Reads the lake's records of its data quality; times are in `zone`, days of checks are those of the checks."""
     delay = pl.col(contract.RECEIVED_AT) - pl.col("occurred_at")
     streamed = ~pl.col(contract.TOPIC).fill_null("").str.starts_with(contract.FROM_FILE)
     arrivals = landed(lake).select(
@@ -63,8 +63,9 @@ def evidence(lake: Lake, k: int) -> Evidence:
     )
     row = arrivals.collect().row(0, named=True)
     late = None if small(row["many"] or 0, k) else row["late"]
+    arrived = row["arrived"] and row["arrived"].astimezone(zone)
     return Evidence(
-        check_verdicts(results.results(lake), k), refused_messages(lake, k), row["arrived"], late, row["len"] or None
+        check_verdicts(results.results(lake), k), refused_messages(lake, k), arrived, late, row["len"] or None
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
-from analytics import Paths, summary
+from analytics import Paths, day_start, summary
 from expectations.errors import DefinitionError
 from reports.settings import ReportSettings
 
@@ -16,25 +16,26 @@ WORDS: Final = (pl.String, pl.Categorical, pl.Enum, pl.Boolean)
 
 
 def within(paths: Paths, settings: ReportSettings) -> Paths:
-    """The journeys that begin from the first to the last configured day, with all their later touches.
+    """The journeys that begin from the first to the last configured day of the zone, with all their later touches.
 
     The end of the data stays as it is. The paths are unchanged where no day is set.
     """
-    first, last = (
-        None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
-        for day in (settings.first_day, settings.last_day)
-    )
+    first, last = settings.first_day, settings.last_day
     if first is None and last is None:
         return paths
-    return paths.begun_between(first, None if last is None else last + timedelta(days=1))
+    return paths.begun_between(
+        None if first is None else day_start(first, settings.timezone),
+        None if last is None else day_start(last + timedelta(days=1), settings.timezone),
+    )
 
 
 def no_such_days(paths: Paths, settings: ReportSettings) -> DefinitionError:
     """The error for days without touches; it names the days that have some."""
     row = summary(paths).row(0, named=True)
+    first, last = (row[name].astimezone(settings.zone) for name in ("first_at", "last_at"))
     return DefinitionError(
         "No journey begins in the requested days.",
-        expected=f"days from {row['first_at']:%Y-%m-%d} to {row['last_at']:%Y-%m-%d}",
+        expected=f"days from {first:%Y-%m-%d} to {last:%Y-%m-%d}",
         found=f"{settings.first_day or 'the first'} to {settings.last_day or 'the last'}",
     )
 

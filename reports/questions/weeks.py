@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import polars as pl
 
-from analytics import Goal, Paths, duration, stage_funnel, unusual_periods
+from analytics import Goal, Paths, day_start, duration, stage_funnel, unusual_periods
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import (
     MIN_WEEKS,
@@ -27,22 +27,20 @@ _WEEKS: Final = 26
 
 def step_conversion(paths: Paths, settings: ReportSettings, facts: Facts, goal: Goal) -> pl.DataFrame | None:
     """Step conversion by week in which journeys begin, for all journeys and for every group of every breakdown."""
-    length, window = timedelta(days=7), duration(settings.trend_window)
-    mondays = weeks_between(facts.first_at.date(), (facts.end_of_data - length).date())[-_WEEKS:]
+    window, zone, end = duration(settings.trend_window), settings.timezone, facts.end_of_data
+    weeks = weeks_between(facts.first_at.date(), end.date())
+    over = {monday: day_start(monday + timedelta(days=7), zone) for monday in weeks}
+    mondays = [monday for monday in weeks if over[monday] <= end][-_WEEKS:]
     if not mondays:
         return None
-    first, last = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (mondays[0], mondays[-1]))
+    still_open = [monday for monday in mondays if over[monday] + window > end]
+    first, last = day_start(mondays[0], zone), over[mondays[-1]]
     frames = []
     for column in (None, *settings.segments):
         found = stage_funnel(
-            paths, goal=goal, window=window, by=column or (), start=first, end=last + length, period="week"
-        )
-        window_end = pl.col("period") + length + window
-        frames.append(
-            _conversion_of(found, column, settings).with_columns(
-                week=pl.col("period").dt.date(), is_open=window_end > facts.end_of_data
-            )
-        )
+            paths, goal=goal, window=window, by=column or (), start=first, end=last, period="week", timezone=zone
+        ).with_columns(week=pl.col("period").dt.date())
+        frames.append(_conversion_of(found, column, settings).with_columns(is_open=pl.col("week").is_in(still_open)))
     weekly = [judged(frames[0], settings.k, settings.least)]
     if len(frames) > 1:
         spread = judged(pl.concat(frames[1:]), settings.k, settings.least, SPREADS_OF_GROUPS)
@@ -76,7 +74,7 @@ def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSet
     rows = counts.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
     reached = pl.col("reached") + pl.col("open")
     return rows.select(
-        "period",
+        "week",
         "step",
         "name",
         reached=reached,

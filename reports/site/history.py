@@ -6,7 +6,7 @@ It reads the `site.json` of every kept run; runs without a readable file are lef
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 import polars as pl
@@ -63,11 +63,14 @@ def _steps(index: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {name: {"share": s, "low": low, "high": high} for name, s, low, high in rows if s is not None}
 
 
-def history_page(runs: list[Run], title: str) -> str:
-    """A page without scripts that lists the runs, newest first, each with its changes since the previous one."""
+def history_page(runs: list[Run], title: str, zone: tzinfo = UTC) -> str:
+    """A page without scripts that lists the runs, newest first, each with its changes since the previous one.
+
+    Times are in `zone`.
+    """
     parts = []
     for (name, index), previous in zip(runs, [*(index for _, index in runs[1:]), None], strict=True):
-        built = moment(datetime.fromisoformat(index["built_at"]))
+        built = moment(datetime.fromisoformat(index["built_at"]).astimezone(zone))
         changes = ["The first report that is kept."] if previous is None else moved(index, previous)
         parts.append(
             Part(

@@ -113,7 +113,7 @@ def _put_in_place(built: BuiltSite, docs: dict[str, bytes], place: Place, run: s
     complete = earlier_runs(place)
     kept = {run, *[name for name, _ in complete if name != run][: settings.keep - 1]}
     listed = [(name, index) for name, index in complete if name in kept]
-    place.replace("history.html", history_page(listed, settings.title).encode())
+    place.replace("history.html", history_page(listed, settings.title, settings.zone).encode())
     place.replace(INDEX, built.files[INDEX])
     place.replace("index.html", built.front)
     for old in place.runs():

@@ -178,7 +178,8 @@ def _empty_page() -> Page:
 def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetime) -> tuple[str, ...]:
     touches = f"{count(answers.facts.touches)} touches" if answers else "0 touches"
     landed = answers.evidence.events if answers else None
-    lines = [f"Built {moment(built_at)} from {touches}{'' if landed is None else f' of {count(landed)} events'}."]
+    built = moment(built_at.astimezone(settings.zone))
+    lines = [f"Built {built} from {touches}{'' if landed is None else f' of {count(landed)} events'}."]
     if answers:
         versions = ", ".join(f"{name} {version}" for name, version in sorted(answers.origin.versions.items()))
         lines.append(f"Definitions {answers.origin.definitions}" + (f"; {versions}." if versions else "."))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 NARROW: Final = "\u202f"
@@ -186,13 +186,23 @@ def day(at: datetime) -> str:
 
 
 def moment(at: datetime) -> str:
-    """A time of day on a date, UTC.
+    """A time of day on a date, with its zone.
 
     >>> from datetime import UTC
     >>> moment(datetime(2026, 3, 5, 6, 4, tzinfo=UTC))
     '5 Mar 2026 06:04 UTC'
     """
-    return f"{day(at)} {at:%H:%M} UTC"
+    return f"{day(at)} {at:%H:%M} {at.tzname()}"
+
+
+def earlier(at: datetime, length: timedelta) -> datetime:
+    """The time that lies so long before another, whatever clocks did in between; in the same zone.
+
+    >>> from zoneinfo import ZoneInfo
+    >>> earlier(datetime(2026, 3, 30, tzinfo=ZoneInfo("Europe/Berlin")), timedelta(days=1)).isoformat()
+    '2026-03-28T23:00:00+01:00'
+    """
+    return (at.astimezone(UTC) - length).astimezone(at.tzinfo)
 
 
 def period(start: datetime, last: datetime) -> str:

@@ -9,7 +9,7 @@ import polars as pl
 from reports.privacy.stages import BOUNDED, WITHHELD
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
-from reports.words.numbers import count, length, percent, period
+from reports.words.numbers import count, earlier, length, percent, period
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def counted_journeys(answers: Answers) -> str:
 def entry_dates(answers: Answers) -> str:
     """From the first touch to the last day on which a journey began whose window is over."""
     facts = answers.facts
-    return period(facts.first_at, max(facts.first_at, facts.end_of_data - answers.window))
+    return period(facts.first_at, max(facts.first_at, earlier(facts.end_of_data, answers.window)))
 
 
 def dates(answers: Answers) -> str:

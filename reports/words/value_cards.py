@@ -7,7 +7,7 @@ interval; it is omitted where a period has too few customers.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -21,6 +21,7 @@ from reports.words.numbers import (
     compared,
     compared_interval,
     count,
+    earlier,
     interval,
     length,
     percent,
@@ -45,11 +46,13 @@ class ValueCard:
 
 
 def value_cards(answers: Answers, settings: ReportSettings) -> tuple[ValueCard, ...]:
-    """Started, converted, weakest step, time to the goal, and the stage with the lowest satisfaction."""
+    """Started, converted, weakest step, time to the goal, its value, and the stage with the lowest satisfaction."""
     cards = [_started(answers, settings), _converted(answers, settings)]
     if answers.stages.height > 2:
         cards.append(_weakest(answers, settings))
     cards.append(_pace(answers, settings))
+    if settings.value is not None:
+        cards.append(_value(answers, settings))
     if answers.voice is not None and answers.voice["satisfied"].drop_nulls().len():
         cards.append(_satisfaction(answers, answers.voice, settings))
     return tuple(cards)
@@ -116,6 +119,24 @@ def _pace(answers: Answers, settings: ReportSettings) -> ValueCard:
     return ValueCard(label, wait(pace.median), detail, change)
 
 
+def _value(answers: Answers, settings: ReportSettings) -> ValueCard:
+    """The value of the goals in the window, and what returns leave of it."""
+    last, unit = answers.stages.row(-1, named=True), f" {answers.currency}" if answers.currency else ""
+    label = f"Value of {quoted(answers.goal)}"
+    if last["value"] is None:
+        few = last["reached"] is None
+        why = _why_not(last, settings) if few else "one customer brings more than half of it: withheld"
+        return ValueCard(label, "–", why)
+    detail = f"of {count(last['reached'])} journeys that reached it within {length(answers.window)}"
+    if last.get("net_value") is not None:
+        detail += f"; {count(last['net_value'])}{unit} after {count(last['returns'])} returns"
+    left_out = last.get("value_left_out", 0)
+    if left_out != 0:
+        many = f"fewer than {settings.k}" if left_out is None else count(left_out)
+        detail += f"; {many} amounts cannot be converted and are left out"
+    return ValueCard(label, f"{count(last['value'])}{unit}", detail)
+
+
 def _satisfaction(answers: Answers, voice: pl.DataFrame, settings: ReportSettings) -> ValueCard:
     rated = voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
     row = rated.row(0, named=True)
@@ -128,7 +149,7 @@ def _satisfaction(answers: Answers, voice: pl.DataFrame, settings: ReportSetting
     if shift is not None:
         difference = f"{points(shift.difference)} against", points_interval(shift.low, shift.high)
         end = answers.facts.end_of_data
-        when = _days(end - duration(settings.compare), end)
+        when = _days(earlier(end, duration(settings.compare)), end)
         change = _change("Answers", when, settings, difference, clear=shift.low > 0 or shift.high < 0)
     return ValueCard(f"Satisfied at {quoted(row['stage'])}", percent(row["satisfied"]), detail, change)
 
@@ -158,14 +179,14 @@ def _change(what: str, when: str, settings: ReportSettings, difference: tuple[st
 
 def newest_period(answers: Answers, settings: ReportSettings) -> str:
     """The newer of the two compared periods in which journeys began."""
-    end = answers.facts.end_of_data - answers.window
-    return _days(end - duration(settings.compare), end)
+    end = earlier(answers.facts.end_of_data, answers.window)
+    return _days(earlier(end, duration(settings.compare)), end)
 
 
 def _days(start: datetime, end: datetime) -> str:
     """The days of a period; its first and last day are included if most of the day lies within it."""
-    half = min(timedelta(hours=12), (end - start) / 2)
-    return period(start + half, end - half)
+    half = min(timedelta(hours=12), (end.astimezone(UTC) - start.astimezone(UTC)) / 2)
+    return period(earlier(start, -half), earlier(end, half))
 
 
 def _why_not(row: dict[str, Any], settings: ReportSettings) -> str:

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from analytics import (
     Goal,
+    Money,
     PathRules,
     Paths,
     UnknownWordWarning,
@@ -241,3 +242,20 @@ def test_a_step_that_no_touch_has_is_told_and_reached_by_nobody() -> None:
 def test_an_invalid_goal_is_refused(table: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Goal.model_validate(table)
+
+
+def test_a_value_in_several_currencies_is_added_up_in_one() -> None:
+    rules = PathRules(goal=["buy"], stages=[{"name": "Look", "touchpoints": ["look"]}])
+    visits = {
+        "ann": "look@0d buy@1d[revenue=10,currency=EUR]",
+        "bo": "look@0d buy@1d[revenue=10,currency=USD]",
+        "cy": "look@0d buy@1d[revenue=10,currency=GBP]",
+    }
+    shop = Paths.from_text(visits, end="60d", rules=rules)
+    order = Goal(name="Order", steps=["buy"], value="revenue")
+    with pytest.raises(DefinitionError, match="3 currencies") as raised:
+        goal_attainment(shop, order)
+    assert "Order" in raised.value.where
+    rates = pl.DataFrame({"date": ["2000-01-01"], "currency": ["USD"], "rate": [0.5]})
+    row = goal_attainment(shop, order, money=[Money("revenue", "EUR", rates)]).row(0, named=True)
+    assert (row["reached"], row["value"], row["largest_value"]) == (3, 15.0, 10.0)

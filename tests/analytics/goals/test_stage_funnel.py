@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -114,6 +116,29 @@ def test_periods_are_those_in_which_journeys_begin_by_the_clock_of_the_zone() ->
         (at("23h"), 1, 0, 0),
         (at("59d") - timedelta(hours=1), 0, 0, 0),
     ]
+
+
+ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia")
+CHANGES = [datetime(*day, tzinfo=UTC) for day in ((2024, 3, 9), (2024, 3, 30), (2024, 10, 26), (2011, 12, 29))]
+BEGUN = st.lists(st.tuples(st.sampled_from(CHANGES), st.integers(0, 400)), min_size=1, max_size=12)
+
+
+@settings(deadline=None, max_examples=60)
+@given(BEGUN, st.sampled_from(ZONES), st.sampled_from(["day", "week", "month"]))
+def test_journeys_belong_to_the_local_period_in_which_they_begin(
+    begun: list[tuple[datetime, int]], zone: str, period: str
+) -> None:
+    starts = [change + timedelta(minutes=37 * steps) for change, steps in begun]
+    frame = pl.DataFrame({"customer": [f"c{i}" for i in range(len(starts))], "at": starts, "touchpoint": "ad"})
+    paths = Paths.from_frame(frame, end_of_data=START + timedelta(days=800), rules=RULES)
+    table = stage_funnel(paths, window="3d", period=period, timezone=zone).filter(kind="goal")  # type: ignore[arg-type]
+    days = [start.astimezone(ZoneInfo(zone)).date() for start in starts]
+    back = {"day": lambda _: 0, "week": date.weekday, "month": lambda day: day.day - 1}[period]
+    expected = Counter(day - timedelta(days=back(day)) for day in days)
+    assert dict(zip(table["period"].dt.date(), table["entered"], strict=True)) == expected
+    last = max(days)
+    ranged = stage_funnel(paths, window="3d", start=last, timezone=zone), stage_funnel(paths, end=last, timezone=zone)
+    assert [each["entered"][0] for each in ranged] == [days.count(last), len(days) - days.count(last)]
 
 
 def test_begin_counts_journeys_that_begin_in_a_stage() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
@@ -82,6 +83,28 @@ def test_a_week_is_one_of_the_time_zone_also_where_its_clock_was_set_back_over_m
     options: dict[str, Any] = {"period": "day", "timezone": "America/St_Johns"}
     assert returns(shop, **options)["after"].to_list() == [[0, 1]]
     assert retention(shop, periods=1, **options)["size", "returned"].rows() == [(1, 1), (1, 1)]
+
+
+ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "Pacific/Apia", "America/Havana")
+CHANGES = [datetime(*day, tzinfo=UTC) for day in ((2024, 3, 9), (2024, 3, 30), (2024, 4, 6), (2024, 11, 2))]
+VISITS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(CHANGES), st.integers(0, 200)), min_size=1, max_size=14
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(VISITS, st.sampled_from(ZONES), st.sampled_from(["day", "week"]))
+def test_cohorts_are_of_local_days_and_weeks(
+    visits: list[tuple[str, datetime, int]], zone: str, period: Literal["day", "week"]
+) -> None:
+    rows = [(who, change + timedelta(minutes=31 * steps)) for who, change, steps in visits]
+    frame = pl.DataFrame(rows, schema={"customer": pl.String, "at": pl.Datetime("us", "UTC")}, orient="row")
+    found = returns(Paths.from_frame(frame.with_columns(touchpoint=pl.lit("a"))), period=period, timezone=zone)
+    for who, cohort, after in found.iter_rows():
+        days = sorted(at.astimezone(ZoneInfo(zone)).date() for name, at in rows if name == who)
+        length, first = (1, days[0]) if period == "day" else (7, days[0] - timedelta(days=days[0].weekday()))
+        assert cohort.date() == first
+        assert after == sorted({(day - first).days // length for day in days})
 
 
 def test_a_cell_is_shown_when_its_period_is_over() -> None:

@@ -50,7 +50,16 @@ def frame(*rows: dict[str, Any]) -> pl.DataFrame:
 SHOP = frame(
     event("home", "0m", anonymous_id="x", device="phone", properties='{"page":{"title":"Home"},"load":1.5}'),
     event("ping", "1m", anonymous_id="x"),
-    event("order_placed", "2m", anonymous_id="x", customer_id="ann", revenue="9.90", kind="order", channel="app"),
+    event(
+        "order_placed",
+        "2m",
+        anonymous_id="x",
+        customer_id="ann",
+        revenue="9.90",
+        kind="order",
+        channel="app",
+        currency="EUR",
+    ),
     event("survey", "2h", customer_id="ann", survey="nps", score=9.0, kind="feedback", channel="email"),
     event("home", "3h", anonymous_id="y"),
 )
@@ -74,7 +83,7 @@ def test_events_become_touches_with_all_their_columns() -> None:
     assert touches.columns == [
         *("customer", "at", "touchpoint", "stage", "channel", "session", "journey", "outcome"),
         *("after_goal", "direct", "linked"),
-        *("event_name", "kind", "device", "title", "region", "revenue", "score", "load", "survey"),
+        *("event_name", "kind", "device", "title", "region", "revenue", "score", "load", "survey", "currency"),
     ]
     rows_of_touches = touches.select(
         "customer", "touchpoint", "stage", "session", "journey", "outcome", "linked"
@@ -86,12 +95,18 @@ def test_events_become_touches_with_all_their_columns() -> None:
         (ann, "survey", None, 2, 1, "converted", "login"),
         ("anonymous_id:y", "home", "Interest", 1, 1, "open", "anonymous"),
     ]
-    assert touches.select("title", "load", "revenue", "survey", "score").rows() == [
-        ("Home", 1.5, None, None, None),
-        (None, None, 9.9, None, None),
-        (None, None, None, "nps", 9.0),
-        (None, None, None, None, None),
+    assert touches.select("title", "load", "revenue", "currency", "survey", "score").rows() == [
+        ("Home", 1.5, None, None, None, None),
+        (None, None, 9.9, "EUR", None, None),
+        (None, None, None, None, "nps", 9.0),
+        (None, None, None, None, None, None),
     ]
+
+
+def test_a_currency_is_kept_with_revenue_alone_and_once() -> None:
+    assert "currency" not in stitch(SHOP, RULES.model_copy(update={"values": ["score"]})).columns
+    kept = stitch(SHOP, RULES.model_copy(update={"context": ["currency"], "values": ["revenue"]}))
+    assert kept["currency"].to_list() == [None, "EUR", None, None]
 
 
 def test_attributes_hold_as_of_the_event() -> None:

@@ -16,6 +16,7 @@ from analytics.identity.links import split
 from analytics.identity.rules import IdentityRules
 from analytics.stitching.build import StitchSummary, build
 from analytics.stitching.refresh import refresh, summary_of
+from analytics.store.manifest import STORE_FORMAT
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules, StageRule, TouchpointRule
 from expectations import contract
@@ -310,7 +311,7 @@ def test_paths_of_another_format_are_rebuilt(tmp_path: Path) -> None:
     land(lake, event("home", "0m", 0, customer_id="ann"))
     refresh(lake)
     manifest = Path(lake.paths) / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"format": 3', '"format": 1'))
+    manifest.write_text(manifest.read_text().replace(f'"format": {STORE_FORMAT}', '"format": 1'))
     with pytest.raises(StorageError, match="another format"):
         Paths.open(lake)
     check(lake, PathRules(), tmp_path)

@@ -225,3 +225,66 @@ def test_a_window_longer_than_the_journey_gap_is_refused(stages: Path) -> None:
         asked(stages, "--window", "40d")
     assert "raise journey_gap" in str(refused.value)
     assert "at most 30 days:" in str(refused.value) and "found: 40 days" in str(refused.value)
+
+
+ZONED = """
+[lake]
+address = "lake"
+[paths]
+goal = ["buy"]
+[[paths.stages]]
+name = "Look"
+touchpoints = ["look"]
+[report]
+timezone = "Europe/Berlin"
+"""
+
+
+@pytest.fixture
+def zoned(tmp_path: Path) -> Path:
+    """Two journeys that begin on either side of midnight in Berlin, on 2 January 2024 there."""
+    (tmp_path / "journeys.toml").write_text(ZONED)
+    config = tmp_path / "journeys.toml"
+    visits = {"ann": "look@22.5h buy@23.5h", "bo": "look@23.5h", "cy": "look@23h buy@40h"}
+    Paths.from_text(visits, end="60d", rules=Settings(config).paths).save(tmp_path / "lake" / "paths")
+    return config
+
+
+def test_days_and_periods_are_those_of_the_reports_zone(zoned: Path) -> None:
+    rows = json.loads(asked(zoned, "--period", "day", "--json"))
+    assert [(row["period"][:10], row["entered"]) for row in rows if row["kind"] == "goal"] == [
+        ("2024-01-01", 1),
+        ("2024-01-02", 2),
+    ]
+    found = stage_funnel(Paths.open(zoned.parent / "lake"), period="day", timezone="Europe/Berlin")
+    assert rows == json.loads(plain(found).write_json())
+    table = asked(zoned, "--period", "day")
+    assert "2024-01-02" in table and "00:00" not in table
+    by_steps = json.loads(asked(zoned, "look", "buy", "--period", "day", "--json"))
+    assert [(row["period"][:10], row["entered"], row["reached"]) for row in by_steps] == [
+        ("2024-01-01", 1, 1),
+        ("2024-01-02", 2, 1),
+    ]
+
+
+def test_dates_of_a_range_are_local_days(zoned: Path) -> None:
+    for steps in ([], ["look", "buy"]):
+        counts = [
+            json.loads(asked(zoned, *steps, "--start", "2024-01-02", "--json"))[0]["entered"],
+            json.loads(asked(zoned, *steps, "--end", "2024-01-02", "--json"))[0]["entered"],
+            json.loads(asked(zoned, *steps, "--start", "2024-01-02T00:30:00", "--json"))[0]["entered"],
+        ]
+        assert counts == [2, 1, 1]
+
+
+def test_periods_take_no_drawing_and_no_value_of_steps(zoned: Path, tmp_path: Path) -> None:
+    for wrong in (["--svg", str(tmp_path / "a.svg")], ["look", "buy", "--value", "price"]):
+        done = CliRunner().invoke(app, ["funnel", *wrong, "--period", "day", "--config", str(zoned)])
+        assert isinstance(done.exception, DefinitionError) and "periods" in str(done.exception)
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berln", "CEST", ""])
+def test_an_unknown_zone_is_a_mistake_with_its_line(zoned: Path, zone: str) -> None:
+    zoned.write_text(ZONED.replace("Europe/Berlin", zone))
+    with pytest.raises(ConfigurationError, match=r"line 10(.|\n)*no time zone"):
+        _ = Settings(zoned).report
