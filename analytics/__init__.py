@@ -64,6 +64,7 @@ if TYPE_CHECKING:
     from analytics.stitching.privacy.export import customer_data
     from analytics.stitching.privacy.forget import check_removable, finish_forgetting, forget_selected
     from analytics.stitching.privacy.forget import forget as forget_customer
+    from analytics.stitching.privacy.journal import erasures
     from analytics.stitching.privacy.objection import unknown_objectors
     from analytics.stitching.privacy.selection import select_customers
     from analytics.stitching.refresh import refresh as refresh_paths
@@ -110,6 +111,7 @@ __all__ = [
     "deviations",
     "duration",
     "effort",
+    "erasures",
     "explain_difference",
     "finish_forgetting",
     "flow",
@@ -186,6 +188,7 @@ _ON_USE = {
     "check_words": "analytics.funnels.saved:check_words",
     "customers": "analytics.identity.resolution:customers",
     "customer_data": "analytics.stitching.privacy.export:customer_data",
+    "erasures": "analytics.stitching.privacy.journal:erasures",
     "forget_customer": "analytics.stitching.privacy.forget:forget",
     "select_customers": "analytics.stitching.privacy.selection:select_customers",
     "check_removable": "analytics.stitching.privacy.forget:check_removable",

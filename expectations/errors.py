@@ -85,7 +85,7 @@ class RegistryError(JourneysError):
 
 
 class ReportError(JourneysError):
-    """The report is published, but a part of it could not be made."""
+    """The report is published, but a part of it could not be made; or it is withdrawn again."""
 
     code = "REPORT"
     exit_code = 9

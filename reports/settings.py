@@ -64,7 +64,7 @@ class ReportSettings(Section):
     files: bool = Field(
         False, description="also write charts as PNG and SVG, numbers as Parquet, report.pdf and report_static.html"
     )
-    keep: int = Field(10, ge=1, description="earlier reports kept in the site's runs folder")
+    keep: int = Field(10, ge=1, description="reports kept in the site's runs folder, the newest included")
 
     @field_validator("timezone")
     @classmethod

@@ -29,6 +29,8 @@ SCHEMA: Final = pl.Schema(
 )
 """`definitions` is a hash of all settings behind the numbers, `identity` one of the stitching rules.
 
+`versions` are those of the tables, and the hashes of the parts of the definitions: `definition: goal`, and so on.
+
 `offset` is the last one read of its partition.
 """
 
@@ -54,10 +56,10 @@ def published_runs(lake: Lake) -> pl.DataFrame:
 
 
 def record_run(lake: Lake, run: dict[str, object]) -> None:
-    """Records a published report; does nothing if a report of this name is already recorded.
+    """Records a published report; does nothing if a report of this name is already recorded at its site.
 
     `run` has a value for every column of `SCHEMA`. Raises `StorageError` if the table cannot be written.
     """
-    if run["run"] in set(published_runs(lake)["run"]):
+    if (run["run"], run["site"]) in published_runs(lake).select("run", "site").rows():
         return
     append(lake, RUNS, pl.DataFrame([run], schema=SCHEMA, orient="row"))

@@ -98,7 +98,10 @@ def show_forget(settings: Settings, customers: Sequence[str], *, preview: bool, 
     """Show what would go; after confirmation remove it, and print how many rows each table held before and after."""
     from analytics import check_removable, finish_forgetting, forget_selected, select_customers
 
-    if not preview and finish_forgetting(settings.lake, settings.paths) is not None:
+    def then() -> None:
+        _withdraw_reports(settings)
+
+    if not preview and finish_forgetting(settings.lake, settings.paths, then=then) is not None:
         terminal.out.print("Finished an earlier run that was interrupted.")
     with terminal.step("Looking the customers up"):
         selection = select_customers(settings.lake, customers, settings.paths)
@@ -110,9 +113,26 @@ def show_forget(settings: Settings, customers: Sequence[str], *, preview: bool, 
         who = customers[0] if len(customers) == 1 else f"{len(selection.summary):,} customers"
         typer.confirm(f"Remove all data of {who}? This cannot be undone", abort=True)
     with terminal.step("Removing the customers and stitching again"):
-        proof = forget_selected(settings.lake, selection, large=large)
+        proof = forget_selected(settings.lake, selection, large=large, then=then)
     terminal.show(proof, terminal.As.table)
     terminal.out.print(f"\n{_proven(int(proof['named'].sum()))}", style="dim", markup=False)
+
+
+def _withdraw_reports(settings: Settings) -> None:
+    """Withdraw the reports that hold an erased customer, wherever they lie; print what remains to be done."""
+    from reports.questions.runs import erasures_of, sites
+    from reports.site.withdrawal import absolute, withdraw
+
+    configured = absolute(settings.beside(settings.report.site))
+    published = [absolute(site) for site in sites(settings.lake)]
+    for site in dict.fromkeys([configured, f"{configured}/filtered", *published]):
+        done = withdraw(site, erasures_of(settings.lake), datetime.now(UTC))
+        if done.runs:
+            noun = "report" if len(done.runs) == 1 else "reports"
+            terminal.out.print(f"  {len(done.runs):,} {noun} withdrawn: {site}", markup=False, soft_wrap=True)
+        if done.remains and site in published:
+            text = f"remains to be done: withdraw the reports at {site} ({done.remains}); publishing there does it"
+            terminal.out.print(f"  {text}", markup=False, soft_wrap=True, style="bold red")
 
 
 def _print_selection(summary: pl.DataFrame, unknown: Sequence[str]) -> None:

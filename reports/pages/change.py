@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import polars as pl
 
 from reports.charts.canvas import NARROW, PAPER
@@ -10,9 +12,10 @@ from reports.charts.time.trend import trend_strips
 from reports.pages.cards import Page, Part
 from reports.privacy.trends import MIN_WEEKS, SPREADS, SPREADS_OF_GROUPS, WEEKS_BEFORE, unusual_runs
 from reports.questions.answers import Answers
+from reports.questions.definitions import changed_definitions
 from reports.settings import ReportSettings
-from reports.words import headlines, tables
-from reports.words.numbers import length, quoted
+from reports.words import headlines, since, tables
+from reports.words.numbers import length, moment, quoted
 from reports.words.value_cards import newest_period
 
 
@@ -30,6 +33,9 @@ def change_page(answers: Answers, settings: ReportSettings) -> Page | None:
     changes = changes_card(answers, settings)
     if changes is not None:
         parts.append(changes)
+    since_last = since_card(answers, settings)
+    if since_last is not None:
+        parts.append(since_last)
     if not parts:
         return None
     return Page(
@@ -56,6 +62,43 @@ def changes_card(answers: Answers, settings: ReportSettings) -> Part | None:
         "zero.",
         frame=frame,
         table=tables.changes_table(frame),
+    )
+
+
+def since_card(answers: Answers, settings: ReportSettings) -> Part | None:
+    """Every measure beside that of the last report, or the definitions that changed; null without an earlier report."""
+    before = answers.last_report
+    if before is None:
+        return None
+    at = moment(datetime.fromisoformat(before["built_at"]))
+    now = {
+        "definition": answers.origin.definition,
+        "versions": answers.origin.versions,
+        "end_of_data": answers.facts.end_of_data.isoformat(),
+        "measures": since.measures_of(answers),
+        "counts": answers.counts,
+    }
+    frame = since.since(now, before)
+    if frame is None:
+        changed = changed_definitions(now, before)
+        return Part(
+            id="since",
+            title="The last report counts by another definition",
+            subtitle=f"Since the report of {at}. {since.not_compared(changed)}",
+            frame=pl.DataFrame({"definition": changed or ["all"]}),
+            table=tables.Table(("Definition that changed",), tuple((name,) for name in changed or ["all"])),
+        )
+    if frame.is_empty():
+        return None
+    return Part(
+        id="since",
+        title=since.since_headline(frame),
+        subtitle=f"This report beside that of {at}, by the same definitions. Cause period: the data end later; late "
+        "data: weeks that were over have other counts; customers: identities were joined or parted.",
+        method="Intervals: as if the two reports had no journeys in common, so too wide rather than too narrow "
+        f"(Newcombe, 95 %). Counts change in steps of {settings.k} from report to report.",
+        frame=frame,
+        table=since.since_table(frame),
     )
 
 

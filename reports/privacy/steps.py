@@ -154,6 +154,18 @@ def coarse(share: float | None, customers: int | None, k: int) -> float | None:
     return round(round(share / step) * step, 4)
 
 
+def coarse_amount(amount: float | None, units: int | None, k: int) -> float | None:
+    """A sum of money rounded so that its step is at least what `k` of so many units bring; null where they are unknown.
+
+    >>> coarse_amount(982_212.17, 4927, 10), coarse_amount(1234.5, 100, 10), coarse_amount(5.0, None, 10)
+    (982000.0, 1200.0, None)
+    """
+    if amount is None or not units:
+        return None
+    step = _up(abs(amount) * k / units)
+    return 0.0 if step == 0 else round(round(amount / step) * step, 2)
+
+
 def all_earlier(runs: Iterable[Mapping[str, Any]]) -> CellCounts:
     """The counts of several kept reports, newest first, by table and cell: those of the newest that has the cell.
 

@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 import polars as pl
 
@@ -58,6 +60,10 @@ class Origin:
     versions: dict[str, str] = field(default_factory=dict)
     offsets: dict[str, dict[int, int]] = field(default_factory=dict)
     """The last offset read, by topic and partition."""
+    definition: dict[str, str] = field(default_factory=dict)
+    """A hash of every part of the definitions (`reports.questions.definitions`)."""
+    erasures: int = 0
+    """How many erasures the lake had seen (`journeys forget`)."""
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,9 @@ class Answers:
     `voice_shifts` (by stage) from `reports.questions.periods`. `linked` is `way` String and `share` Float64 of touches.
     `attained` (from `reports.privacy.goals`) has the goals of journeys.toml, `definitions` says what they mean.
     `currency` is that of sums of money, null where they are of plain numbers. `stage_numbers` orders the touchpoints of
-    the graph; `goals` are the touchpoints that end it.
+    the graph; `goals` are the touchpoints that end it. `counts` are all published counts by table and cell, and
+    `rounded` says that some are in steps from earlier reports (`reports.privacy.steps`). `last_report` is the
+    `site.json` of the newest report that is kept beside this one.
     """
 
     facts: Facts
@@ -114,4 +122,7 @@ class Answers:
     definitions: tuple[GoalDefinition, ...] = ()
     cube: Cube | None = None
     evidence: Evidence = field(default_factory=Evidence)
+    counts: dict[str, dict[str, int]] = field(default_factory=dict)
+    rounded: bool = False
+    last_report: Mapping[str, Any] | None = None
     origin: Origin = field(default_factory=lambda: Origin(""))

@@ -6,8 +6,6 @@ from its counts and statistics.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +19,7 @@ from analytics import (
     Goal,
     PathRules,
     Paths,
+    erasures,
     flow_routes,
     goal_attainment,
     goal_rate,
@@ -37,30 +36,42 @@ from analytics import (
 )
 from expectations.errors import StorageError
 from expectations.lake.layout import EVENTS, Lake
-from reports.privacy import flow
+from reports.privacy import flow, restated
 from reports.privacy.goals import publishable_goals
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
 from reports.privacy.stages import OUTCOMES, WITHHELD, publishable_stages, publishable_voice, totals
+from reports.privacy.steps import CellCounts, Steps, coarse
 from reports.questions import groups, pacing, periods, scope, weeks
 from reports.questions.act_first import problems
 from reports.questions.answers import Answers, Facts, GoalDefinition, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
-from reports.questions.money import amount_of, currency_of, money_of, rates_text
+from reports.questions.definitions import definition_hashes, definitions_hash
+from reports.questions.money import amount_of, currency_of, money_of
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
 
-__all__ = ["Goal", "PathRules", "answers_about", "answers_of", "definitions_hash"]
+__all__ = ["Goal", "PathRules", "answers_about", "answers_of"]
 """With `Goal` and `PathRules`, so that whoever publishes a report need not import analytics."""
 
 _POSITIONS: Final = 8
 
 
-def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> Answers | None:
+def answers_of(
+    lake: Lake,
+    settings: ReportSettings,
+    rules: PathRules,
+    goals: Sequence[Goal] = (),
+    earlier: CellCounts | None = None,
+) -> Answers | None:
     """All results of the report over a lake's path store, or null when the store holds no touch.
 
-    The first of `goals` is the one that ends journeys; without any it is that of the rules. Raises `DefinitionError`
-    when a breakdown is not a text column of the store, or when the requested days hold no touch.
+    The first of `goals` is the one that ends journeys; without any it is that of the rules. Counts are in steps from
+    those of `earlier` reports (`reports.privacy.steps`).
+
+    Raises `DefinitionError` when a breakdown is not a text column of the store, or when the requested days hold no
+    touch.
     """
+    erased = erasures(lake)  # before the paths are opened: who is erased later may be in them
     try:
         paths = Paths.open(lake)
     except StorageError as error:
@@ -72,44 +83,62 @@ def answers_of(lake: Lake, settings: ReportSettings, rules: PathRules, goals: Se
         return None
     if not len(within):
         raise scope.no_such_days(paths, settings)
-    answers = answers_about(within, settings, rules, goals)
-    origin = replace(answers.origin, versions=_versions(paths), offsets=_offsets(lake, paths))
-    return replace(answers, origin=origin, evidence=evidence(lake, settings.k, settings.zone))
+    steps = Steps(settings.k, earlier)
+    answers = answers_about(within, settings, rules, goals, steps)
+    origin = replace(answers.origin, versions=_versions(paths), offsets=_offsets(lake, paths), erasures=erased)
+    found = evidence(lake, settings.k, settings.zone)
+    events, refused = steps.count("landed", ("events",), found.events), restated.refused_in_steps(found.refused, steps)
+    late = coarse(found.late, events, settings.k) if steps.moved("landed") else found.late
+    seen = replace(found, events=events, refused=refused, late=late)
+    return replace(answers, origin=origin, evidence=seen, counts=dict(steps.counts), rounded=steps.rounded)
 
 
-def answers_about(paths: Paths, settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> Answers:
-    """All results of the report over these paths, which hold at least one touch."""
+def answers_about(
+    paths: Paths,
+    settings: ReportSettings,
+    rules: PathRules,
+    goals: Sequence[Goal] = (),
+    steps: Steps | None = None,
+) -> Answers:
+    """All results of the report over these paths, which hold at least one touch; counts in `steps` if given."""
+    steps = steps or Steps(settings.k)
     scope.check_breakdowns(paths, settings.segments)
     paths = paths if paths.definition else paths.defined_by(rules.definition)
-    goal, facts = _main_goal(paths, rules, goals), _facts(paths, settings)
+    goal, facts, hashes = (
+        _main_goal(paths, rules, goals),
+        _facts(paths, settings),
+        definition_hashes(settings, rules, goals),
+    )
     value = None if settings.value is None else amount_of(settings, settings.value)
     counts = stage_funnel(paths, goal=goal, window=settings.window, value=value, returns=settings.returns)
     window = goal_window(paths, settings.window)
-    stages = publishable_stages(counts, settings.k, settings.least)
-    segments = groups.segment_differences(paths, settings, goal)
-    weekly = weeks.step_conversion(paths, settings, facts, goal)
+    stages = restated.stages_in_steps(publishable_stages(counts, settings.k, settings.least), steps)
+    segments = restated.segments_in_steps(groups.segment_differences(paths, settings, goal), stages, steps)
+    weekly = restated.weeks_in_steps(weeks.step_conversion(paths, settings, facts, goal), steps)
+    published = _facts_in_steps(facts, steps)
+    changes = periods.period_changes(paths, window, settings, facts, goal)
     return Answers(
-        facts=facts,
+        facts=published,
         goal=goal.name,
         window=window,
         currency=currency_of(paths, value),
         stages=stages,
         segments=segments,
-        flow=_flow(paths, settings, rules),
-        **_routes(paths, settings),
-        used=_used(paths, settings),
+        flow=restated.flow_in_steps(_flow(paths, settings, rules), steps),
+        **_routes(paths, settings, stages, published.journeys, steps),
+        used=restated.shares_in_steps(_used(paths, settings), steps, "used", ("stage", "touchpoint")),
         weeks=weekly,
         problems=problems(stages, segments, weekly),
-        attained=_attained(paths, goal, goals, stages, settings),
+        attained=restated.goals_in_steps(_attained(paths, goal, goals, stages, settings), steps),
         definitions=_definitions(paths, goal, goals, settings),
-        linked=_linked(paths),
+        linked=restated.linked_in_steps(_linked(paths), published.touches, steps),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
         cube=_cube(paths, stages, segments, settings),
-        **_pacing(paths, window, settings, facts),
-        changes=periods.period_changes(paths, window, settings, facts, goal),
-        **_voice(paths, settings, rules, facts),
-        origin=Origin(definitions_hash(settings, rules, goals), _versions(paths)),
+        **_pacing(paths, window, settings, facts, stages=stages, steps=steps),
+        changes=restated.changes_in_steps(changes, steps),
+        **_voice(paths, settings, rules, facts, steps),
+        origin=Origin(definitions_hash(hashes), _versions(paths), definition=hashes),
     )
 
 
@@ -170,13 +199,6 @@ def _explored(settings: ReportSettings) -> tuple[str, ...]:
     return tuple(asked or dict.fromkeys([*usual, *settings.segments]))[:2]
 
 
-def definitions_hash(settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> str:
-    """A short hash of all definitions; equal settings and rates give an equal hash, wherever their file lies."""
-    report = settings.model_dump(mode="json", exclude={"rates"}) | {"rates": rates_text(settings)}
-    text = json.dumps([report, *(each.model_dump(mode="json") for each in (rules, *goals))], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:10]
-
-
 def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flow.Flow | None:
     if "journey" not in paths.schema:
         return None
@@ -187,31 +209,52 @@ def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flow.Flow
     return flow.publishable_flow(rated, set(rules.goal), settings.k)
 
 
-def _routes(paths: Paths, settings: ReportSettings) -> dict[str, Any]:
+def _routes(
+    paths: Paths, settings: ReportSettings, stages: pl.DataFrame, journeys: int | None, steps: Steps
+) -> dict[str, Any]:
     """Whole paths, positions and moves; empty where touches have no journey."""
     if "journey" not in paths.schema:
         return {}
     collapse = settings.collapse
     whole_paths = variants(paths, min_units=settings.least, collapse=collapse, window=settings.window)
     mature = goal_rate(paths, window=settings.window)["mature"][0]
+    positions = publishable_positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k)
     return {
-        "paths": publishable_paths(whole_paths, mature, settings.least),
-        "positions": publishable_positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k),
-        "moves": publishable_moves(transitions(paths, collapse=collapse), settings.k),
+        "paths": restated.shares_in_steps(
+            publishable_paths(whole_paths, mature, settings.least),
+            steps,
+            "paths",
+            ("route", "ended"),
+            whole=stages["entered"][0],
+        ),
+        "positions": restated.shares_in_steps(
+            positions, steps, "positions", ("position", "kind", "touchpoint"), whole=journeys
+        ),
+        "moves": restated.moves_in_steps(publishable_moves(transitions(paths, collapse=collapse), settings.k), steps),
     }
 
 
-def _pacing(paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts) -> dict[str, Any]:
+def _pacing(
+    paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts, *, stages: pl.DataFrame, steps: Steps
+) -> dict[str, Any]:
     """Time to the goal and the share that has reached it by day; empty where touches have no journey."""
     column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
     if not pacing.has_journeys(paths):
         return {}
     k, min_journeys, total = settings.k, settings.least, pacing.summary(paths, window)
+    times = pacing.times_to_goal(paths, total, window, k=k, min_journeys=min_journeys)
+    pace, curves = (
+        pacing.pace(total, min_journeys),
+        pacing.incidence(paths, column, window=window, k=k, min_journeys=min_journeys),
+    )
+    published = restated.times_in_steps(times, steps)
+    if pace is not None and published is not None and steps.moved("times"):
+        pace = replace(pace, journeys=stages["reached"][-1] or int(published["journeys"].sum()))
     return {
-        "pace": pacing.pace(total, min_journeys),
+        "pace": pace,
         "pace_shift": periods.pace_shift(paths, window, settings, facts),
-        "times": pacing.times_to_goal(paths, total, window, k=k, min_journeys=min_journeys),
-        "incidence": pacing.incidence(paths, column, window=window, k=k, min_journeys=min_journeys),
+        "times": published,
+        "incidence": restated.incidence_in_steps(curves, steps),
         "incidence_by": None if column is None else settings.name_of(column),
     }
 
@@ -243,14 +286,14 @@ def _stage_numbers(paths: Paths, rules: PathRules) -> dict[str, int]:
     return numbers
 
 
-def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Facts) -> dict[str, Any]:
+def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Facts, steps: Steps) -> dict[str, Any]:
     """Survey satisfaction by stage, where the data holds survey answers."""
     if not {"survey", "score", "stage"} <= set(paths.schema):
         return {}
     satisfaction = voice(paths, by="stage").filter(~pl.col("is_total") & pl.col("stage").is_not_null())
     order = {name: number for number, name in enumerate(dict.fromkeys(stage.name for stage in rules.stages))}
     satisfaction = satisfaction.sort(pl.col("stage").replace_strict(order, default=len(order)), maintain_order=True)
-    publishable = publishable_voice(satisfaction, settings.k, settings.least)
+    publishable = restated.voice_in_steps(publishable_voice(satisfaction, settings.k, settings.least), steps)
     return {"voice": publishable, "voice_shifts": periods.voice_shifts(paths, settings, facts)}
 
 
@@ -259,6 +302,14 @@ def _facts(paths: Paths, settings: ReportSettings) -> Facts:
     counts = totals({name: row[name] or 0 for name in ("customers", "journeys", *OUTCOMES)}, settings.k)
     first, end = (time.astimezone(settings.zone) for time in (row["first_at"], row["end_of_data"] or row["last_at"]))
     return Facts(row["touches"], **counts, first_at=first, end_of_data=end)
+
+
+def _facts_in_steps(facts: Facts, steps: Steps) -> Facts:
+    """The totals with counts as they may be published."""
+    names = ("customers", "journeys", *OUTCOMES)
+    counts: dict[str, Any] = {name: steps.count("facts", (name,), getattr(facts, name)) for name in names}
+    touches = steps.count("facts", ("touches",), facts.touches)
+    return replace(facts, touches=facts.touches if touches is None else touches, **counts)
 
 
 def _offsets(lake: Lake, paths: Paths) -> dict[str, dict[int, int]]:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from analytics import PathRules
+from analytics import Goal, PathRules
+from reports.questions.money import rates_text
 from reports.settings import ReportSettings
 
 OF_RULES: Final[dict[str, tuple[str, ...]]] = {
@@ -32,6 +33,8 @@ OF_SETTINGS: Final[dict[str, tuple[str, ...]]] = {
     "breakdowns": ("segments", "explore", "values_per_segment"),
     "least counts": ("k", "least"),
     "paths": ("flow_depth", "flow_top", "collapse"),
+    "money": ("value", "money", "currency", "rates", "returns"),
+    "time zone": ("timezone",),
 }
 PRESENTATION: Final = ("title", "site", "segment_names", "stage_goals", "pages", "static", "files", "keep")
 """Settings that change no number. `objected` and `objected_file` of the rules change none either."""
@@ -39,17 +42,19 @@ _WARNINGS: Final = ("warn_identities", "warn_events")
 OTHER: Final = "other settings"
 
 
-def definition_hashes(settings: ReportSettings, rules: PathRules) -> dict[str, str]:
-    """A short hash of every part of the definitions, by its name.
+def definition_hashes(settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()) -> dict[str, str]:
+    """A short hash of every part of the definitions, by its name; rates count by their text, wherever their file lies.
 
     >>> one, other = (definition_hashes(ReportSettings(window=window), PathRules()) for window in ("7d", "14d"))
     >>> [name for name in one if one[name] != other[name]]
     ['window']
     """
     of_rules, of_settings = rules.model_dump(mode="json"), settings.model_dump(mode="json")
+    of_settings["rates"] = rates_text(settings)
     of_rules["identities"] = {name: value for name, value in of_rules["identities"].items() if name not in _WARNINGS}
     parts = {name: [of_rules.pop(key) for key in keys] for name, keys in OF_RULES.items()}
     parts |= {name: [of_settings.pop(key) for key in keys] for name, keys in OF_SETTINGS.items()}
+    parts["goals"] = [goal.model_dump(mode="json") for goal in goals]
     rest = [of_rules, {name: value for name, value in of_settings.items() if name not in PRESENTATION}]
     return {name: _hash(part) for name, part in (parts | ({OTHER: rest} if any(rest) else {})).items()}
 

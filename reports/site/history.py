@@ -1,66 +1,42 @@
 """Builds the page of earlier reports, with what changed from one to the next.
 
-It reads the `site.json` of every kept run; runs without a readable file are left out.
+It reads the `site.json` of every kept run. Folders that no report wrote are left out.
 """
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from reports.pages.cards import Page, Part
+from reports.questions.definitions import changed_definitions
 from reports.site.html import Site, render_static
-from reports.site.places import Place
-from reports.words.numbers import moment, percent, points, quoted
+from reports.site.places import Run
+from reports.words.numbers import day, moment, percent, points
+from reports.words.since import SHARE, not_compared, since
 
-Run = tuple[str, dict[str, Any]]
-
-
-def earlier_runs(place: Place) -> list[Run]:
-    """The kept runs, newest first: the name of the folder and the content of its `site.json`."""
-    runs: list[Run] = []
-    for run in reversed(place.runs()):
-        try:
-            index = json.loads(place.index(run) or b"")
-        except (OSError, ValueError):
-            continue
-        runs.append((run, index))
-    return runs
+SMALLEST: Final = 0.0005
+"""Shares that moved by less are not named."""
 
 
-def moved(later: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
-    """Changes between two reports, as sentences: definitions, then steps whose conversion changed.
+def moved(later: Mapping[str, Any], earlier: Mapping[str, Any]) -> list[str]:
+    """Changes between two reports, as sentences: the definitions that changed, else the shares that moved.
 
-    >>> moved({"definitions": "b"}, {"definitions": "a"})
-    ['The definitions changed: numbers may differ for that reason alone.']
+    >>> moved({"definition": {"window": "b"}}, {"definition": {"window": "a"}})
+    ['The definition changed (window): the numbers are not compared.']
     """
+    frame = since(later, earlier)
+    if frame is None:
+        return [not_compared(changed_definitions(later, earlier))]
     sentences = []
-    if later.get("definitions") != earlier.get("definitions"):
-        sentences.append("The definitions changed: numbers may differ for that reason alone.")
-    before = _steps(earlier)
-    for name, now in _steps(later).items():
-        then = before.get(name)
-        if then is None or abs(now["share"] - then["share"]) < 0.0005:
-            continue
-        apart = now["low"] > then["high"] or now["high"] < then["low"]
-        gap = points(now["share"] - then["share"])
-        doubt = "" if apart else ", not clear: the intervals overlap"
-        sentences.append(f"Going on to {quoted(name)}: {percent(now['share'])}, {gap}{doubt}.")
+    for row in frame.filter(pl.col("kind") == SHARE, pl.col("difference").abs() >= SMALLEST).iter_rows(named=True):
+        doubt = "" if row["clear"] else ", not clear"
+        cause = f" ({row['cause']})" if row["cause"] else ""
+        sentences.append(f"{row['measure']}: {percent(row['now'])}, {points(row['difference'])}{doubt}{cause}.")
     return sentences
-
-
-def _steps(index: dict[str, Any]) -> dict[str, dict[str, float]]:
-    """Step conversion of a report, by the name of the step."""
-    frames = [part["frame"] for page in index.get("pages", ()) for part in page["parts"] if part["id"] == "funnel"]
-    if not frames or "share_of_previous" not in frames[0]:
-        return {}
-    frame = frames[0]
-    columns = ("name", "share_of_previous", "share_of_previous_low", "share_of_previous_high")
-    rows = zip(*(frame[column] for column in columns), strict=True)
-    return {name: {"share": s, "low": low, "high": high} for name, s, low, high in rows if s is not None}
 
 
 def history_page(runs: list[Run], title: str, zone: tzinfo = UTC) -> str:
@@ -69,8 +45,12 @@ def history_page(runs: list[Run], title: str, zone: tzinfo = UTC) -> str:
     Times are in `zone`.
     """
     parts = []
-    for (name, index), previous in zip(runs, [*(index for _, index in runs[1:]), None], strict=True):
+    for position, (name, index) in enumerate(runs):
+        previous = next((earlier for _, earlier in runs[position + 1 :] if "withdrawn" not in earlier), None)
         built = moment(datetime.fromisoformat(index["built_at"]).astimezone(zone))
+        if "withdrawn" in index:
+            parts.append(_withdrawn(name, built, datetime.fromisoformat(index["withdrawn"]).astimezone(zone)))
+            continue
         changes = ["The first report that is kept."] if previous is None else moved(index, previous)
         parts.append(
             Part(
@@ -89,3 +69,13 @@ def history_page(runs: list[Run], title: str, zone: tzinfo = UTC) -> str:
         parts=tuple(parts),
     )
     return render_static(page, Site(title, (("Newest report", "index.html"),), (), "./"))
+
+
+def _withdrawn(run: str, built: str, at: datetime) -> Part:
+    """The line of a withdrawn report."""
+    return Part(
+        id=f"run-{run}",
+        title=f"{built}: withdrawn",
+        subtitle=f"Withdrawn on {day(at)}: a customer was erased.",
+        frame=pl.DataFrame(),
+    )

@@ -4,6 +4,9 @@ A place adds a run as a whole and replaces a file of the site in one step. In a 
 into place; in a store its files are written one by one, `site.json` last, and nothing links to a run before the site's
 own files are replaced. Either way a reader never sees half a site.
 
+Every run carries a marker: its `site.json` names the folder it lies in. It is the first file of a run that is written,
+and a folder without it belongs to somebody else.
+
 Folders, `s3://` (against an S3-compatible server) and `az://` (against Azure's emulator) are tested; `gs://` uses the
 same library and has not been tested against a real store.
 """
@@ -11,20 +14,49 @@ same library and has not been tested against a real store.
 from __future__ import annotations
 
 import hashlib
+import json
 import mimetypes
 import os
+import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from expectations.errors import StorageError
 from expectations.lake import files
 
 RUNS: Final = "runs"
 INDEX: Final = "site.json"
+HISTORY: Final = "history.html"
+Run = tuple[str, dict[str, Any]]
+"""The name of a run, and the content of its `site.json`."""
+_NEW: Final = ".new-"
+_DRAFT: Final = re.compile(r"\.[a-z]+\.(html|json)-[0-9a-f]{12}")
+"""Names of files that were about to replace one of the site when publishing was stopped."""
+
+
+def own_index(content: bytes | None, run: str | None = None) -> dict[str, Any] | None:
+    """The content of a `site.json` that a report wrote, for the run or for the site; null for anything else.
+
+    >>> own_index(b'{"folder": "runs/a"}', "a"), own_index(b'{"folder": "runs/b"}', "a"), own_index(b"[1]")
+    ({'folder': 'runs/a'}, None, None)
+    """
+    try:
+        index = json.loads(content or b"")
+    except ValueError:
+        return None
+    folder = index.get("folder") if isinstance(index, dict) else None
+    is_own = isinstance(folder, str) and (folder == f"{RUNS}/{run}" if run else folder.startswith(f"{RUNS}/"))
+    return index if is_own else None
+
+
+def _claim(run: str, content: bytes) -> bytes:
+    """The `site.json` of a run that is not complete yet, made from that of the complete one."""
+    erasures = (own_index(content, run) or {}).get("erasures", 0)
+    return json.dumps({"folder": f"{RUNS}/{run}", "incomplete": True, "erasures": erasures}).encode()
 
 
 class Place(Protocol):
@@ -37,13 +69,22 @@ class Place(Protocol):
         """Replace a file of the site in one step."""
 
     def runs(self) -> list[str]:
-        """Names of the runs, complete or not, oldest first: they are named by their time."""
+        """Names of the folders in `runs`, of whomever, sorted: runs are named by their time."""
 
-    def index(self, run: str) -> bytes | None:
-        """The content of the run's `site.json`; null for a run without one."""
+    def read(self, name: str) -> bytes | None:
+        """The content of a file of the site; null where there is none."""
+
+    def files(self, run: str) -> list[str]:
+        """Names of the files in the folder of a run, relative to it."""
+
+    def discard(self, run: str, names: Sequence[str]) -> None:
+        """Remove files of a run."""
 
     def remove(self, run: str) -> None:
         """Remove a run."""
+
+    def clean(self, erasures: int) -> None:
+        """Remove what publishing left when it was stopped before the last of so many erasures, and drafts of files."""
 
 
 def place_of(address: str) -> Place:
@@ -56,6 +97,17 @@ def place_of(address: str) -> Place:
     return Store(address) if folder is None else Folder(folder)
 
 
+def own_runs(place: Place) -> list[Run]:
+    """The runs that reports wrote, complete or not, newest first."""
+    found = ((run, own_index(place.read(f"{RUNS}/{run}/{INDEX}"), run)) for run in reversed(place.runs()))
+    return [(run, index) for run, index in found if index is not None]
+
+
+def is_complete(index: dict[str, Any]) -> bool:
+    """Whether a run is complete, withdrawn or not, and so listed."""
+    return {"built_at", "headline", "pages"} <= set(index)
+
+
 class Folder:
     """A folder of this machine."""
 
@@ -66,8 +118,9 @@ class Folder:
         """As `Place` says; the run is complete before it is moved into place."""
         runs = self.folder / RUNS
         runs.mkdir(parents=True, exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=".new-", dir=runs))
+        aside = Path(tempfile.mkdtemp(prefix=_NEW, dir=runs))
         try:
+            (aside / INDEX).write_bytes(_claim(run, files[INDEX]))
             for address, content in files.items():
                 file = aside / address
                 file.parent.mkdir(parents=True, exist_ok=True)
@@ -83,7 +136,7 @@ class Folder:
     def replace(self, name: str, content: bytes) -> None:
         """As `Place` says."""
         file = self.folder / name
-        new = file.with_name(f".{name}-{hashlib.sha256(content).hexdigest()[:12]}")
+        new = file.with_name(f".{file.name}-{hashlib.sha256(content).hexdigest()[:12]}")
         with new.open("wb") as out:
             out.write(content)
             out.flush()
@@ -95,14 +148,36 @@ class Folder:
         runs = self.folder / RUNS
         return sorted(run.name for run in runs.iterdir() if not run.name.startswith(".")) if runs.exists() else []
 
-    def index(self, run: str) -> bytes | None:
+    def read(self, name: str) -> bytes | None:
         """As `Place` says."""
-        file = self.folder / RUNS / run / INDEX
-        return file.read_bytes() if file.exists() else None
+        file = self.folder / name
+        return file.read_bytes() if file.is_file() else None
+
+    def files(self, run: str) -> list[str]:
+        """As `Place` says."""
+        return files.listing(str(self.folder / RUNS / run))
+
+    def discard(self, run: str, names: Sequence[str]) -> None:
+        """As `Place` says, with the folders that become empty."""
+        folder = self.folder / RUNS / run
+        files.discard(str(folder), names)
+        for inner in sorted((each for each in folder.rglob("*") if each.is_dir()), reverse=True):
+            if not any(inner.iterdir()):
+                inner.rmdir()
 
     def remove(self, run: str) -> None:
         """As `Place` says; what cannot be removed stays until the next attempt."""
         shutil.rmtree(self.folder / RUNS / run, ignore_errors=True)
+
+    def clean(self, erasures: int) -> None:
+        """As `Place` says."""
+        for aside in (self.folder / RUNS).glob(f"{_NEW}*"):
+            index = own_index(self.read(f"{RUNS}/{aside.name}/{INDEX}"))
+            if index is not None and index.get("erasures", 0) < erasures:
+                shutil.rmtree(aside)
+        for draft in self.folder.glob(".*"):
+            if draft.is_file() and _DRAFT.fullmatch(draft.name):
+                draft.unlink()
 
 
 class Store:
@@ -113,33 +188,46 @@ class Store:
 
     def add(self, run: str, files: Mapping[str, bytes]) -> None:
         """As `Place` says."""
+        self._put(f"{RUNS}/{run}/{INDEX}", _claim(run, files[INDEX]), "no-cache")
         for name in [*(name for name in files if name != INDEX), INDEX]:
-            self._put(f"{RUNS}/{run}/{name}", files[name])
+            self._put(f"{RUNS}/{run}/{name}", files[name], "max-age=3600")
 
     def replace(self, name: str, content: bytes) -> None:
         """As `Place` says: an object is replaced in one step."""
-        self._put(name, content)
+        self._put(name, content, "no-cache")
 
     def runs(self) -> list[str]:
         """As `Place` says."""
         with _os_errors():
             return files.names(f"{self._address}/{RUNS}")
 
-    def index(self, run: str) -> bytes | None:
+    def read(self, name: str) -> bytes | None:
         """As `Place` says."""
         with _os_errors():
-            return files.read(f"{self._address}/{RUNS}/{run}/{INDEX}")
+            return files.read(f"{self._address}/{name}")
+
+    def files(self, run: str) -> list[str]:
+        """As `Place` says."""
+        with _os_errors():
+            return files.listing(f"{self._address}/{RUNS}/{run}")
+
+    def discard(self, run: str, names: Sequence[str]) -> None:
+        """As `Place` says."""
+        with _os_errors():
+            files.discard(f"{self._address}/{RUNS}/{run}", names)
 
     def remove(self, run: str) -> None:
         """As `Place` says."""
         with _os_errors():
             files.remove(f"{self._address}/{RUNS}/{run}")
 
-    def _put(self, name: str, content: bytes) -> None:
+    def clean(self, erasures: int) -> None:
+        """As `Place` says: an object is written whole, or not at all."""
+
+    def _put(self, name: str, content: bytes, cache_control: str) -> None:
         content_type = mimetypes.guess_type(name)[0] or "application/octet-stream"
         if content_type.startswith("text/"):
             content_type += "; charset=utf-8"
-        cache_control = "no-cache" if "/" not in name else "max-age=3600"
         with _os_errors():
             headers = {"Content-Type": content_type, "Cache-Control": cache_control}
             files.write(f"{self._address}/{name}", content, headers)

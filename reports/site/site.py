@@ -28,6 +28,7 @@ from reports.settings import PageName, ReportSettings
 from reports.site.csv import as_csv
 from reports.site.html import Site, render, render_static
 from reports.words.numbers import count, moment, percent
+from reports.words.since import measures_of
 from reports.words.subtitles import count_withheld, dates, paper_foot
 from reports.words.tables import as_files, columnar
 from reports.words.value_cards import ValueCard
@@ -185,6 +186,11 @@ def _footer(answers: Answers | None, settings: ReportSettings, built_at: datetim
         lines.append(f"Definitions {answers.origin.definitions}" + (f"; {versions}." if versions else "."))
         hidden, cells = count_withheld(answers)
         lines.append(f"{percent(hidden / cells)} of {count(cells)} cells of the stages and their groups are withheld.")
+    if answers and answers.rounded:
+        lines.append(
+            f"Counts change in steps of {settings.k} from report to report, so that no two differ by few customers. A "
+            f"count may be off by {settings.k // 2}, and groups need not add up; rates are of the published counts."
+        )
     lines.append(
         f"Counts of 1 to {settings.k - 1} customers are withheld, as are counts that would reveal them. "
         f"Rates over fewer than {settings.least} customers are not shown. Ranges in brackets are 95 % intervals."
@@ -202,11 +208,16 @@ def _index(
         "built_at": built_at.isoformat(),
         "headline": pages[0].title,
         "definitions": answers.origin.definitions if answers else "",
+        "definition": answers.origin.definition if answers else {},
         "versions": answers.origin.versions if answers else {},
         "offsets": answers.origin.offsets if answers else {},
+        "erasures": answers.origin.erasures if answers else 0,
         "failures": _failures(pages),
         "k": settings.k,
         "least": settings.least,
+        "end_of_data": answers.facts.end_of_data.isoformat() if answers else None,
+        "measures": measures_of(answers) if answers else [],
+        "counts": answers.counts if answers else {},
         "values": [
             {"label": v.label, "value": v.value, "detail": v.detail, "change": v.change}
             for page in pages

@@ -3,19 +3,20 @@
 Customers are named by any of their identities and resolved as stitching resolves them. What is about to go can be
 looked at first (`SelectedCustomers.summary`). Rows are deleted, the files that held them and the log entries that
 mention them are removed, and the paths are built again. A run that was interrupted is finished by the next one from
-its journal. Kafka's own copy is outside the lake.
+its journal. Reports lie outside the lake: `then` is called while the journal is still there, so that an interrupted
+withdrawal is finished, too. Kafka's own copy is outside the lake.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import polars as pl
 
 from analytics.stitching.build import build
 from analytics.stitching.privacy.checks import forget_names
-from analytics.stitching.privacy.journal import read_journal, remove_journal, write_journal
+from analytics.stitching.privacy.journal import read_journal, record_erasure, remove_journal, write_journal
 from analytics.stitching.privacy.selection import TABLES, SelectedCustomers, select_customers, unknown_identity
 from analytics.stitching.refresh_state import MEMORY, load_state
 from analytics.store.columns import CUSTOMER, TOUCHES
@@ -34,7 +35,12 @@ MAX_LOGINS = 5
 
 
 def forget(
-    lake: Lake, identities: str | Sequence[str], rules: PathRules | None = None, *, large: bool = False
+    lake: Lake,
+    identities: str | Sequence[str],
+    rules: PathRules | None = None,
+    *,
+    large: bool = False,
+    then: Callable[[], object] | None = None,
 ) -> pl.DataFrame:
     """Removes customers, each named by one identity (`kind:value`), from the lake and builds the paths again.
 
@@ -42,29 +48,35 @@ def forget(
     named (rows that still hold one of the customers' identities afterwards: events of others), rewritten, removed
     (files), log (entries removed from the table's log). Identities match whatever their blanks and case. Quarantined
     messages are removed when they or their headers name a customer. An identity that no event carries is removed from
-    all other tables. If an identity lands again, it is a new customer. An interrupted run is finished first. Raises
+    all other tables. If an identity lands again, it is a new customer. An interrupted run is finished first. `then` is
+    called when all tables are done, and again by the run that finishes an interrupted one: it removes what was made
+    from the lake before, such as reports. Raises
     `DefinitionError` when nothing names any of the identities, and for a customer that is `too_large`, unless `large`.
     """
     asked = [identities] if isinstance(identities, str) else list(identities)
     rules = rules or PathRules()
     unfinished = read_journal(lake, rules)
-    proof = finish_forgetting(lake, rules)
+    proof = finish_forgetting(lake, rules, then=then)
     if unfinished and proof is not None and set(asked) <= set(unfinished.asked):
         return proof
-    return forget_selected(lake, select_customers(lake, asked, rules), large=large)
+    return forget_selected(lake, select_customers(lake, asked, rules), large=large, then=then)
 
 
-def finish_forgetting(lake: Lake, rules: PathRules | None = None) -> pl.DataFrame | None:
+def finish_forgetting(
+    lake: Lake, rules: PathRules | None = None, *, then: Callable[[], object] | None = None
+) -> pl.DataFrame | None:
     """Finishes an interrupted run, and returns its proof; None when there is none."""
     unfinished = read_journal(lake, rules or PathRules())
-    return None if unfinished is None else _removed(lake, unfinished)
+    return None if unfinished is None else _removed(lake, unfinished, then)
 
 
-def forget_selected(lake: Lake, selection: SelectedCustomers, *, large: bool = False) -> pl.DataFrame:
+def forget_selected(
+    lake: Lake, selection: SelectedCustomers, *, large: bool = False, then: Callable[[], object] | None = None
+) -> pl.DataFrame:
     """Removes the customers of a selection; see `forget`."""
     check_removable(lake, selection, large=large)
     write_journal(lake, selection)
-    return _removed(lake, selection)
+    return _removed(lake, selection, then)
 
 
 def check_removable(lake: Lake, selection: SelectedCustomers, *, large: bool = False) -> None:
@@ -93,7 +105,7 @@ def too_large(selection: SelectedCustomers) -> pl.DataFrame:
     )
 
 
-def _removed(lake: Lake, selection: SelectedCustomers) -> pl.DataFrame:
+def _removed(lake: Lake, selection: SelectedCustomers, then: Callable[[], object] | None) -> pl.DataFrame:
     """Removes the customers of a selection whose journal is written; returns the proof."""
     before, old_files = _identities_in_state(lake), _state_files(lake)
     touches = len(Paths.open(lake)) if holds_paths(lake) else 0
@@ -104,6 +116,9 @@ def _removed(lake: Lake, selection: SelectedCustomers) -> pl.DataFrame:
     new_files = _state_files(lake)
     state = (_identities_in_state(lake), len(new_files - old_files), len(old_files - new_files))
     erased.append(Erased(MEMORY, before, *state, 0))
+    record_erasure(lake)
+    if then is not None:
+        then()
     remove_journal(lake)
     in_state = _identities_in_state(lake, selection.identities)
     named = selection.counts(lake) | {PATHS: _touches(lake, selection), MEMORY: in_state, RESULTS: 0}

@@ -19,6 +19,7 @@ from expectations.lake.layout import Lake
 
 _FOLDER: Final = "forgetting"
 _NAME: Final = "journal.json"
+_DONE: Final = "erasures"
 
 
 def write_journal(lake: Lake, selection: SelectedCustomers) -> None:
@@ -49,6 +50,22 @@ def read_journal(lake: Lake, rules: PathRules) -> SelectedCustomers | None:
 def remove_journal(lake: Lake) -> None:
     """Removes the journal of a run that is done."""
     files.remove(lake.table(_FOLDER))
+
+
+def erasures(lake: Lake) -> int:
+    """How many erasures the lake has seen: what was computed before the last one may hold the person.
+
+    >>> erasures(Lake("nowhere"))
+    0
+    """
+    return len(files.names(lake.table(_DONE)))
+
+
+def record_erasure(lake: Lake) -> None:
+    """Counts one more erasure; two at once count as two."""
+    number = erasures(lake) + 1
+    while not files.create(f"{lake.table(_DONE)}/{number:06}", b"\n"):
+        number += 1
 
 
 def _as_text(frame: pl.DataFrame) -> str:

@@ -19,7 +19,7 @@ from reports.site.site import BuiltSite
 from tests.services.object_store import BUCKET, azure_store, object_store
 
 PAGES = ("index.html", "customers.html", "data/funnel.csv", INDEX)
-INDEXED = b'{"built_at": "2026-08-30T06:00:00+00:00", "headline": "So many", "pages": []}'
+INDEXED = '{"folder": "runs/%s", "built_at": "2026-08-30T06:00:00+00:00", "headline": "So many", "pages": []}'
 
 
 STORES = {"store": (object_store, f"s3://{BUCKET}"), "azure": (azure_store, f"az://{BUCKET}")}
@@ -61,9 +61,15 @@ class Stopping:
             self._step()
             self.place.add(run, files)
         else:
-            for name in [*(name for name in files if name != INDEX), INDEX]:
+            real = self.place._put
+
+            def put(*arguments: Any) -> None:
                 self._step()
-                self.place._put(f"runs/{run}/{name}", files[name])
+                real(*arguments)
+
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(self.place, "_put", put)
+                self.place.add(run, files)
 
     def replace(self, name: str, content: bytes) -> None:
         self._step()
@@ -75,7 +81,7 @@ class Stopping:
 
 
 def _published(place: Any, run: str, keep: int) -> None:
-    files = {name: f"{run} {name}".encode() for name in PAGES} | {INDEX: INDEXED}
+    files = {name: f"{run} {name}".encode() for name in PAGES} | {INDEX: (INDEXED % run).encode()}
     front = f'<a href="runs/{run}/customers.html">'.encode()
     built = BuiltSite(files, front, (Page("summary", "Summary", "", ""),), "")
     _put_in_place(built, {}, place, run, ReportSettings(keep=keep))
@@ -89,7 +95,7 @@ def _read(place: Any, name: str) -> bytes | None:
 @pytest.mark.parametrize("keep", [1, 3])
 def test_after_an_interruption_at_any_step_the_front_page_links_to_a_complete_report(place: Any, keep: int) -> None:
     _published(place, "run-00", keep)
-    for steps in range(9):
+    for steps in range(10):
         try:
             _published(Stopping(place, steps), f"run-{steps + 1:02}", keep)
         except OSError as error:
@@ -98,10 +104,10 @@ def test_after_an_interruption_at_any_step_the_front_page_links_to_a_complete_re
         led = re.search(rb"runs/(run-\d\d)/", front)
         assert led
         assert all(_read(place, f"runs/{led[1].decode()}/{name}") is not None for name in PAGES), steps
-    assert led[1] == b"run-09"
-    for run in ("run-10", "run-11", "run-12"):
+    assert led[1] == b"run-10"
+    for run in ("run-11", "run-12", "run-13"):
         _published(place, run, keep)
-    assert place.runs() == ["run-10", "run-11", "run-12"][-keep:]
+    assert place.runs() == ["run-11", "run-12", "run-13"][-keep:]
 
 
 def test_failures_of_a_store_raise_OSError(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +118,7 @@ def test_failures_of_a_store_raise_OSError(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(files, "RETRY_TIMEOUT", timedelta(milliseconds=1))
     files._client.cache_clear()
     place = place_of("s3://bucket/site/")
-    for ask in (place.runs, lambda: place.index("x"), lambda: place.replace("x", b""), lambda: place.remove("x")):
+    for ask in (place.runs, lambda: place.read("x"), lambda: place.replace("x", b""), lambda: place.remove("x")):
         with pytest.raises(OSError, match="error sending request"):
             ask()
     with pytest.raises(OSError, match="nowhere"):

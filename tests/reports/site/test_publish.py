@@ -248,9 +248,9 @@ def test_history_lists_changes_between_runs_of_different_data(tmp_path: Path) ->
     page = (tmp_path / "site" / "history.html").read_text()
     changes = [text.replace("\u202f", " ") for text in re.findall(r'<p class="sub">([^<]*)', page)]
     assert changes == [
-        "The definitions changed: numbers may differ for that reason alone.",
+        "The definition changed (window): the numbers are not compared.",
         "Nothing moved since the report before.",
-        "Going on to “Order”: 50.0 %, +16.7 pp.",
+        "Reach “Order”: 50.0 %, +16.7 pp (late data). Going on to “Order”: 50.0 %, +16.7 pp (late data).",
         "The first report that is kept.",
     ]
     heads = re.findall(r'<h2 id="t-run[^>]*>([^<]*)', page)
