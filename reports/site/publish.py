@@ -55,9 +55,9 @@ def publish(
 ) -> Published:
     """Builds the report of a lake's path store and publishes it at `folder`, which may be the address of a store.
 
-    `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules, `goals` and
-    `built_at` the bytes are the same. An empty lake gives a page that says so. `badge` marks a filtered report
-    (`build_site`).
+    `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules, `goals`,
+    `built_at` and kept reports the bytes are the same. An empty lake gives a page that says so. `badge` marks a
+    filtered report (`build_site`).
 
     Earlier reports that hold a customer who was erased since are withdrawn first. Files that no report wrote stay.
 
@@ -74,7 +74,7 @@ def publish(
         place = place_of(site)
         _refuse_foreign(place, site)
         withdraw_from(place, erasures_of(lake), at)
-        kept = _kept(place, settings.keep)
+        kept = _kept(place, settings.keep, at)
     answers = answers_of(lake, settings, rules, goals, all_earlier(index.get("counts", {}) for index in kept))
     if answers and kept:
         answers = replace(answers, last_report=kept[0])
@@ -141,9 +141,10 @@ def _refuse_foreign(place: Place, site: str) -> None:
         )
 
 
-def _kept(place: Place, keep: int) -> list[dict[str, Any]]:
-    """The `site.json` of the reports that will stand beside the next one, newest first; not empty, nor withdrawn."""
-    complete = [index for _, index in own_runs(place) if is_complete(index)]
+def _kept(place: Place, keep: int, at: datetime) -> list[dict[str, Any]]:
+    """The `site.json` of the reports that will stand beside one of this time, newest first; none empty or withdrawn."""
+    runs = [index for _, index in own_runs(place) if is_complete(index)]
+    complete = [index for index in runs if index["built_at"] != at.isoformat()]
     return [index for index in complete[: keep - 1] if index.get("definitions")]
 
 
