@@ -17,7 +17,7 @@ from analytics import Money, Paths, stage_funnel
 from expectations.errors import ConfigurationError, DefinitionError, InputError, JourneysError
 from journeys.app import app
 from journeys.settings import Settings
-from reports.questions.ask import definitions_hash
+from reports.questions.definitions import definition_hashes, definitions_hash
 
 CONFIG = """
 [lake]
@@ -186,7 +186,7 @@ def test_other_rates_are_another_definition_wherever_their_file_lies(config: Pat
     settings = Settings(config)
     moved = settings.report.model_copy(update={"rates": str(tmp_path / "moved.csv")})
     (tmp_path / "moved.csv").write_text(RATES)
-    first = definitions_hash(settings.report, settings.paths)
-    assert definitions_hash(moved, settings.paths) == first
+    first = definitions_hash(definition_hashes(settings.report, settings.paths))
+    assert definitions_hash(definition_hashes(moved, settings.paths)) == first
     (tmp_path / "moved.csv").write_text(RATES.replace("0.25", "0.26"))
-    assert definitions_hash(moved, settings.paths) != first
+    assert definitions_hash(definition_hashes(moved, settings.paths)) != first

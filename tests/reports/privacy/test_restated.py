@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics import Paths
+from analytics import Goal, Paths
 from reports.privacy.steps import Steps, all_earlier
 from reports.questions.answers import Answers
 from reports.questions.ask import answers_about
@@ -23,6 +23,7 @@ from tests.reports.shops import BUILT_AT, RULES, SETTINGS, START, STEPS, shop
 TOUCHES = ("Ad", "Search", "Mail", "Product", "Review", "Order")
 STAGE = dict(STEPS) | {"Search": "Awareness", "Mail": "Awareness", "Review": "Interest"}
 END = START + timedelta(days=60)
+GOALS = (Goal(name="Order", steps=["Order"], value=20), Goal(name="Review", steps=["Review"], horizon="3d"))
 
 
 def customers(chance: random.Random, count: int, first: int = 0) -> list[dict[str, object]]:
@@ -43,7 +44,7 @@ def customers(chance: random.Random, count: int, first: int = 0) -> list[dict[st
 def answered(rows: list[dict[str, object]], earlier: list[Answers]) -> Answers:
     paths = Paths.from_frame(pl.DataFrame(rows), end_of_data=END, rules=RULES)
     steps = Steps(SETTINGS.k, all_earlier(answers.counts for answers in earlier))
-    return _with_counts(answers_about(paths, SETTINGS, RULES, steps), steps)
+    return _with_counts(answers_about(paths, SETTINGS, RULES, GOALS, steps), steps)
 
 
 def _with_counts(answers: Answers, steps: Steps) -> Answers:
@@ -58,6 +59,7 @@ def test_no_two_reports_of_data_that_differ_by_few_customers_differ_by_few(seed:
     rows = customers(chance, 420)
     reports = [answered(rows, [])]
     exact = frames_of(reports[0])
+    assert {"stages", "attained", "segments"} <= set(exact)
     number = 420
     for _ in range(3):
         added = chance.randrange(1, 10)
