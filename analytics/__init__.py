@@ -7,10 +7,10 @@ need a heavy library are loaded on first use.
 from typing import TYPE_CHECKING, Any
 
 from analytics.engine.analysis import MEASURES, measure_columns
-from analytics.engine.calendar import day_start
 from analytics.engine.conditions import Exclude, Step
 from analytics.engine.goals import Goal, main_goal
-from analytics.engine.money import Money, amounts_left_out
+from analytics.engine.local.calendar import day_start
+from analytics.engine.local.money import Money, amounts_left_out
 from analytics.engine.units import goal_window
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs

@@ -13,7 +13,7 @@ import polars as pl
 
 from analytics.engine.analysis import IS_TOTAL, SMALL, Cells
 from analytics.engine.distributions import DISTRIBUTION, needed_buckets, sliced
-from analytics.engine.money import Amounts
+from analytics.engine.local.money import Amounts
 from analytics.engine.partials import add_up
 from analytics.engine.sequences import Ints
 from analytics.funnels.definition import Funnel

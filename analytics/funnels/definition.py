@@ -14,7 +14,7 @@ from typing import Final, Literal
 import polars as pl
 
 from analytics.engine.conditions import ANY, Exclude, Step, fill, one_of
-from analytics.engine.money import Money
+from analytics.engine.local.money import Money
 from analytics.store.frames import as_utc
 from expectations.config.durations import duration
 from expectations.errors import DefinitionError

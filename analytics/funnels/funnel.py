@@ -19,7 +19,7 @@ import polars as pl
 from analytics.engine.analysis import IS_TOTAL, CellRows, Cells, answer, measured_by
 from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, durations
-from analytics.engine.money import MILLION
+from analytics.engine.local.money import MILLION
 from analytics.engine.partials import add_up, totals_first
 from analytics.engine.run import run
 from analytics.engine.sequences import Ints

@@ -10,8 +10,8 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from analytics.engine.local.money import Amounts
 from analytics.engine.matching import Condition, Matcher, scale_of
-from analytics.engine.money import Amounts
 from analytics.engine.sequences import Ints
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.funnels.definition import COUNTABLE, Funnel

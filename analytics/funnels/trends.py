@@ -16,9 +16,9 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.analysis import IS_TOTAL, answer, measured_by
-from analytics.engine.calendar import PERIODS, Period, next_period_start, periods_between, zone_named
 from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, bucket_numbers, distributions, durations, needed_buckets
+from analytics.engine.local.calendar import PERIODS, Period, next_period_start, periods_between, zone_named
 from analytics.engine.partials import HIGHEST, LOWEST, numbered, totals_first
 from analytics.engine.run import on_parts, run
 from analytics.funnels.counts import FunnelMeasure, with_totals

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
 from analytics.engine.goals import Goal, GoalTouches, as_goal, warn_of_unknown_goal
-from analytics.engine.money import MILLION, Amounts, Money
+from analytics.engine.local.money import MILLION, Amounts, Money
 from analytics.engine.partials import HIGHEST, densely, sums_by_customer, totals_first
 from analytics.engine.run import run
 from analytics.engine.units import window_of

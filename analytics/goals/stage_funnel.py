@@ -21,7 +21,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
-from analytics.engine.calendar import PERIODS, Period, periods_of, zone_named
 from analytics.engine.conditions import Words, one_of
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
 from analytics.engine.goals import (
@@ -34,7 +33,8 @@ from analytics.engine.goals import (
     main_goal,
     warn_of_unknown_goal,
 )
-from analytics.engine.money import Money
+from analytics.engine.local.calendar import PERIODS, Period, periods_of, zone_named
+from analytics.engine.local.money import Money
 from analytics.engine.partials import densely, sums_by_customer, totals_first
 from analytics.engine.run import on_parts, run
 from analytics.engine.units import are_followed

@@ -15,7 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.conditions import Words
-from analytics.engine.money import MILLION, Amounts, Money
+from analytics.engine.local.money import MILLION, Amounts, Money
 from analytics.engine.partials import HIGHEST, densely
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.paths.sequences import UnitSequences

@@ -17,8 +17,8 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, SMALL, Cells, answer, measured_by
-from analytics.engine.calendar import PERIODS, Period, period_numbers, periods_of, zone_named
 from analytics.engine.conditions import ANY, Step, one_of
+from analytics.engine.local.calendar import PERIODS, Period, period_numbers, periods_of, zone_named
 from analytics.engine.matching import Matcher
 from analytics.engine.partials import add_up
 from analytics.engine.run import on_parts, run

@@ -15,8 +15,8 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics.engine.calendar import periods_of, zone_named
 from analytics.engine.conditions import fill
+from analytics.engine.local.calendar import periods_of, zone_named
 from analytics.engine.run import on_parts
 from analytics.store.columns import AT, CURRENCY, TIME
 from analytics.store.encoding import as_time

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import Funnel, Money, Paths, amounts_left_out, funnel
-from analytics.engine.money import Amounts
+from analytics.engine.local.money import Amounts
 from expectations.errors import DefinitionError
 from tests.oracles.money import converted
 

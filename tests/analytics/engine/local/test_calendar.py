@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from analytics.engine.calendar import (
+from analytics.engine.local.calendar import (
     PERIODS,
     day_start,
     next_period_start,
