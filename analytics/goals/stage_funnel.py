@@ -353,7 +353,8 @@ class StageFunnel(StageMeasure):
         kept, found = np.flatnonzero(self._begins(touches)), self.followed(sequences)
         periods, period = self._periods(sequences)
         won = np.flatnonzero(touches.is_goal & (touches.since <= sequences.window))
-        money = self.value.sums(sequences, won, touches.unit[won]) if self.value else {}
+        rows = np.append(sequences.rows, sequences.aftermath.rows)[won]
+        money = self.value.sums(sequences, rows, touches.unit[won]) if self.value else {}
         tables = []
         for keys, group in sequences.groupings():
             cells, cell = densely(group[kept] * len(periods) + period[kept], len(keys) * len(periods))

@@ -59,14 +59,18 @@ class StageValue:
         return (*self.amounts.columns, *((AFTER_GOAL, JOURNEY, self.named_by) if self.returns_known else ()))
 
     def sums(self, sequences: UnitSequences, won: Indices, unit: Indices) -> dict[str, Indices]:
-        """The `SUMS` of every journey of a part: of its goal touches `won`, each of a `unit`, and of its returns."""
+        """The `SUMS` of every journey of a part, of its returns and of its goal touches.
+
+        `won` are the rows of the goal touches in the part, `unit` the journey of each. A goal touch is no return.
+        """
         sums = {name: np.zeros(len(sequences), np.int64) for name in SUMS}
         frame = sequences.part.read(list(dict.fromkeys(self.columns)))
-        millionths, left_out = self.amounts.at_rows(frame, sequences.rows[won])
+        millionths, left_out = self.amounts.at_rows(frame, won)
         np.add.at(sums["value sum"], unit, millionths)
         np.add.at(sums["left out"], unit, left_out)
         if self.returns_known:
             rows, of = self._returns(frame, sequences)
+            rows, of = rows[~np.isin(rows, won)], of[~np.isin(rows, won)]
             millionths, left_out = self.amounts.at_rows(frame, rows)
             nothing = left_out | frame[self.amounts.column][rows].is_null().to_numpy()
             np.add.at(sums["returned sum"], of, np.abs(millionths))

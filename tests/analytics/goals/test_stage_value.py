@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Money, PathRules, Paths, UnknownWordWarning, goal_rate, stage_funnel
+from analytics import Goal, Money, PathRules, Paths, UnknownWordWarning, goal_rate, stage_funnel
 from analytics.touches.rules import StageRule
 from tests.oracles.journeys import journeys_of
 from tests.oracles.money import converted, dominated, sums_of
@@ -149,6 +149,15 @@ def test_without_a_value_nothing_is_summed() -> None:
     rows = stage_funnel(text({"ann": "look@0d buy@1d[revenue=10,kind=order]"}), value="revenue")
     assert rows["net_value"].to_list() == [None, 10.0]
     assert goal_of(text({}), value=None)["value"] is None
+
+
+def test_a_goal_in_the_aftermath_has_its_value_and_is_no_return() -> None:
+    visits = {
+        "ann": "look@0d buy@1d[revenue=10,kind=order] back@3d[revenue=4,kind=order] ship@4d[revenue=1,kind=order]",
+        "bo": "look@0d buy@1d[revenue=10,kind=order]",
+    }
+    found = goal_of(text(visits), value="revenue", goal=Goal(name="Back", steps=["back"]))
+    assert [found[name] for name in ("reached", *NET)] == [1, 4, 0, 3, 1, 0, 1]
 
 
 def test_sums_of_groups_and_periods_add_up_to_the_whole() -> None:
