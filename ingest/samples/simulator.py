@@ -4,18 +4,20 @@ By default about 20,000 people visit by web, app, e-mail, store, call centre and
 anonymously and later logged in, on several devices, some of them at a shared kiosk or on a tablet that two of them
 share. Some messages arrive late, twice or malformed; some have made-up ids that several people share, or swapped keys.
 The truths state the planted effects and the number of messages of each kind. The same arguments give the same bytes.
+
+Every person and purpose has random numbers of its own: without one person, or one story, every other person's events
+are the same bytes.
 """
 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from random import Random
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 
@@ -25,12 +27,15 @@ from ingest.message import Message
 from ingest.samples.shop.catalogue import DAY
 from ingest.samples.shop.delivery import TOPICS, Post, Sent
 from ingest.samples.shop.households import passed_on, shared_at_home, swapped
-from ingest.samples.shop.lives import Shop, at_kiosk, live
-from ingest.samples.shop.people import Person, population
-from ingest.samples.shop.truths import NOT_A_PERSON, Truths, Witness
+from ingest.samples.shop.lives import Shop, at_kiosk, kiosk_slots, live
+from ingest.samples.shop.people import Person, person_of
+from ingest.samples.shop.stories import Stories, Story, planted_stories, random_stories
+from ingest.samples.shop.truths import NOT_A_PERSON, Truths, Witness, as_json
+from ingest.samples.shop.twins import StoryTruth, measured, orders_of
 from ingest.samples.shop.visits import Fact
 
 START: Final = datetime(2026, 1, 5, tzinfo=UTC)
+Which = Literal["planted", "random", "none"]
 
 PROFILE_ROWS: Final = pl.Schema(
     {name: kind for name, kind in contract.PROFILES.items() if name not in contract.POSITION}
@@ -46,6 +51,7 @@ class Simulation:
     profiles: identity_kind, identity, attribute, value, valid_from (contract.PROFILES without the position).
     identities: identity_kind, identity, customer: the owner of each identity; shared ones are absent.
     owners: event_id, customer: the customer of each event, including anonymous events and those at the kiosk.
+    stories: what went wrong, and what it cost against the twin world without it.
     """
 
     sent: tuple[Sent, ...]
@@ -53,13 +59,14 @@ class Simulation:
     identities: pl.DataFrame
     owners: pl.DataFrame
     truths: Truths
+    stories: tuple[StoryTruth, ...]
 
     def messages(self) -> Iterator[Message]:
         """All messages of the topics clickstream, orders and feedback, in order of arrival."""
         return (Message(sent.topic, sent.key, sent.value, sent.arrived) for sent in self.sent)
 
     def write(self, folder: Path) -> None:
-        """Write one file per topic, profiles.parquet, identities.parquet and truths.json into `folder`.
+        """Write one file per topic, profiles.parquet, identities.parquet, truths.json and stories.json into `folder`.
 
         The files of the topics (clickstream.ndjson and so on) have one raw message per line, malformed ones included.
 
@@ -82,14 +89,26 @@ class Simulation:
             ) from error
 
     def write_known(self, folder: Path) -> None:
-        """Write the truth about the data: truths.json, and identities.parquet with the owner of every identity."""
+        """Write the truth about the data: truths.json, stories.json, and identities.parquet with every one's owner."""
         folder.mkdir(parents=True, exist_ok=True)
         self.identities.write_parquet(folder / "identities.parquet")
         (folder / "truths.json").write_bytes(self.truths.to_json())
+        (folder / "stories.json").write_bytes(as_json([asdict(story) for story in self.stories]))
 
 
-def simulate(customers: int = 20_000, days: int = 90, seed: int = 7, start: datetime = START) -> Simulation:
+def simulate(
+    customers: int = 20_000,
+    days: int = 90,
+    seed: int = 7,
+    start: datetime = START,
+    *,
+    stories: Which | tuple[Story, ...] = "planted",
+    absent: Collection[int] = (),
+) -> Simulation:
     """Simulate `customers` people who use the shop for `days` days from `start` (UTC).
+
+    `stories` are what goes wrong: `planted` is the incident and a slow page, `random` are none to three of random kind,
+    place, size and time, by the seed. `absent` has the numbers of people who stay away.
 
     There are about 16 events per customer. The incident begins at about six tenths of the period and lasts eight days,
     less when the period is short. Messages have the times at which they arrive, so a broker whose topics expire by age
@@ -103,24 +122,33 @@ def simulate(customers: int = 20_000, days: int = 90, seed: int = 7, start: date
     True
     """
     _check(customers, days, start)
-    rng = Random(f"{seed}:{customers}:{days}")
     first = int(start.timestamp()) * 1000
-    shop = Shop(rng, first, first + days * DAY, _incident(first, days))
-    people = population(rng, customers, first, days)
-    post, witness = Post(rng), Witness(shop.incident)
+    incident = _incident(first, days)
+    planted = stories if isinstance(stories, tuple) else _stories(stories, seed, first, days)
+    shop = Shop(seed, first, first + days * DAY, Stories(seed, planted))
+    people = [person_of(seed, number, first, days) for number in range(customers)]
+    post, witness = Post(seed), Witness(incident)
     with _without_collector():
-        known = _play(shop, people, post, witness)
-        hard = _plant(replace(shop, rng=Random(f"hard:{seed}:{customers}:{days}")), people, post)
+        known, orders = _play(shop, people, post, witness, frozenset(absent))
+        hard = _plant(shop, people, post, frozenset(absent))
         sent, volumes = post.finish()
+        sizes = measured(shop, orders, days)
     truths = witness.truths(volumes, seed=seed, customers=customers, days=days, start=start)
     truths = replace(truths, shared_identities=(*truths.shared_identities, *hard))
     return Simulation(
         sent=tuple(sent),
-        profiles=_profiles(people, shop.end),
+        profiles=_profiles([person for person in people if person.number in orders], shop.end),
         identities=pl.DataFrame(known, schema=IDENTITIES, orient="row"),
         owners=pl.DataFrame(post.owners, schema=OWNERS, orient="row"),
         truths=truths,
+        stories=sizes,
     )
+
+
+def _stories(which: Which, seed: int, first: int, days: int) -> tuple[Story, ...]:
+    if which == "planted":
+        return planted_stories(first, _incident(first, days))
+    return random_stories(seed, first, days) if which == "random" else ()
 
 
 def _check(customers: int, days: int, start: datetime) -> None:
@@ -152,33 +180,38 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _play(shop: Shop, people: list[Person], post: Post, witness: Witness) -> list[tuple[str, str, str]]:
-    """Simulate every person and send the events; returns (identity kind, identity, customer) of each used identity."""
-    kiosk = _kiosk_users(people)
+def _play(
+    shop: Shop, people: list[Person], post: Post, witness: Witness, absent: frozenset[int]
+) -> tuple[list[tuple[str, str, str]], dict[int, int]]:
+    """Simulate every person and send the events.
+
+    Returns (identity kind, identity, customer) of each used identity, and the number of orders of every person.
+    """
+    users = _kiosk_users(people)
+    kiosk = dict(zip(users, kiosk_slots(shop, len(users)), strict=True))
     known: list[tuple[str, str, str]] = []
+    orders: dict[int, int] = {}
     for person in people:
+        if person.number in absent:
+            continue
         facts = live(shop, person)
-        if person.key in kiosk:
-            facts.extend(at_kiosk(shop, person))
+        orders[person.number] = orders_of(facts)
+        if person.number in kiosk:
+            facts.extend(at_kiosk(shop, person, kiosk[person.number]))
         facts.sort(key=lambda fact: fact.at)
         witness.watch(person, facts)
         post.take(person, facts)
         known.extend((kind, value, person.key) for kind, value in _identities(facts))
-    return known
+    return known, orders
 
 
-def _plant(shop: Shop, people: list[Person], post: Post) -> list[tuple[str, str]]:
-    """Send the events that make stitching hard; returns the identities that belong to no one person.
-
-    They have random numbers of their own, so everything else stays as it is without them.
-    """
+def _plant(shop: Shop, people: list[Person], post: Post, absent: frozenset[int]) -> list[tuple[str, str]]:
+    """Send the events that make stitching hard; returns the identities that belong to no one person."""
     at_home, cookies = shared_at_home(shop, people)
     chain, cards = passed_on(shop, people)
-    own = Post(shop.rng)
     for person, facts in (*at_home, *chain, *swapped(shop, people)):
-        own.take(person, facts)
-    post.sent.extend(sent._replace(number=number) for number, sent in enumerate(own.sent, len(post.sent)))
-    post.owners.extend(own.owners)
+        if person.number not in absent:
+            post.take(person, facts)
     return [*cookies, *cards]
 
 
@@ -186,11 +219,11 @@ def _time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _kiosk_users(people: list[Person]) -> set[str]:
+def _kiosk_users(people: list[Person]) -> list[int]:
     """So many card holders that the kiosk cannot be mistaken for one person's device: one in forty, at least 40."""
-    holders = [person.key for person in people if person.loyalty_id]
+    holders = [person.number for person in people if person.loyalty_id]
     size = max(40, len(people) // 40)
-    return set(holders[:: max(1, len(holders) // size)][:size])
+    return holders[:: max(1, len(holders) // size)][:size]
 
 
 def _identities(facts: list[Fact]) -> dict[tuple[str, str], None]:

@@ -71,18 +71,25 @@ def simulate(
     customers: Annotated[int, typer.Option(min=1, help="Number of customers.")] = 20_000,
     days: Annotated[int, typer.Option(min=1, help="Number of days.")] = 90,
     seed: Annotated[int, typer.Option(help="Random seed; the same seed gives the same events.")] = 7,
+    stories: Annotated[
+        Literal["planted", "random", "none"],
+        typer.Option(help="What goes wrong: the outage and slow page of the demo, none to three by the seed, nothing."),
+    ] = "planted",
     config: Config = DEFAULT,
 ) -> None:
     """Generate the events of a simulated multichannel shop, with known effects for analyses to find.
 
-    Example: journeys simulate shop/ --customers 2000
+    stories.json in the folder has what went wrong, for whom and when, and how many goals each cost: the same shop
+    without it had so many more.
+
+    Example: journeys simulate shop/ --customers 2000 --stories random
     """
     from ingest.samples.simulator import simulate as simulation_of
     from journeys.commands import demo
 
     settings = settings_of(config) if folder is None else None
     with terminal.step("Simulating a shop"):
-        simulation = simulation_of(customers=customers, days=days, seed=seed)
+        simulation = simulation_of(customers=customers, days=days, seed=seed, stories=stories)
         if folder is not None:
             simulation.write(folder)
     if settings is not None:

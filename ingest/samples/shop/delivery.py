@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from random import Random
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import orjson
+from numpy.typing import NDArray
 
 from ingest.samples.shop.catalogue import DAY, HOUR, MINUTE, SECOND
 from ingest.samples.shop.faults import FAULTS
@@ -31,6 +33,8 @@ CONFLICTING: Final = 0.0002
 MALFORMED: Final = 0.0001
 """Shares of all messages; MALFORMED is the share of each kind of damage."""
 
+_UNIT: Final = 2.0**-48
+_MASK: Final = (1 << 48) - 1
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -46,29 +50,38 @@ class Sent(NamedTuple):
 
 @dataclass(slots=True)
 class Post:
-    """Collects the messages of all facts, and the true owner of each event."""
+    """Collects the messages of all facts, and the true owner of each event.
 
-    rng: Random
+    The id of an event, its delay, and whether it is repeated or damaged come from a digest of what it is, so that they
+    are the same in every world that has the event.
+    """
+
+    seed: int
     sent: list[Sent] = field(default_factory=list)
     owners: list[tuple[str, str]] = field(default_factory=list)
+    draws: list[int] = field(default_factory=list)
 
     def take(self, person: Person, facts: list[Fact]) -> None:
         """Send the facts of one person."""
         for fact in facts:
-            event_id = f"{self.rng.getrandbits(96):024x}"
+            what = f"{self.seed}:{person.number}:{fact.at}:{fact.name}:{fact.session}:{fact.device}"
+            digest = blake2b(what.encode(), digest_size=32).digest()
+            event_id = digest[:12].hex()
             self.owners.append((event_id, person.key))
             topic = TOPIC_OF.get(fact.name, CLICKSTREAM)
             value = _encoded(fact, event_id, person)
-            arrived = fact.at + _delay(self.rng, fact, topic)
+            arrived = fact.at + _delay(int.from_bytes(digest[12:18]) * _UNIT, fact, topic)
             self.sent.append(Sent(arrived, len(self.sent), topic, _key(fact.who), value))
+            self.draws.append(int.from_bytes(digest[18:]))
 
     def finish(self) -> tuple[list[Sent], Volumes]:
         """All messages in order of arrival, with repeated and damaged ones, and the number of each."""
         events = Counter(sent.topic for sent in self.sent)
         valid = list(self.sent)
-        retries = self._repeat(valid, RETRIED, _same)
-        conflicts = self._repeat(valid, CONFLICTING, _other_payload)
-        malformed = self._damage(valid)
+        draws = np.array([draw & _MASK for draw in self.draws]) * _UNIT
+        retries = self._repeat(valid, _chosen(draws, 0.0, RETRIED, 3), _same)
+        conflicts = self._repeat(valid, _chosen(draws, RETRIED, CONFLICTING, 3), _other_payload)
+        malformed = self._damage(valid, draws)
         self.sent.sort()
         return self.sent, Volumes(
             messages=_per_topic(Counter(sent.topic for sent in self.sent)),
@@ -79,25 +92,34 @@ class Post:
             refused=_per_reason(malformed),
         )
 
-    def _repeat(self, valid: list[Sent], share: float, payload: Any) -> Counter[str]:
-        """Send a share of the messages once more, up to two minutes later."""
+    def _repeat(self, valid: list[Sent], chosen: list[int], payload: Any) -> Counter[str]:
+        """Send these messages once more, up to two minutes later."""
         topics: Counter[str] = Counter()
-        for _ in range(max(3, round(share * len(valid))) if valid else 0):
-            first = valid[int(len(valid) * self.rng.random())]
-            later = first.arrived + SECOND + int(self.rng.random() * 2 * MINUTE)
+        for number in chosen:
+            first = valid[number]
+            later = first.arrived + SECOND + (self.draws[number] >> 48) % (2 * MINUTE)
             self.sent.append(Sent(later, len(self.sent), first.topic, first.key, payload(first.value)))
             topics[first.topic] += 1
         return topics
 
-    def _damage(self, valid: list[Sent]) -> dict[str, int]:
+    def _damage(self, valid: list[Sent], draws: NDArray[np.float64]) -> dict[str, int]:
         """Send damaged copies of some messages, each kind at least twice."""
-        count = max(2, round(MALFORMED * len(valid))) if valid else 0
-        for _, damage in FAULTS.values():
-            for _ in range(count):
-                first = valid[int(len(valid) * self.rng.random())]
+        counts = {}
+        for place, (kind, (_, damage)) in enumerate(FAULTS.items()):
+            chosen = _chosen(draws, 0.5 + place * MALFORMED, MALFORMED, 2)
+            for number in chosen:
+                first = valid[number]
                 value = damage(first.value, first.arrived)
                 self.sent.append(Sent(first.arrived, len(self.sent), first.topic, first.key, value))
-        return dict.fromkeys(FAULTS, count)
+            counts[kind] = len(chosen)
+        return counts
+
+
+def _chosen(draws: NDArray[np.float64], edge: float, share: float, least: int) -> list[int]:
+    """The messages with a draw in [edge, edge + share), or the next ones above where they are fewer than `least`."""
+    above = (draws - edge) % 1
+    chosen: list[int] = np.argsort(above, kind="stable")[: max(least, int((above < share).sum()))].tolist()
+    return chosen
 
 
 def _per_topic(counts: Counter[str]) -> dict[str, int]:
@@ -147,9 +169,8 @@ def _key(who: dict[str, Any]) -> bytes:
     return str(account).encode()
 
 
-def _delay(rng: Random, fact: Fact, topic: str) -> int:
+def _delay(draw: float, fact: Fact, topic: str) -> int:
     """Milliseconds from the event to its arrival."""
-    draw = rng.random()
     if topic != CLICKSTREAM and fact.channel != "store":
         return int(300 + 2_000 * draw)
     if fact.channel == "app" and draw < 0.03:

@@ -48,6 +48,7 @@ def after_visit(rng: Random, visit: Visit) -> None:
     else:
         survey, share = "csat", 0.04 if visit.mood.slow else 0.012
     if rng.random() < share:
+        visit.rng = rng
         _answer(visit, survey, 25)
 
 

@@ -6,70 +6,93 @@ cart itself), return to earlier stages, and be followed by another one after the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from itertools import accumulate
+from dataclasses import dataclass
+from itertools import accumulate, count
 from random import Random
 from typing import Any, Final
 
 from ingest.samples.shop.catalogue import DAY, HOUR, MINUTE, NEWSLETTERS, OPENING_HOURS, PRODUCTS, SCREEN_HOURS
 from ingest.samples.shop.feedback import after_order, after_visit
 from ingest.samples.shop.people import PHONE_FIRST, Person, Screen
+from ingest.samples.shop.stories import Stories
+from ingest.samples.shop.streams import EVERYBODY, Purpose, stream
 from ingest.samples.shop.visits import Fact, Mood, Visit, browse, call, shop_in_store
 
 KIOSK: Final = "kiosk-0001"
+KIOSK_SLOT: Final = 40 * MINUTE
 
 ENTRIES: Final = ("direct", "ad", "search", "email", "store", "call")
 FIRST: Final = tuple(accumulate((0.23, 0.27, 0.18, 0.13, 0.15, 0.04)))
 LATER: Final = tuple(accumulate((0.38, 0.10, 0.10, 0.18, 0.16, 0.08)))
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Shop:
-    """The state that all people share: random numbers, the period, the incident, the occupied kiosk slots."""
+    """What all people share: the seed, the period, and the stories."""
 
-    rng: Random
+    seed: int
     start: int
     end: int
-    incident: tuple[int, int]
-    kiosk_taken: set[int] = field(default_factory=set)
+    stories: Stories
 
-    def moment(self, earliest: int, days: float, hours: tuple[int, ...] = SCREEN_HOURS) -> int:
-        """A random time about `days` after `earliest`, in busy hours; the start of the week is quieter."""
-        rng = self.rng
-        day = (earliest + int(days * DAY)) // DAY
-        if (day + 3) % 7 < 2 and rng.random() < 0.25:
-            day += 4
-        at = day * DAY + hours[int(len(hours) * rng.random())] * HOUR + int(rng.random() * HOUR)
-        return at if at > earliest else earliest + 45 * MINUTE + int(rng.random() * 5 * HOUR)
+    def stream(self, person: Person, purpose: Purpose, first: int = 0, second: int = 0) -> Random:
+        """The random numbers of a person for one purpose."""
+        return stream(self.seed, person.number, purpose, first, second)
+
+    def sometime(self, rng: Random, hours: tuple[int, ...] = SCREEN_HOURS) -> int:
+        """A random time of the period, in busy hours."""
+        return moment(rng, self.start, rng.random() * (self.end - self.start) / DAY, hours)
+
+
+def moment(rng: Random, earliest: int, days: float, hours: tuple[int, ...] = SCREEN_HOURS) -> int:
+    """A random time about `days` after `earliest`, in busy hours; the start of the week is quieter."""
+    day = (earliest + int(days * DAY)) // DAY
+    if (day + 3) % 7 < 2 and rng.random() < 0.25:
+        day += 4
+    at = day * DAY + hours[int(len(hours) * rng.random())] * HOUR + int(rng.random() * HOUR)
+    return at if at > earliest else earliest + 45 * MINUTE + int(rng.random() * 5 * HOUR)
 
 
 def live(shop: Shop, person: Person) -> list[Fact]:
-    """Simulate everything that the person does within the period."""
+    """Simulate everything that the person does within the period; each journey has random numbers of its own."""
     facts: list[Fact] = []
-    rng = shop.rng
+    rng = shop.stream(person, Purpose.LIFE)
     at = shop.start + int(rng.random() * 0.9 * (shop.end - shop.start))
     by_partner = person.by_partner
+    number = 0
     while at < shop.end:
+        rng = shop.stream(person, Purpose.JOURNEY, number)
         mood = Mood(warmth=0.22 if by_partner else 0.0)
         entry = "partner" if by_partner else _entry(rng, person, FIRST)
-        at, bought = Errand(shop, person, mood, facts).run(at, entry)
+        begin, pause = moment(rng, at, 0), rng.expovariate(1.0)
+        at, bought = Errand(shop, person, mood, facts, number).run(begin, entry)
         by_partner = False
-        mean = 26 if bought else 55
-        at = shop.moment(at + DAY, mean * rng.expovariate(1.0))
+        at = moment(rng, at + DAY, (26 if bought else 55) * pause)
+        number += 1
     _sign_in_everywhere(shop, person, facts)
     return [fact for fact in facts if shop.start <= fact.at < shop.end]
 
 
-def at_kiosk(shop: Shop, person: Person) -> list[Fact]:
+def kiosk_slots(shop: Shop, users: int) -> list[int]:
+    """When each of so many people uses the store's shared kiosk: no two at a time, as far as the period is long."""
+    rng = stream(shop.seed, EVERYBODY, Purpose.KIOSK)
+    taken: set[int] = set()
+    for _ in range(users):
+        slot = shop.sometime(rng, OPENING_HOURS) // KIOSK_SLOT
+        while slot in taken:
+            slot += 1
+        taken.add(slot)
+    slots = [slot * KIOSK_SLOT for slot in sorted(taken)]
+    rng.shuffle(slots)
+    return slots
+
+
+def at_kiosk(shop: Shop, person: Person, at: int) -> list[Fact]:
     """Simulate a visit to the store's shared kiosk: products viewed on its device, and a loyalty card."""
-    rng = shop.rng
-    slot = shop.moment(shop.start, rng.random() * (shop.end - shop.start) / DAY, OPENING_HOURS) // (40 * MINUTE)
-    while slot in shop.kiosk_taken:
-        slot += 1
-    shop.kiosk_taken.add(slot)
+    rng = shop.stream(person, Purpose.KIOSK)
     shared: dict[str, Any] = {"identities": {"device_id": KIOSK}}
     facts: list[Fact] = []
-    visit = Visit(rng, person, Mood(), facts, slot * 40 * MINUTE, "store", shared, "kiosk")
+    visit = Visit(rng, person, Mood(), facts, at, "store", shared, "kiosk")
     card_first = visit.chance(0.8)
     if card_first:
         _show_card(visit, shared)
@@ -88,19 +111,26 @@ def _show_card(visit: Visit, shared: dict[str, Any]) -> None:
 
 @dataclass(slots=True)
 class Errand:
-    """One journey of a person: visits until an order or until the person loses interest; adds to `facts`."""
+    """One journey of a person: visits until an order or until the person loses interest; adds to `facts`.
+
+    Every visit has random numbers of its own, which also decide what follows it: a visit that a story ends leaves the
+    draws of the next ones as they are.
+    """
 
     shop: Shop
     person: Person
     mood: Mood
     facts: list[Fact]
+    number: int
 
     def run(self, at: int, entry: str) -> tuple[int, bool]:
         """Simulate the visits; returns the time of the last fact, and whether the person ordered."""
-        shop, mood, rng = self.shop, self.mood, self.shop.rng
-        at = shop.moment(at, 0)
-        while at < shop.end:
-            visit = self._visit(at, entry)
+        shop, mood = self.shop, self.mood
+        for number in count():
+            if at >= shop.end:
+                break
+            visit = self._visit(shop.stream(self.person, Purpose.VISIT, self.number, number), number, at, entry)
+            rng = shop.stream(self.person, Purpose.AFTER, self.number, number)
             if visit.ordered:
                 after_order(rng, visit, self.facts)
                 _raise_tier(self.person, visit.at)
@@ -111,43 +141,48 @@ class Errand:
                 return visit.at, False
             returns_to_cart = bool(mood.cart) and rng.random() < 0.6
             entry = "cart" if returns_to_cart else _entry(rng, self.person, LATER)
-            at = shop.moment(visit.at, rng.expovariate(1 / 1.6))
+            at = moment(rng, visit.at, rng.expovariate(1 / 1.6))
         return at, False
 
-    def _visit(self, at: int, entry: str) -> Visit:
+    def _visit(self, rng: Random, number: int, at: int, entry: str) -> Visit:
+        person = self.person
         if entry == "store":
-            visit = self._begin(self.shop.moment(at, 0, OPENING_HOURS), "store", {"loyalty_id": self.person.loyalty_id})
+            visit = self._begin(rng, moment(rng, at, 0, OPENING_HOURS), "store", {"loyalty_id": person.loyalty_id})
+            visit.place = self.number, number
             shop_in_store(visit)
         elif entry == "call":
-            visit = self._begin(
-                self.shop.moment(at, 0, OPENING_HOURS), "call_centre", {"phone_hash": self.person.phone_hash}
-            )
+            at = moment(rng, at, 0, OPENING_HOURS)
+            visit = self._begin(rng, at, "call_centre", {"phone_hash": person.phone_hash})
+            visit.place = self.number, number
             if visit.chance(0.97):
-                visit.who["customer_id"] = self.person.customer_id
+                visit.who["customer_id"] = person.customer_id
             call(visit)
-        elif entry == "email" and not self._open_mail(at):
-            visit = Visit(self.shop.rng, self.person, self.mood, self.facts, at, "email", {})
+        elif entry == "email" and not self._open_mail(rng, at):
+            visit = Visit(rng, person, self.mood, self.facts, at, "email", {})
         else:
-            visit = _at_screen(self.shop, self.person, _screen(self.shop.rng, self.person, entry), at)
-            visit.mood, visit.facts = self.mood, self.facts
+            visit = _at_screen(self.shop, rng, person, _screen(rng, person, entry), at)
+            visit.mood, visit.facts, visit.place = self.mood, self.facts, (self.number, number)
+            visit.came_by = "email" if entry == "email" else None
             browse(visit, entry)
         return visit
 
-    def _begin(self, at: int, channel: str, identities: dict[str, Any]) -> Visit:
-        return Visit(self.shop.rng, self.person, self.mood, self.facts, at, channel, {"identities": identities})
+    def _begin(self, rng: Random, at: int, channel: str, identities: dict[str, Any]) -> Visit:
+        stories = self.shop.stories
+        who = {"identities": identities}
+        return Visit(rng, self.person, self.mood, self.facts, at, channel, who, stories=stories)
 
-    def _open_mail(self, at: int) -> bool:
+    def _open_mail(self, rng: Random, at: int) -> bool:
         """Open the newsletter; returns whether a link in it is clicked."""
-        mail = self._begin(at - MINUTE, "email", {"email_hash": self.person.email_hash})
+        mail = self._begin(rng, at - MINUTE, "email", {"email_hash": self.person.email_hash})
         mail.session = None
         campaign = NEWSLETTERS[int(len(NEWSLETTERS) * mail.rng.random())]
         mail.touch("email_opened", 10, campaign=campaign, source="newsletter", medium="email")
         return mail.chance(0.6)
 
 
-def _at_screen(shop: Shop, person: Person, screen: Screen, at: int) -> Visit:
+def _at_screen(shop: Shop, rng: Random, person: Person, screen: Screen, at: int) -> Visit:
     channel = "app" if screen.is_app else "web"
-    return Visit(shop.rng, person, Mood(), [], at, channel, screen.who, screen.device, screen, shop.incident)
+    return Visit(rng, person, Mood(), [], at, channel, screen.who, screen.device, screen, shop.stories)
 
 
 def _entry(rng: Random, person: Person, edges: tuple[float, ...]) -> str:
@@ -182,12 +217,13 @@ def _raise_tier(person: Person, at: int) -> None:
 
 def _sign_in_everywhere(shop: Shop, person: Person, facts: list[Fact]) -> None:
     """Log in 98 % of people with an account on their other devices, at the end of the last visit on each."""
-    for screen in person.screens:
-        if screen.linked or person.customer_id is None or shop.rng.random() > 0.98:
+    for number, screen in enumerate(person.screens):
+        if screen.linked or person.customer_id is None:
             continue
         on_screen = [fact for fact in facts if fact.who is screen.who and fact.at < shop.end - HOUR]
-        if on_screen:
+        rng = shop.stream(person, Purpose.SIGN_IN, number)
+        if on_screen and rng.random() < 0.98:
             last = max(on_screen, key=lambda fact: fact.at)
-            visit = _at_screen(shop, person, screen, last.at)
+            visit = _at_screen(shop, rng, person, screen, last.at)
             visit.facts, visit.session = facts, last.session
             visit.login()

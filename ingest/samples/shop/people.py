@@ -14,6 +14,7 @@ from random import Random
 from typing import Final
 
 from ingest.samples.shop.catalogue import DAY
+from ingest.samples.shop.streams import Purpose, stream
 
 NEVER_BUYS: Final = "window shopper"
 GUEST: Final = "unknown"
@@ -51,6 +52,7 @@ class Screen:
 class Person:
     """One person; `key` is the true customer, which stitching should recover."""
 
+    number: int
     key: str
     age_band: str
     region: str
@@ -83,14 +85,12 @@ def draw(rng: Random, choice: Weighted) -> str:
     return next(name for name, edge in zip(names, cumulative, strict=True) if at < edge)
 
 
-def population(rng: Random, size: int, start: int, days: int) -> list[Person]:
-    """Generate `size` people with devices, cards, accounts, and attributes that are valid since before `start`."""
-    return [_person(rng, number, start, days) for number in range(size)]
-
-
-def _person(rng: Random, number: int, start: int, days: int) -> Person:
+def person_of(seed: int, number: int, start: int, days: int) -> Person:
+    """Generate a person with devices, card, account, and attributes that are valid since before `start`."""
+    rng = stream(seed, number, Purpose.PERSON)
     age = draw(rng, AGES)
     person = Person(
+        number=number,
         key=f"person-{number:06d}",
         age_band=age,
         region=draw(rng, REGIONS),

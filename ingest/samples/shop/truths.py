@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -103,8 +103,12 @@ class Truths:
 
     def to_json(self) -> bytes:
         """The truths as indented JSON; times in RFC 3339."""
-        options = orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-        return orjson.dumps(asdict(self), option=options)
+        return as_json(asdict(self))
+
+
+def as_json(value: Any) -> bytes:
+    """Indented JSON; times in RFC 3339."""
+    return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
 
 @dataclass(slots=True)

@@ -1,7 +1,7 @@
 """Simulates one visit to the shop: a person enters at some stage, browses, decides, and pays or leaves.
 
 A visit takes place on a screen (web or app), in the store, or as a call. Each step is a `Fact`; whether the next step
-follows is random, with probabilities that depend on friction (a slow page, a failed payment, the incident).
+follows is random, with probabilities that depend on friction (a failed payment, a long wait) and on the shop's stories.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any, Final
 
-from ingest.samples.shop.catalogue import ADS, CATEGORIES, CURRENCY, PARTNERS, PRODUCTS, SECOND, SITE, SLOW_PAGE
+from ingest.samples.shop.catalogue import ADS, CATEGORIES, CURRENCY, PARTNERS, PRODUCTS, SECOND, SITE
 from ingest.samples.shop.people import GUEST, NEVER_BUYS, Person, Screen
+from ingest.samples.shop.stories import NO_STORIES, Stories
 
 EAGERNESS: Final = {
     "price seeker": 0.13,
@@ -57,7 +58,11 @@ class Mood:
 
 @dataclass(slots=True)
 class Visit:
-    """One person's visit in one channel; `at` is the time of the latest fact."""
+    """One person's visit in one channel; `at` is the time of the latest fact.
+
+    `place` has the numbers of the journey among those of the person, and of the visit in the journey; `came_by` is the
+    channel of the visit's first fact, where it is another one.
+    """
 
     rng: Random
     person: Person
@@ -68,7 +73,9 @@ class Visit:
     who: dict[str, Any]
     device: str | None = None
     screen: Screen | None = None
-    incident: tuple[int, int] = (0, 0)
+    stories: Stories = NO_STORIES
+    place: tuple[int, int] = (0, 0)
+    came_by: str | None = None
     ordered: bool = False
     session: str | None = field(init=False)
 
@@ -83,6 +90,14 @@ class Visit:
     def chance(self, share: float) -> bool:
         """True with that probability."""
         return self.rng.random() < share
+
+    def group(self, dimension: str) -> str | None:
+        """The group of the visit; of the person for an attribute."""
+        if dimension == "channel":
+            return self.came_by or self.channel
+        if dimension == "device":
+            return self.device
+        return self.person.tier if dimension == "loyalty_tier" else str(getattr(self.person, dimension))
 
     def login(self) -> None:
         """Log in on the screen; from now on the facts of the visit have the customer's id."""
@@ -137,6 +152,8 @@ def browse(visit: Visit, entry: str) -> None:
     if not _arrive(visit, entry):
         return
     if entry != "cart":
+        if entry != "search" and visit.stories.end(visit, "arrive"):
+            return
         if not _look_around(visit):
             return
         if not _fill_cart(visit):
@@ -161,7 +178,7 @@ def _arrive(visit: Visit, entry: str) -> bool:
         source = PARTNERS[int(len(PARTNERS) * rng.random())]
         visit.channel, channel = "partner", visit.channel
         visit.touch("partner_referral", 0, source=source, medium="referral")
-        visit.channel = channel
+        visit.channel, visit.came_by = channel, "partner"
         return _view_page(visit, "landing", 2, 0.12, source=source, medium="referral")
     if entry == "search":
         visit.touch("product_viewed", 0, source="google", medium="organic", **_product_fields(_pick(rng)[0]))
@@ -170,16 +187,16 @@ def _arrive(visit: Visit, entry: str) -> bool:
 
 
 def _view_page(visit: Visit, page: str, seconds: float, leaves: float, **more: Any) -> bool:
-    """View a page; returns False when the person leaves, with probability `leaves`, which the slow page overrides."""
+    """View a page; returns False when the person leaves, with probability `leaves`, more often from a slow page."""
     draw = visit.rng.random()
-    slow = page == SLOW_PAGE
+    slow, ended = visit.stories.slow(visit, page)
     load = 3.1 + 3.2 * draw * draw if slow else 0.5 + 1.7 * draw * draw
     if not slow and draw > 0.99:
         load += 2.5
     properties = {"page": page, "load_seconds": round(load, 2)}
     visit.touch("page_viewed", seconds, url=SITE + _ADDRESSES.get(page, f"/c/{page}"), properties=properties, **more)
     visit.mood.slow += load > 3
-    return not visit.chance(0.55 if slow else leaves)
+    return not visit.chance(leaves) and not ended
 
 
 def _product_fields(sku: str) -> dict[str, Any]:
@@ -207,6 +224,8 @@ def _look_around(visit: Visit) -> bool:
 def _fill_cart(visit: Visit) -> bool:
     """Put products into the cart, perhaps after a chat or a quote; returns False when there is no checkout."""
     mood, person = visit.mood, visit.person
+    if visit.stories.end(visit, "cart"):
+        return False
     if visit.chance(0.03):
         _chat(visit)
     if visit.chance(0.06 if person.attitude == "price seeker" else 0.015):
@@ -231,24 +250,22 @@ def _chat(visit: Visit) -> None:
 
 
 def _check_out(visit: Visit) -> None:
-    """Check out, pay and order; during the incident, half of the payments on phones are lost."""
+    """Check out, pay and order; a story of payments shows an error instead, and the person leaves."""
     mood, person = visit.mood, visit.person
     if visit.chance(0.85):
         visit.login()
     visit.touch("checkout_started", 30)
     if person.attitude == NEVER_BUYS:
         return
-    broken = visit.device == "mobile" and visit.incident[0] <= visit.at < visit.incident[1]
-    if broken and visit.chance(0.65):
+    if visit.stories.end(visit, "pay"):
         visit.touch("error_shown", 15, properties={"code": "PAYMENT_FORM", "page": "checkout"})
-        if visit.chance(0.80):
-            mood.failures += 1
-            return
-    elif visit.chance(0.14):
+        mood.failures += 1
+        return
+    if visit.chance(0.14):
         return
     while True:
         visit.touch("payment_submitted", 45)
-        if not visit.chance(0.20 if broken else 0.06):
+        if not visit.chance(0.06):
             visit.order()
             return
         mood.failures += 1
@@ -264,6 +281,8 @@ def shop_in_store(visit: Visit) -> None:
     visit.mood.good_store += good
     visit.mood.warmth += 0.08 if good else 0.0
     eagerness = EAGERNESS[visit.person.attitude] + 0.08
+    if visit.stories.end(visit, "cart"):
+        return
     if visit.person.attitude != NEVER_BUYS and visit.chance(eagerness):
         visit.at += int((300 + 1500 * visit.rng.random()) * SECOND)
         visit.mood.cart = [_pick(visit.rng) for _ in range(1 + int(3 * visit.rng.random()))]

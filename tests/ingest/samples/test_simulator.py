@@ -19,8 +19,10 @@ from expectations.errors import DefinitionError, StorageError
 from expectations.gate import contract_rules, judge
 from ingest.decoding.decode import decode
 from ingest.message import Message, Partition
+from ingest.samples.shop.catalogue import DAY
 from ingest.samples.shop.delivery import TOPICS
 from ingest.samples.shop.faults import FAULTS
+from ingest.samples.shop.stories import Story, random_stories
 from ingest.samples.simulator import START, Simulation, simulate
 from ingest.settings.ingest import Limits, Stream
 
@@ -310,3 +312,100 @@ def test_impossible_arguments_and_folders_are_named(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot be written"):
         simulate(customers=1, days=1).write(tmp_path / "file")
+
+
+def _by_person(simulation: Simulation) -> dict[str, set[tuple[str, bytes, bytes, int]]]:
+    """Every message of every person as sent, with its time of arrival."""
+    owner = dict(simulation.owners.iter_rows())
+    found: dict[str, set[tuple[str, bytes, bytes, int]]] = {}
+    for sent in simulation.sent:
+        try:
+            event = orjson.loads(sent.value)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(event, dict) and event.get("event_id") in owner:
+            found.setdefault(owner[event["event_id"]], set()).add((sent.topic, sent.key, sent.value, sent.arrived))
+    return found
+
+
+@pytest.fixture(scope="module")
+def small() -> Simulation:
+    return simulate(customers=400, days=60)
+
+
+@pytest.mark.parametrize("absent", [0, 1, 137, 399])
+def test_without_one_person_all_others_send_the_same_bytes(small: Simulation, absent: int):
+    """Also the first, who shares a tablet, and the last, who passes a voucher on."""
+    world, other = _by_person(small), _by_person(simulate(customers=400, days=60, absent=[absent]))
+    gone = f"person-{absent:06d}"
+    assert world.pop(gone) and gone not in other
+    few = {kind for kind, count in small.truths.volumes.malformed.items() if count <= 2}
+    assert world.keys() == other.keys()
+    changed = {person for person in world if world[person] != other[person]}
+    # a shop so small has damaged copies of its own choice: two of each kind, of whomever they fall on
+    assert len(few) == len(FAULTS) and len(changed) <= 6
+    ids = [{orjson.loads(value)["event_id"] for _, _, value, _ in world[person]} for person in changed]
+    assert ids == [{orjson.loads(value)["event_id"] for _, _, value, _ in other[person]} for person in changed]
+
+
+def test_more_people_change_nobody_who_was_there(small: Simulation):
+    more = simulate(customers=401, days=60)
+    first = more.identities.filter(pl.col("customer") != "person-000400")
+    assert set(first["identity"]) >= set(small.identities["identity"])
+
+
+STORIES = (
+    Story(1, "outage", "pay", 1_770_000_000_000, 1_771_500_000_000, 0.9, "device", "mobile"),
+    Story(2, "weakness", "cart", 0, None, 0.4, "region", "South"),
+    Story(3, "slow page", "arrive", 0, None, 0.5, "age_band", "25-34", page="landing"),
+)
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+def test_the_twin_without_a_story_differs_only_where_the_story_touches(gone: int):
+    world = simulate(customers=600, days=60, stories=STORIES)
+    twin = simulate(customers=600, days=60, stories=STORIES[:gone] + STORIES[gone + 1 :])
+    story, truth = STORIES[gone], world.stories[gone]
+    ours, theirs = _events(world), _events(twin)
+    changed = {person for person in ours if ours[person] != theirs.get(person)}
+    reach = truth.journeys_met if story.page else truth.journeys_touched  # a slow page shows in the events as well
+    assert reach >= len(changed) > 0
+    for person in changed:  # a login at the end of a screen's last visit depends on which visit is the last
+        first = min(at for at, event in ours[person] ^ theirs[person] if b'"login"' not in event)
+        assert story.since - 480_000 <= first  # all before the first touch is the same; phones' clocks may be wrong
+    assert truth.goals_lost > 0
+    placed = [simulation.truths.volumes.events["orders"] for simulation in (world, twin)]
+    assert placed[1] > placed[0]
+    orders = [sum(b'"order_placed"' in event for each in of.values() for _, event in each) for of in (ours, theirs)]
+    assert orders[1] - orders[0] == truth.goals_lost
+
+
+def _events(simulation: Simulation) -> dict[str, set[tuple[int, bytes]]]:
+    """The distinct events of every person, with their times: no copies."""
+    owner = dict(simulation.owners.iter_rows())
+    found: dict[str, set[tuple[int, bytes]]] = {}
+    for event in _sound(simulation):
+        at = int(_time(event["occurred_at"]).timestamp() * 1000)
+        found.setdefault(owner[event["event_id"]], set()).add((at, orjson.dumps(event)))
+    return found
+
+
+def test_random_stories_depend_on_the_seed_alone_and_may_be_none():
+    drawn = [random_stories(seed, 0, 90) for seed in range(60)]
+    assert drawn == [random_stories(seed, 0, 90) for seed in range(60)]
+    assert {len(stories) for stories in drawn} == {0, 1, 2, 3}
+    kinds = {story.kind for stories in drawn for story in stories}
+    assert kinds == {"outage", "slow page", "lasting fall", "channel stops helping", "release", "weakness"}
+    for story in (story for stories in drawn for story in stories):
+        assert 0 < story.strength < 1 and 0 <= story.since < (story.until or 90 * DAY) <= 90 * DAY
+
+
+def test_stories_are_written_with_what_they_cost(tmp_path: Path):
+    seed = next(seed for seed in range(60) if len(random_stories(seed, 0, 60)) == 2)
+    simulate(customers=500, days=60, seed=seed, stories="random").write(tmp_path)
+    first, second = json.loads((tmp_path / "stories.json").read_text())
+    named = {"kind", "step", "stage", "dimension", "value", "since", "until", "journeys_touched", "goals_lost"}
+    assert named <= set(first)
+    assert first["dimension"] != second["dimension"]
+    simulate(customers=50, days=60, stories="none").write(tmp_path)
+    assert json.loads((tmp_path / "stories.json").read_text()) == []
