@@ -29,6 +29,7 @@ from analytics.goals.goal_times import goal_incidence, goal_times, time_to_goal
 from analytics.goals.stage_funnel import stage_funnel
 from analytics.goals.stage_groups import stage_groups
 from analytics.monitoring.changes import step_changes
+from analytics.monitoring.falls import falls, lowest_run
 from analytics.monitoring.unusual import unusual_periods
 from analytics.paths.conformance import Design, conformance
 from analytics.paths.deviations import deviations
@@ -113,6 +114,7 @@ __all__ = [
     "effort",
     "erasures",
     "explain_difference",
+    "falls",
     "finish_forgetting",
     "flow",
     "flow_routes",
@@ -130,6 +132,7 @@ __all__ = [
     "known_identity",
     "known_value",
     "landed_offsets",
+    "lowest_run",
     "main_goal",
     "match",
     "matches",

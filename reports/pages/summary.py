@@ -28,7 +28,7 @@ def summary_page(answers: Answers, settings: ReportSettings) -> Page:
         title=headlines.summary_headline(answers.stages, answers.goal),
         lede=headlines.summary_lede(answers.stages, answers.window, settings.k),
         values=value_cards(answers, settings),
-        notices=headlines.alerts(answers.weeks),
+        notices=headlines.alerts(answers.problems),
         parts=tuple(part for part in cards if part is not None),
     )
 
@@ -46,9 +46,10 @@ def problems_card(answers: Answers) -> Part | None:
         "interval. A comparison, no proof; problems overlap and do not add up.",
         method="Of a group: the journeys that reach the stage before, times how much less often they go on than all "
         "other "
-        "known groups, times the share of those who reach the stage that reach the goal. Of unusual weeks: the same "
-        "against the usual share of the weeks before. Only differences that are clear (Benjamini–Hochberg, 5 %), and "
-        "weeks outside their band.",
+        "known groups, times the share of those who reach the stage that reach the goal. Of a fall: the same against "
+        "the group's own share before, moved as the others moved since; on the days on which it was lowest, in tens of "
+        "journeys. Of unusual weeks of all journeys: against the usual share of the weeks before. Only differences "
+        "(Benjamini–Hochberg, 5 %) and falls (2 %) that are clear, and weeks outside their band.",
         frame=frame,
         table=tables.problems_table(frame, before),
     ).drawn(

@@ -46,6 +46,7 @@ from reports.questions.act_first import problems
 from reports.questions.answers import Answers, Facts, GoalDefinition, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
 from reports.questions.definitions import definition_hashes, definitions_hash
+from reports.questions.falls import group_falls
 from reports.questions.money import amount_of, currency_of, money_of
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
@@ -113,9 +114,8 @@ def answers_about(
     counts = stage_funnel(paths, goal=goal, window=settings.window, value=value, returns=settings.returns)
     window = goal_window(paths, settings.window)
     stages = restated.stages_in_steps(publishable_stages(counts, settings.k, settings.least), steps)
-    segments = restated.segments_in_steps(groups.segment_differences(paths, settings, goal), stages, steps)
-    weekly = restated.weeks_in_steps(weeks.step_conversion(paths, settings, facts, goal), steps)
-    published = _facts_in_steps(facts, steps)
+    asked = _where_to_act(paths, settings, facts, goal, stages, steps)
+    segments, published = asked["segments"], _facts_in_steps(facts, steps)
     changes = periods.period_changes(paths, window, settings, facts, goal)
     return Answers(
         facts=published,
@@ -123,12 +123,10 @@ def answers_about(
         window=window,
         currency=currency_of(paths, value),
         stages=stages,
-        segments=segments,
+        **asked,
         flow=restated.flow_in_steps(_flow(paths, settings, rules), steps),
         **_routes(paths, settings, stages, published.journeys, steps),
         used=restated.shares_in_steps(_used(paths, settings), steps, "used", ("stage", "touchpoint")),
-        weeks=weekly,
-        problems=problems(stages, segments, weekly),
         attained=restated.goals_in_steps(_attained(paths, goal, goals, stages, settings), steps),
         definitions=_definitions(paths, goal, goals, settings),
         linked=restated.linked_in_steps(_linked(paths), published.touches, steps),
@@ -140,6 +138,31 @@ def answers_about(
         **_voice(paths, settings, rules, facts, steps),
         origin=Origin(definitions_hash(hashes), _versions(paths), definition=hashes),
     )
+
+
+def problems_of(
+    paths: Paths, settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()
+) -> pl.DataFrame | None:
+    """The problems of *Where to act first* alone, as the report shows them (`reports.questions.act_first`)."""
+    goal = _main_goal(paths, rules, goals)
+    counts = stage_funnel(paths, goal=goal, window=settings.window)
+    stages = publishable_stages(counts, settings.k, settings.least)
+    found: pl.DataFrame | None = _where_to_act(
+        paths, settings, _facts(paths, settings), goal, stages, Steps(settings.k)
+    )["problems"]
+    return found
+
+
+def _where_to_act(
+    paths: Paths, settings: ReportSettings, facts: Facts, goal: Goal, stages: pl.DataFrame, steps: Steps
+) -> dict[str, Any]:
+    """The groups against all others, the weeks, and the problems in both: fields of `Answers`."""
+    segments = restated.segments_in_steps(groups.segment_differences(paths, settings, goal), stages, steps)
+    counts = weeks.step_counts(paths, settings, facts, goal)
+    weekly = restated.weeks_in_steps(weeks.step_conversion(counts, settings), steps)
+    daily = weeks.step_counts(paths, settings, facts, goal, "day") if settings.segments else None
+    found = problems(stages, segments, weekly, group_falls(paths, settings, daily, goal))
+    return {"segments": segments, "weeks": weekly, "problems": found}
 
 
 def _main_goal(paths: Paths, rules: PathRules, goals: Sequence[Goal]) -> Goal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Final
+from typing import Final, Literal
 
 import polars as pl
 
@@ -25,25 +25,42 @@ from reports.settings import ReportSettings
 _WEEKS: Final = 26
 
 
-def step_conversion(paths: Paths, settings: ReportSettings, facts: Facts, goal: Goal) -> pl.DataFrame | None:
-    """Step conversion by week in which journeys begin, for all journeys and for every group of every breakdown."""
+def step_counts(
+    paths: Paths, settings: ReportSettings, facts: Facts, goal: Goal, period: Literal["day", "week"] = "week"
+) -> pl.DataFrame | None:
+    """How many journeys go on from step to step, by period in which they begin, for all journeys and for every group.
+
+    Whole counts, not for the public: `dimension`, `segment` (null: all journeys), `step`, `name`, `week` (the first day
+    of the period), `previous`, `reached` (journeys, including those whose window is not over), `customers` (distinct,
+    of `previous`), `is_open`. Null where there is no whole week.
+    """
     window, zone, end = duration(settings.trend_window), settings.timezone, facts.end_of_data
     weeks = weeks_between(facts.first_at.date(), end.date())
     over = {monday: day_start(monday + timedelta(days=7), zone) for monday in weeks}
     mondays = [monday for monday in weeks if over[monday] <= end][-_WEEKS:]
     if not mondays:
         return None
-    still_open = [monday for monday in mondays if over[monday] + window > end]
+    days = 7 if period == "week" else 1
+    begins = [monday + timedelta(days=day) for monday in mondays for day in range(0, 7, days)]
+    still_open = [day for day in begins if day_start(day + timedelta(days=days), zone) + window > end]
     first, last = day_start(mondays[0], zone), over[mondays[-1]]
     frames = []
     for column in (None, *settings.segments):
         found = stage_funnel(
-            paths, goal=goal, window=window, by=column or (), start=first, end=last, period="week", timezone=zone
+            paths, goal=goal, window=window, by=column or (), start=first, end=last, period=period, timezone=zone
         ).with_columns(week=pl.col("period").dt.date())
         frames.append(_conversion_of(found, column, settings).with_columns(is_open=pl.col("week").is_in(still_open)))
-    weekly = [judged(frames[0], settings.k, settings.least)]
-    if len(frames) > 1:
-        spread = judged(pl.concat(frames[1:]), settings.k, settings.least, SPREADS_OF_GROUPS)
+    return pl.concat(frames)
+
+
+def step_conversion(counts: pl.DataFrame | None, settings: ReportSettings) -> pl.DataFrame | None:
+    """Step conversion by week in which journeys begin, for all journeys and for every group; of `step_counts`."""
+    if counts is None:
+        return None
+    of_all = pl.col("dimension").is_null()
+    weekly = [judged(counts.filter(of_all), settings.k, settings.least)]
+    if settings.segments:
+        spread = judged(counts.filter(~of_all), settings.k, settings.least, SPREADS_OF_GROUPS)
         weekly.append(spread.filter(pl.col("segment") != NO_VALUE))
     return pl.concat(weekly)
 
@@ -81,4 +98,5 @@ def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSet
         dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
         segment=pl.lit(None, pl.String) if column is None else pl.col(column).cast(pl.String).fill_null(NO_VALUE),
         previous=reached.shift(1),
+        customers=pl.col("customers").shift(1),
     ).filter(pl.col("step") > 1)

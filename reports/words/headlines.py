@@ -17,6 +17,7 @@ from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import unusual_runs
 from reports.questions.intervals import clearly_larger, share_interval
 from reports.words.numbers import count, interval, length, percent, points, quoted, uncapitalized
+from reports.words.problems import fall_of
 
 
 def weakest_step(stages: pl.DataFrame) -> int | None:
@@ -265,16 +266,10 @@ def trends_headline(weekly: pl.DataFrame) -> str:
     return f"{runs[0]['dimension']} {quoted(runs[0]['segment'])}: {uncapitalized(sentence)}"
 
 
-def alerts(weekly: pl.DataFrame | None) -> tuple[str, ...]:
-    """What was out of its band, in a sentence: the most remarkable run below it of a group, or of all journeys."""
-    runs = [] if weekly is None else [run for run in unusual_runs(weekly) if run["difference"] < 0]
-    if not runs:
-        return ()
-    run = next((run for run in runs if run["dimension"] is not None), runs[0])
-    sentence = _run_sentence(run)
-    if run["dimension"] is None:
-        return (f"◆ {sentence}: see Change.",)
-    return (f"◆ {run['dimension']} {quoted(run['segment'])}: {uncapitalized(sentence)}. See Change.",)
+def alerts(problems: pl.DataFrame | None) -> tuple[str, ...]:
+    """What fell, in a sentence: of the dated problems the one with most goals at stake."""
+    dated = [] if problems is None else problems.drop_nulls("first").to_dicts()
+    return (f"◆ {fall_of(dated[0])}. See Change.",) if dated else ()
 
 
 def _run_sentence(run: dict[str, Any]) -> str:

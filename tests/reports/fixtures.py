@@ -19,6 +19,7 @@ from reports.questions import pacing, weeks
 from reports.questions.act_first import problems
 from reports.questions.answers import Answers, Facts, Origin, Pace
 from reports.questions.cube import build_cube
+from reports.questions.falls import FALLEN
 from reports.questions.quality import VERDICTS, Evidence
 from tests.reports.journeys import Journey, paths_of
 
@@ -274,6 +275,11 @@ def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> p
     return weeks.judged(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30)
 
 
+def falls_frame(name: str = STAGES[-1]) -> pl.DataFrame:
+    row = ("Device", "Mobile web", 5, name, date(2026, 7, 21), date(2026, 8, 1), 190, 0.39, 0.32, 0.46, 0.595)
+    return pl.DataFrame([(*row, False, True)], schema=FALLEN, orient="row")
+
+
 def linked_frame() -> pl.DataFrame:
     return pl.DataFrame({"way": ["login", "device", "session", "anonymous"], "share": [0.331, 0.564, 0.003, 0.102]})
 
@@ -348,7 +354,7 @@ def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGE
         "origin": Origin("3f9a1c77d2", {"events": "version 12", "paths": "generation 4"}),
     }
     asked = defaults | changed
-    found = problems(asked["stages"], asked["segments"], asked["weeks"])
+    found = problems(asked["stages"], asked["segments"], asked["weeks"], falls_frame(names[-1]))
     return Answers(**({"problems": found} | asked))
 
 

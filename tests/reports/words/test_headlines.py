@@ -152,7 +152,10 @@ def test_a_goal_that_no_journey_has_reached_is_said_so() -> None:
     )
 
 
-def test_a_week_below_its_band_is_an_alert_and_one_above_is_none() -> None:
-    (alert,) = headlines.alerts(fixtures.weeks_frame())
-    assert alert.startswith("◆ Device “Mobile web”: going on to “Order placed” was") and alert.endswith("See Change.")
-    assert headlines.alerts(None) == headlines.alerts(fixtures.weeks_frame().with_columns(unusual=pl.lit(False))) == ()
+def test_a_fall_is_an_alert_with_its_days_and_a_standing_weakness_is_none() -> None:
+    problems = fixtures.answers().problems
+    assert problems is not None
+    (alert,) = headlines.alerts(problems)
+    start = "◆ Device “Mobile web”: going on to “Order placed” was 20.5 pp below usual, 21 Jul to 1 Aug. See Change."
+    assert alert.replace("\u202f", " ") == start
+    assert headlines.alerts(None) == headlines.alerts(problems.filter(pl.col("first").is_null())) == ()

@@ -1,0 +1,171 @@
+"""Which groups fell at which step, on which days? What moved all journeys, or follows from a clearer fall, is left out.
+
+Every series of days is tested against its own past and against all other known groups (`analytics.falls`), on whole
+counts; the series are corrected together (Benjamini–Hochberg). A fall that is gone without the journeys of a clearer
+one, at the same step and time, is part of it: all app visits are on phones, so what fails on phones fails in the app.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import Any, Final
+
+import polars as pl
+
+from analytics import (
+    Goal,
+    Paths,
+    benjamini_hochberg,
+    day_start,
+    duration,
+    falls,
+    lowest_run,
+    stage_funnel,
+    two_proportions_z,
+)
+from reports.privacy.rules import small
+from reports.privacy.stages import NO_VALUE
+from reports.privacy.trends import SERIES
+from reports.questions.groups import floats
+from reports.questions.intervals import share_interval
+from reports.settings import ReportSettings
+
+FALLEN: Final = pl.Schema(
+    {
+        "dimension": pl.String,
+        "segment": pl.String,
+        "step": pl.UInt32,
+        "name": pl.String,
+        "first": pl.Date,
+        "last": pl.Date,
+        "journeys": pl.Int64,
+        "share": pl.Float64,
+        "low": pl.Float64,
+        "high": pl.Float64,
+        "usual": pl.Float64,
+        "is_lasting": pl.Boolean,
+        "was_below": pl.Boolean,
+    }
+)
+_LEVEL: Final = 0.02
+"""Stricter than for groups, as series of the same journeys under several names are no independent tests."""
+_BELOW: Final = 1.96
+_DAY: Final = timedelta(days=1)
+_DAYS_BEFORE: Final = 28
+
+
+def group_falls(paths: Paths, settings: ReportSettings, counts: pl.DataFrame | None, goal: Goal) -> pl.DataFrame | None:
+    """The falls of groups, clearest first, safe to publish; null without groups or days.
+
+    In: `reports.questions.weeks.step_counts` by day. Columns: `dimension`, `segment` String, `step` UInt32, `name`
+    String (the stage that is not reached), `first`, `last` Date (days on which the journeys began), `journeys` Int64,
+    `share`, `low`, `high`, `usual` Float64 (of them that went on, with its interval, and that would have), `is_lasting`
+    Boolean (it goes on at the end of the settled days), `was_below` Boolean (the group was below all others before as
+    well). Counts are rounded to tens, or to `k`, so that the days of a fall with the weeks around them reveal no small
+    count.
+    """
+    settled = None if counts is None else _settled(counts)
+    if settled is None or settled.is_empty():
+        return None
+    tested = {"min_before": _DAYS_BEFORE, "min_units": settings.least}
+    found = falls(_series(settled, ("dimension", "step", "period")), [*SERIES, "name"], **tested)
+    adjusted = benjamini_hochberg(floats(found["p_value"]))
+    clear = found.filter(pl.Series(adjusted < _LEVEL)).sort("z", descending=True, maintain_order=True)
+    kept: list[dict[str, Any]] = []
+    for row in clear.iter_rows(named=True):
+        same = [one for one in kept if one["step"] == row["step"] and _overlap(one, row)]
+        if not any(_is_part(paths, settings, goal, row, one) for one in same):
+            kept.append(row)
+    published = [_published(settled, row, settings) for row in kept]
+    return pl.DataFrame([row for row in published if row is not None], schema=FALLEN, orient="row")
+
+
+def _settled(counts: pl.DataFrame) -> pl.DataFrame:
+    """The days of known groups that are settled, counted as customers too: journeys of one customer are alike."""
+    known = counts.filter(
+        ~pl.col("is_open"), pl.col("dimension").is_not_null(), pl.col("segment") != NO_VALUE, pl.col("previous") > 0
+    )
+    went_on = pl.col("customers") * pl.col("reached") / pl.col("previous")
+    return known.select(
+        *SERIES,
+        "name",
+        "previous",
+        period="week",
+        went_on="reached",
+        n=pl.col("customers").cast(pl.Float64),
+        reached=went_on,
+    )
+
+
+def _series(rows: pl.DataFrame, total: Sequence[str]) -> pl.DataFrame:
+    """The rows with the counts of all others beside them; `total` are the columns within which groups add up."""
+    return rows.with_columns(
+        (pl.col(name).sum().over(total) - pl.col(name)).clip(0.0).alias(f"others_{name}") for name in ("n", "reached")
+    )
+
+
+def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    return bool(one["first"] <= other["last"] and other["first"] <= one["last"])
+
+
+def _is_part(paths: Paths, settings: ReportSettings, goal: Goal, row: dict[str, Any], clearer: dict[str, Any]) -> bool:
+    """Whether the group did not fall on these days without the journeys of the group that fell more clearly."""
+    columns = {settings.name_of(column): column for column in settings.segments}
+    own, other = columns[row["dimension"]], columns[clearer["dimension"]]
+    if own == other:
+        return False
+    window, end = duration(settings.trend_window), day_start(row["last"] + _DAY, settings.timezone)
+    found = stage_funnel(
+        paths, goal=goal, window=window, by=(own, other), end=end, period="day", timezone=settings.timezone
+    ).filter(~pl.col("is_total"))
+    before = pl.col("reached", "customers").shift(1).over(own, other, "period", order_by="step")
+    rest = (
+        found.with_columns(before.name.suffix("_before"))
+        .filter(
+            pl.col("step") == row["step"],
+            pl.col("reached_before") > 0,
+            pl.col(own).cast(pl.String) == row["segment"],
+            pl.col(other).cast(pl.String).ne_missing(clearer["segment"]),
+        )
+        .group_by(pl.col("period").dt.date() >= row["first"])
+        .agg(pl.col("reached", "reached_before", "customers_before").sum())
+    )
+    sides = {side: counts for side, *counts in rest.iter_rows()}
+    if len(sides) < 2 or sides[True][2] < settings.least:
+        return True
+    (now, of_now, people_now), (then, of_then, people_then) = sides[True], sides[False]
+    shares = [now / of_now, then / of_then]
+    z = two_proportions_z(shares[0] * people_now, people_now, shares[1] * people_then, people_then).statistic
+    return not float(z) < -_BELOW
+
+
+def _published(settled: pl.DataFrame, row: dict[str, Any], settings: ReportSettings) -> dict[str, Any] | None:
+    """A fall on the days on which it was clearest, around those of the scan; null where too few to publish."""
+    length = row["last"] - row["first"] + _DAY
+    series = settled.filter(pl.col(key) == row[key] for key in SERIES).sort("period")
+    around = series.filter(pl.col("period").is_between(row["first"] - length / 2, row["last"] + length / 2))
+    first, last = lowest_run(around, row["usual"])
+    rows = around[first : last + 1]
+    people = round(rows["n"].sum())
+    n, reached = int(rows["previous"].sum()), int(rows["went_on"].sum())
+    if people < settings.least or small(n - reached, settings.k):
+        return None
+    low, high = share_interval(round(people * reached / n), people)
+    unit = max(10, settings.k)
+    journeys, until = round(n / unit) * unit, rows["period"][-1]
+    share = min(1.0, round(reached / unit) * unit / journeys)
+    end = settled["period"].max()
+    assert isinstance(end, date)
+    return {
+        **{name: row[name] for name in (*SERIES, "name")},
+        "first": rows["period"][0],
+        "last": until,
+        "journeys": journeys,
+        "share": round(share, 4),
+        "low": round(min(low, share), 2),
+        "high": round(max(high, share), 2),
+        "usual": round(row["usual"], 4),
+        "is_lasting": bool(until >= end - 2 * _DAY),
+        "was_below": row["z_before"] is not None and row["z_before"] > _BELOW,
+    }

@@ -1,0 +1,69 @@
+"""A fall is found with its days; what moves everybody is none, and noise rarely is one."""
+
+from __future__ import annotations
+
+from math import log, sqrt
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analytics import falls, lowest_run
+from expectations.errors import DefinitionError
+
+
+def series(shares: list[float], others: list[float], n: int = 200) -> pl.DataFrame:
+    rows = [(day, n, n * own, n, n * other) for day, (own, other) in enumerate(zip(shares, others, strict=True))]
+    names = ["period", "n", "reached", "others_n", "others_reached"]
+    floats = [pl.col(name).cast(pl.Float64) for name in names[1:]]
+    return pl.DataFrame(rows, schema=names, orient="row").with_columns(*floats, of=pl.lit("a"))
+
+
+CALM = [0.5] * 12
+
+
+def test_a_fall_is_found_with_its_days_and_what_it_would_have_been() -> None:
+    found = falls(series([*CALM[:7], 0.3, 0.3, 0.5, 0.5, 0.5], CALM), ["of"]).row(0, named=True)
+    assert (found["first"], found["last"], found["n"]) == (7, 8, 400.0)
+    assert (found["share"], found["usual"]) == pytest.approx((0.3, 0.5))
+    inside, before, both = (120, 400), (700, 1400), (820, 1800)  # the oracle: twice the log of the likelihood ratio
+    of = [k * log(k / n) + (n - k) * log(1 - k / n) for k, n in (inside, before, both)]
+    assert found["z"] == pytest.approx(sqrt(2 * (of[0] + of[1] - of[2])))
+    assert found["p_value"] < 1e-6
+
+
+def test_what_moves_everybody_and_a_rise_of_the_others_alone_are_no_falls() -> None:
+    fallen = [*CALM[:7], *[0.3] * 5]
+    assert falls(series(fallen, fallen), ["of"]).is_empty()
+    risen = falls(series(CALM, [*CALM[:7], *[0.8] * 5]), ["of"])
+    assert risen.is_empty() or risen["z"][0] == pytest.approx(0, abs=1e-6)
+
+
+def test_without_others_a_series_is_judged_by_its_own_past() -> None:
+    alone = series([*CALM[:7], *[0.3] * 5], CALM).with_columns(others_n=pl.lit(0.0), others_reached=pl.lit(0.0))
+    found = falls(alone, ["of"]).row(0, named=True)
+    assert (found["first"], found["last"], found["z_before"]) == (7, 11, None)
+
+
+def test_noise_is_a_fall_less_than_once_in_twenty_series() -> None:
+    draw = np.random.default_rng(5)
+    noise = [
+        series((draw.binomial(60, 0.9, 60) / 60).tolist(), (draw.binomial(60, 0.9, 60) / 60).tolist(), 60)
+        for _ in range(200)
+    ]
+    table = pl.concat(frame.with_columns(of=pl.lit(str(number))) for number, frame in enumerate(noise))
+    assert (falls(table, ["of"], min_before=20)["p_value"] < 0.05).sum() <= 10
+
+
+def test_the_lowest_run_is_that_of_the_largest_likelihood_ratio() -> None:
+    days = pl.DataFrame({"n": [50, 50, 50, 50, 50], "reached": [25, 10, 12, 24, 26]})
+    assert lowest_run(days, 0.5) == (1, 2)
+    assert lowest_run(days[:1], 0.5) == (0, 0)
+
+
+def test_no_periods_give_no_rows_and_a_fall_needs_periods_before() -> None:
+    empty = series([], [])
+    assert falls(empty, ["of"]).is_empty()
+    assert falls(series(CALM[:3], CALM[:3]), ["of"]).is_empty()
+    with pytest.raises(DefinitionError, match="min_before"):
+        falls(empty, ["of"], min_before=0)
