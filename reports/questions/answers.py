@@ -84,7 +84,7 @@ class Answers:
 
     `stages`, `segments`, `voice` and `changes` come from `reports.privacy.stages`, `flow` from `reports.privacy.flow`,
     `paths`, `positions`, `moves` and `used` from `reports.privacy.paths`, `weeks` from `reports.privacy.trends`,
-    `problems` from `reports.questions.act_first`,
+    `problems` from `reports.questions.problems.act_first`,
     `times` and `incidence` (by the groups of `incidence_by`) from `reports.questions.pacing`, `pace_shift` and
     `voice_shifts` (by stage) from `reports.questions.periods`. `linked` is `way` String and `share` Float64 of touches.
     `attained` (from `reports.privacy.goals`) has the goals of journeys.toml, `definitions` says what they mean.

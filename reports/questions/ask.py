@@ -41,13 +41,14 @@ from reports.privacy.goals import publishable_goals
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
 from reports.privacy.stages import OUTCOMES, WITHHELD, publishable_stages, publishable_voice, totals
 from reports.privacy.steps import CellCounts, Steps, coarse
-from reports.questions import groups, pacing, periods, scope, weeks
-from reports.questions.act_first import problems
+from reports.questions import groups, pacing, periods, scope
 from reports.questions.answers import Answers, Facts, GoalDefinition, Origin
 from reports.questions.cube import Cube, build_cube, published_counts
 from reports.questions.definitions import definition_hashes, definitions_hash
-from reports.questions.falls import group_falls
 from reports.questions.money import amount_of, currency_of, money_of
+from reports.questions.problems import weeks
+from reports.questions.problems.act_first import problems
+from reports.questions.problems.falls import group_falls
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
 
@@ -114,7 +115,7 @@ def answers_about(
     counts = stage_funnel(paths, goal=goal, window=settings.window, value=value, returns=settings.returns)
     window = goal_window(paths, settings.window)
     stages = restated.stages_in_steps(publishable_stages(counts, settings.k, settings.least), steps)
-    asked = _where_to_act(paths, settings, facts, goal, stages, steps)
+    asked = _where_to_act(paths, settings, goal, stages, steps)
     segments, published = asked["segments"], _facts_in_steps(facts, steps)
     changes = periods.period_changes(paths, window, settings, facts, goal)
     return Answers(
@@ -143,20 +144,19 @@ def answers_about(
 def problems_of(
     paths: Paths, settings: ReportSettings, rules: PathRules, goals: Sequence[Goal] = ()
 ) -> pl.DataFrame | None:
-    """The problems of *Where to act first* alone, as the report shows them (`reports.questions.act_first`)."""
+    """The problems of *Where to act first* alone, as the report shows them (`reports.questions.problems.act_first`)."""
     goal = _main_goal(paths, rules, goals)
     counts = stage_funnel(paths, goal=goal, window=settings.window)
     stages = publishable_stages(counts, settings.k, settings.least)
-    found: pl.DataFrame | None = _where_to_act(
-        paths, settings, _facts(paths, settings), goal, stages, Steps(settings.k)
-    )["problems"]
+    found: pl.DataFrame | None = _where_to_act(paths, settings, goal, stages, Steps(settings.k))["problems"]
     return found
 
 
 def _where_to_act(
-    paths: Paths, settings: ReportSettings, facts: Facts, goal: Goal, stages: pl.DataFrame, steps: Steps
+    paths: Paths, settings: ReportSettings, goal: Goal, stages: pl.DataFrame, steps: Steps
 ) -> dict[str, Any]:
     """The groups against all others, the weeks, and the problems in both: fields of `Answers`."""
+    facts = _facts(paths, settings)
     segments = restated.segments_in_steps(groups.segment_differences(paths, settings, goal), stages, steps)
     counts = weeks.step_counts(paths, settings, facts, goal)
     weekly = restated.weeks_in_steps(weeks.step_conversion(counts, settings), steps)

@@ -15,11 +15,12 @@ import polars as pl
 from analytics import Paths
 from reports.privacy import flow, stages
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
-from reports.questions import pacing, weeks
-from reports.questions.act_first import problems
+from reports.questions import pacing
 from reports.questions.answers import Answers, Facts, Origin, Pace
 from reports.questions.cube import build_cube
-from reports.questions.falls import FALLEN
+from reports.questions.problems import weeks
+from reports.questions.problems.act_first import problems
+from reports.questions.problems.falls import FALLEN
 from reports.questions.quality import VERDICTS, Evidence
 from tests.reports.journeys import Journey, paths_of
 

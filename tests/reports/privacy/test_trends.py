@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.privacy import trends
-from reports.questions import weeks
+from reports.questions.problems import weeks
 from tests.reports import fixtures
 
 

@@ -14,7 +14,8 @@ from analytics import PathRules, Paths, main_goal
 from analytics.statistics.intervals import wilson
 from reports.privacy import flow, trends
 from reports.privacy.stages import publishable_stages
-from reports.questions import groups, pacing, weeks
+from reports.questions import groups, pacing
+from reports.questions.problems import weeks
 from reports.settings import ReportSettings
 from reports.words import headlines
 from tests.reports import fixtures

@@ -58,12 +58,12 @@ _DAYS_BEFORE: Final = 28
 def group_falls(paths: Paths, settings: ReportSettings, counts: pl.DataFrame | None, goal: Goal) -> pl.DataFrame | None:
     """The falls of groups, clearest first, safe to publish; null without groups or days.
 
-    In: `reports.questions.weeks.step_counts` by day. Columns: `dimension`, `segment` String, `step` UInt32, `name`
-    String (the stage that is not reached), `first`, `last` Date (days on which the journeys began), `journeys` Int64,
-    `share`, `low`, `high`, `usual` Float64 (of them that went on, with its interval, and that would have), `is_lasting`
-    Boolean (it goes on at the end of the settled days), `was_below` Boolean (the group was below all others before as
-    well). Counts are rounded to tens, or to `k`, so that the days of a fall with the weeks around them reveal no small
-    count.
+    In: `reports.questions.problems.weeks.step_counts` by day. Columns: `dimension`, `segment` String, `step` UInt32,
+    `name` String (the stage that is not reached), `first`, `last` Date (days on which the journeys began), `journeys`
+    Int64, `share`, `low`, `high`, `usual` Float64 (of them that went on, with its interval, and that would have),
+    `is_lasting` Boolean (it goes on at the end of the settled days), `was_below` Boolean (the group was below all
+    others before as well). Counts are rounded to tens, or to `k`, so that the days of a fall with the weeks around them
+    reveal no small count.
     """
     settled = None if counts is None else _settled(counts)
     if settled is None or settled.is_empty():
