@@ -12,6 +12,7 @@ from reports.charts.moves.matrix import step_matrix
 from reports.charts.moves.paths import commonest_paths, narrow_commonest_paths
 from reports.charts.theme import specification
 from reports.pages.cards import Page, Part
+from reports.privacy.flow import published_links
 from reports.privacy.paths import ABANDONED, MAX_TOUCHES, REACHED
 from reports.questions.answers import Answers
 from reports.settings import ReportSettings
@@ -53,7 +54,7 @@ def flow_card(answers: Answers, settings: ReportSettings) -> Part | None:
         f"rest as "
         "“Other”. Grey: abandoned there; a journey still under way is not counted as left.",
         gesture="Point at a touchpoint to follow everyone who passed through it.",
-        frame=published.links,
+        frame=published_links(published),
         table=tables.links_table(published.links),
     ).drawn(
         lambda: specification(flow_of_paths(published)),

@@ -1,7 +1,8 @@
 """Applies the privacy rules to the flow of paths: where units are at each position, and how they move on.
 
 Moves of fewer than `k` units are left out, and then all counts are rounded to tens, so that the missing ones cannot be
-inferred. Hiding a large move to protect a small one would misrepresent the flow.
+inferred. A share of the source then has as many digits as cover `k` units, and a bound follows from the rounded count.
+Hiding a large move to protect a small one would misrepresent the flow.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from reports.privacy.rules import bounded_share, small, to_tens
+from reports.privacy.rules import bounded_share, rough_share, small, to_tens
 
 OTHER: Final = "other"
 Node = tuple[int, str]
@@ -61,7 +62,10 @@ class Flow:
     """The published flow.
 
     `nodes`: a touchpoint at a position; `kind` is touchpoint, goal or other; `left_share` is the share that is
-    abandoned there, `goal_share` the share that eventually reaches the goal, each with its publishable text.
+    abandoned there, `goal_share` the share that reaches the goal within the window, each with its publishable text;
+    where only a bound may be published they are for drawing alone (`published_links`). Where units are not followed any
+    further, how many are abandoned is not known, and the text is a dash. `share_of_source` is null where too few are at
+    the source.
     `links`: a move from `position` to the next. `through`: how many units of a link (`position`, `source`, `target`)
     pass a node (`at`, `touchpoint`), rounded to tens; used for drawing only. `units` counts all routes; `rounded` is
     true where counts are rounded to tens.
@@ -87,9 +91,13 @@ def publishable_flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Fl
         for element, units in sorted(counts.units.items(), key=str)
         if element not in hidden and (_is_node(element) or not hidden & set(element))
     }
-    nodes = [_node(element, units, counts, goals, k) for element, units in shown.items() if _is_node(element)]
+    nodes = [
+        _node(element, units, counts, goals, k, rounded=rounded)
+        for element, units in shown.items()
+        if _is_node(element)
+    ]
     links = [
-        _link(element, units, shown[element[0]], counts, k) for element, units in shown.items() if not _is_node(element)
+        _link(element, units, counts, k, rounded=rounded) for element, units in shown.items() if not _is_node(element)
     ]
     return Flow(
         pl.DataFrame(nodes, schema=NODES, orient="row").sort("position", "touchpoint"),
@@ -98,6 +106,12 @@ def publishable_flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Fl
         counts.whole,
         rounded,
     )
+
+
+def published_links(flow: Flow) -> pl.DataFrame:
+    """The links for files: `goal_share` is null where `goal_text` is a bound."""
+    is_bound = pl.col("goal_text").str.starts_with("under") | pl.col("goal_text").str.starts_with("over")
+    return flow.links.with_columns(goal_share=pl.when(~is_bound).then("goal_share"))
 
 
 class _Counts:
@@ -109,6 +123,7 @@ class _Counts:
         self.converted: Counter[Any] = Counter()
         self.endings: Counter[tuple[Node, str]] = Counter()
         self.through: Counter[tuple[Link, Node]] = Counter()
+        self.unfollowed: set[Node] = set()
 
     def add(self, nodes: list[Node], ended: str | None, units: int, converted: int) -> None:
         links = list(pairwise(nodes))
@@ -118,7 +133,9 @@ class _Counts:
             self.converted[element] += converted
         for link in links:
             self.through.update({(link, node): units for node in nodes})
-        if ended is not None and nodes:
+        if ended is None and nodes:
+            self.unfollowed.add(nodes[-1])
+        elif ended is not None and nodes:
             self.endings[nodes[-1], ended.removeprefix("END_")] += units
 
 
@@ -126,10 +143,15 @@ def _is_node(element: Any) -> bool:
     return isinstance(element[0], int)
 
 
-def _node(node: Node, units: int, counts: _Counts, goals: Collection[str], k: int) -> dict[str, Any]:
+def _node(node: Node, units: int, counts: _Counts, goals: Collection[str], k: int, *, rounded: bool) -> dict[str, Any]:
     position, touchpoint = node
-    left = bounded_share(counts.endings[node, "abandoned"], counts.units[node], k)
-    goal = bounded_share(counts.converted[node], counts.units[node], k)
+    told = units if rounded else None
+    left = (
+        (0.0, "–")
+        if node in counts.unfollowed
+        else bounded_share(counts.endings[node, "abandoned"], counts.units[node], k, told)
+    )
+    goal = bounded_share(counts.converted[node], counts.units[node], k, told)
     return {
         "position": position,
         "touchpoint": touchpoint,
@@ -143,15 +165,17 @@ def _node(node: Node, units: int, counts: _Counts, goals: Collection[str], k: in
     }
 
 
-def _link(link: Link, units: int, source_units: int, counts: _Counts, k: int) -> dict[str, Any]:
+def _link(link: Link, units: int, counts: _Counts, k: int, *, rounded: bool) -> dict[str, Any]:
     (position, source), (_, target) = link
-    goal = bounded_share(counts.converted[link], counts.units[link], k)
+    whole = counts.units[link[0]]
+    share = rough_share(counts.units[link], whole, k) if rounded else round(counts.units[link] / whole, 3)
+    goal = bounded_share(counts.converted[link], counts.units[link], k, units if rounded else None)
     return {
         "position": position,
         "source": source,
         "target": target,
         "units": units,
-        "share_of_source": min(1.0, round(units / source_units, 3)),
+        "share_of_source": share,
         "goal_share": goal[0],
         "goal_text": goal[1],
     }

@@ -2,7 +2,8 @@
 
 The numbers come from `analytics.variants`, `step_matrix` and `transitions`. Paths of fewer than `min_journeys` journeys
 are not listed. Counts at a position, or of moves, below `k` are left out, and then all other counts of the frame are
-rounded to tens, so that the missing ones cannot be inferred.
+rounded to tens, so that the missing ones cannot be inferred; shares are of the counts before, with as many digits as
+cover `k` journeys.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from reports.privacy.rules import small, to_tens
+from reports.privacy.rules import rough_share, small, to_tens
 
 REACHED: Final = "reached"
 ABANDONED: Final = "abandoned"
@@ -63,11 +64,14 @@ def publishable_positions(matrix: pl.DataFrame, k: int, max_touchpoints: int = 1
         of=(pl.col("units") / pl.col("share_of_units")),
     )
     counted = cells.group_by("position", "touchpoint", "kind").agg(pl.col("units").sum(), pl.col("of").max())
-    return (
-        _published(counted, "units", k)
-        .select("position", "touchpoint", "kind", "units", share=(pl.col("units") / pl.col("of")).round(3))
-        .sort("position", "kind", "touchpoint")
-    )
+    rounded = any(small(count, k) for count in counted["units"])
+    shares = [
+        rough_share(units, round(of), k) if rounded else round(units / of, 3)
+        for units, of in counted.select("units", "of").iter_rows()
+    ]
+    rated = counted.with_columns(pl.Series("share", shares, pl.Float64))
+    table = _published(rated, "units", k).select("position", "touchpoint", "kind", "units", "share")
+    return table.sort("position", "kind", "touchpoint")
 
 
 def publishable_moves(transitions: pl.DataFrame, k: int) -> pl.DataFrame:

@@ -8,9 +8,11 @@ follows as a difference, and a second member of a group whose total is known. A 
 from __future__ import annotations
 
 from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 Cell = TypeVar("Cell", bound=Hashable)
+_FINE: Final = (0.001, 0.002, 0.005, 0.01, 0.02)
+"""Steps that shares are rounded to."""
 
 
 def small(count: int, k: int) -> bool:
@@ -91,15 +93,20 @@ def withheld(
     return hidden
 
 
-def bounded_share(part: int, whole: int, k: int) -> tuple[float, str]:
+def bounded_share(part: int, whole: int, k: int, published: int | None = None) -> tuple[float, str]:
     """A share to draw, and its text; where `part` or the rest of `whole` is too small, a bound stands in for the share.
+
+    `published` is `whole` in tens where that is all that is published: the bound then follows from the smallest count
+    that gives it, and reveals no other.
 
     >>> bounded_share(30, 120, 10), bounded_share(3, 120, 10), bounded_share(118, 120, 10)
     ((0.25, '25.0 %'), (0.0417, 'under 8.3 %'), (0.9583, 'over 91.7 %'))
+    >>> bounded_share(3, 24, 10, published=20)
+    (0.3333, 'under 66.7 %')
     """
     if whole <= 0:
         return 0.0, "–"
-    edge = min(k / whole, 1.0)
+    edge = min(k / (whole if published is None else max(k, published - 5)), 1.0)
     if small(part, k):
         return round(edge / 2, 4), f"under {edge * 100:.1f} %"
     if small(whole - part, k):
@@ -113,7 +120,17 @@ def coarse_step(customers: int, k: int) -> float | None:
     >>> coarse_step(20_000, 10), coarse_step(600, 10), coarse_step(90, 10)
     (0.001, 0.02, None)
     """
-    return next((step for step in (0.001, 0.002, 0.005, 0.01, 0.02) if step * customers >= k), None)
+    return next((step for step in _FINE if step * customers >= k), None)
+
+
+def rough_share(part: int, whole: int, k: int) -> float | None:
+    """A share beside counts in tens: rounded so that it covers at least `k` counts; null where not even fifths do.
+
+    >>> rough_share(1244, 1886, 10), rough_share(33, 100, 10), rough_share(20, 40, 10)
+    (0.66, 0.3, None)
+    """
+    step = next((step for step in (*_FINE, 0.05, 0.1, 0.2) if step * whole >= k), None)
+    return None if step is None else round(round(part / whole / step) * step, 3)
 
 
 def to_tens(count: int) -> int:

@@ -12,7 +12,8 @@ from typing import Any
 import polars as pl
 
 from reports.privacy.flow import LINKS, NODES, OTHER, THROUGH, Flow, Node
-from reports.words.numbers import percent
+from reports.privacy.rules import rough_share
+from reports.words.numbers import MISSING, percent
 
 Rows = list[dict[str, Any]]
 
@@ -27,7 +28,9 @@ def fewer(flow: Flow, max_touchpoints: int) -> Flow:
         row["kind"] = OTHER if row["touchpoint"] == OTHER else row["kind"]
     links = _joined(flow.links, ("position", "source", "target"), names, ("goal_share",))
     for row in links:
-        row["share_of_source"] = min(1.0, round(row["units"] / units_of[row["position"], row["source"]], 3))
+        units, whole = row["units"], units_of[row["position"], row["source"]]
+        share = rough_share(units, whole, 10) if flow.rounded else round(units / whole, 3)
+        row["share_of_source"] = None if share is None else min(1.0, share)
     through = _joined(flow.through, ("position", "source", "target", "at", "touchpoint"), names, ())
     return replace(
         flow,
@@ -67,6 +70,8 @@ def _merged(rows: Rows, shares: tuple[str, ...]) -> dict[str, Any]:
     for share in shares:
         text = share.replace("share", "text")
         mean = sum(row[share] * row["units"] for row in rows) / units if units else 0.0
+        if all(row[text] == MISSING for row in rows):
+            continue
         is_exact = not any(row[text].startswith(("under", "over")) for row in rows)
         merged |= {share: round(mean, 4), text: percent(mean) if is_exact else f"about {percent(mean)}"}
     return merged

@@ -16,7 +16,7 @@ from reports.charts import fonts
 from reports.charts.canvas import Canvas, chart_of, only, tips
 from reports.charts.flow.layout import NODE_WIDTH, Box, Layout, lay_out
 from reports.privacy.flow import OTHER, Flow
-from reports.words.numbers import NARROW, count, percent, shown_name
+from reports.words.numbers import MISSING, NARROW, count, percent, shown_name
 
 WIDTH = 1050
 HEIGHT = 560
@@ -81,6 +81,7 @@ def _node(row: dict[str, Any], layout: Layout, numbers: dict[Any, int]) -> dict[
 def node_texts(row: dict[str, Any]) -> dict[str, Any]:
     """Texts of a node, independent of its position."""
     name = name_of(row["touchpoint"])
+    left = "" if row["left_text"] == MISSING else f"{row['left_text']} leave here, "
     return {
         "v": row["units"],
         "kind": row["kind"],
@@ -90,8 +91,8 @@ def node_texts(row: dict[str, Any]) -> dict[str, Any]:
         "t_share": percent(row["share"]),
         "t_left": row["left_text"],
         "t_goal": row["goal_text"],
-        "d": f"Position {row['position']}, {name}: {count(row['units'])}, {row['left_text']} leave here, "
-        f"{row['goal_text']} reach the goal in the end",
+        "d": f"Position {row['position']}, {name}: {count(row['units'])}, {left}"
+        f"{row['goal_text']} reach the goal within the window",
     }
 
 
@@ -138,13 +139,13 @@ def ribbons(
         "y": alt.value(0),
         "shape": alt.Shape("p:N", scale=None, legend=None),
     }
-    tip = tips(move="Move", t_units="Journeys", t_share="Of the source", t_goal="Reach the goal in the end")
+    tip = tips(move="Move", t_units="Journeys", t_share="Of the source", t_goal="Reach the goal within the window")
     top = _usual_high(links)
     fill = alt.Fill(
         "g:Q",
         scale=alt.Scale(type="linear", domain=[0, top], clamp=True),
         legend=alt.Legend(
-            title="Share that reaches the goal in the end",
+            title="Share that reaches the goal within the window",
             labelExpr=f"format(datum.value*100,'.0f')+'{NARROW}%'",
             orient="bottom-right",
             direction="horizontal",
@@ -257,7 +258,7 @@ def targets(canvas: Canvas, nodes: list[dict[str, Any]]) -> alt.Chart:
         t_units="Journeys",
         t_share="Of all",
         t_left="Leave right after",
-        t_goal="Reach the goal in the end",
+        t_goal="Reach the goal within the window",
     )
     wide = [{**n, "x": max(0.0, n["x"] - 4), "x2": n["x2"] + 6} for n in nodes]
     rows = only(wide, "k", "x", "x2", "y", "y2", "d", tooltip=tip)

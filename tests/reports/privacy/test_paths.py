@@ -90,3 +90,12 @@ def test_a_report_counts_who_objects_to_profiling_like_everyone() -> None:
     assert answers[0].cube is not None and answers[1].cube is not None
     assert answers[0].cube.cells.equals(answers[1].cube.cells)
     assert answers[0].stages.equals(answers[1].stages)
+
+
+def test_a_share_at_a_position_is_of_the_true_count_not_of_the_rounded_one() -> None:
+    counts = {"Ad": 7326, "Mail": 5, "Home": 22394}
+    matrix = pl.DataFrame(
+        {"position": 1, "node": list(counts), "units": list(counts.values())}, schema_overrides={"position": pl.UInt32}
+    ).with_columns(share_of_units=pl.col("units") / sum(counts.values()))
+    shown = publishable_positions(matrix, 10).filter(touchpoint="Ad").row(0, named=True)
+    assert (shown["units"], shown["share"]) == (7330, 0.246)  # 7,330 would be 0.247
