@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := journeys expectations ingest analytics reports
 DATA ?= shop
 
-.PHONY: demo test check setup lint types contracts doctest wheel versions docs bench long kafka alerts pin clean
+.PHONY: demo test check setup lint types contracts doctest wheel versions docs audit bench long kafka alerts pin clean
 
 demo: $(VENV)/.demo            ## install, run the main job on a simulated shop, print where the report is
 	@$(BIN)/journeys demo --data $(DATA)
@@ -38,6 +38,12 @@ versions: $(VENV)/.test        ## a short run with each supported version of Pyt
 
 docs: $(VENV)/.test            ## reference pages from the docstrings, into build/reference
 	$(BIN)/pdoc -o build/reference $(PACKAGES)
+
+SITE ?= demo/site
+LAKE ?= demo/lake
+
+audit: $(VENV)/.test           ## recomputes every number of a site from the landed events: make audit SITE=demo/site LAKE=demo/lake
+	$(BIN)/python -m tests.audit $(SITE) $(LAKE)
 
 bench: $(VENV)/.test           ## speeds against named peers; long, and never part of a check
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'

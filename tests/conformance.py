@@ -21,8 +21,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analytics import UnknownWordWarning
 from expectations.errors import DefinitionError
-from tests.conforming import cohorts, funnels, journeys, sessions, stages, statistics, stitching
-from tests.conforming.cases import Unsupported
+from tests.oracles.conforming import cohorts, funnels, journeys, sessions, stages, statistics, stitching
+from tests.oracles.conforming.cases import Unsupported
 
 Case = Mapping[str, Any]
 KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {

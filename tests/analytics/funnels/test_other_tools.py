@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from analytics import Exclude, Funnel, Paths, Step, funnel, members
 from analytics.funnels.other_tools import PROFILES, explain_difference, read_as
 from expectations.errors import DefinitionError
-from tests.conforming.cases import paths_of
-from tests.conforming.funnels import definition_of
+from tests.oracles.conforming.cases import paths_of
+from tests.oracles.conforming.funnels import definition_of
 from tests.written import at, paths
 
 POSTHOG = ("ordered", "strict", "unordered", "exclusions")

@@ -10,7 +10,7 @@ import polars as pl
 
 from analytics import Exclude, Funnel, Paths, members, time_to_convert, trend
 from analytics import funnel as count_funnel
-from tests.conforming.cases import Unsupported, condition, day_start, paths_of, seconds, step_of
+from tests.oracles.conforming.cases import Unsupported, condition, day_start, paths_of, seconds, step_of
 
 ATTRIBUTIONS = {"first_touch": "first", "last_touch": "last", "all_events": "every"}
 KNOWN = {

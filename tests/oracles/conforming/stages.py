@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analytics import PathRules, Paths, duration, goal_rate, stage_funnel
-from tests.conforming.cases import EPOCH, Unsupported, properties, text_of, time_of
+from tests.oracles.conforming.cases import EPOCH, Unsupported, properties, text_of, time_of
 
 RULES = {"stages", "goal", "gap", "after", "end"}
 UNMET = timedelta(days=100_000)

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analytics import sessions
-from tests.conforming.cases import Unsupported, seconds, time_of
+from tests.oracles.conforming.cases import Unsupported, seconds, time_of
 
 
 def sessions_case(case: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.conformance import KINDS, judge
 
-FOLDER = Path(__file__).parents[1] / "conformance"
+FOLDER = Path(__file__).parents[2] / "conformance"
 CASES = [case for file in sorted(FOLDER.glob("*.json")) for case in json.loads(file.read_text())["cases"]]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analytics import Paths, Selection, matches, retention, returns
-from tests.conforming.cases import Unsupported, day_start, paths_of, step_of
+from tests.oracles.conforming.cases import Unsupported, day_start, paths_of, step_of
 
 RETENTION = {"kind", "period", "periods", "columns", "target", "returning", "type", "cumulative", "timezone"}
 PERIODS = ("hour", "day", "week", "week_sunday", "month")

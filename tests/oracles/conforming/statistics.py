@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from analytics.statistics import corrections, curves, intervals, tests
-from tests.conforming.cases import Unsupported
+from tests.oracles.conforming.cases import Unsupported
 
 Params = Mapping[str, Any]
 

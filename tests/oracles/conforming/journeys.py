@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from analytics import Paths, Selection, flow, flow_routes, matches, sessions
-from tests.conforming.cases import Unsupported, day_start, paths_of, seconds, step_of
+from tests.oracles.conforming.cases import Unsupported, day_start, paths_of, seconds, step_of
 
 PATHS = {"kind", "session_gap_seconds", "step_limit", "collapse_repeats", "trim_trailing_slash", "start", "end"} | {
     "date_from",

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from analytics.identity.other_tools import first_user, last_login, last_person, person_of_graph, unique_components
-from tests.conforming.cases import Unsupported, seconds, time_of
+from tests.oracles.conforming.cases import Unsupported, seconds, time_of
 
 TIME = pl.Datetime("us", "UTC")
 KNOWN = {"kind", "mode", "graph", "unique", "replay_at", "lookback_seconds", "forgotten"}
