@@ -46,6 +46,7 @@ class Settings:
         unknown = [name for name in ("salt", "hash_email", "hash_phone", "as_of") if ids.get(name)]
         unknown += ["sequence"] if settings.paths.get("sequence") else []
         unknown += ["shared"] if ids.get("shared", "last_login") != "last_login" else []
+        unknown += ["timezone"] if settings.report.get("timezone", "UTC") != "UTC" else []
         unknown += ["currency"] if settings.report.get("currency") else []
         unknown += ["first_day, last_day"] if {"first_day", "last_day"} & set(settings.report) else []
         if unknown:
