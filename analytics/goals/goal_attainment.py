@@ -88,6 +88,7 @@ class GoalAttainment(PathMeasure):
         goal_rate_high=pl.Float64,
         value=pl.Float64,
         largest_value=pl.Float64,
+        value_left_out=pl.Int64,
         for_customer=pl.String,
         enough=pl.Boolean,
     )
@@ -95,7 +96,7 @@ class GoalAttainment(PathMeasure):
     KEYS: ClassVar[Mapping[str, Any]] = {"position": pl.UInt32}
     COUNTS: ClassVar[Mapping[str, Any]] = dict.fromkeys(
         (
-            *("mature", "reached", "units", "direct", "late", "lost", "millionths", "customers", REACHED),
+            *("mature", "reached", "units", "direct", "late", "lost", "millionths", "left out", "customers", REACHED),
             *(name for name in square_columns(*RATE)),
             square_columns(*LOST)[3],
             LARGEST,
@@ -137,12 +138,12 @@ class GoalAttainment(PathMeasure):
         for position, goal in enumerate(self.goals):
             toward = sequences.toward(goal.touches, goal.horizon, of_journeys=True)
             values = self._values(toward)
-            money = np.where(toward.reached, self._millionths(toward, goal), 0)
+            money, left_out = (np.where(toward.reached, sums, 0) for sums in self._worth(toward, goal))
             for keys, group in sequences.groupings():
                 sums = sums_by_customer(
                     group,
                     sequences.customer,
-                    {**values, "millionths": money},
+                    {**values, "millionths": money, "left out": left_out},
                     len(keys),
                     shares=(RATE, LOST, ("reached", "reached")),
                 )
@@ -165,20 +166,21 @@ class GoalAttainment(PathMeasure):
             "lost": toward.mature & ~toward.reached,
         }
 
-    def _millionths(self, toward: UnitSequences, goal: AskedGoal) -> NDArray[np.int64]:
-        """What every journey is worth, in millionths, if it reaches the goal."""
+    def _worth(self, toward: UnitSequences, goal: AskedGoal) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """What every journey is worth if it reaches the goal, in millionths, and how many amounts are left out."""
+        sums, left_out, after = np.zeros(len(toward), np.int64), np.zeros(len(toward), np.int64), toward.aftermath
         if goal.amounts is None:
-            return np.full(len(toward), round((goal.amount or 0.0) * MILLION))
-        sums, after = np.zeros(len(toward), np.int64), toward.aftermath
+            return sums + round((goal.amount or 0.0) * MILLION), left_out
         unit = np.append(toward.sequence_numbers(), after.unit)
         at = np.append(toward.microseconds(np.arange(len(toward.codes))), after.at)
         since = at - toward.microseconds(toward.bounds[:-1])[unit]
         is_goal = goal.touches.marked(toward.part)[np.append(toward.rows, after.rows)]
         won = np.flatnonzero(is_goal & (since <= goal.horizon))
         rows = np.append(toward.rows, after.rows)[won]
-        millionths, _ = goal.amounts.at_rows(toward.part.read(list(goal.amounts.columns)), rows)
-        np.add.at(sums, unit[won], millionths)
-        return sums
+        found = goal.amounts.at_rows(toward.part.read(list(goal.amounts.columns)), rows)
+        for total, own in zip((sums, left_out), found, strict=True):
+            np.add.at(total, unit[won], own)
+        return sums, left_out
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every mature journey of each goal, and whether it reaches it."""
@@ -210,6 +212,7 @@ class GoalAttainment(PathMeasure):
                 pl.when("worth").then(pl.col(name) / MILLION).alias(column)
                 for name, column in (("millionths", "value"), (LARGEST, "largest_value"))
             ),
+            pl.when("worth").then(pl.col("left out")).alias("value_left_out"),
             (pl.col("customers") >= MIN_DENOMINATOR).alias("enough"),
         )
         return totals_first(answered, self.view.groups, "position").select(*self.view.groups, *self.SCHEMA)
@@ -253,15 +256,15 @@ def goal_attainment(
     `mature`, `open` (the others), `direct` (with nothing staged up to the goal but touches of it), `reached` (mature,
     with the goal at most the horizon after the first touch, which may be it), `late` (mature, with the goal after it),
     `customers`, `customers_reached`, `customers_lost` (distinct, with a mature journey, with one that reaches the goal,
-    and with one that does not);
-    `goal_rate` Float64 (reached / mature, null without a mature one) with its Wilson interval, judged by customers,
-    `goal_rate_low`, `goal_rate_high`; `value` Float64 (the amount of the goal times `reached`, or the sum of its column
-    over the goal touches of these journeys within the horizon; null for a goal without a value),
-    `largest_value` Float64 (the most of it that one customer brings, or takes); `for_customer` String (as the goal
-    says); `enough` Boolean: 30 customers or more have a mature journey. Only journeys count that begin from `start`
-    (inclusive) to `end` (exclusive), with all their touches; touches that do not meet `where` are ignored. A column
-    that one of `money` names is added up in its currency; an amount that cannot be converted is left out
-    (`amounts_left_out`), and a missing one adds 0.
+    and with one that does not); `goal_rate` Float64 (reached / mature, null without a mature one) with its Wilson
+    interval, judged by customers, `goal_rate_low`, `goal_rate_high`; `value` Float64 (the amount of the goal times
+    `reached`, or the sum of its column over the goal touches of these journeys within the horizon; null for a goal
+    without a value), `largest_value` Float64 (the most of it that one customer brings, or takes), `value_left_out`
+    Int64 (goal touches with an amount that cannot be converted); `for_customer` String (as the goal says); `enough`
+    Boolean: 30 customers or more have a mature journey. Only journeys count that begin from `start` (inclusive) to
+    `end` (exclusive), with all their touches; touches that do not meet `where` are ignored. A column that one of
+    `money` names is added up in its currency; an amount that cannot be converted is left out and counted
+    (`amounts_left_out` lists them), and a missing one adds 0.
 
     No touches give rows of zeros, or no rows with `by`. Raises `DefinitionError` for no goal, two goals of one name, an
     unknown column, a value that cannot be added up, and a horizon longer than the journey gap; warns of a step that no

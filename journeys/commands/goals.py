@@ -66,6 +66,9 @@ def show_goals(settings: Settings, names: list[str], asked: dict[str, Any], how:
         "long before the end of data; its 95 % interval is judged by customers. Late: with the goal after it. Direct: "
         "of the goal alone, in no rate."
     ]
+    for row in answer.filter("is_total").iter_rows(named=True):
+        if row["value_left_out"]:
+            lines.append(f"{row['goal']}: {row['value_left_out']:,} amounts cannot be converted and are left out.")
     touchpoints = paths.values_of("touchpoint")
     for goal in goals:
         unknown = [name for name in goal.touchpoints if name not in touchpoints]

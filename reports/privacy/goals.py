@@ -26,8 +26,9 @@ def publishable_goals(
 
     In: the totals of `goal_attainment`, the `steps` of each goal, and the names of goals whose number is `withheld`
     elsewhere in the report. Columns: `goal` String, `horizon` Duration, `mature`, `open`, `direct`, `late`, `reached`
-    Int64, `goal_rate`, `goal_rate_low`, `goal_rate_high`, `value` Float64, `for_customer` String. `state` is `shown`,
-    `few` (fewer than `min_customers` customers have a mature journey: no rate) or `withheld` (neither count nor rate).
+    Int64, `goal_rate`, `goal_rate_low`, `goal_rate_high`, `value` Float64, `value_left_out` Int64, `for_customer`
+    String. `state` is `shown`, `few` (fewer than `min_customers` customers have a mature journey: no rate) or
+    `withheld` (neither count nor rate).
     """
     rows = attained.to_dicts()
     published: list[int] = []
@@ -36,20 +37,21 @@ def publishable_goals(
         hidden = small(row["customers_reached"], k) or small(row["customers_lost"], k) or row["goal"] in withheld
         if hidden or any(_reveals(row, rows[other], steps[position], steps[other], k) for other in published):
             row["state"] = WITHHELD
-            _blank(row, "reached", "late", "value", *_RATES)
+            _blank(row, "reached", "late", "value", "value_left_out", *_RATES)
         else:
             published.append(position)
     for row in rows:
         if row["state"] == FEW:
             _blank(row, *_RATES)
         if small(row["customers"], k):
-            _blank(row, *_COUNTS, "value")
-        _blank(row, *(name for name in _COUNTS if row[name] is not None and small(row[name], k)))
+            _blank(row, *_COUNTS, "value", "value_left_out")
+        counts = (*_COUNTS, "value_left_out")
+        _blank(row, *(name for name in counts if row[name] is not None and small(row[name], k)))
         if row["value"] is not None and 2 * row["largest_value"] > abs(row["value"]):
             _blank(row, "value")
         row["value"] = None if row["value"] is None else round(row["value"], 2)
         row.update({name: None if row[name] is None else round(row[name], 4) for name in _RATES})
-    columns = ("goal", "horizon", *_COUNTS, *_RATES, "value", "for_customer", "state")
+    columns = ("goal", "horizon", *_COUNTS, *_RATES, "value", "value_left_out", "for_customer", "state")
     schema = {**attained.schema, "state": pl.String()}
     return pl.DataFrame(
         [{name: row[name] for name in columns} for row in rows], {name: schema[name] for name in columns}

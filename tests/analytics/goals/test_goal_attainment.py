@@ -258,4 +258,4 @@ def test_a_value_in_several_currencies_is_added_up_in_one() -> None:
     assert "Order" in raised.value.where
     rates = pl.DataFrame({"date": ["2000-01-01"], "currency": ["USD"], "rate": [0.5]})
     row = goal_attainment(shop, order, money=[Money("revenue", "EUR", rates)]).row(0, named=True)
-    assert (row["reached"], row["value"], row["largest_value"]) == (3, 15.0, 10.0)
+    assert (row["reached"], row["value"], row["largest_value"], row["value_left_out"]) == (3, 15.0, 10.0, 1)

@@ -69,6 +69,7 @@ def test_goals_of_two_horizons_do_not_reveal_a_few_journeys() -> None:
             **dict.fromkeys(("goal_rate", "goal_rate_low", "goal_rate_high"), (0.5, 0.5)),
             "value": [1.0, 1.0],
             "largest_value": [0.0, 0.0],
+            "value_left_out": [0, 0],
             "for_customer": ["", ""],
         }
     )
