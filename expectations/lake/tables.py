@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from urllib.parse import unquote
 
 import polars as pl
 from deltalake import DeltaTable
@@ -12,9 +14,12 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from expectations import contract
 from expectations.errors import StorageError, said
+from expectations.lake import files
 from expectations.lake.layout import EVENTS, PROFILES, Lake
 from expectations.retries import retrying
 
+UNUSABLE: Final = re.compile(r"[*?\[\]|^\\\x00-\x1f]|%[0-9A-Fa-f]{2}")
+"""What a local path may not have: `?` and `*` are patterns to readers of files, the others no part of an address."""
 RETENTION: Final = {"journeys.change": "retention"}
 """Marks the commits that remove what is older than the lake keeps it."""
 
@@ -78,24 +83,24 @@ def added(
     file is no longer kept. With `after_retention`, rows may be gone because they were older than the lake keeps them.
     """
     address = lake.table(name)
-    files: list[str] = []
+    gained: list[str] = []
     try:
-        table = DeltaTable(address, version=until)
+        table = open_delta(address, until)
         for begin, end in _runs(table, since, until, after_retention=after_retention):
-            before, after = (set(DeltaTable(address, version=version).file_uris()) for version in (begin, end))
+            before, after = (set(open_delta(address, version).file_uris()) for version in (begin, end))
             if before - after:
                 return None
-            files += sorted(after - before)
+            gained += sorted(after - before)
         whole = pl.scan_delta(table).collect_schema()
         partitions = table.metadata().partition_columns
     except (DeltaError, OSError):
         return None
-    if not files:
+    if not gained:
         return pl.LazyFrame(schema=schema)
-    if lake.is_local and not all(Path(file).exists() for file in files):
+    if lake.is_local and not all(Path(file).exists() for file in gained):
         return None
     frame = pl.scan_parquet(
-        files,
+        gained,
         schema={name: dtype for name, dtype in whole.items() if name not in partitions},
         hive_schema={name: whole[name] for name in partitions} or None,
         hive_partitioning=bool(partitions),
@@ -127,16 +132,44 @@ def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
         ) from error
 
 
+class FolderTable(DeltaTable):
+    """A Delta table in a folder, with its files under the names that they have there.
+
+    The library gives these as parts of an address: a blank in a folder as %20, which no reader of files understands.
+    """
+
+    def file_uris(self, *filters: Any, **options: Any) -> list[str]:
+        """The files of the current version."""
+        return [unquote(address) for address in super().file_uris(*filters, **options)]
+
+
 def open_delta(address: str, version: int | None = None, options: dict[str, str] | None = None) -> DeltaTable:
-    """Open a Delta table; once more if entries of its log are removed meanwhile, as forgetting a customer does."""
+    """Open a Delta table; once more if entries of its log are removed meanwhile, as forgetting a customer does.
+
+    Raises StorageError for a folder whose name the libraries would read as an address or as a pattern.
+    """
+    if (folder := files.local(address)) is not None:
+        _check_name(folder)
+    kind = DeltaTable if folder is None else FolderTable
     try:
-        return DeltaTable(address, version=version, storage_options=options)
+        return kind(address, version=version, storage_options=options)
     except TableNotFoundError:
         raise
     except DeltaError as error:
         if "not found" not in str(error):
             raise
-    return DeltaTable(address, version=version, storage_options=options)
+    return kind(address, version=version, storage_options=options)
+
+
+def _check_name(folder: Path) -> None:
+    if found := UNUSABLE.search(folder.absolute().as_posix()):
+        raise StorageError(
+            "Tables cannot lie in a folder of this name.",
+            where=str(folder),
+            expected="a path without * ? [ ] | ^ \\ and control characters, and without % before two digits",
+            found=repr(found[0]),
+            do="rename the folder, or set another address in [lake]",
+        )
 
 
 def _opened(address: str, version: int | None = None) -> DeltaTable | None:

@@ -11,7 +11,7 @@ from analytics.touches.deduplication import events
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
-from expectations.lake.tables import conform, landed, profiles, table_version
+from expectations.lake.tables import added, append, conform, landed, profiles, table_version
 from tests.written import START, at
 
 
@@ -57,3 +57,21 @@ def test_a_damaged_table_is_a_storage_error(tmp_path: Path) -> None:
     (log / "00000000000000000000.json").write_text("no json")
     with pytest.raises(StorageError, match="cannot be read"):
         landed(Lake(str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["My Projecté #1", "日本", "a+b&c;d:e", "{x} 'y' ~z", "100 % sure"])
+@pytest.mark.parametrize("as_address", [False, True])
+def test_a_lake_lies_in_a_folder_of_any_name(name: str, as_address: bool, tmp_path: Path) -> None:
+    folder = tmp_path / name
+    lake = Lake(folder.as_uri() if as_address else str(folder))
+    append(lake, "events", frame(event("a")).collect())
+    append(lake, "events", frame(event("b")).collect())
+    assert folder.is_dir() and landed(lake).collect().height == 2
+    gained = added(lake, "events", contract.EVENTS, 0, 1)
+    assert gained is not None and gained.collect()["event_id"].to_list() == ["b"]
+
+
+@pytest.mark.parametrize("name", ["x*", "what?", "[2026]", "a|b", "a^b", "a%20b", "a\\b", "two\nlines"])
+def test_a_folder_that_no_table_can_lie_in_is_named(name: str, tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="Tables cannot lie in a folder of this name"):
+        landed(Lake(str(tmp_path / name)))
