@@ -10,6 +10,7 @@ from typing import BinaryIO, Final, NamedTuple, TypeVar, cast
 import zstandard
 
 _AT_ONCE: Final = 1 << 20
+_MARK: Final = b"\xef\xbb\xbf"
 _T = TypeVar("_T")
 
 
@@ -21,8 +22,12 @@ class Line(NamedTuple):
 
 
 def chunks(file: Path) -> Iterator[bytes]:
-    """The bytes of a file, decompressed if its name ends in .gz or .zst. Raises OSError, EOFError or ZstdError."""
+    """The bytes of a file, decompressed if its name ends in .gz or .zst, without the byte order mark that some programs
+    write in front of text. Raises OSError, EOFError or ZstdError.
+    """
     with file.open("rb") as raw, _decompressed(raw, file.suffix) as content:
+        if begun := content.read(_AT_ONCE).removeprefix(_MARK):
+            yield begun
         while chunk := content.read(_AT_ONCE):
             yield chunk
 

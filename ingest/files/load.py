@@ -102,7 +102,7 @@ def load_events(
         Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, all_rules, profiles=profiles
     )
     start = landing.begin(partition, digest, 0, accept_gap=False)
-    found = rows(file, start, time.time_ns() // 1_000_000, settings.limits)
+    found = rows(file, start, time.time_ns() // 1_000_000, settings.limits, stream.format)
     read, landed, refused = _land(landing, partition, _blocks(found, settings.flush_bytes), on_progress or _silent)
     known = start > 0 and read == 0
     return FileSummary(str(file), known, landed, _in_quarantine(lake, partition.topic) if known else refused)

@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from expectations.errors import InputError, StorageError
 from expectations.lake import files
-from ingest.files.rows import ENDINGS, LINES, unreadable
+from ingest.files.rows import ENDINGS, TEXTS, unreadable
 
 
 def list_files(addresses: Iterable[str]) -> list[str]:
@@ -70,7 +70,7 @@ def _in_store(address: str) -> list[str]:
 
 
 def _is_loadable(name: str) -> bool:
-    return name.endswith(ENDINGS) or name.removesuffix(".gz").removesuffix(".zst").endswith(LINES)
+    return name.endswith(ENDINGS) or name.removesuffix(".gz").removesuffix(".zst").endswith(TEXTS)
 
 
 def _endings() -> str:

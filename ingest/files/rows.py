@@ -1,11 +1,14 @@
-"""Reads the rows of a file as records: lines (plain, .gz, .zst), CSV and Parquet; each row is one message.
+"""Reads the rows of a file as records: lines, CSV and TSV (plain, .gz, .zst), a JSON list and Parquet; each row is one
+message.
 
 The offset of a record is the number of its row in the file, from 0. Lines become messages unchanged, malformed ones
 too; the rows of a table are converted to JSON, so that every file goes through the decoder and the gate of the stream.
+The lines of a .tsv of Snowplow are messages; any other .tsv is a table with a header. A .json that begins with a
+bracket is one list, whose elements are the rows; other formats than json take a list in a line as one message.
 
-CSV contains only text: `score` and `schema_version` are read as numbers, an `occurred_at` of digits only as epoch
-milliseconds, `identities`, `items` and `properties` as JSON. A header such as `identities.email_hash` names a field of
-an object, and a blank cell is an absent value. Parquet times without a zone are read as UTC.
+CSV and TSV contain only text: `score` and `schema_version` are read as numbers, an `occurred_at` of digits only as
+epoch milliseconds, `identities`, `items` and `properties` as JSON. A header such as `identities.email_hash` names a
+field of an object, and a blank cell is an absent value. Parquet times without a zone are read as UTC.
 """
 
 from __future__ import annotations
@@ -24,16 +27,21 @@ from expectations.errors import InputError
 from ingest.files.lines import chunks, split
 from ingest.files.tables import TABLE_ERRORS, Piece, csv_pieces, parquet_pieces
 from ingest.message import Unread
-from ingest.settings.ingest import Limits
+from ingest.settings.ingest import Format, Limits
 
 _JSON_COLUMNS: Final = frozenset({"identities", "items", "properties"})
 _NUMBERS: Final = {"score": float, "schema_version": int}
 _JSON: Final = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
-LINES: Final = (".ndjson", ".jsonl", ".json", ".tsv")
+_LINES: Final = (".ndjson", ".jsonl", ".json")
+_SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _SMALL: Final = 1 << 30
+_LIST_BYTES: Final = 64 << 20
+"""Bytes of a JSON list, which is in memory as a whole."""
 T = TypeVar("T")
-ENDINGS: Final = (*LINES, ".csv", ".parquet")
-"""Endings of files that can be read; those of lines may be followed by .gz or .zst."""
+TEXTS: Final = (*_LINES, *_SEPARATORS)
+"""Endings of files of text; they may be followed by .gz or .zst."""
+ENDINGS: Final = (*TEXTS, ".parquet")
+"""Endings of files that can be read."""
 
 
 class Row(NamedTuple):
@@ -46,31 +54,34 @@ class Row(NamedTuple):
     headers: tuple[tuple[str, bytes], ...] = ()
 
 
-def rows(file: Path, start: int, timestamp: int, limits: Limits) -> Iterator[Row]:
-    """The rows of a file from row `start` on. Blank lines are left out but counted; of a row that is too long to be
-    kept in quarantine, its beginning is (`ingest.message.Unread`).
+def rows(file: Path, start: int, timestamp: int, limits: Limits, form: Format = "json") -> Iterator[Row]:
+    """The rows of a file from row `start` on, as messages of a format. Blank lines are left out but counted; of a row
+    that is too long to be kept in quarantine, its beginning is (`ingest.message.Unread`).
 
     Raises InputError when the file cannot be read in the format of its ending, or expands beyond the limits.
     """
-    if is_lines(file):
-        found = _lines(file, limits)
+    if not is_lines(file, form):
+        found = _table(pieces(file, start, limits), start, limits, text=_ending(file) in _SEPARATORS)
+    elif form == "json" and _ending(file) == ".json" and _is_list(readable(file, chunks(file))):
+        found = _elements(file, limits)
     else:
-        found = _table(pieces(file, start, limits), start, limits, text=file.suffix == ".csv")
+        found = _lines(file, limits)
     for offset, value in _within_expansion(readable(file, found), file, limits.largest_expansion):
         if offset >= start and (value or type(value) is Unread):
             yield Row(offset, timestamp, value)
 
 
 def pieces(file: Path, start: int, limits: Limits) -> Iterator[Piece]:
-    """The rows of a CSV file (all text) or a Parquet file, from row `start` on or before."""
-    return csv_pieces(file, limits) if file.suffix == ".csv" else parquet_pieces(file, start, limits)
+    """The rows of a CSV or TSV file (all text) or a Parquet file, from row `start` on or before."""
+    separator = _SEPARATORS.get(_ending(file))
+    return csv_pieces(file, limits, separator) if separator else parquet_pieces(file, start, limits)
 
 
 def readable(file: Path, found: Iterable[T]) -> Iterator[T]:
     """Raise InputError for every way in which a file is not in the format of its ending."""
     try:
         yield from found
-    except (OSError, EOFError, zstandard.ZstdError, *TABLE_ERRORS) as error:
+    except (OSError, EOFError, zstandard.ZstdError, orjson.JSONDecodeError, *TABLE_ERRORS) as error:
         raise unreadable(file, error) from error
 
 
@@ -79,23 +90,33 @@ def unreadable(file: Path | str, error: Exception) -> InputError:
     return InputError(
         "The file cannot be read.",
         where=str(file),
-        expected="lines (.ndjson, .jsonl, .tsv, also .gz or .zst), CSV (.csv) or Parquet (.parquet)",
-        found=f"{type(error).__name__}",
+        expected="lines (.ndjson, .jsonl, .json), CSV (.csv) or TSV (.tsv), also .gz or .zst, or Parquet (.parquet)",
+        found=_why(error),
         do="check the file and its ending",
     )
 
 
-def is_lines(file: Path) -> bool:
-    """Whether a file has lines, and no table. Raises InputError when its ending is unknown."""
-    return _ending(file) in LINES
+def _why(error: Exception) -> str:
+    """What is wrong with a file, without its content."""
+    if isinstance(error, orjson.JSONDecodeError):
+        return f"a list that is no JSON: {error.msg} in line {error.lineno:,}"
+    return str(error) if isinstance(error, ValueError) else type(error).__name__
+
+
+def is_lines(file: Path, form: Format = "json") -> bool:
+    """Whether the rows of a file are lines or elements of a list, and no table. Raises InputError when its ending is
+    unknown.
+    """
+    ending = _ending(file)
+    return ending in _LINES or (ending == ".tsv" and form == "snowplow")
 
 
 def _ending(file: Path) -> str:
     """The ending of a file's name, without that of its compression."""
     ending = Path(file.stem).suffix if file.suffix in (".gz", ".zst") else file.suffix
-    if ending in LINES or file.suffix in (".csv", ".parquet"):
+    if ending in TEXTS or file.suffix == ".parquet":
         return ending
-    raise unreadable(file, ValueError(file.suffix))
+    raise unreadable(file, ValueError(f"the ending {''.join(file.suffixes[-2:]) or 'of no kind'}"))
 
 
 def _within_expansion(found: Iterable[tuple[int, bytes]], file: Path, largest: int) -> Iterator[tuple[int, bytes]]:
@@ -123,6 +144,29 @@ def _lines(file: Path, limits: Limits) -> Iterator[tuple[int, bytes]]:
     for offset, line in enumerate(split(chunks(file), limits.kept)):
         value = line.content.rstrip(b"\r\n")
         yield offset, value if line.length <= limits.kept else _cut(value, line.length, limits)
+
+
+def _is_list(content: Iterator[bytes]) -> bool:
+    """Whether the first letter is a bracket."""
+    begun = next((rest for piece in content if (rest := piece.lstrip())), b"")
+    return begun.startswith(b"[")
+
+
+def _elements(file: Path, limits: Limits) -> Iterator[tuple[int, bytes]]:
+    """The elements of a JSON list. Raises InputError for a list too large to be read at once."""
+    content = bytearray()
+    for piece in chunks(file):
+        content += piece
+        if len(content) > _LIST_BYTES:
+            raise InputError(
+                "The JSON list is too large to be read at once.",
+                where=str(file),
+                expected=f"at most {_LIST_BYTES:,} bytes, or one object a line",
+                do=f"write one object a line: jq -c '.[]' {file.name} > {file.stem}.ndjson",
+            )
+    for offset, element in enumerate(orjson.loads(content)):
+        value = orjson.dumps(element)
+        yield offset, value if len(value) <= limits.kept else _cut(value[: limits.kept], len(value), limits)
 
 
 def _cut(value: bytes, length: int, limits: Limits) -> Unread:

@@ -42,8 +42,9 @@ class Piece(NamedTuple):
     message: str = ""
 
 
-def csv_pieces(file: Path, limits: Limits) -> Iterator[Piece]:
-    """The rows of a CSV file, all columns as text. A row that is no CSV, or too long, is a piece of its own.
+def csv_pieces(file: Path, limits: Limits, separator: str = ",") -> Iterator[Piece]:
+    """The rows of a CSV file, or of one with another separator, all columns as text. A row that is no CSV, or too long,
+    is a piece of its own.
 
     Raises InputError when it has no header or too many columns, and OSError.
     """
@@ -51,15 +52,15 @@ def csv_pieces(file: Path, limits: Limits) -> Iterator[Piece]:
     header = next((line for line in records if line.content.strip()), None)
     if header is None or header.length > limits.largest_message:
         raise _no_header(file, 0 if header is None else header.length)
-    first, columns = 0, _column_count(file, header.content)
+    first, columns = 0, _column_count(file, header.content, separator)
     most = max(1, min(_ROWS, _CELLS // columns))
     for block in in_blocks(records, lambda line: len(line.content), most, _BYTES):
-        yield from _parsed(header.content, block, first, limits)
+        yield from _parsed(header.content, block, first, limits, separator)
         first += len(block)
 
 
-def _column_count(file: Path, header: bytes) -> int:
-    return _check_columns(file, pl.read_csv(BytesIO(header), infer_schema=False).width)
+def _column_count(file: Path, header: bytes, separator: str) -> int:
+    return _check_columns(file, pl.read_csv(BytesIO(header), infer_schema=False, separator=separator).width)
 
 
 def _check_columns(file: Path, count: int) -> int:
@@ -75,7 +76,7 @@ def _no_header(file: Path, length: int) -> InputError:
     return InputError("The file has no header.", where=str(file), expected="the names of the columns", found=found)
 
 
-def _parsed(header: bytes, records: list[Line], first: int, limits: Limits) -> Iterator[Piece]:
+def _parsed(header: bytes, records: list[Line], first: int, limits: Limits, separator: str) -> Iterator[Piece]:
     """The records as frames; those that polars cannot parse are found by halving the block."""
     if len(records) == 1 and records[0].length > limits.kept:
         found = f"{records[0].length} bytes, the limit is {limits.largest_message}; the beginning is kept"
@@ -83,7 +84,7 @@ def _parsed(header: bytes, records: list[Line], first: int, limits: Limits) -> I
         return
     try:
         text = b"\n".join((header.rstrip(b"\r"), *(record.content for record in records), b""))
-        frame = pl.read_csv(BytesIO(text), infer_schema=False)
+        frame = pl.read_csv(BytesIO(text), infer_schema=False, separator=separator)
         if frame.height == len(records) and all(record.length <= limits.kept for record in records):
             yield Piece(first, frame)
             return
@@ -93,8 +94,8 @@ def _parsed(header: bytes, records: list[Line], first: int, limits: Limits) -> I
         yield Piece(first, None, records[0].content, "not_csv", "not a row with the columns of the header")
         return
     middle = len(records) // 2
-    yield from _parsed(header, records[:middle], first, limits)
-    yield from _parsed(header, records[middle:], first + middle, limits)
+    yield from _parsed(header, records[:middle], first, limits, separator)
+    yield from _parsed(header, records[middle:], first + middle, limits, separator)
 
 
 def parquet_pieces(file: Path, start: int, limits: Limits) -> Iterator[Piece]:

@@ -142,7 +142,7 @@ def ingest(
 def load(
     files: Annotated[
         list[str],
-        typer.Argument(help="NDJSON or TSV (also .gz and .zst), CSV or Parquet; files, folders or s3://..."),
+        typer.Argument(help="NDJSON, CSV or TSV (also .gz, .zst), a JSON list or Parquet; files, folders, s3://..."),
     ],
     kind: Annotated[
         str | None, typer.Option(help="What the rows are: clickstream (default), order, feedback or profiles.")

@@ -283,6 +283,7 @@ def test_a_folder_is_expanded_to_its_loadable_files(tmp_path: Path) -> None:
     assert [str(Path(name).relative_to(tmp_path)) for name in found] == [
         "a.csv",
         "b.ndjson",
+        "d.csv.gz",
         "deep/c.jsonl.gz",
         "readme.txt",
     ]

@@ -5,10 +5,12 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import orjson
 import polars as pl
 import pytest
 import zstandard
 
+from expectations.errors import InputError
 from ingest.files import tables as module
 from ingest.files.rows import rows
 from ingest.settings.ingest import Limits
@@ -59,3 +61,53 @@ def test_blank_lines_and_cells_are_left_out_and_counted(tmp_path: Path) -> None:
         b'{"query":"x"}',
         b"{}",
     ]
+
+
+@pytest.mark.parametrize("packed", ["", ".gz", ".zst"])
+@pytest.mark.parametrize(("ending", "separator"), [(".csv", ","), (".tsv", "\t")])
+def test_tables_of_text_have_a_separator_and_may_be_packed(
+    tmp_path: Path, ending: str, separator: str, packed: str
+) -> None:
+    text = f'event_name{separator}url\nvisit{separator}"/a{separator}b"\n'.encode()
+    pack = {".gz": gzip.compress, ".zst": zstandard.compress}.get(packed, bytes)
+    (tmp_path / f"r{ending}{packed}").write_bytes(pack(text))
+    [row] = rows(tmp_path / f"r{ending}{packed}", 0, 0, Limits())
+    assert orjson.loads(row.value) == {"event_name": "visit", "url": f"/a{separator}b"}
+
+
+def test_lines_of_snowplow_are_no_table(tmp_path: Path) -> None:
+    (tmp_path / "r.tsv").write_bytes(b"a\tb\nc\td\n")
+    assert [row.value for row in rows(tmp_path / "r.tsv", 0, 0, Limits(), "snowplow")] == [b"a\tb", b"c\td"]
+
+
+@pytest.mark.parametrize("packed", ["", ".gz"])
+def test_the_elements_of_a_json_list_are_rows(tmp_path: Path, packed: str) -> None:
+    text = b'\xef\xbb\xbf\n [ {"a": 1,\n "b": "]"},\n {"a": 2}, 3 ]\n'
+    (tmp_path / f"r.json{packed}").write_bytes(gzip.compress(text) if packed else text)
+    found = [(row.offset, row.value) for row in rows(tmp_path / f"r.json{packed}", 1, 0, Limits())]
+    assert found == [(1, b'{"a":2}'), (2, b"3")]
+    (tmp_path / "l.json").write_bytes(b'{"a":1}\n[2]\n')
+    assert [row.value for row in rows(tmp_path / "l.json", 0, 0, Limits())] == [b'{"a":1}', b"[2]"]
+    assert [row.value for row in rows(tmp_path / f"r.json{packed}", 0, 0, Limits(), "ga4")][1] == b' "b": "]"},'
+
+
+def test_a_json_list_that_cannot_be_read_says_where_it_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "r.json").write_bytes(b'[{"a": 1},\n{"a": secret}]')
+    with pytest.raises(InputError, match=r"no JSON: .* in line 2") as error:
+        list(rows(tmp_path / "r.json", 0, 0, Limits()))
+    assert "secret" not in str(error.value)
+    monkeypatch.setattr("ingest.files.rows._LIST_BYTES", 10)
+    with pytest.raises(InputError, match="jq -c"):
+        list(rows(tmp_path / "r.json", 0, 0, Limits()))
+
+
+def test_an_ending_that_is_not_known_is_named(tmp_path: Path) -> None:
+    (tmp_path / "r.xlsx.gz").write_bytes(b"")
+    with pytest.raises(InputError, match=r"found: the ending \.xlsx\.gz"):
+        list(rows(tmp_path / "r.xlsx.gz", 0, 0, Limits()))
+
+
+def test_a_byte_order_mark_costs_no_row(tmp_path: Path) -> None:
+    for name, text in (("r.ndjson", b'{"url":"/"}\n'), ("r.csv", b"url\n/\n"), ("r.json", b'[{"url":"/"}]')):
+        (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text)
+        assert [row.value for row in rows(tmp_path / name, 0, 0, Limits())] == [b'{"url":"/"}'], name
