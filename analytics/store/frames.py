@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta, tzinfo
-from typing import Final
+from typing import Any, Final, Protocol
 
 import polars as pl
 
@@ -12,6 +12,29 @@ from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
 from expectations.errors import DefinitionError, InputError, nearest
 
 _TEXT_TYPES: Final = (pl.String, pl.Categorical, pl.Enum)
+
+
+class ArrowTable(Protocol):
+    """A table that gives its columns in Arrow's format: of pandas, pyarrow, DuckDB and others."""
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The columns as a stream."""
+
+
+def as_polars(frame: pl.DataFrame | pl.LazyFrame | ArrowTable) -> pl.DataFrame:
+    """A table as a frame of polars; the index of pandas is left out. Raises `InputError` for what is no table.
+
+    >>> as_polars(pl.LazyFrame({"at": [1]})).shape
+    (1, 1)
+    """
+    known: Any = frame.collect() if isinstance(frame, pl.LazyFrame) else frame
+    if not isinstance(known, pl.DataFrame) and not hasattr(known, "__arrow_c_stream__"):
+        raise InputError(
+            "Paths are made of a table.",
+            expected="a frame of polars or pandas, or a table of Arrow",
+            found=type(frame).__name__,
+        )
+    return pl.DataFrame(known)
 
 
 def standard_columns(frame: pl.DataFrame, names: Mapping[str, str], sequence: str | None = None) -> pl.DataFrame:

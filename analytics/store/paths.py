@@ -26,7 +26,7 @@ from polars.io.plugins import register_io_source
 from analytics.store.columns import AFTER_GOAL, AT, CUSTOMER, JOURNEY, TOUCHES, TOUCHPOINT
 from analytics.store.definition import JourneyDefinition, JourneyRules
 from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
-from analytics.store.frames import as_utc, micros, standard_columns
+from analytics.store.frames import ArrowTable, as_polars, as_utc, micros, standard_columns
 from analytics.store.manifest import read_manifest, store_folder
 from analytics.store.ordering import sorted_touches, split_at_customers
 from analytics.store.parts import Part, decoded
@@ -104,7 +104,7 @@ class Paths:
     @classmethod
     def from_frame(
         cls,
-        frame: pl.DataFrame | pl.LazyFrame,
+        frame: pl.DataFrame | pl.LazyFrame | ArrowTable,
         *,
         customer: str = CUSTOMER,
         at: str = AT,
@@ -113,23 +113,21 @@ class Paths:
         sequence: str | None = None,
         rules: JourneyRules | None = None,
     ) -> Paths:
-        """Paths from any frame: one row per touch, in any order; all other columns are kept.
+        """Paths from any frame (polars, pandas, Arrow): one row per touch, in any order; all other columns are kept.
 
         With `rules` (`PathRules`), touches get the stage, session and journey that these give them.
 
         `customer` may have any type. `at` is a Datetime or Date; without a zone it is taken as UTC. `touchpoint` is
         text, or is cast to it. Touches of one instant are ordered by column `sequence`, by default as in the frame. The
         end of the data is `end_of_data`, by default the last touch. A frame without rows gives empty paths. Raises
-        `DefinitionError` for a missing column, `InputError` for a touch without customer or time.
+        `DefinitionError` for a missing column, `InputError` for a touch without customer or time, or no frame.
 
         >>> from datetime import datetime
         >>> frame = pl.DataFrame({"user": [1, 1], "t": [datetime(2024, 1, 1), datetime(2024, 1, 2)], "e": ["a", "b"]})
         >>> Paths.from_frame(frame, customer="user", at="t", touchpoint="e")
         Paths(2 touches of 1 customers, to 2024-01-02 00:00 UTC)
         """
-        touches = standard_columns(
-            frame.lazy().collect(), {customer: CUSTOMER, at: AT, touchpoint: TOUCHPOINT}, sequence
-        )
+        touches = standard_columns(as_polars(frame), {customer: CUSTOMER, at: AT, touchpoint: TOUCHPOINT}, sequence)
         last = touches[AT].max() if len(touches) else None
         assert last is None or isinstance(last, datetime)
         end, definition = end_of_data or last, None

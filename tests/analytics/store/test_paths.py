@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -173,3 +174,9 @@ def test_parts_never_cut_a_customer_in_two() -> None:
 
 def test_the_bucket_of_a_customer_never_changes() -> None:
     assert [bucket_of(key, 16) for key in ("ann", "bo", "ævar")] == [3, 3, 11]
+
+
+@pytest.mark.parametrize("wrong", [5, "text", None, [{"customer": "a"}]])
+def test_paths_of_no_table_are_refused(wrong: Any) -> None:
+    with pytest.raises(InputError, match="Paths are made of a table"):
+        Paths.from_frame(wrong)
