@@ -28,13 +28,12 @@ from analytics.engine.unknown_words import levels_to_caller, unknown_words, warn
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.variants import as_bytes
-from analytics.paths.view import By, Indices, Selection, View, codes_of
+from analytics.paths.view import REST, By, Indices, Selection, View, codes_of, node_names
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 from expectations.config.durations import duration
 from expectations.errors import DefinitionError
 
-REST: Final = "other"
 NOWHERE: Final = -1
 CUT: Final = ENDS.index("END_abandoned")
 LINK: Final = ("position", "source", "target")
@@ -107,7 +106,7 @@ class _Values(PathMeasure):
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The `top` values of each position, ties by name."""
-        names = merged.with_columns(pl.Series("name", self.view.names.cast(pl.String).gather(merged["code"])))
+        names = merged.with_columns(node_names(self.view.names, []).gather(merged["code"]).alias("name"))
         ordered = sorted_answer(names, self.view, "position", "-units", "name")
         return ordered.filter(pl.int_range(pl.len()).over("position") < self.anchors.top).select(*self.SCHEMA)
 
@@ -345,12 +344,13 @@ def flow(
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
     with null in `by`); `position` UInt32 (of the source, from 1); `source`, `target` String (`other` for the rest;
-    END_converted, END_abandoned, END_open where the unit leaves, or START when the flow runs backwards); `units`,
-    `customers` Int64 (each counts once per link, also in `other`), `mature` Int64 (units that begin a whole `window`
-    before the end of the data, direct ones aside), `reached` Int64 (of these, with the goal within the window);
-    `share_of_source` Float64; `mean_wait`, `median_wait` Duration(us), null where the unit leaves; where a link has
-    more than 1,000 waits their median is right to 1 in 1,000, or with `exact` exact, for half as much time again.
-    Largest first within a position. No touches give no rows. Takes the arguments of `flow_routes`.
+    END_converted, END_abandoned, END_open where the unit leaves, or START when the flow runs backwards; a value with
+    such a name stands in quotes); `units`, `customers` Int64 (each counts once per link, also in `other`), `mature`
+    Int64 (units that begin a whole `window` before the end of the data, direct ones aside), `reached` Int64 (of these,
+    with the goal within the window); `share_of_source` Float64; `mean_wait`, `median_wait` Duration(us), null where the
+    unit leaves; where a link has more than 1,000 waits their median is right to 1 in 1,000, or with `exact` exact, for
+    half as much time again. Largest first within a position. No touches give no rows. Takes the arguments of
+    `flow_routes`.
 
     >>> from analytics import Paths
     >>> flow(Paths.from_text({"ann": "visit@0m pay@5m"}))["position", "source", "target", "units"].rows()
@@ -453,7 +453,7 @@ def _moved(
 
 def _names(view: View) -> pl.Series:
     """The names of codes: the values of the column, `other`, START and the ENDs."""
-    return pl.concat([view.names.cast(pl.String), pl.Series([REST, START, *ENDS])])
+    return node_names(view.names, [REST, START, *ENDS])
 
 
 def _routes(sequences: UnitSequences, view: View, anchors: Anchors) -> Routes:

@@ -20,7 +20,7 @@ from analytics.engine.run import run
 from analytics.engine.units import ENDS, Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
-from analytics.paths.view import By, Indices, Selection
+from analytics.paths.view import By, Indices, Selection, node_names
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
@@ -49,7 +49,7 @@ class StepMatrix(PathMeasure):
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The value of every unit at every position; the whole of a position is all units."""
-        names = pl.concat([self.view.names.cast(pl.String), pl.Series(ENDS)])
+        names = node_names(self.view.names, ENDS)
         codes = np.repeat(len(self.view.names) + sequences.ends.astype(np.int64), self.depth)
         position = np.tile(np.arange(self.depth), len(sequences))
         unit = np.repeat(np.arange(len(sequences)), self.depth)
@@ -62,7 +62,7 @@ class StepMatrix(PathMeasure):
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `step_matrix`."""
-        names = pl.concat([self.view.names.cast(pl.String), pl.Series(ENDS)])
+        names = node_names(self.view.names, ENDS)
         whole = pl.col("units").sum().over([*self.view.keys, "position"])
         table = merged.with_columns(
             pl.Series("node", names.gather(merged["code"]), pl.String),
@@ -89,10 +89,10 @@ def step_matrix(
     """The share of units at every value, at each of the first `depth` positions.
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
-    with null in `by`); `position` UInt32 (from 1); `node` String (a value of `on`, or END_converted,
-    END_abandoned, END_open for units that ended earlier); `units` Int64; `share_of_units` Float64 (of all units of the
-    group). Cells without units are left out. Sorted by position, largest first. `collapse` joins repeats
-    of one value, `among` selects units; touches without a value are skipped. No touches give no rows.
+    with null in `by`); `position` UInt32 (from 1); `node` String (a value of `on`, or END_converted, END_abandoned,
+    END_open for units that ended earlier; a value with such a name is in quotes); `units` Int64; `share_of_units`
+    Float64 (of all units of the group). Cells without units are left out. Sorted by position, largest first. `collapse`
+    joins repeats of one value, `among` selects units; touches without a value are skipped. No touches give no rows.
     Raises `DefinitionError` for an unknown unit or column, or a depth below 1.
 
     >>> from analytics import Paths

@@ -22,7 +22,7 @@ from analytics.engine.run import run
 from analytics.engine.units import ENDS, START, Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
-from analytics.paths.view import By, Indices, Selection
+from analytics.paths.view import By, Indices, Selection, node_names
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 
@@ -57,7 +57,7 @@ class Transitions(PathMeasure):
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every transition; the whole of a source is all that leave it."""
-        names = pl.concat([self.view.names.cast(pl.String), pl.Series([START, *ENDS])])
+        names = node_names(self.view.names, [START, *ENDS])
         unit, first = sequences.sequence_numbers(), len(self.view.names)
         source = np.insert(sequences.codes.astype(np.int64), sequences.bounds[:-1], first)
         target = np.insert(sequences.codes.astype(np.int64), sequences.bounds[1:], first + 1 + sequences.ends)
@@ -67,7 +67,7 @@ class Transitions(PathMeasure):
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
         """The columns of `transitions`."""
-        names = pl.concat([self.view.names.cast(pl.String), pl.Series([START, *ENDS])])
+        names = node_names(self.view.names, [START, *ENDS])
         leaving = pl.col("transitions").sum().over([*self.view.keys, "source"])
         table = merged.with_columns(
             (pl.col("transitions") / leaving).alias("share_of_source"),
@@ -95,12 +95,13 @@ def transitions(
     """Every edge with the number of transitions and customers, and the wait between its two touches.
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
-    with null in `by`); `source`, `target` String; `transitions`, `customers` Int64; `share_of_source` Float64 (of
-    the transitions that leave the source, in the same group); `median_wait`, `p95_wait` Duration(us), interpolated
-    linearly between ranks, null for START and the ENDs; where an edge has more than 1,000 waits they are right to 1 in
-    1,000, or with `exact` exact, for twice the time. Most frequent first. The nodes are the values of column `on`;
-    touches without a value are skipped. `collapse` joins repeats of one value. `among` selects units. Touches at one
-    instant keep their order. No touches give no rows. Raises `DefinitionError` for an unknown unit or column.
+    with null in `by`); `source`, `target` String; `transitions`, `customers` Int64; `share_of_source` Float64 (of the
+    transitions that leave the source, in the same group); `median_wait`, `p95_wait` Duration(us), interpolated linearly
+    between ranks, null for START and the ENDs; where an edge has more than 1,000 waits they are right to 1 in 1,000, or
+    with `exact` exact, for twice the time. Most frequent first. The nodes are the values of column `on` (in quotes
+    where one is called like START or an END); touches without a value are skipped. `collapse` joins repeats of one
+    value. `among` selects units. Touches at one instant keep their order. No touches give no rows. Raises
+    `DefinitionError` for an unknown unit or column.
 
     >>> from analytics import Paths
     >>> transitions(Paths.from_text({"ann": "visit@0m pay@5m"}))["source", "target"].sort("source").rows()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.conditions import Words, fill, one_of
 from analytics.engine.goals import GoalTouches, GoalWords, as_goal, warn_of_unknown_goal
-from analytics.engine.units import UNITS, unit_columns, window_of
+from analytics.engine.units import ENDS, START, UNITS, unit_columns, window_of
 from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
 from analytics.store.encoding import as_text
@@ -32,6 +32,8 @@ from expectations.errors import DefinitionError, nearest
 By = str | pl.Expr | Sequence[str | pl.Expr]
 Codes = NDArray[Any]
 Indices = NDArray[np.int64]
+REST: Final = "other"
+"""The node of all values that an answer does not name."""
 
 
 @dataclass(frozen=True, eq=False, init=False)
@@ -183,6 +185,23 @@ def words_of(paths: Paths, on: str) -> pl.Series:
         return paths.dictionaries[on]
     values = [paths.read(part, [on])[on].cast(pl.String).unique() for part in paths.parts]
     return pl.concat(values).unique().drop_nulls().sort() if values else pl.Series([], dtype=pl.String)
+
+
+def node_names(words: pl.Series, nodes: Sequence[str]) -> pl.Series:
+    """The names of the values of a column, as text, and of the other nodes of an answer, in the order of their codes.
+
+    A value that is called like any such node (START, the ENDs, `other`) stands in quotes, so that it is told apart.
+
+    >>> node_names(pl.Series(["buy", "START"]), [START]).to_list()
+    ['buy', "'START'", 'START']
+    """
+    text = words.cast(pl.String)
+    known, quoted = set(text), dict[str, str]()
+    for name in known.intersection((START, REST, *ENDS)):
+        quoted[name] = f"'{name}'"
+        while quoted[name] in known:
+            quoted[name] = f"'{quoted[name]}'"
+    return pl.concat([text.replace(quoted), pl.Series(list(nodes), dtype=pl.String)])
 
 
 def codes_of(words: pl.Series, names: Words) -> Indices:

@@ -16,6 +16,7 @@ from typing import Any, Final
 import polars as pl
 
 from reports.privacy.stages import NO_VALUE
+from reports.questions.groups import told_apart
 
 MAX_GROUPS: Final = 6
 OTHERS: Final = "All others"
@@ -116,7 +117,7 @@ def _cells(rows: pl.DataFrame, columns: tuple[str, ...], weeks: int, steps: int)
 
 def _grouped(rows: pl.DataFrame, column: str) -> pl.Expr:
     """The name of each row's group; all but the largest groups are one."""
-    text = pl.col(column).cast(pl.String).fill_null(NO_VALUE)
+    text = told_apart(pl.col(column)).fill_null(NO_VALUE)
     sizes = rows.filter(pl.col("step") == 1).group_by(text).agg(pl.col("reached").sum())
     kept = sizes.sort("reached", column, descending=[True, False])[column].to_list()
     if len(kept) <= MAX_GROUPS:

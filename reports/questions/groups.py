@@ -53,14 +53,24 @@ def segment_differences(paths: Paths, settings: ReportSettings, goal: Goal) -> p
     return stages.publishable_segments(rows.with_columns(verdict=verdict).drop("p_value"), settings.k, settings.least)
 
 
+def told_apart(column: pl.Expr) -> pl.Expr:
+    """The values of a column as text; one that is called like the group of those without a value, or of all others,
+    stands in quotes.
+    """
+    text = column.cast(pl.String)
+    return pl.when(text.is_in([NO_VALUE, ALL_OTHERS])).then(pl.format("'{}'", text)).otherwise(text)
+
+
 def _largest_groups(paths: Paths, column: str, settings: ReportSettings, goal: Goal) -> pl.DataFrame:
     """The groups with the most journeys in order of size, all others together as one group, then the unknown."""
     most = settings.values_per_segment
-    found = stage_groups(paths, column, goal=goal, window=settings.window).with_columns(pl.col(column).cast(pl.String))
+    found = stage_groups(paths, column, goal=goal, window=settings.window).with_columns(
+        told_apart(pl.col(column)).alias(column)
+    )
     groups = found.filter(~pl.col("is_total"), pl.col("step") == 2, pl.col(column).is_not_null())
     order = groups.sort("previous", column, descending=[True, False])[column].to_list()
     if len(order) > most:
-        kept, text = order[: most - 1], pl.col(column).cast(pl.String)
+        kept, text = order[: most - 1], told_apart(pl.col(column))
         known = pl.when(text.is_in(kept)).then(text).when(text.is_not_null()).then(pl.lit(ALL_OTHERS)).alias(column)
         found, order = stage_groups(paths, known, goal=goal, window=settings.window), [*kept, ALL_OTHERS]
     places = pl.col(column).replace_strict(order, range(len(order)), default=len(order), return_dtype=pl.Int64)

@@ -20,6 +20,7 @@ from reports.privacy.trends import (
     weeks_between,
 )
 from reports.questions.answers import Facts
+from reports.questions.groups import told_apart
 from reports.settings import ReportSettings
 
 _WEEKS: Final = 26
@@ -96,7 +97,7 @@ def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSet
         "name",
         reached=reached,
         dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
-        segment=pl.lit(None, pl.String) if column is None else pl.col(column).cast(pl.String).fill_null(NO_VALUE),
+        segment=pl.lit(None, pl.String) if column is None else told_apart(pl.col(column)).fill_null(NO_VALUE),
         previous=reached.shift(1),
         customers=pl.col("customers").shift(1),
     ).filter(pl.col("step") > 1)

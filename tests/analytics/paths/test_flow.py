@@ -149,3 +149,9 @@ def test_an_anchored_prefix_is_the_strict_funnel_of_the_same_steps(people: list,
     first, *rest = steps
     asked = Funnel([Step(first, first_time="any"), *rest], "300d", order="strict", maturity="clip", ties="sequence")
     assert funnel(shop, asked)["reached"].to_list() == taken
+
+
+def test_a_value_called_other_is_apart_from_the_values_that_are_not_named() -> None:
+    seconds = ["other"] * 7 + ["B"] * 9 + [f"rare{number}" for number in range(5)]
+    table = flow(paths({f"c{number}": f"A@0m {name}@1m" for number, name in enumerate(seconds)}), depth=2, top=2)
+    assert dict(table.filter(position=1)["target", "units"].rows()) == {"B": 9, "'other'": 7, "other": 5}

@@ -73,6 +73,21 @@ def test_a_journey_runs_from_start_to_its_end() -> None:
     assert wait == timedelta(minutes=5)
 
 
+def test_a_value_that_is_called_like_a_node_is_no_node() -> None:
+    named = paths({"ann": "x@0m", "bo": "START@0m y@1m", "cy": "END_open@0m 'START'@1m"})
+    found = sorted(transitions(named)["source", "target", "transitions"].rows())
+    assert found == [
+        ("''START''", "y", 1),
+        ("'END_open'", "'START'", 1),
+        ("'START'", "END_open", 1),
+        ("START", "''START''", 1),
+        ("START", "'END_open'", 1),
+        ("START", "x", 1),
+        ("x", "END_open", 1),
+        ("y", "END_open", 1),
+    ]
+
+
 def test_repeats_are_merged_on_request() -> None:
     journey = {"ann": "visit@0m visit@1m pay@5m"}
     assert ("visit", "visit") in transitions(paths(journey))["source", "target"].rows()
