@@ -25,8 +25,8 @@ def summary_page(answers: Answers, settings: ReportSettings) -> Page:
     return Page(
         slug="summary",
         name="Summary",
-        title=headlines.summary_headline(answers.stages, answers.goal),
-        lede=headlines.summary_lede(answers.stages, answers.window, settings.k),
+        title=headlines.summary_headline(answers.stages, answers.goal, settings.least),
+        lede=headlines.summary_lede(answers.stages, answers.window, settings.k, settings.least),
         values=value_cards(answers, settings),
         notices=headlines.alerts(answers.problems),
         parts=tuple(part for part in cards if part is not None),

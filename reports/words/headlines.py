@@ -63,10 +63,14 @@ def _leads(counts: pl.Series) -> bool:
     return len(counts) < 2 or clearly_larger(float(counts[0]), float(counts[1]))
 
 
-def summary_headline(stages: pl.DataFrame, goal: str) -> str:
+def summary_headline(stages: pl.DataFrame, goal: str, min_customers: int = 30) -> str:
     """The headline of the report: what share of journeys reaches the goal, by any route, and where they stop."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     last = rows[max(rows)]
+    if _only_direct(rows[min(rows)]):
+        return f"All journeys are direct: {quoted(goal)} without another stage before it"
+    if _is_withheld(stages, min_customers):
+        return f"The share of journeys that reach {quoted(goal)} is withheld: it would reveal few customers"
     if last["share_of_entered"] is None:
         return "Too few journeys so far to say how many reach the goal"
     if last["reached"] == 0:
@@ -81,11 +85,27 @@ def summary_headline(stages: pl.DataFrame, goal: str) -> str:
     return sentence
 
 
-def summary_lede(stages: pl.DataFrame, window: timedelta, k: int) -> str:
+def _only_direct(first: dict[str, Any]) -> bool:
+    """Whether the only journeys there are have no stage but the goal's."""
+    return first["entered"] == 0 and first["open"] == 0 and bool(first["direct"])
+
+
+def _is_withheld(stages: pl.DataFrame, min_customers: int) -> bool:
+    """Whether there are enough customers for a goal rate, and it is hidden all the same."""
+    first, last = stages.row(0, named=True), stages.row(-1, named=True)
+    return last["share_of_entered"] is None and (first["customers"] or 0) >= min_customers
+
+
+def summary_lede(stages: pl.DataFrame, window: timedelta, k: int, min_customers: int = 30) -> str:
     """The goal rate with its counts, the share that went through all stages, and the journeys that are too young."""
     last, first = stages.row(-1, named=True), stages.row(0, named=True)
     within = f"within {length(window)}"
-    if last["share_of_entered"] is None:
+    if _is_withheld(stages, min_customers):
+        text = (
+            f"How many of {_counted(first['entered'], k)} journeys reach it {within} is withheld: a group of fewer "
+            f"than {k} customers would be known."
+        )
+    elif last["share_of_entered"] is None:
         text = f"A rate {within} needs more mature journeys: {_counted(first['entered'], k)} so far."
     else:
         ends = interval(last["share_of_entered_low"], last["share_of_entered_high"])
@@ -313,10 +333,16 @@ def in_words(share: float, low: float, high: float) -> str:
     ('Half of the journeys reach', '13.4 % of journeys reach')
     >>> in_words(0.5, 0.34, 0.66).replace(chr(0x202f), " ")
     'Between 34 % and 66 % of journeys reach'
+    >>> in_words(1.0, 0.98, 1.0), in_words(0.9997, 0.999, 1.0)
+    ('Every journey reaches', 'Nearly every journey reaches')
     """
+    if share == 1.0:
+        return "Every journey reaches"
     if high - low > share / 5:
         ends = (percent(floor(low * 100) / 100, 0), percent(ceil(high * 100) / 100, 0))
         return f"Between {ends[0]} and {ends[1]} of journeys reach"
+    if share >= 0.9995:
+        return "Nearly every journey reaches"
     words = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
     if abs(share - 0.5) < 0.005:
         return "Half of the journeys reach"

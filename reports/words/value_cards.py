@@ -67,11 +67,8 @@ def _started(answers: Answers, settings: ReportSettings) -> ValueCard:
         low, high = (end / (1 - end) for end in share_interval(later, later + earlier))
         difference = compared(later / earlier), compared_interval(low, high)
         change = _change("Begun", newest_period(answers, settings), settings, difference, clear=low > 1 or high < 1)
-    journeys, customers = (
-        shown_count(answers.facts.journeys, settings),
-        shown_count(answers.facts.customers, settings),
-    )
-    detail = f"of {journeys} in all, by {customers} customers; the others are younger, or direct"
+    journeys = shown_count(answers.facts.journeys, settings)
+    detail = f"of {journeys} in all; the others are younger, or direct"
     return ValueCard("Mature journeys", shown_count(first["entered"], settings), detail, change)
 
 

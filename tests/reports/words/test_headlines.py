@@ -152,6 +152,26 @@ def test_a_goal_that_no_journey_has_reached_is_said_so() -> None:
     )
 
 
+def test_a_goal_rate_that_is_withheld_is_not_said_to_be_of_too_few_journeys() -> None:
+    stages = _stages(2000, 1998)
+    assert headlines.summary_headline(stages, "Order") == (
+        "The share of journeys that reach “Order” is withheld: it would reveal few customers"
+    )
+    assert headlines.summary_lede(stages, timedelta(days=30), 10).startswith("How many of 2,000 journeys reach it")
+    assert headlines.summary_headline(_stages(22, 12), "Order").startswith("Too few journeys")
+
+
+def test_journeys_that_are_all_direct_are_said_to_be_so() -> None:
+    stages = _stages(0, 0).with_columns(open=0, direct=96)
+    assert headlines.summary_headline(stages, "Order") == (
+        "All journeys are direct: “Order” without another stage before it"
+    )
+
+
+def test_every_journey_is_said_of_all_and_of_no_fewer() -> None:
+    assert headlines.summary_headline(_stages(2000, 2000), "Order") == "Every journey reaches “Order”"
+
+
 def test_a_fall_is_an_alert_with_its_days_and_a_standing_weakness_is_none() -> None:
     problems = fixtures.answers().problems
     assert problems is not None
