@@ -29,8 +29,7 @@ from expectations.audit import great_expectations
 from expectations.audit.great_expectations import Outcome
 from expectations.audit.landed import DAY, within
 from expectations.audit.rows import COUNT, Counts, Day
-from expectations.compile.conditions import NotCompiled, considered, where
-from expectations.suites.catalog import UNIQUE
+from expectations.compile.conditions import considered, where
 from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
 
@@ -69,10 +68,7 @@ def _judge(rows: pl.LazyFrame, columns: Columns, expectation: Expectation) -> Ou
     used = rows.select(DAY, *(columns.expression(name).alias(name) for name in names))
     condition = expectation.kwargs.get("row_condition")
     if condition is not None:
-        try:
-            used = used.filter(where(condition, Columns(used.collect_schema())))
-        except NotCompiled:
-            return great_expectations.evaluate_frame(used.drop(DAY).collect(engine="streaming"), [expectation])[0]
+        used = used.filter(where(condition, Columns(used.collect_schema())))
     column = pl.col(expectation.columns[0]) if expectation.columns else pl.col(DAY).is_null()
     smaller = _SMALLER.get(expectation.type, _unchanged)
     frame, counted = pl.collect_all(
@@ -154,15 +150,3 @@ def _spans(sizes: Mapping[Day, int]) -> Iterator[list[Day]]:
         size += sizes[day]
     if span:
         yield span
-
-
-def is_unique(expectation: Expectation, columns: Columns) -> bool:
-    """Whether an expectation is about duplicate values, and polars can evaluate its row condition."""
-    if expectation.type not in UNIQUE:
-        return False
-    try:
-        if expectation.kwargs.get("row_condition") is not None:
-            where(expectation.kwargs["row_condition"], columns)
-    except NotCompiled:
-        return False
-    return True

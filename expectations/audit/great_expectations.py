@@ -1,8 +1,9 @@
 """Converts expectations to objects of Great Expectations, and evaluates them on a frame.
 
-The only module that loads Great Expectations and pandas. Loading takes seconds, so only the audit imports it. No value
-of a customer leaves it: results contain counts, shares and numbers measured over many rows, never rows, strings of the
-data or messages of exceptions.
+The only module that loads Great Expectations and pandas. Loading takes seconds, so only the audit imports it. The audit
+passes it no row condition, regular expression or JSON schema: it would run text as code, search without a limit of
+time, and fetch addresses. No value of a customer leaves it: results contain counts, shares and numbers measured over
+many rows, never rows, strings of the data or messages of exceptions.
 """
 
 from __future__ import annotations
@@ -16,10 +17,8 @@ from typing import Any, Final, NamedTuple
 
 import polars as pl
 
-from expectations.compile.conditions import judged
 from expectations.errors import ConfigurationError
 from expectations.suites.catalog import ROW_LEVEL
-from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
 
 os.environ["GX_ANALYTICS_ENABLED"] = "false"  # read when the library is loaded
@@ -104,20 +103,6 @@ def within_ends(numbers: pl.DataFrame) -> list[bool]:
     failed = unexpected_rows(numbers.select("value", "minimum", "maximum"), expectations)
     outside = {row for rows, _ in failed for row in rows}
     return [row not in outside for row in range(numbers.height)]
-
-
-def selected(frame: pl.DataFrame, expectation: Expectation) -> pl.Series:
-    """The rows that an expectation evaluates: selected by Great Expectations by its row condition, with a value."""
-    numbered = frame.with_row_index("_row")
-    kwargs = {
-        key: expectation.kwargs[key] for key in ("row_condition", "condition_parser") if key in expectation.kwargs
-    }
-    none = Expectation("expect_column_values_to_be_in_set", {"column": "_row", "value_set": [-1], **kwargs})
-    rows, _ = unexpected_rows(numbered, [none])[0]
-    unconditional = {key: value for key, value in expectation.kwargs.items() if key != "row_condition"}
-    applies = judged(expectation.type, unconditional, Columns(frame.schema))
-    judged_rows = numbered.select(applies.alias("judged"))["judged"]
-    return judged_rows & numbered["_row"].is_in(rows)
 
 
 def evaluate(

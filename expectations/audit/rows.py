@@ -3,11 +3,13 @@
 Rows are read in chunks. In each chunk, the values that an expectation uses are counted by day, Great Expectations
 evaluates every distinct value once, and the counts give the number of rows evaluated and unexpected on each day. The
 result is exact: a property test compares it with that of Great Expectations on the rows themselves. Where only presence
-matters, values are reduced to it.
+matters, values are reduced to it. Row conditions are applied by polars, and regular expressions and JSON schemas are
+evaluated by `texts`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -18,7 +20,9 @@ import polars as pl
 
 from expectations.audit import great_expectations
 from expectations.audit.landed import DAY
-from expectations.compile.conditions import NotCompiled, judged
+from expectations.audit.texts import is_about_texts, unexpected_texts
+from expectations.compile.conditions import judged, where
+from expectations.compile.masks import alone
 from expectations.suites.catalog import BY_VALUE, ROW_LEVEL
 from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
@@ -112,8 +116,10 @@ class _Group:
         names = [name for name in counted.columns if name not in (DAY, COUNT)]
         distinct = counted.select(names).unique().with_row_index("_position")
         values, expectations = distinct.drop("_position"), [expectation for _, expectation in self._numbered]
-        applies = [_applies(expectation, values) for expectation in expectations]
-        unexpected = great_expectations.unexpected_rows(values, expectations)
+        columns = Columns(values.schema)
+        masks = (judged(expectation.type, expectation.kwargs, columns) for expectation in expectations)
+        applies = values.select(mask.alias(str(n)) for n, mask in enumerate(masks)).get_columns()
+        unexpected = _unexpected_rows(values, expectations)
         flags = distinct.with_columns(
             *(mask.alias(f"_judged {n}") for n, mask in enumerate(applies)),
             *(
@@ -145,8 +151,6 @@ def _uses(expectation: Expectation) -> Mapping[str, bool]:
     uses = dict.fromkeys(expectation.columns, about_null)
     for name, presence in _conditions(expectation.kwargs.get("row_condition")):
         uses[name] = uses.get(name, True) and presence
-    if isinstance(expectation.kwargs.get("row_condition"), str):
-        return uses | dict.fromkeys(expectation.condition_columns, False)
     return uses
 
 
@@ -159,10 +163,27 @@ def _conditions(row_condition: Any) -> Iterator[tuple[str, bool]]:
             yield from _conditions(inner)
 
 
-def _applies(expectation: Expectation, values: pl.DataFrame) -> pl.Series:
-    """The values that an expectation evaluates."""
-    try:
-        rows = judged(expectation.type, expectation.kwargs, Columns(values.schema))
-    except NotCompiled:
-        return great_expectations.selected(values, expectation)
-    return values.select(rows.alias("rows")).to_series()
+def _unexpected_rows(values: pl.DataFrame, expectations: Sequence[Expectation]) -> list[tuple[list[int], str]]:
+    """For each expectation, the indexes of the unexpected rows among those that its row condition selects, and the name
+    of the exception if any.
+    """
+    by_condition: dict[str, list[int]] = {}
+    for number, expectation in enumerate(expectations):
+        text = json.dumps(expectation.kwargs.get("row_condition"), sort_keys=True)
+        by_condition.setdefault(text, []).append(number)
+    found: dict[int, tuple[list[int], str]] = {}
+    for text, numbers in by_condition.items():
+        condition = json.loads(text)
+        holds = where(condition, Columns(values.schema)) if condition is not None else pl.lit(True)
+        rows = values.select((holds & (pl.int_range(pl.len()) >= 0)).alias("rows"))["rows"].arg_true()
+        part, asked = values[rows], [alone(expectations[number]) for number in numbers]
+        others = [number for number, each in zip(numbers, asked, strict=True) if not is_about_texts(each)]
+        results = great_expectations.unexpected_rows(part, [each for each in asked if not is_about_texts(each)])
+        found |= dict(zip(others, results, strict=True))
+        found |= {
+            n: unexpected_texts(part, each) for n, each in zip(numbers, asked, strict=True) if is_about_texts(each)
+        }
+        for number in numbers:
+            positions, failure = found[number]
+            found[number] = (rows[positions].to_list(), failure)
+    return [found[number] for number in range(len(expectations))]

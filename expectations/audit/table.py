@@ -9,7 +9,8 @@ import polars as pl
 
 from expectations.audit.findings import Findings, Judged
 from expectations.audit.landed import DAY, Landed, Table, landed_since, within
-from expectations.compile.compile import narrowed, require_columns
+from expectations.compile.compile import narrowed, require_evaluable
+from expectations.suites.catalog import UNIQUE
 from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation, Suite
 
@@ -34,7 +35,7 @@ class TableAudit:
         self._expectations: list[tuple[Suite, Expectation]] = []
         for suite in suites:
             for expectation in suite.expectations:
-                require_columns(expectation, self._columns, suite.table)
+                require_evaluable(expectation, self._columns, suite.table)
                 self._expectations.append((suite, narrowed(expectation, suite.kind)))
         named = {
             name
@@ -84,12 +85,10 @@ class TableAudit:
 
     def _unique(self) -> dict[int, dict[Day, Counts]]:
         """The counts of the expectations about duplicate values, by their positions."""
-        from expectations.audit.days import is_unique, judge_unique
+        from expectations.audit.days import judge_unique
 
         positions = [
-            position
-            for position, (_, expectation) in enumerate(self._expectations)
-            if is_unique(expectation, self._columns)
+            position for position, (_, expectation) in enumerate(self._expectations) if expectation.type in UNIQUE
         ]
         if not positions:
             return {}

@@ -1,16 +1,19 @@
 """Compiles Great Expectations' row conditions to polars, and compares values as Great Expectations does.
 
-A row condition selects the rows that pandas' `query` selects: `!=` and `NOT_IN` hold for null, others do not.
+A row condition, in JSON or as text (`text`), selects the rows that pandas' `query` selects: `!=` and `NOT_IN` hold for
+null, others do not. Only polars evaluates it: Great Expectations never receives one.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import polars as pl
 
+from expectations.compile.text import read_condition
 from expectations.suites.columns import Columns, Family
 
 _EXACT: Final = 2**53
@@ -22,7 +25,7 @@ class NotCompiled(ValueError):
 
 _COMPARISONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
     "==": lambda value, item: value == item,
-    "!=": lambda value, item: value.ne_missing(pl.lit(item)),
+    "!=": lambda value, item: value.ne_missing(item if isinstance(item, pl.Expr) else pl.lit(item)),
     "<": lambda value, item: value < item,
     "<=": lambda value, item: value <= item,
     ">": lambda value, item: value > item,
@@ -31,9 +34,12 @@ _COMPARISONS: Final[dict[str, Callable[[pl.Expr, Any], pl.Expr]]] = {
 
 
 def where(condition: Any, columns: Columns) -> pl.Expr:
-    """The rows that the row condition selects, as pandas' `query` does."""
-    if not isinstance(condition, dict):
-        raise NotCompiled("its row condition is text for pandas")
+    """The rows that the row condition selects, as pandas' `query` does. Raises NotCompiled for one that is invalid."""
+    if isinstance(condition, str):
+        try:
+            condition = read_condition(condition)
+        except ValueError as why:
+            raise NotCompiled(str(why)) from why
     form = condition.get("type")
     if form in ("and", "or") and condition.get("conditions"):
         inner = [where(part, columns) for part in condition["conditions"]]
@@ -83,14 +89,16 @@ def _comparison(column: str, operator: str, parameter: Any, columns: Columns) ->
         is_member = member(column, parameter, columns).fill_null(False)
         return is_member if operator == "IN" else ~is_member
     family = columns.family(column)
-    if operator not in ("==", "!=") and family not in ("number", "whole"):
-        raise NotCompiled("its row condition orders values that are not numbers")
+    if operator not in ("==", "!=") and family not in ("number", "whole", "text", "time"):
+        raise NotCompiled("its row condition orders values that have no order")
     return _COMPARISONS[operator](columns.expression(column), comparable(parameter, family))
 
 
 def member(column: str, values: Iterable[Any], columns: Columns) -> pl.Expr:
     """Whether the value is in the set; null where there is no value."""
     family, value = columns.family(column), columns.expression(column)
+    if family == "time":
+        raise NotCompiled("a set of times")
     known = [comparable(item, family) for item in values if item is not None]
     if family in ("number", "whole"):
         value, known = value.cast(pl.Float64), [float(item) for item in known]
@@ -103,7 +111,20 @@ def comparable(item: Any, family: Family) -> Any:
     numeric = family in ("number", "whole") and is_number(item)
     if numeric or (family == "text" and isinstance(item, str)) or (family == "flag" and isinstance(item, bool)):
         return item
+    if family == "time" and isinstance(item, str):
+        return instant(item)
     raise NotCompiled("the column and a value compared with it are of different types")
+
+
+def instant(text: str) -> pl.Expr:
+    """A time with its zone. Raises NotCompiled for another text."""
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise NotCompiled("a bound is not a time such as 2026-01-31T12:00:00+00:00") from error
+    if read.tzinfo is None or "T" not in text:
+        raise NotCompiled("a bound has no time zone")
+    return pl.lit(read, dtype=pl.Datetime("us", "UTC"))
 
 
 def is_number(value: Any) -> bool:

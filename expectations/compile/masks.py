@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from dataclasses import replace
 from functools import reduce
 from itertools import combinations
 from operator import add
@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from expectations.compile.conditions import NotCompiled, comparable, considered, is_number, member, where
+from expectations.compile.conditions import NotCompiled, comparable, considered, instant, is_number, member, where
 from expectations.compile.patterns import Untranslatable, translate
 from expectations.suites.columns import Columns, Family
 from expectations.suites.expectation import Expectation
@@ -39,6 +39,12 @@ def unexpected(expectation: Expectation, columns: Columns) -> pl.Expr:
     mask = builder(expectation.kwargs, columns)
     condition = expectation.kwargs.get("row_condition")
     return (mask & where(condition, columns)).fill_null(False) if condition else mask.fill_null(False)
+
+
+def alone(expectation: Expectation) -> Expectation:
+    """The expectation about every row, without its row condition and its share of rows."""
+    without = ("mostly", "row_condition", "condition_parser")
+    return replace(expectation, kwargs={key: arg for key, arg in expectation.kwargs.items() if key not in without})
 
 
 def _not_null(kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
@@ -109,13 +115,7 @@ def _bound(value: Any, family: Family) -> pl.Expr | None:
     if family in ("number", "whole") and is_number(value):
         return pl.lit(value)
     if family == "time" and isinstance(value, str):
-        try:
-            instant = datetime.fromisoformat(value)
-        except ValueError as error:
-            raise NotCompiled("a bound is not a time such as 2026-01-31T12:00:00+00:00") from error
-        if instant.tzinfo is not None and "T" in value:
-            return pl.lit(instant, dtype=pl.Datetime("us", "UTC"))
-        raise NotCompiled("a bound has no time zone")
+        return instant(value)
     raise NotCompiled("the column and its bounds have different types, or are text")
 
 
@@ -135,7 +135,7 @@ def _matches(column: str, pattern: str, columns: Columns) -> pl.Expr:
     try:
         return _text(column, columns).str.contains(translate(pattern))
     except (Untranslatable, re.error) as why:
-        raise NotCompiled(f"only Python can match the regular expression: {why}") from why
+        raise NotCompiled(f"the regular expression cannot be matched in linear time: {why}") from why
 
 
 def _each_pattern(kwargs: Mapping[str, Any], columns: Columns) -> list[pl.Expr]:
@@ -235,3 +235,6 @@ BUILDERS: Final[dict[str, Builder]] = {
     "expect_multicolumn_values_to_be_equal": _all_equal,
     "expect_select_column_values_to_be_unique_within_record": _all_different,
 }
+
+PATTERNS: Final = frozenset(type_ for type_ in BUILDERS if "regex" in type_)
+"""Expectations with regular expressions: polars evaluates them, also those that the gate cannot enforce."""

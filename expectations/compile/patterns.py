@@ -1,15 +1,17 @@
-"""Translates Python regular expressions for polars, so that gate and audit match the same values.
+"""Translates Python regular expressions for polars, which matches them in time linear in the text.
 
-Great Expectations searches with Python's `re`; polars with Rust's `regex`, which interprets some patterns differently
-(`$` before a final line feed, the members of `\\w`) and rejects others. `translate` rewrites a Python pattern so that
-polars matches the same strings, or raises `Untranslatable`.
+Great Expectations searches with Python's `re`, which may take for ever over some texts, and texts come from outside. So
+gate and audit search with polars, that is with Rust's `regex`, which interprets some patterns differently (`$` before a
+final line feed, the members of `\\w`). `translate` rewrites a Python pattern so that polars matches the same strings,
+or raises `Untranslatable`; such a pattern is refused before a stream starts.
 
 | in the pattern                                        | translated                                       |
 | ----------------------------------------------------- | ------------------------------------------------ |
 | text, `.`, `[...]`, `\\d \\w \\s` and their negations | yes; classes as the code points they have in Python |
 | groups, alternatives, repetitions                     | yes                                              |
 | `^`, `\\A`, `\\Z`; `$` where a match ends             | yes                                              |
-| `\\b`, look-around, back-references, flags `(?i)`     | no                                               |
+| `(?i)`, `(?m)`, `(?s)`, `(?x)`; `\\b`, `\\B`          | yes; letters and words as Unicode defines them   |
+| look-around, back-references, `(?>...)`, `(?a)`, `(?L)` | no                                             |
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ _CATEGORIES: Final = {
     op.CATEGORY_WORD: ("word", False),
     op.CATEGORY_NOT_WORD: ("word", True),
 }
+_BOUNDARIES: Final = {op.AT_BOUNDARY: r"\b", op.AT_NON_BOUNDARY: r"\B"}
+_FLAGS: Final = re.IGNORECASE | re.MULTILINE | re.DOTALL | re.VERBOSE
 _HOLDS: Final[dict[str, Callable[[str], bool]]] = {
     "digit": str.isdecimal,
     "space": str.isspace,
@@ -42,7 +46,7 @@ _HOLDS: Final[dict[str, Callable[[str], bool]]] = {
 
 
 class Untranslatable(ValueError):
-    """The pattern is valid, but no pattern for polars matches the same strings."""
+    """The pattern is valid, but polars, which is linear in the text, cannot match the same strings."""
 
 
 def translate(pattern: str) -> str:
@@ -54,9 +58,10 @@ def translate(pattern: str) -> str:
     '\\A(?:[\\x{41}-\\x{5a}]){3}\\n?\\z'
     """
     parsed = parser.parse(pattern)
-    if parsed.state.flags != re.UNICODE.value:
-        raise Untranslatable("flags in the pattern, such as (?i)")
-    translated = _sequence(parsed, last=True)
+    flags = _supported(parsed.state.flags & ~re.UNICODE.value)
+    translated = _sequence(parsed, flags, last=True)
+    if flags & re.IGNORECASE:
+        translated = f"(?i:{translated})"
     try:
         pl.Series([""]).str.contains(translated)
     except pl.exceptions.ComputeError as error:
@@ -64,50 +69,60 @@ def translate(pattern: str) -> str:
     return translated
 
 
-def _sequence(nodes: Iterable[Any], last: bool) -> str:
+def _supported(flags: int) -> int:
+    if flags & ~_FLAGS:
+        raise Untranslatable("flags other than i, m, s and x")
+    return flags
+
+
+def _sequence(nodes: Iterable[Any], flags: int, last: bool) -> str:
     """Translate neighbouring nodes; `last` says whether a match ends where they end."""
     items = list(nodes)
-    return "".join(_node(node, last and position == len(items)) for position, node in enumerate(items, 1))
+    return "".join(_node(node, flags, last and position == len(items)) for position, node in enumerate(items, 1))
 
 
-def _node(node: tuple[Any, Any], last: bool) -> str:
+def _node(node: tuple[Any, Any], flags: int, last: bool) -> str:
     code, value = node
     if code is op.LITERAL:
         return _point(value)
     if code is op.NOT_LITERAL:
         return f"[^{_point(value)}]"
     if code is op.ANY:
-        return "."
+        return "(?s:.)" if flags & re.DOTALL else "."
     if code is op.IN:
         return _class(value)
     if code is op.AT:
-        return _anchor(value, last)
+        return _anchor(value, flags, last)
     if code is op.BRANCH:
-        return "(?:" + "|".join(_sequence(branch, last) for branch in value[1]) + ")"
+        return "(?:" + "|".join(_sequence(branch, flags, last) for branch in value[1]) + ")"
     if code is op.SUBPATTERN:
-        return _group(value, last)
+        return _group(value, flags, last)
     if code in (op.MAX_REPEAT, op.MIN_REPEAT):
         low, high, repeated = value
         bounds = f"{{{low},}}" if high is _UNBOUNDED else f"{{{low}}}" if low == high else f"{{{low},{high}}}"
-        return f"(?:{_sequence(repeated, last=False)}){bounds}"
+        return f"(?:{_sequence(repeated, flags, last=False)}){bounds}"
     raise Untranslatable(f"{str(code).lower().replace('_', ' ')} in the pattern")
 
 
-def _group(value: tuple[Any, int, int, Any], last: bool) -> str:
-    _, flags_added, flags_removed, inner = value
-    if flags_added or flags_removed:
-        raise Untranslatable("flags in the pattern, such as (?i:...)")
-    return f"(?:{_sequence(inner, last)})"
+def _group(value: tuple[Any, int, int, Any], flags: int, last: bool) -> str:
+    _, added, removed, inner = value
+    flags = (flags | _supported(added & ~re.UNICODE.value)) & ~removed
+    case = "i" if added & re.IGNORECASE else "-i" if removed & re.IGNORECASE else ""
+    return f"(?{case}:{_sequence(inner, flags, last)})"
 
 
-def _anchor(at: Any, last: bool) -> str:
+def _anchor(at: Any, flags: int, last: bool) -> str:
+    if at in _BOUNDARIES:
+        return _BOUNDARIES[at]
+    if flags & re.MULTILINE and at in (op.AT_BEGINNING, op.AT_END):
+        return "(?m:^)" if at is op.AT_BEGINNING else "(?m:$)"
     if at in (op.AT_BEGINNING, op.AT_BEGINNING_STRING):
         return r"\A"
     if at is op.AT_END_STRING:
         return r"\z"
-    if at is op.AT_END and last:
+    if last:
         return r"\n?\z"  # before a final line feed too
-    raise Untranslatable("$ inside the pattern" if at is op.AT_END else r"\b or \B in the pattern")
+    raise Untranslatable("$ inside the pattern")
 
 
 def _class(items: list[tuple[Any, Any]]) -> str:

@@ -15,6 +15,7 @@ from typing import Any, Final
 
 _OPERATORS: Final = ("==", "!=", "<", "<=", ">", ">=", "IN", "NOT_IN")
 _QUOTED: Final = re.compile(r"`([^`]+)`")
+_REFERENCES: Final = frozenset({"$ref", "$dynamicRef", "$recursiveRef"})
 
 
 def require(type_: str, name: str, value: Any) -> None:
@@ -78,7 +79,7 @@ def _is_pattern(value: Any) -> bool:
         return False
     try:
         re.compile(value)
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(f"the regular expression {value!r} does not compile: {error}") from error
     return True
 
@@ -124,7 +125,26 @@ def _is_schema(value: Any) -> bool:
         validator_for(value).check_schema(value)
     except SchemaError as error:
         raise ValueError(f"the JSON schema is invalid: {error.message}") from error
+    for inner in _tables(value):
+        for key in _REFERENCES & inner.keys():
+            if isinstance(inner[key], str) and not inner[key].startswith("#"):
+                raise ValueError(f"the JSON schema refers to {inner[key]!r}; only its own parts (#/...) can be read")
+        if isinstance(inner.get("patternProperties"), dict):
+            raise ValueError("the JSON schema has patternProperties, which are not supported; name the properties")
     return True
+
+
+def patterns_of(schema: object) -> Iterator[str]:
+    """The regular expressions of a JSON schema."""
+    yield from (inner["pattern"] for inner in _tables(schema) if isinstance(inner.get("pattern"), str))
+
+
+def _tables(value: object) -> Iterator[dict[str, Any]]:
+    """All objects within a value of JSON."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _tables(inner)
 
 
 def _is_quantiles(value: Any) -> bool:
@@ -153,8 +173,8 @@ def _is_condition(value: Any) -> bool:
     if isinstance(value, str):
         try:
             return bool(value.strip()) and list(columns_of(value)) != []
-        except SyntaxError as error:
-            raise ValueError(f"row_condition: {value!r} is not a valid expression for pandas") from error
+        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            raise ValueError(f"row_condition: {value[:100]!r} is not a valid expression for pandas") from error
     if not isinstance(value, dict):
         return False
     form, column = value.get("type"), value.get("column")

@@ -21,6 +21,10 @@ from expectations.lake import layout
 from expectations.suites.expectation import Expectation, Suite
 
 TABLES: Final = (layout.EVENTS, layout.PROFILES, layout.LINKS, layout.TOUCHES)
+LARGEST: Final = 8 << 20
+"""Bytes of a suite file."""
+DEEPEST: Final = 64
+"""Levels of a suite file."""
 _LIST: Final = re.compile(r'"expectations"\s*:\s*\[')
 
 
@@ -35,12 +39,20 @@ def read_suite(path: Path) -> Suite:
         written = json.loads(text)
     except json.JSONDecodeError as error:
         raise _error("The suite file is not JSON.", f"{path}, line {error.lineno}", found=error.msg) from error
+    except ValueError as error:  # a number of thousands of digits
+        raise _error("The suite file is not JSON.", str(path), found=str(error)) from error
+    except RecursionError:
+        written = None
+    if _depth(written) > DEEPEST or written is None:
+        raise _error("The suite file is nested too deeply.", str(path), expected=f"at most {DEEPEST} levels")
     if not isinstance(written, dict) or not isinstance(written.get("expectations"), list):
         raise _error("The file is not a suite of Great Expectations.", str(path), expected='"expectations": [...]')
     locations = [f"{path}, line {line}" for line in _lines(text)]
     pairs = zip(written["expectations"], locations, strict=True)
     expectations = tuple(_expectation(element, location) for element, location in pairs)
     meta = written.get("meta") or {}
+    if not isinstance(meta, dict):
+        raise _error("The meta of the suite is no object.", str(path), expected='"meta": {"table": "events"}')
     table, kind = meta.get("table", layout.EVENTS), meta.get("kind")
     if table not in TABLES:
         raise _error("The table of the suite is unknown.", str(path), expected=", ".join(TABLES), found=str(table))
@@ -50,8 +62,19 @@ def read_suite(path: Path) -> Suite:
     return Suite(str(written.get("name") or path.stem), table, expectations, kind)
 
 
+def _depth(value: object) -> int:
+    """How deeply a value of JSON is nested; at most one level more than `DEEPEST` is looked at."""
+    level, deep = [value], 0
+    while level and deep <= DEEPEST:
+        inner = (each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list))
+        level, deep = [value for values in inner for value in values], deep + 1
+    return deep
+
+
 def _text(path: Path) -> str:
     try:
+        if path.stat().st_size > LARGEST:
+            raise _error("The suite file is too large.", str(path), expected=f"at most {LARGEST >> 20} MiB")
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         found = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"

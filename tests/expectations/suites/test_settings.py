@@ -99,7 +99,6 @@ def test_what_the_gate_cannot_evaluate_is_listed_for_the_audit(tmp_path: Path) -
         ("revenue", "it"),
         ("order_id", "it"),
         ("campaign", "it"),
-        ("url", "only"),
     ]
 
 
