@@ -15,10 +15,11 @@ from typing import Any, Final
 import polars as pl
 
 from analytics.engine.conditions import one_of
-from analytics.funnels.definition import COUNTABLE, Funnel
+from analytics.funnels.definition import Funnel
 from analytics.funnels.members import members
 from analytics.store.columns import CUSTOMER
 from analytics.store.paths import Paths
+from expectations.config.durations import duration
 from expectations.errors import DefinitionError
 
 LONGEST: Final = "5200w"
@@ -30,7 +31,7 @@ class Profile:
     """The options that reproduce a tool's rules, in the order in which they are switched, and what still differs.
 
     `unordered` has further options for unordered funnels. A tool with `plain_steps` has no optional steps, step windows
-    or first-time steps.
+    or first-time steps; one without `attempts` does not count entries.
     """
 
     about: str
@@ -38,16 +39,18 @@ class Profile:
     deviations: tuple[str, ...] = ()
     unordered: Mapping[str, Any] = field(default_factory=dict)
     plain_steps: bool = False
+    attempts: bool = True
 
     def options_for(self, definition: Funnel) -> Mapping[str, Any]:
         """The options for a given funnel."""
         return {**self.options, **(self.unordered if definition.order == "unordered" else {})}
 
 
-_COLUMN_STORE: Final = {"order": "ordered", "exclude": (), "same": (), "count": "customers", "maturity": "clip"}
+_COLUMN_STORE: Final = {"order": "ordered", "exclude": (), "same": (), "maturity": "clip"}
 _NO_WORDS: Final = (
-    "The function has no exclusions, no columns that must be equal, and no attempts: these options are left out.",
-    "It has no optional steps and no step windows: a funnel with them raises an error.",
+    "The function has no exclusions and no columns that must be equal: these options are left out.",
+    "It has no attempts, optional steps or step windows: a funnel with them raises an error.",
+    "Another `count` is kept: the function is then grouped by that column.",
 )
 _ONE_CHAIN: Final = (
     "Where an event can be several steps, the server follows only one chain in this mode, and may report another depth."
@@ -90,11 +93,13 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             "windowFunnel without a mode: one row can be several steps.",
             {**_COLUMN_STORE, "ties": "favourable", "reuse": True},
             _NO_WORDS,
+            attempts=False,
         ),
         "clickhouse_strict_once": Profile(
             "windowFunnel with strict_once: one row is only one step.",
             {**_COLUMN_STORE, "ties": "favourable", "reuse": False},
             _NO_WORDS,
+            attempts=False,
         ),
         "clickhouse_strict_increase": Profile(
             "windowFunnel with strict_increase: each step is at a later instant than the one before.",
@@ -105,6 +110,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
                 "The server forgets an earlier first step when it is repeated at the instant of the second, and may"
                 " find fewer; we keep it, as the server does with strict_once.",
             ),
+            attempts=False,
         ),
         "clickhouse_strict_order": Profile(
             "windowFunnel with strict_order: any other event between steps ends the search for good.",
@@ -114,6 +120,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
                 _ONE_CHAIN,
                 "At one instant, we read rows that are no step first; the server reads them in the order sent.",
             ),
+            attempts=False,
         ),
         "clickhouse_strict_deduplication": Profile(
             "windowFunnel with strict_deduplication: a step that is repeated ends the search for good.",
@@ -123,6 +130,7 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
                 _ONE_CHAIN,
                 "We read rows at one instant in the order of steps; the server reads them in the order sent.",
             ),
+            attempts=False,
         ),
         "mixpanel": Profile(
             "Mixpanel funnels, uniques: a customer's window starts once, at the first entry in the range; the range"
@@ -140,11 +148,10 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             "Retentioneering 5: each step is a later row of the table than the one before, at any distance.",
             {
                 "order": "ordered",
+                "maturity": "clip",
                 "window": LONGEST,
                 "exclude": (),
                 "same": (),
-                "count": "customers",
-                "maturity": "clip",
                 "ties": "sequence",
                 "reentry": True,
                 "reuse": False,
@@ -154,10 +161,12 @@ PROFILES: Final[Mapping[str, Profile]] = MappingProxyType(
             (
                 "It has no window: ours is a hundred years.",
                 "Its `conversion_rate` is over all paths, not over those that entered; the counts are equal.",
-                "It has no exclusions, columns that must be equal, or attempts: these options are left out.",
-                "It has no optional steps, step windows or first-time steps: a funnel with them raises an error.",
+                "It has no exclusions and no columns that must be equal: these options are left out.",
+                "It has no attempts, and no optional or first-time steps or step windows: they raise an error.",
+                "Another `count` is kept: its `path_col`.",
             ),
             plain_steps=True,
+            attempts=False,
         ),
     }
 )
@@ -178,6 +187,12 @@ def read_as(definition: Funnel, profile: str) -> Funnel:
             expected="steps that are not optional, not first-time, and have no step window",
             do="leave these options out of the steps",
         )
+    if definition.count == "entries" and not reading.attempts:
+        raise DefinitionError(
+            f"The profile {profile!r} has no attempts.",
+            expected="a count of customers, sessions, journeys or the values of a column",
+            found="entries",
+        )
     return _with(definition, reading.options_for(definition))
 
 
@@ -189,7 +204,7 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
     `ours`, `theirs` String; `customers` Int64: how many get another result (counted or not, steps reached, breakdown)
     when this option is switched as well; `alone` Int64: how many when only this one is, null where that is invalid. The
     last row, `all together`, counts the customers whose result differs between the two sets of rules: fewer than the
-    sum where one rule undoes another. Raises `DefinitionError` where we count a column and the tool counts customers.
+    sum where one rule undoes another. Raises `DefinitionError` for a funnel that the tool cannot express.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0d pay@1d", "bo": "visit@9d"}, end="10d")
@@ -197,12 +212,6 @@ def explain_difference(paths: Paths, definition: Funnel, profile: str) -> pl.Dat
     [('maturity', 1), ('attribution', 0), ('exclude_effect', 0), ('all together', 1)]
     """
     target = read_as(definition, profile)
-    if definition.count != target.count and definition.count not in COUNTABLE:
-        raise DefinitionError(
-            f"The profile {profile!r} counts {target.count}, which are not the values of {definition.count!r}.",
-            expected=f"one of {', '.join(COUNTABLE)}",
-            found=definition.count,
-        )
     ours = before = _results(paths, definition)
     rows: list[dict[str, Any]] = []
     for rules, so_far, alone in _switches(definition, target, PROFILES[profile].options_for(definition)):
@@ -247,11 +256,12 @@ def _switches(
 
 
 def _valid(definition: Funnel, options: Mapping[str, Any]) -> Funnel | None:
-    """The funnel with some options changed, or None if it is invalid."""
+    """The funnel with some options changed, or None if it is invalid, or has no entrant with so long a window over."""
     try:
-        return _with(definition, options)
+        changed = _with(definition, options)
     except DefinitionError:
         return None
+    return None if changed.maturity == "mature" and changed.window == duration(LONGEST) else changed
 
 
 def _results(paths: Paths, definition: Funnel) -> pl.DataFrame:

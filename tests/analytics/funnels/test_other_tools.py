@@ -183,10 +183,34 @@ def test_rules_that_are_valid_only_together_are_reported_together() -> None:
     assert table["customers"].to_list() == [2, 2]
 
 
-def test_values_of_a_column_are_not_compared_with_customers() -> None:
-    with pytest.raises(DefinitionError, match="counts customers"):
-        explain_difference(shop(), Funnel(["visit"], count="touchpoint"), "clickhouse")
-    assert explain_difference(shop(), Funnel(["visit"], count="touchpoint"), "posthog")["customers"][-1] == 0
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_is_counted_is_kept_or_refused(profile: str) -> None:
+    visits = paths({"ann": "visit@0d[v=1] visit@1d[v=2] visit@2d[v=3]"}, end="90d")
+    for count in ("v", "sessions", "customers"):
+        asked = read_as(Funnel(["visit"], "7d", count=count), profile)
+        assert asked.count == count
+    assert funnel(visits, read_as(Funnel(["visit"], "7d", count="v"), profile))["reached"].to_list() == [3]
+    assert explain_difference(visits, Funnel(["visit"], "7d", count="v"), profile)["customers"][-1] == 0
+    if profile == "mixpanel":
+        return  # without another entry there are no attempts, which the funnel itself refuses
+    if PROFILES[profile].attempts:
+        assert read_as(Funnel(["visit"], "7d", count="entries"), profile).count == "entries"
+    else:
+        with pytest.raises(DefinitionError, match="no attempts"):
+            read_as(Funnel(["visit"], "7d", count="entries"), profile)
+
+
+def test_a_window_is_blamed_only_for_whom_it_changes() -> None:
+    """100 customers, ten of whom take the second step after the window; all of them are mature."""
+    people = {f"u{n}": "A@0d B@3d" if n < 10 else "A@0d" for n in range(100)}
+    table = explain_difference(paths(people, end="60d"), Funnel(["A", "B"], "1d"), "retentioneering")
+    assert dict(table.select("rule", "customers").rows()) == {
+        "maturity": 0,
+        "window": 10,
+        "ties": 0,
+        "all together": 10,
+    }
+    assert dict(table.select("rule", "alone").rows())["window"] is None
 
 
 RANDOM = st.lists(
