@@ -13,6 +13,8 @@ from typing import ClassVar, Final
 
 _COLOURS: Final = re.compile(r"\x1b\[[0-9;]*m|↳")
 _QUERY: Final = re.compile(r"(?<!<)\?\S+")
+_LOGIN: Final = re.compile(r"(\w+://)[^\s/@'\"]*@")
+_SIGNATURE: Final = re.compile(r"(\w+://[^\s?'\"]*)\?[^\s'\"]+")
 
 
 class JourneysError(Exception):
@@ -25,7 +27,8 @@ class JourneysError(Exception):
     exit_code: ClassVar[int] = 1
 
     def __init__(self, what: str, *, where: str = "", expected: str = "", found: str = "", do: str = "") -> None:
-        self.what, self.where, self.expected, self.found, self.do = what, where, expected, found, do
+        facts = (what, where, expected, found, do)
+        self.what, self.where, self.expected, self.found, self.do = map(without_secrets, facts)
         super().__init__(self.message)
 
     @property
@@ -91,6 +94,22 @@ class ReportError(JourneysError):
     exit_code = 9
 
 
+class InternalError(JourneysError):
+    """The command failed in a way that it should not: a mistake in the product, or a machine without memory."""
+
+    code = "INTERNAL"
+    exit_code = 70
+
+
+def without_secrets(text: str) -> str:
+    """The text with addresses that show neither a login nor a query string, which may contain a signature.
+
+    >>> without_secrets("s3://key:secret@shop/lake and az://shop/site?sig=secret are addresses")
+    's3://...@shop/lake and az://shop/site?... are addresses'
+    """
+    return _SIGNATURE.sub(r"\1?...", _LOGIN.sub(r"\1...@", text))
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Advice with the known word most similar to an unknown one; empty when none is similar.
 
@@ -111,4 +130,4 @@ def said(error: Exception) -> str:
     """
     lines = [part for line in str(error).splitlines() if (part := _COLOURS.sub("", line).strip())]
     text = _QUERY.sub("?...", " ".join(lines if isinstance(error, OSError) else lines[:1]))
-    return text or type(error).__name__
+    return without_secrets(text) or type(error).__name__

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TextIO
 
 import orjson
 
-from expectations.errors import JourneysError
+from expectations.errors import JourneysError, said
 
 LOGGERS: Final = ("ingest",)
 _FIELDS: Final = "facts"
@@ -28,7 +28,7 @@ def error_fields(error: Exception) -> dict[str, Any]:
     """The fields of an error. A JourneysError gives its what, where, found and do; any other error its message."""
     if isinstance(error, JourneysError):
         return log_fields(error=error.what, where=error.where, found=error.found, do=error.do)
-    return log_fields(error=str(error))
+    return log_fields(error=said(error))
 
 
 def configure(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 import sys
+import traceback
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
@@ -10,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 import typer
 from typer.core import TyperGroup
 
-from expectations.errors import ConfigurationError, JourneysError
+from expectations.errors import ConfigurationError, InternalError, JourneysError, StorageError, said
 
 if TYPE_CHECKING:
     from journeys import terminal
@@ -18,8 +22,18 @@ if TYPE_CHECKING:
 
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 a check failed; 2 invalid configuration or arguments; 3 broker; 4 landing stopped; "
-    "5 storage; 6 unreadable input; 7 invalid definition; 8 schema registry; 130 interrupted."
+    "5 storage; 6 unreadable input; 7 invalid definition; 8 schema registry; 9 report with parts missing; "
+    "70 internal error; 130 interrupted or not confirmed."
 )
+TRACEBACK: Final = "JOURNEYS_TRACEBACK"
+"""The environment variable that shows the trace of an internal error."""
+UMASK: Final = "JOURNEYS_UMASK"
+"""The environment variable with another umask than 077, for a lake that a group shares."""
+_SYSTEM: Final = re.compile(r"\(os error (\d+)\)")
+_OF_STORAGE: Final = frozenset(
+    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
+)
+_LONGEST: Final = 300
 
 EXTRAS: Final = {
     **dict.fromkeys(("kafka", "fastavro", "orjson", "prometheus_client", "pyarrow"), "landing"),
@@ -44,6 +58,19 @@ class Commands(TyperGroup):
         names = super().list_commands(ctx)
         return [*(name for name in ORDER if name in names), *sorted(set(names) - set(ORDER))]
 
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command. One that is not confirmed ends as if interrupted: exit code 1 is that of a failed check."""
+        try:
+            return super().invoke(ctx)
+        except typer.Abort:
+            from journeys import terminal
+
+            terminal.err.print("Nothing was changed.")
+            raise typer.Exit(130) from None
+        except BrokenPipeError:
+            _discard_output()
+            raise typer.Exit(0) from None
+
 
 app = typer.Typer(
     name="journeys",
@@ -63,19 +90,81 @@ AsCsv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")]
 
 
 def run() -> None:
-    """Run the command. Errors that the user can fix are printed as a message, without a traceback."""
+    """Run the command. Errors are printed as a message, without a traceback; see `EXIT_CODES`."""
+    from journeys import terminal
+
+    terminal.show_every_character()
     # Commands check names themselves: `funnel` rejects unknown names, `stitch` lists settings that match nothing.
     warnings.filterwarnings("ignore", message="No touch has the", category=UserWarning)
     try:
+        os.umask(_umask())
         app()
-    except JourneysError as error:
-        _end(error)
-    except ModuleNotFoundError as error:
-        if (missing := not_installed(error)) is None:
-            raise
-        _end(missing)
+    except SystemExit as end:
+        sys.exit(_flushed(end))
     except KeyboardInterrupt:
         sys.exit(130)
+    except BaseException as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        _end(known(error))
+
+
+def known(error: BaseException) -> JourneysError:
+    """The error that says what has failed: the error itself, a missing package, a failure of storage, or a crash.
+
+    >>> known(OSError(28, "No space left on device", "lake/x")).message.split("\\n")[:2]
+    ['A file or folder cannot be read or written.', '  where: lake/x']
+    >>> known(ZeroDivisionError()).exit_code
+    70
+    """
+    if isinstance(error, JourneysError):
+        return error
+    if isinstance(error, ModuleNotFoundError) and (missing := not_installed(error)) is not None:
+        return missing
+    number = _SYSTEM.search(str(error))
+    if isinstance(error, OSError) or (number and int(number[1]) in _OF_STORAGE):
+        return StorageError(
+            "A file or folder cannot be read or written.",
+            where=str(getattr(error, "filename", None) or ""),
+            found=said(OSError(str(getattr(error, "strerror", None) or error)))[:_LONGEST],
+            do="check the free space, and who may read and write there",
+        )
+    frame = traceback.extract_tb(error.__traceback__)[-1:]
+    return InternalError(
+        "The command failed in a way that it should not.",
+        where=", ".join(f"{Path(each.filename).name}, line {each.lineno}" for each in frame),
+        found="not enough memory" if isinstance(error, MemoryError) else type(error).__name__,
+        do=f"report it with these lines; {TRACEBACK}=1 shows the trace, which may contain values of your data",
+    )
+
+
+def _umask() -> int:
+    """What the files that a command makes are hidden from: by default everybody else."""
+    text = os.environ.get(UMASK, "077")
+    try:
+        umask = int(text, 8)
+    except ValueError:
+        umask = -1
+    if not 0 <= umask <= 0o777:
+        raise ConfigurationError("The umask is invalid.", where=UMASK, expected="077, or such as 027", found=text)
+    return umask
+
+
+def _flushed(end: SystemExit) -> Any:
+    """The exit code, once all output is written. A reader that has gone, such as `head`, is no failure."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _discard_output()
+    except OSError as error:
+        _discard_output()
+        _end(known(error))
+    return end.code
+
+
+def _discard_output() -> None:
+    """Send what is still to be written nowhere, so that the interpreter does not fail over it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def not_installed(error: ModuleNotFoundError) -> ConfigurationError | None:

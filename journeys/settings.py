@@ -11,7 +11,7 @@ from pydantic import Field
 
 from expectations.config.file import ConfigFile, Section
 from expectations.config.retention import Retention
-from expectations.errors import ConfigurationError, DefinitionError, InputError, nearest
+from expectations.errors import ConfigurationError, DefinitionError, InputError, nearest, without_secrets
 from expectations.lake.layout import Lake
 
 if TYPE_CHECKING:
@@ -290,7 +290,19 @@ class Settings:
         return self.file.path.parent
 
     def beside(self, address: str) -> str:
-        """Resolve an address: relative folders start from the file's folder, other addresses stay as they are."""
+        """Resolve an address: relative folders start from the file's folder, other addresses stay as they are.
+
+        Raises:
+            ConfigurationError: the address of a store contains a login or a signature, which would be seen wherever the
+                address is shown.
+        """
+        if "://" in address and without_secrets(address) != address:
+            raise ConfigurationError(
+                "An address contains a login or a query.",
+                where=f"{self.file.path}, or the environment",
+                expected="s3://bucket/folder, with endpoint and keys in variables such as AWS_ACCESS_KEY_ID",
+                found=address,
+            )
         return address if "://" in address else str(self.folder / address)
 
 

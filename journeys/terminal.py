@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import codecs
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, TextIO
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
+
+from expectations.hidden import escaped
 
 if TYPE_CHECKING:
     import polars as pl
@@ -26,6 +29,23 @@ MIN_LIST_WIDTH = 30
 """Minimum width of a column of lists, in characters."""
 MAX_UNWRAPPED = 12
 """Text up to this many characters is never wrapped."""
+
+_PLAIN: Final = str.maketrans(
+    {
+        "✓": "+",
+        "✗": "x",
+        "→": ">",
+        "–": "-",
+        "−": "-",
+        "…": "...",
+        "×": "x",
+        "“": '"',
+        "”": '"',
+        "█": "#",
+        "\u202f": " ",
+    }
+)
+"""What stands for the product's own marks on a terminal that cannot show them."""
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -42,6 +62,20 @@ class As(StrEnum):
     csv = "csv"
 
 
+def show_every_character() -> None:
+    """Let terminals that cannot show a character print another one in its place, or its code, instead of failing."""
+
+    def replaced(error: UnicodeError) -> tuple[str, int]:
+        assert isinstance(error, UnicodeEncodeError)
+        plain = error.object[error.start : error.end].translate(_PLAIN)
+        return plain.encode("ascii", "backslashreplace").decode(), error.end
+
+    codecs.register_error("journeys", replaced)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="journeys")
+
+
 def print_error(error: JourneysError) -> None:
     """Print an error, one fact per line, without a traceback."""
     first, *rest = error.message.split("\n")
@@ -53,9 +87,10 @@ def print_error(error: JourneysError) -> None:
 def print_check(what: str, found: str, do: str, *, passed: bool) -> None:
     """Print one check: a mark, what was checked, the result, and on a second line what to do."""
     mark = ("✓ ", "green") if passed else ("✗ ", "bold red")
-    out.print(Text.assemble(mark, f"{what:<16}", found), soft_wrap=True)
+    lines = "\n".join(map(harmless, found.split("\n")))
+    out.print(Text.assemble(mark, f"{harmless(what):<16}", lines), soft_wrap=True)
     if do:
-        out.print(Text(f"  do: {do}"), soft_wrap=True)
+        out.print(Text(f"  do: {harmless(do)}"), soft_wrap=True)
 
 
 @contextmanager
@@ -88,11 +123,11 @@ def step(title: str, *, bar: bool = True) -> Iterator[Advance]:
 def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
     """Print a frame as a table, or as JSON rows or CSV."""
     if how is As.json:
-        sys.stdout.write(plain(frame).write_json() + "\n")
+        write(sys.stdout, escaped(plain(frame).write_json()) + "\n")
     elif how is As.csv:
         from reports.site.csv import as_csv
 
-        sys.stdout.write(as_csv(plain(frame)))
+        write(sys.stdout, as_csv(plain(frame)))
     else:
         import polars as pl
 
@@ -110,6 +145,16 @@ def show(frame: pl.DataFrame, how: As, title: str = "") -> None:
             table.add_row(*(Text(harmless(text(value, name))) for name, value in zip(frame.columns, row, strict=True)))
         table.collapse_padding = not fits(table)
         out.print(table)
+
+
+def write(stream: TextIO, text: str) -> None:
+    """Write a text for programs: as UTF-8, whatever the terminal can show."""
+    stream.flush()
+    if (buffer := getattr(stream, "buffer", None)) is None:
+        stream.write(text)
+        return
+    buffer.write(text.encode(errors="backslashreplace"))
+    buffer.flush()
 
 
 def columns(rows: list[dict[str, str]], names: list[str], name_width: int) -> Table:

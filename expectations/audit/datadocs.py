@@ -20,6 +20,7 @@ import polars as pl
 
 from expectations.audit import results
 from expectations.errors import StorageError
+from expectations.hidden import shown
 from expectations.lake.layout import Lake
 
 DAYS: Final = 14
@@ -234,6 +235,8 @@ def _worst(outcomes: pl.DataFrame, days: Sequence[Day]) -> tuple[_Cell | None, .
 
 
 def _page(title: str, lead: str, tables: Sequence[_Table]) -> str:
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, keep_trailing_newline=True, finalize=shown
+    )
     template = environment.from_string(_TEMPLATE.read_text(encoding="utf-8"))
     return template.render(title=title, lead=lead, tables=tables, min_count=MIN_COUNT, back=title != "Data docs")

@@ -207,12 +207,15 @@ def _names(key: Node) -> tuple[str, ...]:
     return ((key.text or b"").decode().strip("\"'"),)
 
 
+_LOGIN: Final = re.compile(r"[^\s'\"]*@")
+
+
 def _found(detail: ErrorDetails, annotation: Any) -> str:
     """The invalid value as text; empty when it is missing, a whole table, or may be a secret."""
     value = detail["input"]
     if detail["type"] == "missing" or (isinstance(value, Mapping) and value) or _holds_secret(annotation):
         return ""
-    return f", found {value!r}"
+    return f", found {_LOGIN.sub('...@', repr(value))}"
 
 
 def _holds_secret(annotation: Any) -> bool:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-from expectations.errors import StorageError, said
+from expectations.errors import StorageError, said, without_secrets
 
 MAX_MESSAGE: Final = 500
 """Longest message of a store that an error quotes, in characters."""
@@ -195,6 +195,12 @@ def _store(address: str) -> Iterator[tuple[ObjectStore, str]]:
     """The store of an address, and the name of the file or folder in it."""
     from obstore.exceptions import BaseError
 
+    if without_secrets(address) != address:
+        raise StorageError(
+            "An address contains a login or a query.",
+            where=address,
+            expected="s3://bucket/folder, with endpoint and keys in the environment",
+        )
     scheme, _, rest = address.partition("://")
     bucket, _, name = rest.strip("/").partition("/")
     try:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 
-from expectations.errors import InputError, StorageError
+from expectations.errors import InputError, StorageError, without_secrets
 from expectations.lake import files
 from ingest.files.rows import ENDINGS, TEXTS, unreadable
 
@@ -24,6 +24,9 @@ def list_files(addresses: Iterable[str]) -> list[str]:
     """
     listed = []
     for address in addresses:
+        if without_secrets(address) != address:
+            expected = "s3://bucket/folder, with endpoint and keys in the environment"
+            raise InputError("An address contains a login or a query.", where=address, expected=expected)
         found = _in_store(address) if "://" in address else _in_folder(Path(address))
         if not found:
             raise InputError("There is nothing to load.", where=address, expected="files that end in " + _endings())

@@ -6,7 +6,8 @@
   commits; otherwise 503 with what is missing.
 
 Lag is the high watermark of the last fetch minus the landed offset. Names begin with `journeys_`; no label ever holds a
-value of a message.
+value of a message. Whoever reaches the port can read them: it listens on the loopback address unless `http_address`
+names another one, as the image does. Connections are bounded and have a deadline (`ingest.service.listening`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -28,6 +29,7 @@ from ingest.landing.flush_result import LATENESS_BOUNDS
 from ingest.message import Partition
 from ingest.service.commands import command_metrics
 from ingest.service.counters import Counters, Histogram
+from ingest.service.listening import BoundedServer
 from ingest.service.watchdog import Watchdog
 
 PREFIX: Final = "journeys_"
@@ -183,7 +185,7 @@ def serve_metrics(counters: Counters, watchdog: Watchdog, address: str, port: in
     registry = CollectorRegistry()
     registry.register(CountersCollector(counters))
     try:
-        server = ThreadingHTTPServer((address, port), _handler(registry, counters, watchdog))
+        server = BoundedServer((address, port), _handler(registry, counters, watchdog))
     except OSError as error:
         raise ConfigurationError(
             "The port for metrics cannot be opened.",
@@ -191,7 +193,6 @@ def serve_metrics(counters: Counters, watchdog: Watchdog, address: str, port: in
             found=error.strerror or str(error),
             do="name another port, or stop the process that holds it",
         ) from error
-    server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
     thread.start()
     try:

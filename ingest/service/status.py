@@ -12,7 +12,7 @@ from expectations import contract
 from expectations.errors import LandingError
 from expectations.lake import layout
 from expectations.lake.layout import Lake
-from ingest.landing.commit import Table, scan, table_statistics
+from ingest.landing.commit import open_table, read_errors, scan, table_statistics
 from ingest.landing.offsets import application
 from ingest.message import Partition
 from ingest.settings.ingest import IngestSettings
@@ -66,14 +66,15 @@ def partition_lag(settings: IngestSettings, lake: Lake, patience: timedelta = ti
     from ingest.kafka.consumer import Source
 
     overrides = {"assignment": "all", "connect_timeout": min(settings.connect_timeout, patience), "poll_records": 1}
-    events = None if table_statistics(lake, layout.EVENTS)["version"] is None else Table(lake, layout.EVENTS)
+    events = open_table(lake.table(layout.EVENTS))
     with Source(settings.model_copy(update=overrides)) as source:
         gained = source.changes().gained
         names = {
             partition: application(settings.pipeline, source.topic_ids[partition.topic], partition.number)
             for partition in gained
         }
-        landed = {partition: (events and events.decided(name)) or 0 for partition, name in names.items()}
+        with read_errors(lake.table(layout.EVENTS)):
+            landed = {key: (events and events.transaction_version(name)) or 0 for key, name in names.items()}
         ends = _ends(source, landed, patience)
     columns = {contract.TOPIC: pl.String, contract.PARTITION: pl.Int32, "landed": pl.Int64, "end": pl.Int64}
     rows = [(*partition, landed[partition], ends[partition]) for partition in sorted(landed)]

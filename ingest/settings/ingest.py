@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, model_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from expectations.config.durations import Duration
 from expectations.config.file import Section
@@ -159,6 +159,13 @@ class IngestSettings(Section):
     stop_timeout: Duration = timedelta(seconds=25)
     http_address: str = "127.0.0.1"
     http_port: int | None = Field(default=None, ge=0, le=65535)
+
+    @field_validator("brokers")
+    @classmethod
+    def _no_login(cls, brokers: list[str]) -> list[str]:
+        if any("@" in broker or "://" in broker for broker in brokers):
+            raise ValueError("a broker is host:port; its login belongs under [ingest.security]")
+        return brokers
 
     @model_validator(mode="after")
     def _one_stream_per_topic(self) -> IngestSettings:

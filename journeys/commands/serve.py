@@ -4,31 +4,66 @@ from __future__ import annotations
 
 import webbrowser
 from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from http import HTTPStatus
+from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
+from urllib.parse import urlsplit
 
 import typer
 
 from expectations.errors import ConfigurationError
+from ingest.service.listening import BoundedServer
 from journeys import terminal
 from journeys.app import DEFAULT, Config, app, settings_of
 
+HOSTS: Final = ("127.0.0.1", "localhost")
+"""The names of this machine by which a browser may ask."""
+
 
 class _Handler(SimpleHTTPRequestHandler):
-    """Serves the current files, without a log line per request."""
+    """Serves the current files to browsers on this machine, without a log line per request.
+
+    A page of another site could have its own name resolved to this machine and read the report through the visitor's
+    browser, so only requests to this machine by its own names are answered. Folders are not listed, and no link leads
+    out of the site.
+    """
+
+    server_version, sys_version = "journeys", ""
+
+    def parse_request(self) -> bool:
+        """Read a request; refuse one for another host."""
+        if not super().parse_request():
+            return False
+        if urlsplit(f"//{self.headers.get('Host', '')}").hostname in HOSTS:
+            return True
+        self.send_error(HTTPStatus.MISDIRECTED_REQUEST, "Ask 127.0.0.1 or localhost")
+        return False
+
+    def send_head(self) -> Any:
+        """Open the file of a request; refuse one outside the site."""
+        site, file = Path(self.directory).resolve(), Path(self.translate_path(self.path)).resolve()
+        if file.is_relative_to(site):
+            return super().send_head()
+        self.send_error(HTTPStatus.NOT_FOUND)
+        return None
+
+    def list_directory(self, path: Any) -> None:  # noqa: ARG002 - the library defines the signature
+        """Refuse to list a folder."""
+        self.send_error(HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:
         """Forbid caching: the site may be published again at any time."""
         self.send_header("Cache-Control", "no-store")
         self.send_header("X-Content-Type-Options", "nosniff")
+        self.send_header("Cross-Origin-Resource-Policy", "same-origin")
         super().end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
         """Log nothing."""
 
 
-def server(site: Path, port: int) -> ThreadingHTTPServer:
+def server(site: Path, port: int) -> BoundedServer:
     """A server of the folder on the loopback address; port 0 picks a free port.
 
     Raises:
@@ -37,7 +72,7 @@ def server(site: Path, port: int) -> ThreadingHTTPServer:
     if not (site / "index.html").exists():
         raise ConfigurationError("There is no report to show.", where=str(site), do="run `journeys report`")
     try:
-        return ThreadingHTTPServer(("127.0.0.1", port), partial(_Handler, directory=str(site)))
+        return BoundedServer(("127.0.0.1", port), partial(_Handler, directory=str(site)))
     except OSError as error:
         raise ConfigurationError(
             "The port cannot be used.", found=f"{port}: {error.strerror}", do="choose another port with --port"

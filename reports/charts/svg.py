@@ -7,6 +7,7 @@ import re
 import polars as pl
 import vl_convert
 
+from expectations.hidden import without_hidden
 from reports.charts import fonts
 from reports.charts.theme import VEGA_LITE, Spec, config
 from reports.privacy.stages import publishable_stages
@@ -18,7 +19,7 @@ def drawing(spec: Spec, name: str = "") -> str:
     Charts on one page need a `name` each, because these ids must be unique on the page.
     """
     fonts.register_fonts()
-    drawn: str = vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    drawn = without_hidden(vl_convert.vegalite_to_svg(spec, vl_version=VEGA_LITE))
     numbers: dict[str, str] = {}
     return re.sub(
         r"\b(clip|gradient)_?(\d+)\b", lambda m: numbers.setdefault(m[0], f"{m[1]}_{name}{len(numbers)}"), drawn

@@ -1,7 +1,8 @@
 """Writes CSV that is safe to open in a spreadsheet: no cell is a formula.
 
 Names come from outside, so one may be `=HYPERLINK(...)`, which a spreadsheet would run; an apostrophe in front makes it
-plain text. All other file formats keep the name unchanged.
+plain text. Control characters, and those that turn the direction of a text, are replaced by a mark. All other file
+formats keep the name unchanged.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import Final
 import polars as pl
 from polars import selectors as cs
 
-FORMULA: Final = r"^[\s\x00]*[=+\-@\t\r\n＝＋－＠]"
-"""The start of a text that a spreadsheet reads as a formula, possibly after blanks."""
+from expectations.hidden import HIDDEN, MARK
+
+FORMULA: Final = r"^[\s\p{C}]*[=+\-@\t\r\n＝＋－＠]"
+"""The start of a text that a spreadsheet reads as a formula, possibly after blanks or characters that it ignores."""
 
 
 def as_csv(frame: pl.DataFrame) -> str:
-    """The frame as CSV; texts that a spreadsheet could run get a leading apostrophe, and NUL becomes a blank.
+    """The frame as CSV; texts that a spreadsheet could run get a leading apostrophe, and hidden characters a mark.
 
     >>> print(as_csv(pl.DataFrame({"name": ["=1+1", "plain"], "gap": [-0.5, 2.0]})), end="")
     name,gap
@@ -28,4 +31,4 @@ def as_csv(frame: pl.DataFrame) -> str:
     shown = plain.with_columns(
         pl.when(cs.string().str.contains(FORMULA)).then("'" + cs.string()).otherwise(cs.string()).name.keep()
     )
-    return shown.with_columns(cs.string().str.replace_all("\x00", " ", literal=True)).write_csv()
+    return shown.with_columns(cs.string().str.replace_all(HIDDEN, MARK)).write_csv()

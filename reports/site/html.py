@@ -21,6 +21,7 @@ import jinja2
 import vl_convert
 from markupsafe import Markup
 
+from expectations.hidden import escaped, shown
 from reports.charts import fonts
 from reports.charts.svg import drawing
 from reports.charts.theme import MODES, TOKENS, VEGA_LITE, Mode, Spec, config
@@ -66,19 +67,19 @@ def _drawing(part: Part) -> Markup:
 
 
 def json_block(value: Any) -> Markup:
-    """JSON that is safe inside a script element: no `<` and no line separators.
+    """JSON that is safe inside a script element: no `<`, no line separators, no hidden characters.
 
     >>> str(json_block("</script>"))
     '"\\\\u003c/script>"'
     """
     text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    for character in "<\u2028\u2029":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return Markup(text)
+    return Markup(escaped(text.replace("<", "\\u003c")))
 
 
 def _filled(page: Page, site: Site, scripts: tuple[str, ...], data: Any, picture_of: Callable[[Part], Markup]) -> str:
-    environment = jinja2.Environment(autoescape=True, trim_blocks=False, undefined=jinja2.StrictUndefined)
+    environment = jinja2.Environment(
+        autoescape=True, trim_blocks=False, undefined=jinja2.StrictUndefined, finalize=shown
+    )
     template = environment.from_string(_asset("page.html.j2"))
     return template.render(
         page=page,

@@ -36,6 +36,8 @@ Run = tuple[str, dict[str, Any]]
 _NEW: Final = ".new-"
 _DRAFT: Final = re.compile(r"\.[a-z]+\.(html|json)-[0-9a-f]{12}")
 """Names of files that were about to replace one of the site when publishing was stopped."""
+_FOLDER, _FILE = 0o755, 0o644
+"""What web servers may do: read. A command hides all other files that it makes from others."""
 
 
 def own_index(content: bytes | None, run: str | None = None) -> dict[str, Any] | None:
@@ -117,7 +119,10 @@ class Folder:
     def add(self, run: str, files: Mapping[str, bytes]) -> None:
         """As `Place` says; the run is complete before it is moved into place."""
         runs = self.folder / RUNS
-        runs.mkdir(parents=True, exist_ok=True)
+        for folder in (self.folder, runs):
+            if not folder.exists():
+                folder.mkdir(parents=True)
+                folder.chmod(_FOLDER)
         aside = Path(tempfile.mkdtemp(prefix=_NEW, dir=runs))
         try:
             (aside / INDEX).write_bytes(_claim(run, files[INDEX]))
@@ -125,7 +130,7 @@ class Folder:
                 file = aside / address
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-            aside.chmod(0o755)
+            _let_read(aside)
             target = runs / run
             if target.exists():
                 shutil.rmtree(target)
@@ -141,6 +146,7 @@ class Folder:
             out.write(content)
             out.flush()
             os.fsync(out.fileno())
+        new.chmod(_FILE)
         new.replace(file)
 
     def runs(self) -> list[str]:
@@ -178,6 +184,12 @@ class Folder:
         for draft in self.folder.glob(".*"):
             if draft.is_file() and _DRAFT.fullmatch(draft.name):
                 draft.unlink()
+
+
+def _let_read(folder: Path) -> None:
+    """Let everybody read a folder and what is in it: a site is there to be published, unlike the lake."""
+    for each in (folder, *folder.rglob("*")):
+        each.chmod(_FOLDER if each.is_dir() else _FILE)
 
 
 class Store:

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import polars as pl
 
+from expectations.hidden import escaped
 from reports.charts.theme import unchecked
 from reports.pages.cards import EMPTY, UNMADE, Page, Part, failure_of
 from reports.pages.change import change_page
@@ -233,7 +234,7 @@ def _index(
             *(["report.pdf"] if settings.files else []),
         ],
     }
-    return (json.dumps(index, ensure_ascii=False, indent=1) + "\n").encode()
+    return (escaped(json.dumps(index, ensure_ascii=False, indent=1)) + "\n").encode()
 
 
 def _page_entry(page: Page, file: str, *, files: bool) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from datetime import timedelta
@@ -10,11 +11,13 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 import journeys.commands  # noqa: F401 - registers the commands
 from expectations.config.durations import duration
-from expectations.errors import ConfigurationError
-from journeys.app import ORDER, Commands, app
+from expectations.errors import ConfigurationError, RegistryError
+from journeys import terminal
+from journeys.app import ORDER, Commands, app, known
 from journeys.settings import Settings
 from tests.expectations.events import days_of, frame
 
@@ -175,3 +178,97 @@ def test_the_demo_never_touches_a_folder_it_did_not_make(tmp_path: Path) -> None
     done = command("demo", "--folder", str(tmp_path))
     assert done.returncode == 5 and "something else than a demo" in done.stderr
     assert (tmp_path / "precious.txt").exists()
+
+
+def run_as(code: str, *arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    """The command after `code`, as a program of its own."""
+    program = f"import sys; sys.argv = ['journeys', *{arguments!r}]\n{code}\nfrom journeys import main; main()"
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        check=False,
+        timeout=300,
+        env={**os.environ, **environment},
+    )
+
+
+def test_a_crash_has_a_code_of_its_own_and_no_traceback(tmp_path: Path) -> None:
+    broken = "import journeys.settings; journeys.settings.template = lambda name: 1 // 0"
+    done = run_as(broken, "init", cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (70, False)
+    assert "[INTERNAL]" in done.stderr and "ZeroDivisionError" in done.stderr
+    assert "Traceback" in run_as(broken, "init", cwd=tmp_path, JOURNEYS_TRACEBACK="1").stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "word"),
+    [
+        (OSError(28, "No space left on device", "lake/x"), 5, "No space left"),
+        (PermissionError(13, "Permission denied", "lake/x"), 5, "lake/x"),
+        (RuntimeError("write failed: No space left on device (os error 28)"), 5, "No space left"),
+        (MemoryError(), 70, "not enough memory"),
+        (KeyError("customer_id:ann"), 70, "KeyError"),
+        (RegistryError("none"), 8, "none"),
+    ],
+)
+def test_every_failure_has_words_and_the_code_of_its_kind(error: Exception, code: int, word: str) -> None:
+    found = known(error)
+    assert (found.exit_code, word in found.message, "customer_id" in found.message) == (code, True, False)
+
+
+def test_a_full_disk_ends_a_load_with_words(tmp_path: Path) -> None:
+    """No file of this process may have more than 2,000 bytes."""
+    (tmp_path / "journeys.toml").write_text('[paths]\ngoal = ["pay"]\n', encoding="utf-8")
+    rows = '{"event_name": "visit", "anonymous_id": "u", "occurred_at": "2026-05-01T00:00:00Z"}\n' * 500
+    (tmp_path / "a.ndjson").write_text(rows, encoding="utf-8")
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))"
+    done = run_as(limit, "load", "--kind", "clickstream", "a.ndjson", cwd=tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (5, False), done.stderr
+
+
+def test_output_that_cannot_be_written_is_said_and_a_reader_that_left_is_no_failure() -> None:
+    done = run_as("sys.stdout = open('/dev/full', 'w')", "schema", "--json")
+    assert (done.returncode, "No space left" in done.stderr, "Traceback" in done.stderr) == (5, True, False)
+    left = "import os; r, w = os.pipe(); os.close(r); os.dup2(w, 1)"
+    done = run_as(left, "schema", "--json")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_what_is_not_confirmed_is_no_failed_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ask() -> None:
+        typer.confirm("Sure?", abort=True)
+
+    asking = typer.Typer(cls=Commands, name="x")
+    asking.command()(ask)
+    asking.command(name="other")(lambda: None)
+    assert CliRunner().invoke(asking, ["ask"], input="n\n").exit_code == 130
+
+
+def test_a_terminal_of_ascii_shows_everything(tmp_path: Path) -> None:
+    (tmp_path / "journeys.toml").write_text('[paths]\ngoal = ["pay"]\n', encoding="utf-8")
+    ascii_only = {"PYTHONIOENCODING": "ascii", "LANG": "C", "LC_ALL": "C"}
+    done = run_as("", "doctor", cwd=tmp_path, **ascii_only)
+    assert done.returncode == 1 and done.stdout.startswith("+ Python") and "\\u" not in done.stdout
+    code = "import polars as pl; from journeys import terminal; frame = pl.DataFrame({'name': ['é\\u202e🎉 \\x1b']});"
+    show = "terminal.show_every_character(); terminal.show(frame, terminal.As(how)); sys.exit()"
+    for how in terminal.As:
+        done = run_as(f"how = {how.value!r}; {code} {show}", **ascii_only)
+        assert done.returncode == 0 and "\x1b" not in done.stdout and "\u202e" not in done.stdout, how
+    assert done.stdout == "name\né�🎉 �\n"
+
+
+def test_what_a_command_makes_is_hidden_from_others(tmp_path: Path) -> None:
+    masked = "import os; os.umask(0o022)"
+    assert run_as(masked, "init", cwd=tmp_path).returncode == 0
+    assert (tmp_path / "journeys.toml").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "a.ndjson").write_text(
+        '{"event_name": "visit", "anonymous_id": "u", "occurred_at": "2026-05-01T00:00:00Z"}\n', encoding="utf-8"
+    )
+    assert run_as(masked, "load", "--kind", "clickstream", "a.ndjson", cwd=tmp_path).returncode == 0
+    lake = tmp_path / "lake"
+    assert not [each for each in (lake, *lake.rglob("*")) if each.stat().st_mode & 0o077]
+    assert run_as(masked, "init", "two.toml", cwd=tmp_path, JOURNEYS_UMASK="027").returncode == 0
+    assert (tmp_path / "two.toml").stat().st_mode & 0o777 == 0o640
+    assert run_as(masked, "init", "three.toml", cwd=tmp_path, JOURNEYS_UMASK="9").returncode == 2
