@@ -25,6 +25,7 @@ EXIT_CODES: Final = (
     "5 storage; 6 unreadable input; 7 invalid definition; 8 schema registry; 9 report with parts missing; "
     "70 internal error; 130 interrupted or not confirmed."
 )
+EXIT_INTERRUPTED: Final = 130
 TRACEBACK: Final = "JOURNEYS_TRACEBACK"
 """The environment variable that shows the trace of an internal error."""
 UMASK: Final = "JOURNEYS_UMASK"
@@ -66,7 +67,7 @@ class Commands(TyperGroup):
             from journeys import terminal
 
             terminal.err.print("Nothing was changed.")
-            raise typer.Exit(130) from None
+            raise typer.Exit(EXIT_INTERRUPTED) from None
         except BrokenPipeError:
             _discard_output()
             raise typer.Exit(0) from None
@@ -102,7 +103,7 @@ def run() -> None:
     except SystemExit as end:
         sys.exit(_flushed(end))
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(EXIT_INTERRUPTED)
     except BaseException as error:
         if os.environ.get(TRACEBACK):
             raise

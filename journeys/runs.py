@@ -6,21 +6,18 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import typer
 
-from expectations.errors import ConfigurationError, JourneysError, StorageError
+from expectations.errors import ConfigurationError, StorageError
 from expectations.lake.commands import CommandRun, command_runs, note_run
 from journeys import terminal
-from journeys.app import not_installed
+from journeys.app import EXIT_INTERRUPTED, known, not_installed
 
 if TYPE_CHECKING:
     from expectations.lake.layout import Lake
     from journeys.settings import Settings
-
-EXIT_CRASH: Final = 70
-EXIT_INTERRUPTED: Final = 130
 
 
 @dataclass(slots=True)
@@ -71,8 +68,6 @@ def _write(textfile: str, runs: list[CommandRun]) -> None:
 
 
 def _exit_code(error: BaseException) -> int:
-    if isinstance(error, JourneysError | typer.Exit):
+    if isinstance(error, typer.Exit):
         return error.exit_code
-    if isinstance(error, ModuleNotFoundError) and (missing := not_installed(error)) is not None:
-        return missing.exit_code
-    return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else EXIT_CRASH
+    return EXIT_INTERRUPTED if isinstance(error, KeyboardInterrupt) else known(error).exit_code

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from prometheus_client import CollectorRegistry, write_to_textfile
@@ -46,6 +47,7 @@ def write_textfile(path: str, runs: Sequence[CommandRun]) -> None:
     registry.register(_Runs(runs))
     try:
         write_to_textfile(path, registry)
+        os.chmod(path, 0o644)  # noqa: PTH101 - another user's exporter reads it, whatever the umask
     except OSError as error:
         raise StorageError(
             "The file of metrics cannot be written.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,18 @@ def test_a_run_is_noted_with_its_rows_and_in_the_file_of_metrics(settings: Setti
         run.rows = 12
     assert (last(settings).exit_code, last(settings).rows) == (0, 12)
     assert last(settings).succeeded_at == last(settings).ended_at
-    assert 'journeys_command_last_rows{command="load"} 12.0' in (settings.folder / "journeys.prom").read_text()
+    file = settings.folder / "journeys.prom"
+    assert 'journeys_command_last_rows{command="load"} 12.0' in file.read_text()
+
+
+def test_another_users_exporter_may_read_the_file_of_metrics(settings: Settings) -> None:
+    before = os.umask(0o077)
+    try:
+        with noted(settings, "load"):
+            pass
+    finally:
+        os.umask(before)
+    assert (settings.folder / "journeys.prom").stat().st_mode & 0o777 == 0o644
 
 
 @pytest.mark.parametrize(
@@ -43,6 +55,7 @@ def test_a_run_is_noted_with_its_rows_and_in_the_file_of_metrics(settings: Setti
         (ModuleNotFoundError(name="great_expectations"), 2),
         (ModuleNotFoundError(name="unheard_of"), 70),
         (ZeroDivisionError(), 70),
+        (OSError(28, "No space left on device", "lake/x"), 5),
     ],
 )
 def test_an_error_is_noted_by_its_exit_code_and_raised(settings: Settings, error: BaseException, code: int) -> None:
