@@ -290,8 +290,8 @@ def cube_of(truth: Truth) -> Cube | None:
 
 
 def _period(start: date, weeks: int) -> date:
-    """The first day of the run of weeks that a week belongs to, counted from 1970 on."""
-    origin = date(1969, 12, 29)
+    """The first day of the run of weeks that a week belongs to, counted from the first Monday of 1970 on."""
+    origin = date(1970, 1, 5)
     return origin + timedelta(days=(start - origin).days // (7 * weeks) * 7 * weeks)
 
 
