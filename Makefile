@@ -52,6 +52,7 @@ bench: $(VENV)/.test           ## speeds against named peers; long, and never pa
 long: $(VENV)/.test            ## long searches for rare faults; the tests have a short run of each
 	$(BIN)/python -m tests.ingest.upkeep.overlaps 200
 	$(BIN)/python -m tests.ingest.upkeep.steady 20000
+	$(BIN)/python -m tests.journeys.shapes.long
 	$(BIN)/python -m tests.reports.questions.stories --seeds 20
 
 kafka: .cache/kafka/.ready     ## fetch Apache Kafka for the tests that need it (Java 17 and Maven)

