@@ -31,6 +31,7 @@ NO_COMMAND: Final = {
     "checks": "the log of `journeys check`, day by day",
     "act-first": "computed from the frames funnel, segments and trend alone",
     "goal-definitions": "settings, not numbers",
+    "since": "what two reports of the site say, one beside the other",
 }
 """Frames that no command prints, with the call that gives them."""
 COUNTS: Final = (
