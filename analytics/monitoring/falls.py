@@ -4,7 +4,8 @@ A *run* is one or more periods in a row. A group has *fallen* in a run when its 
 periods before. Runs of many lengths and beginnings are tried: the lengths grow by a quarter, the beginnings lie a
 quarter of the length apart. The p-value of the clearest run is multiplied by the number of runs (Bonferroni). What
 moves everybody, such as a season or the beginning of the data, is no fall of a group: runs count only where the group
-fell more than all others did, on the scale of log odds, by 1.96 standard errors or more. Source of the scan: Kulldorff,
+fell more than all others did, on the scale of log odds, by 3 standard errors or more. Where the others fell as well,
+every group falls and some fall more by chance: there that difference is what is judged. Source of the scan: Kulldorff,
 A spatial scan statistic (1997), over intervals of time.
 """
 
@@ -33,13 +34,14 @@ FALLS: Final = pl.Schema(
     }
 )
 _COUNTS: Final = ("n", "reached", "others_n", "others_reached")
-_BESIDE: Final = 1.96
+_BESIDE: Final = 3.0
+_FELL: Final = 1.96
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
 def falls(counts: pl.DataFrame, keys: Sequence[str], *, min_before: int = 4, min_units: float = 30) -> pl.DataFrame:
-    """The run of periods in which each series has fallen most clearly, one row per series that has a possible one.
+    """The run of periods in which each series has fallen most clearly, one row per series that can be judged.
 
     In: one row per period of a series: the columns `keys` that tell the series apart, `period`, and `n`, `reached`,
     `others_n`, `others_reached` Float64 (as many independent units as the counts are worth; `others_n` 0 where there
@@ -48,7 +50,8 @@ def falls(counts: pl.DataFrame, keys: Sequence[str], *, min_before: int = 4, min
     Out: `keys`, `first`, `last` (the first and last period of the run), `n`, `share`, `usual` Float64 (units in the
     run, their share, and what it would be had the series moved as the others did), `z` Float64 (standard errors below
     the periods before), `z_before` Float64 (standard errors by which it was below the others before the run; null
-    without others), `p_value` Float64 (of no fall in any run). Raises `DefinitionError` when `min_before` is below 1.
+    without others), `p_value` Float64 (of no fall in any run; 1 for a series that fell in none more than the others: it
+    was tested, and counts in a correction for many). Raises `DefinitionError` when `min_before` is below 1.
 
     >>> weeks = pl.DataFrame({"of": "phones", "period": range(6), "n": 100.0, "reached": [50.0] * 5 + [20.0]})
     >>> others = weeks.with_columns(others_n=pl.lit(100.0), others_reached=pl.lit(50.0))
@@ -109,10 +112,15 @@ def _clearest(series: pl.DataFrame, min_before: int, min_units: float) -> dict[s
         )
         odds = odds + others_now[0] - others_before[0]
         beside = (odds - now[0]) / np.sqrt(noise + now[1] + others_before[1] + others_now[1])
+        others_fell = _below(
+            *({name: each[f"others_{name}"] for name in ("n", "reached")} for each in (inside, before))
+        )
+        z = np.where(others_fell > _FELL, np.minimum(z, beside), z)
         possible = tried & (beside > _BESIDE)
-    if not possible.any():
+    if not tried.any():
         return None
-    best = int(np.argmax(np.where(possible, z, -np.inf)))
+    fell = possible if possible.any() else tried
+    best = int(np.argmax(np.where(fell, z, -np.inf)))
     sizes = (float(before[name][best]) for name in ("reached", "n", "others_reached", "others_n"))
     below = -float(two_proportions_z(*sizes).statistic)
     return {
@@ -123,7 +131,7 @@ def _clearest(series: pl.DataFrame, min_before: int, min_units: float) -> dict[s
         "usual": float(expit(odds[best])),
         "z": float(z[best]),
         "z_before": below if np.isfinite(below) else None,
-        "p_value": min(1.0, float(ndtr(-z[best])) * int(tried.sum())),
+        "p_value": min(1.0, float(ndtr(-z[best])) * int(tried.sum())) if possible.any() else 1.0,
     }
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics import falls, lowest_run
+from analytics import benjamini_hochberg, falls, lowest_run
 from expectations.errors import DefinitionError
 
 
@@ -34,9 +34,22 @@ def test_a_fall_is_found_with_its_days_and_what_it_would_have_been() -> None:
 
 def test_what_moves_everybody_and_a_rise_of_the_others_alone_are_no_falls() -> None:
     fallen = [*CALM[:7], *[0.3] * 5]
-    assert falls(series(fallen, fallen), ["of"]).is_empty()
-    risen = falls(series(CALM, [*CALM[:7], *[0.8] * 5]), ["of"])
-    assert risen.is_empty() or risen["z"][0] == pytest.approx(0, abs=1e-6)
+    assert falls(series(fallen, fallen), ["of"])["p_value"].to_list() == [1.0]
+    assert falls(series(CALM, [*CALM[:7], *[0.8] * 5]), ["of"])["p_value"].to_list() == [1.0]
+
+
+def test_where_everybody_falls_no_group_is_named_by_chance() -> None:
+    draw = np.random.default_rng(6)
+    shares = [0.5] * 40 + [0.35] * 20
+    reached = draw.binomial(100, np.tile(shares, (30, 1))).astype(float)
+    rows = [
+        pl.DataFrame({"period": range(60), "n": 100.0, "reached": own, "others_n": 2900.0}).with_columns(
+            others_reached=pl.Series(reached.sum(0) - own), of=pl.lit(str(number))
+        )
+        for number, own in enumerate(reached)
+    ]
+    found = falls(pl.concat(rows), ["of"], min_before=28)
+    assert len(found) == 30 and (benjamini_hochberg(found["p_value"]) >= 0.02).all()
 
 
 def test_without_others_a_series_is_judged_by_its_own_past() -> None:
