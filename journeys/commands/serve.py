@@ -7,15 +7,17 @@ from functools import partial
 from http import HTTPStatus
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 from urllib.parse import urlsplit
 
 import typer
 
 from expectations.errors import ConfigurationError
-from ingest.service.listening import BoundedServer
 from journeys import terminal
 from journeys.app import DEFAULT, Config, app, settings_of
+
+if TYPE_CHECKING:
+    from ingest.service.listening import BoundedServer
 
 HOSTS: Final = ("127.0.0.1", "localhost")
 """The names of this machine by which a browser may ask."""
@@ -69,6 +71,8 @@ def server(site: Path, port: int) -> BoundedServer:
     Raises:
         ConfigurationError: nothing has been published there, or the port is in use.
     """
+    from ingest.service.listening import BoundedServer
+
     if not (site / "index.html").exists():
         raise ConfigurationError("There is no report to show.", where=str(site), do="run `journeys report`")
     try:

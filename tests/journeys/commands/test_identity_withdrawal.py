@@ -64,7 +64,7 @@ def config(tmp_path: Path) -> Path:
     for words in (
         ["stitch"],
         ["report", "--files"],
-        ["report", "--only", "summary"],
+        ["report", "--only", "trust"],
         ["report", "--site", str(tmp_path / "elsewhere")],
     ):
         said(tmp_path / "journeys.toml", *words)

@@ -91,7 +91,8 @@ def test_a_filtered_report_says_its_filter_on_every_page_and_leaves_the_front_pa
 
 def test_only_requested_days_are_counted(config: Path, tmp_path: Path) -> None:
     whole = reported(config, tmp_path, "--only", "summary")
-    part = reported(config, tmp_path, "--only", "summary", "--from", "2026-06-05", "--to", "2026-06-20")
+    elsewhere = tmp_path / "elsewhere"  # beside an earlier report, counts change in steps
+    part = reported(config, elsewhere, "--only", "summary", "--from", "2026-06-05", "--to", "2026-06-20")
     entered = [
         next(part["frame"]["reached"][0] for part in index["pages"][0]["parts"] if part["id"] == "funnel")
         for index in (whole, part)
