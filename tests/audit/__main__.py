@@ -29,12 +29,21 @@ def audited(built: site.Site, truth: Truth) -> Outcome:
         if card not in measures:
             outcome.differs(card, "no rule of the audit knows this card")
             continue
-        outcome.compare(card, rows, measures[card]())
+        judged = rows if card != "act-first" else _without_falls(rows, truth, outcome)
+        if judged or not rows:
+            outcome.compare(card, judged, measures[card]())
         outcome.compare_csv(card, rows, built.csv(card))
     for failure in built.index["failures"]:
         outcome.differs("site.json", f"the site says that something could not be made: {failure}")
     sentences.judge(outcome, built, truth)
     return outcome
+
+
+def _without_falls(rows: list[site.Row], truth: Truth, outcome: Outcome) -> list[site.Row]:
+    """The problems but for falls of groups, which the audit has no rule for; they are listed with that reason."""
+    falls = truth.known["falls"] = [row for row in rows if row["first"] and row["dimension"]]
+    outcome.set_aside("act-first", len(falls), "falls of groups, as the audit has no rule for this measure yet")
+    return [row for row in rows if row not in falls]
 
 
 def main() -> int:

@@ -18,6 +18,12 @@ class Outcome:
     numbers: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     sentences: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     differences: list[tuple[str, str]] = field(default_factory=list)
+    unjudged: list[str] = field(default_factory=list)
+
+    def set_aside(self, card: str, count: int, why: str) -> None:
+        """Lists what was not judged, with the reason."""
+        if count:
+            self.unjudged.append(f"not judged, {card}: {count} {why}")
 
     def differs(self, card: str, what: str) -> None:
         """Notes a difference."""
@@ -32,7 +38,7 @@ class Outcome:
             lines.append(f"{name:34} {counts[0]:9,} {counts[1]:9,} {counts[2]:11,}")
         total = (sum(self.numbers.values()), sum(self.sentences.values()), len(self.differences))
         lines.append(f"{'all':34} {total[0]:9,} {total[1]:9,} {total[2]:11,}")
-        return "\n".join([*lines, *(f"{where}: {what}" for where, what in self.differences)])
+        return "\n".join([*lines, *self.unjudged, *(f"{where}: {what}" for where, what in self.differences)])
 
     def _kind(self, where: str) -> str:
         """The line of the table that a difference belongs to."""

@@ -14,6 +14,7 @@ from typing import Any
 from tests.audit.certainty import Share, difference, quantile, wilson
 from tests.audit.claims import Claims
 from tests.audit.expected import groups, periods
+from tests.audit.expected.routes import flow_rounds
 from tests.audit.expected.stages import bin_name, bins_of, curve_column, people
 from tests.audit.expected.withholding import small
 from tests.audit.outcome import Outcome
@@ -126,6 +127,12 @@ def _(c: Claims, _: Text, whole: str, above: str | None, below: str | None, goal
 def _(c: Claims, _: Text, low: str, high: str, goal: str) -> bool:
     ends = c.goal_rate.ends or (0.0, 0.0)
     return _is_goal(c, goal) and 0 <= ends[0] * 100 - number(low) < 1 and 0 <= number(high) - ends[1] * 100 < 1
+
+
+@rule(rf"(Every|Nearly every) journey reaches {QUOTED}")
+def _(c: Claims, _: Text, how: str, goal: str) -> bool:
+    share = c.goal_rate.value or 0.0
+    return _is_goal(c, goal) and (share == 1.0 if how == "Every" else 0.9995 <= share < 1.0)
 
 
 @rule(r"Too few journeys so far to say how many reach the goal")
@@ -243,11 +250,9 @@ def _(c: Claims, _: Text, k: str) -> bool:
     return int(k) == c.k and c.site.frames["funnel"][-1]["reached"] is None
 
 
-@rule(
-    rf"of (under \d+ or withheld|{NUMBER}) in all, by (under \d+ or withheld|{NUMBER}) customers; the others are younger, or direct"
-)
-def _(c: Claims, _: Text, journeys: str, customers: str) -> bool:
-    return _counted(c, journeys, len(c.truth.paths.journeys)) and _counted(c, customers, c.customers)
+@rule(rf"of (under \d+ or withheld|{NUMBER}) in all; the others are younger, or direct")
+def _(c: Claims, _: Text, journeys: str) -> bool:
+    return _counted(c, journeys, len(c.truth.paths.journeys))
 
 
 def _counted(c: Claims, text: str, count: int) -> bool:
@@ -467,6 +472,10 @@ def _whom(text: str | None, name: str | None, one: Any) -> bool:
 
 @rule(rf"Act first on (?:(all journeys)|([^“]+) {QUOTED}) going on to {QUOTED}")
 def _(c: Claims, _: Text, everyone: str | None, dimension: str | None, segment: str | None, name: str) -> bool:
+    row = c.site.frames["act-first"][0]
+    if row["first"] and row["dimension"]:
+        who = (dimension or "").lower() == row["dimension"].lower() and segment == shown(row["segment"])
+        return who and name == shown(row["name"])
     return any(
         _whom(everyone or dimension, segment, one) and shown(c.name(one.step)) == name for one in _first_problem(c)
     )
@@ -479,9 +488,36 @@ def _(c: Claims, _: Text, goal: str) -> bool:
     return _is_goal(c, goal)
 
 
+@rule(
+    rf"◆ (?:([^“]+) {QUOTED}|All journeys): going on to {QUOTED} (is|was) ({NUMBER}) pp below usual, (since )?(\d+ \w{{3}})(?: to (\d+ \w{{3}}))?\. See Change\."
+)
+def _(
+    c: Claims,
+    _: Text,
+    dimension: str | None,
+    segment: str | None,
+    name: str,
+    verb: str,
+    size: str,
+    since: str | None,
+    first: str,
+    last: str | None,
+) -> bool:
+    row = next(row for row in c.site.frames["act-first"] if row["first"])
+    who = (dimension, segment) == (row["dimension"], None if row["segment"] is None else shown(row["segment"]))
+    days = [_short(row["first"]), None if since or row["first"] == row["last"] else _short(row["last"])]
+    right = who and name == shown(row["name"]) and (verb == "is") == bool(since) == row["is_lasting"]
+    return right and [first, last] == days and percent(size, row["usual"] - row["share"])
+
+
+def _short(day_: str) -> str:
+    found = date.fromisoformat(day_)
+    return f"{found.day} {MONTHS[found.month - 1][:3]}"
+
+
 @rule(r"(\d+) problems by the goals at stake\.")
 def _(c: Claims, _: Text, many: str) -> bool:
-    return int(many) == len(c.site.frames["act-first"]) <= 5
+    return int(many) == len(c.site.frames["act-first"]) <= groups.MOST
 
 
 @rule(
@@ -498,7 +534,12 @@ def _(c: Claims, _: Text, segment: str | None, verb: str, name: str, many: str, 
             and all(agrees(text, value, one.slack) for text, value in values)
         )
 
-    return any(map(fits, groups.problems_of(c.truth)))
+    return any(map(fits, groups.problems_of(c.truth))) or any(
+        (segment, name) == (shown(row["segment"]), shown(row["name"]))
+        and (verb == "went on") != row["is_lasting"]
+        and all(agrees(text, row[key]) for text, key in ((many, "at_stake"), (low, "low"), (high, "high")))
+        for row in c.truth.known.get("falls", [])
+    )
 
 
 @rule(r"Funnel of (\d+) stages\.")
@@ -777,7 +818,7 @@ def _(c: Claims, _: Text, position: str, name: str, many: str, left: str | None,
         leaving = sum(ends and walk.journey.outcome == "abandoned" for walk, ends in own) / len(own)
         reached = sum(walk.reached for walk, _ in own) / len(own)
         merged = rate.startswith("about")
-        right = abs(number(many) - len(own)) <= (35 if name == "Other" else 5)
+        right = abs(number(many) - len(own)) <= (60 if name == "Other" else 5)
         right &= left is None or _side(left.removeprefix("about "), leaving, 0.02 if merged else 0.0)
         if right and _side(rate.removeprefix("about "), reached, 0.02 if name == "Other" else 0.0):
             return True
@@ -788,7 +829,9 @@ def _smaller_other(c: Claims, position: int, most: int = 3) -> list[Any]:
     """What a phone's chart shows as other: all but the largest touchpoints of a position and the goals."""
     named = {t: own for (p, t), own in c.truth.flow.nodes.items() if p == position}
     shown_ones = [t for t in named if t not in c.truth.goals and t != "other"]
-    kept = {*sorted(shown_ones, key=lambda t: (-len(named[t]), t))[:most], *c.truth.goals}
+    rounding = flow_rounds(c.truth)
+    sizes = {t: round(len(own), -1) if rounding else len(own) for t, own in named.items()}
+    kept = {*sorted(shown_ones, key=lambda t: (-sizes[t], t))[:most], *c.truth.goals}
     return [one for t, own in named.items() if t not in kept for one in own]
 
 
@@ -1159,8 +1202,10 @@ STILL = (
     "Solid: share of all journeys that reached the stage. Dashed: did not go on from the stage before. Time: median from the "
     "first touch of the nearest earlier stage to the first touch of this one, of the same journeys.",
     "Of a group: the journeys that reach the stage before, times how much less often they go on than all other known "
-    "groups, times the share of those who reach the stage that reach the goal. Of unusual weeks: the same against the usual "
-    "share of the weeks before. Only differences that are clear (Benjamini–Hochberg, 5 %), and weeks outside their band.",
+    "groups, times the share of those who reach the stage that reach the goal. Of a fall: the same against the group's own "
+    "share before, moved as the others moved since; on the days on which it was lowest, in tens of journeys. Of unusual "
+    "weeks of all journeys: against the usual share of the weeks before. Only differences (Benjamini–Hochberg, 5 %) and "
+    "falls (2 %) that are clear, and weeks outside their band.",
     "Circle area: share of the customers with a touch in the stage who used the touchpoint, if it is 2 % or more. Drop-off: "
     "share of the journeys that reached the stage and did not reach the next. Satisfied: 4 or 5 of 5 (CSAT), of answers.",
     "Only mature journeys, whose whole window lies before the end of the data: among younger ones only the quick have "

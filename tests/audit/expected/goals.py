@@ -101,6 +101,7 @@ def attained(truth: Truth) -> Expected | None:
             "goal_rate_low": rate(low),
             "goal_rate_high": rate(high),
             "value": rounded(total, 2) if has_value else nothing(),
+            "value_left_out": (exact(0) if has_value else nothing()) | nothing("nothing can be left out"),
             "for_customer": exact(one.get("for_customer", "")),
             "state": exact("withheld" if secret else "shown" if enough else "few"),
         }

@@ -25,6 +25,7 @@ from tests.audit.landed.settings import UNKNOWN
 from tests.audit.truth import Step, Truth, Walk, monday
 
 OTHERS = "All others"
+MOST = 10
 
 
 @dataclass
@@ -43,6 +44,11 @@ class Group:
     def share(self) -> Share:
         """Of the stage before."""
         return self.row.share
+
+    @property
+    def key(self) -> Cell:
+        """The breakdown, the group and the step."""
+        return self.dimension, self.segment, self.step
 
     @property
     def before(self) -> int:
@@ -189,22 +195,26 @@ def problems_of(truth: Truth) -> list[Problem]:
     steps = truth.funnel
     if not steps[-1].reached:
         return []
-    found = []
+    found, fallen = [], truth.known.get("falls", [])
     for group in groups_of(truth):
         share = group.share.value
+        is_fall = any((o["dimension"], o["segment"], o["step"]) == group.key for o in fallen)
         if group.segment in (UNKNOWN, OTHERS) or not group.clear or group.verdict != "below" or share is None:
             continue
         _, low, high = difference(group.share, group.others)
         goals = group.share.whole * len(steps[-1].reached) / len(steps[group.step - 1].reached)
-        certain = is_certain(truth, group)
+        certain = is_certain(truth, group) and not is_fall
         usual = group.others.value or 0.0
         found.append(Problem(group.dimension, group.segment, group.step, None, None, group.share.whole, share, usual,
                              -high * goals, -low * goals, goals * (0.0001 if certain else 0.02), goals,
                              certain))  # fmt: skip
     for run in periods.runs_of(truth):
-        if run.gap >= 0 or not steps[run.step - 1].reached:
+        if run.dimension is not None or run.gap >= 0 or not steps[run.step - 1].reached:
             continue
-        weeks = run.weeks
+        weeks, until = run.weeks, run.weeks[-1].week + timedelta(days=6)
+        begin, over = weeks[0].week.isoformat(), until.isoformat()
+        if any(o["step"] == run.step and begin <= o["last"] and o["first"] <= over for o in fallen):
+            continue
         journeys = sum(week.previous for week in weeks)
         reached = sum(week.reached for week in weeks)
         usual = sum(week.usual * week.previous for week in weeks) / journeys
@@ -212,20 +222,21 @@ def problems_of(truth: Truth) -> list[Problem]:
         risky = sum(week.at_risk for week in weeks)
         slack = 0.02 if risky else 0.0002
         goals = journeys * len(steps[-1].reached) / len(steps[run.step - 1].reached)
-        found.append(Problem(run.dimension, run.segment, run.step, weeks[0].week, weeks[-1].week, journeys,
+        found.append(Problem(run.dimension, run.segment, run.step, weeks[0].week, until, journeys,
                              reached / journeys, usual, (usual - high) * goals, (usual - low) * goals, slack * goals,
                              goals, not risky, 5 * risky))  # fmt: skip
     return sorted((one for one in found if one.low >= 1), key=lambda one: -one.low)
 
 
 def problems(truth: Truth) -> Expected | None:
-    """At most five problems. Those of numbers that are not published whole may be missing, or stand elsewhere."""
+    """At most ten problems, but for falls of groups. Those of rounded numbers may be missing, or stand elsewhere."""
     found, rows = problems_of(truth), {}
     certain = [one for one in found if one.certain]
-    room = max(0, 5 - (len(found) - len(certain)))
-    floor = certain[4].low - certain[4].slack if len(certain) > 4 else 0.0
+    most = max(0, MOST - len(truth.known.get("falls", [])))
+    room = max(0, most - (len(found) - len(certain)))
+    floor = certain[most - 1].low - certain[most - 1].slack if 0 < most <= len(certain) else 0.0
     found = [one for one in found if one.low + one.slack >= floor]
-    sure = len(found) <= 5
+    sure = len(found) <= most
     must = [one for one in certain[:room] if sure or one.low - one.slack > floor]
     for one in found:
         first, last_week = (None if day is None else day.isoformat() for day in (one.first, one.last))
@@ -233,6 +244,7 @@ def problems(truth: Truth) -> Expected | None:
         rows[one.dimension, one.segment, one.step, first] = {
             "name": exact(truth.settings.steps[one.step - 1]),
             "last": exact(last_week),
+            "is_lasting": exact(False),
             "journeys": between(one.journeys - one.loose, one.journeys + one.loose),
             "share": between(one.share - wide, one.share + wide),
             "usual": between(one.usual - wide, one.usual + wide),
