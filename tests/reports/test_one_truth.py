@@ -28,7 +28,7 @@ def test_every_number_of_the_site_is_that_of_the_command_and_of_the_call(
     settings = Settings(folder / "journeys.toml")
     ask = partial(rows, config=folder / "journeys.toml")
     compared = one_truth.check(folder / "site", ask, settings)
-    asked = {"funnel", "goals", "segments", "flow", "commonest", "positions", "moves", "trend", "explorer"}
+    asked = {"funnel", "goals", "segments", "flow", "commonest", "positions", "moves", "trend"}
     assert asked <= compared and not asked & NO_COMMAND.keys()
     funnel = ask("funnel")
     funnel[-1]["name"] = settings.main_goal.name
