@@ -24,8 +24,8 @@ from ingest.message import Message
 from ingest.samples.broker import EmbeddedBroker
 from journeys.commands import steps
 from journeys.settings import Settings
-from tests.reports import agreeing
 from tests.reports.chromium import chromium, visited
+from tests.reports.published import agreeing
 
 pytestmark = [pytest.mark.broker, pytest.mark.browser]
 

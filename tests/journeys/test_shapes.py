@@ -16,8 +16,8 @@ from tests.journeys.shapes import site as pages
 from tests.journeys.shapes.chain import Chain
 from tests.journeys.shapes.expected import Expected, about
 from tests.journeys.shapes.generate import Event, Shape, shapes, shop
-from tests.reports import one_truth
 from tests.reports.chromium import chromium, visited
+from tests.reports.published import one_truth
 
 SHAPES = dict(shapes())
 COUNTS = ("entered", "reached", "touched", "open", "customers", "waits", "backward", "direct", "late", "all_stages")

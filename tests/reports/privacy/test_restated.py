@@ -16,8 +16,8 @@ from reports.privacy.steps import Steps, all_earlier
 from reports.questions.answers import Answers
 from reports.questions.ask import answers_about
 from reports.site.publish import publish
-from tests.reports import agreeing
-from tests.reports.comparing import counts_by_cell, frames_in, frames_of, near
+from tests.reports.published import agreeing
+from tests.reports.published.comparing import counts_by_cell, frames_in, frames_of, near
 from tests.reports.shops import BUILT_AT, RULES, SETTINGS, START, STEPS, shop
 
 TOUCHES = ("Ad", "Search", "Mail", "Product", "Review", "Order")

@@ -21,7 +21,7 @@ from expectations.lake.layout import EVENTS, Lake
 from reports.settings import ReportSettings
 from reports.site.places import Folder, Store
 from reports.site.publish import publish
-from tests.reports import agreeing
+from tests.reports.published import agreeing
 from tests.services.object_store import BUCKET, object_store
 
 BUILT_AT = datetime(2026, 8, 30, 6, tzinfo=UTC)

