@@ -31,9 +31,6 @@ _NAMES: Final[dict[type, str]] = {
     dict: "an object",
     bytes: "an object",
 }
-_BLANK_IS_NONE: Final = frozenset(
-    {"event_id", "event_name", "kind", "channel", "customer_id", "anonymous_id", "session_id", "order_id", "survey"}
-)
 _NOTHING: Final[dict[str, Any]] = {}
 _EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999  # those of contract.FIRST_TIME and LAST_TIME
 
@@ -73,13 +70,12 @@ def _empty(name: str, length: int) -> pl.Series:
 
 
 def _text(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
+    """Text; an empty one says nothing, in every format: null."""
     values, has_values = _check_types(name, values, faults, frozenset({str, NoneType}), "text")
     if not has_values:
         return pl.repeat(None, len(values), dtype=pl.String, eager=True).alias(name)
     series = pl.Series(name, values, pl.String)
-    if name in _BLANK_IS_NONE and (series == "").any():
-        series = series.replace("", None)
-    return series
+    return series.replace("", None) if (series == "").any() else series
 
 
 def _properties(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:

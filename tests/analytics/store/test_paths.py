@@ -52,7 +52,7 @@ def test_a_time_without_a_zone_is_utc() -> None:
 def test_an_end_of_data_that_is_no_time_is_named() -> None:
     touches = paths(JOURNEYS).touches.collect()
     with pytest.raises(DefinitionError, match="not a time"):
-        Paths.from_frame(touches, end_of_data=date(2024, 1, 2))  # type: ignore[arg-type]
+        Paths.from_frame(touches, end_of_data="2024-01-02")  # type: ignore[arg-type]
 
 
 def test_a_lake_is_opened_at_its_folder_of_paths(tmp_path: Path) -> None:

@@ -83,6 +83,14 @@ def test_unknown_fields_are_kept_as_properties() -> None:
     assert row["offset"] == 0
 
 
+def test_an_empty_text_is_none_in_every_column() -> None:
+    names = [name for name, dtype in EVENTS.items() if dtype == pl.String]
+    texts = [name for name in names if name not in ("properties", "topic", "event_name", "occurred_at")]
+    given, absent = only(**dict.fromkeys(texts, "")), only(anonymous_id=None)
+    assert given == absent and {"device", "campaign", "country", "feedback_text"} < set(texts)
+    assert only(device=" ")["device"] == " "
+
+
 def test_blank_identities_are_left_out() -> None:
     row = only(customer_id="", identities={"email_hash": "", "login": None, "card": "c1"})
     assert row["customer_id"] is None

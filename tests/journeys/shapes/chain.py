@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 from unittest.mock import patch
@@ -112,7 +113,7 @@ def write(messages: list[dict[str, Any]], file: Path) -> None:
         return
     else:
         content = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in messages).encode()
-    packed = {".gz": gzip.compress, ".zst": zstandard.compress}.get(file.suffix, bytes)
+    packed = {".gz": partial(gzip.compress, mtime=0), ".zst": zstandard.compress}.get(file.suffix, bytes)
     file.write_bytes(packed(content))
 
 

@@ -96,7 +96,7 @@ class Expected:
         groups: dict[Any, list[Journey]] = {...: self.journeys}
         for journey, path in zip(self.journeys, self.paths, strict=True):
             if by is not None:
-                groups.setdefault(getattr(path.events[0], by), []).append(journey)
+                groups.setdefault(getattr(path.events[0], by) or None, []).append(journey)
         return {value: self._funnel(own, before, order[len(before) :]) for value, own in groups.items()}
 
     def _fits_goal(self, pattern: str) -> bool:
