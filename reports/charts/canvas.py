@@ -84,7 +84,14 @@ class Canvas:
         return cast("alt.Chart", marked.encode(self.x(), self.y(), tooltip=tooltip, description=alt.Description("d:N")))
 
     def layered(self, layers: Sequence[alt.Chart], description: str) -> alt.LayerChart:
-        """All marks as one chart, with its description for screen readers."""
-        layered = alt.layer(*layers).resolve_scale(fill="independent")
-        layered = layered.properties(width=self.width, height=self.height, description=description)
-        return cast("alt.LayerChart", layered)
+        """All marks as one chart, with its description for screen readers.
+
+        Made in one call: each method of a chart copies every layer several times.
+        """
+        return alt.LayerChart(
+            layer=layers,
+            width=self.width,
+            height=self.height,
+            description=description,
+            resolve=alt.Resolve(scale=alt.ScaleResolveMap(fill="independent")),
+        )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import cache
 from typing import Final
 
 import polars as pl
@@ -53,7 +54,7 @@ class Part:
         if self.state is not None:
             return self
         try:
-            return replace(self, spec=wide(), narrow=narrow(), paper=paper)
+            return replace(self, spec=wide(), narrow=narrow(), paper=paper and cache(paper))
         except Exception as error:  # noqa: BLE001 - whatever fails in a chart is told in its card
             return replace(self, state=UNDRAWN, failure=failure_of(self.id, error))
 

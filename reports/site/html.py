@@ -26,7 +26,7 @@ from reports.charts import fonts
 from reports.charts.svg import drawing
 from reports.charts.theme import MODES, TOKENS, VEGA_LITE, Mode, Spec, config
 from reports.pages.cards import Page, Part
-from reports.site.packing import packed
+from reports.site.packing import Columns, packed
 
 BOARD: Final = "summary"
 """The page that a browser prints on one sheet, with charts drawn for the width of paper."""
@@ -46,9 +46,9 @@ class Site:
     within: str = ""
 
 
-def render(page: Page, site: Site) -> str:
-    """The page with its charts drawn by script when they come into view."""
-    data = {**packed(page.parts, paper=page.slug == BOARD), "config": {mode: config(mode) for mode in MODES}}
+def render(page: Page, site: Site, columns: Columns) -> str:
+    """The page with its charts drawn by script when they come into view; pages of one site share `columns`."""
+    data = {**packed(page.parts, columns, paper=page.slug == BOARD), "config": {mode: config(mode) for mode in MODES}}
     return _filled(page, site, (_bundle(), _asset("page.js")), data, lambda _: Markup())
 
 

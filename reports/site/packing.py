@@ -23,13 +23,26 @@ MIN_TEXT_LENGTH: Final = 2
 """Shortest text that is searched for within the sentences of its row, in characters."""
 
 
-def packed(parts: Iterable[Part], *, paper: bool = False) -> dict[str, Any]:
+class Columns:
+    """Datasets as columns, each converted once, however many pages have it."""
+
+    def __init__(self) -> None:
+        self._of: dict[int, tuple[list[dict[str, Any]], dict[str, Any]]] = {}
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        """`columns_of`, by the identity of the rows, which are kept so that no others take it."""
+        if id(rows) not in self._of:
+            self._of[id(rows)] = rows, columns_of(rows)
+        return self._of[id(rows)][1]
+
+
+def packed(parts: Iterable[Part], columns: Columns, *, paper: bool = False) -> dict[str, Any]:
     """The charts by the id of their part, and `shared`, the repeated parts of specifications.
 
     A chart has `wide`, for a phone `narrow` and, where `paper` is asked for, `paper`; their datasets are columns under
     `data`, by short names.
     """
-    charts = {part.id: _chart(part, paper) for part in parts if part.spec is not None}
+    charts = {part.id: _chart(part, columns, paper) for part in parts if part.spec is not None}
     specs = [chart[name] for chart in charts.values() for name in LAYOUTS if name in chart]
     seen = Counter(text for spec in specs for text in _texts(spec))
     indexes: dict[str, int] = {}
@@ -154,13 +167,13 @@ def indexes_of(at: str | list[int]) -> list[int]:
     return [INDEX_CHARACTERS.index(character) for character in at] if isinstance(at, str) else at
 
 
-def _chart(part: Part, paper: bool) -> dict[str, Any]:
+def _chart(part: Part, columns: Columns, paper: bool) -> dict[str, Any]:
     chart: dict[str, Any] = {"data": {}}
     names: dict[str, str] = {}
     for name, spec in zip(LAYOUTS, (part.spec, part.narrow, part.paper_spec() if paper else None), strict=True):
         if spec is not None:
             for key, rows in spec.get("datasets", {}).items():
-                chart["data"][names.setdefault(key, f"d{len(names)}")] = columns_of(rows)
+                chart["data"][names.setdefault(key, f"d{len(names)}")] = columns(rows)
             chart[name] = _renamed({k: v for k, v in spec.items() if k not in ("datasets", "$schema")}, names)
     return chart
 

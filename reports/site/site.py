@@ -28,6 +28,7 @@ from reports.questions.answers import Answers
 from reports.settings import PageName, ReportSettings
 from reports.site.csv import as_csv
 from reports.site.html import Site, render, render_static
+from reports.site.packing import Columns
 from reports.words.numbers import count, moment, percent
 from reports.words.since import measures_of
 from reports.words.subtitles import count_withheld, dates, paper_foot
@@ -69,6 +70,7 @@ def _failures(pages: tuple[Page, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.failure for page in pages for part in page.parts if part.failure))
 
 
+@unchecked()
 def build_site(
     answers: Answers | None, settings: ReportSettings, built_at: datetime, folder: str, badge: str = ""
 ) -> BuiltSite:
@@ -86,9 +88,10 @@ def build_site(
     listed = [link for link in names if link[1] != FILES["explore"]]
     within = Site(settings.title, (*listed, ("Earlier reports", "../../history.html")), footer, "./")
     above = Site(settings.title, tuple((name, f"{folder}/{file}") for name, file in listed), footer, f"{folder}/")
-    files = {file: render(page, within).encode() for page, (_, file) in zip(pages, names, strict=True)}
+    columns = Columns()
+    files = {file: render(page, within, columns).encode() for page, (_, file) in zip(pages, names, strict=True)}
     all_in_one, no_links = _all_in_one(pages), Site(settings.title, (), footer)
-    files["report.html"] = render(all_in_one, no_links).encode()
+    files["report.html"] = render(all_in_one, no_links, columns).encode()
     if settings.static or settings.files:
         files["report_static.html"] = render_static(all_in_one, no_links).encode()
     for page in pages:
@@ -105,6 +108,7 @@ def build_site(
             footer,
             above.within,
         ),
+        columns,
     )
     return BuiltSite(files, front.encode(), pages, pages[0].title)
 
@@ -122,10 +126,9 @@ def _for_machines(pages: tuple[Page, ...], answers: Answers | None, settings: Re
 
 def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
     """The configured pages that have content; the summary where none has."""
-    with unchecked():
-        pages_or_none = [_page(name, answers, settings) for name in PAGES if name in settings.pages]
-        pages = tuple(page for page in pages_or_none if page is not None)
-        return pages or (summary_page(answers, settings),)
+    pages_or_none = [_page(name, answers, settings) for name in PAGES if name in settings.pages]
+    pages = tuple(page for page in pages_or_none if page is not None)
+    return pages or (summary_page(answers, settings),)
 
 
 def _page(name: PageName, answers: Answers, settings: ReportSettings) -> Page | None:

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from reports.settings import ReportSettings
-from reports.site.packing import columns_of, indexes_of, packed, unpacked
+from reports.site.packing import Columns, columns_of, indexes_of, packed, unpacked
 from reports.site.site import build_site
 from tests.reports import fixtures
 
@@ -12,7 +12,7 @@ from tests.reports import fixtures
 def test_packed_specifications_unpack_to_the_originals() -> None:
     built = build_site(fixtures.answers(), ReportSettings(segments=("device",)), fixtures.BUILT_AT, "runs/x")
     parts = [part for page in built.pages for part in page.parts if part.spec is not None]
-    travels = packed(parts)
+    travels = packed(parts, Columns())
     for part in parts:
         chart = travels["charts"][part.id]
         for name, spec in (("wide", part.spec), ("narrow", part.narrow)):
