@@ -1,12 +1,15 @@
-"""Does a day's work of rebalancing lose or double anything? Two hours of a shop, with consumers that come and go.
+r"""Does a day's work of rebalancing lose or double anything? Two hours of a shop, with consumers that come and go.
 
     JOURNEYS_KAFKA_HOME=.cache/kafka python benchmarks/hours.py [--hours 2] [--rate 200] [--minutes 4] [--seed 7]
+    JOURNEYS_KAFKA_HOME=.cache/kafka python benchmarks/hours.py --hours 1 --rate 400 --minutes 60 \
+        --flush-age 500ms --undisturbed
 
-As many messages as a shop with that rate sends in those hours (2 h x 200/s: 1,440,000; one of ten is no event) are sent
-within some minutes to two topics of eight partitions. Two `journeys ingest` processes land them as one group, while a
-third comes and goes all the time: every second time it is killed, else told to stop. Then all is told to stop, what is
-left is landed, and the places (topic, partition, offset, part) in events and quarantine are compared with what was
-sent. The broker is Apache Kafka where JOURNEYS_KAFKA_HOME names it (`make kafka`), else the embedded one.
+As many messages as a shop with that rate sends in those hours (2 h x 200/s: 1,440,000; one of ten is no event) are
+sent within some minutes to two topics of eight partitions. Two `journeys ingest` processes land them as one group,
+while a third comes and goes all the time (not if `--undisturbed`): every second time it is killed, else told to stop.
+Then all is told to stop, what is left is landed, and the places (topic, partition, offset, part) in events and
+quarantine are compared with what was sent. The broker is Apache Kafka where JOURNEYS_KAFKA_HOME names it (`make
+kafka`), else the embedded one.
 """
 
 from __future__ import annotations
@@ -46,7 +49,7 @@ address = "{lake}"
 [ingest]
 brokers = ["{broker}"]
 group = "hours"
-flush_age = "2s"
+flush_age = "{flush_age}"
 session_timeout = "6s"
 heartbeat = "1s"
 [[ingest.streams]]
@@ -123,16 +126,19 @@ def main() -> None:
     asked.add_argument("--rate", type=int, default=200, help="messages a second of the shop")
     asked.add_argument("--minutes", type=float, default=4, help="in which they are sent")
     asked.add_argument("--seed", type=int, default=7)
+    asked.add_argument("--flush-age", default="2s")
+    asked.add_argument("--undisturbed", action="store_true", help="without the third process")
     given = asked.parse_args()
     count, began = int(given.hours * 3600 * given.rate), time.monotonic()
     with tempfile.TemporaryDirectory() as where, broker(Path(where)) as (address, name):
         folder, lake = Path(where), Lake(str(Path(where) / "lake"))
-        config = CONFIG.format(lake=lake.address, broker=address)
+        config = CONFIG.format(lake=lake.address, broker=address, flush_age=given.flush_age)
         (folder / "journeys.toml").write_text(config)
         ends = disturbed(folder, address, count, given)
         run(settings(address), lake, until_caught_up=True)
         print(f"{name}: {given.hours:g} h at {given.rate} messages a second in {time.monotonic() - began:.0f} s")
-        print("the third process was " + ", ".join(f"{how} {times} times" for how, times in ends.items()))
+        for how, times in ends.items():
+            print(f"the third process was {how} {times} times")
         exact = compare(lake, count)
     raise SystemExit(0 if exact else 1)
 
@@ -141,12 +147,14 @@ def disturbed(folder: Path, address: str, count: int, given: Any) -> dict[str, i
     """Everything is sent while two processes land it and a third disturbs them; returns how the third ended."""
     two, over, ends = [consumer(folder) for _ in range(2)], threading.Event(), dict[str, int]()
     third = threading.Thread(target=lambda: ends.update(come_and_go(folder, over, given.seed)))
-    third.start()
+    if not given.undisturbed:
+        third.start()
     try:
         produce([address], paced(count, given.minutes * 60))
     finally:
         over.set()
-        third.join()
+        if not given.undisturbed:
+            third.join()
         for process in two:
             process.terminate()
         codes = [process.wait(60) for process in two]

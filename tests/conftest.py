@@ -5,12 +5,16 @@ from __future__ import annotations
 
 import os
 import shutil
+from functools import cache
 
 import pytest
+import typer.main
+import typer.testing
 from hypothesis import settings
 
 settings.register_profile("journeys", deadline=None)  # a busy machine is slow, not wrong
 settings.load_profile("journeys")
+typer.main.get_command = typer.testing._get_command = cache(typer.main.get_command)  # built once, not for every command
 INSTALL = "npm install --prefix .cache/azurite azurite@3.35.0"
 
 

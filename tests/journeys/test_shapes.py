@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,19 @@ from tests.reports.chromium import chromium, visited
 from tests.reports.published import one_truth
 
 SHAPES = dict(shapes())
+COMPARED = {
+    "one_customer",
+    "nobody_converts",
+    "everybody_converts",
+    "no_stage",
+    "two_goals",
+    "three_years_with_gaps",
+    "all_null",
+    "empty_names",
+    "reserved_names",
+    "two_clocks",
+}
+"""The shapes whose sites are compared with the commands and the Python calls, frame by frame."""
 COUNTS = ("entered", "reached", "touched", "open", "customers", "waits", "backward", "direct", "late", "all_stages")
 FEW = 500
 """Events of a file that is loaded a second time."""
@@ -27,9 +39,9 @@ NOTHING = 7
 """The exit code of a question about an empty lake."""
 
 
-@pytest.mark.parametrize("make", [pytest.param(make, id=name) for name, make in SHAPES.items()])
-def test_the_whole_chain_says_what_the_oracles_count(make: Callable[[], Shape], tmp_path: Path) -> None:
-    shape = make()
+@pytest.mark.parametrize("name", SHAPES)
+def test_the_whole_chain_says_what_the_oracles_count(name: str, tmp_path: Path) -> None:
+    shape = SHAPES[name]()
     chain = Chain(tmp_path, shape)
     first, second = shape.loads()
     in_first = {event.number for event in first}
@@ -47,7 +59,8 @@ def test_the_whole_chain_says_what_the_oracles_count(make: Callable[[], Shape], 
         _paths(chain, expected)
         chain("report")
         _site(chain)
-        one_truth.check(chain.site, chain.rows, Settings(chain.config))
+        if name in COMPARED:
+            one_truth.check(chain.site, chain.rows, Settings(chain.config))
     _forget(chain, shape)
 
 

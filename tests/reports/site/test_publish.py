@@ -34,6 +34,8 @@ RULES = PathRules(
     ],
 )
 SETTINGS = ReportSettings(window="7d", compare="14d", segments=("device",))
+BRIEF = SETTINGS.model_copy(update={"pages": ("summary",)})
+"""One page: for how reports are put in place, whatever they say."""
 SECRET = "customer:someone@example.org:"
 
 
@@ -112,7 +114,7 @@ def test_same_lake_and_time_give_the_same_bytes_of_every_kind_of_file(lake: Lake
 def test_an_interruption_at_any_step_leaves_the_old_report(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT)
+    old = publish(lake, BRIEF, RULES, tmp_path, BUILT_AT)
     before = Path(old.address).read_bytes()
 
     def stopped(*_: object) -> None:
@@ -120,13 +122,13 @@ def test_an_interruption_at_any_step_leaves_the_old_report(
 
     monkeypatch.setattr(Folder, "replace", stopped)
     with pytest.raises(StorageError, match="cannot be written"):
-        publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(hours=1))
+        publish(lake, BRIEF, RULES, tmp_path, BUILT_AT + timedelta(hours=1))
     assert Path(old.address).read_bytes() == before
     assert (tmp_path / "runs" / old.run / "index.html").exists()
 
 
 def test_earlier_reports_are_kept_up_to_the_configured_number(lake: Lake, tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"keep": 2})
+    settings = BRIEF.model_copy(update={"keep": 2})
     runs = [publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=day)).run for day in range(4)]
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == runs[-2:]
 
@@ -164,9 +166,9 @@ def test_folder_that_cannot_be_written_is_one_clear_error(lake: Lake, tmp_path: 
 
 
 def test_every_report_is_recorded_in_the_lake_exactly_once(lake: Lake, tmp_path: Path) -> None:
-    first = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=100))
-    publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=100))
-    later = publish(lake, SETTINGS, RULES, tmp_path, BUILT_AT + timedelta(days=101))
+    first = publish(lake, BRIEF, RULES, tmp_path, BUILT_AT + timedelta(days=100))
+    publish(lake, BRIEF, RULES, tmp_path, BUILT_AT + timedelta(days=100))
+    later = publish(lake, BRIEF, RULES, tmp_path, BUILT_AT + timedelta(days=101))
     noted = published_runs(lake).filter(pl.col("built_at") >= BUILT_AT + timedelta(days=100))
     index = json.loads((tmp_path / "site.json").read_text())
     assert noted["run"].to_list() == [first.run, later.run]
@@ -183,7 +185,7 @@ def test_offsets_are_the_last_of_every_partition_and_files_have_none(tmp_path: P
 
 
 def test_earlier_reports_are_those_that_are_still_there(lake: Lake, tmp_path: Path) -> None:
-    settings = SETTINGS.model_copy(update={"keep": 3})
+    settings = BRIEF.model_copy(update={"keep": 3})
     made = [publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=day)).run for day in range(3)]
     shutil.rmtree(tmp_path / "runs" / made[1])
     made.append(publish(lake, settings, RULES, tmp_path, BUILT_AT + timedelta(days=3)).run)
@@ -197,7 +199,7 @@ def test_earlier_reports_are_those_that_are_still_there(lake: Lake, tmp_path: Pa
 def test_an_object_store_gets_the_same_files_as_a_folder_and_loses_old_runs(
     lake: Lake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = SETTINGS.model_copy(update={"keep": 2})
+    settings = BRIEF.model_copy(update={"keep": 2})
     with object_store() as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
