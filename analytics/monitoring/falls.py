@@ -1,18 +1,21 @@
 """In which run of periods did a group go on less often than before, and more so than all others?
 
 A *run* is one or more periods in a row. A group has *fallen* in a run when its share is below its own share of all
-periods before. Runs of many lengths and beginnings are tried: the lengths grow by a quarter, the beginnings lie a
-quarter of the length apart. The p-value of the clearest run is multiplied by the number of runs (Bonferroni). What
-moves everybody, such as a season or the beginning of the data, is no fall of a group: runs count only where the group
-fell more than all others did, on the scale of log odds, by 3 standard errors or more. Where the others fell as well,
-every group falls and some fall more by chance: there that difference is what is judged. Source of the scan: Kulldorff,
-A spatial scan statistic (1997), over intervals of time.
+periods before, and more so than that of all others, on the scale of log odds: what moves everybody, such as a season
+or the beginning of the data, is no fall of a group. A fall is as clear as the less clear of the two. Runs of many
+lengths and beginnings are tried: the lengths grow by a quarter, the beginnings lie a quarter of the length apart.
+
+How often the clearest of so many runs is as clear by chance is simulated: the group and the others are drawn from
+shares that move alike, as all together did from period to period, and scanned in the same way. Without others the
+share stays the same. Draws are the same for the same counts. Sources: Kulldorff, A spatial scan statistic (1997), over
+intervals of time; for p-values smaller than the draws can show, Abrams, Kleinman and Kulldorff, Gumbel based p-value
+approximations for spatial scan statistics (2010).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -34,8 +37,13 @@ FALLS: Final = pl.Schema(
     }
 )
 _COUNTS: Final = ("n", "reached", "others_n", "others_reached")
-_BESIDE: Final = 3.0
-_FELL: Final = 1.96
+_CANDIDATE: Final = 3.0
+"""Standard errors below which a fall is not clear enough to be worth the draws: its p-value is given as 1."""
+_DRAWS: Final = (199, 800)
+"""The second draws are made where fewer than `_SEEN` of the first are as clear."""
+_SEEN: Final = 4
+_STEPS: Final = 8
+"""Of Newton's method, which has converged by then."""
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
@@ -93,46 +101,102 @@ def lowest_run(counts: pl.DataFrame, usual: float) -> tuple[int, int]:
 
 
 def _clearest(series: pl.DataFrame, min_before: int, min_units: float) -> dict[str, Any] | None:
-    """The run with the largest z of a series that is in the order of periods."""
-    from scipy.special import expit, ndtr
+    """The clearest run of a series that is in the order of periods."""
+    from scipy.special import expit
 
-    first, last = _runs(series.height, min_before)
-    sums = {name: np.concatenate([[0.0], np.cumsum(series[name].to_numpy())]) for name in _COUNTS}
-    before = {name: values[first] for name, values in sums.items()}
-    inside = {name: values[last + 1] - values[first] for name, values in sums.items()}
-    z = _below(inside, before)
-    tried = (before["n"] > 0) & (inside["n"] >= min_units) & np.isfinite(z)
-    odds, noise = _log_odds(before, "")
-    possible = tried
-    if sums["others_n"][-1]:
+    runs = _runs(series.height, min_before)
+    counts = {name: series[name].to_numpy() for name in _COUNTS}
+    scan = _scan(counts, runs, min_units)
+    best = int(np.argmax(scan.clear)) if scan.clear.size else 0
+    if not scan.clear.size or not np.isfinite(scan.clear[best]):
+        return None
+    first, last = (int(ends[best]) for ends in runs)
+    before, inside = ({name: float(n[part].sum()) for name, n in counts.items()} for part in _parts(first, last))
+    below = -float(two_proportions_z(*(before[n] for n in ("reached", "n", "others_reached", "others_n"))).statistic)
+    found = float(scan.clear[best])
+    return {
+        "first": series["period"][first],
+        "last": series["period"][last],
+        "n": inside["n"],
+        "share": inside["reached"] / inside["n"],
+        "usual": float(expit(scan.usual[best])),
+        "z": float(scan.own[best]),
+        "z_before": below if np.isfinite(below) else None,
+        "p_value": _by_chance(counts, runs, min_units, found) if found >= _CANDIDATE else 1.0,
+    }
+
+
+def _parts(first: int, last: int) -> tuple[slice, slice]:
+    """The periods before a run, and those of the run."""
+    return slice(0, first), slice(first, last + 1)
+
+
+class _Scan(NamedTuple):
+    """Per run: standard errors below the periods before, the log odds expected of it, and how clear a fall it is."""
+
+    own: Floats
+    usual: Floats
+    clear: Floats
+
+
+def _scan(counts: dict[str, Floats], runs: tuple[Indices, Indices], min_units: float) -> _Scan:
+    """Every run of a series, or of many in rows; -inf where a run cannot be judged."""
+    first, last = runs
+    before, inside = {}, {}
+    for name, values in counts.items():
+        sums = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
+        before[name], inside[name] = sums[..., first], sums[..., last + 1] - sums[..., first]
+    own = _below(inside, before)
+    usual, noise = _log_odds(before, "")
+    clear = own
+    if counts["others_n"].any():
         now, others_before, others_now = (
             _log_odds(inside, ""),
             _log_odds(before, "others_"),
             _log_odds(inside, "others_"),
         )
-        odds = odds + others_now[0] - others_before[0]
-        beside = (odds - now[0]) / np.sqrt(noise + now[1] + others_before[1] + others_now[1])
-        others_fell = _below(
-            *({name: each[f"others_{name}"] for name in ("n", "reached")} for each in (inside, before))
-        )
-        z = np.where(others_fell > _FELL, np.minimum(z, beside), z)
-        possible = tried & (beside > _BESIDE)
-    if not tried.any():
-        return None
-    fell = possible if possible.any() else tried
-    best = int(np.argmax(np.where(fell, z, -np.inf)))
-    sizes = (float(before[name][best]) for name in ("reached", "n", "others_reached", "others_n"))
-    below = -float(two_proportions_z(*sizes).statistic)
-    return {
-        "first": series["period"][int(first[best])],
-        "last": series["period"][int(last[best])],
-        "n": float(inside["n"][best]),
-        "share": float(inside["reached"][best] / inside["n"][best]),
-        "usual": float(expit(odds[best])),
-        "z": float(z[best]),
-        "z_before": below if np.isfinite(below) else None,
-        "p_value": min(1.0, float(ndtr(-z[best])) * int(tried.sum())) if possible.any() else 1.0,
-    }
+        usual = usual + others_now[0] - others_before[0]
+        clear = np.minimum(own, (usual - now[0]) / np.sqrt(noise + now[1] + others_before[1] + others_now[1]))
+    judged = (before["n"] > 0) & (inside["n"] >= min_units) & np.isfinite(own)
+    return _Scan(own, usual, np.where(judged, clear, -np.inf))
+
+
+def _by_chance(counts: dict[str, Floats], runs: tuple[Indices, Indices], min_units: float, found: float) -> float:
+    """How often the clearest run is as clear as `found` where the group moves as the others do."""
+    draw = np.random.default_rng(0)
+    sizes = {of: np.rint(counts[f"{of}n"]).astype(np.int64) for of in ("", "others_")}
+    chances = {of: _moving_alike(counts, of) for of in sizes}
+    clearest = np.empty(0)
+    for size in _DRAWS:
+        drawn = {f"{of}n": np.broadcast_to(n.astype(np.float64), (size, len(n))) for of, n in sizes.items()}
+        for of, n in sizes.items():
+            drawn[f"{of}reached"] = draw.binomial(n, chances[of], (size, len(n))).astype(np.float64)
+        clearest = np.append(clearest, np.maximum(_scan(drawn, runs, min_units).clear.max(axis=-1), 0.0))
+        seen = int((clearest >= found).sum())
+        if seen >= _SEEN:
+            return (seen + 1) / (len(clearest) + 1)
+    return _gumbel(clearest**2 / 2, found**2 / 2)
+
+
+def _moving_alike(counts: dict[str, Floats], of: str) -> Floats:
+    """The chance to go on in every period, of a side that keeps its distance to all together, in log odds."""
+    from scipy.special import expit, logit
+
+    n, reached = counts[f"{of}n"], counts[f"{of}reached"]
+    if not counts["others_n"].any():
+        return np.full(len(n), reached.sum() / max(n.sum(), 1.0))
+    everyone = logit((counts["reached"] + counts["others_reached"] + 0.5) / (counts["n"] + counts["others_n"] + 1))
+    apart = 0.0
+    for _ in range(_STEPS):
+        share = expit(everyone + apart)
+        apart += float(np.clip((reached - n * share).sum() / max((n * share * (1 - share)).sum(), 0.5), -1, 1))
+    return np.asarray(expit(everyone + apart))
+
+
+def _gumbel(drawn: Floats, found: float) -> float:
+    """The chance that the largest of many exceeds `found`, by the Gumbel distribution with the moments of `drawn`."""
+    scale = max(float(drawn.std()) * np.sqrt(6) / np.pi, 1e-9)
+    return float(-np.expm1(-np.exp(-((found - drawn.mean()) / scale + np.euler_gamma))))
 
 
 def _runs(periods: int, min_before: int) -> tuple[Indices, Indices]:

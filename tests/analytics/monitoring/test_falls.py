@@ -52,6 +52,44 @@ def test_where_everybody_falls_no_group_is_named_by_chance() -> None:
     assert len(found) == 30 and (benjamini_hochberg(found["p_value"]) >= 0.02).all()
 
 
+def test_a_group_of_nearly_all_is_not_named_for_falling_with_the_few_others() -> None:
+    """So few others show no fall of their own, though they have the same."""
+    draw = np.random.default_rng(7)
+    shares = [0.6] * 50 + [0.45] * 34
+    names = [str(number) for number in range(60)]
+    sizes = {"": 85, "others_": 15}
+    found = falls(
+        pl.concat(
+            pl.DataFrame({"of": name, "period": range(84)}).with_columns(
+                *(pl.lit(float(n)).alias(f"{of}n") for of, n in sizes.items()),
+                *(pl.Series(f"{of}reached", draw.binomial(n, shares).astype(float)) for of, n in sizes.items()),
+            )
+            for name in names
+        ),
+        ["of"],
+        min_before=28,
+    )
+    assert len(found) == 60 and found["z"].median() > 3
+    assert (found["p_value"] < 0.01).sum() <= 3
+
+
+def test_one_of_eighty_groups_that_falls_by_seven_standard_errors_is_named_and_its_p_value_stays_the_same() -> None:
+    draw = np.random.default_rng(8)
+    chances = np.full((80, 84), 0.6)
+    chances[0, 60:70] -= 7 * sqrt(0.6 * 0.4 / (20 * 10))
+    reached = draw.binomial(20, chances).astype(float)
+    counts = pl.concat(
+        pl.DataFrame(
+            {"of": str(number), "period": range(84), "n": 20.0, "reached": own, "others_n": 1580.0}
+        ).with_columns(others_reached=pl.Series(reached.sum(0) - own))
+        for number, own in enumerate(reached)
+    )
+    found = falls(counts, ["of"], min_before=28)
+    clear = found.filter(pl.Series(benjamini_hochberg(found["p_value"]) < 0.02))
+    assert clear["of"].to_list() == ["0"] and clear["first"][0] >= 58 and clear["last"][0] <= 71
+    assert falls(counts, ["of"], min_before=28).equals(found)
+
+
 def test_without_others_a_series_is_judged_by_its_own_past() -> None:
     alone = series([*CALM[:7], *[0.3] * 5], CALM).with_columns(others_n=pl.lit(0.0), others_reached=pl.lit(0.0))
     found = falls(alone, ["of"]).row(0, named=True)
