@@ -186,6 +186,10 @@ def _end(error: JourneysError) -> NoReturn:
     from journeys import terminal
 
     terminal.print_error(error)
+    try:
+        sys.stdout.flush()
+    except OSError:
+        _discard_output()
     sys.exit(error.exit_code)
 
 

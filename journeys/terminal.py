@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from rich.table import Table
 from rich.text import Text
 
-from expectations.hidden import escaped
+from expectations.hidden import escaped, without_hidden
 
 if TYPE_CHECKING:
     import polars as pl
@@ -47,8 +47,17 @@ _PLAIN: Final = str.maketrans(
 )
 """What stands for the product's own marks on a terminal that cannot show them."""
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+
+class _Harmless(Console):
+    """A console that prints no hidden character of a text, such as an escape character in a name."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print texts without hidden characters, and everything else as rich does."""
+        super().print(*(without_hidden(each) if isinstance(each, str) else each for each in objects), **options)
+
+
+out = _Harmless(highlight=False)
+err = _Harmless(stderr=True, highlight=False)
 
 Advance = Callable[[int, int | None], None]
 """Report progress: how many are done, and the total (None when unknown)."""
@@ -99,9 +108,10 @@ def step(title: str, *, bar: bool = True) -> Iterator[Advance]:
 
     Without `bar` there is no progress bar, for steps that write log lines.
     """
+    title = harmless(title)
     progress = Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=28),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -233,7 +233,9 @@ class Part:
 
     def _file(self, file: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
         wanted = list(columns) if columns else None
-        return pl.read_parquet(f"{self.address}.{file}.parquet", columns=wanted, memory_map=False)
+        return pl.read_parquet(
+            f"{self.address}.{file}.parquet", columns=wanted, memory_map=False, hive_partitioning=False
+        )
 
     def _put(self, file: str, table: pl.DataFrame) -> None:
         """Replaces a file; other generations may share the old one, which stays as it was for them."""

@@ -20,7 +20,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from expectations import contract
 from expectations.errors import StorageError, said
 from expectations.lake.layout import EVENTS, PARTITION_COLUMNS, PROFILES, QUARANTINE, RESULTS, RUNS, Lake
-from expectations.lake.tables import open_delta
+from expectations.lake.tables import open_delta, scan_table
 
 LANDED: Final = (EVENTS, QUARANTINE, PROFILES)
 TABLES: Final = (*LANDED, RESULTS, RUNS)
@@ -61,7 +61,7 @@ def rows_by_day(table: DeltaTable, name: str) -> dict[date | None, int]:
 
 def of_day(table: DeltaTable, name: str, day: date | None) -> pl.LazyFrame:
     """The rows of one day of a table, or those without a day; all rows of a table without days."""
-    rows = pl.scan_delta(table)
+    rows = scan_table(table)
     for column in PARTITION_COLUMNS[name]:
         rows = rows.filter(pl.col(column).is_null() if day is None else pl.col(column) == day)
     return rows

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote
@@ -20,6 +21,7 @@ from expectations.retries import retrying
 
 UNUSABLE: Final = re.compile(r"[*?\[\]|^\\\x00-\x1f]|%[0-9A-Fa-f]{2}")
 """What a local path may not have: `?` and `*` are patterns to readers of files, the others no part of an address."""
+_NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
 RETENTION: Final = {"journeys.change": "retention"}
 """Marks the commits that remove what is older than the lake keeps it."""
 
@@ -67,7 +69,7 @@ def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -
         table = _opened(address, version)
         if table is None:
             return pl.LazyFrame(schema=schema)
-        frame = pl.scan_delta(table)
+        frame = scan_table(table)
         found = frame.collect_schema()
     except (DeltaError, OSError) as error:
         raise StorageError("A table of the lake cannot be read.", where=address, found=said(error)) from error
@@ -99,15 +101,40 @@ def added(
         return pl.LazyFrame(schema=schema)
     if lake.is_local and not all(Path(file).exists() for file in gained):
         return None
-    frame = pl.scan_parquet(
-        gained,
-        schema={name: dtype for name, dtype in whole.items() if name not in partitions},
-        hive_schema={name: whole[name] for name in partitions} or None,
-        hive_partitioning=bool(partitions),
-        missing_columns="insert",
-        extra_columns="ignore",
-    )
+    frame = _scan_files(gained, whole, partitions)
     return frame.select(_as_contract(column, dtype, whole) for column, dtype in schema.items())
+
+
+def scan_table(table: DeltaTable) -> pl.LazyFrame:
+    """The rows of one version of a table. Polars would take a folder such as `a=b` above it for a partition."""
+    if not table.table_uri.startswith("file://") or "=" not in table.table_uri:
+        return pl.scan_delta(table)
+    schema = pl.scan_delta(table).collect_schema()
+    if not (own := table.file_uris()):
+        return pl.LazyFrame(schema=schema)
+    return _scan_files(own, schema, table.metadata().partition_columns).select(*schema)
+
+
+def _scan_files(own: Sequence[str], schema: Mapping[str, pl.DataType], partitions: Sequence[str]) -> pl.LazyFrame:
+    """The rows of files of a table, each with the values of its partition, which only its folder has."""
+    stored = {name: dtype for name, dtype in schema.items() if name not in partitions}
+    folders: dict[tuple[str, ...], list[str]] = {}
+    for file in own:
+        folders.setdefault(tuple(file.split("/")[-1 - len(partitions) : -1]), []).append(file)
+    parts = []
+    for folder, inside in folders.items():
+        values = dict(each.split("=", 1) for each in folder)
+        rows = pl.scan_parquet(
+            inside, schema=stored, hive_partitioning=False, missing_columns="insert", extra_columns="ignore", glob=False
+        )
+        parts.append(rows.with_columns(_partition(name, values[name], schema[name]) for name in partitions))
+    return pl.concat(parts)
+
+
+def _partition(name: str, value: str, dtype: pl.DataType) -> pl.Expr:
+    text = None if value == _NO_VALUE else unquote(value)
+    is_day = text is not None and dtype == pl.Date
+    return pl.lit(date.fromisoformat(text) if is_day and text else text, dtype=dtype).alias(name)
 
 
 def _runs(table: DeltaTable, since: int, until: int, *, after_retention: bool) -> list[tuple[int, int]]:

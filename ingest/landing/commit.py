@@ -34,7 +34,7 @@ from expectations.errors import StorageError, said
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
-from expectations.lake.tables import open_delta
+from expectations.lake.tables import open_delta, scan_table
 from expectations.retries import retrying
 from ingest.landing.offsets import Claim
 
@@ -119,7 +119,7 @@ class Table:
 
     def scan(self) -> pl.LazyFrame:
         """The rows of the current snapshot."""
-        return pl.scan_delta(self._table)
+        return scan_table(self._table)
 
     def remove(self, predicate: str) -> None:
         """Delete the rows that match a SQL predicate. Rows committed meanwhile stay."""
@@ -252,7 +252,7 @@ def scan(lake: Lake, name: str) -> pl.LazyFrame:
     table = open_table(lake.table(name))
     if table is None:
         return SCHEMAS[name].to_frame(eager=False)
-    return _with_times(pl.scan_delta(table)) if name == layout.QUARANTINE else pl.scan_delta(table)
+    return _with_times(scan_table(table)) if name == layout.QUARANTINE else scan_table(table)
 
 
 def _with_times(rows: pl.LazyFrame) -> pl.LazyFrame:

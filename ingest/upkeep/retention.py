@@ -24,7 +24,7 @@ from expectations.audit.results import drop_before, oldest_day
 from expectations.config.retention import Retention
 from expectations.lake import layout
 from expectations.lake.layout import Lake
-from expectations.lake.tables import RETENTION
+from expectations.lake.tables import RETENTION, scan_table
 from ingest.landing.commit import WRITER, open_table, read_errors
 from ingest.upkeep.rewrite import GROUPS, note
 
@@ -147,7 +147,7 @@ def _attributes(lake: Lake, names: list[str], texts: date) -> Iterator[Removal]:
         return
     edge = _midnight(texts)
     with read_errors(lake.table(layout.PROFILES)):
-        due = pl.scan_delta(table).filter(pl.col("attribute").is_in(names), pl.col("valid_from") < edge)
+        due = scan_table(table).filter(pl.col("attribute").is_in(names), pl.col("valid_from") < edge)
         if due.head(1).collect().is_empty():
             return
     quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in names)

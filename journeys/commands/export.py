@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from expectations.errors import StorageError
+from expectations.hidden import escaped
 from journeys import terminal
 from journeys.app import DEFAULT, Config, app, settings_of
 
@@ -58,7 +59,7 @@ def _lines(tables: Mapping[str, pl.DataFrame]) -> Iterator[str]:
     for name, frame in tables.items():
         for row in frame.iter_rows(named=True):
             present = {column: value for column, value in row.items() if value is not None}
-            yield json.dumps({"table": name, **present}, default=_readable, ensure_ascii=False) + "\n"
+            yield escaped(json.dumps({"table": name, **present}, default=_readable, ensure_ascii=False)) + "\n"
 
 
 def _readable(value: Any) -> Any:

@@ -272,3 +272,13 @@ def test_what_a_command_makes_is_hidden_from_others(tmp_path: Path) -> None:
     assert run_as(masked, "init", "two.toml", cwd=tmp_path, JOURNEYS_UMASK="027").returncode == 0
     assert (tmp_path / "two.toml").stat().st_mode & 0o777 == 0o640
     assert run_as(masked, "init", "three.toml", cwd=tmp_path, JOURNEYS_UMASK="9").returncode == 2
+
+
+def test_no_print_shows_a_hidden_character(capsys: pytest.CaptureFixture[str]) -> None:
+    terminal.out.print("a\x1b[31m\u202eb", markup=False)
+    terminal.print_check("x\x1b[2J", "found\x9b", "do\u2066", passed=True)
+    with terminal.step("Loading \x1b[2J[/]"):
+        pass
+    printed = capsys.readouterr()
+    assert "a�" in printed.out and "Loading" in printed.err
+    assert not {"\x1b", "\u202e", "\x9b", "\u2066"} & set(printed.out + printed.err)
