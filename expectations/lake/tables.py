@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 import polars as pl
 from deltalake import DeltaTable
@@ -132,9 +131,9 @@ def _scan_files(own: Sequence[str], schema: Mapping[str, pl.DataType], partition
 
 
 def _partition(name: str, value: str, dtype: pl.DataType) -> pl.Expr:
-    text = None if value == _NO_VALUE else unquote(value)
-    is_day = text is not None and dtype == pl.Date
-    return pl.lit(date.fromisoformat(text) if is_day and text else text, dtype=dtype).alias(name)
+    """The value of a partition from the name of its folder. Polars reads the days that Python's calendar lacks."""
+    text = pl.lit(None if value == _NO_VALUE else unquote(value), dtype=pl.String)
+    return (text.str.to_date("%Y-%m-%d") if dtype == pl.Date else text.cast(dtype)).alias(name)
 
 
 def _runs(table: DeltaTable, since: int, until: int, *, after_retention: bool) -> list[tuple[int, int]]:
@@ -162,12 +161,14 @@ def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
 class FolderTable(DeltaTable):
     """A Delta table in a folder, with its files under the names that they have there.
 
-    The library gives these as parts of an address: a blank in a folder as %20, which no reader of files understands.
+    The library gives the folder as part of an address: a blank in it as %20, which no reader of files understands.
+    What follows is the name of the file already, where a % belongs to the value of a partition.
     """
 
     def file_uris(self, *filters: Any, **options: Any) -> list[str]:
         """The files of the current version."""
-        return [unquote(address) for address in super().file_uris(*filters, **options)]
+        folder = urlsplit(self.table_uri).path
+        return [unquote(folder) + file.removeprefix(folder) for file in super().file_uris(*filters, **options)]
 
 
 def open_delta(address: str, version: int | None = None, options: dict[str, str] | None = None) -> DeltaTable:

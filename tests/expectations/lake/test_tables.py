@@ -11,7 +11,7 @@ from analytics.touches.deduplication import events
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
-from expectations.lake.tables import added, append, conform, landed, profiles, table_version
+from expectations.lake.tables import added, append, conform, landed, open_delta, profiles, scan_table, table_version
 from tests.written import START, at
 
 
@@ -57,6 +57,21 @@ def test_a_damaged_table_is_a_storage_error(tmp_path: Path) -> None:
     (log / "00000000000000000000.json").write_text("no json")
     with pytest.raises(StorageError, match="cannot be read"):
         landed(Lake(str(tmp_path)))
+
+
+@pytest.mark.parametrize("name", ["plain", "a=b", "My Projecté #1", "100%"])
+def test_values_of_partitions_are_read_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
+    folder = tmp_path / name / "odd"
+    folder.mkdir(parents=True)
+    days = pl.Series([2_932_897, 20_000, None, -721_354, 20_001, 20_002]).cast(pl.Date)
+    words = ["+1", "a/b", "é z", None, "%41", "k=v"]
+    rows = pl.DataFrame({"row": range(6), "word": words, "day": days})
+    rows[:3].write_delta(str(folder), delta_write_options={"partition_by": ["word", "day"]})
+    rows[3:].write_delta(str(folder), mode="append")
+    assert scan_table(open_delta(str(folder))).collect().sort("row").equals(rows)
+    assert all(Path(file).exists() for file in open_delta(str(folder)).file_uris())
+    found = added(Lake(str(folder.parent)), "odd", rows.schema, 0, 1)
+    assert found is not None and found.collect().sort("row").equals(rows[3:])
 
 
 @pytest.mark.parametrize("name", ["My Projecté #1", "日本", "a+b&c;d:e", "{x} 'y' ~z", "100 % sure"])
