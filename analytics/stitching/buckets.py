@@ -60,7 +60,7 @@ class Buckets:
         """The rows of every bucket, in the order of bucket numbers; a bucket is released once it is returned."""
         for number, frames in enumerate(self._frames):
             files = sorted(self._folder.path.glob(f"{number}-*.parquet")) if self._folder else []
-            spilled = [pl.read_parquet(file, memory_map=False) for file in files]
+            spilled = [pl.read_parquet(file, memory_map=False, glob=False) for file in files]
             self._frames[number] = []
             yield pl.concat([*spilled, *frames]) if spilled or frames else pl.DataFrame(schema=self.schema)
             for file in files:

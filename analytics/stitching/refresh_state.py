@@ -92,7 +92,7 @@ def load_state(lake: Lake, generation: str) -> RefreshState | None:
     facts = json.loads(content)
     if facts["format"] != _FORMAT or facts["probe"] != hash_probe():
         return None
-    tables = {name: pl.read_parquet(f"{home}/{name}.parquet", memory_map=False) for name in _TABLES}
+    tables = {name: files.read_rows(f"{home}/{name}.parquet") for name in _TABLES}
     return RefreshState(**tables, kinds=tuple(facts["kinds"]), seed=facts["seed"], counts=facts["counts"])
 
 
@@ -101,7 +101,7 @@ def stored_nodes(lake: Lake) -> pl.DataFrame:
     generation = current_generation(lake)
     if not generation or files.read(f"{_home(lake, generation)}/facts.json") is None:
         return pl.DataFrame(schema={"kind": pl.String, "value": pl.String, "customer": pl.UInt32})
-    return pl.read_parquet(f"{_home(lake, generation)}/nodes.parquet", columns=["kind", "value", "customer"])
+    return files.read_rows(f"{_home(lake, generation)}/nodes.parquet", ["kind", "value", "customer"])
 
 
 def remove_other_states(lake: Lake, *generations: str) -> int:

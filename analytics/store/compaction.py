@@ -15,6 +15,7 @@ import polars as pl
 from analytics.store.ordering import TOUCHES_PER_PART
 from analytics.store.parts import Part, concat_tables
 from analytics.store.writer import StoreWriter
+from expectations.lake import files
 
 MAX_SMALL_PARTS: Final = 8
 
@@ -61,4 +62,4 @@ def _needs_rewrite(part: Part) -> bool:
 
 
 def _rows(address: str) -> int:
-    return int(pl.scan_parquet(address).select(pl.len()).collect().item())
+    return int(files.scan_rows(address).select(pl.len()).collect().item())

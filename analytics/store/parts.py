@@ -188,8 +188,8 @@ class Part:
         """Both tables with all columns."""
         if self.frames is not None and not self._is_cut:
             return self.frames
-        columns = self.frames[0].columns if self.frames else pl.read_parquet_schema(f"{self.address}.touches.parquet")
-        return self.read(list(columns)), self.people()
+        stored = self.frames[0].lazy() if self.frames else files.scan_rows(f"{self.address}.touches.parquet")
+        return self.read(stored.collect_schema().names()), self.people()
 
     def copied(self, number: int, address: str) -> Part:
         """Copies the files to another name; free where the file system has hard links."""
@@ -232,10 +232,7 @@ class Part:
         return FILE_KINDS if self.changed else FILE_KINDS[:2]
 
     def _file(self, file: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
-        wanted = list(columns) if columns else None
-        return pl.read_parquet(
-            f"{self.address}.{file}.parquet", columns=wanted, memory_map=False, hive_partitioning=False
-        )
+        return files.read_rows(f"{self.address}.{file}.parquet", columns)
 
     def _put(self, file: str, table: pl.DataFrame) -> None:
         """Replaces a file; other generations may share the old one, which stays as it was for them."""

@@ -33,6 +33,7 @@ from analytics.store.parts import Part, decoded
 from analytics.store.text import time_after_start, touches_of_text
 from analytics.store.writer import StoreWriter
 from expectations.errors import DefinitionError, nearest
+from expectations.lake import files
 from expectations.lake.layout import Lake
 
 MAX_TIME: Final = 2**62
@@ -79,8 +80,8 @@ class Paths:
         folder = store_folder(lake)
         manifest = read_manifest(folder)
         home = f"{folder}/{manifest['generation']}"
-        schema = pl.read_parquet_schema(f"{home}/schema.parquet")
-        words = pl.read_parquet(f"{home}/dictionaries.parquet").partition_by(
+        schema = files.read_rows(f"{home}/schema.parquet").schema
+        words = files.read_rows(f"{home}/dictionaries.parquet").partition_by(
             "column", as_dict=True, maintain_order=True
         )
         dictionaries = {str(column): frame["word"].alias(str(column)) for (column,), frame in words.items()}

@@ -19,6 +19,7 @@ from polars._typing import SchemaDict
 
 from expectations import contract
 from expectations.errors import StorageError
+from expectations.lake import files
 from expectations.lake.layout import RESULTS as RESULTS_TABLE
 from expectations.lake.layout import Lake
 from expectations.lake.tables import append, scan
@@ -101,8 +102,9 @@ def drop_before(lake: Lake, first: date) -> None:
 
 def _kept(lake: Lake, name: str, schema: pl.Schema) -> pl.DataFrame:
     address = f"{lake.table(_FOLDER)}/{name}"
-    if lake.is_local and not Path(address).exists():
-        return schema.to_frame(eager=True)
+    if lake.is_local:
+        is_there = Path(address).exists()
+        return _read(files.scan_rows(address), address) if is_there else schema.to_frame(eager=True)
     return _read(pl.scan_parquet(f"{address.removesuffix('.parquet')}*.parquet", schema=schema), address)
 
 

@@ -3,7 +3,7 @@
 Such files are the path store, the state of a refresh, files to load, and the site. This module is the only access to
 object stores: an address with a scheme (`s3://bucket/lake/paths`, `gs://`, `az://`, `abfs://`) refers to a store, which
 is configured like the lake's tables: endpoint and keys come from the environment. Parquet files are read and written by
-polars, which accepts both kinds of address.
+polars, which accepts both kinds of address: read them here, where no name is a pattern.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
+
+import polars as pl
 
 from expectations.errors import StorageError, said, without_secrets
 
@@ -50,6 +52,17 @@ def read(address: str) -> bytes | None:
         except FileNotFoundError:
             store.list_with_delimiter(name)  # fails where there is no bucket either
             return None
+
+
+def read_rows(address: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """A Parquet file of any name; polars would take `[1]` or `*` in it for a pattern, and `a=b` for a partition."""
+    wanted = list(columns) if columns else None
+    return pl.read_parquet(address, columns=wanted, memory_map=False, hive_partitioning=False, glob=False)
+
+
+def scan_rows(address: str) -> pl.LazyFrame:
+    """A Parquet file of any name, to be read later."""
+    return pl.scan_parquet(address, hive_partitioning=False, glob=False)
 
 
 def fetch(address: str, target: Path) -> None:

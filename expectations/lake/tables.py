@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,8 +19,10 @@ from expectations.lake import files
 from expectations.lake.layout import EVENTS, PROFILES, Lake
 from expectations.retries import retrying
 
-UNUSABLE: Final = re.compile(r"[*?\[\]|^\\\x00-\x1f]|%[0-9A-Fa-f]{2}")
-"""What a local path may not have: `?` and `*` are patterns to readers of files, the others no part of an address."""
+UNUSABLE: Final = re.compile(r"[\[\]|^\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]{2}")
+"""What the library of tables cannot have in a local path: it takes UTF-8 only, makes a host of it, or decodes twice."""
+_READ_OTHERWISE: Final = re.compile("[*=]|%3F", re.IGNORECASE)
+"""What polars takes for a pattern or a partition, in the address of a folder."""
 _NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
 RETENTION: Final = {"journeys.change": "retention"}
 """Marks the commits that remove what is older than the lake keeps it."""
@@ -105,8 +108,8 @@ def added(
 
 
 def scan_table(table: DeltaTable) -> pl.LazyFrame:
-    """The rows of one version of a table. Polars would take a folder such as `a=b` above it for a partition."""
-    if not table.table_uri.startswith("file://") or "=" not in table.table_uri:
+    """The rows of one version of a table. Polars would take `a=b` above it for a partition, and `a*` for a pattern."""
+    if not table.table_uri.startswith("file://") or not _READ_OTHERWISE.search(table.table_uri):
         return pl.scan_delta(table)
     schema = pl.scan_delta(table).collect_schema()
     if not (own := table.file_uris()):
@@ -150,6 +153,7 @@ def _runs(table: DeltaTable, since: int, until: int, *, after_retention: bool) -
 
 def append(lake: Lake, name: str, rows: pl.DataFrame) -> None:
     """Append rows to a table of the lake; create the table when it does not exist."""
+    _check_name(lake.table(name))
     try:
         retrying(CommitFailedError)(rows.write_delta, lake.table(name), mode="append")
     except (DeltaError, OSError) as error:
@@ -176,9 +180,8 @@ def open_delta(address: str, version: int | None = None, options: dict[str, str]
 
     Raises StorageError for a folder whose name the libraries would read as an address or as a pattern.
     """
-    if (folder := files.local(address)) is not None:
-        _check_name(folder)
-    kind = DeltaTable if folder is None else FolderTable
+    _check_name(address)
+    kind = DeltaTable if files.local(address) is None else FolderTable
     try:
         return kind(address, version=version, storage_options=options)
     except TableNotFoundError:
@@ -189,12 +192,14 @@ def open_delta(address: str, version: int | None = None, options: dict[str, str]
     return kind(address, version=version, storage_options=options)
 
 
-def _check_name(folder: Path) -> None:
-    if found := UNUSABLE.search(folder.absolute().as_posix()):
+def _check_name(address: str) -> None:
+    folder = files.local(address)
+    real = "" if folder is None else Path(os.path.realpath(folder)).as_posix()
+    if found := UNUSABLE.search(real):
         raise StorageError(
             "Tables cannot lie in a folder of this name.",
-            where=str(folder),
-            expected="a path without * ? [ ] | ^ \\ and control characters, and without % before two digits",
+            where=real,
+            expected="a path in UTF-8 without [ ] | ^ \\ and control characters, and without % before two hex digits",
             found=repr(found[0]),
             do="rename the folder, or set another address in [lake]",
         )

@@ -59,7 +59,7 @@ def test_a_damaged_table_is_a_storage_error(tmp_path: Path) -> None:
         landed(Lake(str(tmp_path)))
 
 
-@pytest.mark.parametrize("name", ["plain", "a=b", "My Projecté #1", "100%"])
+@pytest.mark.parametrize("name", ["plain", "a=b", "My Projecté #1", "100%", "x*?"])
 def test_values_of_partitions_are_read_in_a_folder_of_any_name(name: str, tmp_path: Path) -> None:
     folder = tmp_path / name / "odd"
     folder.mkdir(parents=True)
@@ -74,7 +74,7 @@ def test_values_of_partitions_are_read_in_a_folder_of_any_name(name: str, tmp_pa
     assert found is not None and found.collect().sort("row").equals(rows[3:])
 
 
-@pytest.mark.parametrize("name", ["My Projecté #1", "日本", "a+b&c;d:e", "{x} 'y' ~z", "100 % sure"])
+@pytest.mark.parametrize("name", ["My Projecté #1", "日本", "a+b&c;d:e", "{x} 'y' ~z", "100 % sure", "x*", "what?"])
 @pytest.mark.parametrize("as_address", [False, True])
 def test_a_lake_lies_in_a_folder_of_any_name(name: str, as_address: bool, tmp_path: Path) -> None:
     folder = tmp_path / name
@@ -86,7 +86,11 @@ def test_a_lake_lies_in_a_folder_of_any_name(name: str, as_address: bool, tmp_pa
     assert gained is not None and gained.collect()["event_id"].to_list() == ["b"]
 
 
-@pytest.mark.parametrize("name", ["x*", "what?", "[2026]", "a|b", "a^b", "a%20b", "a\\b", "two\nlines"])
+@pytest.mark.parametrize("name", ["[2026]", "a|b", "a^b", "a%20b", "a\\b", "two\nlines", "a\x7f", "\udcff"])
 def test_a_folder_that_no_table_can_lie_in_is_named(name: str, tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match="Tables cannot lie in a folder of this name"):
-        landed(Lake(str(tmp_path / name)))
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    for folder in (tmp_path / name, tmp_path / "link"):
+        with pytest.raises(StorageError, match="Tables cannot lie in a folder of this name"):
+            landed(Lake(str(folder)))
+        with pytest.raises(StorageError, match="Tables cannot lie in a folder of this name"):
+            append(Lake(str(folder)), "events", frame(event("a")).collect())
