@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import polars as pl
@@ -120,11 +120,12 @@ def instant(text: str) -> pl.Expr:
     """A time with its zone. Raises NotCompiled for another text."""
     try:
         read = datetime.fromisoformat(text)
-    except ValueError as error:
+        moment = read.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise NotCompiled("a bound is not a time such as 2026-01-31T12:00:00+00:00") from error
     if read.tzinfo is None or "T" not in text:
         raise NotCompiled("a bound has no time zone")
-    return pl.lit(read, dtype=pl.Datetime("us", "UTC"))
+    return pl.lit(moment, dtype=pl.Datetime("us", "UTC"))
 
 
 def is_number(value: Any) -> bool:

@@ -10,14 +10,14 @@ import polars as pl
 import pytest
 from scipy import stats
 from statsmodels.duration.survfunc import survdiff
-from statsmodels.stats.proportion import proportion_confint, proportions_ztest
+from statsmodels.stats.proportion import proportion_confint, proportion_effectsize, proportions_ztest
 
 from analytics.statistics.corrections import benjamini_hochberg, bonferroni
 from analytics.statistics.curves import kaplan_meier
 from analytics.statistics.intervals import newcombe, wilson
 from analytics.statistics.replicates import MIN_FILLED, REPLICATES, replicate_interval, replicate_of_customers
 from analytics.statistics.shares import effective_size
-from analytics.statistics.tests import chi_square, log_rank, shares_against, two_proportions_z
+from analytics.statistics.tests import chi_square, cohens_h, log_rank, shares_against, two_proportions_z
 
 COUNTS = [(0, 1), (1, 1), (0, 30), (5, 30), (30, 30), (123, 4567)]
 
@@ -27,12 +27,22 @@ def test_wilson_is_that_of_the_library(k: int, n: int) -> None:
     assert wilson(k, n) == pytest.approx(proportion_confint(k, n, method="wilson"), abs=1e-12)
 
 
+NEWCOMBE = [(81, 263, 0.2535, 0.3682), (15, 148, 0.0598, 0.1644), (0, 20, 0, 0.2005), (1, 29, 0.0018, 0.1963)]
+"""Table I of Newcombe (1998), method 4."""
+
+
+@pytest.mark.parametrize(("k", "n", "low", "high"), [*NEWCOMBE, (20, 20, 0.7995, 1)])
+def test_the_continuity_correction_is_that_of_the_paper(k: int, n: int, low: float, high: float) -> None:
+    assert wilson(k, n, corrected=True) == pytest.approx((low, high), abs=5e-5)
+
+
 def test_a_share_of_nobody_has_no_interval() -> None:
     assert np.isnan(wilson(0, 0).low)
 
 
 def test_two_shares_are_compared_as_the_library_does() -> None:
     assert two_proportions_z(5, 83, 12, 99).p_value == pytest.approx(proportions_ztest([5, 12], [83, 99])[1])
+    assert cohens_h(5 / 83, 12 / 99) == pytest.approx(proportion_effectsize(5 / 83, 12 / 99))
 
 
 def test_the_interval_of_no_difference_holds_zero() -> None:
@@ -142,6 +152,12 @@ def test_an_interval_of_replicates_is_that_of_the_standard_error_of_a_mean() -> 
     assert low < worth.mean() < high
     cut = replicate_interval(sums, ratio, low=worth.mean(), high=10.0)
     assert (cut.low, cut.high) == (pytest.approx(worth.mean()), min(10.0, high))
+
+
+def test_the_interval_of_few_replicates_has_students_t_with_their_degrees_of_freedom() -> None:
+    values = np.arange(20.0) ** 2
+    low, high = replicate_interval(np.column_stack([values, np.ones(20)]), ratio)
+    assert (high - low) / 2 == pytest.approx(stats.t.ppf(0.975, 19) * stats.sem(values))
 
 
 def test_too_few_filled_replicates_have_no_interval() -> None:

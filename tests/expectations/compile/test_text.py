@@ -29,7 +29,16 @@ from expectations.suites.settings import ExpectationSettings
 SCHEMA = pl.Schema({"word": pl.String, "other word": pl.String, "amount": pl.Float64, "count": pl.Int64})
 ATOMS = [
     *("amount > 1", "1 <= amount", "0 < amount <= 2", "-1 == count", "count in [1, 2]", "count not in (1, 2)"),
-    *("word == 'a'", '"b" != word', "word in ['a', 'b']", "word.isnull()", "word.notna()", "`other word` == 'a'"),
+    *(
+        "word == 'a'",
+        '"b" != word',
+        "word in ['a', 'b']",
+        "word.isnull()",
+        "word.notna()",
+        "word.isna()",
+        "word.notnull()",
+        "`other word` == 'a'",
+    ),
 ]
 ATTACKS = [
     "event_name.__init__.__globals__.get('sys').modules.get('os').system('touch {marker}') == 0",
