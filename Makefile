@@ -5,7 +5,7 @@ PYTHON ?= python3
 PACKAGES := journeys expectations ingest analytics reports
 DATA ?= shop
 
-.PHONY: demo test check setup lint types contracts doctest wheel versions docs audit bench long kafka alerts pin clean
+.PHONY: demo test check setup lint types contracts doctest wheel versions docs audit bench promises sbom long kafka alerts pin clean
 
 demo: $(VENV)/.demo            ## install, run the main job on a simulated shop, print where the report is
 	@$(BIN)/journeys demo --data $(DATA)
@@ -49,11 +49,23 @@ bench: $(VENV)/.test           ## speeds against named peers; long, and never pa
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+promises: $(VENV)/.test        ## attacks what docs/security.md promises, and prints promise, tried, held
+	$(BIN)/python benchmarks/promises.py
+
+sbom: $(VENV)/.demo $(VENV)/.sbom/bin/cyclonedx-py  ## the packages of this environment, as CycloneDX, into build/sbom.json
+	@mkdir -p build
+	$(VENV)/.sbom/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible -o build/sbom.json $(BIN)/python
+
+$(VENV)/.sbom/bin/cyclonedx-py: $(VENV)/bin/python  # a tool environment of its own, so that it is not in the list
+	@$(BIN)/python -m venv $(VENV)/.sbom
+	@$(VENV)/.sbom/bin/python -m pip install --quiet --disable-pip-version-check 'cyclonedx-bom>=7,<8'
+
 long: $(VENV)/.test            ## long searches for rare faults; the tests have a short run of each
 	$(BIN)/python -m tests.ingest.upkeep.overlaps 200
 	$(BIN)/python -m tests.ingest.upkeep.steady 20000
 	$(BIN)/python -m tests.journeys.shapes.long
 	$(BIN)/python -m tests.reports.questions.stories --seeds 20
+	$(BIN)/python benchmarks/mutants.py --changes 20
 
 kafka: .cache/kafka/.ready     ## fetch Apache Kafka for the tests that need it (Java 17 and Maven)
 

@@ -1,0 +1,29 @@
+"""`benchmarks/mutants.py` makes changes that are real, and tells what the tests notice from what they do not."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+from benchmarks.mutants import ROOMS, ROOT, Change, Copy, changes, drawn
+
+
+def change(room: str, before: str, after: str) -> Change:
+    return next(one for one in changes(room) if (one.before, one.after) == (before, after))
+
+
+def test_every_change_is_another_program_and_every_draw_the_same() -> None:
+    found = drawn(130, list(ROOMS), 7)
+    assert len({(one.file, one.source) for one in found}) == 130
+    assert drawn(9, ["commit"], 7) == drawn(9, ["commit"], 7) != drawn(9, ["commit"], 8)
+    assert {one.room for one in found} == set(ROOMS)
+    for one in found:
+        original = ast.dump(ast.parse((ROOT / one.file).read_bytes()))
+        assert ast.dump(ast.parse(one.source)) != original, one
+
+
+def test_a_wrong_number_is_noticed_and_a_change_without_effect_is_not(tmp_path: Path) -> None:
+    place = Copy(tmp_path)
+    wrong, equivalent = change("statistics", "k / n", "k * n"), change("statistics", "s > 0", "s >= 0")
+    assert place.is_noticed(wrong) and not place.is_noticed(equivalent)
+    assert (tmp_path / wrong.file).read_bytes() == (ROOT / wrong.file).read_bytes()
