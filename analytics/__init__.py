@@ -34,6 +34,7 @@ from analytics.monitoring.unusual import unusual_periods
 from analytics.paths.conformance import Design, conformance
 from analytics.paths.deviations import deviations
 from analytics.paths.flow import flow, flow_routes
+from analytics.paths.flow_cells import flow_cells
 from analytics.paths.pattern_grammar import parse_pattern
 from analytics.paths.patterns import match, matches
 from analytics.paths.step_matrices import step_matrix
@@ -117,6 +118,7 @@ __all__ = [
     "falls",
     "finish_forgetting",
     "flow",
+    "flow_cells",
     "flow_routes",
     "forget_customer",
     "forget_selected",

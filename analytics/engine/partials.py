@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.distributions import DISTRIBUTION, condensed, distributions
-from analytics.statistics.shares import square_columns
+from analytics.statistics.shares import customers_of, square_columns
 
 LOWEST: Final = "lowest "
 HIGHEST: Final = "highest "
@@ -91,6 +91,7 @@ def sums_by_customer(
     size: int,
     *,
     shares: Sequence[tuple[str, str]] = (),
+    people_of: Sequence[str] = (),
     units: NDArray[np.int64] | None = None,
     before: Mapping[str, ArrayLike] | None = None,
 ) -> pl.DataFrame:
@@ -101,8 +102,9 @@ def sums_by_customer(
     of a customer lie side by side, and so do the entries of a unit. `before` has, per unit, what its customer has in a
     cell besides.
 
-    Columns: those of `values`; `customers`, who have more than nothing of the first of them; and for each share (part,
-    whole) its `square_columns`. All are Int64.
+    Columns: those of `values`; `customers`, who have more than nothing of the first of them; for each share (part,
+    whole) its `square_columns`; and for each of `people_of` the customers who have more than nothing of it
+    (`customers_of`). All are Int64.
 
     >>> cells, people = np.array([0, 0, 1]), np.array([7, 7, 8])
     >>> sums_by_customer(cells, people, {"units": np.ones(3), "won": np.array([1, 0, 1])}, 2).rows()
@@ -128,6 +130,7 @@ def sums_by_customer(
     for i, (part, whole) in enumerate(shares):
         found = (*squares[:, i].T, customers[:, names.index(whole)])
         columns |= zip(square_columns(part, whole), found, strict=True)
+    columns |= {customers_of(name): customers[:, names.index(name)] for name in people_of}
     return pl.DataFrame(columns)
 
 
@@ -144,6 +147,7 @@ def counted_by_customer(
     distinct: Mapping[str, str] | None = None,
     spread: Sequence[str] = (),
     shares: Sequence[tuple[str, str]] = (),
+    people_of: Sequence[str] = (),
     exact: Sequence[int] = (),
 ) -> pl.DataFrame:
     """One row per combination of `keys` in a part: the sums of `counts`, `customers`, and distributions of `spread`.
@@ -151,13 +155,14 @@ def counted_by_customer(
     `rows` has the number of the customer as `" person"`: no breakdown has a name with a blank before it. In every
     combination the rows of a customer lie side by side. `customers` are those with any of the first of `counts`.
     `distinct` counts the different values of a column, whose equal values lie side by side, under another name. With
-    `shares` (part, whole) come the sums that their intervals need.
+    `shares` (part, whole) come the sums that their intervals need, with `people_of` the customers of these counts.
     """
     from analytics.engine.kernels.counts import count_distinct
 
     groups, number = numbered(rows.select(keys))
     values = {name: rows[name].to_numpy() for name in counts}
-    sums = sums_by_customer(number, rows[" person"].to_numpy(), values, len(groups), shares=shares)
+    people = rows[" person"].to_numpy()
+    sums = sums_by_customer(number, people, values, len(groups), shares=shares, people_of=people_of)
     columns = [distributions(number, rows[name].to_numpy(), len(groups), exact=exact).alias(name) for name in spread]
     for name, things in (distinct or {}).items():
         found = np.zeros(len(groups), np.int64)

@@ -28,7 +28,7 @@ from analytics.engine.run import run
 from analytics.experience.touch_measure import TouchMeasure
 from analytics.paths.sequences import sorted_answer
 from analytics.paths.view import By, View
-from analytics.statistics.shares import share_columns, square_columns
+from analytics.statistics.shares import customers_of, share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, STAGE
 from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.parts import Part
@@ -60,6 +60,9 @@ class Voice(TouchMeasure):
         csat=pl.Float64,
         csat_low=pl.Float64,
         csat_high=pl.Float64,
+        customers_csat=pl.Int64,
+        customers_satisfied=pl.Int64,
+        customers_dissatisfied=pl.Int64,
         ces_n=pl.Int64,
         ces=pl.Float64,
     )
@@ -72,10 +75,19 @@ class Voice(TouchMeasure):
         "detractors",
         "csat_n",
         "satisfied",
+        "dissatisfied",
         "ces_n",
         " effort",
     )
-    COUNTS: ClassVar[tuple[str, ...]] = ("touches", *ANSWERED, *square_columns(*SATISFIED))
+    BEHIND: ClassVar[Mapping[str, str]] = {
+        "customers_csat": "csat_n",
+        "customers_satisfied": "satisfied",
+        "customers_dissatisfied": "dissatisfied",
+    }
+    COUNTS: ClassVar[tuple[str, ...]] = (
+        *("touches", *ANSWERED),
+        *(*square_columns(*SATISFIED), *map(customers_of, BEHIND.values())),
+    )
 
     lookback: timedelta
 
@@ -97,7 +109,10 @@ class Voice(TouchMeasure):
         touches = silent.group_by(self.view.keys).agg(pl.len().cast(pl.Int64).alias("touches"))
         answers = _attributed(rows, self.view.groups, self.lookback).filter(self.is_in_range())
         scored = self.keyed(answers).select(*self.view.keys, pl.col(CUSTOMER).alias(" person"), **_scored())
-        counts = counted_by_customer(scored, self.view.keys, self.ANSWERED, shares=(self.SATISFIED,))
+        people_of = list(self.BEHIND.values())
+        counts = counted_by_customer(
+            scored, self.view.keys, self.ANSWERED, shares=(self.SATISFIED,), people_of=people_of
+        )
         tables = [pl.DataFrame(schema=self.schema), touches, counts.drop("customers")]
         return pl.concat(tables, how="diagonal").with_columns(pl.col(self.COUNTS).fill_null(0))
 
@@ -114,6 +129,7 @@ class Voice(TouchMeasure):
             (pl.col("nps_n") - pl.col("promoters") - pl.col("detractors")).alias("passives"),
             _rate(pl.col(" effort") / MILLION, "ces_n").alias("ces"),
             *share_columns(merged, "csat", *self.SATISFIED),
+            *(pl.col(customers_of(count)).alias(name) for name, count in self.BEHIND.items()),
         )
         return sorted_answer(table, self.view, *self.view.groups).select(*self.view.groups, *self.SCHEMA)
 
@@ -131,13 +147,14 @@ def voice(
 ) -> pl.DataFrame:
     """Satisfaction by stage, or by any columns of the touch that a response is attributed to.
 
-    Columns: those of `by`; `is_total` Boolean (the row over all groups comes first, with null in `by`); `touches`
-    Int64 (without responses), `responses` Int64, `response_rate` Float64 (responses per touch; above 1 where
-    touches are fewer, so no share, and without an interval), and for each survey its count and its score: `nps_n`
-    Int64, `nps` Float64, `promoters`, `passives`, `detractors` Int64, `csat_n`, `satisfied` Int64, `csat` Float64
-    (the share that is satisfied) with its Wilson interval `csat_low`, `csat_high`, judged by customers, `ces_n`
-    Int64, `ces` Float64. Scores are null without a response. Paths without survey columns have no responses; no
-    touches give the total, of zeros.
+    Columns: those of `by`; `is_total` Boolean (the row over all groups comes first, with null in `by`); `touches` Int64
+    (without responses), `responses` Int64, `response_rate` Float64 (responses per touch; above 1 where touches are
+    fewer, so no share, and without an interval), and for each survey its count and its score: `nps_n` Int64, `nps`
+    Float64, `promoters`, `passives`, `detractors` Int64, `csat_n`, `satisfied` Int64, `csat` Float64 (the share that is
+    satisfied) with its Wilson interval `csat_low`, `csat_high`, judged by customers, `customers_csat`,
+    `customers_satisfied`, `customers_dissatisfied` Int64 (distinct, with a CSAT answer, one of 4 or 5, and with one
+    below), `ces_n` Int64, `ces` Float64. Scores are null without a response. Paths without survey columns have no
+    responses; no touches give the total, of zeros.
 
     Touches and responses that do not meet `where` are ignored. Only those at a time from `start` (inclusive) to `end`
     (exclusive) count; a response may be attributed to a touch before `start`. Raises `DefinitionError` for an unknown
@@ -203,6 +220,7 @@ def _scored() -> Mapping[str, pl.Expr]:
         "detractors": nps & (score <= 6),
         "csat_n": csat,
         "satisfied": csat & (score >= 4),
+        "dissatisfied": csat & (score < 4),
         "ces_n": ces,
         " effort": pl.when(ces).then((score * MILLION).round()).otherwise(0),
     }

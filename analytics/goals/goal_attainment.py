@@ -27,14 +27,17 @@ from analytics.engine.units import window_of
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By
-from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
+from analytics.statistics.shares import MIN_DENOMINATOR, customers_of, share_columns, square_columns
 from analytics.store.frames import micros
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
 RATE: Final = ("reached", "mature")
-LOST: Final = ("reached", "lost")
-REACHED: Final = square_columns("reached", "reached")[3]
+BEHIND: Final = {
+    **{f"customers_{name}": name for name in ("reached", "lost", "open", "direct", "late", "never")},
+    "customers_left_out": "left out",
+}
+"""The columns of distinct customers, and the counts that they stand behind."""
 LARGEST: Final = f"{HIGHEST}millionths"
 
 
@@ -81,8 +84,7 @@ class GoalAttainment(PathMeasure):
         reached=pl.Int64,
         late=pl.Int64,
         customers=pl.Int64,
-        customers_reached=pl.Int64,
-        customers_lost=pl.Int64,
+        **dict.fromkeys(BEHIND, pl.Int64),
         goal_rate=pl.Float64,
         goal_rate_low=pl.Float64,
         goal_rate_high=pl.Float64,
@@ -96,10 +98,8 @@ class GoalAttainment(PathMeasure):
     KEYS: ClassVar[Mapping[str, Any]] = {"position": pl.UInt32}
     COUNTS: ClassVar[Mapping[str, Any]] = dict.fromkeys(
         (
-            *("mature", "reached", "units", "direct", "late", "lost", "millionths", "left out", "customers", REACHED),
-            *(name for name in square_columns(*RATE)),
-            square_columns(*LOST)[3],
-            LARGEST,
+            *("mature", "reached", "units", "direct", "late", "millionths", "left out", "customers"),
+            *(*square_columns(*RATE), *map(customers_of, BEHIND.values()), LARGEST),
         ),
         pl.Int64,
     )
@@ -145,7 +145,8 @@ class GoalAttainment(PathMeasure):
                     sequences.customer,
                     {**values, "millionths": money, "left out": left_out},
                     len(keys),
-                    shares=(RATE, LOST, ("reached", "reached")),
+                    shares=(RATE,),
+                    people_of=list(BEHIND.values()),
                 )
                 tables.append(
                     pl.concat([keys, sums], how="horizontal").with_columns(
@@ -164,6 +165,8 @@ class GoalAttainment(PathMeasure):
             "direct": toward.direct,
             "late": toward.mature & (toward.to_goal > toward.window),
             "lost": toward.mature & ~toward.reached,
+            "open": ~toward.mature & ~toward.direct,
+            "never": toward.mature & (toward.to_goal < 0),
         }
 
     def _worth(self, toward: UnitSequences, goal: AskedGoal) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -205,8 +208,7 @@ class GoalAttainment(PathMeasure):
         own = pl.DataFrame(fixed)[table["position"]]
         answered = pl.concat([table, own], how="horizontal").with_columns(
             (pl.col("units") - pl.col("mature")).alias("open"),
-            pl.col(REACHED).alias("customers_reached"),
-            pl.col(square_columns(*LOST)[3]).alias("customers_lost"),
+            *(pl.col(customers_of(count)).alias(name) for name, count in BEHIND.items()),
             *share_columns(table, "goal_rate", *RATE),
             *(
                 pl.when("worth").then(pl.col(name) / MILLION).alias(column)
@@ -255,15 +257,16 @@ def goal_attainment(
     `horizon` Duration(us), one row per goal in the order given; Int64: `units` (journeys that are not direct),
     `mature`, `open` (the others), `direct` (with nothing staged up to the goal but touches of it), `reached` (mature,
     with the goal at most the horizon after the first touch, which may be it), `late` (mature, with the goal after it),
-    `customers`, `customers_reached`, `customers_lost` (distinct, with a mature journey, with one that reaches the goal,
-    and with one that does not); `goal_rate` Float64 (reached / mature, null without a mature one) with its Wilson
-    interval, judged by customers, `goal_rate_low`, `goal_rate_high`; `value` Float64 (the amount of the goal times
-    `reached`, or the sum of its column over the goal touches of these journeys within the horizon; null for a goal
-    without a value), `largest_value` Float64 (the most of it that one customer brings, or takes), `value_left_out`
-    Int64 (goal touches with an amount that cannot be converted); `for_customer` String (as the goal says); `enough`
-    Boolean: 30 customers or more have a mature journey. Only journeys count that begin from `start` (inclusive) to
-    `end` (exclusive), with all their touches; touches that do not meet `where` are ignored. A column that one of
-    `money` names is added up in its currency; an amount that cannot be converted is left out and counted
+    `customers` (distinct, with a mature journey), `customers_reached`, `customers_lost` (with one that does not reach
+    it), `customers_open`, `customers_direct`, `customers_late`, `customers_never` (with one that has the goal neither
+    in time nor late); `goal_rate` Float64 (reached / mature, null without a mature one) with its Wilson interval,
+    judged by customers, `goal_rate_low`, `goal_rate_high`; `value` Float64 (the amount of the goal times `reached`, or
+    the sum of its column over the goal touches of these journeys within the horizon; null for a goal without a value),
+    `largest_value` Float64 (the most of it that one customer brings, or takes), `value_left_out` Int64 (goal touches
+    with an amount that cannot be converted) of `customers_left_out` Int64; `for_customer` String (as the goal says);
+    `enough` Boolean: 30 customers or more have a mature journey. Only journeys count that begin from `start`
+    (inclusive) to `end` (exclusive), with all their touches; touches that do not meet `where` are ignored. A column
+    that one of `money` names is added up in its currency; an amount that cannot be converted is left out and counted
     (`amounts_left_out` lists them), and a missing one adds 0.
 
     No touches give rows of zeros, or no rows with `by`. Raises `DefinitionError` for no goal, two goals of one name, an

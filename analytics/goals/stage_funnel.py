@@ -38,20 +38,25 @@ from analytics.engine.local.money import Money
 from analytics.engine.partials import densely, sums_by_customer, totals_first
 from analytics.engine.run import on_parts, run
 from analytics.engine.units import are_followed
-from analytics.goals.stage_value import LARGEST, SUMS, StageValue, sums_of_cells, value_columns
+from analytics.goals.stage_value import LARGEST, PEOPLE, SUMS, StageValue, sums_of_cells, value_columns
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By, Indices
-from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
+from analytics.statistics.shares import MIN_DENOMINATOR, customers_of, effective, share_columns, square_columns
 from analytics.store.columns import STAGE, TIME, TOUCHPOINT
 from analytics.store.frames import as_utc
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
 SHARES: Final = (("reached", "entered"), ("reached", "previous"))
-LOST: Final = ("reached", "lost")
-PEOPLE_LOST: Final = square_columns(*LOST)[3]
+PEOPLE_LOST: Final = customers_of("lost")
 """The distinct customers who have a journey that was lost before a row."""
+BEHIND: Final = {
+    **{f"customers_{name}": name for name in ("entered", "lost", "touched", "skipped", "open", "open_lost", "direct")},
+    **{f"customers_{name}": name for name in ("late", "never", "all_stages", "not_all_stages", "backward")},
+    "customers_waited": "waited",
+}
+"""The columns of distinct customers, and the counts that they stand behind."""
 Times = NDArray[np.int64]
 NONE: Final = -1
 NEVER: Final = np.iinfo(np.int64).max
@@ -193,24 +198,35 @@ class Followed:
             all_stages=(won != NONE) & (reached <= won),
         )
 
-    def rows(self) -> Iterator[tuple[int, dict[str, NDArray[np.bool_]], Times]]:
-        """The number, the journeys counted, and the waits (`NONE` without one) of every row of the funnel."""
-        entered, young = self.mature & ~self.direct, ~self.mature & ~self.direct
+    def rows(self, *, with_open: bool = False) -> Iterator[tuple[int, dict[str, NDArray[np.bool_]], Times]]:
+        """The number, the journeys counted, and the waits (`NONE` without one) of every row of the funnel.
+
+        `with_open` counts journeys that are not mature among the others.
+        """
+        mature = self.mature | with_open
+        entered, young, last = mature & ~self.direct, ~mature & ~self.direct, self.first.shape[1] - 1
         for k in range(self.first.shape[1]):
             there, wait = self.furthest >= k, self._wait(k)
+            before = (self.furthest >= k - 1) if k else np.ones_like(there)
+            touched = self.first[:, k] != NONE
             counted = {
                 "reached": entered & there,
                 "entered": entered,
-                "previous": entered & (self.furthest >= k - 1) if k else entered,
-                "lost": entered & ~there & ((self.furthest >= k - 1) if k else True),
-                "touched": entered & (self.first[:, k] != NONE),
+                "previous": entered & before,
+                "lost": entered & ~there & before,
+                "touched": entered & touched,
+                "skipped": entered & there & ~touched,
                 "open": young & there,
+                "open_lost": young & ~there & before,
                 "direct": self.direct,
                 "late": entered & self.late,
+                "never": entered & ~self.late & (self.first[:, last] == NONE),
                 "all_stages": entered & self.all_stages,
+                "not_all_stages": entered & (self.first[:, last] != NONE) & ~self.all_stages,
+                "waited": entered & (wait >= 0) & (wait != NEVER),
                 "backward": entered & (wait < 0),
             }
-            yield k + 1, counted, np.where(entered & (wait >= 0) & (wait != NEVER), wait, NONE)
+            yield k + 1, counted, np.where(counted["waited"], wait, NONE)
 
     def _wait(self, k: int) -> Times:
         """The time from the first touch of the nearest earlier touched stage to row `k`; `NEVER` without both."""
@@ -283,13 +299,14 @@ class StageFunnel(StageMeasure):
         late=pl.Int64,
         all_stages=pl.Int64,
         customers=pl.Int64,
-        customers_lost=pl.Int64,
+        **dict.fromkeys(BEHIND, pl.Int64),
         share_of_entered=pl.Float64,
         share_of_entered_low=pl.Float64,
         share_of_entered_high=pl.Float64,
         share_of_previous=pl.Float64,
         share_of_previous_low=pl.Float64,
         share_of_previous_high=pl.Float64,
+        effective_previous=pl.Float64,
         median_wait=pl.Duration("us"),
         p90_wait=pl.Duration("us"),
         waits=pl.Int64,
@@ -301,7 +318,7 @@ class StageFunnel(StageMeasure):
         net_value_dominated=pl.Boolean,
         returns=pl.Int64,
         returns_left_out=pl.Int64,
-        customers_returned=pl.Int64,
+        **dict.fromkeys(PEOPLE, pl.Int64),
         enough=pl.Boolean,
     )
     CELLS: ClassVar[Cells | None] = Cells(("step", "name"), ("step",), in_order=True)
@@ -311,8 +328,8 @@ class StageFunnel(StageMeasure):
     COUNTS: ClassVar[Mapping[str, Any]] = {
         **dict.fromkeys(
             (
-                *("reached", "entered", "previous", "touched", "open", "direct", "late", "all_stages", "backward"),
-                *("lost", PEOPLE_LOST, "customers", *SUMS, *LARGEST),
+                *("reached", "entered", "previous", "touched", "skipped", "open", "direct", "late", "all_stages"),
+                *("backward", "customers", *map(customers_of, BEHIND.values()), *SUMS, *LARGEST, *PEOPLE),
                 *(name for share in SHARES for name in square_columns(*share)),
             ),
             pl.Int64,
@@ -325,6 +342,7 @@ class StageFunnel(StageMeasure):
     value: StageValue | None = None
     period: str | None = None
     share_of: str = "entered"
+    with_open: bool = False
 
     @classmethod
     def of(
@@ -360,7 +378,7 @@ class StageFunnel(StageMeasure):
             cells, cell = densely(group[kept] * len(periods) + period[kept], len(keys) * len(periods))
             number, of_period = np.divmod(cells, len(periods))
             own = keys[number].with_columns(periods.gather(of_period).alias("period"))
-            for step, counted, waits in found.rows():
+            for step, counted, waits in found.rows(with_open=self.with_open):
                 wait = waits[kept]
                 values = {name: marked[kept] for name, marked in counted.items()}
                 worth = money if step == len(self.stages.steps) else {}
@@ -368,7 +386,14 @@ class StageFunnel(StageMeasure):
                 tables.append(
                     own.with_columns(
                         pl.lit(step, pl.UInt32).alias("step"),
-                        *sums_by_customer(cell, sequences.customer[kept], values, len(cells), shares=(*SHARES, LOST)),
+                        *sums_by_customer(
+                            cell,
+                            sequences.customer[kept],
+                            values,
+                            len(cells),
+                            shares=SHARES,
+                            people_of=list(BEHIND.values()),
+                        ),
                         distributions(cell[wait >= 0], wait[wait >= 0], len(cells), exact=self.exact).alias("spread"),
                         *sums_of_cells(worth, cell, sequences.customer[kept], len(cells)),
                     )
@@ -417,13 +442,13 @@ class StageFunnel(StageMeasure):
             pl.Series("name", names).gather(table["step"] - 1),
             pl.when(last).then(pl.lit("goal")).otherwise(pl.lit("stage")).alias("kind"),
             pl.col("period").dt.convert_time_zone(self.timezone),
-            (pl.col("reached") - pl.col("touched")).alias("skipped"),
-            pl.col(PEOPLE_LOST).alias("customers_lost"),
+            *(pl.col(customers_of(count)).alias(name) for name, count in BEHIND.items()),
+            pl.Series("effective_previous", effective(table, *SHARES[1])[1], pl.Float64).fill_nan(None),
             pl.when(last).then("all_stages").alias("all_stages"),
             *durations(table["spread"], {"median_wait": 0.5, "p90_wait": 0.9}),
             pl.col("spread").list.eval(pl.element().struct.field("count")).list.sum().cast(pl.Int64).alias("waits"),
             *value_columns(last & pl.lit(self.value is not None), known=bool(self.value and self.value.returns_known)),
-            (pl.col(square_columns(*SHARES[0])[3]) >= MIN_DENOMINATOR).alias("enough"),
+            (pl.col(customers_of("entered")) >= MIN_DENOMINATOR).alias("enough"),
         )
         return totals_first(answered, self.view.groups, "period", "step").select(*self.view.groups, *self.SCHEMA)
 
@@ -452,6 +477,7 @@ def stage_funnel(
     end: date | None = None,
     period: Period | None = None,
     begin: str | None = None,
+    with_open: bool = False,
     value: str | Money | None = None,
     returns: Words | None = None,
     timezone: str = "UTC",
@@ -463,8 +489,9 @@ def stage_funnel(
     paths were built with. The name of a `Goal` is that of its row, else it is `goal`. A goal that does not end journeys
     also counts in their aftermath. The window is the horizon of a `Goal`, else 30 days, or the journey gap where that
     is shorter. Only journeys count that begin from `start` (inclusive) to `end` (exclusive), with all their later
-    touches, and with `begin` only those with a touch of that stage at their first instant. Dates, and times without a
-    zone, are those of `timezone`: a date is the beginning of its day there.
+    touches, and with `begin` only those with a touch of that stage at their first instant. `with_open` counts journeys
+    that are not mature among the others, as far as they have come, and none as `open`: their shares may still rise.
+    Dates, and times without a zone, are those of `timezone`: a date is the beginning of its day there.
 
     Columns: those of `by` (the value at the journey's first touch); `is_total` Boolean (rows over all groups come
     first, with null in `by`); `period` Datetime(us, timezone) (the start of the calendar period in which journeys
@@ -472,22 +499,27 @@ def stage_funnel(
     goal's, in order, then a row `goal` of that name. Int64: `entered` (mature journeys, not direct), `reached`,
     `touched` (a touch of the stage itself), `skipped` (reached - touched), `open` (not mature, reached so far),
     `direct`, `late` (mature, with the goal after the window; both as in every row), `all_stages` (only in the goal's
-    row: in order through all stages), `customers` (distinct, with a journey that reached it), `customers_lost`
-    (distinct, with one that only reached the row before). `share_of_entered`, `share_of_previous` (null in the first
-    row) Float64, each with its Wilson interval, judged by customers, `_low`, `_high`. `median_wait`, `p90_wait`
-    Duration(us): from the first touch of the nearest earlier stage that is touched to that of this one, of `waits`
-    Int64 mature journeys; those in which it came earlier are left out and counted in `backward` Int64. Of more than
-    1,000 waits quantiles are right to 1 in 1,000, or with `exact` exact. `enough` Boolean: 30 customers or more have
-    entered.
+    row: in order through all stages). Distinct customers, Int64: `customers` with a journey that reached it, and with
+    one behind the other counts: `customers_entered`, `customers_lost` (it only reached the row before),
+    `customers_touched`, `customers_skipped`, `customers_open`, `customers_open_lost` (it is open, and has only reached
+    the row before), `customers_direct`, `customers_late`, `customers_never` (mature, and has no goal, late or not),
+    `customers_all_stages`, `customers_not_all_stages` (it reached the goal another way), `customers_waited`,
+    `customers_backward`. `share_of_entered`, `share_of_previous` (null in the first row) Float64, each with its Wilson
+    interval, judged by customers, `_low`, `_high`; `effective_previous` Float64: as many independent journeys as those
+    that reached the row before are worth (in the first row those that entered). `median_wait`, `p90_wait` Duration(us):
+    from the first touch of the nearest earlier stage that is touched to that of this one, of `waits` Int64 mature
+    journeys; those in which it came earlier are left out and counted in `backward` Int64. Of more than 1,000 waits
+    quantiles are right to 1 in 1,000, or with `exact` exact. `enough` Boolean: 30 customers or more have entered.
 
     Columns of the goal's row where a `value` is asked for, else null: `value` Float64, the sum of that column over the
     goal touches of the journeys that reach it, a missing one as 0; of money in several currencies ask for `Money`.
     `value_left_out` Int64: goal touches with an amount that cannot be converted. `net_value` Float64: less the amounts,
     whatever their sign, of the returns in the aftermath of these journeys: touches of `returns` (touchpoints), by
     default all of kind order. `returns` Int64 counts them, `returns_left_out` those that take nothing off (no amount,
-    or none that can be converted), `customers_returned` their customers; all null where the paths have no aftermath, or
-    no `kind` and no `returns` are given. `value_dominated`, `net_value_dominated` Boolean: one customer brings more
-    than half of the sum (or of what returns take off), so that it would tell about this customer.
+    or none that can be converted), `customers_returned` their customers (`customers_left_out`,
+    `customers_returns_left_out`: those of what is left out); all null where the paths have no aftermath, or no `kind`
+    and no `returns` are given. `value_dominated`, `net_value_dominated` Boolean: one customer brings more than half of
+    the sum (or of what returns take off), so that it would tell about this customer.
 
     No touches give a total of zeros, or no rows with `by` or `period`. Raises `DefinitionError` for paths without a
     goal or an order of stages where none is given, an unknown column, and a window longer than the journey gap.
@@ -504,6 +536,7 @@ def stage_funnel(
         stages=stages,
         goal=goal,
         begin=begin,
+        with_open=with_open,
         value=value,
         returns=returns,
         period=period,

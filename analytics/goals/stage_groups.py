@@ -21,7 +21,7 @@ from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.goals import GoalWords
 from analytics.engine.partials import densely, numbered, sums_by_customer
 from analytics.engine.run import run
-from analytics.goals.stage_funnel import LOST, PEOPLE_LOST, StageMeasure
+from analytics.goals.stage_funnel import PEOPLE_LOST, StageMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.statistics.intervals import newcombe
 from analytics.statistics.shares import (
@@ -87,7 +87,9 @@ class StageGroups(StageMeasure):
             cross = _beside(sequences.customer, reached * is_known, previous * is_known)
             for keys, cell, kept in scopes:
                 values = {name: counted[name][kept] for name in ("reached", "previous", "lost")}
-                sums = sums_by_customer(cell[kept], sequences.customer[kept], values, len(keys), shares=(SHARE, LOST))
+                sums = sums_by_customer(
+                    cell[kept], sequences.customer[kept], values, len(keys), shares=(SHARE,), people_of=["lost"]
+                )
                 terms = zip(CROSS, _products(cross, reached, previous), strict=True)
                 tables.append(
                     pl.concat([keys, sums], how="horizontal").with_columns(

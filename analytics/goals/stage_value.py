@@ -26,8 +26,14 @@ from expectations import contract
 
 SUMS: Final = ("value sum", "left out", "net sum", "returned sum", "returns", "returns left out")
 """What is added up, by journey: amounts in millionths, and counts of touches."""
-LARGEST: Final = (f"{HIGHEST}value", f"{HIGHEST}net", f"{HIGHEST}returned", "customers returned")
-"""The most that one customer brings of each sum, and how many customers have returns."""
+LARGEST: Final = (f"{HIGHEST}value", f"{HIGHEST}net", f"{HIGHEST}returned")
+"""The most that one customer brings of each sum."""
+PEOPLE: Final = {
+    "customers_returned": "returns",
+    "customers_left_out": "left out",
+    "customers_returns_left_out": "returns left out",
+}
+"""The columns of distinct customers, and the counts of touches that they stand behind."""
 ORDER: Final = "order"
 """The kind of an event that is an order, or a change of one."""
 
@@ -98,12 +104,13 @@ class StageValue:
 
 
 def sums_of_cells(worth: Mapping[str, Indices], cell: Indices, people: NDArray[Any], size: int) -> list[pl.Series]:
-    """The columns `SUMS` and `LARGEST` of every cell; `cell` and `people` have the cell and the customer of each unit.
+    """The columns `SUMS`, `LARGEST` and `PEOPLE` of every cell.
 
+    `cell` and `people` have the cell and the customer of each unit.
     `worth` has the sums of every unit; without any all are 0. All units of a customer are in one part, so the largest
     of the parts is the largest of all.
     """
-    columns = {name: np.zeros(size, np.int64) for name in (*SUMS, *LARGEST)}
+    columns = {name: np.zeros(size, np.int64) for name in (*SUMS, *LARGEST, *PEOPLE)}
     if worth:
         count = int(people.max(initial=0)) + 1
         pairs, pair = densely(cell * count + people, size * count)
@@ -111,9 +118,10 @@ def sums_of_cells(worth: Mapping[str, Indices], cell: Indices, people: NDArray[A
         for name, sums in worth.items():
             np.add.at(own[name], pair, sums)
             np.add.at(columns[name], cell, sums)
-        for name, of in zip(LARGEST, ("value sum", "net sum", "returned sum"), strict=False):
+        for name, of in zip(LARGEST, ("value sum", "net sum", "returned sum"), strict=True):
             np.maximum.at(columns[name], pairs // count, own[of])
-        np.add.at(columns[LARGEST[3]], pairs // count, own["returns"] > 0)
+        for name, of in PEOPLE.items():
+            np.add.at(columns[name], pairs // count, own[of] > 0)
     return [pl.Series(name, values) for name, values in columns.items()]
 
 
@@ -121,7 +129,7 @@ def value_columns(rows: pl.Expr, *, known: bool) -> list[pl.Expr]:
     """The columns of money of an answer, in its `rows`; those of returns only where these are `known`."""
     net = rows & pl.lit(known)
     value, left, returned = (pl.col(name) for name in ("value sum", "net sum", "returned sum"))
-    most, most_left, most_returned, returning = (pl.col(name) for name in LARGEST)
+    most, most_left, most_returned = (pl.col(name) for name in LARGEST)
     return [
         pl.when(rows).then(value / MILLION).alias("value"),
         pl.when(rows).then(pl.col("left out")).alias("value_left_out"),
@@ -130,5 +138,6 @@ def value_columns(rows: pl.Expr, *, known: bool) -> list[pl.Expr]:
         pl.when(net).then((2 * most_left > left) | (2 * most_returned > returned)).alias("net_value_dominated"),
         pl.when(net).then(pl.col("returns")).alias("returns"),
         pl.when(net).then(pl.col("returns left out")).alias("returns_left_out"),
-        pl.when(net).then(returning).alias("customers_returned"),
+        pl.when(rows).then("customers_left_out").alias("customers_left_out"),
+        *(pl.when(net).then(name).alias(name) for name in ("customers_returned", "customers_returns_left_out")),
     ]

@@ -25,11 +25,12 @@ def unusual_periods(
 ) -> pl.DataFrame:
     """The range that every share was expected in, judged by the up to `periods_before` periods before it of its series.
 
-    In: one row per period of a series: the columns `keys` that tell the series apart, `period`, `n` Int64 (of which the
-    share is), `share` Float64 (null where it is not known), and `settled` Boolean: whether it is final and of enough to
-    be judged. Out: the same rows, by series in their first order and period, with `usual` (the median of the settled
-    periods before, without unusual ones), `low`, `high` Float64 (null after fewer than `min_periods` of them, or
-    without a share) and `unusual` Boolean (settled, and outside the range).
+    In: one row per period of a series: the columns `keys` that tell the series apart, `period`, `n` Int64 or Float64
+    (as many independent units as those are worth of which the share is: `effective_previous` of a stage funnel),
+    `share` Float64 (null where it is not known), and `settled` Boolean: whether it is final and of enough to be judged.
+    Out: the same rows, by series in their first order and period, with `usual` (the median of the settled periods
+    before, without unusual ones), `low`, `high` Float64 (null after fewer than `min_periods` of them, or without a
+    share) and `unusual` Boolean (settled, and outside the range).
 
     >>> weeks = pl.DataFrame({"period": range(5), "n": 400, "share": [0.5, 0.52, 0.49, 0.5, 0.1], "settled": True})
     >>> unusual_periods(weeks)["unusual"].to_list()
@@ -60,7 +61,7 @@ def _judged(series: pl.DataFrame, spreads: float, periods_before: int, min_perio
     return [*(pl.Series(name, values, pl.Float64) for name, values in named), pl.Series("unusual", unusual, pl.Boolean)]
 
 
-def _expected(before: Sequence[float], n: int, spreads: float) -> tuple[float, float, float]:
+def _expected(before: Sequence[float], n: float, spreads: float) -> tuple[float, float, float]:
     """The usual share, and the lowest and highest that are expected."""
     usual = median(before)
     spread = max(1.4826 * median(abs(share - usual) for share in before), sqrt(usual * (1 - usual) / n))

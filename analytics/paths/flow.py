@@ -112,7 +112,7 @@ class _Values(PathMeasure):
 
 
 @dataclass(frozen=True, eq=False)
-class _Followed(PathMeasure):
+class RouteMeasure(PathMeasure):
     """A measure of the routes of units. `kept` are the codes of the values that each position keeps."""
 
     anchors: Anchors = field(kw_only=True)
@@ -164,7 +164,7 @@ class _Followed(PathMeasure):
 
 
 @dataclass(frozen=True, eq=False)
-class Flow(_Followed):
+class Flow(RouteMeasure):
     """Counts links: a partial has one row per link, with the codes of its ends, and the distribution of its waits."""
 
     SCHEMA: ClassVar[pl.Schema] = answer(
@@ -270,7 +270,7 @@ class Flow(_Followed):
 
 
 @dataclass(frozen=True, eq=False)
-class FlowRoutes(_Followed):
+class FlowRoutes(RouteMeasure):
     """Counts routes: a partial has one row per distinct route, whose `key` are its codes and that of how it ended."""
 
     SCHEMA: ClassVar[pl.Schema] = answer(

@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.analysis import Cells, answer, measured_by
+from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import run
 from analytics.engine.units import ENDS, Unit
 from analytics.paths.measure import PathMeasure
@@ -30,10 +31,12 @@ from expectations.errors import DefinitionError
 class StepMatrix(PathMeasure):
     """Counts units by position and the code of their value there."""
 
-    SCHEMA: ClassVar[pl.Schema] = answer(position=pl.UInt32, node=pl.String, units=pl.Int64, share_of_units=pl.Float64)
+    SCHEMA: ClassVar[pl.Schema] = answer(
+        position=pl.UInt32, node=pl.String, units=pl.Int64, customers=pl.Int64, share_of_units=pl.Float64
+    )
     CELLS: ClassVar[Cells | None] = Cells(("position", "node"), ("position",))
     KEYS: ClassVar[Mapping[str, Any]] = {"position": pl.UInt32, "code": pl.Int64}
-    COUNTS: ClassVar[Mapping[str, Any]] = {"units": pl.Int64}
+    COUNTS: ClassVar[Mapping[str, Any]] = {"units": pl.Int64, "customers": pl.Int64}
 
     depth: int = 20
 
@@ -44,20 +47,33 @@ class StepMatrix(PathMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The cells of one part that are not empty."""
-        size = len(self.view.names)
-        return pl.concat(_cells(sequences, keys, of, self.depth, size) for keys, of in sequences.groupings())
+        size = len(self.view.names) + len(ENDS)
+        unit, position, code = self._places(sequences)
+        tables = []
+        for keys, group in sequences.groupings():
+            every = self.depth * size
+            cells, cell = densely(group[unit] * every + position * size + code, len(keys) * every)
+            one = {"units": np.ones(len(sequences), np.int64)}
+            sums = sums_by_customer(cell, sequences.customer, one, len(cells), units=unit)
+            number, place = np.divmod(cells, every)
+            own = [pl.Series("position", place // size + 1, pl.UInt32), pl.Series("code", place % size, pl.Int64)]
+            tables.append(keys[number].with_columns(*own, *sums))
+        return pl.concat(tables).select(*self.schema)
+
+    def _places(self, sequences: UnitSequences) -> tuple[Indices, Indices, Indices]:
+        """Every unit at every position (from 0), with the code of its value there, or of how it has ended."""
+        unit = np.repeat(np.arange(len(sequences)), self.depth)
+        position = np.tile(np.arange(self.depth), len(sequences))
+        code = np.repeat(len(self.view.names) + sequences.ends.astype(np.int64), self.depth)
+        there = position < sequences.lengths[unit]
+        code[there] = sequences.codes[sequences.bounds[:-1][unit[there]] + position[there]]
+        return unit, position, code
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The value of every unit at every position; the whole of a position is all units."""
-        names = node_names(self.view.names, ENDS)
-        codes = np.repeat(len(self.view.names) + sequences.ends.astype(np.int64), self.depth)
-        position = np.tile(np.arange(self.depth), len(sequences))
-        unit = np.repeat(np.arange(len(sequences)), self.depth)
-        there = position < sequences.lengths[unit]
-        codes[there] = sequences.codes[sequences.bounds[:-1][unit[there]] + position[there]]
-        rows = pl.DataFrame(
-            {"position": pl.Series(position + 1, dtype=pl.UInt32), "node": names.gather(codes), "unit": unit}
-        )
+        unit, position, code = self._places(sequences)
+        node = node_names(self.view.names, ENDS).gather(code)
+        rows = pl.DataFrame({"position": pl.Series(position + 1, dtype=pl.UInt32), "node": node, "unit": unit})
         return rows, rows.drop("node")
 
     def finish(self, merged: pl.DataFrame) -> pl.DataFrame:
@@ -90,10 +106,10 @@ def step_matrix(
 
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
     with null in `by`); `position` UInt32 (from 1); `node` String (a value of `on`, or END_converted, END_abandoned,
-    END_open for units that ended earlier; a value with such a name is in quotes); `units` Int64; `share_of_units`
-    Float64 (of all units of the group). Cells without units are left out. Sorted by position, largest first. `collapse`
-    joins repeats of one value, `among` selects units; touches without a value are skipped. No touches give no rows.
-    Raises `DefinitionError` for an unknown unit or column, or a depth below 1.
+    END_open for units that ended earlier; a value with such a name is in quotes); `units`, `customers` Int64 (distinct,
+    with such a unit); `share_of_units` Float64 (of all units of the group). Cells without units are left out. Sorted by
+    position, largest first. `collapse` joins repeats of one value, `among` selects units; touches without a value are
+    skipped. No touches give no rows. Raises `DefinitionError` for an unknown unit or column, or a depth below 1.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0m pay@5m", "bo": "visit@0m"})
@@ -115,34 +131,3 @@ def step_matrix(
             depth=depth,
         ),
     )
-
-
-def _cells(sequences: UnitSequences, groups: pl.DataFrame, of_unit: Indices, depth: int, words: int) -> pl.DataFrame:
-    """The cells of one part that are not empty: groups, `position`, `code`, `units`."""
-    size = words + len(ENDS)
-    counts = np.zeros((len(groups), depth, size), np.int64)
-    for position in range(depth):
-        there = np.flatnonzero(sequences.lengths > position)
-        if not len(there):
-            break
-        nodes = sequences.codes[sequences.bounds[:-1][there] + position].astype(np.int64)
-        counts[:, position, :words] = _counted(of_unit[there], nodes, len(groups), words)
-    over = np.minimum(sequences.lengths, depth)
-    ended = _counted(
-        of_unit * (depth + 1) + over, sequences.ends.astype(np.int64), len(groups) * (depth + 1), len(ENDS)
-    )
-    counts[:, :, words:] = ended.reshape(len(groups), depth + 1, len(ENDS)).cumsum(axis=1)[:, :depth]
-    group, position_, code = np.nonzero(counts)
-    cells = pl.DataFrame(
-        {
-            "position": pl.Series(position_ + 1, dtype=pl.UInt32),
-            "code": pl.Series(code, dtype=pl.Int64),
-            "units": counts[group, position_, code],
-        }
-    )
-    return pl.concat([groups[group], cells], how="horizontal")
-
-
-def _counted(rows: Indices, columns: Indices, height: int, width: int) -> Indices:
-    """How often each pair of a row and a column occurs."""
-    return np.bincount(rows * width + columns, minlength=height * width).reshape(height, width)

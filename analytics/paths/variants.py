@@ -23,7 +23,7 @@ from analytics.engine.units import Unit
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.view import By, Indices, Selection
-from analytics.statistics.shares import share_columns, square_columns
+from analytics.statistics.shares import customers_of, share_columns, square_columns
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
@@ -42,6 +42,8 @@ class Variants(PathMeasure):
         share_of_units=pl.Float64,
         cumulative_share_of_units=pl.Float64,
         customers=pl.Int64,
+        customers_reached=pl.Int64,
+        customers_lost=pl.Int64,
         share_of_customers=pl.Float64,
         mature=pl.Int64,
         reached=pl.Int64,
@@ -56,6 +58,7 @@ class Variants(PathMeasure):
     COUNTS: ClassVar[Mapping[str, Any]] = {
         **dict.fromkeys(("units", "mature", "reached", "customers"), pl.Int64),
         **dict.fromkeys(square_columns("reached", "mature"), pl.Int64),
+        **dict.fromkeys(map(customers_of, ("reached", "lost")), pl.Int64),
         "durations": DISTRIBUTION,
     }
     QUANTILES: ClassVar[Mapping[str, Sequence[float]]] = {"durations": (0.5,)}
@@ -113,6 +116,7 @@ class Variants(PathMeasure):
             decoded_paths(ordered["key"], self.view.names),
             (pl.col("units") / pl.col(" all units")).alias("share_of_units"),
             (pl.col("units").cum_sum().over(keys) / pl.col(" all units")).alias("cumulative_share_of_units"),
+            *(pl.col(customers_of(name)).alias(f"customers_{name}") for name in ("reached", "lost")),
             (pl.col("customers") / pl.col(" all customers")).alias("share_of_customers"),
             *share_columns(ordered, "goal_rate", "reached", "mature"),
             *durations(ordered["durations"], {"median_duration": 0.5}),
@@ -142,16 +146,17 @@ def variants(
     Columns: those of `by` (the value at the unit's first touch); `is_total` Boolean (rows over all groups come first,
     with null in `by`); `path` List(String); `units` Int64; `share_of_units` Float64 (of all units of the group,
     including those of variants that are left out), `cumulative_share_of_units`; `customers` Int64 (with at least one
-    such unit), `share_of_customers` Float64 of all customers of the group (a customer with several variants counts in
-    each, so the shares may sum to more than 1); `mature` Int64 (units that begin a whole `window` before the end of the
-    data, direct ones aside), `reached` Int64 (of these, with the goal within the window), `goal_rate` Float64 (reached
-    / mature, null without a mature one) with its Wilson interval, judged by customers, `goal_rate_low`,
-    `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last, where a variant has more than
-    1,000 units right to 1 in 1,000, or with `exact` exact, for twice the time. Most frequent first, ties by name; at
-    most `top` per group, and only variants of at least `min_units` units. Only units count that begin from `start`
-    (inclusive) to `end` (exclusive). `where` is a condition on touches, `collapse` joins repeats of one value, `among`
-    selects units; touches without a value are skipped. No touches give no rows. Raises `DefinitionError` for an unknown
-    unit or column.
+    such unit), `customers_reached`, `customers_lost` Int64 (with a mature one that reaches the goal within the window,
+    with one that does not), `share_of_customers` Float64 of all customers of the group (a customer with several
+    variants counts in each, so the shares may sum to more than 1); `mature` Int64 (units that begin a whole `window`
+    before the end of the data, direct ones aside), `reached` Int64 (of these, with the goal within the window),
+    `goal_rate` Float64 (reached / mature, null without a mature one) with its Wilson interval, judged by customers,
+    `goal_rate_low`, `goal_rate_high`; `median_duration` Duration(us) from the first touch to the last, where a variant
+    has more than 1,000 units right to 1 in 1,000, or with `exact` exact, for twice the time. Most frequent first, ties
+    by name; at most `top` per group, and only variants of at least `min_units` units. Only units count that begin from
+    `start` (inclusive) to `end` (exclusive). `where` is a condition on touches, `collapse` joins repeats of one value,
+    `among` selects units; touches without a value are skipped. No touches give no rows. Raises `DefinitionError` for an
+    unknown unit or column.
 
     >>> from analytics import Paths
     >>> shop = Paths.from_text({"ann": "visit@0m pay@5m", "bo": "visit@0m pay@9m"})
@@ -227,5 +232,13 @@ def _table(keys: pl.DataFrame, key: pl.Series, counts: pl.DataFrame, spread: pl.
 
 def _counted(sequences: UnitSequences, cell: Indices, size: int) -> pl.DataFrame:
     """The counts of every cell, in the order of their numbers; `cell` is the number of every unit's."""
-    values = {"units": np.ones(len(sequences), np.int64), "mature": sequences.mature, "reached": sequences.reached}
-    return sums_by_customer(cell, sequences.customer, values, size, shares=[("reached", "mature")])
+    values = {
+        "units": np.ones(len(sequences), np.int64),
+        "mature": sequences.mature,
+        "reached": sequences.reached,
+        "lost": sequences.mature & ~sequences.reached,
+    }
+    people_of = ("reached", "lost")
+    return sums_by_customer(
+        cell, sequences.customer, values, size, shares=[("reached", "mature")], people_of=people_of
+    ).drop("lost")

@@ -25,7 +25,16 @@ def square_columns(part: str, whole: str) -> list[str]:
     They are the sums, over customers, of whole times whole, of whole times part and of part times part, and the number
     of customers with any of the whole: integers, which add up over parts of the store. `effective` reads them.
     """
-    return [_square(whole, whole), _square(whole, part), _square(part, part), _customers(whole)]
+    return [_square(whole, whole), _square(whole, part), _square(part, part), customers_of(whole)]
+
+
+def customers_of(count: str) -> str:
+    """The column of the distinct customers with any of a count.
+
+    >>> customers_of("late")
+    'customers of late'
+    """
+    return f"customers of {count}"
 
 
 def effective(table: pl.DataFrame, part: str, whole: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -74,7 +83,3 @@ def share_columns(table: pl.DataFrame, name: str, part: str, whole: str) -> list
 
 def _square(one: str, other: str) -> str:
     return f"{one} x {other}"
-
-
-def _customers(whole: str) -> str:
-    return f"customers of {whole}"

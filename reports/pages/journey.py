@@ -41,10 +41,9 @@ def map_card(answers: Answers, settings: ReportSettings) -> Part | None:
         id="map",
         title="The journey on one page",
         subtitle=population(answers, settings) + withheld_note(answers.stages, settings),
-        method=f"{counted_journeys(answers)} Circle area: share of the customers with a touch in the stage "
-        f"who "
-        "used the touchpoint, if it is 2 % or more. Drop-off: share of the journeys that reached the stage and did not "
-        "reach the next. Satisfied: 4 or 5 of 5 (CSAT), of answers.",
+        method=f"{counted_journeys(answers)} Circle area: share of the customers with a touch of these journeys in the "
+        "stage who used the touchpoint, if it is 2 % or more. Drop-off: share of the journeys that reached the stage "
+        "and did not reach the next. Satisfied: 4 or 5 of 5 (CSAT), of answers.",
         frame=used,
         table=tables.used_table(used),
     ).drawn(

@@ -1,23 +1,24 @@
 """Applies the privacy rules to the flow of paths: where units are at each position, and how they move on.
 
-Moves of fewer than `k` units are left out, and then all counts are rounded to tens, so that the missing ones cannot be
-inferred. A share of the source then has as many digits as cover `k` units, and a bound follows from the rounded count.
-Hiding a large move to protect a small one would misrepresent the flow.
+Moves of fewer than `k` customers are left out, and then all counts of units are rounded to tens, so that the missing
+ones cannot be inferred. Every share then has as many digits as cover `k` units, and a bound follows from the rounded
+count. Hiding a large move to protect a small one would misrepresent the flow.
 """
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Collection
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
 import polars as pl
 
-from reports.privacy.rules import bounded_share, rough_share, small, to_tens
+from reports.privacy.rules import MISSING, bounded_share, rough_share, small, to_tens
 
 OTHER: Final = "other"
+ABANDONED: Final = "END_abandoned"
+ENDINGS: Final = ("END_converted", ABANDONED, "END_open")
 Node = tuple[int, str]
 Link = tuple[Node, Node]
 
@@ -65,10 +66,9 @@ class Flow:
     abandoned there, `goal_share` the share that reaches the goal within the window, each with its publishable text;
     where only a bound may be published they are for drawing alone (`published_links`). Where units are not followed any
     further, how many are abandoned is not known, and the text is a dash. `share_of_source` is null where too few are at
-    the source.
-    `links`: a move from `position` to the next. `through`: how many units of a link (`position`, `source`, `target`)
-    pass a node (`at`, `touchpoint`), rounded to tens; used for drawing only. `units` counts all routes; `rounded` is
-    true where counts are rounded to tens.
+    the source. `links`: a move from `position` to the next. `through`: how many units of a link (`position`, `source`,
+    `target`) pass a node (`at`, `touchpoint`), rounded to tens, without those of fewer than `k` customers; used for
+    drawing only. `units` counts all routes; `rounded` is true where counts are rounded to tens.
     """
 
     nodes: pl.DataFrame
@@ -78,98 +78,108 @@ class Flow:
     rounded: bool
 
 
-def publishable_flow(routes: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
-    """The flow from its distinct routes: `route` List(String), `ended` String, `units` and `converted` Int64."""
-    counts = _Counts()
-    for route, ended, units, converted in routes.select("route", "ended", "units", "converted").iter_rows():
-        counts.add(list(enumerate(route, 1)), ended, units, converted)
-    all_counts = (*counts.units.values(), *counts.endings.values())
-    rounded = any(small(units, k) for units in all_counts)
-    hidden = {element for element, units in counts.units.items() if small(units, k)}
+def publishable_flow(cells: pl.DataFrame, goals: Collection[str], k: int) -> Flow:
+    """The flow of mature units from its cells: the totals of `flow_cells`."""
+    found = _Cells(cells.filter(pl.col("mature") > 0).to_dicts())
     shown = {
-        element: to_tens(units) if rounded else units
-        for element, units in sorted(counts.units.items(), key=str)
-        if element not in hidden and (_is_node(element) or not hidden & set(element))
+        element: cell
+        for element, cell in sorted(found.cells.items(), key=str)
+        if not small(cell["customers_mature"], k)
     }
-    nodes = [
-        _node(element, units, counts, goals, k, rounded=rounded)
-        for element, units in shown.items()
-        if _is_node(element)
-    ]
+    rounded = any(small(cell["customers_mature"], k) for cell in (*found.cells.values(), *found.endings.values()))
+    nodes = [_node(element, found, goals, k, rounded=rounded) for element in shown if _is_node(element)]
     links = [
-        _link(element, units, counts, k, rounded=rounded) for element, units in shown.items() if not _is_node(element)
+        _link(element, found, k, rounded=rounded)
+        for element in shown
+        if not _is_node(element) and all(end in shown for end in element)
     ]
     return Flow(
         pl.DataFrame(nodes, schema=NODES, orient="row").sort("position", "touchpoint"),
         pl.DataFrame(links, schema=LINKS, orient="row").sort("position", "source", "target"),
-        _through(counts, shown),
-        counts.whole,
+        _through(found, shown, k),
+        found.whole,
         rounded,
     )
 
 
 def published_links(flow: Flow) -> pl.DataFrame:
-    """The links for files: `goal_share` is null where `goal_text` is a bound."""
-    is_bound = pl.col("goal_text").str.starts_with("under") | pl.col("goal_text").str.starts_with("over")
-    return flow.links.with_columns(goal_share=pl.when(~is_bound).then("goal_share"))
+    """The links for files: `goal_share` is null where `goal_text` is a bound, or a dash."""
+    is_share = pl.col("goal_text").str.contains(r"^\d")
+    return flow.links.with_columns(goal_share=pl.when(is_share).then("goal_share"))
 
 
-class _Counts:
-    """Unrounded units by node and link: all, those that convert, those that end at a node, those that pass one."""
+class _Cells:
+    """The cells of a flow: of nodes and of links, of how units end at a node, and of a link that passes a node."""
 
-    def __init__(self) -> None:
-        self.whole = 0
-        self.units: Counter[Any] = Counter()
-        self.converted: Counter[Any] = Counter()
-        self.endings: Counter[tuple[Node, str]] = Counter()
-        self.through: Counter[tuple[Link, Node]] = Counter()
-        self.unfollowed: set[Node] = set()
+    def __init__(self, rows: list[dict[str, Any]]) -> None:
+        self.cells: dict[Any, dict[str, Any]] = {}
+        self.endings: dict[tuple[Node, str], dict[str, Any]] = {}
+        self.through: dict[tuple[Link, Node], dict[str, Any]] = {}
+        self.leaving: dict[Node, list[dict[str, Any]]] = defaultdict(list)
+        for row in rows:
+            node, target = (row["position"], row["source"]), row["target"]
+            link = (node, (row["position"] + 1, target))
+            if row["through"] is not None:
+                self.through[link, (row["through_position"], row["through"])] = row
+                continue
+            if target is None:
+                self.cells[node] = row
+                continue
+            self.leaving[node].append(row)
+            if target in ENDINGS:
+                self.endings[node, target] = row
+            else:
+                self.cells[link] = row
+        self.whole = sum(cell["mature"] for node, cell in self.cells.items() if _is_node(node) and node[0] == 1)
 
-    def add(self, nodes: list[Node], ended: str | None, units: int, converted: int) -> None:
-        links = list(pairwise(nodes))
-        self.whole += units
-        for element in (*nodes, *links):
-            self.units[element] += units
-            self.converted[element] += converted
-        for link in links:
-            self.through.update({(link, node): units for node in nodes})
-        if ended is None and nodes:
-            self.unfollowed.add(nodes[-1])
-        elif ended is not None and nodes:
-            self.endings[nodes[-1], ended.removeprefix("END_")] += units
+    def left(self, node: Node) -> tuple[int, tuple[int, int]] | None:
+        """The units that are abandoned at a node, and the customers of these and, at least, of the others.
+
+        Null where units are not followed any further. Of the others those of the largest cell are known: no fewer.
+        """
+        if node not in self.leaving:
+            return None
+        abandoned = self.endings.get((node, ABANDONED))
+        others = [row["customers_mature"] for row in self.leaving[node] if row is not abandoned]
+        part, people = (abandoned["mature"], abandoned["customers_mature"]) if abandoned else (0, 0)
+        return part, (people, max(others, default=0))
 
 
 def _is_node(element: Any) -> bool:
     return isinstance(element[0], int)
 
 
-def _node(node: Node, units: int, counts: _Counts, goals: Collection[str], k: int, *, rounded: bool) -> dict[str, Any]:
+def _node(node: Node, found: _Cells, goals: Collection[str], k: int, *, rounded: bool) -> dict[str, Any]:
     position, touchpoint = node
-    told = units if rounded else None
-    left = (
-        (0.0, "–")
-        if node in counts.unfollowed
-        else bounded_share(counts.endings[node, "abandoned"], counts.units[node], k, told)
-    )
-    goal = bounded_share(counts.converted[node], counts.units[node], k, told)
+    cell, left = found.cells[node], found.left(node)
+    units = to_tens(cell["mature"]) if rounded else cell["mature"]
+    published = units if rounded else None
+    left_share = (0.0, MISSING) if left is None else bounded_share(left[0], cell["mature"], k, published, left[1])
+    goal = _goal_share(cell, k, published)
     return {
         "position": position,
         "touchpoint": touchpoint,
         "kind": "goal" if touchpoint in goals else OTHER if touchpoint == OTHER else "touchpoint",
         "units": units,
-        "share": round(units / counts.whole, 4),
-        "left_share": left[0],
-        "left_text": left[1],
+        "share": round(units / found.whole, 4),
+        "left_share": left_share[0],
+        "left_text": left_share[1],
         "goal_share": goal[0],
         "goal_text": goal[1],
     }
 
 
-def _link(link: Link, units: int, counts: _Counts, k: int, *, rounded: bool) -> dict[str, Any]:
+def _goal_share(cell: dict[str, Any], k: int, published: int | None) -> tuple[float, str]:
+    people = cell["customers_reached"], cell["customers_lost"]
+    return bounded_share(cell["reached"], cell["mature"], k, published, people)
+
+
+def _link(link: Link, found: _Cells, k: int, *, rounded: bool) -> dict[str, Any]:
     (position, source), (_, target) = link
-    whole = counts.units[link[0]]
-    share = rough_share(counts.units[link], whole, k) if rounded else round(counts.units[link] / whole, 3)
-    goal = bounded_share(counts.converted[link], counts.units[link], k, units if rounded else None)
+    cell, whole = found.cells[link], found.cells[link[0]]["mature"]
+    units = to_tens(cell["mature"]) if rounded else cell["mature"]
+    share = rough_share(cell["mature"], whole, k) if rounded else round(cell["mature"] / whole, 3)
+    goal = _goal_share(cell, k, units if rounded else None)
     return {
         "position": position,
         "source": source,
@@ -181,10 +191,10 @@ def _link(link: Link, units: int, counts: _Counts, k: int, *, rounded: bool) -> 
     }
 
 
-def _through(counts: _Counts, shown: Collection[Any]) -> pl.DataFrame:
+def _through(found: _Cells, shown: Collection[Any], k: int) -> pl.DataFrame:
     rows = [
-        (*link[0], link[1][1], *node, to_tens(units))
-        for (link, node), units in sorted(counts.through.items())
-        if link in shown and to_tens(units)
+        (*link[0], link[1][1], *node, to_tens(cell["mature"]))
+        for (link, node), cell in sorted(found.through.items(), key=str)
+        if link in shown and not small(cell["customers_mature"], k)
     ]
     return pl.DataFrame(rows, schema=THROUGH, orient="row")

@@ -13,7 +13,7 @@ from typing import Any
 import polars as pl
 
 from reports.privacy.rules import small
-from reports.privacy.stages import FEW, SHOWN, WITHHELD
+from reports.privacy.stages import FEW, SHOWN, WITHHELD, open_or_direct
 
 _COUNTS = ("mature", "open", "direct", "late", "reached")
 _RATES = ("goal_rate", "goal_rate_low", "goal_rate_high")
@@ -45,8 +45,11 @@ def publishable_goals(
             _blank(row, *_RATES)
         if small(row["customers"], k):
             _blank(row, *_COUNTS, "value", "value_left_out")
-        counts = (*_COUNTS, "value_left_out")
-        _blank(row, *(name for name in counts if row[name] is not None and small(row[name], k)))
+        _blank(row, *open_or_direct(row, k)[0])
+        if small(row["customers_late"], k) or small(row["customers_never"], k):
+            _blank(row, "late")
+        if small(row["customers_left_out"], k):
+            _blank(row, "value_left_out")
         if row["value"] is not None and 2 * row["largest_value"] > abs(row["value"]):
             _blank(row, "value")
         row["value"] = None if row["value"] is None else round(row["value"], 2)

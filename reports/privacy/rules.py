@@ -11,6 +11,8 @@ from collections.abc import Collection, Hashable, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 Cell = TypeVar("Cell", bound=Hashable)
+MISSING: Final = "–"
+"""The text of a share of which nothing may be published."""
 _FINE: Final = (0.001, 0.002, 0.005, 0.01, 0.02)
 """Steps that shares are rounded to."""
 
@@ -93,25 +95,35 @@ def withheld(
     return hidden
 
 
-def bounded_share(part: int, whole: int, k: int, published: int | None = None) -> tuple[float, str]:
-    """A share to draw, and its text; where `part` or the rest of `whole` is too small, a bound stands in for the share.
+def bounded_share(
+    part: int, whole: int, k: int, published: int | None = None, people: tuple[int, int] | None = None
+) -> tuple[float, str]:
+    """A share to draw, and its text: of units, `people` being the distinct customers of `part` and of the rest.
 
-    `published` is `whole` in tens where that is all that is published: the bound then follows from the smallest count
-    that gives it, and reveals no other.
+    Where `part` or the rest is of too few, a bound stands in for the share; or a dash, where those few have `k` units
+    or more, which no bound may reveal. `published` is `whole` in tens where that is all that is published: the share
+    then covers `k` units, so that it reveals no other count, and a bound follows from the smallest count that gives it.
 
     >>> bounded_share(30, 120, 10), bounded_share(3, 120, 10), bounded_share(118, 120, 10)
     ((0.25, '25.0 %'), (0.0417, 'under 8.3 %'), (0.9583, 'over 91.7 %'))
-    >>> bounded_share(3, 24, 10, published=20)
-    (0.3333, 'under 66.7 %')
+    >>> bounded_share(3, 24, 10, published=20), bounded_share(613, 1886, 10, published=1890)
+    ((0.3333, 'under 66.7 %'), (0.33, '33 %'))
+    >>> bounded_share(12, 120, 10, people=(9, 80))
+    (0.0, '–')
     """
-    if whole <= 0:
-        return 0.0, "–"
-    edge = min(k / (whole if published is None else max(k, published - 5)), 1.0)
-    if small(part, k):
-        return round(edge / 2, 4), f"under {edge * 100:.1f} %"
-    if small(whole - part, k):
+    units = (part, whole - part)
+    few = [small(count, k) for count in (people or units)]
+    share = rough_share(part, whole, k) if published is not None else round(part / whole, 4) if whole > 0 else None
+    if any(is_few and not small(count, k) for is_few, count in zip(few, units, strict=True)):
+        return 0.0, MISSING
+    if whole > 0 and any(few):
+        edge = min(k / (whole if published is None else max(k, published - 5)), 1.0)
+        if few[0]:
+            return round(edge / 2, 4), f"under {edge * 100:.1f} %"
         return round(1 - edge / 2, 4), f"over {(1 - edge) * 100:.1f} %"
-    return round(part / whole, 4), f"{part / whole * 100:.1f} %"
+    if share is None:
+        return 0.0, MISSING
+    return share, f"{share * 100:.1f} %" if published is None else f"{round(share * 100, 1):g} %"
 
 
 def coarse_step(customers: int, k: int) -> float | None:
@@ -123,7 +135,7 @@ def coarse_step(customers: int, k: int) -> float | None:
     return next((step for step in _FINE if step * customers >= k), None)
 
 
-def rough_share(part: int, whole: int, k: int) -> float | None:
+def rough_share(part: float, whole: int, k: int) -> float | None:
     """A share beside counts in tens: rounded so that it covers at least `k` counts; null where not even fifths do.
 
     >>> rough_share(1244, 1886, 10), rough_share(33, 100, 10), rough_share(20, 40, 10)

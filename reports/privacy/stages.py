@@ -27,10 +27,22 @@ _SHARES: Final = (
     "share_of_previous_high",
 )
 _MONEY: Final = ("value", "value_left_out", "net_value", "returns", "returns_left_out")
-_BESIDE: Final = ("touched", "skipped", "late", "direct", "all_stages", "customers", "waits", "backward", *_MONEY)
-"""Counts that stand beside `reached`."""
+_BEHIND: Final = {
+    "touched": ("customers_touched", "customers_skipped"),
+    "skipped": ("customers_touched", "customers_skipped"),
+    "late": ("customers_late", "customers_never"),
+    "direct": ("customers_direct",),
+    "all_stages": ("customers_all_stages", "customers_not_all_stages"),
+    "waits": ("customers_waited",),
+    "backward": ("customers_backward",),
+    "value_left_out": ("customers_left_out",),
+    "returns_left_out": ("customers_returns_left_out",),
+}
+"""Counts that stand beside `reached`, and the customers behind them: of a count and of its rest, as with `reached` (of
+`late`, with those who were lost) the one has the other.
+"""
+_BESIDE: Final = (*_BEHIND, "customers", "value", "net_value", "returns")
 NO_VALUE: Final = "unknown"
-OUTCOMES: Final = ("converted", "abandoned", "open")
 SHOWN, FEW, WITHHELD = "shown", "few", "withheld"
 BOUNDED: Final = "bounded"
 """The rate lies between `bound_low` and `bound_high`: fewer than k were lost, or went on."""
@@ -40,15 +52,25 @@ _RATES: Final = ("share", "low", "high", "difference", "difference_low", "differ
 Cell = tuple[str, str, int]
 
 
-def totals(counts: dict[str, int], k: int) -> dict[str, int | None]:
-    """Counts of customers, journeys and outcomes; null where small, or where it would reveal a small one.
+def open_or_direct(row: Mapping[str, Any], k: int) -> tuple[set[str], bool]:
+    """Which of the counts `open` and `direct` of a first stage, or of a goal, must be withheld; and all journeys, too?
 
-    >>> totals({"customers": 50, "journeys": 60, "converted": 3, "abandoned": 40, "open": 17}, 10)
-    {'customers': 50, 'journeys': 60, 'converted': None, 'abandoned': 40, 'open': None}
+    With the mature ones they add up to all journeys, so each would be known from the other and the total. In:
+    `customers_open`, `customers_direct`.
+
+    >>> open_or_direct({"customers_open": 40, "customers_direct": 3}, 10) == ({"open", "direct"}, False)
+    True
+    >>> open_or_direct({"customers_open": 0, "customers_direct": 3}, 10)
+    ({'direct'}, True)
     """
-    hidden = withheld({name: counts[name] for name in OUTCOMES}, [OUTCOMES], k)
-    hidden |= {name for name, count in counts.items() if small(count, k)}
-    return {name: None if name in hidden else count for name, count in counts.items()}
+    people = {name: row[f"customers_{name}"] for name in ("open", "direct")}
+    hidden = withheld(people, [list(people)], k)
+    return hidden, bool(hidden) and (len(hidden) == 1 or small(sum(people.values()), k))
+
+
+def is_total_withheld(funnel: pl.DataFrame, k: int) -> bool:
+    """Whether the number of all journeys would reveal how many of them are open, or direct."""
+    return open_or_direct(funnel.sort("step").row(0, named=True), k)[1]
 
 
 def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
@@ -64,9 +86,16 @@ def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.D
     counts = [row["reached"] for row in rows]
     people, lost = ([row.get(name, row["reached"]) for row in rows] for name in ("customers", "customers_lost"))
     by_customers = "customers" in funnel.columns
-    publishable_counts = publishable_steps(people, k, lost if by_customers else None)
+    if by_customers:
+        publishable_counts = publishable_steps([rows[0]["customers_entered"], *people], k, [0, *lost])[1:]
+        younger = [[row[f"customers_open{of}"] for row in rows] for of in ("", "_lost")]
+        publishable_open = publishable_steps(younger[0], k, younger[1])
+        hidden = open_or_direct(rows[0], k)[0]
+    else:
+        publishable_counts, hidden = publishable_steps(people, k), set()
+        publishable_open = publishable_steps([row["open"] for row in rows], k)
+    entered = rows[0].get("customers_entered", people[0])
     bounds = public_bounds(counts, publishable_counts, k)
-    publishable_open = publishable_steps([row["open"] for row in rows], k)
     published: list[dict[str, Any]] = []
     for index, row in enumerate(rows):
         before = rows[index - 1] if index else None
@@ -79,13 +108,15 @@ def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.D
             _blank(row, "dropped", "share_of_previous", "share_of_previous_low", "share_of_previous_high")
         if not publishable:
             _blank(row, "reached", *_BESIDE, *_SHARES)
-        _drop_thin_rates(row, people[0], people[index - 1] if row["previous"] is not None else None, min_customers)
+        _drop_thin_rates(row, entered, people[index - 1] if row["previous"] is not None else None, min_customers)
         _withhold_money(row, k)
-        row["entered"] = None if small(people[0], k) else row["entered"]
-        row["open"] = row["open"] if publishable_open[index] else None
-        counts_beside = [name for name in _BESIDE if name not in ("value", "net_value")]
-        row.update({name: None for name in counts_beside if row.get(name) is not None and small(row[name], k)})
-        if not publishable or row["reached"] is None or people[index] < min_customers:
+        row["entered"] = None if small(entered, k) else row["entered"]
+        row["open"] = row["open"] if publishable_open[index] and (index or "open" not in hidden) else None
+        row["direct"] = None if "direct" in hidden else row.get("direct")
+        if row.get("customers") is not None and small(row["customers"], k):
+            _blank(row, "customers")
+        _blank(row, *(name for name, behind in _BEHIND.items() if any(small(row.get(of) or 0, k) for of in behind)))
+        if not publishable or people[index] < min_customers or small(row.get("customers_waited") or 0, k):
             _blank(row, "median_wait", "p90_wait")
         row["bound_low"], row["bound_high"] = None, None
         if row["state"] == WITHHELD and index and people[index - 1] >= min_customers and people == counts:
@@ -99,10 +130,14 @@ def publishable_stages(funnel: pl.DataFrame, k: int, min_customers: int) -> pl.D
     table = pl.DataFrame([{name: row.get(name) for name in schema} for row in published], schema=schema, orient="row")
     has_money = "value" in funnel.columns and funnel["value"].count() > 0
     unasked = () if has_money else _MONEY[1:]
-    return table.drop("is_total", "tie_sensitive", "period", "customers_lost", *_JUDGED, *unasked, strict=False)
+    return table.drop("is_total", "tie_sensitive", "period", *_JUDGED, *unasked, strict=False)
 
 
-_JUDGED: Final = ("value_dominated", "net_value_dominated", "customers_returned")
+_JUDGED: Final = (
+    *("customers_entered", "customers_lost", "customers_open", "customers_open_lost", "effective_previous"),
+    *dict.fromkeys(name for behind in _BEHIND.values() for name in behind),
+    *("value_dominated", "net_value_dominated", "customers_returned"),
+)
 
 
 def _withhold_money(row: dict[str, Any], k: int) -> None:
@@ -164,21 +199,23 @@ def publishable_segments(steps: pl.DataFrame, k: int, min_customers: int) -> pl.
     return table.drop("customers_previous", "customers", "customers_lost", strict=False)
 
 
-def hidden_cells(chains: Mapping[tuple[str, str], tuple[int, Sequence[int]]], k: int) -> tuple[set[Cell], set[Cell]]:
+def hidden_cells(
+    chains: Mapping[tuple[str, str], tuple[int, Sequence[int], Sequence[int]]], k: int
+) -> tuple[set[Cell], set[Cell]]:
     """Cells of groups that must be withheld, and cells that would reveal them.
 
-    `chains` maps every group (dimension, segment) to its first step and its falling counts; the groups of one dimension
-    add up to a known total.
+    `chains` maps every group (dimension, segment) to its first step, the customers at it and at those that follow, and
+    the customers lost before each; the groups of one dimension add up to a known total.
     """
     counts: dict[Cell, int] = {}
+    lost: dict[Cell, int] = {}
     hidden: set[Cell] = set()
-    for (dimension, segment), (first, chain) in chains.items():
-        cells = [(dimension, segment, first + offset) for offset in range(len(chain))]
-        counts |= zip(cells, chain, strict=True)
-        hidden |= {
-            cell for cell, publishable in zip(cells, publishable_steps(chain, k), strict=True) if not publishable
-        }
-    lost = {cell: counts[before] - count for cell, count in counts.items() if (before := _before(cell)) in counts}
+    for (dimension, segment), (first, people, gone) in chains.items():
+        cells = [(dimension, segment, first + offset) for offset in range(len(people))]
+        counts |= zip(cells, people, strict=True)
+        lost |= zip(cells[1:], gone[1:], strict=True)
+        shown = zip(cells, publishable_steps(people, k, gone), strict=True)
+        hidden |= {cell for cell, publishable in shown if not publishable}
     return hidden, _revealing(counts, lost, hidden, k)
 
 
@@ -257,21 +294,28 @@ def publishable_changes(differences: pl.DataFrame, counts: pl.DataFrame, k: int,
 def publishable_voice(answers: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame | None:
     """Satisfaction by stage: `stage`, `responses` Int64, `satisfied`, `low`, `high` Float64 (shares of CSAT answers).
 
-    Null when no stage has enough answers. A share that depends on a small count is withheld.
+    In: the columns of `voice`. Null when no stage has enough answers. A share that depends on few customers is
+    withheld.
     """
-    counts, satisfied = answers["csat_n"], answers["satisfied"]
-    publishable = [
-        n >= min_customers and not small(x, k) and not small(n - x, k) for n, x in zip(counts, satisfied, strict=True)
-    ]
+    rows = answers.to_dicts()
+    publishable = [is_publishable_satisfaction(row, k, min_customers) for row in rows]
     if not any(publishable):
         return None
     rates = {"satisfied": "csat", "low": "csat_low", "high": "csat_high"}
     shown = pl.Series(publishable, dtype=pl.Boolean)
     return answers.select(
         "stage",
-        responses=pl.when(pl.Series([not small(n, k) for n in counts], dtype=pl.Boolean)).then(counts),
+        responses=pl.when(pl.Series([not small(row["customers_csat"], k) for row in rows], dtype=pl.Boolean)).then(
+            pl.col("csat_n")
+        ),
         **{name: pl.when(shown).then(pl.col(column).round(4)) for name, column in rates.items()},
     )
+
+
+def is_publishable_satisfaction(row: Mapping[str, Any], k: int, min_customers: int) -> bool:
+    """Whether enough customers gave the CSAT answers of a row of `voice`, and enough of either kind."""
+    sides = row["customers_satisfied"], row["customers_dissatisfied"]
+    return row["customers_csat"] >= min_customers and not any(small(count, k) for count in sides)
 
 
 def _blank(row: dict[str, Any], *columns: str) -> None:

@@ -31,6 +31,7 @@ SCHEMA: Final = pl.Schema(
         "name": pl.String,
         "week": pl.Date,
         "previous": pl.Int64,
+        "effect": pl.Float64,
         "share": pl.Float64,
         "usual": pl.Float64,
         "low": pl.Float64,
@@ -46,29 +47,31 @@ SERIES: Final = ("dimension", "segment", "step")
 
 
 def weekly_shares(counts: pl.DataFrame, k: int, min_customers: int) -> pl.DataFrame:
-    """The share of every week as far as it may be known, and as it may be published.
+    """The share of every week as it may be published.
 
-    In: the columns of `SERIES` (null: all customers), `name`, `week` Date, `previous`, `reached` Int64, `is_open`
-    Boolean; one row per series and week. Out: `SERIES`, `name`, `week`; `previous` Int64; `known` Float64, the share,
-    null where fewer than `k` customers went on or did not, or where the steps before or after would reveal such a
-    count; `state` String; `customers` Int64, `share` Float64 to publish. A group that would reveal a withheld one,
-    through the total of its week, is coarsened: customers in tens, the share rounded so that it covers at least `k`
-    counts.
+    In: the columns of `SERIES` (null: all customers), `name`, `week` Date, `previous`, `reached` Int64 (journeys),
+    `customers`, `customers_reached`, `customers_lost` Int64 (distinct: of `previous`, of `reached`, and of the others),
+    `effective` Float64 (as many independent journeys as the previous ones are worth), `is_open` Boolean; one row per
+    series and week. Out: `SERIES`, `name`, `week`; `previous` Int64; `effect` Float64, the design effect: how many
+    journeys are worth one independent one, to a tenth; `share` Float64, null where fewer than `k` customers went on or
+    did not, or where the steps before or after would reveal such a count; `state` String. A group that would reveal a
+    withheld one, through the total of its week, is coarsened: journeys in tens, the share rounded so that it covers at
+    least `k` of them.
     """
     hidden, revealing = _hidden_and_revealing(counts, k)
-    rows: list[tuple[float | None, str, int | None, float | None]] = []
+    rows: list[tuple[int | None, float | None, float | None, str]] = []
     for row in counts.iter_rows(named=True):
         cells = {(_total_of(row), str(row["segment"]), row["step"] - back) for back in (0, 1)}
         coarse = coarse_step(row["previous"], k) if cells & revealing else None
         state = WITHHELD if cells & hidden or (cells & revealing and not coarse) else _state(row, k, min_customers)
-        known = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
-        published = known if known is None or not coarse else round(known / coarse) * coarse
-        customers = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
-        rows.append((known, state, customers, published))
-    schema = {"known": pl.Float64, "state": pl.String, "customers": pl.Int64, "share": pl.Float64}
+        share = row["reached"] / row["previous"] if state in (SHOWN, OPEN) else None
+        share = share if share is None or not coarse else round(share / coarse) * coarse
+        previous = None if state == WITHHELD else to_tens(row["previous"]) if coarse else row["previous"]
+        effect = None if share is None else max(1.0, round(row["previous"] / row["effective"], 1))
+        rows.append((previous, effect, share, state))
+    schema = {"previous": pl.Int64, "effect": pl.Float64, "share": pl.Float64, "state": pl.String}
     added = pl.DataFrame(rows, schema=schema, orient="row")
-    kept = counts.select(*SERIES, "name", "week", "previous")
-    return pl.concat([kept, added], how="horizontal")
+    return pl.concat([counts.select(*SERIES, "name", "week"), added], how="horizontal")
 
 
 def publishable_weeks(judged: pl.DataFrame) -> pl.DataFrame:
@@ -76,7 +79,7 @@ def publishable_weeks(judged: pl.DataFrame) -> pl.DataFrame:
 
     In: `weekly_shares`, with `usual`, `low`, `high` and `unusual` of `analytics.unusual_periods`.
     """
-    published = judged.with_columns(pl.col("customers").alias("previous"), pl.selectors.float().round(4))
+    published = judged.with_columns(pl.selectors.float().round(4))
     return published.select(SCHEMA.names()).cast(SCHEMA)
 
 
@@ -85,10 +88,12 @@ def _hidden_and_revealing(counts: pl.DataFrame, k: int) -> tuple[set[Cell], set[
 
     The count before a step equals the count after the previous step, so both are withheld together.
     """
-    chains: dict[tuple[str, str], tuple[int, list[int]]] = {}
+    chains: dict[tuple[str, str], tuple[int, list[int], list[int]]] = {}
     for row in counts.sort("step").iter_rows(named=True):
         group = (_total_of(row), str(row["segment"]))
-        chains.setdefault(group, (row["step"] - 1, [row["previous"]]))[1].append(row["reached"])
+        _, people, lost = chains.setdefault(group, (row["step"] - 1, [row["customers"]], [0]))
+        people.append(row["customers_reached"])
+        lost.append(row["customers_lost"])
     return hidden_cells(chains, k)
 
 
@@ -129,8 +134,8 @@ def weeks_between(first: date, last: date) -> Sequence[date]:
 
 
 def _state(row: dict[str, Any], k: int, min_customers: int) -> str:
-    if small(row["previous"], k) or small(row["reached"], k) or small(row["previous"] - row["reached"], k):
+    if any(small(row[name], k) for name in ("customers", "customers_reached", "customers_lost")):
         return WITHHELD
-    if row["previous"] < min_customers:
+    if row["customers"] < min_customers:
         return FEW
     return OPEN if row["is_open"] else SHOWN

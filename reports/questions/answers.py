@@ -19,7 +19,7 @@ from reports.questions.quality import Evidence
 
 @dataclass(frozen=True)
 class Facts:
-    """Totals and their period: touches, customers, journeys, and journeys by outcome.
+    """Totals and their period: touches, customers and journeys.
 
     A withheld count is null. Times are in the zone of the report.
     """
@@ -27,9 +27,6 @@ class Facts:
     touches: int
     customers: int | None
     journeys: int | None
-    converted: int | None
-    abandoned: int | None
-    open: int | None
     first_at: datetime
     end_of_data: datetime
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, timedelta
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Final
@@ -20,7 +20,7 @@ from analytics import (
     PathRules,
     Paths,
     erasures,
-    flow_routes,
+    flow_cells,
     goal_attainment,
     goal_rate,
     goal_window,
@@ -39,7 +39,8 @@ from expectations.lake.layout import EVENTS, Lake
 from reports.privacy import flow, restated
 from reports.privacy.goals import publishable_goals
 from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
-from reports.privacy.stages import OUTCOMES, WITHHELD, publishable_stages, publishable_voice, totals
+from reports.privacy.rules import small
+from reports.privacy.stages import WITHHELD, is_total_withheld, publishable_stages, publishable_voice
 from reports.privacy.steps import CellCounts, Steps, coarse
 from reports.questions import groups, pacing, periods, scope
 from reports.questions.answers import Answers, Facts, GoalDefinition, Origin
@@ -115,6 +116,8 @@ def answers_about(
     counts = stage_funnel(paths, goal=goal, window=settings.window, value=value, returns=settings.returns)
     window = goal_window(paths, settings.window)
     stages = restated.stages_in_steps(publishable_stages(counts, settings.k, settings.least), steps)
+    if is_total_withheld(counts, settings.k):
+        facts = replace(facts, journeys=None)
     asked = _where_to_act(paths, settings, goal, stages, steps)
     segments, published = asked["segments"], _facts_in_steps(facts, steps)
     changes = periods.period_changes(paths, window, settings, facts, goal)
@@ -127,7 +130,7 @@ def answers_about(
         **asked,
         flow=restated.flow_in_steps(_flow(paths, settings, rules), steps),
         **_routes(paths, settings, stages, published.journeys, steps),
-        used=restated.shares_in_steps(_used(paths, settings), steps, "used", ("stage", "touchpoint")),
+        used=restated.shares_in_steps(_used(paths, window, settings, facts), steps, "used", ("stage", "touchpoint")),
         attained=restated.goals_in_steps(_attained(paths, goal, goals, stages, settings), steps),
         definitions=_definitions(paths, goal, goals, settings),
         linked=restated.linked_in_steps(_linked(paths), published.touches, steps),
@@ -225,11 +228,10 @@ def _explored(settings: ReportSettings) -> tuple[str, ...]:
 def _flow(paths: Paths, settings: ReportSettings, rules: PathRules) -> flow.Flow | None:
     if "journey" not in paths.schema:
         return None
-    routes = flow_routes(
+    cells = flow_cells(
         paths, depth=settings.flow_depth, top=settings.flow_top, collapse=settings.collapse, window=settings.window
     )
-    rated = routes.with_columns(units="mature", converted="reached").filter(pl.col("mature") > 0)
-    return flow.publishable_flow(rated, set(rules.goal), settings.k)
+    return flow.publishable_flow(cells, set(rules.goal), settings.k)
 
 
 def _routes(
@@ -241,10 +243,12 @@ def _routes(
     collapse = settings.collapse
     whole_paths = variants(paths, min_units=settings.least, collapse=collapse, window=settings.window)
     mature = goal_rate(paths, window=settings.window)["mature"][0]
-    positions = publishable_positions(step_matrix(paths, _POSITIONS, collapse=collapse), settings.k)
+    is_rounded = journeys is None or stages.select("direct", "late", "open").null_count().row(0) != (0, 0, 0)
+    matrix = step_matrix(paths, _POSITIONS, collapse=collapse)
+    positions = publishable_positions(matrix, settings.k, is_rounded=is_rounded)
     return {
         "paths": restated.shares_in_steps(
-            publishable_paths(whole_paths, mature, settings.least),
+            publishable_paths(whole_paths, mature, settings.k, settings.least),
             steps,
             "paths",
             ("route", "ended"),
@@ -267,7 +271,7 @@ def _pacing(
     k, min_journeys, total = settings.k, settings.least, pacing.summary(paths, window)
     times = pacing.times_to_goal(paths, total, window, k=k, min_journeys=min_journeys)
     pace, curves = (
-        pacing.pace(total, min_journeys),
+        pacing.pace(total, k=k, min_journeys=min_journeys),
         pacing.incidence(paths, column, window=window, k=k, min_journeys=min_journeys),
     )
     published = restated.times_in_steps(times, steps)
@@ -282,11 +286,14 @@ def _pacing(
     }
 
 
-def _used(paths: Paths, settings: ReportSettings) -> pl.DataFrame | None:
-    """Customers by stage and touchpoint."""
+def _used(paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts) -> pl.DataFrame | None:
+    """Customers by stage and touchpoint, of the journeys that the stage funnel counts: mature, and not direct."""
     if "stage" not in paths.schema:
         return None
-    used = usage(paths, by="stage").filter(~pl.col("is_total"), pl.col("stage").is_not_null())
+    young = facts.end_of_data.astimezone(UTC) - window + timedelta.resolution
+    mature = paths.begun_between(end=young).of_journeys()
+    counted = ~pl.col("direct").fill_null(False) if "direct" in paths.schema else None
+    used = usage(mature, by="stage", where=counted).filter(~pl.col("is_total"), pl.col("stage").is_not_null())
     return publishable_use(used.rename({"customers_of_group": "of"}), settings.k)
 
 
@@ -322,14 +329,14 @@ def _voice(paths: Paths, settings: ReportSettings, rules: PathRules, facts: Fact
 
 def _facts(paths: Paths, settings: ReportSettings) -> Facts:
     row: dict[str, Any] = summary(paths).row(0, named=True)
-    counts = totals({name: row[name] or 0 for name in ("customers", "journeys", *OUTCOMES)}, settings.k)
+    counts = {name: None if small(row[name] or 0, settings.k) else row[name] or 0 for name in ("customers", "journeys")}
     first, end = (time.astimezone(settings.zone) for time in (row["first_at"], row["end_of_data"] or row["last_at"]))
     return Facts(row["touches"], **counts, first_at=first, end_of_data=end)
 
 
 def _facts_in_steps(facts: Facts, steps: Steps) -> Facts:
     """The totals with counts as they may be published."""
-    names = ("customers", "journeys", *OUTCOMES)
+    names = ("customers", "journeys")
     counts: dict[str, Any] = {name: steps.count("facts", (name,), getattr(facts, name)) for name in names}
     touches = steps.count("facts", ("touches",), facts.touches)
     return replace(facts, touches=facts.touches if touches is None else touches, **counts)

@@ -10,8 +10,8 @@ from math import sqrt
 from analytics import normal_quantile, wilson
 
 
-def share_interval(part: int, whole: int) -> tuple[float, float]:
-    """The 95 % interval of the share `part / whole` (Wilson): its lower and upper end, from 0 to 1.
+def share_interval(part: float, whole: float) -> tuple[float, float]:
+    """The 95 % interval of the share `part / whole` of independent units (Wilson): its ends, from 0 to 1.
 
     >>> tuple(round(end, 3) for end in share_interval(30, 120))
     (0.181, 0.334)

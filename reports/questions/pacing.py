@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from analytics import Paths, goal_incidence, goal_times, time_to_goal
-from reports.privacy.rules import small, to_tens
+from reports.privacy.rules import rough_share, small, to_tens
 from reports.questions.answers import Pace
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
@@ -45,9 +45,12 @@ def summary(paths: Paths, window: timedelta) -> dict[str, Any]:
     return time_to_goal(paths, window=window).row(0, named=True)
 
 
-def pace(row: dict[str, Any], min_journeys: int) -> Pace | None:
-    """Median and 90th percentile of a `summary`; null for fewer than `min_journeys` journeys that reach the goal."""
-    if row["reached"] < min_journeys:
+def pace(row: dict[str, Any], *, k: int, min_journeys: int) -> Pace | None:
+    """Median and 90th percentile of a `summary`.
+
+    Null for fewer than `min_journeys` journeys that reach the goal, or fewer than `k` customers.
+    """
+    if row["reached"] < min_journeys or row["customers"] < k:
         return None
     return Pace(row["reached"], row["median_time"], row["p90_time"])
 
@@ -116,9 +119,10 @@ def _both(first: Bin, second: Bin) -> Bin:
 def incidence(paths: Paths, column: str | None, *, window: timedelta, k: int, min_journeys: int) -> pl.DataFrame | None:
     """The share of journeys that has reached the goal by `days` since the first touch, by the largest groups.
 
-    Columns: `group` String (null without `column`), `journeys` Int64 (in tens), `days`, `share`, `low`, `high`
-    Float64. Groups of fewer than `min_journeys` journeys, or in which fewer than `k` customers reached the goal or did
-    not, are left out; null where no group is left. Between two moments nobody reaches the goal, or at least `k` do.
+    Columns: `group` String (null without `column`), `journeys` Int64 (in tens), `days`, `share`, `low`, `high` Float64,
+    which cover `k` of these journeys. Groups of fewer than `min_journeys` journeys, or in which fewer than `k`
+    customers reached the goal or did not, are left out; null where no group is left. Between two moments nobody reaches
+    the goal, or at least `k` do.
     """
     moments = [window * (i / POINTS) ** 2 for i in range(POINTS + 1)]  # denser at the start
     curves = goal_incidence(paths, list(dict.fromkeys(moments)), by=() if column is None else column)
@@ -142,10 +146,18 @@ def incidence(paths: Paths, column: str | None, *, window: timedelta, k: int, mi
                 "group",
                 pl.lit(to_tens(sizes["units"])).alias("journeys"),
                 (pl.col("time").dt.total_microseconds() / 1e6 / _DAY).round(3).alias("days"),
-                *(pl.col(f"share_of_units{of}").round(3).alias(f"{name}") for of, name in _SIDES.items()),
+                *(
+                    _rough(published[f"share_of_units{of}"], sizes["units"], k).alias(name)
+                    for of, name in _SIDES.items()
+                ),
             )
         )
     return pl.concat(frames) if frames else None
+
+
+def _rough(shares: pl.Series, units: int, k: int) -> pl.Series:
+    """Shares of units of which only tens are published, with as many digits as cover `k` of them."""
+    return pl.Series([rough_share(share * units, units, k) for share in shares], dtype=pl.Float64)
 
 
 _SIDES: Final = {"": "share", "_low": "low", "_high": "high"}

@@ -14,7 +14,6 @@ import polars as pl
 
 from analytics import Goal, Paths, compare, duration, stage_funnel, time_to_goal, voice
 from reports.privacy import stages
-from reports.privacy.rules import small
 from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
 
@@ -56,6 +55,7 @@ def period_changes(
 
 
 _ENDS = ("", "_low", "_high")
+_ANSWERED = ("customers_csat", "customers_satisfied", "customers_dissatisfied")
 
 
 def _counts(name: str) -> list[pl.Expr]:
@@ -101,8 +101,8 @@ def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[s
     )
     shifts = {}
     for row in later.join(earlier, on="stage", suffix="_before").sort("stage").iter_rows(named=True):
-        pair = [(row[f"satisfied{of}"], row[f"csat_n{of}"]) for of in ("", "_before")]
-        if all(n >= settings.least and not small(x, settings.k) and not small(n - x, settings.k) for x, n in pair):
+        pair = [{name: row[f"{name}{of}"] for name in _ANSWERED} for of in ("", "_before")]
+        if all(stages.is_publishable_satisfaction(side, settings.k, settings.least) for side in pair):
             now, then = row["csat"], row["csat_before"]
             down = hypot(now - row["csat_low"], row["csat_high_before"] - then)
             up = hypot(row["csat_high"] - now, then - row["csat_low_before"])

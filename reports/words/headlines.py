@@ -16,7 +16,7 @@ from reports.privacy.flow import OTHER, Flow
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import unusual_runs
 from reports.questions.intervals import clearly_larger, share_interval
-from reports.words.numbers import count, interval, length, percent, points, quoted, uncapitalized
+from reports.words.numbers import MISSING, count, interval, length, percent, points, quoted, uncapitalized
 from reports.words.problems import fall_of
 
 
@@ -189,10 +189,9 @@ def flow_detail(published: Flow, window: timedelta) -> str:
     row = _first_move(published)
     if row is None:
         return ""
-    bounds = row["goal_text"][:1].isalpha()
-    goal = row["goal_text"] if bounds else percent(row["goal_share"])
-    share = percent(row["units"] / published.units)
-    return f"{share} of journeys start so; {goal} of these reach the goal within {length(window)}. "
+    share = percent(row["units"] / published.units, 0 if published.rounded else 1)
+    goal = f"; {row['goal_text']} of these reach the goal within {length(window)}"
+    return f"{share} of journeys start so{'' if row['goal_text'] == MISSING else goal}. "
 
 
 def _first_move(published: Flow) -> dict[str, Any] | None:

@@ -115,4 +115,6 @@ def count_withheld(answers: Answers) -> tuple[int, int]:
 
 def rounded_note(rounded: bool, settings: ReportSettings) -> str:
     """A note that rare moves are left out and counts rounded; empty where they are not."""
-    return f" Moves of fewer than {settings.k} are left out and counts are rounded to tens." if rounded else ""
+    return (
+        f" Moves of fewer than {settings.k} customers are left out and counts are rounded to tens." if rounded else ""
+    )

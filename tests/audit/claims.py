@@ -92,11 +92,8 @@ class Claims:
         found = {}
         for stage, answers in self.truth.answers().items():
             share = Share.of((who for who, _ in answers), (who for who, yes in answers if yes))
-            if (
-                share.whole >= self.least
-                and not small(share.part, self.k)
-                and not small(share.whole - share.part, self.k)
-            ):
+            sides = [{who for who, yes in answers if yes is kind} for kind in (True, False)]
+            if len(sides[0] | sides[1]) >= self.least and not any(small(len(who), self.k) for who in sides):
                 found[stage] = share
         return found
 

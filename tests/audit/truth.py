@@ -226,10 +226,10 @@ class Truth:
 
     @cached_property
     def used(self) -> dict[str, dict[str, set[Identity]]]:
-        """The customers of every touchpoint of every stage."""
+        """The customers of every touchpoint of every stage, in mature journeys."""
         stages = self.settings.stage_names
         found: dict[str, dict[str, set[Identity]]] = defaultdict(lambda: defaultdict(set))
-        for touch in self.paths.all_touches:
+        for touch in (touch for walk in self.mature for touch in walk.journey.touches):
             if touch.stage is not None:
                 found[stages[touch.stage]][touch.touchpoint].add(touch.customer)
         return found

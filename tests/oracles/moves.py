@@ -22,6 +22,15 @@ def cells(units: Sequence[Unit], depth: int) -> Counter[tuple[int, str]]:
     )
 
 
+def customers_in(units: Sequence[Unit], depth: int) -> dict[tuple[int, str], int]:
+    """Of how many customers the units at each value, or over, at each position are."""
+    who: dict[tuple[int, str], set[str]] = defaultdict(set)
+    for customer, outcome, path in units:
+        for place in range(depth):
+            who[place + 1, path[place][1] if place < len(path) else f"END_{outcome}"].add(customer)
+    return {cell: len(people) for cell, people in who.items()}
+
+
 def whole(units: Sequence[Unit], collapse: bool) -> dict[tuple[str, ...], tuple[int, int, int, float, int, float]]:
     """Of each whole path: units, mature (all), reached, the median seconds it lasts, customers, their share of all."""
     taken: dict[tuple[str, ...], list[tuple[str, int]]] = defaultdict(list)

@@ -18,6 +18,13 @@ class Row:
     touched: int
     open: int
     customers: int
+    customers_entered: int
+    customers_lost: int
+    customers_touched: int
+    customers_skipped: int
+    customers_open: int
+    customers_waited: int
+    customers_backward: int
     median_wait: float | None
     waits: int
     backward: int
@@ -65,10 +72,17 @@ def funnel_of(
     for k in range(len(rows) + 1):
         there = [(journey, first) for journey, mature, reached, first in counted if mature and reached >= k]
         waits = []
-        for _, mature, _, first in counted:
+        who: dict[str, set[str]] = {name: set() for name in ("lost", "touched", "skipped", "open", "waited", "back")}
+        for journey, mature, reached, first in counted:
             before = [first[j] for j in range(k) if j in first]
             if mature and before and k in first:
                 waits.append(first[k] - before[-1])
+                who["waited" if waits[-1] >= 0 else "back"].add(journey.customer)
+            if reached >= k:
+                kind = "open" if not mature else "touched" if k in first else "skipped"
+                who[kind].add(journey.customer)
+            elif mature and (k == 0 or reached == k - 1):
+                who["lost"].add(journey.customer)
         told = [wait for wait in waits if wait >= 0]
         table.append(
             Row(
@@ -77,6 +91,13 @@ def funnel_of(
                 touched=sum(k in first for _, mature, _, first in counted if mature),
                 open=sum(not mature and reached >= k for _, mature, reached, _ in counted),
                 customers=len({journey.customer for journey, _ in there}),
+                customers_entered=len({journey.customer for journey, mature, _, _ in counted if mature}),
+                customers_lost=len(who["lost"]),
+                customers_touched=len(who["touched"]),
+                customers_skipped=len(who["skipped"]),
+                customers_open=len(who["open"]),
+                customers_waited=len(who["waited"]),
+                customers_backward=len(who["back"]),
                 median_wait=median(told) if told else None,
                 waits=len(told),
                 backward=len(waits) - len(told),

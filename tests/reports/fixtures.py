@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import pairwise
-from math import sqrt
+from math import ceil, sqrt
 from typing import Any
 
 import polars as pl
@@ -91,8 +91,7 @@ def funnel_frame(counts: tuple[int, ...] = COUNTS, names: tuple[str, ...] = STAG
                 "direct": 0,
                 "late": 120,
                 "all_stages": counts[-1] * 4 // 5 if index == len(counts) - 1 else None,
-                "customers": reached,
-                "customers_lost": before - reached if index else 0,
+                **customers_of(reached, before, counts, index),
                 "share_of_entered": of_entered[0],
                 "share_of_entered_low": of_entered[1],
                 "share_of_entered_high": of_entered[2],
@@ -123,6 +122,27 @@ def funnel_frame(counts: tuple[int, ...] = COUNTS, names: tuple[str, ...] = STAG
             "share_of_entered_high": pl.Float64,
         },
     )
+
+
+def customers_of(reached: int, before: int, counts: tuple[int, ...], index: int) -> dict[str, int]:
+    """The customers behind the counts of a row of `funnel_frame`, with one journey each."""
+    is_goal = index == len(counts) - 1
+    return {
+        "customers": reached,
+        "customers_entered": counts[0],
+        "customers_lost": before - reached if index else 0,
+        "customers_touched": reached - reached // 20,
+        "customers_skipped": reached // 20,
+        "customers_open": 1312 // (index + 1),
+        "customers_open_lost": 1312 // index - 1312 // (index + 1) if index else 0,
+        "customers_direct": 0,
+        "customers_late": 120,
+        "customers_never": max(0, counts[0] - counts[-1] - 120),
+        "customers_all_stages": counts[-1] * 4 // 5 if is_goal else 0,
+        "customers_not_all_stages": counts[-1] - counts[-1] * 4 // 5 if is_goal else 0,
+        "customers_waited": reached if index else 0,
+        "customers_backward": 0,
+    }
 
 
 def segment_frame(
@@ -164,12 +184,27 @@ def segment_frame(
     return pl.DataFrame(rows, schema_overrides={"step": pl.UInt32})
 
 
-def routes_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) -> pl.DataFrame:
-    return pl.DataFrame(
-        routes,
-        schema={"route": pl.List(pl.String), "ended": pl.String, "units": pl.Int64, "converted": pl.Int64},
-        orient="row",
-    )
+def flow_frame(routes: Sequence[tuple[list[str], str | None, int, int]] = ROUTES, share: float = 1.0) -> pl.DataFrame:
+    """The cells of a flow of these routes: all units are mature, and have so large a `share` of customers."""
+    counts: Counter[tuple[Any, ...]] = Counter()
+    reached: Counter[tuple[Any, ...]] = Counter()
+    for route, ended, units, converted in routes:
+        cells: list[tuple[Any, ...]] = [(place, name, None, None, None) for place, name in enumerate(route, 1)]
+        for place, link in enumerate(pairwise(route), 1):
+            cells += [(place, *link, None, None), *((place, *link, at, name) for at, name in enumerate(route, 1))]
+        if ended is not None:
+            cells.append((len(route), route[-1], f"END_{ended.removeprefix('END_')}", None, None))
+        counts.update(dict.fromkeys(cells, units))
+        reached.update(dict.fromkeys(cells, converted))
+    rows = []
+    for cell, units in counts.items():
+        people = [ceil(count * share) for count in (units, reached[cell], units - reached[cell])]
+        rows.append((*cell, units, reached[cell], *people))
+    names = ("customers_mature", "customers_reached", "customers_lost")
+    texts = dict.fromkeys(("source", "target", "through"), pl.String)
+    schema = {"position": pl.UInt32, "source": pl.String, "target": pl.String, "through_position": pl.UInt32, **texts}
+    counted = dict.fromkeys(("mature", "reached", *names), pl.Int64)
+    return pl.DataFrame(rows, schema={**schema, **counted}, orient="row")
 
 
 MATURE = sum(units for _, ended, units, _ in ROUTES if ended != "open")
@@ -183,6 +218,8 @@ def variants_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES
             "units": [units for _, _, units, _ in whole],
             "mature": [units for _, _, units, _ in whole],
             "reached": [converted for *_, converted in whole],
+            "customers_reached": [converted for *_, converted in whole],
+            "customers_lost": [units - converted for _, _, units, converted in whole],
         }
     )
 
@@ -193,12 +230,9 @@ def matrix_frame(routes: list[tuple[list[str], str | None, int, int]] = ROUTES) 
     for path, ended, units, _ in routes:
         for position in range(depth):
             cells[position + 1, path[position] if position < len(path) else f"END_{ended}"] += units
-    rows = [(*cell, units, units / every) for cell, units in cells.items()]
-    return pl.DataFrame(
-        rows,
-        schema={"position": pl.UInt32, "node": pl.String, "units": pl.Int64, "share_of_units": pl.Float64},
-        orient="row",
-    )
+    rows = [(*cell, units, units, units / every) for cell, units in cells.items()]
+    counts = {"units": pl.Int64, "customers": pl.Int64, "share_of_units": pl.Float64}
+    return pl.DataFrame(rows, schema={"position": pl.UInt32, "node": pl.String, **counts}, orient="row")
 
 
 def changes_frame() -> pl.DataFrame:
@@ -273,7 +307,17 @@ def weeks_frame(names: tuple[str, ...] = STAGES, group: str = "Mobile web") -> p
         "reached": pl.Int64,
         "is_open": pl.Boolean,
     }
-    return weeks.judged(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30)
+    return weeks.judged(with_customers(pl.DataFrame(rows, schema=schema, orient="row")), 10, 30)
+
+
+def with_customers(weekly: pl.DataFrame) -> pl.DataFrame:
+    """Weekly counts with the customers behind them, who have one journey each."""
+    return weekly.with_columns(
+        customers="previous",
+        customers_reached="reached",
+        customers_lost=pl.col("previous") - pl.col("reached"),
+        effective=pl.col("previous").cast(pl.Float64),
+    )
 
 
 def falls_frame(name: str = STAGES[-1]) -> pl.DataFrame:
@@ -328,13 +372,13 @@ def evidence_of() -> Evidence:
 
 def answers(k: int = 10, min_customers: int = 30, names: tuple[str, ...] = STAGES, **changed: Any) -> Answers:
     defaults: dict[str, Any] = {
-        "facts": Facts(142380, 20117, 24802, 2512, 20350, 1940, START, END),
+        "facts": Facts(142380, 20117, 24802, START, END),
         "goal": names[-1],
         "window": WINDOW,
         "stages": stages.publishable_stages(funnel_frame(names=names), k, min_customers),
         "segments": stages.publishable_segments(segment_frame(names=names), k, min_customers),
-        "flow": flow.publishable_flow(routes_frame(), {"Order placed"}, k),
-        "paths": publishable_paths(variants_frame(), MATURE, min_customers),
+        "flow": flow.publishable_flow(flow_frame(), {"Order placed"}, k),
+        "paths": publishable_paths(variants_frame(), MATURE, k, min_customers),
         "positions": publishable_positions(matrix_frame(), k),
         "moves": publishable_moves(transitions_frame(), k),
         "used": used_frame(names),
@@ -368,8 +412,8 @@ def hostile_answers(names: tuple[str, ...]) -> Answers:
     return answers(
         names=names,
         segments=stages.publishable_segments(segment_frame(groups, names), 10, 30),
-        flow=flow.publishable_flow(routes_frame(taken), {"Order placed"}, 10),
-        paths=publishable_paths(variants_frame(taken), MATURE, 30),
+        flow=flow.publishable_flow(flow_frame(taken), {"Order placed"}, 10),
+        paths=publishable_paths(variants_frame(taken), MATURE, 10, 30),
         positions=publishable_positions(matrix_frame(taken), 10),
         moves=publishable_moves(transitions_frame(taken), 10),
         used=used_frame(names, names),

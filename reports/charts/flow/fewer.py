@@ -70,7 +70,8 @@ def _merged(rows: Rows, shares: tuple[str, ...]) -> dict[str, Any]:
     for share in shares:
         text = share.replace("share", "text")
         mean = sum(row[share] * row["units"] for row in rows) / units if units else 0.0
-        if all(row[text] == MISSING for row in rows):
+        if any(row[text] == MISSING for row in rows):
+            merged |= {share: 0.0, text: MISSING}
             continue
         is_exact = not any(row[text].startswith(("under", "over")) for row in rows)
         merged |= {share: round(mean, 4), text: percent(mean) if is_exact else f"about {percent(mean)}"}

@@ -130,7 +130,8 @@ def _of_weeks(
         )
         journeys = int(rows["previous"].sum())
         share, usual = (float((rows[name] * rows["previous"]).sum()) / journeys for name in ("share", "usual"))
-        ends = share_interval(round(share * journeys), journeys)
+        worth = float((rows["previous"] / rows["effect"]).sum())  # journeys of one customer are alike
+        ends = share_interval(share * worth, worth)
         goals = journeys * later[run["step"]]
         yield {
             **{name: run[name] for name in ("dimension", "segment", "step", "name", "first")},

@@ -27,8 +27,7 @@ from analytics import (
 from reports.privacy.rules import small
 from reports.privacy.stages import NO_VALUE
 from reports.privacy.trends import SERIES
-from reports.questions.groups import floats
-from reports.questions.intervals import share_interval
+from reports.questions.groups import floats, told_apart
 from reports.settings import ReportSettings
 
 FALLEN: Final = pl.Schema(
@@ -77,23 +76,23 @@ def group_falls(paths: Paths, settings: ReportSettings, counts: pl.DataFrame | N
         same = [one for one in kept if one["step"] == row["step"] and _overlap(one, row)]
         if not any(_is_part(paths, settings, goal, row, one) for one in same):
             kept.append(row)
-    published = [_published(settled, row, settings) for row in kept]
+    published = [_published(paths, settings, goal, settled, row) for row in kept]
     return pl.DataFrame([row for row in published if row is not None], schema=FALLEN, orient="row")
 
 
 def _settled(counts: pl.DataFrame) -> pl.DataFrame:
-    """The days of known groups that are settled, counted as customers too: journeys of one customer are alike."""
+    """The settled days of known groups, as many journeys as they are worth: those of one customer are alike."""
     known = counts.filter(
         ~pl.col("is_open"), pl.col("dimension").is_not_null(), pl.col("segment") != NO_VALUE, pl.col("previous") > 0
     )
-    went_on = pl.col("customers") * pl.col("reached") / pl.col("previous")
+    went_on = pl.col("effective") * pl.col("reached") / pl.col("previous")
     return known.select(
         *SERIES,
         "name",
         "previous",
         period="week",
         went_on="reached",
-        n=pl.col("customers").cast(pl.Float64),
+        n="effective",
         reached=went_on,
     )
 
@@ -140,26 +139,32 @@ def _is_part(paths: Paths, settings: ReportSettings, goal: Goal, row: dict[str, 
     return not float(z) < -_BELOW
 
 
-def _published(settled: pl.DataFrame, row: dict[str, Any], settings: ReportSettings) -> dict[str, Any] | None:
-    """A fall on the days on which it was clearest, around those of the scan; null where too few to publish."""
+def _published(
+    paths: Paths, settings: ReportSettings, goal: Goal, settled: pl.DataFrame, row: dict[str, Any]
+) -> dict[str, Any] | None:
+    """A fall on the days on which it was clearest, around those of the scan; null where too few to publish.
+
+    The counts of few customers are no smaller than a whole step of rounding, as a count that is withheld is never 0.
+    """
     length = row["last"] - row["first"] + _DAY
     series = settled.filter(pl.col(key) == row[key] for key in SERIES).sort("period")
     around = series.filter(pl.col("period").is_between(row["first"] - length / 2, row["last"] + length / 2))
     first, last = lowest_run(around, row["usual"])
     rows = around[first : last + 1]
-    people = round(rows["n"].sum())
-    n, reached = int(rows["previous"].sum()), int(rows["went_on"].sum())
-    if people < settings.least or small(n - reached, settings.k):
+    since, until = rows["period"][0], rows["period"][-1]
+    before, here = _of_days(paths, settings, goal, row, (since, until))
+    if before["customers"] < settings.least or small(here["customers_lost"], settings.k):
         return None
-    low, high = share_interval(round(people * reached / n), people)
+    low, high = here["share_of_previous_low"], here["share_of_previous_high"]
     unit = max(10, settings.k)
-    journeys, until = round(n / unit) * unit, rows["period"][-1]
-    share = min(1.0, round(reached / unit) * unit / journeys)
+    journeys = round(before["reached"] / unit) * unit
+    reached = unit if small(here["customers"], settings.k) else round(here["reached"] / unit) * unit
+    share = min(1.0, reached / journeys)
     end = settled["period"].max()
     assert isinstance(end, date)
     return {
         **{name: row[name] for name in (*SERIES, "name")},
-        "first": rows["period"][0],
+        "first": since,
         "last": until,
         "journeys": journeys,
         "share": round(share, 4),
@@ -169,3 +174,21 @@ def _published(settled: pl.DataFrame, row: dict[str, Any], settings: ReportSetti
         "is_lasting": bool(until >= end - 2 * _DAY),
         "was_below": row["z_before"] is not None and row["z_before"] > _BELOW,
     }
+
+
+def _of_days(
+    paths: Paths, settings: ReportSettings, goal: Goal, row: dict[str, Any], days: tuple[date, date]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The stage before a step, and the step, of a group's journeys that began on these days."""
+    column = next(column for column in settings.segments if settings.name_of(column) == row["dimension"])
+    found = stage_funnel(
+        paths,
+        goal=goal,
+        window=duration(settings.trend_window),
+        by=told_apart(pl.col(column)).alias(column),
+        start=days[0],
+        end=days[1] + _DAY,
+        timezone=settings.timezone,
+    ).filter(~pl.col("is_total"), pl.col(column) == row["segment"])
+    before, here = (found.filter(pl.col("step") == step).row(0, named=True) for step in (row["step"] - 1, row["step"]))
+    return before, here

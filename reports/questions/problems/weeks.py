@@ -32,8 +32,9 @@ def step_counts(
     """How many journeys go on from step to step, by period in which they begin, for all journeys and for every group.
 
     Whole counts, not for the public: `dimension`, `segment` (null: all journeys), `step`, `name`, `week` (the first day
-    of the period), `previous`, `reached` (journeys, including those whose window is not over), `customers` (distinct,
-    of `previous`), `is_open`. Null where there is no whole week.
+    of the period), `previous`, `reached` (journeys, including those whose window is not over), `customers`,
+    `customers_reached`, `customers_lost` (distinct: of `previous`, of `reached`, of the others), `effective` (as many
+    independent journeys as the previous ones are worth), `is_open`. Null where there is no whole week.
     """
     window, zone, end = duration(settings.trend_window), settings.timezone, facts.end_of_data
     weeks = weeks_between(facts.first_at.date(), end.date())
@@ -48,7 +49,15 @@ def step_counts(
     frames = []
     for column in (None, *settings.segments):
         found = stage_funnel(
-            paths, goal=goal, window=window, by=column or (), start=first, end=last, period=period, timezone=zone
+            paths,
+            goal=goal,
+            window=window,
+            by=column or (),
+            start=first,
+            end=last,
+            period=period,
+            with_open=True,
+            timezone=zone,
         ).with_columns(week=pl.col("period").dt.date())
         frames.append(_conversion_of(found, column, settings).with_columns(is_open=pl.col("week").is_in(still_open)))
     return pl.concat(frames)
@@ -71,17 +80,16 @@ def judged(counts: pl.DataFrame, k: int, min_customers: int, spreads: float = SP
 
     A week that is withheld, of few customers or open is not unusual, and no later week is judged by it.
     """
-    shares = weekly_shares(counts, k, min_customers).rename({"share": "published", "known": "share"})
     ranges = unusual_periods(
-        shares.with_columns(
-            pl.col("week").alias("period"), pl.col("previous").alias("n"), (pl.col("state") == SHOWN).alias("settled")
+        weekly_shares(counts, k, min_customers).with_columns(
+            period="week", n=pl.col("previous") / pl.col("effect"), settled=pl.col("state") == SHOWN
         ),
         SERIES,
         spreads=spreads,
         periods_before=WEEKS_BEFORE,
         min_periods=MIN_WEEKS,
     )
-    return publishable_weeks(ranges.drop("share").rename({"published": "share"}))
+    return publishable_weeks(ranges)
 
 
 def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSettings) -> pl.DataFrame:
@@ -90,14 +98,12 @@ def _conversion_of(counts: pl.DataFrame, column: str | None, settings: ReportSet
     Journeys without a value form a group too, as the other groups would reveal them.
     """
     rows = counts.filter(pl.col("is_total") if column is None else ~pl.col("is_total"))
-    reached = pl.col("reached") + pl.col("open")
     return rows.select(
-        "week",
-        "step",
-        "name",
-        reached=reached,
+        *("week", "step", "name", "reached", "customers_lost"),
         dimension=pl.lit(None if column is None else settings.name_of(column), pl.String),
         segment=pl.lit(None, pl.String) if column is None else told_apart(pl.col(column)).fill_null(NO_VALUE),
-        previous=reached.shift(1),
+        previous=pl.col("reached").shift(1),
         customers=pl.col("customers").shift(1),
+        customers_reached="customers",
+        effective="effective_previous",
     ).filter(pl.col("step") > 1)

@@ -43,6 +43,7 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     "step_matrix": [lambda paths: analytics.step_matrix(paths, 6, by="device")],
     "flow": [lambda paths, **o: analytics.flow(paths, by="device", depth=4, top=2, **o)],
     "flow_routes": [lambda paths: analytics.flow_routes(paths, by="device", depth=4, top=2)],
+    "flow_cells": [lambda paths: analytics.flow_cells(paths, by="device", depth=4, top=2)],
     "variants": [lambda paths, **o: analytics.variants(paths, by="device", top=5, **o)],
     "match": [lambda paths, **o: analytics.match(paths, "look .* buy", by="device", **o)],
     "conformance": [lambda paths: analytics.conformance(paths, ["look", "cart", "buy"], by="device")],

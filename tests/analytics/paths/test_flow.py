@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Funnel, Step, flow, flow_routes, funnel
+from analytics import Funnel, Step, flow, flow_cells, flow_routes, funnel
 from expectations.errors import DefinitionError
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
 from tests.oracles.paths import links, routes
@@ -136,6 +136,28 @@ def test_routes_and_links_are_those_of_the_definition(
     table = flow(shop, source=start, target=end, depth=depth, top=top, gap=pause)
     rows = table["position", "source", "target", "units", "customers", "reached"].rows()
     assert {row[:3]: row[3:] for row in rows} == links(units, start, end, depth, top, gap)
+    cells = flow_cells(shop, source=start, target=end, depth=depth, top=top, gap=pause)
+    linked = cells.filter(pl.col("target").is_not_null(), pl.col("through").is_null())
+    assert sorted(linked["position", "source", "target", "units", "customers", "reached"].rows()) == sorted(rows)
+
+
+def test_the_cells_of_a_flow_count_a_customer_once() -> None:
+    won, lost = "[journey={0},outcome=converted]", "[journey={0},outcome=abandoned]"
+    ann = f"a@0d{won} pay@1d{won}".replace("{0}", "1") + f" a@9d{won} pay@10d{won}".replace("{0}", "2")
+    bo = f"a@0d{lost} b@1d{lost}".replace("{0}", "1")
+    cells = flow_cells(paths({"ann": ann, "bo": bo}, end="90d"), depth=3)
+    columns = ("units", "customers", "mature", "reached", "customers_reached", "customers_lost")
+    found = {(row["position"], row["source"], row["target"], row["through"]): [row[name] for name in columns]
+             for row in cells.rows(named=True)}  # fmt: skip
+    assert found[1, "a", None, None][:3] == [3, 2, 3]
+    assert found[1, "a", "pay", None][:2] == [2, 1]
+    assert found[1, "a", "pay", "a"][:2] == found[1, "a", "pay", "pay"][:2] == [2, 1]
+    assert found[2, "b", "END_abandoned", None][:2] == [1, 1]
+    assert (1, "a", "pay", "b") not in found
+
+
+def test_no_touches_give_no_cells_of_a_flow() -> None:
+    assert flow_cells(paths({})).is_empty()
 
 
 @settings(deadline=None, max_examples=60)

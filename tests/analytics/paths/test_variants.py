@@ -14,7 +14,7 @@ from analytics import Selection, step_matrix, variants, wilson
 from analytics.store.ordering import split_at_customers
 from expectations.errors import DefinitionError
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
-from tests.oracles.moves import cells, whole
+from tests.oracles.moves import cells, customers_in, whole
 from tests.written import START, paths
 
 JOURNEYS = {"ann": "visit@0m[device=phone] pay@5m", "bo": "visit@0m[device=desk] pay@9m", "cy": "look@0m[device=desk]"}
@@ -37,9 +37,9 @@ def test_a_customer_counts_once_on_a_path_and_in_the_share_of_all_customers() ->
 
 def test_rare_variants_are_left_out_of_the_list_and_not_of_the_shares() -> None:
     expected = [(["visit", "pay"], 2, 2 / 3)]
-    assert variants(paths(JOURNEYS), min_units=2)["path", "units", "share_of_units"].rows() == expected
+    assert variants(paths(JOURNEYS), min_units=2)["path", "units", "customers", "share_of_units"].rows() == expected
     grouped = variants(paths(JOURNEYS), by="device", min_units=2)
-    assert grouped["is_total", "path", "units", "share_of_units"].rows() == [(True, *expected[0])]
+    assert grouped["is_total", "path", "units", "customers", "share_of_units"].rows() == [(True, *expected[0])]
     with pytest.warns(DeprecationWarning, match="min_units"):
         assert variants(paths(JOURNEYS), least=2)["units"].to_list() == [2]
     with pytest.raises(DefinitionError, match="min_units 0"):
@@ -81,7 +81,7 @@ def test_units_are_selected(among: Selection, units: int) -> None:
 
 def test_no_touches_and_wrong_words() -> None:
     assert variants(paths({})).is_empty()
-    assert step_matrix(paths({})).columns == ["is_total", "position", "node", "units", "share_of_units"]
+    assert step_matrix(paths({})).columns == ["is_total", "position", "node", "units", "customers", "share_of_units"]
     with pytest.raises(DefinitionError, match="depth 0"):
         step_matrix(paths({}), 0)
     with pytest.raises(DefinitionError, match="No variant"):
@@ -108,6 +108,7 @@ def test_every_position_sums_to_one_with_the_ended_units(people: list, size: int
     units = units_of(people)
     table = step_matrix(paths_of(units, size), depth)
     assert {row[:2]: row[2] for row in table["position", "node", "units"].rows()} == dict(cells(units, depth))
+    assert {row[:2]: row[2] for row in table["position", "node", "customers"].rows()} == customers_in(units, depth)
     sums = table.group_by("position").agg(pl.col("share_of_units").sum())["share_of_units"]
     assert sums.to_list() == pytest.approx([1.0] * (depth if units else 0))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tests.audit.certainty import Share
-from tests.audit.expected.stages import people
+from tests.audit.expected.stages import open_or_direct, people
 from tests.audit.expected.withholding import Allowed, Expected, exact, nothing, rounded, small
 from tests.audit.landed.lake import value_of
 from tests.audit.landed.paths import Journey, Touch
@@ -59,6 +59,12 @@ class Goal:
             self.worth[journey.customer] += value
 
     @property
+    def never(self) -> list[Journey]:
+        """The mature journeys that have it neither in time nor late."""
+        there = set(map(id, (*self.reached, *self.late)))
+        return [journey for journey in self.mature if id(journey) not in there]
+
+    @property
     def lost(self) -> int:
         """Customers with a mature journey that has not reached it."""
         reached = set(map(id, self.reached))
@@ -79,8 +85,10 @@ def attained(truth: Truth) -> Expected | None:
         if not secret:
             shown.append(goal)
 
-        def counted(journeys: list[Journey], *, fits: bool = True, of: Goal = goal) -> Allowed:
-            known = fits and not small(people(of.mature), k) and not small(people(journeys), k)
+        hidden = open_or_direct(people(goal.open), people(goal.direct), k)
+
+        def counted(journeys: list[Journey], *others: list[Journey], fits: bool = True, of: Goal = goal) -> Allowed:
+            known = fits and not any(small(people(own), k) for own in (of.mature, journeys, *others))
             return exact(len(journeys)) if known else nothing()
 
         low, high = share.ends or (None, None)
@@ -93,9 +101,9 @@ def attained(truth: Truth) -> Expected | None:
         rows[(one["name"],)] = {
             "horizon_seconds": exact(goal.horizon / SECOND),
             "mature": counted(goal.mature),
-            "open": counted(goal.open),
-            "direct": counted(goal.direct),
-            "late": counted(goal.late, fits=not secret),
+            "open": counted(goal.open, fits="open" not in hidden),
+            "direct": counted(goal.direct, fits="direct" not in hidden),
+            "late": counted(goal.late, goal.never, fits=not secret),
             "reached": counted(goal.reached, fits=not secret),
             "goal_rate": rate(share.value),
             "goal_rate_low": rate(low),

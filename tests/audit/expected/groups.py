@@ -218,7 +218,8 @@ def problems_of(truth: Truth) -> list[Problem]:
         journeys = sum(week.previous for week in weeks)
         reached = sum(week.reached for week in weeks)
         usual = sum(week.usual * week.previous for week in weeks) / journeys
-        low, high = wilson(reached, journeys)
+        worth = sum(week.previous / week.effect for week in weeks)
+        low, high = wilson(reached / journeys * worth, worth)
         risky = sum(week.at_risk for week in weeks)
         slack = 0.02 if risky else 0.0002
         goals = journeys * len(steps[-1].reached) / len(steps[run.step - 1].reached)

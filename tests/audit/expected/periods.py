@@ -40,8 +40,11 @@ class Week:
     people: int
     people_reached: int
     lost: int
+    effect: float = 1.0
     state: str = SHOWN
     at_risk: bool = False
+    after_risk: bool = False
+    """Some week before it may be rounded, and the range follows from published shares."""
     usual: float = 0.0
     low: float | None = None
     high: float | None = None
@@ -118,6 +121,9 @@ def _weeks(truth: Truth, groups: dict[tuple[Any, Any], list[Walk]], spreads: flo
                 reached = [walk for walk in previous if walk.depth >= step]
                 gone = people(walk for walk in previous if walk.depth < step)
                 row = Week(week, len(previous), len(reached), people(previous), people(reached), gone)
+                if previous:
+                    share = Share.of((walk.customer for walk in previous), (walk.customer for walk in reached))
+                    row.effect = max(1.0, round(len(previous) / share.size, 1))
                 found[dimension, segment, step + 1].append(row)
                 counts[week, segment, step] = row.people
                 counts[week, segment, step + 1] = row.people_reached
@@ -132,7 +138,8 @@ def _weeks(truth: Truth, groups: dict[tuple[Any, Any], list[Walk]], spreads: flo
             row.state = _state(truth, row, bool({(row.week, segment, step), (row.week, segment, step - 1)} & secret))
             share = row.share
             if share is not None and len(before) >= MIN_WEEKS:
-                row.usual, row.low, row.high = band(before[-WEEKS_BEFORE:], row.previous, spreads)
+                row.after_risk = any(one.at_risk for one in rows if one.week < row.week)
+                row.usual, row.low, row.high = band(before[-WEEKS_BEFORE:], row.previous / row.effect, spreads)
                 row.unusual = row.state == SHOWN and not row.low <= share <= row.high
             if share is not None and row.state == SHOWN and not row.unusual:
                 before.append(share)
@@ -202,6 +209,7 @@ def _week(truth: Truth, week: Week) -> dict[str, Allowed]:
     row = {
         "state": exact(week.state),
         "previous": nothing() if week.state == WITHHELD else exact(week.previous),
+        "effect": nothing("no share") if week.share is None else between(week.effect - 0.1001, week.effect + 0.1001),
         "share": rounded(week.share, 4),
         "usual": rounded(week.usual, 4) if expected else nothing("too few weeks before"),
         "low": rounded(week.low, 4) if expected else nothing("too few weeks before"),
@@ -211,8 +219,12 @@ def _week(truth: Truth, week: Week) -> dict[str, Allowed]:
         row["state"] |= exact(WITHHELD)
         row["previous"] |= tens(week.previous) | nothing()
         row["share"] |= nothing() | (between(week.share - 0.01, week.share + 0.01) if week.share else nothing())
-        for name in ("usual", "low", "high"):
-            row[name] |= nothing()
+        for name, value in (("usual", week.usual), ("low", week.low), ("high", week.high)):
+            row[name] |= nothing() | (between(value - 0.05, value + 0.05) if value is not None else nothing())
+        row["effect"] |= nothing()
+    elif week.after_risk and expected:
+        for name, value in (("usual", week.usual), ("low", week.low), ("high", week.high)):
+            row[name] |= between((value or 0.0) - 0.02, (value or 0.0) + 0.02)
     return row
 
 
@@ -283,12 +295,10 @@ def voice_shift(truth: Truth, stage: str) -> tuple[float, float, float] | None:
     shares = []
     for side in sides:
         answers = side.get(stage, [])
-        yes = sum(satisfied for _, satisfied in answers)
-        if (
-            len(answers) < truth.settings.least
-            or small(yes, truth.settings.k)
-            or small(len(answers) - yes, truth.settings.k)
-        ):
+        sides_of = [{who for who, satisfied in answers if satisfied is kind} for kind in (True, False)]
+        if len({who for who, _ in answers}) < truth.settings.least:
+            return None
+        if any(small(len(who), truth.settings.k) for who in sides_of):
             return None
         shares.append(Share.of((who for who, _ in answers), (who for who, satisfied in answers if satisfied)))
     return difference(shares[1], shares[0])

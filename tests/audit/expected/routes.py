@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-from tests.audit.expected.stages import people
+from tests.audit.expected.stages import beside_is_withheld, people
 from tests.audit.expected.withholding import (
     Allowed,
     Expected,
@@ -23,16 +25,44 @@ ENDINGS = {"END_converted": "reached", "END_abandoned": "abandoned", "END_open":
 LONGEST = 10
 
 
-def share_text(part: int, whole: int, k: int) -> Allowed:
-    """A share as a text; a bound where one side of it is small."""
-    edge = min(k / whole, 1.0) if whole else 0.0
-    if not whole:
-        return exact("–")
-    if small(part, k):
-        return Allowed(f"under {edge:.1%} or a wider bound", lambda v: _bound(v, "under ", edge))
-    if small(whole - part, k):
-        return Allowed(f"over {1 - edge:.1%} or a wider bound", lambda v: _bound(v, "over ", 1 - edge))
-    return Allowed(f"{part / whole:.4%}", lambda v: _percent(v, part / whole))
+@dataclass(frozen=True)
+class ShareText(Allowed):
+    """What the text of a share may be; `true` is the share, `step` how far apart the published ones lie."""
+
+    true: float = 0.0
+    step: float = 0.0
+
+
+def share_text(whole: list[Walk], part: list[Walk], k: int, *, rounds: bool) -> ShareText:
+    """A share as a text: exact, in steps that cover `k` units beside rounded counts, a bound, or nothing.
+
+    A bound stands for few customers of few units; a bound for few customers of many units would be wrong or reveal
+    them.
+    """
+    inside = set(map(id, part))
+    rest = [walk for walk in whole if id(walk) not in inside]
+    true, edge = len(part) / len(whole), min(k / len(whole), 1.0)
+    step = (coarse(len(whole), k) or 0.0) if rounds else 0.0
+
+    def text(words: str, test: Callable[[Any], bool]) -> ShareText:
+        return ShareText(words, lambda value: isinstance(value, str) and test(value), true, step)
+
+    if any(small(people(own), k) for own in (part, rest)):
+        few = part if small(people(part), k) else rest
+        if not small(len(few), k):
+            return text("nothing", lambda v: v == "–")
+        word, end = ("under ", edge) if few is part else ("over ", 1 - edge)
+        return text(f"{word}{end:.1%} or a wider bound", lambda v: _bound(v, word, end))
+    if not rounds:
+        return text(f"{true:.4%}", lambda v: _percent(v, true, 0.00051))
+    if not step:
+        return text("nothing, as too few for a share", lambda v: v == "–")
+    return text(f"{true:.4%} in steps of {step:g}", lambda v: _percent(v, true, step / 2 + 1e-6))
+
+
+def leaving(text: str, allowed: Allowed) -> bool:
+    """Whether the share that leaves may be shown so: it may be withheld where others leave in ways of few each."""
+    return text == "–" or text.startswith("over ") or allowed.test(text)
 
 
 def _bound(text: Any, word: str, edge: float) -> bool:
@@ -42,8 +72,8 @@ def _bound(text: Any, word: str, edge: float) -> bool:
     return told >= edge - 0.0006 if word == "under " else told <= edge + 0.0006
 
 
-def _percent(text: Any, share: float) -> bool:
-    return isinstance(text, str) and text.endswith("%") and abs(float(text[:-1]) / 100 - share) <= 0.00051
+def _percent(text: str, share: float, slack: float) -> bool:
+    return text.endswith("%") and text[0].isdigit() and abs(float(text[:-1]) / 100 - share) <= slack
 
 
 def coarse_share(part: int, whole: int, k: int, digits: int) -> Allowed:
@@ -59,11 +89,7 @@ def coarse_share(part: int, whole: int, k: int, digits: int) -> Allowed:
 
 
 def flow(truth: Truth) -> Expected | None:
-    """The moves of mature journeys from position to position.
-
-    Small cells are judged by journeys, as the page says ("moves of fewer than 10"): a move of 10 journeys by 9
-    customers is shown. Everywhere else they are judged by customers.
-    """
+    """The moves of mature journeys from position to position."""
     k, found = truth.settings.k, truth.flow
     if not found.nodes:
         return None
@@ -71,20 +97,20 @@ def flow(truth: Truth) -> Expected | None:
     rows = {}
     for (position, source, target), walks in found.links.items():
         ends = [found.nodes[position, source], found.nodes[position + 1, target]]
-        if small(len(walks), k) or any(small(len(node), k) for node in ends):
+        if small(people(walks), k) or any(small(people(walk for walk, _ in node), k) for node in ends):
             continue
-        reached = sum(walk.reached for walk in walks)
+        reached = [walk for walk in walks if walk.reached]
         whole = len(found.nodes[position, source])
-        hidden = small(reached, k) or small(len(walks) - reached, k)
+        hidden = any(small(people(own), k) for own in (reached, [walk for walk in walks if not walk.reached]))
         rows[position, source, target] = {
             "units": tens(len(walks)) if rounding else exact(len(walks)),
             "share_of_source": coarse_share(len(walks), whole, k, 3) if rounding else rounded(len(walks) / whole, 3),
             "goal_share": nothing("a bound")
             if hidden
-            else rounded(reached / len(walks), 4)
+            else rounded(len(reached) / len(walks), 4)
             if not rounding
-            else coarse_share(reached, len(walks), k, 4) | rounded(reached / len(walks), 4),
-            "goal_text": share_text(reached, len(walks), k),
+            else coarse_share(len(reached), len(walks), k, 3),
+            "goal_text": share_text(walks, reached, k, rounds=rounding),
         }
     return Expected(("position", "source", "target"), rows)
 
@@ -97,8 +123,8 @@ def flow_rounds(truth: Truth) -> bool:
         for walk, ends in walks:
             if ends:
                 endings[node, walk.journey.outcome].append(walk)
-    cells = (*found.nodes.values(), *found.links.values(), *endings.values())
-    return any(small(len(cell), k) for cell in cells)
+    nodes = [[walk for walk, _ in node] for node in found.nodes.values()]
+    return any(small(people(cell), k) for cell in (*nodes, *found.links.values(), *endings.values()))
 
 
 def commonest(truth: Truth) -> Expected | None:
@@ -127,13 +153,16 @@ def positions(truth: Truth) -> Expected | None:
             counts[node] += len(journeys)
     kept = {name for name, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:14]}
     cells: dict[tuple[int, str, str], list[Any]] = defaultdict(list)
+    who: dict[tuple[int, str, str], int] = defaultdict(int)  # of several touchpoints together: those of the largest
     for (position, node), journeys in found.items():
         name = ENDINGS.get(node) or (node if node in kept else OTHER)
-        cells[position, name, ENDINGS.get(node, "touchpoint")] += journeys
-    rounding = any(small(people(own), k) for own in cells.values())
+        key = position, name, ENDINGS.get(node, "touchpoint")
+        cells[key] += journeys
+        who[key] = max(who[key], people(journeys))
+    rounding = any(small(count, k) for count in who.values()) or beside_is_withheld(truth)
     whole, rows = len(truth.paths.journeys), {}
     for (position, name, kind), own in cells.items():
-        if not small(people(own), k):
+        if not small(who[position, name, kind], k):
             share = coarse_share(len(own), whole, k, 3) if rounding else rounded(len(own) / whole, 3)
             units = tens(len(own)) if rounding else exact(len(own))
             rows[position, name, kind] = {"units": units, "share": share}

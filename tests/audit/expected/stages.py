@@ -12,6 +12,7 @@ from tests.audit.expected.withholding import (
     Allowed,
     Expected,
     between,
+    coarse,
     exact,
     joined,
     near,
@@ -52,11 +53,12 @@ def funnel(truth: Truth) -> Expected:
     asked, steps = truth.settings, truth.funnel
     k, least = asked.k, asked.least
     young = [walk for walk in truth.walks if not walk.mature]
-    shown = visible([s.people for s in steps], [0, *(s.lost for s in steps[1:])], k)
+    shown = visible([people(truth.mature), *(s.people for s in steps)], [0, *(s.lost for s in steps)], k)[1:]
+    hidden = open_or_direct(people(young), people(truth.direct), k)
     rows = {}
     for i, (step, ok) in enumerate(zip(steps, shown, strict=True)):
         before = i > 0 and shown[i - 1]
-        entered = steps[0].people
+        entered = people(truth.mature)
         fits = ok and entered >= least
         rated = fits and before and steps[i - 1].people >= least
         of_all = Share.of((w.customer for w in truth.mature), (w.customer for w in step.reached))
@@ -67,7 +69,8 @@ def funnel(truth: Truth) -> Expected:
             "reached": exact(len(step.reached)) if ok else nothing(),
             "customers": exact(step.people) if ok else nothing(),
             **_beside(truth, step, k, ok=ok, is_goal=i == len(steps) - 1),
-            "open": _young(young, i, k),
+            "direct": exact(len(truth.direct)) if ok and "direct" not in hidden else nothing(),
+            "open": nothing() if i == 0 and "open" in hidden else _young(young, i, k),
             "previous": exact(len(step.previous)) if before else nothing(),
             "dropped": exact(len(step.previous) - len(step.reached)) if ok and before else nothing(),
             "share_of_entered": exact(of_all.value) if fits else nothing(),
@@ -87,22 +90,38 @@ def funnel(truth: Truth) -> Expected:
     return Expected(("step",), rows, in_order=True)
 
 
-def _count(units: list[Any], k: int, ok: bool) -> Allowed:
-    return exact(len(units)) if ok and not small(people(units), k) else nothing()
+def open_or_direct(younger: int, direct: int, k: int) -> set[str]:
+    """Which of the open and the direct journeys, by their customers, are withheld: with all, one has the other."""
+    hidden = {name for name, count in (("open", younger), ("direct", direct)) if small(count, k)}
+    return hidden | {name for name, count in (("open", younger), ("direct", direct)) if hidden and count}
+
+
+def beside_is_withheld(truth: Truth) -> bool:
+    """Whether late, direct or open journeys are withheld, so that no other card may reveal them as the rest of all."""
+    rows = funnel(truth).rows.values()
+    return any(row[name].test(None) for row in rows for name in ("late", "direct", "open"))
+
+
+def _count(units: list[Any], k: int, ok: bool, rest: list[Any] | None = None) -> Allowed:
+    few = any(small(people(own), k) for own in (units, rest or []))
+    return exact(len(units)) if ok and not few else nothing()
 
 
 def _beside(truth: Truth, step: Step, k: int, *, ok: bool, is_goal: bool) -> dict[str, Allowed]:
-    """Counts that stand beside those who reached a row. With `reached`, one of touched and skipped has the other."""
+    """Counts that stand beside those who reached a row. With `reached` one of touched and skipped has the other, and
+    with those who were lost one of the late and those without any goal.
+    """
     touched = set(map(id, step.touched))
     skipped = [walk for walk in step.reached if id(walk) not in touched]
     both = ok and not small(people(skipped), k) and not small(people(step.touched), k)
     in_order = [walk for walk in truth.mature if walk.all_stages]
+    another_way = [walk for walk in truth.mature if walk.reached and not walk.all_stages]
+    never = [walk for walk in truth.mature if not walk.reached and walk.journey.won_at is None]
     return {
         "touched": exact(len(step.touched)) if both else nothing(),
         "skipped": exact(len(skipped)) if both else nothing(),
-        "direct": _count(truth.direct, k, ok),
-        "late": _count(truth.late, k, ok),
-        "all_stages": _count(in_order, k, ok) if is_goal else nothing("of the goal's row"),
+        "late": _count(truth.late, k, ok, never),
+        "all_stages": _count(in_order, k, ok, another_way) if is_goal else nothing("of the goal's row"),
         "waits": exact(len(step.waits)) if ok and not small(step.waiting, k) else nothing(),
         "backward": exact(step.backward) if ok and not small(step.turned, k) else nothing(),
     }
@@ -202,14 +221,17 @@ def by_day(truth: Truth) -> Expected | None:
             if is_there:
                 inside[next(i for i, at in enumerate(moments) if seen <= at)].append(walk)
         bins = [(i, i, len(inside[i]), people(inside[i])) for i in range(len(moments))]
-        curve = incidence(waits, moments)
+        curve, step = incidence(waits, moments), coarse(len(walks), asked.k)
         for _, last, _, _ in joined(bins, asked.k):
             share, low, high = curve[last]
             rows[(name, round(moments[last] / DAY, 3))] = {
                 "journeys": tens(len(walks)),
-                "share": between(share - 0.000501, share + 0.000501),
-                "low": between(low - 0.000501, low + 0.000501),
-                "high": between(high - 0.000501, high + 0.000501),
+                **{
+                    name: nothing("too few for a share")
+                    if step is None
+                    else between(value - step / 2 - 1e-6, value + step / 2 + 1e-6)
+                    for name, value in (("share", share), ("low", low), ("high", high))
+                },
             }
     return Expected(("group", "days"), rows) if rows else None
 

@@ -12,7 +12,7 @@ from tests.reports import fixtures
 
 @pytest.fixture(scope="module")
 def whole() -> Flow:
-    return publishable_flow(fixtures.routes_frame(), {"Order placed"}, 10)
+    return publishable_flow(fixtures.flow_frame(), {"Order placed"}, 10)
 
 
 def test_merging_touchpoints_keeps_the_number_of_journeys(whole: Flow) -> None:

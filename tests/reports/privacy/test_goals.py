@@ -66,6 +66,8 @@ def test_goals_of_two_horizons_do_not_reveal_a_few_journeys() -> None:
             "mature": [100, 104],
             **dict.fromkeys(("reached", "customers_reached", "customers_lost"), (50, 50)),
             "customers": [100, 100],
+            **dict.fromkeys(("customers_open", "customers_direct", "customers_late", "customers_never"), (0, 0)),
+            "customers_left_out": [0, 0],
             **dict.fromkeys(("goal_rate", "goal_rate_low", "goal_rate_high"), (0.5, 0.5)),
             "value": [1.0, 1.0],
             "largest_value": [0.0, 0.0],

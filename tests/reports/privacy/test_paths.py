@@ -56,7 +56,8 @@ def test_the_page_shows_the_numbers_of_variants_and_step_matrix() -> None:
 def test_a_path_that_ends_both_ways_is_listed_in_both_and_long_ones_are_not() -> None:
     paths = [["a"], ["b"] * 11, ["c"]]
     table = pl.DataFrame({"path": paths, "units": [99, 60, 40], "mature": [70, 60, 40], "reached": [30, 0, 39]})
-    assert publishable_paths(table, 200, 30).rows() == [
+    table = table.with_columns(customers_reached="reached", customers_lost=pl.col("mature") - pl.col("reached"))
+    assert publishable_paths(table, 200, 10, 30).rows() == [
         (["c"], "reached", 39, 0.195),
         (["a"], "reached", 30, 0.15),
         (["a"], "abandoned", 40, 0.2),
@@ -66,6 +67,7 @@ def test_a_path_that_ends_both_ways_is_listed_in_both_and_long_ones_are_not() ->
 def test_rare_touchpoints_are_merged_and_small_cells_left_out() -> None:
     cells = {"position": pl.Series([1, 1, 1, 1], dtype=pl.UInt32), "node": ["a", "b", "c", "END_open"]}
     matrix = pl.DataFrame({**cells, "units": [60, 11, 25, 4], "share_of_units": [0.6, 0.11, 0.25, 0.04]})
+    matrix = matrix.with_columns(customers="units")
     assert publishable_positions(matrix, 10, max_touchpoints=1).rows() == [
         (1, "a", "touchpoint", 60, 0.6),
         (1, "other", "touchpoint", 40, 0.4),
@@ -96,6 +98,15 @@ def test_a_share_at_a_position_is_of_the_true_count_not_of_the_rounded_one() -> 
     counts = {"Ad": 7326, "Mail": 5, "Home": 22394}
     matrix = pl.DataFrame(
         {"position": 1, "node": list(counts), "units": list(counts.values())}, schema_overrides={"position": pl.UInt32}
-    ).with_columns(share_of_units=pl.col("units") / sum(counts.values()))
+    ).with_columns(customers="units", share_of_units=pl.col("units") / sum(counts.values()))
     shown = publishable_positions(matrix, 10).filter(touchpoint="Ad").row(0, named=True)
     assert (shown["units"], shown["share"]) == (7330, 0.246)  # 7,330 would be 0.247
+
+
+def test_paths_and_cells_of_few_customers_are_left_out_however_many_journeys_they_have() -> None:
+    table = pl.DataFrame({"path": [["a"], ["b"]], "units": [99, 60], "mature": [99, 60], "reached": [40, 0]})
+    people = table.with_columns(customers_reached=pl.Series([9, 0]), customers_lost=pl.Series([12, 9]))
+    assert publishable_paths(people, 200, 10, 30)["route", "ended"].rows() == [(["a"], "abandoned")]
+    cells = {"position": pl.Series([1, 1], dtype=pl.UInt32), "node": ["a", "b"], "units": [63, 12]}
+    matrix = pl.DataFrame({**cells, "customers": [63, 9], "share_of_units": [0.84, 0.16]})
+    assert publishable_positions(matrix, 10).rows() == [(1, "a", "touchpoint", 60, 0.8)]

@@ -57,7 +57,7 @@ def test_a_withheld_group_withholds_a_second_count_but_not_its_rate() -> None:
 
 
 def test_flow_leaves_out_rare_moves_and_rounds_the_rest() -> None:
-    flow = publishable_flow(fixtures.routes_frame(), {"Order placed"}, K)
+    flow = publishable_flow(fixtures.flow_frame(), {"Order placed"}, K)
     assert flow.rounded
     assert flow.units == sum(route[2] for route in fixtures.ROUTES)
     for frame in (flow.nodes, flow.links, flow.through):
@@ -68,7 +68,7 @@ def test_flow_leaves_out_rare_moves_and_rounds_the_rest() -> None:
 
 def test_flow_without_rare_moves_keeps_exact_counts() -> None:
     routes = [(["Ad click", "Basket"], "abandoned", 123, 0), (["Ad click", "Order placed"], "converted", 77, 77)]
-    flow = publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, K)
+    flow = publishable_flow(fixtures.flow_frame(routes), {"Order placed"}, K)
     assert not flow.rounded
     assert sorted(flow.links["units"]) == [77, 123]
 

@@ -32,7 +32,7 @@ def test_small_weeks_are_withheld_or_too_few() -> None:
     ]
     columns = ("dimension", "segment", "step", "name", "week", "previous", "reached", "is_open")
     counts = pl.DataFrame(rows, schema=columns, orient="row", schema_overrides={"dimension": pl.String})
-    weekly = weeks.judged(counts.with_columns(pl.col("segment").cast(pl.String)), 10, 30)
+    weekly = weeks.judged(fixtures.with_customers(counts.with_columns(pl.col("segment").cast(pl.String))), 10, 30)
     assert weekly["state"].to_list() == ["shown", "withheld", "withheld", "few", "withheld"]
     assert weekly["share"].null_count() == 4
 
@@ -40,7 +40,7 @@ def test_small_weeks_are_withheld_or_too_few() -> None:
 def test_no_weeks_give_an_empty_frame() -> None:
     empty = fixtures.weeks_frame().head(0).select("dimension", "segment", "step", "name", "week", "previous")
     counts = empty.with_columns(reached=pl.col("previous"), is_open=pl.lit(False))
-    assert weeks.judged(counts, 10, 30).schema == trends.SCHEMA
+    assert weeks.judged(fixtures.with_customers(counts), 10, 30).schema == trends.SCHEMA
 
 
 @given(st.lists(st.lists(st.integers(0, 300), min_size=3, max_size=3), min_size=2, max_size=5))
@@ -53,7 +53,7 @@ def test_other_groups_and_the_total_reveal_no_small_group_of_a_week(groups: list
     ]
     columns = ("dimension", "segment", "step", "name", "week", "previous", "reached", "is_open")
     counts = pl.DataFrame(rows, schema=columns, orient="row", schema_overrides={"step": pl.UInt32})
-    weekly = weeks.judged(counts, 10, 30)
+    weekly = weeks.judged(fixtures.with_customers(counts), 10, 30)
     for step in (2, 3):
         shown = {row["segment"]: row for row in weekly.filter(pl.col("step") == step).to_dicts()}
         for which in (step - 2, step - 1):
@@ -75,7 +75,7 @@ def test_steps_of_a_week_reveal_no_small_count_of_customers_who_went_on_or_did_n
     kept = pl.DataFrame(rows, schema=columns, orient="row", schema_overrides={"step": pl.UInt32})
     nobody = [pl.lit(None, pl.String).alias(name) for name in ("dimension", "segment")]
     known: dict[int, int] = {}
-    for row in weeks.judged(kept.with_columns(nobody), 10, 30).to_dicts():
+    for row in weeks.judged(fixtures.with_customers(kept.with_columns(nobody)), 10, 30).to_dicts():
         if row["previous"] is not None:
             known[row["step"] - 1] = row["previous"]
             if row["share"] is not None:

@@ -60,12 +60,12 @@ def test_bins_with_many_journeys_of_few_customers_are_merged_too() -> None:
 def test_too_few_journeys_give_null() -> None:
     assert _times(_paths([None] * 50)) is None
     assert _times(_paths([timedelta(hours=1)] * 29)) is None
-    assert pacing.pace(pacing.summary(_paths([timedelta(hours=1)] * 29), WINDOW), 30) is None
+    assert pacing.pace(pacing.summary(_paths([timedelta(hours=1)] * 29), WINDOW), k=10, min_journeys=30) is None
 
 
 def test_the_marked_bin_contains_the_published_median() -> None:
     journeys = _paths([timedelta(minutes=number) for number in range(1, 400)])
-    pace, frame = pacing.pace(pacing.summary(journeys, WINDOW), 30), _times(journeys)
+    pace, frame = pacing.pace(pacing.summary(journeys, WINDOW), k=10, min_journeys=30), _times(journeys)
     assert pace is not None and frame is not None
     assert pace.median == timedelta(minutes=200)
     assert frame.filter("is_median")["name"].to_list() == ["3–6 h"]
@@ -76,7 +76,7 @@ def test_without_open_journeys_the_curve_ends_at_the_share_that_reached_the_goal
     curve = _curve(journeys)
     assert curve is not None
     assert curve["share"].is_sorted()
-    assert curve["share"][-1] == 0.25
+    assert abs(curve["share"][-1] - 0.25) <= 0.05  # of 100 journeys, which are published in tens: in tenths
     assert curve["low"][-1] < 0.25 < curve["high"][-1]
 
 

@@ -22,7 +22,7 @@ START = datetime(2026, 6, 1, tzinfo=UTC)
 END = START + timedelta(days=63)
 WINDOW = timedelta(days=7)
 SETTINGS = ReportSettings(window="7d", compare="28d")
-FACTS = Facts(0, None, None, None, None, None, START, END)
+FACTS = Facts(0, None, None, START, END)
 
 
 def _journeys(days: float, later_days: float, size: int = 400) -> Paths:

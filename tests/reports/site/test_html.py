@@ -89,7 +89,7 @@ def test_no_small_count_is_in_any_file() -> None:
     routes = [(["Ad click", "Basket"], "abandoned", 1237, 0), (["Ad click", "Secret page"], "abandoned", 7, 0)]
     answers = fixtures.answers(
         stages=stages.publishable_stages(fixtures.funnel_frame(secret), 10, 30),
-        flow=flow.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
+        flow=flow.publishable_flow(fixtures.flow_frame(routes), {"Order placed"}, 10),
         segments=None,
         changes=None,
         **fixtures.NOTHING_ELSE,
@@ -112,7 +112,7 @@ def test_no_small_count_is_in_the_data_of_a_page_or_a_file_of_a_small_shop() -> 
     answers = fixtures.answers(
         stages=stages.publishable_stages(few, 10, 30),
         segments=stages.publishable_segments(fixtures.segment_frame(size=0.04), 10, 30),
-        flow=flow.publishable_flow(fixtures.routes_frame(routes), {"Order placed"}, 10),
+        flow=flow.publishable_flow(fixtures.flow_frame(routes), {"Order placed"}, 10),
         moves=publishable_moves(fixtures.transitions_frame(routes), 10),
         times=pacing.times_to_goal(
             small, pacing.summary(small, fixtures.WINDOW), fixtures.WINDOW, k=10, min_journeys=30

@@ -83,7 +83,7 @@ def _flow(first: int, second: int, reached: int) -> tuple[str, str]:
         (["Ad", "Shop"], "abandoned", first - reached, 0),
         (["Mail", "Shop"], "abandoned", second, 0),
     ]
-    published = flow.publishable_flow(fixtures.routes_frame(routes), {"Shop"}, 10)
+    published = flow.publishable_flow(fixtures.flow_frame(routes), {"Shop"}, 10)
     detail = headlines.flow_detail(published, timedelta(days=30))
     return headlines.flow_headline(published), detail.replace("\u202f", " ")
 

@@ -88,7 +88,7 @@ def _least_satisfied(random: Random) -> bool:
 def _commonest_start(random: Random) -> bool:
     ways = random.multinomial(2000, [0.25] * 4)
     routes = [([name, "Shop"], "abandoned", int(units), 0) for name, units in zip("abcd", ways, strict=True)]
-    return headlines.flow_headline(flow.publishable_flow(fixtures.routes_frame(routes), {"Order"}, 10)).startswith(
+    return headlines.flow_headline(flow.publishable_flow(fixtures.flow_frame(routes), {"Order"}, 10)).startswith(
         "The commonest"
     )
 
@@ -112,7 +112,7 @@ def _weeks(random: Random, group: str | None, size: int, spreads: float) -> pl.D
     names = ("dimension", "segment", "step", "name", "week", "previous", "reached", "is_open")
     kinds = (pl.String, pl.String, pl.UInt32, pl.String, pl.Date, pl.Int64, pl.Int64, pl.Boolean)
     schema = dict(zip(names, kinds, strict=True))
-    return weeks.judged(pl.DataFrame(rows, schema=schema, orient="row"), 10, 30, spreads)
+    return weeks.judged(fixtures.with_customers(pl.DataFrame(rows, schema=schema, orient="row")), 10, 30, spreads)
 
 
 @pytest.mark.parametrize(

@@ -37,6 +37,7 @@ BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "transitions": lambda paths: analytics.transitions(paths, by="customer"),
     "step_matrix": lambda paths: analytics.step_matrix(paths, 6, by="customer"),
     "flow": lambda paths: analytics.flow(paths, by="customer"),
+    "flow_cells": lambda paths: analytics.flow_cells(paths, by="customer"),
     "flow_routes": lambda paths: analytics.flow_routes(paths, by="customer"),
     "variants": lambda paths: analytics.variants(paths, by="customer"),
     "match": lambda paths: analytics.match(paths, "look .* buy", by="customer"),
