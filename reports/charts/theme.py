@@ -7,6 +7,7 @@ distinguishable with any colour vision.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, Literal
@@ -128,16 +129,39 @@ def config(mode: Mode) -> dict[str, Any]:
     }
 
 
+MAX_DESCRIPTION: Final = 300
+"""Characters of the description of a chart."""
+REST: Final = "The rest is in the table."
+
+
 def specification(chart: alt.LayerChart | alt.VConcatChart, *, checked: bool = False) -> dict[str, Any]:
     """The chart as a Vega-Lite specification without configuration, which is added when it is drawn.
 
-    Its data are named datasets. `checked` validates it against the schema, which takes as long again.
+    Its data are named datasets, its description has at most `MAX_DESCRIPTION` characters. `checked` validates it
+    against the schema, which takes as long again.
     """
     with alt.theme.enable("none"):
         spec: dict[str, Any] = chart.to_dict(validate=checked)
     spec.pop("config", None)
+    for part in (spec, *spec.get("vconcat", ())):
+        if "description" in part:
+            part["description"] = alternative_text(part["description"])
     spec["datasets"] = {name: list(rows) for name, rows in spec.get("datasets", {}).items()}
     return spec
+
+
+def alternative_text(text: str, most: int = MAX_DESCRIPTION) -> str:
+    """A description for screen readers: its first whole sentences and parts that fit, and where the rest is.
+
+    >>> alternative_text("Funnel of 2 stages. Look: 90 journeys. Buy: 12 journeys.", 50)
+    'Funnel of 2 stages. The rest is in the table.'
+    """
+    if len(text) <= most:
+        return text
+    room = most - len(REST) - 1
+    ends = [found.start() + 1 for found in re.finditer(r"[;.] ", text[: room + 1])]
+    kept = text[: ends[-1]].rstrip(";.") + "." if ends else text[: room - 1].rstrip() + "…"
+    return f"{kept} {REST}"
 
 
 @contextmanager

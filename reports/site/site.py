@@ -128,7 +128,30 @@ def _pages(answers: Answers, settings: ReportSettings) -> tuple[Page, ...]:
     """The configured pages that have content; the summary where none has."""
     pages_or_none = [_page(name, answers, settings) for name in PAGES if name in settings.pages]
     pages = tuple(page for page in pages_or_none if page is not None)
-    return pages or (summary_page(answers, settings),)
+    return with_own_ids(pages or (summary_page(answers, settings),))
+
+
+def with_own_ids(pages: tuple[Page, ...]) -> tuple[Page, ...]:
+    """The pages with an id of its own for every card, as files are named by it; a card on two pages keeps one.
+
+    Two cards are one where their titles and frames are equal. Ids that differ in case alone name one file on some
+    disks.
+    """
+    taken: dict[str, Part] = {}
+
+    def named(part: Part) -> Part:
+        own, number = part.id, 1
+        while (other := taken.get(own.lower())) is not None and not _same(other, part):
+            number += 1
+            own = f"{part.id}-{number}"
+        taken.setdefault(own.lower(), part)
+        return part if own == part.id else replace(part, id=own)
+
+    return tuple(replace(page, parts=tuple(named(part) for part in page.parts)) for page in pages)
+
+
+def _same(one: Part, other: Part) -> bool:
+    return one is other or (one.id == other.id and one.title == other.title and one.frame.equals(other.frame))
 
 
 def _page(name: PageName, answers: Answers, settings: ReportSettings) -> Page | None:

@@ -136,7 +136,8 @@ def _sentence(row: dict[str, Any]) -> str:
 
 
 def _description(rows: list[dict[str, Any]]) -> str:
-    return f"Funnel of {len(rows)} stages. " + " ".join(f"{row['d']}." for row in rows)
+    """The goal first, as the description is cut where it is long."""
+    return f"Funnel of {len(rows)} stages. " + " ".join(f"{row['d']}." for row in (rows[-1], *rows[:-1]))
 
 
 def _place(row: dict[str, Any], left: float, room: float, top: float, height: float) -> None:

@@ -9,9 +9,10 @@ import polars as pl
 import pytest
 
 from reports.charts.moves.graph import move_graph, narrow_move_graph
+from reports.pages.cards import Page, Part
 from reports.settings import ReportSettings
 from reports.site import site
-from reports.site.site import build_site
+from reports.site.site import build_site, with_own_ids
 from tests.reports import fixtures
 
 SETTINGS = ReportSettings(segments=("device", "region"))
@@ -55,3 +56,23 @@ def test_a_touchpoint_whose_moves_in_are_all_withheld_is_drawn_by_its_moves_out(
     ).with_columns(pl.lit(0.5).alias("share"))
     for chart in (move_graph(moves, {}, {"buy"}), narrow_move_graph(moves, {}, {"buy"})):
         assert "oops" in json.dumps(chart.to_dict(validate=False))
+
+
+def test_two_cards_of_one_id_have_files_of_their_own_and_one_on_two_pages_has_one() -> None:
+    def card(name: str, value: int) -> Part:
+        return Part(id=name, title="A card", subtitle="", frame=pl.DataFrame({"n": [value]}))
+
+    one, other, upper = card("flow", 1), card("flow", 2), card("Flow", 3)
+    pages = [
+        Page(slug=str(n), name="", title="", lede="", parts=parts)
+        for n, parts in enumerate([(one, other), (one, upper)])
+    ]
+    ids = [[part.id for part in page.parts] for page in with_own_ids(tuple(pages))]
+    assert ids == [["flow", "flow-2"], ["flow", "Flow-3"]]
+
+
+def test_every_card_of_a_site_has_a_csv_file_with_its_own_frame() -> None:
+    built = build_site(fixtures.answers(), SETTINGS, fixtures.BUILT_AT, "runs/x")
+    parts = {part.id: part for page in built.pages for part in page.parts}
+    files = [name for name in built.files if name.startswith("data/")]
+    assert len(files) == len(parts) == len({name.lower() for name in files})
