@@ -17,6 +17,8 @@ from reports.charts.stages.segments import ticks
 from reports.words.numbers import count, interval, percent, shown_name
 
 WIDTH = 500
+WIDE = 1096
+"""Width of the curves, alone in their row."""
 HEIGHT = 250
 HEAD = 18
 FOOT = 64
@@ -99,8 +101,12 @@ def _short(name: str, column: float) -> list[str]:
     return [name] if fonts.width(name, 10.5) < column - 4 else words
 
 
-def incidence_curves(curves: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart:
-    """The share that has reached the goal by day, one line per group, labelled at its end."""
+def incidence_curves(curves: pl.DataFrame, width: int = WIDE) -> alt.LayerChart:
+    """The share that has reached the goal by day, one line per group, labelled at its end.
+
+    Shares of few journeys are published in steps of several percent: they have no decimals, and lines run straight
+    from one to the next, as a stair would show jumps that are none.
+    """
     canvas = Canvas(width, HEIGHT + FOOT)
     top, last = float(curves["high"].max()) * 1.08 or 0.01, float(curves["days"].max())  # type: ignore[arg-type]
     label = LABEL if width >= WIDTH else NARROW_LABEL
@@ -125,7 +131,8 @@ def incidence_curves(curves: pl.DataFrame, width: int = WIDTH) -> alt.LayerChart
     ends = []
     groups = list(curves.partition_by("group", maintain_order=True))
     for rows, (line, dot) in zip(groups, STYLES, strict=False):
-        points = [_point(row, across, down) for row in rows.to_dicts()]
+        decimals = 0 if all(abs(share * 100 - round(share * 100)) < 1e-6 for share in rows["share"]) else 1
+        points = [_point(row, across, down, decimals) for row in rows.to_dicts()]
         layers += _curve(canvas, points, line)
         ends.append({**points[-1], "dot": dot})
     for end, height in zip(ends, _apart([end["y"] for end in ends]), strict=True):
@@ -141,7 +148,7 @@ def _tick(share: float) -> str:
     return percent(share, 0 if abs(share * 100 - round(share * 100)) < 1e-6 else 1)
 
 
-def _point(row: dict[str, Any], across: Any, down: Any) -> dict[str, Any]:
+def _point(row: dict[str, Any], across: Any, down: Any, decimals: int) -> dict[str, Any]:
     group = "" if row["group"] is None else shown_name(row["group"])
     return {
         "x": across(row["days"]),
@@ -149,19 +156,19 @@ def _point(row: dict[str, Any], across: Any, down: Any) -> dict[str, Any]:
         "low": down(row["low"]),
         "high": down(row["high"]),
         "group": group,
-        "t": percent(row["share"]),
+        "t": percent(row["share"], decimals),
         "t_interval": interval(row["low"], row["high"]),
-        "d": f"{group or 'All'}: {percent(row['share'])} by day {row['days']:.0f}",
+        "d": f"{group or 'All'}: {percent(row['share'], decimals)} by day {row['days']:.0f}",
     }
 
 
 def _curve(canvas: Canvas, points: list[dict[str, Any]], style: str) -> list[alt.Chart]:
     both = chart_of(only(points, "x", "y", "low", "high"))
-    shade = both.mark_area(style=style.replace("line", "area"), aria=False, opacity=0.18, interpolate="step-after")
-    stairs = both.mark_line(style=style, aria=False, interpolate="step-after")
+    shade = both.mark_area(style=style.replace("line", "area"), aria=False, opacity=0.18)
+    line = both.mark_line(style=style, aria=False)
     return [
         cast("alt.Chart", shade.encode(canvas.x(), canvas.y("high"), alt.Y2("low:Q"))),
-        cast("alt.Chart", stairs.encode(canvas.x(), canvas.y())),
+        cast("alt.Chart", line.encode(canvas.x(), canvas.y())),
     ]
 
 
