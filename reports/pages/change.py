@@ -70,7 +70,7 @@ def since_card(answers: Answers, settings: ReportSettings) -> Part | None:
     before = answers.last_report
     if before is None:
         return None
-    at = moment(datetime.fromisoformat(before["built_at"]))
+    at = moment(datetime.fromisoformat(before["built_at"]).astimezone(settings.zone))
     now = {
         "definition": answers.origin.definition,
         "versions": answers.origin.versions,

@@ -7,6 +7,8 @@ import sys
 from pathlib import Path
 
 from tests.audit import sentences, site
+from tests.audit.claims import Claims
+from tests.audit.expected import since
 from tests.audit.expected.frames import expected_frames
 from tests.audit.landed import lake
 from tests.audit.landed.paths import paths_of
@@ -14,13 +16,10 @@ from tests.audit.landed.settings import Settings
 from tests.audit.outcome import Outcome
 from tests.audit.truth import Truth
 
-LISTED = {"since": "rows, as they compare with an earlier report, which the audit does not read"}
-"""Cards that are not judged, and why."""
-
 
 def truth_of(built: site.Site, lake_address: str, config: Path) -> Truth:
     """The measures of the lake as of the version that the site was built from."""
-    settings = Settings.read(config)
+    settings = Settings.read(config).filtered(built.filter)
     version = built.index["versions"].get("events")
     return Truth(paths_of(lake.read(lake_address, settings, None if version is None else int(version)), settings))
 
@@ -28,10 +27,8 @@ def truth_of(built: site.Site, lake_address: str, config: Path) -> Truth:
 def audited(built: site.Site, truth: Truth) -> Outcome:
     """Compares all frames and judges all sentences."""
     outcome, frames, measures = Outcome(), built.frames, expected_frames(truth)
+    measures["since"] = lambda: since.frame(Claims(truth, built))
     for card, rows in frames.items():
-        if card in LISTED:
-            outcome.set_aside(card, len(rows), LISTED[card])
-            continue
         if card not in measures:
             outcome.differs(card, "no rule of the audit knows this card")
             continue
@@ -41,7 +38,7 @@ def audited(built: site.Site, truth: Truth) -> Outcome:
         outcome.compare_csv(card, rows, built.csv(card))
     for failure in built.index["failures"]:
         outcome.differs("site.json", f"the site says that something could not be made: {failure}")
-    sentences.judge(outcome, built, truth, LISTED)
+    sentences.judge(outcome, built, truth)
     return outcome
 
 

@@ -11,9 +11,9 @@ from tests.audit.certainty import Share, clearly_larger, difference
 from tests.audit.expected import groups, periods
 from tests.audit.expected.routes import flow_rounds
 from tests.audit.expected.withholding import small
-from tests.audit.landed.settings import UNKNOWN
+from tests.audit.landed.settings import SECOND, UNKNOWN
 from tests.audit.site import Site
-from tests.audit.truth import OTHER, Truth, moment
+from tests.audit.truth import OTHER, Truth
 
 
 def as_good_as_first(runs: list[periods.Run]) -> list[periods.Run]:
@@ -145,12 +145,17 @@ class Claims:
     @cached_property
     def first_at(self) -> datetime:
         """The first touch of all."""
-        return moment(min(touch.at for touch in self.truth.paths.all_touches))
+        return self.truth.calendar.moment(min(touch.at for touch in self.truth.paths.all_touches))
 
     @cached_property
     def end(self) -> datetime:
         """The end of the data."""
-        return moment(self.truth.paths.end)
+        return self.truth.calendar.moment(self.truth.paths.end)
+
+    def before_end(self, *lengths: timedelta) -> datetime:
+        """The time that lies so long before the end of the data, whatever clocks did in between."""
+        length = round(sum(lengths, timedelta(0)).total_seconds()) * SECOND
+        return self.truth.calendar.moment(self.truth.paths.end - length)
 
     @property
     def window(self) -> timedelta:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -47,6 +49,19 @@ class Site:
     def frames(self) -> dict[str, list[Row]]:
         """The rows of every card."""
         return {part["id"]: _rows(part["frame"]) for page in self.index["pages"] for part in page["parts"]}
+
+    @cached_property
+    def earlier(self) -> dict[str, Any] | None:
+        """The index of the newest report before this one that is kept and not withdrawn."""
+        found = [json.loads(file.read_text(encoding="utf-8")) for file in self.folder.parent.glob("*/site.json")]
+        before = [each for each in found if "withdrawn" not in each and each["built_at"] < self.index["built_at"]]
+        return max(before, key=lambda each: str(each["built_at"]), default=None)
+
+    @property
+    def filter(self) -> str:
+        """The options that the report is filtered by, as its pages say."""
+        found = (re.match(r"Filtered report: (.+?)\. Journeys", text.words) for text in self.texts)
+        return next((match[1] for match in found if match), "")
 
     def csv(self, card: str) -> list[list[str]]:
         """The CSV file of a card, with its heads."""

@@ -8,12 +8,16 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from tests.audit import site
 from tests.audit.__main__ import audited, main, truth_of
+from tests.audit.landed.calendar import Calendar
+from tests.audit.landed.settings import SECOND, Settings
 from tests.audit.truth import Truth
 
 FOLDER = Path(__file__).parent
@@ -67,6 +71,63 @@ def test_every_number_and_sentence_of_completejourney_is_true(tmp_path: Path) ->
         timeout=1200,
     )
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr
+
+
+def reported(folder: Path, *options: str) -> None:
+    asked = [sys.executable, "-m", "journeys", "report", "--config", str(folder / "journeys.toml"), *options]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=600)
+    assert done.returncode == 0, done.stderr
+
+
+def test_sites_of_another_zone_and_currency_of_some_days_and_after_another_report_are_true(
+    shop: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "shop"
+    shutil.copytree(shop, folder, ignore=shutil.ignore_patterns("site", "data"))
+    config = folder / "journeys.toml"
+    text = config.read_text(encoding="utf-8")
+    lines = {
+        '# timezone = "Europe/Berlin"': 'timezone = "America/New_York"',
+        '# value = "revenue"': 'value = "revenue"',
+        '# currency = "EUR"': 'currency = "USD"',
+        '# rates = "rates.csv"': 'rates = "rates.csv"',
+    }
+    for line, other in lines.items():
+        assert line in text
+        text = text.replace(line, other)
+    config.write_text(text, encoding="utf-8")
+    rates = "date,currency,rate\n2026-01-20,EUR,1.1\n2026-02-20,EUR,1.2\n"  # none for the first days
+    (folder / "rates.csv").write_text(rates, encoding="utf-8")
+    reported(folder)
+    reported(folder, "--from", "2026-01-20", "--to", "2026-03-10", "--by", "device")
+    reported(folder)
+    for place in ("site", "site/filtered"):
+        built_site = site.read(folder / place)
+        outcome = audited(built_site, truth_of(built_site, str(folder / "lake"), config))
+        assert outcome.differences == [] and sum(outcome.numbers.values()) > 3_000
+        assert ("since" in built_site.frames) is (place == "site")
+        assert built_site.filter == ("" if place == "site" else "--by device --from 2026-01-20 --to 2026-03-10")
+        if place == "site":
+            built_site.index["definition"]["window"] = "another"
+            assert audited(built_site, truth_of(built_site, str(folder / "lake"), config)).differences != []
+
+
+def test_a_day_begins_with_the_first_instant_that_its_zone_shows() -> None:
+    berlin, havana = (Calendar(ZoneInfo(name)) for name in ("Europe/Berlin", "America/Havana"))
+    assert berlin.moment(berlin.begin(date(2026, 3, 30))).isoformat() == "2026-03-30T00:00:00+02:00"
+    assert berlin.week_end(date(2026, 3, 23)) - berlin.begin(date(2026, 3, 23)) == (7 * 24 - 1) * 3600 * SECOND
+    assert (
+        havana.moment(havana.begin(date(2026, 3, 8))).isoformat() == "2026-03-08T01:00:00-04:00"
+    )  # midnight is skipped
+    assert havana.begin(date(2026, 11, 2)) - havana.begin(date(2026, 11, 1)) == 25 * 3600 * SECOND
+    assert berlin.monday(berlin.begin(date(2026, 3, 30)) - 1) == date(2026, 3, 23)
+
+
+def test_the_options_of_a_filtered_report_are_read_from_its_badge() -> None:
+    whole = Settings({}, {"segments": ["a"]}, [])
+    found = whole.filtered("--only customers, change --by device, channel --from 2026-01-05 --to 2026-03-31")
+    assert (found.segments, found.days) == (["device", "channel"], (date(2026, 1, 5), date(2026, 3, 31)))
+    assert whole.filtered("") == whole
 
 
 def in_index(change: Callable[[str], str]) -> Callable[[Path], None]:

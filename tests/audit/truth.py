@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
 from tests.audit.certainty import Share
+from tests.audit.landed.calendar import Calendar
 from tests.audit.landed.identities import Identity
+from tests.audit.landed.money import Money
 from tests.audit.landed.paths import Journey, Paths, Touch
 from tests.audit.landed.settings import DAY, SECOND
 
@@ -70,7 +71,8 @@ class Truth:
     """The measures of one lake."""
 
     def __init__(self, paths: Paths) -> None:
-        self.paths, self.settings = paths, paths.settings
+        self.paths, self.settings, self.calendar = paths, paths.settings, Calendar(paths.settings.zone)
+        self.money = Money(paths)
         self.rows = len(self.settings.steps)
         self.goals = set(self.settings.goals)
         self.known: dict[str, Any] = {}
@@ -267,27 +269,6 @@ class Flow:
     units: int
     nodes: dict[tuple[int, str], list[tuple[Walk, bool]]]
     links: dict[tuple[int, str, str], list[Walk]]
-
-
-def day_of(at: int) -> date:
-    """The day of a time, UTC."""
-    return moment(at).date()
-
-
-def moment(at: int) -> datetime:
-    """A time as such."""
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=at)
-
-
-def monday(at: int) -> date:
-    """The first day of the week of a time."""
-    found = day_of(at)
-    return found - timedelta(days=found.weekday())
-
-
-def micros(day: date) -> int:
-    """The beginning of a day."""
-    return (day - date(1970, 1, 1)).days * DAY
 
 
 def seconds(length: float | None) -> float | None:

@@ -85,5 +85,5 @@ def days_of(start: datetime, end: datetime) -> str:
 
 
 def minute(at: datetime) -> str:
-    """A time of day on a date, UTC."""
-    return f"{day(at)} {at:%H:%M} UTC"
+    """A time of day on a date, with its zone."""
+    return f"{day(at)} {at:%H:%M} {at.tzname()}"

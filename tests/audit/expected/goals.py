@@ -9,7 +9,6 @@ from typing import Any
 from tests.audit.certainty import Share
 from tests.audit.expected.stages import open_or_direct, people
 from tests.audit.expected.withholding import Allowed, Expected, exact, nothing, rounded, small
-from tests.audit.landed.lake import value_of
 from tests.audit.landed.paths import Journey, Touch
 from tests.audit.landed.settings import SECOND, microseconds
 from tests.audit.truth import Truth
@@ -28,6 +27,8 @@ class Goal:
         self.reached: list[Journey] = []
         self.late: list[Journey] = []
         self.worth: Counter[Any] = Counter()
+        self.left_out: Counter[Any] = Counter()
+        self.money = truth.money
         for journey in truth.paths.journeys:
             touches = journey.touches if main else [*journey.touches, *journey.aftermath]
             hits = [touch for touch in touches if self.counts(touch)]
@@ -54,7 +55,9 @@ class Goal:
     def _add_worth(self, journey: Journey, soon: list[Touch]) -> None:
         value = self.goal.get("value")
         if isinstance(value, str):
-            self.worth[journey.customer] += sum(float(value_of(touch.event, value) or 0) for touch in soon)
+            amounts = [self.money.amount(touch, value) for touch in soon]
+            self.worth[journey.customer] += sum(amount for amount in amounts if amount is not None)
+            self.left_out[journey.customer] += amounts.count(None)
         elif value is not None and soon:
             self.worth[journey.customer] += value
 
@@ -109,7 +112,11 @@ def attained(truth: Truth) -> Expected | None:
             "goal_rate_low": rate(low),
             "goal_rate_high": rate(high),
             "value": rounded(total, 2) if has_value else nothing(),
-            "value_left_out": (exact(0) if has_value else nothing()) | nothing("nothing can be left out"),
+            "value_left_out": exact(goal.left_out.total())
+            if one.get("value") is not None
+            and not secret
+            and not any(small(count, k) for count in (people(goal.mature), sum(n > 0 for n in goal.left_out.values())))
+            else nothing(),
             "for_customer": exact(one.get("for_customer", "")),
             "state": exact("withheld" if secret else "shown" if enough else "few"),
         }

@@ -22,7 +22,7 @@ from tests.audit.expected.withholding import (
     steps_at_risk,
 )
 from tests.audit.landed.settings import UNKNOWN
-from tests.audit.truth import Step, Truth, Walk, monday
+from tests.audit.truth import Step, Truth, Walk
 
 OTHERS = "All others"
 MOST = 10
@@ -289,7 +289,7 @@ def cube_of(truth: Truth) -> Cube | None:
             for walk in truth.mature:
                 values = [walk.journey.touches[0].values[column] for column in chosen]
                 own = [name.get(value, OTHERS) for name, value in zip(names, values, strict=True)]
-                start = monday(walk.journey.begin)
+                start = truth.calendar.monday(walk.journey.begin)
                 key = (own[0], own[1] if len(own) > 1 else "", _period(start, weeks))
                 cells[key].append(walk)
                 parts[key][(*values, start)].add(walk.customer)

@@ -23,7 +23,7 @@ from tests.audit.expected.withholding import (
     tens,
 )
 from tests.audit.landed.settings import UNKNOWN
-from tests.audit.truth import WEEK, Truth, Walk, day_of, micros, monday
+from tests.audit.truth import Truth, Walk
 
 MOST_WEEKS, WEEKS_BEFORE, MIN_WEEKS = 26, 8, 4
 SPREADS, SPREADS_OF_GROUPS = 4.0, 4.5
@@ -81,11 +81,11 @@ class Run:
 
 def mondays_of(truth: Truth) -> list[date]:
     """The whole weeks of the data up to its end, the newest ones."""
-    first = day_of(min(touch.at for touch in truth.paths.all_touches))
-    last = day_of(truth.paths.end - WEEK)
+    calendar = truth.calendar
+    first, last = calendar.day_of(min(touch.at for touch in truth.paths.all_touches)), calendar.day_of(truth.paths.end)
     start = first + timedelta(days=-first.weekday() % 7)
     found = [start + timedelta(days=7 * n) for n in range(max(0, (last - start).days // 7 + 1))]
-    return found[-MOST_WEEKS:]
+    return [week for week in found if calendar.week_end(week) <= truth.paths.end][-MOST_WEEKS:]
 
 
 def series_of(truth: Truth) -> Series:
@@ -95,7 +95,8 @@ def series_of(truth: Truth) -> Series:
     found: Series = {}
     mondays = mondays_of(truth)
     if mondays:
-        walks = [w for w in truth.weekly if micros(mondays[0]) <= w.journey.begin < micros(mondays[-1]) + WEEK]
+        start, end = truth.calendar.begin(mondays[0]), truth.calendar.week_end(mondays[-1])
+        walks = [walk for walk in truth.weekly if start <= walk.journey.begin < end]
         found |= _weeks(truth, {(None, None): walks}, SPREADS)
         for column in truth.settings.segments:
             named = {
@@ -114,7 +115,7 @@ def _weeks(truth: Truth, groups: dict[tuple[Any, Any], list[Walk]], spreads: flo
     for (dimension, segment), walks in groups.items():
         weekly: dict[date, list[Walk]] = defaultdict(list)
         for walk in walks:
-            weekly[monday(walk.journey.begin)].append(walk)
+            weekly[truth.calendar.monday(walk.journey.begin)].append(walk)
         for week, own in weekly.items():
             for step in range(1, truth.rows):
                 previous = [walk for walk in own if walk.depth >= step - 1]
@@ -152,7 +153,7 @@ def _state(truth: Truth, row: Week, is_secret: bool) -> str:
         return WITHHELD
     if row.people < truth.settings.least:
         return FEW
-    return OPEN if micros(row.week) + WEEK + truth.settings.trend_window > truth.paths.end else SHOWN
+    return OPEN if truth.calendar.week_end(row.week) + truth.settings.trend_window > truth.paths.end else SHOWN
 
 
 def runs_of(truth: Truth) -> list[Run]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
@@ -22,6 +22,7 @@ from tests.audit.expected.withholding import (
     tens,
     visible,
 )
+from tests.audit.landed.lake import value_of
 from tests.audit.landed.paths import Journey
 from tests.audit.landed.settings import DAY, SECOND
 from tests.audit.truth import Step, Truth, Walk, seconds
@@ -75,7 +76,7 @@ def funnel(truth: Truth) -> Expected:
             "dropped": exact(len(step.previous) - len(step.reached)) if ok and before else nothing(),
             "share_of_entered": exact(of_all.value) if fits else nothing(),
             "share_of_previous": exact(step.share.value) if rated else nothing(),
-            "value": nothing("no column of values"),
+            **_worth(truth, step, ok=ok, is_goal=i == len(steps) - 1),
             "enough": exact(entered >= 30),
             **_state(step, ok=ok, first=i == 0, before=before, rated=rated),
         }
@@ -88,6 +89,44 @@ def funnel(truth: Truth) -> Expected:
         row["p90_wait_seconds"] = quantile_of(step.waits, 0.9) if waiting else nothing()
         rows[(i + 1,)] = row
     return Expected(("step",), rows, in_order=True)
+
+
+def _worth(truth: Truth, step: Step, *, ok: bool, is_goal: bool) -> dict[str, Allowed]:
+    """What the goals of a row's journeys bring, less returns; a sum that tells of one customer is withheld."""
+    column, k = truth.settings.report.get("value"), truth.settings.k
+    if column is None:
+        return {"value": nothing("no column of values")}
+    names = ("value", "value_left_out", "net_value", "returns", "returns_left_out")
+    if not is_goal or not ok:
+        return dict.fromkeys(names, nothing("of the goal's row"))
+    paid, taken, left, came, lost = (Counter[Any]() for _ in range(5))
+    named = truth.settings.report.get("returns")
+    for walk in step.reached:
+        who, journey = walk.customer, walk.journey
+        for touch in journey.touches:
+            if touch.touchpoint in truth.goals and touch.at - journey.begin <= truth.settings.window:
+                amount = truth.money.amount(touch, column)
+                paid[who] += amount or 0.0
+                left[who] += amount is None
+        for touch in journey.aftermath:
+            if touch.touchpoint in named if named is not None else touch.event.kind == "order":
+                amount = truth.money.amount(touch, column)
+                taken[who] += abs(amount or 0.0)
+                came[who] += 1
+                lost[who] += amount is None or value_of(touch.event, column) is None
+    net = {who: paid[who] - taken[who] for who in paid}
+    total, off = sum(paid.values()), sum(taken.values())
+    heavy = 2 * max(paid.values(), default=0.0) > total
+    told = 2 * max(net.values(), default=0.0) > total - off or 2 * max(taken.values(), default=0.0) > off
+    returning, unknown, unreturned = (sum(n > 0 for n in counts.values()) for counts in (came, left, lost))
+    hides = (told and came.total() > 0) or small(returning, k)
+    return {
+        "value": nothing() if heavy else near(total, 1e-9),
+        "value_left_out": nothing() if small(unknown, k) else exact(left.total()),
+        "net_value": nothing() if heavy or hides else near(total - off, 1e-9),
+        "returns": nothing() if hides else exact(came.total()),
+        "returns_left_out": nothing() if hides or small(unreturned, k) else exact(lost.total()),
+    }
 
 
 def open_or_direct(younger: int, direct: int, k: int) -> set[str]:

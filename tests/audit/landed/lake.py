@@ -95,7 +95,7 @@ def _wanted(settings: Settings, names: Iterable[str]) -> list[str]:
     paths = settings.paths
     read_ones = [*paths.get("context", ["device", "campaign", "country"]), *paths.get("values", ["revenue", "score"])]
     read_ones += [rule.get("column", "event_name") for rule in paths.get("touchpoints", [])]
-    tables = {name.partition(".")[0] for name in read_ones} | {"url", "survey", "score"}
+    tables = {name.partition(".")[0] for name in read_ones} | {"url", "survey", "score", "currency"}
     return [name for name in names if name in tables]
 
 

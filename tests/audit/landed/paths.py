@@ -6,10 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import groupby
 from operator import attrgetter
 from typing import Any
 
+from tests.audit.landed.calendar import Calendar
 from tests.audit.landed.identities import Identity, Stitched, latest
 from tests.audit.landed.lake import Event, Landed, address_pattern, value_of
 from tests.audit.landed.settings import Settings, matcher
@@ -84,9 +86,32 @@ def paths_of(landed: Landed, settings: Settings) -> Paths:
     for customer, own in touches.items():
         own.sort(key=lambda touch: (touch.at, touch.event.id, touch.touchpoint))
         journeys += _journeys(customer, own, settings, landed.end, staged=staged)
-    found = Paths(settings, landed, touches, journeys)
+    found = _begun(Paths(settings, landed, touches, journeys))
     _add_values(found, stitched)
     return found
+
+
+def _begun(paths: Paths) -> Paths:
+    """The journeys that begin on the days of the report, with all their touches, and of those days what is of none."""
+    first, last = paths.settings.days
+    if first is None and last is None:
+        return paths
+    calendar = Calendar(paths.settings.zone)
+    start = None if first is None else calendar.begin(first)
+    end = None if last is None else calendar.begin(last + timedelta(days=1))
+
+    def inside(at: int) -> bool:
+        return (start is None or at >= start) and (end is None or at < end)
+
+    kept = [journey for journey in paths.journeys if inside(journey.begin)]
+    own = {id(touch) for journey in kept for touch in (*journey.touches, *journey.aftermath)}
+    others = {id(touch) for journey in paths.journeys for touch in (*journey.touches, *journey.aftermath)} - own
+    touches = {
+        customer: here
+        for customer, all_ in paths.touches.items()
+        if (here := [touch for touch in all_ if id(touch) in own or (id(touch) not in others and inside(touch.at))])
+    }
+    return Paths(paths.settings, paths.landed, touches, kept)
 
 
 class _Names:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 SECOND = 1_000_000
 DAY = 86_400 * SECOND
@@ -36,22 +38,31 @@ class Settings:
     paths: dict[str, Any]
     report: dict[str, Any]
     named_goals: list[dict[str, Any]]
+    folder: Path = Path()
+    """Where the configuration lies, and what it names."""
 
     @classmethod
     def read(cls, file: Path) -> Settings:
         """Of a configuration file. Settings that the audit does not know end it, as its numbers would differ."""
         found = tomllib.loads(file.read_text(encoding="utf-8"))
-        settings = cls(found.get("paths", {}), found.get("report", {}), found.get("goals", []))
+        settings = cls(found.get("paths", {}), found.get("report", {}), found.get("goals", []), file.parent)
         ids = settings.identities
         unknown = [name for name in ("salt", "hash_email", "hash_phone", "as_of") if ids.get(name)]
         unknown += ["sequence"] if settings.paths.get("sequence") else []
         unknown += ["shared"] if ids.get("shared", "last_login") != "last_login" else []
-        unknown += ["timezone"] if settings.report.get("timezone", "UTC") != "UTC" else []
-        unknown += ["currency"] if settings.report.get("currency") else []
-        unknown += ["first_day, last_day"] if {"first_day", "last_day"} & set(settings.report) else []
         if unknown:
             raise NotImplementedError(f"the audit does not know these settings: {', '.join(unknown)}")
         return settings
+
+    def filtered(self, options: str) -> Settings:
+        """The settings of a report that options such as `--from 2026-03-01 --by device, channel` have filtered."""
+        report = dict(self.report)
+        for name, value in re.findall(r"--(\w+) ((?:[^-\s]\S*?(?:, )?)+)(?= --|$)", options):
+            if name in ("from", "to"):
+                report[{"from": "first_day", "to": "last_day"}[name]] = date.fromisoformat(value)
+            elif name == "by":
+                report["segments"] = value.split(", ")
+        return replace(self, report=report)
 
     @property
     def identities(self) -> dict[str, Any]:
@@ -83,6 +94,17 @@ class Settings:
     def compare(self) -> int:
         """The length of the two periods that are compared."""
         return microseconds(self.report.get("compare", "28d"))
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of days, weeks and printed times."""
+        return ZoneInfo(self.report.get("timezone", "UTC"))
+
+    @property
+    def days(self) -> tuple[date | None, date | None]:
+        """The first and the last day on which journeys of the report begin."""
+        first, last = (self.report.get(name) for name in ("first_day", "last_day"))
+        return tuple(date.fromisoformat(day) if isinstance(day, str) else day for day in (first, last))  # type: ignore[return-value]
 
     @property
     def k(self) -> int:
