@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import date
+import json
+from datetime import date, timedelta
+from pathlib import Path
 
-from tests.reports.questions.stories import Score, played, run
+from ingest.samples.simulator import simulate
+from reports.site.publish import publish
+from tests.reports.questions.stories import Score, run, stitched
 
 
 def test_stories_of_six_standard_errors_are_named_and_no_fall_is_made_up() -> None:
@@ -17,12 +21,28 @@ def test_stories_of_six_standard_errors_are_named_and_no_fall_is_made_up() -> No
     assert not any(found.shuffled)
 
 
-def test_the_summary_of_the_demo_names_the_payments_on_phones_with_their_days() -> None:
-    """Days are those on which journeys began: some who paid on 26 February had begun the day before."""
-    world, _ = played(7, "planted", 20_000, shuffle=False)
-    dated = [claim for claim in world.claims if claim["first"] is not None]
-    (phones,) = [claim for claim in dated if claim["segment"] == "mobile"]
+def test_the_site_of_the_demo_tells_who_could_not_pay_on_which_days_and_who_never_buys(tmp_path: Path) -> None:
+    """Days are those on which journeys began: some who paid on 26 February had begun the day before.
+
+    Two planted truths are on no card: the slow page, as pages are no breakdown of the report, and partners that only
+    help, as it has no card of credit.
+    """
+    simulation = simulate(customers=20_000, seed=7)
+    settings, incident = stitched(tmp_path, simulation), simulation.truths.incident
+    asked = settings.report.model_copy(update={"pages": ("summary",), "static": False, "files": False})
+    site = tmp_path / "site"
+    publish(settings.lake, asked, settings.paths, str(site), simulation.truths.end, goals=settings.goals)
+    index = json.loads((site / "site.json").read_text(encoding="utf-8"))
+    (frame,) = [part["frame"] for part in index["pages"][0]["parts"] if part["id"] == "act-first"]
+    rows = [dict(zip(frame, values, strict=True)) for values in zip(*frame.values(), strict=True)]
+    (phones,) = [row for row in rows if row["first"] is not None and row["segment"] == incident.device]
     assert (phones["dimension"], phones["name"], phones["is_lasting"]) == ("Device", "Order placed", False)
-    assert abs(phones["first"] - date(2026, 2, 26)).days <= 1 and abs(phones["last"] - date(2026, 3, 5)).days <= 2
+    planted = incident.start.date(), (incident.end - timedelta(seconds=1)).date()
+    found = [date.fromisoformat(phones[edge]) for edge in ("first", "last")]
+    assert all(abs(day - truth) <= timedelta(days=2) for day, truth in zip(found, planted, strict=True))
     assert phones["share"] < 0.75 * phones["usual"]
-    assert "window shopper" in {claim["segment"] for claim in world.claims}
+    page = (site / index["folder"] / index["pages"][0]["file"]).read_text(encoding="utf-8")
+    assert f"Device “{incident.device}”: going on to “Order placed” was" in page
+    never = simulation.truths.never_converts
+    (shoppers,) = [row for row in rows if row["segment"] == never.value]
+    assert (shoppers["dimension"], shoppers["share"], shoppers["first"]) == ("Attitude", 0.0, None)
