@@ -51,7 +51,8 @@ class Simulation:
     profiles: identity_kind, identity, attribute, value, valid_from (contract.PROFILES without the position).
     identities: identity_kind, identity, customer: the owner of each identity; shared ones are absent.
     owners: event_id, customer: the customer of each event, including anonymous events and those at the kiosk.
-    stories: what went wrong, and what it cost against the twin world without it.
+    stories: what went wrong, and what it cost against the twin world without it; None for the default ones, which the
+    truths have.
     """
 
     sent: tuple[Sent, ...]
@@ -59,14 +60,14 @@ class Simulation:
     identities: pl.DataFrame
     owners: pl.DataFrame
     truths: Truths
-    stories: tuple[StoryTruth, ...]
+    stories: tuple[StoryTruth, ...] | None
 
     def messages(self) -> Iterator[Message]:
         """All messages of the topics clickstream, orders and feedback, in order of arrival."""
         return (Message(sent.topic, sent.key, sent.value, sent.arrived) for sent in self.sent)
 
     def write(self, folder: Path) -> None:
-        """Write one file per topic, profiles.parquet, identities.parquet, truths.json and stories.json into `folder`.
+        """Write one file per topic, profiles.parquet, and what `write_known` writes, into `folder`.
 
         The files of the topics (clickstream.ndjson and so on) have one raw message per line, malformed ones included.
 
@@ -89,11 +90,15 @@ class Simulation:
             ) from error
 
     def write_known(self, folder: Path) -> None:
-        """Write the truth about the data: truths.json, stories.json, and identities.parquet with every one's owner."""
+        """Write the truth about the data: truths.json, identities.parquet with the owner of each, and stories.json.
+
+        Without stories.json where the stories are the default ones, as truths.json has them.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.identities.write_parquet(folder / "identities.parquet")
         (folder / "truths.json").write_bytes(self.truths.to_json())
-        (folder / "stories.json").write_bytes(as_json([asdict(story) for story in self.stories]))
+        if self.stories is not None:
+            (folder / "stories.json").write_bytes(as_json([asdict(story) for story in self.stories]))
 
 
 def simulate(
@@ -132,7 +137,7 @@ def simulate(
         known, orders = _play(shop, people, post, witness, frozenset(absent))
         hard = _plant(shop, people, post, frozenset(absent))
         sent, volumes = post.finish()
-        sizes = measured(shop, orders, days)
+        sizes = None if stories == "planted" else measured(shop, orders, days)
     truths = witness.truths(volumes, seed=seed, customers=customers, days=days, start=start)
     truths = replace(truths, shared_identities=(*truths.shared_identities, *hard))
     return Simulation(

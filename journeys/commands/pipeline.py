@@ -79,7 +79,7 @@ def simulate(
 ) -> None:
     """Generate the events of a simulated multichannel shop, with known effects for analyses to find.
 
-    stories.json in the folder has what went wrong, for whom and when, and how many goals each cost: the same shop
+    With random stories stories.json has what went wrong, for whom and when, and how many goals each cost: the same shop
     without it had so many more.
 
     Example: journeys simulate shop/ --customers 2000 --stories random

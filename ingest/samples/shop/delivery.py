@@ -34,7 +34,9 @@ MALFORMED: Final = 0.0001
 """Shares of all messages; MALFORMED is the share of each kind of damage."""
 
 _UNIT: Final = 2.0**-48
-_MASK: Final = (1 << 48) - 1
+_MASK: Final = np.uint64((1 << 48) - 1)
+_TWO, _SIX = np.uint64(16), np.uint64(48)
+"""The bits of so many bytes."""
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -59,28 +61,30 @@ class Post:
     seed: int
     sent: list[Sent] = field(default_factory=list)
     owners: list[tuple[str, str]] = field(default_factory=list)
-    draws: list[int] = field(default_factory=list)
+    digests: list[bytes] = field(default_factory=list)
 
     def take(self, person: Person, facts: list[Fact]) -> None:
         """Send the facts of one person."""
         for fact in facts:
             what = f"{self.seed}:{person.number}:{fact.at}:{fact.name}:{fact.session}:{fact.device}"
             digest = blake2b(what.encode(), digest_size=32).digest()
-            event_id = digest[:12].hex()
+            event_id = digest.hex()[:24]
             self.owners.append((event_id, person.key))
             topic = TOPIC_OF.get(fact.name, CLICKSTREAM)
             value = _encoded(fact, event_id, person)
             arrived = fact.at + _delay(int.from_bytes(digest[12:18]) * _UNIT, fact, topic)
             self.sent.append(Sent(arrived, len(self.sent), topic, _key(fact.who), value))
-            self.draws.append(int.from_bytes(digest[18:]))
+            self.digests.append(digest)
 
     def finish(self) -> tuple[list[Sent], Volumes]:
         """All messages in order of arrival, with repeated and damaged ones, and the number of each."""
         events = Counter(sent.topic for sent in self.sent)
         valid = list(self.sent)
-        draws = np.array([draw & _MASK for draw in self.draws]) * _UNIT
-        retries = self._repeat(valid, _chosen(draws, 0.0, RETRIED, 3), _same)
-        conflicts = self._repeat(valid, _chosen(draws, RETRIED, CONFLICTING, 3), _other_payload)
+        third, fourth = np.frombuffer(b"".join(self.digests), ">u8").reshape(-1, 4)[:, 2:].astype(np.uint64).T
+        draws = (fourth & _MASK).astype(np.float64) * _UNIT
+        later = SECOND + (((third & _MASK) << _TWO | fourth >> _SIX) % np.uint64(2 * MINUTE)).astype(np.int64)
+        retries = self._repeat(valid, _chosen(draws, 0.0, RETRIED, 3), later, _same)
+        conflicts = self._repeat(valid, _chosen(draws, RETRIED, CONFLICTING, 3), later, _other_payload)
         malformed = self._damage(valid, draws)
         self.sent.sort()
         return self.sent, Volumes(
@@ -92,13 +96,13 @@ class Post:
             refused=_per_reason(malformed),
         )
 
-    def _repeat(self, valid: list[Sent], chosen: list[int], payload: Any) -> Counter[str]:
+    def _repeat(self, valid: list[Sent], chosen: list[int], later: NDArray[np.int64], payload: Any) -> Counter[str]:
         """Send these messages once more, up to two minutes later."""
         topics: Counter[str] = Counter()
         for number in chosen:
             first = valid[number]
-            later = first.arrived + SECOND + (self.draws[number] >> 48) % (2 * MINUTE)
-            self.sent.append(Sent(later, len(self.sent), first.topic, first.key, payload(first.value)))
+            again = first.arrived + int(later[number])
+            self.sent.append(Sent(again, len(self.sent), first.topic, first.key, payload(first.value)))
             topics[first.topic] += 1
         return topics
 
@@ -118,7 +122,9 @@ class Post:
 def _chosen(draws: NDArray[np.float64], edge: float, share: float, least: int) -> list[int]:
     """The messages with a draw in [edge, edge + share), or the next ones above where they are fewer than `least`."""
     above = (draws - edge) % 1
-    chosen: list[int] = np.argsort(above, kind="stable")[: max(least, int((above < share).sum()))].tolist()
+    within = np.flatnonzero(above < share)
+    of = within if len(within) >= least else np.arange(len(above))
+    chosen: list[int] = of[np.argsort(above[of], kind="stable")][: max(least, len(within))].tolist()
     return chosen
 
 

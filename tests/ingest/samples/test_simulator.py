@@ -365,6 +365,7 @@ STORIES = (
 def test_the_twin_without_a_story_differs_only_where_the_story_touches(gone: int):
     world = simulate(customers=600, days=60, stories=STORIES)
     twin = simulate(customers=600, days=60, stories=STORIES[:gone] + STORIES[gone + 1 :])
+    assert world.stories is not None
     story, truth = STORIES[gone], world.stories[gone]
     ours, theirs = _events(world), _events(twin)
     changed = {person for person in ours if ours[person] != theirs.get(person)}

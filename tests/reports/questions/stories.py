@@ -29,7 +29,7 @@ import polars as pl
 from analytics import PathRules, Paths, build_paths, stage_funnel, stage_groups
 from ingest.files.load import load_profiles
 from ingest.samples.shop.twins import StoryTruth
-from ingest.samples.simulator import Which, simulate
+from ingest.samples.simulator import Simulation, Which, simulate
 from journeys.commands import steps
 from journeys.settings import Settings, template
 from reports.questions.ask import problems_of
@@ -106,19 +106,25 @@ class Score:
 def played(seed: int, stories: Which, customers: int, *, shuffle: bool) -> tuple[World, tuple[StoryTruth, ...]]:
     """Simulates a world, lands it, stitches it, and asks."""
     with tempfile.TemporaryDirectory() as folder:
-        settings = _settings(folder)
         simulation = simulate(customers=customers, seed=seed, stories=stories)
-        simulation.write(Path(folder) / "data")
-        with contextlib.redirect_stdout(io.StringIO()):
-            for stream in settings.ingest.streams:
-                steps.land_files(settings, [str(Path(folder) / "data" / f"{stream.topic}.ndjson")], stream.kind)
-        load_profiles(simulation.profiles, settings.lake)
-        build_paths(settings.lake, settings.paths)
+        settings = stitched(folder, simulation)
         paths = Paths.open(settings.lake)
-        return asked(paths, settings.report, settings.paths, seed if shuffle else None), simulation.stories
+        return asked(paths, settings.report, settings.paths, seed if shuffle else None), simulation.stories or ()
 
 
-def _settings(folder: str) -> Settings:
+def stitched(folder: str | Path, simulation: Simulation) -> Settings:
+    """Lands a world and stitches it; the settings are those of the demo."""
+    settings, data = _settings(folder), Path(folder) / "data"
+    simulation.write(data)
+    with contextlib.redirect_stdout(io.StringIO()):
+        for stream in settings.ingest.streams:
+            steps.land_files(settings, [str(data / f"{stream.topic}.ndjson")], stream.kind)
+    load_profiles(simulation.profiles, settings.lake)
+    build_paths(settings.lake, settings.paths)
+    return settings
+
+
+def _settings(folder: str | Path) -> Settings:
     config = Path(folder) / "journeys.toml"
     config.write_text(template("shop"), encoding="utf-8")
     return Settings(config)
