@@ -118,24 +118,24 @@ def _is_part(paths: Paths, settings: ReportSettings, goal: Goal, row: dict[str, 
     found = stage_funnel(
         paths, goal=goal, window=window, by=(own, other), end=end, period="day", timezone=settings.timezone
     ).filter(~pl.col("is_total"))
-    before = pl.col("reached", "customers").shift(1).over(own, other, "period", order_by="step")
+    before = pl.col("reached").shift(1).over(own, other, "period", order_by="step").alias("previous")
     rest = (
-        found.with_columns(before.name.suffix("_before"))
+        found.with_columns(before)
         .filter(
             pl.col("step") == row["step"],
-            pl.col("reached_before") > 0,
-            pl.col(own).cast(pl.String) == row["segment"],
-            pl.col(other).cast(pl.String).ne_missing(clearer["segment"]),
+            pl.col("previous") > 0,
+            told_apart(pl.col(own)) == row["segment"],
+            told_apart(pl.col(other)).ne_missing(clearer["segment"]),
         )
         .group_by(pl.col("period").dt.date() >= row["first"])
-        .agg(pl.col("reached", "reached_before", "customers_before").sum())
+        .agg(pl.col("reached", "previous", "effective_previous").sum())
     )
     sides = {side: counts for side, *counts in rest.iter_rows()}
     if len(sides) < 2 or sides[True][2] < settings.least:
         return True
-    (now, of_now, people_now), (then, of_then, people_then) = sides[True], sides[False]
+    (now, of_now, worth_now), (then, of_then, worth_then) = sides[True], sides[False]
     shares = [now / of_now, then / of_then]
-    z = two_proportions_z(shares[0] * people_now, people_now, shares[1] * people_then, people_then).statistic
+    z = two_proportions_z(shares[0] * worth_now, worth_now, shares[1] * worth_then, worth_then).statistic
     return not float(z) < -_BELOW
 
 
