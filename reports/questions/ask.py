@@ -48,7 +48,7 @@ from reports.questions.cube import Cube, build_cube, published_counts
 from reports.questions.definitions import definition_hashes, definitions_hash
 from reports.questions.money import amount_of, currency_of, money_of
 from reports.questions.problems import weeks
-from reports.questions.problems.act_first import problems
+from reports.questions.problems.act_first import goals_later, problems
 from reports.questions.problems.falls import group_falls
 from reports.questions.quality import evidence
 from reports.settings import ReportSettings
@@ -164,7 +164,7 @@ def _where_to_act(
     counts = weeks.step_counts(paths, settings, facts, goal)
     weekly = restated.weeks_in_steps(weeks.step_conversion(counts, settings), steps)
     daily = weeks.step_counts(paths, settings, facts, goal, "day") if settings.segments else None
-    found = problems(stages, segments, weekly, group_falls(paths, settings, daily, goal))
+    found = problems(stages, segments, weekly, group_falls(paths, settings, daily, goal, goals_later(stages)))
     return {"segments": segments, "weeks": weekly, "problems": found}
 
 

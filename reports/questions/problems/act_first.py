@@ -54,12 +54,7 @@ def problems(
     fall goes on at the end), `journeys` Int64 (at the stage before), `share`, `usual` Float64 (of them that go on, and
     that would), `at_stake`, `low`, `high` Float64.
     """
-    goal = stages.row(-1, named=True)
-    later = {
-        row["step"]: goal["reached"] / row["reached"]
-        for row in stages.iter_rows(named=True)
-        if goal["reached"] and row["reached"]
-    }
+    later = goals_later(stages)
     fallen = list(_of_falls(falls, later))
     found = [*_of_groups(_always(segments, falls), later), *fallen, *_of_weeks(weeks, later, fallen)]
     if not found:
@@ -70,6 +65,16 @@ def problems(
     standing = ranked.filter(pl.col("first").is_null()).head(MOST - len(dated))
     listed = pl.concat([dated, standing]).sort("low", descending=True, maintain_order=True)
     return None if listed.is_empty() else listed
+
+
+def goals_later(stages: pl.DataFrame) -> dict[int, float]:
+    """By step, the share of those who reach it that reach the goal; without steps where it is not known."""
+    goal = stages.row(-1, named=True)
+    return {
+        row["step"]: goal["reached"] / row["reached"]
+        for row in stages.iter_rows(named=True)
+        if goal["reached"] and row["reached"]
+    }
 
 
 def _always(segments: pl.DataFrame | None, falls: pl.DataFrame | None) -> pl.DataFrame | None:

@@ -3,11 +3,12 @@
 Every series of days is tested against its own past and against all other known groups (`analytics.falls`), on whole
 counts; the series are corrected together (Benjamini–Hochberg). A fall that is gone without the journeys of a clearer
 one, at the same step and time, is part of it: all app visits are on phones, so what fails on phones fails in the app.
+Of many falls only those that cost most goals are looked at: a list has few places.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any, Final
 
@@ -17,7 +18,6 @@ from analytics import (
     Goal,
     Paths,
     benjamini_hochberg,
-    day_start,
     duration,
     falls,
     lowest_run,
@@ -52,12 +52,17 @@ _LEVEL: Final = 0.02
 _BELOW: Final = 1.96
 _DAY: Final = timedelta(days=1)
 _DAYS_BEFORE: Final = 28
+_MOST: Final = 20
+"""Falls that are looked at, twice as many as the list of problems has places."""
 
 
-def group_falls(paths: Paths, settings: ReportSettings, counts: pl.DataFrame | None, goal: Goal) -> pl.DataFrame | None:
-    """The falls of groups, clearest first, safe to publish; null without groups or days.
+def group_falls(
+    paths: Paths, settings: ReportSettings, counts: pl.DataFrame | None, goal: Goal, later: Mapping[int, float]
+) -> pl.DataFrame | None:
+    """The falls of groups that cost most goals, clearest first, safe to publish; null without groups or days.
 
-    In: `reports.questions.problems.weeks.step_counts` by day. Columns: `dimension`, `segment` String, `step` UInt32,
+    In: `reports.questions.problems.weeks.step_counts` by day, and by step the share of those who reach it that reach
+    the goal. Columns: `dimension`, `segment` String, `step` UInt32,
     `name` String (the stage that is not reached), `first`, `last` Date (days on which the journeys began), `journeys`
     Int64, `share`, `low`, `high`, `usual` Float64 (of them that went on, with its interval, and that would have),
     `is_lasting` Boolean (it goes on at the end of the settled days), `was_below` Boolean (the group was below all
@@ -70,11 +75,14 @@ def group_falls(paths: Paths, settings: ReportSettings, counts: pl.DataFrame | N
     tested = {"min_before": _DAYS_BEFORE, "min_units": settings.least}
     found = falls(_series(settled, ("dimension", "step", "period")), [*SERIES, "name"], **tested)
     adjusted = benjamini_hochberg(floats(found["p_value"]))
-    clear = found.filter(pl.Series(adjusted < _LEVEL)).sort("z", descending=True, maintain_order=True)
+    worth = pl.col("step").replace_strict(dict(later), default=0.0, return_dtype=pl.Float64)
+    at_stake = pl.col("n") * (pl.col("usual") - pl.col("share")) * worth
+    clear = found.filter(pl.Series(adjusted < _LEVEL)).top_k(_MOST, by=at_stake)
+    days = _Days(paths, settings, goal)
     kept: list[dict[str, Any]] = []
-    for row in clear.iter_rows(named=True):
+    for row in clear.sort("z", *SERIES, descending=[True, False, False, False]).iter_rows(named=True):
         same = [one for one in kept if one["step"] == row["step"] and _overlap(one, row)]
-        if not any(_is_part(paths, settings, goal, row, one) for one in same):
+        if not any(days.is_part(row, one) for one in same):
             kept.append(row)
     published = [_published(paths, settings, goal, settled, row) for row in kept]
     return pl.DataFrame([row for row in published if row is not None], schema=FALLEN, orient="row")
@@ -108,35 +116,47 @@ def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return bool(one["first"] <= other["last"] and other["first"] <= one["last"])
 
 
-def _is_part(paths: Paths, settings: ReportSettings, goal: Goal, row: dict[str, Any], clearer: dict[str, Any]) -> bool:
-    """Whether the group did not fall on these days without the journeys of the group that fell more clearly."""
-    columns = {settings.name_of(column): column for column in settings.segments}
-    own, other = columns[row["dimension"]], columns[clearer["dimension"]]
-    if own == other:
-        return False
-    window, end = duration(settings.trend_window), day_start(row["last"] + _DAY, settings.timezone)
-    found = stage_funnel(
-        paths, goal=goal, window=window, by=(own, other), end=end, period="day", timezone=settings.timezone
-    ).filter(~pl.col("is_total"))
-    before = pl.col("reached").shift(1).over(own, other, "period", order_by="step").alias("previous")
-    rest = (
-        found.with_columns(before)
-        .filter(
-            pl.col("step") == row["step"],
-            pl.col("previous") > 0,
-            told_apart(pl.col(own)) == row["segment"],
-            told_apart(pl.col(other)).ne_missing(clearer["segment"]),
+class _Days:
+    """Journeys by the day on which they began and by two dimensions; each pair of them is counted once."""
+
+    def __init__(self, paths: Paths, settings: ReportSettings, goal: Goal) -> None:
+        self._paths, self._settings, self._goal = paths, settings, goal
+        self._columns = {settings.name_of(column): column for column in settings.segments}
+        self._counts: dict[tuple[str, ...], pl.DataFrame] = {}
+
+    def is_part(self, row: dict[str, Any], clearer: dict[str, Any]) -> bool:
+        """Whether the group did not fall on these days without the journeys of the group that fell more clearly."""
+        own, other = self._columns[row["dimension"]], self._columns[clearer["dimension"]]
+        if own == other:
+            return False
+        rest = (
+            self._of(own, other)
+            .filter(
+                pl.col("step") == row["step"],
+                pl.col("period").dt.date() <= row["last"],
+                told_apart(pl.col(own)) == row["segment"],
+                told_apart(pl.col(other)).ne_missing(clearer["segment"]),
+            )
+            .group_by(pl.col("period").dt.date() >= row["first"])
+            .agg(pl.col("reached", "previous", "effective_previous").sum())
         )
-        .group_by(pl.col("period").dt.date() >= row["first"])
-        .agg(pl.col("reached", "previous", "effective_previous").sum())
-    )
-    sides = {side: counts for side, *counts in rest.iter_rows()}
-    if len(sides) < 2 or sides[True][2] < settings.least:
-        return True
-    (now, of_now, worth_now), (then, of_then, worth_then) = sides[True], sides[False]
-    shares = [now / of_now, then / of_then]
-    z = two_proportions_z(shares[0] * worth_now, worth_now, shares[1] * worth_then, worth_then).statistic
-    return not float(z) < -_BELOW
+        sides = {side: counts for side, *counts in rest.iter_rows()}
+        if len(sides) < 2 or sides[True][2] < self._settings.least:
+            return True
+        (now, of_now, worth_now), (then, of_then, worth_then) = sides[True], sides[False]
+        shares = [now / of_now, then / of_then]
+        z = two_proportions_z(shares[0] * worth_now, worth_now, shares[1] * worth_then, worth_then).statistic
+        return not float(z) < -_BELOW
+
+    def _of(self, own: str, other: str) -> pl.DataFrame:
+        by = tuple(sorted((own, other)))
+        if by not in self._counts:
+            window, zone = duration(self._settings.trend_window), self._settings.timezone
+            found = stage_funnel(self._paths, goal=self._goal, window=window, by=by, period="day", timezone=zone)
+            before = pl.col("reached").shift(1).over(*by, "period", order_by="step").alias("previous")
+            groups = found.filter(~pl.col("is_total")).with_columns(before).filter(pl.col("previous") > 0)
+            self._counts[by] = groups.select(*by, "period", "step", "reached", "previous", "effective_previous")
+        return self._counts[by]
 
 
 def _published(

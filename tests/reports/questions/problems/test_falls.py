@@ -9,7 +9,7 @@ from analytics import main_goal, stage_funnel
 from reports.privacy.stages import publishable_stages
 from reports.questions import ask, groups
 from reports.questions.problems import weeks
-from reports.questions.problems.act_first import problems
+from reports.questions.problems.act_first import goals_later, problems
 from reports.questions.problems.falls import group_falls
 from reports.settings import ReportSettings
 from tests.reports.questions.problems.shuffled import GROUPS, RULES, columns_of, shop
@@ -32,7 +32,7 @@ def test_groups_by_lot_are_claimed_to_go_on_less_often_in_one_report_of_twenty_a
         segments = groups.segment_differences(paths, asked, goal)
         assert segments is not None and segments["dimension"].n_unique() == len(GROUPS)
         daily = weeks.step_counts(paths, asked, facts, goal, "day")
-        found = problems(stages, segments, None, group_falls(paths, asked, daily, goal))
+        found = problems(stages, segments, None, group_falls(paths, asked, daily, goal, goals_later(stages)))
         below += bool((segments["verdict"] == "below").any())
         claims += [] if found is None else [(shuffle, *row) for row in found.rows()]
     worlds = len({shuffle for shuffle, *_ in claims})
