@@ -140,7 +140,7 @@ def measure_columns() -> pl.DataFrame:
 
     >>> from analytics import measure_columns
     >>> measure_columns().filter(measure="step_matrix")["column"].to_list()
-    ['is_total', 'position', 'node', 'units', 'share_of_units']
+    ['is_total', 'position', 'node', 'units', 'customers', 'share_of_units']
     """
     rows = [
         (name, column, str(dtype), MEASURES[name].analysis.CELLS is not None)

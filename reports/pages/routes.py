@@ -44,10 +44,11 @@ def flow_card(answers: Answers, settings: ReportSettings) -> Part | None:
     published = answers.flow
     if published is None or published.nodes.is_empty():
         return None
+    worth = headlines.journey_worth(answers.stages)
     return Part(
         id="flow",
-        title=headlines.flow_headline(published),
-        subtitle=f"{headlines.flow_detail(published, answers.window)}{count(published.units)} journeys begun "
+        title=headlines.flow_headline(published, worth),
+        subtitle=f"{headlines.flow_detail(published, answers.window, worth)}{count(published.units)} journeys begun "
         f"{entry_dates(answers)}, from their first touch. Colour: share that reaches the goal within "
         f"{length(answers.window)}." + rounded_note(published.rounded, settings),
         method=f"{counted_journeys(answers)} The {settings.flow_top} largest touchpoints per step, the "
@@ -69,11 +70,10 @@ def commonest_card(answers: Answers, settings: ReportSettings) -> Part | None:
     if paths is None or paths.is_empty():
         return None
     listed = float(paths["share"].sum())
+    reached, lost = (paths.filter(pl.col("ended") == ending) for ending in (REACHED, ABANDONED))
     return Part(
         id="commonest",
-        title=headlines.commonest_headline(
-            *(paths.filter(pl.col("ended") == ending) for ending in (REACHED, ABANDONED))
-        ),
+        title=headlines.commonest_headline(reached, lost, headlines.journey_worth(answers.stages)),
         subtitle=f"Whole mature journeys, first touch to last, begun {entry_dates(answers)}: with the goal within "
         f"{length(answers.window)}, and without it. All paths that are not listed are {percent(max(0.0, 1 - listed))}.",
         method=f"{counted_journeys(answers)} Only paths of up to {MAX_TOUCHES} touches that at least "

@@ -51,16 +51,25 @@ def largest_loss(stages: pl.DataFrame) -> int | None:
     lost = stages.filter(pl.col("step") > 1).sort("dropped", descending=True, nulls_last=True)
     if lost.is_empty() or lost["dropped"].has_nulls() or not lost["dropped"][0]:
         return None
-    return int(lost["step"][0]) if _leads(lost["dropped"]) else None
+    return int(lost["step"][0]) if _leads(lost["dropped"], journey_worth(stages)) else None
 
 
-def _leads(counts: pl.Series) -> bool:
+def journey_worth(stages: pl.DataFrame) -> float:
+    """How many independent journeys one is worth at least, as those of a customer are alike: customers by journeys.
+
+    1 where they are withheld.
+    """
+    first = stages.row(0, named=True)
+    return min(1.0, first["customers"] / first["reached"]) if first["customers"] and first["reached"] else 1.0
+
+
+def _leads(counts: pl.Series, worth: float) -> bool:
     """Whether the first of falling counts is clearly above the second; a single count always is.
 
-    >>> _leads(pl.Series([540, 500])), _leads(pl.Series([640, 500])), _leads(pl.Series([40]))
+    >>> _leads(pl.Series([540, 500]), 1), _leads(pl.Series([640, 500]), 1), _leads(pl.Series([40]), 1)
     (False, True, True)
     """
-    return len(counts) < 2 or clearly_larger(float(counts[0]), float(counts[1]))
+    return len(counts) < 2 or clearly_larger(float(counts[0]) * worth, float(counts[1]) * worth)
 
 
 def summary_headline(stages: pl.DataFrame, goal: str, min_customers: int = 30) -> str:
@@ -176,17 +185,17 @@ def _most_different(frame: pl.DataFrame) -> dict[str, Any] | None:
     return None
 
 
-def flow_headline(published: Flow) -> str:
-    """The title of the flow: the most frequent first move, if clearly so."""
-    first = _first_move(published)
+def flow_headline(published: Flow, worth: float = 1.0) -> str:
+    """The title of the flow: the most frequent first move, if clearly so for journeys of this `journey_worth`."""
+    first = _first_move(published, worth)
     if first is None:
         return "The routes customers take"
     return f"The commonest start is {quoted(first['source'])} then {_target(first['target'])}"
 
 
-def flow_detail(published: Flow, window: timedelta) -> str:
+def flow_detail(published: Flow, window: timedelta, worth: float = 1.0) -> str:
     """What stands behind the title: the share of the first move, and the share of it that reaches the goal."""
-    row = _first_move(published)
+    row = _first_move(published, worth)
     if row is None:
         return ""
     share = percent(row["units"] / published.units, 0 if published.rounded else 1)
@@ -194,20 +203,20 @@ def flow_detail(published: Flow, window: timedelta) -> str:
     return f"{share} of journeys start so{'' if row['goal_text'] == MISSING else goal}. "
 
 
-def _first_move(published: Flow) -> dict[str, Any] | None:
+def _first_move(published: Flow, worth: float) -> dict[str, Any] | None:
     first = published.links.filter((pl.col("position") == 1) & (pl.col("source") != OTHER))
     first = first.sort("units", descending=True, maintain_order=True)
-    return None if first.is_empty() or not _leads(first["units"]) else first.row(0, named=True)
+    return None if first.is_empty() or not _leads(first["units"], worth) else first.row(0, named=True)
 
 
-def commonest_headline(reached: pl.DataFrame, lost: pl.DataFrame) -> str:
+def commonest_headline(reached: pl.DataFrame, lost: pl.DataFrame, worth: float = 1.0) -> str:
     """The title of the commonest paths: the commonest one to the goal, otherwise the commonest without it, if clear.
 
-    `reached` and `lost` have `route` and `units`, most frequent first.
+    `reached` and `lost` have `route` and `units`, most frequent first; journeys have this `journey_worth`.
     """
-    if reached.height and _leads(reached["units"]):
+    if reached.height and _leads(reached["units"], worth):
         return f"The commonest path to the goal is {_path_text(reached['route'][0].to_list())}"
-    if lost.height and _leads(lost["units"]):
+    if lost.height and _leads(lost["units"], worth):
         return f"The commonest path without the goal is {_path_text(lost['route'][0].to_list())}"
     return "The commonest complete paths"
 

@@ -84,7 +84,14 @@ class Claims:
         )
         if not lost or not lost[0][0]:
             return None
-        return lost[0][1] if len(lost) < 2 or clearly_larger(lost[0][0], lost[1][0]) else None
+        worth = self.journey_worth
+        return lost[0][1] if len(lost) < 2 or clearly_larger(lost[0][0] * worth, lost[1][0] * worth) else None
+
+    @cached_property
+    def journey_worth(self) -> float:
+        """Customers by journeys: the least number of independent journeys that one is worth."""
+        entered = self.truth.funnel[0].reached
+        return len({walk.customer for walk in entered}) / len(entered) if entered else 1.0
 
     @cached_property
     def satisfaction(self) -> dict[str, Share]:
@@ -135,7 +142,9 @@ class Claims:
         if not counts:
             return None
         slack = 10 if flow_rounds(self.truth) else 0
-        clear = len(counts) < 2 or clearly_larger(counts[0][0] + slack, max(0, counts[1][0] - slack))
+        worth = self.journey_worth
+        first, second = counts[0][0] + slack, max(0, (*counts, (0,))[1][0] - slack)
+        clear = len(counts) < 2 or clearly_larger(first * worth, second * worth)
         return (counts[0][1], counts[0][2], counts[0][0]) if clear else None
 
     def commonest(self, ending: str) -> list[tuple[int, str]]:

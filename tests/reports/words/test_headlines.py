@@ -72,6 +72,16 @@ def test_the_largest_loss_is_named_only_beyond_chance() -> None:
     assert headlines.largest_loss(_stages(1000, 650, 420)) == 2
 
 
+def test_alike_journeys_of_a_customer_make_no_difference_clear() -> None:
+    stages = _stages(1000, 650, 420)
+    assert headlines.journey_worth(stages.with_columns(customers="reached")) == 1
+    alike = stages.with_columns(customers=pl.col("reached") // 10)
+    assert headlines.journey_worth(alike) == 0.1 and headlines.largest_loss(alike) is None
+    clear = pl.DataFrame({"route": [["a", "b"], ["c"]], "units": [200, 100]})
+    assert headlines.commonest_headline(clear, clear).startswith("The commonest path to the goal")
+    assert headlines.commonest_headline(clear, clear, 0.05) == "The commonest complete paths"
+
+
 def test_an_uncertain_share_is_given_as_an_interval() -> None:
     text = headlines.summary_headline(_stages(60, 45, 30), "Order").replace("\u202f", " ")
     assert text == "Between 37 % and 63 % of journeys reach “Order”"
