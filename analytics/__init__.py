@@ -46,7 +46,13 @@ from analytics.segments.compare import compare
 from analytics.segments.rest import against_the_rest, counts_by
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.curves import kaplan_meier
-from analytics.statistics.intervals import median_interval, newcombe, normal_quantile, wilson
+from analytics.statistics.intervals import (
+    difference_interval,
+    median_interval,
+    newcombe,
+    normal_quantile,
+    wilson,
+)
 from analytics.statistics.tests import two_proportions_z
 from analytics.store.paths import Paths
 from analytics.store.summary import summary
@@ -111,6 +117,7 @@ __all__ = [
     "customers",
     "day_start",
     "deviations",
+    "difference_interval",
     "duration",
     "effort",
     "erasures",

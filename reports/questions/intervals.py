@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from math import sqrt
 
-from analytics import normal_quantile, wilson
+from analytics import difference_interval, normal_quantile, wilson
+
+Estimate = tuple[float, float, float]
+"""A number with the ends of its 95 % interval."""
 
 
 def share_interval(part: float, whole: float) -> tuple[float, float]:
@@ -18,6 +21,16 @@ def share_interval(part: float, whole: float) -> tuple[float, float]:
     """
     ends = wilson(part, whole)
     return float(ends.low), float(ends.high)
+
+
+def difference(now: Estimate, then: Estimate) -> Estimate:
+    """How much a number has changed, with its 95 % interval, from those of both.
+
+    >>> [round(number, 3) for number in difference((0.6, 0.57, 0.63), (0.5, 0.46, 0.54))]
+    [0.1, 0.05, 0.15]
+    """
+    low, high = difference_interval(now[0], now[1:], then[0], then[1:])
+    return now[0] - then[0], float(low), float(high)
 
 
 def clearly_larger(first: float, second: float) -> bool:

@@ -7,7 +7,6 @@ is over; for survey answers, which need no window, the second period ends with t
 from __future__ import annotations
 
 from datetime import UTC, timedelta
-from math import hypot
 from typing import Any
 
 import polars as pl
@@ -15,6 +14,7 @@ import polars as pl
 from analytics import Goal, Paths, compare, duration, stage_funnel, time_to_goal, voice
 from reports.privacy import stages
 from reports.questions.answers import Facts, Shift
+from reports.questions.intervals import difference
 from reports.settings import ReportSettings
 
 
@@ -70,7 +70,7 @@ def _differences() -> list[str]:
 def pace_shift(paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts) -> Shift | None:
     """The change of the median time to the goal, in days, over journeys by their start that reached it in the window.
 
-    The interval combines those of the two medians as Newcombe's method combines those of two shares.
+    Its interval is that of both medians (`analytics.difference_interval`).
     """
     length, end = duration(settings.compare), facts.end_of_data.astimezone(UTC) - window
     if end - 2 * length < facts.first_at:
@@ -80,10 +80,10 @@ def pace_shift(paths: Paths, window: timedelta, settings: ReportSettings, facts:
         row = time_to_goal(paths, start=start, end=start + length, window=window).row(0, named=True)
         if row["reached"] < settings.least or row["customers"] < settings.k or row["median_time_low"] is None:
             return None
-        medians.append([row[f"median_time{of}"] / timedelta(days=1) for of in ("", "_low", "_high")])
-    (then, then_low, then_high), (now, now_low, now_high) = medians
-    low, high = hypot(now - now_low, then_high - then), hypot(now_high - now, then - then_low)
-    return Shift(now - then, now - then - low, now - then + high)
+        median, low, high = (row[f"median_time{of}"] / timedelta(days=1) for of in ("", "_low", "_high"))
+        medians.append((median, low, high))
+    then, now = medians
+    return Shift(*difference(now, then))
 
 
 def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[str, Shift]:
@@ -103,8 +103,6 @@ def voice_shifts(paths: Paths, settings: ReportSettings, facts: Facts) -> dict[s
     for row in later.join(earlier, on="stage", suffix="_before").sort("stage").iter_rows(named=True):
         pair = [{name: row[f"{name}{of}"] for name in _ANSWERED} for of in ("", "_before")]
         if all(stages.is_publishable_satisfaction(side, settings.k, settings.least) for side in pair):
-            now, then = row["csat"], row["csat_before"]
-            down = hypot(now - row["csat_low"], row["csat_high_before"] - then)
-            up = hypot(row["csat_high"] - now, then - row["csat_low_before"])
-            shifts[row["stage"]] = Shift(now - then, now - then - down, now - then + up)
+            now, then = ((row[f"csat{of}"], row[f"csat_low{of}"], row[f"csat_high{of}"]) for of in ("", "_before"))
+            shifts[row["stage"]] = Shift(*difference(now, then))
     return shifts

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from math import hypot
 from typing import Any, Final
 
 import polars as pl
 
 from reports.questions.answers import Answers
 from reports.questions.definitions import changed_definitions
+from reports.questions.intervals import difference
 from reports.words.numbers import count, percent, points, points_interval, quoted, wait, wait_shift
 from reports.words.tables import Table
 
@@ -76,19 +76,19 @@ def since(now: Mapping[str, Any], before: Mapping[str, Any]) -> pl.DataFrame | N
     rows = []
     for each in now.get("measures", ()):
         if (then := earlier.get(each["measure"])) is not None:
-            difference, (low, high) = each["value"] - then["value"], _ends(each, then)
+            change, low, high = _changed(each, then)
             clear = None if low is None or high is None else low > 0 or high < 0
-            values = (then["value"], each["value"], difference, low, high, clear, why if difference else "")
+            values = (then["value"], each["value"], change, low, high, clear, why if change else "")
             rows.append((each["measure"], each["kind"], *values))
     return pl.DataFrame(rows, SINCE, orient="row")
 
 
-def _ends(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[float | None, float | None]:
+def _changed(now: Mapping[str, Any], then: Mapping[str, Any]) -> tuple[float, float | None, float | None]:
+    """The difference with its interval, which is null where one of both has none."""
     if any(each[end] is None for each in (now, then) for end in ("low", "high")):
-        return None, None
-    gap = now["value"] - then["value"]
-    low = gap - hypot(now["value"] - now["low"], then["high"] - then["value"])
-    return low, gap + hypot(now["high"] - now["value"], then["value"] - then["low"])
+        return now["value"] - then["value"], None, None
+    one, other = ((each["value"], each["low"], each["high"]) for each in (now, then))
+    return difference(one, other)
 
 
 def causes(now: Mapping[str, Any], before: Mapping[str, Any]) -> list[str]:
