@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.audit import sentences, site
 from tests.audit.claims import Claims
-from tests.audit.expected import since
+from tests.audit.expected import falls, since
 from tests.audit.expected.frames import expected_frames
 from tests.audit.landed import lake
 from tests.audit.landed.paths import paths_of
@@ -43,10 +43,11 @@ def audited(built: site.Site, truth: Truth) -> Outcome:
 
 
 def _without_falls(rows: list[site.Row], truth: Truth, outcome: Outcome) -> list[site.Row]:
-    """The problems but for falls of groups, which the audit has no rule for; they are listed with that reason."""
-    falls = truth.known["falls"] = [row for row in rows if row["first"] and row["dimension"]]
-    outcome.set_aside("act-first", len(falls), "falls of groups, as the audit has no rule for this measure yet")
-    return [row for row in rows if row not in falls]
+    """The problems but for falls of groups, which are judged by rules of their own."""
+    found = truth.known["falls"] = [row for row in rows if row["first"] and row["dimension"]]
+    if found:
+        outcome.compare("act-first", found, falls.falls(truth, found))
+    return [row for row in rows if row not in found]
 
 
 def main() -> int:

@@ -16,8 +16,10 @@ import pytest
 
 from tests.audit import site
 from tests.audit.__main__ import audited, main, truth_of
+from tests.audit.expected.falls import falls
 from tests.audit.landed.calendar import Calendar
 from tests.audit.landed.settings import SECOND, Settings
+from tests.audit.outcome import Outcome
 from tests.audit.truth import Truth
 
 FOLDER = Path(__file__).parent
@@ -58,6 +60,15 @@ def test_every_number_and_sentence_of_the_shop_is_true(shop: Path, truth: Truth)
     outcome = audited(site.read(shop / "site"), truth)
     assert outcome.differences == []
     assert sum(outcome.numbers.values()) > 5_000 and sum(outcome.sentences.values()) > 90
+
+
+def test_a_fall_that_did_not_happen_is_noticed(truth: Truth) -> None:
+    days = {"first": "2026-02-10", "last": "2026-02-16", "is_lasting": False}
+    row = {"dimension": "Device", "segment": "mobile", "step": 4, "name": "Order placed", **days}
+    numbers = {"journeys": 40, "share": 0.4, "usual": 0.6, "at_stake": 8.0, "low": 2.0, "high": 14.0}
+    outcome = Outcome()
+    outcome.compare("act-first", [row | numbers], falls(truth, [row | numbers]))
+    assert any("did not fall" in what for _, what in outcome.differences)
 
 
 def test_every_number_and_sentence_of_completejourney_is_true(tmp_path: Path) -> None:
