@@ -20,8 +20,6 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
-import polars as pl
-
 from expectations.errors import StorageError, said, without_secrets
 
 MAX_MESSAGE: Final = 500
@@ -32,6 +30,7 @@ RETRY_TIMEOUT: Final = timedelta(seconds=30)
 _ENVIRONMENT: Final = ("AWS_", "AZURE_", "AZURITE_", "GOOGLE_")
 
 if TYPE_CHECKING:
+    import polars as pl
     from obstore.store import ObjectStore
 
 
@@ -56,12 +55,16 @@ def read(address: str) -> bytes | None:
 
 def read_rows(address: str, columns: Sequence[str] | None = None) -> pl.DataFrame:
     """A Parquet file of any name; polars would take `[1]` or `*` in it for a pattern, and `a=b` for a partition."""
+    import polars as pl  # the help of the command loads this module, and no library
+
     wanted = list(columns) if columns else None
     return pl.read_parquet(address, columns=wanted, memory_map=False, hive_partitioning=False, glob=False)
 
 
 def scan_rows(address: str) -> pl.LazyFrame:
     """A Parquet file of any name, to be read later."""
+    import polars as pl
+
     return pl.scan_parquet(address, hive_partitioning=False, glob=False)
 
 

@@ -120,9 +120,9 @@ def incidence(paths: Paths, column: str | None, *, window: timedelta, k: int, mi
     """The share of journeys that has reached the goal by `days` since the first touch, by the largest groups.
 
     Columns: `group` String (null without `column`), `journeys` Int64 (in tens), `days`, `share`, `low`, `high` Float64,
-    which cover `k` of these journeys. Groups of fewer than `min_journeys` journeys, or in which fewer than `k`
-    customers reached the goal or did not, are left out; null where no group is left. Between two moments nobody reaches
-    the goal, or at least `k` do.
+    which cover `k` of these journeys. Groups of fewer than `min_journeys` or `5 * k` journeys, or in which fewer than
+    `k` customers reached the goal or did not, are left out; null where no group is left. Between two moments nobody
+    reaches the goal, or at least `k` do.
     """
     moments = [window * (i / POINTS) ** 2 for i in range(POINTS + 1)]  # denser at the start
     curves = goal_incidence(paths, list(dict.fromkeys(moments)), by=() if column is None else column)
@@ -137,7 +137,8 @@ def incidence(paths: Paths, column: str | None, *, window: timedelta, k: int, mi
     for curve in largest.partition_by("group", maintain_order=True)[:MAX_GROUPS]:
         sizes = curve.row(0, named=True)
         customers = (sizes["customers_reached"], sizes["customers_others"])
-        if sizes["units"] < min_journeys or any(small(count, k) for count in customers):
+        few = sizes["units"] < min_journeys or rough_share(0, sizes["units"], k) is None
+        if few or any(small(count, k) for count in customers):
             continue
         bins = [(i, i, *counts) for i, counts in enumerate(curve.select("reached", "customers").iter_rows())]
         published = curve[[last for _, last, _, _ in _joined(bins, k)]]

@@ -36,7 +36,7 @@ def test_a_customer_counts_once_on_a_path_and_in_the_share_of_all_customers() ->
 
 
 def test_rare_variants_are_left_out_of_the_list_and_not_of_the_shares() -> None:
-    expected = [(["visit", "pay"], 2, 2 / 3)]
+    expected = [(["visit", "pay"], 2, 2, 2 / 3)]
     assert variants(paths(JOURNEYS), min_units=2)["path", "units", "customers", "share_of_units"].rows() == expected
     grouped = variants(paths(JOURNEYS), by="device", min_units=2)
     assert grouped["is_total", "path", "units", "customers", "share_of_units"].rows() == [(True, *expected[0])]

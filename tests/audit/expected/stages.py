@@ -262,14 +262,14 @@ def by_day(truth: Truth) -> Expected | None:
         bins = [(i, i, len(inside[i]), people(inside[i])) for i in range(len(moments))]
         curve, step = incidence(waits, moments), coarse(len(walks), asked.k)
         slack = 1e-6 if len(walks) <= 1000 else 1e-4  # of many journeys, times are known to 1 in 1,000
+        if step is None:
+            continue
         for _, last, _, _ in joined(bins, asked.k):
             share, low, high = curve[last]
             rows[(name, round(moments[last] / DAY, 3))] = {
                 "journeys": tens(len(walks)),
                 **{
-                    name: nothing("too few for a share")
-                    if step is None
-                    else between(value - step / 2 - slack, value + step / 2 + slack)
+                    name: between(value - step / 2 - slack, value + step / 2 + slack)
                     for name, value in (("share", share), ("low", low), ("high", high))
                 },
             }

@@ -40,7 +40,9 @@ def test_stages_with_few_customers_keep_counts_but_no_rates() -> None:
 def test_open_counts_reveal_no_small_count(counts: list[int]) -> None:
     falling = sorted(counts, reverse=True)
     names = fixtures.STAGES[: len(counts)]
-    funnel = fixtures.funnel_frame((900,) * len(counts), names).with_columns(open=pl.Series(falling, dtype=pl.Int64))
+    young = pl.Series("open", falling, dtype=pl.Int64)
+    lost = (young.shift(1) - young).fill_null(0).alias("customers_open_lost")
+    funnel = fixtures.funnel_frame((900,) * len(counts), names).with_columns(young, lost, young.alias("customers_open"))
     published = stages.publishable_stages(funnel, K, 30)["open"].drop_nulls().to_list()
     assert not any(small(n, K) for n in published)
     assert not any(small(one - other, K) for index, one in enumerate(published) for other in published[index:])
