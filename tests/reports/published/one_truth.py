@@ -311,10 +311,16 @@ def _times(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSetting
 
 
 def _by_day(page: Site, ask: Ask, paths: analytics.Paths, settings: ReportSettings) -> None:
-    rows = page.frames["by-day"]
+    from reports.questions.pacing import POINTS
+
+    rows, window = page.frames["by-day"], analytics.goal_window(paths, settings.window)
+    asked = {
+        round(moment / timedelta(days=1), 3): moment
+        for moment in (window * (i / POINTS) ** 2 for i in range(POINTS + 1))
+    }
     column = "device" if "device" in settings.segments else next(iter(settings.segments), None)
     for group, own in _by(rows, "group").items():
-        moments = [timedelta(days=row["days"]) for row in own]
+        moments = [asked[row["days"]] for row in own]
         told = analytics.goal_incidence(paths, moments, by=column or ()).to_dicts()
         key = "is_total" if column is None else column
         same = [
