@@ -23,6 +23,7 @@ UNUSABLE: Final = re.compile(r"[\[\]|^\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]
 """What the library of tables cannot have in a local path: it takes UTF-8 only, makes a host of it, or decodes twice."""
 _READ_OTHERWISE: Final = re.compile("[*=]|%3F", re.IGNORECASE)
 """What polars takes for a pattern or a partition, in the address of a folder."""
+_FILE: Final = " file"
 _NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
 RETENTION: Final = {"journeys.change": "retention"}
 """Marks the commits that remove what is older than the lake keeps it."""
@@ -119,24 +120,25 @@ def scan_table(table: DeltaTable) -> pl.LazyFrame:
 
 def _scan_files(own: Sequence[str], schema: Mapping[str, pl.DataType], partitions: Sequence[str]) -> pl.LazyFrame:
     """The rows of files of a table, each with the values of its partition, which only its folder has."""
-    stored = {name: dtype for name, dtype in schema.items() if name not in partitions}
-    folders: dict[tuple[str, ...], list[str]] = {}
-    for file in own:
-        folders.setdefault(tuple(file.split("/")[-1 - len(partitions) : -1]), []).append(file)
-    parts = []
-    for folder, inside in folders.items():
-        values = dict(each.split("=", 1) for each in folder)
-        rows = pl.scan_parquet(
-            inside, schema=stored, hive_partitioning=False, missing_columns="insert", extra_columns="ignore", glob=False
-        )
-        parts.append(rows.with_columns(_partition(name, values[name], schema[name]) for name in partitions))
-    return pl.concat(parts)
+    rows = pl.scan_parquet(
+        list(own),
+        schema={name: dtype for name, dtype in schema.items() if name not in partitions},
+        hive_partitioning=False,
+        missing_columns="insert",
+        extra_columns="ignore",
+        glob=False,
+        include_file_paths=_FILE,
+    )
+    return rows.with_columns(_partition(name, own, schema[name]) for name in partitions).drop(_FILE)
 
 
-def _partition(name: str, value: str, dtype: pl.DataType) -> pl.Expr:
-    """The value of a partition from the name of its folder. Polars reads the days that Python's calendar lacks."""
-    text = pl.lit(None if value == _NO_VALUE else unquote(value), dtype=pl.String)
-    return (text.str.to_date("%Y-%m-%d") if dtype == pl.Date else text.cast(dtype)).alias(name)
+def _partition(name: str, own: Sequence[str], dtype: pl.DataType) -> pl.Expr:
+    """The values of a partition, from the folders of the files. Polars reads the days that Python's calendar lacks."""
+    folder = rf".*/{re.escape(name)}=([^/]*)/"
+    written = pl.Series(own).str.extract(folder).unique()
+    text = pl.Series([None if value == _NO_VALUE else unquote(value) for value in written], dtype=pl.String)
+    values = text.str.to_date("%Y-%m-%d") if dtype == pl.Date else text.cast(dtype)
+    return pl.col(_FILE).str.extract(folder).replace_strict(written, values).alias(name)
 
 
 def _runs(table: DeltaTable, since: int, until: int, *, after_retention: bool) -> list[tuple[int, int]]:

@@ -12,6 +12,7 @@ from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
 from expectations.lake.tables import added, append, conform, landed, open_delta, profiles, scan_table, table_version
+from tests.services.object_store import BUCKET, object_store
 from tests.written import START, at
 
 
@@ -72,6 +73,18 @@ def test_values_of_partitions_are_read_in_a_folder_of_any_name(name: str, tmp_pa
     assert all(Path(file).exists() for file in open_delta(str(folder)).file_uris())
     found = added(Lake(str(folder.parent)), "odd", rows.schema, 0, 1)
     assert found is not None and found.collect().sort("row").equals(rows[3:])
+
+
+def test_values_of_partitions_are_read_in_a_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    with object_store() as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        lake = Lake(f"s3://{BUCKET}/lake")
+        rows = pl.DataFrame({"row": range(4), "word": ["a/b +%41", None, "é z", "k=v"], "day": [at("0m").date()] * 4})
+        rows[:2].write_delta(lake.table("odd"), delta_write_options={"partition_by": ["word", "day"]})
+        rows[2:].write_delta(lake.table("odd"), mode="append")
+        found = added(lake, "odd", rows.schema, 0, 1)
+        assert found is not None and found.collect().sort("row").equals(rows[2:])
 
 
 @pytest.mark.parametrize("name", ["My Projecté #1", "日本", "a+b&c;d:e", "{x} 'y' ~z", "100 % sure", "x*", "what?"])
