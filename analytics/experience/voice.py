@@ -28,7 +28,7 @@ from analytics.engine.run import run
 from analytics.experience.touch_measure import TouchMeasure
 from analytics.paths.sequences import sorted_answer
 from analytics.paths.view import By, View
-from analytics.statistics.shares import customers_of, share_columns, square_columns
+from analytics.statistics.shares import customer_columns, customers_of, share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, STAGE
 from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.parts import Part
@@ -129,7 +129,7 @@ class Voice(TouchMeasure):
             (pl.col("nps_n") - pl.col("promoters") - pl.col("detractors")).alias("passives"),
             _rate(pl.col(" effort") / MILLION, "ces_n").alias("ces"),
             *share_columns(merged, "csat", *self.SATISFIED),
-            *(pl.col(customers_of(count)).alias(name) for name, count in self.BEHIND.items()),
+            *customer_columns(self.BEHIND),
         )
         return sorted_answer(table, self.view, *self.view.groups).select(*self.view.groups, *self.SCHEMA)
 

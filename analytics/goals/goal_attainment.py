@@ -27,7 +27,7 @@ from analytics.engine.units import window_of
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By
-from analytics.statistics.shares import MIN_DENOMINATOR, customers_of, share_columns, square_columns
+from analytics.statistics.shares import MIN_DENOMINATOR, customer_columns, customers_of, share_columns, square_columns
 from analytics.store.frames import micros
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
@@ -208,7 +208,7 @@ class GoalAttainment(PathMeasure):
         own = pl.DataFrame(fixed)[table["position"]]
         answered = pl.concat([table, own], how="horizontal").with_columns(
             (pl.col("units") - pl.col("mature")).alias("open"),
-            *(pl.col(customers_of(count)).alias(name) for name, count in BEHIND.items()),
+            *customer_columns(BEHIND),
             *share_columns(table, "goal_rate", *RATE),
             *(
                 pl.when("worth").then(pl.col(name) / MILLION).alias(column)

@@ -42,7 +42,14 @@ from analytics.goals.stage_value import LARGEST, PEOPLE, SUMS, StageValue, sums_
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By, Indices
-from analytics.statistics.shares import MIN_DENOMINATOR, customers_of, effective, share_columns, square_columns
+from analytics.statistics.shares import (
+    MIN_DENOMINATOR,
+    customer_columns,
+    customers_of,
+    effective,
+    share_columns,
+    square_columns,
+)
 from analytics.store.columns import STAGE, TIME, TOUCHPOINT
 from analytics.store.frames import as_utc
 from analytics.store.paths import Paths
@@ -442,7 +449,7 @@ class StageFunnel(StageMeasure):
             pl.Series("name", names).gather(table["step"] - 1),
             pl.when(last).then(pl.lit("goal")).otherwise(pl.lit("stage")).alias("kind"),
             pl.col("period").dt.convert_time_zone(self.timezone),
-            *(pl.col(customers_of(count)).alias(name) for name, count in BEHIND.items()),
+            *customer_columns(BEHIND),
             pl.Series("effective_previous", effective(table, *SHARES[1])[1], pl.Float64).fill_nan(None),
             pl.when(last).then("all_stages").alias("all_stages"),
             *durations(table["spread"], {"median_wait": 0.5, "p90_wait": 0.9}),

@@ -111,7 +111,8 @@ def _clearest(series: pl.DataFrame, min_before: int, min_units: float) -> dict[s
     if not scan.clear.size or not np.isfinite(scan.clear[best]):
         return None
     first, last = (int(ends[best]) for ends in runs)
-    before, inside = ({name: float(n[part].sum()) for name, n in counts.items()} for part in _parts(first, last))
+    parts = slice(0, first), slice(first, last + 1)
+    before, inside = ({name: float(n[part].sum()) for name, n in counts.items()} for part in parts)
     below = -float(two_proportions_z(*(before[n] for n in ("reached", "n", "others_reached", "others_n"))).statistic)
     found = float(scan.clear[best])
     return {
@@ -124,11 +125,6 @@ def _clearest(series: pl.DataFrame, min_before: int, min_units: float) -> dict[s
         "z_before": below if np.isfinite(below) else None,
         "p_value": _by_chance(counts, runs, min_units, found) if found >= _CANDIDATE else 1.0,
     }
-
-
-def _parts(first: int, last: int) -> tuple[slice, slice]:
-    """The periods before a run, and those of the run."""
-    return slice(0, first), slice(first, last + 1)
 
 
 class _Scan(NamedTuple):

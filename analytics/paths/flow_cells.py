@@ -23,7 +23,7 @@ from analytics.engine.units import Unit
 from analytics.paths.flow import LINK, NOWHERE, RouteMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.view import By, Indices, Selection
-from analytics.statistics.shares import customers_of
+from analytics.statistics.shares import customer_columns, customers_of
 from analytics.store.columns import TOUCHPOINT
 from analytics.store.paths import Paths
 
@@ -82,8 +82,7 @@ class FlowCells(RouteMeasure):
         codes = merged.select(**known)
         names = [pl.Series(end, self.names.gather(codes[end]), pl.String) for end in ("source", "target", "through")]
         places = [(codes[name] + 1).cast(pl.UInt32) for name in ("position", "through_position")]
-        people = [pl.col(customers_of(count)).alias(name) for name, count in BEHIND.items()]
-        table = merged.with_columns(*names, *places, *people)
+        table = merged.with_columns(*names, *places, *customer_columns(BEHIND))
         order = ("position", "-units", "source", "target", "through_position", "through")
         return sorted_answer(table, self.view, *order).select(*self.view.groups, *self.SCHEMA)
 

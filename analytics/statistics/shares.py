@@ -7,6 +7,7 @@ With a share of 0 or 1 it is judged as if every customer had one unit. Source: K
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -35,6 +36,11 @@ def customers_of(count: str) -> str:
     'customers of late'
     """
     return f"customers of {count}"
+
+
+def customer_columns(behind: Mapping[str, str]) -> list[pl.Expr]:
+    """The columns of distinct customers of an answer, by the counts that they stand behind."""
+    return [pl.col(customers_of(count)).alias(name) for name, count in behind.items()]
 
 
 def effective(table: pl.DataFrame, part: str, whole: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

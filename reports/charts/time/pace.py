@@ -131,7 +131,7 @@ def incidence_curves(curves: pl.DataFrame, width: int = WIDE) -> alt.LayerChart:
     ends = []
     groups = list(curves.partition_by("group", maintain_order=True))
     for rows, (line, dot) in zip(groups, STYLES, strict=False):
-        decimals = 0 if all(abs(share * 100 - round(share * 100)) < 1e-6 for share in rows["share"]) else 1
+        decimals = 0 if all(map(_is_whole, rows["share"])) else 1
         points = [_point(row, across, down, decimals) for row in rows.to_dicts()]
         layers += _curve(canvas, points, line)
         ends.append({**points[-1], "dot": dot})
@@ -145,7 +145,12 @@ def incidence_curves(curves: pl.DataFrame, width: int = WIDE) -> alt.LayerChart:
 
 
 def _tick(share: float) -> str:
-    return percent(share, 0 if abs(share * 100 - round(share * 100)) < 1e-6 else 1)
+    return percent(share, 0 if _is_whole(share) else 1)
+
+
+def _is_whole(share: float) -> bool:
+    """Whether a share is a whole number of percent."""
+    return abs(share * 100 - round(share * 100)) < 1e-6
 
 
 def _point(row: dict[str, Any], across: Any, down: Any, decimals: int) -> dict[str, Any]:

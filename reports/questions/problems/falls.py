@@ -84,7 +84,7 @@ def group_falls(
         same = [one for one in kept if one["step"] == row["step"] and _overlap(one, row)]
         if not any(days.is_part(row, one) for one in same):
             kept.append(row)
-    published = [_published(paths, settings, goal, settled, row) for row in kept]
+    published = [_published(days, settings, settled, row) for row in kept]
     return pl.DataFrame([row for row in published if row is not None], schema=FALLEN, orient="row")
 
 
@@ -117,7 +117,7 @@ def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 class _Days:
-    """Journeys by the day on which they began and by two dimensions; each pair of them is counted once."""
+    """Journeys of groups by the days on which they began; by two dimensions each pair is counted once."""
 
     def __init__(self, paths: Paths, settings: ReportSettings, goal: Goal) -> None:
         self._paths, self._settings, self._goal = paths, settings, goal
@@ -148,19 +148,33 @@ class _Days:
         z = two_proportions_z(shares[0] * worth_now, worth_now, shares[1] * worth_then, worth_then).statistic
         return not float(z) < -_BELOW
 
+    def steps(self, row: dict[str, Any], first: date, last: date) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The stage before a step, and the step, of a group's journeys that began on these days."""
+        column = self._columns[row["dimension"]]
+        by = told_apart(pl.col(column)).alias(column)
+        found = self._funnel(by, start=first, end=last + _DAY)
+        own = found.filter(pl.col(column) == row["segment"])
+        before, here = (own.filter(pl.col("step") == row["step"] - back).row(0, named=True) for back in (1, 0))
+        return before, here
+
     def _of(self, own: str, other: str) -> pl.DataFrame:
         by = tuple(sorted((own, other)))
         if by not in self._counts:
-            window, zone = duration(self._settings.trend_window), self._settings.timezone
-            found = stage_funnel(self._paths, goal=self._goal, window=window, by=by, period="day", timezone=zone)
+            found = self._funnel(by, period="day")
             before = pl.col("reached").shift(1).over(*by, "period", order_by="step").alias("previous")
-            groups = found.filter(~pl.col("is_total")).with_columns(before).filter(pl.col("previous") > 0)
+            groups = found.with_columns(before).filter(pl.col("previous") > 0)
             self._counts[by] = groups.select(*by, "period", "step", "reached", "previous", "effective_previous")
         return self._counts[by]
 
+    def _funnel(self, by: Any, **asked: Any) -> pl.DataFrame:
+        """The groups of the stage funnel, within the window of the trend."""
+        window, zone = duration(self._settings.trend_window), self._settings.timezone
+        found = stage_funnel(self._paths, goal=self._goal, window=window, by=by, timezone=zone, **asked)
+        return found.filter(~pl.col("is_total"))
+
 
 def _published(
-    paths: Paths, settings: ReportSettings, goal: Goal, settled: pl.DataFrame, row: dict[str, Any]
+    days: _Days, settings: ReportSettings, settled: pl.DataFrame, row: dict[str, Any]
 ) -> dict[str, Any] | None:
     """A fall on the days on which it was clearest, around those of the scan; null where too few to publish.
 
@@ -172,7 +186,7 @@ def _published(
     first, last = lowest_run(around, row["usual"])
     rows = around[first : last + 1]
     since, until = rows["period"][0], rows["period"][-1]
-    before, here = _of_days(paths, settings, goal, row, (since, until))
+    before, here = days.steps(row, since, until)
     if before["customers"] < settings.least or small(here["customers_lost"], settings.k):
         return None
     low, high = here["share_of_previous_low"], here["share_of_previous_high"]
@@ -194,21 +208,3 @@ def _published(
         "is_lasting": bool(until >= end - 2 * _DAY),
         "was_below": row["z_before"] is not None and row["z_before"] > _BELOW,
     }
-
-
-def _of_days(
-    paths: Paths, settings: ReportSettings, goal: Goal, row: dict[str, Any], days: tuple[date, date]
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The stage before a step, and the step, of a group's journeys that began on these days."""
-    column = next(column for column in settings.segments if settings.name_of(column) == row["dimension"])
-    found = stage_funnel(
-        paths,
-        goal=goal,
-        window=duration(settings.trend_window),
-        by=told_apart(pl.col(column)).alias(column),
-        start=days[0],
-        end=days[1] + _DAY,
-        timezone=settings.timezone,
-    ).filter(~pl.col("is_total"), pl.col(column) == row["segment"])
-    before, here = (found.filter(pl.col("step") == step).row(0, named=True) for step in (row["step"] - 1, row["step"]))
-    return before, here
