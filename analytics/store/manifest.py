@@ -47,6 +47,8 @@ def publish(folder: str, base: str, manifest: dict[str, Any]) -> bool:
     ):
         return False
     if base:
+        if current_generation(folder) not in (manifest["generation"], _UNREADABLE):
+            return False  # so late that others have published since, and removed what would have told it
         files.write(address, content)
     earlier = [name for name in files.names(folder) if name.startswith(SUCCESSOR)]
     kept = f"{SUCCESSOR}{base}" if base != _UNREADABLE else ""

@@ -81,10 +81,7 @@ def write(address: str, content: bytes, served_as: Mapping[str, str] | None = No
     `served_as` holds the headers with which a store serves the file, such as its `Content-Type`.
     """
     if (here := local(address)) is not None:
-        draft = Path(f"{here}.{uuid.uuid4().hex}.new")
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
-        draft.replace(here)
+        _draft(here, content).replace(here)
         return
     with _store(address) as (store, name):
         store.put(name, content, attributes=dict(served_as or {}))
@@ -93,9 +90,7 @@ def write(address: str, content: bytes, served_as: Mapping[str, str] | None = No
 def create(address: str, content: bytes) -> bool:
     """Write a file unless it exists; returns False, with nothing changed, if it does. One of several gets it."""
     if (here := local(address)) is not None:
-        draft = Path(f"{here}.{uuid.uuid4().hex}.new")
-        draft.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(content)
+        draft = _draft(here, content)
         try:
             return _linked(draft, here)
         finally:
@@ -108,6 +103,14 @@ def create(address: str, content: bytes) -> bool:
         except AlreadyExistsError:
             return False
     return True
+
+
+def _draft(target: Path, content: bytes) -> Path:
+    """A complete file beside its target. Its name begins and ends otherwise: nobody takes it for one of its kind."""
+    draft = target.with_name(f"new-{target.name}.{uuid.uuid4().hex}.new")
+    draft.parent.mkdir(parents=True, exist_ok=True)
+    draft.write_bytes(content)
+    return draft
 
 
 def _linked(draft: Path, target: Path) -> bool:

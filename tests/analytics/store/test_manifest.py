@@ -116,6 +116,41 @@ def test_a_manifest_that_is_replaced_too_late_is_not_read(tmp_path: Path) -> Non
     assert customers(tmp_path) == ["bob"]
 
 
+@pytest.mark.parametrize("moment", ["before it is created", "before the manifest is replaced"])
+def test_a_writer_that_stopped_while_two_others_published_does_not(
+    moment: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ANN.save(tmp_path)
+    base, create = current_generation(tmp_path), files.create
+
+    def others_first(address: str, content: bytes) -> bool:
+        monkeypatch.setattr(files, "create", create)
+        created = moment != "before it is created" and create(address, content)
+        for paths in (BOB, ANN, BOB):
+            paths.save(tmp_path)
+        return created or create(address, content)
+
+    monkeypatch.setattr(files, "create", others_first)
+    assert not manifests.publish(str(tmp_path), base, {"generation": "generation-late"})
+    assert customers(tmp_path) == ["bob"]
+
+
+def test_one_that_publishes_leaves_the_file_that_another_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ANN.save(tmp_path)
+    base, linked = current_generation(tmp_path), files._linked
+
+    def other_first(draft: Path, target: Path) -> bool:
+        monkeypatch.setattr(files, "_linked", linked)
+        BOB.save(tmp_path)
+        return linked(draft, target)
+
+    monkeypatch.setattr(files, "_linked", other_first)
+    assert not manifests.publish(str(tmp_path), base, {"generation": "generation-late"})
+    assert customers(tmp_path) == ["bob"]
+
+
 def test_a_damaged_manifest_is_replaced_each_time(tmp_path: Path) -> None:
     ANN.save(tmp_path)
     for _ in range(2):
