@@ -30,7 +30,7 @@ def distributions(keys: Ints, values: Ints, size: int, *, exact: Sequence[int] =
     >>> distributions(np.array([0, 0, 2]), np.array([5, 5, 7]), 3).to_list()
     [[{'value': 5, 'count': 2}], [], [{'value': 7, 'count': 1}]]
     """
-    from analytics.engine.kernels.histograms import place_by_key
+    from analytics.engine.kernels.counts import place_by_key
 
     bounds = np.append(0, np.cumsum(np.bincount(keys, minlength=size))).astype(np.int64)
     placed = np.empty(len(values), np.int64)
@@ -44,7 +44,7 @@ def sliced(values: Ints, bounds: Ints, *, scale: int = 1, exact: Sequence[int] =
     >>> sliced(np.array([5, 5, 7]), np.array([0, 2, 3])).to_list()
     [[{'value': 5, 'count': 2}], [{'value': 7, 'count': 1}]]
     """
-    from analytics.engine.kernels.histograms import count_slices
+    from analytics.engine.kernels.counts import count_slices
 
     found, counts = np.empty(len(values), np.int64), np.empty(len(values), np.int64)
     sizes = np.zeros(len(bounds) - 1, np.int64)
@@ -54,7 +54,7 @@ def sliced(values: Ints, bounds: Ints, *, scale: int = 1, exact: Sequence[int] =
 
 def _marked(buckets: Sequence[int]) -> NDArray[np.bool_]:
     """A table of all buckets, in which some are marked."""
-    from analytics.engine.kernels.histograms import BUCKETS
+    from analytics.engine.kernels.counts import BUCKETS
 
     marked = np.zeros(BUCKETS, np.bool_)
     marked[list(buckets)] = True
@@ -77,7 +77,7 @@ def condensed(series: pl.Series, exact: Sequence[int] = ()) -> pl.Series:
     >>> condensed(pl.Series([two + two], dtype=DISTRIBUTION)).to_list()
     [[{'value': 5, 'count': 2}, {'value': 7, 'count': 2}]]
     """
-    from analytics.engine.kernels.histograms import condense
+    from analytics.engine.kernels.counts import condense
 
     values, counts, sizes = _flat(series)
     values, counts, left = values.copy(), counts.copy(), np.zeros(len(sizes), np.int64)
@@ -124,7 +124,7 @@ def expanded(series: pl.Series) -> list[Ints]:
 
 def bucket_numbers(values: Sequence[int] | Ints) -> list[int]:
     """The buckets that values lie in."""
-    from analytics.engine.kernels.histograms import buckets_of
+    from analytics.engine.kernels.counts import buckets_of
 
     buckets = np.empty(len(values), np.int64)
     buckets_of(np.asarray(values, np.int64), buckets)

@@ -14,7 +14,7 @@ import polars as pl
 
 from analytics.engine.sequences import Ints
 from analytics.funnels.definition import Funnel
-from analytics.funnels.sequences import StepSequences, subset
+from analytics.funnels.sequences import StepSequences, entry_bits, subset
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,12 @@ class ReportedChains:
     least: Ints
     sequence: Ints
 
+    def chosen(self, rows: Ints) -> ReportedChains:
+        """The chains of these rows."""
+        return ReportedChains(
+            self.chains[rows], self.firsts[rows], self.depth[rows], self.least[rows], self.sequence[rows]
+        )
+
 
 def scanned(sequences: StepSequences, definition: Funnel, rules: Any) -> ReportedChains:
     """The reported chain of every sequence that has one; or of every attempt, where attempts are counted.
@@ -38,14 +44,47 @@ def scanned(sequences: StepSequences, definition: Funnel, rules: Any) -> Reporte
     latest step first, or that of the source where ties are read so.
     """
     if by_attempts(definition) and definition.ties != "sequence":
-        sequences = sequences.latest_step_first()
+        sequences = sequences.arranged(latest_first=True)
     found = _scanned(sequences, definition, rules)
     if definition.reentry:
         return found
-    first = np.unique(found.sequence, return_index=True)[1]
-    return ReportedChains(
-        found.chains[first], found.firsts[first], found.depth[first], found.least[first], found.sequence[first]
-    )
+    return found.chosen(np.unique(found.sequence, return_index=True)[1])
+
+
+def no_chains(definition: Funnel) -> ReportedChains:
+    """None."""
+    nobody = np.zeros(0, np.int32)
+    return ReportedChains(np.zeros((0, len(definition.steps)), np.int32), nobody, nobody, nobody, nobody)
+
+
+def best_of_ranges(
+    sequences: StepSequences, definition: Funnel, rules: Any, starts: Ints, ends: Ints
+) -> tuple[ReportedChains, Ints, Ints]:
+    """The reported chain of every sequence and range with an entry, the range of each, and the sequences not read.
+
+    Ranges lie in order and do not overlap. `least` is not known: it is the depth.
+    """
+    from analytics.engine.kernels.ranges import scan_ranges
+
+    steps = len(definition.steps)
+    whole = all((each.after, each.ends_before(steps)) == (1, steps) for each in definition.exclude)
+    if (
+        definition.order != "ordered"
+        or definition.is_special
+        or definition.stop
+        or by_attempts(definition)
+        or not whole
+    ):
+        return no_chains(definition), np.zeros(0, np.int32), np.arange(len(sequences))
+    laid = _arranged(sequences, definition).widest()
+    room = _entries(laid, definition)
+    chains, left = np.full((room, steps), -1, np.int32), np.zeros(len(laid), np.bool_)
+    firsts, depth, owners, of = (np.empty(room, np.int32) for _ in range(4))
+    touches = (laid.codes, laid.bits, laid.times, laid.bounds)
+    count = scan_ranges(*touches, rules, starts, ends, chains, firsts, depth, owners, of, left)
+    found = slice(count)
+    rows, first = laid.row_of(chains[found]), laid.row_of(firsts[found])
+    return ReportedChains(rows, first, depth[found], depth[found], owners[found]), of[found], np.flatnonzero(left)
 
 
 def by_attempts(definition: Funnel) -> bool:
@@ -60,28 +99,63 @@ def _scanned(sequences: StepSequences, definition: Funnel, rules: Any) -> Report
 
 
 def _read_distinct_times(sequences: StepSequences, definition: Funnel, rules: Any) -> ReportedChains:
-    """Read by the fast scan; the general scan reads the sequences that it leaves, into the remaining rows."""
+    """Read by the fast scan, the sequences that it leaves too, with their tied touches arranged; the rest by another.
+
+    Where every tied touch is one step at most, the order of the steps is the one that helps most, the opposite order
+    the one that helps least. Attempts are arranged already, for what comes after each.
+    """
+    found, left = _fast(sequences, definition, rules, False)
+    if not len(left):
+        return found
+    others = subset(replace(sequences, rows=None), left)
+    if by_attempts(definition) or definition.order == "strict":
+        return _joined(found, _read(others, definition, rules), sequences, left)
+    more, still = _fast(_arranged(others, definition), definition, rules, True)
+    if definition.ties == "favourable" and not definition.later:
+        adverse, unread = _fast(others.arranged(latest_first=True), definition, rules, True)
+        least = np.zeros(len(others), np.int32)
+        least[adverse.sequence] = adverse.depth
+        more = replace(more, least=least[more.sequence]).chosen(~np.isin(more.sequence, unread))
+        still = np.union1d(still, unread)
+    found = _joined(found, more, sequences, left)
+    if not len(still):
+        return found
+    return _joined(found, _read(subset(others, still), definition, rules), sequences, left[still])
+
+
+def _arranged(sequences: StepSequences, definition: Funnel) -> StepSequences:
+    """The touches of one instant in the order in which the funnel reads ties, as far as an order tells it."""
+    if definition.ties == "sequence":
+        return sequences
+    return sequences.arranged(latest_first=definition.ties == "adverse" or definition.later)
+
+
+def _fast(sequences: StepSequences, definition: Funnel, rules: Any, arranged: bool) -> tuple[ReportedChains, Ints]:
+    """What the fast scan finds, and the numbers of the sequences that it leaves."""
     from analytics.engine.kernels.distinct_times import scan_distinct_times
     from analytics.engine.kernels.short_paths import CODE_EFFECT
 
-    laid = replace(sequences.read_only(), rows=None)
+    laid = sequences.read_only()
     room = _capacity(laid, definition)
     words, chains = np.empty(len(laid.bits), CODE_EFFECT), np.full((room, len(definition.steps)), -1, np.int32)
     firsts, depth, owners = (np.empty(room, np.int32) for _ in range(3))
     left = np.zeros(len(laid), np.bool_)
     touches = (laid.codes, laid.bits, laid.times, laid.bounds)
-    count = scan_distinct_times(*touches, rules, words, chains, firsts, depth, owners, left)
-    least, others = depth, np.flatnonzero(left)
-    if len(others):
-        rest = _read(subset(laid, others), definition, rules)
-        begun, count = count, count + len(rest.firsts)
-        own = slice(begun, count)
-        chains[own], firsts[own], depth[own], owners[own] = rest.chains, rest.firsts, rest.depth, others[rest.sequence]
-        least = depth.copy()
-        least[own] = rest.least
+    count = scan_distinct_times(*touches, rules, arranged, words, chains, firsts, depth, owners, left)
     found = slice(count)
     return ReportedChains(
-        sequences.row_of(chains[found]), sequences.row_of(firsts[found]), depth[found], least[found], owners[found]
+        laid.row_of(chains[found]), laid.row_of(firsts[found]), depth[found], depth[found], owners[found]
+    ), np.flatnonzero(left)
+
+
+def _joined(found: ReportedChains, more: ReportedChains, sequences: StepSequences, left: Ints) -> ReportedChains:
+    """Chains of all sequences, and those of the sequences `left`, whose touches are numbered in all of them."""
+    return ReportedChains(
+        np.concatenate([found.chains, sequences.row_of(more.chains)]),
+        np.concatenate([found.firsts, sequences.row_of(more.firsts)]),
+        np.concatenate([found.depth, more.depth]),
+        np.concatenate([found.least, more.least]),
+        np.concatenate([found.sequence, left[more.sequence]]),
     )
 
 
@@ -110,10 +184,12 @@ def _depth(chains: Ints, definition: Funnel) -> Ints:
 
 def _capacity(sequences: StepSequences, definition: Funnel) -> int:
     """How many chains there can be at most: one per sequence, or one for every touch that could be an entry."""
-    if not by_attempts(definition):
-        return len(sequences)
-    steps = 1 if definition.order != "unordered" else (1 << len(definition.steps)) - 1
-    entry = (sequences.bits & np.uint64(steps)) > 0
+    return _entries(sequences, definition) if by_attempts(definition) else len(sequences)
+
+
+def _entries(sequences: StepSequences, definition: Funnel) -> int:
+    """How many touches could be an entry."""
+    entry = (sequences.bits & entry_bits(definition)) > 0
     return int(np.count_nonzero(entry[sequences.codes]))
 
 
@@ -169,6 +245,5 @@ def best_of_unit(found: ReportedChains, sequences: StepSequences, times: Ints) -
         .group_by("unit", maintain_order=True)
         .agg(pl.col("row").first(), pl.col("first").min(), pl.col("least").max())
     )
-    rows = best["row"].to_numpy()
     least, firsts = best["least"].to_numpy(), best["first"].to_numpy(writable=True)
-    return ReportedChains(found.chains[rows], firsts, found.depth[rows], least, found.sequence[rows])
+    return replace(found.chosen(best["row"].to_numpy()), firsts=firsts, least=least)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -15,13 +15,16 @@ from analytics.engine.matching import Condition, Matcher, scale_of
 from analytics.engine.sequences import Ints
 from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.funnels.definition import COUNTABLE, Funnel
-from analytics.funnels.dispatch import ReportedChains, best_of_unit, by_attempts, scanned
+from analytics.funnels.dispatch import ReportedChains, best_of_ranges, best_of_unit, by_attempts, no_chains, scanned
 from analytics.funnels.sequences import (
     StepSequences,
     combination_keys,
+    entries_of,
+    entry_bits,
     sequences_of_customers,
     sequences_of_runs,
     sequences_per_value,
+    subset,
 )
 from analytics.store.columns import AT, CUSTOMER
 from analytics.store.encoding import Dictionaries
@@ -32,6 +35,7 @@ from analytics.store.regroup import regrouped
 from expectations.errors import DefinitionError
 
 FOREVER: Final = 2**61
+Range = tuple[datetime, datetime]
 RUN_COLUMNS: Final = {"sessions": "session", "journeys": "journey"}
 RESERVED_COLUMNS: Final = (
     *("is_total", "step", "name", "entered", "reached", "dropped", "open", "median_wait", "p90_wait", "enough"),
@@ -127,6 +131,11 @@ class ChainScan:
 
     def read(self, part: Part, words: Dictionaries) -> Reading:
         """Reads one part."""
+        laid = self._laid(part, words)
+        return replace(laid, found=self._found(laid.sequences, laid.times))
+
+    def _laid(self, part: Part, words: Dictionaries) -> Reading:
+        """One part as it is scanned, without a chain."""
         frame = part.read(self.columns)
         codes, bits = self.matcher.match(part, frame, words)
         times, scale = frame[AT].to_numpy(), scale_of(frame[AT])
@@ -134,11 +143,32 @@ class ChainScan:
         if self.definition.count in RUN_COLUMNS:
             units = sequences_of_runs(units, frame[RUN_COLUMNS[self.definition.count]])
         sequences = self._sequences(part, units, frame, words)
-        return Reading(part, frame, words, units, sequences, self._found(sequences, units.times))
+        return Reading(part, frame, words, units, sequences, no_chains(self.definition))
 
-    def again(self, reading: Reading) -> Reading:
-        """The same touches, read by the same funnel for other entries, with the chains of this scan."""
-        return replace(reading, found=self._found(reading.sequences, reading.times))
+    def by_range(self, part: Part, words: Dictionaries, ranges: Sequence[Range]) -> Iterator[RangeReading]:
+        """Reads one part for the entries of several ranges of time.
+
+        One pass reads all ranges, unless they overlap or the value of the breakdown depends on the range; sequences
+        that it leaves are read once for each range in which they have an entry.
+        """
+        laid = self._laid(part, words)
+        asked, sequences, scale = self.definition, laid.sequences, laid.scale
+        starts, ends = (np.array([-(-micros(each[k]) // scale) for each in ranges], np.int64) for k in (0, 1))
+        left = np.arange(len(sequences))
+        if not asked.same and asked.attribution not in ("first", "last") and bool((starts[1:] >= ends[:-1]).all()):
+            found, of, left = best_of_ranges(sequences, asked, self.rules(scale), starts, ends)
+            yield RangeReading(self, replace(laid, found=found), of)
+        if not len(left):
+            return
+        rest = subset(sequences, left)
+        entries, owners = entries_of(rest, asked)
+        for number in range(len(ranges)):
+            span = slice(*np.searchsorted(entries, (starts[number], ends[number])))
+            own = np.unique(owners[span])
+            if len(own):
+                some, scan = subset(rest, own), self.within(*ranges[number])
+                found = scan._found(some, laid.times)
+                yield RangeReading(scan, replace(laid, sequences=some, found=found), np.full(len(found.firsts), number))
 
     def _found(self, sequences: StepSequences, times: Ints) -> ReportedChains:
         found = scanned(sequences, self.definition, self.rules(sequences.scale))
@@ -148,10 +178,9 @@ class ChainScan:
         """Times of the touches that could be an entry, in microseconds."""
         frame = part.read(self.columns)
         codes, bits = self.matcher.match(part, frame, words)
-        steps = (1 << len(self.definition.steps)) - 1 if self.definition.order == "unordered" else 1
         scale = scale_of(frame[AT])
         times, rules = frame[AT].to_numpy().astype(np.int64), self.rules(scale)[0]
-        entry = (bits[codes] & np.uint64(steps)) > 0
+        entry = (bits[codes] & entry_bits(self.definition)) > 0
         return pl.Series("entry", times[entry & (times >= rules["entry_from"]) & (times < rules["entry_to"])] * scale)
 
     def _sequences(self, part: Part, units: StepSequences, frame: pl.DataFrame, words: Dictionaries) -> StepSequences:
@@ -257,3 +286,12 @@ def _check_kinds(paths: object, definition: object) -> None:
     if not isinstance(definition, Funnel):
         do = "write Funnel(steps, window=...)"
         raise DefinitionError("The definition is no funnel.", expected="Funnel", found=type(definition).__name__, do=do)
+
+
+@dataclass(frozen=True)
+class RangeReading:
+    """Chains of some ranges of time, in one part: the scan that found them, and the number of the range of each."""
+
+    scan: ChainScan
+    reading: Reading
+    ranges: Ints

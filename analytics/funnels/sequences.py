@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.sequences import Ints, Sequences
+from analytics.funnels.definition import Funnel
 from analytics.store.parts import rows_of_runs
 
 
@@ -39,16 +40,15 @@ class StepSequences(Sequences):
             np.uint32 if self.times.dtype == np.uint32 else np.int64,
         )
 
-    def latest_step_first(self) -> StepSequences:
-        """The same touches, those at one instant with the latest step first, whatever their order in the source."""
+    def arranged(self, *, latest_first: bool) -> StepSequences:
+        """The same touches, those at one instant in the order of their steps, whatever their order in the source."""
         repeated = np.append(False, self.times[1:] == self.times[:-1])[: len(self.times)]
         repeated[self.bounds[:-1][self.lengths > 0]] = False
-        repeats = np.flatnonzero(repeated)
-        if not len(repeats):
+        if not repeated.any():
             return self
-        tied = np.union1d(repeats - 1, repeats)
-        instant = np.cumsum(~repeated[tied])
-        order = tied[np.lexsort((~self.bits[self.codes[tied]], instant))]
+        tied = np.flatnonzero(repeated | np.append(repeated[1:], False))
+        instant, steps = np.cumsum(~repeated[tied]), self.bits[self.codes[tied]]
+        order = tied[np.lexsort((~steps if latest_first else steps, instant))]
         codes, rows = self.codes.copy(), self.row_of(np.arange(len(self.codes)))
         codes[tied], rows[tied] = codes[order], rows[order]
         return replace(self, codes=codes, rows=rows)
@@ -85,18 +85,34 @@ def sequences_of_customers(
 
 
 def subset(sequences: StepSequences, chosen: Ints) -> StepSequences:
-    """The chosen sequences, copied side by side; `unit` and `customer` stay those of the sequence."""
+    """The chosen sequences with the touches that meet a condition, side by side; `unit` and `customer` as they were."""
     low, high = sequences.bounds[chosen], sequences.bounds[chosen + 1]
     touches = rows_of_runs(low, high - low).astype(np.int64)
+    matters = sequences.bits[sequences.codes[touches]] > 0
+    before = np.append(0, np.cumsum(matters))
+    touches = touches[matters]
     return replace(
         sequences,
         codes=sequences.codes[touches],
         times=sequences.times[touches],
-        bounds=np.append(0, np.cumsum(high - low)).astype(np.int64),
+        bounds=before[np.append(0, np.cumsum(high - low))].astype(np.int64),
         unit=sequences.unit[chosen],
         customer=sequences.customer[chosen],
         rows=sequences.row_of(touches),
     )
+
+
+def entry_bits(definition: Funnel) -> np.uint64:
+    """The conditions that a touch meets one of where it could be an entry."""
+    return np.uint64((1 << len(definition.steps)) - 1 if definition.order == "unordered" else 1)
+
+
+def entries_of(sequences: StepSequences, definition: Funnel) -> tuple[Ints, Ints]:
+    """The times of the touches that could be an entry, in order, and the number of the sequence of each."""
+    entry = (sequences.bits[sequences.codes] & entry_bits(definition)) > 0
+    times = sequences.times[entry]
+    order = np.argsort(times, kind="stable")
+    return times[order], sequences.sequence_numbers()[entry][order]
 
 
 def sequences_of_runs(customers: StepSequences, column: pl.Series) -> StepSequences:

@@ -25,7 +25,7 @@ from analytics.funnels.counts import FunnelMeasure, with_totals
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants, entrants_of
 from analytics.funnels.members import check_step
-from analytics.funnels.scan import ChainScan, Reading, bound
+from analytics.funnels.scan import ChainScan, Range, bound
 from analytics.statistics.shares import share_columns
 from analytics.store.columns import TIME
 from analytics.store.encoding import Dictionaries
@@ -36,7 +36,6 @@ from expectations.errors import DefinitionError
 
 MAX_BINS: Final = 60
 SECOND: Final = 1_000_000
-Range = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +63,14 @@ class RangeCounts(FunnelMeasure):
 
     def counts(self, part: Part, words: Dictionaries) -> pl.DataFrame:
         """The counts of one part; its total has a row for every group."""
-        tables: list[pl.DataFrame] = []
-        reading: Reading | None = None
-        for start, end in self.ranges:
-            scan = self.scan.within(start, end)
-            reading = scan.read(part, words) if reading is None else scan.again(reading)
-            found, by = entrants_of(scan, reading), self.definition.by
-            sums = [_reached(column) for column in self.count_types]
-            groups = found.group_by(by).agg(sums) if by else found.select(sums)
-            tables.append(with_totals(groups, by).with_columns(pl.lit(start, TIME).alias("period")))
-        return pl.concat(tables) if tables else pl.DataFrame(schema=self.schema)
+        by = self.definition.by
+        starts = pl.Series("period", [start for start, _ in self.ranges], TIME)
+        sums = [_reached(column) for column in self.count_types]
+        tables = [pl.DataFrame(schema=self.schema)]
+        for some in self.scan.by_range(part, words, self.ranges):
+            found = entrants_of(some.scan, some.reading).with_columns(starts[some.ranges])
+            tables.append(with_totals(found.group_by("period", *by).agg(sums), by).select(list(self.schema)))
+        return pl.concat(tables)
 
     def merge(self, partials: Sequence[pl.DataFrame]) -> pl.DataFrame:
         """Adds up the counts of parts; every range has a total."""

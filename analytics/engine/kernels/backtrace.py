@@ -58,7 +58,10 @@ def steps_ahead(entry, done, depth, masks, low, touches, starts, at, excluded, r
     n, last = rules.steps, last_within(entry, at, rules)
     more = np.full((len(at) + 1, n + 1), -1, np.int64)
     for h in range(last, entry - 1, -1):
+        here = steps_of(h, masks, low, touches, starts)
         for p in range(1, n + 1):
+            if not (here >> np.uint64(p - 1)) & np.uint64(1):
+                continue  # no chain of this length has its last touch here
             if required_steps(rules, p) == depth and (
                 rules.effect != DROP_CUSTOMER or survives(h, last, p, excluded, rules)
             ):
@@ -90,6 +93,27 @@ def trace(entry, done, depth, masks, low, touches, starts, at, excluded, rules, 
 
 
 @compiled
+def steps_of(g, masks, low, touches, starts):
+    """The conditions that the touches of an instant meet together."""
+    here = np.uint64(0)
+    for a in range(starts[g], starts[g + 1]):
+        here |= masks[touches[a] - low]
+    return here
+
+
+@compiled
+def steps_after(p, rules):
+    """The steps that can follow a chain of length `p`, as bits, and the longest wait for any of them."""
+    ahead, wait = np.uint64(0), np.int64(0)
+    for k in range(p, rules.steps):
+        ahead |= np.uint64(1) << np.uint64(k)
+        wait = max(wait, rules.within[k])
+        if rules.required[k]:
+            break
+    return ahead, wait
+
+
+@compiled
 def survives(h, last, p, excluded, rules):
     """Whether no excluded touch comes after instant `h`, up to `last`, that would break a chain of length `p`.
 
@@ -117,7 +141,12 @@ def next_move(h, p, last, done, depth, masks, low, touches, starts, at, excluded
     best, where, which, width = -1, NO_INSTANT, 0, 0
     begin, end = (h, h) if p == 0 else (h + 1, last)
     offers = np.empty(rules.offers, np.int64)
+    ahead, wait = steps_after(p, rules)
     for g in range(begin, end + 1):
+        if p > 0 and at[g] - at[h] > wait:
+            break
+        if not excluded[g] and not steps_of(g, masks, low, touches, starts) & ahead and not rules.strict:
+            continue
         here = read_instant(g, masks, low, touches, starts)
         for m in range(possible_moves(p, len(here), rules, offers)):
             wanted = offers[m]

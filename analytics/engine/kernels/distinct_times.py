@@ -15,6 +15,8 @@ import numpy as np
 
 from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.parameters import (
+    FAVOURABLE,
+    IN_SEQUENCE,
     NEVER,
     attempt_from,
     ended,
@@ -34,11 +36,12 @@ EXTRA_PLACES = 7
 
 
 @compiled
-def scan_distinct_times(codes, bits, times, bounds, table, words, chains, firsts, depths, owners, left):
+def scan_distinct_times(codes, bits, times, bounds, table, arranged, words, chains, firsts, depths, owners, left):
     """Write a row for every customer with an entry, or for every attempt: chain, first entry, depth, customer.
 
-    `chains[row, k]` is the touch of step `k + 1`; the caller fills it with -1. `words` has room for the
-    effect of each code. `left` marks the customers that are not read here. Returns the number of rows.
+    `chains[row, k]` is the touch of step `k + 1`; the caller fills it with -1. `arranged`: touches of one instant lie
+    in the order of their steps that the reading of ties asks for. `words` has room for the effect of each code. `left`
+    marks the customers that are not read here. Returns the number of rows.
     """
     rules, row, tie = table[0], 0, ZERO
     n, start, end = np.uint64(rules.steps), rules.entry_from, rules.entry_to
@@ -60,7 +63,7 @@ def scan_distinct_times(codes, bits, times, bounds, table, words, chains, firsts
         if tie <= low:
             tie = next_tie(times, low + ONE)
         if careful or tie < high:
-            unclear = first_unclear(codes, times, low, high, places, n)
+            unclear = first_unclear(codes, times, low, high, places, others, ends, rules, arranged)
         while True:
             if rules.attempts:
                 entry = first_entry(codes, bits, times, np.int64(low), np.int64(high), rules, ONE)
@@ -81,6 +84,8 @@ def scan_distinct_times(codes, bits, times, bounds, table, words, chains, firsts
                 break
             if depth == ZERO:
                 break
+            if tie < high and rules.ties == FAVOURABLE:
+                begin = first_of_instant(codes, bits, times, begin, low)
             write_chain(codes, bits, ends, begin, done, depth, chains, row)
             firsts[row], depths[row], owners[row] = first, depth, c
             row += 1
@@ -152,17 +157,44 @@ def next_tie(times, i):
 
 
 @compiled
-def first_unclear(codes, times, low, high, places, n):
-    """The first touch that is not read here, or `high`: the second that matters at an instant, or one of `LEFT`."""
-    before, i = NO_TIME, low
+def first_unclear(codes, times, low, high, places, others, ends, rules, arranged):
+    """The first touch that is not read here, or `high`: one whose order within its instant matters, or one of `LEFT`.
+
+    Of touches at one instant the order matters where one can follow the other in a chain, unless they are arranged;
+    where one excludes and the other is a step; in strict order, and for attempts in the order of the source, always.
+    """
+    n = np.uint64(rules.steps)
+    before, steps_before, ends_before, several, i = NO_TIME, ZERO, ZERO, False, low
     while i < high:
-        place, t = places[codes[i]], np.int64(times[i])
-        matters = place != n + np.uint64(IRRELEVANT)
-        if matters and (t == before or place > n + np.uint64(IRRELEVANT)):
+        code, t = codes[i], np.int64(times[i])
+        place = places[code]
+        if place > n + np.uint64(IRRELEVANT):
             break
-        before = t if matters else before
+        if place < n + np.uint64(IRRELEVANT):
+            steps = others[code] | (ONE << (place - ONE) if place <= n else ZERO)
+            tied = t == before and (rules.attempts or rules.ties != IN_SEQUENCE)
+            if not tied:
+                before, steps_before, ends_before, several = t, ZERO, ZERO, False
+            several |= others[code] != ZERO
+            follow = ((steps_before << ONE) | (steps_before >> ONE)) & steps
+            if (tied and (rules.strict or rules.ties == IN_SEQUENCE)) or (follow and (several or not arranged)):
+                break
+            if (steps and ends_before) or (ends[code] and steps_before):
+                break
+            steps_before, ends_before = steps_before | steps, ends_before | ends[code]
         i += ONE
     return i
+
+
+@compiled
+def first_of_instant(codes, bits, times, touch, low):
+    """Of the touches from `low` on that are step 1 at the instant of `touch`, the first."""
+    first = touch
+    while touch > low and times[touch - ONE] == times[first]:
+        touch -= ONE
+        if bits[codes[touch]] & ONE:
+            first = touch
+    return first
 
 
 @compiled(inline="always")

@@ -1,8 +1,11 @@
-"""The scan of funnels with step windows, optional steps or dropped customers: each entry is tried by itself.
+"""The scan of funnels with step windows, optional steps or dropped customers.
 
 For these, the newest entry of each length is not enough. For one entry the window is fixed, and of the
 chains of one length the one with the latest last touch is never worse. The touches that matter are first laid out as
 **instants**: with favourable ties the touches of one time, to be read in whichever order helps; else one touch each.
+
+Where no touch is two steps, the newest entry that gets deepest is known after one pass (`only_entry`), and only that one
+is tried: a step keeps those of its chains that no other beats in both the time of its entry and that of its last touch.
 
 An excluded touch **breaks** a chain that has passed step `after` and not reached step `before`. Where that drops the
 customer, broken chains are followed further: who gets deeper, or as deep, only with a broken chain leaves the funnel.
@@ -25,6 +28,7 @@ from analytics.engine.kernels.parameters import (
     excluded_by,
     first_entry,
     last_touch,
+    step_bits,
 )
 from analytics.engine.kernels.ties import (
     fits_subset,
@@ -48,6 +52,7 @@ def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owner
         size = max(size, bounds[c + 1] - bounds[c])
     touches = np.empty(size, np.int64)
     starts = np.empty(size + 1, np.int64)
+    queues = np.empty((2, size if has_one_pass(bits, rules) else 0), np.int64)
     for c in range(len(bounds) - 1):
         low, high = bounds[c], bounds[c + 1]
         first = first_entry(codes, bits, times, low, high, rules, np.uint64(1))
@@ -55,7 +60,7 @@ def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owner
             if rules.attempts:
                 low = attempt_from(times, first, low, rules)
                 one.entry_from, one.entry_to = np.int64(times[first]), np.int64(times[first]) + 1
-            depth = read_entries(codes, bits, times, low, high, one, touches, starts, chains[row])
+            depth = read_entries(codes, bits, times, low, high, one, touches, starts, queues, chains[row])
             if depth >= 0:
                 firsts[row], least[row], owners[row] = first, depth, c
                 row += 1
@@ -67,18 +72,88 @@ def scan_entries(codes, bits, times, bounds, table, chains, firsts, least, owner
 
 
 @compiled
-def read_entries(codes, bits, times, low, high, rules, touches, starts, chain):
+def read_entries(codes, bits, times, low, high, rules, touches, starts, queues, chain):
     """Read one customer. Gives the depth under adverse ties, or -1 when a broken chain takes the customer out."""
     count = lay_out(codes, bits, times, low, high, rules, rules.ties, touches, starts)
     masks = bits[codes[low:high]]
-    if not deepest(masks, times, low, touches, starts[: count + 1], rules, chain):
+    if not deepest(masks, times, low, touches, starts[: count + 1], rules, queues, chain):
         return -1
     if rules.ties != FAVOURABLE or count == starts[count]:
         return depth_of(chain, rules)
     count = lay_out(codes, bits, times, low, high, rules, ADVERSE, touches, starts)
     spare = np.full_like(chain, -1)
-    kept = deepest(masks, times, low, touches, starts[: count + 1], rules, spare)
+    kept = deepest(masks, times, low, touches, starts[: count + 1], rules, queues, spare)
     return depth_of(spare, rules) if kept else 0
+
+
+@compiled
+def has_one_pass(bits, rules):
+    """Whether one pass finds the best entry: no touch is two steps, and an exclusion ends every chain."""
+    steps = step_bits(rules)
+    for mask in bits:
+        if (mask & steps) & ((mask & steps) - np.uint64(1)) or (mask & steps and excluded_by(mask, rules)):
+            return False
+    for e in range(rules.exclusions):
+        if rules.exclude_after[e] != 1 or rules.exclude_before[e] != rules.steps:
+            return False
+    return not rules.strict and not rules.attempts and (rules.effect != DROP_CUSTOMER or rules.exclusions == 0)
+
+
+@compiled
+def only_entry(masks, low, touches, starts, at, excluded, rules, queues):
+    """The instant of the entry that gets deepest, first to be so deep, then newest; -1 where one pass cannot tell.
+
+    `queues` has, for every step one after the other, the last touch and the entry of its chains, each with a later
+    last touch and an older entry than the one before.
+    """
+    n, steps, depth, done, best = rules.steps, step_bits(rules), 0, NO_INSTANT, NO_INSTANT
+    begins, tails = np.zeros(n + 1, np.int64), np.zeros(n + 1, np.int64)
+    for a in range(starts[len(at)]):
+        for k in range(n):
+            begins[k + 1] += np.int64((masks[touches[a] - low] >> np.uint64(k)) & np.uint64(1))
+    for k in range(n):
+        begins[k + 1] += begins[k]
+    heads = np.zeros((n + 1, n + 1), np.int64)
+    for k in range(n + 1):
+        tails[k] = begins[k]
+        heads[k] = begins[k]
+    for g in range(len(at)):
+        here = np.uint64(0)
+        for a in range(starts[g], starts[g + 1]):
+            here |= masks[touches[a] - low]
+        if excluded[g]:
+            if here & steps:
+                return -1
+            tails[:n] = begins[:n]
+            heads[:, :n] = begins[:n]
+        for q in range(1, n + 1):
+            if not (here >> np.uint64(q - 1)) & np.uint64(1):
+                continue
+            entry = g if q == 1 and rules.entry_from <= at[g] < rules.entry_to else NO_INSTANT
+            for p in range(q - 1, 0, -1):
+                place = heads[q, p - 1]
+                while place < tails[p - 1] and at[g] - at[queues[0, place]] > rules.within[q - 1]:
+                    place += 1
+                heads[q, p - 1] = place
+                if place < tails[p - 1] and at[g] - at[queues[1, place]] <= rules.window:
+                    entry = max(entry, queues[1, place])
+                if rules.required[p - 1]:
+                    break
+            if entry == NO_INSTANT:
+                continue
+            reached = required_steps(rules, q)
+            if reached > depth or (reached == depth and (g < done or (g == done and entry > best))):
+                depth, done, best = reached, g, entry
+            tail = tails[q - 1]
+            while tail > begins[q - 1] and queues[1, tail - 1] <= entry:
+                tail -= 1
+            queues[0, tail], queues[1, tail] = g, entry
+            tails[q - 1] = tail + 1
+            for k in range(n + 1):
+                heads[k, q - 1] = min(heads[k, q - 1], tail)
+        if depth == required_steps(rules, n) and g > done:
+            break
+    return best
 
 
 @compiled
@@ -114,18 +189,24 @@ def lay_out(codes, bits, times, low, high, rules, ties, touches, starts):
 
 
 @compiled
-def deepest(masks, times, low, touches, starts, rules, chain):
+def deepest(masks, times, low, touches, starts, rules, queues, chain):
     """Try every entry; write the best chain. False when the customer leaves because of a broken chain."""
     count = len(starts) - 1
     at = np.empty(count, np.int64)
     for g in range(count):
         at[g] = times[touches[starts[g]]]
     excluded = np.zeros(count, np.uint64)
-    for a in range(starts[count]):
-        excluded[np.searchsorted(starts, a, side="right") - 1] |= excluded_by(masks[touches[a] - low], rules)
+    for g in range(count if rules.exclusions else 0):
+        for a in range(starts[g], starts[g + 1]):
+            excluded[g] |= excluded_by(masks[touches[a] - low], rules)
     best_depth, best_done, best_entry, worst = 0, NO_INSTANT, NO_INSTANT, 0
     unsure = rules.effect == DROP_CUSTOMER and required_steps(rules, rules.steps) < rules.steps
+    only = -1
+    if queues.shape[1] > 0:
+        only = only_entry(masks, low, touches, starts, at, excluded, rules, queues)
     for g in range(count):
+        if only != -1 and g != only:
+            continue
         if best_depth == required_steps(rules, rules.steps) and g > best_done:
             break
         if not rules.entry_from <= at[g] < rules.entry_to:

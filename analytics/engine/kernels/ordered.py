@@ -108,10 +108,10 @@ def read_distinct_times(codes, bits, times, low, high, rules, entries, rows, cha
         can = mask & ((alive << one) | enter) & steps
         if mask & excluding:
             kept, blocked = after_exclusion(mask, alive, rules)
-            alive, depth = advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain)
+            alive, depth = advance(i, t, can, kept, blocked, depth, n, window, False, entries, rows, chain)
         elif can:
             kept = none if strict else alive
-            alive, depth = advance(i, t, can, kept, none, depth, n, window, entries, rows, chain)
+            alive, depth = advance(i, t, can, kept, none, depth, n, window, False, entries, rows, chain)
         elif strict:
             alive = none
     return depth, first
@@ -126,8 +126,11 @@ def after_exclusion(mask, alive, rules):
 
 
 @compiled
-def advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain):
-    """Read one touch: chains of the lengths below `can` get one step longer. Gives the lengths alive, and the depth."""
+def advance(i, t, can, kept, blocked, depth, n, window, latest, entries, rows, chain):
+    """Read one touch: chains of the lengths below `can` get one step longer. Gives the lengths alive, and the depth.
+
+    Of entries at one instant the first touch is kept, or with `latest` the last.
+    """
     one = np.uint64(1)
     k = n
     while can:
@@ -146,7 +149,7 @@ def advance(i, t, can, kept, blocked, depth, n, window, entries, rows, chain):
             chain[k - 1] = i
         if blocked & bit:
             continue
-        if not kept & bit or begun > rows[k, 0]:
+        if not kept & bit or entry > entries[k] or (latest and begun > rows[k, 0]):
             entries[k] = entry
             for j in range(k - 1):
                 rows[k, j] = rows[k - 1, j]
@@ -162,7 +165,8 @@ def advance_by(i, t, mask, alive, depth, rules, entries, rows, chain):
     enter = one if rules.entry_from <= t < rules.entry_to else np.uint64(0)
     can = mask & ((alive << one) | enter) & step_bits(rules)
     kept, blocked = after_exclusion(mask, alive, rules)
-    return advance(i, t, can, kept, blocked, depth, rules.steps, rules.window, entries, rows, chain)
+    latest = rules.ties != FAVOURABLE
+    return advance(i, t, can, kept, blocked, depth, rules.steps, rules.window, latest, entries, rows, chain)
 
 
 @compiled
@@ -216,7 +220,7 @@ def next_group(codes, bits, times, low, high, rules, group):
 @compiled
 def read_groups(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read touches instant by instant; within an instant, in the order that advances the customer most."""
-    n = rules.steps
+    n, steps = rules.steps, step_bits(rules)
     alive, depth, i = np.uint64(0), 0, low
     masks = np.empty(len(group), np.uint64)
     taken = np.empty(n + 1, np.int64)
@@ -224,9 +228,12 @@ def read_groups(codes, bits, times, low, high, rules, entries, rows, group, chai
         size, i = next_group(codes, bits, times, i, high, rules, group)
         if size == 0:
             break
+        t, mask = np.int64(times[group[0]]), bits[codes[group[0]]]
+        if size == 1 and not (rules.reuse and (mask & steps) & ((mask & steps) - np.uint64(1))):
+            alive, depth = advance_by(group[0], t, mask, alive, depth, rules, entries, rows, chain)
+            continue
         for a in range(size):
             masks[a] = bits[codes[group[a]]]
-        t = np.int64(times[group[0]])
         alive, depth = advance_group(t, group[:size], masks[:size], alive, depth, rules, entries, rows, chain, taken)
     return depth
 
@@ -294,7 +301,13 @@ def fits(masks, p, q, rules, taken):
     Each touch is one step (augmenting paths of a bipartite matching), or with `reuse` any number of them.
     """
     one = np.uint64(1)
-    if rules.later and q - p > 1:
+    if q - p == 1:
+        for a in range(len(masks)):
+            if (masks[a] >> np.uint64(p)) & one:
+                taken[p] = a
+                return True
+        return False
+    if rules.later or (q - p > len(masks) and not rules.reuse):
         return False
     owner = np.empty(len(masks), np.int64)
     seen = np.empty(len(masks), np.bool_)

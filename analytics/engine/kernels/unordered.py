@@ -2,6 +2,10 @@
 
 For an entry, touches are taken in time order; each is given a step, moving other touches to other steps where that
 makes room (augmenting paths of a bipartite matching). A touch that raises the number of steps is one of the chain.
+
+Where no touch is two steps, the last touch of each step tells at every touch how many steps lie within the window, and
+the newest entry that has them all; so only that entry is tried. Else, and where an exclusion takes more than the rest of
+an attempt, every entry is tried.
 """
 
 from __future__ import annotations
@@ -12,6 +16,7 @@ from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.parameters import (
     DROP_CUSTOMER,
     END_ATTEMPT,
+    NEVER,
     clear,
     excluded_by,
     first_entry,
@@ -25,12 +30,19 @@ def scan_unordered(codes, bits, times, bounds, table, chains, firsts, least, own
     """Write a row for every customer, or for every attempt; as `ordered.scan`. `chains[row, k]` is in time order."""
     rules, one, row = table[0], table[1], 0
     steps = step_bits(rules)
+    last = np.empty(rules.steps, np.int64)
+    is_plain = not rules.attempts and (rules.effect == END_ATTEMPT or rules.exclusions == 0)
+    for mask in bits:
+        is_plain = is_plain and not (mask & steps) & ((mask & steps) - np.uint64(1))
     for c in range(len(bounds) - 1):
         low, high = bounds[c], bounds[c + 1]
         first = first_entry(codes, bits, times, low, high, rules, steps)
         while first >= 0:
             if rules.attempts:
                 one.entry_from, one.entry_to = np.int64(times[first]), np.int64(times[first]) + 1
+            if is_plain:
+                one.entry_from = best_entry(codes, bits, times, first, high, rules, last)
+                one.entry_to = one.entry_from + 1
             depth = most_steps(codes, bits, times, first, high, one, chains[row])
             if depth > 0:
                 firsts[row], least[row], owners[row] = first, depth, c
@@ -40,6 +52,42 @@ def scan_unordered(codes, bits, times, bounds, table, chains, firsts, least, own
             after = max(first, last_touch(chains[row - 1]) if depth > 0 else first) + 1
             first = first_entry(codes, bits, times, after, high, rules, steps)
     return row
+
+
+@compiled
+def best_entry(codes, bits, times, low, high, rules, last):
+    """The time of the entry that gets to the most steps, first to be complete, then newest; touches are one step each.
+
+    `last` has room for the last touch of each step.
+    """
+    steps, depth = step_bits(rules), 0
+    best = newest = done = stop = np.int64(NEVER)
+    for k in range(rules.steps):
+        last[k] = NEVER
+    for i in range(low, high):
+        t, mask = np.int64(times[i]), bits[codes[i]]
+        if t >= rules.touch_to or (depth == rules.steps and t > done):
+            break
+        if mask == 0 or t < max(rules.touch_from, rules.entry_from):
+            continue
+        if t > stop > NEVER:
+            newest = newest if newest >= stop else np.int64(NEVER)
+            for k in range(rules.steps):
+                last[k] = last[k] if last[k] >= stop else NEVER
+            stop = np.int64(NEVER)
+        if excluded_by(mask, rules):
+            stop = t
+        if not mask & steps:
+            continue
+        newest = t if t < rules.entry_to else newest
+        found, entry = 0, newest
+        for k in range(rules.steps):
+            last[k] = t if (mask >> np.uint64(k)) & np.uint64(1) else last[k]
+            if t - last[k] <= rules.window:
+                found, entry = found + 1, min(entry, last[k])
+        if t - entry <= rules.window and (found > depth or (found == depth and t == done and entry > best)):
+            depth, done, best = found, t, entry
+    return best
 
 
 @compiled

@@ -10,17 +10,21 @@ import polars as pl
 import pytest
 
 from analytics import Exclude, Funnel, Paths, Step, funnel, members
+from analytics.engine.kernels import distinct_times
 from tests.written import START, in_parts
 
 NAMES = ["a", "b", "c", "d"]
 
 
-def many(customers: int = 400, *, each: int = 12, microseconds: int = 0, words: int = 0) -> Paths:
-    """Random touches in four parts, about a dozen per customer; `words` more touchpoints make the codes wider."""
+def many(customers: int = 400, *, each: int = 12, microseconds: int = 0, words: int = 0, clock: int = 1) -> Paths:
+    """Random touches in four parts, about a dozen per customer, at multiples of `clock` seconds.
+
+    `words` more touchpoints make the codes wider.
+    """
     rng = np.random.default_rng(3)
     rows = customers * each
     names = rng.choice([*NAMES, *(f"other {n}" for n in range(words))], rows)
-    seconds = rng.integers(0, 40 * 3600, rows)
+    seconds = rng.integers(0, 40 * 3600 // clock, rows) * clock
     times = [START + timedelta(seconds=int(s), microseconds=microseconds) for s in seconds]
     touches = {"customer": rng.integers(0, customers, rows).astype(str), "at": times, "touchpoint": names}
     return in_parts(Paths.from_frame(pl.DataFrame(touches), end_of_data=START + timedelta(days=60)), rows // 4)
@@ -96,6 +100,33 @@ def test_both_scans_agree_on_customers_with_distinct_times(rules: dict[str, Any]
     assert read_by_both(many(), Funnel(**{"steps": ["a", "b", "c"], "window": "6h", **rules})) > 300
 
 
+@pytest.mark.parametrize("ties", ["favourable", "adverse", "sequence"])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"steps": ["a", ["a", "b"], "a"]},
+        {"steps": ["a", "b", "a", "c"]},
+        {"order": "strict"},
+        {"exclude": "d"},
+        {"later": True},
+        {"reentry": False},
+        {"count": "entries"},
+    ],
+)
+def test_both_scans_agree_on_customers_with_many_ties(rules: dict[str, Any], ties: Any) -> None:
+    """Touches of one instant are put in the order of their steps where that is enough, and read in every order else."""
+    if ties == "adverse" and ({"order", "exclude"} & set(rules) or rules.get("steps")):
+        pytest.skip("the least depth is not known exactly")
+    asked = Funnel(**{"steps": ["a", "b", "c"], "window": "6h", "ties": ties, **rules})
+    paths = many(each=24, clock=3600)
+    assert read_by_both(paths, asked) > 300
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(distinct_times, "scan_distinct_times", leave_everyone)
+        slow = funnel(paths, asked)
+    assert funnel(paths, asked).equals(slow)  # the depth under adverse ties, too
+
+
 @pytest.mark.parametrize("rules", [{}, {"order": "strict"}, {"exclude": "a"}, {"end": START + timedelta(hours=9)}])
 @pytest.mark.parametrize("steps", [2, 3, 8, 9])
 def test_both_scans_agree_on_many_steps_and_many_touches(steps: int, rules: dict[str, Any]) -> None:
@@ -106,13 +137,11 @@ def test_both_scans_agree_on_many_steps_and_many_touches(steps: int, rules: dict
 
 def read_by_both(paths: Paths, asked: Funnel) -> int:
     """How many chains both scans find; they must be the same."""
-    from analytics.engine.kernels import distinct_times
-
     quick = members(paths, asked)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(distinct_times, "scan_distinct_times", leave_everyone)
         slow = members(paths, asked)
-    assert quick.equals(slow)
+    assert quick.sort(quick.columns).equals(slow.sort(quick.columns))
     return len(quick)
 
 

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analytics import Funnel, Paths, Step, funnel, funnel_by_range, members, sessions, time_to_convert, trend
+from analytics import Exclude, Funnel, Paths, Step, funnel, funnel_by_range, members, sessions, time_to_convert, trend
 from analytics.store.parts import Part
 from expectations.errors import DefinitionError
 from tests.oracles import funnel as oracle
@@ -354,17 +354,35 @@ def test_a_trend_reads_each_part_once_for_all_its_periods(monkeypatch: pytest.Mo
     assert len(reads) == 2
 
 
-@settings(deadline=None, max_examples=MANY)
-@given(TIED_PEOPLE, st.sampled_from([(), ("group",)]), st.sampled_from(["ordered", "unordered"]), SIZES)
+OVERLAPPING, APART = ((0, 8), (5, 15), (15, 21), (90, 99)), ((0, 4), (4, 5), (7, 15), (15, 21), (90, 99))
+ANY_RULES: list[dict[str, Any]] = [
+    {},
+    {"order": "unordered"},
+    {"later": True},
+    {"ties": "sequence"},
+    {"steps": list("abc"), "ties": "adverse"},
+    {"steps": list("abc"), "exclude": "x"},
+    {"exclude": "x"},
+    {"exclude": Exclude("x", after=2, before=3)},
+    {"count": "entries"},
+    {"by": "group", "attribution": "last"},
+    {"by": "group", "attribution": "every"},
+    {"same": "group"},
+]
+
+
+@settings(deadline=None, max_examples=3 * MANY)
+@given(TIED_PEOPLE, st.sampled_from(ANY_RULES), st.booleans(), st.sampled_from([OVERLAPPING, APART]), SIZES)
 def test_counts_by_range_are_those_of_the_funnel_of_each_range(
-    people: list[list[Touch]], by: tuple[str, ...], order: Any, size: int
+    people: list[list[Touch]], rules: dict[str, Any], grouped: bool, bounds: Any, size: int
 ) -> None:
-    """Ranges may overlap, one has no entries, and the data end while some are under way."""
+    """One has no entries, and the data end while some are under way."""
     store = in_parts(Paths.from_frame(shop(people).touches.collect(), end_of_data=START + seconds(15)), size)
-    ranges = [(START + seconds(low), START + seconds(high)) for low, high in ((0, 8), (5, 15), (15, 21), (90, 99))]
-    counts = funnel_by_range(store, Funnel(NAMED, "10s", by=by, order=order), ranges)
+    asked = {"steps": NAMED, "window": "10s", "by": "group" if grouped else (), **rules}
+    ranges = [(START + seconds(low), START + seconds(high)) for low, high in bounds]
+    counts = funnel_by_range(store, Funnel(**asked), ranges)
     for start, end in ranges:
-        alone = funnel(store, Funnel(NAMED, "10s", by=by, order=order, start=start, end=end))
+        alone = funnel(store, Funnel(**asked, start=start, end=end))
         here = counts.filter(pl.col("period") == start).drop("period")
         assert here.equals(alone.select(here.columns))
 
