@@ -1,6 +1,6 @@
 """Do the tests notice a single change of the code they are for? Makes changes, and counts those that a test fails on.
 
-    python benchmarks/mutants.py [--changes 130] [--only statistics gate ...] [--seed 7]
+    python benchmarks/mutants.py [--changes 130] [--only statistics gate ...] [--seed 7] [--jobs 2]
 
 A change is one of these, anywhere in the files of `ROOMS` but in annotations, decorators, f-strings and type checks:
 
@@ -14,9 +14,11 @@ A change is one of these, anywhere in the files of `ROOMS` but in annotations, d
 | `min` `any` | `max` `all`, and the other way round |
 
 Each is made alone in a copy of this folder, never in the folder itself; then the examples of the file and the tests of
-its room run until one fails. A run that takes five times as long as without a change has been noticed, too. Prints what
+its room run until one fails. All tests of the room can notice a change; a first run without a change says which are
+quick, and these run first. A run that takes five times as long as without a change has been noticed, too. Prints what
 nobody noticed: a gap in the tests, or a change that makes no difference, which no program can tell apart; both count
-against the share. Takes a quarter of a minute to two minutes of one processor per change.
+against the share. A room takes one to three minutes of one processor for its first run, as long for a change that
+nobody notices, and ten seconds for any other.
 """
 
 from __future__ import annotations
@@ -24,17 +26,24 @@ from __future__ import annotations
 import argparse
 import ast
 import copy
+import json
+import multiprocessing
 import os
 import random
 import shutil
-import subprocess
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import pytest
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 COPIED: Final = ("analytics", "benchmarks", "expectations", "ingest", "journeys", "reports", "tests", "pyproject.toml")
@@ -162,10 +171,11 @@ class Copy:
     """A copy of this folder, in which the tests of a room run with one file changed."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder: Final = folder
+        self.folder: Final = folder / "copy"
+        self.temporary: Final = folder / "temporary"
         self.limits: Final[dict[str, float]] = {}
         for name in COPIED:
-            whole, target = ROOT / name, folder / name
+            whole, target = ROOT / name, self.folder / name
             if whole.is_dir():
                 shutil.copytree(whole, target, ignore=shutil.ignore_patterns("__pycache__"))
             else:
@@ -178,7 +188,7 @@ class Copy:
         original = file.read_bytes()
         try:
             self._put(file, change.source)
-            code = self._code(change.room, change.file, self.limits[change.room])
+            code = self._code(change.room, change.file, limit=self.limits[change.room])
         finally:
             self._put(file, original)
         if code not in {0, 1, 2, None}:
@@ -189,8 +199,9 @@ class Copy:
         """The tests pass without a change; how long they may take is five times as long."""
         if room not in self.limits:
             began = time.monotonic()
-            if self._code(room, ROOMS[room][0][0], None) != 0:
-                raise RuntimeError(f"the tests of {room} fail without a change")
+            if self._code(room, *ROOMS[room][0], limit=None) != 0:
+                printed = (self.temporary / "printed").read_text(encoding="utf-8")
+                raise RuntimeError(f"the tests of {room} fail without a change:\n{printed}")
             self.limits[room] = 5 * (time.monotonic() - began) + 30
 
     def _put(self, file: Path, source: bytes) -> None:
@@ -198,28 +209,87 @@ class Copy:
         for compiled in (file.parent / "__pycache__").glob(f"{file.stem}.*"):
             compiled.unlink()  # its time and size may be those of the changed file
 
-    def _code(self, room: str, changed: str, limit: float | None) -> int | None:
+    def _code(self, room: str, *examples: str, limit: float | None) -> int | None:
         """The exit code of pytest; None if it did not end in time."""
-        own = "tests" / Path(changed).with_name(f"test_{Path(changed).name}")
-        first = [own.as_posix()] if (self.folder / own).exists() else []
-        words = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-p", "no:xdist"]
-        words += ["--doctest-modules", changed]
-        with tempfile.TemporaryDirectory() as temporary:
-            environment: Mapping[str, str] = {**os.environ, "PYTHONPATH": str(self.folder), "TMPDIR": temporary}
-            if room == "kernels":
-                environment = {**environment, "NUMBA_DISABLE_JIT": "1"}
-            try:
-                return subprocess.run(
-                    [*words, *first, *ROOMS[room][1]],
-                    cwd=self.folder,
-                    env=environment,
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
-                    timeout=limit,
-                    check=False,
-                ).returncode
-            except subprocess.TimeoutExpired:
-                return None
+        shutil.rmtree(self.temporary, ignore_errors=True)
+        self.temporary.mkdir()
+        words = ["--doctest-modules", *examples, *ROOMS[room][1]]
+        tests = _CONTEXT.Process(target=_pytest, args=(self.folder, self.temporary, room, words))
+        tests.start()
+        tests.join(limit)
+        if tests.is_alive():
+            os.killpg(tests.pid or 0, signal.SIGKILL)
+            tests.join()
+            return None
+        return tests.exitcode
+
+
+_CONTEXT: Final = multiprocessing.get_context("forkserver")
+_CONTEXT.set_forkserver_preload(
+    ["altair", "deltalake", "great_expectations", "hypothesis", "polars", "pytest", "scipy.stats", "statsmodels.api"]
+)
+"""Third parties are imported once, and each run is a fork of the process that has them; none of our code is in it."""
+
+
+def _pytest(folder: Path, temporary: Path, room: str, words: list[str]) -> None:
+    """Runs pytest in this process, quietly, and exits with its code."""
+    os.setsid()
+    os.chdir(folder)
+    printed = os.open(temporary / "printed", os.O_WRONLY | os.O_CREAT)
+    os.dup2(printed, 1)
+    os.dup2(printed, 2)
+    sys.path[:] = [str(folder), *(each for each in sys.path if Path(each).resolve() not in {ROOT, ROOT / "benchmarks"})]
+    os.environ |= {"PYTHONPATH": str(folder), "TMPDIR": str(temporary), SECONDS: str(folder / f"{room}.json")}
+    tempfile.tempdir = None
+    if room == "kernels":
+        os.environ["NUMBA_DISABLE_JIT"] = "1"
+    import pytest
+
+    plugins = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "benchmarks.mutants"]
+    imported = ["-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"]
+    code = pytest.main(["-q", "-x", *imported, *plugins, *words])
+    os._exit(code)
+
+
+SECONDS: Final = "MUTANTS_SECONDS"
+"""Names the file of the seconds that each test took without a change, to the plug-in of pytest that follows."""
+QUICK: Final = 1.0
+"""Tests that take fewer seconds run first."""
+
+_taken: Final[Counter[str]] = Counter()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Quick tests run first; those of a file stay together, for what they share is made once."""
+    known = _known()
+    items.sort(key=lambda item: known.get(item.nodeid, 0.0) >= QUICK)
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Adds up what a test takes, with its set-up."""
+    _taken[report.nodeid] += report.duration
+
+
+def pytest_sessionfinish() -> None:
+    """Keeps what the tests took, if nothing is known of it yet: those of the first run, without a change."""
+    file = Path(os.environ[SECONDS])
+    if not file.exists():
+        file.write_text(json.dumps(_taken), encoding="utf-8")
+
+
+def _known() -> dict[str, float]:
+    file = Path(os.environ[SECONDS])
+    return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
+
+
+def _of_room(given: Sequence[Change]) -> list[bool]:
+    """Makes the changes of one room in a copy of its own, and prints what came of each."""
+    with tempfile.TemporaryDirectory() as folder:
+        place, found = Copy(Path(folder)), []
+        for change in given:
+            found.append(place.is_noticed(change))
+            print("noticed " if found[-1] else "SURVIVED", change, flush=True)
+        return found
 
 
 def main() -> None:
@@ -228,18 +298,16 @@ def main() -> None:
     asked.add_argument("--changes", type=int, default=130)
     asked.add_argument("--only", nargs="+", choices=ROOMS, default=list(ROOMS))
     asked.add_argument("--seed", type=int, default=7)
+    asked.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="rooms at a time")
     given = asked.parse_args()
-    table: dict[str, list[bool]] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        place = Copy(Path(folder))
-        for change in drawn(given.changes, given.only, given.seed):
-            noticed = place.is_noticed(change)
-            table.setdefault(change.room, []).append(noticed)
-            print("noticed " if noticed else "SURVIVED", change, flush=True)
+    found = drawn(given.changes, given.only, given.seed)
+    with ThreadPoolExecutor(given.jobs) as rooms:
+        each = [[change for change in found if change.room == room] for room in given.only]
+        table = dict(zip(given.only, rooms.map(_of_room, each), strict=True))
     print("| room | changes | noticed |\n| --- | --- | --- |")
     table["all"] = [noticed for row in table.values() for noticed in row]
-    for room, each in table.items():
-        print(f"| {room} | {len(each)} | {sum(each)} ({sum(each) / len(each):.0%}) |")
+    for room, row in table.items():
+        print(f"| {room} | {len(row)} | {sum(row)} ({sum(row) / max(len(row), 1):.0%}) |")
 
 
 if __name__ == "__main__":
