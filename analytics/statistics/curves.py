@@ -52,7 +52,6 @@ def kaplan_meier_by(waits: pl.DataFrame, by: Sequence[str], confidence: float = 
     )
     z, s = normal_quantile(confidence), pl.col("survival")
     theta = z * pl.col(" greenwood") / s.log().abs()
-    inside = (s > 0) & (s < 1)
     return table.select(
         *by,
         "time",
@@ -61,6 +60,6 @@ def kaplan_meier_by(waits: pl.DataFrame, by: Sequence[str], confidence: float = 
         "censored",
         "survival",
         (s * pl.col(" greenwood")).alias("standard_error"),
-        pl.when(inside).then(s ** theta.exp()).otherwise(s).alias("low"),
-        pl.when(inside).then(s ** (-theta).exp()).otherwise(s).alias("high"),
+        pl.when(s < 1).then(s ** theta.exp()).otherwise(s).alias("low"),
+        pl.when(s < 1).then(s ** (-theta).exp()).otherwise(s).alias("high"),
     )

@@ -98,5 +98,5 @@ def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     known = np.asarray(values, float)
     if not known.size:
         return Interval(np.asarray(np.nan), np.asarray(np.nan))
-    found: Any = quantile_test(known, q=0, p=0.5).confidence_interval(confidence)
+    found: Any = quantile_test(known, p=0.5).confidence_interval(confidence)
     return Interval(np.asarray(found.low), np.asarray(found.high))

@@ -56,7 +56,7 @@ def replicate_interval(
     """
     from scipy.special import stdtrit
 
-    filled = sums[sums.reshape(len(sums), -1).any(axis=1)]
+    filled = [each for each in sums if each.any()]
     total, size = sums.sum(axis=0), len(filled)
     whole = np.asarray(statistic(total), np.float64)
     if size < MIN_FILLED:

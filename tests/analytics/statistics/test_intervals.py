@@ -10,11 +10,16 @@ import polars as pl
 import pytest
 from scipy import stats
 from statsmodels.duration.survfunc import survdiff
-from statsmodels.stats.proportion import proportion_confint, proportion_effectsize, proportions_ztest
+from statsmodels.stats.proportion import (
+    confint_proportions_2indep,
+    proportion_confint,
+    proportion_effectsize,
+    proportions_ztest,
+)
 
 from analytics.statistics.corrections import benjamini_hochberg, bonferroni
-from analytics.statistics.curves import kaplan_meier
-from analytics.statistics.intervals import newcombe, wilson
+from analytics.statistics.curves import kaplan_meier, kaplan_meier_by
+from analytics.statistics.intervals import median_interval, newcombe, normal_quantile, wilson
 from analytics.statistics.replicates import MIN_FILLED, REPLICATES, replicate_interval, replicate_of_customers
 from analytics.statistics.shares import effective_size
 from analytics.statistics.tests import chi_square, cohens_h, log_rank, shares_against, two_proportions_z
@@ -37,17 +42,43 @@ def test_the_continuity_correction_is_that_of_the_paper(k: int, n: int, low: flo
 
 
 def test_a_share_of_nobody_has_no_interval() -> None:
-    assert np.isnan(wilson(0, 0).low)
+    assert np.isnan(wilson(0, 0)).all() and np.isnan(wilson(0, 0, corrected=True)).all()
+
+
+def test_the_interval_of_none_begins_at_zero_and_that_of_all_ends_at_one() -> None:
+    for corrected in (False, True):
+        assert wilson(0, 7, corrected=corrected).low == 0.0 < wilson(0, 7, corrected=corrected).high
+        assert wilson(7, 7, corrected=corrected).high == 1.0 > wilson(7, 7, corrected=corrected).low
+
+
+def test_another_confidence_is_that_of_the_library() -> None:
+    assert wilson(5, 30, 0.8) == pytest.approx(proportion_confint(5, 30, alpha=0.2, method="wilson"))
+    assert normal_quantile(0.99) == pytest.approx(stats.norm.ppf(0.995))
+
+
+def test_the_interval_of_a_median_holds_the_binomial_number_of_values() -> None:
+    """Of ten values between the second and the ninth, as P(B(10, 1/2) <= 1) = 0.0107; of five there is no lower end."""
+    low, high = median_interval([10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
+    assert (low, high) == (2.0, 9.0)
+    assert np.isnan(median_interval(range(5))).all() and np.isnan(median_interval([])).all()
 
 
 def test_two_shares_are_compared_as_the_library_does() -> None:
-    assert two_proportions_z(5, 83, 12, 99).p_value == pytest.approx(proportions_ztest([5, 12], [83, 99])[1])
+    found = two_proportions_z(5, 83, 12, 99)
+    assert (found.statistic, found.p_value) == pytest.approx(proportions_ztest([5, 12], [83, 99]))
+    assert found.statistic < 0 < two_proportions_z(12, 99, 5, 83).statistic
     assert cohens_h(5 / 83, 12 / 99) == pytest.approx(proportion_effectsize(5 / 83, 12 / 99))
 
 
 def test_the_interval_of_no_difference_holds_zero() -> None:
     low, high = newcombe(10, 50, 10, 50)
     assert low < 0 < high and low == pytest.approx(-high)
+
+
+def test_the_interval_of_a_difference_is_that_of_the_library() -> None:
+    peer = confint_proportions_2indep(56, 70, 48, 80, method="newcomb")
+    assert newcombe(56, 70, 48, 80) == pytest.approx(peer)
+    assert newcombe(48, 80, 56, 70) == pytest.approx((-peer[1], -peer[0]))
 
 
 def test_an_absent_test_is_not_counted() -> None:
@@ -109,8 +140,28 @@ def test_without_events_curves_are_equal_and_without_a_group_there_is_no_test() 
         assert np.isnan(log_rank(one, [1] * len(one), other, [1] * len(other)).p_value)
 
 
+def test_one_of_two_who_comes_first_is_one_standard_error_from_the_expected_half() -> None:
+    """At time 1 one of two: expected 1/2, variance 1/4. At time 2 the last: expected for certain."""
+    found = log_rank([1], [1], [2], [1])
+    assert (found.statistic, found.degrees) == (pytest.approx(1.0), 1)
+    assert found.p_value == pytest.approx(stats.chi2.sf(1, 1))
+
+
 def test_nobody_has_no_curve() -> None:
     assert kaplan_meier([], []).is_empty()
+
+
+def test_groups_have_the_curves_that_they_have_alone_and_the_group_without_a_name_is_last() -> None:
+    rows = {"ann": ([1, 2, 3], [1, 0, 1]), None: ([1, 2, 2, 5], [0, 1, 0, 1]), "bo": ([4], [1])}
+    waits = pl.DataFrame(
+        [(group, time, bool(event), 1) for group, each in rows.items() for time, event in zip(*each, strict=True)],
+        schema={"group": pl.String, "time": pl.Float64, "event": pl.Boolean, "people": pl.Int64},
+        orient="row",
+    )
+    found = kaplan_meier_by(waits, ["group"])
+    assert found["group"].unique(maintain_order=True).to_list() == ["ann", "bo", None]
+    for group, each in rows.items():
+        assert found.filter(pl.col("group").eq_missing(group)).drop("group").equals(kaplan_meier(*each))
 
 
 @pytest.mark.parametrize("table", [[[0, 0], [1, 2]], [[0, 3], [0, 4]], [[1, 2]], [[1], [2]]])
@@ -119,9 +170,25 @@ def test_a_table_with_nothing_to_compare_has_no_test(table: list[list[int]]) -> 
     assert np.isnan(found.statistic) and np.isnan(found.p_value)
 
 
+def test_a_table_of_two_by_two_is_tested_without_correction() -> None:
+    """Pearson's statistic by hand: 100 * (30 * 20 - 10 * 40)^2 / (40 * 60 * 70 * 30)."""
+    found = chi_square([[30, 10], [40, 20]])
+    assert (found.statistic, found.degrees) == (pytest.approx(100 * 200**2 / (40 * 60 * 70 * 30)), 1)
+    assert found.p_value == pytest.approx(stats.chi2.sf(found.statistic, 1))
+    assert chi_square([[1, 2, 3], [4, 5, 6], [7, 8, 9], [1, 1, 1]]).degrees == 6
+
+
 def test_a_share_of_nobody_is_not_tested_against_any_other() -> None:
     assert shares_against([5, 0], [10, 0], 0.4) == shares_against([5], [10], 0.4)
-    assert np.isnan(shares_against([0], [0], 0.4).p_value)
+    nobody = shares_against([0], [0], 0.4)
+    assert np.isnan(nobody.statistic) and np.isnan(nobody.p_value) and nobody.degrees == 0
+
+
+def test_shares_against_one_number_are_as_far_as_their_standard_errors_squared() -> None:
+    """50 of 100 and 30 of 100 beside 40 %: each lies 10 from 40, with variance 24; one chi-square of two degrees."""
+    found = shares_against([50, 30], [100, 100], 0.4)
+    assert (found.statistic, found.degrees) == (pytest.approx(200 / 24), 2)
+    assert found.p_value == pytest.approx(np.exp(-200 / 48))
 
 
 def ratio(sums: np.ndarray) -> float:
