@@ -106,7 +106,7 @@ class _Reader:
         sign = 1
         if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub | ast.UAdd):
             sign, node = (-1 if isinstance(node.op, ast.USub) else 1), node.operand
-            if isinstance(node, ast.Constant) and not isinstance(node.value, int | float):
+            if isinstance(node, ast.Constant) and type(node.value) not in (int, float):
                 raise self._refused(node)
         if isinstance(node, ast.Constant) and isinstance(node.value, str | int | float):
             return node.value if isinstance(node.value, str | bool) else sign * node.value

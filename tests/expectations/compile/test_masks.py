@@ -263,3 +263,110 @@ def test_expectations_that_polars_interprets_differently_are_left_to_the_audit(
     with pytest.raises(NotCompiled) as caught:
         unexpected(Expectation(type_, kwargs), COLUMNS)
     assert why in str(caught.value)
+
+
+def masked(type_: str, **kwargs: Any) -> list[bool]:
+    rows = {"word": ["a", "b", None], "count": [1, 2, None], "more": [1, 3, None]}
+    frame = pl.DataFrame(rows, schema={name: SCHEMA[name] for name in rows})
+    return frame.select((unexpected(Expectation(type_, kwargs), COLUMNS) & (pl.int_range(pl.len()) >= 0)).alias("m"))[
+        "m"
+    ].to_list()
+
+
+def test_without_a_set_there_is_nothing_to_be_in() -> None:
+    for type_ in ("expect_column_values_to_be_in_set", "expect_column_values_to_not_be_in_set"):
+        assert masked(type_, column="word", value_set=None) == [False] * 3
+    pairs_ = "expect_column_pair_values_to_be_in_set"
+    assert masked(pairs_, column_A="count", column_B="more", value_pairs_set=None) == [False] * 3
+
+
+def test_one_pair_to_two_hundred_are_compared_and_no_more() -> None:
+    type_, columns = "expect_column_pair_values_to_be_in_set", {"column_A": "count", "column_B": "more"}
+    assert masked(type_, **columns, value_pairs_set=[(1, 1)]) == [False, True, False]
+    assert masked(type_, **columns, value_pairs_set=[(1, 1), *((9, n) for n in range(199))]) == [False, True, False]
+    for pairs_ in ([], [(1, 1)] * 201):
+        with pytest.raises(NotCompiled, match="pairs"):
+            masked(type_, **columns, value_pairs_set=pairs_)
+
+
+def test_patterns_match_on_any_unless_another_is_named() -> None:
+    type_ = "expect_column_values_to_match_regex_list"
+    for match_on, found in (
+        (None, [False, False, False]),
+        ("any", [False, False, False]),
+        ("all", [True, True, False]),
+    ):
+        assert masked(type_, column="word", regex_list=["a", "b"], match_on=match_on) == found
+    with pytest.raises(NotCompiled, match="match_on"):
+        masked(type_, column="word", regex_list=["a"], match_on="some")
+    with pytest.raises(NotCompiled, match="empty"):
+        masked(type_, column="word", regex_list=[])
+
+
+def test_two_columns_can_differ_and_one_cannot() -> None:
+    type_ = "expect_select_column_values_to_be_unique_within_record"
+    assert masked(type_, column_list=["count", "more"]) == [True, False, False]
+    with pytest.raises(NotCompiled, match="two columns"):
+        masked(type_, column_list=["count"])
+    with pytest.raises(NotCompiled, match="different types"):
+        masked("expect_column_pair_values_to_be_equal", column_A="tags", column_B="tags")
+
+
+@pytest.mark.parametrize(
+    ("ignore", "found"),
+    [
+        (None, [False, True, True, False]),
+        ("all_values_are_missing", [False, True, True, False]),
+        ("any_value_is_missing", [False, True, False, False]),
+        ("never", [False, True, True, True]),
+    ],
+)
+def test_rows_with_missing_values_are_judged_as_asked(ignore: str | None, found: list[bool]) -> None:
+    kwargs = {"column_list": ["count", "more"], "sum_total": 2, "ignore_row_if": ignore}
+    frame = pl.DataFrame(
+        {"count": [1, 1, 1, None], "more": [1, 2, None, None]}, schema=pl.Schema({"count": pl.Int32, "more": pl.Int64})
+    )
+    mask = unexpected(Expectation("expect_multicolumn_sum_to_equal", kwargs), COLUMNS)
+    assert frame.select(mask.alias("m"))["m"].to_list() == found
+    with pytest.raises(NotCompiled, match="ignore_row_if"):
+        unexpected(Expectation("expect_multicolumn_sum_to_equal", {**kwargs, "ignore_row_if": "soon"}), COLUMNS)
+
+
+PAIRS = pl.DataFrame(
+    {"count": [1, 2, 3, 1, None, None], "more": [1, 1, 4, None, 1, None]},
+    schema={"count": SCHEMA["count"], "more": SCHEMA["more"]},
+)
+
+
+@pytest.mark.parametrize(
+    ("type_", "more", "found"),
+    [
+        ("expect_column_pair_values_to_be_equal", {}, [1, 2, 3, 4]),
+        ("expect_column_pair_values_to_be_equal", {"ignore_row_if": "either_value_is_missing"}, [1, 2]),
+        ("expect_column_pair_values_to_be_equal", {"ignore_row_if": "neither"}, [1, 2, 3, 4, 5]),
+        ("expect_column_pair_values_a_to_be_greater_than_b", {}, [0, 2, 3, 4]),
+        ("expect_column_pair_values_a_to_be_greater_than_b", {"or_equal": True}, [2, 3, 4]),
+        ("expect_column_pair_values_to_be_in_set", {"value_pairs_set": [(1, 1), (3, 4)]}, [1, 3, 4]),
+        ("expect_column_pair_values_to_be_in_set", {"value_pairs_set": [(1, None), (2, 1)]}, [0, 2, 4]),
+    ],
+)
+def test_pairs_with_a_missing_value_fail_unless_they_are_ignored(
+    type_: str, more: dict[str, Any], found: list[int]
+) -> None:
+    kwargs = {"column_A": "count", "column_B": "more", **more}
+    mask = unexpected(Expectation(type_, kwargs), COLUMNS)
+    assert PAIRS.select(mask.alias("m"))["m"].arg_true().to_list() == found
+    rows = PAIRS.select(judged(type_, kwargs, COLUMNS).alias("j"))["j"].sum()
+    assert rows == {"neither": 6, "either_value_is_missing": 3}.get(more.get("ignore_row_if", ""), 5)
+
+
+@pytest.mark.parametrize(
+    ("type_", "of_all", "of_one"), [("not_be_null", 6, 3), ("be_null", 6, 3), ("be_between", 4, 2)]
+)
+def test_a_row_without_a_value_is_judged_only_where_nulls_are_the_question(
+    type_: str, of_all: int, of_one: int
+) -> None:
+    kwargs = {"column": "count", "min_value": 1}
+    for condition, rows in (({}, of_all), ({"row_condition": "more == 1"}, of_one)):
+        mask = judged(f"expect_column_values_to_{type_}", kwargs | condition, COLUMNS)
+        assert PAIRS.select(mask.alias("j"))["j"].sum() == rows

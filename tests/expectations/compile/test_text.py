@@ -211,3 +211,55 @@ def test_a_text_condition_is_enforced_by_the_gate() -> None:
     compiled = compile_own([Suite("own", "events", (asked,))])
     assert not [each for each, _ in compiled.audited if each is asked]
     assert read_condition(text["row_condition"])["type"] == "and"
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("count == -1", -1), ("count == +1", 1), ("-2.5 == count", -2.5), ("word == 'a'", "a")]
+)
+def test_a_value_keeps_its_sign(text: str, value: object) -> None:
+    assert read_condition(text)["parameter"] == value
+
+
+@pytest.mark.parametrize("text", ["flag == -True", "word == -'a'", "count == --1", "count == ~1", "count in []"])
+def test_a_sign_before_what_is_no_number_and_an_empty_list_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="not allowed"):
+        read_condition(text)
+
+
+def test_a_condition_has_at_most_ten_thousand_characters() -> None:
+    longest = "word == '" + "a" * 9_990 + "'"
+    assert len(longest) == 10_000 and read_condition(longest)["parameter"] == "a" * 9_990
+    with pytest.raises(ValueError, match="10,000"):
+        read_condition(longest + " ")
+
+
+ROWS = pl.DataFrame({"count": [0, 1, 2, None], "word": ["a", "b", None, "a"]}, schema_overrides={"count": pl.Int64})
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("count < 1", [0]),
+        ("count <= 1", [0, 1]),
+        ("count > 1", [2]),
+        ("count >= 1", [1, 2]),
+        ("1 < count", [2]),
+        ("1 >= count", [0, 1]),
+        ("1 <= count < 2", [1]),
+        ("count == 1", [1]),
+        ("count != 1", [0, 2, 3]),
+        ("count in [0, 1]", [0, 1]),
+        ("count not in [0, 1]", [2, 3]),
+        ("not count < 1", [1, 2, 3]),
+        ("not count >= 1", [0, 3]),
+        ("~(count == 1)", [0, 2, 3]),
+        ("~(count in [0, 1])", [2, 3]),
+        ("not (count < 2 and word == 'a')", [1, 2, 3]),
+        ("not (count < 2 or word == 'a')", [2]),
+        ("not word.isnull()", [0, 1, 3]),
+        ("word.isnull() | (count == 0)", [0, 2]),
+        ("word.notna() & (count == 0)", [0]),
+    ],
+)
+def test_each_comparison_and_its_opposite_select_these_rows(text: str, found: list[int]) -> None:
+    assert ROWS.with_row_index().filter(where(text, Columns(ROWS.schema)))["index"].to_list() == found
