@@ -171,7 +171,7 @@ def _by_chance(counts: dict[str, Floats], runs: tuple[Indices, Indices], min_uni
         seen = int((clearest >= found).sum())
         if seen >= _SEEN:
             return (seen + 1) / (len(clearest) + 1)
-    return _gumbel(clearest**2 / 2, found**2 / 2)
+    return _gumbel(clearest**2, found**2)
 
 
 def _moving_alike(counts: dict[str, Floats], of: str) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from statsmodels.stats.proportion import confint_proportions_2indep
 
 from analytics import Funnel, Paths, funnel, newcombe, step_changes
 from expectations.errors import DefinitionError
@@ -47,6 +48,23 @@ def test_counts_and_differences_are_those_of_each_period_alone() -> None:
         (interval.low, interval.high)
     )
     assert found.row(0, named=True)["entered_difference"] is None
+
+
+def test_each_step_has_the_change_of_both_its_shares_with_newcombes_interval() -> None:
+    """Of the earlier 8 look, 4 cart, 1 pay; of the later 9, 9 and 6."""
+    found = step_changes(SHOP, STEPS, (FIRST, MIDDLE), (MIDDLE, LAST))
+    for whole, row, counts in (
+        ("entered", 1, (9, 9, 4, 8)),
+        ("previous", 1, (9, 9, 4, 8)),
+        ("entered", 2, (6, 9, 1, 8)),
+        ("previous", 2, (6, 9, 1, 4)),
+    ):
+        difference, low, high = (found[f"{whole}_difference{end}"][row] for end in ("", "_low", "_high"))
+        k2, n2, k1, n1 = counts
+        assert difference == pytest.approx(k2 / n2 - k1 / n1)
+        assert (low, high) == pytest.approx(confint_proportions_2indep(k2, n2, k1, n1, method="newcomb"))
+    first = found.row(0, named=True)
+    assert [first[f"previous_difference{end}"] for end in ("", "_low", "_high")] == [None] * 3
 
 
 def test_a_period_without_entrants_has_no_difference() -> None:

@@ -56,3 +56,31 @@ def test_noise_is_unusual_less_than_once_in_a_hundred_periods() -> None:
 
 def test_no_periods_give_no_rows() -> None:
     assert unusual_periods(weeks([])).columns == ["period", "n", "share", "settled", "usual", "low", "high", "unusual"]
+
+
+def test_the_range_is_of_the_last_eight_periods_or_as_many_as_asked_for() -> None:
+    moved = [0.40, *[0.50] * 3, *[0.50, 0.51, 0.52, 0.53, 0.54]]
+    usual = unusual_periods(weeks([*moved, 0.5], n=40))["usual"].to_list()
+    assert usual[-1] == pytest.approx(0.505)  # 0.50 four times, 0.51, 0.52, 0.53, 0.54: the first period is too old
+    assert unusual_periods(weeks([*moved, 0.5], n=40), periods_before=3)["usual"].to_list()[-1] == 0.53
+    assert unusual_periods(weeks([*moved, 0.5], n=40), min_periods=2)["usual"].to_list()[:3] == [None, None, 0.45]
+
+
+def test_a_share_on_the_edge_of_the_range_is_not_unusual() -> None:
+    """Of 100 with 50 % before, the spread is 5 points: two of them are 40 % to 60 %."""
+    for share, verdict in ((0.40, False), (0.60, False), (0.399, True), (0.601, True)):
+        found = unusual_periods(weeks([0.5, 0.5, 0.5, 0.5, share], n=100), spreads=2.0).row(-1, named=True)
+        assert (found["low"], found["high"]) == (0.4, 0.6)
+        assert found["unusual"] is verdict
+
+
+def test_the_spread_is_the_larger_of_the_periods_own_and_that_of_a_share() -> None:
+    """Median 50 %, median deviation 4 points; the standard error of 100 000 is far smaller."""
+    row = unusual_periods(weeks([0.44, 0.54, 0.55, 0.46, 0.5, 0.5], n=100_000), spreads=1.0).row(-1, named=True)
+    assert (row["low"], row["high"]) == pytest.approx((0.5 - 1.4826 * 0.04, 0.5 + 1.4826 * 0.04))
+
+
+def test_a_range_of_shares_ends_at_none_and_at_all() -> None:
+    low, high = (unusual_periods(weeks([share] * 5, n=10)).row(-1, named=True) for share in (0.1, 0.9))
+    assert (low["low"], high["high"]) == (0.0, 1.0)
+    assert low["high"] < 1 and high["low"] > 0
