@@ -7,7 +7,6 @@ customers, both those who reached a stage and those who were lost before it.
 
 from __future__ import annotations
 
-import math
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
@@ -225,8 +224,8 @@ def _falls(chain: Sequence[int]) -> list[int]:
 
 def _add_bounds(row: dict[str, Any], before: tuple[int, int], reached: tuple[int, int]) -> None:
     """Sets the bounds of the rate in whole percent, as far as the published counts imply them."""
-    low = math.floor(reached[0] / before[1] * 100) / 100 if reached[0] > 1 else 0.0
-    high = min(1.0, math.ceil(reached[1] / before[0] * 100) / 100)
+    low = reached[0] * 100 // before[1] / 100 if reached[0] > 1 else 0.0
+    high = min(1.0, -(-reached[1] * 100 // before[0]) / 100)
     if high - low <= _MAX_BOUND_WIDTH:
         row.update(state=BOUNDED, bound_low=low, bound_high=high)
 

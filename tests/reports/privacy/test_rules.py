@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.privacy import stages
 from reports.privacy.flow import publishable_flow
-from reports.privacy.rules import coarse_step, publishable_steps, small, withheld
+from reports.privacy.rules import (
+    bounded_share,
+    coarse_step,
+    public_bounds,
+    publishable_steps,
+    rough_share,
+    small,
+    to_tens,
+    withheld,
+)
 from tests.reports import fixtures
 
 K = 10
@@ -123,3 +133,97 @@ def _segments(chains: dict[str, list[int]]) -> pl.DataFrame:
         for step in range(1, len(chain))
     ]
     return pl.DataFrame(rows, schema_overrides={"step": pl.UInt32})
+
+
+@pytest.mark.parametrize(
+    ("counts", "lost", "shown"),
+    [
+        ([100, 90, 80], None, [True, True, True]),  # lost ten each: as many as may be published
+        ([100, 91, 90], None, [True, False, True]),
+        ([100, 95, 91, 85], None, [True, False, False, True]),
+        ([100, 100, 0], None, [True, True, True]),  # nobody lost, and nobody left, are no secrets
+        ([9, 9, 0], None, [False, False, True]),
+        ([10, 1], None, [True, False]),
+        ([100, 98, 97, 97], [0, 6, 6, 12], [True, False, False, True]),
+        ([100, 98, 97], [0, 12, 6], [True, True, False]),
+        ([100, 98, 97], [0, 9, 0], [True, False, False]),  # who was lost before the first of two is lost before both
+    ],
+)
+def test_steps_are_shown_unless_they_or_those_lost_are_few(
+    counts: list[int], lost: list[int] | None, shown: list[bool]
+) -> None:
+    assert publishable_steps(counts, K, lost) == shown
+
+
+def test_bounds_are_those_that_the_published_counts_imply() -> None:
+    assert public_bounds([9, 5, 0], [False, False, True], K) == [(1, 9), (1, 9), (0, 0)]
+    assert public_bounds([50, 45, 12, 3], [True, False, True, False], K) == [(50, 50), (41, 49), (12, 12), (1, 9)]
+    assert public_bounds([50, 10], [False, False], K) == [(1, 9), (1, 9)]  # nothing before them is known
+
+
+@pytest.mark.parametrize(
+    ("counts", "also", "hidden"),
+    [
+        ({"a": 400, "b": 50, "c": 10}, (), ""),
+        ({"a": 400, "b": 50, "c": 9}, (), "bc"),  # one alone is the rest of the total
+        ({"a": 400, "b": 50, "c": 4, "d": 6}, (), "cd"),  # ten together
+        ({"a": 400, "b": 50, "c": 4, "d": 5}, (), "bcd"),  # nine together
+        ({"a": 400, "b": 50, "c": 0, "d": 9}, (), "bd"),  # none is no secret, and hides no other
+        ({"a": 400, "b": 50, "c": 50}, "a", "ab"),
+        ({"a": 0, "b": 9}, (), "b"),
+        ({"a": 0, "b": 50}, "a", "a"),
+    ],
+)
+def test_a_withheld_count_is_no_rest_of_a_total(counts: dict[str, int], also: str, hidden: str) -> None:
+    assert withheld(counts, [list(counts)], K, also) == set(hidden)
+
+
+def test_what_is_withheld_for_one_total_is_withheld_in_the_other() -> None:
+    table = {"ax": 5, "ay": 60, "bx": 70, "by": 80}
+    groups = [["ax", "ay"], ["bx", "by"], ["ax", "bx"], ["ay", "by"]]
+    assert withheld(table, groups, K) == set(table)
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "more", "shown"),
+    [
+        (0, 120, {}, (0.0, "0.0 %")),
+        (120, 120, {}, (1.0, "100.0 %")),
+        (10, 120, {}, (0.0833, "8.3 %")),
+        (9, 120, {}, (0.0417, "under 8.3 %")),
+        (110, 120, {}, (0.9167, "91.7 %")),
+        (111, 120, {}, (0.9583, "over 91.7 %")),
+        (3, 5, {}, (0.5, "under 100.0 %")),
+        (0, 0, {}, (0.0, "–")),
+        (7, 120, {"people": (5, 80)}, (0.0417, "under 8.3 %")),
+        (113, 120, {"people": (80, 5)}, (0.9583, "over 91.7 %")),
+        (12, 120, {"people": (9, 80)}, (0.0, "–")),
+        (108, 120, {"people": (80, 9)}, (0.0, "–")),
+        (12, 120, {"people": (10, 80)}, (0.1, "10.0 %")),
+        (3, 12, {"published": 10}, (0.5, "under 100.0 %")),
+        (3, 44, {"published": 40}, (0.1429, "under 28.6 %")),  # 35 is the fewest that are 40 in tens
+        (20, 40, {"published": 40}, (0.0, "–")),
+        (33, 100, {"published": 100}, (0.3, "30 %")),
+        (1254, 10_000, {"published": 10_000}, (0.125, "12.5 %")),
+    ],
+)
+def test_a_share_is_shown_bounded_or_a_dash(
+    part: int, whole: int, more: dict[str, int], shown: tuple[float, str]
+) -> None:
+    assert bounded_share(part, whole, K, **more) == shown  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("customers", "step"),
+    [(10_000, 0.001), (9_999, 0.002), (5_000, 0.002), (2_000, 0.005), (1_000, 0.01), (500, 0.02), (499, None)],
+)
+def test_shares_have_the_finest_step_that_covers_k(customers: int, step: float | None) -> None:
+    assert coarse_step(customers, K) == step
+
+
+def test_shares_beside_tens_have_fifths_at_most() -> None:
+    assert [rough_share(whole * 0.37, whole, K) for whole in (200, 199, 100, 99, 50, 49)] == [
+        *(0.35, 0.4, 0.4, 0.4, 0.4),
+        None,
+    ]
+    assert [to_tens(count) for count in (14, 16, 995)] == [10, 20, 1000]

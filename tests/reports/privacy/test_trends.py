@@ -91,3 +91,84 @@ def _is_exact(row: dict[str, Any], chain: list[int], step: int) -> bool:
     if row["share"] is None or row["previous"] != chain[step - 2]:
         return False
     return round(row["share"] * row["previous"]) == chain[step - 1] and row["previous"] % 10 != 0
+
+
+def test_a_week_has_its_share_its_design_effect_and_its_state() -> None:
+    columns = ("previous", "reached", "customers", "customers_reached", "customers_lost", "effective", "is_open")
+    rows = [
+        (400, 100, 200, 60, 140, 160.0, False),
+        (400, 100, 200, 60, 140, 500.0, True),  # worth no more than themselves
+        (400, 100, 30, 10, 20, 400.0, False),
+        (400, 100, 29, 10, 19, 400.0, False),
+        (400, 100, 30, 9, 21, 400.0, False),
+    ]
+    weeks_of = [date(2026, 6, 1 + 7 * n) if n < 4 else date(2026, 6, 29) for n in range(5)]
+    frame = pl.DataFrame(rows, schema=columns, orient="row").with_columns(
+        *(pl.lit(None, pl.String).alias(name) for name in ("dimension", "segment")),
+        step=pl.lit(2, pl.UInt32),
+        name=pl.lit("b"),
+        week=pl.Series(weeks_of),
+    )
+    found = trends.weekly_shares(frame, 10, 30).select("previous", "effect", "share", "state").rows()
+    assert found == [
+        (400, 2.5, 0.25, "shown"),
+        (400, 1.0, 0.25, "open"),
+        (400, 1.0, 0.25, "shown"),
+        (400, None, None, "few"),
+        (None, None, None, "withheld"),
+    ]
+
+
+def test_a_group_that_would_reveal_another_is_shown_in_tens() -> None:
+    columns = ("segment", "previous", "reached", "customers", "customers_reached", "customers_lost")
+    rows = [("a", 1_234, 617, 1_234, 617, 617), ("b", 2_000, 900, 2_000, 900, 1_100), ("c", 40, 4, 40, 4, 36)]
+    frame = pl.DataFrame(rows, schema=columns, orient="row").with_columns(
+        dimension=pl.lit("Device"),
+        step=pl.lit(2, pl.UInt32),
+        name=pl.lit("b"),
+        week=pl.lit(date(2026, 6, 1)),
+        effective=pl.col("previous").cast(pl.Float64),
+        is_open=pl.lit(False),
+    )
+    found = {row["segment"]: row for row in trends.weekly_shares(frame, 10, 30).to_dicts()}
+    assert (found["c"]["state"], found["c"]["previous"], found["c"]["share"]) == ("withheld", None, None)
+    assert (found["a"]["state"], found["a"]["previous"], found["a"]["share"]) == ("shown", 1_230, 0.5)
+    assert (found["b"]["previous"], found["b"]["share"]) == (2_000, 0.45)
+
+
+def test_weeks_in_a_row_on_one_side_are_one_run_with_the_largest_difference() -> None:
+    def week(day: date, share: float, segment: str | None = None, previous: int = 100) -> dict[str, Any]:
+        return {
+            **{"dimension": None, "segment": segment, "step": 2, "name": "b", "week": day, "previous": previous},
+            **{"share": share, "usual": 0.5, "unusual": share != 0.5},
+        }
+
+    rows = [
+        *(week(date(2026, 6, 1), 0.3), week(date(2026, 6, 8), 0.2), week(date(2026, 6, 15), 0.8)),
+        *(week(date(2026, 6, 29), 0.7), week(date(2026, 7, 6), 0.5), week(date(2026, 7, 13), 0.4)),
+        week(date(2026, 6, 8), 0.35, "Mobile", 900),
+    ]
+    frame = pl.DataFrame(rows, schema_overrides={"dimension": pl.String, "segment": pl.String})
+    found = [
+        (run["segment"], run["first"], run["last"], round(run["difference"], 6), run["customers"])
+        for run in trends.unusual_runs(frame)
+    ]
+    assert found == [  # by difference times the root of the customers: 4.5, 4.24, 3, 2, 1
+        ("Mobile", date(2026, 6, 8), date(2026, 6, 8), -0.15, 900),
+        (None, date(2026, 6, 1), date(2026, 6, 8), -0.3, 200),
+        (None, date(2026, 6, 15), date(2026, 6, 15), 0.3, 100),
+        (None, date(2026, 6, 29), date(2026, 6, 29), 0.2, 100),
+        (None, date(2026, 7, 13), date(2026, 7, 13), -0.1, 100),
+    ]
+
+
+def test_weeks_begin_on_mondays_from_the_first_whole_week() -> None:
+    monday, tuesday = date(2026, 6, 1), date(2026, 6, 2)
+    assert trends.weeks_between(monday, date(2026, 6, 8)) == [monday, date(2026, 6, 8)]
+    assert trends.weeks_between(tuesday, date(2026, 6, 14)) == [date(2026, 6, 8)]
+    assert trends.weeks_between(tuesday, date(2026, 6, 7)) == []
+
+
+def test_published_weeks_have_four_decimals_and_the_columns_of_the_page() -> None:
+    shown = trends.publishable_weeks(fixtures.weeks_frame().with_columns(share=pl.lit(0.123456), other=1))
+    assert shown.schema == trends.SCHEMA and set(shown["share"]) == {0.1235}
