@@ -159,7 +159,7 @@ def segments_headline(frame: pl.DataFrame) -> str:
         side = "less" if found["verdict"] == "below" else "more"
         return f"{found['dimension']} {quoted(found['segment'])} goes on to {quoted(found['name'])} {side} often"
     named = frame.filter(pl.col("segment") != NO_VALUE)
-    known = named["state"].is_in([SHOWN]).all()
+    known = (named["state"] == SHOWN).all()
     return f"No group{'' if known else ' of which enough is known'} differs clearly from the others"
 
 
@@ -236,11 +236,11 @@ def journey_map_headline(stages: pl.DataFrame, voice: pl.DataFrame | None) -> st
     """The title of the journey map: the stages with the lowest satisfaction and the highest drop-off, where clear."""
     rows = {row["step"]: row for row in stages.iter_rows(named=True)}
     clauses: list[str] = []
-    rated = None if voice is None else voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
-    if rated is not None and rated.height > 1 and rated["high"][0] < _minimum(rated["low"][1:]):
-        is_complete = voice is None or rated.height == voice.height
-        scope = "" if is_complete else f" of {rated.height} stages with enough answers"
-        clauses.append(f"satisfaction is lowest at {quoted(rated['stage'][0])}{scope}")
+    if voice is not None:
+        rated = voice.filter(pl.col("satisfied").is_not_null()).sort("satisfied")
+        if rated.height > 1 and rated["high"][0] < _minimum(rated["low"][1:]):
+            scope = "" if rated.height == voice.height else f" of {rated.height} stages with enough answers"
+            clauses.append(f"satisfaction is lowest at {quoted(rated['stage'][0])}{scope}")
     weakest = weakest_step(stages)
     if weakest is not None:
         clauses.append(f"the largest share leaves after {quoted(rows[weakest - 1]['name'])}")
@@ -347,7 +347,7 @@ def in_words(share: float, low: float, high: float) -> str:
     if share == 1.0:
         return "Every journey reaches"
     if high - low > share / 5:
-        ends = (percent(floor(low * 100) / 100, 0), percent(ceil(high * 100) / 100, 0))
+        ends = (percent(floor(round(low * 100, 6)) / 100, 0), percent(ceil(round(high * 100, 6)) / 100, 0))
         return f"Between {ends[0]} and {ends[1]} of journeys reach"
     if share >= 0.9995:
         return "Nearly every journey reaches"

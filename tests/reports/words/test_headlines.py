@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import date, timedelta
+from typing import Any
 
 import polars as pl
+import pytest
 
 from reports.privacy import flow
 from reports.privacy.stages import NO_VALUE, publishable_segments, publishable_stages
@@ -189,3 +191,232 @@ def test_a_fall_is_an_alert_with_its_days_and_a_standing_weakness_is_none() -> N
     start = "◆ Device “Mobile web”: going on to “Order placed” was 20.5 pp below usual, 21 Jul to 1 Aug. See Change."
     assert alert.replace("\u202f", " ") == start
     assert headlines.alerts(None) == headlines.alerts(problems.filter(pl.col("first").is_null())) == ()
+
+
+@pytest.mark.parametrize(
+    ("share", "half", "words"),
+    [
+        (1.0, 0.2, "Every journey reaches"),
+        (0.9995, 0.0004, "Nearly every journey reaches"),
+        (0.999, 0.001, "99.9 % of journeys reach"),
+        (0.5, 0.049, "Half of the journeys reach"),
+        (0.5, 0.06, "Between 44 % and 56 % of journeys reach"),
+        (0.435, 0.145, "Between 29 % and 58 % of journeys reach"),
+        (0.504, 0.01, "Half of the journeys reach"),
+        (0.506, 0.01, "50.6 % of journeys reach"),
+        (2 / 3, 0.02, "About two in three journeys reach"),
+        (0.678, 0.02, "About two in three journeys reach"),
+        (0.682, 0.02, "68.2 % of journeys reach"),
+        (0.75, 0.02, "About three in four journeys reach"),
+        (1 / 3, 0.01, "One in three journeys reaches"),
+        (0.2, 0.01, "One in five journeys reaches"),
+        (0.206, 0.01, "About one in five journeys reaches"),
+        (0.209, 0.01, "20.9 % of journeys reach"),
+        (0.1, 0.005, "One in ten journeys reaches"),
+        (1 / 11, 0.005, "9.1 % of journeys reach"),
+        (0.0, 0.0, "0.0 % of journeys reach"),
+    ],
+)
+def test_a_share_is_a_fraction_in_words_where_one_is_near(share: float, half: float, words: str) -> None:
+    assert headlines.in_words(share, round(share - half, 4), round(share + half, 4)).replace("\u202f", " ") == words
+
+
+def steps(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Stages of which only these numbers are published."""
+    names = ("share_of_previous", "share_of_previous_low", "share_of_previous_high", "bound_low", "previous", "reached")
+    known = [
+        {"step": n, "name": f"s{n}", "dropped": None} | dict.fromkeys(names) | row for n, row in enumerate(rows, 1)
+    ]
+    return pl.DataFrame(known, infer_schema_length=None)
+
+
+def rate(share: float, half: float) -> dict[str, Any]:
+    ends = {"share_of_previous_low": share - half, "share_of_previous_high": share + half}
+    return {"share_of_previous": share} | ends
+
+
+def test_the_weakest_step_lies_below_what_is_known_of_each_other_one() -> None:
+    assert headlines.weakest_step(steps({}, rate(0.3, 0.05), rate(0.5, 0.1))) == 2
+    assert headlines.weakest_step(steps({}, rate(0.3, 0.1), rate(0.5, 0.1))) is None  # 0.4 is no lower than 0.4
+    assert headlines.weakest_step(steps({}, rate(0.3, 0.05))) is None  # nothing to compare with
+    three = rate(0.3, 0.05), rate(0.6, 0.05)
+    assert headlines.weakest_step(steps({}, *three, {"bound_low": 0.36})) == 2
+    assert headlines.weakest_step(steps({}, *three, {"bound_low": 0.34})) is None
+    assert headlines.weakest_step(steps({}, *three, {"previous": 20, "reached": 15})) == 2
+    assert headlines.weakest_step(steps({}, *three, {"previous": 20, "reached": 8})) is None
+    assert headlines.weakest_step(steps({}, *three, {"previous": 0, "reached": 0})) == 2
+    assert headlines.weakest_step(steps({}, *three, {"previous": 20})) is None
+
+
+def test_the_largest_loss_is_that_of_a_step_where_all_are_known() -> None:
+    def lost(*dropped: int | None) -> int | None:
+        rows = [{"dropped": n, "reached": 1_000} for n in (0, *dropped)]
+        return headlines.largest_loss(steps(*rows).with_columns(customers=1_000))
+
+    assert lost(100, 400) == 3 and lost(400, 100) == 2 and lost(5) == 2
+    assert lost(100, None) is None and lost(0, 0) is None and lost() is None and lost(300, 310) is None
+
+
+def test_a_journey_is_worth_no_more_than_one() -> None:
+    first = pl.DataFrame({"customers": [50], "reached": [200]})
+    assert headlines.journey_worth(first) == 0.25
+    assert headlines.journey_worth(first.with_columns(reached=20)) == 1.0
+    for name in ("customers", "reached"):
+        assert headlines.journey_worth(first.with_columns(pl.lit(None, pl.Int64).alias(name))) == 1.0
+        assert headlines.journey_worth(first.with_columns(pl.lit(0).alias(name))) == 1.0
+
+
+def test_the_summary_names_where_most_stop_or_the_weakest_step() -> None:
+    assert headlines.summary_headline(_stages(2000, 1900, 500), "Order").endswith(
+        "; most stop at “Interest” → “Desire”"
+    )
+    weakest = headlines.summary_headline(_stages(*fixtures.COUNTS), "Order placed")
+    assert weakest.endswith("; the weakest step is “Action” → “Order placed”")
+
+
+def test_direct_journeys_are_said_only_where_there_are_no_others() -> None:
+    stages = _stages(0, 0).with_columns(open=0, direct=96)
+    for others in ({"open": 3}, {"direct": 0}):
+        text = headlines.summary_headline(
+            stages.with_columns(**{name: pl.lit(n) for name, n in others.items()}), "Order"
+        )
+        assert not text.startswith("All journeys are direct")
+
+
+@pytest.mark.parametrize(
+    ("customers", "said"), [(30, "is withheld"), (29, "Too few journeys"), (None, "Too few journeys")]
+)
+def test_a_rate_is_withheld_from_thirty_customers_and_unknown_before(customers: int | None, said: str) -> None:
+    hidden = pl.lit(None, pl.Float64).alias("share_of_entered")
+    stages = _stages(300, 120).with_columns(hidden, customers=pl.lit(customers, pl.Int64))
+    assert said in headlines.summary_headline(stages, "Order")
+    lede = headlines.summary_lede(stages, timedelta(days=30), 10)
+    assert ("is withheld: a group of fewer than 10 customers" in lede) == (customers == 30)
+    assert headlines.summary_headline(stages, "Order", 100).startswith("Too few journeys")
+    unknown = stages.with_columns(entered=pl.lit(None, pl.Int64))
+    assert "fewer than 10" in headlines.summary_lede(unknown, timedelta(days=30), 10)
+
+
+def test_the_lede_counts_direct_journeys_and_no_stages_of_one() -> None:
+    several = _stages(*fixtures.COUNTS).with_columns(direct=41, open=0)
+    lede = headlines.summary_lede(several, timedelta(days=30), 10)
+    assert lede.endswith(" 41 more are direct: the goal without another stage before it.") and "younger" not in lede
+    one = several.tail(1)
+    assert "all stages" in lede and "all stages" not in headlines.summary_lede(one, timedelta(days=30), 10)
+
+
+def groups(**changed: Any) -> pl.DataFrame:
+    rows = {
+        **{"dimension": "Device", "segment": ["a", "b", NO_VALUE], "name": "Buy", "previous": [100, 1_000, 9_000]},
+        **{"share": [0.2, 0.3, 0.1], "difference": [-0.2, -0.1, -0.3], "difference_low": [-0.25, -0.13, -0.4]},
+        **{"difference_high": [-0.15, -0.07, -0.2], "verdict": "below", "state": "shown"},
+    }
+    return pl.DataFrame(rows | changed)
+
+
+def test_the_group_is_named_that_costs_most_journeys() -> None:
+    assert headlines.segments_headline(groups()) == "Device “b” goes on to “Buy” less often"
+    detail = headlines.segments_detail(groups()).replace("\u202f", " ")
+    assert detail == "30.0 % go on, 10.0 pp (7.0–13.0) below the others. "
+    ahead = groups(verdict=["above", "below", "below"], difference=[0.9, -0.01, -0.3])
+    assert headlines.segments_headline(ahead) == "Device “b” goes on to “Buy” less often"  # who is behind comes first
+    assert headlines.segments_headline(groups(verdict="above")) == "Device “b” goes on to “Buy” more often"
+
+
+def test_the_title_says_whether_all_groups_are_known() -> None:
+    same = groups(verdict="same")
+    assert headlines.segments_headline(same) == "No group differs clearly from the others"
+    assert headlines.segments_detail(same) == ""
+    some = groups(verdict="same", state=["shown", "few", "shown"])
+    assert headlines.segments_headline(some) == "No group of which enough is known differs clearly from the others"
+    unknown = groups(verdict="same", state=["shown", "shown", "few"])  # of no value, which no title names
+    assert headlines.segments_headline(unknown) == "No group differs clearly from the others"
+    assert headlines.segments_headline(groups(verdict=["same", None, None])).startswith("No group")
+
+
+def test_a_single_or_a_first_path_is_the_commonest_whatever_follows_the_second() -> None:
+    none = pl.DataFrame({"route": [], "units": []}, schema={"route": pl.List(pl.String), "units": pl.Int64})
+    single = pl.DataFrame({"route": [["a", "b", "c"]], "units": [40]})
+    assert headlines.commonest_headline(none, single).endswith("without the goal is “a” → “b” → “c”")
+    assert headlines.commonest_headline(single, none).startswith("The commonest path to the goal")
+    assert headlines.commonest_headline(none, none) == "The commonest complete paths"
+
+
+def test_the_flow_begins_with_its_largest_first_move() -> None:
+    routes = [
+        (["Mail", "Shop"], "abandoned", 200, 0),
+        (["Ad", "other"], "abandoned", 700, 0),
+        (["other", "Shop"], "abandoned", 900, 0),
+        (["Ad", "Home", "Shop"], "abandoned", 100, 0),
+    ]
+    published = flow.publishable_flow(fixtures.flow_frame(routes), {"Shop"}, 10)
+    assert headlines.flow_headline(published) == "The commonest start is “Ad” then another touchpoint"
+    assert headlines.flow_detail(published, timedelta(days=30)).startswith("36.8")  # 700 of 1,900
+    assert headlines.flow_headline(published, 0.01) == "The routes customers take"
+
+
+def test_a_group_falls_behind_where_its_band_lies_below_all_others() -> None:
+    behind = pl.concat(
+        [
+            _curves((0.4, 0.35, 0.45), (0.1, 0.08, 0.12)),
+            _curves((0.42, 0.38, 0.46), (0.1, 0.08, 0.12))[:1].with_columns(group=pl.lit("Kiosk")),
+        ]
+    )
+    assert headlines.incidence_headline(behind, "Device") == "Device “Web” falls behind within 14 days"
+    touching = _curves((0.4, 0.35, 0.45), (0.3, 0.25, 0.35))
+    assert headlines.incidence_headline(touching, "Device") == "No group of Device is clearly ahead after 14 days"
+    neutral = "How many journeys have reached the goal by which day"
+    assert headlines.incidence_headline(touching, None) == neutral
+    assert headlines.incidence_headline(touching[:1], "Device") == neutral
+
+
+def test_the_last_day_of_a_curve_counts() -> None:
+    rows = [("App", 1.0, 0.1, 0.05, 0.15), ("App", 14.0, 0.4, 0.37, 0.43)]
+    rows += [("Web", 1.0, 0.2, 0.16, 0.24), ("Web", 14.0, 0.3, 0.27, 0.33)]
+    curves = pl.DataFrame(rows, schema=["group", "days", "share", "low", "high"], orient="row")
+    assert headlines.incidence_headline(curves, "Device") == "Device “App” gets furthest within 14 days"
+
+
+def test_satisfaction_is_lowest_only_where_its_interval_lies_below_all_others() -> None:
+    stages = _stages(200, 120, 70)  # no weakest step
+    voice = pl.DataFrame({"stage": ["a", "b"], "satisfied": [0.4, 0.6], "low": [0.3, 0.5], "high": [0.49, 0.7]})
+    assert headlines.journey_map_headline(stages, voice) == "Satisfaction is lowest at “a”"
+    neutral = "The journey, stage by stage"
+    assert headlines.journey_map_headline(stages, voice.with_columns(high=pl.Series([0.5, 0.7]))) == neutral
+    assert headlines.journey_map_headline(stages, voice[:1]) == headlines.journey_map_headline(stages, None) == neutral
+    weakest = headlines.journey_map_headline(_stages(*fixtures.COUNTS), None)
+    assert weakest == "The largest share leaves after “Action”"
+
+
+def test_a_run_of_weeks_is_said_with_its_side_and_dates() -> None:
+    weeks = fixtures.weeks_frame()
+    calm = weeks.with_columns(unusual=pl.lit(False))
+    assert headlines.trend_headline(calm) == "No week outside its expected range"
+    assert headlines.trend_headline(calm.with_columns(low=pl.lit(None, pl.Float64))) == "Conversion week by week"
+    assert headlines.trend_headline(calm, "Device “App”: ") == "Device “App”: no week outside its expected range"
+    assert headlines.trends_headline(calm) == "How conversion moves"
+    run = {"first": date(2026, 6, 1), "last": date(2026, 6, 1), "difference": 0.1, "name": "Buy"}
+    said = headlines._run_sentence(run).replace("\u202f", " ")
+    assert said == "Going on to “Buy” was 10.0 pp above usual in the week of 1 June"
+    fell = headlines._run_sentence(run | {"last": date(2026, 6, 8), "difference": -0.1}).replace("\u202f", " ")
+    assert fell == "Going on to “Buy” was 10.0 pp below usual in the weeks of 1 June to 8 June"
+    of_all = headlines.trends_headline(weeks)
+    assert of_all.startswith("Going on to")
+    of_group = headlines.trends_headline(weeks.filter(pl.col("dimension").is_not_null()))
+    assert of_group.startswith("Device “Mobile web”: going on to")
+
+
+def test_the_change_is_that_of_the_step_that_moved_most_of_those_that_clearly_did() -> None:
+    frame = pl.DataFrame(
+        {
+            "name": ["Look", "Cart", "Buy", "Pay"],
+            "previous_difference": [0.3, -0.2, 0.1, 0.0],
+            "previous_low": [-0.1, -0.3, 0.05, 0.0],
+            "previous_high": [0.7, -0.1, 0.15, 0.0],
+        }
+    )
+    assert headlines.changes_headline(frame) == "Going on to “Cart” fell clearly"
+    assert headlines.changes_headline(frame[2:]) == "Going on to “Buy” rose clearly"
+    assert (
+        headlines.changes_headline(frame[3:]) == headlines.changes_headline(frame[:1]) == "No step has clearly changed"
+    )
