@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,7 +14,7 @@ import pytest
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError, DeltaError
 
-from expectations import retries
+from expectations import contract, retries
 from expectations.errors import StorageError
 from expectations.lake import layout
 from expectations.lake.layout import Lake
@@ -218,3 +220,89 @@ def test_the_age_of_log_entries_is_looked_at_once_a_checkpoint(lake: Lake) -> No
     commit_until(50)
     assert min(int(entry.stem) for entry in log.glob("*.json")) == 24  # where the first checkpoint is
     assert Table(lake, layout.EVENTS).decided(APP) == 50
+
+
+def test_a_new_table_keeps_a_week_of_versions_and_a_day_of_removed_files(lake: Lake) -> None:
+    kept = DeltaTable(Table(lake, layout.EVENTS).address).metadata().configuration
+    assert kept == {
+        "delta.checkpointInterval": "25",
+        "delta.logRetentionDuration": "interval 168 hours",
+        "delta.deletedFileRetentionDuration": "interval 25 hours",
+    }
+    assert commit.retention(timedelta(days=2))["delta.logRetentionDuration"] == "interval 48 hours"
+    assert DeltaTable(lake.table(layout.EVENTS)).metadata().partition_columns == ["event_date"]
+
+
+def test_a_table_is_made_in_a_folder_that_is_there_already_and_in_one_that_is_not(lake: Lake) -> None:
+    Path(lake.table(layout.EVENTS)).mkdir(parents=True)
+    assert Table(lake, layout.EVENTS).version == Table(lake, layout.PROFILES).version == 0
+
+
+def test_a_table_that_is_gone_is_not_made_again(lake: Lake) -> None:
+    table = Table(lake, layout.EVENTS)
+    shutil.rmtree(table.address)
+    with pytest.raises(StorageError, match="is gone"):
+        table.reload()
+    with pytest.raises(StorageError, match="is gone"):
+        table.append(rows(0), [Claim(APP, None, 1)])
+    assert not Path(table.address).exists()
+
+
+def test_a_folder_without_permission_is_one_clear_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    Table(lake, layout.EVENTS)
+    monkeypatch.setattr(commit.os, "access", lambda *_: False)
+    with pytest.raises(StorageError) as failed:
+        commit.check_writable(lake)
+    assert failed.value.found == "no permission to write there"
+
+
+def test_a_table_of_an_earlier_version_gets_the_columns_that_it_lacks(lake: Lake) -> None:
+    earlier = rows(0).drop("session_id", "order_id")
+    write_deltalake(lake.table(layout.EVENTS), earlier, partition_by=["event_date"])
+    table = Table(lake, layout.EVENTS)
+    assert table.append(rows(1), [Claim(APP, None, 2)])
+    found = scan(lake, layout.EVENTS).sort("offset").collect()
+    assert found["offset"].to_list() == [0, 1] and set(found.columns) == set(contract.EVENTS)
+    version = table.version
+    assert Table(lake, layout.EVENTS).version == version  # nothing is left to add
+
+
+def test_columns_of_a_later_version_stay_and_are_null_in_new_rows(lake: Lake) -> None:
+    write_deltalake(lake.table(layout.EVENTS), rows(0).with_columns(mood=pl.lit("good")), partition_by=["event_date"])
+    assert Table(lake, layout.EVENTS).append(rows(1), [Claim(APP, None, 2)])
+    assert scan(lake, layout.EVENTS).sort("offset").collect()["mood"].to_list() == ["good", None]
+
+
+def test_rows_that_match_are_removed_and_those_committed_meanwhile_stay(lake: Lake) -> None:
+    table = Table(lake, layout.EVENTS)
+    assert table.append(rows(0, 1), [Claim(APP, None, 2)])
+    assert Table(lake, layout.EVENTS).append(rows(2), [Claim("other", None, 3)])
+    table.remove("offset = 0")
+    assert [offset for _, _, offset in places(lake)] == [1, 2]
+    assert table.scan().collect()["offset"].sort().to_list() == [1, 2]
+
+
+def test_what_a_table_holds_is_read_from_its_log(lake: Lake) -> None:
+    assert table_statistics(lake, layout.EVENTS) == dict.fromkeys(("version", "rows", "files", "bytes"))
+    table = Table(lake, layout.EVENTS)
+    assert table_statistics(lake, layout.EVENTS) == {"version": 0, "rows": 0, "files": 0, "bytes": 0}
+    table.append(rows(0, 1, 2), [Claim(APP, None, 3)])
+    table.append(rows(3), [Claim(APP, 3, 4)])
+    on_disk = [file.stat().st_size for file in Path(table.address).rglob("*.parquet")]
+    expected = {"version": 2, "rows": 4, "files": 2, "bytes": sum(on_disk)}
+    assert table_statistics(lake, layout.EVENTS) == expected and len(on_disk) == 2
+
+
+def test_a_quarantined_message_of_a_time_that_python_does_not_have_was_received_in_1970(lake: Lake) -> None:
+    known, edge = datetime(2026, 6, 1, tzinfo=UTC), contract.LAST_TIME
+    received = pl.Series([known, edge, known]).dt.cast_time_unit("us")
+    beyond = (received.to_physical() + pl.Series([0, 0, 10**18])).cast(pl.Datetime("us", "UTC"))
+    frame = pl.DataFrame({name: [None] * 3 for name in contract.QUARANTINE}, schema=contract.QUARANTINE)
+    frame = frame.with_columns(received_at=beyond, received_date=pl.lit(known.date()), offset=pl.Series([0, 1, 2]))
+    assert Table(lake, layout.QUARANTINE).append(frame, [Claim(APP, None, 3)])
+    found = scan(lake, layout.QUARANTINE).sort("offset").select("received_at", "received_date").collect().rows()
+    assert found == [
+        (known, known.date()),
+        (edge, known.date()),
+        (datetime(1970, 1, 1, tzinfo=UTC), date(1970, 1, 1)),
+    ]
