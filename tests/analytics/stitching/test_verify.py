@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from analytics.stitching.refresh import refresh
-from analytics.stitching.verify import verify
+from analytics.stitching.verify import Agreement, agreement, stored_agreement, verify
 from analytics.store.paths import Paths
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
@@ -56,3 +56,22 @@ def test_events_that_landed_later_are_distinguished_from_faults(tmp_path: Path) 
 def test_there_is_nothing_to_verify_without_paths(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="no path store"):
         verify(Lake(str(tmp_path)))
+
+
+def test_customers_agree_with_a_truth_by_pairs_of_identities() -> None:
+    """Found are {a, b, c} and {d, e}; in truth {a, b}, {c, d} and e are apart. f is not known, g was not found."""
+    nodes = pl.DataFrame({"kind": "k", "value": list("abcdef"), "customer": [1, 1, 1, 2, 2, 2]})
+    truth = pl.DataFrame({"identity_kind": "k", "identity": list("abcdeg"), "customer": list("AABBCA")})
+    found = agreement(nodes, truth)
+    assert found == Agreement(planted=2, found=4, right=1)
+    assert (found.precision, found.recall) == (0.25, 0.5)
+    other = agreement(nodes.with_columns(kind=pl.lit("other")), truth)
+    assert (other, other.precision, other.recall) == (Agreement(0, 0, 0), 1.0, 1.0)
+
+
+def test_stored_paths_agree_with_a_truth(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    land(lake, "home", "cart", "home")
+    truth = pl.DataFrame({"identity_kind": "customer_id", "identity": ["c0", "c1"], "customer": ["x", "x"]})
+    refresh(lake)
+    assert stored_agreement(lake, truth) == Agreement(planted=1, found=0, right=0)
