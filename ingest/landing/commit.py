@@ -90,7 +90,7 @@ class Table:
     Raises StorageError when the lake cannot be written.
     """
 
-    def __init__(self, lake: Lake, name: str, *, reload_every: int = 25) -> None:
+    def __init__(self, lake: Lake, name: str, *, reload_every: int = _CHECKPOINT_EVERY) -> None:
         self.name = name
         self.address = lake.table(name)
         self._reload_every = reload_every

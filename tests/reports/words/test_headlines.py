@@ -318,6 +318,8 @@ def test_the_group_is_named_that_costs_most_journeys() -> None:
     assert headlines.segments_headline(groups()) == "Device “b” goes on to “Buy” less often"
     detail = headlines.segments_detail(groups()).replace("\u202f", " ")
     assert detail == "30.0 % go on, 10.0 pp (7.0–13.0) below the others. "
+    unknown = groups(previous=[None, 1_000, 9_000])  # withheld: how many journeys it costs is not known
+    assert headlines.segments_headline(unknown) == "Device “b” goes on to “Buy” less often"
     ahead = groups(verdict=["above", "below", "below"], difference=[0.9, -0.01, -0.3])
     assert headlines.segments_headline(ahead) == "Device “b” goes on to “Buy” less often"  # who is behind comes first
     assert headlines.segments_headline(groups(verdict="above")) == "Device “b” goes on to “Buy” more often"
