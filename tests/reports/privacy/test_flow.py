@@ -74,3 +74,59 @@ def test_what_few_customers_did_often_has_no_share_and_no_bound() -> None:
     flow = publishable_flow(cells, {"Buy"}, 10)
     assert set(flow.links["goal_text"]) == {"–"}  # under 2.9 % would be false
     assert published_links(flow)["goal_share"].to_list() == [None]
+
+
+def test_the_move_of_a_single_customer_rounds_all_others() -> None:
+    routes = [(["Ad", "Home"], "abandoned", 124, 0), (["Ad", "Shop"], "abandoned", 1, 0)]
+    flow = publishable_flow(fixtures.flow_frame(routes), {"Buy"}, 10)
+    assert flow.rounded and link(flow, "Ad", "Home")["units"] == 120
+
+
+def test_a_flow_of_large_counts_is_exact_in_every_cell() -> None:
+    routes = [
+        (["Ad", "Home", "Buy"], "converted", 300, 300),
+        (["Ad", "other"], "abandoned", 100, 0),
+        (["Mail"], "abandoned", 50, 0),
+        (["Mail", "Home"], "abandoned", 150, 0),
+    ]
+    flow = publishable_flow(fixtures.flow_frame(routes), {"Buy"}, 10)
+    assert (flow.units, flow.rounded) == (600, False)
+    nodes = {(row["position"], row["touchpoint"]): row for row in flow.nodes.to_dicts()}
+    assert [(*key, row["kind"], row["units"], row["share"]) for key, row in nodes.items()] == [
+        (1, "Ad", "touchpoint", 400, 0.6667),
+        (1, "Mail", "touchpoint", 200, 0.3333),
+        (2, "Home", "touchpoint", 450, 0.75),
+        (2, "other", "other", 100, 0.1667),
+        (3, "Buy", "goal", 300, 0.5),
+    ]
+    mail, home, ad = nodes[1, "Mail"], nodes[2, "Home"], nodes[1, "Ad"]
+    assert (mail["left_share"], mail["left_text"]) == (0.25, "25.0 %")
+    assert (home["left_share"], home["left_text"]) == (0.3333, "33.3 %")
+    assert (ad["left_share"], ad["left_text"]) == (0.0, "0.0 %")
+    assert (ad["goal_share"], ad["goal_text"]) == (0.75, "75.0 %")
+    links = [(row["source"], row["target"], row["units"], row["share_of_source"]) for row in flow.links.to_dicts()]
+    assert links == [
+        ("Ad", "Home", 300, 0.75),
+        ("Ad", "other", 100, 0.25),
+        ("Mail", "Home", 150, 0.75),
+        ("Home", "Buy", 300, 0.667),
+    ]
+    assert (1, "Ad", "Home", 3, "Buy", 300) in flow.through.rows()
+
+
+def test_a_node_of_few_is_left_out_with_its_moves() -> None:
+    routes = [(["Ad", "Home"], "abandoned", 120, 0), (["Mail", "Home"], "abandoned", 9, 0)]
+    flow = publishable_flow(fixtures.flow_frame(routes), {"Buy"}, 10)
+    assert flow.nodes.select("position", "touchpoint").rows() == [(1, "Ad"), (2, "Home")]
+    assert flow.links["source"].to_list() == ["Ad"] and set(flow.through["source"]) == {"Ad"}
+
+
+def test_a_few_who_leave_are_a_bound_and_no_count() -> None:
+    routes = [(["Ad", "Home"], "converted", 91, 91), (["Ad"], "abandoned", 9, 0)]
+    flow = publishable_flow(fixtures.flow_frame(routes), {"Home"}, 10)
+    ad = flow.nodes.row(0, named=True)
+    assert flow.rounded and (ad["units"], ad["left_text"]) == (
+        100,
+        "under 10.5 %",
+    )  # 95 is the fewest that are 100 in tens
+    assert published_links(flow)["goal_share"].to_list() == [flow.links["goal_share"][0]]

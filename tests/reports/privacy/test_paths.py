@@ -8,7 +8,7 @@ import polars as pl
 
 from analytics import step_matrix, variants
 from analytics.touches.rules import PathRules
-from reports.privacy.paths import publishable_paths, publishable_positions
+from reports.privacy.paths import publishable_moves, publishable_paths, publishable_positions, publishable_use
 from reports.questions.ask import answers_about
 from reports.settings import ReportSettings
 from tests.written import START, Paths, at, frame
@@ -110,3 +110,25 @@ def test_paths_and_cells_of_few_customers_are_left_out_however_many_journeys_the
     cells = {"position": pl.Series([1, 1], dtype=pl.UInt32), "node": ["a", "b"], "units": [63, 12]}
     matrix = pl.DataFrame({**cells, "customers": [63, 9], "share_of_units": [0.84, 0.16]})
     assert publishable_positions(matrix, 10).rows() == [(1, "a", "touchpoint", 60, 0.8)]
+
+
+def test_paths_and_touchpoints_that_are_as_frequent_are_in_the_order_of_their_names() -> None:
+    table = pl.DataFrame({"path": [["b"], ["a"], ["c"]], "units": 40, "mature": 40, "reached": [40, 40, 0]})
+    people = table.with_columns(customers_reached="reached", customers_lost=pl.col("mature") - pl.col("reached"))
+    assert publishable_paths(people, 200, 10, 30)["route"].to_list() == [["a"], ["b"], ["c"]]
+    assert publishable_paths(people, 200, 10, 30, max_paths=1)["route"].to_list() == [["a"], ["c"]]
+    cells = {"position": pl.Series([1, 1, 1], dtype=pl.UInt32), "node": ["b", "a", "c"], "units": 40}
+    matrix = pl.DataFrame({**cells, "customers": 40, "share_of_units": 1 / 3})
+    assert publishable_positions(matrix, 10, 1)["touchpoint"].to_list() == ["a", "other"]
+    assert publishable_positions(matrix, 10, 1, is_rounded=True)["share"].to_list() == [0.3, 0.7]
+
+
+def test_moves_and_uses_of_few_are_left_out_and_the_others_rounded() -> None:
+    moves = pl.DataFrame(
+        {"source": ["b", "a", "c"], "target": ["x", "y", "z"], "transitions": [56, 56, 99], "customers": [13, 10, 9]}
+    )
+    assert publishable_moves(moves, 10).rows() == [("a", "y", 60, 10), ("b", "x", 60, 10)]
+    assert publishable_moves(moves[:2], 10).rows() == [("a", "y", 56, 10), ("b", "x", 56, 13)]
+    use = pl.DataFrame({"stage": "s", "touchpoint": list("abc"), "customers": [10, 9, 12], "of": [500, 500, 601]})
+    assert publishable_use(use, 10).rows() == [("s", "a", 10, 0.02)]  # 12 of 601 are fewer than 2 %
+    assert publishable_use(use, 10, min_share=0.0)["share"].to_list() == [0.02, 0.02]

@@ -122,6 +122,10 @@ def test_groups_have_counts_in_steps_and_their_share_of_these() -> None:
     assert (row["low"], row["high"]) == (0.44, 0.56)
     assert (row["difference_low"], row["difference_high"]) == (0.04, 0.16)
     assert found["difference"][2] == 0.1 and found["everyone"][2] == 0.4  # without a share nothing is derived
+    withheld = pl.DataFrame([group(2, 800, None), group(3, None, None)], schema=frame.schema)
+    shown = restated.segments_in_steps(withheld, stages, kept("segments", D__a__1=790))
+    assert shown is not None and shown["share"].to_list() == [0.5, 0.5]  # no counts to make another of
+    assert shown["previous"].to_list() == [800, None]
     same = kept("segments", D__a__1=800, D__a__2=404, D__a__3=203)
     assert restated.segments_in_steps(frame, stages, same) is frame
 

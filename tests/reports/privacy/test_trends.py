@@ -162,6 +162,17 @@ def test_weeks_in_a_row_on_one_side_are_one_run_with_the_largest_difference() ->
     ]
 
 
+def test_weeks_of_two_groups_are_two_runs() -> None:
+    weeks_of = {"a": date(2026, 6, 1), "b": date(2026, 6, 8)}
+    rows = [
+        {"dimension": "D", "segment": name, "step": 2, "name": "b", "week": week, "previous": 100}
+        | {"share": 0.3, "usual": 0.5, "unusual": True}
+        for name, week in weeks_of.items()
+    ]
+    found = trends.unusual_runs(pl.DataFrame(rows))
+    assert {run["segment"]: (run["first"], run["last"]) for run in found} == {n: (d, d) for n, d in weeks_of.items()}
+
+
 def test_weeks_begin_on_mondays_from_the_first_whole_week() -> None:
     monday, tuesday = date(2026, 6, 1), date(2026, 6, 2)
     assert trends.weeks_between(monday, date(2026, 6, 8)) == [monday, date(2026, 6, 8)]
