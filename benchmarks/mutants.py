@@ -53,7 +53,7 @@ ROOMS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "headlines": (("reports/words/headlines.py", "reports/words/since.py"), ("tests/reports/words",)),
     "kernels": (
         ("analytics/engine/kernels/ordered.py", "analytics/engine/kernels/short_paths.py"),
-        ("tests/analytics/engine/test_kernels.py",),
+        ("tests/analytics/engine/test_kernels.py", "tests/analytics/funnels/test_funnel.py"),
     ),
     "commit": (("ingest/landing/commit.py",), ("tests/ingest/landing/test_commit.py",)),
     "gate": (
@@ -63,7 +63,8 @@ ROOMS: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "stitching": (("analytics/stitching",), ("tests/analytics/stitching",)),
     "monitoring": (("analytics/monitoring",), ("tests/analytics/monitoring",)),
 }
-"""Per room the files that are changed, and the tests that should notice."""
+"""Per room the files that are changed, and the tests that should notice. Kernels are compiled after each change, for
+without that they do not run; they are asked through funnels, so the comparison with every chain of touches is there."""
 
 _SWAPPED: Final[dict[type[ast.AST], type[ast.AST]]] = {}
 for _one, _other in (
@@ -241,8 +242,6 @@ def _pytest(folder: Path, temporary: Path, room: str, words: list[str]) -> None:
     sys.path[:] = [str(folder), *(each for each in sys.path if Path(each).resolve() not in {ROOT, ROOT / "benchmarks"})]
     os.environ |= {"PYTHONPATH": str(folder), "TMPDIR": str(temporary), SECONDS: str(folder / f"{room}.json")}
     tempfile.tempdir = None
-    if room == "kernels":
-        os.environ["NUMBA_DISABLE_JIT"] = "1"
     import pytest
 
     plugins = ["-p", "no:cacheprovider", "-p", "no:xdist", "-p", "benchmarks.mutants"]
