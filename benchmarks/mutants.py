@@ -18,7 +18,7 @@ its room run until one fails. All tests of the room can notice a change; a first
 quick, and these run first. A run that takes five times as long as without a change has been noticed, too. Prints what
 nobody noticed: a gap in the tests, or a change that makes no difference, which no program can tell apart; both count
 against the share. A room takes one to three minutes of one processor for its first run, as long for a change that
-nobody notices, and ten seconds for any other.
+nobody notices, and ten seconds for any other; of kernels, which are compiled, a minute or two.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ def test_few_customers_have_counts_and_no_rate() -> None:
     order, _ = published(12, 12, 25)
     assert (order["state"], order["mature"], order["reached"], order["goal_rate"]) == ("few", 25, 12, None)
     assert published(0, 0, 5)[0]["mature"] is None
+    assert [published(12, 12, of)[0]["state"] for of in (29, 30)] == ["few", "shown"]
 
 
 def test_a_goal_does_not_reveal_the_rest_of_one_that_has_its_steps_and_more() -> None:

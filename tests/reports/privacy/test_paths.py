@@ -120,6 +120,7 @@ def test_paths_and_touchpoints_that_are_as_frequent_are_in_the_order_of_their_na
     cells = {"position": pl.Series([1, 1, 1], dtype=pl.UInt32), "node": ["b", "a", "c"], "units": 40}
     matrix = pl.DataFrame({**cells, "customers": 40, "share_of_units": 1 / 3})
     assert publishable_positions(matrix, 10, 1)["touchpoint"].to_list() == ["a", "other"]
+    assert publishable_positions(matrix, 10)["share"].to_list() == [0.333] * 3
     assert publishable_positions(matrix, 10, 1, is_rounded=True)["share"].to_list() == [0.3, 0.7]
 
 
