@@ -370,3 +370,19 @@ def test_a_row_without_a_value_is_judged_only_where_nulls_are_the_question(
     for condition, rows in (({}, of_all), ({"row_condition": "more == 1"}, of_one)):
         mask = judged(f"expect_column_values_to_{type_}", kwargs | condition, COLUMNS)
         assert PAIRS.select(mask.alias("j"))["j"].sum() == rows
+
+
+@pytest.mark.parametrize(
+    ("type_", "ignore", "found"),
+    [
+        ("expect_multicolumn_values_to_be_equal", "all_values_are_missing", [1, 2, 3, 4]),
+        ("expect_multicolumn_values_to_be_equal", "any_value_is_missing", [1, 2]),
+        ("expect_select_column_values_to_be_unique_within_record", "all_values_are_missing", [0]),
+        ("expect_select_column_values_to_be_unique_within_record", "never", [0, 5]),
+    ],
+)
+def test_columns_with_missing_values_are_compared_unless_they_are_ignored(
+    type_: str, ignore: str, found: list[int]
+) -> None:
+    mask = unexpected(Expectation(type_, {"column_list": ["count", "more"], "ignore_row_if": ignore}), COLUMNS)
+    assert PAIRS.select(mask.alias("m"))["m"].arg_true().to_list() == found
