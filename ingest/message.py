@@ -6,9 +6,11 @@ the place of Kafka records.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, Self
+
+import polars as pl
 
 _EARLIEST_MS: Final = 946_684_800_000  # 2000-01-01
 _LATEST_MS: Final = 4_102_444_800_000  # 2100-01-01
@@ -79,13 +81,40 @@ class Partition(NamedTuple):
         return f"{self.topic}/{self.number}"
 
 
+@dataclass(frozen=True, slots=True)
+class ColumnBatch:
+    """Rows of a file in columns, in order of `offsets`.
+
+    `fields` are columns of event fields, null where the message lacks the field or has null; `properties` are the
+    other fields as JSON texts, null where the message lacks the field. Rows that are `odd` cannot be read from these.
+    `messages` gives the rows with certain indexes as records, and `bytes` is what all of them have together.
+    """
+
+    offsets: pl.Series
+    fields: Mapping[str, pl.Series]
+    properties: Mapping[str, pl.Series]
+    odd: pl.Series
+    timestamp: int
+    bytes: int
+    messages: Callable[[Sequence[int]], list[Record]]
+
+    def __len__(self) -> int:
+        return self.offsets.len()
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the last row."""
+        return int(self.offsets[-1]) + 1
+
+
 class Chunk(NamedTuple):
     """The records of one partition from one poll, in order of offset, and the offset to read next.
 
     Offsets may have gaps (transaction markers, compaction), so `next_offset` is the consumer's position, not the last
-    offset plus one.
+    offset plus one. `columns` are further records, which are in columns already.
     """
 
     partition: Partition
     records: Sequence[Record]
     next_offset: int
+    columns: Sequence[ColumnBatch] = ()

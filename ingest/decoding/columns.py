@@ -6,7 +6,7 @@ at once (`set(map(type, values))`), which is cheap; single rows are visited only
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain
 from types import NoneType
 from typing import Any, Final
@@ -32,7 +32,7 @@ _NAMES: Final[dict[type, str]] = {
     bytes: "an object",
 }
 _NOTHING: Final[dict[str, Any]] = {}
-_EARLIEST_MS, _LATEST_MS = -62_135_596_800_000, 253_402_300_799_999  # those of contract.FIRST_TIME and LAST_TIME
+EARLIEST_MS, LATEST_MS = -62_135_596_800_000, 253_402_300_799_999  # those of contract.FIRST_TIME and LAST_TIME
 
 
 def type_name(value: object) -> str:
@@ -123,15 +123,15 @@ def _time(name: str, values: Values, faults: dict[int, Fault]) -> pl.Series:
     text = [value if type(value) is str else None for value in values]
     times = pl.Series(name, text, pl.String).str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
     if len(text) - text.count(None) < len(values):
-        numbers = [v if type(v) is int and _EARLIEST_MS <= v <= _LATEST_MS else None for v in values]
+        numbers = [v if type(v) is int and EARLIEST_MS <= v <= LATEST_MS else None for v in values]
         epoch = pl.Series(name, numbers, pl.Int64).cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
         times = pl.select(pl.coalesce(times, epoch)).to_series()
     return _note_lost(
-        _in_range(times), values, faults, ("bad_timestamp", name, "expected a time with a zone, 2026-01-31T12:00:00Z")
+        in_range(times), values, faults, ("bad_timestamp", name, "expected a time with a zone, 2026-01-31T12:00:00Z")
     )
 
 
-def _in_range(times: pl.Series) -> pl.Series:
+def in_range(times: pl.Series) -> pl.Series:
     """The times, null before year 1 and after 9999: text with a sign may have any year."""
     within = times.is_between(contract.FIRST_TIME, contract.LAST_TIME)
     return times if within.all() else times.set(~within, None)
@@ -145,11 +145,11 @@ def to_times(frame: pl.DataFrame, column: str) -> pl.DataFrame:
     if series.dtype == pl.String:
         instants = series.str.to_datetime("%+", time_unit="us", time_zone="UTC", strict=False)
         days = series.str.to_date("%Y-%m-%d", strict=False).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-        return frame.with_columns(_in_range(pl.select(pl.coalesce(instants, days)).to_series()).alias(column))
+        return frame.with_columns(in_range(pl.select(pl.coalesce(instants, days)).to_series()).alias(column))
     times = series.cast(pl.Datetime("us")) if series.dtype == pl.Date else series
     if isinstance(times.dtype, pl.Datetime) and times.dtype.time_zone is None:
         times = times.dt.replace_time_zone("UTC")
-    return frame.with_columns(_in_range(times.cast(contract.TIME)).alias(column))
+    return frame.with_columns(in_range(times.cast(contract.TIME)).alias(column))
 
 
 def _note_lost(series: pl.Series, values: Values, faults: dict[int, Fault], fault: Fault) -> pl.Series:
@@ -176,6 +176,17 @@ def _identities(name: str, values: Values, faults: dict[int, Fault]) -> pl.Serie
     return pl.Series(name, pa.MapArray.from_arrays(offsets, keys, pa.array(flat, pa.large_string())))
 
 
+def identity_map(objects: pl.Series) -> pl.Series:
+    """Structs of texts as a map column, without blank and null identities; null where the struct is."""
+    texts = objects.struct.unnest().select(pl.all().cast(pl.String).replace("", None))
+    counts = texts.select(pl.sum_horizontal(pl.all().is_not_null().cast(pl.Int32))).to_series().to_numpy()
+    row = pl.int_range(pl.len()).alias("row")
+    flat = texts.with_columns(row).unpivot(index="row").drop_nulls("value").sort("row", maintain_order=True)
+    keys, values = (flat[name].to_arrow().cast(pa.large_string()) for name in ("variable", "value"))
+    offsets = _offsets(objects.is_not_null().replace(False, None), counts, pa.int32())
+    return pl.Series(objects.name, pa.MapArray.from_arrays(offsets, keys, values))
+
+
 def _without_blanks(name: str, identities: dict[str, Any], row: int, faults: dict[int, Fault]) -> dict[str, str]:
     for value in identities.values():
         if not isinstance(value, str | None):
@@ -184,7 +195,7 @@ def _without_blanks(name: str, identities: dict[str, Any], row: int, faults: dic
     return {kind: value for kind, value in identities.items() if value}
 
 
-def _offsets(values: Values, lengths: list[int], dtype: pa.DataType) -> Any:
+def _offsets(values: Iterable[Any], lengths: Any, dtype: pa.DataType) -> Any:
     """The index in the flat list at which the entries of each row begin, null for a null row; and the end."""
     starts = np.zeros(len(lengths) + 1, np.int64)
     np.cumsum(lengths, out=starts[1:])

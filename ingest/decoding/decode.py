@@ -41,7 +41,7 @@ from ingest.message import Partition, Record, Unread, record_times
 from ingest.settings.ingest import Limits, Stream
 from ingest.settings.mapping import FIELDS
 
-__all__ = ["TOMBSTONE", "Decoded", "Refusal", "decode"]
+__all__ = ["TOMBSTONE", "Decoded", "Refusal", "complete", "decode"]
 
 _OPEN: Final = b"{"
 _CLOSE: Final = b"}"
@@ -102,7 +102,7 @@ def decode(
     refused.sort(key=lambda refusal: (refusal.offset, refusal.part or 0))
     if not frames:
         return Decoded(contract.EVENTS.to_frame(eager=True), refused)
-    return Decoded(_complete(pl.concat(frames, how="diagonal"), partition, stream), refused)
+    return Decoded(complete(pl.concat(frames, how="diagonal"), partition, stream), refused)
 
 
 def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema: FindSchema | None) -> _Shapes:
@@ -242,7 +242,7 @@ def _frame(columns: dict[str, list[Any]], refused: list[Refusal]) -> pl.DataFram
     return events
 
 
-def _complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.DataFrame:
+def complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.DataFrame:
     """Add absent fields, the stream's defaults, the time of receipt, and the position. An event whose record has no
     usable time was received when it occurred."""
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]

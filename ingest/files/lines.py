@@ -80,6 +80,37 @@ def split(pieces: Iterable[bytes], longest: int, quote: bytes = b"") -> Iterator
         yield begun.take(b"")
 
 
+def line_blocks(pieces: Iterable[bytes], most: int, longest: int) -> Iterator[bytes | Line]:
+    """The bytes of a file in blocks of about `most`, which end where a line does. A line that is longer than `longest`
+    and fills a block is cut; it comes as a `Line` of its own.
+
+    >>> list(line_blocks([b"a\\nb", b"b\\nc"], 3, 3))
+    [b'a\\n', b'bb\\n', b'c\\n']
+    """
+    block, dropped = bytearray(), -1
+    for piece in pieces:
+        rest = piece
+        if dropped >= 0:
+            end = piece.find(b"\n")
+            if end < 0:
+                dropped += len(piece)
+                continue
+            yield Line(bytes(block), len(block) + dropped + end)
+            block, dropped, rest = bytearray(), -1, piece[end + 1 :]
+        block += rest
+        if len(block) >= most:
+            if ended := block.rfind(b"\n") + 1:
+                yield bytes(block[:ended])
+                del block[:ended]
+            if len(block) > max(longest, most):
+                dropped = len(block) - longest
+                del block[longest:]
+    if dropped >= 0:
+        yield Line(bytes(block), len(block) + dropped)
+    elif block:
+        yield bytes(block if block.endswith(b"\n") else block + b"\n")
+
+
 class _Begun:
     """The beginning of a line whose end has not been read yet."""
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
+from itertools import groupby
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import polars as pl
 
@@ -26,18 +27,19 @@ from expectations.lake.layout import Lake
 from ingest.decoding.columns import to_times
 from ingest.decoding.decode import Refusal
 from ingest.decoding.traits import has_traits
+from ingest.files.batches import Reading, batches
 from ingest.files.lines import in_blocks
 from ingest.files.rows import Row, is_lines, pieces, readable, rows, unreadable
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
 from ingest.landing.offsets import Claim, application
 from ingest.landing.refusals import quarantine_rows
-from ingest.message import Chunk, Partition, Unread
+from ingest.message import Chunk, ColumnBatch, Partition, Unread
 from ingest.settings.ingest import Format, IngestSettings, Limits, Stream
 
 PIPELINE: Final = "files"
 _ATTRIBUTES: Final = ("identity_kind", "identity", "attribute", "value", "valid_from")
-_ROWS_AT_ONCE: Final = 20_000
+_ROWS_AT_ONCE: Final = 50_000
 _BLOCK_BYTES: Final = 16 << 20
 
 Advance = Callable[[int, int | None], None]
@@ -102,8 +104,8 @@ def load_events(
         Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, all_rules, profiles=profiles
     )
     start = landing.begin(partition, digest, 0, accept_gap=False)
-    found = rows(file, start, time.time_ns() // 1_000_000, settings.limits, stream.format)
-    read, landed, refused = _land(landing, partition, _blocks(found, settings.flush_bytes), on_progress or _silent)
+    found = batches(file, start, stream, Reading(time.time_ns() // 1_000_000, settings.limits, _ROWS_AT_ONCE))
+    read, landed, refused = _land(landing, _chunks(found, partition, settings.flush_bytes), on_progress or _silent)
     known = start > 0 and read == 0
     return FileSummary(str(file), known, landed, _in_quarantine(lake, partition.topic) if known else refused)
 
@@ -134,22 +136,31 @@ def load_profiles(
     return summary
 
 
-def _land(
-    landing: Landing, partition: Partition, blocks: Iterable[list[Row]], advance: Advance
-) -> tuple[int, int, dict[str, int]]:
+def _land(landing: Landing, chunks: Iterable[Chunk], advance: Advance) -> tuple[int, int, dict[str, int]]:
     """Land the rows; returns how many were read, how many landed, and the refused ones by reason."""
     landed, read = 0, 0
     refused: dict[str, int] = {}
     now = time.monotonic()
-    for block in blocks:
-        landing.take(Chunk(partition, block, block[-1].offset + 1), now)
-        read += len(block)
+    for chunk in chunks:
+        read += landing.take(chunk, now)
         advance(read, None)
         if landing.due(now):
             landed += _flush(landing, refused)
     landed += _flush(landing, refused)
     advance(read, read)
     return read, landed, refused
+
+
+def _chunks(found: Iterable[Row | ColumnBatch], partition: Partition, most_bytes: int) -> Iterator[Chunk]:
+    """Batches of columns, and the rows between them in blocks."""
+    for in_columns, items in groupby(found, lambda item: isinstance(item, ColumnBatch)):
+        if in_columns:
+            yield from (
+                Chunk(partition, [], batch.next_offset, [batch]) for batch in cast(Iterator[ColumnBatch], items)
+            )
+        else:
+            for block in _blocks(cast(Iterator[Row], items), most_bytes):
+                yield Chunk(partition, block, block[-1].offset + 1)
 
 
 def _blocks(found: Iterable[Row], most_bytes: int) -> Iterator[list[Row]]:

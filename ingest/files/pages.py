@@ -18,24 +18,28 @@ _DEEPEST: Final = 8
 _SIZE, _COMPRESSED_SIZE, _VALUES = 2, 3, 1
 _DATA_PAGES: Final = (5, 8)
 """The fields of a header that are the headers of data pages, of both versions."""
+_DICTIONARY_PAGE: Final = 7
 
 
 class PageSizes(NamedTuple):
-    """The sum over the pages of a column in a row group: bytes when decompressed, and values, each of a list one."""
+    """The sum over the pages of a column in a row group: bytes when decompressed, and values, each of a list one; and
+    whether values are repeated from a dictionary."""
 
     size: int
     values: int
+    has_dictionary: bool = False
 
 
 def page_sizes(file: BinaryIO, start: int, length: int) -> PageSizes:
     """What the pages between two positions say of their sizes. Raises ValueError where no pages are there."""
-    position, size, values = start, 0, 0
+    position, size, values, has_dictionary = start, 0, 0, False
     while position < start + length:
         header, header_length = _header(file, position)
         size += _number(header, _SIZE)
         values += sum(_number(header[field], _VALUES) for field in _DATA_PAGES if field in header)
+        has_dictionary |= _DICTIONARY_PAGE in header
         position += header_length + _number(header, _COMPRESSED_SIZE)
-    return PageSizes(size, values)
+    return PageSizes(size, values, has_dictionary)
 
 
 def _number(fields: Any, field: int) -> int:

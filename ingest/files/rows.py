@@ -13,25 +13,24 @@ field of an object, and a blank cell is an absent value. Parquet times without a
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
-from datetime import date, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeVar
 
 import orjson
+import polars as pl
 import zstandard
 
 from expectations.errors import InputError
-from ingest.files.lines import chunks, split
+from ingest.decoding.json_values import json_bytes
+from ingest.files.lines import Line, chunks, split
 from ingest.files.tables import TABLE_ERRORS, Piece, csv_pieces, parquet_pieces
 from ingest.message import Unread
 from ingest.settings.ingest import Format, Limits
 
 _JSON_COLUMNS: Final = frozenset({"identities", "items", "properties"})
 _NUMBERS: Final = {"score": float, "schema_version": int}
-_JSON: Final = orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_SERIALIZE_NUMPY
 _LINES: Final = (".ndjson", ".jsonl", ".json")
 _SEPARATORS: Final = {".csv": ",", ".tsv": "\t"}
 _SMALL: Final = 1 << 30
@@ -61,12 +60,13 @@ def rows(file: Path, start: int, timestamp: int, limits: Limits, form: Format = 
     Raises InputError when the file cannot be read in the format of its ending, or expands beyond the limits.
     """
     if not is_lines(file, form):
-        found = _table(pieces(file, start, limits), start, limits, text=_ending(file) in _SEPARATORS)
-    elif form == "json" and _ending(file) == ".json" and _is_list(readable(file, chunks(file))):
+        found = _table(pieces(file, start, limits), start, limits, text=is_text_table(file))
+    elif form == "json" and is_list(file):
         found = _elements(file, limits)
     else:
         found = _lines(file, limits)
-    for offset, value in _within_expansion(readable(file, found), file, limits.largest_expansion):
+    kept = within_expansion(readable(file, found), file, limits.largest_expansion, lambda value: len(value) + 1)
+    for offset, value in kept:
         if offset >= start and (value or type(value) is Unread):
             yield Row(offset, timestamp, value)
 
@@ -111,6 +111,19 @@ def is_lines(file: Path, form: Format = "json") -> bool:
     return ending in _LINES or (ending == ".tsv" and form == "snowplow")
 
 
+def is_list(file: Path) -> bool:
+    """Whether a file of JSON is one list, as its first letter says."""
+    if _ending(file) != ".json":
+        return False
+    begun = next((rest for piece in readable(file, chunks(file)) if (rest := piece.lstrip())), b"")
+    return begun.startswith(b"[")
+
+
+def is_text_table(file: Path) -> bool:
+    """Whether the cells of a table are all text."""
+    return _ending(file) in _SEPARATORS
+
+
 def _ending(file: Path) -> str:
     """The ending of a file's name, without that of its compression."""
     ending = Path(file.stem).suffix if file.suffix in (".gz", ".zst") else file.suffix
@@ -119,37 +132,39 @@ def _ending(file: Path) -> str:
     raise unreadable(file, ValueError(f"the ending {''.join(file.suffixes[-2:]) or 'of no kind'}"))
 
 
-def _within_expansion(found: Iterable[tuple[int, bytes]], file: Path, largest: int) -> Iterator[tuple[int, bytes]]:
-    """The rows, as long as what is kept of them is at most `largest` times the size of the file, or 1 GiB.
+def within_expansion(
+    found: Iterable[tuple[int, T]], file: Path, largest: int, size: Callable[[T], int]
+) -> Iterator[tuple[int, T]]:
+    """The rows, or batches of them, with their offsets, as long as what is kept of them is at most `largest` times the
+    size of the file, or 1 GiB.
 
     Raises InputError for more: a file of a few megabytes could fill any disk.
     """
-    size = file.stat().st_size
-    allowed, kept = max(_SMALL, largest * size), 0
-    for offset, value in found:
-        kept += len(value) + 1
+    length = file.stat().st_size
+    allowed, kept = max(_SMALL, largest * length), 0
+    for offset, item in found:
+        kept += size(item)
         if kept > allowed:
             raise InputError(
                 "The file decompresses to too much; it may be made to fill the disk.",
                 where=f"{file}, row {offset:,}",
                 expected=f"at most {largest} times its size, or 1 GiB",
-                found=f"{size:,} bytes that stand for more than {allowed:,}",
+                found=f"{length:,} bytes that stand for more than {allowed:,}",
                 do="if the file is right, raise largest_expansion under [ingest.limits] and load it again: it resumes"
                 " after the rows that have landed",
             )
-        yield offset, value
+        yield offset, item
 
 
 def _lines(file: Path, limits: Limits) -> Iterator[tuple[int, bytes]]:
     for offset, line in enumerate(split(chunks(file), limits.kept)):
-        value = line.content.rstrip(b"\r\n")
-        yield offset, value if line.length <= limits.kept else _cut(value, line.length, limits)
+        yield offset, line_message(line, limits)
 
 
-def _is_list(content: Iterator[bytes]) -> bool:
-    """Whether the first letter is a bracket."""
-    begun = next((rest for piece in content if (rest := piece.lstrip())), b"")
-    return begun.startswith(b"[")
+def line_message(line: Line, limits: Limits) -> bytes:
+    """A line as a message, without the end of the line; blank for a blank line."""
+    value = line.content.rstrip(b"\r\n")
+    return value if line.length <= limits.kept else _cut(value, line.length, limits)
 
 
 def _elements(file: Path, limits: Limits) -> Iterator[tuple[int, bytes]]:
@@ -181,21 +196,33 @@ def _table(found: Iterable[Piece], start: int, limits: Limits, *, text: bool) ->
                 yield piece.first, Unread(piece.raw, piece.reason, piece.message)
             continue
         skipped = max(start - piece.first, 0)
-        for offset, row in enumerate(piece.rows[skipped:].iter_rows(named=True), piece.first + skipped):
-            message = _nested({name: value for name, value in row.items() if value is not None and value != ""}, text)
-            value = orjson.dumps(message, default=_as_text, option=_JSON)
-            yield offset, value if len(value) <= limits.kept else _cut(value[: limits.kept], len(value), limits)
+        yield from enumerate(table_messages(piece.rows[skipped:], limits, text=text), piece.first + skipped)
+
+
+def table_messages(table: pl.DataFrame, limits: Limits, *, text: bool) -> Iterator[bytes]:
+    """The rows of a table as messages; with `text`, its cells are those of a CSV file."""
+    for row in table.iter_rows(named=True):
+        value = json_bytes(_nested({name: cell for name, cell in row.items() if cell is not None and cell != ""}, text))
+        yield value if len(value) <= limits.kept else _cut(value[: limits.kept], len(value), limits)
 
 
 def _nested(row: dict[str, Any], text: bool) -> dict[str, Any]:
-    message: dict[str, Any] = {}
-    for name, value in row.items():
+    """The message of a row: `identities.card` is a field of `identities`, unless that is no object."""
+    inner = {name: value for name, value in row.items() if _is_inner(name)}
+    message = {name: _typed(name, value) if text else value for name, value in row.items() if name not in inner}
+    for name, value in inner.items():
         parent, _, child = name.partition(".")
-        if child and parent in _JSON_COLUMNS:
-            message.setdefault(parent, {})[child] = value
+        fields = message.setdefault(parent, {})
+        if type(fields) is dict:
+            fields[child] = value
         else:
-            message[name] = _typed(name, value) if text else value
+            message[name] = value
     return message
+
+
+def _is_inner(name: str) -> bool:
+    parent, _, child = name.partition(".")
+    return bool(child) and parent in _JSON_COLUMNS
 
 
 def _typed(name: str, value: str) -> Any:
@@ -208,13 +235,3 @@ def _typed(name: str, value: str) -> Any:
         if name in _JSON_COLUMNS:
             return orjson.loads(value)
     return value
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, Decimal | timedelta):
-        return str(value)
-    if isinstance(value, datetime | date):
-        return value.isoformat()
-    if isinstance(value, bytes):
-        return value.hex()
-    raise TypeError(type(value).__name__)

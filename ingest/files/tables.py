@@ -6,7 +6,8 @@ since a file of 1 MB can repeat one text a million times; so is the length of li
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
@@ -14,6 +15,7 @@ from typing import Any, BinaryIO, Final, NamedTuple
 import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from expectations.errors import InputError
@@ -23,13 +25,18 @@ from ingest.settings.ingest import Limits
 
 TABLE_ERRORS: Final = (pl.exceptions.PolarsError, pa.ArrowException, MemoryError)
 """Exceptions for a file that is no table, or none that can be read."""
-_ROWS: Final = 20_000
+_ROWS: Final = 50_000
 _CELLS: Final = 1_000_000
 _BYTES: Final = 16 << 20
+_SMALL: Final = 1 << 20
+"""Bytes of a column of a batch that need not be counted exactly."""
 _COLUMNS: Final = 10_000
 _LIST_VALUES: Final = 16_000_000
 _CHUNK_BYTES: Final = 256 << 20
 """Bytes of one column in one row group of Parquet above which its compression is checked."""
+_INFERRED_BYTES: Final = 512 << 10
+"""Bytes of lines of JSON in which new fields are looked for."""
+_MOST_FIELDS: Final = 1_000
 
 
 class Piece(NamedTuple):
@@ -107,25 +114,26 @@ def parquet_pieces(file: Path, start: int, limits: Limits) -> Iterator[Piece]:
     with pq.ParquetFile(file) as plain:
         metadata = plain.metadata
     columns = _check_columns(file, metadata.num_columns)
-    groups, first = list[int](), 0
+    groups, first, repeated = list[int](), 0, set[str]()
     with file.open("rb") as content:
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
             if not groups and first + group.num_rows <= start:
                 first += group.num_rows
                 continue
-            _check_group(content, group, metadata.schema, limits)
+            repeated |= _check_group(content, group, metadata.schema, limits)
             groups.append(number)
     if not groups:
         return
-    with pq.ParquetFile(file, read_dictionary=_texts(metadata), buffer_size=1 << 20, pre_buffer=False) as table:
+    texts = [name for name in _texts(metadata) if name in repeated]
+    with pq.ParquetFile(file, read_dictionary=texts, buffer_size=1 << 20, pre_buffer=False) as table:
         for batch in table.iter_batches(max(1, min(_ROWS, _CELLS // columns)), row_groups=groups):
             yield from _bounded(batch, first, limits)
             first += batch.num_rows
 
 
 def _texts(metadata: Any) -> list[str]:
-    """The columns whose repeated values are read as one value and its positions."""
+    """The columns whose values, if they are repeated, are read as one value and its positions."""
     columns = (metadata.schema.column(number) for number in range(metadata.num_columns))
     return [column.path for column in columns if column.logical_type.type == "STRING" or _is_binary(column)]
 
@@ -135,14 +143,15 @@ def _is_binary(column: Any) -> bool:
     return plain and "." not in column.path
 
 
-def _check_group(content: BinaryIO, group: Any, schema: Any, limits: Limits) -> None:
-    """Raise InputError for a column that expands beyond any data, or has more values in lists than fit in memory. The
-    footer is not believed: the pages say what is allocated for them."""
+def _check_group(content: BinaryIO, group: Any, schema: Any, limits: Limits) -> set[str]:
+    """The columns with repeated values. Raises InputError for one that expands beyond any data, or has more values in
+    lists than fit in memory. The footer is not believed: the pages say what is allocated for them."""
+    repeated = set()
     for number in range(group.num_columns):
         column = group.column(number)
         compressed = column.total_compressed_size
         try:
-            size, values = page_sizes(content, _first_page(column), compressed)
+            size, values, has_dictionary = page_sizes(content, _first_page(column), compressed)
         except ValueError as error:
             raise pa.ArrowInvalid(str(error)) from error
         too_dense = size > max(_CHUNK_BYTES, limits.largest_expansion * compressed)
@@ -155,6 +164,9 @@ def _check_group(content: BinaryIO, group: Any, schema: Any, limits: Limits) -> 
                 found=f"{compressed:,} bytes that stand for {size:,}, with {values:,} values",
                 do="if the file is right, write it with smaller row groups",
             )
+        if has_dictionary:
+            repeated.add(column.path_in_schema)
+    return repeated
 
 
 def _first_page(column: Any) -> int:
@@ -182,11 +194,71 @@ def _frame(batch: pa.RecordBatch) -> pl.DataFrame:
 
 
 def _size(values: pa.Array) -> int:
-    """The bytes of the values, those of a repeated one as often as it occurs."""
+    """The bytes of the values, at most; those of a repeated one as often as it occurs."""
     if pa.types.is_dictionary(values.type):
-        lengths = pc.binary_length(values.dictionary).take(values.indices)
-        return len(values) + (pc.sum(lengths).as_py() or 0)
+        lengths = pc.binary_length(values.dictionary)
+        most = len(values) * (1 + (pc.max(lengths).as_py() or 0))
+        return most if most <= _SMALL else len(values) + (pc.sum(lengths.take(values.indices)).as_py() or 0)
     if pa.types.is_nested(values.type):
         inner = [values.keys, values.items] if pa.types.is_map(values.type) else values.flatten()
         return len(values) + sum(map(_size, inner if isinstance(inner, list) else [inner]))
     return int(values.nbytes)
+
+
+class JsonFrames:
+    """Reads lines with one JSON object each as frames, and remembers the fields and their types.
+
+    Fields that are new are looked for in a few lines only: each is a column, and lines may all have other ones.
+    """
+
+    def __init__(self) -> None:
+        self._known = pa.schema([])
+
+    def read(self, text: bytes, count: int) -> pl.DataFrame | None:
+        """The objects of all lines, each a row; None if there are not `count` of them, if one has a field twice or of
+        another type, or if it has a new one and the text is long. Every line must begin and end with a brace, and must
+        not be nested deep.
+        """
+        for parse in (self._parsed, self._inferred):
+            with suppress(pa.ArrowInvalid):
+                table = parse(text)
+                table.validate(full=True)
+                return pl.DataFrame(pl.from_arrow(table)) if table.num_rows == count and table.num_columns else None
+        return None
+
+    def _parsed(self, text: bytes) -> pa.Table:
+        return _parse_lines(text, self._known, "error")
+
+    def _inferred(self, text: bytes) -> pa.Table:
+        if len(text) > _INFERRED_BYTES:
+            raise pa.ArrowInvalid("too long")
+        table = _parse_lines(text, pa.schema([]), "infer")
+        schema = pa.schema([(field.name, _with_texts(field.type)) for field in table.schema])
+        if schema != table.schema:
+            table = _parse_lines(text, schema, "error")  # Arrow had taken texts for times
+        try:
+            merged = pa.unify_schemas([self._known, schema])
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            merged = schema
+        self._known = merged if _width(merged) <= _MOST_FIELDS else pa.schema([])
+        return table
+
+
+def _parse_lines(text: bytes, known: pa.Schema, new_fields: str) -> pa.Table:
+    reading = pj.ReadOptions(use_threads=False, block_size=len(text) + 1)
+    parsing = pj.ParseOptions(explicit_schema=known, unexpected_field_behavior=new_fields)
+    return pj.read_json(pa.BufferReader(text), read_options=reading, parse_options=parsing)
+
+
+def _with_texts(kind: pa.DataType) -> pa.DataType:
+    """The type, with text in place of times."""
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _with_texts(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_with_texts(kind.value_type))
+    return pa.string() if pa.types.is_timestamp(kind) else kind
+
+
+def _width(fields: Iterable[pa.Field]) -> int:
+    """The number of fields, those within fields included."""
+    return sum(1 + _width(kind if pa.types.is_struct(kind := field.type) else ()) for field in fields)

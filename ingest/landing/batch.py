@@ -11,7 +11,7 @@ from datetime import timedelta
 from operator import attrgetter
 
 from ingest.landing.marks import DEATHS, Mark
-from ingest.message import Chunk, Partition, Record, Unread
+from ingest.message import Chunk, ColumnBatch, Partition, Record, Unread
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,7 @@ class Buffer:
     is_cut: bool = False
     next_offset: int = field(init=False)
     records: list[Record] = field(default_factory=list)
+    columns: list[ColumnBatch] = field(default_factory=list)
     bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -55,14 +56,20 @@ class Buffer:
         first = bisect_left(chunk.records, self.next_offset, key=attrgetter("offset"))
         fresh = chunk.records[first:] if first else chunk.records
         self.records += fresh
-        self.bytes += sum(map(_size, fresh))
+        self.columns += chunk.columns
+        self.bytes += sum(map(_size, fresh)) + sum(batch.bytes for batch in chunk.columns)
         self.next_offset = max(self.next_offset, chunk.next_offset)
-        return len(fresh)
+        return len(fresh) + sum(map(len, chunk.columns))
+
+    @property
+    def rows(self) -> int:
+        """The number of buffered records."""
+        return len(self.records) + sum(map(len, self.columns))
 
     @property
     def has_moved(self) -> bool:
         """Whether there is anything to land: records, or offsets passed without a record."""
-        return bool(self.records) or self.next_offset > self.start
+        return self.rows > 0 or self.next_offset > self.start
 
     def mark(self) -> Mark:
         """The mark of the work on all records of the buffer."""
@@ -88,7 +95,7 @@ class Buffer:
         self.base = self.start = self.next_offset
         if self.died is not None and self.start >= self.died.last:
             self.died = None
-        self.records = []
+        self.records, self.columns = [], []
         self.bytes = 0
 
 

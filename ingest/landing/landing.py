@@ -143,7 +143,7 @@ class Landing:
     @property
     def rows(self) -> int:
         """The number of buffered records."""
-        return sum(len(buffer.records) for buffer in self._buffers.values())
+        return sum(buffer.rows for buffer in self._buffers.values())
 
     @property
     def bytes(self) -> int:
@@ -240,7 +240,7 @@ class Landing:
         return Task(buffer.partition, stream, self._settings.limits, self._rules, self._profiles is not None)
 
     def _prepare(self, buffer: Buffer) -> Prepared:
-        return prepare(self._task(buffer), buffer.records, self._find)
+        return prepare(self._task(buffer), buffer.records, self._find, buffer.columns)
 
     def _land(self, held: Sequence[Buffer], prepared: dict[Partition, Prepared], done: FlushResult) -> bool:
         """Commit quarantine and customer attributes first, then events. A crash in between leaves v unchanged, and each
@@ -298,7 +298,7 @@ def _settle(held: Sequence[Buffer], prepared: dict[Partition, Prepared], done: F
     for buffer in held:
         ready = prepared[buffer.partition]
         topic = buffer.partition.topic
-        done.rows += len(buffer.records)
+        done.rows += buffer.rows
         done.landed[topic] += ready.events.height
         done.tombstones[topic] += ready.refused.pop(TOMBSTONE, 0)
         done.refused += Counter({(topic, reason): count for reason, count in ready.refused.items()})

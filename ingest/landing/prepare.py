@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import polars as pl
 
 from expectations.gate import Rule, judge
+from ingest.decoding.column_batch import read_columns
 from ingest.decoding.decode import decode, few
 from ingest.decoding.formats.registry import FindSchema
 from ingest.decoding.traits import attributes, has_traits
 from ingest.landing.refusals import quarantine_rows, refusals_of_gate
-from ingest.message import Partition, Record
+from ingest.message import ColumnBatch, Partition, Record
 from ingest.settings.ingest import Limits, Stream
 
 
@@ -37,11 +38,26 @@ class Prepared(NamedTuple):
     warned: Counter[str]
 
 
-def prepare(task: Task, records: Sequence[Record], find: FindSchema | None) -> Prepared:
-    """Decode and judge records of one partition; `find` looks up schemas. Raises RegistryError."""
+def prepare(
+    task: Task, records: Sequence[Record], find: FindSchema | None, columns: Sequence[ColumnBatch] = ()
+) -> Prepared:
+    """Decode and judge records of one partition; `find` looks up schemas. Raises RegistryError.
+
+    Of records in columns, messages are made of those rows alone that cannot be read in columns, or are refused.
+    """
+    frames, odd = list[pl.DataFrame](), list[Record]()
+    for batch in columns:
+        frame, messages = read_columns(batch, task.partition, task.stream)
+        frames.append(frame)
+        odd += messages
+    if odd:
+        records = [*records, *odd]
     decoded = decode(records, task.partition, task.stream, task.limits, find)
-    verdict = judge(decoded.events, task.rules)
+    verdict = judge(pl.concat([decoded.events, *frames]) if frames else decoded.events, task.rules)
     refusals = few(decoded.refused + refusals_of_gate(verdict.refused))
+    if frames and refusals:
+        known = {record.offset for record in records}
+        records = [*records, *_messages(columns, {refusal.offset for refusal in refusals} - known)]
     return Prepared(
         verdict.accepted,
         quarantine_rows(task.partition, records, refusals),
@@ -49,3 +65,10 @@ def prepare(task: Task, records: Sequence[Record], find: FindSchema | None) -> P
         Counter(refusal.reason for refusal in refusals),
         Counter(verdict.warned),
     )
+
+
+def _messages(columns: Sequence[ColumnBatch], offsets: set[int]) -> Iterator[Record]:
+    """The rows at these offsets as messages."""
+    wanted = pl.Series(sorted(offsets), dtype=pl.Int64)
+    for batch in columns:
+        yield from batch.messages(batch.offsets.is_in(wanted.implode()).arg_true().to_list())

@@ -44,14 +44,15 @@ def test_all_pages_of_a_file_are_found(options: dict[str, Any], tmp_path: Path) 
         for group in map(metadata.row_group, range(metadata.num_row_groups)):
             for column in map(group.column, range(group.num_columns)):
                 start = column.dictionary_page_offset or column.data_page_offset
-                size, values = page_sizes(content, start, column.total_compressed_size)
+                size, values, has_dictionary = page_sizes(content, start, column.total_compressed_size)
+                assert has_dictionary == column.has_dictionary_page
                 assert values == column.num_values
                 assert size < column.total_uncompressed_size, "the footer counts headers as well"
                 assert column.path_in_schema != "number" or size > 0.9 * column.total_uncompressed_size
 
 
 def test_a_column_without_pages_has_nothing() -> None:
-    assert page_sizes(BytesIO(b""), 0, 0) == (0, 0)
+    assert page_sizes(BytesIO(b""), 0, 0) == (0, 0, False)
 
 
 def test_what_is_no_page_is_an_error_of_the_file() -> None:

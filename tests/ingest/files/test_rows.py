@@ -111,3 +111,10 @@ def test_a_byte_order_mark_costs_no_row(tmp_path: Path) -> None:
     for name, text in (("r.ndjson", b'{"url":"/"}\n'), ("r.csv", b"url\n/\n"), ("r.json", b'[{"url":"/"}]')):
         (tmp_path / name).write_bytes(b"\xef\xbb\xbf" + text)
         assert [row.value for row in rows(tmp_path / name, 0, 0, Limits())] == [b'{"url":"/"}'], name
+
+
+@pytest.mark.parametrize("order", [["items", "items.sku"], ["items.sku", "items"]])
+def test_a_field_of_a_cell_that_is_no_object_stays_a_field(tmp_path: Path, order: list[str]) -> None:
+    pl.DataFrame({"items": ["[]", None], "items.sku": ["a", "b"]}).select(order).write_csv(tmp_path / "r.csv")
+    found = [orjson.loads(row.value) for row in rows(tmp_path / "r.csv", 0, 0, Limits())]
+    assert found == [{"items": [], "items.sku": "a"}, {"items": {"sku": "b"}}]
