@@ -113,10 +113,12 @@ def test_bad_rows_go_to_quarantine_with_their_row_number(tmp_path: Path, lake: L
     assert [offset for _, _, offset in places(lake, layout.QUARANTINE)] == [2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("kind", ["ndjson", "parquet"])
 def test_loading_after_a_crash_resumes_after_the_last_commit(
-    tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
+    kind: str, tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "e.ndjson").write_bytes(ndjson(*[EVENT | {"event_id": f"e{n}"} for n in range(100)]))
+    file = tmp_path / f"e.{kind}"
+    getattr(pl.DataFrame([EVENT | {"event_id": f"e{n}"} for n in range(100)]), f"write_{kind}")(file)
     monkeypatch.setattr(load, "_ROWS_AT_ONCE", 10)
     few = SETTINGS.model_copy(update={"flush_rows": 20})
     real, flushes = Landing.flush, 0
@@ -130,11 +132,12 @@ def test_loading_after_a_crash_resumes_after_the_last_commit(
 
     monkeypatch.setattr(Landing, "flush", dies)
     with pytest.raises(KeyboardInterrupt):
-        load_events(tmp_path / "e.ndjson", ORDERS, few, lake)
+        load_events(file, ORDERS, few, lake)
     assert len(places(lake)) == 40
     monkeypatch.setattr(Landing, "flush", real)
-    assert load_events(tmp_path / "e.ndjson", ORDERS, few, lake).landed == 60
+    assert load_events(file, ORDERS, few, lake).landed == 60
     assert [offset for _, _, offset in places(lake)] == list(range(100))
+    assert scan(lake, layout.EVENTS).collect()["event_id"].n_unique() == 100
 
 
 def test_an_empty_file_does_not_count_as_landed_before(tmp_path: Path, lake: Lake) -> None:
