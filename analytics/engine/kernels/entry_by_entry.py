@@ -4,8 +4,8 @@ For these, the newest entry of each length is not enough. For one entry the wind
 chains of one length the one with the latest last touch is never worse. The touches that matter are first laid out as
 **instants**: with favourable ties the touches of one time, to be read in whichever order helps; else one touch each.
 
-Where no touch is two steps, the newest entry that gets deepest is known after one pass (`only_entry`), and only that one
-is tried: a step keeps those of its chains that no other beats in both the time of its entry and that of its last touch.
+Where no touch is two steps, the newest entry that gets deepest is known after one pass (`only_entry`), and only that
+one is tried: a step keeps those of its chains that no other beats in both the entry and the last touch.
 
 An excluded touch **breaks** a chain that has passed step `after` and not reached step `before`. Where that drops the
 customer, broken chains are followed further: who gets deeper, or as deep, only with a broken chain leaves the funnel.
@@ -205,7 +205,7 @@ def deepest(masks, times, low, touches, starts, rules, queues, chain):
     if queues.shape[1] > 0:
         only = only_entry(masks, low, touches, starts, at, excluded, rules, queues)
     for g in range(count):
-        if only != -1 and g != only:
+        if only not in (-1, g):
             continue
         if best_depth == required_steps(rules, rules.steps) and g > best_done:
             break

@@ -3,9 +3,9 @@
 For an entry, touches are taken in time order; each is given a step, moving other touches to other steps where that
 makes room (augmenting paths of a bipartite matching). A touch that raises the number of steps is one of the chain.
 
-Where no touch is two steps, the last touch of each step tells at every touch how many steps lie within the window, and
-the newest entry that has them all; so only that entry is tried. Else, and where an exclusion takes more than the rest of
-an attempt, every entry is tried.
+Where no touch is two steps, the last touch of each step gives at every touch how many steps lie within the window, and
+the newest entry that has them all; so only that entry is tried. Else, and where an exclusion takes more than the rest
+of an attempt, every entry is tried.
 """
 
 from __future__ import annotations
