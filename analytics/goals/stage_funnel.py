@@ -281,11 +281,11 @@ class StageMeasure(PathMeasure):
         """The stored columns that are read."""
         return tuple(dict.fromkeys([*self.view.columns, *([STAGE] if STAGE in self.view.schema else [])]))
 
-    def followed(self, sequences: UnitSequences) -> Followed:
-        """How far the journeys of a part get."""
-        begin = sequences.microseconds(sequences.bounds[:-1])
+    def followed(self, sequences: UnitSequences) -> tuple[Touches, Followed]:
+        """The touches of the journeys of a part, and how far these get."""
+        begin, touches = sequences.microseconds(sequences.bounds[:-1]), Touches.of(sequences, self.stages)
         mature = are_followed(begin, sequences.window, self.view.end_of_data)
-        return Followed.of(Touches.of(sequences, self.stages), self.stages, mature, sequences.window)
+        return touches, Followed.of(touches, self.stages, mature, sequences.window)
 
 
 @dataclass(frozen=True, eq=False)
@@ -374,8 +374,8 @@ class StageFunnel(StageMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The journeys of one part."""
-        touches = Touches.of(sequences, self.stages)
-        kept, found = np.flatnonzero(self._begins(touches)), self.followed(sequences)
+        touches, found = self.followed(sequences)
+        kept = np.flatnonzero(self._begins(touches))
         periods, period = self._periods(sequences)
         won = np.flatnonzero(touches.is_goal & (touches.since <= sequences.window))
         rows = np.append(sequences.rows, sequences.aftermath.rows)[won]
@@ -425,9 +425,9 @@ class StageFunnel(StageMeasure):
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every journey that entered (by `share_of`: reached the row before), and whether it has reached a row."""
-        touches = Touches.of(sequences, self.stages)
+        touches, found = self.followed(sequences)
         begins, rows = self._begins(touches), []
-        for step, counted, _ in self.followed(sequences).rows():
+        for step, counted, _ in found.rows():
             unit = np.flatnonzero(counted[self.share_of] & begins)
             name = [pl.lit(step, pl.UInt32).alias("step"), pl.lit(self.stages.steps[step - 1]).alias("name")]
             rows.append(pl.DataFrame({"counts": counted["reached"][unit], "unit": unit}).with_columns(name))

@@ -70,7 +70,7 @@ class StageGroups(StageMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The journeys of one part."""
-        found = self.followed(sequences)
+        _, found = self.followed(sequences)
         groups, group = numbered(sequences.groups)
         is_known = sequences.groups.to_series().is_not_null().to_numpy()
         nothing = sequences.groups.clear(1)
