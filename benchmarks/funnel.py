@@ -10,7 +10,8 @@ FOLDER, if one is named; the counts of all engines must be equal. Parts, all of 
     others            DuckDB with ASOF joins, and expressions of polars
     retentioneering   version 5, in its own reading (it knows no window), beside ours in the same
 
-ClickHouse is asked in the form that is quickest for it: times as DateTime, words as LowCardinality, all processors.
+ClickHouse is asked in the form that is quickest for it: named types, times as DateTime, words as LowCardinality, all
+processors.
 RETENTIONEERING names the Python of an environment that has version 5, without which that peer is left out; FEW is the
 number of events that it is asked of, a million by default.
 Seconds are those of the quickest of at least three runs, and of as many as five seconds hold. The ratios come last: how
