@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analytics.engine.kernels.backtrace import NO_INSTANT, deepest_completed, trace
+from analytics.engine.kernels.backtrace import NO_INSTANT, deepest_completed, steps_of, trace
 from analytics.engine.kernels.cache import compiled
 from analytics.engine.kernels.parameters import (
     ADVERSE,
@@ -27,6 +27,7 @@ from analytics.engine.kernels.parameters import (
     ended,
     excluded_by,
     first_entry,
+    is_several_steps,
     last_touch,
     step_bits,
 )
@@ -91,7 +92,7 @@ def has_one_pass(bits, rules):
     """Whether one pass finds the best entry: no touch is two steps, and an exclusion ends every chain."""
     steps = step_bits(rules)
     for mask in bits:
-        if (mask & steps) & ((mask & steps) - np.uint64(1)) or (mask & steps and excluded_by(mask, rules)):
+        if is_several_steps(mask, rules) or (mask & steps and excluded_by(mask, rules)):
             return False
     for e in range(rules.exclusions):
         if rules.exclude_after[e] != 1 or rules.exclude_before[e] != rules.steps:
@@ -118,9 +119,7 @@ def only_entry(masks, low, touches, starts, at, excluded, rules, queues):
         tails[k] = begins[k]
         heads[k] = begins[k]
     for g in range(len(at)):
-        here = np.uint64(0)
-        for a in range(starts[g], starts[g + 1]):
-            here |= masks[touches[a] - low]
+        here = steps_of(g, masks, low, touches, starts)
         if excluded[g]:
             if here & steps:
                 return -1

@@ -25,6 +25,7 @@ from analytics.engine.kernels.parameters import (
     ended_at,
     excluded_by,
     first_entry,
+    is_several_steps,
     last_touch,
     step_bits,
 )
@@ -220,7 +221,7 @@ def next_group(codes, bits, times, low, high, rules, group):
 @compiled
 def read_groups(codes, bits, times, low, high, rules, entries, rows, group, chain):
     """Read touches instant by instant; within an instant, in the order that advances the customer most."""
-    n, steps = rules.steps, step_bits(rules)
+    n = rules.steps
     alive, depth, i = np.uint64(0), 0, low
     masks = np.empty(len(group), np.uint64)
     taken = np.empty(n + 1, np.int64)
@@ -229,7 +230,7 @@ def read_groups(codes, bits, times, low, high, rules, entries, rows, group, chai
         if size == 0:
             break
         t, mask = np.int64(times[group[0]]), bits[codes[group[0]]]
-        if size == 1 and not (rules.reuse and (mask & steps) & ((mask & steps) - np.uint64(1))):
+        if size == 1 and not (rules.reuse and is_several_steps(mask, rules)):
             alive, depth = advance_by(group[0], t, mask, alive, depth, rules, entries, rows, chain)
             continue
         for a in range(size):

@@ -79,6 +79,13 @@ def step_bits(rules):
 
 
 @compiled
+def is_several_steps(mask, rules):
+    """Whether a touch matches more than one step."""
+    steps = mask & step_bits(rules)
+    return (steps & (steps - np.uint64(1))) != 0
+
+
+@compiled
 def first_entry(codes, bits, times, low, high, rules, entry):
     """The first touch in range that matches one of the steps `entry`, or -1."""
     for i in range(low, high):

@@ -9,10 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from analytics.engine.kernels.cache import compiled
-from analytics.engine.kernels.distinct_times import classify_codes, first_unclear, has_tie
+from analytics.engine.kernels.distinct_times import IRRELEVANT, ONE, classify_codes, first_unclear, has_tie
 from analytics.engine.kernels.parameters import FAVOURABLE, step_bits
-
-ONE, IRRELEVANT = np.uint64(1), np.uint64(4)
 
 
 @compiled
@@ -26,7 +24,7 @@ def scan_ranges(codes, bits, times, bounds, table, starts, ends, chains, firsts,
     rules, row = table[0], 0
     n, steps = rules.steps, step_bits(rules)
     places, others, ended = classify_codes(bits, rules)
-    careful = bool((places > np.uint64(n) + IRRELEVANT).any())
+    careful = bool((places > np.uint64(n + IRRELEVANT)).any())
     follow = np.empty((n + 1, n), np.int32)
     for c in range(len(bounds) - 1):
         low, high = np.uint64(bounds[c]), np.uint64(bounds[c + 1])

@@ -20,6 +20,7 @@ from analytics.engine.kernels.parameters import (
     clear,
     excluded_by,
     first_entry,
+    is_several_steps,
     last_touch,
     step_bits,
 )
@@ -33,7 +34,7 @@ def scan_unordered(codes, bits, times, bounds, table, chains, firsts, least, own
     last = np.empty(rules.steps, np.int64)
     is_plain = not rules.attempts and (rules.effect == END_ATTEMPT or rules.exclusions == 0)
     for mask in bits:
-        is_plain = is_plain and not (mask & steps) & ((mask & steps) - np.uint64(1))
+        is_plain = is_plain and not is_several_steps(mask, rules)
     for c in range(len(bounds) - 1):
         low, high = bounds[c], bounds[c + 1]
         first = first_entry(codes, bits, times, low, high, rules, steps)
