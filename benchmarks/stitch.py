@@ -4,8 +4,9 @@
 
 Builds a lake of EVENTS (default 10 million) with identities, duplicates and a kiosk in FOLDER (default: a temporary
 one), then measures, each in a process of its own: the sort, the build of the path store, opening the store and counting
-its touches against the bare read of the same columns, and a refresh after 1 % more events in two ways: from customers
-who come for a visit, and one by one from customers all over. The last lines are the ratios.
+its touches against the bare read of the same columns, a refresh after 1 % more events in two ways: from customers who
+come for a visit, and one by one from customers all over; and that one customer and then a thousand are forgotten, with
+the proof. The last lines are the ratios.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -24,10 +26,11 @@ import numpy as np
 import polars as pl
 
 from analytics.stitching.build import build
+from analytics.stitching.privacy.forget import forget
 from analytics.stitching.refresh import refresh
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
-from expectations.lake.layout import Lake
+from expectations.lake.layout import EVENTS, PARTITION_COLUMNS, Lake
 from expectations.lake.tables import conform, landed
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -78,7 +81,14 @@ def make(lake: Lake, count: int) -> None:
     for first in range(0, count, EVENTS_PER_FILE):
         size = min(EVENTS_PER_FILE, count - first)
         frame = events(first, size, max(1, count // EVENTS_PER_CUSTOMER), seed=7)
-        frame.write_delta(lake.table("events"), mode="append")
+        land(lake, frame)
+
+
+def land(lake: Lake, frame: pl.DataFrame) -> None:
+    """Append events as landing does: a file a day."""
+    frame.write_delta(
+        lake.table(EVENTS), mode="append", delta_write_options={"partition_by": PARTITION_COLUMNS[EVENTS]}
+    )
 
 
 def plain_sort(lake: Lake) -> dict[str, Any]:
@@ -122,7 +132,27 @@ def opening(lake: Lake) -> dict[str, Any]:
     return {"seconds": min(ours for ours, _ in times), "bare": min(bare for _, bare in times)}
 
 
-MEASURES = {"sort": plain_sort, "stitch": stitching, "open": opening, "refresh": refreshing}
+def forgetting(lake: Lake, first: int, count: int) -> dict[str, Any]:
+    """Forget customers."""
+    people = [f"customer_id:customer-{number}" for number in range(first, first + count)]
+    started, cpu = time.perf_counter(), time.process_time()
+    proof = forget(lake, people, PathRules())
+    assert not proof["named"].any(), proof
+    return {
+        "seconds": time.perf_counter() - started,
+        "cpu": time.process_time() - cpu,
+        "linked": f"{count:,} customers",
+    }
+
+
+MEASURES: dict[str, Callable[[Lake], dict[str, Any]]] = {
+    "sort": plain_sort,
+    "stitch": stitching,
+    "open": opening,
+    "refresh": refreshing,
+    "forget 1": lambda lake: forgetting(lake, 5, 1),
+    "forget 1000": lambda lake: forgetting(lake, 1000, 1000),
+}
 
 
 def measured(name: str, folder: str) -> dict[str, Any]:
@@ -130,7 +160,7 @@ def measured(name: str, folder: str) -> dict[str, Any]:
     run = subprocess.run([sys.executable, __file__, name, folder], capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(run.stdout.splitlines()[-1])
     times = f"{found['seconds']:8.2f} s   {found.get('cpu', 0):8.2f} CPU-s"
-    print(f"{name:8} {times}   peak {found['peak_mb']:6,} MB   {found.get('linked', '')}", flush=True)
+    print(f"{name:11} {times}   peak {found['peak_mb']:6,} MB   {found.get('linked', '')}", flush=True)
     return found
 
 
@@ -144,8 +174,10 @@ def main(count: int, folder: str) -> None:
     refreshed = []
     for number, visit in enumerate((VISIT, 1)):
         new = events(count + number * more, more, customers, seed=7, visit=visit)
-        new.write_delta(lake.table("events"), mode="append")
+        land(lake, new)
         refreshed.append(measured("refresh", folder))
+    measured("forget 1", folder)
+    measured("forget 1000", folder)
     print(f"open: {opened['seconds'] / opened['bare']:.2f} times the bare read of the same columns (goal: 1.5)")
     print(f"stitch: {stitch['cpu'] / sort['cpu']:.2f} times the processor time of polars' plain sort")
     print(f"stitch: {stitch['seconds'] / sort['seconds']:.2f} times polars' plain sort (goal: 3)")

@@ -7,6 +7,7 @@ with a checkpoint of the current table.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -36,15 +37,15 @@ class Erased:
     log: int
 
 
-def erase(lake: Lake, name: str, predicate: str | None) -> Erased:
-    """Delete the rows that match `predicate` (SQL; None for no row), and remove the files and log entries about them.
+def erase(lake: Lake, name: str, conditions: Iterable[str]) -> Erased:
+    """Delete the rows that match one of the conditions (SQL), and remove the files and log entries about them.
 
     Events may land meanwhile. Older versions of the table can no longer be read.
     """
     address = lake.table(name)
     try:
         before, files_before = open_delta(address).count(), _data_files(address)
-        rewritten = _deleted(address, predicate) if predicate else 0
+        rewritten = _deleted(address, conditions)
         after = retrying(DeltaError, OSError)(_remove_unused, address)
         removed = len(files_before - _data_files(address))
         return Erased(name, before, after, rewritten, removed, retrying(DeltaError)(_shorten, address))
@@ -58,12 +59,15 @@ def _data_files(address: str) -> set[str]:
     return {name for name in files.listing(address) if not name.startswith("_")}
 
 
-def _deleted(address: str, predicate: str) -> int:
+def _deleted(address: str, conditions: Iterable[str]) -> int:
     """Delete rows, with retries while others write or remove files; return how many files were rewritten."""
+    rewritten = 0
     with Lease(address, urgent=True) as lease:
-        lease.table()
-        removed = retrying(DeltaError, OSError)(lambda: open_delta(address).delete(predicate))
-    return int(removed.get("num_removed_files", 0))
+        for condition in conditions:
+            lease.table()
+            removed = retrying(DeltaError, OSError)(lambda each: open_delta(address).delete(each), condition)
+            rewritten += int(removed.get("num_removed_files", 0))
+    return rewritten
 
 
 def _remove_unused(address: str) -> int:

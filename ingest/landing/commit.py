@@ -9,7 +9,7 @@ between comparison and write, and land rows twice.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -121,15 +121,16 @@ class Table:
         """The rows of the current snapshot."""
         return scan_table(self._table)
 
-    def remove(self, predicate: str) -> None:
-        """Delete the rows that match a SQL predicate. Rows committed meanwhile stay."""
+    def remove(self, conditions: Iterable[str]) -> None:
+        """Delete the rows that match one of these SQL conditions. Rows committed meanwhile stay."""
         with write_errors(self.address), Lease(self.address, urgent=True) as lease:
-            lease.table()
-            retrying(DeltaError, OSError)(self._remove, predicate)
+            for condition in conditions:
+                lease.table()
+                retrying(DeltaError, OSError)(self._remove, condition)
 
-    def _remove(self, predicate: str) -> None:
+    def _remove(self, condition: str) -> None:
         self.reload()
-        self._table.delete(predicate, writer_properties=WRITER)
+        self._table.delete(condition, writer_properties=WRITER)
 
     def append(self, rows: pl.DataFrame, claims: Sequence[Claim]) -> bool:
         """Commit rows (possibly none) and claims together.

@@ -20,6 +20,7 @@ from expectations.errors import StorageError
 from expectations.gate import Rule, contract_rules, judge
 from expectations.lake import layout
 from expectations.lake.layout import Lake
+from expectations.lake.matching import conditions
 from ingest.decoding.decode import decode
 from ingest.decoding.schemas import schema_finder
 from ingest.decoding.traits import attributes, has_traits
@@ -139,7 +140,8 @@ class _Replay:
             ]
         )
         if readable.height:
-            self._refused.remove(_predicate(partition, readable))
+            here = pl.lit(partition.topic).alias(contract.TOPIC), pl.lit(partition.number).alias(contract.PARTITION)
+            self._refused.remove(conditions(readable.select(*here, *_EVENT_KEY), contract.OFFSET))
             done.left += readable.height
         left = block.join(readable, on=_EVENT_KEY, how="anti", nulls_equal=True)
         now = left.join(refused.unique(contract.OFFSET, keep="first"), on=contract.OFFSET, how="left")
@@ -187,16 +189,3 @@ def _headers(held: list[dict[str, Any]] | None) -> tuple[tuple[str, bytes], ...]
 def _mark() -> int:
     """A random version, so that a commit with unknown outcome can be recognised as ours."""
     return secrets.randbits(62)
-
-
-def _predicate(partition: Partition, rows: pl.DataFrame) -> str:
-    """The SQL predicate of quarantine rows."""
-    topic = partition.topic.replace("'", "''")
-    groups = rows.group_by(contract.PART).agg(contract.OFFSET)
-    each = [
-        f'"{contract.OFFSET}" IN ({", ".join(map(str, offsets))})'
-        + (f" AND {contract.PART} IS NULL" if part is None else f" AND {contract.PART} = {part}")
-        for part, offsets in groups.iter_rows()
-    ]
-    here = f"{contract.TOPIC} = '{topic}' AND {contract.PARTITION} = {partition.number}"
-    return f"{here} AND (" + " OR ".join(f"({one})" for one in each) + ")"

@@ -6,7 +6,7 @@ the days it touched are made again, and results about a name that no event has a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 
 import polars as pl
@@ -15,6 +15,7 @@ from expectations import contract
 from expectations.audit import results
 from expectations.lake.erase import Erased, erase
 from expectations.lake.layout import RESULTS, Lake
+from expectations.lake.matching import conditions
 from expectations.lake.tables import landed
 
 
@@ -34,15 +35,14 @@ def forget_names(lake: Lake, days: Sequence[date]) -> Erased:
         known = measures.filter(outdated).select("day").unique()
         kept = pl.concat([measures.filter(~outdated), counted.join(known, on="day", how="semi")])
         results.keep(lake, results.seen(lake), kept.sort("day", "measure", "key"))
-    return erase(lake, RESULTS, _results_sql(lake))
+    return erase(lake, RESULTS, _without_events(lake))
 
 
-def _results_sql(lake: Lake) -> str | None:
-    """SQL for results about a name that no event has; None when there are none."""
+def _without_events(lake: Lake) -> Iterator[str]:
+    """SQL conditions for results about a name that no event has."""
     number = pl.col("columns").list.first()
     name = number.str.strip_suffix(".share").str.strip_suffix(".weekly")
     judged = results.results(lake).filter(pl.col("suite") == "drift", number.str.contains(r"\.(share|weekly)$"))
     names = landed(lake).select(pl.col(contract.EVENT_NAME).unique()).collect(engine="streaming").to_series()
     beliefs = judged.filter(~name.is_in(names.drop_nulls().implode()))["belief"].unique().sort()
-    quoted = ", ".join("'" + belief.replace("'", "''") + "'" for belief in beliefs)
-    return f"suite = 'drift' AND belief IN ({quoted})" if quoted else None
+    return conditions(pl.DataFrame({"suite": "drift", "belief": beliefs}), "belief")

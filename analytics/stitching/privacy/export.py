@@ -53,6 +53,6 @@ def _touches(lake: Lake, customer: SelectedCustomers) -> pl.DataFrame:
 
 
 def _messages(lake: Lake, customer: SelectedCustomers) -> pl.DataFrame:
-    places = customer.messages(lake).drop(contract.PART)
+    places = customer.messages(lake)
     rows = scan(lake, QUARANTINE, contract.QUARANTINE)
     return rows.join(places.lazy(), on=places.columns, how="semi").collect().sort(places.columns)

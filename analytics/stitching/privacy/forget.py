@@ -109,7 +109,7 @@ def _removed(lake: Lake, selection: SelectedCustomers, then: Callable[[], object
     """Removes the customers of a selection whose journal is written; returns the proof."""
     before, old_files = _identities_in_state(lake), _state_files(lake)
     touches = len(Paths.open(lake)) if holds_paths(lake) else 0
-    erased = [erase(lake, table, selection.predicate(lake, table)) for table in TABLES]
+    erased = [erase(lake, table, selection.conditions(lake, table)) for table in TABLES]
     erased.append(forget_names(lake, selection.events[contract.EVENT_DATE].unique().to_list()))
     retrying(PathsReplacedError)(build, lake, selection.rules)  # a stitch that began before may publish meanwhile
     erased.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))

@@ -27,11 +27,10 @@ _ROW: Final = "_row"
 
 
 def messages_naming(lake: Lake, values: Mapping[str, bool]) -> pl.DataFrame:
-    """Positions (topic, partition, offset, and part, always null) of the messages that contain one of these identities.
+    """Positions (topic, partition, offset) of the messages that contain one of these identities.
 
     `values` maps each identity to whether its case is ignored.
     """
-    part = pl.lit(None, pl.Int32).alias(contract.PART)
     quarantined = (
         scan(lake, QUARANTINE, contract.QUARANTINE).select(*contract.POSITION, "raw", "headers").with_row_index(_ROW)
     )
@@ -45,7 +44,7 @@ def messages_naming(lake: Lake, values: Mapping[str, bool]) -> pl.DataFrame:
         for row in candidates.iter_rows(named=True)
         if any(_names_customer(text, searched) for text in (row["raw"], *(h["value"] for h in row["headers"] or ())))
     ]
-    return candidates.filter(pl.col(_ROW).is_in(rows)).select(*contract.POSITION, part)
+    return candidates.filter(pl.col(_ROW).is_in(rows)).select(contract.POSITION)
 
 
 def _spellings(value: str) -> set[str]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
@@ -18,6 +18,7 @@ from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.errors import DefinitionError, nearest
 from expectations.lake.layout import EVENTS, LINKS, PROFILES, QUARANTINE, Lake
+from expectations.lake.matching import conditions
 from expectations.lake.tables import landed, scan
 
 TABLES: Final = (PROFILES, LINKS, QUARANTINE, EVENTS)
@@ -82,18 +83,17 @@ class SelectedCustomers:
         values = dict.fromkeys(self.identities["value"], False) | dict.fromkeys([*lower, *self.raw], True)
         return messages_naming(lake, values)
 
-    def predicate(self, lake: Lake, table: str) -> str | None:
-        """SQL for the customers' rows of a table; None when they have none."""
+    def conditions(self, lake: Lake, table: str) -> Iterator[str]:
+        """SQL conditions for the customers' rows of a table."""
         if table == EVENTS:
-            return _places_sql(self.events)
-        if table == QUARANTINE:
-            return _places_sql(self.messages(lake))
-        each = [
-            f"({kind} = {_sql_string(raw_kind)} AND {value} = {_sql_string(raw_value)})"
-            for kind, value in _IDENTITY_COLUMNS[table]
-            for raw_kind, raw_value in self._as_written(lake, table, kind, value).iter_rows()
-        ]
-        return " OR ".join(each) or None
+            places = self.events.select(contract.EVENT_DATE, *contract.PLACE)
+            known = [column for column in places if column.null_count() < len(column)]  # old tables have no part
+            yield from conditions(pl.DataFrame(known), contract.OFFSET) if known else ()
+        elif table == QUARANTINE:
+            yield from conditions(self.messages(lake), contract.OFFSET)
+        else:
+            for kind, value in _IDENTITY_COLUMNS[table]:
+                yield from conditions(self._as_written(lake, table, kind, value), value)
 
     def counts(self, lake: Lake) -> dict[str, int]:
         """How many rows of each table name one of the identities; rows of events may belong to other customers."""
@@ -180,35 +180,6 @@ def unknown_identity(lake: Lake, selection: SelectedCustomers) -> DefinitionErro
 def _kinds(lake: Lake, rules: PathRules) -> list[str]:
     """The keys of the map of identities that occur and that link."""
     return kinds_in(landed(lake)).filter(pl.col("kind").is_in(rules.identities.known_kinds))["kind"].to_list()
-
-
-def _places_sql(rows: pl.DataFrame) -> str | None:
-    """SQL for the rows at these positions; without a part, for all rows of the message.
-
-    Positions are grouped by day, so that the files of other days are not read, and each file is compared with its
-    own: 12,600 rows of 90 days take half the time of one list.
-    """
-    day = [contract.EVENT_DATE] if contract.EVENT_DATE in rows.columns else []
-    names = [*day, contract.TOPIC, contract.PARTITION, contract.PART]
-    groups = rows.group_by(names, maintain_order=True).agg(contract.OFFSET)
-    return " OR ".join(f"({_group_sql(group)})" for group in groups.iter_rows(named=True)) or None
-
-
-def _group_sql(group: Mapping[str, Any]) -> str:
-    """SQL for the positions of one day, topic, partition and part, where these are known."""
-    day, part = group.get(contract.EVENT_DATE), group[contract.PART]
-    conditions = [
-        f"{contract.EVENT_DATE} = DATE '{day}'" if day else "",
-        f"{contract.TOPIC} = {_sql_string(group[contract.TOPIC])}",
-        f"{contract.PARTITION} = {group[contract.PARTITION]}",
-        f'"{contract.OFFSET}" IN ({", ".join(map(str, group[contract.OFFSET]))})',
-        "" if part is None else f"{contract.PART} = {part}",
-    ]
-    return " AND ".join(filter(None, conditions))
-
-
-def _sql_string(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _count(rows: pl.LazyFrame) -> int:

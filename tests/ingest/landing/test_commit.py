@@ -280,7 +280,7 @@ def test_rows_that_match_are_removed_and_those_committed_meanwhile_stay(lake: La
     assert Table(lake, layout.EVENTS).append(rows(2), [Claim("other", None, 3)])
     with Lease(table.address) as maintenance:
         maintenance.table()
-        table.remove("offset = 0")  # takes the lease: a person waits
+        table.remove(["offset = 0"])  # takes the lease: a person waits
     assert [offset for _, _, offset in places(lake)] == [1, 2]
     assert table.scan().collect()["offset"].sort().to_list() == [1, 2]
 

@@ -227,7 +227,7 @@ def test_a_quarantine_with_record_times_beyond_the_calendar_works_in_every_comma
     received = pl.lit(milliseconds * 1000).cast(contract.TIME)
     kept = scan(lake, layout.QUARANTINE).collect()
     kept = kept.with_columns(received.alias("received_at"), received.dt.date().alias("received_date"))
-    Table(lake, layout.QUARANTINE).remove("true")
+    Table(lake, layout.QUARANTINE).remove(["true"])
     assert Table(lake, layout.QUARANTINE).append(kept, [])
     assert table_status(lake)["rows"].to_list()[:2] == [0, 2]
     assert refusal_counts(lake)["messages"].to_list() == [1, 1] and examples(lake).height == 2

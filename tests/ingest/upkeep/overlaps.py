@@ -34,7 +34,7 @@ CLOSED: Final = RECEIVED / 1000 + 30 * 86_400
 def _erase_next(lake: Lake) -> None:
     """Erase the first event that is still there."""
     first = min(offset for _, _, offset in places(lake))
-    erase(lake, layout.EVENTS, f'"{contract.OFFSET}" = {first}')
+    erase(lake, layout.EVENTS, [f'"{contract.OFFSET}" = {first}'])
 
 
 STEPS: Final[dict[str, Callable[[Lake], object]]] = {

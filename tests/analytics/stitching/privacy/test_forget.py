@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,32 @@ def test_a_customer_is_gone_from_every_table_and_file(lake: Lake) -> None:
         assert done.filter(table=table)["log"].item() > 0
 
 
+def test_a_customer_of_any_size_can_go(lake: Lake) -> None:
+    """A single condition for so many rows would end the process."""
+    robot = {"customer_id": "robot", "anonymous_id": None}
+    land(lake, [robot | {"event_id": f"r{number}", "offset": 100 + number} for number in range(25_000)])
+    refused = [
+        {"topic": "t", "partition": 0, "offset": 100 + number, "raw": b'{"customer_id": "robot"', "reason": "not_json"}
+        for number in range(25_000)
+    ]
+    columns = {"partition": pl.Int32}
+    pl.DataFrame(refused, schema_overrides=columns).write_delta(lake.table("quarantine"), mode="append")
+    for number in range(2):
+        split(lake, "customer_id:robot", f"device_id:{number}", decided_at=at("1d"))
+    done = forget(lake, "customer_id:robot", large=True)
+    gone = {table: before - after for table, before, after, *_ in done.iter_rows()}
+    assert gone == {
+        "events": 25_000,
+        "quarantine": 25_000,
+        "links": 2,
+        "paths": 0,
+        "profiles": 0,
+        "checks/results": 0,
+        "memory": 0,
+    }
+    assert done["named"].to_list() == [0] * len(done)
+
+
 @pytest.mark.parametrize("step", ["profiles", "links", "quarantine", "events", "build"])
 def test_an_interrupted_forget_can_be_repeated(lake: Lake, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
     """Killed after rows of a table were deleted, before its files were removed; or before the paths are built."""
@@ -100,10 +127,11 @@ def test_an_interrupted_forget_can_be_repeated(lake: Lake, monkeypatch: pytest.M
     def die(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    def erase(lake: Lake, name: str, predicate: str | None) -> Any:
+    def erase(lake: Lake, name: str, conditions: Iterable[str]) -> Any:
         if name != step:
-            return real(lake, name, predicate)
-        DeltaTable(lake.table(name)).delete(predicate)
+            return real(lake, name, conditions)
+        for condition in conditions:
+            DeltaTable(lake.table(name)).delete(condition)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
@@ -243,10 +271,10 @@ def test_an_interrupted_forget_removes_no_more_than_it_was_about_to(
     split(lake, "customer_id:secret-ann", "anonymous_id:phone", decided_at=at("1d"))
     real = analytics.stitching.privacy.forget.erase
 
-    def erase(lake: Lake, name: str, predicate: str | None) -> Any:
+    def erase(lake: Lake, name: str, conditions: Iterable[str]) -> Any:
         if name == "events":
             raise KeyboardInterrupt
-        return real(lake, name, predicate)
+        return real(lake, name, conditions)
 
     with monkeypatch.context() as patched:
         patched.setattr(analytics.stitching.privacy.forget, "erase", erase)
