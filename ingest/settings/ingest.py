@@ -119,7 +119,7 @@ class MaintenanceSettings(Section):
     most_files: int = Field(default=10, ge=1)
     crowded_files: int = Field(default=100, ge=2)
     keep: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=24))
-    versions: int = Field(default=1_000, ge=50)
+    versions: int = Field(default=600, ge=50)
 
 
 class IngestSettings(Section):
