@@ -1,8 +1,7 @@
-"""Evaluates expectations about a whole day, on a smaller column that gives Great Expectations the same result.
+"""Evaluates expectations about a whole day: duplicates with polars, others on a smaller column for the library.
 
 | expectation about                     | column for Great Expectations                             |
 | ------------------------------------- | --------------------------------------------------------- |
-| unique values                         | possible duplicates of the day: two rows of each          |
 | distinct values and their number      | each value once                                           |
 | minimum, maximum                      | that value                                                |
 | most common value                     | the most common values, each once                         |
@@ -25,8 +24,7 @@ from typing import Final
 
 import polars as pl
 
-from expectations.audit import great_expectations
-from expectations.audit.great_expectations import Outcome
+from expectations.audit.findings import Outcome
 from expectations.audit.landed import DAY, within
 from expectations.audit.rows import COUNT, Counts, Day
 from expectations.compile.conditions import considered, where
@@ -77,7 +75,9 @@ def _judge(rows: pl.LazyFrame, columns: Columns, expectation: Expectation) -> Ou
     kwargs = {
         name: value for name, value in expectation.kwargs.items() if name not in ("row_condition", "condition_parser")
     }
-    outcome = great_expectations.evaluate_frame(frame, [replace(expectation, kwargs=kwargs)])[0]
+    from expectations.audit.great_expectations import evaluate_frame
+
+    outcome = evaluate_frame(frame, [replace(expectation, kwargs=kwargs)])[0]
     return outcome._replace(expectation=expectation, judged=counted.item())
 
 
@@ -122,19 +122,9 @@ def _count_unique(rows: pl.LazyFrame, expectation: Expectation, counts: Mapping[
         .len(COUNT)
         .collect(engine="streaming")
     )
-    sample = duplicates
-    if duplicates.height:
-        sample = duplicates.select(pl.all().repeat_by(pl.min_horizontal(COUNT, 2)).explode())
-    unique = Expectation(
-        "expect_compound_columns_to_be_unique", {"column_list": [DAY, *expectation.columns], "ignore_row_if": "never"}
-    )
-    positions, failure = great_expectations.unexpected_rows(
-        sample.drop(COUNT).with_columns(pl.col(DAY).cast(pl.String)), [unique]
-    )[0]
     for day, judged in keys.group_by(DAY).len().iter_rows():
         counts[day].judged += judged
-        counts[day].failure = counts[day].failure or failure
-    for day, failed in sample[positions].unique().group_by(DAY).agg(pl.col(COUNT).sum()).iter_rows():
+    for day, failed in duplicates.filter(pl.col(COUNT) > 1).group_by(DAY).agg(pl.col(COUNT).sum()).iter_rows():
         counts[day].failed += failed
 
 

@@ -4,22 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, NamedTuple
 
 import polars as pl
 
 from expectations.audit import results
 from expectations.suites.expectation import Expectation, Suite
-
-if TYPE_CHECKING:
-    from expectations.audit.great_expectations import Outcome
+from expectations.suites.prose import in_words
 
 MEASURED: Final = ("drift", "freshness")
 """Suites about measured numbers: their results hold the number and count no rows."""
 _DESCRIBED_BY_NOTE: Final = (*MEASURED, "references", "landed once")
 """Suites about derived columns: their notes describe the expectations."""
 
-Judged = tuple[Suite, "Outcome"]
+
+class Outcome(NamedTuple):
+    """The outcome of one expectation: `judged` rows with a value, `failed` unexpected ones among them.
+
+    For an expectation about many rows both are None, and `observed` is the measured value if it is a number.
+    `failure` names the exception when it could not be evaluated; `passed` is then False.
+    """
+
+    expectation: Expectation
+    passed: bool
+    judged: int | None
+    failed: int | None
+    observed: float | None
+    failure: str
+
+
+Judged = tuple[Suite, Outcome]
 
 
 class Findings:
@@ -63,8 +77,12 @@ class Findings:
             return expectation.note
         key = id(expectation)
         if key not in self._prose:
-            from expectations.audit.great_expectations import in_prose
-
             note = f" Expected: {expectation.note}." if expectation.note else ""
-            self._prose[key] = in_prose(expectation) + note
+            self._prose[key] = (in_words(expectation) or _in_prose(expectation)) + note
         return self._prose[key]
+
+
+def _in_prose(expectation: Expectation) -> str:
+    from expectations.audit.great_expectations import in_prose
+
+    return in_prose(expectation)

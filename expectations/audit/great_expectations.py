@@ -1,9 +1,9 @@
 """Converts expectations to objects of Great Expectations, and evaluates them on a frame.
 
-The only module that loads Great Expectations and pandas. Loading takes seconds, so only the audit imports it. The audit
-passes it no row condition, regular expression or JSON schema: it would run text as code, search without a limit of
-time, and fetch addresses. No value of a customer leaves it: results contain counts, shares and numbers measured over
-many rows, never rows, strings of the data or messages of exceptions.
+The only module that loads Great Expectations and pandas. Loading takes seconds, so the audit imports it only for
+expectations that polars cannot evaluate. The audit passes it no row condition, regular expression or JSON schema: it
+would run text as code, search without a limit of time, and fetch addresses. No value of a customer leaves it: results
+contain counts, shares and numbers measured over many rows, never rows, strings of the data or messages of exceptions.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import polars as pl
 
+from expectations.audit.findings import Outcome
 from expectations.errors import ConfigurationError
 from expectations.suites.catalog import ROW_LEVEL
 from expectations.suites.expectation import Expectation
@@ -37,21 +38,6 @@ _RESULT_FORMAT: Final = {"result_format": "SUMMARY", "partial_unexpected_count":
 
 _SINGLE: Final = ("expect_column_max_to_be_between", "expect_column_min_to_be_between")
 """These observe the value of a single row, so the value is not reported."""
-
-
-class Outcome(NamedTuple):
-    """The outcome of one expectation: `judged` rows with a value, `failed` unexpected ones among them.
-
-    For an expectation about many rows both are None, and `observed` is the measured value if it is a number.
-    `failure` names the exception when Great Expectations could not evaluate it; `passed` is then False.
-    """
-
-    expectation: Expectation
-    passed: bool
-    judged: int | None
-    failed: int | None
-    observed: float | None
-    failure: str
 
 
 def as_objects(expectations: Sequence[Expectation]) -> list[GxExpectation]:
@@ -90,19 +76,6 @@ def unexpected_rows(frame: pl.DataFrame, expectations: Sequence[Expectation]) ->
         )
         for result in results
     ]
-
-
-def within_ends(numbers: pl.DataFrame) -> list[bool]:
-    """Whether each `value` is at least `minimum` and at most `maximum`; null means no limit."""
-    pairs = (("value", "minimum"), ("maximum", "value"))
-    options = {"or_equal": True, "ignore_row_if": "either_value_is_missing"}
-    expectations = [
-        Expectation("expect_column_pair_values_a_to_be_greater_than_b", {"column_A": a, "column_B": b, **options})
-        for a, b in pairs
-    ]
-    failed = unexpected_rows(numbers.select("value", "minimum", "maximum"), expectations)
-    outside = {row for rows, _ in failed for row in rows}
-    return [row not in outside for row in range(numbers.height)]
 
 
 def evaluate(

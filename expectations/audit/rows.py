@@ -1,10 +1,10 @@
 """Evaluates expectations about rows on their distinct values: rows with equal values have equal outcomes.
 
-Rows are read in chunks. In each chunk, the values that an expectation uses are counted by day, Great Expectations
-evaluates every distinct value once, and the counts give the number of rows evaluated and unexpected on each day. The
-result is exact: a property test compares it with that of Great Expectations on the rows themselves. Where only presence
-matters, values are reduced to it. Row conditions are applied by polars, and regular expressions and JSON schemas are
-evaluated by `texts`.
+Rows are read in chunks. In each chunk, the values that an expectation uses are counted by day, every distinct value is
+evaluated once, and the counts give the number of rows evaluated and unexpected on each day. The expressions of the gate
+evaluate (`expectations.compile.masks`); `texts` evaluates JSON schemas, and Great Expectations what has another meaning
+in polars. The result is exact: a property test compares it with that of Great Expectations on the rows themselves.
+Where only presence matters, values are reduced to it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from typing import Any, Final
 
 import polars as pl
 
-from expectations.audit import great_expectations
 from expectations.audit.landed import DAY
-from expectations.audit.texts import is_about_texts, unexpected_texts
-from expectations.compile.conditions import judged, where
-from expectations.compile.masks import alone
+from expectations.audit.texts import SCHEMA, misfits
+from expectations.compile.conditions import NotCompiled, judged, where
+from expectations.compile.masks import alone, unexpected
 from expectations.suites.catalog import BY_VALUE, ROW_LEVEL
 from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
@@ -176,14 +175,21 @@ def _unexpected_rows(values: pl.DataFrame, expectations: Sequence[Expectation]) 
         condition = json.loads(text)
         holds = where(condition, Columns(values.schema)) if condition is not None else pl.lit(True)
         rows = values.select((holds & (pl.int_range(pl.len()) >= 0)).alias("rows"))["rows"].arg_true()
-        part, asked = values[rows], [alone(expectations[number]) for number in numbers]
-        others = [number for number, each in zip(numbers, asked, strict=True) if not is_about_texts(each)]
-        results = great_expectations.unexpected_rows(part, [each for each in asked if not is_about_texts(each)])
-        found |= dict(zip(others, results, strict=True))
-        found |= {
-            n: unexpected_texts(part, each) for n, each in zip(numbers, asked, strict=True) if is_about_texts(each)
-        }
+        part = values[rows]
         for number in numbers:
-            positions, failure = found[number]
+            positions, failure = _unexpected(part, alone(expectations[number]))
             found[number] = (rows[positions].to_list(), failure)
     return [found[number] for number in range(len(expectations))]
+
+
+def _unexpected(values: pl.DataFrame, expectation: Expectation) -> tuple[list[int], str]:
+    """The indexes of the unexpected rows, and the name of the exception if any."""
+    if expectation.type == SCHEMA:
+        return misfits(values, expectation)
+    try:
+        mask = unexpected(expectation, Columns(values.schema))
+    except NotCompiled:
+        from expectations.audit.great_expectations import unexpected_rows
+
+        return unexpected_rows(values, [expectation])[0]
+    return values.select(mask.alias("mask"))["mask"].arg_true().to_list(), ""

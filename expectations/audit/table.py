@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import polars as pl
 
-from expectations.audit.findings import Findings, Judged
+from expectations.audit.days import judge_day, judge_unique
+from expectations.audit.findings import Findings, Judged, Outcome
 from expectations.audit.landed import DAY, Landed, Table, landed_since, within
+from expectations.audit.rows import Counts, Day, Verdicts, is_by_value, judge_rows
 from expectations.compile.compile import narrowed, require_evaluable
 from expectations.suites.catalog import UNIQUE
 from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation, Suite
-
-if TYPE_CHECKING:
-    from expectations.audit.great_expectations import Outcome
-    from expectations.audit.rows import Counts, Day
 
 CHUNK: Final = 250_000
 """Rows in memory at one time."""
@@ -51,9 +49,6 @@ class TableAudit:
         """Evaluate the new rows; `advance` receives the number of rows done."""
         if not self.rows:
             return
-        from expectations.audit.days import judge_day
-        from expectations.audit.rows import Verdicts, is_by_value, judge_rows
-
         by_value = [
             position for position, (_, expectation) in enumerate(self._expectations) if is_by_value(expectation)
         ]
@@ -85,8 +80,6 @@ class TableAudit:
 
     def _unique(self) -> dict[int, dict[Day, Counts]]:
         """The counts of the expectations about duplicate values, by their positions."""
-        from expectations.audit.days import judge_unique
-
         positions = [
             position for position, (_, expectation) in enumerate(self._expectations) if expectation.type in UNIQUE
         ]
@@ -100,8 +93,6 @@ class TableAudit:
         }
 
     def _add(self, findings: Findings, day: Day, outcomes: dict[int, Outcome]) -> None:
-        from expectations.audit.rows import is_by_value
-
         for position in sorted(outcomes):
             judged: Judged = (self._expectations[position][0], outcomes[position])
             since = self.landed.since if is_by_value(outcomes[position].expectation) else None
@@ -109,8 +100,6 @@ class TableAudit:
 
 
 def _outcome(expectation: Expectation, counts: Counts) -> Outcome:
-    from expectations.audit.great_expectations import Outcome
-
     share = (counts.judged - counts.failed) / counts.judged if counts.judged else 1.0
     passed = share >= expectation.kwargs.get("mostly", 1) and not counts.failure
     return Outcome(expectation, passed, counts.judged, counts.failed, None, counts.failure)

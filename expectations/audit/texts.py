@@ -1,8 +1,7 @@
-"""Evaluates expectations about regular expressions and JSON schemas, in bounded time and without the network.
+"""Evaluates expectations about JSON schemas, in bounded time and without the network.
 
 Great Expectations would search with Python's `re`, without a limit of time, and fetch the addresses of a schema. Here
-polars searches, also for the patterns of schemas, and a schema refers only to its own parts, at most `MAX_REFERENCES`
-times for one value.
+polars searches, and a schema refers only to its own parts, at most `MAX_REFERENCES` times for one value.
 """
 
 from __future__ import annotations
@@ -18,31 +17,21 @@ from jsonschema.validators import extend, validator_for
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from expectations.compile.masks import PATTERNS, alone, unexpected
 from expectations.compile.patterns import translate
-from expectations.suites.columns import Columns
 from expectations.suites.expectation import Expectation
 
 MAX_REFERENCES: Final = 10_000
 """References of a schema that are followed for one value."""
-_SCHEMA: Final = "expect_column_values_to_match_json_schema"
+SCHEMA: Final = "expect_column_values_to_match_json_schema"
 
 
-def is_about_texts(expectation: Expectation) -> bool:
-    """Whether this module evaluates the expectation."""
-    return expectation.type in PATTERNS or expectation.type == _SCHEMA
+def misfits(values: pl.DataFrame, expectation: Expectation) -> tuple[list[int], str]:
+    """The indexes of the rows that do not fit a schema, and the name of the exception if any; no row condition.
 
-
-def unexpected_texts(values: pl.DataFrame, expectation: Expectation) -> tuple[list[int], str]:
-    """The indexes of the unexpected rows, and the name of the exception if any; the row condition is ignored.
-
-    >>> asked = Expectation("expect_column_values_to_match_regex", {"column": "a", "regex": "^x"})
-    >>> unexpected_texts(pl.DataFrame({"a": ["x", "y", None]}), asked)
+    >>> asked = Expectation(SCHEMA, {"column": "a", "json_schema": {"type": "array"}})
+    >>> misfits(pl.DataFrame({"a": ["[]", "{}", None]}), asked)
     ([1], '')
     """
-    if expectation.type in PATTERNS:
-        mask = values.select(unexpected(alone(expectation), Columns(values.schema)).alias("mask"))["mask"]
-        return mask.arg_true().to_list(), ""
     fits = _validity(expectation.kwargs["json_schema"])
     texts = values[expectation.kwargs["column"]]
     try:

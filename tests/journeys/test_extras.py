@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -58,7 +59,7 @@ import journeys.commands.pipeline, journeys.commands.report, journeys.commands.l
 from journeys.app import app
 from journeys.commands.serve import server
 
-for line in ("stitch", "funnel visit order_placed", "paths variants", "report --site site", "identity --help"):
+for line in ("check", "stitch", "funnel visit order_placed", "paths variants", "report --site site", "identity --help"):
     done = CliRunner().invoke(app, line.split(), catch_exceptions=False)
     assert done.exit_code == 0, done.output
 server(__import__("pathlib").Path("site"), 0).server_close()
@@ -72,13 +73,22 @@ server(__import__("pathlib").Path("site"), 0).server_close()
     [
         ("ingest --until-caught-up", "landing"),
         ("quarantine list", "landing"),
-        ("check", "checks"),
     ],
 )
 def test_a_command_without_its_packages_names_the_extra_to_install(verb: str, extra: str, shop: Path) -> None:
     done = in_base(RUN, *verb.split(), folder=shop)
     assert done.returncode == 2, done.stderr
     assert done.stderr.count("\n") == 1 and f"pip install '.[{extra}]'" in done.stderr
+
+
+def test_a_check_needs_great_expectations_only_for_what_polars_cannot_evaluate(tmp_path: Path) -> None:
+    land(Lake(str(tmp_path / "lake")), event("order_placed", "1m", 1, customer_id="c1"))
+    mean = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "revenue", "max_value": 100}}
+    (tmp_path / "own.json").write_text(json.dumps({"name": "own", "expectations": [mean]}))
+    (tmp_path / "journeys.toml").write_text("[lake]\naddress = 'lake'\n[expectations]\nsuites = ['own.json']\n")
+    done = in_base(RUN, "check", folder=tmp_path)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.count("\n") == 1 and "pip install '.[checks]'" in done.stderr
 
 
 def test_doctor_names_the_extra_for_landing(shop: Path) -> None:

@@ -35,7 +35,7 @@ def event(name: str, time: str, number: int, **columns: Any) -> dict[str, Any]:
 
 def land(lake: Lake, *rows: dict[str, Any]) -> None:
     frame = conform(pl.DataFrame(list(rows), infer_schema_length=None)).collect()
-    frame.write_delta(lake.table("events"), mode="append")
+    frame.write_delta(lake.table("events"), mode="append", delta_write_options={"partition_by": ["event_date"]})
 
 
 def stored(paths: Paths) -> pl.DataFrame:
