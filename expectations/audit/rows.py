@@ -1,10 +1,11 @@
-"""Evaluates expectations about rows on their distinct values: rows with equal values have equal outcomes.
+"""Evaluates expectations about rows, and counts by day.
 
-Rows are read in chunks. In each chunk, the values that an expectation uses are counted by day, every distinct value is
-evaluated once, and the counts give the number of rows evaluated and unexpected on each day. The expressions of the gate
-evaluate (`expectations.compile.masks`); `texts` evaluates JSON schemas, and Great Expectations what has another meaning
-in polars. The result is exact: a property test compares it with that of Great Expectations on the rows themselves.
-Where only presence matters, values are reduced to it.
+Expectations that the gate can evaluate are evaluated with its expressions (`expectations.compile.masks`), in one pass
+over all rows. `texts` evaluates JSON schemas, and Great Expectations the rest: it takes time for each value, so it gets
+distinct values. Rows are read in chunks; in each, the values that an expectation uses are counted by day, every
+distinct value is evaluated once, and the counts give the number of rows evaluated and unexpected on each day. Where
+only presence matters, values are reduced to it. A property test compares all counts with those of Great Expectations on
+the rows themselves.
 """
 
 from __future__ import annotations
@@ -60,19 +61,51 @@ def is_by_value(expectation: Expectation) -> bool:
 def judge_rows(
     rows: pl.LazyFrame, columns: Columns, expectations: Sequence[Expectation], chunk: int, verdicts: Verdicts
 ) -> Iterator[int]:
-    """Evaluate rows with a column `DAY`, at most `chunk` of them in memory at a time, and add to `verdicts`.
+    """Evaluate rows with a column `DAY`, and add to `verdicts`; yields numbers of rows that are done.
 
-    Yields the number of rows of each chunk.
+    Of rows for Great Expectations, at most `chunk` are in memory at a time.
     """
-    groups = [_Group(list(members)) for _, members in _grouped(expectations)]
-    needed = {name for expectation in expectations for name in [*expectation.columns, *expectation.condition_columns]}
-    read = rows.select(DAY, *(columns.expression(name).alias(name) for name in sorted(needed)))
-    for part in _chunks(read, chunk):
-        for day, count in part.group_by(DAY).len().iter_rows():
-            verdicts.rows[day] = verdicts.rows.get(day, 0) + count
+    numbered = list(enumerate(expectations))
+    compiled = {position: masks for position, each in numbered if (masks := _compiled(each, columns)) is not None}
+    done = _count(rows, compiled, verdicts)
+    others = [pair for pair in numbered if pair[0] not in compiled]
+    if not others:
+        yield done
+        return
+    groups = [_Group(list(members)) for _, members in _grouped(others)]
+    needed = {name for _, expectation in others for name in [*expectation.columns, *expectation.condition_columns]}
+    for part in _chunks(rows.select(DAY, *(columns.expression(name).alias(name) for name in sorted(needed))), chunk):
         for group, counted in zip(groups, pl.collect_all([group.counted(part) for group in groups]), strict=True):
             group.judge(counted, verdicts)
         yield part.height
+
+
+def _compiled(expectation: Expectation, columns: Columns) -> tuple[pl.Expr, pl.Expr] | None:
+    """The rows that are evaluated, and the unexpected ones among them; None when polars cannot tell."""
+    try:
+        rows = judged(expectation.type, expectation.kwargs, columns)
+        return rows, rows & unexpected(alone(expectation), columns)
+    except NotCompiled:
+        return None
+
+
+def _count(rows: pl.LazyFrame, compiled: Mapping[int, tuple[pl.Expr, pl.Expr]], verdicts: Verdicts) -> int:
+    """Count rows by day, and those of compiled expectations; returns the number of rows."""
+    names = [(f"_judged {position}", f"_failed {position}") for position in compiled]
+    masks = [
+        mask.alias(name)
+        for pair, both in zip(names, compiled.values(), strict=True)
+        for name, mask in zip(pair, both, strict=True)
+    ]
+    by_day = rows.select(DAY, *masks).group_by(DAY).agg(pl.len().alias(COUNT), pl.exclude(DAY).sum())
+    total = 0
+    for day, count, *numbers in by_day.collect(engine="streaming").iter_rows():
+        verdicts.rows[day] = count
+        total += count
+        for position, evaluated, failed in zip(compiled, numbers[::2], numbers[1::2], strict=True):
+            counts = verdicts.of(position, day)
+            counts.judged, counts.failed = evaluated, failed
+    return total
 
 
 def _chunks(rows: pl.LazyFrame, chunk: int) -> Iterator[pl.DataFrame]:
@@ -83,13 +116,15 @@ def _chunks(rows: pl.LazyFrame, chunk: int) -> Iterator[pl.DataFrame]:
         start += chunk
 
 
-def _grouped(expectations: Sequence[Expectation]) -> Iterable[tuple[list[str], Iterator[tuple[int, Expectation]]]]:
+def _grouped(
+    numbered: Sequence[tuple[int, Expectation]],
+) -> Iterable[tuple[list[str], Iterator[tuple[int, Expectation]]]]:
     """The expectations with their positions, grouped by the columns whose values they use."""
 
     def values(pair: tuple[int, Expectation]) -> list[str]:
         return sorted(name for name, presence in _uses(pair[1]).items() if not presence)
 
-    return groupby(sorted(enumerate(expectations), key=values), key=values)
+    return groupby(sorted(numbered, key=values), key=values)
 
 
 class _Group:
@@ -186,10 +221,6 @@ def _unexpected(values: pl.DataFrame, expectation: Expectation) -> tuple[list[in
     """The indexes of the unexpected rows, and the name of the exception if any."""
     if expectation.type == SCHEMA:
         return misfits(values, expectation)
-    try:
-        mask = unexpected(expectation, Columns(values.schema))
-    except NotCompiled:
-        from expectations.audit.great_expectations import unexpected_rows
+    from expectations.audit.great_expectations import unexpected_rows
 
-        return unexpected_rows(values, [expectation])[0]
-    return values.select(mask.alias("mask"))["mask"].arg_true().to_list(), ""
+    return unexpected_rows(values, [expectation])[0]

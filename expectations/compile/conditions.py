@@ -58,12 +58,14 @@ def judged(type_: str, kwargs: Mapping[str, Any], columns: Columns) -> pl.Expr:
 
     A Boolean expression of the frame's height, without nulls.
     """
-    rows = pl.int_range(pl.len()) >= 0
+    name = kwargs.get("column") or kwargs.get("column_A") or kwargs["column_list"][0]
+    given = columns.expression(name).is_not_null()
+    rows = given.is_not_null()
     condition = kwargs.get("row_condition")
     if condition is not None:
         rows &= where(condition, columns)
     if "column" in kwargs:
-        return rows if type_.endswith("be_null") else rows & columns.expression(kwargs["column"]).is_not_null()
+        return rows if type_.endswith("be_null") else rows & given
     return rows & considered(kwargs, columns)
 
 
