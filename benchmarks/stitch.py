@@ -1,12 +1,12 @@
 """How long does stitching take, beside polars' plain sort of the same events by (customer, time)?
 
-    python benchmarks/stitch.py [EVENTS] [FOLDER]
+    python benchmarks/stitch.py [EVENTS] [FOLDER] [DAYS]
 
 Builds a lake of EVENTS (default 10 million) with identities, duplicates and a kiosk in FOLDER (default: a temporary
-one), then measures, each in a process of its own: the sort, the build of the path store, opening the store and counting
-its touches against the bare read of the same columns, a refresh after 1 % more events in two ways: from customers who
-come for a visit, and one by one from customers all over; and that one customer and then a thousand are forgotten, with
-the proof. The last lines are the ratios.
+one), 50 events a second or spread over DAYS. Then measures, each in a process of its own: the sort, the build of the
+path store, opening the store and counting its touches against the bare read of the same columns, a refresh after 1 %
+more events in two ways: from customers who come for a visit, and one by one from customers all over; and that one
+customer and then a thousand are forgotten, with the proof. The last lines are the ratios.
 """
 
 from __future__ import annotations
@@ -37,18 +37,19 @@ START = datetime(2024, 1, 1, tzinfo=UTC)
 EVENTS_PER_FILE = 500_000
 EVENTS_PER_CUSTOMER = 40
 VISIT = 8
+RATE = 50.0
 NAMES = ["ad_click", "page_view", "product_viewed", "cart_viewed", "checkout_started", "order_placed", "email_opened"]
 
 
-def events(first: int, count: int, customers: int, seed: int, visit: int = 1) -> pl.DataFrame:
+def events(first: int, count: int, customers: int, *, seed: int, visit: int = 1, rate: float = RATE) -> pl.DataFrame:
     """Events of customers with three devices each, a third of them logged in, one in a thousand at the kiosk.
 
-    `visit` neighbouring events are of one customer.
+    `visit` neighbouring events are of one customer; there are `rate` events a second.
     """
     dice = np.random.default_rng([seed, first])
     customer = np.repeat(dice.integers(0, customers, count // visit + 1), visit)[:count]
     device = customer * 3 + dice.integers(0, 3, count)
-    seconds = (first + np.sort(dice.random(count)) * count) / 50
+    seconds = (first + np.sort(dice.random(count)) * count) / rate
     kiosk = dice.random(count) < 0.001
     logged_in = dice.random(count) < 0.33
     columns = pl.DataFrame({"c": customer, "d": device, "kiosk": kiosk, "login": logged_in, "s": seconds})
@@ -76,11 +77,11 @@ def events(first: int, count: int, customers: int, seed: int, visit: int = 1) ->
     return conform(pl.concat([frame, again])).collect()
 
 
-def make(lake: Lake, count: int) -> None:
+def make(lake: Lake, count: int, rate: float = RATE) -> None:
     """Land the events."""
     for first in range(0, count, EVENTS_PER_FILE):
         size = min(EVENTS_PER_FILE, count - first)
-        frame = events(first, size, max(1, count // EVENTS_PER_CUSTOMER), seed=7)
+        frame = events(first, size, max(1, count // EVENTS_PER_CUSTOMER), seed=7, rate=rate)
         land(lake, frame)
 
 
@@ -164,16 +165,16 @@ def measured(name: str, folder: str) -> dict[str, Any]:
     return found
 
 
-def main(count: int, folder: str) -> None:
+def main(count: int, folder: str, rate: float) -> None:
     lake = Lake(folder)
     started = time.perf_counter()
-    make(lake, count)
+    make(lake, count, rate)
     print(f"{count:,} events landed in {time.perf_counter() - started:.1f} s", flush=True)
     sort, stitch, opened = (measured(name, folder) for name in ("sort", "stitch", "open"))
     more, customers = max(1, count // 100), max(1, count // EVENTS_PER_CUSTOMER)
     refreshed = []
     for number, visit in enumerate((VISIT, 1)):
-        new = events(count + number * more, more, customers, seed=7, visit=visit)
+        new = events(count + number * more, more, customers, seed=7, visit=visit, rate=rate)
         land(lake, new)
         refreshed.append(measured("refresh", folder))
     measured("forget 1", folder)
@@ -196,8 +197,9 @@ if __name__ == "__main__":
         print(json.dumps(result | {"peak_mb": peak}))
     else:
         size = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
+        per_second = size / (int(sys.argv[3]) * 86_400) if len(sys.argv) > 3 else RATE
         if len(sys.argv) > 2:
-            main(size, sys.argv[2])
+            main(size, sys.argv[2], per_second)
         else:
             with tempfile.TemporaryDirectory() as temporary:
-                main(size, str(Path(temporary) / "lake"))
+                main(size, str(Path(temporary) / "lake"), per_second)
