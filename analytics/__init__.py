@@ -70,7 +70,12 @@ if TYPE_CHECKING:
     from analytics.stitching.build import StitchSummary, stitch
     from analytics.stitching.build import build as build_paths
     from analytics.stitching.privacy.export import customer_data
-    from analytics.stitching.privacy.forget import check_removable, finish_forgetting, forget_selected
+    from analytics.stitching.privacy.forget import (
+        bring_up_to_date,
+        check_removable,
+        finish_forgetting,
+        forget_selected,
+    )
     from analytics.stitching.privacy.forget import forget as forget_customer
     from analytics.stitching.privacy.journal import erasures
     from analytics.stitching.privacy.objection import unknown_objectors
@@ -106,6 +111,7 @@ __all__ = [
     "against_the_rest",
     "amounts_left_out",
     "benjamini_hochberg",
+    "bring_up_to_date",
     "build_paths",
     "channels",
     "check_removable",
@@ -203,6 +209,7 @@ _ON_USE = {
     "erasures": "analytics.stitching.privacy.journal:erasures",
     "forget_customer": "analytics.stitching.privacy.forget:forget",
     "select_customers": "analytics.stitching.privacy.selection:select_customers",
+    "bring_up_to_date": "analytics.stitching.privacy.forget:bring_up_to_date",
     "check_removable": "analytics.stitching.privacy.forget:check_removable",
     "finish_forgetting": "analytics.stitching.privacy.forget:finish_forgetting",
     "forget_selected": "analytics.stitching.privacy.forget:forget_selected",

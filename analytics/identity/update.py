@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 import polars as pl
 
-from analytics.identity.columns import CODE, LINKED_TYPE, Mask, NodeNumbers
+from analytics.identity.columns import CODE, HASH, LINKED_TYPE, Mask, NodeNumbers
 from analytics.identity.graph import (
     assign_combinations,
     components,
@@ -80,6 +80,40 @@ def update_identities(
     columns = [seen[name].cast(pl.Int64).fill_null(-1).to_numpy() for name in names]
     is_new = np.arange(len(seen)) >= len(known.seen)
     hit, reopened = _affected_combinations(nodes, columns, is_new, changed)
+    if not hit.any():
+        return UpdatedIdentities(nodes, seen)
+    return _resolve_again(nodes, seen, hit, reopened, (sources, removed, settings))
+
+
+def without_combinations(
+    known: KnownIdentities,
+    gone: Mask,
+    sources: Sequence[Source],
+    removed: pl.DataFrame,
+    settings: IdentityRules,
+) -> UpdatedIdentities:
+    """Resolves identities again where the combinations marked in `gone` no longer occur.
+
+    Numbers stay. What is gone keeps an empty row: of a combination without hash, identities and events, of an identity
+    without kind and value. `removed` holds all tombstones.
+    """
+    names = [f"{source.column}_node" for source in sources]
+    nodes, seen = known.nodes.with_row_index("node"), known.seen
+    before = pl.concat([seen[name].filter(pl.Series(gone)).alias("node") for name in names]).drop_nulls().unique()
+    nothing = {name: pl.lit(None, seen.schema[name]) for name in (HASH, *names, CODE, "shared")}
+    nothing |= {LINKED: pl.lit("anonymous", LINKED_TYPE), "events": pl.lit(0, seen.schema["events"])}
+    seen = seen.with_columns(
+        pl.when(pl.Series(gone)).then(empty).otherwise(pl.col(name)).alias(name) for name, empty in nothing.items()
+    )
+    left = pl.concat([seen[name].alias("node") for name in names]).drop_nulls().unique()
+    columns = [seen[name].cast(pl.Int64).fill_null(-1).to_numpy() for name in names]
+    hit, reopened = _affected_combinations(nodes, columns, np.zeros(len(seen), np.bool_), before.to_numpy())
+    is_gone = pl.col("node").is_in(before.filter(~before.is_in(left.implode())).implode())
+    own = {name: pl.col("node") for name in ("component", "customer")}
+    blank = {"kind": None, "value": None, "login": False, "known": False, "shared": False, "tied": False}
+    nodes = nodes.with_columns(
+        pl.when(is_gone).then(empty).otherwise(pl.col(name)).alias(name) for name, empty in (own | blank).items()
+    )
     if not hit.any():
         return UpdatedIdentities(nodes, seen)
     return _resolve_again(nodes, seen, hit, reopened, (sources, removed, settings))

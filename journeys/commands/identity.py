@@ -96,7 +96,7 @@ def show_split(settings: Settings, one: str, other: str, reason: str, *, undo: b
 
 def show_forget(settings: Settings, customers: Sequence[str], *, preview: bool, yes: bool, large: bool) -> None:
     """Show what would go; after confirmation remove it, and print how many rows each table held before and after."""
-    from analytics import check_removable, finish_forgetting, forget_selected, select_customers
+    from analytics import bring_up_to_date, check_removable, finish_forgetting, forget_selected, select_customers
 
     def then() -> None:
         _withdraw_reports(settings)
@@ -104,6 +104,8 @@ def show_forget(settings: Settings, customers: Sequence[str], *, preview: bool, 
     if not preview and finish_forgetting(settings.lake, settings.paths, then=then) is not None:
         terminal.out.print("Finished an earlier run that was interrupted.")
     with terminal.step("Looking the customers up"):
+        if not preview:
+            bring_up_to_date(settings.lake, settings.paths)
         selection = select_customers(settings.lake, customers, settings.paths)
     _print_selection(selection.summary, selection.unknown)
     if preview:
@@ -112,7 +114,7 @@ def show_forget(settings: Settings, customers: Sequence[str], *, preview: bool, 
     if not yes:
         who = customers[0] if len(customers) == 1 else f"{len(selection.summary):,} customers"
         typer.confirm(f"Remove all data of {who}? This cannot be undone", abort=True)
-    with terminal.step("Removing the customers and stitching again"):
+    with terminal.step("Removing the customers"):
         proof = forget_selected(settings.lake, selection, large=large, then=then)
     terminal.show(proof, terminal.As.table)
     terminal.out.print(f"\n{_proven(int(proof['named'].sum()))}", style="dim", markup=False)

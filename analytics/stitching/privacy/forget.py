@@ -1,30 +1,34 @@
 """Removes customers: every event, profile, link and touch, from all tables, files and logs.
 
 Customers are named by any of their identities and resolved as stitching resolves them. What is about to go can be
-looked at first (`SelectedCustomers.summary`). Rows are deleted, the files that held them and the log entries that
-mention them are removed, and the paths are built again. A run that was interrupted is finished by the next one from
-its journal. Reports lie outside the lake: `then` is called while the journal is still there, so that an interrupted
-withdrawal is finished, too. Kafka's own copy is outside the lake.
+looked at first (`SelectedCustomers.summary`). Rows are deleted, and the files that held them and the log entries that
+mention them are removed. Then the parts of the paths that hold the customers are written again without them; where
+more than that would change, the paths are built (`pruned_store`). A run that was interrupted is finished by the next
+one from its journal. Reports lie outside the lake: `then` is called while the journal is still there, so that an
+interrupted withdrawal is finished, too. Kafka's own copy is outside the lake.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 
 import polars as pl
 
 from analytics.stitching.build import build
 from analytics.stitching.privacy.checks import forget_names
 from analytics.stitching.privacy.journal import read_journal, record_erasure, remove_journal, write_journal
+from analytics.stitching.privacy.pruned_store import publish_without
 from analytics.stitching.privacy.selection import TABLES, SelectedCustomers, select_customers, unknown_identity
-from analytics.stitching.refresh_state import MEMORY, load_state
+from analytics.stitching.refresh import refresh
+from analytics.stitching.refresh_state import MEMORY, stored_nodes
 from analytics.store.columns import CUSTOMER, TOUCHES
 from analytics.store.manifest import PathsReplacedError, generation_of, holds_paths, remove_generations
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, StorageError
 from expectations.lake import files
 from expectations.lake.erase import Erased, erase
 from expectations.lake.layout import PATHS, RESULTS, Lake
@@ -42,7 +46,9 @@ def forget(
     large: bool = False,
     then: Callable[[], object] | None = None,
 ) -> pl.DataFrame:
-    """Removes customers, each named by one identity (`kind:value`), from the lake and builds the paths again.
+    """Removes customers, each named by one identity (`kind:value`), from the lake and its paths.
+
+    What has landed since the last stitching is stitched first.
 
     One row per table: table String; then Int64: before, after (rows; for `memory`, the refresh state, identities),
     named (rows that still hold one of the customers' identities afterwards: events of others), rewritten, removed
@@ -59,7 +65,21 @@ def forget(
     proof = finish_forgetting(lake, rules, then=then)
     if unfinished and proof is not None and set(asked) <= set(unfinished.asked):
         return proof
-    return forget_selected(lake, select_customers(lake, asked, rules), large=large, then=then)
+    held = _Held.of(lake)
+    bring_up_to_date(lake, rules)
+    selection = select_customers(lake, asked, rules)
+    check_removable(lake, selection, large=large)
+    write_journal(lake, selection)
+    return _removed(lake, selection, held, then)
+
+
+def bring_up_to_date(lake: Lake, rules: PathRules) -> None:
+    """Refreshes the paths, if there are any: customers can leave current paths without a build.
+
+    >>> bring_up_to_date(Lake("nowhere"), PathRules())
+    """
+    if holds_paths(lake):
+        retrying(PathsReplacedError)(refresh, lake, rules)
 
 
 def finish_forgetting(
@@ -67,16 +87,17 @@ def finish_forgetting(
 ) -> pl.DataFrame | None:
     """Finishes an interrupted run, and returns its proof; None when there is none."""
     unfinished = read_journal(lake, rules or PathRules())
-    return None if unfinished is None else _removed(lake, unfinished, then)
+    return None if unfinished is None else _removed(lake, unfinished, _Held.of(lake), then)
 
 
 def forget_selected(
     lake: Lake, selection: SelectedCustomers, *, large: bool = False, then: Callable[[], object] | None = None
 ) -> pl.DataFrame:
     """Removes the customers of a selection; see `forget`."""
+    held = _Held.of(lake)
     check_removable(lake, selection, large=large)
     write_journal(lake, selection)
-    return _removed(lake, selection, then)
+    return _removed(lake, selection, held, then)
 
 
 def check_removable(lake: Lake, selection: SelectedCustomers, *, large: bool = False) -> None:
@@ -105,17 +126,30 @@ def too_large(selection: SelectedCustomers) -> pl.DataFrame:
     )
 
 
-def _removed(lake: Lake, selection: SelectedCustomers, then: Callable[[], object] | None) -> pl.DataFrame:
+@dataclass(frozen=True)
+class _Held:
+    """What paths and refresh state held before: touches, identities, and the files of the state."""
+
+    touches: int
+    identities: int
+    files: frozenset[str]
+
+    @classmethod
+    def of(cls, lake: Lake) -> _Held:
+        """What they hold now."""
+        touches = len(Paths.open(lake)) if holds_paths(lake) else 0
+        return cls(touches, _identities_in_state(lake), _state_files(lake))
+
+
+def _removed(lake: Lake, selection: SelectedCustomers, held: _Held, then: Callable[[], object] | None) -> pl.DataFrame:
     """Removes the customers of a selection whose journal is written; returns the proof."""
-    before, old_files = _identities_in_state(lake), _state_files(lake)
-    touches = len(Paths.open(lake)) if holds_paths(lake) else 0
     erased = [erase(lake, table, selection.conditions(lake, table)) for table in TABLES]
     erased.append(forget_names(lake, selection.events[contract.EVENT_DATE].unique().to_list()))
-    retrying(PathsReplacedError)(build, lake, selection.rules)  # a stitch that began before may publish meanwhile
-    erased.append(Erased(PATHS, touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
+    _renew_paths(lake, selection, erased)
+    erased.append(Erased(PATHS, held.touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
     new_files = _state_files(lake)
-    state = (_identities_in_state(lake), len(new_files - old_files), len(old_files - new_files))
-    erased.append(Erased(MEMORY, before, *state, 0))
+    state = (_identities_in_state(lake), len(new_files - held.files), len(held.files - new_files))
+    erased.append(Erased(MEMORY, held.identities, *state, 0))
     record_erasure(lake)
     if then is not None:
         then()
@@ -124,6 +158,18 @@ def _removed(lake: Lake, selection: SelectedCustomers, then: Callable[[], object
     named = selection.counts(lake) | {PATHS: _touches(lake, selection), MEMORY: in_state, RESULTS: 0}
     proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in erased])
     return proof.select("table", "before", "after", "named", "rewritten", "removed", "log")
+
+
+def _renew_paths(lake: Lake, selection: SelectedCustomers, erased: Sequence[Erased]) -> None:
+    """Publishes the paths without the customers; builds them where more than that would change.
+
+    A stitch that began before may publish meanwhile, and another erasure may remove what is read here: then, too, the
+    paths are built, which tells of a lake that cannot be read.
+    """
+    with suppress(OSError, StorageError):
+        if publish_without(lake, selection, erased):
+            return
+    retrying(PathsReplacedError)(build, lake, selection.rules)
 
 
 def _has_traces(lake: Lake, selection: SelectedCustomers) -> bool:
@@ -139,14 +185,12 @@ def _touches(lake: Lake, selection: SelectedCustomers) -> int:
 
 def _identities_in_state(lake: Lake, subset: pl.DataFrame | None = None) -> int:
     """How many identities the refresh state holds: all, or those given."""
-    state = load_state(lake, generation_of(lake)) if holds_paths(lake) else None
-    if state is None:
-        return 0
-    return len(state.nodes if subset is None else state.nodes.join(subset, on=["kind", "value"], how="semi"))
+    known = stored_nodes(lake).filter(pl.col("value").is_not_null())
+    return len(known if subset is None else known.join(subset, on=["kind", "value"], how="semi"))
 
 
-def _state_files(lake: Lake) -> set[str]:
-    return set(files.listing(lake.table(MEMORY)))
+def _state_files(lake: Lake) -> frozenset[str]:
+    return frozenset(files.listing(lake.table(MEMORY)))
 
 
 def _drop_old_generations(lake: Lake) -> tuple[int, int]:

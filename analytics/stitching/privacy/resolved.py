@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import polars as pl
 
@@ -16,11 +17,13 @@ from analytics.identity.update import UpdatedIdentities
 from analytics.stitching.refresh_state import RefreshState, load_state
 from analytics.stitching.verify import is_current
 from analytics.store.columns import CUSTOMER
-from analytics.store.manifest import generation_of
+from analytics.store.manifest import current_generation
 from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.lake.layout import Lake
 from expectations.lake.tables import landed
+
+_NEAR: Final = "_near"
 
 
 @dataclass(frozen=True)
@@ -28,12 +31,15 @@ class Resolved:
     """The customer of every identity, and the events of customers.
 
     `nodes` has kind, value and customer, the row of the identity that names it. `events_of` returns the landed events
-    of some customers with the column `_customer`.
+    of some customers with the column `_customer`. `state` is what the last stitching remembers and `base` its
+    generation, where the customers come from there.
     """
 
     nodes: pl.DataFrame
     events_of: Callable[[pl.Series], pl.LazyFrame]
     salt: str | None
+    state: RefreshState | None = None
+    base: str = ""
 
     def keys(self, customers: pl.Series) -> pl.Series:
         """The keys of customers in the paths."""
@@ -46,8 +52,9 @@ class Resolved:
 
 def resolve(lake: Lake, rules: PathRules) -> Resolved:
     """Resolves the identities of all landed events as stitching does."""
-    state = load_state(lake, generation_of(lake)) if is_current(lake, rules) and not rules.identities.as_of else None
-    return _from_events(lake, rules) if state is None else _from_state(lake, rules, state)
+    base = current_generation(lake)
+    state = load_state(lake, base) if is_current(lake, rules) and not rules.identities.as_of else None
+    return _from_events(lake, rules) if state is None else _from_state(lake, rules, state, base)
 
 
 def _from_events(lake: Lake, rules: PathRules) -> Resolved:
@@ -60,7 +67,7 @@ def _from_events(lake: Lake, rules: PathRules) -> Resolved:
     return Resolved(identities.nodes, events_of, rules.identities.salt)
 
 
-def _from_state(lake: Lake, rules: PathRules, state: RefreshState) -> Resolved:
+def _from_state(lake: Lake, rules: PathRules, state: RefreshState, base: str) -> Resolved:
     """A combination with an identity that links belongs to one customer, one with only shared ones by its time."""
     nodes, seen = state.nodes.with_row_index("node"), state.seen
     sources = sources_of(state.kinds, rules.identities)
@@ -69,9 +76,12 @@ def _from_state(lake: Lake, rules: PathRules, state: RefreshState) -> Resolved:
     shared = shared.with_columns(seen[HASH].gather(shared[COMBINATION]))
 
     def events_of(customers: pl.Series) -> pl.LazyFrame:
-        theirs = pl.col(CODE).is_in(customers.implode())
-        linked = seen.lazy().select(HASH, CODE).filter(theirs)
-        near = shared.lazy().select(HASH, contract.OCCURRED_AT, CODE).filter(theirs)
-        return pl.concat([events.join(linked, on=HASH), events.join(near, on=[HASH, contract.OCCURRED_AT])])
+        """Reads the events once: those with a combination of the customers, of which some are theirs at some times."""
+        theirs, at = pl.col(CODE).is_in(customers.implode()), contract.OCCURRED_AT
+        linked = seen.select(HASH, CODE).filter(theirs)
+        near = shared.select(HASH, at, CODE).filter(theirs).rename({CODE: _NEAR})
+        rows = events.filter(pl.col(HASH).is_in(pl.concat([linked[HASH], near[HASH]]).unique().implode()))
+        rows = rows.join(linked.lazy(), on=HASH, how="left").join(near.lazy(), on=[HASH, at], how="left")
+        return rows.with_columns(pl.coalesce(CODE, _NEAR).alias(CODE)).drop(_NEAR).filter(pl.col(CODE).is_not_null())
 
-    return Resolved(nodes, events_of, rules.identities.salt)
+    return Resolved(nodes, events_of, rules.identities.salt, state, base)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
@@ -13,8 +13,10 @@ from analytics.identity.links import PAIR, known_identity, parse_identity
 from analytics.identity.sources import kinds_in, sources_of
 from analytics.stitching.privacy.quarantine import messages_naming
 from analytics.stitching.privacy.resolved import Resolved, resolve
+from analytics.stitching.refresh_state import RefreshState
 from analytics.store.columns import CUSTOMER
 from analytics.touches.rules import PathRules
+from analytics.touches.watermark import activity
 from expectations import contract
 from expectations.errors import DefinitionError, nearest
 from expectations.lake.layout import EVENTS, LINKS, PROFILES, QUARANTINE, Lake
@@ -30,6 +32,23 @@ PLACES: Final = pl.Schema(
 _SCHEMAS: Final = {PROFILES: contract.PROFILES, LINKS: contract.LINKS}
 _IDENTITY_COLUMNS: Final = {PROFILES: (("identity_kind", "identity"),), LINKS: (PAIR[:2], PAIR[2:])}
 _OWN: Final = (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)
+_KINDS: Final = "_kinds"
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """Where a selection was made from what the last stitching remembers: that, and what it takes to forget it.
+
+    `base` is the generation. `codes` are the customers' nodes. `minutes` has topic, partition, minute (since 1970) and
+    time of the customers' events, as the watermark reads them, and `kinds` how many events carry each kind of identity
+    of the map.
+    """
+
+    base: str
+    state: RefreshState
+    codes: pl.Series
+    minutes: pl.DataFrame
+    kinds: pl.DataFrame
 
 
 @dataclass(frozen=True)
@@ -40,6 +59,7 @@ class SelectedCustomers:
     - `identities`: customer (key), kind, value; an identity that no event carries is a customer by itself.
     - `events`: customer, where each event lies (`contract.PLACE`, event_date), and when it occurred.
     - `raw`: addresses as they were sent, where only their hashes are identities.
+    - `remembered`: what the paths know of the customers; None where they were found by reading all events.
     """
 
     rules: PathRules
@@ -48,6 +68,7 @@ class SelectedCustomers:
     identities: pl.DataFrame
     events: pl.DataFrame
     raw: frozenset[str]
+    remembered: Remembered | None = field(default=None, compare=False, repr=False)
 
     @property
     def summary(self) -> pl.DataFrame:
@@ -100,13 +121,19 @@ class SelectedCustomers:
         rules = self.rules.identities
         carries = pl.any_horizontal(
             source.value.is_in(self.identities.filter(kind=source.kind)["value"].implode())
-            for source in sources_of(_kinds(lake, self.rules), rules)
+            for source in sources_of(self._keys_of_map(), rules)
         )
         return {
             **{table: _count(self.rows(lake, table)) for table in _IDENTITY_COLUMNS},
             QUARANTINE: len(self.messages(lake)),
             EVENTS: _count(landed(lake).filter(carries)),
         }
+
+    def _keys_of_map(self) -> list[str]:
+        """The keys of the map of identities that may hold one of the identities."""
+        hashed = self.rules.identities.hashed
+        named = set(self.identities["kind"])
+        return sorted(kind for kind in self.rules.identities.known_kinds if hashed.get(kind, kind) in named)
 
     def _is_named_in(self, kind: str, value: str) -> pl.Expr:
         rules = self.rules.identities
@@ -139,25 +166,40 @@ def select_customers(lake: Lake, asked: Sequence[str], rules: PathRules) -> Sele
     known = known.select(resolved.keys(known["customer"]), "kind", "value")
     unknown = found.filter(pl.col("customer").is_null())
     alone = unknown.select(pl.format("{}:{}", "kind", "value").alias(CUSTOMER), "kind", "value").unique()
-    rows, raw = _events_of(resolved, codes, rules)
+    rows, raw, remembered = _events_of(resolved, codes, rules)
     raw |= {value for kind, value in map(parse_identity, asked) if kind in rules.identities.hashed}
     return SelectedCustomers(
-        rules, tuple(found["asked"]), tuple(unknown["asked"]), pl.concat([known, alone]), rows, frozenset(raw)
+        rules,
+        tuple(found["asked"]),
+        tuple(unknown["asked"]),
+        pl.concat([known, alone]),
+        rows,
+        frozenset(raw),
+        remembered,
     )
 
 
-def _events_of(resolved: Resolved, codes: pl.Series, rules: PathRules) -> tuple[pl.DataFrame, set[str]]:
-    """Where the events of some customers lie, and the addresses in them."""
-    if codes.is_empty():
-        return pl.DataFrame(schema=PLACES), set()
+def _events_of(
+    resolved: Resolved, codes: pl.Series, rules: PathRules
+) -> tuple[pl.DataFrame, set[str], Remembered | None]:
+    """Where the events of some customers lie, the addresses in them, and what it takes to forget them."""
+    if codes.is_empty() and resolved.state is None:
+        return pl.DataFrame(schema=PLACES), set(), None
     columns = [
         (pl.col(kind) if kind in _OWN else pl.col(contract.IDENTITIES).map.get(kind)).alias(f"_raw_{kind}")
         for kind in rules.identities.hashed
     ]
-    own = resolved.events_of(codes).select(CODE, *(name for name in PLACES if name != CUSTOMER), *columns)
-    rows = own.collect(engine="streaming")
+    places = [name for name in PLACES if name != CUSTOMER]
+    kinds = pl.col(contract.IDENTITIES).map.keys().alias(_KINDS)
+    own = resolved.events_of(codes) if len(codes) else resolved.events_of(codes).head(0)
+    rows = own.select(CODE, *places, contract.RECEIVED_AT, *columns, kinds).collect(engine="streaming")
     raw = {text.strip() for name in rows.columns if name.startswith("_raw_") for text in rows[name].drop_nulls()}
-    return rows.with_columns(resolved.keys(rows[CODE])).select(PLACES.names()), raw
+    found = rows.with_columns(resolved.keys(rows[CODE])).select(PLACES.names())
+    if resolved.state is None:
+        return found, raw, None
+    each = rows.select(pl.col(_KINDS).explode().alias("kind")).drop_nulls().group_by("kind")
+    counts = each.agg(pl.len().cast(pl.Int64).alias("events"))
+    return found, raw, Remembered(resolved.base, resolved.state, codes, activity(rows.lazy()), counts)
 
 
 def unknown_identity(lake: Lake, selection: SelectedCustomers) -> DefinitionError:
@@ -175,11 +217,6 @@ def unknown_identity(lake: Lake, selection: SelectedCustomers) -> DefinitionErro
         expected=f"a kind among {', '.join(kinds)}, and a value that is not denied",
         do=(kind not in kinds and nearest(kind, kinds)) or advice,
     )
-
-
-def _kinds(lake: Lake, rules: PathRules) -> list[str]:
-    """The keys of the map of identities that occur and that link."""
-    return kinds_in(landed(lake)).filter(pl.col("kind").is_in(rules.identities.known_kinds))["kind"].to_list()
 
 
 def _count(rows: pl.LazyFrame) -> int:
