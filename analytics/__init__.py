@@ -11,6 +11,7 @@ from analytics.engine.conditions import Exclude, Step
 from analytics.engine.goals import Goal, main_goal
 from analytics.engine.local.calendar import day_start
 from analytics.engine.local.money import Money, amounts_left_out
+from analytics.engine.run import Asking, answer_all, answered, together
 from analytics.engine.units import goal_window
 from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
@@ -95,6 +96,7 @@ __all__ = [
     "SCORE",
     "SURVEY",
     "SURVEY_SCALES",
+    "Asking",
     "Design",
     "Exclude",
     "Funnel",
@@ -110,6 +112,8 @@ __all__ = [
     "UnknownWordWarning",
     "against_the_rest",
     "amounts_left_out",
+    "answer_all",
+    "answered",
     "benjamini_hochberg",
     "bring_up_to_date",
     "build_paths",
@@ -180,6 +184,7 @@ __all__ = [
     "survival",
     "time_to_convert",
     "time_to_goal",
+    "together",
     "tombstones",
     "touch_schema",
     "transitions",

@@ -116,6 +116,11 @@ class Measure:
 MEASURES: Final[dict[str, Measure]] = {}
 """All measures by the name of their function: `compare`, the schema, the docs and the tests go through these."""
 
+ASKED: Final[dict[Callable[..., Any], Callable[..., Any]]] = {}
+"""What binds the arguments of a public function, so that it can be asked together with others: the function's analysis,
+or anything else that is `Additive` and has `finish`.
+"""
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
@@ -125,6 +130,7 @@ def measured_by(analysis: type[Any]) -> Callable[[_F], _F]:
     def register(function: _F) -> _F:
         measure = Measure(function, analysis)
         MEASURES[measure.name] = measure
+        ASKED[function] = measure.bound
         types = ", ".join(f"`{name}` {dtype}" for name, dtype in analysis.SCHEMA.items())
         function.__doc__ = f"{inspect.cleandoc(function.__doc__ or '')}\n\nTypes of the answer, after `by`: {types}.\n"
         return function

@@ -150,6 +150,9 @@ class GoalTouches:
 
     def marked(self, part: Part) -> NDArray[np.bool_]:
         """Which touches of a part are the goal."""
+        return part.once(("goal", self), lambda: self._marked(part))
+
+    def _marked(self, part: Part) -> NDArray[np.bool_]:
         is_goal: NDArray[np.bool_] = np.isin(part.read([TOUCHPOINT])[TOUCHPOINT].to_numpy(), self.touchpoints)
         if self.stages:
             is_goal |= part.read([STAGE])[STAGE].is_in(list(self.stages)).fill_null(False).to_numpy()

@@ -1,22 +1,31 @@
-"""Runs a measure over the parts of a store, one thread per core."""
+"""Runs measures over the parts of a store, one thread per core.
+
+Several measures are asked of a part before the next one is read (`answer_all`): what they read and make of it alike is
+made once, and no more than one part per thread is in memory.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from functools import partial
+from typing import Any, Final, TypeVar
 
 import polars as pl
 
-from analytics.engine.analysis import Additive, Analysis
+from analytics.engine.analysis import ASKED, Additive, Analysis
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
+from expectations.errors import DefinitionError
 
+_K = TypeVar("_K", bound=Hashable)
 _S = TypeVar("_S")
-
-
 _T = TypeVar("_T")
+Asking = Generator[Mapping[Any, partial[pl.DataFrame]], dict[Any, pl.DataFrame], _T]
+"""Code that yields questions by key as often as it needs answers, and gets these in return (`answered`)."""
+_PARTS_PER_CORE: Final = 8
+"""After so many parts their counts are added up, so that they take no more memory in a store of more parts."""
 
 
 def run(paths: Paths, analysis: Analysis, *, exact: bool = False) -> pl.DataFrame:
@@ -32,9 +41,95 @@ def run(paths: Paths, analysis: Analysis, *, exact: bool = False) -> pl.DataFram
     return paths.without_objectors(analysis.finish(merged))
 
 
+def answer_all(paths: Paths, questions: Mapping[_K, partial[pl.DataFrame]]) -> dict[_K, pl.DataFrame]:
+    """The answers of several questions by their keys, each as it is alone; every part of the paths is read once.
+
+    A question is a measure, or `compare`, with all its arguments but the paths, by keyword. Raises `DefinitionError`
+    for another function, and as the functions themselves do.
+
+    >>> from functools import partial
+    >>> from analytics import Paths, goal_rate, transitions
+    >>> shop = Paths.from_text({"ann": "look@0d buy@1d", "bo": "look@0d"}, end="60d")
+    >>> asked = {"rate": partial(goal_rate, goal="buy", unit="customer"), "moves": partial(transitions)}
+    >>> answer_all(shop, asked)["rate"]["goal_rate"].item()
+    0.5
+    """
+    if not questions:
+        return {}
+    if unknown := [asked.func.__name__ for asked in questions.values() if asked.func not in ASKED]:
+        expected = f"one of {', '.join(sorted(function.__name__ for function in ASKED))}"
+        raise DefinitionError("This function cannot be asked with others.", expected=expected, found=unknown[0])
+    analyses = [ASKED[asked.func](paths, **asked.keywords) for asked in questions.values()]
+    answers = (
+        paths.without_objectors(analysis.finish(merged))
+        for analysis, merged in zip(analyses, counted_all(paths, analyses), strict=True)
+    )
+    return dict(zip(questions, answers, strict=True))
+
+
+def answered(paths: Paths, asking: Asking[_T]) -> _T:
+    """What an asking returns; the questions of each of its rounds are answered in one pass over the parts.
+
+    >>> from functools import partial
+    >>> from analytics import Paths, goal_rate
+    >>> def rate(goal: str) -> Asking[float]:
+    ...     found = yield {"rate": partial(goal_rate, goal=goal, unit="customer")}
+    ...     return float(found["rate"]["goal_rate"].item())
+    >>> shop = Paths.from_text({"ann": "look@0d buy@1d", "bo": "look@0d"}, end="60d")
+    >>> answered(shop, together(rate("buy"), rate("look")))
+    [0.5, 1.0]
+    """
+    answers: Any = None
+    while True:
+        try:
+            questions = asking.send(answers)
+        except StopIteration as end:
+            found: _T = end.value
+            return found
+        answers = answer_all(paths, questions)
+
+
+def together(*askings: Asking[Any]) -> Asking[list[Any]]:
+    """What several askings return, in order; the first rounds of all are one round, and so on."""
+    results: list[Any] = [None] * len(askings)
+    waiting: dict[int, Mapping[Any, partial[pl.DataFrame]]] = {}
+
+    def go_on(number: int, answers: Any) -> None:
+        try:
+            waiting[number] = askings[number].send(answers)
+        except StopIteration as end:
+            results[number] = end.value
+
+    for number in range(len(askings)):
+        go_on(number, None)
+    while waiting:
+        asked = waiting.copy()
+        waiting.clear()
+        answers = yield {(number, key): one for number, own in asked.items() for key, one in own.items()}
+        for number, own in asked.items():
+            go_on(number, {key: answers[number, key] for key in own})
+    return results
+
+
 def counted(paths: Paths, analysis: Additive) -> pl.DataFrame:
     """The counts of a measure over all parts."""
-    return analysis.merge(on_parts(paths, lambda part: analysis.partial(part, paths.dictionaries)))
+    return counted_all(paths, [analysis])[0]
+
+
+def counted_all(paths: Paths, analyses: Sequence[Additive]) -> list[pl.DataFrame]:
+    """The counts of several measures over all parts."""
+
+    def partials(part: Part) -> list[pl.DataFrame]:
+        held = part.held()
+        return [analysis.partial(held, paths.dictionaries) for analysis in analyses]
+
+    merged: list[pl.DataFrame] = []
+    at_once = _PARTS_PER_CORE * (os.cpu_count() or 1)
+    for first in range(0, max(len(paths.parts), 1), at_once):
+        found = on_threads(partials, paths.parts[first : first + at_once])
+        tables = [[*merged[number : number + 1], *(own[number] for own in found)] for number in range(len(analyses))]
+        merged = [analysis.merge(own) for analysis, own in zip(analyses, tables, strict=True)]
+    return merged
 
 
 def on_parts(paths: Paths, task: Callable[[Part], _T]) -> list[_T]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from functools import cached_property
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -64,6 +65,25 @@ BEHIND: Final = {
     "customers_waited": "waited",
 }
 """The columns of distinct customers, and the counts that they stand behind."""
+MADE_OF: Final[Mapping[str, Sequence[str]]] = {
+    **{name: (customers_of(count),) for name, count in BEHIND.items()},
+    **{
+        f"share_of_{whole}{end}": (part, whole, *square_columns(part, whole))
+        for part, whole in SHARES
+        for end in ("", "_low", "_high")
+    },
+    "effective_previous": ("reached", "previous", *square_columns("reached", "previous")),
+    "enough": (customers_of("entered"),),
+    **dict.fromkeys(("median_wait", "p90_wait", "waits"), ("spread",)),
+    **dict.fromkeys(
+        (
+            *("value", "value_left_out", "value_dominated", "net_value", "net_value_dominated"),
+            *("returns", "returns_left_out", *PEOPLE),
+        ),
+        (*SUMS, *LARGEST, *PEOPLE),
+    ),
+}
+"""The counts of a partial that columns of the answer are made of; others are counts themselves."""
 Times = NDArray[np.int64]
 NONE: Final = -1
 NEVER: Final = np.iinfo(np.int64).max
@@ -145,8 +165,9 @@ class Touches:
         is_goal = stages.goal_touches.marked(sequences.part)[np.append(sequences.rows, after.rows)]
         rank = np.full(len(unit), NONE)  # the aftermath is of no stage
         if stages.rank:
-            codes = sequences.part.read([STAGE])[STAGE].cast(pl.Int64).fill_null(len(stages.rank)).to_numpy()
-            rank[places] = np.array([*stages.rank, NONE])[codes[sequences.rows]]
+            words = sequences.part.read([STAGE])[STAGE][sequences.rows]
+            codes = words.cast(pl.Int64).fill_null(len(stages.rank)).to_numpy()
+            rank[places] = np.array([*stages.rank, NONE])[codes]
             behind = np.isin(sequences.codes, stages.goal_touches.main) & (rank[places] == NONE)
             rank[places[behind]] = len(stages.names)  # a main goal that no rule names has a stage behind all others
         return cls(unit, since, rank, is_goal, len(sequences))
@@ -281,11 +302,15 @@ class StageMeasure(PathMeasure):
         """The stored columns that are read."""
         return tuple(dict.fromkeys([*self.view.columns, *([STAGE] if STAGE in self.view.schema else [])]))
 
-    def followed(self, sequences: UnitSequences) -> tuple[Touches, Followed]:
-        """The touches of the journeys of a part, and how far these get."""
-        begin, touches = sequences.microseconds(sequences.bounds[:-1]), Touches.of(sequences, self.stages)
-        mature = are_followed(begin, sequences.window, self.view.end_of_data)
-        return touches, Followed.of(touches, self.stages, mature, sequences.window)
+    def followed(self, sequences: UnitSequences) -> Followed:
+        """How far the journeys of a part get."""
+
+        def follow() -> Followed:
+            begin, touches = sequences.microseconds(sequences.bounds[:-1]), Touches.of(sequences, self.stages)
+            mature = are_followed(begin, sequences.window, self.view.end_of_data)
+            return Followed.of(touches, self.stages, mature, sequences.window)
+
+        return sequences.part.once(("followed", self.stages, self.view.reading), follow)
 
 
 @dataclass(frozen=True, eq=False)
@@ -350,14 +375,22 @@ class StageFunnel(StageMeasure):
     period: str | None = None
     share_of: str = "entered"
     with_open: bool = False
+    answered: tuple[str, ...] = ()
+    """The columns of the answer after its keys that are counted; without any all of them."""
 
     @classmethod
     def of(
-        cls, paths: Paths, *, value: str | Money | None = None, returns: Words | None = None, **options: Any
+        cls,
+        paths: Paths,
+        *,
+        value: str | Money | None = None,
+        returns: Words | None = None,
+        columns: Sequence[str] | None = None,
+        **options: Any,
     ) -> Self:
         """The measure of the arguments of `stage_funnel`."""
         found = None if value is None else StageValue.of(paths, value, returns)
-        return super().of(paths, value=found, **options)
+        return super().of(paths, value=found, answered=tuple(columns or ()), **options)
 
     def __post_init__(self) -> None:
         if self.begin is not None and self.begin not in self.stages.names:
@@ -366,54 +399,89 @@ class StageFunnel(StageMeasure):
         if self.period is not None:
             one_of("period", self.period, PERIODS)
         one_of("share_of", self.share_of, ("entered", "previous"))
+        for name in self.answered:
+            one_of("column", name, tuple(self.SCHEMA))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The stored columns that are read."""
         return tuple(dict.fromkeys([*super().columns, *(self.value.columns if self.value else ())]))
 
+    @cached_property
+    def schema(self) -> dict[str, Any]:
+        """The columns of a partial."""
+        if not self.answered:
+            return super().schema
+        needed = {count for name in self.answered for count in MADE_OF.get(name, (name,))}
+        return {name: dtype for name, dtype in super().schema.items() if name not in self.COUNTS or name in needed}
+
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The journeys of one part."""
-        touches, found = self.followed(sequences)
-        kept = np.flatnonzero(self._begins(touches))
-        periods, period = self._periods(sequences)
+        (whole, everyone), *groups = sequences.groupings()
+        asked = (self.stages, self.view.reading, self.begin, self.value, self.period, self.timezone, self.with_open)
+        totals = sequences.part.once(
+            ("stage totals", *asked, self.answered, self.exact), lambda: self._cells(sequences, everyone, 1)
+        )
+        cells = [(whole, totals), *((keys, self._cells(sequences, group, len(keys))) for keys, group in groups)]
+        return pl.concat(
+            pl.concat([keys[counts[" group"]], counts], how="horizontal").select(*self.schema) for keys, counts in cells
+        )
+
+    def _cells(self, sequences: UnitSequences, group: Indices, size: int) -> pl.DataFrame:
+        """The counts of every group, period and step that has journeys; `" group"` is the number of the group."""
+        kept, periods, period = self._begins(sequences), *self._periods(sequences)
+        cells, cell = densely(group[kept] * len(periods) + period[kept], size * len(periods))
+        number, of_period = np.divmod(cells, len(periods))
+        marked, waits = self._followed_steps(sequences)
+        steps, needed = np.arange(len(waits)), self.schema.keys()
+        each, rows = (steps[:, np.newaxis] * len(cells) + cell).ravel(), len(steps) * len(cells)
+        customer = np.tile(sequences.customer[kept], len(steps))
+        shares = [share for share in SHARES if square_columns(*share)[0] in needed]
+        people = [name for name in BEHIND.values() if customers_of(name) in needed]
+        counted = {"reached", *needed, *people, *(name for share in shares for name in share)}
+        values = {name: is_so[:, kept].ravel() for name, is_so in marked.items() if name in counted}
+        columns = [
+            pl.Series(" group", np.tile(number, len(steps))),
+            periods.gather(np.tile(of_period, len(steps))).alias("period"),
+            pl.Series("step", np.repeat(steps + 1, len(cells)), pl.UInt32),
+        ]
+        if "spread" in needed:
+            wait = waits[:, kept].ravel()
+            columns.append(distributions(each[wait >= 0], wait[wait >= 0], rows, exact=self.exact).alias("spread"))
+        if needed & {*SUMS, *LARGEST, *PEOPLE}:
+            worth = {
+                name: np.where(marked["reached"][-1], sums, 0)[kept] for name, sums in self._money(sequences).items()
+            }
+            columns += sums_of_cells(worth, steps[-1] * len(cells) + cell, sequences.customer[kept], rows)
+        return sums_by_customer(each, customer, values, rows, shares=shares, people_of=people).with_columns(columns)
+
+    def _followed_steps(self, sequences: UnitSequences) -> tuple[dict[str, NDArray[np.bool_]], Times]:
+        """What `Followed.rows` has: one row of each array per row of the funnel."""
+
+        def stacked() -> tuple[dict[str, NDArray[np.bool_]], Times]:
+            rows = list(self.followed(sequences).rows(with_open=self.with_open))
+            marked = {name: np.stack([counted[name] for _, counted, _ in rows]) for name in rows[0][1]}
+            return marked, np.stack([waits for *_, waits in rows])
+
+        key = ("followed steps", self.stages, self.view.reading, self.with_open)
+        return sequences.part.once(key, stacked)
+
+    def _money(self, sequences: UnitSequences) -> dict[str, Indices]:
+        """What the goal touches within the window bring, and returns take off, by journey; nothing without a value."""
+        if self.value is None:
+            return {}
+        touches = Touches.of(sequences, self.stages)
         won = np.flatnonzero(touches.is_goal & (touches.since <= sequences.window))
         rows = np.append(sequences.rows, sequences.aftermath.rows)[won]
-        money = self.value.sums(sequences, rows, touches.unit[won]) if self.value else {}
-        tables = []
-        for keys, group in sequences.groupings():
-            cells, cell = densely(group[kept] * len(periods) + period[kept], len(keys) * len(periods))
-            number, of_period = np.divmod(cells, len(periods))
-            own = keys[number].with_columns(periods.gather(of_period).alias("period"))
-            for step, counted, waits in found.rows(with_open=self.with_open):
-                wait = waits[kept]
-                values = {name: marked[kept] for name, marked in counted.items()}
-                worth = money if step == len(self.stages.steps) else {}
-                worth = {name: np.where(counted["reached"], sums, 0)[kept] for name, sums in worth.items()}
-                tables.append(
-                    own.with_columns(
-                        pl.lit(step, pl.UInt32).alias("step"),
-                        *sums_by_customer(
-                            cell,
-                            sequences.customer[kept],
-                            values,
-                            len(cells),
-                            shares=SHARES,
-                            people_of=list(BEHIND.values()),
-                        ),
-                        distributions(cell[wait >= 0], wait[wait >= 0], len(cells), exact=self.exact).alias("spread"),
-                        *sums_of_cells(worth, cell, sequences.customer[kept], len(cells)),
-                    )
-                )
-        return pl.concat(tables).select(*self.schema)
+        return self.value.sums(sequences, rows, touches.unit[won])
 
-    def _begins(self, touches: Touches) -> NDArray[np.bool_]:
-        """Which journeys have a touch of the stage `begin` at their first instant; all without one."""
+    def _begins(self, sequences: UnitSequences) -> Indices:
+        """The journeys that have a touch of the stage `begin` at their first instant; all without one."""
         if self.begin is None:
-            return np.ones(touches.size, np.bool_)
-        place = self.stages.names.index(self.begin)
+            return np.arange(len(sequences))
+        touches, place = Touches.of(sequences, self.stages), self.stages.names.index(self.begin)
         of_stage = (touches.rank == place) | (touches.is_goal & (place == self.stages.rows))
-        return touches.has(of_stage & (touches.since == 0))
+        return np.flatnonzero(touches.has(of_stage & (touches.since == 0)))
 
     def _periods(self, sequences: UnitSequences) -> tuple[pl.Series, Indices]:
         """The periods in which journeys begin, and the number among them of each journey's."""
@@ -425,10 +493,9 @@ class StageFunnel(StageMeasure):
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every journey that entered (by `share_of`: reached the row before), and whether it has reached a row."""
-        touches, found = self.followed(sequences)
-        begins, rows = self._begins(touches), []
-        for step, counted, _ in found.rows():
-            unit = np.flatnonzero(counted[self.share_of] & begins)
+        begins, rows = self._begins(sequences), []
+        for step, counted, _ in self.followed(sequences).rows():
+            unit = begins[counted[self.share_of][begins]]
             name = [pl.lit(step, pl.UInt32).alias("step"), pl.lit(self.stages.steps[step - 1]).alias("name")]
             rows.append(pl.DataFrame({"counts": counted["reached"][unit], "unit": unit}).with_columns(name))
         cells = pl.concat(rows[1:] or rows).select("step", "name", "counts", "unit")
@@ -438,6 +505,10 @@ class StageFunnel(StageMeasure):
         """The columns of `stage_funnel`."""
         names, last = self.stages.steps, pl.col("step") == len(self.stages.steps)
         table = merged if len(merged) or self.view.groups or self.period else self._nothing(names)
+        uncounted = ((name, dtype) for name, dtype in self.COUNTS.items() if name not in table.columns)
+        table = table.with_columns(
+            pl.lit(None if dtype == DISTRIBUTION else 0, dtype).alias(name) for name, dtype in uncounted
+        )
         table = table.with_columns(
             *share_columns(table, "share_of_entered", *SHARES[0]),
             *share_columns(table, "share_of_previous", *SHARES[1]),
@@ -457,7 +528,8 @@ class StageFunnel(StageMeasure):
             *value_columns(last & pl.lit(self.value is not None), known=bool(self.value and self.value.returns_known)),
             (pl.col(customers_of("entered")) >= MIN_DENOMINATOR).alias("enough"),
         )
-        return totals_first(answered, self.view.groups, "period", "step").select(*self.view.groups, *self.SCHEMA)
+        columns = dict.fromkeys([IS_TOTAL, "period", "step", *self.answered]) if self.answered else self.SCHEMA
+        return totals_first(answered, self.view.groups, "period", "step").select(*self.view.groups, *columns)
 
     def _nothing(self, names: Sequence[str]) -> pl.DataFrame:
         """The counts of no journeys: a total of zeros."""
@@ -489,6 +561,7 @@ def stage_funnel(
     returns: Words | None = None,
     timezone: str = "UTC",
     exact: bool = False,
+    columns: Sequence[str] | None = None,
 ) -> pl.DataFrame:
     """How many journeys reach each stage, and the goal, within the window after they begin.
 
@@ -498,7 +571,8 @@ def stage_funnel(
     is shorter. Only journeys count that begin from `start` (inclusive) to `end` (exclusive), with all their later
     touches, and with `begin` only those with a touch of that stage at their first instant. `with_open` counts journeys
     that are not mature among the others, as far as they have come, and none as `open`: their shares may still rise.
-    Dates, and times without a zone, are those of `timezone`: a date is the beginning of its day there.
+    Dates, and times without a zone, are those of `timezone`: a date is the beginning of its day there. With `columns`
+    only these are counted, which is quicker: the answer has those of `by`, `is_total`, `period`, `step`, and these.
 
     Columns: those of `by` (the value at the journey's first touch); `is_total` Boolean (rows over all groups come
     first, with null in `by`); `period` Datetime(us, timezone) (the start of the calendar period in which journeys
@@ -552,5 +626,6 @@ def stage_funnel(
         start=start,
         end=end,
         window=window,
+        columns=columns,
     )
     return run(paths, asked, exact=exact)

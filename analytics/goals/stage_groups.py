@@ -70,7 +70,6 @@ class StageGroups(StageMeasure):
 
     def counts(self, sequences: UnitSequences) -> pl.DataFrame:
         """The journeys of one part."""
-        _, found = self.followed(sequences)
         groups, group = numbered(sequences.groups)
         is_known = sequences.groups.to_series().is_not_null().to_numpy()
         nothing = sequences.groups.clear(1)
@@ -80,7 +79,7 @@ class StageGroups(StageMeasure):
             (_keys(groups, is_total=False, known=False), group, np.ones_like(is_known)),
         ]
         tables = []
-        for step, counted, _ in found.rows():
+        for step, counted, _ in self.followed(sequences).rows():
             if step == 1:
                 continue
             reached, previous = counted["reached"].astype(np.int64), counted["previous"].astype(np.int64)

@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import polars as pl
@@ -82,7 +83,7 @@ class PathMeasure(ABC):
         """The stored columns that are read."""
         return self.view.columns
 
-    @property
+    @cached_property
     def schema(self) -> dict[str, Any]:
         """The columns of a partial."""
         return {**self.view.key_schema, **self.KEYS, **self.COUNTS}
@@ -121,7 +122,7 @@ class PathMeasure(ABC):
 
     def partial(self, part: Part, words: Dictionaries) -> pl.DataFrame:
         """Counts the sequences of one part."""
-        sequences = sequences_of(part, self.view, words)
+        sequences = sequences_of(part.held(), self.view, words)
         rows = [self.counts(sequences)] if len(sequences) else []
         return pl.concat([pl.DataFrame(schema=self.schema), *rows])
 

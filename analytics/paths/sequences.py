@@ -89,6 +89,26 @@ class UnitSequences(Sequences):
         mature = are_followed(begin, window, self.end_of_data) & ~direct
         return replace(self, to_goal=to_goal, direct=direct, mature=mature, window=window)
 
+    def begun(self, start: datetime | None, end: datetime | None) -> UnitSequences:
+        """The units that begin at `start <= t < end`; None is no limit."""
+        begins = self.microseconds(self.bounds[:-1])
+        chosen = np.ones(len(self), np.bool_)
+        if start is not None:
+            chosen &= begins >= micros(start)
+        if end is not None:
+            chosen &= begins < micros(end)
+        touches, later = np.repeat(chosen, np.diff(self.bounds)), chosen[self.aftermath.unit]
+        after = (self.aftermath.rows, (np.cumsum(chosen) - 1)[self.aftermath.unit], self.aftermath.at)
+        of_units = ("customer", "ends", "mature", "direct", "to_goal")
+        return replace(
+            self,
+            **{name: getattr(self, name)[touches] for name in ("codes", "times", "rows")},
+            **{name: getattr(self, name)[chosen] for name in of_units},
+            bounds=np.append(0, np.cumsum(np.diff(self.bounds)[chosen])),
+            groups=pl.DataFrame(height=int(np.count_nonzero(chosen))),
+            aftermath=Aftermath(*(each[later] for each in after)),
+        )
+
     def lasts(self) -> Indices:
         """The time from the first touch of every unit to its last, in microseconds."""
         return self.microseconds(self.bounds[1:] - 1) - self.microseconds(self.bounds[:-1])
@@ -125,9 +145,21 @@ def _keys(groups: pl.DataFrame, is_total: bool, height: int) -> pl.DataFrame:
 
 
 def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
-    """The sequences of a part that the view asks for."""
+    """The sequences of a part that the view asks for; of a part that is held they are made once for all breakdowns."""
+
+    def in_span() -> UnitSequences:
+        if view.start is None and view.end is None:
+            return _without_groups(part, view, words)
+        return sequences_of(part, view.of_all_times(), words).begun(view.start, view.end)
+
+    whole = part.once(("sequences", view.reading), in_span)
+    return replace(whole, groups=_groups(part, view, whole.rows[whole.bounds[:-1]], words)) if view.by else whole
+
+
+def _without_groups(part: Part, view: View, words: Dictionaries) -> UnitSequences:
+    """The sequences of a part without a breakdown, of units that begin at any time."""
     frame = part.read(list(dict.fromkeys([AT, view.on, *unit_columns(view.schema, view.unit)])))
-    found = units_of(part, frame, view.unit, words)
+    found = part.once(("units", view.unit), lambda: units_of(part, frame, view.unit, words))
     times, scale = frame[AT].to_numpy(), scale_of(frame[AT])
     nodes, keep = _nodes(frame[view.on], view, words)
     if found.own is not None:
@@ -148,12 +180,11 @@ def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
         apart[bounds[:-1]] = True
         counts = np.add.reduceat(apart, bounds[:-1], dtype=np.int64)
         nodes, rows, bounds = nodes[apart], rows[apart], np.append(0, np.cumsum(counts))
-    chosen = _chosen(nodes, bounds, view, times[rows[bounds[:-1]]].astype(np.int64) * scale)
+    chosen = _chosen(nodes, bounds, view)
     if chosen is not None:
         touches = np.repeat(chosen, np.diff(bounds))
         nodes, rows, units = nodes[touches], rows[touches], units[chosen]
         bounds = np.append(0, np.cumsum(np.diff(bounds)[chosen]))
-    groups = _groups(part, view, rows[bounds[:-1]], words)
     assert isinstance(view.window, timedelta)  # the view is bound
     instants = times.astype(np.int64) * scale
     window = micros(view.window)
@@ -169,7 +200,7 @@ def sequences_of(part: Part, view: View, words: Dictionaries) -> UnitSequences:
         direct=found.direct[units],
         to_goal=found.to_goal(instants)[units],
         window=window,
-        groups=groups,
+        groups=pl.DataFrame(height=len(units)),
         part=part,
         words=words,
         end_of_data=view.end_of_data,
@@ -221,16 +252,12 @@ def _kept(begins: Indices, size: int, keep: NDArray[np.bool_] | None) -> tuple[I
     return np.flatnonzero(keep), np.append(0, np.cumsum(counts[units])), units
 
 
-def _chosen(nodes: Codes, bounds: Indices, view: View, begins: Indices) -> NDArray[np.bool_] | None:
-    """Which units the view selects; None if all. `begins` is when each unit begins, in microseconds."""
+def _chosen(nodes: Codes, bounds: Indices, view: View) -> NDArray[np.bool_] | None:
+    """Which units the view selects by their values; None if all."""
     among = view.among
-    if not (among.start or among.end or among.through or view.start or view.end) or len(bounds) < 2:
+    if not (among.start or among.end or among.through) or len(bounds) < 2:
         return None
     chosen = np.ones(len(bounds) - 1, np.bool_)
-    if view.start:
-        chosen &= begins >= micros(view.start)
-    if view.end:
-        chosen &= begins < micros(view.end)
     if among.start:
         chosen &= np.isin(nodes[bounds[:-1]], codes_of(view.names, among.start))
     if among.end:
@@ -242,7 +269,5 @@ def _chosen(nodes: Codes, bounds: Indices, view: View, begins: Indices) -> NDArr
 
 def _groups(part: Part, view: View, first: Indices, words: Dictionaries) -> pl.DataFrame:
     """The breakdown of each unit: its value at the unit's first touch."""
-    if not view.by:
-        return pl.DataFrame(height=len(first))
     roots = list(dict.fromkeys(name for item in view.by for name in item.meta.root_names()))
     return as_text(decoded(part, roots, words)[first].select(*view.by))

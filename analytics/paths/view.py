@@ -8,7 +8,7 @@ can be read without their `Paths`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -150,6 +150,24 @@ class View:
         goal = [] if self.goal_touches is None else self.goal_touches.columns
         read = [AT, self.on, *unit_columns(self.schema, self.unit), *where, *by, *goal]
         return tuple(name for name in dict.fromkeys(read) if name != CUSTOMER)
+
+    @property
+    def reading(self) -> Hashable:
+        """Equal for bound views that read the same sequences of a part, whatever their breakdown.
+
+        Conditions cannot be compared: with one a view is equal to itself alone.
+        """
+        if self.where is not None:
+            return self
+        among = (self.among.start, self.among.end, self.among.through)
+        span = (self.start, self.end, self.window)
+        return self.unit, self.on, self.collapse, among, *span, self.aftermath, self.goal_touches
+
+    def of_all_times(self) -> View:
+        """The same view without a breakdown, of units that begin at any time."""
+        view = copy(self)
+        fill(view, by=(), start=None, end=None)
+        return view
 
     def checked(self, paths: Paths, reserved: Sequence[str]) -> View:
         """Returns this view bound to the columns and values of the paths, after checking it against them.

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import polars as pl
 
-from analytics.engine.analysis import MEASURES, Analysis, CellRows, Cells
+from analytics.engine.analysis import ASKED, MEASURES, Analysis, CellRows, Cells
 from analytics.engine.partials import add_up
 from analytics.engine.renamed import renamed
 from analytics.engine.run import counted
@@ -77,6 +77,14 @@ def compare(
     >>> compare(shop, match, "visit pay", group=pl.col("device") == "phone")["share", "share_other"].rows()
     [(1.0, 0.0)]
     """
+    paths, cells = _bound(paths, analysis, *arguments, group=group, **options)
+    return cells.finish(counted(paths, cells))
+
+
+def _bound(
+    paths: Paths, analysis: Callable[..., pl.DataFrame] | Funnel, *arguments: Any, group: str | pl.Expr, **options: Any
+) -> tuple[Paths, CellCounts]:
+    """The counts of `compare`, and the paths that they are of."""
     by = (pl.col(group) if isinstance(group, str) else group).alias(GROUP)
     limits = {name: options.pop(name) for name in ("top", "min_units") if name in options}
     if isinstance(analysis, Funnel):
@@ -89,10 +97,18 @@ def compare(
         known = ", ".join(["a Funnel", *(name for name, each in MEASURES.items() if each.analysis.CELLS)])
         raise DefinitionError("This analysis has no cells to compare.", expected=f"one of {known}")
     bound = measure.bound(paths, *arguments, by=by, **options)
-    cells = CellCounts(bound, measure.analysis.CELLS, bound.group_type)
-    compared = cells.finish(counted(paths, cells))
-    common = compared.filter(pl.col("count") + pl.col("count_other") >= limits.get("min_units", 0))
-    return common.head(limits.get("top") or len(common))
+    return paths, CellCounts(bound, measure.analysis.CELLS, bound.group_type, **limits)
+
+
+def _together(paths: Paths, *arguments: Any, **options: Any) -> CellCounts:
+    """The counts of `compare` beside other questions of the same paths."""
+    own, cells = _bound(paths, *arguments, **options)
+    if own is not paths:
+        raise DefinitionError("Groups of a funnel are not compared together with others.", do="call `compare` alone")
+    return cells
+
+
+ASKED[compare] = _together
 
 
 class Comparable(Analysis, Protocol):
@@ -116,6 +132,8 @@ class CellCounts:
     measure: Comparable
     cells: Cells
     group_type: pl.DataType
+    min_units: int = 0
+    top: int | None = None
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -159,7 +177,9 @@ class CellCounts:
         table = _with_differences(one, other).hstack(every)
         order = {"both": True, **dict.fromkeys(keys, False)} if not self.cells.in_order else dict.fromkeys(keys, False)
         ordered = table.with_columns((pl.col("count") + pl.col("count_other")).alias("both"))
-        return ordered.sort(list(order), descending=list(order.values()), nulls_last=True).select(*keys, *COMPARED)
+        compared = ordered.sort(list(order), descending=list(order.values()), nulls_last=True).select(*keys, *COMPARED)
+        common = compared.filter(pl.col("count") + pl.col("count_other") >= self.min_units)
+        return common.head(self.top or len(common))
 
     def _side(self, own: pl.DataFrame, every: pl.DataFrame) -> pl.DataFrame:
         """The counts of one group in every cell, with the sums for its intervals; 0 where it has none."""

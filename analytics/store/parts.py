@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import io
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,8 @@ FILE_KINDS: Final = ("touches", "customers", "changes", "later")
 KEPT: Final = "kept"
 MORE: Final = "more"
 PATH_END_COLUMNS: Final = ("last", "settled")
+
+_T = TypeVar("_T")
 
 
 def bucket_of(customer: str, buckets: int) -> int:
@@ -52,6 +54,7 @@ class Part:
     ones follow) and `later` (the touches that follow). Customers without any of these have left the part.
 
     A part may be cut to a `span` of times, to the touches `in_journeys`, or to those of journeys `begun` in a span.
+    A part that is `held` keeps what was read of it, and what was made `once`; a copy of it keeps nothing.
     """
 
     number: int
@@ -63,12 +66,39 @@ class Part:
     span: tuple[int, int] | None = None
     in_journeys: bool = False
     begun: tuple[int, int] | None = None
+    _kept: dict[Hashable, Any] | None = field(default=None, init=False, repr=False, compare=False)
+
+    def held(self) -> Part:
+        """The same part, for several questions: each column is read once, and so is what they make of it alike."""
+        if self._kept is not None:
+            return self
+        part = replace(self)
+        object.__setattr__(part, "_kept", {})
+        return part
+
+    def once(self, key: Hashable, make: Callable[[], _T]) -> _T:
+        """What `make` returns; of a part that is held, what it returned the first time for an equal key."""
+        if self._kept is None:
+            return make()
+        if key not in self._kept:
+            self._kept[key] = make()
+        found: _T = self._kept[key]
+        return found
 
     def read(self, columns: Sequence[str], mask: NDArray[np.bool_] | None = None) -> pl.DataFrame:
         """The stored columns: codes for text, UInt32 seconds or Int64 microseconds for `at`; one row per touch.
 
         With `mask`, only the touches that it marks.
         """
+        if self._kept is None:
+            return self._read(columns, mask)
+        missing = [name for name in dict.fromkeys(columns) if ("column", name) not in self._kept]
+        if missing:
+            self._kept.update((("column", column.name), column) for column in self._read(missing))
+        table = pl.DataFrame([self._kept["column", name] for name in columns])
+        return table if mask is None else table.filter(mask)
+
+    def _read(self, columns: Sequence[str], mask: NDArray[np.bool_] | None = None) -> pl.DataFrame:
         if self._is_cut:
             inside = self._inside()
             if mask is not None:
@@ -105,6 +135,9 @@ class Part:
 
     def bounds(self) -> NDArray[np.int64]:
         """Where customers begin: the touches of customer `i` are `bounds[i]` to `bounds[i + 1]`, end excluded."""
+        return self.once("bounds", self._bounds)
+
+    def _bounds(self) -> NDArray[np.int64]:
         counts = self.people([TOUCHES])[TOUCHES]
         bounds = np.zeros(len(counts) + 1, np.int64)
         np.cumsum(counts.to_numpy(), out=bounds[1:])

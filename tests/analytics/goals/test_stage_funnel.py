@@ -12,8 +12,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from polars.testing import assert_frame_equal
 
-from analytics import PathRules, Paths, compare, goal_rate, stage_funnel
+from analytics import MEASURES, PathRules, Paths, compare, goal_rate, stage_funnel
 from analytics.touches.rules import StageRule
 from expectations.errors import DefinitionError
 from tests.oracles.journeys import Touch, journeys_of
@@ -97,6 +98,25 @@ def test_a_rate_does_not_change_when_the_range_grows_over_alike_journeys() -> No
         for end in ("10d", "20d", "40d")
     }
     assert rates == {0.5}
+
+
+@settings(deadline=None, max_examples=40)
+@given(touches, st.lists(st.sampled_from([*MEASURES["stage_funnel"].analysis.SCHEMA]), min_size=1, unique=True))
+def test_named_columns_are_those_of_the_whole_answer(rows: list[Touch], columns: list[str]) -> None:
+    paths = shop(rows, 60)
+    for asked in (
+        {"by": "channel", "period": "week"},
+        {"with_open": True},
+        {"by": "channel", "start": date(2024, 1, 4)},
+    ):
+        whole = stage_funnel(paths, window="5d", **asked)
+        keys = [*([asked["by"]] if "by" in asked else []), *dict.fromkeys(["is_total", "period", "step", *columns])]
+        assert_frame_equal(stage_funnel(paths, window="5d", columns=columns, **asked), whole.select(keys))
+
+
+def test_an_unknown_column_of_the_answer_is_refused() -> None:
+    with pytest.raises(DefinitionError, match="column"):
+        stage_funnel(shop([("a", 0, "ad")], 60), columns=["reech"])
 
 
 def test_groups_are_of_the_beginning_and_unknown_is_a_group_of_its_own() -> None:

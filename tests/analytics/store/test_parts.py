@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from analytics import Paths
 from analytics.store.columns import AT, CUSTOMER, TIME, TOUCHES, TOUCHPOINT
 from analytics.store.parts import Part, interleaved_rows
+from expectations.errors import StorageError
 
 Rows = list[tuple[int, int]]
 
@@ -74,3 +79,31 @@ def test_rows_of_two_tables_are_interleaved_by_customer(customers: list[tuple[in
     counts = np.array(customers, np.int64).reshape(-1, 3)
     rows = interleaved_rows(counts[:, 0], np.minimum(counts[:, 0], counts[:, 1]), counts[:, 2])
     assert [(one + two)[row] for row in rows] == expected
+
+
+def test_a_held_part_reads_a_column_once_and_a_copy_of_it_keeps_nothing(tmp_path: Path) -> None:
+    paths = Paths.from_text({"ann": "look@0d buy@1d", "bo": "look@2d"}, end="60d")
+    paths.save(tmp_path)
+    stored = Paths.open(tmp_path).parts[0]
+    held = stored.held()
+    assert held == stored and held.held() is held
+    first, made = held.read(["at", "touchpoint"]), count(1)
+    (tmp_path / "gone").mkdir()
+    for file in tmp_path.rglob("*.touches.parquet"):
+        file.rename(tmp_path / "gone" / file.name)
+    assert held.read(["touchpoint", "at"]).equals(first.select("touchpoint", "at"))
+    assert held.read(["at"], np.array([True, False, True])).equals(first.select("at")[[0, 2]])
+    assert [held.once("key", lambda: next(made)) for _ in range(2)] == [1, 1]
+    assert [stored.once("key", lambda: next(made)) for _ in range(2)] == [2, 3]
+    with pytest.raises((FileNotFoundError, StorageError)):
+        held.between(0, 10**18).read(["at"])
+
+
+def test_a_held_part_that_is_cut_reads_what_is_left() -> None:
+    paths = Paths.from_text({"ann": "look@0d buy@1d", "bo": "look@2d"}, end="60d")
+    cut = paths.between(datetime(2024, 1, 2, tzinfo=UTC))
+    for each in cut.parts:
+        held = each.held()
+        for columns in (["at"], ["touchpoint", "at"]):
+            assert held.read(columns).equals(each.read(columns))
+        assert held.bounds().tolist() == each.bounds().tolist() == held.bounds().tolist()
