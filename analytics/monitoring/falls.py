@@ -136,42 +136,72 @@ class _Scan(NamedTuple):
 
 
 def _scan(counts: dict[str, Floats], runs: tuple[Indices, Indices], min_units: float) -> _Scan:
-    """Every run of a series, or of many in rows; -inf where a run cannot be judged."""
+    """Every run of a series; -inf where a run cannot be judged."""
+    before, inside = _sums(counts, runs)
+    clear = own = _below(inside, before)
+    usual, _ = _log_odds(before, "")
+    if counts["others_n"].any():
+        usual, than_others = _than_others(inside, before)
+        clear = np.minimum(own, than_others)
+    judged = (before["n"] > 0) & (inside["n"] >= min_units) & np.isfinite(own)
+    return _Scan(own, usual, np.where(judged, clear, -np.inf))
+
+
+def _sums(counts: dict[str, Floats], runs: tuple[Indices, Indices]) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """The counts before each run, and inside it, of a series, or of many in rows."""
     first, last = runs
     before, inside = {}, {}
     for name, values in counts.items():
         sums = np.concatenate([np.zeros((*values.shape[:-1], 1)), np.cumsum(values, axis=-1)], axis=-1)
         before[name], inside[name] = sums[..., first], sums[..., last + 1] - sums[..., first]
-    own = _below(inside, before)
-    usual, noise = _log_odds(before, "")
-    clear = own
-    if counts["others_n"].any():
-        now, others_before, others_now = (
-            _log_odds(inside, ""),
-            _log_odds(before, "others_"),
-            _log_odds(inside, "others_"),
-        )
-        usual = usual + others_now[0] - others_before[0]
-        clear = np.minimum(own, (usual - now[0]) / np.sqrt(noise + now[1] + others_before[1] + others_now[1]))
-    judged = (before["n"] > 0) & (inside["n"] >= min_units) & np.isfinite(own)
-    return _Scan(own, usual, np.where(judged, clear, -np.inf))
+    return before, inside
+
+
+def _than_others(inside: dict[str, Floats], before: dict[str, Floats]) -> tuple[Floats, Floats]:
+    """The log odds expected had a run moved as the others did, and by how many standard errors it is below them."""
+    (then, noise), now = _log_odds(before, ""), _log_odds(inside, "")
+    others_before, others_now = _log_odds(before, "others_"), _log_odds(inside, "others_")
+    usual = then + others_now[0] - others_before[0]
+    return usual, (usual - now[0]) / np.sqrt(noise + now[1] + others_before[1] + others_now[1])
 
 
 def _by_chance(counts: dict[str, Floats], runs: tuple[Indices, Indices], min_units: float, found: float) -> float:
     """How often the clearest run is as clear as `found` where the group moves as the others do."""
     draw = np.random.default_rng(0)
-    sizes = {of: np.rint(counts[f"{of}n"]).astype(np.int64) for of in ("", "others_")}
+    sizes = {of: np.rint(counts[f"{of}n"]) for of in ("", "others_")}
     chances = {of: _moving_alike(counts, of) for of in sizes}
+    before, inside = _sums({"n": sizes[""]}, runs)
+    judged = (before["n"] > 0) & (inside["n"] >= min_units)
+    runs = runs[0][judged], runs[1][judged]
     clearest = np.empty(0)
     for size in _DRAWS:
-        drawn = {f"{of}n": np.broadcast_to(n.astype(np.float64), (size, len(n))) for of, n in sizes.items()}
+        drawn = {f"{of}n": n[np.newaxis] for of, n in sizes.items()}
         for of, n in sizes.items():
-            drawn[f"{of}reached"] = draw.binomial(n, chances[of], (size, len(n))).astype(np.float64)
-        clearest = np.append(clearest, np.maximum(_scan(drawn, runs, min_units).clear.max(axis=-1), 0.0))
+            drawn[f"{of}reached"] = draw.binomial(n.astype(np.int64), chances[of], (size, len(n))).astype(np.float64)
+        clearest = np.append(clearest, _clearest_of_rows(drawn, runs))
         seen = int((clearest >= found).sum())
         if seen >= _SEEN:
             return (seen + 1) / (len(clearest) + 1)
     return _gumbel(clearest**2, found**2)
+
+
+def _clearest_of_rows(drawn: dict[str, Floats], runs: tuple[Indices, Indices]) -> Floats:
+    """How clear the clearest run of every row is, from 0; the rows share their `n`, and all runs can be judged.
+
+    A run is no clearer than it is below the others, so that most need not be set beside their past.
+    """
+    before, inside = _sums(drawn, runs)
+    clear = np.full((len(drawn["reached"]), len(runs[0])), -np.inf)
+    possible, limit = np.ones_like(clear, np.bool_), np.full_like(clear, np.inf)
+    if drawn["others_n"].any():
+        limit = _than_others(inside, before)[1]
+        possible = limit == limit.max(axis=-1, keepdims=True, initial=-np.inf)
+    for _ in range(2):  # the run that is most below the others, then those that may be clearer
+        own = _below(*({name: np.broadcast_to(side[name], clear.shape)[possible] for name in ("reached", "n")}
+                       for side in (inside, before)))  # fmt: skip
+        clear[possible] = np.where(np.isfinite(own), np.minimum(own, limit[possible]), -np.inf)
+        possible = (limit > clear.max(axis=-1, keepdims=True, initial=-np.inf)) & ~possible
+    return np.asarray(clear.max(axis=-1, initial=0.0), np.float64)
 
 
 def _moving_alike(counts: dict[str, Floats], of: str) -> Floats:
