@@ -97,6 +97,7 @@ def explorer(cube: Cube, names: tuple[str, ...], min_customers: int, room: Room 
     for pick in picks:
         picked = picked.transform_filter(pick)
     weekly = _weekly(picked, cube, brush, min_customers, room)
+    whole: Chart
     if room.stacked:
         whole = alt.vconcat(*sides, funnel, weekly, spacing=SPACING)
     else:
@@ -104,7 +105,8 @@ def explorer(cube: Cube, names: tuple[str, ...], min_customers: int, room: Room 
     described = (
         f"Conversion by {' and '.join(names)} and time; choose groups and weeks to see the funnel of a selection."
     )
-    return whole.add_params(goal).resolve_scale(x="independent", y="independent").properties(description=described)
+    whole.params = [*whole.params, goal.param]  # `add_params` copies every part several times
+    return whole.resolve_scale(x="independent", y="independent").properties(description=described)
 
 
 def _rows(cube: Cube) -> list[dict[str, Any]]:

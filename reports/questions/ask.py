@@ -6,19 +6,21 @@ from its counts and statistics.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, timedelta
 from fnmatch import fnmatchcase
-from functools import cache
+from functools import partial
 from typing import Any, Final
 
 import polars as pl
 
 from analytics import (
+    Asking,
     Goal,
     PathRules,
     Paths,
+    answered,
     erasures,
     flow_cells,
     goal_attainment,
@@ -29,6 +31,7 @@ from analytics import (
     stage_funnel,
     step_matrix,
     summary,
+    together,
     transitions,
     usage,
     variants,
@@ -113,14 +116,22 @@ def answers_about(
         definition_hashes(settings, rules, goals),
     )
     value = None if settings.value is None else amount_of(settings, settings.value)
-    counts = stage_funnel(paths, goal=goal, window=settings.window, value=value, returns=settings.returns)
+    total = partial(stage_funnel, goal=goal, window=settings.window, value=value, returns=settings.returns)
     window = goal_window(paths, settings.window)
+    counts, act, cells, changes = answered(
+        paths,
+        together(
+            _one(total),
+            _act_counts(settings, facts, goal),
+            _cube_counts(settings),
+            periods.period_changes(window, settings, facts, goal),
+        ),
+    )
     stages = restated.stages_in_steps(publishable_stages(counts, settings.k, settings.least), steps)
     if is_total_withheld(counts, settings.k):
         facts = replace(facts, journeys=None)
-    asked = _where_to_act(paths, settings, goal, stages, steps)
+    asked = answered(paths, _where_to_act(settings, goal, stages, steps, act))
     segments, published = asked["segments"], _facts_in_steps(facts, steps)
-    changes = periods.period_changes(paths, window, settings, facts, goal)
     return Answers(
         facts=published,
         goal=goal.name,
@@ -136,7 +147,7 @@ def answers_about(
         linked=restated.linked_in_steps(_linked(paths), published.touches, steps),
         stage_numbers=_stage_numbers(paths, rules),
         goals=frozenset(rules.goal),
-        cube=_cube(paths, stages, segments, settings),
+        cube=_cube(cells, stages, segments, settings),
         **_pacing(paths, window, settings, facts, stages=stages, steps=steps),
         changes=restated.changes_in_steps(changes, steps),
         **_voice(paths, settings, rules, facts, steps),
@@ -149,23 +160,38 @@ def problems_of(
 ) -> pl.DataFrame | None:
     """The problems of *Where to act first* alone, as the report shows them (`reports.questions.problems.act_first`)."""
     goal = _main_goal(paths, rules, goals)
-    counts = stage_funnel(paths, goal=goal, window=settings.window)
+    total = partial(stage_funnel, goal=goal, window=settings.window)
+    counts, act = answered(paths, together(_one(total), _act_counts(settings, _facts(paths, settings), goal)))
     stages = publishable_stages(counts, settings.k, settings.least)
-    found: pl.DataFrame | None = _where_to_act(paths, settings, goal, stages, Steps(settings.k))["problems"]
-    return found
+    found = answered(paths, _where_to_act(settings, goal, stages, Steps(settings.k), act))
+    listed: pl.DataFrame | None = found["problems"]
+    return listed
+
+
+def _one(question: partial[pl.DataFrame]) -> Asking[pl.DataFrame]:
+    """The answer of a single question."""
+    answers = yield {None: question}
+    return answers[None]
+
+
+def _act_counts(settings: ReportSettings, facts: Facts, goal: Goal) -> Asking[list[pl.DataFrame | None]]:
+    """The groups against all others, and how many journeys go on from step to step, by week and by day."""
+    asked = [groups.segment_differences(settings, goal), weeks.step_counts(settings, facts, goal)]
+    if settings.segments:
+        asked.append(weeks.step_counts(settings, facts, goal, "day"))
+    found = yield from together(*asked)
+    return [*found, None][:3]
 
 
 def _where_to_act(
-    paths: Paths, settings: ReportSettings, goal: Goal, stages: pl.DataFrame, steps: Steps
-) -> dict[str, Any]:
-    """The groups against all others, the weeks, and the problems in both: fields of `Answers`."""
-    facts = _facts(paths, settings)
-    segments = restated.segments_in_steps(groups.segment_differences(paths, settings, goal), stages, steps)
-    counts = weeks.step_counts(paths, settings, facts, goal)
-    weekly = restated.weeks_in_steps(weeks.step_conversion(counts, settings), steps)
-    daily = weeks.step_counts(paths, settings, facts, goal, "day") if settings.segments else None
-    found = problems(stages, segments, weekly, group_falls(paths, settings, daily, goal, goals_later(stages)))
-    return {"segments": segments, "weeks": weekly, "problems": found}
+    settings: ReportSettings, goal: Goal, stages: pl.DataFrame, steps: Steps, counts: Sequence[pl.DataFrame | None]
+) -> Asking[dict[str, Any]]:
+    """The groups against all others, the weeks, and the problems in both, of `_act_counts`: fields of `Answers`."""
+    differences, weekly, daily = counts
+    segments = restated.segments_in_steps(differences, stages, steps)
+    published = restated.weeks_in_steps(weeks.step_conversion(weekly, settings), steps)
+    fallen = yield from group_falls(settings, daily, goal, goals_later(stages))
+    return {"segments": segments, "weeks": published, "problems": problems(stages, segments, published, fallen)}
 
 
 def _main_goal(paths: Paths, rules: PathRules, goals: Sequence[Goal]) -> Goal:
@@ -202,20 +228,27 @@ def _definitions(
     )
 
 
-def _cube(paths: Paths, stages: pl.DataFrame, segments: pl.DataFrame | None, settings: ReportSettings) -> Cube | None:
-    """The mature journeys of the stage funnel by group and by week in which they begin."""
+def _cube_counts(settings: ReportSettings) -> Asking[dict[tuple[str, ...], pl.DataFrame]]:
+    """The mature journeys of the stage funnel by group and by week in which they begin: a fine and a coarse cube."""
+    explored = _explored(settings)
+    weekly = partial(stage_funnel, window=settings.window, period="week", timezone=settings.timezone)
+    counted = partial(weekly, columns=("reached", "customers"))
+    return (yield {columns: partial(counted, by=columns) for columns in (explored, explored[:1]) if columns})
+
+
+def _cube(
+    counts: Mapping[tuple[str, ...], pl.DataFrame],
+    stages: pl.DataFrame,
+    segments: pl.DataFrame | None,
+    settings: ReportSettings,
+) -> Cube | None:
+    """The cube of `_cube_counts`."""
     columns = _explored(settings)
     if not columns:
         return None
-
-    @cache
-    def counts(by: tuple[str, ...]) -> pl.DataFrame:
-        return stage_funnel(paths, window=settings.window, by=by, period="week", timezone=settings.timezone).filter(
-            ~pl.col("is_total")
-        )
-
     published = published_counts(stages, segments, [settings.name_of(column) for column in columns])
-    return build_cube(counts, stages["name"].to_list(), columns, settings.k, published)
+    of_groups = {by: table.filter(~pl.col("is_total")) for by, table in counts.items()}
+    return build_cube(of_groups.__getitem__, stages["name"].to_list(), columns, settings.k, published)
 
 
 def _explored(settings: ReportSettings) -> tuple[str, ...]:

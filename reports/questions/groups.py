@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from analytics import Goal, Paths, benjamini_hochberg, stage_groups
+from analytics import Asking, Goal, benjamini_hochberg, stage_groups, together
 from reports.privacy import stages
 from reports.privacy.stages import NO_VALUE
 from reports.settings import ReportSettings
@@ -18,13 +19,13 @@ NAMES: Final = {"": "share", "_low": "low", "_high": "high"}
 _LEVEL: Final = 0.05
 
 
-def segment_differences(paths: Paths, settings: ReportSettings, goal: Goal) -> pl.DataFrame | None:
+def segment_differences(settings: ReportSettings, goal: Goal) -> Asking[pl.DataFrame | None]:
     """Every group of every breakdown against all other known groups, safe to publish; null without a breakdown."""
     if not settings.segments:
         return None
+    tables = yield from together(*(_largest_groups(column, settings, goal) for column in settings.segments))
     frames = []
-    for column in settings.segments:
-        found = _largest_groups(paths, column, settings, goal)
+    for column, found in zip(settings.segments, tables, strict=True):
         everyone = found.filter("is_total").select("step", pl.col("share_of_previous").alias("everyone"))
         frames.append(
             found.filter(~pl.col("is_total"))
@@ -61,18 +62,18 @@ def told_apart(column: pl.Expr) -> pl.Expr:
     return pl.when(text.is_in([NO_VALUE, ALL_OTHERS])).then(pl.format("'{}'", text)).otherwise(text)
 
 
-def _largest_groups(paths: Paths, column: str, settings: ReportSettings, goal: Goal) -> pl.DataFrame:
+def _largest_groups(column: str, settings: ReportSettings, goal: Goal) -> Asking[pl.DataFrame]:
     """The groups with the most journeys in order of size, all others together as one group, then the unknown."""
-    most = settings.values_per_segment
-    found = stage_groups(paths, column, goal=goal, window=settings.window).with_columns(
-        told_apart(pl.col(column)).alias(column)
-    )
+    most, asked = settings.values_per_segment, partial(stage_groups, goal=goal, window=settings.window)
+    answers = yield {"all": partial(asked, by=column)}
+    found = answers["all"].with_columns(told_apart(pl.col(column)).alias(column))
     groups = found.filter(~pl.col("is_total"), pl.col("step") == 2, pl.col(column).is_not_null())
     order = groups.sort("previous", column, descending=[True, False])[column].to_list()
     if len(order) > most:
         kept, text = order[: most - 1], told_apart(pl.col(column))
         known = pl.when(text.is_in(kept)).then(text).when(text.is_not_null()).then(pl.lit(ALL_OTHERS)).alias(column)
-        found, order = stage_groups(paths, known, goal=goal, window=settings.window), [*kept, ALL_OTHERS]
+        answers = yield {"largest": partial(asked, by=known)}
+        found, order = answers["largest"], [*kept, ALL_OTHERS]
     places = pl.col(column).replace_strict(order, range(len(order)), default=len(order), return_dtype=pl.Int64)
     return found.sort(pl.col("is_total").not_(), places, "step", maintain_order=True)
 

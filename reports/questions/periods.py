@@ -7,11 +7,12 @@ is over; for survey answers, which need no window, the second period ends with t
 from __future__ import annotations
 
 from datetime import UTC, timedelta
+from functools import partial
 from typing import Any
 
 import polars as pl
 
-from analytics import Goal, Paths, compare, duration, stage_funnel, time_to_goal, voice
+from analytics import Asking, Goal, Paths, compare, duration, stage_funnel, time_to_goal, voice
 from reports.privacy import stages
 from reports.questions.answers import Facts, Shift
 from reports.questions.intervals import difference
@@ -19,8 +20,8 @@ from reports.settings import ReportSettings
 
 
 def period_changes(
-    paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts, goal: Goal
-) -> pl.DataFrame | None:
+    window: timedelta, settings: ReportSettings, facts: Facts, goal: Goal
+) -> Asking[pl.DataFrame | None]:
     """Step conversion of the journeys of the newest period whose window is over, against the period before.
 
     One row per step: `step`, `name`; `earlier_entered`, `later_entered` Int64; `entered_difference`,
@@ -32,8 +33,17 @@ def period_changes(
         return None
     middle = end - length
     asked: dict[str, Any] = {"window": window, "start": end - 2 * length, "end": end}
-    starts = (middle - length, middle)
-    sides = [stage_funnel(paths, goal=goal, window=window, start=start, end=start + length) for start in starts]
+    counted = partial(
+        stage_funnel, goal=goal, window=window, columns=("name", "entered", "customers", "customers_lost")
+    )
+    found = yield {
+        **{start: partial(counted, start=start, end=start + length) for start in (middle - length, middle)},
+        **{
+            of: partial(compare, analysis=stage_funnel, group=pl.col("at") >= middle, share_of=of, **asked)
+            for of in _SHARES
+        },
+    }
+    sides = [found[middle - length], found[middle]]
     if min(side["entered"][0] for side in sides) < settings.least:
         return None
     earlier, later = (
@@ -42,10 +52,11 @@ def period_changes(
     )
     names = sides[1].select("step", "name")
     table = names.join(earlier, on="step").join(later, on="step")
-    for of in ("entered", "previous"):
-        gaps = compare(paths, stage_funnel, group=pl.col("at") >= middle, share_of=of, **asked)
+    for of in _SHARES:
         table = table.join(
-            gaps.select("step", *(pl.col(f"difference{end}").alias(f"{of}{end or '_difference'}") for end in _ENDS)),
+            found[of].select(
+                "step", *(pl.col(f"difference{end}").alias(f"{of}{end or '_difference'}") for end in _ENDS)
+            ),
             on="step",
             how="left",
         )
@@ -55,6 +66,7 @@ def period_changes(
 
 
 _ENDS = ("", "_low", "_high")
+_SHARES = ("entered", "previous")
 _ANSWERED = ("customers_csat", "customers_satisfied", "customers_dissatisfied")
 
 
@@ -64,7 +76,7 @@ def _counts(name: str) -> list[pl.Expr]:
 
 
 def _differences() -> list[str]:
-    return [f"{of}{end or '_difference'}" for of in ("entered", "previous") for end in _ENDS]
+    return [f"{of}{end or '_difference'}" for of in _SHARES for end in _ENDS]
 
 
 def pace_shift(paths: Paths, window: timedelta, settings: ReportSettings, facts: Facts) -> Shift | None:

@@ -10,13 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
+from functools import partial
+from itertools import combinations
 from typing import Any, Final
 
 import polars as pl
 
 from analytics import (
+    Asking,
     Goal,
-    Paths,
     benjamini_hochberg,
     duration,
     falls,
@@ -57,8 +59,8 @@ _MOST: Final = 20
 
 
 def group_falls(
-    paths: Paths, settings: ReportSettings, counts: pl.DataFrame | None, goal: Goal, later: Mapping[int, float]
-) -> pl.DataFrame | None:
+    settings: ReportSettings, counts: pl.DataFrame | None, goal: Goal, later: Mapping[int, float]
+) -> Asking[pl.DataFrame | None]:
     """The falls of groups that cost most goals, clearest first, safe to publish; null without groups or days.
 
     In: `reports.questions.problems.weeks.step_counts` by day, and by step the share of those who reach it that reach
@@ -78,13 +80,21 @@ def group_falls(
     worth = pl.col("step").replace_strict(dict(later), default=0.0, return_dtype=pl.Float64)
     at_stake = pl.col("n") * (pl.col("usual") - pl.col("share")) * worth
     clear = found.filter(pl.Series(adjusted < _LEVEL)).top_k(_MOST, by=at_stake)
-    days = _Days(paths, settings, goal)
+    days = _Days(settings, goal)
+    rows = clear.sort("z", *SERIES, descending=[True, False, False, False]).to_dicts()
+    pairs = {days.pair(*both) for both in combinations(rows, 2) if _meet(*both)}
+    counts_of = yield {pair: days.of_pair(pair) for pair in pairs}
     kept: list[dict[str, Any]] = []
-    for row in clear.sort("z", *SERIES, descending=[True, False, False, False]).iter_rows(named=True):
-        same = [one for one in kept if one["step"] == row["step"] and _overlap(one, row)]
-        if not any(days.is_part(row, one) for one in same):
+    for row in rows:
+        clearer = (one for one in kept if _meet(row, one))
+        if not any(days.is_part(row, one, counts_of[days.pair(row, one)]) for one in clearer):
             kept.append(row)
-    published = [_published(days, settings, settled, row) for row in kept]
+    dated = [(row, _clearest_days(settled, row)) for row in kept]
+    sizes = yield {number: days.of_group(row, *span) for number, (row, span) in enumerate(dated)}
+    published = [
+        _published(settings, settled, row, span, days.steps(row, sizes[number]))
+        for number, (row, span) in enumerate(dated)
+    ]
     return pl.DataFrame([row for row in published if row is not None], schema=FALLEN, orient="row")
 
 
@@ -112,26 +122,43 @@ def _series(rows: pl.DataFrame, total: Sequence[str]) -> pl.DataFrame:
     )
 
 
-def _overlap(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    return bool(one["first"] <= other["last"] and other["first"] <= one["last"])
+def _meet(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two falls are of one step, in groups of two dimensions, and have days in common."""
+    is_step = one["step"] == other["step"] and one["dimension"] != other["dimension"]
+    return bool(is_step and one["first"] <= other["last"] and other["first"] <= one["last"])
 
 
 class _Days:
-    """Journeys of groups by the days on which they began; by two dimensions each pair is counted once."""
+    """Asks for journeys of groups by the days on which they began, within the window of the trend."""
 
-    def __init__(self, paths: Paths, settings: ReportSettings, goal: Goal) -> None:
-        self._paths, self._settings, self._goal = paths, settings, goal
+    def __init__(self, settings: ReportSettings, goal: Goal) -> None:
+        self._settings = settings
         self._columns = {settings.name_of(column): column for column in settings.segments}
-        self._counts: dict[tuple[str, ...], pl.DataFrame] = {}
+        self._funnel = partial(
+            stage_funnel, goal=goal, window=duration(settings.trend_window), timezone=settings.timezone
+        )
 
-    def is_part(self, row: dict[str, Any], clearer: dict[str, Any]) -> bool:
-        """Whether the group did not fall on these days without the journeys of the group that fell more clearly."""
+    def pair(self, one: dict[str, Any], other: dict[str, Any]) -> tuple[str, str]:
+        """The columns of the dimensions of two groups."""
+        first, second = sorted(self._columns[row["dimension"]] for row in (one, other))
+        return first, second
+
+    def of_pair(self, columns: tuple[str, str]) -> partial[pl.DataFrame]:
+        """The question of the groups of two columns, by day."""
+        return partial(self._funnel, by=columns, period="day", columns=("reached", "effective_previous"))
+
+    def is_part(self, row: dict[str, Any], clearer: dict[str, Any], counts: pl.DataFrame) -> bool:
+        """Whether the group did not fall on these days without the journeys of the group that fell more clearly.
+
+        `counts` answers `of_pair`.
+        """
         own, other = self._columns[row["dimension"]], self._columns[clearer["dimension"]]
-        if own == other:
-            return False
+        keys = [*self.pair(row, clearer), "period"]
         rest = (
-            self._of(own, other)
+            counts.filter(~pl.col("is_total"))
+            .with_columns(pl.col("reached").shift(1).over(keys, order_by="step").alias("previous"))
             .filter(
+                pl.col("previous") > 0,
                 pl.col("step") == row["step"],
                 pl.col("period").dt.date() <= row["last"],
                 told_apart(pl.col(own)) == row["segment"],
@@ -148,45 +175,43 @@ class _Days:
         z = two_proportions_z(shares[0] * worth_now, worth_now, shares[1] * worth_then, worth_then).statistic
         return not float(z) < -_BELOW
 
-    def steps(self, row: dict[str, Any], first: date, last: date) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The stage before a step, and the step, of a group's journeys that began on these days."""
+    def of_group(self, row: dict[str, Any], first: date, last: date) -> partial[pl.DataFrame]:
+        """The question of the groups of a fall's dimension, over these days."""
         column = self._columns[row["dimension"]]
         by = told_apart(pl.col(column)).alias(column)
-        found = self._funnel(by, start=first, end=last + _DAY)
-        own = found.filter(pl.col(column) == row["segment"])
+        columns = ("reached", "customers", "customers_lost", "share_of_previous_low", "share_of_previous_high")
+        return partial(self._funnel, by=by, start=first, end=last + _DAY, columns=columns)
+
+    def steps(self, row: dict[str, Any], counts: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The stage before a step, and the step, of a group's journeys that began on the days of `of_group`."""
+        own = counts.filter(~pl.col("is_total"), pl.col(self._columns[row["dimension"]]) == row["segment"])
         before, here = (own.filter(pl.col("step") == row["step"] - back).row(0, named=True) for back in (1, 0))
         return before, here
 
-    def _of(self, own: str, other: str) -> pl.DataFrame:
-        by = tuple(sorted((own, other)))
-        if by not in self._counts:
-            found = self._funnel(by, period="day")
-            before = pl.col("reached").shift(1).over(*by, "period", order_by="step").alias("previous")
-            groups = found.with_columns(before).filter(pl.col("previous") > 0)
-            self._counts[by] = groups.select(*by, "period", "step", "reached", "previous", "effective_previous")
-        return self._counts[by]
 
-    def _funnel(self, by: Any, **asked: Any) -> pl.DataFrame:
-        """The groups of the stage funnel, within the window of the trend."""
-        window, zone = duration(self._settings.trend_window), self._settings.timezone
-        found = stage_funnel(self._paths, goal=self._goal, window=window, by=by, timezone=zone, **asked)
-        return found.filter(~pl.col("is_total"))
-
-
-def _published(
-    days: _Days, settings: ReportSettings, settled: pl.DataFrame, row: dict[str, Any]
-) -> dict[str, Any] | None:
-    """A fall on the days on which it was clearest, around those of the scan; null where too few to publish.
-
-    The counts of few customers are no smaller than a whole step of rounding, as a count that is withheld is never 0.
-    """
+def _clearest_days(settled: pl.DataFrame, row: dict[str, Any]) -> tuple[date, date]:
+    """The days on which a fall was clearest, around those of the scan."""
     length = row["last"] - row["first"] + _DAY
     series = settled.filter(pl.col(key) == row[key] for key in SERIES).sort("period")
     around = series.filter(pl.col("period").is_between(row["first"] - length / 2, row["last"] + length / 2))
     first, last = lowest_run(around, row["usual"])
     rows = around[first : last + 1]
-    since, until = rows["period"][0], rows["period"][-1]
-    before, here = days.steps(row, since, until)
+    return rows["period"][0], rows["period"][-1]
+
+
+def _published(
+    settings: ReportSettings,
+    settled: pl.DataFrame,
+    row: dict[str, Any],
+    days: tuple[date, date],
+    counts: tuple[dict[str, Any], dict[str, Any]],
+) -> dict[str, Any] | None:
+    """A fall on the days on which it was clearest; null where too few to publish.
+
+    `counts` are those of its stage before and of its step on these days. The counts of few customers are no smaller
+    than a whole step of rounding, as a count that is withheld is never 0.
+    """
+    before, here = counts
     if before["customers"] < settings.least or small(here["customers_lost"], settings.k):
         return None
     low, high = here["share_of_previous_low"], here["share_of_previous_high"]
@@ -198,13 +223,13 @@ def _published(
     assert isinstance(end, date)
     return {
         **{name: row[name] for name in (*SERIES, "name")},
-        "first": since,
-        "last": until,
+        "first": days[0],
+        "last": days[1],
         "journeys": journeys,
         "share": round(share, 4),
         "low": round(min(low, share), 2),
         "high": round(max(high, share), 2),
         "usual": round(row["usual"], 4),
-        "is_lasting": bool(until >= end - 2 * _DAY),
+        "is_lasting": bool(days[1] >= end - 2 * _DAY),
         "was_below": row["z_before"] is not None and row["z_before"] > _BELOW,
     }

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 from typing import Final, Literal
 
 import polars as pl
 
-from analytics import Goal, Paths, day_start, duration, stage_funnel, unusual_periods
+from analytics import Asking, Goal, day_start, duration, stage_funnel, unusual_periods
 from reports.privacy.stages import NO_VALUE, SHOWN
 from reports.privacy.trends import (
     MIN_WEEKS,
@@ -24,11 +25,12 @@ from reports.questions.groups import told_apart
 from reports.settings import ReportSettings
 
 _WEEKS: Final = 26
+_COLUMNS: Final = ("name", "reached", "customers", "customers_lost", "effective_previous")
 
 
 def step_counts(
-    paths: Paths, settings: ReportSettings, facts: Facts, goal: Goal, period: Literal["day", "week"] = "week"
-) -> pl.DataFrame | None:
+    settings: ReportSettings, facts: Facts, goal: Goal, period: Literal["day", "week"] = "week"
+) -> Asking[pl.DataFrame | None]:
     """How many journeys go on from step to step, by period in which they begin, for all journeys and for every group.
 
     Whole counts, not for the public: `dimension`, `segment` (null: all journeys), `step`, `name`, `week` (the first day
@@ -46,10 +48,9 @@ def step_counts(
     begins = [monday + timedelta(days=day) for monday in mondays for day in range(0, 7, days)]
     still_open = [day for day in begins if day_start(day + timedelta(days=days), zone) + window > end]
     first, last = day_start(mondays[0], zone), over[mondays[-1]]
-    frames = []
-    for column in (None, *settings.segments):
-        found = stage_funnel(
-            paths,
+    asked = {
+        column: partial(
+            stage_funnel,
             goal=goal,
             window=window,
             by=column or (),
@@ -58,9 +59,16 @@ def step_counts(
             period=period,
             with_open=True,
             timezone=zone,
-        ).with_columns(week=pl.col("period").dt.date())
-        frames.append(_conversion_of(found, column, settings).with_columns(is_open=pl.col("week").is_in(still_open)))
-    return pl.concat(frames)
+            columns=_COLUMNS,
+        )
+        for column in (None, *settings.segments)
+    }
+    found = yield asked
+    frames = (
+        _conversion_of(found[column].with_columns(week=pl.col("period").dt.date()), column, settings)
+        for column in asked
+    )
+    return pl.concat(frames).with_columns(is_open=pl.col("week").is_in(still_open))
 
 
 def step_conversion(counts: pl.DataFrame | None, settings: ReportSettings) -> pl.DataFrame | None:

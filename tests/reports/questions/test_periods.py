@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from analytics import Goal, PathRules, Paths, newcombe
+from analytics import Goal, PathRules, Paths, answered, newcombe
 from reports.questions import periods
 from reports.questions.answers import Facts, Shift
 from reports.settings import ReportSettings
@@ -88,7 +88,7 @@ def _shop(then: float, now: float, customers: int = 40) -> Paths:
 
 def test_a_change_of_the_goal_rate_is_judged_by_customers() -> None:
     facts = replace(FACTS, end_of_data=START + timedelta(days=62))
-    changes = periods.period_changes(_shop(0.75, 0.25), timedelta(days=6), SETTINGS, facts, GOAL)
+    changes = answered(_shop(0.75, 0.25), periods.period_changes(timedelta(days=6), SETTINGS, facts, GOAL))
     assert changes is not None
     row = changes.row(-1, named=True)
     assert (row["name"], row["earlier_entered"], row["later_entered"]) == ("Order", 160, 160)
@@ -100,7 +100,7 @@ def test_a_change_of_the_goal_rate_is_judged_by_customers() -> None:
 @pytest.mark.parametrize(("then", "now", "customers"), [(1.0, 0.25, 9), (0.75, 0.25, 7)])
 def test_a_change_of_few_customers_is_not_told(then: float, now: float, customers: int) -> None:
     facts = replace(FACTS, end_of_data=START + timedelta(days=62))
-    changes = periods.period_changes(_shop(then, now, customers), timedelta(days=6), SETTINGS, facts, GOAL)
+    changes = answered(_shop(then, now, customers), periods.period_changes(timedelta(days=6), SETTINGS, facts, GOAL))
     assert changes is None or changes["entered_difference"].null_count() == changes.height
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from scipy.stats import binomtest
 
-from analytics import PathRules, Paths, main_goal
+from analytics import PathRules, Paths, answered, main_goal
 from analytics.statistics.intervals import wilson
 from reports.privacy import flow, trends
 from reports.privacy.stages import publishable_stages
@@ -56,7 +56,7 @@ def _group_apart(random: Random) -> bool:
         for step, name in enumerate("abc", 1)
     ]
     paths = Paths.from_frame(pl.concat(touches), end_of_data=fixtures.END, rules=RULES)
-    frame = groups.segment_differences(paths, ReportSettings(segments=("device", "region")), main_goal(["c"]))
+    frame = answered(paths, groups.segment_differences(ReportSettings(segments=("device", "region")), main_goal(["c"])))
     assert frame is not None
     return "goes on to" in headlines.segments_headline(frame)
 

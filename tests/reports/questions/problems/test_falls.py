@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from scipy.stats import binomtest
 
-from analytics import main_goal, stage_funnel
+from analytics import answered, main_goal, stage_funnel
 from reports.privacy.stages import publishable_stages
 from reports.questions import ask, groups
 from reports.questions.problems import weeks
@@ -29,10 +29,11 @@ def test_groups_by_lot_are_claimed_to_go_on_less_often_in_one_report_of_twenty_a
     facts, claims, below = ask._facts(paths, settings(0)), [], 0
     for shuffle in range(WORLDS):
         asked = settings(shuffle)
-        segments = groups.segment_differences(paths, asked, goal)
+        segments = answered(paths, groups.segment_differences(asked, goal))
         assert segments is not None and segments["dimension"].n_unique() == len(GROUPS)
-        daily = weeks.step_counts(paths, asked, facts, goal, "day")
-        found = problems(stages, segments, None, group_falls(paths, asked, daily, goal, goals_later(stages)))
+        daily = answered(paths, weeks.step_counts(asked, facts, goal, "day"))
+        fallen = answered(paths, group_falls(asked, daily, goal, goals_later(stages)))
+        found = problems(stages, segments, None, fallen)
         below += bool((segments["verdict"] == "below").any())
         claims += [] if found is None else [(shuffle, *row) for row in found.rows()]
     worlds = len({shuffle for shuffle, *_ in claims})
