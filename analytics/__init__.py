@@ -29,6 +29,7 @@ from analytics.goals.goal_rate import goal_rate
 from analytics.goals.goal_times import goal_incidence, goal_times, time_to_goal
 from analytics.goals.stage_funnel import stage_funnel
 from analytics.goals.stage_groups import stage_groups
+from analytics.monitoring.arrivals import channel_lateness, over_and_arrived, waited_for
 from analytics.monitoring.changes import step_changes
 from analytics.monitoring.falls import falls, lowest_run
 from analytics.monitoring.unusual import unusual_periods
@@ -47,6 +48,7 @@ from analytics.segments.compare import compare
 from analytics.segments.rest import against_the_rest, counts_by
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.curves import kaplan_meier
+from analytics.statistics.expected import unusual_share
 from analytics.statistics.intervals import (
     difference_interval,
     median_interval,
@@ -54,7 +56,7 @@ from analytics.statistics.intervals import (
     normal_quantile,
     wilson,
 )
-from analytics.statistics.tests import two_proportions_z
+from analytics.statistics.tests import binomial_two_sided, poisson_two_sided, two_proportions_z
 from analytics.store.paths import Paths
 from analytics.store.summary import summary
 from analytics.store.writer import StoreWriter
@@ -115,8 +117,10 @@ __all__ = [
     "answer_all",
     "answered",
     "benjamini_hochberg",
+    "binomial_two_sided",
     "bring_up_to_date",
     "build_paths",
+    "channel_lateness",
     "channels",
     "check_removable",
     "check_words",
@@ -160,7 +164,9 @@ __all__ = [
     "members",
     "newcombe",
     "normal_quantile",
+    "over_and_arrived",
     "parse_pattern",
+    "poisson_two_sided",
     "preview_touchpoints",
     "published_runs",
     "read_as",
@@ -193,11 +199,13 @@ __all__ = [
     "unknown_objectors",
     "unused_settings",
     "unusual_periods",
+    "unusual_share",
     "url_templates",
     "usage",
     "variants",
     "verify_paths",
     "voice",
+    "waited_for",
     "why",
     "why_apart",
     "wilson",

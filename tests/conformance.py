@@ -21,16 +21,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analytics import UnknownWordWarning
 from expectations.errors import DefinitionError
-from tests.oracles.conforming import cohorts, funnels, journeys, sessions, stages, statistics, stitching
+from tests.oracles.conforming import cohorts, funnels, journeys, sessions, stages, statistics, stitching, watching
 from tests.oracles.conforming.cases import Unsupported
 
 Case = Mapping[str, Any]
 KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
+    "binomial": watching.binomial_case,
     "funnel": funnels.funnel_case,
     "trend": funnels.trend_case,
     "window_funnel": funnels.window_funnel_case,
     "goal_rate": stages.goal_rate_case,
     "journeys": stages.journeys_case,
+    "over_and_arrived": watching.arrived_case,
     "paths": journeys.paths_case,
     "retention": cohorts.retention_case,
     "retention_flags": cohorts.flags_case,
@@ -39,6 +41,7 @@ KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
     "stage_funnel": stages.stage_funnel_case,
     "statistics": statistics.statistics_case,
     "stitch": stitching.stitching_case,
+    "watch_expectation": watching.expectation_case,
 }
 UNREADABLE = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, pl.exceptions.PolarsError)
 """A case that is not as its README has it fails by itself, and the others are run."""

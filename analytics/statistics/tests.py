@@ -1,4 +1,4 @@
-"""Tests of differences: two proportions, chi-square, log-rank, effect sizes."""
+"""Tests of differences: two proportions, a count and its expectation, chi-square, log-rank, effect sizes."""
 
 from __future__ import annotations
 
@@ -31,6 +31,36 @@ def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike
         pooled = (k1 + k2) / (n1 + n2)
         z = (k1 / n1 - k2 / n2) / np.sqrt(pooled * (1 - pooled) * (1 / n1 + 1 / n2))
     return Verdict(np.asarray(z), np.asarray(2 * ndtr(-np.abs(z))))
+
+
+def binomial_two_sided(k: ArrayLike, n: ArrayLike, share: ArrayLike) -> Floats:
+    """The exact p-value of `k` out of `n` where `share` was expected: twice the smaller tail, at most 1.
+
+    NaN where `n` is 0 or the share is not known.
+
+    >>> binomial_two_sided(2, 10, 0.5).item()
+    0.109375
+    """
+    from scipy.special import betainc
+
+    k, n, q = (np.asarray(x, float) for x in (k, n, share))
+    lower = np.where(k < n, betainc(np.maximum(n - k, 1), k + 1, 1 - q), 1.0)
+    upper = np.where(k > 0, betainc(np.maximum(k, 1), n - k + 1, q), 1.0)
+    smaller = np.minimum(lower, upper)
+    return np.asarray(np.where((n > 0) & ~np.isnan(q), np.minimum(1.0, 2 * smaller), np.nan))
+
+
+def poisson_two_sided(k: ArrayLike, mean: ArrayLike) -> Floats:
+    """The exact p-value of a count where `mean` was expected: twice the smaller tail, at most 1.
+
+    >>> poisson_two_sided(2, 9.0).round(4).item()
+    0.0125
+    """
+    from scipy.special import pdtr, pdtrc
+
+    k, mean = np.asarray(k, float), np.asarray(mean, float)
+    upper = np.where(k > 0, pdtrc(np.maximum(k, 1) - 1, mean), 1.0)
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(pdtr(k, mean), upper)))
 
 
 def cohens_h(p1: ArrayLike, p2: ArrayLike) -> Floats:

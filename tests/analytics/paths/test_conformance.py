@@ -15,7 +15,7 @@ from analytics.statistics.intervals import newcombe
 from analytics.statistics.tests import two_proportions_z
 from expectations.errors import DefinitionError
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
-from tests.oracles.alignment import alignment
+from tests.oracles.whole_paths.alignment import alignment
 from tests.written import paths
 
 ENDS = ("converted", "abandoned", "abandoned", "abandoned")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from analytics import Selection, Step, match, matches, wilson
 from expectations.errors import DefinitionError
 from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units_of
-from tests.oracles.patterns import spans, timed
+from tests.oracles.whole_paths.patterns import spans, timed
 from tests.written import START, paths
 
 SHOP = {"ann": "home@0m cart@1m look@2m", "bo": "home@0m look@1m cart@2m buy@3m", "cy": "look@0m"}

@@ -31,10 +31,10 @@ from analytics import (
     voice,
 )
 from analytics.store.writer import StoreWriter
-from tests.oracles.alignment import alignment
 from tests.oracles.moves import cells, friction, reaches, switches, whole
 from tests.oracles.paths import Unit, edges, links, routes
-from tests.oracles.patterns import spans
+from tests.oracles.whole_paths.alignment import alignment
+from tests.oracles.whole_paths.patterns import spans
 from tests.written import START, frame_in_parts
 
 SIZES = [1, 255, 256, 257, 65_535, 65_536]
