@@ -33,6 +33,9 @@ from analytics.monitoring.arrivals import channel_lateness, over_and_arrived, wa
 from analytics.monitoring.changes import step_changes
 from analytics.monitoring.falls import falls, lowest_run
 from analytics.monitoring.unusual import unusual_periods
+from analytics.monitoring.watch import WatchRun, watch
+from analytics.monitoring.watch_counts import Pair, watch_counts
+from analytics.monitoring.watched_pairs import watched_pairs
 from analytics.paths.conformance import Design, conformance
 from analytics.paths.deviations import deviations
 from analytics.paths.flow import flow, flow_routes
@@ -105,6 +108,7 @@ __all__ = [
     "Goal",
     "Money",
     "NamedFunnel",
+    "Pair",
     "PathRules",
     "Paths",
     "Selection",
@@ -112,6 +116,7 @@ __all__ = [
     "StitchSummary",
     "StoreWriter",
     "UnknownWordWarning",
+    "WatchRun",
     "against_the_rest",
     "amounts_left_out",
     "answer_all",
@@ -206,6 +211,9 @@ __all__ = [
     "verify_paths",
     "voice",
     "waited_for",
+    "watch",
+    "watch_counts",
+    "watched_pairs",
     "why",
     "why_apart",
     "wilson",

@@ -71,3 +71,25 @@ def p_value(past: Sequence[Day], weekday: int, of: int, count: int) -> float | N
     v = weight**2 * of_day + (1 - weight) ** 2 * of_level
     z = (count - of * q) / math.sqrt(phi * of * q * (1 - q) + (of * q * (1 - q)) ** 2 * v)
     return math.erfc(abs(z) / math.sqrt(2))
+
+
+def pair_counts(
+    journeys: Sequence[tuple[str, Sequence[tuple[float, str, str | None]]]], source: str, target: str, window: float
+) -> dict[tuple[str | None, int], tuple[int, int, int]]:
+    """Journeys with the source, those that the target follows, and customers, by (group, day of the first source).
+
+    A journey is its customer and its touches: days since the beginning, touchpoint, group. None is everybody.
+    """
+    found: dict[tuple[str | None, int], list[tuple[str, bool]]] = {}
+    for customer, touches in journeys:
+        sources = [(at, group) for at, name, group in touches if name == source]
+        if not sources:
+            continue
+        first, group = min(sources, key=lambda touch: touch[0])
+        follows = any(name == target and first <= at <= first + window for at, name, _ in touches)
+        for key in {None, group}:
+            found.setdefault((key, math.floor(first)), []).append((customer, follows))
+    return {
+        key: (len(rows), sum(follows for _, follows in rows), len({customer for customer, _ in rows}))
+        for key, rows in found.items()
+    }

@@ -73,6 +73,11 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     "stage_groups": [lambda paths: analytics.stage_groups(paths, "device", STAGES, "buy")],
     "usage": [lambda paths: analytics.usage(paths, by=["stage", "device"])],
     "voice": [lambda paths: analytics.voice(paths, by=["stage", "device"])],
+    "watch_counts": [
+        lambda paths: analytics.watch_counts(
+            paths, [analytics.Pair("look", "buy", timedelta(days=1))], groups=["device"], period="week"
+        )
+    ],
     "retention": [lambda paths: analytics.retention(paths, period="day", periods=5)],
 }
 ALL = [(name, number) for name, calls in CASES.items() for number in range(len(calls))]
