@@ -11,4 +11,5 @@ from journeys.commands import (  # noqa: F401 - they register commands
     report,
     schema,
     serve,
+    watch,
 )
