@@ -30,6 +30,7 @@ from analytics.goals.goal_times import goal_incidence, goal_times, time_to_goal
 from analytics.goals.stage_funnel import stage_funnel
 from analytics.goals.stage_groups import stage_groups
 from analytics.monitoring.arrivals import channel_lateness, over_and_arrived, waited_for
+from analytics.monitoring.change import change
 from analytics.monitoring.changes import step_changes
 from analytics.monitoring.falls import falls, lowest_run
 from analytics.monitoring.unusual import unusual_periods
@@ -125,6 +126,7 @@ __all__ = [
     "binomial_two_sided",
     "bring_up_to_date",
     "build_paths",
+    "change",
     "channel_lateness",
     "channels",
     "check_removable",

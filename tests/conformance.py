@@ -21,12 +21,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from analytics import UnknownWordWarning
 from expectations.errors import DefinitionError
-from tests.oracles.conforming import cohorts, funnels, journeys, sessions, stages, statistics, stitching, watching
+from tests.oracles.conforming import cohorts, funnels, journeys, sessions, stages, statistics, stitching, watching, why
 from tests.oracles.conforming.cases import Unsupported
 
 Case = Mapping[str, Any]
 KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
     "binomial": watching.binomial_case,
+    "change": why.change_case,
     "funnel": funnels.funnel_case,
     "trend": funnels.trend_case,
     "window_funnel": funnels.window_funnel_case,

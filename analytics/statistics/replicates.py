@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -35,6 +35,50 @@ def replicate_of_customers(keys: pl.Series) -> NDArray[np.int64]:
     return np.array([zlib.crc32(f"replicate:{key}".encode()) % REPLICATES for key in text], np.int64)
 
 
+class ReplicateError(NamedTuple):
+    """A number of all customers, its standard error, and the degrees of freedom of the error."""
+
+    number: Floats
+    error: Floats
+    degrees: int
+
+    def reach(self, confidence: float = 0.95) -> Floats:
+        """How far the interval of that confidence reaches on either side."""
+        from scipy.special import stdtrit
+
+        return np.asarray(stdtrit(self.degrees, 0.5 + confidence / 2) * self.error)
+
+    @property
+    def p_value(self) -> Floats:
+        """The two-sided test that the number is 0, by Student's t; NaN where the error is 0."""
+        from scipy.special import stdtr
+
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.where(self.error > 0, np.abs(self.number) / self.error, np.nan)
+        return np.asarray(2 * stdtr(self.degrees, -t))
+
+
+def replicate_error(sums: NDArray[Any], statistic: Callable[[NDArray[Any]], Any]) -> ReplicateError:
+    """The standard error of a number, or of several, from sums that have one row per replicate.
+
+    With `G` filled replicates it is `sqrt((G - 1) / G * sum((t_g - mean)^2))`, `t_g` being the number without replicate
+    g, with `G - 1` degrees of freedom. NaN with fewer than 20 filled replicates.
+
+    >>> rows = np.column_stack((np.arange(200) % 7, np.full(200, 10)))
+    >>> found = replicate_error(rows, lambda s: s[0] / s[1])
+    >>> found.number.round(4).item(), found.error.round(4).item(), found.degrees
+    (0.297, 0.0142, 199)
+    """
+    filled = [each for each in sums if each.any()]
+    total, size = sums.sum(axis=0), len(filled)
+    whole = np.asarray(statistic(total), np.float64)
+    if size < MIN_FILLED:
+        return ReplicateError(whole, np.full_like(whole, np.nan), size - 1)
+    without: Floats = np.array([statistic(total - each) for each in filled], np.float64)
+    error = np.sqrt((size - 1) / size * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
+    return ReplicateError(whole, error, size - 1)
+
+
 def replicate_interval(
     sums: NDArray[Any],
     statistic: Callable[[NDArray[Any]], Any],
@@ -45,23 +89,14 @@ def replicate_interval(
 ) -> Interval:
     """The interval of a number, or of several: the number of all sums, give or take Student's t times its error.
 
-    `sums` has one row per replicate, of the sums that `statistic` takes; a replicate without a unit has zeros. With `G`
-    filled replicates the standard error is `sqrt((G - 1) / G * sum((t_g - mean)^2))`, `t_g` being the number without
-    replicate g, with `G - 1` degrees of freedom. The interval is cut at `low` and `high`, between which the number
-    lies. NaN with fewer than 20 filled replicates.
+    `sums` has one row per replicate, of the sums that `statistic` takes; a replicate without a unit has zeros. The
+    error is that of `replicate_error`. The interval is cut at `low` and `high`, between which the number lies. NaN with
+    fewer than 20 filled replicates.
 
     >>> rows = np.column_stack((np.arange(200) % 7, np.full(200, 10)))
     >>> [bound.round(3).item() for bound in replicate_interval(rows, lambda s: s[0] / s[1])]
     [0.269, 0.325]
     """
-    from scipy.special import stdtrit
-
-    filled = [each for each in sums if each.any()]
-    total, size = sums.sum(axis=0), len(filled)
-    whole = np.asarray(statistic(total), np.float64)
-    if size < MIN_FILLED:
-        return Interval(np.full_like(whole, np.nan), np.full_like(whole, np.nan))
-    without: Floats = np.array([statistic(total - each) for each in filled], np.float64)
-    error = np.sqrt((size - 1) / size * ((without - without.mean(axis=0)) ** 2).sum(axis=0))
-    reach = stdtrit(size - 1, 0.5 + confidence / 2) * error
-    return Interval(np.maximum(whole - reach, low), np.minimum(whole + reach, high))
+    found = replicate_error(sums, statistic)
+    reach = found.reach(confidence)
+    return Interval(np.maximum(found.number - reach, low), np.minimum(found.number + reach, high))

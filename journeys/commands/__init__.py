@@ -13,3 +13,4 @@ from journeys.commands import (  # noqa: F401 - they register commands
     serve,
     watch,
 )
+from journeys.why import change  # noqa: F401

@@ -28,6 +28,8 @@ from tests.written import frame_in_parts
 FUNNEL = Funnel(["look", "cart", "buy"], window="3d", by="device", value="price")
 STAGES = ["Awareness", "Desire", "Action"]
 WEEK = datetime(2024, 1, 1, tzinfo=UTC)
+STEPS = Funnel(["look", "cart", "buy"], window="3d")
+FIRST, SECOND = ((WEEK + timedelta(days=start), WEEK + timedelta(days=start + 5)) for start in (5, 10))
 CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     "funnel": [
         lambda paths, **o: analytics.funnel(paths, FUNNEL, **o),
@@ -39,6 +41,10 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
     ],
     "time_to_convert": [lambda paths, **o: analytics.time_to_convert(paths, FUNNEL, **o)],
     "survival": [lambda paths: analytics.survival(paths, FUNNEL)],
+    "change": [
+        lambda paths: analytics.change(paths, STEPS, before=FIRST, after=SECOND, by=["device", ("device", "channel")]),
+        lambda paths: analytics.change(paths, FUNNEL, before=FIRST, after=SECOND, of="value"),
+    ],
     "transitions": [lambda paths, **o: analytics.transitions(paths, by="device", **o)],
     "step_matrix": [lambda paths: analytics.step_matrix(paths, 6, by="device")],
     "flow": [lambda paths, **o: analytics.flow(paths, by="device", depth=4, top=2, **o)],

@@ -1,0 +1,1 @@
+"""Why did a number change, and what goes with dropping off?"""
