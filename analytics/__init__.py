@@ -49,6 +49,7 @@ from analytics.paths.variants import variants
 from analytics.paths.view import Selection, known_value
 from analytics.segments.cohorts import retention, returns
 from analytics.segments.compare import compare
+from analytics.segments.drivers import drivers
 from analytics.segments.rest import against_the_rest, counts_by
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.curves import kaplan_meier
@@ -139,6 +140,7 @@ __all__ = [
     "day_start",
     "deviations",
     "difference_interval",
+    "drivers",
     "duration",
     "effort",
     "erasures",

@@ -45,7 +45,7 @@ EXTRAS: Final = {
 
 ORDER: Final = (
     *("init", "doctor", "demo", "run", "ingest", "load", "stitch", "check", "report", "serve"),
-    *("funnel", "goals", "change", "watch", "paths", "touchpoints", "schema", "identity"),
+    *("funnel", "goals", "change", "drivers", "watch", "paths", "touchpoints", "schema", "identity"),
     *("status", "quarantine", "maintain", "restore", "export", "forget"),
 )
 """The order in which `--help` lists commands: set up and run, ask, look after; then all others by name."""

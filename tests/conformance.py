@@ -28,10 +28,12 @@ Case = Mapping[str, Any]
 KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
     "binomial": watching.binomial_case,
     "change": why.change_case,
+    "drivers": why.drivers_case,
     "funnel": funnels.funnel_case,
     "trend": funnels.trend_case,
     "window_funnel": funnels.window_funnel_case,
     "goal_rate": stages.goal_rate_case,
+    "interaction": why.interaction_case,
     "journeys": stages.journeys_case,
     "over_and_arrived": watching.arrived_case,
     "paths": journeys.paths_case,
@@ -41,6 +43,7 @@ KINDS: dict[str, Callable[[Case], Mapping[str, Any]]] = {
     "sessions": sessions.sessions_case,
     "stage_funnel": stages.stage_funnel_case,
     "statistics": statistics.statistics_case,
+    "stratified_difference": why.stratified_case,
     "stitch": stitching.stitching_case,
     "watch_expectation": watching.expectation_case,
 }

@@ -145,7 +145,7 @@ class AtStep:
     @property
     def _ends(self) -> Ints:
         """Where the touches of each entrant's customer end."""
-        return self.reading.part.bounds()[self._customer + 1]
+        return np.asarray(self.reading.part.bounds()[self._customer + 1], np.int64)
 
     def _span(self, before: timedelta) -> tuple[Ints, Ints]:
         """The rows of the touches before each entrant's: the first one in time, and the first that is not before."""

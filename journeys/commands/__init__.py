@@ -13,4 +13,4 @@ from journeys.commands import (  # noqa: F401 - they register commands
     serve,
     watch,
 )
-from journeys.why import change  # noqa: F401
+from journeys.why import change, drivers  # noqa: F401

@@ -93,7 +93,7 @@ def show_change(
     answer = analytics.change(
         paths,
         definition,
-        **{  # type: ignore[arg-type]
+        **{
             period: (analytics.day_start(first, zone), analytics.day_start(last + timedelta(days=1), zone))
             for period, (first, last) in days.items()
         },

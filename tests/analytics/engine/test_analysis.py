@@ -45,6 +45,10 @@ CASES: dict[str, list[Callable[..., pl.DataFrame]]] = {
         lambda paths: analytics.change(paths, STEPS, before=FIRST, after=SECOND, by=["device", ("device", "channel")]),
         lambda paths: analytics.change(paths, FUNNEL, before=FIRST, after=SECOND, of="value"),
     ],
+    "drivers": [
+        lambda paths: analytics.drivers(paths, STEPS),
+        lambda paths: analytics.drivers(paths, STEPS, factors=["device", "met:error"], adjust=["channel", "device"]),
+    ],
     "transitions": [lambda paths, **o: analytics.transitions(paths, by="device", **o)],
     "step_matrix": [lambda paths: analytics.step_matrix(paths, 6, by="device")],
     "flow": [lambda paths, **o: analytics.flow(paths, by="device", depth=4, top=2, **o)],

@@ -1,4 +1,4 @@
-"""Changes of a conversion, as cases ask for them.
+"""Changes of a conversion and drivers of drop-off, as cases ask for them.
 
 Counts without events become customers, one touch a step.
 """
@@ -9,10 +9,13 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
+import numpy as np
 import polars as pl
 
-from analytics import Funnel, Paths, change
-from tests.oracles.conforming.cases import EPOCH, Unsupported
+from analytics import Funnel, Paths, change, drivers
+from analytics.statistics.strata import interaction_of, stratified_difference
+from tests.oracles.conforming.cases import EPOCH, Unsupported, paths_of, step_of, text_of, time_of
+from tests.oracles.conforming.statistics import without_nan
 
 DAY = timedelta(days=1)
 PERIODS = {"before": EPOCH, "after": EPOCH + 10 * DAY}
@@ -78,3 +81,44 @@ def _touches(segment: Mapping[str, Any], name: str, start: datetime) -> Iterator
             segment=pl.lit(segment["segment"], pl.String),
             value=worth.cast(pl.Float64),
         )
+
+
+DRIVERS = {"kind", "steps", "window", "before", "factors", "adjust", "end"}
+
+
+def drivers_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The levels of the factors at the step between two events."""
+    params, end = case["params"], time_of(case["params"]["end"])
+    if unknown := set(params) - DRIVERS:
+        raise Unsupported(f"parameter {unknown.pop()}")
+    events = [event for event in case["events"] if time_of(event["ts"]) <= end]
+    asked = {name for name in (*params["factors"], *params.get("adjust", [])) if not name.startswith("met:")}
+    frame = paths_of({**case, "events": events}).touches.collect()
+    for name in sorted(asked - set(frame.columns)):
+        values = [text_of(event.get("props", {}).get(name)) for event in events]
+        frame = frame.with_columns(pl.Series(name, values, pl.String))
+    table = drivers(
+        Paths.from_frame(frame, end_of_data=end),
+        Funnel([step_of(step) for step in params["steps"]], params["window"]),
+        factors=params["factors"],
+        adjust=params.get("adjust", ()),
+        before=params.get("before", "7d"),
+    )
+    total = {"customers": 0, "dropped": 0} if table.is_empty() else table.row(0, named=True)
+    levels = table.filter(pl.col("kind").is_in(["attribute", "met"])).to_dicts()
+    found = {f"{row['factor']}={row['level']}": row for row in levels}
+    return {"entrants": total["customers"], "drops": total["dropped"], "levels": found}
+
+
+def stratified_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """The plain and the adjusted difference of the exposed and the others."""
+    counts = np.array([[*stratum["exposed"], *stratum["others"]] for stratum in case["params"]["strata"]]).T
+    found = stratified_difference(*counts)._asdict()
+    return {name: without_nan(float(value)) for name, value in found.items()}
+
+
+def interaction_case(case: Mapping[str, Any]) -> dict[str, Any]:
+    """What two properties do beyond the sum of each alone."""
+    k, n = np.array([case["params"][name] for name in ("both", "first", "second", "neither")]).T
+    found = interaction_of(k, n)._asdict()
+    return {name: bool(value) if name == "tested" else without_nan(float(value)) for name, value in found.items()}
