@@ -11,9 +11,9 @@ from analytics.engine.conditions import Exclude, Step
 from analytics.engine.goals import Goal, main_goal
 from analytics.engine.local.calendar import day_start
 from analytics.engine.local.money import Money, amounts_left_out
+from analytics.engine.notices.unknown_words import UnknownWordWarning
 from analytics.engine.run import Asking, answer_all, answered, together
 from analytics.engine.units import goal_window
-from analytics.engine.unknown_words import UnknownWordWarning
 from analytics.experience.channels import channels, handoffs
 from analytics.experience.effort import effort
 from analytics.experience.usage import usage

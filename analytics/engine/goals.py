@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from analytics.engine.conditions import STAGE_PREFIX, Words, several
-from analytics.engine.unknown_words import unknown_words, warn_of_unknown
+from analytics.engine.notices.unknown_words import unknown_words, warn_of_unknown
 from analytics.store.columns import STAGE, TOUCHPOINT
 from analytics.store.parts import Part
 from analytics.store.paths import Paths

@@ -22,8 +22,8 @@ from typing import Any, ClassVar, Final, Self
 import polars as pl
 
 from analytics.engine.analysis import IS_TOTAL, answer, measured_by
+from analytics.engine.notices.renamed import once_positional
 from analytics.engine.partials import add_up, counted_by_customer
-from analytics.engine.renamed import once_positional
 from analytics.engine.run import run
 from analytics.experience.touch_measure import TouchMeasure
 from analytics.paths.sequences import sorted_answer

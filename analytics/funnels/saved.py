@@ -12,7 +12,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from analytics.engine.conditions import STAGE_PREFIX, Step
-from analytics.engine.unknown_words import unknown_steps
+from analytics.engine.notices.unknown_words import unknown_steps
 from analytics.funnels.definition import Funnel, Maturity, Order, Ties
 from analytics.store.paths import Paths
 from expectations.config.durations import duration

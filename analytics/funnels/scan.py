@@ -12,8 +12,8 @@ import polars as pl
 
 from analytics.engine.local.money import Amounts
 from analytics.engine.matching import Condition, Matcher, scale_of
+from analytics.engine.notices.unknown_words import unknown_steps, warn_of_unknown
 from analytics.engine.sequences import Ints
-from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.funnels.definition import COUNTABLE, Funnel
 from analytics.funnels.dispatch import ReportedChains, best_of_ranges, best_of_unit, by_attempts, no_chains, scanned
 from analytics.funnels.sequences import (

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from analytics.engine.conditions import Words
 from analytics.engine.local.money import MILLION, Amounts, Money
+from analytics.engine.notices.unknown_words import unknown_words, warn_of_unknown
 from analytics.engine.partials import HIGHEST, densely
-from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import Indices
 from analytics.store.columns import AFTER_GOAL, JOURNEY, TOUCHPOINT

@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.conditions import Words, fill, several
+from analytics.engine.notices.unknown_words import unknown_words, warn_of_unknown
 from analytics.engine.partials import numbered, sums_by_customer
 from analytics.engine.run import run
 from analytics.engine.units import Unit
-from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer, with_total
 from analytics.paths.variants import path_keys, ranks_of

@@ -21,10 +21,10 @@ import polars as pl
 from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
 from analytics.engine.conditions import Words, fill, one_of, several
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
+from analytics.engine.notices.unknown_words import levels_to_caller, unknown_words, warn_of_unknown
 from analytics.engine.partials import densely, sums_by_customer
 from analytics.engine.run import counted, run
 from analytics.engine.units import ENDS, START, Unit
-from analytics.engine.unknown_words import levels_to_caller, unknown_words, warn_of_unknown
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sorted_answer
 from analytics.paths.variants import as_bytes

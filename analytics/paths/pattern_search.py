@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from analytics.engine.conditions import Step
 from analytics.engine.matching import Matcher
-from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
+from analytics.engine.notices.unknown_words import unknown_steps, warn_of_unknown
 from analytics.paths.pattern_grammar import Pattern, Touch, parse_pattern, wrong
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.variants import as_bytes

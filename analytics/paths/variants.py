@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from analytics.engine.analysis import Cells, answer, measured_by
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
+from analytics.engine.notices.renamed import renamed
 from analytics.engine.partials import densely, numbered, sums_by_customer
-from analytics.engine.renamed import renamed
 from analytics.engine.run import run
 from analytics.engine.units import Unit
 from analytics.paths.measure import PathMeasure

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.conditions import Words, fill, one_of
 from analytics.engine.goals import GoalTouches, GoalWords, as_goal, warn_of_unknown_goal
+from analytics.engine.notices.unknown_words import unknown_words, warn_of_unknown
 from analytics.engine.units import ENDS, START, UNITS, unit_columns, window_of
-from analytics.engine.unknown_words import unknown_words, warn_of_unknown
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
 from analytics.store.encoding import as_text
 from analytics.store.frames import as_utc

@@ -20,9 +20,9 @@ from analytics.engine.analysis import IS_TOTAL, SMALL, Cells, answer, measured_b
 from analytics.engine.conditions import ANY, Step, one_of
 from analytics.engine.local.calendar import PERIODS, Period, period_numbers, periods_of, zone_named
 from analytics.engine.matching import Matcher
+from analytics.engine.notices.unknown_words import unknown_steps, warn_of_unknown
 from analytics.engine.partials import add_up
 from analytics.engine.run import on_parts, run
-from analytics.engine.unknown_words import unknown_steps, warn_of_unknown
 from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, TIME
 from analytics.store.encoding import Dictionaries, as_time

@@ -16,8 +16,8 @@ import numpy as np
 import polars as pl
 
 from analytics.engine.analysis import ASKED, MEASURES, Analysis, CellRows, Cells
+from analytics.engine.notices.renamed import renamed
 from analytics.engine.partials import add_up
-from analytics.engine.renamed import renamed
 from analytics.engine.run import counted
 from analytics.funnels.definition import Funnel
 from analytics.funnels.scan import bound as bound_scan
