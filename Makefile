@@ -10,7 +10,7 @@ DATA ?= shop
 demo: $(VENV)/.demo            ## install, run the main job on a simulated shop, print where the report is
 	@$(BIN)/journeys demo --data $(DATA)
 
-test: $(VENV)/.test            ## the tests, file by file in parallel; what needs Chromium or Apache Kafka is skipped, with a reason, where absent
+test: $(VENV)/.test            ## the tests, file by file in parallel; what needs Chromium, Apache Kafka or Java is skipped, with a reason, where absent
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: lint types contracts doctest docs wheel test  ## all that a change must pass

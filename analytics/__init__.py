@@ -13,6 +13,7 @@ from analytics.engine.local.calendar import day_start
 from analytics.engine.local.money import Money, amounts_left_out
 from analytics.engine.notices.unknown_words import UnknownWordWarning
 from analytics.engine.run import Asking, answer_all, answered, together
+from analytics.engine.spark import on_spark, spark_session
 from analytics.engine.units import goal_window
 from analytics.experience.channels import channels, handoffs
 from analytics.experience.effort import effort
@@ -173,6 +174,7 @@ __all__ = [
     "members",
     "newcombe",
     "normal_quantile",
+    "on_spark",
     "over_and_arrived",
     "parse_pattern",
     "poisson_two_sided",
@@ -186,6 +188,7 @@ __all__ = [
     "returns",
     "select_customers",
     "sessions",
+    "spark_session",
     "split_identities",
     "stage_funnel",
     "stage_groups",

@@ -94,6 +94,13 @@ class ReportError(JourneysError):
     exit_code = 9
 
 
+class ClusterError(JourneysError):
+    """A cluster does not answer, has other versions than this process, or did not count everything once."""
+
+    code = "CLUSTER"
+    exit_code = 10
+
+
 class InternalError(JourneysError):
     """The command failed in a way that it should not: a mistake in the product, or a machine without memory."""
 

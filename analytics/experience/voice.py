@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Final, Self
 
 import polars as pl
@@ -31,7 +32,7 @@ from analytics.paths.view import By, View
 from analytics.statistics.shares import customer_columns, customers_of, share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, STAGE
 from analytics.store.encoding import Dictionaries, as_text
-from analytics.store.parts import Part
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.config.durations import duration
 
@@ -177,10 +178,16 @@ def responses(paths: Paths, by: Sequence[str] = (STAGE,), lookback: str | timede
     """
     paths.require(SURVEY, SCORE, *by)
     columns = list(dict.fromkeys([CUSTOMER, AT, *by, SURVEY, SCORE]))
-    parts = [_attributed(as_text(paths.read(part, columns)), list(by), duration(lookback)) for part in paths.parts]
+    parts = paths.each(partial(_responses_in, columns, list(by), duration(lookback)))
     if not parts:
         return pl.DataFrame(schema={name: paths.schema[name] for name in (CUSTOMER, AT, SURVEY, SCORE, *by)})
     return paths.without_objectors(pl.concat(parts)).sort(AT, CUSTOMER)
+
+
+def _responses_in(
+    columns: Sequence[str], groups: Sequence[str], lookback: timedelta, part: Part, words: Dictionaries
+) -> pl.DataFrame:
+    return _attributed(as_text(decoded(part, columns, words)), groups, lookback)
 
 
 def _attributed(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final, Literal
 
 import polars as pl
@@ -48,7 +49,7 @@ def members(
     if step is not None:
         check_step(definition, step)
     paths, scan = bound(paths, definition)
-    everyone = pl.concat(on_parts(paths, lambda part: _entrants(scan, part, paths.dictionaries)))
+    everyone = pl.concat(on_parts(paths, partial(_entrants, scan)))
     if step is not None:
         everyone = everyone.filter(_in_state(definition, step, state))
     shown = everyone if with_objectors else paths.without_objectors(everyone)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
+from functools import partial
 from typing import Any, ClassVar, Final
 from zoneinfo import ZoneInfo
 
@@ -228,7 +229,7 @@ def _check_counted(definition: Funnel) -> None:
 def _periods(paths: Paths, scan: ChainScan, period: str, zone: ZoneInfo, starts: Sequence[date] | None) -> list[Range]:
     """Start and end of each requested period, in UTC, where an hour that is repeated in `timezone` is two periods."""
     if starts is None:
-        entries = [span for span in on_parts(paths, lambda part: _span(scan, part, paths.dictionaries)) if span]
+        entries = [span for span in on_parts(paths, partial(_span, scan)) if span]
         if not entries:
             return []
         times = pl.Series([time for span in entries for time in span]).cast(TIME).dt.convert_time_zone(zone.key)

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -52,7 +52,9 @@ from analytics.statistics.shares import (
     square_columns,
 )
 from analytics.store.columns import STAGE, TIME, TOUCHPOINT
+from analytics.store.encoding import Dictionaries
 from analytics.store.frames import as_utc
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
 
@@ -135,12 +137,13 @@ def _stages_of(paths: Paths, codes: Sequence[int]) -> set[str]:
     """The stages that touches of the goal have."""
     if STAGE not in paths.schema:
         return set()
+    return {stage for found in on_parts(paths, partial(_stages_in, codes)) for stage in found.drop_nulls()}
 
-    def own(part: Any) -> pl.Series:
-        frame = paths.read(part, [TOUCHPOINT, STAGE])
-        return frame.filter(frame[TOUCHPOINT].to_physical().is_in(list(codes)))[STAGE].cast(pl.String).unique()
 
-    return {stage for found in on_parts(paths, own) for stage in found.drop_nulls()}
+def _stages_in(codes: Sequence[int], part: Part, words: Dictionaries) -> pl.Series:
+    """The stages that touches of the goal have in a part."""
+    frame = decoded(part, [TOUCHPOINT, STAGE], words)
+    return frame.filter(frame[TOUCHPOINT].to_physical().is_in(list(codes)))[STAGE].cast(pl.String).unique()
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -26,6 +27,8 @@ from analytics.paths.sequences import UnitSequences, sequences_of, sorted_answer
 from analytics.paths.view import By, Selection, View
 from analytics.statistics.shares import share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
+from analytics.store.encoding import Dictionaries
+from analytics.store.parts import Part
 from analytics.store.paths import Paths
 
 SPREADS: Final = ("position", "delay", "duration")
@@ -211,15 +214,16 @@ def matches(
     """
     view = View(unit, on, collapse=collapse, among=among, where=where, start=start, end=end).checked(paths, ())
     search = Search.of(paths, pattern, steps or {}, on)
-    rows = on_parts(paths, lambda part: _rows(search, sequences_of(part, view, paths.dictionaries)))
+    rows = on_parts(paths, partial(_rows, search, view))
     numbers: dict[str, Any] = dict.fromkeys(("unit", "match", "position", "touches"), pl.UInt32)
     times: dict[str, Any] = {AT: pl.Datetime("us", "UTC"), "until": pl.Datetime("us", "UTC"), "end": pl.String}
     empty = pl.DataFrame(schema={CUSTOMER: paths.schema[CUSTOMER], **numbers, **times})
     return paths.without_objectors(pl.concat([empty, *rows])).sort(CUSTOMER, AT, "match")
 
 
-def _rows(search: Search, sequences: UnitSequences) -> pl.DataFrame:
+def _rows(search: Search, view: View, part: Part, words: Dictionaries) -> pl.DataFrame:
     """The matches of one part, with the columns of `matches`."""
+    sequences = sequences_of(part, view, words)
     begin, last = search.hits(sequences)
     units = np.searchsorted(sequences.bounds, begin, side="right") - 1
     people = sequences.customer

@@ -12,6 +12,7 @@ from collections.abc import Hashable, Sequence
 from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -24,8 +25,9 @@ from analytics.engine.goals import GoalTouches, GoalWords, as_goal, warn_of_unkn
 from analytics.engine.notices.unknown_words import unknown_words, warn_of_unknown
 from analytics.engine.units import ENDS, START, UNITS, unit_columns, window_of
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
-from analytics.store.encoding import as_text
+from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.frames import as_utc
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError, nearest
 
@@ -201,8 +203,12 @@ def words_of(paths: Paths, on: str) -> pl.Series:
     """The values of column `on`, in the order of their codes; values that are not text are read as text."""
     if on in paths.dictionaries:
         return paths.dictionaries[on]
-    values = [paths.read(part, [on])[on].cast(pl.String).unique() for part in paths.parts]
+    values = paths.each(partial(_values_in, on))
     return pl.concat(values).unique().drop_nulls().sort() if values else pl.Series([], dtype=pl.String)
+
+
+def _values_in(on: str, part: Part, words: Dictionaries) -> pl.Series:
+    return decoded(part, [on], words)[on].cast(pl.String).unique()
 
 
 def node_names(words: pl.Series, nodes: Sequence[str]) -> pl.Series:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, ClassVar, Final, Literal, Self
 
 import numpy as np
@@ -217,7 +218,7 @@ def returns(
     [[0, 2]]
     """
     cohorts = _cohorts(paths, start, returning, period, cohort=cohort, timezone=timezone)
-    found = on_parts(paths, lambda part: _members(part, paths.dictionaries, cohorts))
+    found = on_parts(paths, partial(_members, cohorts))
     members = pl.concat([_nobody(paths, cohorts), *found])
     return paths.without_objectors(members.select(CUSTOMER, "cohort", "after")).sort("cohort", CUSTOMER)
 
@@ -242,7 +243,7 @@ def _nobody(paths: Paths, cohorts: Cohorts) -> pl.DataFrame:
     return pl.DataFrame(schema={**times, "number": pl.Int64, "after": pl.List(pl.Int64)})
 
 
-def _members(part: Part, words: Dictionaries, cohorts: Cohorts) -> pl.DataFrame:
+def _members(cohorts: Cohorts, part: Part, words: Dictionaries) -> pl.DataFrame:
     """The members of the cohorts in one part: `customer`, `cohort`, `number` of its period, `after`."""
     met = dict(zip(("starts", "returns"), map(pl.Series, cohorts.starts_and_returns(part, words)), strict=True))
     touches = decoded(part, [CUSTOMER, AT], words)

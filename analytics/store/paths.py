@@ -15,17 +15,19 @@ that is killed leaves the old store as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import polars as pl
 from polars.io.plugins import register_io_source
 
 from analytics.store.columns import AFTER_GOAL, AT, CUSTOMER, JOURNEY, TOUCHES, TOUCHPOINT
 from analytics.store.definition import JourneyDefinition, JourneyRules
-from analytics.store.encoding import DictionaryBuilder, encoded, narrow_time
+from analytics.store.encoding import Dictionaries, DictionaryBuilder, encoded, narrow_time
 from analytics.store.frames import ArrowTable, as_polars, as_utc, micros, standard_columns
 from analytics.store.manifest import read_manifest, store_folder
 from analytics.store.ordering import sorted_touches, split_at_customers
@@ -38,11 +40,26 @@ from expectations.lake.layout import Lake
 
 MAX_TIME: Final = 2**62
 
+_T = TypeVar("_T")
+
+
+class PartRunner(Protocol):
+    """Runs a task over the parts of stored paths elsewhere than in this process, such as on a cluster."""
+
+    def results(
+        self,
+        paths: Paths,
+        task: Callable[[Part, Dictionaries], _T],
+        gather: Callable[[Sequence[_T]], _T] | None = None,
+    ) -> list[_T]:
+        """The result of the task for every part, in order; with `gather`, any results that gather to the same."""
+
 
 class Paths:
     """The touches of all customers, in parts, with the dictionaries of their text columns.
 
-    `objected` are the keys of the customers who object to profiling.
+    `objected` are the keys of the customers who object to profiling. `home` is the folder of the generation that was
+    opened; empty for paths in memory. A `runner` reads the parts elsewhere; without one, this process does.
     """
 
     def __init__(
@@ -55,6 +72,7 @@ class Paths:
         *,
         definition: JourneyDefinition | None = None,
         objected: Iterable[str] = (),
+        home: str = "",
     ) -> None:
         self.parts: Final = tuple(parts)
         self.schema: Final = pl.Schema(schema)
@@ -63,6 +81,8 @@ class Paths:
         self.built_from: Final = dict(built_from or {})
         self.definition: Final = definition
         self.objected: Final = frozenset(objected)
+        self.home: Final = home
+        self.runner: PartRunner | None = None
 
     @classmethod
     def open(cls, lake: str | Path | Lake) -> Paths:
@@ -81,12 +101,7 @@ class Paths:
         manifest = read_manifest(folder)
         home = f"{folder}/{manifest['generation']}"
         schema = files.read_rows(f"{home}/schema.parquet").schema
-        words = files.read_rows(f"{home}/dictionaries.parquet").partition_by(
-            "column", as_dict=True, maintain_order=True
-        )
-        dictionaries = {str(column): frame["word"].alias(str(column)) for (column,), frame in words.items()}
-        empty = pl.Series([], dtype=pl.String)
-        dictionaries |= {name: empty.alias(name) for name in manifest["text"] if name not in dictionaries}
+        dictionaries = stored_dictionaries(home, manifest["text"])
         parts = [
             Part(p["number"], p["touches"], p["customers"], f"{home}/{p['name']}", changed=p["changed"])
             for p in manifest["parts"]
@@ -100,6 +115,7 @@ class Paths:
             manifest["built_from"],
             definition=journeys and JourneyDefinition.from_plain(journeys),
             objected=manifest.get("objected", ()),
+            home=home,
         )
 
     @classmethod
@@ -175,8 +191,7 @@ class Paths:
         """
         first, last = (None if time is None else micros(as_utc(time)) for time in (start, end))
         span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
-        parts = [part.between(*span) for part in self.parts]
-        return self._with(parts)
+        return self._cut(Part.between, *span)._changed(built_from={})
 
     def begun_between(self, start: datetime | None = None, end: datetime | None = None) -> Paths:
         """The journeys that begin at `start <= t < end`, with all their touches; None is no limit.
@@ -193,10 +208,7 @@ class Paths:
             return self.between(start, end)
         first, last = (None if time is None else micros(as_utc(time)) for time in (start, end))
         span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
-        parts = [part.begun_between(*span) for part in self.parts]
-        return Paths(
-            parts, self.schema, self.dictionaries, self.end_of_data, self.built_from, definition=self.definition
-        )
+        return self._cut(Part.begun_between, *span)
 
     def of_journeys(self) -> Paths:
         """The touches of journeys, without their aftermath; all touches where paths have no aftermath.
@@ -207,25 +219,31 @@ class Paths:
         """
         if AFTER_GOAL not in self.schema:
             return self
-        parts = [part.of_journeys() for part in self.parts]
-        return self._with(parts)
+        return self._cut(Part.of_journeys)._changed(built_from={})
 
-    def _with(self, parts: Sequence[Part]) -> Paths:
-        """Other touches of the same customers."""
-        return Paths(
-            parts,
-            self.schema,
-            self.dictionaries,
-            self.end_of_data,
-            definition=self.definition,
-            objected=self.objected,
-        )
+    def _cut(self, cut: Callable[..., Part], *limits: int) -> Paths:
+        """The paths with every part cut."""
+        return self._changed(parts=tuple(self.each(partial(_cut_part, cut, limits))))
+
+    def each(self, task: Callable[[Part, Dictionaries], _T]) -> list[_T]:
+        """The result of a task for every part, in order: one part after the other, or where the `runner` reads them."""
+        if self.runner is not None:
+            return self.runner.results(self, task)
+        return [task(part, self.dictionaries) for part in self.parts]
+
+    def read_by(self, runner: PartRunner | None) -> Paths:
+        """The same paths, whose parts `runner` reads; None: this process."""
+        return self._changed(runner=runner)
+
+    def _changed(self, **attributes: Any) -> Paths:
+        """The same paths but for these attributes."""
+        changed = copy(self)
+        vars(changed).update(attributes)
+        return changed
 
     def defined_by(self, definition: JourneyDefinition) -> Paths:
         """The same paths, whose journeys were cut by `definition`."""
-        return Paths(
-            self.parts, self.schema, self.dictionaries, self.end_of_data, self.built_from, definition=definition
-        )
+        return self._changed(definition=definition)
 
     def save(self, folder: str | Path | Lake) -> None:
         """Writes the parts to `folder` and replaces a store that is there; `Paths.open(folder)` gives equal paths."""
@@ -323,3 +341,15 @@ class Paths:
                 yield frame if predicate is None else frame.filter(predicate)
 
         return register_io_source(rows, schema=self.schema)
+
+
+def stored_dictionaries(home: str, text: Iterable[str]) -> dict[str, pl.Series]:
+    """The dictionaries of the generation in folder `home`; `text` are its text columns, of which some have no word."""
+    words = files.read_rows(f"{home}/dictionaries.parquet").partition_by("column", as_dict=True, maintain_order=True)
+    stored = {str(column): frame["word"].alias(str(column)) for (column,), frame in words.items()}
+    empty = pl.Series([], dtype=pl.String)
+    return stored | {name: empty.alias(name) for name in text if name not in stored}
+
+
+def _cut_part(cut: Callable[..., Part], limits: tuple[int, ...], part: Part, _: Dictionaries) -> Part:
+    return cut(part, *limits)

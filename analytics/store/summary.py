@@ -4,9 +4,14 @@ row.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 import polars as pl
 
 from analytics.store.columns import AT, CUSTOMER, JOURNEY, LINKED, LINKED_VALUES, OUTCOME, OUTCOMES, SESSION, TIME
+from analytics.store.encoding import Dictionaries
+from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 
 
@@ -24,7 +29,7 @@ def summary(paths: Paths) -> pl.DataFrame:
     (1, 1, None)
     """
     held = [name for name in (AT, CUSTOMER, SESSION, JOURNEY, OUTCOME, LINKED) if name in paths.schema]
-    parts = [_counts(paths.read(part, held)) for part in paths.parts]
+    parts = paths.each(partial(_counts_of, held))
     counts = pl.concat(parts) if parts else _counts(pl.DataFrame(schema={name: paths.schema[name] for name in held}))
     total = counts.select(pl.exclude("first_at", "last_at").sum(), pl.col("first_at").min(), pl.col("last_at").max())
     absent = [name for name in _COUNTS if name not in total.columns]
@@ -43,6 +48,10 @@ def summary(paths: Paths) -> pl.DataFrame:
 
 
 _COUNTS = ("touches", "customers", "sessions", "journeys", *OUTCOMES, *(f"{LINKED}_{way}" for way in LINKED_VALUES))
+
+
+def _counts_of(held: Sequence[str], part: Part, words: Dictionaries) -> pl.DataFrame:
+    return _counts(decoded(part, held, words))
 
 
 def _counts(touches: pl.DataFrame) -> pl.DataFrame:

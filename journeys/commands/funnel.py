@@ -11,7 +11,7 @@ import typer
 
 from expectations.errors import DefinitionError, StorageError
 from journeys import terminal
-from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+from journeys.app import DEFAULT, AsCsv, AsJson, Config, On, app, paths_on, printed_as, settings_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -99,6 +99,7 @@ def funnel(
     svg: Annotated[Path | None, typer.Option(help="Also draw the funnel into this SVG file.")] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
+    on: On = None,
     config: Config = DEFAULT,
 ) -> None:
     """Count how many journeys reach each stage and the goal; with steps, how many customers reach each of them.
@@ -114,14 +115,21 @@ def funnel(
         wrong = "--svg" if svg else "--value"
         raise DefinitionError(f"{wrong} is of a funnel, not of its periods.", do=f"leave out {wrong}, or --period")
     show = show_funnel if steps else show_stages
-    show(settings_of(config), steps or [], given, how, svg)
+    show(settings_of(config), steps or [], given, how, svg, on)
 
 
 OF_STAGES: Final = ("by", "window", "start", "end", "value", "begin", "goal", "period")
 """The options of a funnel without steps."""
 
 
-def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None) -> None:
+def show_stages(
+    settings: Settings,
+    _: list[str],
+    rules: dict[str, Any],
+    how: terminal.As,
+    svg: Path | None = None,
+    on: str | None = None,
+) -> None:
     """Print how many journeys reach each stage, and the goal."""
     import polars as pl
 
@@ -134,7 +142,7 @@ def show_stages(settings: Settings, _: list[str], rules: dict[str, Any], how: te
             expected=", ".join(f"--{name}" for name in OF_STAGES),
             do="name the steps, or leave it out: without steps, journeys are counted by stage",
         )
-    paths, report = analytics.Paths.open(settings.lake).require_touches(), settings.report
+    paths, report = paths_on(settings, on).require_touches(), settings.report
     goal = settings.goal(rules["goal"]) if "goal" in rules else settings.main_goal
     asked: dict[str, Any] = {
         "window": goal.horizon or report.window,
@@ -231,7 +239,12 @@ def _left_out(paths: Paths, value: str | Money, count: int) -> list[str]:
 
 
 def show_funnel(
-    settings: Settings, steps: list[str], rules: dict[str, Any], how: terminal.As, svg: Path | None
+    settings: Settings,
+    steps: list[str],
+    rules: dict[str, Any],
+    how: terminal.As,
+    svg: Path | None = None,
+    on: str | None = None,
 ) -> None:
     """Print a funnel over `steps`, or over a configured funnel; `rules` are the funnel's options."""
     import analytics
@@ -240,7 +253,7 @@ def show_funnel(
         if name in rules:
             do = f"leave out the steps, or --{name}"
             raise DefinitionError(f"--{name} is an option of the funnel of stages.", do=do)
-    paths, report = analytics.Paths.open(settings.lake), settings.report
+    paths, report = paths_on(settings, on), settings.report
     period = rules.get("period")
     definition = analytics.check_words(paths, question(settings, steps, rules))
     value = definition.value.column if isinstance(definition.value, analytics.Money) else definition.value or ""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from journeys import terminal
-from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+from journeys.app import DEFAULT, AsCsv, AsJson, Config, On, app, paths_on, printed_as, settings_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -35,6 +35,7 @@ def goals(
     ] = None,
     as_json: AsJson = False,
     as_csv: AsCsv = False,
+    on: On = None,
     config: Config = DEFAULT,
 ) -> None:
     """Count how many journeys reach each goal within its horizon, and what these goals are worth.
@@ -42,16 +43,18 @@ def goals(
     Example: journeys goals "Newsletter subscribed" --by device
     """
     asked = {"by": by or [], "start": start, "end": end}
-    show_goals(settings_of(config), names or [], asked, printed_as(json=as_json, csv=as_csv))
+    show_goals(settings_of(config), names or [], asked, printed_as(json=as_json, csv=as_csv), on)
 
 
-def show_goals(settings: Settings, names: list[str], asked: dict[str, Any], how: terminal.As) -> None:
+def show_goals(
+    settings: Settings, names: list[str], asked: dict[str, Any], how: terminal.As, on: str | None = None
+) -> None:
     """Print one row per goal, and group of a breakdown."""
     import analytics
     from reports.questions.money import money_of
 
     goals = [settings.goal(name) for name in dict.fromkeys(names)] or list(settings.goals or [settings.main_goal])
-    paths = analytics.Paths.open(settings.lake).require_touches()
+    paths = paths_on(settings, on).require_touches()
     report = settings.report
     for name in ("start", "end"):
         asked[name] = None if asked[name] is None else asked[name].replace(tzinfo=asked[name].tzinfo or report.zone)

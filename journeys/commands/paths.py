@@ -9,7 +9,7 @@ import typer
 
 from expectations.errors import DefinitionError, nearest
 from journeys import terminal
-from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, printed_as, settings_of
+from journeys.app import DEFAULT, AsCsv, AsJson, Config, app, paths_on, printed_as, settings_of
 
 if TYPE_CHECKING:
     import polars as pl
@@ -52,7 +52,11 @@ def paths(
     through: Annotated[Words, typer.Option(help="Only paths that contain this touchpoint; repeatable.")] = None,
     unit: Annotated[str, typer.Option(help="What one path is: a journey, a session or a customer.")] = "journey",
     on: Annotated[
-        str | None, typer.Option(help="Column whose values form the path: touchpoint, stage, channel, ...")
+        Words,
+        typer.Option(
+            help="Column whose values form the path: touchpoint, stage, channel, ... An address such as "
+            "spark://HOST:PORT or sc://HOST:PORT is the cluster of Spark that counts; both can be given."
+        ),
     ] = None,
     depth: Annotated[int | None, typer.Option(help="Number of positions; default 6, for a matrix 8.")] = None,
     top: Annotated[
@@ -81,9 +85,17 @@ def paths(
 
     journeys paths match "Cart (?!Order)* $" --compare device=mobile
     """
-    pass
-
-    rules = {"by": by, "unit": unit, "on": on, "depth": depth, "top": top, "gap": gap, "at": at, "collapse": collapse}
+    column, cluster = _column_and_cluster(on or [])
+    rules = {
+        "by": by,
+        "unit": unit,
+        "on": column,
+        "depth": depth,
+        "top": top,
+        "gap": gap,
+        "at": at,
+        "collapse": collapse,
+    }
     rules |= {"source": start, "target": end, "detour": detour, "compare": compare}
     among = {"start": starts, "end": ends, "through": through}
     named = question or ("flow" if start or end else "variants")
@@ -93,7 +105,18 @@ def paths(
         {name: value for name, value in rules.items() if value is not None},
         {name: value for name, value in among.items() if value},
     )
-    show_answer(settings_of(config), asked, printed_as(json=as_json, csv=as_csv))
+    show_answer(settings_of(config), asked, printed_as(json=as_json, csv=as_csv), cluster)
+
+
+def _column_and_cluster(on: list[str]) -> tuple[str | None, str | None]:
+    """What --on gives: a column, the address of a cluster, or both. No name of a column has `://`."""
+    clusters = [each for each in on if "://" in each or each.startswith("local[")]
+    columns = [each for each in on if each not in clusters]
+    if len(columns) > 1 or len(clusters) > 1:
+        raise DefinitionError(
+            "--on takes one column and one cluster.", expected="--on stage --on spark://HOST:PORT", found=" ".join(on)
+        )
+    return next(iter(columns), None), next(iter(clusters), None)
 
 
 @app.command()
@@ -266,12 +289,12 @@ def _registered(name: str) -> Question | None:
     return Question(name, tuple(measure.analysis.SCHEMA)) if measure and "collapse" in measure.keywords else None
 
 
-def show_answer(settings: Settings, asked: Asked, how: terminal.As) -> None:
+def show_answer(settings: Settings, asked: Asked, how: terminal.As, on: str | None = None) -> None:
     """Answer a question about paths, and print the result."""
     import analytics
 
     question = checked(asked)
-    paths = analytics.Paths.open(settings.lake).require_touches()
+    paths = paths_on(settings, on).require_touches()
     words, options = _arguments(settings, paths, asked)
     function = analytics.MEASURES[question.function].function
     compared = options.pop("compare", None)

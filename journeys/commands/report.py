@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from journeys.app import DEFAULT, Config, app, settings_of
+from journeys.app import DEFAULT, Config, On, app, settings_of
 
 
 @app.command()
@@ -25,6 +25,7 @@ def report(
     files: Annotated[
         bool, typer.Option(help="Also write every chart as PNG and SVG, every table as Parquet, and a PDF.")
     ] = False,
+    on: On = None,
     show: Annotated[bool, typer.Option("--open", help="Open the report in a browser.")] = False,
 ) -> None:
     """Publish the report as a site of HTML pages, from the path store.
@@ -34,7 +35,7 @@ def report(
     from journeys.commands import steps
 
     asked = {"pages": only, "segments": by, "first_day": first_day, "last_day": last_day, "files": files}
-    published = steps.publish_report(settings_of(config), site, **asked)
+    published = steps.publish_report(settings_of(config), site, on, **asked)
     if show:
         import webbrowser
 

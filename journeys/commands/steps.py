@@ -15,6 +15,7 @@ from expectations.config.durations import duration
 from expectations.contract import KINDS, is_kind
 from expectations.errors import ConfigurationError, ReportError, StorageError, nearest
 from journeys import terminal
+from journeys.app import session_on
 from journeys.runs import noted
 
 if TYPE_CHECKING:
@@ -318,8 +319,9 @@ def verify(settings: Settings) -> bool:
     return result.holds
 
 
-def publish_report(settings: Settings, site: str | None = None, **options: Any) -> Published:
-    """Publish the report site. `options` override settings of `[report]`, unless they are null or empty.
+def publish_report(settings: Settings, site: str | None = None, on: str | None = None, **options: Any) -> Published:
+    """Publish the report site; the cluster at `on` counts, if given. `options` override settings of `[report]`, unless
+    they are null or empty.
 
     A report that is filtered by them is a site of its own in the folder `filtered`: it says its filter on every page,
     and never replaces the front page.
@@ -329,22 +331,30 @@ def publish_report(settings: Settings, site: str | None = None, **options: Any) 
     """
     badge = _badge(options)
     if badge:  # the front page is not published: its report is as old as it was
-        return _publish(settings, site, options, badge)
+        return _publish(settings, site, on, options, badge)
     with noted(settings, "report") as run:
-        published = _publish(settings, site, options, badge)
+        published = _publish(settings, site, on, options, badge)
         run.exit_code = ReportError.exit_code if published.failures else 0
     return published
 
 
-def _publish(settings: Settings, site: str | None, options: dict[str, Any], badge: str) -> Published:
+def _publish(settings: Settings, site: str | None, on: str | None, options: dict[str, Any], badge: str) -> Published:
     from reports.site.publish import publish
 
     address = str(site or settings.beside(settings.report.site))
     asked = _overridden(settings.report, options)
+    session = session_on(on)
     with terminal.step("Publishing the report"):
         place = f"{address.rstrip('/')}/filtered" if badge else address
         published = publish(
-            settings.lake, asked, settings.paths, place, datetime.now(UTC), goals=settings.goals, badge=badge
+            settings.lake,
+            asked,
+            settings.paths,
+            place,
+            datetime.now(UTC),
+            goals=settings.goals,
+            badge=badge,
+            session=session,
         )
     terminal.out.print(f"  {published.headline}", markup=False)
     terminal.out.print(f"  {published.address}", soft_wrap=True)

@@ -28,6 +28,7 @@ from analytics import (
     goal_window,
     landed_offsets,
     main_goal,
+    on_spark,
     stage_funnel,
     step_matrix,
     summary,
@@ -68,11 +69,13 @@ def answers_of(
     rules: PathRules,
     goals: Sequence[Goal] = (),
     earlier: CellCounts | None = None,
+    *,
+    session: Any = None,
 ) -> Answers | None:
     """All results of the report over a lake's path store, or null when the store holds no touch.
 
     The first of `goals` is the one that ends journeys; without any it is that of the rules. Counts are in steps from
-    those of `earlier` reports (`reports.privacy.steps`).
+    those of `earlier` reports (`reports.privacy.steps`). With a `session` of Spark, its cluster counts.
 
     Raises `DefinitionError` when a breakdown is not a text column of the store, or when the requested days hold no
     touch.
@@ -84,6 +87,7 @@ def answers_of(
         if "no path store" in error.what:
             return None
         raise
+    paths = paths if session is None else on_spark(paths, session)
     within = scope.within(paths, settings)
     if not len(paths):
         return None

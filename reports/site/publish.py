@@ -52,12 +52,13 @@ def publish(
     *,
     goals: Sequence[Goal] = (),
     badge: str = "",
+    session: Any = None,
 ) -> Published:
     """Builds the report of a lake's path store and publishes it at `folder`, which may be the address of a store.
 
     `built_at` is shown at the foot of every page and names the run; with the same lake, settings, rules, `goals`,
     `built_at` and kept reports the bytes are the same. An empty lake gives a page that says so. `badge` marks a
-    filtered report (`build_site`).
+    filtered report (`build_site`). With a `session` of Spark, its cluster counts.
 
     Earlier reports that hold a customer who was erased since are withdrawn first. Files that no report wrote stay.
 
@@ -75,7 +76,9 @@ def publish(
         _refuse_foreign(place, site)
         withdraw_from(place, erasures_of(lake), at)
         kept = _kept(place, settings.keep, at)
-    answers = answers_of(lake, settings, rules, goals, all_earlier(index.get("counts", {}) for index in kept))
+    answers = answers_of(
+        lake, settings, rules, goals, all_earlier(index.get("counts", {}) for index in kept), session=session
+    )
     if answers and kept:
         answers = replace(answers, last_report=kept[0])
     run = f"{at:%Y%m%dT%H%M%SZ}-{answers.origin.definitions[:8] if answers else 'empty'}"

@@ -94,7 +94,7 @@ def test_every_dependency_is_used_by_the_product() -> None:
     graph = grimp.build_graph(*ROOMS, include_external_packages=True, cache_dir=None)
     imported = {name for name in graph.modules if graph.is_module_squashed(name)}
     extras = PROJECT["optional-dependencies"]
-    needed = [*PROJECT["dependencies"], *(one for extra in ("landing", "checks") for one in extras[extra])]
+    needed = [*PROJECT["dependencies"], *(one for extra in ("landing", "checks", "spark") for one in extras[extra])]
     brings: dict[str, set[str]] = defaultdict(set)
     for module, distributions in packages_distributions().items():
         for distribution in distributions:

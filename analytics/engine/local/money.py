@@ -9,6 +9,7 @@ of one.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -19,7 +20,7 @@ from analytics.engine.conditions import fill
 from analytics.engine.local.calendar import periods_of, zone_named
 from analytics.engine.run import on_parts
 from analytics.store.columns import AT, CURRENCY, TIME
-from analytics.store.encoding import as_time
+from analytics.store.encoding import Dictionaries, as_time
 from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
@@ -204,7 +205,7 @@ def amounts_left_out(paths: Paths, value: Money) -> pl.DataFrame:
     """
     amounts = Amounts.of(paths, value)
     empty = pl.DataFrame(schema={CURRENCY: pl.String, AT: TIME})
-    rows = on_parts(paths, lambda part: _left_out(part, amounts, paths)) if amounts.factors is not None else []
+    rows = on_parts(paths, partial(_left_out, amounts)) if amounts.factors is not None else []
     found = pl.concat([empty, *rows]).group_by(CURRENCY)
     counted = found.agg(
         pl.len().cast(pl.Int64).alias("amounts"), pl.col(AT).min().alias("first_at"), pl.col(AT).max().alias("last_at")
@@ -212,8 +213,8 @@ def amounts_left_out(paths: Paths, value: Money) -> pl.DataFrame:
     return counted.sort("amounts", CURRENCY, descending=[True, False], nulls_last=True)
 
 
-def _left_out(part: Part, amounts: Amounts, paths: Paths) -> pl.DataFrame:
+def _left_out(amounts: Amounts, part: Part, words: Dictionaries) -> pl.DataFrame:
     """The touches of a part with an amount that is left out."""
-    touches = decoded(part, list(dict.fromkeys([CURRENCY, AT, amounts.column])), paths.dictionaries)
+    touches = decoded(part, list(dict.fromkeys([CURRENCY, AT, amounts.column])), words)
     _, left_out = amounts.millionths(touches[amounts.column], touches[CURRENCY], touches[AT].to_physical().to_numpy())
     return touches.filter(pl.Series(left_out)).select(pl.col(CURRENCY).cast(pl.String), AT)

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from analytics import Funnel, Paths, funnel, transitions
+from analytics import Funnel, Paths, funnel, members, transitions
+from analytics.store.definition import JourneyDefinition
 from expectations.errors import DefinitionError
 from tests.written import START, at, in_parts, paths
 
@@ -105,3 +106,12 @@ def test_journeys_are_chosen_by_when_they_begin_and_keep_their_later_touches(
 
 def test_paths_without_journeys_are_cut_by_their_touches() -> None:
     assert paths(SHOP).begun_between(at("1d")).touches.collect().equals(paths(SHOP).between(at("1d")).touches.collect())
+
+
+def test_paths_that_are_cut_or_defined_otherwise_keep_who_objects() -> None:
+    shop = Paths.from_text({"ann": "visit@0m[journey=1]", "bo": "visit@1d[journey=1]"})
+    asked = Paths(shop.parts, shop.schema, shop.dictionaries, shop.end_of_data, objected=["bo"])
+    definition = JourneyDefinition(("Awareness",), ("visit",), 0, timedelta(days=30))
+    for cut in (asked.between(), asked.begun_between(), asked.of_journeys(), asked.defined_by(definition)):
+        assert cut.objected == {"bo"}
+        assert members(cut, Funnel(["visit"]))["customer"].to_list() == ["ann"]
