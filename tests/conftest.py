@@ -32,13 +32,17 @@ def _available(mark: str) -> str:
         from tests.services.object_store import azurite
 
         return "" if azurite() else f"no emulator of Azure's store is installed ({INSTALL})"
+    if mark == "spark":
+        from tests.services.spark import lacking
+
+        return lacking()
     if mark == "wheel":
         return "" if "wheel" in os.environ.get("JOURNEYS_TESTS_REQUIRE", "").split() else "takes minutes: make wheel"
     return ""
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for mark in ("azure", "broker", "browser", "kafka", "wheel"):
+    for mark in ("azure", "broker", "browser", "kafka", "spark", "wheel"):
         if item.get_closest_marker(mark) and (reason := _available(mark)):
             if mark in os.environ.get("JOURNEYS_TESTS_REQUIRE", "").split():
                 pytest.fail(f"required here, but {reason}")

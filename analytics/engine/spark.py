@@ -56,7 +56,7 @@ _ADDRESS: Final = re.compile(r"(spark|sc)://([^/;]+)(.*)")
 _OTHER_MASTERS: Final = re.compile(r"local(\[[\d*]+\])?|yarn|k8s://.+")
 _CONNECT_PORT: Final = 15002
 _ANSWER_SECONDS: Final = 10.0
-_WORKER_SECONDS: Final = 60.0
+_WORKER_SECONDS: Final = 300.0
 """How long a master may take to answer, and a cluster to run a first task."""
 _LONGEST: Final = 500
 
@@ -496,14 +496,20 @@ def _check_workers(session: SparkSession, address: str) -> None:
     """Runs one empty task, so that a cluster without a free worker, or with other versions, is an error at once."""
     tag = "journeys-first-task"
     session.addTag(tag)
-    late = threading.Event()
+    done, late = threading.Event(), threading.Event()
 
     def give_up() -> None:
+        if done.wait(_WORKER_SECONDS):
+            return
         late.set()
-        session.interruptTag(tag)
+        while not done.wait(1.0):  # again, since the job may not have been submitted yet
+            if address.startswith("sc://"):
+                session.interruptTag(tag)
+            else:
+                session.sparkContext.cancelAllJobs()  # a session that was made for this command has no other
 
-    timer = threading.Timer(_WORKER_SECONDS, give_up)
-    timer.start()
+    waiting = threading.Thread(target=give_up, daemon=True)
+    waiting.start()
     try:
         collected(session, 1, 1, sent_plan(Plan("", (), (), b"", product_digest(), ())))
     except ClusterError as error:
@@ -516,5 +522,6 @@ def _check_workers(session: SparkSession, address: str) -> None:
             do="check that workers are registered, and have cores and memory to spare",
         ) from error
     finally:
-        timer.cancel()
+        done.set()
+        waiting.join()
         session.removeTag(tag)

@@ -85,7 +85,7 @@ def paths(
 
     journeys paths match "Cart (?!Order)* $" --compare device=mobile
     """
-    column, cluster = _column_and_cluster(on or [])
+    column, cluster = column_and_cluster(on or [])
     rules = {
         "by": by,
         "unit": unit,
@@ -108,7 +108,7 @@ def paths(
     show_answer(settings_of(config), asked, printed_as(json=as_json, csv=as_csv), cluster)
 
 
-def _column_and_cluster(on: list[str]) -> tuple[str | None, str | None]:
+def column_and_cluster(on: list[str]) -> tuple[str | None, str | None]:
     """What --on gives: a column, the address of a cluster, or both. No name of a column has `://`."""
     clusters = [each for each in on if "://" in each or each.startswith("local[")]
     columns = [each for each in on if each not in clusters]

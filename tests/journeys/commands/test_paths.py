@@ -18,7 +18,7 @@ from analytics import Selection
 from expectations.errors import DefinitionError
 from expectations.lake.layout import Lake
 from journeys.app import app
-from journeys.commands.paths import QUESTIONS
+from journeys.commands.paths import QUESTIONS, column_and_cluster
 from journeys.terminal import plain
 from tests.analytics.stitching.privacy.test_forget import land
 from tests.written import Paths, paths
@@ -194,3 +194,23 @@ def test_a_store_without_touches_has_no_paths(config: Path, tmp_path: Path) -> N
     paths({}).save(Lake(str(tmp_path / "lake")))
     with pytest.raises(DefinitionError, match="no touches"):
         answer(config)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ([], (None, None)),
+        (["stage"], ("stage", None)),
+        (["spark://shop:7077"], (None, "spark://shop:7077")),
+        (["sc://shop", "stage"], ("stage", "sc://shop")),
+        (["local[2]", "channel"], ("channel", "local[2]")),
+    ],
+)
+def test_on_gives_a_column_a_cluster_or_both(given: list[str], found: tuple[str | None, str | None]) -> None:
+    assert column_and_cluster(given) == found
+
+
+@pytest.mark.parametrize("given", [["stage", "channel"], ["sc://shop", "spark://shop:7077"]])
+def test_on_given_twice_is_an_error(given: list[str]) -> None:
+    with pytest.raises(DefinitionError, match="one column and one cluster"):
+        column_and_cluster(given)
