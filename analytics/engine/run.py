@@ -135,7 +135,7 @@ def counted_all(paths: Paths, analyses: Sequence[Additive]) -> list[pl.DataFrame
     for first in range(0, len(paths.parts), at_once):
         found = on_threads(lambda part: every.partials(part, paths.dictionaries), paths.parts[first : first + at_once])
         merged = [every.merge([*merged, *found])]
-    return every.merge(merged)
+    return merged[0] if merged else every.merge([])
 
 
 @dataclass(frozen=True)

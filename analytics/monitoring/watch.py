@@ -33,7 +33,7 @@ from analytics.monitoring.incidents import (
 )
 from analytics.monitoring.series import JobTests, Table, corrected, job_tests
 from analytics.monitoring.watch_counts import CHANNEL, MAX_VALUES, watch_counts
-from analytics.monitoring.watched_pairs import Flow, watched_pairs
+from analytics.monitoring.watched_pairs import WatchedPairs, watched_pairs
 from analytics.statistics.expected import WEEKDAYS
 from analytics.statistics.intervals import normal_quantile
 from analytics.store.columns import TIME
@@ -174,7 +174,7 @@ class _Jobs:
     """All jobs over the periods of the counts, oldest first."""
 
     counts: pl.DataFrame
-    flow: Flow
+    flow: WatchedPairs
     end_of_data: datetime
     period: str
     timezone: str

@@ -79,7 +79,7 @@ class PairWaits:
 
 
 @dataclass(frozen=True)
-class Flow:
+class WatchedPairs:
     """What customers do after what: the pairs to watch, and what else is known of touchpoints.
 
     `follows` has, by (source, target), the share of journeys with the source that the target follows within 7 days.
@@ -91,7 +91,7 @@ class Flow:
     channels: dict[str, dict[str, int]]
 
 
-def watched_pairs(paths: Paths) -> Flow:
+def watched_pairs(paths: Paths) -> WatchedPairs:
     """The pairs that are watched without configuration: at most 200, those of most journeys first.
 
     >>> found = watched_pairs(Paths.from_text({"ann": "look@0d buy@1d", "bo": "look@0d"}, end="9d"))
@@ -129,4 +129,4 @@ def watched_pairs(paths: Paths) -> Flow:
         number = next(n for n in range(len(WINDOWS)) if row[f"within {n}"] >= WITHIN * row[last])
         if row[last] and row[f"within {number}"] >= MIN_FOLLOWED * row["journeys"]:
             found.append(Pair(source, target, WINDOWS[number]))
-    return Flow(tuple(found[:MAX_PAIRS]), follows, channels)
+    return WatchedPairs(tuple(found[:MAX_PAIRS]), follows, channels)

@@ -203,6 +203,7 @@ def words_of(paths: Paths, on: str) -> pl.Series:
     """The values of column `on`, in the order of their codes; values that are not text are read as text."""
     if on in paths.dictionaries:
         return paths.dictionaries[on]
+    paths.require(on)
     values = paths.each(partial(_values_in, on))
     return pl.concat(values).unique().drop_nulls().sort() if values else pl.Series([], dtype=pl.String)
 

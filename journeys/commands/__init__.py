@@ -11,6 +11,5 @@ from journeys.commands import (  # noqa: F401 - they register commands
     report,
     schema,
     serve,
-    watch,
 )
-from journeys.why import change, drivers  # noqa: F401
+from journeys.why import change, drivers, watch  # noqa: F401

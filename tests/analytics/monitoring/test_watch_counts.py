@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from analytics import Pair, PathRules, Paths, watch_counts, watched_pairs
 from expectations.errors import DefinitionError
-from tests.oracles import watching
+from tests.oracles.why import watching
 from tests.written import frame_in_parts
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from analytics import binomial_two_sided, poisson_two_sided, unusual_share
 from analytics.statistics.expected import expected_counts, expected_shares
-from tests.oracles import watching
+from tests.oracles.why import watching
 
 DAYS = st.lists(
     st.tuples(st.integers(0, 6), st.integers(0, 60), st.floats(0, 1)).map(lambda d: (d[0], d[1], round(d[1] * d[2]))),

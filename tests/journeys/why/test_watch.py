@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 from typer.testing import CliRunner
 
-import journeys.commands.watch  # noqa: F401 - registers the command
+import journeys.why.watch  # noqa: F401 - registers the command
 from analytics import Paths
 from journeys.app import app
-from journeys.commands.watch import KEYS
+from journeys.why.watch import KEYS
 from reports.privacy.watches import shown_alerts
 from tests.analytics.monitoring.test_watch import shop
 

@@ -83,7 +83,7 @@ def watched(
     rows = []
     for row in alerts.iter_rows(named=True):
         group = None if row["by"] is None else {row["by"]: row["group"]}
-        told = {**row, "watch": row["name"], "group": group, "end_of_data": end, "sentence": sentence(row)}
+        told = {**row, "watch": row["name"], "group": group, "end_of_data": end, "sentence": alert_sentence(row)}
         rows.append({key: told[key] for key in KEYS} | {"name": row["name"], "by": row["by"]})
     return found, [{key: row[key] for key in KEYS} for row in rows]
 
@@ -104,7 +104,7 @@ def tell(found: WatchRun, rows: list[dict[str, Any]]) -> None:
     terminal.out.print(note, style="dim", markup=False)
 
 
-def sentence(row: dict[str, Any]) -> str:
+def alert_sentence(row: dict[str, Any]) -> str:
     """What an alert says in one line."""
     group = "" if row["by"] is None else f"; {row['by']} {row['group']}"
     days = _days(row["since"], row["until"])
