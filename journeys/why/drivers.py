@@ -83,42 +83,52 @@ def _print(answer: pl.DataFrame, definition: Funnel, *, every: bool) -> None:
     names = f"{definition.name_of(definition.previous(step))} → {definition.name_of(step)}"
     lost = f"{total['dropped']:,} of {total['customers']:,} dropped ({terminal.text(total['rate'], 'share')})"
     terminal.out.print(f"{terminal.harmless(names)}: {lost}", style="bold", markup=False)
+    most = None if every else ROWS
     levels = [row for row in rows if row["kind"] in ("attribute", "met")]
-    pairs, after = ([row for row in rows if row["kind"] == kind] for kind in ("together", "after"))
-    clear = [row for row in levels if is_clear(row)]
-    cleared = [row for row in levels if not is_clear(row)]
-    shown = clear if every else clear[:ROWS]
+    pairs, after = ([row for row in rows if row["kind"] == kind][:most] for kind in ("together", "after"))
+    shown = [row for row in levels if is_clear(row)][:most]
     if shown:
         terminal.out.print("Against customers otherwise alike:\n", markup=False)
         terminal.out.print(terminal.columns([_cells(row) for row in shown], list(_cells(shown[0])), NAME_WIDTH))
     else:
         terminal.out.print("No level drops clearly more, or less, than customers otherwise alike.", markup=False)
-    for row in pairs if every else pairs[:ROWS]:
-        alone = " and ".join(terminal.text(row[name], "share") for name in ("rate_first", "rate_second"))
-        named = zip(row["factor"].split(" × "), row["level"].split(" × "), strict=False)
-        both = terminal.harmless(", ".join(" ".join(each) for each in named))
-        rate = terminal.text(row["rate"], "share")
-        terminal.out.print(f"together  {both}  {rate}  alone {alone}", markup=False)
-    for row in cleared if every else []:
+    for row in pairs:
+        terminal.out.print(_pair(row), markup=False)
+    for row in [row for row in levels if not is_clear(row)] if every else []:
         terminal.out.print(f"not clear  {_named(row)}  {_moved(row)}", markup=False, style="dim")
     if after:
-        went = ", ".join(
-            f"{row['level']} {row['customers']:,} (of whom {terminal.text(row['rate'], 'share')} dropped)"
-            for row in after[: len(after) if every else ROWS]
-        )
-        terminal.out.print(
-            f"\nNext in the session, of those who did not go on at once: {terminal.harmless(went)}.", markup=False
-        )
-    tail = (
-        f"\nAssociations, not causes. {len(levels):,} levels were tested; shown: corrected p below {CLEAR}, and an "
+        terminal.out.print(_after(after), markup=False)
+    terminal.out.print(_note(total, len(levels), 0 if every else len(levels) - len(shown)), style="dim", markup=False)
+
+
+def _pair(row: dict[str, Any]) -> str:
+    """Two levels that do more together than each alone."""
+    alone = " and ".join(terminal.text(row[name], "share") for name in ("rate_first", "rate_second"))
+    named = zip(row["factor"].split(" × "), row["level"].split(" × "), strict=False)
+    both = terminal.harmless(", ".join(" ".join(each) for each in named))
+    return f"together  {both}  {terminal.text(row['rate'], 'share')}  alone {alone}"
+
+
+def _after(rows: list[dict[str, Any]]) -> str:
+    """What came next instead of the step."""
+    went = ", ".join(
+        f"{row['level']} {row['customers']:,} (of whom {terminal.text(row['rate'], 'share')} dropped)" for row in rows
+    )
+    return f"\nNext in the session, of those who did not go on at once: {terminal.harmless(went)}."
+
+
+def _note(total: dict[str, Any], tested: int, hidden: int) -> str:
+    """How far the rows can be trusted."""
+    text = (
+        f"\nAssociations, not causes. {tested:,} levels were tested; shown: corrected p below {CLEAR}, and an "
         "adjusted interval without 0."
     )
-    if not every and (len(clear) > len(shown) or cleared):
-        tail += f" {len(levels) - len(shown):,} more with --all."
+    if hidden:
+        text += f" {hidden:,} more with --all."
     if total["login_of_dropped"] is not None and total["login_of_others"] is not None:
         shares = [terminal.text(total[name], "share") for name in ("login_of_dropped", "login_of_others")]
-        tail += f" Known by login: {shares[0]} of those who dropped, {shares[1]} of the others."
-    terminal.out.print(tail, style="dim", markup=False)
+        text += f" Known by login: {shares[0]} of those who dropped, {shares[1]} of the others."
+    return text
 
 
 def is_clear(row: dict[str, Any]) -> bool:
