@@ -147,7 +147,7 @@ def test_a_plan_does_not_grow_with_the_dictionaries(name: str, number: int, tmp_
     words = [f"a rare touchpoint {n * 7919 % 20_011}" for n in range(20_000)]
     rare = frame.head(1).join(pl.DataFrame({"touchpoint": words}), how="cross").drop("touchpoint")
     rare = rare.rename({"touchpoint_right": "touchpoint"}).select(frame.columns)
-    Paths.from_frame(pl.concat([frame, rare])).save(tmp_path / "large")
+    Paths.from_frame(pl.concat([frame, rare]), end_of_data=small.end_of_data).save(tmp_path / "large")
     sizes = []
     for store in ("small", "large"):
         session = Session()
