@@ -54,6 +54,13 @@ BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "goal_rate": lambda paths: analytics.goal_rate(paths, "buy", by="customer"),
     "stage_funnel": lambda paths: analytics.stage_funnel(paths, by="customer", **JOURNEYS),
     "stage_groups": lambda paths: analytics.stage_groups(paths, "customer", **JOURNEYS),
+    "change": lambda paths: analytics.change(
+        paths,
+        Funnel(["look", "buy"], window="3d"),
+        before=(START, at("5d")),
+        after=(at("18d"), at("30d")),
+        by=["customer"],
+    ),
 }
 LISTS: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "members": lambda paths: analytics.members(paths, Funnel(["look", "buy"])),
@@ -88,10 +95,14 @@ def shop(*objected: str) -> Paths:
 
 
 def test_every_measure_is_asked_here_but_for_those_that_refuse_a_breakdown_by_customer() -> None:
-    assert set(BY_CUSTOMER) | {"usage", "voice"} == set(MEASURES)
+    assert set(BY_CUSTOMER) | {"usage", "voice", "drivers", "watch_counts"} == set(MEASURES)
     for measure in (analytics.usage, analytics.voice):
         with pytest.raises(DefinitionError, match="cannot be a breakdown"):
             measure(shop(), by=["stage", "customer"])
+    with pytest.raises(DefinitionError, match="cannot be a factor"):
+        analytics.drivers(shop(), Funnel(["look", "buy"], window="3d"), factors=["customer"])
+    with pytest.raises(DefinitionError, match="cannot be watched by group"):
+        analytics.watch_counts(shop(), groups=["customer"])
 
 
 @pytest.mark.parametrize("name", BY_CUSTOMER)
