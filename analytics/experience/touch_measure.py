@@ -30,11 +30,16 @@ class TouchMeasure:
     view: View
 
     @property
+    def own(self) -> Mapping[str, Any]:
+        """The columns of touches that are read besides those of the view, with types."""
+        return self.OWN
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The stored columns that are read."""
         asked = [*self.view.by, *([] if self.view.where is None else [self.view.where])]
         named = [name for item in asked for name in item.meta.root_names()]
-        read = [AT, *named, *(name for name in self.OWN if name in self.view.schema)]
+        read = [AT, *named, *(name for name in self.own if name in self.view.schema)]
         return tuple(name for name in dict.fromkeys(read) if name != CUSTOMER)
 
     def exactly(self, merged: pl.DataFrame) -> Self:  # noqa: ARG002
@@ -49,10 +54,10 @@ class TouchMeasure:
         return (
             touches.with_columns(
                 pl.Series(CUSTOMER, np.repeat(np.arange(len(bounds) - 1), np.diff(bounds))),
-                *(pl.lit(None, dtype).alias(name) for name, dtype in self.OWN.items() if name not in touches.columns),
+                *(pl.lit(None, dtype).alias(name) for name, dtype in self.own.items() if name not in touches.columns),
             )
             .filter(met)
-            .select(CUSTOMER, AT, *self.view.by, *(name for name in self.OWN if name not in self.view.groups))
+            .select(CUSTOMER, AT, *self.view.by, *(name for name in self.own if name not in self.view.groups))
         )
 
     def keyed(self, rows: pl.DataFrame) -> pl.DataFrame:

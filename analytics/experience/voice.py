@@ -29,6 +29,7 @@ from analytics.engine.run import run
 from analytics.experience.touch_measure import TouchMeasure
 from analytics.paths.sequences import sorted_answer
 from analytics.paths.view import By, View
+from analytics.statistics.satisfaction import SCALES, mean_interval, nps_interval
 from analytics.statistics.shares import customer_columns, customers_of, share_columns, square_columns
 from analytics.store.columns import AT, CUSTOMER, STAGE
 from analytics.store.encoding import Dictionaries, as_text
@@ -36,7 +37,7 @@ from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
 from expectations.config.durations import duration
 
-SURVEY_SCALES: Final = {"nps": (0, 10), "csat": (1, 5), "ces": (1, 7)}
+SURVEY_SCALES: Final = SCALES
 """The lowest and highest score of each survey."""
 SURVEY: Final = "survey"
 SCORE: Final = "score"
@@ -53,6 +54,9 @@ class Voice(TouchMeasure):
         response_rate=pl.Float64,
         nps_n=pl.Int64,
         nps=pl.Float64,
+        nps_low=pl.Float64,
+        nps_high=pl.Float64,
+        customers_nps=pl.Int64,
         promoters=pl.Int64,
         passives=pl.Int64,
         detractors=pl.Int64,
@@ -66,6 +70,9 @@ class Voice(TouchMeasure):
         customers_dissatisfied=pl.Int64,
         ces_n=pl.Int64,
         ces=pl.Float64,
+        ces_low=pl.Float64,
+        ces_high=pl.Float64,
+        customers_ces=pl.Int64,
     )
     OWN: ClassVar[Mapping[str, Any]] = {SURVEY: pl.String, SCORE: pl.Float64}
     SATISFIED: ClassVar[tuple[str, str]] = ("satisfied", "csat_n")
@@ -79,11 +86,14 @@ class Voice(TouchMeasure):
         "dissatisfied",
         "ces_n",
         " effort",
+        " effort squared",
     )
     BEHIND: ClassVar[Mapping[str, str]] = {
         "customers_csat": "csat_n",
         "customers_satisfied": "satisfied",
         "customers_dissatisfied": "dissatisfied",
+        "customers_nps": "nps_n",
+        "customers_ces": "ces_n",
     }
     COUNTS: ClassVar[tuple[str, ...]] = (
         *("touches", *ANSWERED),
@@ -106,7 +116,7 @@ class Voice(TouchMeasure):
     def partial(self, part: Part, words: Dictionaries) -> pl.DataFrame:
         """The counts of a part: touches, and responses by survey and score class."""
         rows = self.rows(part, words)
-        silent = self.keyed(rows.filter(~_is_response(), self.is_in_range()))
+        silent = self.keyed(rows.filter(~is_response(), self.is_in_range()))
         touches = silent.group_by(self.view.keys).agg(pl.len().cast(pl.Int64).alias("touches"))
         answers = _attributed(rows, self.view.groups, self.lookback).filter(self.is_in_range())
         scored = self.keyed(answers).select(*self.view.keys, pl.col(CUSTOMER).alias(" person"), **_scored())
@@ -130,6 +140,7 @@ class Voice(TouchMeasure):
             (pl.col("nps_n") - pl.col("promoters") - pl.col("detractors")).alias("passives"),
             _rate(pl.col(" effort") / MILLION, "ces_n").alias("ces"),
             *share_columns(merged, "csat", *self.SATISFIED),
+            *_ends(merged),
             *customer_columns(self.BEHIND),
         )
         return sorted_answer(table, self.view, *self.view.groups).select(*self.view.groups, *self.SCHEMA)
@@ -151,10 +162,13 @@ def voice(
     Columns: those of `by`; `is_total` Boolean (the row over all groups comes first, with null in `by`); `touches` Int64
     (without responses), `responses` Int64, `response_rate` Float64 (responses per touch; above 1 where touches are
     fewer, so no share, and without an interval), and for each survey its count and its score: `nps_n` Int64, `nps`
-    Float64, `promoters`, `passives`, `detractors` Int64, `csat_n`, `satisfied` Int64, `csat` Float64 (the share that is
+    Float64 with its interval `nps_low`, `nps_high` (Newcombe, paired), `customers_nps` Int64 (distinct), `promoters`,
+    `passives`, `detractors` Int64, `csat_n`, `satisfied` Int64, `csat` Float64 (the share that is
     satisfied) with its Wilson interval `csat_low`, `csat_high`, judged by customers, `customers_csat`,
     `customers_satisfied`, `customers_dissatisfied` Int64 (distinct, with a CSAT answer, one of 4 or 5, and with one
-    below), `ces_n` Int64, `ces` Float64. Scores are null without a response. Paths without survey columns have no
+    below), `ces_n` Int64, `ces` Float64 with Student's interval `ces_low`, `ces_high` (null below five customers),
+    `customers_ces` Int64. Intervals of NPS and CES are as wide as if each customer had answered once. Scores are null
+    without a response. Paths without survey columns have no
     responses; no touches give the total, of zeros.
 
     Touches and responses that do not meet `where` are ignored. Only those at a time from `start` (inclusive) to `end`
@@ -192,26 +206,31 @@ def _responses_in(
 
 def _attributed(touches: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:
     """The responses of a part, each with the group columns of the touch that it is attributed to."""
+    answers = touches.filter(is_response()).select(CUSTOMER, AT, SURVEY, SCORE)
+    return attributed(answers, touches.filter(~is_response()), groups, lookback)
+
+
+def attributed(answers: pl.DataFrame, others: pl.DataFrame, groups: Sequence[str], lookback: timedelta) -> pl.DataFrame:
+    """The answers with the group columns of the customer's last other touch before them, within the lookback.
+
+    Of the other touches those count that have a value in any of the groups.
+    """
     has_group = pl.any_horizontal(pl.col(name).is_not_null() for name in groups) if groups else pl.lit(True)
-    before = touches.filter(~_is_response(), has_group)
-    return (
-        touches.filter(_is_response())
-        .select(CUSTOMER, AT, SURVEY, SCORE)
-        .join_asof(
-            before.select(CUSTOMER, pl.col(AT).alias("_touch_at"), *groups),
-            left_on=AT,
-            right_on="_touch_at",
-            by=CUSTOMER,
-            strategy="backward",
-            allow_exact_matches=False,
-            tolerance=lookback,
-            check_sortedness=False,
-        )
-        .drop("_touch_at", strict=False)
-    )
+    before = others.filter(has_group)
+    return answers.join_asof(
+        before.select(CUSTOMER, pl.col(AT).alias("_touch_at"), *groups),
+        left_on=AT,
+        right_on="_touch_at",
+        by=CUSTOMER,
+        strategy="backward",
+        allow_exact_matches=False,
+        tolerance=lookback,
+        check_sortedness=False,
+    ).drop("_touch_at", strict=False)
 
 
-def _is_response() -> pl.Expr:
+def is_response() -> pl.Expr:
+    """Whether a touch has a survey, and a score on its scale."""
     fits = [(pl.col(SURVEY) == name) & pl.col(SCORE).is_between(*scale) for name, scale in SURVEY_SCALES.items()]
     return pl.any_horizontal(fits).fill_null(False)
 
@@ -230,8 +249,20 @@ def _scored() -> Mapping[str, pl.Expr]:
         "dissatisfied": csat & (score < 4),
         "ces_n": ces,
         " effort": pl.when(ces).then((score * MILLION).round()).otherwise(0),
+        " effort squared": pl.when(ces).then((score**2 * MILLION).round()).otherwise(0),
     }
     return {name: count.cast(pl.Int64) for name, count in counts.items()}
+
+
+def _ends(table: pl.DataFrame) -> list[pl.Series]:
+    """The intervals of NPS and CES, of as many answers as there are customers."""
+    nps, ces = (table[customers_of(name)] / table[name] for name in ("nps_n", "ces_n"))
+    net = nps_interval(table["promoters"] * nps, table["detractors"] * nps, table["nps_n"] * nps)
+    low, high = SURVEY_SCALES["ces"]
+    sums = (table["ces_n"], table[" effort"] / MILLION, table[" effort squared"] / MILLION)
+    mean = mean_interval(*(each * ces for each in sums), low=low, high=high)
+    ends = {"nps_low": net.low, "nps_high": net.high, "ces_low": mean.low, "ces_high": mean.high}
+    return [pl.Series(name, values, pl.Float64).fill_nan(None) for name, values in ends.items()]
 
 
 def _rate(part: pl.Expr, whole: str) -> pl.Expr:

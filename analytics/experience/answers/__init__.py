@@ -1,0 +1,1 @@
+"""Who answers when asked, and which of the given answers customers choose."""
