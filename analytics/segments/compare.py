@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -25,7 +26,9 @@ from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.intervals import newcombe
 from analytics.statistics.shares import effective, square_columns
 from analytics.statistics.tests import two_proportions_z
+from analytics.store.columns import AT
 from analytics.store.encoding import Dictionaries
+from analytics.store.frames import as_utc
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
 from expectations.errors import DefinitionError
@@ -79,6 +82,40 @@ def compare(
     """
     paths, cells = _bound(paths, analysis, *arguments, group=group, **options)
     return cells.finish(counted(paths, cells))
+
+
+def compare_periods(
+    paths: Paths, definition: Funnel, *, before: tuple[datetime, datetime], after: tuple[datetime, datetime]
+) -> pl.DataFrame:
+    """Compares those who enter a funnel in one period with those who enter it in another.
+
+    A period is from its start (inclusive) to its end (exclusive); an entrant counts in each period that it enters, as
+    in the funnel of that period alone. The group of the answer is `after`, the other one `before`. Columns as those of
+    `compare` of a funnel. Entrants whose window is not over are in neither. Customers who enter in both periods make
+    the intervals rather too wide, since the two groups are taken as independent. Raises `DefinitionError` for a period
+    that ends before it begins, a funnel with a range of its own, and as `compare` does.
+
+    >>> from datetime import UTC
+    >>> from analytics import Paths
+    >>> first, middle, last = (datetime(2024, 1, day, tzinfo=UTC) for day in (1, 8, 15))
+    >>> shop = Paths.from_text({"ann": "look@0d pay@1d", "bo": "look@1d", "cy": "look@8d"}, end="40d")
+    >>> found = compare_periods(shop, Funnel(["look", "pay"], "7d"), before=(first, middle), after=(middle, last))
+    >>> found["share", "share_other", "of", "of_other"].rows()
+    [(0.0, 0.5, 1, 2)]
+    """
+    if definition.start is not None or definition.end is not None:
+        raise DefinitionError("The funnel has a range of its own.", expected="its periods alone", do="leave it out")
+    tables = []
+    for (start, end), is_later in ((after, True), (before, False)):
+        if as_utc(end) <= as_utc(start):
+            raise DefinitionError("A period ends before it begins.", found=f"{start} to {end}")
+        own, cells = _bound(paths, replace(definition, start=start, end=end), group=pl.lit(is_later) & _IS_TOUCH)
+        tables.append(counted(own, cells))
+    return cells.finish(pl.concat(tables))
+
+
+_IS_TOUCH: Final = pl.col(AT).is_not_null()
+"""Holds for every touch: a group is an expression of a column."""
 
 
 def _bound(

@@ -13,9 +13,8 @@ from typing import Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
-from analytics.engine.sequences import Ints
+from analytics.engine.sequences import Ints, first_at_least
 from analytics.funnels.definition import Funnel
 from analytics.funnels.scan import RESERVED_COLUMNS, Reading
 from analytics.store.columns import (
@@ -153,18 +152,3 @@ class AtStep:
         starts = self.reading.part.bounds()[self._customer]
         at, ago = times[self.rows], micros(before) // self.reading.scale
         return first_at_least(times, starts, self.rows, at - ago), first_at_least(times, starts, self.rows, at)
-
-
-def first_at_least(times: NDArray[np.int64], low: Ints, high: Ints, least: Ints) -> Ints:
-    """The first row from `low` to `high` whose time is `least` or later, of many searches; times rise within each.
-
-    >>> first_at_least(np.array([1, 3, 5, 2, 4]), np.array([0, 3]), np.array([2, 4]), np.array([2, 4])).tolist()
-    [1, 4]
-    """
-    low, high = low.copy(), high.copy()
-    while (open_ := low < high).any():
-        middle = (low + high) // 2
-        later = times[middle] >= least
-        high = np.where(open_ & later, middle, high)
-        low = np.where(open_ & ~later, middle + 1, low)
-    return low

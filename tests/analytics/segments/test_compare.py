@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
@@ -17,6 +19,7 @@ from analytics import (
     Step,
     channels,
     compare,
+    compare_periods,
     conformance,
     deviations,
     effort,
@@ -131,6 +134,27 @@ def test_a_compared_funnel_is_the_funnel_of_each_group_apart(people: list, count
         found = table.select("step", *columns).rows()
         expected = apart.select("step", "reached", "entered").rows()
         assert not found or found == expected
+
+
+def test_compared_periods_are_the_funnels_of_each_period_apart() -> None:
+    days = {f"{n}": f"look@{n % 14}d cart@{n % 14}d" if n % 3 else f"look@{n % 14}d buy@9d" for n in range(60)}
+    shop, first = paths(days, end="60d"), datetime(2024, 1, 1, tzinfo=UTC)
+    middle, last = first + timedelta(days=7), first + timedelta(days=14)
+    asked = Funnel(["look", "cart", "buy"], window="7d")
+    table = compare_periods(shop, asked, before=(first, middle), after=(middle, last))
+    for suffix, start, end in (("", middle, last), ("_other", first, middle)):
+        apart = funnel(shop, replace(asked, start=start, end=end)).filter(pl.col("step") > 1)
+        assert table[f"count{suffix}"].to_list() == apart["reached"].to_list()
+        assert table[f"of{suffix}"].to_list() == apart["entered"].to_list() and apart["entered"][0] > 20
+    checked(table)
+
+
+def test_periods_that_cannot_be_compared_raise_an_error() -> None:
+    day = datetime(2024, 1, 1, tzinfo=UTC)
+    ranged = Funnel(["look", "cart"], start=day)
+    for asked, after, what in ((FUNNEL, (day, day), "ends before"), (ranged, (day, day), "range of its own")):
+        with pytest.raises(DefinitionError, match=what):
+            compare_periods(two_groups(), asked, before=(day, day), after=after)
 
 
 def test_values_of_a_column_are_compared_by_another_column() -> None:

@@ -1,0 +1,1 @@
+"""Who is active, how often, for how long, and who comes back."""

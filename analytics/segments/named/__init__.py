@@ -1,0 +1,1 @@
+"""Named segments: conditions that are true, false or not known of a customer at every instant."""

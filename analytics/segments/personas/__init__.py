@@ -1,0 +1,1 @@
+"""Personas: groups of customers who move alike, that do not overlap; by rules, or by clusters of real paths."""
