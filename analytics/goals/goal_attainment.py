@@ -23,7 +23,7 @@ from analytics.engine.goals import Goal, GoalTouches, as_goal, warn_of_unknown_g
 from analytics.engine.local.money import MILLION, Amounts, Money
 from analytics.engine.partials import HIGHEST, densely, sums_by_customer, totals_first
 from analytics.engine.run import run
-from analytics.engine.units import window_of
+from analytics.engine.units import Unit, window_of
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences
 from analytics.paths.view import By
@@ -53,7 +53,14 @@ class AskedGoal:
     for_customer: str
 
     @classmethod
-    def of(cls, paths: Paths, goal: Goal, window: str | timedelta | None, money: Mapping[str, Money]) -> AskedGoal:
+    def of(
+        cls,
+        paths: Paths,
+        goal: Goal,
+        window: str | timedelta | None,
+        money: Mapping[str, Money],
+        unit: Unit = "journey",
+    ) -> AskedGoal:
         """The goal; warns of a step that no touch has. Raises `DefinitionError` for a column that is not numeric."""
         amounts = None
         if isinstance(goal.value, str):
@@ -65,7 +72,7 @@ class AskedGoal:
                     error.what, where=where, expected=error.expected, found=error.found, do=error.do
                 ) from None
         warn_of_unknown_goal(paths, goal)
-        horizon = window_of(paths, goal.horizon if goal.horizon is not None else window, "journey")
+        horizon = window_of(paths, goal.horizon if goal.horizon is not None else window, unit)
         amount = None if isinstance(goal.value, str) else goal.value
         return cls(goal.name, GoalTouches.of(paths, goal), micros(horizon), amount, amounts, goal.for_customer)
 
@@ -138,7 +145,7 @@ class GoalAttainment(PathMeasure):
         for position, goal in enumerate(self.goals):
             toward = sequences.toward(goal.touches, goal.horizon, of_journeys=True)
             values = self._values(toward)
-            money, left_out = (np.where(toward.reached, sums, 0) for sums in self._worth(toward, goal))
+            money, left_out = (np.where(toward.reached, sums, 0) for sums in worth_of_units(toward, goal))
             for keys, group in sequences.groupings():
                 sums = sums_by_customer(
                     group,
@@ -151,7 +158,7 @@ class GoalAttainment(PathMeasure):
                 tables.append(
                     pl.concat([keys, sums], how="horizontal").with_columns(
                         pl.lit(position, pl.UInt32).alias("position"),
-                        _largest(group, sequences.customer, money, len(keys)),
+                        most_of_a_customer(group, sequences.customer, money, len(keys)),
                     )
                 )
         return pl.concat(tables).select(*self.schema)
@@ -168,22 +175,6 @@ class GoalAttainment(PathMeasure):
             "open": ~toward.mature & ~toward.direct,
             "never": toward.mature & (toward.to_goal < 0),
         }
-
-    def _worth(self, toward: UnitSequences, goal: AskedGoal) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """What every journey is worth if it reaches the goal, in millionths, and how many amounts are left out."""
-        sums, left_out, after = np.zeros(len(toward), np.int64), np.zeros(len(toward), np.int64), toward.aftermath
-        if goal.amounts is None:
-            return sums + round((goal.amount or 0.0) * MILLION), left_out
-        unit = np.append(toward.sequence_numbers(), after.unit)
-        at = np.append(toward.microseconds(np.arange(len(toward.codes))), after.at)
-        since = at - toward.microseconds(toward.bounds[:-1])[unit]
-        is_goal = goal.touches.marked(toward.part)[np.append(toward.rows, after.rows)]
-        won = np.flatnonzero(is_goal & (since <= goal.horizon))
-        rows = np.append(toward.rows, after.rows)[won]
-        found = goal.amounts.at_rows(toward.part.read(list(goal.amounts.columns)), rows)
-        for total, own in zip((sums, left_out), found, strict=True):
-            np.add.at(total, unit[won], own)
-        return sums, left_out
 
     def cell_rows(self, sequences: UnitSequences) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Every mature journey of each goal, and whether it reaches it."""
@@ -226,8 +217,27 @@ class GoalAttainment(PathMeasure):
         return zeros.with_columns(pl.lit(True).alias(IS_TOTAL), positions).select(*self.schema)
 
 
-def _largest(group: NDArray[np.int64], people: NDArray[Any], money: NDArray[np.int64], size: int) -> pl.Series:
-    """The most that one customer brings, or takes, in every group."""
+def worth_of_units(toward: UnitSequences, goal: AskedGoal) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """What every unit is worth if it reaches the goal, in millionths, and how many amounts are left out."""
+    sums, left_out, after = np.zeros(len(toward), np.int64), np.zeros(len(toward), np.int64), toward.aftermath
+    if goal.amounts is None:
+        return sums + round((goal.amount or 0.0) * MILLION), left_out
+    unit = np.append(toward.sequence_numbers(), after.unit)
+    at = np.append(toward.microseconds(np.arange(len(toward.codes))), after.at)
+    since = at - toward.microseconds(toward.bounds[:-1])[unit]
+    is_goal = goal.touches.marked(toward.part)[np.append(toward.rows, after.rows)]
+    won = np.flatnonzero(is_goal & (since <= goal.horizon))
+    rows = np.append(toward.rows, after.rows)[won]
+    found = goal.amounts.at_rows(toward.part.read(list(goal.amounts.columns)), rows)
+    for total, own in zip((sums, left_out), found, strict=True):
+        np.add.at(total, unit[won], own)
+    return sums, left_out
+
+
+def most_of_a_customer(
+    group: NDArray[np.int64], people: NDArray[Any], money: NDArray[np.int64], size: int
+) -> pl.Series:
+    """The most that one customer brings, or takes, in every group of 0 to `size` - 1, in millionths."""
     count = int(people.max(initial=0)) + 1
     pairs, pair = densely(group * count + people, size * count)
     own = np.zeros(len(pairs), np.int64)

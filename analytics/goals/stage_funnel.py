@@ -22,7 +22,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from analytics.engine.analysis import IS_TOTAL, Cells, answer, measured_by
-from analytics.engine.conditions import Words, one_of
+from analytics.engine.conditions import Words, one_of, several
 from analytics.engine.distributions import DISTRIBUTION, distributions, durations
 from analytics.engine.goals import (
     ENDING,
@@ -56,7 +56,7 @@ from analytics.store.encoding import Dictionaries
 from analytics.store.frames import as_utc
 from analytics.store.parts import Part, decoded
 from analytics.store.paths import Paths
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, nearest
 
 SHARES: Final = (("reached", "entered"), ("reached", "previous"))
 PEOPLE_LOST: Final = customers_of("lost")
@@ -114,7 +114,10 @@ class Stages:
             raise DefinitionError("These paths have no goal.", expected="goal=, as they were not built with one")
         if known is None and stages is None and STAGE in paths.schema:
             raise DefinitionError("These paths have no order of stages.", expected="stages=, in their order")
-        names = tuple(stages if stages is not None else known.stages if known else ())
+        names = known.stages if known else ()
+        if stages is not None:
+            names = several("The order of stages", stages) if stages else ()
+            _check_stages(paths, names)
         asked = main_goal(known.goal if known else ()) if goal is None else as_goal(goal)
         words = paths.values_of(STAGE) if STAGE in paths.schema else pl.Series([], dtype=pl.String)
         touches = GoalTouches.of(paths, asked)
@@ -131,6 +134,17 @@ class Stages:
     def steps(self) -> list[str]:
         """The names of the rows: the stages before the goal's, then the goal."""
         return [*self.names[: self.rows], self.goal]
+
+
+def _check_stages(paths: Paths, names: Sequence[str]) -> None:
+    """Raises `DefinitionError` for a stage that no touch has, and by which the paths were not made either."""
+    there = paths.values_of(STAGE).to_list() if STAGE in paths.schema else []
+    known = dict.fromkeys([*(paths.definition.stages if paths.definition else ()), *map(str, there)])
+    for name in names if known else ():
+        if name not in known:
+            raise DefinitionError(
+                f"There is no stage {name!r}.", expected=f"stages among {', '.join(known)}", do=nearest(name, known)
+            )
 
 
 def _stages_of(paths: Paths, codes: Sequence[int]) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -33,6 +34,7 @@ from tests.oracles.goals import attained_of
 from tests.oracles.journeys import Touch, journeys_of
 from tests.written import START, assert_counts_add_up, in_parts
 
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "60"))
 STAGES = {"ad": "Know", "look": "Like", "cart": "Want", "buy": "Act", "refer": "Love"}
 ORDER = ("Know", "Like", "Want", "Act", "Love")
 AFTER = ["review", "cart"]  # a touchpoint of a stage that begins no journey
@@ -66,7 +68,7 @@ def shop(rows: Sequence[Touch], end: float, stages: dict[str, str] = STAGES) -> 
     return Paths.from_frame(frame, end_of_data=START + timedelta(days=end), rules=rules_of(stages))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=MANY)
 @given(
     touches,
     st.sampled_from(STEPS),

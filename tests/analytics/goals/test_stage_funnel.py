@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
-from analytics import MEASURES, PathRules, Paths, compare, goal_rate, stage_funnel
+from analytics import MEASURES, PathRules, Paths, compare, goal_rate, stage_funnel, standing
 from analytics.touches.rules import StageRule
 from expectations.errors import DefinitionError
 from tests.oracles.journeys import Touch, journeys_of
@@ -240,3 +240,12 @@ def test_the_goal_row_and_the_goal_rate_are_one_number() -> None:
     assert (goal["entered"], goal["reached"], goal["direct"]) == (rate["mature"], rate["reached"], rate["direct"])
     assert goal["share_of_entered"] == rate["goal_rate"]
     assert goal["share_of_entered_low"] == rate["goal_rate_low"]
+
+
+@pytest.mark.parametrize("ask", [stage_funnel, standing])
+def test_a_stage_that_nothing_knows_is_refused_with_the_nearest_and_one_that_nobody_touched_is_not(ask: Any) -> None:
+    paths = text({"ann": "visit@0d buy@1d", "bo": "visit@0d"}, "60d")
+    with pytest.raises(DefinitionError, match=f"did you mean '{ORDER[-1]}'"):
+        ask(paths, stages=[*ORDER[:-1], f"{ORDER[-1]}x"])
+    assert ask(paths, stages=ORDER).columns
+    assert stage_funnel(text({"ann": "visit@0d buy@1d"}, "60d", stages=[]), ["A"], "buy").height

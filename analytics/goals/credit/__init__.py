@@ -1,0 +1,1 @@
+"""Shares the credit for goals among the touches before them."""

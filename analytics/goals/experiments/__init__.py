@@ -1,0 +1,1 @@
+"""Experiments: who was shown which variant, and what that changes."""
