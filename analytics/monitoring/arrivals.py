@@ -25,8 +25,10 @@ MIN_SHARE: Final = 0.01
 """The share of the touches from which on a channel is waited for."""
 
 
-def channel_lateness(lake: Lake, end: datetime) -> dict[str, timedelta]:
+def channel_lateness(lake: Lake, end: datetime, events: pl.LazyFrame | None = None) -> dict[str, timedelta]:
     """The lateness of every channel: the 99 % point of `received_at - occurred_at` of the 28 days before `end`.
+
+    `events` are the rows of table `events` that are asked, by default all of them.
 
     A channel whose events were all loaded from files has none: a file says nothing of when its events arrived. An
     event dated after its arrival arrived at once. No events give no channels.
@@ -38,12 +40,12 @@ def channel_lateness(lake: Lake, end: datetime) -> dict[str, timedelta]:
     from expectations.lake.tables import landed
 
     late = (pl.col(contract.RECEIVED_AT) - pl.col(contract.OCCURRED_AT)).dt.total_microseconds()
-    events = landed(lake).filter(
+    recent = (landed(lake) if events is None else events).filter(
         pl.col(contract.OCCURRED_AT).is_between(end - RECENT, end, closed="left"),
         ~pl.col(contract.TOPIC).str.starts_with(contract.FROM_FILE),
         pl.col(contract.CHANNEL).is_not_null(),
     )
-    rows = events.group_by(contract.CHANNEL).agg(
+    rows = recent.group_by(contract.CHANNEL).agg(
         pl.max_horizontal(late, 0).quantile(POINT, interpolation="linear").alias("late")
     )
     found = rows.sort(contract.CHANNEL).collect(engine="streaming")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
 import polars as pl
@@ -19,15 +19,15 @@ from analytics.engine.analysis import IS_TOTAL, answer, measured_by
 from analytics.engine.conditions import one_of
 from analytics.engine.distributions import DISTRIBUTION, distributions, quantiles
 from analytics.engine.local.money import MILLION
-from analytics.engine.partials import add_up, numbered
+from analytics.engine.partials import add_up
 from analytics.engine.run import counted, run
 from analytics.funnels.counts import FunnelMeasure, GroupCounts
 from analytics.funnels.definition import Funnel
 from analytics.funnels.entrants import entrants_of
 from analytics.funnels.scan import FOREVER, Range, RangeReading, bound
-from analytics.monitoring.change_parts import OFS, PERIODS_COMPARED, Level, Of
+from analytics.monitoring.change_parts import OFS, PART, PERIODS_COMPARED, Level, Of, counts_of_family
 from analytics.segments.factors import context_columns
-from analytics.statistics.replicates import REPLICATES, replicate_of_customers
+from analytics.statistics.replicates import replicate_of_customers
 from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.frames import as_utc
 from analytics.store.parts import Part
@@ -36,6 +36,7 @@ from expectations.errors import DefinitionError
 
 CUT: Final = 0.99
 """Intervals of a value are from values cut at this quantile."""
+S = TypeVar("S")
 Family = tuple[str, ...]
 Families = str | Sequence[str | Sequence[str]]
 KEY_NAMES: Final = ("family", "period", "replicate")
@@ -57,18 +58,7 @@ class ChangeCounts(FunnelMeasure):
         family=pl.String,
         step=pl.UInt32,
         name=pl.String,
-        effect=pl.String,
-        before=pl.Float64,
-        after=pl.Float64,
-        contribution=pl.Float64,
-        contribution_low=pl.Float64,
-        contribution_high=pl.Float64,
-        share_of_change=pl.Float64,
-        p_value=pl.Float64,
-        p_corrected=pl.Float64,
-        customers_before=pl.Int64,
-        customers_after=pl.Int64,
-        enough=pl.Boolean,
+        **PART,
         share_cut=pl.Float64,
         value_left_out=pl.Int64,
     )
@@ -149,15 +139,14 @@ class ChangeCounts(FunnelMeasure):
     def _level(self, merged: pl.DataFrame, number: int) -> Level:
         """The counts of a family as arrays by replicate, period and group."""
         family = self.families[number - 1] if number else ()
-        rows = merged.filter(pl.col("family") == number).sort(*family, "replicate", nulls_last=True)
-        groups, group = numbered(rows.select(family)) if number else (pl.DataFrame(height=1), np.zeros(len(rows), int))
-        size = (REPLICATES, len(PERIODS_COMPARED), len(groups))
-        table = np.zeros((*size, len(self.count_types)), np.int64)
-        place = (rows["replicate"].to_numpy(), rows["period"].to_numpy(), group)
-        table[place] = rows.select(*self.count_types).to_numpy()
+        groups, table = counts_of_family(merged, number, family, list(self.count_types))
         steps = len(self.steps)
         reached, own = table[..., :steps], table[..., steps : 2 * steps] if self.definition.repeats_customers else None
-        values = table[..., -len(_VALUES) :] if self.of_what == "value" else np.zeros((*size, len(_VALUES)), np.int64)
+        values = (
+            table[..., -len(_VALUES) :]
+            if self.of_what == "value"
+            else np.zeros((*table.shape[:3], len(_VALUES)), np.int64)
+        )
         return Level(
             self.of_what,
             FAMILY_SIGN.join(family) if number else None,
@@ -287,9 +276,9 @@ def change(
     """
     one_of("of", of, OFS)
     _check(definition, of)
-    periods = tuple((as_utc(start), as_utc(end)) for start, end in (before, after))
-    _check_periods(periods, definition.window, paths.end_of_data)
-    families = _families(paths, definition, by)
+    periods = tuple((as_utc(start), as_utc(end)) for start, end in spans_given(before, after))
+    check_periods(periods, definition.window, paths.end_of_data)
+    families = families_of(paths, [*definition.by] if not isinstance(by, str) and not by else by)
     columns = tuple(dict.fromkeys(name for family in families for name in family))
     _check_names(columns)
     paths, scan = bound(paths, replace(definition, by=columns))
@@ -300,9 +289,9 @@ def change(
     return run(paths, asked)
 
 
-def _families(paths: Paths, definition: Funnel, by: Families) -> tuple[Family, ...]:
+def families_of(paths: Paths, by: Families) -> tuple[Family, ...]:
     """The families of columns that are asked for."""
-    named = context_columns(paths) if by == "*" else [by] if isinstance(by, str) else [*by] or [*definition.by]
+    named = context_columns(paths) if by == "*" else [by] if isinstance(by, str) else [*by]
     families = [(each,) if isinstance(each, str) else tuple(dict.fromkeys(each)) for each in named]
     if () in families:
         raise DefinitionError("A family of segments has no column.", expected="one column or more")
@@ -338,7 +327,15 @@ def _check(definition: Funnel, of: Of) -> None:
         raise DefinitionError("The funnel has no value.", expected="a column of numbers: Funnel(..., value=...)")
 
 
-def _check_periods(periods: Sequence[Range], window: timedelta, end_of_data: datetime | None) -> None:
+def spans_given(before: S, after: S) -> tuple[S, S]:
+    """The two periods, each a start and an end; `DefinitionError` for one that is not."""
+    for name, span in zip(PERIODS_COMPARED, (before, after), strict=True):
+        if not isinstance(span, list | tuple) or len(span) != 2:
+            raise DefinitionError(f"The period {name} is no period.", expected="a start and an end", found=repr(span))
+    return before, after
+
+
+def check_periods(periods: Sequence[Range], window: timedelta, end_of_data: datetime | None) -> None:
     """Check that periods are periods, do not overlap, and are over with the window of their last entrants."""
     for name, (start, end) in zip(PERIODS_COMPARED, periods, strict=True):
         if end <= start:

@@ -16,15 +16,24 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from analytics.engine.partials import numbered
 from analytics.statistics.corrections import benjamini_hochberg
 from analytics.statistics.decomposition import known_in_both, mix_and_rate, worth_of_factors
 from analytics.statistics.intervals import Floats
-from analytics.statistics.replicates import MIN_FILLED, ReplicateError, replicate_error
+from analytics.statistics.replicates import MIN_FILLED, REPLICATES, ReplicateError, replicate_error
 from analytics.statistics.shares import MIN_DENOMINATOR
 
 Of = Literal["rate", "goals", "value"]
 OFS: Final = ("rate", "goals", "value")
 PERIODS_COMPARED: Final = ("before", "after")
+PART: Final = {
+    "effect": pl.String,
+    **dict.fromkeys(("before", "after", "contribution", "contribution_low", "contribution_high"), pl.Float64),
+    **dict.fromkeys(("share_of_change", "p_value", "p_corrected"), pl.Float64),
+    **dict.fromkeys(("customers_before", "customers_after"), pl.Int64),
+    "enough": pl.Boolean,
+}
+"""The columns of one part of a change."""
 MIN_VALUED: Final = 200
 """With fewer customers with a value, nothing about a value has an interval."""
 
@@ -217,6 +226,20 @@ class Level:
             return {"share_cut": None, "value_left_out": None}
         whole, cut, left_out, _ = self.values.sum(axis=(0, 1)).tolist()
         return {"share_cut": (whole - cut) / whole if whole else None, "value_left_out": int(left_out)}
+
+
+def counts_of_family(
+    merged: pl.DataFrame, number: int, family: Sequence[str], counts: Sequence[str]
+) -> tuple[pl.DataFrame, NDArray[np.int64]]:
+    """The groups of a family of columns, and their counts as an array by replicate, period, group and count.
+
+    `merged` has the columns of the families, `family`, `period` and `replicate`. Family 0 is everybody: one group.
+    """
+    rows = merged.filter(pl.col("family") == number).sort(*family, "replicate", nulls_last=True)
+    groups, group = numbered(rows.select(family)) if number else (pl.DataFrame(height=1), np.zeros(len(rows), int))
+    table = np.zeros((REPLICATES, len(PERIODS_COMPARED), len(groups), len(counts)), np.int64)
+    table[rows["replicate"].to_numpy(), rows["period"].to_numpy(), group] = rows.select(counts).to_numpy()
+    return groups, table
 
 
 def _of_periods(levels: Floats, people: NDArray[np.int64]) -> dict[str, Any]:

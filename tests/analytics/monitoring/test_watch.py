@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from analytics import Paths, WatchRun, watch
-from analytics.monitoring.incidents import Flows, Watched, most_unlikely
+from analytics.monitoring.watching.incidents import Flows, Watched, most_unlikely
 from expectations.errors import DefinitionError
 
 START = datetime(2026, 1, 5, tzinfo=UTC)
@@ -106,6 +106,22 @@ def test_a_day_without_a_channel_is_told_as_missing_data_and_is_no_fall() -> Non
     assert found.alerts.filter(pl.col("measure") == "pair").is_empty()
 
 
+@pytest.mark.parametrize("seed", [11, 12, 13])
+def test_a_channel_that_is_still_on_most_days_is_not_missing_between_its_mailings(seed: int) -> None:
+    draw, touches = np.random.default_rng(seed), shop(seed, days=140).touches.collect()
+    mailed = [(number, int(draw.integers(20, 300))) for number in np.flatnonzero(draw.random(140) < 0.2)]
+    mailing = pl.concat([touches.filter(touchpoint="apply").sample(size, seed=day) for day, size in mailed])
+    days = np.repeat([number for number, _ in mailed], [size for _, size in mailed])
+    at = pl.Series([day(int(number)) + timedelta(hours=6) for number in days], dtype=touches.schema["at"])
+    mailing = mailing.with_columns(at=at, touchpoint=pl.lit("letter"), channel=pl.lit("mail"))
+    paths = Paths.from_frame(pl.concat([touches, mailing]), end_of_data=day(140) + timedelta(hours=2))
+    found = watch(paths)
+    assert found.not_tested.is_empty(), found.not_tested
+    assert found.alerts.filter(pl.col("of") == 0).is_empty()
+    fewer = found.alerts.filter(measure="channel", name="mail").filter(pl.col("seen") < pl.col("expected"))
+    assert fewer.is_empty(), fewer.to_dicts()
+
+
 def test_a_day_that_has_not_arrived_is_not_tested() -> None:
     paths = shop(2, fall=(64, 69))
     late = watch(paths, lateness={"site": timedelta(hours=25), "shop": timedelta(hours=1)})
@@ -156,3 +172,54 @@ def test_a_pair_explains_the_pairs_around_it_and_no_other() -> None:
 def test_the_most_unlikely_days_are_those_of_the_largest_sum() -> None:
     assert most_unlikely(np.array([-1.0, 2.0, -0.5, 3.0, -4.0])) == (1, 3)
     assert most_unlikely(np.array([-3.0, -1.0, -2.0])) == (1, 1)
+
+
+def test_a_column_with_too_many_values_is_left_out_and_named() -> None:
+    people = {
+        f"c{n}": f"look@{n % 20}d[place=p{n},device=phone] buy@{n % 20}d[place=p{n},device=phone]" for n in range(101)
+    }
+    found = watch(Paths.from_text(people, end="30d"), groups=["place", "device"])
+    assert found.unwatched == ("place",)
+    assert found.periods > 0
+
+
+def closing(sundays: dict[int, int], *, without: int | None = None) -> Paths:
+    """A shop of one channel that is as good as closed on Sundays, with so many visits on some of them."""
+    draw = np.random.default_rng(5)
+    visits = {}
+    for number in range(70):
+        size = sundays.get(number, 3) if number % 7 == 6 else 0 if number == without else int(draw.poisson(120))
+        visits |= {f"c{number}-{n}": f"look@{24 * number + n % 10 + 8}h" for n in range(size)}
+    touches = Paths.from_text(visits, end="1682h").touches.collect()
+    start = pl.lit(START) - touches["at"].min().replace(hour=0)  # type: ignore[union-attr]
+    return Paths.from_frame(
+        touches.select("customer", pl.col("at") + start, "touchpoint", channel=pl.lit("store")),
+        end_of_data=day(70) + timedelta(hours=2),
+    )
+
+
+def test_a_weekday_that_is_always_near_empty_is_no_missing_data_and_a_day_without_any_is() -> None:
+    found = watch(closing({48: 0, 62: 0}, without=59))
+    assert found.not_tested["channel", "since", "until"].rows() == [("store", day(59), day(59))]
+    assert not found.alerts.filter(pl.col("since") != day(59)).height
+
+
+def test_a_shop_that_begins_to_close_on_a_weekday_is_told_three_times_at_most() -> None:
+    open_before = dict.fromkeys(range(6, 42, 7), 120)
+    found = watch(closing({**open_before, 48: 0, 55: 0, 62: 0, 69: 0}))
+    assert {*found.not_tested["since"]} <= {day(48), day(55), day(62)}
+
+
+def test_a_touchpoint_of_few_touches_that_tripled_is_told_once() -> None:
+    touches = shop(7).touches.collect()
+    number = (pl.col("at") - START).dt.total_days()
+    some = touches.filter(touchpoint="apply").with_columns(touchpoint=pl.lit("refund"), number=number)
+    of_days = some.group_by("number", maintain_order=True)
+    few = pl.concat(one.sample(9 if key[0] >= 60 else 2, seed=1) for key, one in of_days)
+    everything = pl.concat([touches, few.select(touches.columns)])
+    paths = Paths.from_frame(everything, end_of_data=day(DAYS) + timedelta(hours=2))
+    (row,) = watch(paths).alerts.filter(rule="tripled").to_dicts()
+    assert (row["name"], row["status"], row["until"]) == ("refund", "open", day(69))
+    assert day(56) <= row["since"] <= day(61)
+    assert row["seen"] > 3 * row["expected"] and row["customers"] > 0
+    assert watch(shop(7)).alerts.filter(rule="tripled").is_empty()

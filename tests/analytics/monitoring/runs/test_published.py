@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from analytics.monitoring.runs import SCHEMA, landed_offsets, published_runs, record_run
+from analytics.monitoring.runs.published import SCHEMA, landed_offsets, published_runs, record_run
 from expectations import contract
 from expectations.lake import layout
 from expectations.lake.layout import Lake

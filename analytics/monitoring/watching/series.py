@@ -23,6 +23,8 @@ PAST_WEEKS: Final = 6
 MIN_WEEKS: Final = 3
 MIN_RUN: Final = 30
 """Cases that a run must have."""
+RARE: Final = 0.05
+"""A count that was as far off on more than so many periods of its past is usual."""
 Flags = NDArray[np.bool_]
 Indices = NDArray[np.int64]
 
@@ -140,6 +142,8 @@ def job_tests(table: Table, job: int) -> JobTests:
         enough = (past.cases >= MIN_CASES) & (periods >= MIN_WEEKS * table.positions)
         outlook, seen = table.outlook(past, rows, first, job), table.seen(rows, first, job)
         p = past.p_values(outlook, seen, periods=length)
+        if not table.is_share:
+            p = np.where(past.as_extreme(outlook, seen) > RARE, 1.0, p)
         error = np.sqrt(past.phi * outlook.chance + outlook.level)
         columns = (rows, np.full(len(rows), length), outlook.cases, seen, outlook.mean, error, p)
         found.append(tuple(column[enough] for column in columns))
@@ -151,6 +155,7 @@ def job_tests(table: Table, job: int) -> JobTests:
 
 def corrected(*tests: JobTests) -> list[Floats]:
     """The p-values of the tests of one job, corrected together."""
-    usual = np.ones(sum(each.usual for each in tests))
-    adjusted = benjamini_hochberg(np.concatenate([*(each.p_value for each in tests), usual]))
+    p_values = np.concatenate([each.p_value for each in tests])
+    more = 1 + sum(each.usual for each in tests) / max(len(p_values), 1)  # those of 1 come last, and change no other
+    adjusted = np.minimum(benjamini_hochberg(p_values) * more, 1.0)
     return np.split(adjusted, np.cumsum([len(each.row) for each in tests]))[:-1]

@@ -35,6 +35,7 @@ from analytics.goals.stage_funnel import Followed, Stages, Touches
 from analytics.paths.measure import PathMeasure
 from analytics.paths.sequences import UnitSequences, sequences_of
 from analytics.paths.view import Indices, words_of
+from analytics.statistics.satisfaction import LOW_SCORES
 from analytics.statistics.shares import customers_of
 from analytics.store.columns import STAGE, TIME, TOUCHPOINT
 from analytics.store.encoding import Dictionaries, as_time
@@ -47,25 +48,29 @@ from expectations.errors import DefinitionError
 CHANNEL: Final = "channel"
 LOAD_SECONDS: Final = "load_seconds"
 SLOW: Final = 3.0
-LOW_SCORES: Final = {"nps": 6, "csat": 2, "ces": 3}
-"""The highest score of a survey that is a low one."""
 MAX_VALUES: Final = 100
 NEVER: Final = np.iinfo(np.int64).max
 Flags = NDArray[np.bool_]
 
 
+def is_watchable(paths: Paths, column: str) -> bool:
+    """Whether shares can be watched by the values of a column: texts, at most `MAX_VALUES` of them."""
+    return column in paths.dictionaries and len(paths.dictionaries[column]) <= MAX_VALUES
+
+
 @dataclass(frozen=True)
 class Pair:
-    """B follows A within the window; by the names of touchpoints."""
+    """B follows A within the window; by the names of touchpoints. A `label` is what its counts are named by."""
 
     source: str
     target: str
     window: timedelta
+    label: str = ""
 
     @property
     def name(self) -> str:
         """The pair as it is shown."""
-        return f"{self.source} -> {self.target}"
+        return self.label or f"{self.source} -> {self.target}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +107,10 @@ class WatchCounts(PathMeasure):
 
     pairs: tuple[Pair, ...] = field(kw_only=True)
     groups: tuple[str, ...] = field(kw_only=True)
+    touchpoints: tuple[str, ...] = field(default=(), kw_only=True)
     words: dict[str, pl.Series] = field(kw_only=True)
     stages: Stages | None = field(kw_only=True)
+    horizon: timedelta = field(kw_only=True)
     period: str = field(default="day", kw_only=True)
     timezone: str = field(default="UTC", kw_only=True)
 
@@ -114,9 +121,11 @@ class WatchCounts(PathMeasure):
         *,
         pairs: Sequence[Pair] = (),
         groups: Sequence[str] = (),
+        touchpoints: Sequence[str] = (),
         period: str = "day",
         timezone: str = "UTC",
         window: str | timedelta = "7d",
+        horizon: str | timedelta | None = None,
         **options: Any,
     ) -> Self:
         """The measure of the arguments of `watch_counts`."""
@@ -125,18 +134,20 @@ class WatchCounts(PathMeasure):
         columns = (TOUCHPOINT, *(name for name in (STAGE, CHANNEL, SURVEY) if name in paths.dictionaries))
         words = {name: words_of(paths, name) for name in (*columns, *groups)}
         for name in groups:
-            if name not in paths.dictionaries or len(words[name]) > MAX_VALUES:
+            if not is_watchable(paths, name):
                 expected = f"a text column with at most {MAX_VALUES} values"
                 raise DefinitionError(f"Column {name!r} cannot be watched by group.", expected=expected)
         return super().of(
             paths,
             pairs=tuple(pairs),
             groups=tuple(groups),
+            touchpoints=tuple(touchpoints),
             words=words,
             stages=Stages.of(paths, None, None) if paths.definition else None,
             period=period,
             timezone=timezone,
             window=duration(window),
+            horizon=duration(window if horizon is None else horizon),
             **options,
         )
 
@@ -161,7 +172,7 @@ class WatchCounts(PathMeasure):
 
     def _pairs(self, sequences: UnitSequences, touches: _PartTouches) -> Iterator[pl.DataFrame]:
         found = FirstTouches(sequences)
-        window, code = sequences.window, {name: n for n, name in enumerate(self.words[TOUCHPOINT])}
+        window, code = micros(self.horizon), {name: n for n, name in enumerate(self.words[TOUCHPOINT])}
         begin = sequences.microseconds(sequences.bounds[:-1])
         goal_at = np.where(sequences.to_goal < 0, NEVER, begin + sequences.to_goal)
         by_source: dict[str, list[tuple[int, Pair]]] = {}
@@ -192,21 +203,23 @@ class WatchCounts(PathMeasure):
             goal = counted
             if 1 < step < last or (step == last and last > 1):
                 kept = np.flatnonzero(counted["previous"])
-                yield from self._of_journeys(("stage", step - 1), kept, counted, (followed, first, sequences, touches))
+                yield from self._of_journeys(("stage", step - 1), kept, counted, (first, sequences, touches))
         if goal is not None:
             kept = np.flatnonzero(goal["entered"])
-            yield from self._of_journeys(("goal", 0), kept, goal, (followed, first, sequences, touches))
+            yield from self._of_journeys(("goal", 0), kept, goal, (first, sequences, touches))
 
     def _of_journeys(
         self,
         item: tuple[str, int],
         kept: Indices,
         counted: Mapping[str, Flags],
-        at: tuple[Followed, Indices, UnitSequences, _PartTouches],
+        at: tuple[Indices, UnitSequences, _PartTouches],
     ) -> Iterator[pl.DataFrame]:
-        followed, first, sequences, touches = at
-        reached, won = counted["reached"][kept], followed.first[kept, -1] >= 0
-        went = reached & followed.mature[kept]
+        first, sequences, touches = at
+        reached, to_goal, horizon = counted["reached"][kept], sequences.to_goal[kept], micros(self.horizon)
+        won = (to_goal >= 0) & (to_goal <= horizon)
+        begin = sequences.microseconds(sequences.bounds[:-1][kept])
+        went = reached & are_followed(begin, horizon, self.view.end_of_data)
         values = {"count": reached, "went": went, "won": went & won}
         yield from touches.cells(*item, first[kept], sequences.customer[kept], values)
 
@@ -278,30 +291,39 @@ class _PartTouches:
     ) -> Iterator[pl.DataFrame]:
         """The counts of cases at these rows, in all and by group; `values` are counted of them."""
         periods = len(self.starts)
+        widths = [1, *(len(self.asked.words[name]) for name in self.asked.groups)]
+        begin = np.cumsum([0, *widths])
+        code = np.column_stack([np.zeros(len(rows), np.int64), *(codes[rows] for codes in self.codes)])
+        place = np.flatnonzero(code >= 0)  # entry by entry, those of a row side by side
+        cell = ((begin[:-1] + code) * periods + self.number[rows][:, None]).ravel()[place]
+        cells, number = densely(cell, int(begin[-1]) * periods)
+        group, period = np.divmod(cells, periods)
+        column = np.searchsorted(begin, group, "right") - 1
+        keys = {"item": np.full(len(cells), item), "column": column - 1, "value": group - begin[column]}
         of = {"of": np.ones(len(rows), np.bool_), "lost": ~values["count"], **values}
-        for column, codes in [(-1, None), *enumerate(self.codes)]:
-            code = np.zeros(len(rows), np.int64) if codes is None else codes[rows]
-            kept = np.flatnonzero(code >= 0)
-            cell = code[kept] * periods + self.number[rows[kept]]
-            size = periods * (1 if column < 0 else len(self.asked.words[self.asked.groups[column]]))
-            cells, number = densely(cell, size)
-            chosen = {name: marked[kept] for name, marked in of.items()}
-            sums = sums_by_customer(number, people[kept], chosen, len(cells), people_of=["count", "lost"])
-            value, period = np.divmod(cells, periods)
-            yield sums.with_columns(
-                measure=pl.lit(measure),
-                item=pl.lit(item, pl.Int64),
-                column=pl.lit(column, pl.Int64),
-                value=pl.Series(value, dtype=pl.Int64),
-                period=self.starts.gather(period),
-            ).select(*self.asked.schema)
+        units = place // code.shape[1]
+        sums = sums_by_customer(number, people, of, len(cells), people_of=["count", "lost"], units=units)
+        yield self._named(measure, sums, keys, period)
+
+    def _named(self, measure: str, sums: pl.DataFrame, keys: Mapping[str, Indices], period: Indices) -> pl.DataFrame:
+        """The sums of cells with their keys."""
+        columns = {name: pl.Series(each, dtype=pl.Int64) for name, each in keys.items()}
+        named = sums.with_columns(measure=pl.lit(measure), period=self.starts.gather(period), **columns)
+        return named.select(*self.asked.schema)
 
     def counts(self) -> Iterator[pl.DataFrame]:
         """Volumes, errors, slow pages and answers."""
         rows = np.arange(len(self.frame))
         for measure, column in (("touchpoint", TOUCHPOINT), ("channel", CHANNEL)):
             if column in self.frame.columns:
-                yield from self._volumes(measure, self._codes(column))
+                yield self._volumes(measure, self._codes(column))
+        number = {name: n for n, name in enumerate(self.asked.words[TOUCHPOINT].cast(pl.String))}
+        for name in (name for name in self.asked.touchpoints if name in number):
+            own = np.flatnonzero(self._codes(TOUCHPOINT) == number[name])
+            for found in self.cells(
+                TOUCHPOINT, number[name], own, self.people[own], _counted(np.ones(len(own), np.bool_))
+            ):
+                yield found.filter(pl.col("column") >= 0)
         errors = self.asked.words[TOUCHPOINT].cast(pl.String).str.to_lowercase().str.contains("error")
         if errors.any():
             is_error = np.isin(self._codes(TOUCHPOINT), np.flatnonzero(errors.to_numpy()))
@@ -317,11 +339,17 @@ class _PartTouches:
                 low = score[answers] <= LOW_SCORES.get(name, -np.inf)
                 yield from self.cells("survey", code, answers, self.people[answers], _counted(low))
 
-    def _volumes(self, measure: str, codes: Indices) -> Iterator[pl.DataFrame]:
-        for code in np.unique(codes[codes >= 0]):
-            rows = np.flatnonzero(codes == code)
-            table = next(self.cells(measure, int(code), rows, self.people[rows], _counted(np.ones(len(rows), bool))))
-            yield table
+    def _volumes(self, measure: str, codes: Indices) -> pl.DataFrame:
+        """The touches of every word of a column."""
+        rows, periods = np.flatnonzero(codes >= 0), len(self.starts)
+        cell = codes[rows] * periods + self.number[rows]
+        cells, number = densely(cell, int(codes.max(initial=0) + 1) * periods)
+        item, period = np.divmod(cells, periods)
+        keys = {"item": item, "column": np.full(len(cells), -1), "value": np.zeros(len(cells), np.int64)}
+        there = np.ones(len(rows), np.bool_)
+        of = {"of": there, "lost": ~there, **_counted(there)}
+        sums = sums_by_customer(number, self.people[rows], of, len(cells), people_of=["count", "lost"])
+        return self._named(measure, sums, keys, period)
 
 
 def _counted(counted: Flags) -> dict[str, Flags]:
@@ -372,19 +400,22 @@ def watch_counts(
     pairs: Sequence[Pair] = (),
     *,
     groups: Sequence[str] = (),
+    touchpoints: Sequence[str] = (),
     period: Period = "day",
     timezone: str = "UTC",
     window: str | timedelta = "7d",
+    horizon: str | timedelta | None = None,
 ) -> pl.DataFrame:
     """What is watched, by calendar period and group: pairs of touchpoints, stages, the goal, touches, answers.
 
-    `groups` are text columns of at most 100 values. The `window` is that of stages and of the goal. Columns: `is_total`
-    Boolean (in all: these rows come first); `measure` String (pair, stage, goal, touchpoint, channel, errors, slow
-    pages, survey), `name` String; `by`, `group` String (the column and its value; null in all); `period` Datetime(us,
-    UTC), the start of a period in `timezone`; Int64: `of` cases, `count` of them that count, `customers`,
-    `customers_counted`, `customers_not_counted` (distinct, in the period), `went` and `won` (see
-    `analytics.monitoring.watch_counts`). Of touchpoints and channels all touches count. A period without a case has no
-    row, and a case without a value of a column is in none of its groups. No touches give no rows. Raises
+    `groups` are text columns of at most 100 values; touches are counted by group only of `touchpoints`. The `window` is
+    that of stages and of the goal, the `horizon` (by default the same) the time to the goal of what one case that goes
+    on is worth. Columns: `is_total` Boolean (in all: these rows come first); `measure` String (pair, stage, goal,
+    touchpoint, channel, errors, slow pages, survey), `name` String; `by`, `group` String (the column and its value;
+    null in all); `period` Datetime(us, UTC), the start of a period in `timezone`; Int64: `of` cases, `count` of them
+    that count, `customers`, `customers_counted`, `customers_not_counted` (distinct, in the period), `went` and `won`
+    (see `analytics.monitoring.watching.watch_counts`). Of touchpoints and channels all touches count. A period without
+    a case has no row, and a case without a value of a column is in none of its groups. No touches give no rows. Raises
     `DefinitionError` for an unknown period, zone or column, and a window of journeys longer than their gap.
 
     >>> from analytics import Paths
@@ -393,5 +424,14 @@ def watch_counts(
     >>> found.filter(measure="pair")["name", "of", "count"].row(0)
     ('look -> buy', 2, 1)
     """
-    asked = WatchCounts.of(paths, pairs=pairs, groups=groups, period=period, timezone=timezone, window=window)
+    asked = WatchCounts.of(
+        paths,
+        pairs=pairs,
+        groups=groups,
+        touchpoints=touchpoints,
+        period=period,
+        timezone=timezone,
+        window=window,
+        horizon=horizon,
+    )
     return run(paths, asked)

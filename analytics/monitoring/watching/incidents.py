@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analytics.monitoring.series import Table
+from analytics.monitoring.watching.series import Table
 
 LEAD: Final = 5
 """Periods before an unusual run that may belong to its incident."""
@@ -26,12 +27,16 @@ CLEAR: Final = 2.0
 """The log likelihood ratio by which the periods since must be usual before an incident closes."""
 LONGEST: Final = 28
 """Periods after which what was unusual is the new usual."""
-RANK: Final = {"pair": 3, "stage": 2, "goal": 1}
+RANK: Final = {"pair": 3, "funnel": 3, "stage": 2, "goal": 1}
 
 
 @dataclass(frozen=True)
 class Watched:
-    """One series: what is watched, for whom, and where it lies: its table, its row, and by how many jobs it is late."""
+    """One series: what is watched, for whom, and where it lies: its table, its row, and by how many jobs it is late.
+
+    `window` is the time in which a case goes on. `watch` is the number of the watch that asked for it, -1 of what is
+    watched without being asked; `floor`, `direction` and `level` are its bounds.
+    """
 
     measure: str
     name: str
@@ -40,11 +45,13 @@ class Watched:
     table: int
     row: int
     delay: int
-    watch: str = ""
+    watch: int = -1
     source: str | None = None
     target: str | None = None
+    window: timedelta | None = None
     floor: float = 0.05
     direction: str = "both"
+    level: float = 0.01
 
 
 @dataclass
@@ -93,7 +100,7 @@ class Flows:
             return starts and (instead or other.target == carrier.target or self.precedes(carrier.source, other.target))
         if other.measure == "touchpoint":
             return other.name in (carrier.source, carrier.target) or self.precedes(carrier.source, other.name)
-        return other.measure in ("stage", "goal", "errors")
+        return other.measure in ("stage", "goal", "errors", "funnel")
 
 
 def likelihoods(table: Table, row: int, days: tuple[int, int], start: int, stop: int) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ import polars as pl
 
 from analytics.engine.partials import add_up
 from analytics.engine.run import counted
-from analytics.monitoring.watch_counts import CHANNEL, FirstTouches, Pair
+from analytics.monitoring.watching.watch_counts import CHANNEL, FirstTouches, Pair
 from analytics.paths.sequences import sequences_of
 from analytics.paths.view import View
 from analytics.store.columns import STAGE, TOUCHPOINT
@@ -83,12 +83,13 @@ class WatchedPairs:
     """What customers do after what: the pairs to watch, and what else is known of touchpoints.
 
     `follows` has, by (source, target), the share of journeys with the source that the target follows within 7 days.
-    `channels` has the touches of every touchpoint by channel.
+    `channels` has the touches of every touchpoint by channel, `stages` the stage of most of its touches.
     """
 
     pairs: tuple[Pair, ...]
     follows: dict[tuple[str, str], float]
     channels: dict[str, dict[str, int]]
+    stages: dict[str, str]
 
 
 def watched_pairs(paths: Paths) -> WatchedPairs:
@@ -102,12 +103,15 @@ def watched_pairs(paths: Paths) -> WatchedPairs:
     sizes = np.zeros(len(words), np.int64)
     known, has_stages = paths.definition, STAGE in paths.schema and len(paths.values_of(STAGE)) > 0
     staged = np.array([not has_stages or (known is not None and word in known.goal) for word in words], np.bool_)
+    staged_touches = [pl.DataFrame(schema={TOUCHPOINT: pl.Int64, STAGE: pl.Int64, "len": pl.Int64})]
     for part in paths.parts:
         frame = part.read([TOUCHPOINT, *([STAGE] if has_stages else [])])
         for code, count in frame[TOUCHPOINT].value_counts().iter_rows():
             sizes[code] += count
         if has_stages:
-            staged[frame.filter(pl.col(STAGE).is_not_null())[TOUCHPOINT].unique().to_numpy()] = True
+            of_stage = frame.filter(pl.col(STAGE).is_not_null()).group_by(TOUCHPOINT, STAGE).len()
+            staged_touches.append(of_stage.select(pl.all().cast(pl.Int64)))
+            staged[of_stage[TOUCHPOINT].unique().to_numpy()] = True
     sizes[~staged] = 0
     largest = tuple(int(code) for code in np.argsort(-sizes, kind="stable")[:MAX_TOUCHPOINTS] if sizes[code])
     view = View("journey").checked(paths, [])
@@ -129,4 +133,11 @@ def watched_pairs(paths: Paths) -> WatchedPairs:
         number = next(n for n in range(len(WINDOWS)) if row[f"within {n}"] >= WITHIN * row[last])
         if row[last] and row[f"within {number}"] >= MIN_FOLLOWED * row["journeys"]:
             found.append(Pair(source, target, WINDOWS[number]))
-    return WatchedPairs(tuple(found[:MAX_PAIRS]), follows, channels)
+    stages = _stages(pl.concat(staged_touches), words, paths.values_of(STAGE).to_list() if has_stages else [])
+    return WatchedPairs(tuple(found[:MAX_PAIRS]), follows, channels, stages)
+
+
+def _stages(touches: pl.DataFrame, words: Sequence[str], stages: Sequence[str]) -> dict[str, str]:
+    """The stage of most touches of every touchpoint."""
+    most = touches.group_by(TOUCHPOINT, STAGE).agg(pl.col("len").sum()).sort("len", STAGE)
+    return {words[touchpoint]: stages[stage] for touchpoint, stage, _ in most.iter_rows()}

@@ -1,0 +1,1 @@
+"""What published reports told, and why a later one tells otherwise."""
