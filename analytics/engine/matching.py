@@ -6,7 +6,7 @@ stored codes of that column are used as they are, and no touch is evaluated.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,6 +60,11 @@ class Matcher:
             return with_null_code(frame[column], len(bits) - 1), bits
         return self._by_touch(part, frame, words)
 
+    def marked(self, part: Part, words: Dictionaries) -> NDArray[np.bool_]:
+        """Which touches of a part meet the first condition."""
+        codes, bits = self.match(part, part.read(self.columns), words)
+        return np.asarray((bits[codes] & np.uint64(1)) > 0)
+
     def _bits_of_words(self, words: pl.Series) -> NDArray[np.uint64]:
         """The bits of every word of the one column that is asked for, and of null after them."""
         bits = np.zeros(len(words) + 1, np.uint64)
@@ -81,6 +86,24 @@ class Matcher:
         if self.universe is not None:
             meant.append(_holds(self.universe, seen) & visible)
         return packed_codes(meant, places, len(frame))
+
+
+def matcher_of(steps: Mapping[str, Step | None]) -> tuple[Matcher, dict[str, int]]:
+    """What finds the touches of several steps by their names, and the bit of each (`has_bit`); -1 for none."""
+    given = {name: step for name, step in steps.items() if step is not None}
+    places = {name: place for place, name in enumerate(given)}
+    return Matcher(tuple(given.values())), {name: places.get(name, -1) for name in steps}
+
+
+def has_bit(bits: NDArray[np.uint64], place: int) -> NDArray[np.bool_]:
+    """Which of these have the bit at a place; none at -1.
+
+    >>> has_bit(np.array([1, 2], np.uint64), 1).tolist(), has_bit(np.array([1, 2], np.uint64), -1).tolist()
+    ([False, True], [False, False])
+    """
+    if place < 0:
+        return np.zeros(len(bits), np.bool_)
+    return np.asarray((bits >> np.uint64(place)) & np.uint64(1), np.bool_)
 
 
 def _met(condition: Condition, hits: NDArray[np.bool_], seen: pl.DataFrame, part: Part) -> NDArray[np.bool_]:

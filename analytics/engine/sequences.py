@@ -52,3 +52,18 @@ class Sequences:
         if self.rows is None:
             return touches
         return np.where(touches < 0, -1, self.rows[np.maximum(touches, 0)]).astype(touches.dtype, copy=False)
+
+
+def first_at_least(times: NDArray[np.int64], low: Ints, high: Ints, least: Ints) -> Ints:
+    """The first row from `low` to `high` whose time is `least` or later, of many searches; times rise within each.
+
+    >>> first_at_least(np.array([1, 3, 5, 2, 4]), np.array([0, 3]), np.array([2, 4]), np.array([2, 4])).tolist()
+    [1, 4]
+    """
+    low, high = low.copy(), high.copy()
+    while (open_ := low < high).any():
+        middle = np.minimum((low + high) // 2, len(times) - 1)
+        later = times[middle] >= least
+        high = np.where(open_ & later, middle, high)
+        low = np.where(open_ & ~later, middle + 1, low)
+    return low

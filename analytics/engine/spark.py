@@ -151,8 +151,9 @@ def check_complete(numbers: Iterable[int], count: int) -> None:
 class Plan:
     """What every task of a job is given: where the parts lie, and what is asked of them, pickled.
 
-    `text` are the columns with a dictionary; `product` is the digest of the code; `variables` are the names of the
-    variables that the driver reads the store with.
+    `text` are the columns with a dictionary; `asked` holds the task, how its results are gathered, and the columns that
+    are worked out of each part. `product` is the digest of the code; `variables` are the names of the variables that
+    the driver reads the store with.
     """
 
     home: str
@@ -170,12 +171,12 @@ class Plan:
 
 def plan_of(paths: Paths, task: Callable[..., Any], gather: Callable[..., Any] | None = None) -> bytes:
     """The plan of a job, as it is sent: without dictionaries, and with names of variables instead of values."""
-    here = files.local(paths.home)
+    here, stored = files.local(paths.home), paths.stored.dictionaries
     plan = Plan(
         str(here.absolute()) if here is not None else paths.home,
-        tuple(paths.dictionaries),
-        tuple(replace(part, address=part.address.rpartition("/")[2]) for part in paths.parts),
-        _asked((task, gather), paths.dictionaries),
+        tuple(stored),
+        tuple(replace(part, address=part.address.rpartition("/")[2], derived=()) for part in paths.parts),
+        _asked((task, gather, tuple(paths.derived.values())), stored),
         product_digest(),
         () if here is not None else tuple(sorted(name for name in os.environ if name.startswith(_KEYS))),
     )
@@ -291,11 +292,12 @@ def counted_parts(content: bytes, numbers: Iterable[int]) -> Iterator[Row]:
 
 def _counted(plan: Plan, numbers: Iterable[int]) -> Iterator[Row]:
     words = _dictionaries(plan.home, plan.text)
-    task, gather = _WithDictionaries(plan.asked, words).load()
+    task, gather, derived = _WithDictionaries(plan.asked, words).load()
+    words = {**words, **{column.name: column.words for column in derived}}
     done: list[int] = []
     held: list[Any] = []
     for number in numbers:
-        result = task(plan.part(number), words)
+        result = task(replace(plan.part(number), derived=derived), words)
         if gather is None:
             yield [number], "", packed(result)
             continue

@@ -24,10 +24,11 @@ from analytics.engine.partials import add_up, totals_first
 from analytics.engine.run import run
 from analytics.engine.sequences import Ints
 from analytics.funnels.counts import FunnelMeasure, GroupCounts, group_numbers
-from analytics.funnels.definition import Funnel
+from analytics.funnels.definition import COUNTABLE, Funnel
 from analytics.funnels.entrants import breakdown, entrants, latest_mature
 from analytics.funnels.scan import ChainScan, Reading, bound
 from analytics.statistics.shares import MIN_DENOMINATOR, share_columns, square_columns
+from analytics.store.columns import AFTER_GOAL
 from analytics.store.encoding import Dictionaries, as_text
 from analytics.store.parts import Part
 from analytics.store.paths import Paths
@@ -68,12 +69,19 @@ class FunnelCounts(FunnelMeasure):
 
     group: pl.Expr | None = None
     share_of: str = "entered"
+    in_journeys: bool = False
+    """Whether touches after a journey's goal are left out here, as the paths still have them."""
 
     @classmethod
     def of(cls, paths: Paths, definition: Funnel, by: pl.Expr | None = None, share_of: str = "entered") -> FunnelCounts:
-        """The measure of a funnel; of one that `compare` breaks down `by` a condition on the values of entrants."""
+        """The measure of a funnel; of one that `compare` breaks down `by` a condition on the values of entrants.
+
+        Raises `DefinitionError` for a funnel that reads other paths than its own, or none that can be added up.
+        """
         if by is None:
-            return cls(ChainScan.of(paths, definition))
+            _check_shared(definition)
+            in_journeys = definition.count == "journeys" and AFTER_GOAL in paths.schema
+            return cls(ChainScan.of(paths, definition), in_journeys=in_journeys)
         one_of("share_of", share_of, ("entered", "previous"))
         if definition.by or definition.attribution.startswith("every") or definition.maturity == "survival":
             raise DefinitionError(
@@ -127,6 +135,7 @@ class FunnelCounts(FunnelMeasure):
 
     def counts(self, part: Part, words: Dictionaries) -> pl.DataFrame:
         """The counts of one part: in total, and of each group."""
+        part = part.of_journeys() if self.in_journeys else part
         reading, by = self.scan.read(part, words), self.definition.by
         values = breakdown(self.scan, reading)
         group, row = group_numbers(values, len(reading.found.firsts))
@@ -251,6 +260,17 @@ def funnel(paths: Paths, definition: Funnel, *, exact: bool = False) -> pl.DataF
 
         return with_survival(table, paths, scan)
     return table
+
+
+def _check_shared(definition: Funnel) -> None:
+    """Raises `DefinitionError` for a funnel that cannot be asked with other questions, of the same paths."""
+    if definition.count not in COUNTABLE or definition.maturity == "survival":
+        raise DefinitionError(
+            "This funnel is asked alone.",
+            expected=f"a count of {', '.join(COUNTABLE)}, of maturity mature or clip",
+            found=f"count {definition.count}, maturity {definition.maturity}",
+            do="call funnel(paths, definition)",
+        )
 
 
 def _dropped(definition: Funnel, step: int) -> pl.Expr:

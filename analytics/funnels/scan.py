@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -10,8 +10,10 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from analytics.engine.conditions import STAGE_PREFIX
 from analytics.engine.local.money import Amounts
 from analytics.engine.matching import Condition, Matcher, scale_of
+from analytics.engine.notices.outcome import warn_of_outcome
 from analytics.engine.notices.unknown_words import unknown_steps, warn_of_unknown
 from analytics.engine.sequences import Ints
 from analytics.funnels.definition import COUNTABLE, Funnel
@@ -26,7 +28,7 @@ from analytics.funnels.sequences import (
     sequences_per_value,
     subset,
 )
-from analytics.store.columns import AT, CUSTOMER
+from analytics.store.columns import AT, CUSTOMER, STAGE, TOUCHPOINT
 from analytics.store.encoding import Dictionaries
 from analytics.store.frames import micros
 from analytics.store.parts import Part, decoded
@@ -57,7 +59,18 @@ RESERVED_COLUMNS: Final = (
     *(f"share_of_{of}{bound}" for of in ("entered", "previous") for bound in ("", "_low", "_high")),
 )
 """Columns of answers and of intermediate tables, which no breakdown may have."""
+_PREFIXES: Final = {TOUCHPOINT: "", STAGE: STAGE_PREFIX}
 NUMBERED_COLUMNS: Final = ("at", "reached", "open", "waits", "value", "left_out")
+
+
+def _warn_of_outcome(paths: Paths, definition: Funnel) -> None:
+    """Warns of segments that are taken later than at the entry, and count touches of a later step."""
+    later = definition.steps[1:]
+    outcome = [f"{_PREFIXES[step.on]}{word}" for step in later if step.on in _PREFIXES for word in step.any_of]
+    conditions = [definition.only, *(step.where for step in later)]
+    named = [name for condition in conditions if condition is not None for name in condition.meta.root_names()]
+    by = () if definition.attribution == "at_entry" else definition.by
+    warn_of_outcome(paths, (*by, *named), outcome)
 
 
 @dataclass(frozen=True)
@@ -107,6 +120,7 @@ class ChainScan:
         counted = definition.count
         runs = [RUN_COLUMNS[counted]] if counted in RUN_COLUMNS else []
         paths.require(*definition.by, *definition.same, *runs)
+        _warn_of_outcome(paths, definition)
         amounts = None if definition.value is None else Amounts.of(paths, definition.value)
         universe = definition.universe
         if universe is None and (definition.order == "strict" or "other" in definition.stop):
@@ -133,6 +147,15 @@ class ChainScan:
         """Reads one part."""
         laid = self._laid(part, words)
         return replace(laid, found=self._found(laid.sequences, laid.times))
+
+    def read_chosen(
+        self, part: Part, words: Dictionaries, choose: Callable[[StepSequences], Ints]
+    ) -> tuple[Ints, Reading]:
+        """Reads one part for some of its sequences alone; also the numbers of these."""
+        laid = self._laid(part, words)
+        numbers = choose(laid.sequences)
+        some = subset(laid.sequences, numbers)
+        return numbers, replace(laid, sequences=some, found=self._found(some, laid.times))
 
     def _laid(self, part: Part, words: Dictionaries) -> Reading:
         """One part as it is scanned, without a chain."""

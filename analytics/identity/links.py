@@ -61,7 +61,7 @@ def split(lake: Lake, one: str, other: str, *, decided_at: datetime, reason: str
     append(lake, LINKS, pl.DataFrame([row], schema=contract.LINKS, orient="row"))
 
 
-def why(
+def why_joined(
     events: pl.DataFrame | pl.LazyFrame,
     one: str,
     other: str,
@@ -75,7 +75,7 @@ def why(
     carries, that is denied or not written `kind:value`, and when both are the same.
 
     >>> events = pl.DataFrame({"customer_id": ["ann", "ann"], "anonymous_id": ["x", "y"], "occurred_at": [0, 1]})
-    >>> chain = why(events.cast({"occurred_at": pl.Datetime("us")}), "anonymous_id:x", "anonymous_id:y")
+    >>> chain = why_joined(events.cast({"occurred_at": pl.Datetime("us")}), "anonymous_id:x", "anonymous_id:y")
     >>> chain.select("value", "other_value").rows()
     [('x', 'ann'), ('ann', 'y')]
     """
@@ -94,10 +94,10 @@ def why_apart(
 ) -> pl.DataFrame:
     """The shortest chain of events between two identities, whether or not its links join; empty if there is none.
 
-    Shows why two identities are two customers although events lead from one to the other. Columns: those of `why`, then
-    Boolean: shared, other_shared (the identity is shared and joins no customers), tied, other_tied (shared because it
-    is as near to one value of a unique kind as to another), removed (the link has a tombstone) and between_customers
-    (each identity belongs to another value of a unique kind). Raises the same errors as `why`.
+    Shows why two identities are two customers although events lead from one to the other. Columns: those of
+    `why_joined`, then Boolean: shared, other_shared (the identity is shared and joins no customers), tied, other_tied
+    (shared because it is as near to one value of a unique kind as to another), removed (the link has a tombstone) and
+    between_customers (each identity belongs to another value of a unique kind). Raises the same errors as `why_joined`.
 
     >>> events = pl.DataFrame({"customer_id": ["ann", "bob"], "anonymous_id": ["x", "x"], "occurred_at": [0, 1]})
     >>> rules = LinkRules.model_validate({"identities": {"max_degree": 1}})

@@ -128,7 +128,7 @@ def first_user(events: pl.DataFrame) -> pl.DataFrame:
     """
     rows = events.with_row_index("_row").sort(AT, maintain_order=True)
     bound = pl.when(pl.col("device").is_not_null()).then(pl.col("user").drop_nulls().first().over("device"))
-    user = pl.coalesce("user", bound, pl.format("device:{}", "device"))
+    user = pl.coalesce("user", bound, pl.concat_str(pl.lit("device:"), "device"))
     return rows.with_columns(user.alias(STITCHED)).sort("_row").drop("_row")
 
 

@@ -128,7 +128,9 @@ def identify(
     )
     logins = nearest_logins(shared_events, rules.session_gap, settings.shared)
     alone = _events_without_identity(with_hash(events, sources, hashed), seen, len(nodes))
-    names = pl.concat([node_keys(nodes), alone.select(pl.format("event_id:{}", contract.EVENT_ID).alias(CUSTOMER))])
+    names = pl.concat(
+        [node_keys(nodes), alone.select(pl.concat_str(pl.lit("event_id:"), contract.EVENT_ID).alias(CUSTOMER))]
+    )
     return Identities(
         sources=sources,
         nodes=nodes,

@@ -153,4 +153,4 @@ class LinkRules(Section):
     """All settings that identity resolution depends on."""
 
     session_gap: Duration = Field(default=timedelta(minutes=30), description="the longest gap within a session")
-    identities: IdentityRules = IdentityRules()
+    identities: IdentityRules = Field(default=IdentityRules(), description="who is one customer")

@@ -8,7 +8,7 @@ unit, in Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ LETTERS: Final = "".join(chr(i) for i in range(0x30, 0x7F) if chr(i) not in "<>\
 MOST_NAMES: Final = 64
 """Each touch has one bit per name of the pattern, in 64 bits."""
 NOTHING: Final = "\x01"
+Flags = NDArray[np.bool_]
 OPENS, CLOSES = ord("<"), ord(">")
 
 
@@ -46,18 +47,8 @@ class Search:
 
         Raises `DefinitionError` if it cannot be parsed, or if it matches an empty path.
         """
-        pattern = parse_pattern(text)
+        pattern = searchable(text)
         definitions = tuple(steps.get(name) or Step(name, on=on) for name in pattern.names)
-        if len(pattern.names) > MOST_NAMES:
-            raise wrong(text, f"at most {MOST_NAMES} names")
-        try:
-            empty = pl.Series([""]).str.contains(pattern.regex(lambda _: "a"))[0]
-        except pl.exceptions.ComputeError:
-            raise wrong(text, "brackets in pairs, and quantifiers after a touch or a group") from None
-        if empty:
-            raise DefinitionError(
-                "This pattern matches a path without touches.", expected="at least one touch", found=text
-            )
         matcher = Matcher(definitions)
         paths.require(*matcher.columns)
         warn_of_unknown(unknown_steps(paths, definitions))
@@ -68,21 +59,7 @@ class Search:
         part = sequences.part
         codes, bits = self.matcher.match(part, part.read(self.matcher.columns), sequences.words)
         codes = codes if len(codes) == len(sequences.rows) else codes[sequences.rows]
-        combinations, letter_of = np.unique(bits, return_inverse=True)
-        if len(combinations) > len(LETTERS):
-            combinations, letters = np.unique(bits[codes], return_inverse=True)
-        else:
-            letters = letter_of[codes]
-        if len(combinations) > len(LETTERS):
-            raise DefinitionError("The steps of a pattern overlap in too many ways.", do="use fewer conditions")
-        alphabet = np.frombuffer(LETTERS.encode(), np.uint8)
-        texts = as_bytes(alphabet[letters], sequences.bounds).cast(pl.String)
-
-        def classes(touch: Touch) -> str:
-            met = [bool(bits & np.uint64(sum(1 << name for name in set(touch.names)))) for bits in combinations]
-            chosen = "".join(letter for letter, hit in zip(LETTERS, met, strict=False) if hit != touch.negated)
-            return f"[{chosen or NOTHING}]"
-
+        texts, classes = letters(codes, bits, sequences.bounds)
         if self.pattern.pauses:
             return self._timed(sequences, texts, classes)
         return spans(texts, self.pattern.regex(classes))
@@ -100,6 +77,57 @@ class Search:
                 begins.append(int(low) + begin)
                 lasts.append(int(low) + end - 1)
         return np.array(begins, np.int64), np.array(lasts, np.int64)
+
+
+def searchable(text: str) -> Pattern:
+    """Parses a pattern; `DefinitionError` for one that cannot be parsed, or that a path without touches matches."""
+    pattern = parse_pattern(text)
+    if len(pattern.names) > MOST_NAMES:
+        raise wrong(text, f"at most {MOST_NAMES} names")
+    try:
+        empty = pl.Series([""]).str.contains(pattern.regex(lambda _: "a"))[0]
+    except pl.exceptions.ComputeError:
+        raise wrong(text, "brackets in pairs, and quantifiers after a touch or a group") from None
+    if empty:
+        raise DefinitionError("This pattern matches a path without touches.", expected="at least one touch", found=text)
+    return pattern
+
+
+def letters(codes: NDArray[Any], bits: NDArray[np.uint64], bounds: Indices) -> tuple[pl.Series, Callable[[Touch], str]]:
+    """Every unit as a text of one letter per touch, and the letters that each touch of a pattern means.
+
+    `codes` number the touches, `bits` say which names of the pattern each code meets.
+    """
+    combinations, letter_of = np.unique(bits, return_inverse=True)
+    if len(combinations) > len(LETTERS):
+        combinations, chosen = np.unique(bits[codes], return_inverse=True)
+    else:
+        chosen = letter_of[codes]
+    if len(combinations) > len(LETTERS):
+        raise DefinitionError("The steps of a pattern overlap in too many ways.", do="use fewer conditions")
+    alphabet = np.frombuffer(LETTERS.encode(), np.uint8)
+    texts = as_bytes(alphabet[chosen], bounds).cast(pl.String)
+
+    def classes(touch: Touch) -> str:
+        met = [bool(bits & np.uint64(sum(1 << name for name in set(touch.names)))) for bits in combinations]
+        own = "".join(letter for letter, hit in zip(LETTERS, met, strict=False) if hit != touch.negated)
+        return f"[{own or NOTHING}]"
+
+    return texts, classes
+
+
+def matching(pattern: Pattern, named: Sequence[Flags], bounds: Indices, times: Indices) -> Flags:
+    """Which units match a pattern; `named` says which touches have each of its names, `times` are microseconds."""
+    bits = np.zeros(len(times), np.uint64)
+    for place, hits in enumerate(named):
+        bits |= hits.astype(np.uint64) << np.uint64(place)
+    texts, classes = letters(np.arange(len(times)), bits, bounds)
+    found: Flags = texts.str.contains(f"(?s){pattern.regex(classes)}").to_numpy().copy()
+    if pattern.pauses:
+        timed = Timed(pattern, classes)
+        for unit in np.flatnonzero(found):
+            found[unit] = bool(timed.search(texts[int(unit)], times[bounds[unit] : bounds[unit + 1]].tolist()))
+    return found
 
 
 class Timed:
@@ -129,6 +157,11 @@ class Timed:
 
     def _match(self, text: str, times: list[int], begin: int) -> int | None:
         """The earliest end of a match that begins at this touch, None if there is none."""
+        ends = self.ends_of(text, times, begin)
+        return min((end for end in ends if not self.last or end == len(text)), default=None)
+
+    def ends_of(self, text: str, times: list[int], begin: int) -> set[int]:
+        """Every position at which a match that begins at this touch can end, wherever the path ends."""
         ends = self._ends(0, text, begin)
         for segment, pause in enumerate(self.pauses, 1):
             starts = {
@@ -138,7 +171,7 @@ class Timed:
                 if pause.test(times[start] - times[end - 1], pause.limit)
             }
             ends = {end for start in starts for end in self._ends(segment, text, start)}
-        return min((end for end in ends if not self.last or end == len(text)), default=None)
+        return ends
 
     def _ends(self, segment: int, text: str, start: int) -> set[int]:
         """Every position at which a segment that begins at `start` can end."""

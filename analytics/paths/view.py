@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from analytics.engine.analysis import IS_TOTAL
 from analytics.engine.conditions import Words, fill, one_of
 from analytics.engine.goals import GoalTouches, GoalWords, as_goal, warn_of_unknown_goal
+from analytics.engine.notices.outcome import warn_of_outcome
 from analytics.engine.notices.unknown_words import unknown_words, warn_of_unknown
 from analytics.engine.units import ENDS, START, UNITS, unit_columns, window_of
 from analytics.store.columns import AT, CUSTOMER, TOUCHPOINT
@@ -182,6 +183,7 @@ class View:
         paths.require(self.on, *session, *(name for item in (*self.by, *where) for name in item.meta.root_names()))
         if clashing := [name for name in self.groups if name in (*reserved, IS_TOTAL)]:
             raise DefinitionError(f"Column {clashing[0]!r} cannot be a breakdown.", do="rename it")
+        warn_of_outcome(paths, [name for condition in where for name in condition.meta.root_names()], ())
         warn_of_unknown(unknown_words(paths, self.on, (*self.among.start, *self.among.end, *self.among.through)))
         bound, goal = copy(self), None if self.goal is None else as_goal(self.goal)
         if goal is not None:
@@ -215,14 +217,15 @@ def _values_in(on: str, part: Part, words: Dictionaries) -> pl.Series:
 def node_names(words: pl.Series, nodes: Sequence[str]) -> pl.Series:
     """The names of the values of a column, as text, and of the other nodes of an answer, in the order of their codes.
 
-    A value that is called like any such node (START, the ENDs, `other`) stands in quotes, so that it is told apart.
+    A value that is called like any such node (START, the ENDs, `other`, those given) stands in quotes, so that it is
+    told apart.
 
     >>> node_names(pl.Series(["buy", "START"]), [START]).to_list()
     ['buy', "'START'", 'START']
     """
     text = words.cast(pl.String)
     known, quoted = set(text), dict[str, str]()
-    for name in known.intersection((START, REST, *ENDS)):
+    for name in known.intersection((START, REST, *ENDS, *nodes)):
         quoted[name] = f"'{name}'"
         while quoted[name] in known:
             quoted[name] = f"'{quoted[name]}'"
@@ -248,3 +251,72 @@ def known_value(words: pl.Series, name: str, what: str = "touchpoint") -> str:
 
 def _words(words: Words) -> tuple[str, ...]:
     return (words,) if isinstance(words, str) else tuple(words)
+
+
+@dataclass(frozen=True, eq=False)
+class Breakdown:
+    """The columns, or expressions of columns, by which a measure is broken down, bound to a store.
+
+    `types` has the names of the groups' columns with their types; text is String.
+    """
+
+    by: tuple[pl.Expr, ...]
+    types: dict[str, pl.DataType]
+
+    @classmethod
+    def of(cls, paths: Paths, by: By, reserved: Sequence[str]) -> Breakdown:
+        """The breakdown; raises `DefinitionError` for an unknown column, or one called like those `reserved`."""
+        given = [by] if isinstance(by, str | pl.Expr) else list(by)
+        items = tuple(pl.col(item) if isinstance(item, str) else item for item in given)
+        roots = [name for item in items for name in item.meta.root_names()]
+        paths.require(*roots)
+        frame = pl.DataFrame(schema={name: paths.schema[name] for name in roots})
+        types = dict(as_text(frame.select(items)).schema) if items else {}
+        if clashing := [name for name in types if name in reserved]:
+            raise DefinitionError(f"Column {clashing[0]!r} cannot be a breakdown.", do="rename it")
+        return cls(items, types)
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the groups' columns."""
+        return list(self.types)
+
+    @property
+    def columns(self) -> list[str]:
+        """The stored columns that are read."""
+        return list(dict.fromkeys(name for item in self.by for name in item.meta.root_names()))
+
+    def at(self, part: Part, words: Dictionaries, rows: Indices) -> pl.DataFrame:
+        """The groups of rows of a part."""
+        if not self.by:
+            return pl.DataFrame(height=len(rows))
+        seen = decoded(part, self.columns, words)[pl.Series(rows, dtype=pl.Int64)]
+        return as_text(seen.select(self.by))
+
+    def keyed(self, part: Part, words: Dictionaries, rows: Indices) -> list[pl.DataFrame]:
+        """The keys of rows of a part in the total, and where there is a breakdown again those in their groups.
+
+        For counts of distinct customers, who may be in several groups: those of the total are no sum of the groups.
+        """
+        groups = self.at(part, words, rows)
+        missing = [pl.lit(None, dtype).alias(name) for name, dtype in self.types.items()]
+        whole = groups.with_columns(*missing, pl.lit(True).alias(IS_TOTAL))
+        return [whole, *([groups.with_columns(pl.lit(False).alias(IS_TOTAL))] if self.by else [])]
+
+    @property
+    def keys(self) -> dict[str, Any]:
+        """The columns of `keyed`, with their types."""
+        return {**self.types, IS_TOTAL: pl.Boolean}
+
+    def total_and_groups(self, merged: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+        """The sums of all groups, where the breakdown is null, and then those of each group, if there are any.
+
+        For counts of what is in one group alone; `keyed` is for customers who may be in several.
+        """
+        sums = [name for name in merged.columns if name not in (*self.names, *keys)]
+        whole = merged.group_by(keys, maintain_order=True).agg(pl.col(sums).sum())
+        nothing = [pl.lit(None, dtype).alias(name) for name, dtype in self.types.items()]
+        tables = [whole.with_columns(*nothing, pl.lit(True).alias(IS_TOTAL))]
+        if self.names:
+            tables.append(merged.with_columns(pl.lit(False).alias(IS_TOTAL)))
+        return pl.concat(each.select(*self.names, IS_TOTAL, *keys, *sums) for each in tables)

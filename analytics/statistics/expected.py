@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from analytics.statistics.intervals import Floats
 from analytics.statistics.tests import binomial_two_sided, poisson_two_sided
+from expectations.errors import DefinitionError
 
 PRIOR: Final = 0.0025
 """The variance of the logits of weekdays around their level: a twentieth, up or down."""
@@ -47,7 +48,8 @@ class Expectation:
     """What the past of every series says of a period in position `p` of the week: `expected[:, p]`.
 
     `cases` are the cases of the past, `phi` its spread beyond chance. `of_weekday` is the variance of the logit (log)
-    that is the weekday's own, `of_level` that of all weekdays together.
+    that is the weekday's own, `of_level` that of all weekdays together. `off` has, by period of the past, the count by
+    the expected one where it was off by two standard errors of chance, else 1; NaN where it does not count.
     """
 
     expected: Floats
@@ -57,6 +59,17 @@ class Expectation:
     of_level: Floats
     own: Floats
     is_share: bool
+    off: Floats
+
+    def as_extreme(self, outlook: Outlook, count: ArrayLike) -> Floats:
+        """The share of the past's periods that were as far off, in proportion, as one period with these counts.
+
+        Phi is that of most periods: of a channel that is still on most days it says nothing of the others.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            now = (np.asarray(count, np.float64) / outlook.mean)[:, None]
+        as_far = np.where(now < 1, self.off <= now, self.off >= now).sum(axis=1)
+        return np.asarray(as_far / np.maximum(np.count_nonzero(~np.isnan(self.off), axis=1), 1))
 
     def of_run(self, of: ArrayLike, position: ArrayLike) -> Outlook:
         """What is expected of runs: `of` has one row per series, one column per period, at these positions.
@@ -114,7 +127,7 @@ def expected_shares(of: ArrayLike, count: ArrayLike, position: ArrayLike, *, pos
     with np.errstate(divide="ignore", invalid="ignore"):
         z = np.where(n > 0, (k - n * q) / np.sqrt(n * q * (1 - q)), np.nan)
     of_level = 1 / (seen + 0.5) + 1 / (cases - seen + 0.5)
-    return Expectation(expected, _phi(z), cases, own**2 * variance, of_level, own, is_share=True)
+    return Expectation(expected, _phi(z), cases, own**2 * variance, of_level, own, is_share=True, off=_off(k, n * q, z))
 
 
 def expected_counts(
@@ -139,7 +152,9 @@ def expected_counts(
     expected = np.exp(level[:, None] + own * (raw - level[:, None]))
     q = expected @ places.T
     z = np.where(n > 0, (k - q) / np.sqrt(q), np.nan)
-    return Expectation(expected, _phi(z), seen, own**2 * variance, 1 / (seen + 0.5), own, is_share=False)
+    return Expectation(
+        expected, _phi(z), seen, own**2 * variance, 1 / (seen + 0.5), own, is_share=False, off=_off(k, q, z)
+    )
 
 
 class ShareTest(NamedTuple):
@@ -159,11 +174,19 @@ def unusual_share(
     """Whether `count` of `of` on a weekday is what its past leads to expect.
 
     `past` has one (weekday, of, count) per period, weekdays from 0, Monday. It takes `min_periods` of them, with
-    `MIN_CASES` cases. An empty period has no share, and is not tested.
+    `MIN_CASES` cases. An empty period has no share, and is not tested. Raises `DefinitionError` for a weekday that is
+    none, and more counted than there are.
 
     >>> unusual_share([(day % 7, 40, 30) for day in range(28)], 3, 80, 45).tested
     True
     """
+    for day, whole, part in (*past, (weekday, of, count)):
+        if not (0 <= day <= 6 and 0 <= part <= whole):
+            raise DefinitionError(
+                "This is no share of a weekday.",
+                expected="a weekday from 0, Monday, to 6, and a count from 0 to what it is of",
+                found=f"weekday {day}, {part} of {whole}",
+            )
     days, cases, counts = (np.array(column, np.int64) for column in zip(*past, strict=True)) if past else _NO_PAST
     found = expected_shares(cases[None], counts[None], days)
     tested = len(past) >= min_periods and found.cases[0] >= MIN_CASES and of > 0
@@ -188,6 +211,13 @@ def _arrays(of: ArrayLike, count: ArrayLike, position: ArrayLike, positions: int
 def _places(position: NDArray[Any], positions: int) -> Floats:
     """One row per period, 1 in the column of its position."""
     return np.asarray(position[:, None] == np.arange(positions), np.float64)
+
+
+def _off(count: Floats, expected: Floats, scores: Floats) -> Floats:
+    """`Expectation.off`."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        off = np.where(np.abs(scores) >= 2, count / expected, 1.0)
+    return np.where(np.isnan(scores), np.nan, off)
 
 
 def _phi(scores: Floats) -> Floats:

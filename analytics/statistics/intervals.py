@@ -5,7 +5,7 @@ Functions take numbers or arrays and return arrays. Confidence is 95 % unless an
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,6 +42,22 @@ def wilson(k: ArrayLike, n: ArrayLike, confidence: float = 0.95, *, corrected: b
         low = np.where(k == 0, 0.0, np.maximum(low, 0.0))
         high = np.where(k == n, 1.0, np.minimum(high, 1.0))
         return Interval(np.where(n > 0, low, np.nan), np.where(n > 0, high, np.nan))
+
+
+def wilson_bound(
+    k: ArrayLike, n: ArrayLike, side: Literal["low", "high"], confidence: float = 0.95, *, corrected: bool = False
+) -> Interval:
+    """The one-sided Wilson interval of the shares `k / n`: from its lower bound to 1, or from 0 to its upper bound.
+
+    The bound is that end of the two-sided interval that leaves out as much on either side.
+
+    >>> wilson_bound(18, 20, "low").low.round(3).item()
+    0.738
+    """
+    both = wilson(k, n, 2 * confidence - 1, corrected=corrected)
+    if side == "low":
+        return Interval(both.low, np.where(np.isnan(both.low), np.nan, 1.0))
+    return Interval(np.where(np.isnan(both.high), np.nan, 0.0), both.high)
 
 
 def normal_quantile(confidence: float) -> float:
@@ -90,13 +106,17 @@ def difference_interval(
 def median_interval(values: ArrayLike, confidence: float = 0.95) -> Interval:
     """The interval of a median, between two of the values, whatever their distribution; NaN for too few values.
 
+    It is that of `scipy.stats.quantile_test`, whose import would take longer than most questions.
+
     >>> median_interval(range(50)).low.item(), median_interval(range(50)).high.item()
     (17.0, 32.0)
     """
-    from scipy.stats import quantile_test
+    from scipy.special import bdtr, bdtrik
 
-    known = np.asarray(values, float)
-    if not known.size:
+    known = np.sort(np.asarray(values, float))
+    tail = (1 - confidence) / 2
+    below = int(np.ceil(bdtrik(tail, known.size, 0.5))) if known.size else 0
+    below -= bool(below and bdtr(below - 1, known.size, 0.5) >= tail)
+    if below < 1:
         return Interval(np.asarray(np.nan), np.asarray(np.nan))
-    found: Any = quantile_test(known, p=0.5).confidence_interval(confidence)
-    return Interval(np.asarray(found.low), np.asarray(found.high))
+    return Interval(known[below - 1], known[-below])

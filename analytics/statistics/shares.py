@@ -82,9 +82,9 @@ def share_columns(table: pl.DataFrame, name: str, part: str, whole: str) -> list
     Null where `whole` is 0. With `square_columns` in the table, the interval is judged by customers.
     """
     low, high = wilson(*effective(table, part, whole))
-    share = (table[part] / table[whole]).alias(name)
-    columns = [share, pl.Series(f"{name}_low", low, pl.Float64), pl.Series(f"{name}_high", high, pl.Float64)]
-    return [column.fill_nan(None) for column in columns]
+    share = (table[part] / table[whole]).fill_nan(None).alias(name)
+    ends = {f"{name}_low": low, f"{name}_high": high}
+    return [share, *(pl.Series(end, values, pl.Float64, nan_to_null=True) for end, values in ends.items())]
 
 
 def _square(one: str, other: str) -> str:

@@ -18,6 +18,31 @@ class Verdict(NamedTuple):
     degrees: int | None = None
 
 
+def one_proportion_z(k: ArrayLike, n: ArrayLike, null: float) -> Verdict:
+    """The two-sided test that a share `k / n` is `null`: z with the variance of `null`. NaN where `n` is 0.
+
+    >>> one_proportion_z(60, 100, 0.5).p_value.round(4).item()
+    0.0455
+    """
+    from scipy.special import ndtr
+
+    k, n = np.asarray(k, float), np.asarray(n, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (k / n - null) / np.sqrt(null * (1 - null) / n)
+    return Verdict(np.asarray(z), np.asarray(2 * ndtr(-np.abs(z))))
+
+
+def pairwise_proportions(k: ArrayLike, n: ArrayLike) -> Verdict:
+    """The z and p-values of `two_proportions_z` of each pair of shares: first with second, with third, and so on.
+
+    >>> pairwise_proportions([5, 12, 20], [83, 99, 90]).p_value.round(3)
+    array([0.159, 0.002, 0.064])
+    """
+    k, n = np.asarray(k, float), np.asarray(n, float)
+    one, other = np.triu_indices(len(k), 1)
+    return two_proportions_z(k[one], n[one], k[other], n[other])
+
+
 def two_proportions_z(k1: ArrayLike, n1: ArrayLike, k2: ArrayLike, n2: ArrayLike) -> Verdict:
     """The two-sided test that two shares are equal: z with the pooled variance.
 

@@ -63,6 +63,21 @@ Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
+class Among:
+    """Limits a build to some of the landed events, as a report of another time read them.
+
+    `counted` events become touches; `known` ones say which identities are one customer, together with the decisions
+    made by `decided_by` (null: with none). Both are conditions on columns of table `events`; whatever is counted is
+    known as well. Attributes are those of a version of table `profiles`, by default the newest.
+    """
+
+    counted: pl.Expr
+    known: pl.Expr
+    decided_by: datetime | None
+    profiles: int | None = None
+
+
+@dataclass(frozen=True)
 class StitchSummary:
     """The counts of a stitching run: events, duplicates, touches, customers, sessions, journeys by outcome, links.
 
@@ -131,25 +146,32 @@ def build(
     on_progress: Progress | None = None,
     end_of_data: datetime | None = None,
     into: Path | None = None,
+    *,
+    among: Among | None = None,
 ) -> StitchSummary:
     """Stitches all events of a lake and replaces its path store in one step; without events the store is empty.
 
     The end of the data is `end_of_data`, by default the watermark of the events. `on_progress` is called with the
-    touches written so far and the total. `into` writes to another folder than the lake's own store.
+    touches written so far and the total. `into` writes to another folder than the lake's own store, which may hold
+    the touches of some events only (`among`).
     """
+    assert among is None or into is not None, "the lake's own store is of all events"
     rules = rules or PathRules()
     base = current_generation(into or lake)  # before anything is read: a customer may be forgotten meanwhile
-    plan = _plan(lake, rules)
+    plan = build_plan(lake, rules, among)
     end = end_of_data or watermark_of(plan.activity)
-    states = attribute_versions(landed_profiles(lake), plan.identities.nodes, rules) if rules.attributes else None
+    profiles = landed_profiles(lake, None if among is None else among.profiles)
+    states = attribute_versions(profiles, plan.identities.nodes, rules) if rules.attributes else None
     repeated = plan.repeated
     summary = StitchSummary(repeated.events, repeated.repeats, repeated.conflicts, end_of_data=end)
     summary = with_other_kinds(summary, plan.identities.other_kinds)
-    buckets = max(1, round((repeated.events - repeated.repeats) / EVENTS_PER_PART))
-    schema = prepare_events(with_customers(plan.raw, plan.identities), rules).collect_schema()
+    buckets = plan.buckets
     try:
-        with StoreWriter(into or lake.paths, base) as writer, Buckets(buckets, schema) as events_by_bucket:
-            linked, events, dropped, staged = _fill_buckets(plan, rules, events_by_bucket, buckets)
+        with (
+            StoreWriter(into or lake.paths, base) as writer,
+            Buckets(buckets, plan.schema(rules)) as events_by_bucket,
+        ):
+            linked, events, dropped, staged = fill_buckets(plan, rules, events_by_bucket, buckets)
             seen = plan.identities.seen.select(CODE, events)
             largest = largest_customers(plan.identities.nodes, seen, rules.identities.salt)
             summary = replace(summary, linked=linked, largest=largest)
@@ -174,7 +196,7 @@ def build(
 
 
 @dataclass(frozen=True)
-class _Plan:
+class BuildPlan:
     """What a build reads: table versions, all events, their duplicates, and the identities."""
 
     built_from: dict[str, Any]
@@ -183,6 +205,15 @@ class _Plan:
     identities: Identities
     tombstones: pl.DataFrame
     activity: pl.DataFrame
+
+    @property
+    def buckets(self) -> int:
+        """In how many buckets of customers the events are read."""
+        return max(1, round((self.repeated.events - self.repeated.repeats) / EVENTS_PER_PART))
+
+    def schema(self, rules: PathRules) -> pl.Schema:
+        """The columns of the events in a bucket."""
+        return prepare_events(with_customers(self.raw, self.identities), rules).collect_schema()
 
     def refresh_state(self, events: pl.Series, dropped: pl.DataFrame, summary: StitchSummary) -> RefreshState:
         """What the next refresh must know of this build."""
@@ -198,17 +229,35 @@ class _Plan:
         )
 
 
-def _plan(lake: Lake, rules: PathRules) -> _Plan:
+def build_plan(lake: Lake, rules: PathRules, among: Among | None = None) -> BuildPlan:
+    """Reads what a build needs, of all events or of some (`among`)."""
     built_from = build_inputs(lake, rules)
-    raw = landed(lake, built_from["events"])
-    duplicate_rows = duplicates(raw)
-    removed = tombstones(lake, rules.identities.as_of)
-    identities = identify(duplicate_rows.without(raw), rules, removed, repeated=raw)
-    return _Plan(built_from, raw, duplicate_rows, identities, removed, activity(raw))
+    landed_rows = landed(lake, built_from["events"])
+    known = landed_rows if among is None else landed_rows.filter(among.known)
+    raw = known if among is None else known.filter(among.counted)
+    repeated = duplicates(known)
+    removed = tombstones(lake, rules.identities.as_of) if among is None else _tombstones_by(lake, rules, among)
+    identities = identify(repeated.without(known), rules, removed, repeated=known)
+    own = repeated if among is None else duplicates(raw)
+    return BuildPlan(built_from, raw, own, identities, removed, activity(raw))
 
 
-def _fill_buckets(
-    plan: _Plan, rules: PathRules, target: Buckets, buckets: int
+def _tombstones_by(lake: Lake, rules: PathRules, among: Among) -> pl.DataFrame:
+    """The links that are removed by the decisions that `among` knows."""
+    if among.decided_by is None:
+        return tombstones(lake, contract.FIRST_TIME)
+    as_of = rules.identities.as_of
+    return tombstones(lake, among.decided_by if as_of is None else min(among.decided_by, as_of))
+
+
+def had_arrived(at: datetime) -> pl.Expr:
+    """Whether an event had happened before a time, and had arrived by it; one that names no arrival came at once."""
+    arrived = pl.coalesce(contract.RECEIVED_AT, contract.OCCURRED_AT)
+    return (pl.col(contract.OCCURRED_AT) < at) & (arrived <= at)
+
+
+def fill_buckets(
+    plan: BuildPlan, rules: PathRules, target: Buckets, buckets: int
 ) -> tuple[dict[str, int], pl.Series, pl.DataFrame, bool]:
     """Puts events into their buckets; returns counts by link type and by combination, the dropped events, and whether
     any touch has a stage.

@@ -156,5 +156,7 @@ def _customer_keys(
     subset = identities.nodes.filter(present[: len(identities.nodes)])
     names = pl.repeat(None, len(identities.nodes), dtype=pl.String, eager=True).alias(CUSTOMER)
     names = names.scatter(subset["node"], salted(node_keys(subset)[CUSTOMER], rules.identities.salt))
-    alone = salted(pl.select(pl.format("event_id:{}", unidentified).alias(CUSTOMER)).to_series(), rules.identities.salt)
+    alone = salted(
+        pl.select(pl.concat_str(pl.lit("event_id:"), unidentified).alias(CUSTOMER)).to_series(), rules.identities.salt
+    )
     return pl.concat([names, alone, extracted_keys])

@@ -17,7 +17,7 @@ import io
 import zlib
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import numpy as np
 import polars as pl
@@ -46,6 +46,29 @@ def bucket_of(customer: str, buckets: int) -> int:
     return zlib.crc32(customer.encode()) % buckets
 
 
+class DerivedColumn(Protocol):
+    """A text column that is worked out from the others as a part is read. It must be picklable."""
+
+    @property
+    def name(self) -> str:
+        """The name of the column."""
+
+    @property
+    def words(self) -> pl.Series:
+        """The dictionary of the column."""
+
+    @property
+    def definition(self) -> str:
+        """What the column means; equal texts mean equal columns."""
+
+    @property
+    def touchpoints(self) -> frozenset[str]:
+        """The touchpoints that decide its value, and the stages, written `stage:NAME`."""
+
+    def codes(self, part: Part) -> pl.Series:
+        """The code of every touch of a whole part."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Whole customers with their touches: the address of two files, or two frames in memory.
@@ -53,7 +76,9 @@ class Part:
     A `changed` part has two more files: `changes` (per customer: how many of the first touches are kept, how many later
     ones follow) and `later` (the touches that follow). Customers without any of these have left the part.
 
-    A part may be cut to a `span` of times, to the touches `in_journeys`, or to those of journeys `begun` in a span.
+    A part may be cut to a `span` of times, to the touches `in_journeys`, to those of journeys `begun` in a span, or to
+    units that begin with some value (`begun_with`: a column, its code, and the column of units, empty for customers).
+    Columns that are `derived` are worked out from all touches of the customers, whatever the part is cut to.
     A part that is `held` keeps what was read of it, and what was made `once`; a copy of it keeps nothing.
     """
 
@@ -66,6 +91,8 @@ class Part:
     span: tuple[int, int] | None = None
     in_journeys: bool = False
     begun: tuple[int, int] | None = None
+    begun_with: tuple[tuple[str, int, str], ...] = ()
+    derived: tuple[DerivedColumn, ...] = ()
     _kept: dict[Hashable, Any] | None = field(default=None, init=False, repr=False, compare=False)
 
     def held(self) -> Part:
@@ -102,8 +129,11 @@ class Part:
         if self._is_cut:
             inside = self._inside()
             if mask is not None:
+                inside = inside.copy()
                 inside[np.flatnonzero(inside)[~mask]] = False
-            return self._whole.read(columns, inside)
+            return self.whole.read(columns, inside)
+        if made := [column for column in self.derived if column.name in columns]:
+            return self._with_derived(columns, made, mask)
         if self.frames is not None:
             table = self.frames[0][list(columns)]  # no query plan: `select` would wait for a thread of polars
             return table if mask is None else table.filter(mask)
@@ -113,6 +143,16 @@ class Part:
         changes = self._file("changes", [KEPT, MORE])
         rows = interleaved_rows(self._held(), changes[KEPT].to_numpy(), changes[MORE].to_numpy())
         return concat_tables((touches, self._file("later", columns)))[rows if mask is None else rows[mask]]
+
+    def _with_derived(
+        self, columns: Sequence[str], made: Sequence[DerivedColumn], mask: NDArray[np.bool_] | None
+    ) -> pl.DataFrame:
+        """Stored columns beside those that are worked out."""
+        stored = replace(self, derived=()).held()
+        found = {column.name: column.codes(stored) for column in made}
+        found |= {column.name: column for column in stored.read([name for name in columns if name not in found])}
+        table = pl.DataFrame([found[name] for name in columns])
+        return table if mask is None else table.filter(mask)
 
     def people(self, columns: Sequence[str] | None = None) -> pl.DataFrame:
         """The customer table, in the order of the touches: all columns, or those named."""
@@ -143,6 +183,10 @@ class Part:
         np.cumsum(counts.to_numpy(), out=bounds[1:])
         return bounds
 
+    def times(self) -> NDArray[np.int64]:
+        """When the touches are, in microseconds since 1970."""
+        return as_time(self.read([AT])[AT]).to_physical().to_numpy()
+
     def between(self, start: int, end: int) -> Part:
         """The part as if it had only the touches at `start <= t < end`, in microseconds; customers without one leave.
 
@@ -162,6 +206,12 @@ class Part:
         first, last = self.begun or (start, end)
         return replace(self, begun=(max(first, start), min(last, end)))._counted()
 
+    def starting_with(self, column: str, code: int, unit: str) -> Part:
+        """The part as if it had only the units that begin with a touch of this code in a column; it reads like
+        `between`. `unit` is the column that numbers the units, empty for customers.
+        """
+        return replace(self, begun_with=(*self.begun_with, (column, code, unit)))._counted()
+
     def _counted(self) -> Part:
         """The part with the counts of the touches that it has left."""
         people = self.people([TOUCHES])
@@ -169,43 +219,53 @@ class Part:
 
     @property
     def _is_cut(self) -> bool:
-        return self.span is not None or self.in_journeys or self.begun is not None
+        return self.span is not None or self.in_journeys or self.begun is not None or bool(self.begun_with)
 
     @property
-    def _whole(self) -> Part:
-        return replace(self, span=None, in_journeys=False, begun=None)
+    def whole(self) -> Part:
+        """The part with all touches, not cut to any."""
+        return replace(self, span=None, in_journeys=False, begun=None, begun_with=()) if self._is_cut else self
 
     def _inside(self) -> NDArray[np.bool_]:
         """Which of all touches the part has left."""
+        return self.once("inside", self._those_inside)
+
+    def _those_inside(self) -> NDArray[np.bool_]:
         if self.span is None:
-            inside = np.ones(int(self._whole.bounds()[-1]), np.bool_)
+            inside = np.ones(int(self.whole.bounds()[-1]), np.bool_)
         else:
-            times = as_time(self._whole.read([AT])[AT]).to_physical()
-            inside = ((times >= self.span[0]) & (times < self.span[1])).to_numpy(writable=True)
+            times = self.whole.times()
+            inside = (times >= self.span[0]) & (times < self.span[1])
         if self.begun is not None:
             begin = self._beginnings()
             inside &= (begin >= self.begun[0]) & (begin < self.begun[1])
+        for column, code, unit in self.begun_with:
+            inside &= self._starts_with(column, code, unit)
         if self.in_journeys:
-            journeys = self._whole.read([JOURNEY, AFTER_GOAL])
+            journeys = self.whole.read([JOURNEY, AFTER_GOAL])
             inside &= (journeys[JOURNEY].is_not_null() & ~journeys[AFTER_GOAL].fill_null(False)).to_numpy()
         return inside
 
     def _beginnings(self) -> NDArray[np.int64]:
         """When the journey of every touch begins, in microseconds; of a touch of no journey, when it is."""
-        frame, bounds = self._whole.read([AT, JOURNEY]), self._whole.bounds()
+        frame, bounds = self.whole.read([AT, JOURNEY]), self.whole.bounds()
         times = as_time(frame[AT]).to_physical().to_numpy()
         journey = frame[JOURNEY].fill_null(0).to_numpy()
-        first = np.append(True, journey[1:] != journey[:-1])[: len(journey)]
-        first[bounds[:-1]] = True
-        starts = np.flatnonzero(first)
-        begins = np.repeat(times[starts], np.diff(np.append(starts, len(times))))
-        return np.where(journey == 0, times, begins)
+        return np.where(journey == 0, times, times[first_rows(journey, bounds)])
+
+    def _starts_with(self, column: str, code: int, unit: str) -> NDArray[np.bool_]:
+        """Which touches are of a unit whose first touch has this code; a touch of no unit stands for itself."""
+        frame, bounds = self.whole.read([column, *([unit] if unit else [])]), self.whole.bounds()
+        meets: NDArray[np.bool_] = (frame[column] == code).fill_null(False).to_numpy()
+        units = frame[unit].fill_null(0).to_numpy() if unit else np.zeros(len(meets), np.uint32)
+        begins = meets[first_rows(units, bounds)]
+        return np.where(units == 0, meets, begins) if unit else begins
 
     def _people_inside(self, columns: Sequence[str] | None) -> pl.DataFrame:
         """The customer table with the touches that are left."""
-        inside, bounds = np.append(0, np.cumsum(self._inside())), self._whole.bounds()
+        inside, bounds = np.append(0, np.cumsum(self._inside())), self.whole.bounds()
         counts = pl.Series(TOUCHES, np.diff(inside[bounds]), pl.UInt32)
-        people = self._whole.people().with_columns(counts).filter(counts > 0)
+        people = self.whole.people().with_columns(counts).filter(counts > 0)
         return people.select(columns) if columns else people
 
     def save(self, address: str) -> Part:
@@ -219,10 +279,11 @@ class Part:
 
     def physical(self) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Both tables with all columns."""
-        if self.frames is not None and not self._is_cut:
+        if self.frames is not None and not self._is_cut and not self.derived:
             return self.frames
         stored = self.frames[0].lazy() if self.frames else files.scan_rows(f"{self.address}.touches.parquet")
-        return self.read(stored.collect_schema().names()), self.people()
+        names = [*stored.collect_schema().names(), *(column.name for column in self.derived)]
+        return self.read(names), self.people()
 
     def copied(self, number: int, address: str) -> Part:
         """Copies the files to another name; free where the file system has hard links."""
@@ -308,6 +369,14 @@ def rows_of_runs(starts: NDArray[np.int64], counts: NDArray[np.int64]) -> NDArra
     rows = np.repeat((starts - (np.cumsum(counts) - counts)).astype(np.uint32), counts)
     rows += np.arange(len(rows), dtype=np.uint32)
     return rows
+
+
+def first_rows(units: NDArray[Any], bounds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The row that begins the run of equal numbers of every row, within a customer."""
+    first = np.append(True, units[1:] != units[:-1])[: len(units)]
+    first[bounds[:-1]] = True
+    starts = np.flatnonzero(first)
+    return np.repeat(starts, np.diff(np.append(starts, len(units))))
 
 
 def split_part(part: Part, ends: NDArray[np.int64]) -> list[Part]:

@@ -17,10 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from html import escape
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import polars as pl
 from polars.io.plugins import register_io_source
@@ -31,14 +33,18 @@ from analytics.store.encoding import Dictionaries, DictionaryBuilder, encoded, n
 from analytics.store.frames import ArrowTable, as_polars, as_utc, micros, standard_columns
 from analytics.store.manifest import read_manifest, store_folder
 from analytics.store.ordering import sorted_touches, split_at_customers
-from analytics.store.parts import Part, decoded
+from analytics.store.parts import DerivedColumn, Part, decoded
 from analytics.store.text import time_after_start, touches_of_text
 from analytics.store.writer import StoreWriter
 from expectations.errors import DefinitionError, nearest
 from expectations.lake import files
 from expectations.lake.layout import Lake
 
+if TYPE_CHECKING:
+    from arro3.core import RecordBatch
+
 MAX_TIME: Final = 2**62
+SHOWN_WORDS: Final = 3
 
 _T = TypeVar("_T")
 
@@ -59,7 +65,8 @@ class Paths:
     """The touches of all customers, in parts, with the dictionaries of their text columns.
 
     `objected` are the keys of the customers who object to profiling. `home` is the folder of the generation that was
-    opened; empty for paths in memory. A `runner` reads the parts elsewhere; without one, this process does.
+    opened; empty for paths in memory. A `runner` reads the parts elsewhere; without one, this process does. The columns
+    `derived` are worked out as parts are read.
     """
 
     def __init__(
@@ -83,6 +90,7 @@ class Paths:
         self.objected: Final = frozenset(objected)
         self.home: Final = home
         self.runner: PartRunner | None = None
+        self.derived: Final = {column.name: column for part in self.parts[:1] for column in part.derived}
 
     @classmethod
     def open(cls, lake: str | Path | Lake) -> Paths:
@@ -210,6 +218,56 @@ class Paths:
         span = (-MAX_TIME if first is None else first, MAX_TIME if last is None else last)
         return self._cut(Part.begun_between, *span)
 
+    def begun_with(self, column: str, value: str, *, unit: Literal["journey", "session", "customer"]) -> Paths:
+        """The units that begin with a touch that has this value in a text column, with all their touches.
+
+        The value is that of a breakdown. A touch of no journey or session stands for itself; paths without journeys, or
+        sessions, have one unit per customer. Nothing is copied. Raises `DefinitionError` for a column that is not there
+        or is no text.
+
+        >>> shop = Paths.from_text({"ann": "visit@0m[device=app] pay@2d[device=web]", "bob": "visit@1d[device=web]"})
+        >>> shop.begun_with("device", "app", unit="customer")
+        Paths(2 touches of 1 customers, to 2024-01-03 00:00 UTC)
+        """
+        code = self.values_of(column).index_of(value)
+        numbered = unit if unit != CUSTOMER and unit in self.schema else ""
+        cut = partial(_starting_with, column, -1 if code is None else code, numbered)
+        return self._cut(cut)
+
+    def with_columns(self, columns: Iterable[DerivedColumn]) -> Paths:
+        """The same paths with more text columns, worked out as parts are read; one of the same name is replaced."""
+        made = {**self.derived, **{column.name: column for column in columns}}
+        return self._changed(
+            parts=tuple(replace(part, derived=tuple(made.values())) for part in self.parts),
+            schema=pl.Schema({**self.schema, **dict.fromkeys(made, pl.String())}),
+            dictionaries={**self.dictionaries, **{name: column.words for name, column in made.items()}},
+            derived=made,
+        )
+
+    if TYPE_CHECKING:
+
+        def with_segments(self, definitions: Any) -> Paths:
+            """`analytics.with_segments`, which is bound to the class there."""
+
+        def with_personas(self, personas: Any, only: str | None = None) -> Paths:
+            """`analytics.with_personas`, which is bound to the class there."""
+
+        def describe(self) -> pl.DataFrame:
+            """`analytics.described`, which is bound to the class there."""
+
+    @property
+    def stored(self) -> Paths:
+        """The same paths without the columns that are worked out."""
+        if not self.derived:
+            return self
+        names = [name for name in self.schema if name not in self.derived]
+        return self._changed(
+            parts=tuple(replace(part, derived=()) for part in self.parts),
+            schema=pl.Schema({name: self.schema[name] for name in names}),
+            dictionaries={name: words for name, words in self.dictionaries.items() if name not in self.derived},
+            derived={},
+        )
+
     def of_journeys(self) -> Paths:
         """The touches of journeys, without their aftermath; all touches where paths have no aftermath.
 
@@ -223,7 +281,8 @@ class Paths:
 
     def _cut(self, cut: Callable[..., Part], *limits: int) -> Paths:
         """The paths with every part cut."""
-        return self._changed(parts=tuple(self.each(partial(_cut_part, cut, limits))))
+        parts = self.each(partial(_cut_part, cut, limits))
+        return self._changed(parts=tuple(replace(part, derived=tuple(self.derived.values())) for part in parts))
 
     def each(self, task: Callable[[Part, Dictionaries], _T]) -> list[_T]:
         """The result of a task for every part, in order: one part after the other, or where the `runner` reads them."""
@@ -276,6 +335,22 @@ class Paths:
     def __repr__(self) -> str:
         end = f", to {self.end_of_data:%Y-%m-%d %H:%M} UTC" if self.end_of_data else ""
         return f"Paths({len(self)} touches of {self.customers} customers{end})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how much there is, and each column with its first words; nothing is read.
+
+        No customer is shown.
+        """
+        cells = [[name, str(dtype), *self._words_of(name)] for name, dtype in self.schema.items()]
+        head = "".join(f"<th>{name}</th>" for name in ("column", "type", "words", "such as"))
+        rows = ("".join(f"<td>{escape(text)}</td>" for text in row) for row in cells)
+        body = "".join(f"<tr>{row}</tr>" for row in rows)
+        return f"<p>{escape(repr(self))}</p><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+    def _words_of(self, column: str) -> tuple[str, str]:
+        """How many words a column has, and the first of them; blank for other columns."""
+        words = self.dictionaries.get(column)
+        return ("", "") if words is None else (f"{len(words):,}", ", ".join(words.head(SHOWN_WORDS)))
 
     def values_of(self, column: str) -> pl.Series:
         """The words of a text column, in the order of their codes. Raises `DefinitionError` for other columns."""
@@ -342,6 +417,38 @@ class Paths:
 
         return register_io_source(rows, schema=self.schema)
 
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """All touches in Arrow's format, part by part: `pyarrow.table(paths)`, `duckdb.sql("from paths")`.
+
+        >>> pl.DataFrame(Paths.from_text({"ann": "visit@0m pay@2d"})).columns
+        ['customer', 'at', 'touchpoint']
+        """
+        from arro3.core import RecordBatchReader, Table
+
+        def batches() -> Iterator[RecordBatch]:
+            for part in self.parts:
+                frame = decoded(part, self.columns, self.dictionaries)
+                yield from Table.from_arrow(frame.cast(self.schema)).to_batches()
+
+        schema = Table.from_arrow(pl.DataFrame(schema=self.schema)).schema
+        return RecordBatchReader.from_batches(schema, batches()).__arrow_c_stream__(requested_schema)
+
+    def to_arrow(self) -> Any:
+        """All touches as a table of pyarrow, which must be installed; large paths are read from the paths themselves.
+
+        >>> Paths.from_text({"ann": "visit@0m pay@2d"}).to_arrow().num_rows
+        2
+        """
+        return pl.DataFrame(self).to_arrow()
+
+    def to_pandas(self) -> Any:
+        """All touches as a frame of pandas, which must be installed, with pyarrow.
+
+        >>> Paths.from_text({"ann": "visit@0m pay@2d"}).to_pandas().shape
+        (2, 3)
+        """
+        return pl.DataFrame(self).to_pandas()
+
 
 def stored_dictionaries(home: str, text: Iterable[str]) -> dict[str, pl.Series]:
     """The dictionaries of the generation in folder `home`; `text` are its text columns, of which some have no word."""
@@ -352,4 +459,8 @@ def stored_dictionaries(home: str, text: Iterable[str]) -> dict[str, pl.Series]:
 
 
 def _cut_part(cut: Callable[..., Part], limits: tuple[int, ...], part: Part, _: Dictionaries) -> Part:
-    return cut(part, *limits)
+    return replace(cut(part, *limits), derived=())  # what is derived stays where the paths are
+
+
+def _starting_with(column: str, code: int, unit: str, part: Part) -> Part:
+    return part.starting_with(column, code, unit)

@@ -43,8 +43,8 @@ class TouchpointRule(Section):
         default=contract.EVENT_NAME, description="the event column, or properties.x, that `pattern` reads"
     )
     url: str | None = Field(default=None, description="template of the address' path, such as /product/{id}")
-    name: str | None = None
-    drop: bool = False
+    name: str | None = Field(default=None, description="what the touchpoint is called")
+    drop: bool = Field(default=False, description="the events are in no path")
 
     @field_validator("column")
     @classmethod
@@ -73,7 +73,7 @@ class TouchpointRule(Section):
 class StageRule(Section):
     """The touchpoints of one stage of the journey map."""
 
-    name: str
+    name: str = Field(description="what the stage is called")
     touchpoints: list[str] = Field(min_length=1, description="touchpoint names; `*` stands for any letters")
 
 
@@ -89,7 +89,7 @@ class PathRules(LinkRules):
     """Table [paths]: all settings that stitching depends on."""
 
     split_on_channel: bool = Field(default=False, description="a change of channel also ends a session")
-    journey_gap: Duration = timedelta(days=30)
+    journey_gap: Duration = Field(default=timedelta(days=30), description="the longest gap within a journey")
     goal: list[str] = Field(default=["order_placed"], description="touchpoints that end a journey as converted")
     after: list[str] | None = Field(
         default=None, description="touchpoints that begin no journey, such as a return; by default events of feedback"

@@ -6,13 +6,15 @@ from typing import Final
 
 import polars as pl
 
+from analytics.stitching.privacy.kept.persona_members import members_named
+from analytics.stitching.privacy.kept.snapshots import snapshots_named
 from analytics.stitching.privacy.selection import SelectedCustomers, select_customers, unknown_identity
 from analytics.store.columns import CUSTOMER
 from analytics.store.manifest import holds_paths
 from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
-from expectations.lake.layout import EVENTS, LINKS, PROFILES, QUARANTINE, TOUCHES, Lake
+from expectations.lake.layout import EVENTS, LINKS, PERSONAS, PROFILES, QUARANTINE, SNAPSHOTS, TOUCHES, Lake
 from expectations.lake.tables import landed, scan
 
 _PLACE: Final = list(contract.PLACE)
@@ -22,8 +24,9 @@ def customer_data(lake: Lake, identity: str, rules: PathRules | None = None) -> 
     """What the lake holds about the customer with an identity (`kind:value`), by table.
 
     `identities`: kind, value. `events`, `profiles`, `links` and `quarantine`: the rows as they landed, duplicates
-    included, in order of time or position. `touches`: the customer's path as it is stored. Raises `DefinitionError`
-    when nothing names the identity.
+    included, in order of time or position. `touches`: the customer's path as it is stored. `personas`: the persona that
+    they were in when these were last found. `snapshots`: what was known of them at earlier times, and their chances,
+    where a goal was predicted. Raises `DefinitionError` when nothing names the identity.
     """
     customer = select_customers(lake, [identity], rules or PathRules())
     tables = {
@@ -33,6 +36,8 @@ def customer_data(lake: Lake, identity: str, rules: PathRules | None = None) -> 
         LINKS: customer.rows(lake, LINKS).collect(),
         TOUCHES: _touches(lake, customer),
         QUARANTINE: _messages(lake, customer),
+        PERSONAS: members_named(lake, customer.all_keys),
+        SNAPSHOTS: snapshots_named(lake, customer.all_keys),
     }
     if all(frame.is_empty() for name, frame in tables.items() if name != "identities"):
         raise unknown_identity(lake, customer)

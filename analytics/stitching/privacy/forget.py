@@ -19,6 +19,10 @@ import polars as pl
 from analytics.stitching.build import build
 from analytics.stitching.privacy.checks import forget_names
 from analytics.stitching.privacy.journal import read_journal, record_erasure, remove_journal, write_journal
+from analytics.stitching.privacy.kept.persona_members import forget_members, member_files, members_named
+from analytics.stitching.privacy.kept.snapshots import forget_snapshots, snapshot_files, snapshots_named
+from analytics.stitching.privacy.kept.told_cells import forget_cells
+from analytics.stitching.privacy.kept.told_cohorts import forget_cohorts
 from analytics.stitching.privacy.pruned_store import publish_without
 from analytics.stitching.privacy.selection import TABLES, SelectedCustomers, select_customers, unknown_identity
 from analytics.stitching.refresh import refresh
@@ -31,7 +35,7 @@ from expectations import contract
 from expectations.errors import DefinitionError, StorageError
 from expectations.lake import files
 from expectations.lake.erase import Erased, erase
-from expectations.lake.layout import PATHS, RESULTS, Lake
+from expectations.lake.layout import JOURNEYS, PATHS, PERSONAS, REPORTED, RESTATEMENTS, RESULTS, SNAPSHOTS, Lake
 from expectations.retries import retrying
 
 MAX_LOGINS = 5
@@ -50,7 +54,9 @@ def forget(
 
     What has landed since the last stitching is stitched first.
 
-    One row per table: table String; then Int64: before, after (rows; for `memory`, the refresh state, identities),
+    One row per table: table String; then Int64: before, after (rows; for `memory`, the refresh state, identities; for
+    `personas`, where there are fits, the members kept of them; for `snapshots`, where a goal was predicted, the rows
+    about single customers: all of them go, and the next prediction makes them again),
     named (rows that still hold one of the customers' identities afterwards: events of others), rewritten, removed
     (files), log (entries removed from the table's log). Identities match whatever their blanks and case. Quarantined
     messages are removed when they or their headers name a customer. An identity that no event carries is removed from
@@ -145,31 +151,44 @@ def _removed(lake: Lake, selection: SelectedCustomers, held: _Held, then: Callab
     """Removes the customers of a selection whose journal is written; returns the proof."""
     erased = [erase(lake, table, selection.conditions(lake, table)) for table in TABLES]
     erased.append(forget_names(lake, selection.events[contract.EVENT_DATE].unique().to_list()))
-    _renew_paths(lake, selection, erased)
+    known = _renew_paths(lake, selection, erased)
     erased.append(Erased(PATHS, held.touches, len(Paths.open(lake)), *_drop_old_generations(lake), 0))
     new_files = _state_files(lake)
     state = (_identities_in_state(lake), len(new_files - held.files), len(held.files - new_files))
     erased.append(Erased(MEMORY, held.identities, *state, 0))
-    record_erasure(lake)
+    record_erasure(lake)  # first: a report, a prediction or a fit that is being made keeps nothing any more
+    if member_files(lake):
+        erased.append(forget_members(lake, selection.all_keys))
+    if snapshot_files(lake):
+        erased.append(forget_snapshots(lake))
+    erased.append(forget_cohorts(lake, selection.events[contract.OCCURRED_AT]))
+    if files.listing(lake.table(REPORTED)):
+        erased.append(forget_cells(lake, selection.events[contract.OCCURRED_AT]))
     if then is not None:
         then()
     remove_journal(lake)
     in_state = _identities_in_state(lake, selection.identities)
-    named = selection.counts(lake) | {PATHS: _touches(lake, selection), MEMORY: in_state, RESULTS: 0}
+    named = selection.counts(lake, known) | {PATHS: _touches(lake, selection), MEMORY: in_state}
+    named |= dict.fromkeys((RESULTS, JOURNEYS, RESTATEMENTS), 0)
+    named[PERSONAS] = len(members_named(lake, selection.all_keys))
+    named[SNAPSHOTS] = len(snapshots_named(lake, selection.all_keys))
     proof = pl.DataFrame([asdict(each) | {"named": named[each.table]} for each in erased])
     return proof.select("table", "before", "after", "named", "rewritten", "removed", "log")
 
 
-def _renew_paths(lake: Lake, selection: SelectedCustomers, erased: Sequence[Erased]) -> None:
+def _renew_paths(lake: Lake, selection: SelectedCustomers, erased: Sequence[Erased]) -> frozenset[str]:
     """Publishes the paths without the customers; builds them where more than that would change.
+
+    Returns the files of events that name none of the customers, as far as the paths know: all that were there before.
 
     A stitch that began before may publish meanwhile, and another erasure may remove what is read here: then, too, the
     paths are built, which tells of a lake that cannot be read.
     """
     with suppress(OSError, StorageError):
-        if publish_without(lake, selection, erased):
-            return
+        if selection.remembered and publish_without(lake, selection, erased):
+            return selection.remembered.files
     retrying(PathsReplacedError)(build, lake, selection.rules)
+    return frozenset()
 
 
 def _has_traces(lake: Lake, selection: SelectedCustomers) -> bool:
@@ -186,7 +205,10 @@ def _touches(lake: Lake, selection: SelectedCustomers) -> int:
 def _identities_in_state(lake: Lake, subset: pl.DataFrame | None = None) -> int:
     """How many identities the refresh state holds: all, or those given."""
     known = stored_nodes(lake).filter(pl.col("value").is_not_null())
-    return len(known if subset is None else known.join(subset, on=["kind", "value"], how="semi"))
+    if subset is None:
+        return len(known)
+    near = known.filter(pl.col("value").is_in(subset["value"].implode()))
+    return len(near.join(subset, on=["kind", "value"], how="semi"))
 
 
 def _state_files(lake: Lake) -> frozenset[str]:

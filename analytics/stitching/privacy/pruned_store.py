@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import numpy as np
@@ -49,7 +49,7 @@ from analytics.touches.watermark import STREAM, activity, watermark_of
 from expectations.lake import files
 from expectations.lake.erase import Erased
 from expectations.lake.layout import EVENTS, LINKS, PROFILES, Lake
-from expectations.lake.tables import landed, table_version
+from expectations.lake.tables import landed_near, table_version
 
 _MINUTE: Final = [*STREAM, "minute"]
 _COUNTED: Final = [AT, STAGE, SESSION, JOURNEY, OUTCOME, EVENT_HASH]
@@ -116,15 +116,18 @@ def _other_kinds(remembered: Remembered) -> pl.DataFrame:
 
 
 def _activity(lake: Lake, remembered: Remembered, version: int) -> pl.DataFrame:
-    """The minutes with events without those of the customers; reads the times of all events if one was the last."""
+    """The minutes with events without those of the customers; reads the times near those that were the last."""
     known = remembered.state.activity
     lost = known.join(remembered.minutes, on=[*_MINUTE, "time"], how="semi", nulls_equal=True).select(_MINUTE)
     if lost.is_empty():
         return known
     time = pl.min_horizontal("occurred_at", pl.coalesce("received_at", "occurred_at"))
     minute = (time.to_physical() // 60_000_000).alias("minute")
-    rows = landed(lake, version).select(*STREAM, "occurred_at", "received_at", minute)
-    near = rows.filter(pl.col("minute").is_in(lost["minute"].unique().implode()))
+    minutes = lost["minute"].unique()
+    begins = (minutes.cast(pl.Int64) * 60_000_000).cast(pl.Datetime("us", "UTC"))
+    read = ("occurred_at", "received_at")
+    rows = landed_near(lake, begins, timedelta(minutes=1), columns=read, version=version).select(*STREAM, *read, minute)
+    near = rows.filter(pl.col("minute").is_in(minutes.implode()))
     found = activity(near).join(lost, on=_MINUTE, how="semi", nulls_equal=True)
     rest = known.join(lost, on=_MINUTE, how="anti", nulls_equal=True)
     return pl.concat([rest, found]).sort(_MINUTE)

@@ -10,6 +10,7 @@ import polars as pl
 
 from analytics.identity.columns import CODE
 from analytics.identity.links import PAIR, known_identity, parse_identity
+from analytics.identity.resolution import salted
 from analytics.identity.sources import kinds_in, sources_of
 from analytics.stitching.privacy.quarantine import messages_naming
 from analytics.stitching.privacy.resolved import Resolved, resolve
@@ -21,7 +22,7 @@ from expectations import contract
 from expectations.errors import DefinitionError, nearest
 from expectations.lake.layout import EVENTS, LINKS, PROFILES, QUARANTINE, Lake
 from expectations.lake.matching import conditions
-from expectations.lake.tables import landed, scan
+from expectations.lake.tables import landed, landed_beside, scan
 
 TABLES: Final = (PROFILES, LINKS, QUARANTINE, EVENTS)
 IDENTITIES: Final = pl.Schema({CUSTOMER: pl.String(), "kind": pl.String(), "value": pl.String()})
@@ -39,12 +40,13 @@ _KINDS: Final = "_kinds"
 class Remembered:
     """Where a selection was made from what the last stitching remembers: that, and what it takes to forget it.
 
-    `base` is the generation. `codes` are the customers' nodes. `minutes` has topic, partition, minute (since 1970) and
-    time of the customers' events, as the watermark reads them, and `kinds` how many events carry each kind of identity
-    of the map.
+    `base` is the generation, and `files` names the files that its events were in. `codes` are the customers' nodes.
+    `minutes` has topic, partition, minute (since 1970) and time of the customers' events, as the watermark reads them,
+    and `kinds` how many events carry each kind of identity of the map.
     """
 
     base: str
+    files: frozenset[str]
     state: RefreshState
     codes: pl.Series
     minutes: pl.DataFrame
@@ -93,6 +95,12 @@ class SelectedCustomers:
         """The keys of the customers in the paths."""
         return self.identities[CUSTOMER].unique().sort().to_list()
 
+    @property
+    def all_keys(self) -> list[str]:
+        """The keys that the customers have in the paths, and had by any of their identities before these were one."""
+        named = self.identities.select(pl.concat_str("kind", pl.lit(":"), "value")).to_series()
+        return sorted({*self.keys, *salted(named, self.rules.identities.salt)})
+
     def rows(self, lake: Lake, table: str) -> pl.LazyFrame:
         """The rows of profiles or links that name one of the customers."""
         frame = scan(lake, table, _SCHEMAS[table])
@@ -116,8 +124,11 @@ class SelectedCustomers:
             for kind, value in _IDENTITY_COLUMNS[table]:
                 yield from conditions(self._as_written(lake, table, kind, value), value)
 
-    def counts(self, lake: Lake) -> dict[str, int]:
-        """How many rows of each table name one of the identities; rows of events may belong to other customers."""
+    def counts(self, lake: Lake, known: frozenset[str] = frozenset()) -> dict[str, int]:
+        """How many rows of each table name one of the identities; rows of events may belong to other customers.
+
+        Files of events that are `known` to name none are not read.
+        """
         rules = self.rules.identities
         carries = pl.any_horizontal(
             source.value.is_in(self.identities.filter(kind=source.kind)["value"].implode())
@@ -126,7 +137,7 @@ class SelectedCustomers:
         return {
             **{table: _count(self.rows(lake, table)) for table in _IDENTITY_COLUMNS},
             QUARANTINE: len(self.messages(lake)),
-            EVENTS: _count(landed(lake).filter(carries)),
+            EVENTS: _count(landed_beside(lake, known).filter(carries)),
         }
 
     def _keys_of_map(self) -> list[str]:
@@ -160,12 +171,13 @@ def select_customers(lake: Lake, asked: Sequence[str], rules: PathRules) -> Sele
         if not named.filter(pl.col("kind") == kind, rules.identities.denied(pl.col("value"), kind)).is_empty():
             raise DefinitionError(f"This value of {kind} is on the deny list: denied values belong to no customer.")
     resolved = resolve(lake, rules)
-    found = named.join(resolved.nodes, on=["kind", "value"], how="left", maintain_order="left")
+    near = resolved.nodes.filter(pl.col("value").is_in(named["value"].implode()))
+    found = named.join(near, on=["kind", "value"], how="left", maintain_order="left")
     codes = found["customer"].drop_nulls().unique()
     known = resolved.nodes.filter(pl.col("customer").is_in(codes.implode()))
     known = known.select(resolved.keys(known["customer"]), "kind", "value")
     unknown = found.filter(pl.col("customer").is_null())
-    alone = unknown.select(pl.format("{}:{}", "kind", "value").alias(CUSTOMER), "kind", "value").unique()
+    alone = unknown.select(pl.concat_str("kind", pl.lit(":"), "value").alias(CUSTOMER), "kind", "value").unique()
     rows, raw, remembered = _events_of(resolved, codes, rules)
     raw |= {value for kind, value in map(parse_identity, asked) if kind in rules.identities.hashed}
     return SelectedCustomers(
@@ -199,7 +211,7 @@ def _events_of(
         return found, raw, None
     each = rows.select(pl.col(_KINDS).explode().alias("kind")).drop_nulls().group_by("kind")
     counts = each.agg(pl.len().cast(pl.Int64).alias("events"))
-    return found, raw, Remembered(resolved.base, resolved.state, codes, activity(rows.lazy()), counts)
+    return found, raw, Remembered(resolved.base, resolved.files, resolved.state, codes, activity(rows.lazy()), counts)
 
 
 def unknown_identity(lake: Lake, selection: SelectedCustomers) -> DefinitionError:

@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import analytics
-from analytics import Asking, Funnel, Goal, Paths, answer_all, answered, compare, stage_funnel, together
+from analytics import Asking, Funnel, Goal, PathRules, Paths, answer_all, answered, compare, stage_funnel, together
 from analytics.engine import run
 from analytics.paths import sequences
 from expectations.errors import DefinitionError
@@ -18,6 +18,7 @@ from tests.analytics.engine.test_analysis import STAGES, WEEK, shop
 
 FUNNEL = partial(stage_funnel, stages=STAGES, goal="buy")
 LATER = WEEK.replace(day=9)
+FUNNEL_OF_CUSTOMERS = partial(analytics.funnel, definition=Funnel(["look", "back"]))
 QUESTIONS: dict[str, partial[pl.DataFrame]] = {
     "stages": FUNNEL,
     "by device": partial(FUNNEL, by="device"),
@@ -44,12 +45,16 @@ QUESTIONS: dict[str, partial[pl.DataFrame]] = {
     "routes": partial(analytics.variants, by="device", top=5),
     "effort": partial(analytics.effort, by="device", load_seconds="seconds"),
     "channels": partial(analytics.channels, by="device"),
+    **{
+        f"funnel of {count}": partial(analytics.funnel, definition=Funnel(["look", "buy"], count=count, by="device"))
+        for count in ("customers", "sessions", "journeys", "entries")
+    },
     "change": partial(compare, analysis=FUNNEL.func, stages=STAGES, goal="buy", group=pl.col("at") >= LATER),
     "two devices": partial(compare, analysis=analytics.transitions, group=pl.col("device") == "d1", top=3),
 }
 
 
-@pytest.mark.parametrize("touches", [10**9, 700, 90])
+@pytest.mark.parametrize("touches", [10**9, 700, 250])
 def test_every_question_has_the_answer_that_it_has_alone(touches: int) -> None:
     paths = shop(900, touches)
     together_ = answer_all(paths, QUESTIONS)
@@ -58,6 +63,15 @@ def test_every_question_has_the_answer_that_it_has_alone(touches: int) -> None:
         alone = question.func(paths, **question.keywords)
         assert len(alone)
         assert_frame_equal(together_[name], alone, check_exact=True)
+
+
+def test_a_funnel_of_journeys_leaves_their_aftermath_out_beside_other_questions() -> None:
+    paths = Paths.from_text({"ann": "look@0d buy@1d back@2d"}, end="60d", rules=PathRules(goal=["buy"], after=["back"]))
+    question = partial(analytics.funnel, definition=Funnel(["look", "back"], count="journeys"))
+    together_ = answer_all(paths, {"funnel": question, "customers": FUNNEL_OF_CUSTOMERS})
+    assert together_["funnel"]["reached"].to_list() == [1, 0]
+    assert together_["customers"]["reached"].to_list() == [1, 1]
+    assert_frame_equal(together_["funnel"], question.func(paths, **question.keywords), check_exact=True)
 
 
 def test_answers_do_not_depend_on_what_was_asked_before() -> None:
@@ -103,6 +117,10 @@ def test_what_cannot_be_asked_with_others_is_named() -> None:
     paths = shop(60, 700)
     with pytest.raises(DefinitionError, match="cannot be asked with others"):
         answer_all(paths, {"summary": partial(analytics.summary)})
+    for rules in ({"count": "channel"}, {"maturity": "survival"}):
+        alone = partial(analytics.funnel, definition=Funnel(["look", "buy"], **rules))  # type: ignore[arg-type]
+        with pytest.raises(DefinitionError, match="asked alone"):
+            answer_all(paths, {"funnel": alone})
     of_sessions = Funnel(["look", "buy"], window="1d", count="channel")
     asked = partial(compare, analysis=of_sessions, group=pl.col("device") == "d1")
     with pytest.raises(DefinitionError, match="not compared together"):

@@ -21,7 +21,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 import analytics
-from analytics import Funnel, Paths, on_spark, spark_session
+from analytics import Did, DidNot, Funnel, Paths, Segment, on_spark, spark_session
 from analytics.engine.analysis import MEASURES
 from analytics.engine.run import on_parts, run
 from analytics.engine.spark import failed_job, plan_of, product_digest, shipped, versions
@@ -100,6 +100,7 @@ def test_run_takes_a_session(stored: Paths) -> None:
     assert len(session.plans) == 1
 
 
+SEGMENT = Segment("Browsers", Did("look"), DidNot("buy", within="1d"))
 QUESTIONS: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "summary": analytics.summary,
     "members": lambda paths: analytics.members(paths, FUNNEL),
@@ -109,6 +110,14 @@ QUESTIONS: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "compare": lambda paths: analytics.compare(paths, Funnel(["look", "buy"]), group=pl.col("device") == "d1"),
     "trend": lambda paths: analytics.trend(paths, Funnel(["look", "buy"]), period="week"),
     "numbers as names": lambda paths: analytics.transitions(paths, on="session"),
+    "segments": lambda paths: analytics.transitions(paths.with_segments(SEGMENT), by="Browsers"),
+    "begun in a segment": lambda paths: analytics.summary(
+        paths.with_segments(SEGMENT).begun_with("Browsers", "in", unit="session")
+    ),
+    "membership": lambda paths: analytics.membership(paths, SEGMENT),
+    "sizes": lambda paths: analytics.segment_sizes(paths, SEGMENT),
+    "overlaps": lambda paths: analytics.overlaps(paths, [SEGMENT, Segment("Buyers", Did("buy"))]),
+    "scores": lambda paths: analytics.rfm(paths, "buy", value="price"),
     "journeys": lambda paths: analytics.summary(paths.begun_between(end=paths.end_of_data)),
     "between": lambda paths: analytics.transitions(paths.between(end=analytics.summary(paths)["last_at"][0])),
 }
@@ -139,19 +148,26 @@ def test_other_questions_read_no_part_on_the_driver(name: str, stored: Paths, mo
     assert session.plans
 
 
-@pytest.mark.parametrize(("name", "number"), ALL)
-def test_a_plan_does_not_grow_with_the_dictionaries(name: str, number: int, tmp_path: Path) -> None:
-    shop(60, 50).save(tmp_path / "small")
-    small = Paths.open(tmp_path / "small")
+@pytest.fixture(scope="module")
+def small_and_large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A store, and the same with 20,000 more words."""
+    folder = tmp_path_factory.mktemp("dictionaries")
+    shop(60, 50).save(folder / "small")
+    small = Paths.open(folder / "small")
     frame = small.touches.collect()
     words = [f"a rare touchpoint {n * 7919 % 20_011}" for n in range(20_000)]
     rare = frame.head(1).join(pl.DataFrame({"touchpoint": words}), how="cross").drop("touchpoint")
     rare = rare.rename({"touchpoint_right": "touchpoint"}).select(frame.columns)
-    Paths.from_frame(pl.concat([frame, rare]), end_of_data=small.end_of_data).save(tmp_path / "large")
+    Paths.from_frame(pl.concat([frame, rare]), end_of_data=small.end_of_data).save(folder / "large")
+    return folder / "small", folder / "large"
+
+
+@pytest.mark.parametrize(("name", "number"), ALL)
+def test_a_plan_does_not_grow_with_the_dictionaries(name: str, number: int, small_and_large: tuple[Path, Path]) -> None:
     sizes = []
-    for store in ("small", "large"):
+    for store in small_and_large:
         session = Session()
-        CASES[name][number](on(Paths.open(tmp_path / store), session))
+        CASES[name][number](on(Paths.open(store), session))
         sizes.append(max(map(len, session.plans)))
     assert sizes[1] < 16_000
     assert sizes[1] < sizes[0] + 4_000

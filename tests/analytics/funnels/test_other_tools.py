@@ -19,7 +19,7 @@ from tests.oracles.conforming.funnels import definition_of
 from tests.written import at, paths
 
 POSTHOG = ("ordered", "strict", "unordered", "exclusions")
-FOLDER = Path(__file__).parents[2] / "conformance"
+FOLDER = Path(__file__).parents[2] / "oracles" / "conforming" / "published"
 
 
 def cases(*files: str) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from analytics.identity.links import EVIDENCE, EVIDENCE_APART, PAIR, split, tombstones, why, why_apart
+from analytics.identity.links import EVIDENCE, EVIDENCE_APART, PAIR, split, tombstones, why_apart, why_joined
 from analytics.identity.resolution import customers
 from analytics.identity.rules import IdentityRules
 from analytics.stitching.build import build
@@ -47,7 +47,7 @@ STORY = events(
 
 
 def test_the_shortest_chain_is_returned_with_its_evidence() -> None:
-    chain = why(STORY, "anonymous_id:x", "anonymous_id:y")
+    chain = why_joined(STORY, "anonymous_id:x", "anonymous_id:y")
     assert chain.select("step", "value", "other_value", "events", "event_id").rows() == [
         (1, "x", "phone", 1, "e0"),
         (2, "phone", "ann", 2, "e1"),
@@ -57,12 +57,12 @@ def test_the_shortest_chain_is_returned_with_its_evidence() -> None:
 
 
 def test_strangers_have_no_chain() -> None:
-    assert why(STORY, "anonymous_id:x", "anonymous_id:z").is_empty()
+    assert why_joined(STORY, "anonymous_id:x", "anonymous_id:z").is_empty()
     assert why_apart(STORY, "anonymous_id:x", "anonymous_id:z").is_empty()
 
 
 def test_an_identity_has_no_chain_to_itself() -> None:
-    for asked in (why, why_apart):
+    for asked in (why_joined, why_apart):
         with pytest.raises(DefinitionError, match="same identity"):
             asked(STORY, "anonymous_id:x", "anonymous_id: x")
 
@@ -83,7 +83,7 @@ def test_links_that_do_not_count_are_shown_with_their_reason() -> None:
         ("kiosk", True, "bob", False, False),
     ]
     joined = why_apart(STORY, "anonymous_id:x", "anonymous_id:y")
-    assert joined.select(EVIDENCE.names()).equals(why(STORY, "anonymous_id:x", "anonymous_id:y"))
+    assert joined.select(EVIDENCE.names()).equals(why_joined(STORY, "anonymous_id:x", "anonymous_id:y"))
     assert not joined.select(pl.any_horizontal(EVIDENCE_APART.names()[len(EVIDENCE) :]).any()).item()
 
 
@@ -112,22 +112,22 @@ def test_a_link_that_unique_kinds_keep_from_joining_is_shown_with_its_reason() -
 
 def test_a_denied_value_and_an_unknown_value_give_different_errors() -> None:
     with pytest.raises(DefinitionError, match="deny list"):
-        why(STORY, "customer_id:unknown", "anonymous_id:x")
+        why_joined(STORY, "customer_id:unknown", "anonymous_id:x")
     with pytest.raises(DefinitionError, match="No event carries"):
-        why(STORY, "customer_id:nobody", "anonymous_id:x")
+        why_joined(STORY, "customer_id:nobody", "anonymous_id:x")
 
 
 def test_a_chain_does_not_lead_over_a_shared_value() -> None:
     users = [{"device_id": "kiosk", "customer_id": who} for who in ("ann", "bob", "cid")]
     rules, unlimited = (PathRules(identities=IdentityRules(max_degree=most, unique=[])) for most in (2, 20))
-    assert why(events(*users), "customer_id:ann", "customer_id:bob", rules).is_empty()
-    assert len(why(events(*users), "customer_id:ann", "customer_id:bob", unlimited)) == 2
+    assert why_joined(events(*users), "customer_id:ann", "customer_id:bob", rules).is_empty()
+    assert len(why_joined(events(*users), "customer_id:ann", "customer_id:bob", unlimited)) == 2
 
 
 @pytest.mark.parametrize("wrong", ["ann", "customer_id:", "customer_id:nobody", ":ann"])
 def test_an_invalid_or_unknown_identity_raises_an_error(wrong: str) -> None:
     with pytest.raises(DefinitionError) as error:
-        why(STORY, wrong, "anonymous_id:x")
+        why_joined(STORY, wrong, "anonymous_id:x")
     assert "nobody" not in str(error.value)
 
 
@@ -142,7 +142,7 @@ def test_a_tombstone_splits_a_customer_until_it_is_removed(tmp_path: Path) -> No
     assert found() == {"customer_id:ann", "anonymous_id:z"}
     split(lake, "customer_id:ann", "device_id:phone", decided_at=at("1d"), reason="sold")
     assert found() == {"customer_id:ann", "device_id:phone", "anonymous_id:z"}
-    assert why(STORY, "anonymous_id:x", "customer_id:ann", removed=tombstones(lake)).is_empty()
+    assert why_joined(STORY, "anonymous_id:x", "customer_id:ann", removed=tombstones(lake)).is_empty()
     assert tombstones(lake, as_of=at("0d")).is_empty()
     split(lake, "device_id:phone", "customer_id:ann", decided_at=at("2d"), removed=False)
     assert found() == {"customer_id:ann", "anonymous_id:z"}

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analytics.identity.links import split, tombstones, why
+from analytics.identity.links import split, tombstones, why_joined
 from analytics.identity.resolution import customers
 from analytics.stitching.privacy.forget import forget
 from analytics.stitching.refresh import refresh
@@ -77,12 +77,12 @@ def test_a_refresh_is_a_build_and_keeps_no_address(lake: Lake) -> None:
 def test_an_address_can_be_looked_up_as_it_is_or_by_its_hash(lake: Lake) -> None:
     land(lake, *EVENTS)
     for one in ("email:ann@x.de", "mail: ANN@X.DE", f"email_hash:{ANN}"):
-        chain = why(pl.DataFrame(EVENTS), one, "phone:+49 30 123456", RULES)
+        chain = why_joined(pl.DataFrame(EVENTS), one, "phone:+49 30 123456", RULES)
         assert chain.select("value", "other_value").rows() == [(ANN, PHONE)]
     with pytest.raises(DefinitionError, match="No event carries this email_hash"):
-        why(pl.DataFrame(EVENTS), "email:nobody@x.de", "email:ann@x.de", RULES)
+        why_joined(pl.DataFrame(EVENTS), "email:nobody@x.de", "email:ann@x.de", RULES)
     split(lake, "email:ann@x.de", f"phone_hash:{PHONE}", decided_at=at("1d"))
-    assert why(pl.DataFrame(EVENTS), "email:ann@x.de", "phone:030123456", RULES, tombstones(lake)).is_empty()
+    assert why_joined(pl.DataFrame(EVENTS), "email:ann@x.de", "phone:030123456", RULES, tombstones(lake)).is_empty()
 
 
 def test_a_customer_forgotten_by_an_address_is_gone_however_it_was_written(lake: Lake) -> None:

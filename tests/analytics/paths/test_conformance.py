@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Sequence
 
@@ -18,6 +19,7 @@ from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units
 from tests.oracles.whole_paths.alignment import alignment
 from tests.written import paths
 
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "40"))
 ENDS = ("converted", "abandoned", "abandoned", "abandoned")
 
 
@@ -151,7 +153,7 @@ def test_no_touches_and_no_steps() -> None:
         conformance(paths({}), [])
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=MANY)
 @given(PEOPLE, SIZE, st.lists(st.sampled_from("abc"), min_size=1, max_size=4))
 def test_alignments_are_the_cheapest(people: list, size: int, design: list[str]) -> None:
     units = units_of(people)

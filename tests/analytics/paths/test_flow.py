@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,6 +18,7 @@ from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units
 from tests.oracles.paths import links, routes
 from tests.written import START, paths
 
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "40"))
 ANCHOR = st.sampled_from([None, "a", "b"])
 
 
@@ -122,7 +124,7 @@ def test_a_depth_of_one_raises_an_error_and_an_empty_flow_has_no_rows() -> None:
     assert flow(paths({"ann": "a@0m"}), source="nowhere").is_empty()
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=MANY)
 @given(PEOPLE, SIZE, ANCHOR, ANCHOR, st.integers(2, 4), st.integers(1, 2), st.sampled_from([None, 5]))
 def test_routes_and_links_are_those_of_the_definition(
     people: list, size: int, start: str | None, end: str | None, depth: int, top: int, gap: int | None

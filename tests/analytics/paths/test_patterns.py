@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.analytics.paths.test_transitions import PEOPLE, SIZE, paths_of, units
 from tests.oracles.whole_paths.patterns import spans, timed
 from tests.written import START, paths
 
+MANY = int(os.environ.get("JOURNEYS_EXAMPLES", "60"))
 SHOP = {"ann": "home@0m cart@1m look@2m", "bo": "home@0m look@1m cart@2m buy@3m", "cy": "look@0m"}
 
 
@@ -157,7 +159,7 @@ def rows_of(units: list, read: Any) -> list[tuple[str, int, int, int]]:
     return sorted(rows)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=MANY)
 @given(PEOPLE, SIZE, NODE, st.sampled_from(["", "begin", "end"]))
 def test_matches_are_those_of_the_slow_reading(people: list, size: int, node: Any, anchor: str) -> None:
     units = units_of(people)

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analytics import binomial_two_sided, poisson_two_sided, unusual_share
-from analytics.statistics.expected import expected_counts, expected_shares
+from analytics.statistics.expected import PRIOR_OF_COUNTS, expected_counts, expected_shares
+from expectations.errors import DefinitionError
 from tests.oracles.why import watching
 
 DAYS = st.lists(
@@ -87,6 +88,30 @@ def test_a_run_has_the_error_of_one_level_however_long_it_is() -> None:
     assert week.chance[0] == pytest.approx(7 * day.chance[0])
     assert 7 * day.level[0] < week.level[0] <= 49 * day.level[0]
     assert past.p_values(week, [310], periods=7)[0] > past.p_values(week, [310])[0]
+
+
+def test_the_error_of_an_expected_count_is_that_of_its_weekday_and_of_the_level() -> None:
+    """Worked by hand: six weeks of 50 a day, and the prior of the logarithm of a weekday's count."""
+    past = expected_counts([[50] * 42], np.arange(42) % 7, np.ones((1, 42), bool))
+    variance = 1 / 300.5
+    own = PRIOR_OF_COUNTS / (PRIOR_OF_COUNTS + variance)
+    assert past.of_weekday[0, 0] == pytest.approx(own**2 * variance)
+    day = past.of_run([[1]], [3])
+    mean = past.expected[0, 3]
+    level = mean**2 * own**2 * variance + (mean * (1 - own)) ** 2 / 2100.5
+    assert (day.mean[0], day.level[0]) == pytest.approx((mean, level))
+
+
+def test_how_many_periods_were_as_extreme_is_a_share_of_those_that_are_known() -> None:
+    past = expected_counts([[50] * 7], np.arange(7), [[True] + [False] * 6])
+    assert past.as_extreme(past.of_run([[1]], [0]), [60]).tolist() == [0.0]
+    assert past.as_extreme(past.of_run([[1]], [0]), past.of_run([[1]], [0]).mean).tolist() == [1.0]
+
+
+@pytest.mark.parametrize("today", [(7, 9, 1), (0, 9, 10), (0, 9, -1)])
+def test_what_is_no_share_of_a_weekday_is_refused(today: tuple[int, int, int]) -> None:
+    with pytest.raises(DefinitionError, match="no share of a weekday"):
+        unusual_share([(0, 40, 30)], *today)
 
 
 def test_nothing_is_expected_of_no_past() -> None:

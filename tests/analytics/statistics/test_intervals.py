@@ -8,8 +8,12 @@ from zlib import crc32
 import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
+from scipy.stats import quantile_test
 from statsmodels.duration.survfunc import survdiff
+from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import (
     confint_proportions_2indep,
     proportion_confint,
@@ -17,12 +21,19 @@ from statsmodels.stats.proportion import (
     proportions_ztest,
 )
 
-from analytics.statistics.corrections import benjamini_hochberg, bonferroni
+from analytics.statistics.corrections import benjamini_hochberg, bonferroni, holm
 from analytics.statistics.curves import kaplan_meier, kaplan_meier_by
-from analytics.statistics.intervals import median_interval, newcombe, normal_quantile, wilson
+from analytics.statistics.intervals import median_interval, newcombe, normal_quantile, wilson, wilson_bound
 from analytics.statistics.replicates import MIN_FILLED, REPLICATES, replicate_interval, replicate_of_customers
 from analytics.statistics.shares import effective_size
-from analytics.statistics.tests import chi_square, cohens_h, log_rank, shares_against, two_proportions_z
+from analytics.statistics.tests import (
+    chi_square,
+    cohens_h,
+    log_rank,
+    one_proportion_z,
+    shares_against,
+    two_proportions_z,
+)
 
 COUNTS = [(0, 1), (1, 1), (0, 30), (5, 30), (30, 30), (123, 4567)]
 
@@ -60,6 +71,12 @@ def test_the_interval_of_a_median_holds_the_binomial_number_of_values() -> None:
     """Of ten values between the second and the ninth, as P(B(10, 1/2) <= 1) = 0.0107; of five there is no lower end."""
     low, high = median_interval([10, 9, 8, 7, 6, 5, 4, 3, 2, 1])
     assert (low, high) == (2.0, 9.0)
+    for size in (1, 5, 6, 7, 17, 100, 1001, 40_000):
+        values = np.random.default_rng(size).random(size)
+        for confidence in (0.5, 0.9, 0.95, 0.999):
+            expected = quantile_test(values, p=0.5).confidence_interval(confidence)
+            found = median_interval(values, confidence)
+            assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=0, nan_ok=True)
     assert np.isnan(median_interval(range(5))).all() and np.isnan(median_interval([])).all()
 
 
@@ -86,19 +103,42 @@ def test_an_absent_test_is_not_counted() -> None:
     assert np.isnan(adjusted[1]) and adjusted[[0, 2]].tolist() == pytest.approx([0.02, 0.02])
 
 
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=40))
+def test_a_correction_is_that_of_the_library(p_values: list[float]) -> None:
+    assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values), abs=1e-12)
+
+
 def test_a_correction_counts_the_tests_that_there_are_and_goes_no_further_than_one() -> None:
     assert bonferroni([0.01, np.nan, 0.6]) == pytest.approx([0.02, np.nan, 1.0], nan_ok=True)
     assert np.isnan(bonferroni([np.nan])).all() and not bonferroni([]).size
 
 
-def test_at_the_last_time_all_who_are_left_may_convert_and_nothing_is_unsure() -> None:
+def test_holm_and_one_share_against_a_number_are_those_of_statsmodels() -> None:
+    p_values = [0.03, 0.001, np.nan, 0.2, 0.012]
+    real = [p for p in p_values if not np.isnan(p)]
+    assert holm(p_values)[[0, 1, 3, 4]] == pytest.approx(multipletests(real, method="holm")[1])
+    assert np.isnan(holm(p_values)[2]) and not holm([]).size
+    wanted = proportions_ztest(60, 100, 0.45, prop_var=0.45)
+    assert [float(each) for each in one_proportion_z(60, 100, 0.45)[:2]] == pytest.approx(wanted)
+    assert np.isnan(one_proportion_z(0, 0, 0.5).statistic)
+
+
+def test_a_one_sided_bound_is_that_of_the_interval_with_twice_the_error() -> None:
+    low, high = proportion_confint(18, 20, alpha=0.1, method="wilson")
+    assert [float(each) for each in wilson_bound(18, 20, "low")] == pytest.approx([low, 1.0])
+    assert [float(each) for each in wilson_bound(18, 20, "high")] == pytest.approx([0.0, high])
+    assert np.isnan(wilson_bound(0, 0, "low")).all()
+
+
+def test_at_the_last_time_all_who_are_left_may_convert_and_there_is_no_error() -> None:
     """Until then the error is Greenwood's: of five one converts, then of four one."""
     curve = kaplan_meier([1, 2, 3, 3, 2], [1, 1, 1, 1, 0])
     assert curve["at_risk"].to_list() == [5, 4, 2]
     assert curve["censored"].to_list() == [0, 1, 0]
     assert curve["survival"].to_list() == pytest.approx([0.8, 0.6, 0.0])
-    errors = [0.8 * (1 / 20) ** 0.5, 0.6 * (1 / 20 + 1 / 12) ** 0.5, 0.0]
-    assert curve["standard_error"].to_list() == pytest.approx(errors)
+    errors = [0.8 * (1 / 20) ** 0.5, 0.6 * (1 / 20 + 1 / 12) ** 0.5]
+    assert curve["standard_error"].to_list()[:2] == pytest.approx(errors)
+    assert curve["standard_error"][2] is None
     assert curve.select("low", "high").row(2) == (0.0, 0.0)
 
 

@@ -70,6 +70,12 @@ def test_an_interaction_is_tested_where_each_cell_has_enough() -> None:
     found = interaction_of([50, 27, 26, 40], [100, 100, 100, 200])
     assert (found.interaction, found.standard_error) == pytest.approx((0.17, 0.08482334584299302))
     assert found.tested and found.p_value == pytest.approx(0.04505236434824432)
+    assert interaction_of([50, 10, 26, 40], [100, 100, 36, 200]).tested, "ten of each outcome are enough"
     for k, n in (([15, 27, 26, 40], [29, 100, 100, 200]), ([50, 9, 26, 40], [100, 100, 100, 200])):
         few = interaction_of(k, n)
         assert not few.tested and np.isnan(few.p_value)
+
+
+def test_an_interaction_without_units_is_not_known() -> None:
+    found = interaction_of([1, 1, 1, 1], [0, 2, 2, 2])
+    assert np.isnan(found.interaction) and np.isnan(found.p_value) and not found.tested

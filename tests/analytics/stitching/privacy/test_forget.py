@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +15,7 @@ import analytics.stitching.privacy.forget
 from analytics.identity.links import split
 from analytics.stitching.build import build
 from analytics.stitching.privacy.forget import MAX_LOGINS, forget
+from analytics.stitching.privacy.journal import write_journal
 from analytics.stitching.privacy.quarantine import messages_naming
 from analytics.stitching.privacy.selection import select_customers
 from analytics.store.manifest import PathsReplacedError, generation_of
@@ -19,7 +23,7 @@ from analytics.store.paths import Paths
 from analytics.touches.rules import PathRules
 from expectations import contract
 from expectations.audit import results
-from expectations.errors import DefinitionError
+from expectations.errors import DefinitionError, StorageError
 from expectations.lake import files
 from expectations.lake.layout import Lake
 from expectations.lake.tables import conform
@@ -80,6 +84,7 @@ def test_a_customer_is_gone_from_every_table_and_file(lake: Lake) -> None:
         "links": (1, 0),
         "quarantine": (2, 1),
         "checks/results": (0, 0),
+        "journeys": (0, 0),
         "paths": (3, 1),
         "memory": (3, 1),
     }
@@ -114,6 +119,7 @@ def test_a_customer_of_any_size_can_go(lake: Lake) -> None:
         "paths": 0,
         "profiles": 0,
         "checks/results": 0,
+        "journeys": 0,
         "memory": 0,
     }
     assert done["named"].to_list() == [0] * len(done)
@@ -413,3 +419,51 @@ def test_a_stitch_that_publishes_while_a_customer_is_forgotten_does_not_bring_th
     monkeypatch.setattr(analytics.stitching.privacy.forget, "build", build_beside)
     forget(thirty, "customer_id:c4")
     assert published and len(customers(thirty)) == 29 and "customer_id:c4" not in customers(thirty)
+
+
+def test_files_that_cannot_hold_the_customer_are_not_read(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    for day, who in enumerate(["secret-ann", "bob", "secret-ann", "cleo"]):
+        there = at(f"{day}d")
+        row = {"customer_id": who, "anonymous_id": f"{who}-x", "occurred_at": there, "received_at": there}
+        land(lake, [row | {"event_id": f"d{day}", "event_date": there.date(), "offset": day}])
+    build(lake)
+    table = DeltaTable(lake.table("events"))
+    adds = pl.DataFrame(table.get_add_actions(flatten=True))
+    others = adds.filter(pl.col("min.customer_id").is_in(["bob", "cleo"]))["path"]
+    content = {Path(lake.table("events"), file): Path(lake.table("events"), file).read_bytes() for file in others}
+    for path, rows in content.items():
+        path.write_bytes(b"x" * len(rows))
+    done = forget(lake, "customer_id:secret-ann")
+    assert done.filter(table="events").select("before", "after", "named").row(0) == (4, 2, 0)
+    assert set(Paths.open(lake).touches.collect()["customer"]) == {"customer_id:bob", "customer_id:cleo"}
+    for path, rows in content.items():
+        path.write_bytes(rows)
+    assert not traces(lake, "secret")
+
+
+def test_the_keys_of_customers_whose_identities_lie_in_pieces(lake: Lake) -> None:
+    """As they do in a lake of millions of identities: some pieces hold none of these customers."""
+    selection = select_customers(lake, ["customer_id:secret-ann"], RULES)
+    known = selection.identities
+    pieces = pl.concat([known] * 3, rechunk=False).filter(pl.arange(3 * len(known), eager=True) // len(known) != 1)
+    assert [len(each) for each in pieces["kind"].get_chunks()] == [len(known), 0, len(known)]
+    assert replace(selection, identities=pieces).all_keys == selection.all_keys
+
+
+def test_two_processes_remove_customers_one_after_the_other(lake: Lake) -> None:
+    """The journal of one that still runs is neither finished nor replaced; that of a killed one is finished."""
+    selection = select_customers(lake, ["customer_id:secret-ann"], RULES)
+    write_journal(lake, selection)
+    with pytest.raises(StorageError, match="Another process removes customers"):
+        write_journal(lake, selection)
+    journal = Path(lake.table("forgetting"), "journal.json")
+    facts = json.loads(journal.read_text())
+    host, _, run = facts["process"]
+    journal.write_text(json.dumps(facts | {"process": [host, os.getppid(), "another"]}))
+    with pytest.raises(StorageError, match="Another process removes customers"):
+        forget(lake, "customer_id:bob")
+    assert traces(lake, "secret-ann") and "bob" in str(Paths.open(lake).touches.collect()["customer"].to_list())
+    journal.write_text(json.dumps(facts | {"process": [host, 2**22 + 1, run]}))
+    forget(lake, "customer_id:bob")
+    assert not journal.exists() and not traces(lake, '"secret-ann"')

@@ -11,12 +11,12 @@ import pytest
 from pydantic import ValidationError
 
 import analytics
-from analytics import Funnel, PathRules, Paths
+from analytics import Did, Funnel, PathRules, Paths, Segment
 from analytics.engine.analysis import MEASURES
 from analytics.stitching.build import build
 from analytics.stitching.privacy.export import customer_data
 from analytics.stitching.privacy.forget import forget
-from analytics.stitching.privacy.objection import unknown_objectors
+from analytics.stitching.privacy.objection import customers_named, unknown_objectors
 from analytics.stitching.refresh import refresh
 from analytics.stitching.verify import is_current, verify
 from expectations.errors import DefinitionError
@@ -27,6 +27,14 @@ from tests.written import START, at
 FUNNEL = Funnel(["look", "buy"], window="3d", by="customer")
 RANGE = (START, at("9d"))
 JOURNEYS: dict[str, Any] = {"stages": ["Interest", "Action"], "goal": "buy", "window": "7d"}
+TEST = analytics.Experiment(
+    "channels",
+    analytics.Step(["look", "cart"], (pl.col("at") == at("0m")) | (pl.col("at") == at("3m"))),
+    variant="channel",
+    control="web",
+    metrics="buy",
+    window="3d",
+)
 DESIGN = ["look", "cart", "buy"]
 BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "funnel": lambda paths: analytics.funnel(paths, FUNNEL),
@@ -34,7 +42,10 @@ BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "funnel_by_range": lambda paths: analytics.funnel_by_range(paths, FUNNEL, [RANGE]),
     "time_to_convert": lambda paths: analytics.time_to_convert(paths, FUNNEL),
     "survival": lambda paths: analytics.survival(paths, FUNNEL),
+    "experiment": lambda paths: analytics.experiment(paths, TEST, by="customer"),
+    "experiment_health": lambda paths: analytics.experiment_health(paths, TEST, by="customer"),
     "transitions": lambda paths: analytics.transitions(paths, by="customer"),
+    "next_touch": lambda paths: analytics.next_touch(paths, "look", by="customer"),
     "step_matrix": lambda paths: analytics.step_matrix(paths, 6, by="customer"),
     "flow": lambda paths: analytics.flow(paths, by="customer"),
     "flow_cells": lambda paths: analytics.flow_cells(paths, by="customer"),
@@ -50,10 +61,40 @@ BY_CUSTOMER: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "goal_times": lambda paths: analytics.goal_times(paths, ["0s", "1d"], by="customer"),
     "goal_incidence": lambda paths: analytics.goal_incidence(paths, ["1d"], by="customer"),
     "retention": analytics.retention,
+    "response_rate": lambda paths: analytics.response_rate(paths, "look", "feedback", by="customer"),
+    "moments": lambda paths: analytics.moments(
+        paths,
+        [analytics.Intent(name="look", touchpoints=["look"])],
+        device="channel",
+        handheld=["app", "web"],
+        by="customer",
+    ),
+    "contacts": lambda paths: analytics.contacts(paths, "cart", by="customer"),
+    "contact_rate": lambda paths: analytics.contact_rate(paths, "cart", by="customer"),
+    "standing": lambda paths: analytics.standing(
+        under_way(paths), by="customer", stages=JOURNEYS["stages"], goal=JOURNEYS["goal"]
+    ),
+    "lifecycle": lambda paths: analytics.lifecycle(paths, by="customer"),
+    "stickiness": lambda paths: analytics.stickiness(paths, by="customer"),
+    "lapse": lambda paths: analytics.lapse(paths, gap="3d", by="customer"),
+    "comeback": lambda paths: analytics.comeback(paths, gap="3d", by="customer"),
     "goal_attainment": lambda paths: analytics.goal_attainment(paths, "buy", by="customer"),
+    "goal_routes": lambda paths: analytics.goal_routes(paths, "buy", by="customer"),
     "goal_rate": lambda paths: analytics.goal_rate(paths, "buy", by="customer"),
     "stage_funnel": lambda paths: analytics.stage_funnel(paths, by="customer", **JOURNEYS),
+    "pains": lambda paths: analytics.pains(paths, "cart", by="customer", **JOURNEYS),
     "stage_groups": lambda paths: analytics.stage_groups(paths, "customer", **JOURNEYS),
+    "attribution": lambda paths: analytics.attribution(paths, "buy", by="customer"),
+    "touch_effects": lambda paths: analytics.touch_effects(
+        paths, analytics.Attribution("buy", lookback="5d"), by="customer"
+    ),
+    "goal_change": lambda paths: analytics.goal_change(
+        paths,
+        **JOURNEYS,
+        before=(START, at("5d")),
+        after=(at("18d"), at("30d")),
+        by=["customer"],
+    ),
     "change": lambda paths: analytics.change(
         paths,
         Funnel(["look", "buy"], window="3d"),
@@ -68,8 +109,17 @@ LISTS: dict[str, Callable[[Paths], pl.DataFrame]] = {
     "matches": lambda paths: analytics.matches(paths, "look"),
     "returns": analytics.returns,
     "responses": analytics.responses,
+    "membership": lambda paths: analytics.membership(paths, Segment("Lookers", Did("look"))),
+    "persona_placement": analytics.persona_placement,
+    "persona_members": lambda paths: analytics.persona_members(
+        paths,
+        analytics.PersonaRules([analytics.PersonaRule("Everybody")]),
+    ),
+    "rfm": lambda paths: analytics.rfm(paths, "buy"),
 }
 
+PERSONAS = {"personas", "persona_traits", "persona_profile"}
+"""Who objects is in no persona, and in no count of them."""
 STEPS = {"look": "web", "cart": "app", "buy": "web", "feedback": "web"}
 
 
@@ -90,12 +140,27 @@ def shop(*objected: str) -> Paths:
         "journey": 2,
         "session": 2,
     }
-    made = Paths.from_frame(pl.DataFrame([*rows, known | late], infer_schema_length=None), end_of_data=at("60d"))
+    rows = [row | {"stage": "Interest"} if row["touchpoint"] == "look" else row for row in [*rows, known | late]]
+    made = Paths.from_frame(pl.DataFrame(rows, infer_schema_length=None), end_of_data=at("60d"))
     return Paths(made.parts, made.schema, made.dictionaries, made.end_of_data, objected=objected)
 
 
+def under_way(paths: Paths) -> Paths:
+    """The same, but with all journeys under way."""
+    made = Paths.from_frame(paths.touches.collect().with_columns(outcome=pl.lit("open")), end_of_data=paths.end_of_data)
+    return Paths(made.parts, made.schema, made.dictionaries, made.end_of_data, objected=paths.objected)
+
+
 def test_every_measure_is_asked_here_but_for_those_that_refuse_a_breakdown_by_customer() -> None:
-    assert set(BY_CUSTOMER) | {"usage", "voice", "drivers", "watch_counts"} == set(MEASURES)
+    assert set(BY_CUSTOMER) | {
+        "usage",
+        "voice",
+        "themes",
+        "coded_answers",
+        "experiment_size",
+        "drivers",
+        "watch_counts",
+    } | PERSONAS == set(MEASURES)
     for measure in (analytics.usage, analytics.voice):
         with pytest.raises(DefinitionError, match="cannot be a breakdown"):
             measure(shop(), by=["stage", "customer"])
@@ -227,9 +292,33 @@ def test_who_objects_still_gets_their_data_and_can_be_forgotten(lake: Lake) -> N
         "links": 0,
         "touches": 2,
         "quarantine": 0,
+        "personas": 0,
+        "snapshots": 0,
     }
     forget(lake, "customer_id:Ann", rules)
     assert Paths.open(lake).objected == frozenset() and listed(lake) == {"customer_id:bob"}
+
+
+def test_who_objects_or_is_forgotten_is_in_no_segment(lake: Lake) -> None:
+    rules, lookers = objecting("anonymous_id:x"), Segment("Lookers", Did("look"))
+    build(lake, rules)
+    assert analytics.membership(Paths.open(lake), lookers)["customer"].to_list() == ["customer_id:bob"]
+    assert Paths.open(lake).with_segments(lookers).touches.collect()["Lookers"].to_list().count(None) == 2
+    forget(lake, "customer_id:bob", rules)
+    assert analytics.membership(Paths.open(lake), lookers).is_empty()
+    assert analytics.segment_sizes(Paths.open(lake), lookers, every="1d")["members"].sum() == 0
+
+
+def test_listed_identities_become_the_keys_of_their_customers(lake: Lake) -> None:
+    for rules in (PathRules(), objecting(salt="a secret of length")):
+        build(lake, rules)
+        found = customers_named(
+            lake, rules, ["customer_id: Ann ", "anonymous_id:x", "customer_id:zoe", "customer_id:bob"]
+        )
+        ann, same, nobody, bob = found["customer"].to_list()
+        assert ann == same and nobody is None and {ann, bob} == set(Paths.open(lake).touches.collect()["customer"])
+    with pytest.raises(DefinitionError, match="no identity"):
+        customers_named(lake, PathRules(), ["zoe"])
 
 
 def test_a_text_that_is_no_identity_is_refused() -> None:

@@ -99,7 +99,7 @@ def hashes_of(lake: Lake, gone: SelectedCustomers) -> set[int]:
     return set(state.seen.filter(pl.col("_customer").is_in(gone.remembered.codes.implode()))["_hash"])
 
 
-@settings(max_examples=10)
+@settings(max_examples=5)
 @given(
     histories(),
     st.sampled_from([1, 2, 3, 20, 20, 20]),
