@@ -101,6 +101,13 @@ class ClusterError(JourneysError):
     exit_code = 10
 
 
+class BusyError(JourneysError):
+    """Another process does the same work on this lake."""
+
+    code = "BUSY"
+    exit_code = 12
+
+
 class InternalError(JourneysError):
     """The command failed in a way that it should not: a mistake in the product, or a machine without memory."""
 

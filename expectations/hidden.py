@@ -7,7 +7,7 @@ The marks around a right-to-left name (U+2068 and U+2069) only isolate it, and s
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
 HIDDEN: Final = (
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\x{61c}\x{200e}\x{200f}\x{2028}-\x{202e}\x{2066}\x{2067}\x{206a}-\x{206f}"
@@ -41,6 +41,19 @@ def escaped(json_text: str) -> str:
 def shown(value: object) -> object:
     """What a template shows of a value: a text without hidden characters."""
     return without_hidden(value) if type(value) is str else value
+
+
+def shown_throughout(value: Any) -> Any:
+    """A value of JSON without hidden characters in any of its texts; names of fields stay.
+
+    >>> shown_throughout({"names": ["red\\x00", 1]})
+    {'names': ['red�', 1]}
+    """
+    if isinstance(value, dict):
+        return {name: shown_throughout(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [shown_throughout(item) for item in value]
+    return shown(value)
 
 
 def _escape(code: int) -> str:

@@ -131,11 +131,11 @@ def _names(measures: pl.DataFrame, compared: _Compared, limits: Drift, suffix: s
     shares = _usual(measures, counts.join(frequent.head(_MAX_NAMES), on="key", how="semi"), compared)
     return _number(
         shares.filter(pl.col("usual") > 0),
-        number=pl.format(f"{{}}.{suffix}", "key"),
+        number=pl.concat_str("key", pl.lit(f".{suffix}")),
         value=pl.col("share"),
         minimum=pl.min_horizontal(pl.col("usual") / limits.shares, pl.col("usual") - _by_chance()).clip(0),
         maximum=pl.max_horizontal(pl.col("usual") * limits.shares, pl.col("usual") + _by_chance()),
-        belief=pl.format(f"{{}}: {what} as before, within a factor of {limits.shares:g}", "key"),
+        belief=pl.concat_str("key", pl.lit(f": {what} as before, within a factor of {limits.shares:g}")),
     )
 
 
@@ -146,11 +146,11 @@ def _present(measures: pl.DataFrame, compared: _Compared, limits: Drift) -> pl.D
     tolerance = pl.max_horizontal(pl.lit(limits.nulls), _by_chance())
     return _number(
         shares.filter((pl.col("share") > 0) | (pl.col("usual") > 0)),
-        number=pl.format("{}.given", "key"),
+        number=pl.concat_str("key", pl.lit(".given")),
         value=pl.col("share"),
         minimum=pl.col("usual") - tolerance,
         maximum=pl.col("usual") + tolerance,
-        belief=pl.format(f"{{}}: {note}", "key"),
+        belief=pl.concat_str("key", pl.lit(f": {note}")),
     )
 
 

@@ -86,7 +86,7 @@ def _compared(name: str, rows: pl.LazyFrame, columns: Sequence[pl.Expr], old: pl
     seen = fingerprints.select(
         pl.lit(name).alias("table"),
         pl.col(DAY).cast(pl.Date).alias("day"),
-        pl.format("{}/{}", _ROWS, "mark").alias("mark"),
+        pl.concat_str(_ROWS, pl.lit("/"), "mark").alias("mark"),
     )
     changed = seen.join(old, on=["day", "mark"], how="anti", nulls_equal=True)["day"]
     new = within(rows, changed.to_list())

@@ -10,7 +10,7 @@ None of them contains a customer's values.
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -58,9 +58,12 @@ _POSITION: Final = "place"
 """The position of a result in its check; compacted files do not keep the order of rows."""
 
 
-def results(lake: Lake) -> pl.DataFrame:
-    """The results of all checks so far, oldest first (schema `RESULTS`); an empty frame when there are none."""
+def results(lake: Lake, until: datetime | None = None) -> pl.DataFrame:
+    """The results of all checks so far, or of those up to a time, oldest first (schema `RESULTS`); an empty frame when
+    there are none.
+    """
     stored = scan(lake, RESULTS_TABLE, pl.Schema({**RESULTS, _POSITION: pl.Int64()}))
+    stored = stored if until is None else stored.filter(pl.col("checked_at") <= until)
     return _read(stored.sort("checked_at", _POSITION).select(RESULTS.names()), lake.table(RESULTS_TABLE))
 
 

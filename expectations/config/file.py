@@ -7,15 +7,17 @@ error names file and line, the expected value, and the most similar valid key.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, SecretStr, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, create_model, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from expectations.errors import ConfigurationError, nearest
@@ -33,6 +35,24 @@ class Section(BaseModel):
     """One table of journeys.toml. Frozen; an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Owned(Section):
+    """A definition, with who is responsible (`owner`), when it was last looked at (`reviewed`), what it means (`says`).
+
+    >>> from datetime import date
+    >>> Owned(owner="Mara", reviewed=date(2026, 11, 2)).reviewed
+    '2026-11-02'
+    """
+
+    owner: str = Field(default="", description="who is responsible")
+    reviewed: str = Field(default="", description="the day when the definition was last looked at")
+    says: str = Field(default="", description="what it means, in a sentence")
+
+    @field_validator("reviewed", mode="before")
+    @classmethod
+    def _as_text(cls, reviewed: object) -> object:
+        return reviewed.isoformat() if isinstance(reviewed, date) else reviewed
 
 
 class _Overridable(BaseSettings):
@@ -161,6 +181,15 @@ class ConfigFile:
             if variable in {name.upper() for name in os.environ}:
                 return f"environment variable {variable}"
         return f"{self.path}, line {line_of(self.text, location)}"
+
+
+def toml_text(text: str) -> str:
+    """A text as TOML writes it, in quotes.
+
+    >>> print(toml_text('say "hi"'))
+    "say \\"hi\\""
+    """
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def line_of(text: str, location: Location) -> int:

@@ -24,8 +24,10 @@ class Retention(Section):
     datetime.date(2025, 4, 27)
     """
 
-    keep_events: _Keep | None = None
-    keep_texts: _Keep | None = None
+    keep_events: _Keep | None = Field(default=None, description="how long events are kept; by default for ever")
+    keep_texts: _Keep | None = Field(
+        default=None, description="how long free texts are kept; by default as long as events"
+    )
     text_attributes: list[str] = Field(default=[], description="customer attributes that hold free text")
 
     def first_day(self, now: datetime) -> date | None:

@@ -15,8 +15,8 @@ from expectations.errors import StorageError, said
 from expectations.lake import files
 from expectations.lake.layout import Lake
 
-COMMANDS: Final = ("load", "stitch", "check", "report", "maintain")
-"""The commands that leave a note."""
+COMMANDS: Final = ("load", "ingest", "stitch", "check", "report", "watch", "products", "brief", "run", "maintain")
+"""The commands that leave a note; `ingest`, `watch`, `products` and `brief` as steps of `run` only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ class CommandRun:
     """How the last run of a command ended. Times are Unix seconds.
 
     `succeeded_at` is the end of the last run with exit code 0, None where there was none. `rows` depends on the
-    command: rows landed (load), rows checked (check), touches of all paths (stitch), rows removed for their age
-    (maintain); None for a report, and for a run that failed before it counted.
+    command: rows landed (load, ingest), rows checked (check), touches of all paths (stitch), alerts told (watch),
+    targets judged (products), rows removed for their age (maintain); None for others, and for a run that failed before
+    it counted.
     """
 
     command: str

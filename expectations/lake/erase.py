@@ -18,6 +18,7 @@ from expectations.lake import files
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
 from expectations.lake.tables import open_delta
+from expectations.lake.writing import WRITER
 from expectations.retries import retrying
 
 _DIGITS: Final = 20
@@ -89,7 +90,7 @@ def _deleted(address: str, conditions: Iterable[str]) -> tuple[int, set[int]]:
 def _delete(address: str, condition: str) -> tuple[int, int]:
     """Delete rows in one commit; return how many files were removed, and the version of the table then."""
     table = open_delta(address)
-    found: dict[str, Any] = table.delete(condition)
+    found: dict[str, Any] = table.delete(condition, writer_properties=WRITER)
     return int(found.get("num_removed_files", 0)), table.version()
 
 

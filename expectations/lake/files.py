@@ -8,6 +8,7 @@ polars, which accepts both kinds of address: read them here, where no name is a 
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import uuid
@@ -85,6 +86,13 @@ def write(address: str, content: bytes, served_as: Mapping[str, str] | None = No
         return
     with _store(address) as (store, name):
         store.put(name, content, attributes=dict(served_as or {}))
+
+
+def write_rows(address: str, rows: pl.DataFrame) -> None:
+    """Write or replace a Parquet file, as `write` does."""
+    buffer = io.BytesIO()
+    rows.write_parquet(buffer)
+    write(address, buffer.getvalue())
 
 
 def create(address: str, content: bytes) -> bool:

@@ -14,8 +14,16 @@ QUARANTINE: Final = "quarantine"
 PROFILES: Final = "profiles"
 LINKS: Final = "links"
 RUNS: Final = "runs"
+JOURNEYS: Final = "journeys"
+RESTATEMENTS: Final = "restatements"
 RESULTS: Final = "checks/results"
 PATHS: Final = "paths"
+PERSONAS: Final = "personas"
+"""Not a Delta table: the fits of personas, with the members of the one in force."""
+REPORTED: Final = "reported"
+"""Not a Delta table: what every published report told, by what definitions, from which events."""
+SNAPSHOTS: Final = "snapshots"
+"""Not a Delta table: what was known of customers at earlier times, and the predictions made from it."""
 TOUCHES: Final = "touches"
 """Not a Delta table: the rows of the path store."""
 
@@ -25,6 +33,8 @@ PARTITION_COLUMNS: Final[dict[str, list[str]]] = {
     PROFILES: [],
     LINKS: [],
     RUNS: [],
+    JOURNEYS: [],
+    RESTATEMENTS: [],
     RESULTS: [],
 }
 

@@ -9,7 +9,7 @@ and of them only the columns of the position.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Final
 
@@ -19,11 +19,21 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from expectations import contract
 from expectations.errors import StorageError, said
-from expectations.lake.layout import EVENTS, PARTITION_COLUMNS, PROFILES, QUARANTINE, RESULTS, RUNS, Lake
+from expectations.lake.layout import (
+    EVENTS,
+    JOURNEYS,
+    PARTITION_COLUMNS,
+    PROFILES,
+    QUARANTINE,
+    RESTATEMENTS,
+    RESULTS,
+    RUNS,
+    Lake,
+)
 from expectations.lake.tables import open_delta, scan_table
 
 LANDED: Final = (EVENTS, QUARANTINE, PROFILES)
-TABLES: Final = (*LANDED, RESULTS, RUNS)
+TABLES: Final = (*LANDED, RESULTS, RUNS, JOURNEYS, RESTATEMENTS)
 """The tables whose files are compacted."""
 REPEATS: Final = pl.Schema({"table": pl.String, "day": pl.Date, "rows": pl.Int64, "surplus": pl.Int64})
 """One row per day of a table (null for a table without days): its rows, and how many of them are surplus."""
@@ -39,8 +49,9 @@ def find_repeats(lake: Lake, name: str, known: Mapping[date | None, int] | None 
     address, known = lake.table(name), known or {}
     try:
         table = open_delta(address)
-        changed = [(day, rows) for day, rows in rows_by_day(table, name).items() if known.get(day) != rows]
-        found = [(name, day, rows, _surplus(of_day(table, name, day), rows)) for day, rows in changed]
+        changed = {day: rows for day, rows in rows_by_day(table, name).items() if known.get(day) != rows}
+        surplus = {day: more for days in _together(changed) for day, more in _surplus(table, name, days).items()}
+        found = [(name, day, rows, surplus.get(day, 0)) for day, rows in changed.items()]
     except TableNotFoundError:
         found = []
     except (DeltaError, OSError, pl.exceptions.PolarsError) as error:
@@ -61,9 +72,14 @@ def rows_by_day(table: DeltaTable, name: str) -> dict[date | None, int]:
 
 def of_day(table: DeltaTable, name: str, day: date | None) -> pl.LazyFrame:
     """The rows of one day of a table, or those without a day; all rows of a table without days."""
+    return _of_days(table, name, [day])
+
+
+def _of_days(table: DeltaTable, name: str, days: Collection[date | None]) -> pl.LazyFrame:
     rows = scan_table(table)
     for column in PARTITION_COLUMNS[name]:
-        rows = rows.filter(pl.col(column).is_null() if day is None else pl.col(column) == day)
+        there = pl.col(column).is_in([day for day in days if day is not None])
+        rows = rows.filter(there | pl.col(column).is_null() if None in days else there)
     return rows
 
 
@@ -81,6 +97,22 @@ def _shared_keys(keys: pl.LazyFrame, pieces: int) -> Iterator[pl.DataFrame]:
         yield counts.filter(pl.col("n") > 1).select(_KEY).collect(engine="streaming")
 
 
-def _surplus(rows: pl.LazyFrame, count: int) -> int:
-    found = sharing_positions(rows, count).select(pl.struct(pl.all()).hash()).collect(engine="streaming").to_series()
-    return len(found) - found.n_unique()
+def _together(days: Mapping[date | None, int]) -> Iterator[dict[date | None, int]]:
+    """The days in groups that are read at once: as many as have no more rows than may be compared at once, or one."""
+    group: dict[date | None, int] = {}
+    for day, rows in days.items():
+        if group and sum(group.values()) + rows > _MOST_KEYS:
+            yield group
+            group = {}
+        group[day] = rows
+    if group:
+        yield group
+
+
+def _surplus(table: DeltaTable, name: str, days: Mapping[date | None, int]) -> dict[date | None, int]:
+    """The surplus rows of days that have some; rows that are equal in every column are of one day."""
+    column = next(iter(PARTITION_COLUMNS[name]), None)
+    day = pl.col(column).cast(pl.Date) if column else pl.lit(None, pl.Date)
+    shared = sharing_positions(_of_days(table, name, days), sum(days.values()))
+    found = shared.select(day.alias("day"), pl.struct(pl.all()).hash().alias("row")).collect(engine="streaming")
+    return dict(found.group_by("day").agg(pl.len() - pl.col("row").n_unique()).iter_rows())

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
@@ -24,6 +25,7 @@ UNUSABLE: Final = re.compile(r"[\[\]|^\\\x00-\x1f\x7f\ud800-\udfff]|%[0-9A-Fa-f]
 _READ_OTHERWISE: Final = re.compile("[*=]|%3F", re.IGNORECASE)
 """What polars takes for a pattern or a partition, in the address of a folder."""
 _FILE: Final = " file"
+_STEP: Final = timedelta(milliseconds=1)
 _NO_VALUE: Final = "__HIVE_DEFAULT_PARTITION__"
 RETENTION: Final = {"journeys.change": "retention"}
 """Marks the commits that remove what is older than the lake keeps it."""
@@ -34,16 +36,80 @@ def landed(lake: Lake, version: int | None = None) -> pl.LazyFrame:
     return scan(lake, EVENTS, contract.EVENTS, version)
 
 
-def profiles(lake: Lake) -> pl.LazyFrame:
+def landed_near(
+    lake: Lake,
+    times: pl.Series,
+    within: timedelta = timedelta(0),
+    *,
+    columns: Sequence[str] = (contract.OCCURRED_AT,),
+    version: int | None = None,
+) -> pl.LazyFrame:
+    """The rows of table `events` in those files that can hold one of these times, or one up to `within` later.
+
+    Every row with such a time in one of the `columns` is among them, beside others. Files whose smallest and greatest
+    times the table's log does not know are read, too.
+    """
+    return _landed_in(lake, lambda table: _files_near(table, times, within, columns), version)
+
+
+def landed_beside(lake: Lake, known: Collection[str]) -> pl.LazyFrame:
+    """The rows of table `events` in other files than those `known`, by name (`landed_files`)."""
+    return _landed_in(lake, lambda table: [file for file in table.file_uris() if _name(file) not in known])
+
+
+def landed_files(lake: Lake, version: int) -> frozenset[str]:
+    """The names of the files of a version of table `events`; no two files of a table ever have the same."""
+    address = lake.table(EVENTS)
+    try:
+        return frozenset(map(_name, open_delta(address, version).file_uris()))
+    except (DeltaError, OSError) as error:
+        raise StorageError("A table of the lake cannot be read.", where=address, found=said(error)) from error
+
+
+def _landed_in(lake: Lake, files_of: Callable[[DeltaTable], Sequence[str]], version: int | None = None) -> pl.LazyFrame:
+    """The rows of events in some files of their table."""
+    address = lake.table(EVENTS)
+    try:
+        table = open_delta_if_any(address, version)
+        chosen = [] if table is None else files_of(table)
+        if table is None or not chosen:
+            return pl.LazyFrame(schema=contract.EVENTS)
+        whole = scan_table(table).collect_schema()
+        frame = _scan_files(chosen, whole, table.metadata().partition_columns)
+        return frame.select(_as_contract(column, dtype, whole) for column, dtype in contract.EVENTS.items())
+    except (DeltaError, OSError) as error:
+        raise StorageError("A table of the lake cannot be read.", where=address, found=said(error)) from error
+
+
+def _name(file: str) -> str:
+    return file.rsplit("/", 1)[-1]
+
+
+def _files_near(table: DeltaTable, times: pl.Series, within: timedelta, columns: Sequence[str]) -> list[str]:
+    """The files that can hold one of these times. The log knows times in milliseconds, cut off."""
+    adds, sought = pl.DataFrame(table.get_add_actions(flatten=True)), times.cast(contract.TIME).unique().sort()
+    holds = pl.repeat(False, len(adds), dtype=pl.Boolean, eager=True)
+    for column in columns:
+        if not {f"min.{column}", f"max.{column}"} <= set(adds.columns):
+            return table.file_uris()
+        first, last = (adds[f"{end}.{column}"].cast(contract.TIME) for end in ("min", "max"))
+        next_one = sought.search_sorted(first - within - _STEP, side="left")
+        at = sought.gather(next_one.clip(upper_bound=len(sought) - 1)) if len(sought) else first.clear(len(first))
+        holds |= ((next_one < len(sought)) & (at <= last + _STEP)).fill_null(True) | first.is_null() | last.is_null()
+    names = set(map(_name, adds["path"].filter(holds)))
+    return [file for file in table.file_uris() if _name(file) in names]
+
+
+def profiles(lake: Lake, version: int | None = None) -> pl.LazyFrame:
     """The customer attributes of a lake, with the columns of `contract.PROFILES`; may be empty."""
-    return scan(lake, PROFILES, contract.PROFILES)
+    return scan(lake, PROFILES, contract.PROFILES, version)
 
 
 def table_version(lake: Lake, name: str) -> int | None:
     """Version of a Delta table, or None when it does not exist."""
     address = lake.table(name)
     try:
-        table = _opened(address)
+        table = open_delta_if_any(address)
     except (DeltaError, OSError) as error:
         raise StorageError("A table of the lake cannot be read.", where=address, found=said(error)) from error
     return None if table is None else table.version()
@@ -57,7 +123,7 @@ def conform(frame: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
     lazy = frame.lazy()
     schema = lazy.collect_schema()
     if contract.EVENT_ID not in schema:
-        lazy = lazy.with_row_index("_row").with_columns(pl.format("row-{}", "_row").alias(contract.EVENT_ID))
+        lazy = lazy.with_row_index("_row").with_columns(pl.concat_str(pl.lit("row-"), "_row").alias(contract.EVENT_ID))
         schema = lazy.collect_schema()
     return lazy.select(_as_contract(name, dtype, schema) for name, dtype in contract.EVENTS.items())
 
@@ -69,7 +135,7 @@ def scan(lake: Lake, name: str, schema: pl.Schema, version: int | None = None) -
     """
     address = lake.table(name)
     try:
-        table = _opened(address, version)
+        table = open_delta_if_any(address, version)
         if table is None:
             return pl.LazyFrame(schema=schema)
         frame = scan_table(table)
@@ -207,7 +273,7 @@ def _check_name(address: str) -> None:
         )
 
 
-def _opened(address: str, version: int | None = None) -> DeltaTable | None:
+def open_delta_if_any(address: str, version: int | None = None) -> DeltaTable | None:
     """The table at an address; None when there is none. (`DeltaTable.is_deltatable` would block all other threads.)"""
     try:
         return open_delta(address, version)

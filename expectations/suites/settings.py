@@ -53,23 +53,27 @@ class ColumnRule(Section):
     the gate enforces the others as well.
     """
 
-    column: str = Field(min_length=1)
-    table: Literal["events", "profiles", "links", "touches"] = "events"
-    kind: Kind | None = None
-    events: list[str] = Field(default=[])
-    required: bool = False
-    values: Values | None = Field(default=None, min_length=1)
-    pattern: str | None = None
-    least: float | None = None
-    most: float | None = None
-    shortest: int | None = Field(default=None, ge=0)
-    longest: int | None = Field(default=None, ge=0)
-    unique: bool = False
-    share: float = Field(default=1, gt=0, le=1)
-    given_share: tuple[float, float] | None = None
-    severity: Literal["refuse", "warn"] = "warn"
-    reason: str = ""
-    note: str = ""
+    column: str = Field(min_length=1, description="the column, or properties.<field>")
+    table: Literal["events", "profiles", "links", "touches"] = Field(
+        default="events", description="the table whose rows are judged"
+    )
+    kind: Kind | None = Field(default=None, description="only rows of this kind")
+    events: list[str] = Field(default=[], description="only events with these names")
+    required: bool = Field(default=False, description="the column must have a value")
+    values: Values | None = Field(default=None, min_length=1, description="the values that are allowed")
+    pattern: str | None = Field(default=None, description="a regular expression that the text must match")
+    least: float | None = Field(default=None, description="the least number")
+    most: float | None = Field(default=None, description="the largest number")
+    shortest: int | None = Field(default=None, ge=0, description="the least number of characters")
+    longest: int | None = Field(default=None, ge=0, description="the largest number of characters")
+    unique: bool = Field(default=False, description="no value occurs twice")
+    share: float = Field(default=1, gt=0, le=1, description="the share of rows that must pass")
+    given_share: tuple[float, float] | None = Field(
+        default=None, description="least and largest share of rows with a value"
+    )
+    severity: Literal["refuse", "warn"] = Field(default="warn", description="refuse the row, or warn")
+    reason: str = Field(default="", description="the code of refused rows in the quarantine")
+    note: str = Field(default="", description="what people should know about the rule")
 
     @model_validator(mode="after")
     def _is_valid(self) -> ColumnRule:
@@ -128,10 +132,10 @@ class ColumnRule(Section):
 class Reference(Section):
     """An identity on events of one kind (or of all) has a profile, for at least this share of the rows."""
 
-    column: Literal["customer_id", "anonymous_id"] = "customer_id"
-    kind: Kind | None = None
-    share: float = Field(default=1, gt=0, le=1)
-    severity: Literal["refuse", "warn"] = "warn"
+    column: Literal["customer_id", "anonymous_id"] = Field(default="customer_id", description="the identity")
+    kind: Kind | None = Field(default=None, description="only events of this kind")
+    share: float = Field(default=1, gt=0, le=1, description="the share of rows that must have a profile")
+    severity: Literal["refuse", "warn"] = Field(default="warn", description="refuse the row, or warn")
 
 
 class Drift(Section):
@@ -141,27 +145,27 @@ class Drift(Section):
     It needs `least_days` such days before it, and is compared with the newest `days` of them.
     """
 
-    enabled: bool = True
-    days: int = Field(default=28, ge=7)
-    least_days: int = Field(default=7, ge=3)
-    settle: Duration = timedelta(days=1)
+    enabled: bool = Field(default=True, description="whether days are compared")
+    days: int = Field(default=28, ge=7, description="days that a day is compared with, at most")
+    least_days: int = Field(default=7, ge=3, description="days that it needs before it")
+    settle: Duration = Field(default=timedelta(days=1), description="time after a day until it is compared")
     names: float = Field(default=0.1, gt=0, description="largest divergence of the shares of event names")
     shares: float = Field(default=1.2, gt=1, description="largest factor between an event name's share and its median")
     nulls: float = Field(default=0.1, gt=0, le=1, description="largest change of a column's share of values")
     volume: float = Field(default=3, gt=1, description="largest factor between an hour and the same hour of the week")
-    severity: Literal["refuse", "warn"] = "warn"
+    severity: Literal["refuse", "warn"] = Field(default="warn", description="refuse, or warn")
 
 
 class ExpectationSettings(Section):
     """Expectations in addition to the contract. Every key is optional."""
 
-    suites: list[str] = Field(default=[])
-    plan: Vocabulary = Vocabulary()
-    rules: list[ColumnRule] = Field(default=[])
-    references: list[Reference] = Field(default=[])
-    daily_rows: tuple[int, int] | None = None
-    freshness: Duration | None = None
-    drift: Drift = Drift()
+    suites: list[str] = Field(default=[], description="files with suites of expectations")
+    plan: Vocabulary = Field(default=Vocabulary(), description="known events and channels")
+    rules: list[ColumnRule] = Field(default=[], description="expectations about columns")
+    references: list[Reference] = Field(default=[], description="identities that must have a profile")
+    daily_rows: tuple[int, int] | None = Field(default=None, description="least and largest number of events per day")
+    freshness: Duration | None = Field(default=None, description="longest time since the newest event was received")
+    drift: Drift = Field(default=Drift(), description="how far a day may differ from those before")
 
     def own_suites(
         self, folder: Path, location: Callable[[int], str] = "[[expectations.rules]] {}".format

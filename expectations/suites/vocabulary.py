@@ -27,7 +27,7 @@ def require_column(name: str) -> str:
 class KnownEvent(Section):
     """One event of the plan: the required fields (columns of the contract, or `properties.<field>`)."""
 
-    required: list[str] = Field(default=[])
+    required: list[str] = Field(default=[], description="columns, or properties.<field>, that the event must have")
 
     @field_validator("required")
     @classmethod
@@ -42,9 +42,9 @@ class Vocabulary(Section):
     'channel: one of web, app'
     """
 
-    events: dict[str, KnownEvent] = Field(default={})
-    channels: list[str] = Field(default=[])
-    severity: Literal["refuse", "warn"] = "warn"
+    events: dict[str, KnownEvent] = Field(default={}, description="known events by name")
+    channels: list[str] = Field(default=[], description="known channels")
+    severity: Literal["refuse", "warn"] = Field(default="warn", description="refuse unknown ones, or warn")
 
     def expectations(self) -> tuple[Expectation, ...]:
         """The plan as expectations about events."""

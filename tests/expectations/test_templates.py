@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analytics import Goal
+from analytics import ContactSettings, Goal, MomentSettings, VoiceSettings
 from analytics.touches.rules import PathRules
 from expectations.config.durations import duration
 from ingest.settings.ingest import IngestSettings
@@ -21,10 +21,20 @@ def _template(name: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
+def _named(contacts: dict[str, Any], moments: dict[str, Any]) -> list[str]:
+    """The touchpoints that contacts and moments name."""
+    intents = [ContactSettings.model_validate(contacts).touchpoints, MomentSettings.model_validate(moments).entries]
+    rules = MomentSettings.model_validate(moments).intents
+    return [word for each in (*intents, *(i.touchpoints + i.useful + i.unless for i in rules)) for word in each]
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_every_table_is_valid(name):
     template = _template(name)
-    assert set(template) == {"lake", "ingest", "paths", "goals", "report"}
+    asked = {"contacts": ContactSettings, "moments": MomentSettings, "voice": VoiceSettings} if name == "shop" else {}
+    assert set(template) == {"lake", "ingest", "paths", "goals", "report", *asked}
+    for table, model in asked.items():
+        model.model_validate(template[table])
     IngestSettings.model_validate(template["ingest"])
     PathRules.model_validate(template["paths"])
     ReportSettings.model_validate(template["report"])
@@ -47,6 +57,7 @@ def test_stages_and_goals_name_touchpoints_that_rules_make(name):
     goals = [Goal.model_validate(goal) for goal in _template(name)["goals"]]
     assert {*goals[0].steps} == {*paths.goal}
     assert {step for goal in goals for step in goal.touchpoints} <= made
+    assert set(_named(_template(name).get("contacts", {}), _template(name).get("moments", {}))) <= made
     assert len(staged) == len(set(staged))
     assert [stage.name for stage in paths.stages] == ["Awareness", "Interest", "Desire", "Action"]
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,19 @@ from analytics.touches.deduplication import events
 from expectations import contract
 from expectations.errors import StorageError
 from expectations.lake.layout import Lake
-from expectations.lake.tables import added, append, conform, landed, open_delta, profiles, scan_table, table_version
+from expectations.lake.tables import (
+    added,
+    append,
+    conform,
+    landed,
+    landed_beside,
+    landed_files,
+    landed_near,
+    open_delta,
+    profiles,
+    scan_table,
+    table_version,
+)
 from tests.services.object_store import BUCKET, object_store
 from tests.written import START, at
 
@@ -107,3 +119,34 @@ def test_a_folder_that_no_table_can_lie_in_is_named(name: str, tmp_path: Path) -
             landed(Lake(str(folder)))
         with pytest.raises(StorageError, match="Tables cannot lie in a folder of this name"):
             append(Lake(str(folder)), "events", frame(event("a")).collect())
+
+
+def test_rows_near_a_time_are_read_from_the_files_that_can_hold_them(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    for number, time in enumerate(["0m", "10m", "20m"]):
+        moment = at(time) + timedelta(microseconds=999)  # the log says less: it knows milliseconds
+        row = event(f"e{number}", received=at("30m")) | {"occurred_at": moment}
+        append(lake, "events", frame(row).collect())
+
+    def near(*times: datetime, **how: Any) -> list[str]:
+        found = landed_near(lake, pl.Series(times, dtype=contract.TIME), **how)
+        return sorted(found.collect()["event_id"])
+
+    assert near(at("10m") + timedelta(microseconds=999)) == ["e1"]
+    assert near(at("0m"), at("25m")) == ["e0"] and near(at("5m")) == near() == []
+    assert near(at("5m"), within=timedelta(minutes=6)) == ["e1"]
+    assert near(at("5m"), within=timedelta(minutes=16)) == ["e1", "e2"]
+    assert near(at("30m"), columns=["occurred_at", "received_at"]) == ["e0", "e1", "e2"]
+    assert near(at("10m"), version=0) == []
+    names = landed_files(lake, 1)
+    assert len(names) == 2 and landed_beside(lake, names).collect()["event_id"].to_list() == ["e2"]
+    nowhere = Lake(str(tmp_path / "nowhere"))
+    assert landed_near(nowhere, pl.Series([at("0m")])).collect().is_empty()
+    assert landed_beside(nowhere, names).collect().is_empty()
+
+
+def test_files_whose_times_the_log_does_not_know_are_read(tmp_path: Path) -> None:
+    lake = Lake(str(tmp_path))
+    without = {"configuration": {"delta.dataSkippingNumIndexedCols": "0"}}
+    frame(event("e0")).collect().write_delta(lake.table("events"), delta_write_options=without)
+    assert landed_near(lake, pl.Series([at("9d")])).collect()["event_id"].to_list() == ["e0"]
