@@ -15,7 +15,7 @@ import orjson
 
 from expectations.errors import JourneysError, said
 
-LOGGERS: Final = ("ingest",)
+LOGGERS: Final = ("ingest", "journeys")
 _FIELDS: Final = "facts"
 
 

@@ -117,13 +117,16 @@ def _parse(records: Sequence[Record], largest: int, refuse: _Refuse, find_schema
         if value is None or len(value) > largest or type(value) is Unread:
             refuse(_unreadable(record, largest))
             continue
-        if value[-1:] != _CLOSE and value[:1] == _OPEN and is_truncated(value):
+        if value[-1:] != _CLOSE and value[:1] == _OPEN and not record.headers and is_truncated(value):
             refuse(Refusal(record.offset, *_TRUNCATED))  # at half the cost of an exception of the parser
             continue
         try:
             event = loads(value)
         except orjson.JSONDecodeError as error:
-            event = parse_document(value, find_schema) if value[:1] == MAGIC else parse_fault(value, error)
+            if value[:1] == MAGIC or record.headers:
+                event = parse_document(value, find_schema, record.headers)
+            else:
+                event = parse_fault(value, error)
             if isinstance(event, Fault):
                 refuse(Refusal(record.offset, *event))
                 continue
@@ -248,7 +251,7 @@ def complete(fields: pl.DataFrame, partition: Partition, stream: Stream) -> pl.D
     absent = [pl.lit(None, dtype).alias(name) for name, dtype in contract.EVENTS.items() if name not in fields.columns]
     missing_id = pl.col("event_id").is_null()
     offset, received = pl.col(contract.OFFSET), pl.col(contract.RECEIVED_AT)
-    part = pl.when(pl.col(contract.PART) > 0).then(pl.format(":{}", contract.PART)).otherwise(pl.lit(""))
+    part = pl.when(pl.col(contract.PART) > 0).then(pl.concat_str(pl.lit(":"), contract.PART)).otherwise(pl.lit(""))
     generated = pl.concat_str(pl.lit(f"k:{partition.topic}:{partition.number}:"), offset.cast(pl.String), part)
     received = received.cast(pl.Datetime("ms", "UTC")).cast(contract.TIME)
     return (

@@ -48,7 +48,7 @@ def json_texts(series: pl.Series) -> pl.Series:
         texts = json_bytes(series.to_list())[1:-1].decode().split(",") if series.len() else []
         return pl.select(pl.when(series.is_not_null()).then(pl.Series(texts, dtype=pl.String))).to_series()
     if dtype == pl.String:
-        quoted = pl.select(pl.format('"{}"', series)).to_series()
+        quoted = pl.select(pl.concat_str(pl.lit('"'), series, pl.lit('"')).alias(series.name)).to_series()
         escaped = series.str.contains(_ESCAPED).fill_null(False)
         return quoted.scatter(escaped.arg_true(), _texts(series.filter(escaped))) if escaped.any() else quoted
     return _texts(series)

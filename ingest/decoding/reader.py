@@ -18,6 +18,7 @@ from ingest.decoding.formats.mapping import (
     apply_rules,
     compile_fields,
     compile_rules,
+    list_at,
     message_metadata,
     moved_fields,
 )
@@ -57,14 +58,17 @@ def _format_reader(stream: Stream, find: FindSchema | None, fields: tuple[FieldR
         return partial(_cloudevents, read=partial(parse_document, find=find), mapped=bool(fields))
     if stream.format == "snowplow":
         return partial(_snowplow, find=find)
-    convert = _OBJECTS.get(stream.format) or partial(_json, moved=moved_fields(fields) if fields else None)
+    if stream.elements:
+        convert: Callable[[Any], Outcomes] = partial(_elements, path=stream.elements, moved=moved_fields(fields))
+    else:
+        convert = _OBJECTS.get(stream.format) or partial(_json, moved=moved_fields(fields) if fields else None)
     return partial(_read, find=find, convert=convert)
 
 
 def _read(record: Record, *, find: FindSchema | None, convert: Callable[[Any], Outcomes]) -> Outcomes:
     if record.value is None:
         return Fault(TOMBSTONE, None, "the message has no value")
-    document = parse_document(record.value, find)
+    document = parse_document(record.value, find, record.headers)
     return document if isinstance(document, Fault) else convert(document)
 
 
@@ -75,6 +79,24 @@ def _json(document: Any, moved: frozenset[str] | None) -> Outcomes:
     if moved is None:
         return [Part(plain(document), document)]
     return [Part({"properties": {name: value for name, value in document.items() if name not in moved}}, document)]
+
+
+def _elements(document: Any, path: str, moved: frozenset[str]) -> Outcomes:
+    """The elements of a list in the message, each as one event: the fields that the mapping does not move."""
+    if type(document) is not dict:
+        return Fault("not_object", None, f"expected an object, found {type_name(document)}")
+    found = list_at(document, path)
+    if type(found) is not list:
+        reason = "missing_field" if found is None else "wrong_type"
+        return Fault(reason, path, f"expected a list of events, found {type_name(found)}")
+    return [_element(element, document, moved) for element in found]
+
+
+def _element(element: Any, message: dict[str, Any], moved: frozenset[str]) -> Outcome:
+    if type(element) is not dict:
+        return Fault("not_object", None, f"expected an object in the list, found {type_name(element)}")
+    rest = {name: value for name, value in element.items() if name not in moved}
+    return Part({"properties": rest}, {**element, "@message": message})
 
 
 def _snowplow(record: Record, *, find: FindSchema | None) -> Outcomes:

@@ -1,4 +1,4 @@
-"""Looks up schemas of a Schema Registry by number, in a folder or over HTTP.
+"""Looks up schemas of a Schema Registry by number or GUID, in a folder or over HTTP.
 
 A schema that was found is cached. An unknown one is looked up again, over HTTP at most once a minute, so no restart is
 needed when a schema arrives after its first messages. Look-ups in vain have a budget per minute: messages with endless
@@ -24,7 +24,7 @@ import orjson
 
 from expectations.errors import RegistryError
 from ingest.decoding.formats.avro import Bounds
-from ingest.decoding.formats.registry import FindSchema, JsonSchema, Schema, UnusableSchema, avro
+from ingest.decoding.formats.registry import FindSchema, JsonSchema, Schema, SchemaId, UnusableSchema, avro
 from ingest.settings.ingest import SchemaSettings
 from ingest.settings.security import read_secret
 
@@ -51,11 +51,11 @@ class _SchemaCache:
         self._settings = settings
         self._folder = None if settings.folder is None else Path(settings.folder)
         self._bounds = Bounds(settings.most_values, settings.deepest)
-        self._schemas: dict[int, Schema] = {}
-        self._failed_at: dict[int, float] = {}
+        self._schemas: dict[SchemaId, Schema] = {}
+        self._failed_at: dict[SchemaId, float] = {}
         self._in_vain = _InVain(settings.unknown_schemas, settings.unknown_time.total_seconds())
 
-    def find(self, number: int) -> Schema | None:
+    def find(self, number: SchemaId) -> Schema | None:
         schema = self._schemas.get(number)
         if schema is None:
             schema = self._in_folder(number) or self._at_address(number)
@@ -63,7 +63,7 @@ class _SchemaCache:
                 self._schemas[number] = schema
         return schema
 
-    def _in_folder(self, number: int) -> Schema | None:
+    def _in_folder(self, number: SchemaId) -> Schema | None:
         if self._folder is None:
             return None
         text = _content(self._folder / f"{number}.avsc")
@@ -71,13 +71,14 @@ class _SchemaCache:
             return avro(text, self._bounds)
         return None if _content(self._folder / f"{number}.json") is None else JsonSchema()
 
-    def _at_address(self, number: int) -> Schema | None:
+    def _at_address(self, number: SchemaId) -> Schema | None:
         began = time.monotonic()
         if self._settings.address is None or began - self._failed_at.get(number, -_RETRY_SECONDS) < _RETRY_SECONDS:
             return None
         if not self._in_vain.is_left(began):
             return _NOT_ASKED
-        response = _request(f"{self._settings.address.rstrip('/')}/schemas/ids/{number}", self._settings)
+        room = "ids" if isinstance(number, int) else "guids"
+        response = _request(f"{self._settings.address.rstrip('/')}/schemas/{room}/{number}", self._settings)
         if response is not None:
             return self._schema(response)
         self._in_vain.add(time.monotonic() - began)

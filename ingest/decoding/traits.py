@@ -1,8 +1,11 @@
-"""Extracts customer attributes from the traits of Segment's identify and group calls.
+"""Extracts customer attributes from the traits of Segment's identify and group calls, and from streams of profiles.
 
 The value of a trait is valid from the time of the call until another call changes it; null ends it. Names are converted
 to lower case words; those of a group's traits begin with `group_`, and the group itself is `group_id`. Traits that are
 objects or lists are ignored.
+
+Of a stream of profiles every field that is not mapped is an attribute, and a message ends none that it lacks. It
+belongs to the customer id, else to the anonymous id, else to the first of its identities by name.
 """
 
 from __future__ import annotations
@@ -29,7 +32,12 @@ _CALLS: Final = ("identify", _GROUP)
 
 def has_traits(stream: Stream) -> bool:
     """Whether customer attributes are extracted from the messages of a stream."""
-    return stream.format == "segment" and stream.traits != []
+    return stream.traits != [] and (stream.format == "segment" or stream.profiles)
+
+
+def events_of(accepted: pl.DataFrame, stream: Stream) -> pl.DataFrame:
+    """The events among what was accepted: none of a stream of profiles."""
+    return accepted.clear() if stream.profiles else accepted
 
 
 def attributes(events: pl.DataFrame, stream: Stream) -> pl.DataFrame:
@@ -38,23 +46,27 @@ def attributes(events: pl.DataFrame, stream: Stream) -> pl.DataFrame:
 
     `events` has the columns of `contract.EVENTS`. No events, or none with traits, give no rows.
     """
-    calls = events.filter(pl.col(contract.EVENT_NAME).is_in(_CALLS) & pl.col("properties").is_not_null())
+    is_call = pl.lit(True) if stream.profiles else pl.col(contract.EVENT_NAME).is_in(_CALLS)
+    calls = events.filter(is_call & pl.col("properties").is_not_null())
     names = None if stream.traits is None else frozenset(map(snake, stream.traits))
     ordered = calls.sort(contract.OFFSET, contract.PART).iter_rows(named=True)
-    rows = [row for call in ordered for row in _rows(call, names)]
+    rows = [row for call in ordered for row in _rows(call, names, is_profile=stream.profiles)]
     return pl.DataFrame(rows, contract.PROFILES, orient="row")
 
 
-def _rows(call: dict[str, Any], names: frozenset[str] | None) -> Iterator[tuple[Any, ...]]:
+def _rows(call: dict[str, Any], names: frozenset[str] | None, *, is_profile: bool) -> Iterator[tuple[Any, ...]]:
     """The attributes of one call: those in `names`, or all but contact data when it is None."""
-    identity_kind = contract.CUSTOMER_ID if call[contract.CUSTOMER_ID] else contract.ANONYMOUS_ID
-    if not call[identity_kind]:
+    known = [(kind, call[kind]) for kind in (contract.CUSTOMER_ID, contract.ANONYMOUS_ID)]
+    known += sorted(dict(call[contract.IDENTITIES] or ()).items()) if is_profile else []
+    kind, identity = next(((kind, identity) for kind, identity in known if identity), ("", ""))
+    if not identity:
         return
     position = [call[name] for name in contract.POSITION]
     properties = orjson.loads(call["properties"])
-    for name, value in sorted(_traits(properties, call[contract.EVENT_NAME])):
+    found = _traits({"traits": properties}, "") if is_profile else _traits(properties, call[contract.EVENT_NAME])
+    for name, value in sorted(found, key=lambda pair: pair[0]):
         if name not in CONTACT if names is None else name in names:
-            yield (identity_kind, call[identity_kind], name, value, call[contract.OCCURRED_AT], *position)
+            yield (kind, identity, name, value, call[contract.OCCURRED_AT], *position)
 
 
 def _traits(properties: dict[str, Any], call: str) -> Iterator[tuple[str, str | None]]:

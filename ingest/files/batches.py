@@ -1,9 +1,9 @@
 """Reads the rows of a file in columns where their shape allows it, and as messages where it does not.
 
 Columns are for streams of plain `json`: tables, and lines with one object each (`ingest.decoding.column_batch` reads
-them). What a library would read in another way than a message is *odd*, and becomes a message again: a row that may be
-too long, a line that is no object or nested too deep, a whole number in a column with fractions, a null of which a line
-does not say whether the field is there.
+them); tables also with a mapping of whole columns (`ingest.files.mapped`). What a library would read in another way
+than a message is *odd*, and becomes a message again: a row that may be too long, a line that is no object or nested too
+deep, a whole number in a column with fractions, a null of which a line does not say whether the field is there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ingest.decoding.column_batch import PROPERTIES, epoch_times, rfc3339_times
 from ingest.decoding.json_values import json_bytes, json_texts
 from ingest.decoding.reader import is_plain
 from ingest.files.lines import Line, chunks, line_blocks
+from ingest.files.mapped import TableMapping, mapped_columns, table_mapping
 from ingest.files.rows import (
     Row,
     is_lines,
@@ -73,10 +74,12 @@ def batches(file: Path, start: int, stream: Stream, reading: Reading) -> Iterato
     `ingest.files.rows.rows` reads, which raises the same errors.
     """
     limits = reading.limits
-    if not is_plain(stream) or is_list(file):
+    mapping = table_mapping(stream)
+    is_table = not is_lines(file, stream.format)
+    if not (is_plain(stream) or (mapping and is_table)) or is_list(file):
         yield from rows(file, start, reading.timestamp, limits, stream.format)
         return
-    read = _lines if is_lines(file) else _tables
+    read = partial(_tables, mapping=mapping) if is_table else _lines
     for _, item in within_expansion(readable(file, read(file, start, reading)), file, limits.largest_expansion, _size):
         if not isinstance(item, int):
             yield item
@@ -92,7 +95,7 @@ def _size(item: Row | ColumnBatch | int) -> int:
     return item.bytes if isinstance(item, ColumnBatch) else len(item.value) + 1
 
 
-def _tables(file: Path, start: int, reading: Reading) -> _Items:
+def _tables(file: Path, start: int, reading: Reading, mapping: TableMapping | None = None) -> _Items:
     is_text = is_text_table(file)
     for piece in pieces(file, start, reading.limits):
         if piece.rows is None:
@@ -101,13 +104,25 @@ def _tables(file: Path, start: int, reading: Reading) -> _Items:
             continue
         begin = max(start - piece.first, 0)
         for first in range(begin, piece.rows.height, reading.most):
-            part = piece.rows[first : first + reading.most]
-            yield piece.first + first, _table_batch(part, piece.first + first, reading, is_text)
+            part, number = piece.rows[first : first + reading.most], piece.first + first
+            columns = _columns(part, mapping, is_text)
+            if columns is None:
+                records = _table_records(part, number, reading, is_text, range(part.height))
+                yield from ((record.offset, record) for record in records)
+            else:
+                yield number, _table_batch(part, columns, number, reading, is_text)
 
 
-def _table_batch(table: pl.DataFrame, first: int, reading: Reading, is_text: bool) -> ColumnBatch:
+def _columns(table: pl.DataFrame, mapping: TableMapping | None, is_text: bool) -> _Columns | None:
+    """The columns of a table as a stream reads them; None if they are to be read as messages."""
+    if mapping is None:
+        return _table_columns(table, is_text)
+    return mapped_columns(_without_blanks(table), mapping, is_text=is_text)
+
+
+def _table_batch(table: pl.DataFrame, columns: _Columns, first: int, reading: Reading, is_text: bool) -> ColumnBatch:
     length = _lengths(table)
-    fields, properties, is_odd = _table_columns(table, is_text)
+    fields, properties, is_odd = columns
     return ColumnBatch(
         pl.int_range(first, first + table.height, eager=True),
         fields,
@@ -115,13 +130,13 @@ def _table_batch(table: pl.DataFrame, first: int, reading: Reading, is_text: boo
         is_odd | (length * _ESCAPES + table.width * _CELL_BYTES > reading.limits.largest_message),
         reading.timestamp,
         int(length.sum()),
-        partial(_table_records, table, first, reading, is_text),
+        lambda indexes: [*_table_records(table, first, reading, is_text, indexes)],
     )
 
 
 def _table_records(
     table: pl.DataFrame, first: int, reading: Reading, is_text: bool, indexes: Sequence[int]
-) -> list[Record]:
+) -> list[Row]:
     found = table_messages(table[list(indexes)], reading.limits, text=is_text)
     return [Row(first + index, reading.timestamp, value) for index, value in zip(indexes, found, strict=True)]
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import gzip
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO, Final, NamedTuple, TypeVar, cast
 
@@ -23,13 +26,28 @@ class Line(NamedTuple):
 
 def chunks(file: Path) -> Iterator[bytes]:
     """The bytes of a file, decompressed if its name ends in .gz or .zst, without the byte order mark that some programs
-    write in front of text. Raises OSError, EOFError or ZstdError.
+    write in front of text. Text that is marked as UTF-16 comes as UTF-8; what is none in it as a replacement character.
+    Raises OSError, EOFError or ZstdError.
     """
     with file.open("rb") as raw, _decompressed(raw, file.suffix) as content:
-        if begun := content.read(_AT_ONCE).removeprefix(_MARK):
+        begun = content.read(_AT_ONCE)
+        if begun.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            yield from _as_utf8(chain([begun], iter(partial(content.read, _AT_ONCE), b"")))
+            return
+        if begun := begun.removeprefix(_MARK):
             yield begun
         while chunk := content.read(_AT_ONCE):
             yield chunk
+
+
+def _as_utf8(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Text in UTF-16, with its mark, as UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-16")(errors="replace")
+    for piece in pieces:
+        if text := decoder.decode(piece):
+            yield text.encode()
+    if text := decoder.decode(b"", final=True):
+        yield text.encode()
 
 
 def _decompressed(raw: BinaryIO, ending: str) -> BinaryIO:

@@ -39,7 +39,7 @@ from ingest.settings.ingest import Format, IngestSettings, Limits, Stream
 
 PIPELINE: Final = "files"
 _ATTRIBUTES: Final = ("identity_kind", "identity", "attribute", "value", "valid_from")
-_ROWS_AT_ONCE: Final = 50_000
+ROWS_AT_ONCE: Final = 50_000
 _BLOCK_BYTES: Final = 16 << 20
 
 Advance = Callable[[int, int | None], None]
@@ -49,13 +49,17 @@ Advance = Callable[[int, int | None], None]
 @dataclass(frozen=True, slots=True)
 class FileSummary:
     """The result of loading one file. `known` is true if all of it had landed before. `quarantined` counts the refused
-    rows by reason; for a known file, those that are still in quarantine.
+    rows by reason; for a known file, those that are still in quarantine. `topic` is that of its rows in the lake, and
+    `rows` how many it has, those of earlier loads included. `left_out` are versions of a table that change rows.
     """
 
     file: str
     known: bool
     landed: int
     quarantined: dict[str, int]
+    topic: str = ""
+    rows: int = 0
+    left_out: int = 0
 
 
 def file_stream(
@@ -80,6 +84,20 @@ def file_stream(
     return Stream(topic="file", kind=kind, channel=channel, format=form or "json")
 
 
+def stream_of_file(settings: IngestSettings, name: str, form: Format | None = None, tool: str = "") -> Stream:
+    """The stream settings with which a file is read whose stream and kind are not given: those of the first of
+    `[[ingest.files]]` that fits its name, else those of clickstream (see `file_stream`).
+
+    With a `tool`, the first that fits and is of this tool, else the tool's own mapping.
+    """
+    rows = next((rows for rows in settings.files if rows.fits(name) and tool in ("", rows.tool)), None)
+    if rows is None and tool:
+        return Stream.model_validate({"topic": "file", "tool": tool})
+    if rows is None:
+        return file_stream(settings, form=form)
+    return rows.as_stream() if form is None else rows.as_stream().model_copy(update={"format": form})
+
+
 def load_events(
     file: Path,
     stream: Stream,
@@ -97,17 +115,21 @@ def load_events(
     digest = _digest(file)
     partition = Partition(f"{contract.FROM_FILE}{digest[:32]}", 0)
     stream = stream.model_copy(update={"topic": partition.topic})
-    settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE})
-    all_rules = (*contract_rules(oldest=settings.limits.oldest, newest=settings.limits.newest), *rules)
-    profiles = Table(lake, layout.PROFILES) if has_traits(stream) else None
-    landing = Landing(
-        Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, all_rules, profiles=profiles
-    )
+    landing = landing_of(stream, settings, lake, rules)
     start = landing.begin(partition, digest, 0, accept_gap=False)
-    found = batches(file, start, stream, Reading(time.time_ns() // 1_000_000, settings.limits, _ROWS_AT_ONCE))
-    read, landed, refused = _land(landing, _chunks(found, partition, settings.flush_bytes), on_progress or _silent)
+    found = batches(file, start, stream, Reading(time.time_ns() // 1_000_000, settings.limits, ROWS_AT_ONCE))
+    read, landed, refused = land_rows(landing, chunks_of(found, partition, settings.flush_bytes), on_progress)
     known = start > 0 and read == 0
-    return FileSummary(str(file), known, landed, _in_quarantine(lake, partition.topic) if known else refused)
+    left = in_quarantine(lake, partition.topic) if known else refused
+    return FileSummary(str(file), known, landed, left, partition.topic, start + read)
+
+
+def refused_field(lake: Lake, topics: Sequence[str], reason: str) -> str:
+    """The field for which most rows of these topics are in quarantine with this reason; blank for none."""
+    here = pl.col(contract.TOPIC).is_in(list(topics)) & (pl.col("reason") == reason)
+    rows = scan(lake, layout.QUARANTINE).filter(here).select(pl.col("field").drop_nulls())
+    fields = rows.group_by("field").len().sort("len", "field", descending=[True, False]).collect()
+    return str(fields["field"][0]) if fields.height else ""
 
 
 def load_profiles(
@@ -136,8 +158,19 @@ def load_profiles(
     return summary
 
 
-def _land(landing: Landing, chunks: Iterable[Chunk], advance: Advance) -> tuple[int, int, dict[str, int]]:
+def landing_of(stream: Stream, settings: IngestSettings, lake: Lake, rules: Sequence[Rule]) -> Landing:
+    """What lands the rows of one stream, judged by the contract and then by `rules`."""
+    settings = settings.model_copy(update={"streams": [stream], "pipeline": PIPELINE})
+    all_rules = (*contract_rules(oldest=settings.limits.oldest, newest=settings.limits.newest), *rules)
+    profiles = Table(lake, layout.PROFILES) if has_traits(stream) else None
+    return Landing(Table(lake, layout.EVENTS), Table(lake, layout.QUARANTINE), settings, all_rules, profiles=profiles)
+
+
+def land_rows(
+    landing: Landing, chunks: Iterable[Chunk], on_progress: Advance | None = None
+) -> tuple[int, int, dict[str, int]]:
     """Land the rows; returns how many were read, how many landed, and the refused ones by reason."""
+    advance = on_progress or _silent
     landed, read = 0, 0
     refused: dict[str, int] = {}
     now = time.monotonic()
@@ -151,7 +184,7 @@ def _land(landing: Landing, chunks: Iterable[Chunk], advance: Advance) -> tuple[
     return read, landed, refused
 
 
-def _chunks(found: Iterable[Row | ColumnBatch], partition: Partition, most_bytes: int) -> Iterator[Chunk]:
+def chunks_of(found: Iterable[Row | ColumnBatch], partition: Partition, most_bytes: int) -> Iterator[Chunk]:
     """Batches of columns, and the rows between them in blocks."""
     for in_columns, items in groupby(found, lambda item: isinstance(item, ColumnBatch)):
         if in_columns:
@@ -165,10 +198,10 @@ def _chunks(found: Iterable[Row | ColumnBatch], partition: Partition, most_bytes
 
 def _blocks(found: Iterable[Row], most_bytes: int) -> Iterator[list[Row]]:
     """The rows in blocks of a limited number of rows and bytes."""
-    return in_blocks(found, lambda row: len(row.value), _ROWS_AT_ONCE, most_bytes)
+    return in_blocks(found, lambda row: len(row.value), ROWS_AT_ONCE, most_bytes)
 
 
-def _in_quarantine(lake: Lake, topic: str) -> dict[str, int]:
+def in_quarantine(lake: Lake, topic: str) -> dict[str, int]:
     """The rows of a topic in quarantine, by reason."""
     rows = scan(lake, layout.QUARANTINE).filter(pl.col(contract.TOPIC) == topic)
     return dict(rows.group_by("reason").len().sort("reason").collect().iter_rows())

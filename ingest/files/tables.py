@@ -25,6 +25,7 @@ from ingest.settings.ingest import Limits
 
 TABLE_ERRORS: Final = (pl.exceptions.PolarsError, pa.ArrowException, MemoryError)
 """Exceptions for a file that is no table, or none that can be read."""
+_SEPARATORS: Final = (";", "\t", "|", ",")
 _ROWS: Final = 50_000
 _CELLS: Final = 1_000_000
 _BYTES: Final = 16 << 20
@@ -51,7 +52,8 @@ class Piece(NamedTuple):
 
 def csv_pieces(file: Path, limits: Limits, separator: str = ",") -> Iterator[Piece]:
     """The rows of a CSV file, or of one with another separator, all columns as text. A row that is no CSV, or too long,
-    is a piece of its own.
+    is a piece of its own. A header without the separator, but with semicolons, tabs or bars, says that one of these is
+    it.
 
     Raises InputError when it has no header or too many columns, and OSError.
     """
@@ -59,11 +61,18 @@ def csv_pieces(file: Path, limits: Limits, separator: str = ",") -> Iterator[Pie
     header = next((line for line in records if line.content.strip()), None)
     if header is None or header.length > limits.largest_message:
         raise _no_header(file, 0 if header is None else header.length)
+    separator = _separator(header.content, separator)
     first, columns = 0, _column_count(file, header.content, separator)
     most = max(1, min(_ROWS, _CELLS // columns))
     for block in in_blocks(records, lambda line: len(line.content), most, _BYTES):
         yield from _parsed(header.content, block, first, limits, separator)
         first += len(block)
+
+
+def _separator(header: bytes, usual: str) -> str:
+    """What separates the names of a header: the usual letter, or the commonest of others where that is not there."""
+    counts = {letter: header.count(letter.encode()) for letter in (usual, *_SEPARATORS)}
+    return usual if counts[usual] else max(counts, key=lambda letter: counts[letter])
 
 
 def _column_count(file: Path, header: bytes, separator: str) -> int:

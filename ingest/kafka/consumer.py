@@ -114,9 +114,15 @@ class Source:
         return 0.0 if sensor is None else time.monotonic() - sensor._last_record_time / 1000
 
     def begin(self, partition: Partition, offset: int) -> None:
-        """Start, or restart, reading a partition at `offset`."""
-        self._consumer.seek(_to_client(partition), offset)
-        self._consumer.resume(_to_client(partition))
+        """Start, or restart, reading a partition at `offset`; its end is unknown until the next fetch.
+
+        What an earlier fetch said of the end may be older than `offset`, up to which another consumer may have landed.
+        """
+        client_partition = _to_client(partition)
+        self._consumer.seek(client_partition, offset)
+        self._consumer._subscription.assignment[client_partition].highwater = None
+        self._consumer._fetcher.stable.pop(client_partition, None)
+        self._consumer.resume(client_partition)
 
     def poll(self, wait: timedelta) -> list[Chunk]:
         """Return fetched records, waiting at most `wait` for the first one.

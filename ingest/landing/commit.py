@@ -18,13 +18,11 @@ from typing import Final
 import polars as pl
 import pyarrow as pa
 from deltalake import (
-    ColumnProperties,
     CommitProperties,
     DeltaTable,
     PostCommitHookProperties,
     Schema,
     Transaction,
-    WriterProperties,
     write_deltalake,
 )
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
@@ -35,6 +33,7 @@ from expectations.lake import layout
 from expectations.lake.layout import Lake
 from expectations.lake.lease import Lease
 from expectations.lake.tables import open_delta, scan_table
+from expectations.lake.writing import WRITER
 from expectations.retries import retrying
 from ingest.landing.offsets import Claim
 
@@ -54,25 +53,6 @@ def retention(keep: timedelta) -> dict[str, str]:
 
 
 _CONFIGURATION: Final = {"delta.checkpointInterval": str(_CHECKPOINT_EVERY), **retention(timedelta(days=7))}
-_UNIQUE: Final = (
-    "event_id",
-    "session_id",
-    "order_id",
-    "occurred_at",
-    "received_at",
-    "url",
-    "properties",
-    "offset",
-    "raw",
-)
-NO_DICTIONARY: Final = {name: ColumnProperties(dictionary_enabled=False) for name in _UNIQUE}
-"""Columns without dictionary encoding: for values that hardly repeat it costs time and space."""
-WRITER: Final = WriterProperties(
-    compression="ZSTD",
-    compression_level=1,
-    default_column_properties=ColumnProperties(statistics_enabled="CHUNK"),
-    column_properties=NO_DICTIONARY,
-)
 _STORE: Final = {"retry_timeout": "15s"}
 """How long the object store client retries a request without an answer. Our own retries begin after that, and before
 the watchdog considers the process stuck."""

@@ -299,7 +299,7 @@ def _settle(held: Sequence[Buffer], prepared: dict[Partition, Prepared], done: F
         ready = prepared[buffer.partition]
         topic = buffer.partition.topic
         done.rows += buffer.rows
-        done.landed[topic] += ready.events.height
+        done.landed[topic] += ready.landed
         done.tombstones[topic] += ready.refused.pop(TOMBSTONE, 0)
         done.refused += Counter({(topic, reason): count for reason, count in ready.refused.items()})
         done.warned += ready.warned

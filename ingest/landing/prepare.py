@@ -12,7 +12,7 @@ from expectations.gate import Rule, judge
 from ingest.decoding.column_batch import read_columns
 from ingest.decoding.decode import decode, few
 from ingest.decoding.formats.registry import FindSchema
-from ingest.decoding.traits import attributes, has_traits
+from ingest.decoding.traits import attributes, events_of, has_traits
 from ingest.landing.refusals import quarantine_rows, refusals_of_gate
 from ingest.message import ColumnBatch, Partition, Record
 from ingest.settings.ingest import Limits, Stream
@@ -29,13 +29,14 @@ class Task(NamedTuple):
 
 
 class Prepared(NamedTuple):
-    """The records of one buffer, decoded and judged."""
+    """The records of one buffer, decoded and judged; `landed` is how many were accepted, profiles too."""
 
     events: pl.DataFrame
     quarantined: pl.DataFrame
     attributes: pl.DataFrame | None
     refused: Counter[str]
     warned: Counter[str]
+    landed: int
 
 
 def prepare(
@@ -59,11 +60,12 @@ def prepare(
         known = {record.offset for record in records}
         records = [*records, *_messages(columns, {refusal.offset for refusal in refusals} - known)]
     return Prepared(
-        verdict.accepted,
+        events_of(verdict.accepted, task.stream),
         quarantine_rows(task.partition, records, refusals),
         attributes(verdict.accepted, task.stream) if task.has_profiles and has_traits(task.stream) else None,
         Counter(refusal.reason for refusal in refusals),
         Counter(verdict.warned),
+        verdict.accepted.height,
     )
 
 

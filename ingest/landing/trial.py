@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from expectations.errors import JourneysError
-from ingest.decoding.formats.registry import FindSchema, Schema
+from ingest.decoding.formats.registry import FindSchema, Schema, SchemaId
 from ingest.decoding.schemas import schema_finder
 from ingest.landing.prepare import Task, prepare
 from ingest.logs import log_fields
@@ -154,7 +154,7 @@ def _patient(find: FindSchema | None, seconds: float) -> FindSchema | None:
     if find is None:
         return None
 
-    def look_up(number: int) -> Schema | None:
+    def look_up(number: SchemaId) -> Schema | None:
         signal.setitimer(signal.ITIMER_REAL, seconds)
         return find(number)
 

@@ -23,7 +23,7 @@ from expectations.lake.layout import Lake
 from expectations.lake.matching import conditions
 from ingest.decoding.decode import decode
 from ingest.decoding.schemas import schema_finder
-from ingest.decoding.traits import attributes, has_traits
+from ingest.decoding.traits import attributes, events_of, has_traits
 from ingest.landing.commit import Table, scan
 from ingest.landing.landing import STOPS_CONSUMER
 from ingest.landing.offsets import Claim
@@ -71,29 +71,34 @@ def replay(
     rules: Sequence[Rule] = (),
     reasons: Sequence[str] = (),
     files: Stream | None = None,
+    topic: str = "",
     on_progress: Advance | None = None,
 ) -> ReplaySummary:
     """Read quarantined messages again (only those refused for `reasons`) and land the readable ones. Without reasons
     all are read but those that a consumer died of: they would end this process, too.
 
-    `files` is the stream that describes rows of files; without it they are skipped. `rules` are judged after the
+    `files` is the stream that describes rows of files; without it they are skipped. With `topic` only its messages are
+    read. `rules` are judged after the
     contract's.
     Raises StorageError when the lake cannot be written.
     """
     replayer = _Replay(settings, lake, rules)  # adds the columns that a table of an earlier version lacks
     reason = pl.col("reason")
     wanted = scan(lake, layout.QUARANTINE).filter(reason.is_in(list(reasons)) if reasons else reason != STOPS_CONSUMER)
+    if topic:
+        wanted = wanted.filter(pl.col(contract.TOPIC) == topic)
     counts = wanted.group_by(contract.TOPIC, contract.PARTITION).len().sort(pl.all()).collect()
-    done, streams = ReplaySummary(), settings.by_topic
-    for topic, number, count in counts.iter_rows():
-        stream = streams.get(topic)
-        if stream is None and topic.startswith(contract.FROM_FILE) and files is not None:
-            stream = files.model_copy(update={"topic": topic})
+    done = ReplaySummary()
+    streams = settings.by_topic | {query.topic: query.as_stream(query.topic) for query in settings.queries}
+    for name, number, count in counts.iter_rows():
+        stream = streams.get(name)
+        if stream is None and name.startswith(contract.FROM_FILE) and files is not None:
+            stream = files.model_copy(update={"topic": name})
         if stream is None:
-            done.unknown[topic] += count
+            done.unknown[name] += count
             continue
-        for block in _blocks(wanted, topic, number):
-            replayer.replay_block(stream, Partition(topic, number), block, done)
+        for block in _blocks(wanted, name, number):
+            replayer.replay_block(stream, Partition(name, number), block, done)
             if on_progress:
                 on_progress(done.read, int(counts["len"].sum()))
     return done
@@ -132,7 +137,8 @@ class _Replay:
         if has_traits(stream):
             profiles = Table(self._lake, layout.PROFILES)
             self._land(profiles, partition, attributes(events, stream), _ATTRIBUTE_KEY)
-        done.landed += self._land(self._events, partition, events, _EVENT_KEY)
+        landed = self._land(self._events, partition, events_of(events, stream), _EVENT_KEY)
+        done.landed += events.height if stream.profiles else landed
         readable = pl.concat(
             [
                 parts.join(accepted, on=_EVENT_KEY, how="semi"),

@@ -142,7 +142,7 @@ def completejourney() -> CompleteJourney:
 
 
 def _household() -> pl.Expr:
-    return pl.format("household-{}", "household_id")
+    return pl.concat_str(pl.lit("household-"), "household_id").alias("household_id")
 
 
 def _day(column: str) -> pl.Expr:

@@ -27,7 +27,7 @@ from ingest.message import Message
 from ingest.samples.shop.catalogue import DAY
 from ingest.samples.shop.delivery import TOPICS, Post, Sent
 from ingest.samples.shop.households import passed_on, shared_at_home, swapped
-from ingest.samples.shop.lives import Shop, at_kiosk, kiosk_slots, live
+from ingest.samples.shop.lives import BY_CHANNEL, Shop, at_kiosk, kiosk_slots, live
 from ingest.samples.shop.people import Person, person_of
 from ingest.samples.shop.stories import Stories, Story, planted_stories, random_stories
 from ingest.samples.shop.truths import NOT_A_PERSON, Truths, Witness, as_json
@@ -42,6 +42,7 @@ PROFILE_ROWS: Final = pl.Schema(
 )
 IDENTITIES: Final = pl.Schema({"identity_kind": pl.String, "identity": pl.String, "customer": pl.String})
 OWNERS: Final = pl.Schema({contract.EVENT_ID: pl.String, "customer": pl.String})
+TEXTS: Final = pl.Schema({"text": pl.String(), "themes": pl.List(pl.String), "secret": pl.String()})
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class Simulation:
     profiles: identity_kind, identity, attribute, value, valid_from (contract.PROFILES without the position).
     identities: identity_kind, identity, customer: the owner of each identity; shared ones are absent.
     owners: event_id, customer: the customer of each event, including anonymous events and those at the kiosk.
+    texts: text, themes, secret: the themes of each text, and what it holds that must not be published (empty: nothing).
     stories: what went wrong, and what it cost against the twin world without it; None for the default ones, which the
     truths have.
     """
@@ -59,6 +61,7 @@ class Simulation:
     profiles: pl.DataFrame
     identities: pl.DataFrame
     owners: pl.DataFrame
+    texts: pl.DataFrame
     truths: Truths
     stories: tuple[StoryTruth, ...] | None
 
@@ -90,12 +93,14 @@ class Simulation:
             ) from error
 
     def write_known(self, folder: Path) -> None:
-        """Write the truth about the data: truths.json, identities.parquet with the owner of each, and stories.json.
+        """Write the truth about the data: truths.json, identities.parquet with the owner of each, texts.parquet, and
+        stories.json.
 
         Without stories.json where the stories are the default ones, as truths.json has them.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self.identities.write_parquet(folder / "identities.parquet")
+        self.texts.write_parquet(folder / "texts.parquet")
         (folder / "truths.json").write_bytes(self.truths.to_json())
         if self.stories is not None:
             (folder / "stories.json").write_bytes(as_json([asdict(story) for story in self.stories]))
@@ -109,34 +114,38 @@ def simulate(
     *,
     stories: Which | tuple[Story, ...] = "planted",
     absent: Collection[int] = (),
+    without: str | None = None,
 ) -> Simulation:
     """Simulate `customers` people who use the shop for `days` days from `start` (UTC).
 
     `stories` are what goes wrong: `planted` is the incident and a slow page, `random` are none to three of random kind,
-    place, size and time, by the seed. `absent` has the numbers of people who stay away.
+    place, size and time, by the seed. `absent` has the numbers of people who stay away. `without` is a channel by which
+    nobody comes (partner, email, store, call_centre): the twin world that says what the channel brings. Who would have
+    come by it comes directly; whom a partner would have sent comes as everybody does, and as curious.
 
     There are about 16 events per customer. The incident begins at about six tenths of the period and lasts eight days,
     less when the period is short. Messages have the times at which they arrive, so a broker whose topics expire by age
     needs a recent `start`.
 
     Raises:
-        DefinitionError: fewer than one customer or day, or a start without a time zone.
+        DefinitionError: fewer than one customer or day, a start without a time zone, or a channel that no shop lacks.
 
     >>> simulation = simulate(customers=50, days=30)
     >>> sum(simulation.truths.volumes.messages.values()) == len(list(simulation.messages()))
     True
     """
-    _check(customers, days, start)
+    _check(customers, days, start, without)
     first = int(start.timestamp()) * 1000
     incident = _incident(first, days)
     planted = stories if isinstance(stories, tuple) else _stories(stories, seed, first, days)
-    shop = Shop(seed, first, first + days * DAY, Stories(seed, planted))
+    shop = Shop(seed, first, first + days * DAY, Stories(seed, planted), without)
     people = [person_of(seed, number, first, days) for number in range(customers)]
     post, witness = Post(seed), Witness(incident)
     with _without_collector():
         known, orders = _play(shop, people, post, witness, frozenset(absent))
         hard = _plant(shop, people, post, frozenset(absent))
         sent, volumes = post.finish()
+        texts = [(text, *said) for text, said in sorted(shop.said.items())]
         sizes = None if stories == "planted" else measured(shop, orders, days)
     truths = witness.truths(volumes, seed=seed, customers=customers, days=days, start=start)
     truths = replace(truths, shared_identities=(*truths.shared_identities, *hard))
@@ -145,6 +154,7 @@ def simulate(
         profiles=_profiles([person for person in people if person.number in orders], shop.end),
         identities=pl.DataFrame(known, schema=IDENTITIES, orient="row"),
         owners=pl.DataFrame(post.owners, schema=OWNERS, orient="row"),
+        texts=pl.DataFrame(texts, schema=TEXTS, orient="row"),
         truths=truths,
         stories=sizes,
     )
@@ -156,7 +166,7 @@ def _stories(which: Which, seed: int, first: int, days: int) -> tuple[Story, ...
     return random_stories(seed, first, days) if which == "random" else ()
 
 
-def _check(customers: int, days: int, start: datetime) -> None:
+def _check(customers: int, days: int, start: datetime, without: str | None) -> None:
     if customers < 1 or days < 1:
         raise DefinitionError(
             "A simulation needs customers and days.",
@@ -165,6 +175,10 @@ def _check(customers: int, days: int, start: datetime) -> None:
         )
     if start.tzinfo is None:
         raise DefinitionError("The start of a simulation needs a time zone.", found=start.isoformat())
+    if without is not None and without not in BY_CHANNEL:
+        raise DefinitionError(
+            "No shop is without this channel.", expected=f"one of {', '.join(BY_CHANNEL)}", found=without
+        )
 
 
 def _incident(first: int, days: int) -> tuple[int, int]:

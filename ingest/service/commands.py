@@ -21,7 +21,11 @@ def command_metrics(runs: Sequence[CommandRun]) -> Iterator[Metric]:
         ("success_timestamp_seconds", "When it last ended with exit code 0.", [run.succeeded_at for run in runs]),
         ("duration_seconds", "How long its last run took.", [run.seconds for run in runs]),
         ("exit_code", "The exit code of its last run.", [run.exit_code for run in runs]),
-        ("rows", "Rows landed, checked or removed, or touches stitched, by its last run.", [run.rows for run in runs]),
+        (
+            "rows",
+            "Rows landed, checked or removed, touches, alerts or targets, of its last run.",
+            [run.rows for run in runs],
+        ),
     ):
         family = GaugeMetricFamily(f"journeys_command_last_{name}", text, labels=["command"])
         for run, value in zip(runs, values, strict=True):

@@ -4,38 +4,151 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Annotated, Literal
+from fnmatch import fnmatchcase
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from expectations.config.durations import Duration
 from expectations.config.file import Section
-from expectations.contract import Kind
+from expectations.contract import FROM_FILE, Kind
+from expectations.errors import without_secrets
 from ingest.settings.mapping import EventRule, Origins
 from ingest.settings.security import SECURITY_FILES, Security
+from ingest.settings.tools.tools import TOOLS, with_tool
 
 Format = Literal["json", "segment", "snowplow", "cloudevents", "ga4"]
+_OF_PROFILES: Final = {"event_name": {"value": "profile"}, "occurred_at": "@timestamp"}
+"""Fields of profiles that need not be mapped."""
 
 
-class Stream(Section):
-    """One topic: the format of its messages, and the kind and channel of events that do not name their own.
+def _with_fields_of_profiles(table: Any) -> Any:
+    """The keys of a stream, of profiles with what need not be said of them."""
+    if not isinstance(table, dict) or table.get("profiles") is not True:
+        return table
+    fields = table.get("fields")
+    named = {"fields": _OF_PROFILES | fields} if isinstance(fields, dict) and fields else {}
+    return {"kind": "clickstream"} | table | named
+
+
+def _as_names(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+class Messages(Section):
+    """How messages, or the rows of files, become events: their format, and the kind and channel of events that do not
+    name their own.
 
     `fields` maps parts of a message to event fields (see `ingest.settings.mapping`), `rules` overrides the mapping by
-    event name, and `rest` says whether unmapped fields are kept in `properties`. `traits` lists the traits of Segment's
-    identify and group calls that become customer attributes; the default is all except contact data.
+    event name, and `rest` says whether unmapped fields are kept in `properties`. `elements` is the path of a list in
+    the message, each element of which is an event: paths then begin at the element, and the message is `@message`.
+    `traits` lists the traits of Segment's identify and group calls that become customer attributes; the default is all
+    except contact data. With `profiles` a message of `json` is the state of one customer and no event: its unmapped
+    fields are attributes from its time on, which is that of the record unless `occurred_at` is mapped. With a `tool`
+    all of these begin with its values, and its fields and rules are added.
+
+    >>> Messages(tool="stripe").rest
+    'drop'
+    """
+
+    tool: str | None = Field(default=None, description=f"a mapping to begin with: {', '.join(TOOLS)}")
+    kind: Kind = Field(description="what kind of event a message is")
+    channel: str = Field(default="unknown", min_length=1, description="the channel of events that name none")
+    format: Format = Field(default="json", description="how messages are written")
+    fields: Origins = Field(default={}, description="fields of the event, and where each comes from in the message")
+    rules: list[EventRule] = Field(default=[], description="overrides by event name")
+    rest: Literal["properties", "drop"] = Field(
+        default="properties", description="unmapped fields are kept in properties, or dropped"
+    )
+    elements: str = Field(default="", description="path of a list whose elements are the events")
+    traits: list[str] | None = Field(default=None, description="traits that become customer attributes")
+    profiles: bool = Field(default=False, description="messages are attributes of customers, and no events")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_tool(cls, table: Any) -> Any:
+        return _with_fields_of_profiles(with_tool(table))
+
+    @model_validator(mode="after")
+    def _check_profiles(self) -> Messages:
+        if self.profiles and (self.format != "json" or not self.fields or self.rest == "drop"):
+            raise ValueError('profiles need the format "json", fields that say whose they are, and their other fields')
+        return self
+
+    def as_stream(self, topic: str = "file") -> Stream:
+        """The stream of a topic that reads messages in this way."""
+        known = {name: getattr(self, name) for name in Messages.model_fields if name != "tool"}
+        return Stream(topic=topic, **known).model_copy(update={"tool": self.tool})
+
+    @model_validator(mode="after")
+    def _check_elements(self) -> Messages:
+        if self.elements and (self.format != "json" or not self.fields):
+            raise ValueError('elements need the format "json", and fields that say what is in an element')
+        return self
+
+
+class Stream(Messages):
+    """One topic, and how its messages become events.
 
     >>> Stream(topic="clickstream", kind="clickstream", channel="web").format
     'json'
     """
 
-    topic: str = Field(min_length=1)
-    kind: Kind
-    channel: str = Field(default="unknown", min_length=1)
-    format: Format = "json"
-    fields: Origins = Field(default={})
-    rules: list[EventRule] = Field(default=[])
-    rest: Literal["properties", "drop"] = "properties"
-    traits: list[str] | None = Field(default=None, description="traits that become customer attributes")
+    topic: str = Field(min_length=1, description="the name of the topic")
+
+
+class FileRows(Messages):
+    """How the rows of files become events, for files whose name matches one of the patterns in `match`.
+
+    >>> FileRows(match="orders_*.csv", kind="order").fits("orders_2026.csv")
+    True
+    """
+
+    match: Annotated[list[str], BeforeValidator(_as_names), Field(min_length=1)] = Field(
+        description="patterns of file names, such as orders_*.csv"
+    )
+
+    def fits(self, name: str) -> bool:
+        """Whether the name of a file, without its folder, matches a pattern; `*` stands for any characters."""
+        return any(fnmatchcase(name, pattern) for pattern in self.match)
+
+
+class Query(Messages):
+    """A query to a database, and how its rows become events (see `ingest.files.queries`).
+
+    `cursor` is a column that grows with every new row: a whole number of at most 15 digits, or a time. Of a time, rows
+    younger than `wait` are left to the next run, as transactions may still write such rows. `address` is
+    `sqlite:///shop.db` or `postgresql://host/database`; a password belongs in PGPASSWORD, or in the file .pgpass.
+
+    >>> Query(name="sales", address="sqlite:///shop.db", query="select * from sales", cursor="id", kind="order").topic
+    'file:query:sales'
+    """
+
+    name: str = Field(min_length=1, pattern=r"^[^/]+$", description="what the query is called")
+    address: str = Field(
+        pattern=r"^(sqlite|postgres|postgresql)://",
+        description="the database, as sqlite:///file or postgresql://host/database",
+    )
+    query: str = Field(min_length=1, description="the query in SQL")
+    cursor: str = Field(min_length=1, description="a column that grows with every new row")
+    wait: Duration = Field(default=timedelta(minutes=1), description="rows younger than this are left to the next run")
+
+    @property
+    def topic(self) -> str:
+        """The topic of the rows in the lake."""
+        return f"{FROM_FILE}query:{self.name}"
+
+    def beside(self, resolve: Callable[[str], str]) -> Query:
+        """Return the query with the path of a database that is a file resolved."""
+        scheme, _, file = self.address.partition(":///")
+        return self.model_copy(update={"address": f"sqlite:///{resolve(file)}"}) if scheme == "sqlite" else self
+
+    @field_validator("address")
+    @classmethod
+    def _no_password(cls, address: str) -> str:
+        if without_secrets(address) != address and (":" in address.partition("://")[2].partition("@")[0]):
+            raise ValueError("the address has a password: set PGPASSWORD, or write a file .pgpass")
+        return address
 
 
 class SchemaSettings(Section):
@@ -50,17 +163,19 @@ class SchemaSettings(Section):
     SecretStr('**********')
     """
 
-    folder: str | None = None
-    address: str | None = Field(default=None, pattern=r"^https?://[^@]*$")
-    username: str | None = Field(default=None, min_length=1)
-    password: SecretStr | None = None
-    password_file: str | None = None
-    token: SecretStr | None = None
-    token_file: str | None = None
-    timeout: Duration = timedelta(seconds=10)
+    folder: str | None = Field(default=None, description="folder with schemas, as <id>.avsc and <id>.json")
+    address: str | None = Field(default=None, pattern=r"^https?://[^@]*$", description="address of a Schema Registry")
+    username: str | None = Field(default=None, min_length=1, description="the login")
+    password: SecretStr | None = Field(default=None, description="its password")
+    password_file: str | None = Field(default=None, description="file with the password")
+    token: SecretStr | None = Field(default=None, description="a token instead of the login")
+    token_file: str | None = Field(default=None, description="file with the token")
+    timeout: Duration = Field(default=timedelta(seconds=10), description="longest time of a request in all")
     unknown_schemas: int = Field(default=100, gt=0, description="look-ups within a minute")
-    unknown_time: Duration = timedelta(seconds=20)
-    largest_schema: int = Field(default=1 << 20, gt=0, description="bytes")
+    unknown_time: Duration = Field(
+        default=timedelta(seconds=20), description="longest time of look-ups in vain within a minute"
+    )
+    largest_schema: int = Field(default=1 << 20, gt=0, description="bytes of a schema")
     most_values: int = Field(default=100_000, gt=0, description="values of an Avro message")
     deepest: int = Field(default=64, gt=0, le=200, description="levels of an Avro message")
 
@@ -84,14 +199,18 @@ class Limits(Section):
     limit.
     """
 
-    largest_message: int = Field(default=1 << 20, gt=0, description="bytes")
+    largest_message: int = Field(default=1 << 20, gt=0, description="bytes of a message")
     most_parts: int = Field(default=10_000, gt=0, description="events of a message")
-    largest_batch: int = Field(default=32 << 20, gt=0, description="bytes when decompressed")
-    largest_refused: int = Field(default=8 << 20, gt=0, description="bytes")
-    largest_profiles: int = Field(default=256 << 20, gt=0, description="bytes")
+    largest_batch: int = Field(default=32 << 20, gt=0, description="bytes of a batch when decompressed")
+    largest_refused: int = Field(default=8 << 20, gt=0, description="bytes of a refused message that are kept")
+    largest_profiles: int = Field(
+        default=256 << 20, gt=0, description="bytes of memory that profiles of a file may take"
+    )
     largest_expansion: int = Field(default=500, gt=0, description="times the compressed size")
-    oldest: Duration | None = timedelta(days=400)
-    newest: Duration | None = timedelta(days=1)
+    oldest: Duration | None = Field(
+        default=timedelta(days=400), description="how long before the record's time an event may have occurred"
+    )
+    newest: Duration | None = Field(default=timedelta(days=1), description="how long after it")
 
     @property
     def kept(self) -> int:
@@ -113,13 +232,19 @@ class MaintenanceSettings(Section):
     with more than `crowded_files` at once, and keeps only the latest `versions` of a table one by one.
     """
 
-    every: Annotated[Duration | None, BeforeValidator(_never)] = timedelta(hours=1)
-    interval: Duration = timedelta(hours=24)
-    open_for: Duration = timedelta(days=7)
-    most_files: int = Field(default=10, ge=1)
-    crowded_files: int = Field(default=100, ge=2)
-    keep: Duration = Field(default=timedelta(days=7), ge=timedelta(hours=24))
-    versions: int = Field(default=600, ge=50)
+    every: Annotated[Duration | None, BeforeValidator(_never)] = Field(
+        default=timedelta(hours=1), description="time between two runs of a service; never: only `journeys maintain`"
+    )
+    interval: Duration = Field(
+        default=timedelta(hours=24), description="age of the last run after which `status` warns"
+    )
+    open_for: Duration = Field(default=timedelta(days=7), description="how long late events of a day are expected")
+    most_files: int = Field(default=10, ge=1, description="files that an open day may have")
+    crowded_files: int = Field(default=100, ge=2, description="files of a day above which it is compacted at once")
+    keep: Duration = Field(
+        default=timedelta(days=7), ge=timedelta(hours=24), description="how long unused files are kept"
+    )
+    versions: int = Field(default=600, ge=50, description="versions of a table that are kept one by one")
 
 
 class IngestSettings(Section):
@@ -129,36 +254,61 @@ class IngestSettings(Section):
     everything again. `assignment` is `group` (Kafka distributes the partitions over the processes) or `all` (this
     process reads every partition); the default is `all` for a run until caught up and `group` for a service.
     `assignor` is how a group distributes them: `cooperative-sticky` moves only the partitions that have to move,
-    `range` revokes and assigns all of them. New partitions of a topic are looked for every `metadata_max_age`.
+    `range` revokes and assigns all of them. `files` say how `journeys load` reads files, by their names; the first that
+    fits is used. `queries` are what `journeys load --sql` asks databases. New partitions of a topic are looked for
+    every `metadata_max_age`.
     """
 
-    brokers: list[str] = Field(default=["localhost:9092"], min_length=1)
-    group: str = Field(default="journeys", min_length=1)
-    pipeline: str = Field(default="journeys", min_length=1, pattern=r"^[^/]+$")
-    streams: list[Stream] = Field(default=[])
-    assignment: Literal["group", "all"] | None = None
-    assignor: Literal["cooperative-sticky", "range"] = "cooperative-sticky"
-    limits: Limits = Limits()
-    schemas: SchemaSettings = SchemaSettings()
-    security: Security = Security()
-    maintenance: MaintenanceSettings = MaintenanceSettings()
+    brokers: list[str] = Field(
+        default=["localhost:9092"], min_length=1, description="brokers to begin with, as host:port"
+    )
+    group: str = Field(default="journeys", min_length=1, description="the consumer group")
+    pipeline: str = Field(
+        default="journeys",
+        min_length=1,
+        pattern=r"^[^/]+$",
+        description="names the offsets in the lake; a new name reads everything again",
+    )
+    streams: list[Stream] = Field(default=[], description="the topics, and how their messages become events")
+    files: list[FileRows] = Field(default=[], description="how rows of files become events")
+    queries: list[Query] = Field(default=[], description="what databases are asked")
+    assignment: Literal["group", "all"] | None = Field(
+        default=None, description="group: Kafka distributes partitions; all: this process reads every one"
+    )
+    assignor: Literal["cooperative-sticky", "range"] = Field(
+        default="cooperative-sticky", description="how a group distributes partitions"
+    )
+    limits: Limits = Field(default=Limits(), description="how large messages may be, and how old")
+    schemas: SchemaSettings = Field(default=SchemaSettings(), description="where schemas of messages are")
+    security: Security = Field(default=Security(), description="encryption and login")
+    maintenance: MaintenanceSettings = Field(default=MaintenanceSettings(), description="upkeep of the tables' files")
 
-    flush_rows: int = Field(default=50_000, gt=0)
-    flush_bytes: int = Field(default=16 << 20, gt=0)
-    flush_age: Duration = timedelta(seconds=5)
+    flush_rows: int = Field(default=50_000, gt=0, description="records after which a flush is due")
+    flush_bytes: int = Field(default=16 << 20, gt=0, description="bytes after which a flush is due")
+    flush_age: Duration = Field(default=timedelta(seconds=5), description="time after which a flush is due")
     reload_every: int = Field(default=25, gt=0, description="commits between two full reads of the table's log")
 
-    poll_records: int = Field(default=5_000, gt=0)
-    poll_wait: Duration = timedelta(milliseconds=250)
-    connect_timeout: Duration = timedelta(seconds=10)
-    session_timeout: Duration = timedelta(seconds=12)
-    heartbeat: Duration = timedelta(seconds=3)
-    max_poll_interval: Duration = timedelta(seconds=120)
-    metadata_max_age: Duration = Field(default=timedelta(seconds=30), ge=timedelta(seconds=1))
-    watchdog: Duration = timedelta(seconds=120)
-    stop_timeout: Duration = timedelta(seconds=25)
-    http_address: str = "127.0.0.1"
-    http_port: int | None = Field(default=None, ge=0, le=65535)
+    poll_records: int = Field(default=5_000, gt=0, description="records of one poll, at most")
+    poll_wait: Duration = Field(default=timedelta(milliseconds=250), description="how long a poll waits for records")
+    connect_timeout: Duration = Field(default=timedelta(seconds=10), description="longest time until a broker answers")
+    session_timeout: Duration = Field(
+        default=timedelta(seconds=12), description="silence after which a consumer has left the group"
+    )
+    heartbeat: Duration = Field(default=timedelta(seconds=3), description="time between two signs of life")
+    max_poll_interval: Duration = Field(default=timedelta(seconds=120), description="longest time between two polls")
+    metadata_max_age: Duration = Field(
+        default=timedelta(seconds=30), ge=timedelta(seconds=1), description="how often new partitions are looked for"
+    )
+    watchdog: Duration = Field(
+        default=timedelta(seconds=120), description="silence of the loop after which the process is ended"
+    )
+    stop_timeout: Duration = Field(
+        default=timedelta(seconds=25), description="longest time to land what is read when stopped"
+    )
+    http_address: str = Field(default="127.0.0.1", description="address of metrics and probes")
+    http_port: int | None = Field(
+        default=None, ge=0, le=65535, description="port of metrics and probes; none: not served"
+    )
 
     @field_validator("brokers")
     @classmethod
@@ -173,6 +323,9 @@ class IngestSettings(Section):
         repeated = sorted({topic for topic in topics if topics.count(topic) > 1})
         if repeated:
             raise ValueError(f"two streams have the topic {repeated[0]!r}")
+        names = [query.name for query in self.queries]
+        if twice := sorted({name for name in names if names.count(name) > 1}):
+            raise ValueError(f"two queries have the name {twice[0]!r}")
         return self
 
     def beside(self, resolve: Callable[[str], str]) -> IngestSettings:
@@ -183,6 +336,7 @@ class IngestSettings(Section):
         return self.model_copy(
             update={
                 "security": self.security.model_copy(update=security),
+                "queries": [query.beside(resolve) for query in self.queries],
                 "schemas": self.schemas.model_copy(
                     update={name: file and resolve(file) for name, file in named.items()}
                 ),

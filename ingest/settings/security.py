@@ -31,17 +31,19 @@ class Security(Section):
     SecretStr('**********')
     """
 
-    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
-    ca: str | None = None
-    certificate: str | None = None
-    key: str | None = None
-    key_password: SecretStr | None = None
-    check_hostname: bool = True
-    mechanism: Mechanism | None = None
-    username: str | None = Field(default=None, min_length=1)
-    password: SecretStr | None = None
-    password_file: str | None = None
-    token_file: str | None = None
+    protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = Field(
+        default="PLAINTEXT", description="encryption and login, as Kafka names them"
+    )
+    ca: str | None = Field(default=None, description="PEM file of the trusted authorities; by default the system's")
+    certificate: str | None = Field(default=None, description="PEM file that identifies the client")
+    key: str | None = Field(default=None, description="PEM file of its key")
+    key_password: SecretStr | None = Field(default=None, description="password of the key")
+    check_hostname: bool = Field(default=True, description="the certificate must be of the host")
+    mechanism: Mechanism | None = Field(default=None, description="how the login is proven")
+    username: str | None = Field(default=None, min_length=1, description="the login")
+    password: SecretStr | None = Field(default=None, description="its password")
+    password_file: str | None = Field(default=None, description="file with the password")
+    token_file: str | None = Field(default=None, description="file with the token, read for every connection")
 
     @property
     def uses_tls(self) -> bool:

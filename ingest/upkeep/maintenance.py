@@ -140,7 +140,8 @@ def _steps(
     steps: list[Callable[[MaintenanceResult], None]] = []
     closed, at = first_open_day(settings, now), datetime.fromtimestamp(now, UTC)
     too_old, first = removals(lake, keep, at), keep.first_day(at) or date.min
-    for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES, layout.RESULTS, layout.RUNS):
+    told = (layout.RESULTS, layout.RUNS, layout.JOURNEYS, layout.RESTATEMENTS)
+    for name in (layout.EVENTS, layout.QUARANTINE, layout.PROFILES, *told):
         known = table_state(lake, name)
         if known is None:
             continue

@@ -17,8 +17,9 @@ from expectations import contract
 from expectations.lake.layout import PARTITION_COLUMNS, Lake
 from expectations.lake.lease import Lease
 from expectations.lake.repeats import REPEATS, TABLES, find_repeats, of_day, rows_by_day, sharing_positions
+from expectations.lake.writing import WRITER
 from expectations.retries import retrying
-from ingest.landing.commit import WRITER, open_table, read_errors, write_errors
+from ingest.landing.commit import open_table, read_errors, write_errors
 
 _DISTINCT: Final = "distinct/{}"
 """The name under which a table stores the rows of a day without repeats."""

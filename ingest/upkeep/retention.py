@@ -25,7 +25,8 @@ from expectations.config.retention import Retention
 from expectations.lake import layout
 from expectations.lake.layout import Lake
 from expectations.lake.tables import RETENTION, scan_table
-from ingest.landing.commit import WRITER, open_table, read_errors
+from expectations.lake.writing import WRITER
+from ingest.landing.commit import open_table, read_errors
 from ingest.upkeep.rewrite import GROUPS, note
 
 TEXT: Final = "feedback_text"

@@ -21,11 +21,10 @@ from expectations.lake.lease import Lease
 from expectations.lake.log import oldest_version, thin_log
 from expectations.lake.manifest import newest_manifest
 from expectations.lake.tables import open_delta
+from expectations.lake.writing import NO_DICTIONARY, WRITER
 from expectations.retries import retrying
 from ingest.landing.commit import (
-    NO_DICTIONARY,
     SCHEMAS,
-    WRITER,
     Table,
     open_table,
     read_errors,

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
 
 from ingest.decoding.formats.envelope import Fault
-from ingest.decoding.formats.registry import MAGIC, FindSchema, unframe
+from ingest.decoding.formats.registry import MAGIC, FindSchema, schema_of, unframe, unwrap
 
 
-def parse_document(value: bytes, find: FindSchema | None = None) -> Any:
-    """The JSON value of a message, or the Fault if it cannot be read. `find` looks up schemas by number.
+def parse_document(value: bytes, find: FindSchema | None = None, headers: Sequence[tuple[str, bytes]] = ()) -> Any:
+    """The JSON value of a message, or the Fault if it cannot be read. `find` looks up schemas, of which the headers may
+    name that of the value; a value that is JSON needs none.
 
     >>> parse_document(b'{"a": 1}'), parse_document(b"").reason
     ({'a': 1}, 'not_json')
     """
-    text = value
-    if value[:1] == MAGIC:
-        unframed = unframe(value, find)
-        if isinstance(unframed, Fault):
-            return unframed
-        text = unframed
+    schema = schema_of(headers) if headers else None
+    text: bytes | Fault = value
+    if schema is None and value[:1] == MAGIC:
+        text = unframe(value, find)
+    elif schema is not None and value.lstrip()[:1] not in (b"{", b"["):
+        text = unwrap(value, schema, find)
+    if isinstance(text, Fault):
+        return text
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        return parse_fault(text, error)
+        fault = parse_fault(text, error)
+    if schema is None or text is not value:
+        return fault
+    unwrapped = unwrap(value, schema, find)  # a value of Avro that begins like JSON
+    return unwrapped if isinstance(unwrapped, Fault) else orjson.loads(unwrapped)
 
 
 def parse_fault(text: bytes, error: orjson.JSONDecodeError) -> Fault:

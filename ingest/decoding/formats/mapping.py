@@ -14,9 +14,16 @@ Of a field with a `hash`, only the hash is stored; the original value is removed
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from decimal import Decimal
+from fnmatch import translate
+from functools import partial
+from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
+
+import orjson
 
 from expectations.hashing import email_hash, phone_hash
 from ingest.decoding.columns import type_name
@@ -24,7 +31,7 @@ from ingest.decoding.formats import values
 from ingest.decoding.formats.envelope import Document, Event, InvalidPart
 from ingest.decoding.formats.times import parse_epoch, parse_time
 from ingest.message import Record, record_times
-from ingest.settings.mapping import UNITS, EventRule, Origin
+from ingest.settings.mapping import MINOR_UNITS, UNITS, Ambiguous, EventRule, Origin
 
 Path = tuple[str, ...]
 
@@ -35,12 +42,15 @@ _CONVERTERS: Final[dict[str, Callable[[Any], Any]]] = {
     "score": values.number,
     "schema_version": values.whole,
 }
+_OPENING: Final = frozenset("{[")
 _MERGED: Final = frozenset({"identities", "properties"})
 _UNCHANGED: Final = frozenset({"identities", "items", "occurred_at", "properties", "revenue"})
 
 
 class FieldReader(NamedTuple):
-    """A compiled origin: reads one field from a message. `key` is the name in identities or properties, else blank."""
+    """A compiled origin: reads one field from a message. `key` is the name in identities or properties, else blank; an
+    amount that `is_minor` is in the smallest unit of the event's currency, with other `digits` than usual for some. A
+    text that matches `unlike` is no value."""
 
     name: str
     key: str
@@ -48,6 +58,9 @@ class FieldReader(NamedTuple):
     default: Any
     convert: Callable[[Any], Any]
     is_hashed: bool
+    is_minor: bool = False
+    digits: Mapping[str, int] = MappingProxyType({})
+    unlike: re.Pattern[str] | None = None
 
 
 class CompiledRule(NamedTuple):
@@ -94,6 +107,7 @@ def apply_fields(event: Event, fields: Iterable[FieldReader], document: Document
     """
     event = dict(event)
     hashed = set[str]()
+    minor = list[FieldReader]()
     for field in fields:
         source = _find(field, document)
         if source is None:
@@ -105,9 +119,15 @@ def apply_fields(event: Event, fields: Iterable[FieldReader], document: Document
                 continue
         if field.key:
             value = {field.key: value}
+        elif field.name in _MERGED and type(value) is str:
+            value = _opened(value)
         if field.name in _MERGED and type(value) is dict:
             value = {**_object(event.get(field.name), field.name), **value}
         event[field.name] = value
+        if field.is_minor:
+            minor.append(field)
+    for field in minor:
+        event[field.name] = values.from_minor_units(event[field.name], event.get("currency"), field.digits)
     if hashed and event.get("properties"):
         event["properties"] = _without(event["properties"], hashed)
     return event
@@ -127,11 +147,24 @@ def moved_fields(fields: Iterable[FieldReader]) -> frozenset[str]:
     return frozenset(path[0] for field in fields for path in field.paths if len(path) == 1)
 
 
+def list_at(document: Document, path: str) -> Any:
+    """The value at a dotted path, which a text of JSON stands for too; None when there is none.
+
+    >>> list_at({"data": '{"items": "[1]"}'}, "data.items")
+    [1]
+    """
+    value = _at(document, path_keys(path))
+    return _opened(value) if type(value) is str else value
+
+
 def _field_reader(name: str, origin: Origin) -> FieldReader:
     field, _, key = name.partition(".")
     paths = tuple(map(path_keys, origin.path))
     default = origin.default if origin.value is None else origin.value
-    return FieldReader(field, key, paths, default, _converter(field, key, origin), origin.hash is not None)
+    convert = _converter(field, key, origin)
+    is_minor = origin.scale == MINOR_UNITS
+    unlike = re.compile("|".join(map(translate, origin.unlike))) if origin.unlike else None
+    return FieldReader(field, key, paths, default, convert, origin.hash is not None, is_minor, origin.digits, unlike)
 
 
 def _hash_converter(origin: Origin) -> Callable[[Any], Any]:
@@ -150,6 +183,9 @@ def _without(value: Any, hashed: set[str]) -> Any:
         return {name: _without(inner, hashed) for name, inner in value.items() if not _is_hashed(inner, hashed)}
     if type(value) is list:
         return [_without(inner, hashed) for inner in value if not _is_hashed(inner, hashed)]
+    if type(value) is str and type(inner := _opened(value)) is not str:
+        kept = _without(inner, hashed)
+        return value if kept == inner else orjson.dumps(kept).decode()
     return value
 
 
@@ -162,6 +198,8 @@ def _converter(name: str, key: str, origin: Origin) -> Callable[[Any], Any]:
         return _hash_converter(origin)
     if name == "occurred_at":
         return _time_converter(origin)
+    if isinstance(origin.scale, float):
+        return partial(values.scaled, factor=Decimal(str(origin.scale)))
     if name == "items":
         return _items_converter({field: path_keys(path) for field, path in origin.each.items()})
     if name in _UNCHANGED and not (name == "identities" and key):
@@ -170,12 +208,28 @@ def _converter(name: str, key: str, origin: Origin) -> Callable[[Any], Any]:
 
 
 def _time_converter(origin: Origin) -> Callable[[Any], Any]:
+    """The reader of a time in the first of the forms that it has."""
     zone = ZoneInfo(origin.zone) if origin.zone else None
-    if origin.time in UNITS:
-        return lambda value: parse_epoch(value, origin.time)
-    if origin.time == "rfc3339":
+    if origin.time == ["rfc3339"]:
         return _unchanged
-    return lambda value: parse_time(value, origin.time, zone, origin.ambiguous)
+    readers = [_form_reader(form, zone, origin.ambiguous) for form in origin.time]
+    return readers[0] if len(readers) == 1 else lambda value: _first_read(readers, value)
+
+
+def _form_reader(form: str, zone: ZoneInfo | None, ambiguous: Ambiguous) -> Callable[[Any], Any]:
+    if form in UNITS:
+        return lambda value: parse_epoch(value, form)
+    if form == "rfc3339":
+        return lambda value: value if type(value) is int else parse_time(value, "iso", None, ambiguous)
+    return lambda value: parse_time(value, form, zone, ambiguous)
+
+
+def _first_read(readers: Sequence[Callable[[Any], Any]], value: Any) -> Any:
+    """The time that the first reader that can makes of a value; the last one's fault where none can."""
+    for read in readers[:-1]:
+        with suppress(InvalidPart):
+            return read(value)
+    return readers[-1](value)
 
 
 def _items_converter(each: dict[str, Path]) -> Callable[[Any], Any]:
@@ -198,14 +252,20 @@ def _find(field: FieldReader, document: Document) -> Any:
     """The value of the first path that has one, else the default."""
     for path in field.paths:
         value = _at(document, path)
-        if value is not None and value != "":
+        if value is not None and value != "" and not _is_unlike(value, field.unlike):
             return value
     return field.default
+
+
+def _is_unlike(value: Any, unlike: re.Pattern[str] | None) -> bool:
+    return unlike is not None and type(value) is str and unlike.match(value) is not None
 
 
 def _at(value: Any, path: Path) -> Any:
     """The value at a path; None when there is none."""
     for key in path:
+        if type(value) is str:
+            value = _opened(value)
         if type(value) is dict:
             value = value.get(key)
         elif type(value) is list and key.isdecimal() and int(key) < len(value):
@@ -213,6 +273,16 @@ def _at(value: Any, path: Path) -> Any:
         else:
             return None
     return value
+
+
+def _opened(text: str) -> Any:
+    """The object or list that a text stands for; the text itself where it is none."""
+    if text.lstrip()[:1] not in _OPENING:
+        return text
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return text
 
 
 def _object(value: Any, name: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from typing import Any, Final
 
@@ -19,6 +20,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HUMP: Final = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _GAP: Final = re.compile(r"[\W_]+")
 _DEVICES: Final = {"computer": "desktop", "ios": "mobile", "android": "mobile", "phone": "mobile"}
+_DIGITS: Final = {
+    **dict.fromkeys(("BIF", "CLP", "DJF", "GNF", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV"), 0),
+    **dict.fromkeys(("XAF", "XOF", "XPF"), 0),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+}
+"""Decimal digits of the currencies that do not have two (ISO 4217)."""
 _NOTHING: Final[dict[str, Any]] = {}
 
 
@@ -71,6 +78,30 @@ def number(value: Any) -> Any:
 def upper_case(value: Any) -> Any:
     """A currency in capital letters; None when it is blank."""
     return (value.strip().upper() or None) if type(value) is str else value
+
+
+def scaled(value: Any, factor: Decimal) -> Any:
+    """An amount, a number or its text, times a factor, as text; any other value unchanged.
+
+    >>> scaled("1999", Decimal("0.01")), scaled(True, Decimal("0.01"))
+    ('19.99', True)
+    """
+    if type(value) not in (int, float, str):
+        return value
+    try:
+        return format(Decimal(str(value)) * factor, "f")
+    except InvalidOperation:
+        return value
+
+
+def from_minor_units(value: Any, currency: Any, digits: Mapping[str, int] = _NOTHING) -> Any:
+    """An amount in the smallest unit of its currency as one in the currency; two digits where none is named. `digits`
+    are those of currencies for which the sender counts in another unit.
+
+    >>> from_minor_units(2000, "EUR"), from_minor_units(2000, "JPY"), from_minor_units(2000, "KWD")
+    ('20.00', '2000', '2.000')
+    """
+    return scaled(value, Decimal(1).scaleb(-digits.get(currency, _DIGITS.get(currency, 2))))
 
 
 def device(value: Any) -> Any:

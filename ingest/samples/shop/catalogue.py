@@ -1,4 +1,4 @@
-"""The catalogue of the simulated shop: pages, products, campaigns, busy hours, and comments in surveys."""
+"""The catalogue of the simulated shop: pages, products, campaigns and busy hours."""
 
 from __future__ import annotations
 
@@ -40,34 +40,3 @@ def _clock(weights: tuple[int, ...]) -> tuple[int, ...]:
 SCREEN_HOURS: Final = _clock((2, 1, 1, 1, 1, 2, 4, 6, 6, 6, 7, 7, 8, 7, 6, 6, 7, 8, 10, 12, 13, 12, 8, 4))
 OPENING_HOURS: Final = _clock((0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 8, 9, 8, 7, 7, 8, 9, 10, 8, 4, 0, 0, 0, 0))
 """Hours of the day, each repeated in proportion to how busy it is, so that a uniform draw gives busy hours."""
-
-PRAISE: Final = (
-    "Easy from start to finish.",
-    "Found what I wanted straight away.",
-    "The people in the store were a great help.",
-    "Fast delivery, thank you!",
-    "Lovely choice, I will be back.",
-)
-NEUTRAL: Final = (
-    "It was fine.",
-    "Good products, checkout could be quicker.",
-    "As expected.",
-    "Prices are all right.",
-)
-COMPLAINTS: Final[dict[str, tuple[str, ...]]] = {
-    "payment": (
-        "My payment failed and nobody told me why.",
-        "Had to try to pay three times.",
-        "The checkout on my phone does not work.",
-    ),
-    "slow": (
-        "Pages take for ever to load.",
-        "The garden page is far too slow.",
-        "So slow that I nearly gave up.",
-    ),
-    "wait": (
-        "Waited much too long for somebody to answer.",
-        "Ten minutes of music before anyone picked up.",
-    ),
-    "other": ("Could not find what I was looking for.", "Too expensive for what it is."),
-}

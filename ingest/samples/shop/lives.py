@@ -6,34 +6,56 @@ cart itself), return to earlier stages, and be followed by another one after the
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, count
 from random import Random
 from typing import Any, Final
 
 from ingest.samples.shop.catalogue import DAY, HOUR, MINUTE, NEWSLETTERS, OPENING_HOURS, PRODUCTS, SCREEN_HOURS
-from ingest.samples.shop.feedback import after_order, after_visit
+from ingest.samples.shop.feedback import Says, after_order, after_visit
 from ingest.samples.shop.people import PHONE_FIRST, Person, Screen
 from ingest.samples.shop.stories import Stories
 from ingest.samples.shop.streams import EVERYBODY, Purpose, stream
 from ingest.samples.shop.visits import Fact, Mood, Visit, browse, call, shop_in_store
+from ingest.samples.shop.words import Said, Words
 
 KIOSK: Final = "kiosk-0001"
 KIOSK_SLOT: Final = 40 * MINUTE
 
 ENTRIES: Final = ("direct", "ad", "search", "email", "store", "call")
+PARTNER: Final = "partner"
+BY_CHANNEL: Final = {PARTNER: PARTNER, "email": "email", "store": "store", "call_centre": "call"}
+"""The entries of visits by channel, for channels without which there can be a shop."""
 FIRST: Final = tuple(accumulate((0.23, 0.27, 0.18, 0.13, 0.15, 0.04)))
 LATER: Final = tuple(accumulate((0.38, 0.10, 0.10, 0.18, 0.16, 0.08)))
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What all people share: the seed, the period, and the stories."""
+    """What all people share: the seed, the period, the stories, the channel by which nobody comes, and what is `said`.
+
+    `said` has every text that anybody wrote.
+    """
 
     seed: int
     start: int
     end: int
     stories: Stories
+    without: str | None = None
+    said: dict[str, Said] = field(default_factory=dict, compare=False)
+
+    def entry(self, rng: Random, person: Person, edges: tuple[float, ...]) -> str:
+        """A random entry of a visit; direct when the drawn one is not possible for this person, or in this shop."""
+        at = rng.random() * edges[-1]
+        entry = next(name for name, edge in zip(ENTRIES, edges, strict=True) if at < edge)
+        impossible = (
+            (entry == "email" and not person.subscribed)
+            or (entry == "store" and person.loyalty_id is None)
+            or (entry == "call" and person.phone_hash is None)
+            or (self.without is not None and BY_CHANNEL[self.without] == entry)
+        )
+        return "direct" if impossible else entry
 
     def stream(self, person: Person, purpose: Purpose, first: int = 0, second: int = 0) -> Random:
         """The random numbers of a person for one purpose."""
@@ -58,12 +80,12 @@ def live(shop: Shop, person: Person) -> list[Fact]:
     facts: list[Fact] = []
     rng = shop.stream(person, Purpose.LIFE)
     at = shop.start + int(rng.random() * 0.9 * (shop.end - shop.start))
-    by_partner = person.by_partner
+    by_partner = person.by_partner and shop.without != PARTNER
     number = 0
     while at < shop.end:
         rng = shop.stream(person, Purpose.JOURNEY, number)
         mood = Mood(warmth=0.22 if by_partner else 0.0)
-        entry = "partner" if by_partner else _entry(rng, person, FIRST)
+        entry = PARTNER if by_partner else shop.entry(rng, person, FIRST)
         begin, pause = moment(rng, at, 0), rng.expovariate(1.0)
         at, bought = Errand(shop, person, mood, facts, number).run(begin, entry)
         by_partner = False
@@ -131,16 +153,21 @@ class Errand:
                 break
             visit = self._visit(shop.stream(self.person, Purpose.VISIT, self.number, number), number, at, entry)
             rng = shop.stream(self.person, Purpose.AFTER, self.number, number)
+            words, beliefs = (
+                partial(shop.stream, self.person, purpose, self.number, number)
+                for purpose in (Purpose.WORDS, Purpose.BELIEFS)
+            )
+            says = Says(Words(words, shop.said), beliefs)
             if visit.ordered:
-                after_order(rng, visit, self.facts)
+                after_order(rng, visit, self.facts, says)
                 _raise_tier(self.person, visit.at)
                 return visit.at, True
-            after_visit(rng, visit)
+            after_visit(rng, visit, says)
             friction = 0.16 * mood.failures + 0.10 * mood.slow
             if rng.random() > 0.58 + 0.10 * bool(mood.cart) - friction:
                 return visit.at, False
             returns_to_cart = bool(mood.cart) and rng.random() < 0.6
-            entry = "cart" if returns_to_cart else _entry(rng, self.person, LATER)
+            entry = "cart" if returns_to_cart else shop.entry(rng, self.person, LATER)
             at = moment(rng, visit.at, rng.expovariate(1 / 1.6))
         return at, False
 
@@ -183,18 +210,6 @@ class Errand:
 def _at_screen(shop: Shop, rng: Random, person: Person, screen: Screen, at: int) -> Visit:
     channel = "app" if screen.is_app else "web"
     return Visit(rng, person, Mood(), [], at, channel, screen.who, screen.device, screen, shop.stories)
-
-
-def _entry(rng: Random, person: Person, edges: tuple[float, ...]) -> str:
-    """A random entry of a visit; direct when the drawn one is not possible for this person."""
-    at = rng.random() * edges[-1]
-    entry = next(name for name, edge in zip(ENTRIES, edges, strict=True) if at < edge)
-    impossible = (
-        (entry == "email" and not person.subscribed)
-        or (entry == "store" and person.loyalty_id is None)
-        or (entry == "call" and person.phone_hash is None)
-    )
-    return "direct" if impossible else entry
 
 
 def _screen(rng: Random, person: Person, entry: str) -> Screen:

@@ -29,6 +29,8 @@ class Purpose(IntEnum):
     SWAP = 9
     STORIES = 10
     AFTER = 11
+    WORDS = 12
+    BELIEFS = 13
 
 
 class Draws(Random):

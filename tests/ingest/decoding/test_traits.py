@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from expectations import contract
 from expectations.lake import layout
 from expectations.lake.layout import Lake
+from ingest.decoding.decode import decode
 from ingest.decoding.traits import attributes
 from ingest.files.load import file_stream, load_events
 from ingest.landing import commit
@@ -19,7 +21,7 @@ from ingest.landing.commit import Table, scan
 from ingest.landing.landing import Landing
 from ingest.message import Chunk, Partition
 from ingest.quarantine.replay import replay
-from ingest.settings.ingest import IngestSettings, Stream
+from ingest.settings.ingest import IngestSettings, Limits, Stream
 from tests.ingest.files.test_load import ndjson
 from tests.ingest.landing.test_landing import Crash, Handle, Store
 from tests.ingest.reading import read
@@ -159,3 +161,56 @@ def commit_rules(given: IngestSettings) -> Any:
 
 def dies(*_: object) -> None:
     raise Crash
+
+
+CRM: dict[str, Any] = {"topic": "crm", "profiles": True, "fields": {"customer_id": "id", "occurred_at": "at"}}
+ANN = {"id": 17, "at": "2026-01-01T00:00:00Z", "tier": "gold", "visits": 3, "email": "a@x.example", "tags": [1]}
+
+
+def test_a_topic_of_profiles_gives_attributes_and_no_events(tmp_path: Path) -> None:
+    lake, stream = Lake(str(tmp_path / "lake")), Stream.model_validate(CRM)
+    left = ANN | {"at": "2026-01-05T00:00:00Z", "tier": None}
+    nobody = {"at": "2026-01-06T00:00:00Z", "tier": "gold"}
+    (tmp_path / "crm.ndjson").write_bytes(ndjson(ANN, left, nobody))
+    settings = IngestSettings.model_validate({"limits": {"oldest": "36500d"}})
+    first, again = (load_events(tmp_path / "crm.ndjson", stream, settings, lake) for _ in range(2))
+    assert (first.landed, first.quarantined, again.known) == (2, {"no_identity": 1}, True)
+    assert scan(lake, layout.EVENTS).collect().is_empty()
+    found = scan(lake, layout.PROFILES).sort("offset", "attribute").collect()
+    assert found.select("identity_kind", "identity", "attribute", "value", "offset").rows() == [
+        ("customer_id", "17", "tier", "gold", 0),
+        ("customer_id", "17", "visits", "3", 0),
+        ("customer_id", "17", "tier", None, 1),
+        ("customer_id", "17", "visits", "3", 1),
+    ]
+    assert found["valid_from"].dt.day().to_list() == [1, 1, 5, 5]
+    mended = stream.model_copy(
+        update={
+            "fields": stream.fields
+            | Stream.model_validate(CRM | {"fields": {"customer_id": {"value": "c9"}, "occurred_at": "at"}}).fields
+        }
+    )
+    assert replay(settings, lake, files=mended).landed == 1
+    assert scan(lake, layout.EVENTS).collect().is_empty()
+    assert scan(lake, layout.PROFILES).filter(identity="c9").select("attribute", "value").collect().rows() == [
+        ("tier", "gold")
+    ]
+
+
+def test_a_profile_may_be_keyed_by_the_record_or_an_identity_and_dated_by_the_record() -> None:
+    fields = {"identities.loyalty_id": "@key"}
+    stream = Stream.model_validate(CRM | {"fields": fields, "traits": ["email"]})
+    records = [Sent(4, b'{"tier": "gold", "email": "a@x.example"}', key=b"L-1"), Sent(5, None, key=b"L-1")]
+    decoded = decode(records, HERE, stream, Limits())
+    assert [refusal.reason for refusal in decoded.refused] == ["tombstone"]
+    [row] = attributes(decoded.events, stream).rows(named=True)
+    assert (row["identity_kind"], row["identity"], row["attribute"], row["value"]) == (
+        "loyalty_id", "L-1", "email", "a@x.example"
+    )  # fmt: skip
+    assert row["valid_from"] == decoded.events["received_at"][0]
+
+
+@pytest.mark.parametrize("wrong", [{"format": "segment"}, {"rest": "drop"}, {"fields": {}}])
+def test_profiles_need_fields_of_json(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="profiles need"):
+        Stream.model_validate({"kind": "clickstream"} | CRM | wrong)

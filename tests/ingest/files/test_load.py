@@ -119,7 +119,7 @@ def test_loading_after_a_crash_resumes_after_the_last_commit(
 ) -> None:
     file = tmp_path / f"e.{kind}"
     getattr(pl.DataFrame([EVENT | {"event_id": f"e{n}"} for n in range(100)]), f"write_{kind}")(file)
-    monkeypatch.setattr(load, "_ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(load, "ROWS_AT_ONCE", 10)
     few = SETTINGS.model_copy(update={"flush_rows": 20})
     real, flushes = Landing.flush, 0
 
@@ -148,7 +148,7 @@ def test_an_empty_file_does_not_count_as_landed_before(tmp_path: Path, lake: Lak
 
 def test_refused_rows_are_counted_over_all_flushes(tmp_path: Path, lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "e.ndjson").write_bytes(ndjson(*[b"nonsense", EVENT, b"\xff"] * 10))
-    monkeypatch.setattr(load, "_ROWS_AT_ONCE", 6)
+    monkeypatch.setattr(load, "ROWS_AT_ONCE", 6)
     done = load_events(tmp_path / "e.ndjson", ORDERS, SETTINGS.model_copy(update={"flush_rows": 6}), lake)
     assert (done.landed, done.quarantined) == (10, {"not_json": 10, "not_utf8": 10})
     assert Table(lake, layout.EVENTS).version == 5, "a flush is due at six rows"
@@ -292,6 +292,49 @@ def test_a_folder_is_expanded_to_its_loadable_files(tmp_path: Path) -> None:
     ]
     with pytest.raises(InputError, match="nothing to load"):
         list_files([str(tmp_path / "deep" / ".."), str(empty(tmp_path))])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("*.csv", ["a [1].csv", "b.csv"]),
+        ("?.csv", ["b.csv"]),
+        ("**/*.csv", ["a [1].csv", "b.csv", "deep/er/d.csv"]),
+        ("deep/**", ["deep/c.jsonl", "deep/er/d.csv"]),
+        ("d*/*/d.*", ["deep/er/d.csv"]),
+        ("*.parquet", []),
+    ],
+)
+def test_the_files_that_fit_a_pattern_are_loadable(
+    pattern: str, expected: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "deep" / "er").mkdir(parents=True)
+    for name in ("b.csv", "a [1].csv", "deep/c.jsonl", "deep/er/d.csv", "deep/er/notes.txt"):
+        (tmp_path / name).touch()
+    monkeypatch.chdir(tmp_path)
+    for address in (pattern, f"{tmp_path}/{pattern}"):
+        if not expected:
+            with pytest.raises(InputError, match="nothing to load"):
+                list_files([address])
+            continue
+        assert [str(Path(name).absolute().relative_to(tmp_path)) for name in list_files([address])] == expected
+
+
+@pytest.mark.parametrize("pattern", ["**", "table/**", "."])
+def test_a_table_of_delta_is_not_read_as_its_files(
+    pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for mode in ("append", "overwrite"):
+        pl.DataFrame({"a": [1]}).write_delta("table", mode=mode)
+    with pytest.raises(InputError, match="belong to a table of Delta Lake"):
+        list_files([pattern])
+    assert list_files(["table/"]) == ["table"]
+
+
+def test_a_file_whose_name_looks_like_a_pattern_is_itself(tmp_path: Path) -> None:
+    (tmp_path / "what*.csv").touch()
+    assert list_files([str(tmp_path / "what*.csv")]) == [str(tmp_path / "what*.csv")]
 
 
 def empty(folder: Path) -> Path:

@@ -11,6 +11,7 @@ import pytest
 import zstandard
 
 from expectations.errors import InputError
+from ingest.files import lines as text_lines
 from ingest.files import tables as module
 from ingest.files.rows import rows
 from ingest.settings.ingest import Limits
@@ -118,3 +119,19 @@ def test_a_field_of_a_cell_that_is_no_object_stays_a_field(tmp_path: Path, order
     pl.DataFrame({"items": ["[]", None], "items.sku": ["a", "b"]}).select(order).write_csv(tmp_path / "r.csv")
     found = [orjson.loads(row.value) for row in rows(tmp_path / "r.csv", 0, 0, Limits())]
     assert found == [{"items": [], "items.sku": "a"}, {"items": {"sku": "b"}}]
+
+
+@pytest.mark.parametrize("text", ["a;b\n1;x,y\n", "a\tb\n1\tx,y\n", "a|b\n1|x,y\n", 'a,b\n1,"x,y"\n'])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_the_header_says_what_separates_and_the_mark_how_text_is_encoded(
+    text: str, encoding: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "events.csv"
+    file.write_bytes(text.encode(encoding))
+    assert [orjson.loads(row.value) for row in rows(file, 0, 0, Limits())] == [{"a": "1", "b": "x,y"}]
+
+
+def test_a_letter_of_utf_16_may_be_cut_by_the_end_of_a_piece(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_lines, "_AT_ONCE", 7)
+    (tmp_path / "e.ndjson").write_bytes('{"a": "ä😀"}\n'.encode("utf-16"))
+    assert [orjson.loads(row.value) for row in rows(tmp_path / "e.ndjson", 0, 0, Limits())] == [{"a": "ä😀"}]

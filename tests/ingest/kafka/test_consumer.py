@@ -26,6 +26,7 @@ import pytest
 from expectations.errors import BrokerError, JourneysError, LandingError
 from expectations.lake.layout import EVENTS, Lake
 from ingest.kafka.consumer import Source
+from ingest.message import Partition
 from ingest.service.service import IngestSummary, run
 from ingest.settings.ingest import IngestSettings
 from tests.services.apache_kafka import USER, ApacheKafka, unsecured_token
@@ -418,6 +419,28 @@ def test_the_retention_of_a_topic_is_read_from_the_broker(kafka: ApacheKafka, to
     kafka.create_topic(topic, retention_ms="3600000")
     with Source(settings(kafka, topic, assignment="all")) as source:
         assert source.retentions() == {topic: 3600.0}
+
+
+def test_what_a_fetch_said_of_the_end_is_forgotten_where_reading_begins_elsewhere(
+    kafka: ApacheKafka, topic: str
+) -> None:
+    """Another consumer may have landed more since that fetch: its offset then lies beyond the end that we knew."""
+    kafka.create_topic(topic)
+    send(kafka, topic, range(3))
+    partition = Partition(topic, 0)
+
+    def end_after_polling(source: Source) -> int | None:
+        source.poll(timedelta(milliseconds=100))
+        return source.highwater(partition)
+
+    with Source(settings(kafka, topic, assignment="all")) as source:
+        wait_for(lambda: partition in source.assigned())
+        source.begin(partition, 0)
+        wait_for(lambda: end_after_polling(source) == 3)
+        send(kafka, topic, range(3, 7))
+        source.begin(partition, 7)
+        assert source.highwater(partition) is None and source.last_stable(partition) is None
+        wait_for(lambda: end_after_polling(source) == 7)
 
 
 @pytest.mark.parametrize("codec", ["gzip", "lz4", "zstd"])

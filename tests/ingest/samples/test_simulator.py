@@ -309,6 +309,8 @@ def test_impossible_arguments_and_folders_are_named(tmp_path: Path):
         simulate(customers=0)
     with pytest.raises(DefinitionError, match="time zone"):
         simulate(customers=1, start=datetime(2026, 1, 1))  # noqa: DTZ001
+    with pytest.raises(DefinitionError, match="without this channel"):
+        simulate(customers=1, without="web")
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageError, match="cannot be written"):
         simulate(customers=1, days=1).write(tmp_path / "file")
@@ -381,6 +383,16 @@ def test_the_twin_without_a_story_differs_only_where_the_story_touches(gone: int
     assert orders[1] - orders[0] == truth.goals_lost
 
 
+@pytest.mark.parametrize("channel", ["partner", "store"])
+def test_the_twin_without_a_channel_differs_for_those_alone_who_came_by_it(channel: str):
+    ours, theirs = _events(simulate(customers=300, days=60)), _events(simulate(customers=300, days=60, without=channel))
+    changed = {person for person in ours if ours[person] != theirs.get(person)}
+    entries = {"partner": b'"partner_referral"', "store": b'"store_visited"'}
+    came = {person for person, events in ours.items() if any(entries[channel] in event for _, event in events)}
+    assert came <= changed and len(changed - came) <= 2  # whose visit would have been after the end
+    assert not any(entries[channel] in event for events in theirs.values() for _, event in events)
+
+
 def _events(simulation: Simulation) -> dict[str, set[tuple[int, bytes]]]:
     """The distinct events of every person, with their times: no copies."""
     owner = dict(simulation.owners.iter_rows())
@@ -410,3 +422,12 @@ def test_stories_are_written_with_what_they_cost(tmp_path: Path):
     assert first["dimension"] != second["dimension"]
     simulate(customers=50, days=60, stories="none").write(tmp_path)
     assert json.loads((tmp_path / "stories.json").read_text()) == []
+
+
+def test_trouble_makes_the_wished_answer_rarer(sound: list[dict[str, object]]) -> None:
+    told = [event for event in sound if event["event_name"] == "feedback_submitted"]
+    answers = [(event["score"], event["properties"]["answers"]["trust"]) for event in told if event.get("properties")]  # type: ignore[index]
+    assert 0.4 < len(answers) / len(told) < 0.6
+    assert {answer for _, answer in answers} == {"yes", "unsure", "no"}
+    low, high = ([answer == "yes" for score, answer in answers if (score <= 3) is is_low] for is_low in (True, False))  # type: ignore[operator]
+    assert sum(low) / len(low) < sum(high) / len(high)

@@ -93,9 +93,9 @@ def test_days_that_have_not_changed_are_not_read_again(lake: Lake, monkeypatch: 
     assert found(lake) == []
     read: list[int] = []
 
-    def count(rows: pl.LazyFrame, number: int) -> int:
-        read.append(number)
-        return 0
+    def count(_: DeltaTable, __: str, days: dict[date | None, int]) -> dict[date | None, int]:
+        read.extend(days.values())
+        return {}
 
     monkeypatch.setattr(repeats, "_surplus", count)
     assert found(lake) == [] and read == []
@@ -104,6 +104,20 @@ def test_days_that_have_not_changed_are_not_read_again(lake: Lake, monkeypatch: 
     double(lake)
     land(lake, 1)
     assert found(lake) == [] and read == [3 * EACH]
+
+
+@pytest.mark.parametrize("at_once", [4_000_000, 40, 20])
+def test_days_that_are_read_together_have_their_own_repeats(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    land(lake, 2)
+    few = scan(lake, layout.EVENTS).head(9).collect()
+    for number in (1, 2, 3):
+        for _ in range(number):
+            few.with_columns(event_date=DAY + timedelta(number)).write_delta(lake.table(layout.EVENTS), mode="append")
+    monkeypatch.setattr(repeats, "_MOST_KEYS", at_once)
+    counted = repeats.find_repeats(lake, layout.EVENTS)["day", "rows", "surplus"].rows()
+    assert counted == [(DAY, 2 * EACH, 0), *((DAY + timedelta(n), 9 * n, 9 * (n - 1)) for n in (1, 2, 3))]
 
 
 def test_a_day_that_is_read_in_pieces_has_the_same_repeats(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -324,3 +324,119 @@ def test_hashes_work_with_other_formats() -> None:
 def test_an_invalid_hash_is_explained(origin: dict[str, Any], message: str) -> None:
     with pytest.raises(ValidationError, match=message):
         Stream.model_validate({"topic": "t", "kind": "order", "fields": {"identities.email_hash": origin}})
+
+
+def test_of_several_forms_of_a_time_the_first_that_fits_is_used() -> None:
+    fields = {"occurred_at": {"path": "at", "time": ["rfc3339", "%d.%m.%Y %H:%M", "seconds"], "zone": "UTC"}}
+    good = ["2026-01-01T00:00:00Z", "01.01.2026 00:00", "1767225600", 1_767_225_600_000]
+    found = read(
+        "json", *({"event_name": "a", "at": at} for at in [*good, "soon"]), fields={"event_name": "event_name"} | fields
+    )
+    assert found.events["occurred_at"].unique().to_list() == [datetime(2026, 1, 1, tzinfo=UTC)]
+    assert [(refusal.offset, refusal.reason) for refusal in found.refused] == [(4, "bad_timestamp")]
+
+
+def test_amounts_are_scaled_by_a_number_or_by_their_currency() -> None:
+    fields = {"event_name": "event_name", "occurred_at": "at", "currency": "currency"}
+    base = {"event_name": "a", "at": "2026-01-01T00:00:00Z"}
+    money = [(2000, "eur"), ("2000", "JPY"), (2000, "kwd"), (2000, None)]
+    messages = [base | {"amount": amount, "currency": currency} for amount, currency in money]
+    minor = read("json", *messages, fields=fields | {"revenue": {"path": "amount", "scale": "minor_units"}})
+    assert [str(value) for value in minor.events["revenue"]] == ["20.00", "2000.00", "2.00", "20.00"]
+    cents = read(
+        "json", *messages, base | {"amount": "x"}, fields=fields | {"revenue": {"path": "amount", "scale": 0.01}}
+    )
+    assert {str(value) for value in cents.events["revenue"]} == {"20.00"}
+    assert [(refusal.offset, refusal.field) for refusal in cents.refused] == [(4, "revenue")]
+
+
+def test_a_path_enters_a_text_that_is_json_and_a_hash_leaves_it() -> None:
+    fields = {
+        "event_name": "event_name",
+        "occurred_at": "at",
+        "customer_id": "user.id",
+        "identities.email_hash": {"path": "user.mails.0", "hash": "email"},
+    }
+    user = json.dumps({"id": 7, "mails": ["Ann@shop.example"]})
+    message = {"event_name": "a", "at": "2026-01-01T00:00:00Z", "user": user}
+    [event, plain] = rows(read("json", message, message | {"user": "{no json"}, fields=fields))
+    assert (event["customer_id"], set(event["identities"])) == ("7", {"email_hash"})
+    assert json.loads(event["properties"]["user"]) == {"id": 7, "mails": []}
+    assert (plain["customer_id"], plain["properties"]) == (None, {"user": "{no json"})
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"revenue": {"path": "amount", "scale": "cents"}},
+        {"revenue": {"path": "amount", "scale": -1}},
+        {"country": {"path": "amount", "scale": 0.01}},
+        {"occurred_at": {"path": "at", "time": []}},
+        {"occurred_at": {"path": "at", "time": ["iso", "%d.%m.%Y"]}},
+    ],
+)
+def test_a_scale_or_a_time_without_a_meaning_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Stream.model_validate({"topic": "t", "kind": "clickstream", "fields": fields})
+
+
+VISIT: dict[str, Any] = {
+    "visitor": 17,
+    "site": {"currency": "eur"},
+    "actions": [
+        {"kind": "view", "at": 1767225600, "address": "https://shop.example/", "title": "Home"},
+        {"kind": "sale", "at": 1767225660, "sum": 12.5},
+    ],
+}
+OF_ACTIONS: dict[str, Any] = {
+    "customer_id": "@message.visitor",
+    "event_name": "kind",
+    "occurred_at": {"path": "at", "time": "seconds"},
+    "url": "address",
+    "revenue": "sum",
+    "currency": "@message.site.currency",
+}
+
+
+def test_each_element_of_a_list_is_an_event_that_can_reach_its_message() -> None:
+    view, sale = rows(read("json", VISIT, fields=OF_ACTIONS, elements="actions"))
+    assert (view["event_name"], view["url"], view["properties"]) == ("view", "https://shop.example/", {"title": "Home"})
+    assert (sale["customer_id"], sale["revenue"], sale["currency"]) == ("17", Decimal("12.50"), "EUR")
+    assert [view["event_id"], sale["event_id"]] == ["k:t:0:0", "k:t:0:0:1"]
+    assert (view["part"], sale["part"]) == (0, 1)
+
+
+def test_a_list_may_lie_deeper_and_in_a_text() -> None:
+    message = {"data": json.dumps({"visits": [VISIT]})}
+    found = rows(read("json", message, fields=OF_ACTIONS, elements="data.visits.0.actions"))
+    assert [event["event_name"] for event in found] == ["view", "sale"]
+    assert {event["customer_id"] for event in found} == {None}
+
+
+@pytest.mark.parametrize(
+    ("actions", "expected"),
+    [
+        (None, ("missing_field", "actions", None)),
+        ("view", ("wrong_type", "actions", None)),
+        ([5], ("not_object", None, 0)),
+        ([{"kind": "view", "at": "yesterday"}], ("bad_timestamp", "occurred_at", 0)),
+    ],
+)
+def test_an_element_that_is_no_event_is_refused_alone(
+    actions: Any, expected: tuple[str, str | None, int | None]
+) -> None:
+    found = read("json", VISIT | {"actions": actions}, VISIT, fields=OF_ACTIONS, elements="actions")
+    [refusal] = found.refused
+    assert (refusal.reason, refusal.field, refusal.part) == expected
+    assert found.events.height == 2
+
+
+def test_an_empty_list_has_no_event() -> None:
+    found = read("json", VISIT | {"actions": []}, fields=OF_ACTIONS, elements="actions")
+    assert (found.events.height, found.refused) == (0, [])
+
+
+@pytest.mark.parametrize("stream", [{"fields": {}}, {"format": "segment", "fields": OF_ACTIONS}])
+def test_elements_need_fields_of_json(stream: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError, match="elements need"):
+        Stream.model_validate({"topic": "t", "kind": "clickstream", "elements": "actions"} | stream)

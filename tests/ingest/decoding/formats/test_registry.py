@@ -201,3 +201,34 @@ def test_an_unreachable_registry_raises() -> None:
 def test_the_folder_is_searched_before_the_registry() -> None:
     find = schema_finder(SchemaSettings(folder=str(FOLDER), address="http://127.0.0.1:9"))
     assert len(rows(read("json", framed(7, avro()), find=find))) == 1
+
+
+GUID = "0f1e2d3c-0000-4000-8000-00000000000a"
+BY_NUMBER = (("__value_schema_id", b"\0\0\0\0\7"),)
+BY_GUID = (("trace", b"1"), ("__value_schema_id", b"\1" + UUID(GUID).bytes))
+
+
+@pytest.mark.parametrize("headers", [BY_NUMBER, BY_GUID])
+@pytest.mark.parametrize("fields", [{}, {name: name for name in ("event_name", "occurred_at", "customer_id")}])
+def test_the_schema_may_be_named_in_a_header(headers: Any, fields: dict[str, str], tmp_path: Path) -> None:
+    for name in ("7", GUID):
+        (tmp_path / f"{name}.avsc").write_text((FOLDER / "7.avsc").read_text())
+    (event,) = rows(read("json", avro(), find=folder(tmp_path), headers=headers, fields=fields))
+    assert (event["event_name"], event["customer_id"]) == ("order_placed", "u-1001")
+
+
+def test_json_beside_a_header_needs_no_schema_and_other_headers_are_left_alone() -> None:
+    found = read("json", PLAIN, json.dumps(PLAIN).encode()[:-1], find=None, headers=BY_NUMBER)
+    assert found.events.height == 1
+    assert [(one.reason, one.message) for one in found.refused] == [
+        ("schema_unknown", "schema 7: [ingest.schemas] is not configured")
+    ]
+    [other] = read("json", avro(), find=folder(), headers=(("__value_schema_id", b"7"),)).refused
+    assert other.reason == "not_utf8"
+
+
+def test_a_guid_is_asked_for_at_its_own_address() -> None:
+    address = f"/registry/schemas/guids/{GUID}"
+    with registry({address: (200, {"schema": (FOLDER / "7.avsc").read_text()})}) as (find, asked):
+        assert len(rows(read("json", avro(), avro(), find=find, headers=BY_GUID))) == 2
+        assert asked == [address]

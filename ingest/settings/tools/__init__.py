@@ -1,0 +1,1 @@
+"""Mappings for the exports and webhooks of other tools, one file each."""
